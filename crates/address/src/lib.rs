@@ -1,0 +1,85 @@
+//! [`ExecAddr`]: an address in the process that runs the linked code.
+//!
+//! The linker and the executor do not know each other, yet both speak of addresses in the target process. That
+//! process may be another one, on another machine, of another pointer size: an address there is a number, never a
+//! pointer of ours, and this crate is that number. Data flows from the executor (which hands out memory) through the
+//! session to the linker (which places blocks), and back as the addresses of what was linked.
+
+#![forbid(unsafe_code)]
+#![no_std]
+
+use core::fmt;
+
+/// An address in the executor's process, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ExecAddr(pub u64);
+
+impl ExecAddr {
+    /// Address zero: what a missing weak symbol resolves to.
+    pub const NULL: Self = Self(0);
+
+    /// The address `bytes` further on; wraps, as address arithmetic in a fixup does.
+    #[must_use]
+    pub const fn offset(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+
+    /// The signed distance from `from` to `self`, modulo 2^64.
+    #[must_use]
+    pub const fn distance_from(self, from: Self) -> i64 {
+        self.0.wrapping_sub(from.0).cast_signed()
+    }
+
+    /// Whether this is address zero.
+    #[must_use]
+    pub const fn is_null(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for ExecAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Display for ExecAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::LowerHex for ExecAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::LowerHex::fmt(&self.0, f)
+    }
+}
+
+/// A half-open range of addresses `[start, end)` in the executor's process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ExecRange {
+    /// First address.
+    pub start: ExecAddr,
+    /// One past the last address.
+    pub end: ExecAddr,
+}
+
+impl ExecRange {
+    /// The range of `size` bytes at `start`.
+    #[must_use]
+    pub const fn new(start: ExecAddr, size: u64) -> Self {
+        Self { start, end: start.offset(size) }
+    }
+
+    /// Size in bytes.
+    #[must_use]
+    pub const fn size(self) -> u64 {
+        self.end.0.wrapping_sub(self.start.0)
+    }
+
+    /// Whether `address` lies inside.
+    #[must_use]
+    pub const fn contains(self, address: ExecAddr) -> bool {
+        self.start.0 <= address.0 && address.0 < self.end.0
+    }
+}

@@ -1,0 +1,90 @@
+//! What the executor can fail at.
+
+use std::path::PathBuf;
+
+use linkjit_address::ExecAddr;
+
+/// An error of the executor.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecutorError {
+    /// An operating system call failed.
+    #[error("{call} ({what}): {message}")]
+    System {
+        /// The call.
+        call: &'static str,
+        /// What it was for.
+        what: String,
+        /// What the operating system says.
+        message: String,
+    },
+    /// No free range of addresses for a window.
+    #[error("no {size:#x} bytes of free address space {place}")]
+    NoAddressSpace {
+        /// Size of the window.
+        size: u64,
+        /// `below 2 GiB`, `anywhere`.
+        place: &'static str,
+    },
+    /// A window has no room left.
+    #[error("the window at {window} has no {size:#x} bytes left for {protection} segments: make windows larger")]
+    WindowFull {
+        /// Where the window begins.
+        window: ExecAddr,
+        /// Bytes that were wanted.
+        size: u64,
+        /// `read-only`, `executable`, `writable`.
+        protection: &'static str,
+    },
+    /// The reserve of thread-local storage at fixed offsets is used up.
+    #[error(
+        "{size} bytes (aligned to {align}) of thread-local storage do not fit into the {free} of {total} bytes that are \
+         left for the initial- and local-exec models: compile with -fPIC, or build linkjit with a larger \
+         LINKJIT_STATIC_TLS (bytes)"
+    )]
+    TlsReserveFull {
+        /// Bytes that were wanted.
+        size: u64,
+        /// Their alignment.
+        align: u64,
+        /// Largest free run, in bytes.
+        free: u64,
+        /// Size of the reserve, in bytes.
+        total: u64,
+    },
+    /// Thread-local storage at fixed offsets can't be had in this process.
+    #[error("thread-local storage of the initial- and local-exec models is not available: {why}")]
+    NoFixedTls {
+        /// Why.
+        why: String,
+    },
+    /// The loader can't open a library.
+    #[error("{}: {message}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// What the loader says.
+        message: String,
+    },
+    /// An id that was never given out, or was given back.
+    #[error("there is no such {what}")]
+    NoSuch {
+        /// `window`, `image`, ...
+        what: &'static str,
+    },
+    /// A request that makes no sense: an alignment that is no power of two, a NUL byte in an argument, ...
+    #[error("invalid {what}")]
+    Invalid {
+        /// What is invalid.
+        what: String,
+    },
+    /// The operating system below has no such thing, or linkjit does not support it there.
+    #[error("{what} is not supported on this system")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// Result of the executor's functions.
+pub type Result<T, E = ExecutorError> = std::result::Result<T, E>;

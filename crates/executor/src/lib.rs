@@ -1,0 +1,312 @@
+//! The executor: everything linkjit needs from the process that runs the linked code.
+//!
+//! [`Executor`] is the one interface to that process. [`InProcess`] implements it for the process we are in. Data flows
+//! in one direction, once per batch of linked objects:
+//!
+//! [`Executor::reserve_window`] (addresses) -> [`Executor::reserve_tls`] (thread-local offsets) ->
+//! [`Executor::allocate`] (memory to write the fixed-up bytes to) -> [`Allocation::finalize`] (protections, unwind
+//! tables, thread-local images, indirect functions) -> [`Executor::run_initializers`] -> calls ->
+//! [`Executor::close_image`] (terminators, `atexit`) -> [`Executor::deallocate`].
+//!
+//! All `unsafe` code of linkjit that talks to an operating system is in this crate.
+
+mod error;
+
+pub use error::{ExecutorError, Result};
+pub use linkjit_address::{ExecAddr, ExecRange};
+
+use std::path::Path;
+
+/// A reserved range of addresses: all memory of a JITDylib is within one, so that 32-bit displacements reach.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WindowId(pub u32);
+
+/// The record of one JITDylib in the executor: its `__dso_handle`, its `atexit` functions, its TLS modules.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ImageId(pub u32);
+
+/// A block of thread-local storage, one per batch that defines thread-local variables.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TlsId(pub u32);
+
+/// A finalized allocation: to be given back with [`Executor::deallocate`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct AllocationId(pub u64);
+
+/// A loaded shared library, or the process itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LibraryId(pub u32);
+
+impl LibraryId {
+    /// The process: every library that is loaded globally, in the loader's order.
+    pub const PROCESS: Self = Self(0);
+}
+
+/// Where a window should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// Anywhere; preferably within 2 GiB of the process's shared libraries, so that fewer stubs are needed.
+    Anywhere,
+    /// Below 2 GiB: for code whose 32-bit fields hold addresses (compiled with -fno-pic).
+    Low,
+}
+
+/// A reserved window.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Its handle.
+    pub id: WindowId,
+    /// Its addresses.
+    pub range: ExecRange,
+}
+
+/// What the running program may do with a segment once it is finalized.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Protection {
+    /// Read.
+    Read,
+    /// Read and execute.
+    ReadExec,
+    /// Read and write.
+    ReadWrite,
+}
+
+/// A segment to be allocated.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentRequest {
+    /// Its protection once finalized.
+    pub protection: Protection,
+    /// Size in bytes, zeros at its end included. Zero-sized segments are fine.
+    pub size: u64,
+    /// Alignment in bytes: a power of two. May exceed the page size.
+    pub align: u64,
+}
+
+/// What kind of thread-local storage code wants.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsRequest {
+    /// Size in bytes of the block of each thread, zeros included.
+    pub size: u64,
+    /// Alignment in bytes: a power of two.
+    pub align: u64,
+    /// Some code uses the initial- or local-exec model: the block must be at a fixed offset from the thread pointer.
+    pub fixed_offset: bool,
+}
+
+/// Reserved thread-local storage.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsBlock {
+    /// Its handle.
+    pub id: TlsId,
+    /// The number that the runtime's `__tls_get_addr` takes as a module id for it.
+    pub module: u64,
+    /// Offset of the block from the thread pointer, if it is fixed.
+    pub thread_offset: Option<i64>,
+}
+
+/// The initial content of a TLS block; what follows the bytes is zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsImage {
+    /// The block.
+    pub id: TlsId,
+    /// Where the fixed-up initial bytes are, in the same allocation.
+    pub bytes: ExecRange,
+}
+
+/// A slot that holds the address of an indirect function (`STT_GNU_IFUNC`).
+#[derive(Clone, Copy, Debug)]
+pub struct IndirectSlot {
+    /// Eight bytes in a `Read` or `ReadWrite` segment of the allocation.
+    pub slot: ExecAddr,
+    /// The resolver: a function without arguments that returns the address to be put into the slot.
+    pub resolver: ExecAddr,
+}
+
+/// What has to happen when the bytes are in place. The order is: make code executable, run resolvers, protect the
+/// rest, register unwind tables, publish thread-local images. A failure undoes what was done.
+#[derive(Clone, Debug, Default)]
+pub struct FinalizeActions {
+    /// `.eh_frame` tables, each ended by four zero bytes that are part of the range.
+    pub unwind_tables: Vec<ExecRange>,
+    /// Indirect functions to be resolved.
+    pub indirect_slots: Vec<IndirectSlot>,
+    /// The initial content of the batch's TLS block.
+    pub tls_image: Option<TlsImage>,
+}
+
+/// Memory that is being filled. Dropping it without finalizing gives it back.
+pub trait Allocation: Send + std::fmt::Debug {
+    /// Where segment `index` of the request will be in the executor's process.
+    fn address(&self, index: usize) -> ExecAddr;
+
+    /// The bytes of segment `index`, zeroed, to be written. In-process they are the final memory itself.
+    fn bytes(&mut self, index: usize) -> &mut [u8];
+
+    /// Makes the memory what it is to be and runs `actions`.
+    ///
+    /// # Errors
+    /// If the operating system refuses; then the memory was given back and no action is in effect.
+    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId>;
+}
+
+/// A name to be found in a library.
+#[derive(Clone, Copy, Debug)]
+pub struct SymbolRequest<'a> {
+    /// The name as the loader knows it.
+    pub name: &'a [u8],
+    /// Code refers to it as a thread-local variable.
+    pub thread_local: bool,
+}
+
+/// Where a library's symbol is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolAddress {
+    /// At an address.
+    Address(ExecAddr),
+    /// A thread-local variable.
+    ThreadLocal {
+        /// Module id for the system's `__tls_get_addr`.
+        module: u64,
+        /// Offset in the module's block.
+        offset: u64,
+        /// Offset from the thread pointer, if it is the same in all threads.
+        thread_offset: Option<i64>,
+    },
+}
+
+/// An array of function pointers to be called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PointerArray {
+    /// Address of the first pointer.
+    pub address: ExecAddr,
+    /// How many there are. Null and all-ones entries are skipped.
+    pub count: u64,
+    /// Call the last one first.
+    pub backwards: bool,
+}
+
+/// Functions that the executor's runtime provides to linked code, in place of the system's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum RuntimeFunction {
+    /// `__tls_get_addr`: tells our modules from the system's.
+    TlsGetAddr,
+    /// Descriptor resolver for blocks at a fixed offset from the thread pointer. Argument: that offset.
+    TlsDescriptorFixed,
+    /// Descriptor resolver for other blocks. Argument: address of a `{module, offset}` pair, as for `TlsGetAddr`.
+    TlsDescriptorDynamic,
+    /// `__cxa_atexit(function, argument, dso_handle)`.
+    CxaAtexit,
+    /// `__cxa_finalize(dso_handle)`.
+    CxaFinalize,
+    /// `__cxa_thread_atexit(destructor, object, dso_handle)`, also for `__cxa_thread_atexit_impl`.
+    CxaThreadAtexit,
+    /// `__cxa_at_quick_exit(function, dso_handle)`.
+    CxaAtQuickExit,
+}
+
+/// The interface to the process that runs the linked code.
+pub trait Executor: Send + Sync + std::fmt::Debug {
+    /// Page size in bytes.
+    fn page_size(&self) -> u64;
+
+    /// Reserves a window of `size` bytes.
+    ///
+    /// # Errors
+    /// If there is no such range of free addresses.
+    fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window>;
+
+    /// Gives a window back, with everything that was allocated in it.
+    ///
+    /// # Errors
+    /// If there is no such window.
+    fn release_window(&self, window: WindowId) -> Result<()>;
+
+    /// Allocates segments in a window. Segments of one protection lie side by side in the window, so that mappings stay
+    /// few; freed memory is used again.
+    ///
+    /// # Errors
+    /// [`ExecutorError::WindowFull`] if they do not fit.
+    fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>>;
+
+    /// Gives finalized memory back: undoes the actions in reverse order, then frees it.
+    ///
+    /// # Errors
+    /// If there is no such allocation.
+    fn deallocate(&self, allocation: AllocationId) -> Result<()>;
+
+    /// Opens the record of a JITDylib.
+    ///
+    /// # Errors
+    /// If the executor is gone.
+    fn open_image(&self, name: &str) -> Result<ImageId>;
+
+    /// Tells the image the address that its code uses as `__dso_handle`. At most one per image.
+    ///
+    /// # Errors
+    /// If there is no such image.
+    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+
+    /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
+    /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.
+    ///
+    /// # Errors
+    /// If there is no such image.
+    ///
+    /// # Safety
+    /// The arrays must hold pointers to functions of type `fn(c_int, *mut *mut c_char, *mut *mut c_char)` that are
+    /// sound to call now.
+    unsafe fn run_initializers(
+        &self,
+        image: ImageId,
+        initializers: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()>;
+
+    /// Closes an image: runs thread-local destructors of the calling thread, `atexit` functions (last first, also those
+    /// registered meanwhile), then terminators; drops what is registered for other threads. If the process exits with
+    /// images open, the same happens to them then, last opened first.
+    ///
+    /// # Errors
+    /// If there is no such image.
+    ///
+    /// # Safety
+    /// What is registered must be sound to call now.
+    unsafe fn close_image(&self, image: ImageId) -> Result<()>;
+
+    /// Reserves thread-local storage.
+    ///
+    /// # Errors
+    /// [`ExecutorError::TlsReserveFull`] if a fixed offset is needed and the reserve is exhausted.
+    fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock>;
+
+    /// Gives thread-local storage back, finalized or not.
+    ///
+    /// # Errors
+    /// If there is no such block.
+    fn release_tls(&self, block: TlsId) -> Result<()>;
+
+    /// Opens a shared library, globally if `global`.
+    ///
+    /// # Errors
+    /// What the system's loader says.
+    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId>;
+
+    /// Finds symbols of a library, in the order of `requests`.
+    ///
+    /// # Errors
+    /// If there is no such library; a symbol that is not there is `None`.
+    fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
+
+    /// Address of a function of the executor's runtime; `None` where the platform has none.
+    fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
+
+    /// Calls `main(argc, argv, envp)` and returns its result.
+    ///
+    /// # Errors
+    /// If an argument contains a NUL byte, or the executor is gone.
+    ///
+    /// # Safety
+    /// `main` must be the address of a function of that type that is sound to call.
+    unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32>;
+}

@@ -1,0 +1,317 @@
+//! The link graph: sections, blocks, symbols and edges of one object, without any object format.
+//!
+//! Everything lives in flat vectors and is named by `u32` ids. Ids are never reused and nothing is ever moved, so an
+//! id stays good for the life of its graph; what is removed only loses its `live` mark.
+//!
+//! - A [`Block`] is a run of bytes that is placed as a whole. Its content is a range of the source, bytes of its own,
+//!   or zeros.
+//! - A [`Symbol`] is a name for a place: inside a block, at a fixed address, or *external*: to be found elsewhere.
+//! - An [`Edge`] says that the bytes at an offset of its block depend on a symbol: a relocation.
+//! - A *dependent* of a block lives and dies with it though no bytes refer to it: a function's unwind record, the
+//!   associative child of a COMDAT section.
+
+mod block;
+mod dump;
+mod edge;
+mod edit;
+mod prune;
+mod section;
+mod symbol;
+
+pub use block::{Block, BlockId, Content};
+pub use edge::{Edge, EdgeKind};
+pub use prune::Reachability;
+pub use section::{Lifetime, Protection, Section, SectionId};
+pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
+
+use crate::arch::Arch;
+use crate::error::{LinkError, Result, Site};
+use crate::names::{NameId, NamePool};
+use crate::source::Source;
+use linkjit_address::ExecAddr;
+
+/// One object, ready to be pruned, placed and fixed up.
+#[derive(Debug)]
+pub struct LinkGraph {
+    source: Source,
+    arch: Arch,
+    sections: Vec<Section>,
+    blocks: Vec<Block>,
+    symbols: Vec<Symbol>,
+    /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
+    edges: Vec<Edge>,
+    /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
+    dependents: Vec<Dependent>,
+    groups: Vec<Group>,
+    initializers: Vec<InitializerSection>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Dependent {
+    block: BlockId,
+    next: u32,
+}
+
+/// A COMDAT group: its sections are kept or dropped together, and of all groups with one signature in a JITDylib the
+/// first is kept.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The name that groups are compared by.
+    pub signature: NameId,
+    /// The member blocks.
+    pub blocks: Vec<BlockId>,
+}
+
+/// When the pointers of a section are to be called, relative to the other initializers of a JITDylib.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum InitializerOrder {
+    /// ELF `.preinit_array`: before everything else.
+    Preinit,
+    /// ELF `.init_array.N` and `.ctors.(65535-N)`: ascending `N`; without a number 65536, which is last.
+    Init(u32),
+    /// ELF `.fini_array.N`, `.dtors.(65535-N)`: run at close, descending `N`.
+    Fini(u32),
+}
+
+/// A section of pointers to functions that are called when the object comes to life or goes away.
+#[derive(Clone, Copy, Debug)]
+pub struct InitializerSection {
+    /// The block that holds the pointers.
+    pub block: BlockId,
+    /// Its place in the order.
+    pub order: InitializerOrder,
+    /// Called from the last pointer to the first (`.ctors`, unlike `.init_array`).
+    pub backwards: bool,
+}
+
+impl LinkGraph {
+    /// An empty graph for the contents of `source`.
+    #[must_use]
+    pub fn new(source: Source, arch: Arch) -> Self {
+        Self {
+            source,
+            arch,
+            sections: Vec::new(),
+            blocks: Vec::new(),
+            symbols: Vec::new(),
+            edges: Vec::new(),
+            dependents: Vec::new(),
+            groups: Vec::new(),
+            initializers: Vec::new(),
+        }
+    }
+
+    /// Reserves room, so that a reader that knows its counts allocates once.
+    pub fn reserve(&mut self, sections: usize, blocks: usize, symbols: usize, edges: usize) {
+        self.sections.reserve(sections);
+        self.blocks.reserve(blocks);
+        self.symbols.reserve(symbols);
+        self.edges.reserve(edges);
+    }
+
+    /// What the graph was read from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Name of the file or member.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The architecture, which gives edge kinds their meaning.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// All sections, indexed by [`SectionId`].
+    #[must_use]
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// All blocks, indexed by [`BlockId`].
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// All symbols, indexed by [`SymbolId`].
+    #[must_use]
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// The COMDAT groups.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The sections of initializers and terminators, in file order.
+    #[must_use]
+    pub fn initializers(&self) -> &[InitializerSection] {
+        &self.initializers
+    }
+
+    /// Ids of all sections.
+    pub fn section_ids(&self) -> impl ExactSizeIterator<Item = SectionId> + use<> {
+        ids(self.sections.len()).map(SectionId)
+    }
+
+    /// Ids of all blocks.
+    pub fn block_ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
+        ids(self.blocks.len()).map(BlockId)
+    }
+
+    /// Ids of all symbols.
+    pub fn symbol_ids(&self) -> impl ExactSizeIterator<Item = SymbolId> + use<> {
+        ids(self.symbols.len()).map(SymbolId)
+    }
+
+    /// The section `id`.
+    ///
+    /// # Panics
+    /// If `id` is not of this graph, as for all accessors that take an id.
+    #[must_use]
+    pub fn section(&self, id: SectionId) -> &Section {
+        &self.sections[id.index()]
+    }
+
+    /// The block `id`.
+    #[must_use]
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.index()]
+    }
+
+    /// The block `id`, to be changed.
+    pub fn block_mut(&mut self, id: BlockId) -> &mut Block {
+        &mut self.blocks[id.index()]
+    }
+
+    /// The symbol `id`.
+    #[must_use]
+    pub fn symbol(&self, id: SymbolId) -> &Symbol {
+        &self.symbols[id.index()]
+    }
+
+    /// The symbol `id`, to be changed.
+    pub fn symbol_mut(&mut self, id: SymbolId) -> &mut Symbol {
+        &mut self.symbols[id.index()]
+    }
+
+    /// The edges of a block, in the order of their offsets unless somebody added some later.
+    #[must_use]
+    pub fn edges(&self, block: BlockId) -> &[Edge] {
+        let block = &self.blocks[block.index()];
+        &self.edges[block.edge_range()]
+    }
+
+    /// The edges of a block, to be changed in place.
+    pub fn edges_mut(&mut self, block: BlockId) -> &mut [Edge] {
+        let block = &self.blocks[block.index()];
+        &mut self.edges[block.edge_range()]
+    }
+
+    /// The blocks that live as long as `block` does.
+    pub fn dependents(&self, block: BlockId) -> impl Iterator<Item = BlockId> + '_ {
+        let mut next = self.blocks[block.index()].first_dependent;
+        std::iter::from_fn(move || {
+            let dependent = self.dependents.get(next as usize)?;
+            next = dependent.next;
+            Some(dependent.block)
+        })
+    }
+
+    /// The content of a block; `None` for zeros.
+    #[must_use]
+    pub fn content(&self, block: BlockId) -> Option<&[u8]> {
+        match &self.blocks[block.index()].content {
+            Content::Source(range) => {
+                Some(self.source.bytes().get(range.start as usize..range.end as usize).unwrap_or_default())
+            }
+            Content::Owned(bytes) => Some(bytes),
+            Content::Zeros => None,
+        }
+    }
+
+    /// The content of a block, to be changed; it is copied out of the source first. `None` for zeros.
+    pub fn content_mut(&mut self, block: BlockId) -> Option<&mut [u8]> {
+        if let Content::Source(_) = self.blocks[block.index()].content {
+            let copy = self.content(block).unwrap_or_default().into();
+            self.blocks[block.index()].content = Content::Owned(copy);
+        }
+        match &mut self.blocks[block.index()].content {
+            Content::Owned(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The address of a symbol, once its block is placed or, for an external, once it is resolved.
+    #[must_use]
+    pub fn address(&self, symbol: SymbolId) -> ExecAddr {
+        let symbol = &self.symbols[symbol.index()];
+        match symbol.definition {
+            Definition::Defined { block, offset } => self.blocks[block.index()].address.offset(offset),
+            Definition::Absolute(address) => address,
+            Definition::External => symbol.resolved,
+        }
+    }
+
+    /// The bytes of a symbol's name; empty for an anonymous one.
+    #[must_use]
+    pub fn symbol_name<'a>(&'a self, names: &'a NamePool, symbol: SymbolId) -> &'a [u8] {
+        match self.symbols[symbol.index()].name {
+            Name::None => &[],
+            Name::Local { start, len } => {
+                let start = start as usize;
+                self.source.bytes().get(start..start + len as usize).unwrap_or_default()
+            }
+            Name::Interned(id) => names.bytes(id),
+        }
+    }
+
+    /// A name for messages: the symbol's own, or that of its section and offset.
+    #[must_use]
+    pub fn describe_symbol(&self, names: &NamePool, symbol: SymbolId) -> String {
+        let name = self.symbol_name(names, symbol);
+        if !name.is_empty() {
+            return String::from_utf8_lossy(name).into_owned();
+        }
+        match self.symbols[symbol.index()].definition {
+            Definition::Defined { block, offset } => {
+                let block = &self.blocks[block.index()];
+                let section = &self.sections[block.section.index()].name;
+                format!("{section}+{:#x}", block.section_offset.wrapping_add(offset))
+            }
+            Definition::Absolute(address) => format!("{address}"),
+            Definition::External => "<anonymous external>".into(),
+        }
+    }
+
+    /// The place of `offset` bytes into `block`, for errors.
+    #[must_use]
+    pub fn site(&self, block: BlockId, offset: u64) -> Site {
+        let block = &self.blocks[block.index()];
+        Site::file(self.source.name().clone())
+            .section(self.sections[block.section.index()].name.clone())
+            .at(block.section_offset.wrapping_add(offset))
+    }
+
+    fn too_large(&self, what: &str) -> LinkError {
+        LinkError::TooLarge { site: Site::file(self.source.name().clone()), what: what.into() }
+    }
+
+    /// `len` as an id, unless there are already 2^32 - 1 of them.
+    fn next_id(&self, len: usize, what: &str) -> Result<u32> {
+        u32::try_from(len).ok().filter(|&id| id != u32::MAX).ok_or_else(|| self.too_large(what))
+    }
+}
+
+/// `0..len`; ids were checked to fit when they were made.
+fn ids(len: usize) -> std::ops::Range<u32> {
+    0..u32::try_from(len).unwrap_or(u32::MAX)
+}
