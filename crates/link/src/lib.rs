@@ -14,8 +14,11 @@
 pub mod arch;
 pub mod error;
 pub mod graph;
+pub mod layout;
+pub mod link;
 pub mod names;
 pub mod object;
+pub mod passes;
 pub mod source;
 pub mod tls;
 

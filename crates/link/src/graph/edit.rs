@@ -25,7 +25,13 @@ impl LinkGraph {
     /// If there are 2^32 - 1 already; so for everything that adds.
     pub fn add_section(&mut self, name: &str, protection: Protection, lifetime: Lifetime) -> Result<SectionId> {
         let id = SectionId(self.next_id(self.sections.len(), "the number of sections")?);
-        self.sections.push(Section { name: name.into(), protection, lifetime, contiguous: false });
+        self.sections.push(Section {
+            name: name.into(),
+            protection,
+            lifetime,
+            contiguous: false,
+            unwind_records: false,
+        });
         Ok(id)
     }
 
@@ -38,6 +44,11 @@ impl LinkGraph {
     /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
     pub fn set_contiguous(&mut self, section: SectionId) {
         self.sections[section.index()].contiguous = true;
+    }
+
+    /// Says that the blocks of a section are records of an unwind table.
+    pub fn set_unwind_records(&mut self, section: SectionId) {
+        self.sections[section.index()].unwind_records = true;
     }
 
     /// Adds a block. `size` counts for zeros only: content knows its own size.
@@ -237,9 +248,16 @@ impl LinkGraph {
     }
 
     /// Records that the symbols on the left stand for table entries of those on the right.
-    pub(crate) fn set_entries(&mut self, mut entries: Vec<(SymbolId, SymbolId)>) {
-        entries.sort_unstable();
-        self.entries = entries;
+    pub(crate) fn add_entries(&mut self, entries: Vec<(SymbolId, SymbolId)>) {
+        self.entries.extend(entries);
+        self.entries.sort_unstable();
+    }
+
+    /// Replaces the content of a block, and with it its size.
+    pub fn set_content(&mut self, block: BlockId, content: Box<[u8]>) {
+        let block = &mut self.blocks[block.index()];
+        block.size = content.len() as u64;
+        block.content = Content::Owned(content);
     }
 
     /// Resolves an external symbol.

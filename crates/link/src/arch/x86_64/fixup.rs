@@ -69,12 +69,14 @@ fn apply(
     match kind {
         Kind::Pointer64 => write(bytes, offset, target().to_le_bytes()),
         Kind::Delta32 | Kind::Branch32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
-        // A GOT entry, TLS pair or stub was made the target when it was made.
+        // Edges that need an entry were given its symbol as their target when it was made.
         Kind::GotLoad32 | Kind::RexGotLoad32 => {
-            if let Some(symbol) = graph.entry_target(edge.target)
-                && relax(edge, bytes, address, graph.address(symbol).0)
-            {
+            let entry_of = graph.entry_target(edge.target);
+            if relax(edge, bytes, address, graph.address(entry_of.unwrap_or(edge.target)).0) {
                 return Ok(());
+            }
+            if entry_of.is_none() {
+                return Err(Refusal::Overflow(signed(from(fixup), "32 signed bits")));
             }
             write(bytes, offset, signed32(from(fixup))?.to_le_bytes())
         }
