@@ -138,6 +138,29 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Size and alignment of the thread-local storage that `members` define in live, not yet placed blocks.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn thread_local_extent(inputs: &[Input], members: &[u32]) -> Result<Extent> {
+        let mut layout = Self::default();
+        let (mut image, mut zeros) = (Vec::new(), Vec::new());
+        for &member in members {
+            let graph = &inputs[member as usize].graph;
+            if graph.sections().iter().all(|section| section.lifetime != Lifetime::ThreadLocal) {
+                continue;
+            }
+            for block in graph.block_ids() {
+                let of = graph.block(block);
+                if of.live && !of.placed && graph.section(of.section).lifetime == Lifetime::ThreadLocal {
+                    (if of.is_zeros() { &mut zeros } else { &mut image }).push((member, block));
+                }
+            }
+        }
+        layout.push_tls(inputs, &image, &zeros)?;
+        Ok(layout.tls)
+    }
+
     fn room(&mut self, inputs: &[Input], segment: usize, (member, block): BlockRef) -> Result<u64> {
         let graph = &inputs[member as usize].graph;
         let of = graph.block(block);

@@ -15,6 +15,7 @@ use crate::arch::x86_64::{self, FixupContext};
 use crate::error::Result;
 use crate::graph::{LinkGraph, SymbolId};
 use crate::layout::{BlockRef, Layout};
+use crate::passes::indirect::Slot;
 use crate::tls::TlsAddress;
 
 /// What an external symbol was found to be.
@@ -111,15 +112,38 @@ fn follow(inputs: &[Input], mut binding: Binding) -> Binding {
     binding
 }
 
-/// Writes the blocks of a layout to the memory of its segments, and applies their edges there.
+/// Undoes what placing a batch did to its graphs, so that they can be linked again: after a failure, or when there is
+/// another window to try. Inputs that the passes made are the caller's to drop.
+pub fn unplace(inputs: &mut [Input], layouts: &[Layout], slots: &[Slot]) {
+    for (member, block) in layouts.iter().flat_map(Layout::placed) {
+        if let Some(input) = inputs.get_mut(member as usize) {
+            input.graph.block_mut(block).placed = false;
+        }
+    }
+    for slot in slots {
+        let (member, resolver) = slot.resolver;
+        let input = &mut inputs[member as usize];
+        input.graph.symbol_mut(slot.symbol).definition = input.graph.symbol(resolver).definition;
+        input.bind(slot.symbol, Binding::None);
+    }
+    for input in inputs {
+        input.graph.remove_entries();
+    }
+}
+
+/// Writes the blocks of one segment of a layout to its memory, and applies their edges there.
 ///
 /// # Errors
 /// If an edge can't be applied; what is in the memory is then of no use.
-pub fn write(inputs: &[Input], layout: &Layout, memory: &mut [&mut [u8]; 3], context: &FixupContext<'_>) -> Result<()> {
-    for (segment, bytes) in memory.iter_mut().enumerate() {
-        for &(block, offset) in layout.blocks(segment) {
-            write_block(inputs, block, offset, bytes, context)?;
-        }
+pub fn write(
+    inputs: &[Input],
+    layout: &Layout,
+    segment: usize,
+    memory: &mut [u8],
+    context: &FixupContext<'_>,
+) -> Result<()> {
+    for &(block, offset) in layout.blocks(segment) {
+        write_block(inputs, block, offset, memory, context)?;
     }
     Ok(())
 }

@@ -154,6 +154,12 @@ impl LinkGraph {
         self.retain_block(initializers.block);
     }
 
+    /// Forgets about blocks (in ascending order) that belong to another object's copy: nobody retains them any more.
+    pub fn discard_blocks(&mut self, blocks: &[BlockId]) {
+        self.retained.retain(|block| blocks.binary_search(block).is_err());
+        self.initializers.retain(|run| blocks.binary_search(&run.block).is_err());
+    }
+
     /// Keeps a block whenever anything of the object is wanted.
     pub fn retain_block(&mut self, block: BlockId) {
         self.retained.push(block);
@@ -251,6 +257,31 @@ impl LinkGraph {
     pub(crate) fn add_entries(&mut self, entries: Vec<(SymbolId, SymbolId)>) {
         self.entries.extend(entries);
         self.entries.sort_unstable();
+    }
+
+    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them.
+    pub(crate) fn remove_entries(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        if entries.is_empty() {
+            return;
+        }
+        for block in self.blocks.iter().filter(|block| !block.placed) {
+            for edge in &mut self.edges[block.edge_range()] {
+                if let Ok(at) = entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
+                    edge.target = entries[at].1;
+                }
+            }
+        }
+    }
+
+    /// Forgets what pruning found beyond what is placed, so that it can be found anew.
+    pub fn forget_unplaced(&mut self) {
+        for block in &mut self.blocks {
+            block.live = block.placed;
+        }
+        for symbol in &mut self.symbols {
+            symbol.live = false;
+        }
     }
 
     /// Replaces the content of a block, and with it its size.

@@ -16,6 +16,8 @@ pub struct Slot {
     pub slot: (u32, SymbolId),
     /// The resolver.
     pub resolver: (u32, SymbolId),
+    /// The symbol of the resolver's graph that now stands for the stub.
+    pub symbol: SymbolId,
 }
 
 /// Makes a stub and a slot for each live indirect symbol that `members` define in blocks that are not yet placed. The
@@ -53,7 +55,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         let resolver = input.graph.add_symbol(Symbol::anonymous(block, offset, size))?;
         input.graph.symbol_mut(symbol).definition = Definition::External;
         input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
-        slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver) });
+        slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
     Ok(Some((Input { graph, bindings: Vec::new(), dylib }, slots)))
 }

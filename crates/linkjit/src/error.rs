@@ -1,0 +1,140 @@
+//! What a session can fail at. One value carries the whole chain.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use linkjit_executor::ExecutorError;
+use linkjit_link::{LinkError, Site};
+
+/// A symbol that nobody defines.
+#[derive(Clone, Debug)]
+pub struct UndefinedSymbol {
+    /// Its name.
+    pub name: String,
+    /// Its name in source form, if that is another.
+    pub demangled: Option<String>,
+    /// The first places that refer to it; none if the user asked for it.
+    pub wanted_by: Vec<Site>,
+    /// How many further places there are.
+    pub more_places: usize,
+    /// Defined names that look much like it.
+    pub similar: Vec<String>,
+}
+
+impl fmt::Display for UndefinedSymbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "undefined symbol: {}", self.demangled.as_ref().unwrap_or(&self.name))?;
+        if self.demangled.is_some() {
+            write!(f, " ({})", self.name)?;
+        }
+        for site in &self.wanted_by {
+            write!(f, "\n    wanted by {site}")?;
+        }
+        if self.more_places > 0 {
+            write!(f, "\n    and {} more", self.more_places)?;
+        }
+        if !self.similar.is_empty() {
+            write!(f, "\n    did you mean {}?", self.similar.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// An error of a session.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An input can't be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The process that runs the code refuses.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// Names that nobody defines; all of a lookup at once.
+    #[error("{}", undefined(symbols, searched))]
+    Undefined {
+        /// The names.
+        symbols: Vec<UndefinedSymbol>,
+        /// Where they were searched, in this order.
+        searched: Vec<String>,
+    },
+    /// A name is defined twice.
+    #[error("{second}: duplicate definition of symbol '{name}', which {first} defines already")]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// Who defined it first.
+        first: String,
+        /// Who wants to define it, too.
+        second: String,
+    },
+    /// An alias whose target is, in the end, itself.
+    #[error("alias '{name}' is defined by itself")]
+    AliasCycle {
+        /// The alias.
+        name: String,
+    },
+    /// Two JITDylibs of one name.
+    #[error("there is a JITDylib '{name}' already")]
+    DuplicateDylib {
+        /// The name.
+        name: String,
+    },
+    /// The JITDylib was closed.
+    #[error("the JITDylib is closed")]
+    Closed,
+    /// What a tracker owned was removed.
+    #[error("the resource tracker was removed")]
+    TrackerRemoved,
+    /// A lookup from within a generator, on the thread that is linking: it would wait for itself.
+    #[error("lookup from within a definition generator: it would wait for itself")]
+    Reentrant,
+    /// A symbol is not what it is used as.
+    #[error("'{name}' is a thread-local variable: it has no one address")]
+    ThreadLocal {
+        /// The name.
+        name: String,
+    },
+    /// A limit of the format or of linkjit.
+    #[error("{what}")]
+    Unsupported {
+        /// What is not supported, and why.
+        what: String,
+    },
+    /// A file can't be read.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        message: String,
+    },
+    /// The compiler did not produce an object.
+    #[error("{}: {command} failed{}", source.display(), compiler_output(output))]
+    Compile {
+        /// The file that was compiled.
+        source: PathBuf,
+        /// The command.
+        command: String,
+        /// What the compiler printed.
+        output: String,
+    },
+}
+
+fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
+    let mut text = String::new();
+    for symbol in symbols {
+        text += &symbol.to_string();
+        text.push('\n');
+    }
+    text += "searched ";
+    text += &searched.join(", ");
+    text
+}
+
+fn compiler_output(output: &str) -> String {
+    if output.trim().is_empty() { String::new() } else { format!(":\n{}", output.trim_end()) }
+}
+
+/// Result of a session's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

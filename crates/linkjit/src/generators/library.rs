@@ -1,0 +1,142 @@
+//! Symbols of the process and of shared libraries.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use linkjit_executor::{LibraryId, RuntimeFunction, SymbolAddress, SymbolRequest};
+
+use super::{DefinitionGenerator, Wanted};
+use crate::error::Result;
+use crate::jitdylib::JitDylib;
+use crate::session::{Address, lock, tls_address};
+
+/// The symbols of one library, or of the process.
+#[derive(Debug)]
+pub(crate) struct LibraryGenerator {
+    library: LibraryId,
+    name: String,
+}
+
+impl LibraryGenerator {
+    /// The symbols of a library that the executor has opened.
+    pub(crate) fn new(library: LibraryId, name: String) -> Self {
+        Self { library, name }
+    }
+
+    /// The symbols of the process.
+    pub(crate) fn process() -> Self {
+        Self::new(LibraryId::PROCESS, "the process".into())
+    }
+}
+
+impl DefinitionGenerator for LibraryGenerator {
+    fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
+        let requests: Vec<_> = names
+            .iter()
+            .map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local })
+            .collect();
+        let found = dylib.session().executor().find_symbols(self.library, &requests)?;
+        for (request, address) in requests.iter().zip(found) {
+            let address = match address {
+                None => continue,
+                Some(SymbolAddress::Address(address)) => Address::At(address),
+                Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
+                    Address::ThreadLocal(tls_address(module, offset, thread_offset))
+                }
+            };
+            dylib.define_found(request.name, address);
+        }
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// What the executor's runtime does in place of the system's functions.
+#[derive(Debug)]
+pub(crate) struct RuntimeGenerator;
+
+impl DefinitionGenerator for RuntimeGenerator {
+    fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
+        for wanted in names {
+            let function = match wanted.name {
+                b"__tls_get_addr" => RuntimeFunction::TlsGetAddr,
+                b"__cxa_atexit" => RuntimeFunction::CxaAtexit,
+                b"__cxa_finalize" => RuntimeFunction::CxaFinalize,
+                b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => RuntimeFunction::CxaThreadAtexit,
+                b"__cxa_at_quick_exit" => RuntimeFunction::CxaAtQuickExit,
+                _ => continue,
+            };
+            if let Some(address) = dylib.session().executor().runtime_function(function) {
+                dylib.define_found(wanted.name, Address::At(address));
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        "the runtime".into()
+    }
+}
+
+/// Libraries that compilers link without being told: opened when a name looks as if it were theirs.
+#[derive(Debug)]
+pub(crate) struct DefaultLibraries {
+    libraries: Mutex<Vec<DefaultLibrary>>,
+}
+
+#[derive(Debug)]
+struct DefaultLibrary {
+    file: &'static str,
+    /// Whether a name may be the library's.
+    provides: fn(&[u8]) -> bool,
+    opened: Option<LibraryId>,
+    missing: bool,
+}
+
+impl DefaultLibraries {
+    /// Those of a C++ driver on Linux.
+    pub(crate) fn new() -> Self {
+        let is_cxx =
+            |name: &[u8]| [&b"_Z"[..], b"__cxa_", b"__gxx_", b"__cxxabi"].iter().any(|start| name.starts_with(start));
+        let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
+        Self {
+            libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]),
+        }
+    }
+}
+
+impl DefinitionGenerator for DefaultLibraries {
+    fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
+        for library in lock(&self.libraries).iter_mut() {
+            // A weak reference is no reason to open a library.
+            let opened = library.opened.is_some();
+            let asked = |wanted: &&Wanted<'_>| (library.provides)(wanted.name) && (opened || !wanted.weak);
+            let names: Vec<_> = names.iter().filter(asked).copied().collect();
+            if names.is_empty() || library.missing {
+                continue;
+            }
+            let executor = dylib.session().executor();
+            let id = match library.opened {
+                Some(id) => id,
+                None => match executor.open_library(Path::new(library.file), true) {
+                    Ok(id) => id,
+                    // A system without it: then its names are undefined, which says enough.
+                    Err(_) => {
+                        library.missing = true;
+                        continue;
+                    }
+                },
+            };
+            library.opened = Some(id);
+            LibraryGenerator::new(id, library.file.into()).generate(dylib, &names)?;
+        }
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        lock(&self.libraries).iter().map(|library| library.file).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,313 @@
+//! JITDylibs: sets of definitions that are searched and linked like a shared library.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::{LinkGraph, Linkage};
+use linkjit_link::names::NameId;
+use linkjit_link::object;
+use linkjit_link::object::archive::Archive;
+use linkjit_link::source::Source;
+
+use crate::batch;
+use crate::error::{Error, Result};
+use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
+use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, read_file};
+
+/// Which symbols of a JITDylib a search may find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MatchScope {
+    /// Those that other JITDylibs may see.
+    Exported,
+    /// Hidden ones, too.
+    All,
+}
+
+/// A JITDylib of a session. A clone is another handle to the same one.
+#[derive(Clone)]
+pub struct JitDylib {
+    session: ExecutionSession,
+    id: DylibId,
+}
+
+impl JitDylib {
+    pub(crate) fn new(session: ExecutionSession, id: DylibId) -> Self {
+        Self { session, id }
+    }
+
+    pub(crate) fn id(&self) -> DylibId {
+        self.id
+    }
+
+    /// The session it belongs to.
+    #[must_use]
+    pub fn session(&self) -> &ExecutionSession {
+        &self.session
+    }
+
+    /// Its name; empty once it is closed.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.session.state().dylib(self.id).map(|dylib| dylib.name.clone()).unwrap_or_default()
+    }
+
+    /// Adds a relocatable object. Nothing is linked before a lookup needs it.
+    ///
+    /// # Errors
+    /// If it can't be read, or defines what is defined already; then nothing of it was added.
+    pub fn add_object(&self, source: &Source) -> Result<()> {
+        self.add_object_to(&self.default_tracker()?, source)
+    }
+
+    /// Adds a relocatable object that `tracker` owns.
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_object`], or if the tracker was removed.
+    pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+        let graph = object::read(source, &mut self.session.names())?;
+        self.add_graph_to(tracker, graph)
+    }
+
+    /// Adds a relocatable object from a file.
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_object`], or if the file can't be read.
+    pub fn add_object_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.add_object(&read_file(path.as_ref())?)
+    }
+
+    /// Adds a link graph that was made by hand.
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_object`].
+    pub fn add_graph(&self, graph: LinkGraph) -> Result<()> {
+        self.add_graph_to(&self.default_tracker()?, graph)
+    }
+
+    fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+        let names = self.session.names();
+        self.session.state().define_unit(self.id, tracker.id(), graph, &names)?;
+        Ok(())
+    }
+
+    /// Adds a static archive: its members are added when something that they define is wanted.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
+        let archives = {
+            let mut state = self.session.state();
+            let dylib = state.dylib_mut(self.id)?;
+            match &dylib.archives {
+                Some(archives) => archives.clone(),
+                None => {
+                    let archives = Arc::new(ArchiveGenerator::default());
+                    dylib.archives = Some(archives.clone());
+                    dylib.generators.push(archives.clone());
+                    archives
+                }
+            }
+        };
+        archives.add(archive)
+    }
+
+    /// Opens a shared library: names that nothing before it defines are searched in it.
+    ///
+    /// # Errors
+    /// What the system's loader says.
+    pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let library = self.session.executor().open_library(path, true)?;
+        self.add_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
+    }
+
+    /// Adds a generator behind the others.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
+        self.session.state().dylib_mut(self.id)?.generators.push(generator);
+        Ok(())
+    }
+
+    /// Defines a name as an address.
+    ///
+    /// # Errors
+    /// If something else defines it.
+    pub fn define_absolute(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let mut names = self.session.names();
+        let id = names.intern(name.as_bytes());
+        self.session.state().define_address(self.id, id, Address::At(address), Linkage::Strong, &names)
+    }
+
+    /// Defines a name as another name for `target`, which is searched in this JITDylib.
+    ///
+    /// # Errors
+    /// If something else defines it, or it is its own target.
+    pub fn define_alias(&self, name: &str, target: &str) -> Result<()> {
+        self.reexport(name, self, target)
+    }
+
+    /// Defines a name as another name for `target` of another JITDylib.
+    ///
+    /// # Errors
+    /// As [`JitDylib::define_alias`].
+    pub fn reexport(&self, name: &str, from: &Self, target: &str) -> Result<()> {
+        let mut names = self.session.names();
+        let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
+        self.session.state().define_alias(self.id, name, (from.id, target), &names)
+    }
+
+    /// Defines what a generator has found, unless something defines it meanwhile.
+    pub(crate) fn define_found(&self, name: &[u8], address: Address) {
+        let mut names = self.session.names();
+        let id = names.intern(name);
+        let mut state = self.session.state();
+        // Weak, so that the only error left is a JITDylib that was closed meanwhile: then the name just stays missing.
+        let _closed = state.define_address(self.id, id, address, Linkage::Weak, &names);
+    }
+
+    /// Adds an archive member for the batch that is being linked.
+    pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<UnitId> {
+        let tracker = self.default_tracker()?;
+        let names = self.session.names();
+        let mut state = self.session.state();
+        let unit = state.define_unit(self.id, tracker.id(), graph, &names)?;
+        state.pulled.push(unit);
+        Ok(unit)
+    }
+
+    pub(crate) fn has_unit(&self, unit: UnitId) -> bool {
+        self.session.state().units.contains_key(&unit)
+    }
+
+    /// A tracker for what will be added through it.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn create_tracker(&self) -> Result<ResourceTracker> {
+        let mut state = self.session.state();
+        state.dylib(self.id)?;
+        let id = state.create_tracker();
+        Ok(ResourceTracker::new(self.clone(), id))
+    }
+
+    /// The tracker of everything that was added without one.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn default_tracker(&self) -> Result<ResourceTracker> {
+        let mut state = self.session.state();
+        let id = match state.dylib(self.id)?.default_tracker {
+            Some(id) if state.trackers.contains_key(&id) => id,
+            _ => {
+                let id = state.create_tracker();
+                state.dylib_mut(self.id)?.default_tracker = Some(id);
+                id
+            }
+        };
+        Ok(ResourceTracker::new(self.clone(), id))
+    }
+
+    /// The JITDylibs that are searched for names that this one's code refers to, in order. The first is itself.
+    ///
+    /// # Errors
+    /// If one of them is closed.
+    pub fn link_order(&self) -> Result<Vec<(Self, MatchScope)>> {
+        let order = self.session.state().dylib(self.id)?.link_order.clone();
+        Ok(order.into_iter().map(|(id, scope)| (Self::new(self.session.clone(), id), scope)).collect())
+    }
+
+    /// Searches another JITDylib's exported symbols, too, after those that are searched already.
+    ///
+    /// # Errors
+    /// If one of them is closed.
+    pub fn add_to_link_order(&self, other: &Self, scope: MatchScope) -> Result<()> {
+        let mut state = self.session.state();
+        state.dylib(other.id)?;
+        state.dylib_mut(self.id)?.link_order.push((other.id, scope));
+        Ok(())
+    }
+
+    /// The addresses of names, in their order, found in this JITDylib's link order; what they need is linked. All that
+    /// is missing is reported at once. Initializers are not run: see [`JitDylib::initialize`].
+    ///
+    /// # Errors
+    /// If a name is missing, or what defines it can't be linked; then the session is as it was before.
+    pub fn lookup(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
+        let ids: Vec<NameId> = {
+            let mut pool = self.session.names();
+            names.iter().map(|name| pool.intern(name.as_bytes())).collect()
+        };
+        let addresses = batch::lookup(&self.session, self.id, &ids, false)?;
+        addresses
+            .into_iter()
+            .zip(names)
+            .map(|(address, name)| match address {
+                Address::At(address) => Ok(address),
+                Address::ThreadLocal(_) => Err(Error::ThreadLocal { name: (*name).into() }),
+            })
+            .collect()
+    }
+
+    /// Links what has initializers here and in the JITDylibs it depends on, and runs those that were not run yet:
+    /// dependencies first, then by priority, then in link order.
+    ///
+    /// # Errors
+    /// If something can't be linked.
+    pub fn initialize(&self) -> Result<()> {
+        batch::lookup(&self.session, self.id, &[], true)?;
+        let order = self.session.state().dependency_order(self.id);
+        for id in order {
+            let (image, initializers, terminators) = {
+                let mut state = self.session.state();
+                let Ok(dylib) = state.dylib_mut(id) else { continue };
+                if dylib.pending_initializers.is_empty() {
+                    continue;
+                }
+                let mut runs = std::mem::take(&mut dylib.pending_initializers);
+                runs.sort_by_key(|run| run.order);
+                let arrays: Vec<_> = runs.into_iter().map(|run| run.array).collect();
+                (dylib.image, arrays, dylib.terminator_arrays())
+            };
+            // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.
+            unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };
+        }
+        Ok(())
+    }
+
+    /// Runs its terminators, removes it from the session and gives its memory back.
+    ///
+    /// # Errors
+    /// If it is closed already.
+    ///
+    /// # Safety
+    /// No thread may be in its code, and nobody may use its code or data afterwards.
+    pub unsafe fn close(&self) -> Result<()> {
+        let _linking = self.session.begin_linking()?;
+        let image = self.session.state().dylib(self.id)?.image;
+        let executor = self.session.executor();
+        // SAFETY: its code is still there; the caller vouches for the rest.
+        unsafe { executor.close_image(image)? };
+        let (dylib, allocations) = self.session.state().take_dylib(self.id)?;
+        for allocation in allocations.iter().rev() {
+            executor.deallocate(allocation.id)?;
+            if let Some(tls) = allocation.tls {
+                executor.release_tls(tls)?;
+            }
+        }
+        for window in dylib.windows {
+            executor.release_window(window.id)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for JitDylib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JitDylib({})", self.name())
+    }
+}

@@ -1,0 +1,65 @@
+//! ELF: what every shared object has of its own, and glibc keeps outside of its shared library.
+//!
+//! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
+//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller.
+
+use linkjit_link::arch::Arch;
+use linkjit_link::arch::x86_64::{ATEXIT_THUNK, AT_QUICK_EXIT_THUNK, Kind};
+use linkjit_link::graph::{
+    BlockId, Content, Definition, Edge, LinkGraph, Lifetime, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    SymbolId,
+};
+use linkjit_link::names::NamePool;
+use linkjit_link::source::Source;
+
+use crate::error::Result;
+use crate::jitdylib::JitDylib;
+
+/// The name of a JITDylib's handle.
+pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
+
+/// Defines what is particular to a new JITDylib. Whatever the user defines takes precedence.
+pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
+    let graph = runtime_graph(&mut dylib.session().names())?;
+    dylib.add_graph(graph)
+}
+
+fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
+    let mut graph = LinkGraph::new(Source::new("the ELF runtime", []), Arch::X86_64);
+    let data = graph.add_section(".data.dso_handle", Protection::ReadWrite, Lifetime::Standard)?;
+    let text = graph.add_section(".text.runtime", Protection::ReadExec, Lifetime::Standard)?;
+
+    let (block, handle) = define(&mut graph, names, data, DSO_HANDLE, &[0; 8])?;
+    graph.add_edge(block, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: handle, addend: 0 })?;
+    let thunks = [
+        (&b"atexit"[..], &b"__cxa_atexit"[..], ATEXIT_THUNK.as_slice(), 11),
+        (b"at_quick_exit", b"__cxa_at_quick_exit", AT_QUICK_EXIT_THUNK.as_slice(), 9),
+    ];
+    for (name, target, code, entry) in thunks {
+        let (block, symbol) = define(&mut graph, names, text, name, code)?;
+        graph.symbol_mut(symbol).callable = true;
+        let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
+        graph.add_edge(block, Edge { offset: 3, kind: Kind::Delta32.edge(), target: handle, addend: -4 })?;
+        graph.add_edge(block, Edge { offset: entry, kind: Kind::GotDelta32.edge(), target, addend: -4 })?;
+    }
+    Ok(graph)
+}
+
+/// A hidden weak definition with a block of its own.
+fn define(
+    graph: &mut LinkGraph,
+    names: &mut NamePool,
+    section: SectionId,
+    name: &[u8],
+    content: &[u8],
+) -> Result<(BlockId, SymbolId)> {
+    let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
+    let symbol = graph.add_symbol(Symbol {
+        name: Name::Interned(names.intern(name)),
+        definition: Definition::Defined { block, offset: 0 },
+        linkage: Linkage::Weak,
+        scope: Scope::Hidden,
+        ..Symbol::anonymous(block, 0, content.len() as u64)
+    })?;
+    Ok((block, symbol))
+}

@@ -1,0 +1,3 @@
+//! Platforms: what the loader and the C runtime would have done for a program of each object format.
+
+pub(crate) mod elf;

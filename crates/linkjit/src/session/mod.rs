@@ -1,0 +1,226 @@
+//! The session: what is defined where, and who owns it.
+//!
+//! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
+//! initializers) happens outside of it; a second lock makes batches wait for each other.
+
+mod define;
+mod state;
+mod tracker;
+
+pub(crate) use state::{
+    Address, Allocation, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, Terminator, TrackerId, Unit,
+    UnitId,
+};
+pub use tracker::ResourceTracker;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use linkjit_executor::Executor;
+use linkjit_link::names::NamePool;
+use linkjit_link::source::Source;
+use linkjit_link::tls::TlsAddress;
+
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::platform;
+
+/// How much of an object is linked when something of it is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LinkPolicy {
+    /// What lookups reach, and initializers. The rest follows when somebody asks for it.
+    #[default]
+    Demand,
+    /// Everything that the object defines.
+    Whole,
+}
+
+/// What a session is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionOptions {
+    /// How much of an object is linked.
+    pub policy: LinkPolicy,
+    /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
+    /// one window reach each other directly. At most 2 GiB.
+    pub window_size: u64,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { policy: LinkPolicy::default(), window_size: 1 << 30 }
+    }
+}
+
+/// Where the time of a session's batches went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchTimes {
+    /// Finding definitions: lookups, generators, pruning.
+    pub find: Duration,
+    /// Table entries, layout, memory.
+    pub place: Duration,
+    /// Copying and fixing up.
+    pub fix: Duration,
+    /// Protections, unwind tables, thread-local images, publication.
+    pub finalize: Duration,
+}
+
+/// What a session has linked so far.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Batches: lookups that had something to link.
+    pub batches: u64,
+    /// Objects of which something was linked, pulled archive members included.
+    pub objects: u64,
+    /// Blocks placed.
+    pub blocks: u64,
+    /// Edges applied.
+    pub edges: u64,
+    /// Bytes of code, stubs included.
+    pub code_bytes: u64,
+    /// Bytes of read-only data, unwind tables included.
+    pub read_only_bytes: u64,
+    /// Bytes of writable data.
+    pub writable_bytes: u64,
+    /// Time, by phase.
+    pub times: BatchTimes,
+}
+
+/// A session: JITDylibs that share names, and an executor. A clone is another handle to the same session.
+#[derive(Clone, Debug)]
+pub struct ExecutionSession {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    executor: Arc<dyn Executor>,
+    options: SessionOptions,
+    names: Mutex<NamePool>,
+    state: Mutex<State>,
+    /// Held while a batch is linked.
+    linking: Mutex<()>,
+    /// Who holds it.
+    linker: Mutex<Option<ThreadId>>,
+}
+
+impl ExecutionSession {
+    /// A session without JITDylibs.
+    #[must_use]
+    pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                executor,
+                options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
+                names: Mutex::default(),
+                state: Mutex::default(),
+                linking: Mutex::new(()),
+                linker: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Creates a JITDylib whose link order is itself, with all of its symbols.
+    ///
+    /// # Errors
+    /// If the name is taken, or the executor is gone.
+    pub fn create_dylib(&self, name: &str) -> Result<JitDylib> {
+        let image = self.executor().open_image(name)?;
+        let id = self.state().create_dylib(name, image)?;
+        let dylib = JitDylib::new(self.clone(), id);
+        platform::elf::set_up(&dylib)?;
+        Ok(dylib)
+    }
+
+    /// The JITDylib of that name.
+    #[must_use]
+    pub fn dylib(&self, name: &str) -> Option<JitDylib> {
+        let id = self.state().dylib_named(name)?;
+        Some(JitDylib::new(self.clone(), id))
+    }
+
+    /// What was linked so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.state().statistics
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> &SessionOptions {
+        &self.shared.options
+    }
+
+    /// The executor.
+    #[must_use]
+    pub fn executor(&self) -> &Arc<dyn Executor> {
+        &self.shared.executor
+    }
+
+    /// The pool of names, locked.
+    pub(crate) fn names(&self) -> MutexGuard<'_, NamePool> {
+        lock(&self.shared.names)
+    }
+
+    /// The pool of names.
+    pub(crate) fn name_pool(&self) -> &Mutex<NamePool> {
+        &self.shared.names
+    }
+
+    /// The tables, locked.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.shared.state)
+    }
+
+    /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
+    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
+        let this = std::thread::current().id();
+        if *lock(&self.shared.linker) == Some(this) {
+            return Err(Error::Reentrant);
+        }
+        let guard = lock(&self.shared.linking);
+        *lock(&self.shared.linker) = Some(this);
+        Ok(Linking { session: self, _guard: guard })
+    }
+}
+
+/// The right to link.
+#[derive(Debug)]
+pub(crate) struct Linking<'a> {
+    session: &'a ExecutionSession,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl Drop for Linking<'_> {
+    fn drop(&mut self) {
+        *lock(&self.session.shared.linker) = None;
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Dylibs that nobody closed: their code may still be used by threads and `atexit` handlers of the process, so
+        // the executor keeps their memory; it runs their terminators when the process exits.
+        state.dylibs.clear();
+    }
+}
+
+/// Locks, whatever happened to a thread that held the lock: tables are changed in steps that leave them whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The bytes of a file.
+pub(crate) fn read_file(path: &Path) -> Result<Source> {
+    let bytes = linkjit_executor::file::read(path)
+        .map_err(|error| Error::File { path: path.into(), message: error.to_string() })?;
+    Ok(Source::new(path.to_string_lossy().into_owned(), bytes))
+}
+
+/// A thread-local address as the linker has it.
+pub(crate) fn tls_address(module: u64, offset: u64, thread_offset: Option<i64>) -> TlsAddress {
+    TlsAddress { module, offset, thread_offset }
+}

@@ -1,0 +1,240 @@
+//! The tables of a session.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, TlsId, Window};
+use linkjit_link::graph::{InitializerOrder, Linkage, Scope, SymbolId};
+use linkjit_link::link::Input;
+use linkjit_link::names::NameId;
+use linkjit_link::passes::entries::SharedEntries;
+use linkjit_link::tls::TlsAddress;
+
+use super::Statistics;
+use crate::error::{Error, Result};
+use crate::generators::{ArchiveGenerator, DefinitionGenerator};
+use crate::jitdylib::MatchScope;
+
+/// A JITDylib of the session; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct DylibId(pub(crate) u32);
+
+/// An object of the session; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct UnitId(pub(crate) u32);
+
+/// A resource tracker of the session; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct TrackerId(pub(crate) u32);
+
+/// Where a definition is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Address {
+    /// At an address.
+    At(ExecAddr),
+    /// A thread-local variable.
+    ThreadLocal(TlsAddress),
+}
+
+/// Who defines a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DefinedBy {
+    /// An object.
+    Unit(UnitId, SymbolId),
+    /// Somebody outside: a fixed address.
+    Outside,
+    /// Another name.
+    Alias(DylibId, NameId),
+}
+
+/// A definition in the symbol table of a JITDylib.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) by: DefinedBy,
+    pub(crate) linkage: Linkage,
+    pub(crate) scope: Scope,
+    /// Where it is, once it is linked.
+    pub(crate) address: Option<Address>,
+}
+
+/// An object that was added or pulled.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// File or member, for messages.
+    pub(crate) name: Arc<str>,
+    pub(crate) dylib: DylibId,
+    pub(crate) tracker: TrackerId,
+    /// The graph with its bindings, as long as something of it may still be linked; a batch takes it out meanwhile.
+    pub(crate) input: Option<Box<Input>>,
+    /// Something of it was linked.
+    pub(crate) started: bool,
+    /// It has initializers or retained blocks: to be linked when its JITDylib is initialized.
+    pub(crate) has_roots: bool,
+    /// The names that it defines in its JITDylib, or did until somebody else replaced its definition.
+    pub(crate) names: Vec<NameId>,
+}
+
+/// Finalized memory with all that is registered for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allocation {
+    pub(crate) id: AllocationId,
+    pub(crate) tls: Option<TlsId>,
+}
+
+/// An initializer array that was linked and not run yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InitializerRun {
+    pub(crate) order: InitializerOrder,
+    pub(crate) unit: UnitId,
+    pub(crate) array: PointerArray,
+}
+
+/// A terminator array of a linked unit.
+pub(crate) type Terminator = InitializerRun;
+
+/// A JITDylib.
+#[derive(Debug)]
+pub(crate) struct DylibState {
+    pub(crate) name: String,
+    pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
+    /// COMDAT groups by signature, and whose is kept.
+    pub(crate) groups: HashMap<NameId, UnitId, FixedState>,
+    pub(crate) link_order: Vec<(DylibId, MatchScope)>,
+    pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
+    pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    pub(crate) units: Vec<UnitId>,
+    pub(crate) image: ImageId,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) entries: SharedEntries,
+    /// Memory of what belongs to no tracker: shared entries.
+    pub(crate) own_allocations: Vec<Allocation>,
+    /// Where contiguous sections are, newest last, for boundary symbols of later batches.
+    pub(crate) sections: HashMap<String, ExecRange>,
+    pub(crate) pending_initializers: Vec<InitializerRun>,
+    pub(crate) terminators: Vec<Terminator>,
+    pub(crate) dso_handle_known: bool,
+    pub(crate) default_tracker: Option<TrackerId>,
+}
+
+/// What a tracker owns beside units.
+#[derive(Debug, Default)]
+pub(crate) struct TrackerState {
+    pub(crate) allocations: Vec<Allocation>,
+    pub(crate) units: Vec<UnitId>,
+}
+
+/// The tables.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Closed ones are `None`.
+    pub(crate) dylibs: Vec<Option<DylibState>>,
+    pub(crate) units: HashMap<UnitId, Unit, FixedState>,
+    pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
+    /// How many units and trackers there have ever been.
+    units_made: u32,
+    trackers_made: u32,
+    pub(crate) statistics: Statistics,
+    /// Weak definitions in objects that a batch has taken out, which a strong one replaced meanwhile.
+    pub(crate) overridden: Vec<(UnitId, SymbolId)>,
+    /// Units that were pulled from archives for the batch that is being linked.
+    pub(crate) pulled: Vec<UnitId>,
+}
+
+impl State {
+    pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
+        if self.dylib_named(name).is_some() {
+            return Err(Error::DuplicateDylib { name: name.into() });
+        }
+        let id = DylibId(next_id(self.dylibs.len()));
+        self.dylibs.push(Some(DylibState {
+            name: name.into(),
+            symbols: HashMap::default(),
+            groups: HashMap::default(),
+            link_order: vec![(id, MatchScope::All)],
+            generators: Vec::new(),
+            archives: None,
+            units: Vec::new(),
+            image,
+            windows: Vec::new(),
+            entries: SharedEntries::default(),
+            own_allocations: Vec::new(),
+            sections: HashMap::default(),
+            pending_initializers: Vec::new(),
+            terminators: Vec::new(),
+            dso_handle_known: false,
+            default_tracker: None,
+        }));
+        Ok(id)
+    }
+
+    pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {
+        let index = self.dylibs.iter().position(|dylib| dylib.as_ref().is_some_and(|dylib| dylib.name == name))?;
+        Some(DylibId(next_id(index)))
+    }
+
+    pub(crate) fn dylib(&self, id: DylibId) -> Result<&DylibState> {
+        self.dylibs.get(id.0 as usize).and_then(Option::as_ref).ok_or(Error::Closed)
+    }
+
+    pub(crate) fn dylib_mut(&mut self, id: DylibId) -> Result<&mut DylibState> {
+        self.dylibs.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or(Error::Closed)
+    }
+
+    /// Removes a JITDylib from the tables; returns it and the memory of what it owned, in the order of allocation.
+    pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Vec<Allocation>)> {
+        let dylib = self.dylibs.get_mut(id.0 as usize).and_then(Option::take).ok_or(Error::Closed)?;
+        for other in self.dylibs.iter_mut().flatten() {
+            other.link_order.retain(|&(linked, _)| linked != id);
+        }
+        let mut allocations = dylib.own_allocations.clone();
+        for unit in &dylib.units {
+            let Some(unit) = self.units.remove(unit) else { continue };
+            allocations.extend(self.trackers.remove(&unit.tracker).into_iter().flat_map(|tracker| tracker.allocations));
+        }
+        allocations.sort_unstable_by_key(|allocation| allocation.id.0);
+        Ok((dylib, allocations))
+    }
+
+    /// An id for the next unit.
+    pub(super) fn next_unit(&mut self) -> UnitId {
+        let id = UnitId(self.units_made);
+        self.units_made = self.units_made.wrapping_add(1);
+        id
+    }
+
+    /// A new tracker.
+    pub(crate) fn create_tracker(&mut self) -> TrackerId {
+        let id = TrackerId(self.trackers_made);
+        self.trackers_made = self.trackers_made.wrapping_add(1);
+        self.trackers.insert(id, TrackerState::default());
+        id
+    }
+
+    /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.
+    pub(crate) fn dependency_order(&self, root: DylibId) -> Vec<DylibId> {
+        let mut order = Vec::new();
+        let mut seen = HashSet::from([root]);
+        // (JITDylib, how many of its link order were visited)
+        let mut path = vec![(root, 0)];
+        while let Some((dylib, visited)) = path.last_mut() {
+            let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
+            *visited += 1;
+            match next {
+                Some(&(next, _)) if seen.insert(next) => path.push((next, 0)),
+                Some(_) => {}
+                None => {
+                    order.push(*dylib);
+                    path.pop();
+                }
+            }
+        }
+        order
+    }
+}
+
+/// A session that has made 2^32 JITDylibs has run out of memory before.
+fn next_id(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,73 @@
+//! Resource trackers: what was added together can be removed together.
+
+use linkjit_executor::PointerArray;
+
+use super::state::TrackerId;
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+
+/// Owns the objects that were added through it, and everything that linking them made: memory, unwind tables,
+/// thread-local storage, initializer entries.
+///
+/// Dropping a tracker removes nothing; what it owns then stays until its JITDylib is closed.
+#[derive(Clone, Debug)]
+pub struct ResourceTracker {
+    dylib: JitDylib,
+    id: TrackerId,
+}
+
+impl ResourceTracker {
+    pub(crate) fn new(dylib: JitDylib, id: TrackerId) -> Self {
+        Self { dylib, id }
+    }
+
+    pub(crate) fn id(&self) -> TrackerId {
+        self.id
+    }
+
+    /// The JITDylib that it belongs to.
+    #[must_use]
+    pub fn dylib(&self) -> &JitDylib {
+        &self.dylib
+    }
+
+    /// Removes what it owns: names are free again, memory is given back.
+    ///
+    /// # Errors
+    /// If it was removed before.
+    ///
+    /// # Safety
+    /// No thread may be in the code, and nobody may use it or its data afterwards: neither code that is linked against
+    /// it, nor pointers that were looked up.
+    pub unsafe fn remove(&self) -> Result<()> {
+        let session = self.dylib.session();
+        let _linking = session.begin_linking()?;
+        let (allocations, terminators, image) = {
+            let mut state = session.state();
+            let tracker = state.trackers.remove(&self.id).ok_or(Error::TrackerRemoved)?;
+            state.remove_units(&tracker.units);
+            let dylib = state.dylib(self.dylib.id())?;
+            (tracker.allocations, dylib.terminator_arrays(), dylib.image)
+        };
+        let executor = session.executor();
+        // SAFETY: the caller promises that what is left is sound to call; no initializer is run.
+        unsafe { executor.run_initializers(image, &[], &terminators)? };
+        for allocation in allocations.iter().rev() {
+            executor.deallocate(allocation.id)?;
+            if let Some(tls) = allocation.tls {
+                executor.release_tls(tls)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl super::DylibState {
+    /// The terminators in the order in which they are to be called.
+    pub(crate) fn terminator_arrays(&self) -> Vec<PointerArray> {
+        let mut runs = self.terminators.clone();
+        runs.reverse();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.order));
+        runs.into_iter().map(|run| run.array).collect()
+    }
+}
