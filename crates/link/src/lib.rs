@@ -16,6 +16,7 @@ pub mod error;
 pub mod graph;
 pub mod names;
 pub mod object;
+pub mod passes;
 pub mod source;
 pub mod tls;
 

@@ -25,7 +25,13 @@ impl LinkGraph {
     /// If there are 2^32 - 1 already; so for everything that adds.
     pub fn add_section(&mut self, name: &str, protection: Protection, lifetime: Lifetime) -> Result<SectionId> {
         let id = SectionId(self.next_id(self.sections.len(), "the number of sections")?);
-        self.sections.push(Section { name: name.into(), protection, lifetime, contiguous: false });
+        self.sections.push(Section {
+            name: name.into(),
+            protection,
+            lifetime,
+            contiguous: false,
+            unwind_records: false,
+        });
         Ok(id)
     }
 
@@ -38,6 +44,11 @@ impl LinkGraph {
     /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
     pub fn set_contiguous(&mut self, section: SectionId) {
         self.sections[section.index()].contiguous = true;
+    }
+
+    /// Says that the blocks of a section are unwind records; see [`Section::unwind_records`].
+    pub fn set_unwind_records(&mut self, section: SectionId) {
+        self.sections[section.index()].unwind_records = true;
     }
 
     /// Adds a block. `size` counts for zeros only: content knows its own size.

@@ -60,4 +60,7 @@ pub struct Section {
     /// Keep the blocks of all sections of this name in a JITDylib side by side, in link order: somebody may walk from
     /// its start to its end.
     pub contiguous: bool,
+    /// Its blocks are unwind records in the `.eh_frame` format, one each: they are to be packed without gaps and registered
+    /// with the unwinder.
+    pub unwind_records: bool,
 }
