@@ -1,7 +1,6 @@
 //! The ELF header and the section headers: what the file is, and where everything in it lies.
 
 use std::borrow::Cow;
-use std::ffi::CStr;
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -58,7 +57,8 @@ impl Section<'_> {
 
     /// The name as text.
     pub(super) fn name(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.name)
+        // Names are ASCII nearly always, which is found out quickly here.
+        std::str::from_utf8(self.name).map_or_else(|_| String::from_utf8_lossy(self.name), Cow::Borrowed)
     }
 }
 
@@ -252,25 +252,46 @@ fn machine_name(machine: u16) -> Option<&'static str> {
 
 /// The string at `offset` of a string table; `None` if it does not end inside.
 pub(super) fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
-    CStr::from_bytes_until_nul(table.get(offset as usize..)?).ok().map(CStr::to_bytes)
+    let rest = table.get(offset as usize..)?;
+    rest.get(..terminator(rest)?)
+}
+
+/// Where the first zero byte is. Names are short and many: starting a general search costs more than this takes.
+fn terminator(bytes: &[u8]) -> Option<usize> {
+    const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set belongs to the first zero byte: borrows only go upwards from there.
+        let zeros = word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS;
+        if zeros != 0 {
+            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte == 0).map(|at| words.len() * 8 + at)
 }
 
 /// The `N` bytes at a constant place of a structure that is long enough.
+#[inline]
 pub(super) fn field<const N: usize>(structure: &[u8], at: usize) -> [u8; N] {
     structure.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 /// See [`field`].
+#[inline]
 pub(super) fn u16_at(structure: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(field(structure, at))
 }
 
 /// See [`field`].
+#[inline]
 pub(super) fn u32_at(structure: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(field(structure, at))
 }
 
 /// See [`field`].
+#[inline]
 pub(super) fn u64_at(structure: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(field(structure, at))
 }

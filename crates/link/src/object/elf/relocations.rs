@@ -118,33 +118,60 @@ fn add_edges(
     section: &Section<'_>,
     block: BlockId,
     graph: &mut LinkGraph,
-    relocations: impl Iterator<Item = Option<Relocation>>,
+    mut relocations: impl Iterator<Item = Option<Relocation>>,
 ) -> Result<()> {
-    // Zeros take no relocations.
-    let size = graph.content(block).unwrap_or_default().len() as u64;
-    for relocation in relocations {
-        let Some(relocation) = relocation else {
-            return Err(file.malformed_section(section, "compact relocations (SHT_CREL)"));
-        };
-        let kind = match x86_64::meaning(relocation.kind) {
-            Meaning::Edge(kind) => kind,
-            Meaning::Nothing => continue,
-            Meaning::Unsupported => return Err(unsupported(graph, block, &relocation)),
-        };
-        let inside = relocation.offset.checked_add(kind.width()).is_some_and(|end| end <= size);
-        let (Ok(offset), true) = (u32::try_from(relocation.offset), inside) else {
-            return Err(malformed(graph, block, &relocation, "its field reaches beyond the end of the section"));
-        };
-        if relocation.symbol as usize >= graph.symbols().len() {
-            return Err(malformed(graph, block, &relocation, "its symbol does not exist"));
+    // Zeros take no relocations: a section without content has no place for a field.
+    let content = file.section(section.info).map_or(&[][..], |of| of.data);
+    let symbols = graph.symbols().len();
+    let mut refused = None;
+    let edges = std::iter::from_fn(|| {
+        loop {
+            let relocation = relocations.next()?;
+            match edge(relocation.as_ref(), content, symbols) {
+                Ok(Some(edge)) => return Some(edge),
+                Ok(None) => {}
+                Err(refusal) => {
+                    refused = Some((refusal, relocation));
+                    return None;
+                }
+            }
         }
-        let addend = match relocation.addend {
-            Some(addend) => addend,
-            None => implicit_addend(graph.content(block).unwrap_or_default(), offset, kind),
-        };
-        graph.add_edge(block, Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend })?;
+    });
+    graph.add_edges(block, edges)?;
+    match refused {
+        Some((refusal, Some(relocation))) => Err(refused_relocation(graph, block, &refusal, &relocation)),
+        Some((_, None)) => Err(file.malformed_section(section, "compact relocations (SHT_CREL)")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Why a relocation makes no edge though it should.
+enum Refusal {
+    Unsupported,
+    Malformed(&'static str),
+}
+
+/// The edge of a relocation in a section with this content, of a file with so many symbols.
+#[inline]
+fn edge(relocation: Option<&Relocation>, content: &[u8], symbols: usize) -> Result<Option<Edge>, Refusal> {
+    let relocation = relocation.ok_or(Refusal::Malformed("encoding"))?;
+    let kind = match x86_64::meaning(relocation.kind) {
+        Meaning::Edge(kind) => kind,
+        Meaning::Nothing => return Ok(None),
+        Meaning::Unsupported => return Err(Refusal::Unsupported),
+    };
+    let inside = relocation.offset.checked_add(kind.width()).is_some_and(|end| end <= content.len() as u64);
+    let (Ok(offset), true) = (u32::try_from(relocation.offset), inside) else {
+        return Err(Refusal::Malformed("its field reaches beyond the end of the section"));
+    };
+    if relocation.symbol as usize >= symbols {
+        return Err(Refusal::Malformed("its symbol does not exist"));
+    }
+    let addend = match relocation.addend {
+        Some(addend) => addend,
+        None => implicit_addend(content, offset, kind),
+    };
+    Ok(Some(Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend }))
 }
 
 /// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
@@ -160,13 +187,11 @@ fn implicit_addend(content: &[u8], offset: u32, kind: Kind) -> i64 {
 }
 
 #[cold]
-fn malformed(graph: &LinkGraph, block: BlockId, relocation: &Relocation, what: &str) -> LinkError {
-    let what = format!("relocation {}: {what}", x86_64::name(relocation.kind));
-    LinkError::Malformed { site: graph.site(block, relocation.offset), what }
-}
-
-#[cold]
-fn unsupported(graph: &LinkGraph, block: BlockId, relocation: &Relocation) -> LinkError {
-    let what = format!("relocation {}", x86_64::name(relocation.kind));
-    LinkError::Unsupported { site: graph.site(block, relocation.offset), what }
+fn refused_relocation(graph: &LinkGraph, block: BlockId, refusal: &Refusal, relocation: &Relocation) -> LinkError {
+    let site = graph.site(block, relocation.offset);
+    let name = x86_64::name(relocation.kind);
+    match refusal {
+        Refusal::Unsupported => LinkError::Unsupported { site, what: format!("relocation {name}") },
+        Refusal::Malformed(what) => LinkError::Malformed { site, what: format!("relocation {name}: {what}") },
+    }
 }

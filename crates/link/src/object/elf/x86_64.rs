@@ -18,6 +18,7 @@ pub(super) enum Meaning {
 macro_rules! types {
     ($($number:literal $name:literal $meaning:expr,)*) => {
         /// What a relocation type asks for.
+        #[inline]
         pub(super) fn meaning(kind: u32) -> Meaning {
             use Meaning::{Edge, Nothing, Unsupported};
             match kind {
