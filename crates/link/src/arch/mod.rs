@@ -22,6 +22,15 @@ impl Arch {
         }
     }
 
+    /// The kind of the edge from an unwind record to the common record (CIE) that it begins with:
+    /// `Fixup <- Fixup - Target + Addend`, 32 bits.
+    #[must_use]
+    pub const fn cie_pointer(self) -> EdgeKind {
+        match self {
+            Self::X86_64 => x86_64::Kind::NegDelta32.edge(),
+        }
+    }
+
     /// The name of an edge kind; `?` for a number that is none.
     #[must_use]
     pub fn edge_kind_name(self, kind: EdgeKind) -> &'static str {

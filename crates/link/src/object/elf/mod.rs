@@ -1,6 +1,48 @@
-//! ELF
-use crate::{error::*, graph::LinkGraph, names::NamePool, source::Source};
-/// x
-pub fn read(_source: &Source, _names: &mut NamePool) -> Result<LinkGraph> {
-    unreachable!()
+//! ELF relocatable objects.
+//!
+//! What is odd: one section header table describes program bytes, symbols, relocations and strings alike, and refers
+//! from one to the other by number, so everything is read in the order in which it is referred to: headers ([`file`]),
+//! blocks ([`sections`]), symbols ([`symbols`]), edges ([`relocations`]), then what lies across them ([`groups`], unwind
+//! records). A [`SymbolId`](crate::graph::SymbolId) of the graph is the symbol's index in the file.
+//!
+//! Follows: System V ABI (gABI), chapters "Object Files" and "Sections"; "Linux Standard Base, Core", chapter
+//! "Exception Frames"; the processor supplements named in the files of the architectures.
+
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+mod crel;
+mod file;
+mod groups;
+mod initializers;
+mod relocations;
+mod sections;
+mod symbols;
+mod x86_64;
+
+use crate::arch::Arch;
+use crate::error::Result;
+use crate::graph::LinkGraph;
+use crate::names::NamePool;
+use crate::passes::eh_frame;
+use crate::source::Source;
+use file::File;
+use symbols::SymbolTable;
+
+/// Reads an ELF object; see [`super::read`].
+///
+/// # Errors
+/// If the bytes are not a relocatable object for x86-64, malformed, or use something that linkjit does not support.
+pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
+    let file = File::parse(source)?;
+    let table = SymbolTable::find(&file)?;
+    let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
+    relocations::reserve(&file, &table, &mut graph);
+    let blocks = sections::read(&file, &mut graph)?;
+    symbols::read(&file, &table, &blocks, &mut graph, names)?;
+    relocations::read(&file, &table, &blocks, &mut graph)?;
+    groups::read(&file, &table, &blocks, &mut graph, names)?;
+    for block in blocks.unwind() {
+        eh_frame::split(&mut graph, block)?;
+    }
+    Ok(graph)
 }

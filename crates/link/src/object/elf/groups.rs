@@ -1,0 +1,46 @@
+//! Section groups (`SHT_GROUP`; gABI, "Section Groups").
+
+use object::elf;
+use object::elf::GroupFlags;
+
+use super::file::File;
+use super::sections::Blocks;
+use super::symbols::SymbolTable;
+use crate::error::Result;
+use crate::graph::{Group, LinkGraph};
+use crate::names::NamePool;
+
+/// Adds the COMDAT groups. Groups of another kind only say that their sections go together, which references do too.
+pub(super) fn read(
+    file: &File<'_>,
+    table: &SymbolTable<'_>,
+    blocks: &Blocks,
+    graph: &mut LinkGraph,
+    names: &mut NamePool,
+) -> Result<()> {
+    for section in file.sections.iter().filter(|section| section.kind == elf::SHT_GROUP) {
+        let (words, rest) = section.data.as_chunks();
+        let (Some((&flags, members)), true) = (words.split_first(), rest.is_empty()) else {
+            return Err(file.malformed_section(section, "section group: its size is wrong"));
+        };
+        if GroupFlags(u32::from_le_bytes(flags)).0 & elf::GRP_COMDAT.0 == 0 {
+            continue;
+        }
+        let signature = table.name_or_section(file, section.info).filter(|_| section.link == table.section);
+        let Some(signature) = signature else {
+            return Err(file.malformed_section(section, "section group: it has no signature"));
+        };
+        let mut group = Group { signature: names.intern(signature), blocks: Vec::new() };
+        for &member in members {
+            let member = u32::from_le_bytes(member);
+            if member == 0 || file.section(member).is_none() {
+                let what = format_args!("section group: its member {member} does not exist");
+                return Err(file.malformed_section(section, what));
+            }
+            // Relocations and the like have no block; they go with their section.
+            group.blocks.extend(blocks.of(member));
+        }
+        graph.add_group(group);
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Which sections hold pointers to initializers and terminators, and in which order they are called.
+//!
+//! gABI, "Initialization and Termination Functions"; the priorities are GNU ld's (`SORT_BY_INIT_PRIORITY`).
+
+use object::elf;
+use object::elf::SectionType;
+
+use crate::graph::InitializerOrder;
+
+/// The priority of a section without one: after all that have one.
+const WITHOUT_PRIORITY: u32 = 65536;
+
+/// The order of a section's pointers, and whether they are called from the last to the first; `None` for a section that
+/// holds none.
+pub(super) fn order(name: &[u8], kind: SectionType) -> Option<(InitializerOrder, bool)> {
+    let is = |base: &[u8]| name.strip_prefix(base).filter(|rest| matches!(rest, [] | [b'.', ..]));
+    if let Some(suffix) = is(b".ctors") {
+        return Some((InitializerOrder::Init(reversed(priority(suffix))), true));
+    }
+    if let Some(suffix) = is(b".dtors") {
+        return Some((InitializerOrder::Fini(reversed(priority(suffix))), false));
+    }
+    if kind == elf::SHT_PREINIT_ARRAY || is(b".preinit_array").is_some() {
+        return Some((InitializerOrder::Preinit, false));
+    }
+    let init = is(b".init_array");
+    if kind == elf::SHT_INIT_ARRAY || init.is_some() {
+        return Some((InitializerOrder::Init(priority(init.unwrap_or_default())), false));
+    }
+    let fini = is(b".fini_array");
+    if kind == elf::SHT_FINI_ARRAY || fini.is_some() {
+        return Some((InitializerOrder::Fini(priority(fini.unwrap_or_default())), true));
+    }
+    None
+}
+
+/// The number after the dot.
+fn priority(suffix: &[u8]) -> u32 {
+    let digits = suffix.strip_prefix(b".").unwrap_or_default();
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(WITHOUT_PRIORITY)
+}
+
+/// `.ctors.N` are sorted so that the highest number is called first.
+fn reversed(priority: u32) -> u32 {
+    if priority == WITHOUT_PRIORITY { priority } else { 65535u32.saturating_sub(priority) }
+}

@@ -1,0 +1,197 @@
+//! Relocations to edges: `SHT_RELA`, `SHT_REL` and `SHT_CREL`.
+
+use object::elf;
+
+use super::crel::Crel;
+use super::file::{File, Section, u32_at, u64_at};
+use super::sections::Blocks;
+use super::symbols::SymbolTable;
+use super::x86_64::{self, Meaning};
+use crate::arch::x86_64::Kind;
+use crate::error::{LinkError, Result};
+use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SymbolId};
+
+/// Size of the `Elf64_Rela` structure.
+const RELA_SIZE: usize = 24;
+/// Size of the `Elf64_Rel` structure.
+const REL_SIZE: usize = 16;
+
+/// A relocation as it is in the file.
+pub(super) struct Relocation {
+    /// `r_offset`: where in the section.
+    pub(super) offset: u64,
+    /// Its symbol's number.
+    pub(super) symbol: u32,
+    /// Its type.
+    pub(super) kind: u32,
+    /// `r_addend`; `None` if the addend is in the field.
+    pub(super) addend: Option<i64>,
+}
+
+/// Reserves room for everything that the section headers promise.
+pub(super) fn reserve(file: &File<'_>, table: &SymbolTable<'_>, graph: &mut LinkGraph) {
+    let linked = |section: &Section<'_>| file.section(section.info).is_some_and(|of| of.has(elf::SHF_ALLOC));
+    let mut edges = 0usize;
+    let mut unwind_records = 0usize;
+    for section in &file.sections {
+        let count = match section.kind {
+            elf::SHT_RELA => section.data.len() / RELA_SIZE,
+            elf::SHT_REL => section.data.len() / REL_SIZE,
+            // An entry has a byte at least, but mostly more.
+            elf::SHT_CREL => section.data.len() / 4,
+            _ => continue,
+        };
+        if linked(section) {
+            edges += count;
+            // Every record refers to its function.
+            if file.section(section.info).is_some_and(|of| of.name == b".eh_frame") {
+                unwind_records += count + 1;
+            }
+        }
+    }
+    let sections = file.sections.len();
+    graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records);
+}
+
+/// Adds an edge for every relocation of every section that is linked. Unwind records come last: more edges are added to
+/// those, which is cheapest at the end.
+pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
+    let mut last = Vec::new();
+    for section in &file.sections {
+        if !matches!(section.kind, elf::SHT_RELA | elf::SHT_REL | elf::SHT_CREL) {
+            continue;
+        }
+        if section.info == 0 || file.section(section.info).is_none() {
+            return Err(file.malformed_section(section, "relocations: the section they are for does not exist"));
+        }
+        let Some(block) = blocks.of(section.info) else { continue };
+        let of = graph.section(graph.block(block).section);
+        if of.unwind_records {
+            last.push((section, block));
+        } else if of.lifetime != Lifetime::NoAlloc {
+            read_section(file, table, section, block, graph)?;
+        }
+    }
+    last.into_iter().try_for_each(|(section, block)| read_section(file, table, section, block, graph))
+}
+
+fn read_section(
+    file: &File<'_>,
+    table: &SymbolTable<'_>,
+    section: &Section<'_>,
+    block: BlockId,
+    graph: &mut LinkGraph,
+) -> Result<()> {
+    if section.link != table.section || table.section == 0 {
+        return Err(file.malformed_section(section, "relocations: they don't refer to the symbol table"));
+    }
+    if !graph.edges(block).is_empty() {
+        return Err(file.unsupported_section(section, "second section of relocations for one section"));
+    }
+    let entry_size = match section.kind {
+        elf::SHT_RELA => RELA_SIZE as u64,
+        elf::SHT_REL => REL_SIZE as u64,
+        _ => return add_edges(file, section, block, graph, Crel::parse(section.data)),
+    };
+    if section.entry_size != entry_size || !section.size.is_multiple_of(entry_size) {
+        return Err(file.malformed_section(section, "relocations: their size is wrong"));
+    }
+    if section.kind == elf::SHT_RELA {
+        add_edges(file, section, block, graph, section.data.as_chunks().0.iter().map(|raw| Some(rela(raw))))
+    } else {
+        add_edges(file, section, block, graph, section.data.as_chunks().0.iter().map(|raw| Some(rel(raw))))
+    }
+}
+
+fn rela(raw: &[u8; RELA_SIZE]) -> Relocation {
+    let (symbol, kind) = (u32_at(raw, 12), u32_at(raw, 8));
+    Relocation { offset: u64_at(raw, 0), symbol, kind, addend: Some(u64_at(raw, 16).cast_signed()) }
+}
+
+fn rel(raw: &[u8; REL_SIZE]) -> Relocation {
+    Relocation { offset: u64_at(raw, 0), symbol: u32_at(raw, 12), kind: u32_at(raw, 8), addend: None }
+}
+
+/// Adds the edges of one block. `None` among the relocations is where their encoding is broken.
+fn add_edges(
+    file: &File<'_>,
+    section: &Section<'_>,
+    block: BlockId,
+    graph: &mut LinkGraph,
+    mut relocations: impl Iterator<Item = Option<Relocation>>,
+) -> Result<()> {
+    // Zeros take no relocations: a section without content has no place for a field.
+    let content = file.section(section.info).map_or(&[][..], |of| of.data);
+    let symbols = graph.symbols().len();
+    let mut refused = None;
+    let edges = std::iter::from_fn(|| {
+        loop {
+            let relocation = relocations.next()?;
+            match edge(relocation.as_ref(), content, symbols) {
+                Ok(Some(edge)) => return Some(edge),
+                Ok(None) => {}
+                Err(refusal) => {
+                    refused = Some((refusal, relocation));
+                    return None;
+                }
+            }
+        }
+    });
+    graph.add_edges(block, edges)?;
+    match refused {
+        Some((refusal, Some(relocation))) => Err(refused_relocation(graph, block, &refusal, &relocation)),
+        Some((_, None)) => Err(file.malformed_section(section, "compact relocations (SHT_CREL)")),
+        None => Ok(()),
+    }
+}
+
+/// Why a relocation makes no edge though it should.
+enum Refusal {
+    Unsupported,
+    Malformed(&'static str),
+}
+
+/// The edge of a relocation in a section with this content, of a file with so many symbols.
+#[inline]
+fn edge(relocation: Option<&Relocation>, content: &[u8], symbols: usize) -> Result<Option<Edge>, Refusal> {
+    let relocation = relocation.ok_or(Refusal::Malformed("encoding"))?;
+    let kind = match x86_64::meaning(relocation.kind) {
+        Meaning::Edge(kind) => kind,
+        Meaning::Nothing => return Ok(None),
+        Meaning::Unsupported => return Err(Refusal::Unsupported),
+    };
+    let inside = relocation.offset.checked_add(kind.width()).is_some_and(|end| end <= content.len() as u64);
+    let (Ok(offset), true) = (u32::try_from(relocation.offset), inside) else {
+        return Err(Refusal::Malformed("its field reaches beyond the end of the section"));
+    };
+    if relocation.symbol as usize >= symbols {
+        return Err(Refusal::Malformed("its symbol does not exist"));
+    }
+    let addend = match relocation.addend {
+        Some(addend) => addend,
+        None => implicit_addend(content, offset, kind),
+    };
+    Ok(Some(Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend }))
+}
+
+/// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
+fn implicit_addend(content: &[u8], offset: u32, kind: Kind) -> i64 {
+    let field = content.get(offset as usize..).unwrap_or_default();
+    match kind.width() {
+        1 => field.first_chunk().map_or(0, |&field| i64::from(i8::from_le_bytes(field))),
+        2 => field.first_chunk().map_or(0, |&field| i64::from(i16::from_le_bytes(field))),
+        4 => field.first_chunk().map_or(0, |&field| i64::from(i32::from_le_bytes(field))),
+        8 => field.first_chunk().map_or(0, |&field| i64::from_le_bytes(field)),
+        _ => 0,
+    }
+}
+
+#[cold]
+fn refused_relocation(graph: &LinkGraph, block: BlockId, refusal: &Refusal, relocation: &Relocation) -> LinkError {
+    let site = graph.site(block, relocation.offset);
+    let name = x86_64::name(relocation.kind);
+    match refusal {
+        Refusal::Unsupported => LinkError::Unsupported { site, what: format!("relocation {name}") },
+        Refusal::Malformed(what) => LinkError::Malformed { site, what: format!("relocation {name}: {what}") },
+    }
+}

@@ -1,0 +1,293 @@
+//! The symbol table. Symbol `i` of the file is symbol `i` of the graph.
+
+use linkjit_address::ExecAddr;
+use object::elf;
+use object::elf::{SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
+
+use super::file::{File, Section, field, string, u16_at, u32_at, u64_at};
+use super::sections::Blocks;
+use crate::error::{LinkError, Result};
+use crate::graph::{
+    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
+};
+use crate::names::NamePool;
+
+/// Size of the `Elf64_Sym` structure.
+const ENTRY_SIZE: usize = 24;
+/// Common symbols of the medium and large code models (psABI, "Symbol Table").
+const SHN_X86_64_LCOMMON: SymbolSection = SymbolSection(0xff02);
+
+/// The one symbol table of an object, with the tables that belong to it. Without one, it is empty.
+#[derive(Default)]
+pub(super) struct SymbolTable<'a> {
+    /// Its section's number; 0 if there is none.
+    pub(super) section: u32,
+    /// The symbols, the null symbol included.
+    entries: &'a [[u8; ENTRY_SIZE]],
+    /// Their names.
+    strings: &'a [u8],
+    /// Where `strings` begins in the file.
+    strings_start: u32,
+    /// Section numbers of the symbols with `SHN_XINDEX`.
+    extended: &'a [[u8; 4]],
+}
+
+/// A symbol as it is in the file.
+struct Entry {
+    name: u32,
+    kind: SymbolType,
+    binding: SymbolBind,
+    visibility: SymbolVisibility,
+    section: SymbolSection,
+    value: u64,
+    size: u64,
+}
+
+impl Entry {
+    fn parse(raw: &[u8; ENTRY_SIZE]) -> Self {
+        let [info, other] = field(raw, 4);
+        Self {
+            name: u32_at(raw, 0),
+            kind: SymbolType(info & 0xf),
+            binding: SymbolBind(info >> 4),
+            visibility: SymbolVisibility(other & 3),
+            section: SymbolSection(u16_at(raw, 6)),
+            value: u64_at(raw, 8),
+            size: u64_at(raw, 16),
+        }
+    }
+}
+
+impl<'a> SymbolTable<'a> {
+    /// Looks for the symbol table among the sections.
+    pub(super) fn find(file: &File<'a>) -> Result<Self> {
+        let mut table = Self::default();
+        for (index, section) in file.numbered() {
+            if section.kind == elf::SHT_SYMTAB {
+                if table.section != 0 {
+                    return Err(file.unsupported_section(section, "second symbol table (SHT_SYMTAB)"));
+                }
+                table = Self::parse(file, index, section)?;
+            }
+        }
+        for section in file.sections.iter().filter(|section| section.kind == elf::SHT_SYMTAB_SHNDX) {
+            if section.link == table.section {
+                table.extended = section.data.as_chunks().0;
+            }
+        }
+        Ok(table)
+    }
+
+    fn parse(file: &File<'a>, index: u32, section: &Section<'a>) -> Result<Self> {
+        let (entries, rest) = section.data.as_chunks();
+        if section.entry_size != ENTRY_SIZE as u64 || !rest.is_empty() || entries.is_empty() {
+            return Err(file.malformed_section(section, "symbol table: its size or that of its entries is wrong"));
+        }
+        if section.info as usize > entries.len() {
+            return Err(file.malformed_section(section, "symbol table: it has more local symbols than symbols"));
+        }
+        match file.section(section.link) {
+            Some(strings) if strings.kind == elf::SHT_STRTAB => Ok(Self {
+                section: index,
+                entries,
+                strings: strings.data,
+                strings_start: strings.range.start,
+                extended: &[],
+            }),
+            _ => Err(file.malformed_section(section, "symbol table: it has no string table")),
+        }
+    }
+
+    /// How many symbols there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The name of a symbol; that of its section for one without a name of its own. `None` if there is no such symbol,
+    /// or it has neither.
+    pub(super) fn name_or_section(&self, file: &File<'a>, index: u32) -> Option<&'a [u8]> {
+        let entry = Entry::parse(self.entries.get(index as usize)?);
+        let name = string(self.strings, entry.name)?;
+        if name.is_empty() && entry.kind == elf::STT_SECTION {
+            return Some(file.section(self.section_of(index as usize, &entry)?)?.name);
+        }
+        Some(name).filter(|name| !name.is_empty())
+    }
+
+    /// The number of the section that a symbol is defined in; `None` if it is in none.
+    fn section_of(&self, index: usize, entry: &Entry) -> Option<u32> {
+        if entry.section == elf::SHN_XINDEX {
+            return Some(u32::from_le_bytes(*self.extended.get(index)?));
+        }
+        Some(u32::from(entry.section.0)).filter(|&section| section < u32::from(elf::SHN_LORESERVE))
+    }
+}
+
+/// Adds all symbols to the graph.
+pub(super) fn read(
+    file: &File<'_>,
+    table: &SymbolTable<'_>,
+    blocks: &Blocks,
+    graph: &mut LinkGraph,
+    names: &mut NamePool,
+) -> Result<()> {
+    // Relocations without a symbol have the null symbol: their target is the addend.
+    graph.add_symbol(unnamed_absolute(0))?;
+    let mut reader = Reader { file, table, blocks, graph, names, common: None, common_thread_local: None };
+    for (index, raw) in table.entries.iter().enumerate().skip(1) {
+        let entry = Entry::parse(raw);
+        let symbol = reader.symbol(index, &entry)?;
+        reader.graph.add_symbol(symbol)?;
+    }
+    Ok(())
+}
+
+struct Reader<'a, 'f> {
+    file: &'a File<'f>,
+    table: &'a SymbolTable<'f>,
+    blocks: &'a Blocks,
+    graph: &'a mut LinkGraph,
+    names: &'a mut NamePool,
+    /// The section of the blocks that were made for common symbols.
+    common: Option<SectionId>,
+    /// The same for thread-local ones.
+    common_thread_local: Option<SectionId>,
+}
+
+impl Reader<'_, '_> {
+    fn symbol(&mut self, index: usize, entry: &Entry) -> Result<Symbol> {
+        let Some(name) = string(self.table.strings, entry.name) else {
+            return Err(self.file.malformed(format_args!("name of symbol {index}")));
+        };
+        if entry.kind == elf::STT_FILE {
+            return Ok(unnamed_absolute(0));
+        }
+        if !matches!(entry.kind.0, 0..=3 | 5 | 6 | 10) {
+            return Err(self.unsupported(name, format_args!("symbol type {}", entry.kind.0)));
+        }
+        let (definition, linkage) = match entry.section {
+            elf::SHN_UNDEF => (Definition::External, Linkage::Strong),
+            elf::SHN_ABS => (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong),
+            elf::SHN_COMMON | SHN_X86_64_LCOMMON => (self.common(name, entry)?, Linkage::Common),
+            _ => match self.table.section_of(index, entry) {
+                Some(section) => match self.defined(name, entry, section)? {
+                    Some(definition) => (definition, Linkage::Strong),
+                    None => return Ok(unnamed_absolute(entry.value)),
+                },
+                None if entry.section == elf::SHN_XINDEX => {
+                    return Err(self.malformed(name, "its section number is missing (SHT_SYMTAB_SHNDX)"));
+                }
+                None => return Err(self.unsupported(name, format_args!("section index {:#x}", entry.section.0))),
+            },
+        };
+        let external = definition == Definition::External;
+        let local = entry.binding == elf::STB_LOCAL;
+        if local && external {
+            return Err(self.malformed(name, "it is local, but not defined"));
+        }
+        if !local && name.is_empty() {
+            return Err(self.file.malformed(format_args!("symbol {index}: it is not local, but has no name")));
+        }
+        let linkage = match entry.binding {
+            elf::STB_LOCAL => Linkage::Strong,
+            elf::STB_GLOBAL => linkage,
+            elf::STB_WEAK | elf::STB_GNU_UNIQUE => Linkage::Weak,
+            SymbolBind(other) => return Err(self.unsupported(name, format_args!("symbol binding {other}"))),
+        };
+        let indirect = entry.kind == elf::STT_GNU_IFUNC;
+        Ok(Symbol {
+            name: self.name(entry, name, local)?,
+            definition,
+            size: entry.size,
+            resolved: ExecAddr::NULL,
+            linkage,
+            scope: match entry.visibility {
+                _ if local => Scope::Local,
+                elf::STV_HIDDEN | elf::STV_INTERNAL => Scope::Hidden,
+                _ => Scope::Default,
+            },
+            live: false,
+            callable: indirect || entry.kind == elf::STT_FUNC,
+            thread_local: match definition {
+                Definition::Defined { block, .. } => self.is_thread_local(block),
+                Definition::External => entry.kind == elf::STT_TLS,
+                Definition::Absolute(_) => false,
+            },
+            indirect: indirect && !external,
+        })
+    }
+
+    /// The place of a symbol in a section; `None` if the section is not linked.
+    fn defined(&self, name: &[u8], entry: &Entry, index: u32) -> Result<Option<Definition>> {
+        let Some(section) = self.file.section(index) else {
+            return Err(self.malformed(name, format_args!("its section {index} does not exist")));
+        };
+        let Some(block) = self.blocks.of(index) else { return Ok(None) };
+        if entry.value > section.size {
+            return Err(self.malformed(name, format_args!("it lies beyond the end of section {}", section.name())));
+        }
+        if entry.kind == elf::STT_TLS && !self.is_thread_local(block) {
+            return Err(self.malformed(name, format_args!("it is thread-local, but section {} is not", section.name())));
+        }
+        Ok(Some(Definition::Defined { block, offset: entry.value }))
+    }
+
+    /// Makes a block for a common symbol, whose value is its alignment.
+    fn common(&mut self, name: &[u8], entry: &Entry) -> Result<Definition> {
+        if name == b"__gnu_lto_slim" {
+            let what = "GCC LTO bytecode without machine code: compile it without -flto, or with -ffat-lto-objects";
+            return Err(LinkError::NotLinkable { site: self.file.site(), what: what.into() });
+        }
+        let alignment = entry.value.max(1);
+        if !alignment.is_power_of_two() {
+            return Err(self.malformed(name, "its alignment is not a power of two"));
+        }
+        let (section, lifetime) = if entry.kind == elf::STT_TLS {
+            (&mut self.common_thread_local, Lifetime::ThreadLocal)
+        } else {
+            (&mut self.common, Lifetime::Standard)
+        };
+        let section = match *section {
+            Some(section) => section,
+            None => *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?),
+        };
+        // At most 63.
+        let align_log2 = alignment.trailing_zeros() as u8;
+        let block = self.graph.add_block(section, Content::Zeros, entry.size, align_log2)?;
+        Ok(Definition::Defined { block, offset: 0 })
+    }
+
+    fn name(&mut self, entry: &Entry, name: &[u8], local: bool) -> Result<Name> {
+        if !local {
+            return Ok(Name::Interned(self.names.intern(name)));
+        }
+        if name.is_empty() {
+            return Ok(Name::None);
+        }
+        // Both lie in the file, so neither is 2^32 or more.
+        let start = self.table.strings_start.checked_add(entry.name);
+        match (start, u32::try_from(name.len())) {
+            (Some(start), Ok(len)) => Ok(Name::Local { start, len }),
+            _ => Err(self.malformed(name, "its name lies outside the file")),
+        }
+    }
+
+    fn is_thread_local(&self, block: BlockId) -> bool {
+        self.graph.section(self.graph.block(block).section).lifetime == Lifetime::ThreadLocal
+    }
+
+    #[cold]
+    fn malformed(&self, name: &[u8], what: impl std::fmt::Display) -> LinkError {
+        self.file.malformed(format_args!("symbol '{}': {what}", String::from_utf8_lossy(name)))
+    }
+
+    #[cold]
+    fn unsupported(&self, name: &[u8], what: impl std::fmt::Display) -> LinkError {
+        let what = format!("{what} of symbol '{}'", String::from_utf8_lossy(name));
+        LinkError::Unsupported { site: self.file.site(), what }
+    }
+}
+
+fn unnamed_absolute(value: u64) -> Symbol {
+    Symbol { definition: Definition::Absolute(ExecAddr(value)), ..Symbol::anonymous(BlockId(0), 0, 0) }
+}
