@@ -1,0 +1,3 @@
+//! Readers of files: objects and what contains them.
+
+pub mod archive;
