@@ -3,13 +3,11 @@
 //! Libraries have hundreds of thousands of symbols, of which a link wants a few. So their names are neither interned
 //! nor copied: an entry has 32 bits of the name's hash and the place of the name in the archive's own index.
 
-use std::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::Archive;
+use super::name_hash::hash_name;
 use super::symbols::SymbolTable;
 use crate::error::{LinkError, Result, Site};
 
@@ -41,7 +39,6 @@ pub struct ArchiveIndex {
     /// Members that names refer to; one that defines many names is here about once, as indexes list them in a row.
     members: Vec<MemberRef>,
     names: HashTable<Name>,
-    hasher: FixedState,
 }
 
 /// A name in the table.
@@ -80,7 +77,7 @@ impl ArchiveIndex {
     }
 
     fn add_names(&mut self, id: ArchiveId) -> Result<()> {
-        let Self { archives, members, names, hasher } = self;
+        let Self { archives, members, names } = self;
         let Some(archive) = archives.get(id.index()) else { return Ok(()) };
         let tables: Vec<_> = archives.iter().map(names_of).collect();
         let mut symbols = archive.symbols();
@@ -90,7 +87,7 @@ impl ArchiveIndex {
             if members.last() != Some(&member) {
                 members.push(member);
             }
-            let hash = hash_of(hasher, symbol.name);
+            let hash = symbol.hash;
             let is_same = |other: &Name| {
                 other.hash == hash && begins_with(tail_of(*other, members, |id| tables.get(id).copied()), symbol.name)
             };
@@ -106,7 +103,10 @@ impl ArchiveIndex {
     /// The member to pull in for `name`.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<MemberRef> {
-        let hash = hash_of(&self.hasher, name);
+        let (length, hash) = hash_name(&[name, &[0]].concat())?;
+        if length != name.len() {
+            return None;
+        }
         let names = |id| self.archives.get(id).map(names_of);
         let is_same = |other: &Name| other.hash == hash && begins_with(tail_of(*other, &self.members, names), name);
         let found = self.names.find(spread(hash), is_same)?;
@@ -153,12 +153,6 @@ fn tail_of<'a>(entry: Name, members: &[MemberRef], names: impl Fn(usize) -> Opti
 /// Whether `tail`, the rest of an index's names, begins with `name` as a whole.
 fn begins_with(tail: &[u8], name: &[u8]) -> bool {
     tail.strip_prefix(name).is_some_and(|tail| tail.first() == Some(&0))
-}
-
-fn hash_of(hasher: &FixedState, name: &[u8]) -> u32 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write(name);
-    (hasher.finish() >> 32) as u32
 }
 
 /// The table takes a place from the low bits of a hash and a tag from the high ones.

@@ -18,6 +18,7 @@
 
 mod header;
 mod index;
+mod name_hash;
 mod symbols;
 
 pub use index::{ArchiveId, ArchiveIndex, MemberRef};

@@ -3,6 +3,7 @@
 use std::slice::ChunksExact;
 
 use super::header::{HEADER_SIZE, MAGIC_SIZE, malformed};
+use super::name_hash::hash_name;
 use crate::error::{LinkError, Result};
 use crate::source::Source;
 
@@ -44,6 +45,8 @@ pub struct Symbol<'a> {
     pub member: u64,
     /// Where the name begins among the names of the index.
     pub(super) name_offset: usize,
+    /// Its hash, as [`hash_name`] computes it.
+    pub(super) hash: u32,
 }
 
 /// The symbols of an archive's index, in its order. Ends after the first error.
@@ -237,12 +240,13 @@ impl<'a> Symbols<'a> {
         let name_offset = name.map_or(Some(self.next_name), |name| usize::try_from(name).ok());
         let name = name_offset.and_then(|start| {
             let tail = self.names.get(start..)?;
-            Some((start, tail.get(..memchr::memchr(0, tail)?)?))
+            let (length, hash) = hash_name(tail)?;
+            Some((start, tail.get(..length)?, hash))
         });
-        let (name_offset, name) = name.ok_or("archive index: a name is outside its table")?;
+        let (name_offset, name, hash) = name.ok_or("archive index: a name is outside its table")?;
         self.next_name = name_offset + name.len() + 1;
         self.budget = self.budget.checked_sub(name.len()).ok_or("archive index: names are longer than the archive")?;
-        Ok(Symbol { name, member, name_offset })
+        Ok(Symbol { name, member, name_offset, hash })
     }
 
     /// The error that says what is wrong with this index.
