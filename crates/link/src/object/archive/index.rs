@@ -52,6 +52,17 @@ struct Name {
     offset: u32,
 }
 
+impl Name {
+    /// Whether this entry stands for `name`.
+    fn is(self, name: &[u8], archives: &[Archive], members: &[MemberRef]) -> bool {
+        let member = members.get(self.member as usize);
+        let archive = member.and_then(|member| archives.get(member.archive.index()));
+        let names = archive.and_then(|archive| archive.symbols.as_ref()).map(SymbolTable::names).unwrap_or_default();
+        let tail = names.get(self.offset as usize..).and_then(|tail| tail.strip_prefix(name));
+        tail.is_some_and(|tail| tail.first() == Some(&0))
+    }
+}
+
 impl ArchiveIndex {
     /// An index over nothing.
     #[must_use]
@@ -79,7 +90,6 @@ impl ArchiveIndex {
     fn add_names(&mut self, id: ArchiveId) -> Result<()> {
         let Self { archives, members, names } = self;
         let Some(archive) = archives.get(id.index()) else { return Ok(()) };
-        let tables: Vec<_> = archives.iter().map(names_of).collect();
         let mut symbols = archive.symbols();
         while let Some(symbol) = symbols.step() {
             let symbol = symbol.map_err(|what| symbols.error(what))?;
@@ -88,9 +98,7 @@ impl ArchiveIndex {
                 members.push(member);
             }
             let hash = symbol.hash;
-            let is_same = |other: &Name| {
-                other.hash == hash && begins_with(tail_of(*other, members, |id| tables.get(id).copied()), symbol.name)
-            };
+            let is_same = |other: &Name| other.hash == hash && other.is(symbol.name, archives, members);
             if let Entry::Vacant(place) = names.entry(spread(hash), is_same, |name| spread(name.hash)) {
                 let member = u32::try_from(members.len() - 1).map_err(|_| too_large(archive))?;
                 let offset = u32::try_from(symbol.name_offset).map_err(|_| too_large(archive))?;
@@ -107,8 +115,7 @@ impl ArchiveIndex {
         if length != name.len() {
             return None;
         }
-        let names = |id| self.archives.get(id).map(names_of);
-        let is_same = |other: &Name| other.hash == hash && begins_with(tail_of(*other, &self.members, names), name);
+        let is_same = |other: &Name| other.hash == hash && other.is(name, &self.archives, &self.members);
         let found = self.names.find(spread(hash), is_same)?;
         self.members.get(found.member as usize).copied()
     }
@@ -136,23 +143,6 @@ impl ArchiveIndex {
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
-}
-
-/// The names of an archive's index.
-fn names_of(archive: &Archive) -> &[u8] {
-    archive.symbols.as_ref().map(SymbolTable::names).unwrap_or_default()
-}
-
-/// The names of an archive from the one on that an entry stands for.
-fn tail_of<'a>(entry: Name, members: &[MemberRef], names: impl Fn(usize) -> Option<&'a [u8]>) -> &'a [u8] {
-    let member = members.get(entry.member as usize);
-    let names = member.and_then(|member| names(member.archive.index())).unwrap_or_default();
-    names.get(entry.offset as usize..).unwrap_or_default()
-}
-
-/// Whether `tail`, the rest of an index's names, begins with `name` as a whole.
-fn begins_with(tail: &[u8], name: &[u8]) -> bool {
-    tail.strip_prefix(name).is_some_and(|tail| tail.first() == Some(&0))
 }
 
 /// The table takes a place from the low bits of a hash and a tag from the high ones.
