@@ -1,5 +1,6 @@
 //! Readers: object bytes to link graphs, one folder per format, and archives of objects.
 
+pub mod archive;
 pub mod elf;
 
 use crate::error::{LinkError, Result, Site};
