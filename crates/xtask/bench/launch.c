@@ -1,7 +1,8 @@
 // launch OUTPUT COMMAND ARGUMENT... [; COMMAND ARGUMENT...]...
 //
 // Runs the commands one after the other, with their output in the file OUTPUT, up to the first that fails. Prints
-// "wall_us user_us sys_us peak_rss_kb status" of all of them together; status is wait's, of the last command run.
+// "wall_us user_us sys_us peak_rss_kb exit_code signal" of all of them together; the last two are of the last command
+// run.
 //
 // A child counts the memory of the process that started it until it calls exec, so the launcher is this small
 // program, not the harness.
@@ -54,6 +55,7 @@ int main(int argc, char **argv) {
         if (usage.ru_maxrss > rss) rss = usage.ru_maxrss;
         command = next;
     }
-    printf("%lld %lld %lld %ld %d\n", now_us() - start, user, sys, rss, status);
+    printf("%lld %lld %lld %ld %d %d\n", now_us() - start, user, sys, rss, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+           WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     return 0;
 }
