@@ -28,6 +28,7 @@ use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::names::{NameId, NamePool};
 use crate::source::Source;
+use crate::tls::TlsAddress;
 use linkjit_address::ExecAddr;
 
 /// One object, ready to be pruned, placed and fixed up.
@@ -44,6 +45,13 @@ pub struct LinkGraph {
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
     initializers: Vec<InitializerSection>,
+    retained: Vec<BlockId>,
+    /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
+    entries: Vec<(SymbolId, SymbolId)>,
+    /// Thread-local externals that were found elsewhere. Sorted by the symbol.
+    thread_local_externals: Vec<(SymbolId, TlsAddress)>,
+    /// The TLS block that the graph's own thread-local blocks lie in, once they are placed.
+    tls_block: Option<TlsAddress>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +106,10 @@ impl LinkGraph {
             dependents: Vec::new(),
             groups: Vec::new(),
             initializers: Vec::new(),
+            retained: Vec::new(),
+            entries: Vec::new(),
+            thread_local_externals: Vec::new(),
+            tls_block: None,
         }
     }
 
@@ -155,6 +167,13 @@ impl LinkGraph {
     #[must_use]
     pub fn initializers(&self) -> &[InitializerSection] {
         &self.initializers
+    }
+
+    /// Blocks that are wanted whenever anything of the object is, though nothing refers to them: initializers and
+    /// what the compiler was told to retain.
+    #[must_use]
+    pub fn retained(&self) -> &[BlockId] {
+        &self.retained
     }
 
     /// Ids of all sections.
@@ -259,6 +278,30 @@ impl LinkGraph {
             Definition::Absolute(address) => address,
             Definition::External => symbol.resolved,
         }
+    }
+
+    /// Where a thread-local variable is, once it is placed or resolved; `None` if it is no such variable.
+    #[must_use]
+    pub fn thread_local_address(&self, symbol: SymbolId) -> Option<TlsAddress> {
+        match self.symbols[symbol.index()].definition {
+            Definition::Defined { block, .. } => {
+                let section = self.blocks[block.index()].section;
+                let in_tls_block = self.sections[section.index()].lifetime == Lifetime::ThreadLocal;
+                self.tls_block.filter(|_| in_tls_block).map(|start| start.plus(self.address(symbol).0))
+            }
+            Definition::Absolute(_) => None,
+            Definition::External => {
+                let found = self.thread_local_externals.binary_search_by_key(&symbol, |&(symbol, _)| symbol).ok()?;
+                self.thread_local_externals.get(found).map(|&(_, address)| address)
+            }
+        }
+    }
+
+    /// If `symbol` stands for a table entry that was made for another symbol: that one.
+    #[must_use]
+    pub fn entry_target(&self, symbol: SymbolId) -> Option<SymbolId> {
+        let found = self.entries.binary_search_by_key(&symbol, |&(entry, _)| entry).ok()?;
+        self.entries.get(found).map(|&(_, target)| target)
     }
 
     /// The bytes of a symbol's name; empty for an anonymous one.

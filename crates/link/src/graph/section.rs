@@ -60,4 +60,6 @@ pub struct Section {
     /// Keep the blocks of all sections of this name in a JITDylib side by side, in link order: somebody may walk from
     /// its start to its end.
     pub contiguous: bool,
+    /// The blocks are records of an unwind table: packed, and ended by a terminator.
+    pub unwind_records: bool,
 }

@@ -1,0 +1,205 @@
+//! Applying edges: the only place where bytes of the program are computed.
+
+use std::sync::{Mutex, PoisonError};
+
+use linkjit_address::ExecAddr;
+
+use super::{Kind, relax::relax};
+use crate::error::{LinkError, Result};
+use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
+use crate::names::NamePool;
+use crate::tls::TlsAddress;
+
+/// What a fixup needs beside its edge.
+#[derive(Clone, Copy, Debug)]
+pub struct FixupContext<'a> {
+    /// Names, for errors.
+    pub names: &'a Mutex<NamePool>,
+    /// What offsets from the GOT are relative to.
+    pub got_base: ExecAddr,
+    /// Resolvers for TLS descriptors: at a fixed offset from the thread pointer, and other.
+    pub tls_resolvers: [ExecAddr; 2],
+}
+
+/// A value that its field can't hold.
+struct Overflow {
+    value: i128,
+    field: &'static str,
+}
+
+/// Why an edge was not applied.
+enum Refusal {
+    Overflow(Overflow),
+    Why(&'static str),
+}
+
+impl From<Overflow> for Refusal {
+    fn from(overflow: Overflow) -> Self {
+        Self::Overflow(overflow)
+    }
+}
+
+/// Applies all edges of a block to `bytes`, its content in the memory where it will be.
+///
+/// # Errors
+/// If a value does not fit its field, or an edge asks for what its target is not.
+pub fn fix_block(graph: &LinkGraph, block: BlockId, bytes: &mut [u8], context: &FixupContext<'_>) -> Result<()> {
+    let address = graph.block(block).address.0;
+    for edge in graph.edges(block) {
+        if let Err(refusal) = apply(graph, edge, bytes, address, context) {
+            return Err(refused(graph, block, edge, refusal, context.names));
+        }
+    }
+    Ok(())
+}
+
+fn apply(
+    graph: &LinkGraph,
+    edge: &Edge,
+    bytes: &mut [u8],
+    address: u64,
+    context: &FixupContext<'_>,
+) -> Result<(), Refusal> {
+    let Some(kind) = Kind::from_edge(edge.kind) else { return Err(Refusal::Why("not an edge kind of x86-64")) };
+    let offset = edge.offset as usize;
+    let fixup = address.wrapping_add(u64::from(edge.offset));
+    let addend = edge.addend.cast_unsigned();
+    let target = || graph.address(edge.target).0.wrapping_add(addend);
+    let from = |base: u64| target().wrapping_sub(base);
+    match kind {
+        Kind::Pointer64 => write(bytes, offset, target().to_le_bytes()),
+        Kind::Delta32 | Kind::Branch32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
+        // Edges that need an entry were given its symbol as their target when it was made.
+        Kind::GotLoad32 | Kind::RexGotLoad32 => {
+            let entry_of = graph.entry_target(edge.target);
+            if relax(edge, bytes, address, graph.address(entry_of.unwrap_or(edge.target)).0) {
+                return Ok(());
+            }
+            if entry_of.is_none() {
+                return Err(Refusal::Overflow(signed(from(fixup), "32 signed bits")));
+            }
+            write(bytes, offset, signed32(from(fixup))?.to_le_bytes())
+        }
+        Kind::GotDelta32
+        | Kind::TlsPairDelta32
+        | Kind::TlsModuleDelta32
+        | Kind::TlsDescriptorDelta32
+        | Kind::ThreadOffsetDelta32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
+        Kind::Pointer32 => write(bytes, offset, unsigned32(target())?.to_le_bytes()),
+        Kind::Pointer32Signed => write(bytes, offset, signed32(target())?.to_le_bytes()),
+        Kind::Pointer16 => write(bytes, offset, either16(target())?.to_le_bytes()),
+        Kind::Pointer8 => write(bytes, offset, either8(target())?.to_le_bytes()),
+        Kind::Delta64 | Kind::GotDelta64 => write(bytes, offset, from(fixup).to_le_bytes()),
+        Kind::Delta16 => write(bytes, offset, signed16(from(fixup))?.to_le_bytes()),
+        Kind::Delta8 => write(bytes, offset, signed8(from(fixup))?.to_le_bytes()),
+        Kind::NegDelta32 => {
+            let value = fixup.wrapping_add(addend).wrapping_sub(graph.address(edge.target).0);
+            write(bytes, offset, signed32(value)?.to_le_bytes())
+        }
+        Kind::Size32 => {
+            let size = graph.symbol(edge.target).size.wrapping_add(addend);
+            write(bytes, offset, unsigned32(size)?.to_le_bytes())
+        }
+        Kind::Size64 => write(bytes, offset, graph.symbol(edge.target).size.wrapping_add(addend).to_le_bytes()),
+        Kind::GotOffset32 => write(bytes, offset, signed32(from(context.got_base.0))?.to_le_bytes()),
+        Kind::GotOffset64 | Kind::FromGotBase64 | Kind::StubFromGotBase64 => {
+            write(bytes, offset, from(context.got_base.0).to_le_bytes())
+        }
+        Kind::GotBaseDelta32 => {
+            let value = context.got_base.0.wrapping_add(addend).wrapping_sub(fixup);
+            write(bytes, offset, signed32(value)?.to_le_bytes())
+        }
+        Kind::GotBaseDelta64 => {
+            write(bytes, offset, context.got_base.0.wrapping_add(addend).wrapping_sub(fixup).to_le_bytes())
+        }
+        Kind::TlsDescriptorCall => Ok(()),
+        Kind::TlsModule64 => write(bytes, offset, thread_local(graph, edge.target)?.module.to_le_bytes()),
+        Kind::TlsOffset32 => {
+            let value = thread_local(graph, edge.target)?.offset.wrapping_add(addend);
+            write(bytes, offset, signed32(value)?.to_le_bytes())
+        }
+        Kind::TlsOffset64 => {
+            write(bytes, offset, thread_local(graph, edge.target)?.offset.wrapping_add(addend).to_le_bytes())
+        }
+        Kind::ThreadOffset32 => {
+            let value = thread_offset(graph, edge.target)?.wrapping_add(addend);
+            write(bytes, offset, signed32(value)?.to_le_bytes())
+        }
+        Kind::ThreadOffset64 | Kind::TlsDescriptorOffset64 => {
+            write(bytes, offset, thread_offset(graph, edge.target)?.wrapping_add(addend).to_le_bytes())
+        }
+        Kind::TlsDescriptorResolver64 => {
+            let [fixed, dynamic] = context.tls_resolvers;
+            let is_fixed = thread_local(graph, edge.target)?.thread_offset.is_some();
+            write(bytes, offset, (if is_fixed { fixed } else { dynamic }).0.to_le_bytes())
+        }
+    }
+}
+
+fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Result<(), Refusal> {
+    let field = bytes.get_mut(offset..).and_then(|rest| rest.first_chunk_mut());
+    *field.ok_or(Refusal::Why("the field reaches beyond the end of its section"))? = value;
+    Ok(())
+}
+
+fn thread_local(graph: &LinkGraph, symbol: SymbolId) -> Result<TlsAddress, Refusal> {
+    graph.thread_local_address(symbol).ok_or(Refusal::Why("not a thread-local variable"))
+}
+
+fn thread_offset(graph: &LinkGraph, symbol: SymbolId) -> Result<u64, Refusal> {
+    let offset = thread_local(graph, symbol)?.thread_offset.ok_or(Refusal::Why(
+        "the variable has no fixed offset from the thread pointer, which the initial- and local-exec models need: \
+         compile with -fPIC",
+    ))?;
+    Ok(offset.cast_unsigned())
+}
+
+fn signed32(value: u64) -> Result<i32, Overflow> {
+    i32::try_from(value.cast_signed()).map_err(|_| signed(value, "32 signed bits"))
+}
+
+fn unsigned32(value: u64) -> Result<u32, Overflow> {
+    u32::try_from(value).map_err(|_| Overflow { value: i128::from(value), field: "32 unsigned bits" })
+}
+
+fn signed16(value: u64) -> Result<i16, Overflow> {
+    i16::try_from(value.cast_signed()).map_err(|_| signed(value, "16 signed bits"))
+}
+
+fn signed8(value: u64) -> Result<i8, Overflow> {
+    i8::try_from(value.cast_signed()).map_err(|_| signed(value, "8 signed bits"))
+}
+
+/// Real-mode code writes both `-1` and `0xffff` (psABI: the field only has to hold the value).
+fn either16(value: u64) -> Result<u16, Overflow> {
+    u16::try_from(value).or_else(|_| signed16(value).map(i16::cast_unsigned)).map_err(|_| signed(value, "16 bits"))
+}
+
+fn either8(value: u64) -> Result<u8, Overflow> {
+    u8::try_from(value).or_else(|_| signed8(value).map(i8::cast_unsigned)).map_err(|_| signed(value, "8 bits"))
+}
+
+fn signed(value: u64, field: &'static str) -> Overflow {
+    Overflow { value: i128::from(value.cast_signed()), field }
+}
+
+#[cold]
+fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: Refusal, names: &Mutex<NamePool>) -> LinkError {
+    let site = graph.site(block, u64::from(edge.offset));
+    let relocation = graph.arch().edge_kind_name(edge.kind);
+    let named = graph.entry_target(edge.target).unwrap_or(edge.target);
+    let target = graph.describe_symbol(&names.lock().unwrap_or_else(PoisonError::into_inner), named);
+    match refusal {
+        Refusal::Overflow(Overflow { value, field }) => {
+            let remedy = match Kind::from_edge(edge.kind) {
+                Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {
+                    ": compile with -fPIC, so that the address is loaded from a table"
+                }
+                Some(Kind::Pointer32 | Kind::Pointer32Signed) => ": compile with -fPIC or -fPIE",
+                _ => "",
+            };
+            LinkError::OutOfRange { site, relocation, target, value, field, remedy }
+        }
+        Refusal::Why(why) => LinkError::BadRelocation { site, relocation, target, why: why.into() },
+    }
+}

@@ -1,0 +1,301 @@
+//! Making and changing graphs. Readers build with it, passes and plugins change what was read.
+//!
+//! Before blocks are placed everything here may be used. Afterwards sizes and positions are fixed: only contents,
+//! edges and the targets of edges may still change, and only before the fixups.
+
+use std::ops::Range;
+
+use linkjit_address::ExecAddr;
+
+use super::block::{Block, BlockId, Content};
+use super::edge::Edge;
+use super::section::{Section, SectionId};
+use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
+use super::{Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection};
+use crate::error::Result;
+use crate::tls::TlsAddress;
+
+/// The head of an empty list of dependents.
+const NO_DEPENDENT: u32 = u32::MAX;
+
+impl LinkGraph {
+    /// Adds a section.
+    ///
+    /// # Errors
+    /// If there are 2^32 - 1 already; so for everything that adds.
+    pub fn add_section(&mut self, name: &str, protection: Protection, lifetime: Lifetime) -> Result<SectionId> {
+        let id = SectionId(self.next_id(self.sections.len(), "the number of sections")?);
+        self.sections.push(Section {
+            name: name.into(),
+            protection,
+            lifetime,
+            contiguous: false,
+            unwind_records: false,
+        });
+        Ok(id)
+    }
+
+    /// The first section of that name.
+    #[must_use]
+    pub fn find_section(&self, name: &str) -> Option<SectionId> {
+        self.section_ids().find(|&id| self.section(id).name == name)
+    }
+
+    /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
+    pub fn set_contiguous(&mut self, section: SectionId) {
+        self.sections[section.index()].contiguous = true;
+    }
+
+    /// Says that the blocks of a section are records of an unwind table.
+    pub fn set_unwind_records(&mut self, section: SectionId) {
+        self.sections[section.index()].unwind_records = true;
+    }
+
+    /// Adds a block. `size` counts for zeros only: content knows its own size.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn add_block(&mut self, section: SectionId, content: Content, size: u64, align_log2: u8) -> Result<BlockId> {
+        let id = BlockId(self.next_id(self.blocks.len(), "the number of blocks")?);
+        let size = match &content {
+            Content::Source(range) => u64::from(range.end.saturating_sub(range.start)),
+            Content::Owned(bytes) => bytes.len() as u64,
+            Content::Zeros => size,
+        };
+        self.blocks.push(Block {
+            section,
+            content,
+            size,
+            align_log2,
+            alignment_offset: 0,
+            section_offset: 0,
+            address: ExecAddr::NULL,
+            live: false,
+            placed: false,
+            first_edge: 0,
+            edge_count: 0,
+            first_dependent: NO_DEPENDENT,
+        });
+        Ok(id)
+    }
+
+    /// Adds a symbol.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn add_symbol(&mut self, symbol: Symbol) -> Result<SymbolId> {
+        let id = SymbolId(self.next_id(self.symbols.len(), "the number of symbols")?);
+        self.symbols.push(symbol);
+        Ok(id)
+    }
+
+    /// Adds an edge to a block. Adding all edges of a block in a row is cheapest.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn add_edge(&mut self, block: BlockId, edge: Edge) -> Result<()> {
+        let end = self.next_id(self.edges.len(), "the number of edges")?;
+        let old = self.blocks[block.index()].edge_range();
+        let first_edge = if old.end == self.edges.len() && !old.is_empty() {
+            self.blocks[block.index()].first_edge
+        } else {
+            // Keep the block's edges contiguous: move them to the end. What stays behind is never looked at again.
+            self.edges.extend_from_within(old);
+            end
+        };
+        self.edges.push(edge);
+        let block = &mut self.blocks[block.index()];
+        block.first_edge = first_edge;
+        block.edge_count += 1;
+        Ok(())
+    }
+
+    /// Drops the edges of a block for which `keep` is false.
+    pub fn retain_edges(&mut self, block: BlockId, mut keep: impl FnMut(&Edge) -> bool) {
+        let range = self.blocks[block.index()].edge_range();
+        let mut kept = range.start;
+        for at in range.clone() {
+            if keep(&self.edges[at]) {
+                self.edges.swap(kept, at);
+                kept += 1;
+            }
+        }
+        // Bounded by the old count, which is a u32.
+        self.blocks[block.index()].edge_count = u32::try_from(kept - range.start).unwrap_or(u32::MAX);
+    }
+
+    /// Makes every edge to `from` an edge to `to`.
+    pub fn retarget(&mut self, from: SymbolId, to: SymbolId) {
+        for edge in &mut self.edges {
+            if edge.target == from {
+                edge.target = to;
+            }
+        }
+    }
+
+    /// Makes `dependent` live whenever `block` does.
+    pub fn add_dependent(&mut self, block: BlockId, dependent: BlockId) {
+        let block = &mut self.blocks[block.index()];
+        // A graph has fewer than 2^32 blocks, and readers add at most one dependent per block; a plugin that adds more
+        // than fit loses the surplus to the end marker.
+        let id = u32::try_from(self.dependents.len()).unwrap_or(NO_DEPENDENT);
+        self.dependents.push(Dependent { block: dependent, next: block.first_dependent });
+        block.first_dependent = id;
+    }
+
+    /// Adds a COMDAT group.
+    pub fn add_group(&mut self, group: Group) {
+        self.groups.push(group);
+    }
+
+    /// Says that a block holds pointers to initializers or terminators; that retains it.
+    pub fn add_initializers(&mut self, initializers: InitializerSection) {
+        self.initializers.push(initializers);
+        self.retain_block(initializers.block);
+    }
+
+    /// Keeps a block whenever anything of the object is wanted.
+    pub fn retain_block(&mut self, block: BlockId) {
+        self.retained.push(block);
+    }
+
+    /// Moves a symbol to another place in a block of this graph.
+    pub fn make_defined(&mut self, symbol: SymbolId, block: BlockId, offset: u64) {
+        self.symbols[symbol.index()].definition = Definition::Defined { block, offset };
+    }
+
+    /// Makes a symbol a reference to a definition elsewhere; its block stays, without it.
+    pub fn make_external(&mut self, symbol: SymbolId) {
+        let symbol = &mut self.symbols[symbol.index()];
+        symbol.definition = Definition::External;
+        symbol.linkage = Linkage::Strong;
+        symbol.indirect = false;
+    }
+
+    /// Gives a symbol a fixed address.
+    pub fn make_absolute(&mut self, symbol: SymbolId, address: ExecAddr) {
+        self.symbols[symbol.index()].definition = Definition::Absolute(address);
+    }
+
+    /// Renames a symbol.
+    pub fn rename(&mut self, symbol: SymbolId, name: super::Name) {
+        self.symbols[symbol.index()].name = name;
+    }
+
+    /// Changes who can see a symbol, and how it stands up to others of its name.
+    pub fn set_visibility(&mut self, symbol: SymbolId, linkage: Linkage, scope: Scope) {
+        let symbol = &mut self.symbols[symbol.index()];
+        symbol.linkage = linkage;
+        symbol.scope = scope;
+    }
+
+    /// Moves a block to another section.
+    pub fn transfer_block(&mut self, block: BlockId, section: SectionId) {
+        self.blocks[block.index()].section = section;
+    }
+
+    /// Splits a block at `offsets` (ascending, inside the block): the block keeps the part before the first, new blocks
+    /// hold the others. Symbols at a split point go to the part that begins there, edges stay with their bytes. Edges of
+    /// the new parts are not moved, so splitting costs one pass over the block's edges, which are sorted for it.
+    ///
+    /// Returns the parts, the first being `block` itself.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn split_block(&mut self, block: BlockId, offsets: &[u64]) -> Result<Vec<BlockId>> {
+        let whole = self.blocks[block.index()].clone();
+        let edges = whole.edge_range();
+        self.edges[edges.clone()].sort_by_key(|edge| edge.offset);
+        let starts: Vec<u64> =
+            std::iter::once(0).chain(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size)).collect();
+        let mut parts = Vec::with_capacity(starts.len());
+        let mut next_edge = edges.start;
+        for (index, &start) in starts.iter().enumerate() {
+            let end = starts.get(index + 1).copied().unwrap_or(whole.size);
+            let part = if index == 0 {
+                block
+            } else {
+                self.add_block(whole.section, Content::Zeros, end - start, whole.align_log2)?
+            };
+            let first_edge = next_edge;
+            while next_edge < edges.end && u64::from(self.edges[next_edge].offset) < end {
+                // Offsets are 32 bits wide, so a part that has edges begins below 2^32.
+                self.edges[next_edge].offset -= u32::try_from(start).unwrap_or(0);
+                next_edge += 1;
+            }
+            let into = &mut self.blocks[part.index()];
+            into.content = whole.content.part(start..end);
+            into.size = end - start;
+            into.alignment_offset = whole.alignment_offset.wrapping_add(start) & (whole.alignment() - 1);
+            into.section_offset = whole.section_offset + start;
+            into.live = whole.live;
+            into.first_edge = u32::try_from(first_edge).unwrap_or(u32::MAX);
+            into.edge_count = u32::try_from(next_edge - first_edge).unwrap_or(u32::MAX);
+            parts.push(part);
+        }
+        for symbol in &mut self.symbols {
+            if let Definition::Defined { block: of, offset } = &mut symbol.definition
+                && *of == block
+            {
+                let part = starts.partition_point(|&start| start <= *offset).saturating_sub(1);
+                *of = parts[part];
+                *offset -= starts[part];
+                let room = self.blocks[of.index()].size.saturating_sub(*offset);
+                symbol.size = symbol.size.min(room);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Records that the symbols on the left stand for table entries of those on the right.
+    pub(crate) fn add_entries(&mut self, entries: Vec<(SymbolId, SymbolId)>) {
+        self.entries.extend(entries);
+        self.entries.sort_unstable();
+    }
+
+    /// Replaces the content of a block, and with it its size.
+    pub fn set_content(&mut self, block: BlockId, content: Box<[u8]>) {
+        let block = &mut self.blocks[block.index()];
+        block.size = content.len() as u64;
+        block.content = Content::Owned(content);
+    }
+
+    /// Resolves an external symbol.
+    pub fn resolve(&mut self, symbol: SymbolId, address: ExecAddr) {
+        self.symbols[symbol.index()].resolved = address;
+    }
+
+    /// Resolves thread-local externals, and forgets those resolved before.
+    pub fn resolve_thread_local(&mut self, mut found: Vec<(SymbolId, TlsAddress)>) {
+        found.sort_unstable_by_key(|&(symbol, _)| symbol);
+        self.thread_local_externals = found;
+    }
+
+    /// Says which TLS block the graph's thread-local blocks are placed in.
+    pub fn set_tls_block(&mut self, start: TlsAddress) {
+        self.tls_block = Some(start);
+    }
+
+    /// The TLS block that the graph's thread-local blocks are placed in.
+    #[must_use]
+    pub fn tls_block(&self) -> Option<TlsAddress> {
+        self.tls_block
+    }
+}
+
+impl Content {
+    /// The bytes of `range`, which lies inside.
+    fn part(&self, range: Range<u64>) -> Self {
+        match self {
+            Self::Source(whole) => {
+                let at = |offset: u64| whole.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+                Self::Source(at(range.start)..at(range.end).min(whole.end))
+            }
+            Self::Owned(bytes) => {
+                let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+                Self::Owned(bytes.get(at(range.start)..at(range.end)).unwrap_or_default().into())
+            }
+            Self::Zeros => Self::Zeros,
+        }
+    }
+}

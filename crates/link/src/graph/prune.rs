@@ -1,0 +1,77 @@
+//! Finding out what is needed.
+//!
+//! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
+//! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
+
+use super::{BlockId, Lifetime, LinkGraph, SymbolId};
+
+/// The worklist of one graph: blocks that are live and whose edges were not followed yet. Not recursive, so that a
+/// long chain of references costs no stack.
+#[derive(Debug, Default)]
+pub struct Reachability {
+    pending: Vec<BlockId>,
+}
+
+impl Reachability {
+    /// Nothing to follow yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
+    pub fn mark_block(&mut self, graph: &mut LinkGraph, block: BlockId) {
+        let section = graph.blocks[block.index()].section;
+        let of = &mut graph.blocks[block.index()];
+        if !of.live && graph.sections[section.index()].lifetime != Lifetime::NoAlloc {
+            of.live = true;
+            self.pending.push(block);
+        }
+    }
+
+    /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
+    /// to be found elsewhere.
+    pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
+        let of = &mut graph.symbols[symbol.index()];
+        let new = !std::mem::replace(&mut of.live, true);
+        let external = of.is_external();
+        if let Some(block) = of.block() {
+            self.mark_block(graph, block);
+        }
+        new && external
+    }
+
+    /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
+    pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
+        while let Some(block) = self.pending.pop() {
+            let range = graph.blocks[block.index()].edge_range();
+            for at in range {
+                let target = graph.edges[at].target;
+                if self.mark_symbol(graph, target) {
+                    external(target);
+                }
+            }
+            let mut next = graph.blocks[block.index()].first_dependent;
+            while let Some(&dependent) = graph.dependents.get(next as usize) {
+                self.mark_block(graph, dependent.block);
+                next = dependent.next;
+            }
+        }
+    }
+}
+
+impl LinkGraph {
+    /// Marks everything that `roots` reach. Without roots, everything.
+    pub fn prune(&mut self, roots: &[SymbolId]) {
+        let mut reach = Reachability::new();
+        if roots.is_empty() {
+            for block in self.block_ids() {
+                reach.mark_block(self, block);
+            }
+        }
+        for &root in roots {
+            reach.mark_symbol(self, root);
+        }
+        reach.follow(self, |_| {});
+    }
+}

@@ -1,0 +1,285 @@
+//! Layout: gives every live block a place in one of three segments.
+//!
+//! Segments follow protections, so that a batch of any number of graphs costs three runs of pages. Inside a segment
+//! blocks keep link order (graph by graph, in the order of their creation): initializer tables, boundary symbols and
+//! people who read dumps rely on it. What must lie side by side across graphs is gathered behind the rest:
+//!
+//! ```text
+//! read         ordinary blocks | contiguous sections | TLS image | unwind records, terminator
+//! read, exec   ordinary blocks | contiguous sections
+//! read, write  ordinary blocks | contiguous sections | zeros
+//! ```
+
+use linkjit_address::{ExecAddr, ExecRange};
+
+use crate::error::{LinkError, Result, Site};
+use crate::graph::{BlockId, Lifetime, LinkGraph, Protection};
+use crate::link::Input;
+
+/// The protections of the segments, in the order in which everything here indexes them.
+pub const SEGMENTS: [Protection; 3] = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
+
+const READ: usize = 0;
+const READ_WRITE: usize = 2;
+
+/// An unwind table ends with a record of length zero.
+const UNWIND_TERMINATOR: u64 = 4;
+
+/// A block of a batch: the index of its input, and its id there.
+pub type BlockRef = (u32, BlockId);
+
+/// Size and alignment of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Bytes.
+    pub size: u64,
+    /// Alignment in bytes, a power of two.
+    pub align: u64,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { size: 0, align: 1 }
+    }
+}
+
+impl Extent {
+    /// Makes room for `size` bytes at `alignment_offset` modulo `align`, and returns where they begin. `None` if the
+    /// segment would outgrow the address space.
+    fn push(&mut self, size: u64, align: u64, alignment_offset: u64) -> Option<u64> {
+        let misfit = alignment_offset.wrapping_sub(self.size) & (align - 1);
+        let start = self.size.checked_add(misfit)?;
+        // Half the address space is more than there is, and keeps sums of sizes from overflowing.
+        self.size = start.checked_add(size).filter(|&end| end < 1 << 62)?;
+        self.align = self.align.max(align);
+        Some(start)
+    }
+}
+
+/// The place of one contiguous section, for its boundary symbols.
+#[derive(Clone, Debug)]
+pub struct SectionExtent {
+    /// Its name.
+    pub name: String,
+    /// Its segment.
+    pub segment: usize,
+    /// Where it begins in the segment.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+/// Where the blocks of some graphs go, relative to segments whose addresses are not known yet.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// Sizes of the segments, in the order of [`SEGMENTS`].
+    pub segments: [Extent; 3],
+    /// Size and alignment of the thread-local storage that the graphs define together.
+    pub tls: Extent,
+    /// The initial image of the thread-local storage: where it begins in the read segment, and how long it is.
+    tls_image: (u64, u64),
+    /// The unwind records with their terminator, in the read segment.
+    unwind: (u64, u64),
+    contiguous: Vec<SectionExtent>,
+    /// The blocks with content, by segment, with their offsets there.
+    blocks: [Vec<(BlockRef, u64)>; 3],
+    /// Blocks of zeros: nothing is written for them.
+    zeros: Vec<(BlockRef, u64)>,
+    thread_local: Vec<(BlockRef, u64)>,
+}
+
+/// Where the blocks of a section are put aside until their turn comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shelf {
+    /// Next in this segment; zeros of the writable one at its end.
+    Segment(usize),
+    Contiguous,
+    Tls,
+    Unwind,
+    Nowhere,
+}
+
+impl Layout {
+    /// Lays out the live, not yet placed blocks of the inputs that `members` names, in that order.
+    ///
+    /// # Errors
+    /// If they do not fit into an address space.
+    pub fn new(inputs: &[Input], members: &[u32]) -> Result<Self> {
+        let mut layout = Self::default();
+        let (mut zeros, mut contiguous, mut unwind) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tls_image, mut tls_zeros) = (Vec::new(), Vec::new());
+        for &member in members {
+            let graph = &inputs[member as usize].graph;
+            let shelves: Vec<_> = graph.section_ids().map(|section| shelf(graph, section)).collect();
+            for block in graph.block_ids() {
+                let of = graph.block(block);
+                if !of.live || of.placed {
+                    continue;
+                }
+                let place = (member, block);
+                match shelves[of.section.index()] {
+                    Shelf::Segment(READ_WRITE) if of.is_zeros() => zeros.push(place),
+                    Shelf::Segment(segment) => layout.push(inputs, segment, place)?,
+                    Shelf::Contiguous => contiguous.push(place),
+                    Shelf::Tls if of.is_zeros() => tls_zeros.push(place),
+                    Shelf::Tls => tls_image.push(place),
+                    Shelf::Unwind => unwind.push(place),
+                    Shelf::Nowhere => {}
+                }
+            }
+        }
+        layout.push_contiguous(inputs, contiguous)?;
+        layout.push_tls(inputs, &tls_image, &tls_zeros)?;
+        layout.push_unwind(inputs, &unwind)?;
+        for place in zeros {
+            let offset = layout.room(inputs, READ_WRITE, place)?;
+            layout.zeros.push((place, offset));
+        }
+        Ok(layout)
+    }
+
+    fn room(&mut self, inputs: &[Input], segment: usize, (member, block): BlockRef) -> Result<u64> {
+        let graph = &inputs[member as usize].graph;
+        let of = graph.block(block);
+        self.segments[segment]
+            .push(of.size, of.alignment(), of.alignment_offset)
+            .ok_or_else(|| too_large(graph, "the image"))
+    }
+
+    fn push(&mut self, inputs: &[Input], segment: usize, place: BlockRef) -> Result<()> {
+        let offset = self.room(inputs, segment, place)?;
+        self.blocks[segment].push((place, offset));
+        Ok(())
+    }
+
+    fn push_contiguous(&mut self, inputs: &[Input], mut places: Vec<BlockRef>) -> Result<()> {
+        let key = |&(member, block): &BlockRef| {
+            let graph = &inputs[member as usize].graph;
+            let section = graph.section(graph.block(block).section);
+            (section.protection as usize, section.name.as_str())
+        };
+        places.sort_by(|a, b| key(a).cmp(&key(b)));
+        for run in places.chunk_by(|a, b| key(a) == key(b)) {
+            let (segment, name) = key(&run[0]);
+            let mut extent: Option<SectionExtent> = None;
+            for &place in run {
+                let start = self.room(inputs, segment, place)?;
+                self.blocks[segment].push((place, start));
+                let end = self.segments[segment].size;
+                extent.get_or_insert_with(|| SectionExtent { name: name.into(), segment, start, end }).end = end;
+            }
+            self.contiguous.extend(extent);
+        }
+        Ok(())
+    }
+
+    /// The image first, then zeros: the zeros take no memory but each thread's.
+    fn push_tls(&mut self, inputs: &[Input], image: &[BlockRef], zeros: &[BlockRef]) -> Result<()> {
+        for (index, &place) in image.iter().chain(zeros).enumerate() {
+            let graph = &inputs[place.0 as usize].graph;
+            let of = graph.block(place.1);
+            let offset = self
+                .tls
+                .push(of.size, of.alignment(), of.alignment_offset)
+                .ok_or_else(|| too_large(graph, "thread-local storage"))?;
+            self.thread_local.push((place, offset));
+            if index < image.len() {
+                self.tls_image.1 = self.tls.size;
+            }
+        }
+        let align = self.tls.align;
+        let (_, size) = self.tls_image;
+        let start = self.segments[READ].push(size, align, 0);
+        self.tls_image.0 = start.ok_or_else(|| LinkError::TooLarge {
+            site: Site::default(),
+            what: "the image of the thread-local storage".into(),
+        })?;
+        for (index, &place) in image.iter().enumerate() {
+            let offset = self.thread_local[index].1;
+            self.blocks[READ].push((place, self.tls_image.0 + offset));
+        }
+        Ok(())
+    }
+
+    fn push_unwind(&mut self, inputs: &[Input], places: &[BlockRef]) -> Result<()> {
+        let Some(&first) = places.first() else { return Ok(()) };
+        let too_large = || too_large(&inputs[first.0 as usize].graph, "the unwind table");
+        self.unwind.0 = self.segments[READ].push(0, 8, 0).ok_or_else(too_large)?;
+        for &place in places {
+            self.push(inputs, READ, place)?;
+        }
+        self.segments[READ].push(UNWIND_TERMINATOR, 1, 0).ok_or_else(too_large)?;
+        self.unwind.1 = self.segments[READ].size;
+        Ok(())
+    }
+
+    /// Whether nothing is to be placed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zeros.is_empty() && self.thread_local.is_empty() && self.blocks.iter().all(Vec::is_empty)
+    }
+
+    /// Gives all blocks their addresses, the segments beginning at `bases`.
+    pub fn place(&self, inputs: &mut [Input], bases: [ExecAddr; 3]) {
+        let mut put = |&((member, block), offset): &(BlockRef, u64), base: ExecAddr| {
+            let of = inputs[member as usize].graph.block_mut(block);
+            of.address = base.offset(offset);
+            of.placed = true;
+        };
+        for (blocks, base) in self.blocks.iter().zip(bases) {
+            blocks.iter().for_each(|block| put(block, base));
+        }
+        self.zeros.iter().for_each(|block| put(block, bases[READ_WRITE]));
+        // Last, for those with an image are in the read segment, too: theirs is the offset in the TLS block.
+        self.thread_local.iter().for_each(|block| put(block, ExecAddr::NULL));
+    }
+
+    /// The blocks whose bytes have to be written to a segment, with their offsets there, in ascending order.
+    #[must_use]
+    pub fn blocks(&self, segment: usize) -> &[(BlockRef, u64)] {
+        &self.blocks[segment]
+    }
+
+    /// Every block that is placed, with or without content.
+    pub fn placed(&self) -> impl Iterator<Item = BlockRef> + '_ {
+        self.blocks.iter().flatten().chain(&self.zeros).chain(&self.thread_local).map(|&(block, _)| block)
+    }
+
+    /// Where the sections are that were to be contiguous, the segments beginning at `bases`.
+    pub fn contiguous(&self, bases: [ExecAddr; 3]) -> impl Iterator<Item = (&str, ExecRange)> {
+        self.contiguous.iter().map(move |extent| {
+            let start = bases[extent.segment].offset(extent.start);
+            (extent.name.as_str(), ExecRange::new(start, extent.end - extent.start))
+        })
+    }
+
+    /// The unwind table, terminator included; `None` if there are no records.
+    #[must_use]
+    pub fn unwind_table(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
+        let (start, end) = self.unwind;
+        (start != end).then(|| ExecRange::new(bases[READ].offset(start), end - start))
+    }
+
+    /// The initial bytes of the thread-local storage; `None` if there is no such storage.
+    #[must_use]
+    pub fn tls_image(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
+        let (start, size) = self.tls_image;
+        (!self.thread_local.is_empty()).then(|| ExecRange::new(bases[READ].offset(start), size))
+    }
+}
+
+fn shelf(graph: &LinkGraph, section: crate::graph::SectionId) -> Shelf {
+    let section = graph.section(section);
+    match section.lifetime {
+        Lifetime::NoAlloc => Shelf::Nowhere,
+        Lifetime::ThreadLocal => Shelf::Tls,
+        Lifetime::Standard | Lifetime::Finalize if section.unwind_records => Shelf::Unwind,
+        Lifetime::Standard | Lifetime::Finalize if section.contiguous => Shelf::Contiguous,
+        Lifetime::Standard | Lifetime::Finalize => Shelf::Segment(section.protection as usize),
+    }
+}
+
+#[cold]
+fn too_large(graph: &LinkGraph, what: &str) -> LinkError {
+    LinkError::TooLarge { site: Site::file(graph.source().name().clone()), what: what.into() }
+}

@@ -1,0 +1,26 @@
+//! linkjit's linker: object bytes in, placed and fixed-up bytes out.
+//!
+//! The crate never touches the operating system, so whatever it is fed, it can return an error but not corrupt a
+//! process; the compiler enforces that. Data flows one way:
+//!
+//! [`object::read`] makes a [`graph::LinkGraph`] of a [`source::Source`] -> the session finds out what its external
+//! symbols are bound to -> [`passes`] make GOT entries and stubs for what is out of reach -> [`layout`] gives every
+//! live block a place in a segment -> [`link`] writes blocks and applies their edges.
+//!
+//! [`graph`] and [`arch`] know no object format; [`object`] holds all that is particular to one.
+
+#![forbid(unsafe_code)]
+
+pub mod arch;
+pub mod error;
+pub mod graph;
+pub mod layout;
+pub mod link;
+pub mod names;
+pub mod object;
+pub mod passes;
+pub mod source;
+pub mod tls;
+
+pub use error::{LinkError, Result, Site};
+pub use linkjit_address::{ExecAddr, ExecRange};

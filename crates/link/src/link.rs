@@ -1,0 +1,145 @@
+//! The phases of linking a batch of graphs, in order.
+//!
+//! Who links (a session, a test) owns a vector of [`Input`]s and:
+//!
+//! 1. prunes: marks what is live, and binds every live external symbol;
+//! 2. calls [`crate::passes::indirect`] and [`crate::passes::entries`], which may add an input of their own;
+//! 3. makes a [`Layout`], gets memory for its segments and calls [`Layout::place`];
+//! 4. calls [`resolve`]: now every symbol has an address;
+//! 5. calls [`write()`]: blocks are copied and fixed up, once, in the memory where they stay.
+
+use linkjit_address::ExecAddr;
+
+use crate::arch::Arch;
+use crate::arch::x86_64::{self, FixupContext};
+use crate::error::Result;
+use crate::graph::{LinkGraph, SymbolId};
+use crate::layout::{BlockRef, Layout};
+use crate::tls::TlsAddress;
+
+/// What an external symbol was found to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Binding {
+    /// It isn't external, or nobody needs it.
+    #[default]
+    None,
+    /// A symbol of another input of the batch.
+    Input {
+        /// Index of the input.
+        input: u32,
+        /// The symbol there.
+        symbol: SymbolId,
+    },
+    /// Defined in the same JITDylib by a batch before this one.
+    Linked(ExecAddr),
+    /// Defined outside of the JITDylib: in the process, in another JITDylib, by the user.
+    Outside(ExecAddr),
+    /// As [`Binding::Outside`], and known to be a function: where it is out of reach, a stub may stand for it.
+    OutsideFunction(ExecAddr),
+    /// A thread-local variable of an earlier batch or of the process.
+    ThreadLocal(TlsAddress),
+    /// A weak reference to what nobody defines: address zero.
+    Missing,
+}
+
+/// One graph of a batch.
+#[derive(Debug)]
+pub struct Input {
+    /// The graph.
+    pub graph: LinkGraph,
+    /// What its external symbols are bound to, indexed by [`SymbolId`]; symbols beyond the end are unbound.
+    pub bindings: Vec<Binding>,
+    /// Which JITDylib it belongs to; inputs of one JITDylib reach each other directly.
+    pub dylib: u32,
+}
+
+impl Input {
+    /// What `symbol` is bound to.
+    #[must_use]
+    pub fn binding(&self, symbol: SymbolId) -> Binding {
+        self.bindings.get(symbol.index()).copied().unwrap_or_default()
+    }
+
+    /// Binds an external symbol.
+    pub fn bind(&mut self, symbol: SymbolId, binding: Binding) {
+        if self.bindings.len() <= symbol.index() {
+            self.bindings.resize(symbol.index() + 1, Binding::None);
+        }
+        self.bindings[symbol.index()] = binding;
+    }
+}
+
+/// Gives every bound symbol its address. All blocks of the batch must be placed.
+pub fn resolve(inputs: &mut [Input]) {
+    for index in 0..inputs.len() {
+        let mut thread_local = Vec::new();
+        for symbol in inputs[index].graph.symbol_ids() {
+            let binding = follow(inputs, inputs[index].binding(symbol));
+            match binding {
+                Binding::None => {}
+                Binding::Input { input, symbol: of } => {
+                    let definer = &inputs[input as usize].graph;
+                    if let Some(address) = definer.thread_local_address(of) {
+                        thread_local.push((symbol, address));
+                    }
+                    let (address, size) = (definer.address(of), definer.symbol(of).size);
+                    let graph = &mut inputs[index].graph;
+                    graph.resolve(symbol, address);
+                    graph.symbol_mut(symbol).size = size;
+                }
+                Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
+                    inputs[index].graph.resolve(symbol, address);
+                }
+                Binding::ThreadLocal(address) => thread_local.push((symbol, address)),
+                Binding::Missing => inputs[index].graph.resolve(symbol, ExecAddr::NULL),
+            }
+        }
+        inputs[index].graph.resolve_thread_local(thread_local);
+    }
+}
+
+/// The end of a chain of bindings. Chains are two long (an indirect function is bound to its stub); the bound keeps a
+/// plugin that binds symbols in a circle from hanging the linker.
+fn follow(inputs: &[Input], mut binding: Binding) -> Binding {
+    for _ in 0..4 {
+        let Binding::Input { input, symbol } = binding else { break };
+        match inputs[input as usize].binding(symbol) {
+            Binding::None => break,
+            next => binding = next,
+        }
+    }
+    binding
+}
+
+/// Writes the blocks of a layout to the memory of its segments, and applies their edges there.
+///
+/// # Errors
+/// If an edge can't be applied; what is in the memory is then of no use.
+pub fn write(inputs: &[Input], layout: &Layout, memory: &mut [&mut [u8]; 3], context: &FixupContext<'_>) -> Result<()> {
+    for (segment, bytes) in memory.iter_mut().enumerate() {
+        for &(block, offset) in layout.blocks(segment) {
+            write_block(inputs, block, offset, bytes, context)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_block(
+    inputs: &[Input],
+    (input, block): BlockRef,
+    offset: u64,
+    segment: &mut [u8],
+    context: &FixupContext<'_>,
+) -> Result<()> {
+    let graph = &inputs[input as usize].graph;
+    // The layout made the segment as large as its blocks need.
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let size = usize::try_from(graph.block(block).size).unwrap_or(usize::MAX);
+    let Some(bytes) = segment.get_mut(start..).and_then(|rest| rest.get_mut(..size)) else { return Ok(()) };
+    if let Some(content) = graph.content(block) {
+        bytes.copy_from_slice(content);
+    }
+    match graph.arch() {
+        Arch::X86_64 => x86_64::fix_block(graph, block, bytes, context),
+    }
+}

@@ -1,0 +1,34 @@
+//! Readers: object bytes to link graphs, one folder per format, and archives of objects.
+
+pub mod elf;
+
+use crate::error::{LinkError, Result, Site};
+use crate::graph::LinkGraph;
+use crate::names::NamePool;
+use crate::source::Source;
+
+/// Reads a relocatable object of any format that linkjit knows. Names that other objects can see are interned in
+/// `names`; no content is copied.
+///
+/// # Errors
+/// If the bytes are not such an object, or malformed, or use something that linkjit does not support.
+pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
+    let bytes = source.bytes();
+    if bytes.starts_with(b"\x7fELF") {
+        return elf::read(source, names);
+    }
+    let what = match bytes {
+        [] => "the file is empty",
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xcf | 0xce, ..] => {
+            "a Mach-O object, which linkjit can't link yet"
+        }
+        [b'M', b'Z', ..] => "a Windows executable or DLL, not an object",
+        [0x64, 0x86, ..] | [0, 0, 0xff, 0xff, ..] => "a COFF object, which linkjit can't link yet",
+        [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => {
+            "LLVM bitcode: compile it to an object first (clang -c)"
+        }
+        [b'!', b'<', b'a' | b't', ..] => "an archive where an object is expected",
+        _ => "not an object file: no known format begins like this",
+    };
+    Err(LinkError::NotLinkable { site: Site::file(source.name().clone()), what: what.into() })
+}

@@ -1,0 +1,370 @@
+//! GOT entries, stubs and TLS entries: what code needs to refer to a target that may be out of its reach, or whose
+//! address is not a constant.
+//!
+//! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
+//! none. Each entry is made once per target: for targets outside of the JITDylib in a graph that lives as long as the
+//! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
+//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_address::{ExecAddr, ExecRange};
+
+use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
+use crate::error::Result;
+use crate::graph::{BlockId, Content, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
+use crate::link::{Binding, Input};
+use crate::names::NameId;
+use crate::source::Source;
+
+/// The section of GOT and TLS entries.
+pub const GOT_SECTION: &str = "$__GOT";
+/// The section of stubs.
+pub const STUBS_SECTION: &str = "$__STUBS";
+
+/// What an entry is for its target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EntryKind {
+    /// A word with its address.
+    Got,
+    /// A jump to it, through its GOT entry.
+    Stub,
+    /// Its module and its offset there: the argument of `__tls_get_addr`.
+    TlsPair,
+    /// Its module and offset 0.
+    TlsModule,
+    /// Its offset from the thread pointer.
+    ThreadOffset,
+    /// A resolver and its argument.
+    TlsDescriptor,
+}
+
+/// The entries of a JITDylib that outlive the batch that made them, by the name of their target.
+pub type SharedEntries = HashMap<(NameId, EntryKind), ExecAddr, FixedState>;
+
+/// The graphs of entries that a batch has made.
+#[derive(Debug)]
+pub struct NewEntries {
+    /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
+    pub shared: Input,
+    /// Their names and symbols.
+    pub shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    /// All other entries.
+    pub own: Input,
+}
+
+/// Target of an entry, as far as it tells entries apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Name(NameId),
+    Symbol(u32, SymbolId),
+}
+
+/// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
+/// memory will be in `window`. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+///
+/// # Errors
+/// If there are too many.
+pub fn build(
+    inputs: &mut [Input],
+    members: &[u32],
+    window: ExecRange,
+    existing: &SharedEntries,
+    next_input: u32,
+) -> Result<NewEntries> {
+    let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
+    let arch = members.first().map_or(crate::arch::Arch::X86_64, |&member| inputs[member as usize].graph.arch());
+    let mut builder = Builder {
+        window,
+        existing,
+        shared: Table::new("shared entries", next_input, dylib, arch)?,
+        own: Table::new("entries", next_input + 1, dylib, arch)?,
+        shared_symbols: Vec::new(),
+    };
+    for &member in members {
+        builder.input(inputs, member)?;
+    }
+    Ok(NewEntries {
+        shared: builder.shared.finish()?,
+        shared_symbols: builder.shared_symbols,
+        own: builder.own.finish()?,
+    })
+}
+
+struct Builder<'a> {
+    window: ExecRange,
+    existing: &'a SharedEntries,
+    shared: Table,
+    shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    own: Table,
+}
+
+impl Builder<'_> {
+    fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
+        // The entry symbols of this graph, by target.
+        let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
+        for block in inputs[member as usize].graph.block_ids() {
+            let of = inputs[member as usize].graph.block(block);
+            if !of.live || of.placed {
+                continue;
+            }
+            for index in 0..inputs[member as usize].graph.edges(block).len() {
+                let input = &inputs[member as usize];
+                let edge = input.graph.edges(block)[index];
+                let Some(kind) = self.wanted(inputs, member, block, &edge) else { continue };
+                let entry = match local.get(&(edge.target, kind)) {
+                    Some(&entry) => entry,
+                    None => {
+                        let (binding, size) = self.entry(inputs, member, edge.target, kind)?;
+                        let input = &mut inputs[member as usize];
+                        let mut symbol = Symbol::anonymous(BlockId(0), 0, size);
+                        symbol.definition = crate::graph::Definition::External;
+                        symbol.live = true;
+                        let entry = input.graph.add_symbol(symbol)?;
+                        input.bind(entry, binding);
+                        local.insert((edge.target, kind), entry);
+                        entry
+                    }
+                };
+                inputs[member as usize].graph.edges_mut(block)[index].target = entry;
+            }
+        }
+        let entries = local.into_iter().map(|((target, _), entry)| (entry, target)).collect();
+        inputs[member as usize].graph.add_entries(entries);
+        Ok(())
+    }
+
+    /// The kind of entry that an edge needs, if any.
+    fn wanted(&self, inputs: &[Input], member: u32, block: BlockId, edge: &Edge) -> Option<EntryKind> {
+        let input = &inputs[member as usize];
+        let binding = || input.binding(edge.target);
+        Some(match Kind::from_edge(edge.kind)? {
+            Kind::Branch32 => {
+                let target = binding();
+                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
+                return needs.then_some(EntryKind::Stub);
+            }
+            Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed => match binding() {
+                target @ Binding::OutsideFunction(_) if self.is_far(inputs, member, target) => EntryKind::Stub,
+                _ => return None,
+            },
+            Kind::GotLoad32 | Kind::RexGotLoad32 => {
+                let content = input.graph.content(block).unwrap_or_default();
+                let target = binding();
+                let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
+                let direct = can_relax(edge, content)
+                    && !absolute
+                    && target != Binding::Missing
+                    && !self.is_far(inputs, member, target);
+                if direct {
+                    return None;
+                }
+                EntryKind::Got
+            }
+            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => EntryKind::Got,
+            Kind::StubFromGotBase64 => {
+                let target = binding();
+                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
+                return needs.then_some(EntryKind::Stub);
+            }
+            Kind::TlsPairDelta32 => EntryKind::TlsPair,
+            Kind::TlsModuleDelta32 => EntryKind::TlsModule,
+            Kind::ThreadOffsetDelta32 => EntryKind::ThreadOffset,
+            Kind::TlsDescriptorDelta32 => EntryKind::TlsDescriptor,
+            _ => return None,
+        })
+    }
+
+    /// Whether a 32-bit displacement from anywhere in the window may not reach it.
+    fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
+        match binding {
+            Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
+                // 4 KiB of slack cover the addend and the length of the instruction.
+                let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
+                !reach(ExecAddr(self.window.start.0.saturating_sub(0x1000)))
+                    || !reach(ExecAddr(self.window.end.0.saturating_add(0x1000)))
+            }
+            Binding::Input { input, .. } => {
+                inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
+            }
+            Binding::None | Binding::ThreadLocal(_) | Binding::Missing => false,
+        }
+    }
+
+    /// What the entry of `kind` for a target is bound to, and its size. Makes it if there is none.
+    fn entry(&mut self, inputs: &[Input], member: u32, target: SymbolId, kind: EntryKind) -> Result<(Binding, u64)> {
+        let input = &inputs[member as usize];
+        let symbol = input.graph.symbol(target);
+        let binding = match input.binding(target) {
+            Binding::None => Binding::Input { input: member, symbol: target },
+            found => found,
+        };
+        let outside = match binding {
+            Binding::Outside(_) | Binding::OutsideFunction(_) => true,
+            Binding::ThreadLocal(_) => symbol.is_external() && input.graph.tls_block().is_none(),
+            Binding::Input { input: definer, .. } => {
+                inputs.get(definer as usize).is_some_and(|definer| definer.dylib != input.dylib)
+            }
+            Binding::None | Binding::Linked(_) | Binding::Missing => false,
+        };
+        let name = symbol.shared_name().filter(|_| outside);
+        if let Some(name) = name
+            && let Some(&address) = self.existing.get(&(name, kind))
+        {
+            return Ok((Binding::Linked(address), 8));
+        }
+        let key = match (symbol.shared_name(), binding) {
+            (Some(name), _) => Key::Name(name),
+            (None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
+            (None, _) => Key::Symbol(member, target),
+        };
+        let fixed_tls = match binding {
+            Binding::ThreadLocal(address) => address.thread_offset.is_some(),
+            Binding::Input { input, .. } => inputs
+                .get(input as usize)
+                .and_then(|definer| definer.graph.tls_block())
+                .is_some_and(|block| block.thread_offset.is_some()),
+            _ => false,
+        };
+        let table = if name.is_some() { &mut self.shared } else { &mut self.own };
+        let made_before = table.symbols.len();
+        let entry = table.entry(key, kind, binding, fixed_tls)?;
+        if let Some(name) = name {
+            // A stub brings its GOT entry with it.
+            for &(kind, entry) in &table.symbols[made_before..] {
+                self.shared_symbols.push((name, kind, entry));
+            }
+        }
+        Ok((Binding::Input { input: table.index, symbol: entry }, 8))
+    }
+}
+
+/// A graph of entries in the making: one block of data, one of code.
+struct Table {
+    graph: LinkGraph,
+    bindings: Vec<Binding>,
+    /// Which input of the batch it will be.
+    index: u32,
+    dylib: u32,
+    got: BlockId,
+    stubs: BlockId,
+    got_size: u64,
+    stub_count: u64,
+    got_edges: Vec<Edge>,
+    stub_edges: Vec<Edge>,
+    found: HashMap<(Key, EntryKind), SymbolId, FixedState>,
+    /// The symbols of the entries, in the order in which they were made.
+    symbols: Vec<(EntryKind, SymbolId)>,
+    targets: HashMap<Key, SymbolId, FixedState>,
+}
+
+impl Table {
+    fn new(name: &str, index: u32, dylib: u32, arch: crate::arch::Arch) -> Result<Self> {
+        let mut graph = LinkGraph::new(Source::new(name, []), arch);
+        let got = graph.add_section(GOT_SECTION, Protection::Read, Lifetime::Standard)?;
+        let stubs = graph.add_section(STUBS_SECTION, Protection::ReadExec, Lifetime::Standard)?;
+        let got = graph.add_block(got, Content::Zeros, 0, 3)?;
+        let stubs = graph.add_block(stubs, Content::Zeros, 0, 3)?;
+        Ok(Self {
+            graph,
+            bindings: Vec::new(),
+            index,
+            dylib,
+            got,
+            stubs,
+            got_size: 0,
+            stub_count: 0,
+            got_edges: Vec::new(),
+            stub_edges: Vec::new(),
+            found: HashMap::default(),
+            symbols: Vec::new(),
+            targets: HashMap::default(),
+        })
+    }
+
+    /// The symbol of this graph that stands for a target.
+    fn target(&mut self, key: Key, binding: Binding) -> Result<SymbolId> {
+        if let Some(&symbol) = self.targets.get(&key) {
+            return Ok(symbol);
+        }
+        let mut symbol = Symbol::anonymous(BlockId(0), 0, 0);
+        symbol.definition = crate::graph::Definition::External;
+        symbol.live = true;
+        if let Key::Name(name) = key {
+            symbol.name = crate::graph::Name::Interned(name);
+        }
+        let symbol = self.graph.add_symbol(symbol)?;
+        self.bindings.resize(symbol.index(), Binding::None);
+        self.bindings.push(binding);
+        self.targets.insert(key, symbol);
+        Ok(symbol)
+    }
+
+    fn entry(&mut self, key: Key, kind: EntryKind, binding: Binding, fixed_tls: bool) -> Result<SymbolId> {
+        if let Some(&entry) = self.found.get(&(key, kind)) {
+            return Ok(entry);
+        }
+        let entry = match kind {
+            EntryKind::Stub => {
+                let got = self.entry(key, EntryKind::Got, binding, fixed_tls)?;
+                let start = self.stub_count * STUB_SIZE;
+                self.stub_count += 1;
+                self.stub_edges.push(edge(start + 2, Kind::Delta32, got, -4));
+                self.graph.add_symbol(Symbol::anonymous(self.stubs, start, STUB_SIZE))?
+            }
+            EntryKind::Got => self.words(key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::TlsPair => self.words(key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?,
+            EntryKind::TlsModule => self.words(key, binding, &[Some(Kind::TlsModule64), None])?,
+            EntryKind::ThreadOffset => self.words(key, binding, &[Some(Kind::ThreadOffset64)])?,
+            EntryKind::TlsDescriptor if fixed_tls => {
+                self.words(key, binding, &[Some(Kind::TlsDescriptorResolver64), Some(Kind::TlsDescriptorOffset64)])?
+            }
+            EntryKind::TlsDescriptor => {
+                let pair = self.entry(key, EntryKind::TlsPair, binding, fixed_tls)?;
+                let second_word = self.got_size + 8;
+                let entry = self.words(key, binding, &[Some(Kind::TlsDescriptorResolver64), None])?;
+                self.got_edges.push(edge(second_word, Kind::Pointer64, pair, 0));
+                entry
+            }
+        };
+        self.found.insert((key, kind), entry);
+        self.symbols.push((kind, entry));
+        Ok(entry)
+    }
+
+    /// An entry of some words, each of which is computed from the target or stays zero.
+    fn words(&mut self, key: Key, binding: Binding, kinds: &[Option<Kind>]) -> Result<SymbolId> {
+        let target = self.target(key, binding)?;
+        let start = self.got_size;
+        for kind in kinds {
+            self.got_edges.extend(kind.map(|kind| edge(self.got_size, kind, target, 0)));
+            self.got_size += 8;
+        }
+        self.graph.add_symbol(Symbol::anonymous(self.got, start, self.got_size - start))
+    }
+
+    fn finish(mut self) -> Result<Input> {
+        let mut code = Vec::new();
+        for _ in 0..self.stub_count {
+            code.extend_from_slice(&STUB);
+            // int3: nobody runs into the gap between two stubs.
+            code.resize(code.len().next_multiple_of(8), 0xcc);
+        }
+        for (block, content, edges) in [
+            (self.got, vec![0; usize::try_from(self.got_size).unwrap_or(0)], self.got_edges),
+            (self.stubs, code, self.stub_edges),
+        ] {
+            self.graph.set_content(block, content.into());
+            self.graph.block_mut(block).live = !edges.is_empty();
+            for edge in edges {
+                self.graph.add_edge(block, edge)?;
+            }
+        }
+        Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib })
+    }
+}
+
+fn edge(offset: u64, kind: Kind, target: SymbolId, addend: i64) -> Edge {
+    // A graph has fewer than 2^32 symbols; a table beyond 4 GiB has more entries than that.
+    Edge { offset: u32::try_from(offset).unwrap_or(u32::MAX), kind: kind.edge(), target, addend }
+}

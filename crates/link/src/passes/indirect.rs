@@ -1,0 +1,65 @@
+//! Indirect functions (ELF `STT_GNU_IFUNC`): a symbol whose address is chosen at run time by a resolver.
+//!
+//! Every use of such a symbol, calls and addresses alike, is given one stub, so that the function has one address. The
+//! stub jumps through a slot that the executor fills with what the resolver returns, before anything else is run.
+
+use crate::arch::x86_64::{Kind, STUB, STUB_SIZE};
+use crate::error::Result;
+use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
+use crate::link::{Binding, Input};
+use crate::source::Source;
+
+/// A slot to be filled, and the resolver that knows with what; both as symbols of inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// The slot: eight bytes.
+    pub slot: (u32, SymbolId),
+    /// The resolver.
+    pub resolver: (u32, SymbolId),
+}
+
+/// Makes a stub and a slot for each live indirect symbol that `members` define in blocks that are not yet placed. The
+/// new graph is to become input `next_input`; there is none if there are no such symbols.
+///
+/// # Errors
+/// If there are too many.
+pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<Option<(Input, Vec<Slot>)>> {
+    let mut found = Vec::new();
+    for &member in members {
+        let graph = &inputs[member as usize].graph;
+        found.extend(graph.symbol_ids().filter_map(|id| {
+            let symbol = graph.symbol(id);
+            let block = symbol.block().filter(|_| symbol.indirect && symbol.live)?;
+            (!graph.block(block).placed).then_some((member, id))
+        }));
+    }
+    let Some(&(first, _)) = found.first() else { return Ok(None) };
+    let (dylib, arch) = (inputs[first as usize].dylib, inputs[first as usize].graph.arch());
+    let mut graph = LinkGraph::new(Source::new("indirect functions", []), arch);
+    let got = graph.add_section(super::entries::GOT_SECTION, Protection::Read, Lifetime::Standard)?;
+    let stubs = graph.add_section(super::entries::STUBS_SECTION, Protection::ReadExec, Lifetime::Standard)?;
+    let mut slots = Vec::with_capacity(found.len());
+    for (member, symbol) in found {
+        let got = live_block(&mut graph, got, &[0; 8])?;
+        let slot = graph.add_symbol(Symbol::anonymous(got, 0, 8))?;
+        let stub = live_block(&mut graph, stubs, &STUB)?;
+        graph.add_edge(stub, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
+        let stub = graph.add_symbol(Symbol::anonymous(stub, 0, STUB_SIZE))?;
+
+        // The name now stands for the stub; the resolver goes on without one.
+        let input = &mut inputs[member as usize];
+        let Definition::Defined { block, offset } = input.graph.symbol(symbol).definition else { continue };
+        let size = input.graph.symbol(symbol).size;
+        let resolver = input.graph.add_symbol(Symbol::anonymous(block, offset, size))?;
+        input.graph.symbol_mut(symbol).definition = Definition::External;
+        input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
+        slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver) });
+    }
+    Ok(Some((Input { graph, bindings: Vec::new(), dylib }, slots)))
+}
+
+fn live_block(graph: &mut LinkGraph, section: crate::graph::SectionId, content: &[u8]) -> Result<BlockId> {
+    let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
+    graph.block_mut(block).live = true;
+    Ok(block)
+}
