@@ -245,7 +245,15 @@ fn rust_files() -> impl Iterator<Item = String> {
 /// The files that are tracked, or new and not ignored, relative to the root of the repository.
 fn files() -> Vec<String> {
     let mut git = Command::new("git");
-    let git = git.current_dir(path("")).args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let git = git.current_dir(path("")).args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
     let listed = git.output().expect("git is installed");
     assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
     let names = listed.stdout.split(|&byte| byte == 0).map(|name| String::from_utf8_lossy(name).into_owned());

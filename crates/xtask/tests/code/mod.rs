@@ -95,7 +95,7 @@ pub(crate) fn words(code: &str) -> impl Iterator<Item = &str> {
     code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
-/// The parts of a name, in lower case: `GotEntry`, `got_entry` and `GOT_ENTRY` have the same.
+/// The parts of a name, in lower case and without digits: `GotEntry`, `got_entry` and `GOT64_ENTRY` have the same.
 pub(crate) fn parts(word: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut before = '_';
@@ -104,6 +104,7 @@ pub(crate) fn parts(word: &str) -> Vec<String> {
             parts.push(String::new());
         }
         if character != '_'
+            && !character.is_numeric()
             && let Some(part) = parts.last_mut()
         {
             part.extend(character.to_lowercase());
@@ -191,7 +192,7 @@ fn comments_and_strings_are_no_code() {
 fn names_fall_into_parts() {
     assert_eq!(parts("ElfReader"), ["elf", "reader"]);
     assert_eq!(parts("R_COFF_x"), ["r", "coff", "x"]);
-    assert_eq!(parts("myself"), ["myself"]);
+    assert_eq!(parts("myself_elf64"), ["myself", "elf"]);
 }
 
 #[test]
