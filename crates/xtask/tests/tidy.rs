@@ -118,6 +118,13 @@ fn crates_open_with_what_they_are_for() {
 }
 
 #[test]
+fn every_crate_is_built_and_tested() {
+    let manifest = text("Cargo.toml");
+    let missing = crates().into_iter().filter(|name| !manifest.contains(&format!("\"crates/{name}\"")));
+    report(&missing.collect::<Vec<_>>(), "name the crate among the members of the workspace in Cargo.toml");
+}
+
+#[test]
 fn dependencies_point_one_way() {
     let mut found = Vec::new();
     for name in crates() {
