@@ -3,7 +3,6 @@
 //! A part of the corpus is kept while its stamp names the recipe and the compiler that made it. Each program is also
 //! linked natively, and what it prints then is what every tool has to make it print.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,11 +27,11 @@ pub(crate) struct Program {
     /// Where the commands run, and where the objects are.
     pub(crate) folder: PathBuf,
     /// Objects and archives.
-    pub(crate) inputs: Vec<OsString>,
+    pub(crate) inputs: Vec<String>,
     /// `-l` and `-L` flags.
     pub(crate) libraries: Vec<String>,
-    /// Objects that the peers need besides the inputs.
-    pub(crate) shared_library_extras: Vec<OsString>,
+    /// Objects that only the peers need.
+    pub(crate) peer_inputs: Vec<String>,
     /// The natively linked program.
     pub(crate) native: PathBuf,
     /// What it prints.
@@ -127,15 +126,15 @@ impl Corpus {
             output_of(&mut link)?;
             record_expected(folder, "native")
         })?;
-        let mut inputs: Vec<OsString> = vec!["main.o".into()];
-        inputs.extend(llvm_archives()?.into_iter().map(Into::into));
+        let mut inputs = vec!["main.o".to_string()];
+        inputs.extend(llvm_archives()?);
         let program = program(&folder, "native", inputs)?;
         let gcc = output_of(cc(&folder).arg("-print-file-name=libstdc++.so"))?;
         let gcc = Path::new(gcc.trim()).parent().ok_or("gcc names no folder of libstdc++.so")?;
         let system = output_of(cc(&folder).arg("-print-multiarch"))?;
         let mut libraries = vec![format!("-L{}", gcc.display()), format!("-L/usr/lib/{}", system.trim())];
         libraries.extend(llvm_libraries()?);
-        Ok(Program { libraries, shared_library_extras: vec!["dso_handle.o".into()], ..program })
+        Ok(Program { libraries, peer_inputs: vec!["dso_handle.o".into()], ..program })
     }
 
     /// One program for each of [`many_objects::COUNTS`].
@@ -183,13 +182,13 @@ impl Corpus {
     }
 }
 
-fn program(folder: &Path, native: &str, inputs: Vec<OsString>) -> Result<Program> {
+fn program(folder: &Path, native: &str, inputs: Vec<String>) -> Result<Program> {
     let expected = folder.join(format!("{native}.expected"));
     Ok(Program {
         folder: folder.to_path_buf(),
         inputs,
         libraries: Vec::new(),
-        shared_library_extras: Vec::new(),
+        peer_inputs: Vec::new(),
         native: folder.join(native),
         expected: fs::read_to_string(&expected).map_err(|e| format!("{}: {e}", expected.display()))?,
     })
@@ -199,9 +198,9 @@ fn object_name(i: usize) -> String {
     format!("o{i:04}")
 }
 
-fn many_inputs(count: usize) -> Vec<OsString> {
-    let objects = (0..count).map(|i| format!("{}.o", object_name(i)).into());
-    std::iter::once(format!("main{count}.o").into()).chain(objects).collect()
+fn many_inputs(count: usize) -> Vec<String> {
+    let objects = (0..count).map(|i| format!("{}.o", object_name(i)));
+    std::iter::once(format!("main{count}.o")).chain(objects).collect()
 }
 
 /// Compiles NAME.c to NAME.o for all names, on all processors.

@@ -1,6 +1,6 @@
 //! Running jobs in an interleaved series.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,12 +17,12 @@ pub(crate) struct Job {
     tool: &'static str,
     folder: PathBuf,
     expected: String,
-    steps: Vec<Vec<OsString>>,
+    steps: Vec<Command>,
 }
 
 impl Job {
     /// `tool`'s way to make `program` run: `steps`, one after the other.
-    pub(crate) fn new(tool: &'static str, program: &Program, steps: Vec<Vec<OsString>>) -> Self {
+    pub(crate) fn new(tool: &'static str, program: &Program, steps: Vec<Command>) -> Self {
         Self { tool, folder: program.folder.clone(), expected: program.expected.clone(), steps }
     }
 }
@@ -103,7 +103,9 @@ impl Series {
     fn run(&self, job: &Job) -> Result<Cost> {
         let mut command = Command::new(&self.launcher);
         command.current_dir(&job.folder).arg(&self.output);
-        command.args(job.steps.join(&OsString::from(";")));
+        for (number, step) in job.steps.iter().enumerate() {
+            command.args((number > 0).then_some(";")).args(words(step));
+        }
         let line = output_of(&mut command)?;
         let printed = fs::read(&self.output).map_err(|e| format!("{}: {e}", self.output.display()))?;
         let printed = String::from_utf8_lossy(&printed);
@@ -122,6 +124,11 @@ impl Series {
     }
 }
 
+/// A command and its arguments.
+fn words(step: &Command) -> impl Iterator<Item = &OsStr> {
+    std::iter::once(step.get_program()).chain(step.get_args())
+}
+
 /// User instructions of all steps together: unlike time, the same in every run to a part in thousands.
 fn count_instructions(job: &Job) -> Result<u64> {
     let mut total = 0;
@@ -129,7 +136,7 @@ fn count_instructions(job: &Job) -> Result<u64> {
     for step in &job.steps {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        let output = command.args(step).current_dir(&job.folder).stdin(Stdio::null()).output();
+        let output = command.args(words(step)).current_dir(&job.folder).stdin(Stdio::null()).output();
         let output = output.map_err(|e| format!("valgrind: {e}"))?;
         let errors = String::from_utf8_lossy(&output.stderr);
         printed += &String::from_utf8_lossy(&output.stdout);

@@ -10,9 +10,10 @@ mod measure;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::{Result, tools};
-use corpus::Corpus;
+use corpus::{Corpus, Program};
 use measure::{Job, Measured, Series};
 
 /// How the three tools are named in the tables.
@@ -88,87 +89,103 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("Medians of {} interleaved runs of the whole process, linking and running. A ratio is", options.runs);
     println!("this tool / the peer: below 1 is better than the peer.");
 
-    let mut failures = Vec::new();
-    let mut verdicts = Vec::new();
+    let mut bench = Bench { linkjit, corpus, series, verdicts: Vec::new(), failures: Vec::new() };
     for section in &options.sections {
-        let measured = match section {
-            Section::E1 => {
-                let program = corpus.e1()?;
-                let measured = series.measure(&jobs(&linkjit, &corpus, &program));
-                report::table("E1: sqlite3, one large object", &measured);
-                verdicts.extend(report::verdict("E1", &measured));
-                measured
-            }
-            Section::E2 => {
-                let program = corpus.e2()?;
-                let measured = series.measure(&jobs(&linkjit, &corpus, &program));
-                report::table("E2: a program on 53 static archives of LLVM", &measured);
-                measured
-            }
-            Section::E3 => {
-                let programs = corpus.e3()?;
-                let jobs: Vec<Job> = programs.iter().flat_map(|program| jobs(&linkjit, &corpus, program)).collect();
-                let measured = series.measure(&jobs);
-                let by_count: Vec<(usize, &[Measured])> =
-                    many_objects::COUNTS.into_iter().zip(measured.chunks(jobs.len() / programs.len())).collect();
-                for (count, measured) in &by_count {
-                    if *count == 2000 {
-                        report::table("E3-2000: 2000 small objects", measured);
-                        verdicts.extend(report::verdict("E3-2000", measured));
-                    }
-                }
-                report::scaling(&by_count);
-                measured
-            }
-            Section::Startup => {
-                let program = corpus.startup()?;
-                let mut jobs = jobs(&linkjit, &corpus, &program);
-                jobs.push(Job::new("native executable", &program, vec![vec![program.native.clone().into()]]));
-                let measured = series.measure(&jobs);
-                report::table("Start-up: a program that only says that it runs", &measured);
-                measured
-            }
-        };
-        let failed = measured.iter().filter(|m| m.tool == LINKJIT).filter_map(|m| m.result.as_ref().err());
-        failures.extend(failed.map(|why| format!("linkjit, {section:?}: {why}")));
+        match section {
+            Section::E1 => bench.e1()?,
+            Section::E2 => bench.e2()?,
+            Section::E3 => bench.e3()?,
+            Section::Startup => bench.startup()?,
+        }
     }
-    if !verdicts.is_empty() {
-        println!("\nLess CPU than {LLD} + run: {}.", verdicts.join("; "));
+    if !bench.verdicts.is_empty() {
+        println!("\nLess CPU than {LLD} + run: {}.", bench.verdicts.join("; "));
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\nerror: ")) }
+    if bench.failures.is_empty() { Ok(()) } else { Err(bench.failures.join("\nerror: ")) }
 }
 
-/// The three ways to link and run `program`.
-fn jobs(linkjit: &Path, corpus: &Corpus, program: &corpus::Program) -> Vec<Job> {
-    let words = |words: &[&str]| words.iter().map(Into::into).collect::<Vec<std::ffi::OsString>>();
-    let library = corpus.scratch_library();
+/// The sections, and what they found.
+struct Bench {
+    linkjit: PathBuf,
+    corpus: Corpus,
+    series: Series,
+    verdicts: Vec<String>,
+    failures: Vec<String>,
+}
 
-    let mut by_linkjit = vec![linkjit.into(), "run".into()];
-    by_linkjit.extend(program.inputs.iter().cloned());
-    for flag in &program.libraries {
-        by_linkjit.push(flag.into());
+impl Bench {
+    fn e1(&mut self) -> Result<()> {
+        let program = self.corpus.e1()?;
+        let measured = self.series.measure(&self.jobs(&program));
+        report::table("E1: sqlite3, one large object", &measured);
+        self.verdicts.extend(report::verdict("E1", &measured));
+        self.note_failure("E1", &measured);
+        Ok(())
     }
 
-    let mut by_jitlink = words(&["llvm-jitlink-22"]);
-    by_jitlink.extend(program.shared_library_extras.iter().cloned());
-    by_jitlink.extend(program.inputs.iter().cloned());
-
-    let mut by_lld = words(&["ld.lld-22", "--threads=1", "-shared", "-o"]);
-    by_lld.push(library.clone().into());
-    by_lld.extend(program.shared_library_extras.iter().cloned());
-    by_lld.push("--start-group".into());
-    by_lld.extend(program.inputs.iter().cloned());
-    by_lld.push("--end-group".into());
-    for flag in &program.libraries {
-        by_lld.push(flag.into());
+    fn e2(&mut self) -> Result<()> {
+        let program = self.corpus.e2()?;
+        let measured = self.series.measure(&self.jobs(&program));
+        report::table("E2: a program on the static archives of LLVM", &measured);
+        self.note_failure("E2", &measured);
+        Ok(())
     }
-    let load = vec![corpus.dlopen().into(), library.into()];
 
-    vec![
-        Job::new(LINKJIT, program, vec![by_linkjit]),
-        Job::new(JITLINK, program, vec![by_jitlink]),
-        Job::new(LLD, program, vec![by_lld, load]),
-    ]
+    fn e3(&mut self) -> Result<()> {
+        let programs = self.corpus.e3()?;
+        let jobs: Vec<Job> = programs.iter().flat_map(|program| self.jobs(program)).collect();
+        let measured = self.series.measure(&jobs);
+        let by_program = measured.chunks(jobs.len() / programs.len());
+        let by_count: Vec<(usize, &[Measured])> = many_objects::COUNTS.into_iter().zip(by_program).collect();
+        for (count, measured) in &by_count {
+            if *count == 2000 {
+                report::table("E3-2000: 2000 small objects", measured);
+                self.verdicts.extend(report::verdict("E3-2000", measured));
+            }
+            self.note_failure(&format!("E3-{count}"), measured);
+        }
+        report::scaling(&by_count);
+        Ok(())
+    }
+
+    fn startup(&mut self) -> Result<()> {
+        let program = self.corpus.startup()?;
+        let mut jobs = self.jobs(&program);
+        jobs.push(Job::new("native executable", &program, vec![Command::new(&program.native)]));
+        let measured = self.series.measure(&jobs);
+        report::table("Start-up: a program that only says that it runs", &measured);
+        self.note_failure("start-up", &measured);
+        Ok(())
+    }
+
+    /// The three ways to link and run `program`.
+    fn jobs(&self, program: &Program) -> Vec<Job> {
+        let mut linkjit = Command::new(&self.linkjit);
+        linkjit.arg("run").args(&program.inputs).args(&program.libraries);
+
+        let mut jitlink = Command::new("llvm-jitlink-22");
+        jitlink.args(&program.peer_inputs).args(&program.inputs);
+
+        let library = self.corpus.scratch_library();
+        let mut lld = Command::new("ld.lld-22");
+        lld.args(["--threads=1", "-shared", "-o"]).arg(&library).args(&program.peer_inputs);
+        lld.arg("--start-group").args(&program.inputs).arg("--end-group").args(&program.libraries);
+        let mut dlopen = Command::new(self.corpus.dlopen());
+        dlopen.arg(&library);
+
+        vec![
+            Job::new(LINKJIT, program, vec![linkjit]),
+            Job::new(JITLINK, program, vec![jitlink]),
+            Job::new(LLD, program, vec![lld, dlopen]),
+        ]
+    }
+
+    /// A peer may fail; we may not.
+    fn note_failure(&mut self, program: &str, measured: &[Measured]) {
+        let ours = measured.iter().filter(|m| m.tool == LINKJIT);
+        let why = ours.filter_map(|m| m.result.as_ref().err());
+        self.failures.extend(why.map(|why| format!("{program}: linkjit fails: {why}")));
+    }
 }
 
 /// Cargo's target folder: this program lies in TARGET/PROFILE.
