@@ -1,0 +1,173 @@
+//! Running jobs in an interleaved series.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::Options;
+use super::corpus::{Corpus, Program};
+use crate::Result;
+use crate::tools::output_of;
+
+/// Commands that together link and run a program.
+#[derive(Debug)]
+pub(crate) struct Job {
+    tool: &'static str,
+    folder: PathBuf,
+    expected: String,
+    steps: Vec<Command>,
+}
+
+impl Job {
+    /// `tool`'s way to make `program` run: `steps`, one after the other.
+    pub(crate) fn new(tool: &'static str, program: &Program, steps: Vec<Command>) -> Self {
+        Self { tool, folder: program.folder.clone(), expected: program.expected.clone(), steps }
+    }
+}
+
+/// What one job cost, or why it failed.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// The job's tool.
+    pub(crate) tool: &'static str,
+    /// Its cost.
+    pub(crate) result: Result<Cost>,
+}
+
+/// What linking and running a program costs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// Elapsed time.
+    pub(crate) wall: Duration,
+    /// User and system time of all processes.
+    pub(crate) cpu: Duration,
+    /// The largest resident memory of any process, in KiB.
+    pub(crate) peak_rss: u64,
+    /// User instructions, if they were asked for and could be counted.
+    pub(crate) instructions: Option<u64>,
+}
+
+/// How jobs are run.
+#[derive(Debug)]
+pub(crate) struct Series {
+    launcher: PathBuf,
+    output: PathBuf,
+    library: PathBuf,
+    runs: usize,
+    instructions: bool,
+}
+
+impl Series {
+    /// Runs as `options` ask for, with the corpus's launcher.
+    pub(crate) fn new(corpus: &Corpus, options: &Options) -> Self {
+        Self {
+            launcher: corpus.launcher(),
+            output: corpus.scratch_output(),
+            library: corpus.scratch_library(),
+            runs: options.runs,
+            instructions: options.instructions,
+        }
+    }
+
+    /// Measures `jobs` in turns, after a round that warms up. A job that fails once isn't run again.
+    pub(crate) fn measure(&self, jobs: &[Job]) -> Vec<Measured> {
+        let mut costs: Vec<Result<Vec<Cost>>> = jobs.iter().map(|_| Ok(Vec::new())).collect();
+        for round in 0..=self.runs {
+            for (job, costs) in jobs.iter().zip(&mut costs) {
+                let Ok(so_far) = costs else { continue };
+                match self.run(job) {
+                    Ok(_) if round == 0 => {}
+                    Ok(cost) => so_far.push(cost),
+                    Err(why) => *costs = Err(why),
+                }
+            }
+        }
+        let measured = jobs.iter().zip(costs).map(|(job, costs)| {
+            let result = costs.map(|costs| {
+                let instructions = self.instructions.then(|| count_instructions(job)).and_then(|count| {
+                    // Not every program runs under callgrind; its times are good all the same.
+                    count.inspect_err(|why| eprintln!("{} is not counted: {why}", job.tool)).ok()
+                });
+                Cost { instructions, ..median(&costs) }
+            });
+            Measured { tool: job.tool, result }
+        });
+        let measured = measured.collect();
+        // Only the file linker's jobs make the library, and a job may have failed before it did.
+        _ = fs::remove_file(&self.library);
+        measured
+    }
+
+    fn run(&self, job: &Job) -> Result<Cost> {
+        let mut command = Command::new(&self.launcher);
+        command.current_dir(&job.folder).arg(&self.output);
+        for (number, step) in job.steps.iter().enumerate() {
+            command.args((number > 0).then_some(";")).args(words(step));
+        }
+        let line = output_of(&mut command)?;
+        let printed = fs::read(&self.output).map_err(|e| format!("{}: {e}", self.output.display()))?;
+        let printed = String::from_utf8_lossy(&printed);
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        let &[wall, user, sys, peak_rss, exit_code, signal] = numbers.as_slice() else {
+            return Err(format!("the launcher printed {line:?}"));
+        };
+        match (exit_code, signal) {
+            (0, 0) if printed == job.expected => {}
+            (0, 0) => return Err(format!("wrong output: {}", summary(&printed))),
+            (_, 0) => return Err(format!("exit code {exit_code}: {}", summary(&printed))),
+            _ => return Err(format!("killed by signal {signal}: {}", summary(&printed))),
+        }
+        let micros = Duration::from_micros;
+        Ok(Cost { wall: micros(wall), cpu: micros(user) + micros(sys), peak_rss, instructions: None })
+    }
+}
+
+/// A command and its arguments.
+fn words(step: &Command) -> impl Iterator<Item = &OsStr> {
+    std::iter::once(step.get_program()).chain(step.get_args())
+}
+
+/// User instructions of all steps together: unlike time, the same in every run to a part in thousands.
+fn count_instructions(job: &Job) -> Result<u64> {
+    let mut total = 0;
+    let mut printed = String::new();
+    for step in &job.steps {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        let output = command.args(words(step)).current_dir(&job.folder).stdin(Stdio::null()).output();
+        let output = output.map_err(|e| format!("valgrind: {e}"))?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        printed += &String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            return Err(format!("under callgrind, {}: {}", output.status, summary(&errors)));
+        }
+        let count = errors.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse::<u64>().ok());
+        total += count.ok_or("callgrind printed no count")?;
+    }
+    if printed != job.expected {
+        return Err(format!("wrong output under callgrind: {}", summary(&printed)));
+    }
+    Ok(total)
+}
+
+/// The line of a tool's output that says what went wrong.
+fn summary(printed: &str) -> String {
+    let line = printed.lines().find(|line| line.contains("error: ")).or_else(|| printed.lines().next());
+    line.unwrap_or("no output").chars().take(150).collect()
+}
+
+fn median(costs: &[Cost]) -> Cost {
+    fn middle<T: Copy + Ord>(costs: &[Cost], value: impl Fn(&Cost) -> T) -> Option<T> {
+        let mut values: Vec<T> = costs.iter().map(value).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    }
+    Cost {
+        wall: middle(costs, |cost| cost.wall).unwrap_or_default(),
+        cpu: middle(costs, |cost| cost.cpu).unwrap_or_default(),
+        peak_rss: middle(costs, |cost| cost.peak_rss).unwrap_or_default(),
+        instructions: None,
+    }
+}

@@ -1,0 +1,203 @@
+//! `cargo xtask bench`: linkjit beside its peers.
+//!
+//! Every command of a section runs in one interleaved series (A B C A B C ...), so that what else the machine does
+//! meets all of them alike: compare inside a table, by medians and ratios. Each run's output is compared with what the
+//! same program prints when it is linked natively.
+
+mod corpus;
+mod many_objects;
+mod measure;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Result, tools};
+use corpus::{Corpus, Program};
+use measure::{Job, Measured, Series};
+
+/// How the three tools are named in the tables.
+const LINKJIT: &str = "linkjit";
+const JITLINK: &str = "llvm-jitlink 22";
+const LLD: &str = "ld.lld 22 + dlopen";
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Section {
+    E1,
+    E2,
+    E3,
+    Startup,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    sections: Vec<Section>,
+    runs: usize,
+    instructions: bool,
+}
+
+impl Options {
+    /// Reads the arguments after `bench`.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self { sections: Vec::new(), runs: 7, instructions: false };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let section = match argument.as_str() {
+                "e1" => Section::E1,
+                "e2" => Section::E2,
+                "e3" => Section::E3,
+                "startup" => Section::Startup,
+                "-n" => {
+                    let runs = arguments.next().and_then(|runs| runs.parse().ok()).filter(|&runs| runs > 0);
+                    options.runs = runs.ok_or("-n needs a number of runs, at least 1")?;
+                    continue;
+                }
+                "--instructions" => {
+                    options.instructions = true;
+                    continue;
+                }
+                other => return Err(format!("there is no section or option '{other}'")),
+            };
+            options.sections.push(section);
+        }
+        if options.sections.is_empty() {
+            options.sections = vec![Section::E1, Section::E3, Section::Startup];
+        }
+        Ok(options)
+    }
+}
+
+/// Measures the sections and prints their tables; an error if linkjit failed in one.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut packages = vec!["gcc", "libc6-dev", "clang-22", "lld-22", "llvm-22"];
+    if options.sections.contains(&Section::E2) {
+        packages.extend(["g++", "llvm-19-dev", "zlib1g-dev", "libzstd-dev", "libxml2-dev"]);
+    }
+    if options.instructions {
+        packages.push("valgrind");
+    }
+    tools::install(&packages)?;
+
+    let target = target_folder()?;
+    let linkjit = build_linkjit(&target)?;
+    let corpus = Corpus::new(target.join("bench-corpus"))?;
+    let series = Series::new(&corpus, options);
+
+    println!("# linkjit beside its peers\n");
+    println!("Medians of {} interleaved runs of the whole process, linking and running. A ratio is", options.runs);
+    println!("this tool / the peer: below 1 is better than the peer.");
+
+    let mut bench = Bench { linkjit, corpus, series, verdicts: Vec::new(), failures: Vec::new() };
+    for section in &options.sections {
+        match section {
+            Section::E1 => bench.e1()?,
+            Section::E2 => bench.e2()?,
+            Section::E3 => bench.e3()?,
+            Section::Startup => bench.startup()?,
+        }
+    }
+    if !bench.verdicts.is_empty() {
+        println!("\nLess CPU than {LLD} + run: {}.", bench.verdicts.join("; "));
+    }
+    if bench.failures.is_empty() { Ok(()) } else { Err(bench.failures.join("\nerror: ")) }
+}
+
+/// The sections, and what they found.
+struct Bench {
+    linkjit: PathBuf,
+    corpus: Corpus,
+    series: Series,
+    verdicts: Vec<String>,
+    failures: Vec<String>,
+}
+
+impl Bench {
+    fn e1(&mut self) -> Result<()> {
+        let program = self.corpus.e1()?;
+        let measured = self.series.measure(&self.jobs(&program));
+        report::table("E1: sqlite3, one large object", &measured);
+        self.verdicts.extend(report::verdict("E1", &measured));
+        self.note_failure("E1", &measured);
+        Ok(())
+    }
+
+    fn e2(&mut self) -> Result<()> {
+        let program = self.corpus.e2()?;
+        let measured = self.series.measure(&self.jobs(&program));
+        report::table("E2: a program on the static archives of LLVM", &measured);
+        self.note_failure("E2", &measured);
+        Ok(())
+    }
+
+    fn e3(&mut self) -> Result<()> {
+        let programs = self.corpus.e3()?;
+        let jobs: Vec<Job> = programs.iter().flat_map(|program| self.jobs(program)).collect();
+        let measured = self.series.measure(&jobs);
+        let by_program = measured.chunks(jobs.len() / programs.len());
+        let by_count: Vec<(usize, &[Measured])> = many_objects::COUNTS.into_iter().zip(by_program).collect();
+        for (count, measured) in &by_count {
+            if *count == 2000 {
+                report::table("E3-2000: 2000 small objects", measured);
+                self.verdicts.extend(report::verdict("E3-2000", measured));
+            }
+            self.note_failure(&format!("E3-{count}"), measured);
+        }
+        report::scaling(&by_count);
+        Ok(())
+    }
+
+    fn startup(&mut self) -> Result<()> {
+        let program = self.corpus.startup()?;
+        let mut jobs = self.jobs(&program);
+        jobs.push(Job::new("native executable", &program, vec![Command::new(&program.native)]));
+        let measured = self.series.measure(&jobs);
+        report::table("Start-up: a program that only says that it runs", &measured);
+        self.note_failure("start-up", &measured);
+        Ok(())
+    }
+
+    /// The three ways to link and run `program`.
+    fn jobs(&self, program: &Program) -> Vec<Job> {
+        let mut linkjit = Command::new(&self.linkjit);
+        linkjit.arg("run").args(&program.inputs).args(&program.libraries);
+
+        let mut jitlink = Command::new("llvm-jitlink-22");
+        jitlink.args(&program.peer_inputs).args(&program.inputs);
+
+        let library = self.corpus.scratch_library();
+        let mut lld = Command::new("ld.lld-22");
+        lld.args(["--threads=1", "-shared", "-o"]).arg(&library).args(&program.peer_inputs);
+        lld.arg("--start-group").args(&program.inputs).arg("--end-group").args(&program.libraries);
+        let mut dlopen = Command::new(self.corpus.dlopen());
+        dlopen.arg(&library);
+
+        vec![
+            Job::new(LINKJIT, program, vec![linkjit]),
+            Job::new(JITLINK, program, vec![jitlink]),
+            Job::new(LLD, program, vec![lld, dlopen]),
+        ]
+    }
+
+    /// A peer may fail; we may not.
+    fn note_failure(&mut self, program: &str, measured: &[Measured]) {
+        let ours = measured.iter().filter(|m| m.tool == LINKJIT);
+        let why = ours.filter_map(|m| m.result.as_ref().err());
+        self.failures.extend(why.map(|why| format!("{program}: linkjit fails: {why}")));
+    }
+}
+
+/// Cargo's target folder: this program lies in TARGET/PROFILE.
+fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe().map_err(|e| format!("the path of this program: {e}"))?;
+    let target = program.parent().and_then(Path::parent);
+    target.map(Path::to_path_buf).ok_or_else(|| format!("{} is not in a target folder", program.display()))
+}
+
+fn build_linkjit(target: &Path) -> Result<PathBuf> {
+    let mut build = tools::cargo();
+    build.args(["build", "--quiet", "--release", "--package", "linkjit-cli"]);
+    tools::run(build.arg("--target-dir").arg(target))?;
+    Ok(target.join("release/linkjit"))
+}

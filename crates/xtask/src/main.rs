@@ -1,0 +1,53 @@
+//! `cargo xtask`: linkjit's chores.
+
+mod bench;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask bench [SECTION...] [-n RUNS] [--instructions]
+
+Measures linkjit beside llvm-jitlink 22 and `ld.lld --threads=1 -shared` + dlopen, in one interleaved series, and
+prints markdown tables. Installs with apt what is missing and builds the programs once, into target/bench-corpus.
+
+Sections (default: e1 e3 startup):
+  e1       sqlite3, one large object
+  e2       a program on the 53 static archives of LLVM 19 (installs llvm-19-dev)
+  e3       250 to 4000 small objects
+  startup  a program that only says that it runs
+
+  -n RUNS          measured runs of each command, after one that warms up (default: 7)
+  --instructions   also count user instructions with callgrind, once per command (slow)
+";
+
+/// An error is a message: it is for the person at the terminal, and nobody else handles it.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asks_help = arguments.iter().any(|a| a == "-h" || a == "--help");
+    let options = match arguments.split_first() {
+        Some((command, rest)) if command == "bench" && !asks_help => bench::Options::parse(rest),
+        Some(_) if asks_help => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some((command, _)) => Err(format!("there is no command '{command}'")),
+        None => Err("which command?".to_string()),
+    };
+    let options = match options {
+        Ok(options) => options,
+        Err(message) => {
+            eprint!("error: {message}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match bench::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
