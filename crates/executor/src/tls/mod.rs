@@ -1,0 +1,4 @@
+//! Thread-local storage of linked code.
+
+mod unsupported;
+pub(crate) use unsupported::*;
