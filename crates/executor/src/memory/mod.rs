@@ -3,10 +3,7 @@
 //! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
 //! executable and read-only pages change their protection, once, neighbours together.
 
-mod free_list;
 mod window;
-
-pub(crate) use free_list::FreeList;
 
 use std::collections::HashMap;
 use std::ptr::NonNull;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::free_list::FreeList;
+use crate::free_list::FreeList;
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os};
 
 /// Memory is committed this many bytes ahead, so that few allocations have to ask the operating system.

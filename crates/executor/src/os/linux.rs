@@ -170,6 +170,8 @@ unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
     fn __cxa_finalize(handle: *mut c_void);
+    #[cfg(target_env = "gnu")]
+    fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
 }
 
 pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
@@ -185,4 +187,10 @@ pub(crate) fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -
 pub(crate) fn cxa_finalize(handle: *mut c_void) {
     // SAFETY: as for `cxa_atexit`.
     unsafe { __cxa_finalize(handle) };
+}
+
+#[cfg(target_env = "gnu")]
+pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    // SAFETY: as for `cxa_atexit`.
+    unsafe { __cxa_thread_atexit_impl(function, argument, handle) }
 }

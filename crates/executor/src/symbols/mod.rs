@@ -2,6 +2,8 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod nonshared;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod thread_local;
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -59,6 +61,12 @@ fn find(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
     address.map(SymbolAddress::Address)
 }
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn find_thread_local(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
+    thread_local::find(handle, name)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 fn find_thread_local(_handle: Option<usize>, _name: &CStr) -> Option<SymbolAddress> {
     None
 }
