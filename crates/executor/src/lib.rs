@@ -10,12 +10,23 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod call;
 mod error;
+mod free_list;
+mod in_process;
+mod init;
+mod memory;
+mod os;
+mod symbols;
+mod tls;
+mod unwind;
 
 pub use error::{ExecutorError, Result};
+pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses: all memory of a JITDylib is within one, so that 32-bit displacements reach.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -309,4 +320,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Safety
     /// `main` must be the address of a function of that type that is sound to call.
     unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32>;
+}
+
+/// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,121 @@
+//! [`InProcess`]: the executor of the process we are in.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::memory::Memory;
+use crate::symbols::Libraries;
+use crate::{
+    Allocation, AllocationId, ExecAddr, Executor, ImageId, LibraryId, Placement, PointerArray, Result, RuntimeFunction,
+    SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, init, os, tls,
+};
+
+/// The executor of the process we are in.
+///
+/// Dropping it forgets the images that are still open, without running anything, and gives back thread-local storage
+/// and windows; so close images before. Libraries stay loaded.
+#[derive(Debug)]
+pub struct InProcess {
+    /// Tells the images and thread-local blocks of this executor from those of others in the process.
+    owner: u32,
+    memory: Arc<Memory>,
+    libraries: Libraries,
+}
+
+impl InProcess {
+    /// Makes an executor. It takes nothing from the system yet.
+    ///
+    /// # Errors
+    /// None so far; a system may have reasons.
+    pub fn new() -> Result<Self> {
+        static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
+        let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { owner, memory: Arc::default(), libraries: Libraries::default() })
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        init::forget_all_of(self.owner);
+        tls::release_all_of(self.owner);
+        self.memory.release_all();
+    }
+}
+
+impl Executor for InProcess {
+    fn page_size(&self) -> u64 {
+        os::page_size()
+    }
+
+    fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+        self.memory.reserve_window(size, placement)
+    }
+
+    fn release_window(&self, window: WindowId) -> Result<()> {
+        self.memory.release_window(window)
+    }
+
+    fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
+        Ok(Box::new(self.memory.allocate(window, segments)?))
+    }
+
+    fn deallocate(&self, allocation: AllocationId) -> Result<()> {
+        self.memory.deallocate(allocation)
+    }
+
+    fn open_image(&self, _name: &str) -> Result<ImageId> {
+        Ok(init::open(self.owner))
+    }
+
+    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
+        init::set_handle(image, handle)
+    }
+
+    unsafe fn run_initializers(
+        &self,
+        image: ImageId,
+        initializers: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()> {
+        // SAFETY: the caller vouches for the arrays.
+        unsafe { init::run_initializers(image, initializers, terminators) }
+    }
+
+    unsafe fn close_image(&self, image: ImageId) -> Result<()> {
+        // SAFETY: the caller vouches for what is registered.
+        unsafe { init::close(image) }
+    }
+
+    fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
+        init::check_open(image)?;
+        tls::reserve(self.owner, request)
+    }
+
+    fn release_tls(&self, block: TlsId) -> Result<()> {
+        tls::release(block)
+    }
+
+    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
+        self.libraries.open(path, global)
+    }
+
+    fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
+        self.libraries.find(library, requests)
+    }
+
+    fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
+        let address = match function {
+            RuntimeFunction::CxaAtexit => init::cxa_atexit as *const () as u64,
+            RuntimeFunction::CxaFinalize => init::cxa_finalize as *const () as u64,
+            RuntimeFunction::CxaAtQuickExit => init::cxa_at_quick_exit as *const () as u64,
+            _ => return tls::runtime_function(function),
+        };
+        Some(ExecAddr(address))
+    }
+
+    unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32> {
+        // SAFETY: the caller vouches for `main`.
+        unsafe { call::call_main(main, args) }
+    }
+}

@@ -1,0 +1,318 @@
+//! Images: initializers, terminators, and what is registered to run at exit.
+//!
+//! Linked code calls the functions at the end of this file without any executor at hand, so the records are the
+//! process's. User code is called with no lock held: one function is taken out of its record under the lock, then
+//! called, and so on; hence each runs once, whoever closes images or exits meanwhile.
+
+use std::collections::BTreeMap;
+use std::ffi::{c_int, c_void};
+use std::sync::Mutex;
+
+use crate::call::Arguments;
+use crate::{ExecAddr, ExecutorError, ImageId, PointerArray, Result, lock, os, tls};
+
+/// A function that `atexit`'s kin register, with its argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    pub(crate) function: AtExitFunction,
+    pub(crate) argument: *mut c_void,
+}
+
+/// A function that is called with what it was registered with.
+pub(crate) type AtExitFunction = extern "C-unwind" fn(*mut c_void);
+
+// SAFETY: the argument is but a number to us; the C++ ABI lets any thread make the call.
+unsafe impl Send for Registered {}
+
+impl Registered {
+    pub(crate) fn call(self) {
+        (self.function)(self.argument);
+    }
+}
+
+#[derive(Debug)]
+struct Image {
+    /// The executor that opened it.
+    owner: u32,
+    handle: Option<ExecAddr>,
+    /// Called last first.
+    at_exit: Vec<Registered>,
+    /// Called last first.
+    at_quick_exit: Vec<Registered>,
+    /// What is left to call, first first.
+    terminators: Vec<PointerArray>,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Images {
+    /// Ascending ids: in the order in which they were opened.
+    images: BTreeMap<u32, Image>,
+    by_handle: BTreeMap<u64, u32>,
+    last: u32,
+    hooked: bool,
+    hooked_quick: bool,
+}
+
+static IMAGES: Mutex<Images> = Mutex::new(Images {
+    images: BTreeMap::new(),
+    by_handle: BTreeMap::new(),
+    last: 0,
+    hooked: false,
+    hooked_quick: false,
+});
+
+const NO_IMAGE: ExecutorError = ExecutorError::NoSuch { what: "image" };
+
+impl Images {
+    fn get(&mut self, id: ImageId) -> Result<&mut Image> {
+        self.images.get_mut(&id.0).ok_or(NO_IMAGE)
+    }
+
+    fn with_handle(&mut self, handle: ExecAddr) -> Option<&mut Image> {
+        let id = self.by_handle.get(&handle.0)?;
+        self.images.get_mut(id)
+    }
+
+    fn remove(&mut self, id: u32) {
+        if let Some(handle) = self.images.remove(&id).and_then(|image| image.handle) {
+            self.by_handle.remove(&handle.0);
+        }
+    }
+
+    /// Makes the process's exit run what is registered.
+    fn hook(&mut self) {
+        if !std::mem::replace(&mut self.hooked, true) {
+            os::at_exit(run_at_exit);
+        }
+    }
+}
+
+pub(crate) fn open(owner: u32) -> ImageId {
+    let mut images = lock(&IMAGES);
+    images.last += 1;
+    let id = images.last;
+    let image = Image {
+        owner,
+        handle: None,
+        at_exit: Vec::new(),
+        at_quick_exit: Vec::new(),
+        terminators: Vec::new(),
+        closing: false,
+    };
+    images.images.insert(id, image);
+    ImageId(id)
+}
+
+/// Forgets the images of an executor that is going away; its memory goes too, so nothing of them can be called.
+pub(crate) fn forget_all_of(owner: u32) {
+    let mut images = lock(&IMAGES);
+    let of_owner: Vec<u32> =
+        images.images.iter().filter(|(_, image)| image.owner == owner).map(|(id, _)| *id).collect();
+    for id in of_owner {
+        images.remove(id);
+    }
+}
+
+pub(crate) fn set_handle(id: ImageId, handle: ExecAddr) -> Result<()> {
+    let mut images = lock(&IMAGES);
+    let image = images.get(id)?;
+    if image.handle.is_some_and(|old| old != handle) {
+        return Err(ExecutorError::Invalid { what: format!("second __dso_handle {handle} of an image") });
+    }
+    image.handle = Some(handle);
+    images.by_handle.insert(handle.0, id.0);
+    Ok(())
+}
+
+pub(crate) fn check_open(id: ImageId) -> Result<()> {
+    lock(&IMAGES).get(id).map(|_| ())
+}
+
+/// # Safety
+/// As for [`crate::Executor::run_initializers`].
+pub(crate) unsafe fn run_initializers(
+    id: ImageId,
+    initializers: &[PointerArray],
+    terminators: &[PointerArray],
+) -> Result<()> {
+    {
+        let mut images = lock(&IMAGES);
+        images.get(id)?.terminators = terminators.iter().rev().copied().collect();
+        if !terminators.is_empty() {
+            images.hook();
+        }
+    }
+    let arguments = Arguments::of_program()?;
+    for array in initializers {
+        let mut rest = *array;
+        // SAFETY: the caller vouches for the arrays.
+        while let Some(function) = unsafe { take_next(&mut rest) } {
+            // SAFETY: the caller vouches for the functions.
+            unsafe { arguments.pass_to(function) };
+        }
+    }
+    Ok(())
+}
+
+/// Takes the next function out of an array; what neither is null nor all ones.
+///
+/// # Safety
+/// `array` must describe readable memory.
+unsafe fn take_next(array: &mut PointerArray) -> Option<ExecAddr> {
+    while array.count > 0 {
+        array.count -= 1;
+        let place = if array.backwards {
+            array.address.offset(array.count * 8)
+        } else {
+            let first = array.address;
+            array.address = first.offset(8);
+            first
+        };
+        // SAFETY: the caller vouches for the memory.
+        let function = unsafe { (place.0 as *const u64).read_unaligned() };
+        if function != 0 && function != u64::MAX {
+            return Some(ExecAddr(function));
+        }
+    }
+    None
+}
+
+/// # Safety
+/// As for [`crate::Executor::close_image`].
+pub(crate) unsafe fn close(id: ImageId) -> Result<()> {
+    {
+        let mut images = lock(&IMAGES);
+        let image = images.get(id)?;
+        // Whoever came first runs what is left, perhaps this very moment.
+        if std::mem::replace(&mut image.closing, true) {
+            return Err(NO_IMAGE);
+        }
+    }
+    // SAFETY: the caller vouches for what is registered.
+    unsafe { run_all(id) };
+    lock(&IMAGES).remove(id.0);
+    Ok(())
+}
+
+/// Something that a closing image has to call.
+enum Last {
+    Registered(Registered),
+    Terminator(ExecAddr),
+}
+
+/// # Safety
+/// What is registered must be sound to call.
+unsafe fn run_all(id: ImageId) {
+    loop {
+        if let Some(destructor) = tls::take_destructor(id) {
+            destructor.call();
+            continue;
+        }
+        // SAFETY: the caller vouches for the terminators' memory.
+        match unsafe { take_last(id) } {
+            Some(Last::Registered(registered)) => registered.call(),
+            Some(Last::Terminator(function)) => {
+                let function = function.0 as *const ();
+                // SAFETY: the caller vouches for the type.
+                let function: extern "C-unwind" fn() = unsafe { std::mem::transmute(function) };
+                function();
+            }
+            None => return,
+        }
+    }
+}
+
+/// Takes what a closing image has to call next.
+///
+/// # Safety
+/// The image's terminators must be in place.
+unsafe fn take_last(id: ImageId) -> Option<Last> {
+    let mut images = lock(&IMAGES);
+    let image = images.get(id).ok()?;
+    if let Some(registered) = image.at_exit.pop() {
+        return Some(Last::Registered(registered));
+    }
+    while let Some(array) = image.terminators.last_mut() {
+        // SAFETY: the caller vouches for the memory.
+        if let Some(function) = unsafe { take_next(array) } {
+            return Some(Last::Terminator(function));
+        }
+        image.terminators.pop();
+    }
+    None
+}
+
+/// The last image that has something to call.
+fn last_with_work() -> Option<ImageId> {
+    let images = lock(&IMAGES);
+    let has_work = |image: &Image| !image.at_exit.is_empty() || !image.terminators.is_empty();
+    images.images.iter().rfind(|(_, image)| has_work(image)).map(|(id, _)| ImageId(*id))
+}
+
+extern "C" fn run_at_exit() {
+    if last_with_work().is_some() {
+        // A function that calls exit() does not come back: the system goes on with the next one that is registered
+        // with it, so that must be this one again.
+        os::at_exit(run_at_exit);
+    }
+    while let Some(id) = last_with_work() {
+        // SAFETY: images whose functions can't be called any more are closed before, as the interface demands.
+        unsafe { run_all(id) };
+    }
+}
+
+extern "C-unwind" fn run_at_quick_exit(_: *mut c_void) {
+    loop {
+        let next = lock(&IMAGES).images.values_mut().rev().find_map(|image| image.at_quick_exit.pop());
+        match next {
+            Some(registered) => registered.call(),
+            None => return,
+        }
+    }
+}
+
+/// The open image that has this `__dso_handle`.
+pub(crate) fn image_with_handle(handle: *mut c_void) -> Option<ImageId> {
+    lock(&IMAGES).by_handle.get(&(handle as u64)).copied().map(ImageId)
+}
+
+/// `__cxa_atexit` for linked code.
+pub(crate) extern "C" fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    let mut images = lock(&IMAGES);
+    if let Some(image) = images.with_handle(ExecAddr(handle as u64)) {
+        image.at_exit.push(Registered { function, argument });
+        images.hook();
+        return 0;
+    }
+    drop(images);
+    os::cxa_atexit(function, argument, handle)
+}
+
+/// `__cxa_at_quick_exit` for linked code.
+pub(crate) extern "C" fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int {
+    let mut images = lock(&IMAGES);
+    let Some(image) = images.with_handle(ExecAddr(handle as u64)) else {
+        drop(images);
+        return os::cxa_at_quick_exit(function, handle);
+    };
+    image.at_quick_exit.push(Registered { function, argument: std::ptr::null_mut() });
+    let hooked = std::mem::replace(&mut images.hooked_quick, true);
+    drop(images);
+    if hooked { 0 } else { os::cxa_at_quick_exit(run_at_quick_exit, std::ptr::null_mut()) }
+}
+
+/// `__cxa_finalize` for linked code. A null handle means all there is: the system's runs our hook, too.
+pub(crate) extern "C-unwind" fn cxa_finalize(handle: *mut c_void) {
+    let Some(id) = image_with_handle(handle) else {
+        os::cxa_finalize(handle);
+        return;
+    };
+    loop {
+        let next = lock(&IMAGES).get(id).ok().and_then(|image| image.at_exit.pop());
+        match next {
+            Some(registered) => registered.call(),
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Memory for linked code: windows, allocations within them, and what happens when they are finalized.
+//!
+//! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
+//! executable and read-only pages change their protection, once, neighbours together.
+
+mod window;
+
+use std::collections::HashMap;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex};
+
+use self::window::{Pages, WindowMemory};
+use crate::unwind::UnwindTables;
+use crate::{
+    Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
+    Result, SegmentRequest, Window, WindowId, lock, os, tls,
+};
+
+/// All windows of an executor, and the finalized allocations in them.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    windows: HashMap<WindowId, Arc<WindowMemory>>,
+    allocations: HashMap<AllocationId, Finalized>,
+    last_window: u32,
+    last_allocation: u64,
+}
+
+/// A finalized allocation. The fields are dropped in this order: the unwinder reads the tables until they are
+/// deregistered.
+#[derive(Debug)]
+struct Finalized {
+    _unwind_tables: UnwindTables,
+    memory: Segments,
+}
+
+impl Memory {
+    pub(crate) fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+        let mut tables = lock(&self.tables);
+        let id = WindowId(tables.last_window + 1);
+        let window = WindowMemory::reserve(id, size, placement)?;
+        tables.last_window = id.0;
+        let range = window.range;
+        tables.windows.insert(id, Arc::new(window));
+        Ok(Window { id, range })
+    }
+
+    pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {
+        let mut tables = lock(&self.tables);
+        let window = tables.windows.remove(&id).ok_or(ExecutorError::NoSuch { what: "window" })?;
+        let within: Vec<Finalized> =
+            tables.allocations.extract_if(|_, finalized| finalized.memory.window.id == id).map(|(_, it)| it).collect();
+        // The operating system and the unwinder are called without the lock.
+        drop(tables);
+        drop(within);
+        drop(window);
+        Ok(())
+    }
+
+    /// Gives back everything but allocations that are still being filled; those keep their window.
+    pub(crate) fn release_all(&self) {
+        let mut tables = lock(&self.tables);
+        let windows = std::mem::take(&mut tables.windows);
+        let allocations = std::mem::take(&mut tables.allocations);
+        drop(tables);
+        drop(allocations);
+        drop(windows);
+    }
+
+    pub(crate) fn allocate(self: &Arc<Self>, window: WindowId, requests: &[SegmentRequest]) -> Result<InProcessMemory> {
+        let window = lock(&self.tables).windows.get(&window).cloned();
+        let window = window.ok_or(ExecutorError::NoSuch { what: "window" })?;
+        let mut segments = Segments { window, pages: Vec::with_capacity(requests.len()), protected: false };
+        for request in requests {
+            segments.pages.push(segments.window.take(request.protection, request.size, request.align)?);
+        }
+        let sizes = requests.iter().map(|request| request.size as usize).collect();
+        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes })
+    }
+
+    pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
+        let finalized = lock(&self.tables).allocations.remove(&id);
+        finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+    }
+
+    fn insert(&self, finalized: Finalized) -> Result<AllocationId> {
+        let mut tables = lock(&self.tables);
+        if !tables.windows.contains_key(&finalized.memory.window.id) {
+            drop(tables);
+            return Err(ExecutorError::NoSuch { what: "window" });
+        }
+        tables.last_allocation += 1;
+        let id = AllocationId(tables.last_allocation);
+        tables.allocations.insert(id, finalized);
+        Ok(id)
+    }
+}
+
+/// The pages of one allocation; dropping them gives them back.
+#[derive(Debug)]
+struct Segments {
+    window: Arc<WindowMemory>,
+    pages: Vec<Pages>,
+    /// Whether pages may have their final protection already.
+    protected: bool,
+}
+
+impl Segments {
+    /// Gives the pages of `protection` that protection, neighbours in one call.
+    fn protect(&mut self, protection: Protection) -> Result<()> {
+        self.protected = true;
+        let mut ranges: Vec<ExecRange> = self
+            .pages
+            .iter()
+            .filter(|pages| pages.protection == protection && pages.range.size() > 0)
+            .map(|pages| pages.range)
+            .collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        for run in ranges.chunk_by(|one, next| one.end == next.start) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+            os::protect(ExecRange { start: first.start, end: last.end }, protection)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `range` lies in a segment with one of `protections`.
+    fn contain(&self, range: ExecRange, protections: &[Protection]) -> bool {
+        range.start <= range.end
+            && self.pages.iter().any(|pages| {
+                protections.contains(&pages.protection)
+                    && pages.range.start <= range.start
+                    && range.end <= pages.range.end
+            })
+    }
+}
+
+impl Drop for Segments {
+    fn drop(&mut self) {
+        for pages in self.pages.drain(..) {
+            self.window.give(&pages, self.protected);
+        }
+    }
+}
+
+/// Memory of this process that is being filled.
+#[derive(Debug)]
+pub(crate) struct InProcessMemory {
+    memory: Arc<Memory>,
+    segments: Segments,
+    /// Requested size of each segment, in bytes: at most that of its pages.
+    sizes: Vec<usize>,
+}
+
+impl Allocation for InProcessMemory {
+    fn address(&self, index: usize) -> ExecAddr {
+        self.segments.pages[index].range.start
+    }
+
+    fn bytes(&mut self, index: usize) -> &mut [u8] {
+        let size = self.sizes[index];
+        if size == 0 {
+            return &mut [];
+        }
+        let start = self.segments.pages[index].range.start.0 as *mut u8;
+        // SAFETY: the pages are committed, writable and zeroed; they belong to this segment alone (no two `Pages`
+        // overlap) until `self` is gone, and `self` is borrowed for as long as the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(start, size) }
+    }
+
+    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+        let Self { memory, mut segments, .. } = *self;
+        check(&segments, actions)?;
+        segments.protect(Protection::ReadExec)?;
+        for slot in &actions.indirect_slots {
+            resolve(*slot);
+        }
+        segments.protect(Protection::Read)?;
+        let unwind_tables = UnwindTables::register(&actions.unwind_tables)?;
+        if let Some(image) = &actions.tls_image {
+            tls::publish(image.id, bytes_at(&segments, image.bytes))?;
+        }
+        memory.insert(Finalized { _unwind_tables: unwind_tables, memory: segments })
+    }
+}
+
+/// Checks that `actions` concern the allocation's own memory.
+fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
+    const DATA: &[Protection] = &[Protection::Read, Protection::ReadWrite];
+    let invalid = |what: &str, at: ExecAddr| Err(ExecutorError::Invalid { what: format!("{what} at {at}") });
+    for slot in &actions.indirect_slots {
+        if !segments.contain(ExecRange::new(slot.slot, 8), DATA) || !slot.slot.0.is_multiple_of(8) {
+            return invalid("slot of an indirect function", slot.slot);
+        }
+    }
+    for table in &actions.unwind_tables {
+        if !segments.contain(*table, DATA) || table.size() < 4 {
+            return invalid("unwind table", table.start);
+        }
+        let end = table.end.0 - 4;
+        // SAFETY: four bytes within the allocation's readable pages, which nobody else writes.
+        let terminator = unsafe { (end as *const u32).read_unaligned() };
+        if terminator != 0 {
+            return invalid("unwind table without four zero bytes at its end", table.start);
+        }
+    }
+    match &actions.tls_image {
+        Some(image) if image.bytes.size() > 0 && !segments.contain(image.bytes, DATA) => {
+            invalid("thread-local image", image.bytes.start)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Calls a resolver and stores what it returns.
+fn resolve(slot: IndirectSlot) {
+    let Some(resolver) = NonNull::new(slot.resolver.0 as *mut ()) else { return };
+    // SAFETY: the linker vouches that this is the address of a resolver, which takes no arguments and returns an
+    // address; the code of this allocation is executable by now.
+    let resolver: extern "C" fn() -> u64 = unsafe { std::mem::transmute(resolver.as_ptr()) };
+    let address = resolver();
+    // SAFETY: `check` found the slot aligned and inside a segment that is still writable.
+    unsafe { (slot.slot.0 as *mut u64).write(address) };
+}
+
+/// The bytes of `range`, which `check` found in `segments`.
+fn bytes_at(_segments: &Segments, range: ExecRange) -> &[u8] {
+    if range.size() == 0 {
+        return &[];
+    }
+    // SAFETY: the range lies in readable pages of the borrowed segments; nobody writes to them before finalization is
+    // complete.
+    unsafe { std::slice::from_raw_parts(range.start.0 as *const u8, range.size() as usize) }
+}

@@ -1,0 +1,120 @@
+//! One window: three stripes of pages, one per protection.
+
+use std::sync::Mutex;
+
+use crate::free_list::FreeList;
+use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os};
+
+/// Memory is committed this many bytes ahead, so that few allocations have to ask the operating system.
+const COMMIT_AHEAD: u64 = 1 << 20;
+
+/// The pages of one protection. Free pages below `committed` are writable and zero.
+#[derive(Debug)]
+struct Stripe {
+    range: ExecRange,
+    committed: u64,
+    free: FreeList,
+}
+
+impl Stripe {
+    fn new(start: u64, size: u64) -> Self {
+        Self { range: ExecRange::new(ExecAddr(start), size), committed: start, free: FreeList::new(start, size) }
+    }
+
+    fn commit(&mut self, end: u64) -> Result<()> {
+        if end <= self.committed {
+            return Ok(());
+        }
+        let end = end.checked_next_multiple_of(COMMIT_AHEAD).unwrap_or(end).min(self.range.end.0);
+        os::commit(ExecRange { start: ExecAddr(self.committed), end: ExecAddr(end) })?;
+        self.committed = end;
+        Ok(())
+    }
+}
+
+/// A reserved range of addresses. The first page is left free for an image header; then come the read-only, the
+/// executable and the writable stripe. Dropping it gives the addresses back: whoever hands out its pages keeps it.
+#[derive(Debug)]
+pub(crate) struct WindowMemory {
+    pub(crate) id: WindowId,
+    pub(crate) range: ExecRange,
+    page: u64,
+    stripes: Mutex<[Stripe; 3]>,
+}
+
+impl WindowMemory {
+    pub(crate) fn reserve(id: WindowId, size: u64, placement: Placement) -> Result<Self> {
+        let page = os::page_size();
+        let size = size.checked_next_multiple_of(page).filter(|size| *size <= i64::MAX as u64);
+        let Some(size) = size.filter(|size| *size >= 8 * page) else {
+            return Err(ExecutorError::Invalid { what: "size of a window: less than 8 pages or too large".into() });
+        };
+        let range = os::reserve(size, placement)?;
+        let quarter = size / 4 / page * page;
+        let read = range.start.0 + page;
+        let exec = range.start.0 + quarter;
+        let write = exec + quarter;
+        let stripes =
+            [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
+        Ok(Self { id, range, page, stripes: Mutex::new(stripes) })
+    }
+
+    /// The pages that hold `size` bytes.
+    fn pages(&self, size: u64) -> Option<u64> {
+        size.checked_next_multiple_of(self.page)
+    }
+
+    /// Takes zeroed, writable pages for `size` bytes from the stripe of `protection`.
+    pub(crate) fn take(&self, protection: Protection, size: u64, align: u64) -> Result<Pages> {
+        if !align.is_power_of_two() {
+            return Err(ExecutorError::Invalid { what: format!("alignment {align} of a segment: no power of two") });
+        }
+        let full = || ExecutorError::WindowFull {
+            window: self.range.start,
+            size,
+            protection: match protection {
+                Protection::Read => "read-only",
+                Protection::ReadExec => "executable",
+                Protection::ReadWrite => "writable",
+            },
+        };
+        let mut stripes = lock(&self.stripes);
+        let stripe = &mut stripes[protection as usize];
+        if size == 0 {
+            let address = stripe.range.start.0.checked_next_multiple_of(align).ok_or_else(full)?;
+            return Ok(Pages { range: ExecRange::new(ExecAddr(address), 0), protection });
+        }
+        let bytes = self.pages(size).ok_or_else(full)?;
+        let start = stripe.free.take(bytes, align.max(self.page)).ok_or_else(full)?;
+        if let Err(error) = stripe.commit(start + bytes) {
+            stripe.free.give(start, bytes);
+            return Err(error);
+        }
+        Ok(Pages { range: ExecRange::new(ExecAddr(start), bytes), protection })
+    }
+
+    /// Takes pages back. `protected` says that they have their final protection, not that of free ones.
+    pub(crate) fn give(&self, pages: &Pages, protected: bool) {
+        let Pages { range, protection } = *pages;
+        if range.size() == 0 {
+            return;
+        }
+        // Pages that can't be made writable and zero again are lost; they must not be handed out.
+        if os::recycle(range, if protected { protection } else { Protection::ReadWrite }).is_ok() {
+            lock(&self.stripes)[protection as usize].free.give(range.start.0, range.size());
+        }
+    }
+}
+
+impl Drop for WindowMemory {
+    fn drop(&mut self) {
+        os::release(self.range);
+    }
+}
+
+/// Pages in use. No two values share a page.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) range: ExecRange,
+    pub(crate) protection: Protection,
+}

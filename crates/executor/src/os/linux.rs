@@ -1,0 +1,196 @@
+//! Linux.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::system_error;
+use crate::init::AtExitFunction;
+use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
+
+/// Addresses below this can be had with 32-bit absolute fixups, signed or not.
+const LOW_END: u64 = 0x8000_0000;
+
+/// The kernel refuses mappings below `vm.mmap_min_addr`, which is 64 KiB nearly everywhere.
+const LOW_START: u64 = 0x1_0000;
+
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: sysconf has no preconditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}
+
+/// Reserves addresses without memory behind them.
+pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
+    match placement {
+        Placement::Anywhere => map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
+        Placement::Low => reserve_low(size),
+    }
+}
+
+/// Tries the gaps between the mappings below 2 GiB, the highest first: the heap of an executable that is not
+/// position-independent grows up from the bottom.
+fn reserve_low(size: u64) -> Result<ExecRange> {
+    let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| ExecutorError::System {
+        call: "read",
+        what: "/proc/self/maps".into(),
+        message: error.to_string(),
+    })?;
+    let mut gaps = Vec::new();
+    let mut gap_start = LOW_START;
+    for line in maps.lines() {
+        let Some((start, end)) = parse_mapping(line) else { continue };
+        if start >= LOW_END {
+            break;
+        }
+        gaps.push((gap_start, start));
+        gap_start = gap_start.max(end);
+    }
+    gaps.push((gap_start, LOW_END));
+    gaps.iter()
+        .rev()
+        .filter(|(start, end)| end.saturating_sub(*start) >= size)
+        .find_map(|(_, end)| map(end - size, size, libc::MAP_FIXED_NOREPLACE))
+        .ok_or(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+}
+
+/// `start-end perms ...`, in hexadecimal.
+fn parse_mapping(line: &str) -> Option<(u64, u64)> {
+    let (start, rest) = line.split_once('-')?;
+    let (end, _) = rest.split_once(' ')?;
+    Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+}
+
+fn map(address: u64, size: u64, flags: c_int) -> Option<ExecRange> {
+    let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new anonymous mapping that replaces none: without MAP_FIXED the address is but a hint.
+    let start = unsafe { libc::mmap(address as *mut c_void, size as usize, libc::PROT_NONE, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let range = ExecRange::new(ExecAddr(start as u64), size);
+    if address != 0 && range.start.0 != address {
+        // A kernel before 4.17 does not know MAP_FIXED_NOREPLACE and takes the address for a hint.
+        release(range);
+        return None;
+    }
+    Some(range)
+}
+
+/// Makes reserved pages readable and writable; they are zero.
+pub(crate) fn commit(range: ExecRange) -> Result<()> {
+    change(range, libc::PROT_READ | libc::PROT_WRITE)
+}
+
+pub(crate) fn protect(range: ExecRange, protection: Protection) -> Result<()> {
+    change(
+        range,
+        match protection {
+            Protection::Read => libc::PROT_READ,
+            Protection::ReadExec => libc::PROT_READ | libc::PROT_EXEC,
+            Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        },
+    )
+}
+
+fn change(range: ExecRange, protection: c_int) -> Result<()> {
+    // SAFETY: callers pass page-aligned ranges of their own windows, or of pages whose protection they restore; no
+    // reference to pages that lose a right is in use.
+    let result = unsafe { libc::mprotect(range.start.0 as *mut c_void, range.size() as usize, protection) };
+    if result == 0 { Ok(()) } else { Err(system_error("mprotect", describe(range))) }
+}
+
+/// Makes used pages what freshly committed ones are: writable, zero, and without memory behind them.
+pub(crate) fn recycle(range: ExecRange, was: Protection) -> Result<()> {
+    if was != Protection::ReadWrite {
+        commit(range)?;
+    }
+    // SAFETY: the pages belong to a freed allocation, so their content is nobody's.
+    let result = unsafe { libc::madvise(range.start.0 as *mut c_void, range.size() as usize, libc::MADV_DONTNEED) };
+    if result == 0 { Ok(()) } else { Err(system_error("madvise", describe(range))) }
+}
+
+/// Gives addresses back.
+pub(crate) fn release(range: ExecRange) {
+    // SAFETY: the range was mapped by `map`, and its owner is done with it. It can't fail for such a range.
+    unsafe { libc::munmap(range.start.0 as *mut c_void, range.size() as usize) };
+}
+
+fn describe(range: ExecRange) -> String {
+    format!("{:#x} bytes at {}", range.size(), range.start)
+}
+
+/// Opens a shared library; returns the loader's handle.
+pub(crate) fn open_library(path: &Path, global: bool) -> Result<usize> {
+    let failure = |message: String| ExecutorError::Library { path: path.into(), message };
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
+    let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
+    // SAFETY: the name is a C string. The library's initializers run: who asks for a library asks for that.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
+    if handle.is_null() { Err(failure(loader_error())) } else { Ok(handle as usize) }
+}
+
+/// What the loader says about its last failure on this thread.
+pub(crate) fn loader_error() -> String {
+    // SAFETY: dlerror has no preconditions.
+    let message = unsafe { libc::dlerror() };
+    if message.is_null() {
+        return "unknown error of the loader".into();
+    }
+    // SAFETY: not null, hence a C string that is valid until the next call of the loader on this thread.
+    unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
+}
+
+/// Address of a symbol of a library, or of the process.
+pub(crate) fn find_symbol(library: Option<usize>, name: &CStr) -> Option<ExecAddr> {
+    let handle = library.map_or(libc::RTLD_DEFAULT, |handle| handle as *mut c_void);
+    // SAFETY: the handle is one that dlopen returned and that is never closed, or RTLD_DEFAULT.
+    let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+    (!address.is_null()).then_some(ExecAddr(address as u64))
+}
+
+/// The environment in the form of `main`'s third argument.
+pub(crate) fn environment() -> *mut *mut c_char {
+    unsafe extern "C" {
+        static environ: AtomicPtr<*mut c_char>;
+    }
+    // SAFETY: a pointer-sized variable of the C library, which exists as long as the process.
+    let variable = unsafe { &environ };
+    variable.load(Ordering::Relaxed)
+}
+
+/// Has `function` called when the process exits.
+pub(crate) fn at_exit(function: extern "C" fn()) {
+    // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.
+    unsafe { libc::atexit(function) };
+}
+
+unsafe extern "C-unwind" {
+    fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
+    fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
+    fn __cxa_finalize(handle: *mut c_void);
+    #[cfg(target_env = "gnu")]
+    fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
+}
+
+pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    // SAFETY: linked code asks the system for it, as it would if we were not in between.
+    unsafe { __cxa_atexit(function, argument, handle) }
+}
+
+pub(crate) fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int {
+    // SAFETY: as for `cxa_atexit`.
+    unsafe { __cxa_at_quick_exit(function, handle) }
+}
+
+pub(crate) fn cxa_finalize(handle: *mut c_void) {
+    // SAFETY: as for `cxa_atexit`.
+    unsafe { __cxa_finalize(handle) };
+}
+
+#[cfg(target_env = "gnu")]
+pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    // SAFETY: as for `cxa_atexit`.
+    unsafe { __cxa_thread_atexit_impl(function, argument, handle) }
+}

@@ -1,0 +1,26 @@
+//! The operating systems: the same functions for each.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(target_os = "linux", windows)))]
+mod other;
+#[cfg(not(any(target_os = "linux", windows)))]
+pub(crate) use other::*;
+
+#[cfg(any(target_os = "linux", windows))]
+use crate::ExecutorError;
+
+/// What the operating system says about the call that failed just now.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn system_error(call: &'static str, what: impl Into<String>) -> ExecutorError {
+    let message = std::io::Error::last_os_error().to_string();
+    ExecutorError::System { call, what: what.into(), message }
+}

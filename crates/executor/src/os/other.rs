@@ -1,0 +1,58 @@
+//! Systems that linkjit does not run code on yet.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::Path;
+
+use crate::init::AtExitFunction;
+use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
+
+const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "running linked code" };
+
+pub(crate) fn page_size() -> u64 {
+    4096
+}
+
+pub(crate) fn reserve(_size: u64, _placement: Placement) -> Result<ExecRange> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn commit(_range: ExecRange) -> Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn protect(_range: ExecRange, _protection: Protection) -> Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn recycle(_range: ExecRange, _was: Protection) -> Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn release(_range: ExecRange) {}
+
+pub(crate) fn open_library(_path: &Path, _global: bool) -> Result<usize> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn find_symbol(_library: Option<usize>, _name: &CStr) -> Option<ExecAddr> {
+    None
+}
+
+pub(crate) fn environment() -> *mut *mut c_char {
+    std::ptr::null_mut()
+}
+
+pub(crate) fn at_exit(_function: extern "C" fn()) {}
+
+/// The system has no such function; -1 says so to who asks for a handle that is not ours.
+pub(crate) fn cxa_atexit(_function: AtExitFunction, _argument: *mut c_void, _handle: *mut c_void) -> c_int {
+    -1
+}
+
+/// As `cxa_atexit`.
+pub(crate) fn cxa_at_quick_exit(_function: AtExitFunction, _handle: *mut c_void) -> c_int {
+    -1
+}
+
+/// Nothing is registered for handles that are not ours.
+pub(crate) fn cxa_finalize(_handle: *mut c_void) {}

@@ -1,0 +1,173 @@
+//! Windows.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::windows::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::{null, null_mut};
+
+use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
+use windows_sys::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE_READ, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
+    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect,
+};
+use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use super::system_error;
+use crate::init::AtExitFunction;
+use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
+
+/// Windows reserves addresses in steps of this.
+const GRANULARITY: u64 = 0x1_0000;
+
+/// Addresses below this can be had with 32-bit absolute fixups, signed or not.
+const LOW_END: u64 = 0x8000_0000;
+
+pub(crate) fn page_size() -> u64 {
+    let mut info = SYSTEM_INFO::default();
+    // SAFETY: the argument is a valid place for the answer.
+    unsafe { GetSystemInfo(&raw mut info) };
+    u64::from(info.dwPageSize)
+}
+
+/// Reserves addresses without memory behind them.
+pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
+    match placement {
+        Placement::Anywhere => reserve_at(0, size).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
+        Placement::Low => {
+            let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
+            let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
+            std::iter::successors(Some(highest), |address| address.checked_sub(step))
+                .take_while(|address| *address >= GRANULARITY)
+                .find_map(|address| reserve_at(address, size))
+                .ok_or(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+        }
+    }
+}
+
+fn reserve_at(address: u64, size: u64) -> Option<ExecRange> {
+    // SAFETY: reserving never replaces what is mapped.
+    let start = unsafe { VirtualAlloc(address as *const c_void, size as usize, MEM_RESERVE, PAGE_NOACCESS) };
+    (!start.is_null()).then(|| ExecRange::new(ExecAddr(start as u64), size))
+}
+
+/// Makes reserved pages readable and writable; they are zero.
+pub(crate) fn commit(range: ExecRange) -> Result<()> {
+    // SAFETY: callers pass ranges of their own windows; committing changes no content.
+    let start =
+        unsafe { VirtualAlloc(range.start.0 as *const c_void, range.size() as usize, MEM_COMMIT, PAGE_READWRITE) };
+    if start.is_null() { Err(system_error("VirtualAlloc", describe(range))) } else { Ok(()) }
+}
+
+pub(crate) fn protect(range: ExecRange, protection: Protection) -> Result<()> {
+    let flags = match protection {
+        Protection::Read => PAGE_READONLY,
+        Protection::ReadExec => PAGE_EXECUTE_READ,
+        Protection::ReadWrite => PAGE_READWRITE,
+    };
+    let mut old: PAGE_PROTECTION_FLAGS = 0;
+    // SAFETY: callers pass committed ranges of their own windows, and use no reference to pages that lose a right.
+    let done = unsafe { VirtualProtect(range.start.0 as *const c_void, range.size() as usize, flags, &raw mut old) };
+    if done == 0 {
+        return Err(system_error("VirtualProtect", describe(range)));
+    }
+    if protection == Protection::ReadExec {
+        // SAFETY: the pseudo handle has no preconditions.
+        let process = unsafe { GetCurrentProcess() };
+        // SAFETY: the range is mapped.
+        unsafe { FlushInstructionCache(process, range.start.0 as *const c_void, range.size() as usize) };
+    }
+    Ok(())
+}
+
+/// Makes used pages what freshly committed ones are: writable, zero, and without memory behind them.
+pub(crate) fn recycle(range: ExecRange, _was: Protection) -> Result<()> {
+    // SAFETY: the pages belong to a freed allocation, so their content is nobody's.
+    let done = unsafe { VirtualFree(range.start.0 as *mut c_void, range.size() as usize, MEM_DECOMMIT) };
+    if done == 0 { Err(system_error("VirtualFree", describe(range))) } else { commit(range) }
+}
+
+/// Gives addresses back.
+pub(crate) fn release(range: ExecRange) {
+    // SAFETY: the range was reserved as a whole by `reserve_at`, and its owner is done with it.
+    unsafe { VirtualFree(range.start.0 as *mut c_void, 0, MEM_RELEASE) };
+}
+
+fn describe(range: ExecRange) -> String {
+    format!("{:#x} bytes at {}", range.size(), range.start)
+}
+
+/// Opens a DLL; returns the loader's handle. Windows has no global libraries.
+pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    // SAFETY: the name ends with a zero. The library's entry point runs: who asks for a library asks for that.
+    let handle = unsafe { LoadLibraryW(name.as_ptr()) };
+    if handle.is_null() {
+        return Err(ExecutorError::Library { path: path.into(), message: std::io::Error::last_os_error().to_string() });
+    }
+    Ok(handle as usize)
+}
+
+/// Libraries that make up "the process" when no library is named, in the order in which they are asked.
+const PROCESS_LIBRARIES: [&CStr; 6] =
+    [c"kernel32.dll", c"ntdll.dll", c"ucrtbase.dll", c"msvcrt.dll", c"vcruntime140.dll", c"user32.dll"];
+
+/// Address of a symbol of a library, or of the process: the executable and the system's libraries that it has loaded.
+pub(crate) fn find_symbol(library: Option<usize>, name: &CStr) -> Option<ExecAddr> {
+    use windows_sys::Win32::System::LibraryLoader::GetModuleHandleA;
+    if let Some(handle) = library {
+        return find_in(handle as *mut c_void, name);
+    }
+    // SAFETY: null asks for the executable, which is never unloaded.
+    let executable = unsafe { GetModuleHandleA(null()) };
+    find_in(executable, name).or_else(|| {
+        PROCESS_LIBRARIES.iter().find_map(|library| {
+            // SAFETY: a C string; a library that is not loaded gives null, which is checked.
+            let handle = unsafe { GetModuleHandleA(library.as_ptr().cast()) };
+            if handle.is_null() { None } else { find_in(handle, name) }
+        })
+    })
+}
+
+fn find_in(handle: *mut c_void, name: &CStr) -> Option<ExecAddr> {
+    // SAFETY: the handle is a loaded module's; the name is a C string.
+    let address = unsafe { GetProcAddress(handle, name.as_ptr().cast()) };
+    address.map(|address| ExecAddr(address as usize as u64))
+}
+
+/// The environment in the form of `main`'s third argument.
+pub(crate) fn environment() -> *mut *mut c_char {
+    unsafe extern "C" {
+        fn __p__environ() -> *mut *mut *mut c_char;
+    }
+    // SAFETY: a function of the C runtime without preconditions.
+    let place = unsafe { __p__environ() };
+    if place.is_null() {
+        return null_mut();
+    }
+    // SAFETY: not null, hence the C runtime's variable.
+    unsafe { place.read() }
+}
+
+/// Has `function` called when the process exits.
+pub(crate) fn at_exit(function: extern "C" fn()) {
+    unsafe extern "C" {
+        fn atexit(function: extern "C" fn()) -> c_int;
+    }
+    // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.
+    unsafe { atexit(function) };
+}
+
+/// The system has no such function; -1 says so to who asks for a handle that is not ours.
+pub(crate) fn cxa_atexit(_function: AtExitFunction, _argument: *mut c_void, _handle: *mut c_void) -> c_int {
+    -1
+}
+
+/// As `cxa_atexit`.
+pub(crate) fn cxa_at_quick_exit(_function: AtExitFunction, _handle: *mut c_void) -> c_int {
+    -1
+}
+
+/// Nothing is registered for handles that are not ours.
+pub(crate) fn cxa_finalize(_handle: *mut c_void) {}

@@ -1,0 +1,72 @@
+//! Symbols of loaded libraries.
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod nonshared;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod thread_local;
+
+use std::ffi::CStr;
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolRequest, lock, os};
+
+/// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct Libraries {
+    /// The loader's handles; library `n` is at `n - 1`, as the process is library 0.
+    handles: Mutex<Vec<usize>>,
+}
+
+impl Libraries {
+    pub(crate) fn open(&self, path: &Path, global: bool) -> Result<LibraryId> {
+        // The loader is called without the lock: it runs initializers.
+        let handle = os::open_library(path, global)?;
+        let mut handles = lock(&self.handles);
+        handles.push(handle);
+        let id = u32::try_from(handles.len());
+        id.map(LibraryId).map_err(|_| ExecutorError::Invalid { what: "number of libraries".into() })
+    }
+
+    pub(crate) fn find(
+        &self,
+        library: LibraryId,
+        requests: &[SymbolRequest<'_>],
+    ) -> Result<Vec<Option<SymbolAddress>>> {
+        let handle = match library.0.checked_sub(1) {
+            None => None,
+            Some(index) => {
+                let handle = lock(&self.handles).get(index as usize).copied();
+                Some(handle.ok_or(ExecutorError::NoSuch { what: "library" })?)
+            }
+        };
+        let mut name = Vec::new();
+        Ok(requests
+            .iter()
+            .map(|request| {
+                name.clear();
+                name.extend_from_slice(request.name);
+                name.push(0);
+                let name = CStr::from_bytes_with_nul(&name).ok()?;
+                if request.thread_local { find_thread_local(handle, name) } else { find(handle, name) }
+            })
+            .collect())
+    }
+}
+
+fn find(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
+    let address = os::find_symbol(handle, name);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
+    address.map(SymbolAddress::Address)
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn find_thread_local(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
+    thread_local::find(handle, name)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+fn find_thread_local(_handle: Option<usize>, _name: &CStr) -> Option<SymbolAddress> {
+    None
+}

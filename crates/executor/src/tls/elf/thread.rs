@@ -1,0 +1,205 @@
+//! What each thread has: the addresses of its blocks and the destructors of its thread-local objects.
+//!
+//! The record is reached through a thread-local pointer without destructor, so that it can be used at any time of a
+//! thread's life. The thread's end comes in two steps: the C library runs destructors of thread-local objects, ours
+//! among them; then those of `pthread_key_create`, where ours frees the blocks.
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+
+use super::modules::{self, ModuleId};
+use super::thread_pointer;
+use crate::init::{self, AtExitFunction, Registered};
+use crate::{ImageId, os};
+
+/// Set in the module numbers that we give out. The system's are small.
+const OURS: u64 = 1 << 63;
+
+/// Set, too, if the other 62 bits are the block's offset from the thread pointer; else they are generation and slot.
+const FIXED: u64 = 1 << 62;
+
+/// The number of a block at a fixed offset from the thread pointer.
+pub(super) fn fixed_module(thread_offset: i64) -> u64 {
+    OURS | FIXED | (thread_offset.cast_unsigned() & (FIXED - 1))
+}
+
+/// The number of a block that each thread has elsewhere.
+pub(super) fn dynamic_module(id: ModuleId) -> u64 {
+    OURS | u64::from(id.generation) << 32 | u64::from(id.slot)
+}
+
+/// What `__tls_get_addr` is called with.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct TlsIndex {
+    module: u64,
+    offset: u64,
+}
+
+unsafe extern "C" {
+    fn __tls_get_addr(index: *const TlsIndex) -> *mut u8;
+}
+
+/// `__tls_get_addr` for linked code.
+///
+/// # Safety
+/// `index` must be readable.
+pub(super) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 {
+    // SAFETY: the caller vouches for it.
+    let TlsIndex { module, offset } = unsafe { index.read() };
+    if module & OURS == 0 {
+        // SAFETY: a number of the system's, from its own relocation or from `find_symbols`.
+        return unsafe { __tls_get_addr(index) };
+    }
+    let start = if module & FIXED == 0 {
+        let id = ModuleId { slot: module as u32, generation: (module >> 32) as u32 & (u32::MAX >> 2) };
+        dynamic_block(id)
+    } else {
+        let thread_offset = (module << 2).cast_signed() >> 2;
+        thread_pointer().wrapping_add_signed(thread_offset) as *mut u8
+    };
+    start.wrapping_add(offset as usize)
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    /// Indexed by slot.
+    blocks: Vec<Option<Cached>>,
+    /// Called last first.
+    destructors: Vec<(ImageId, Registered)>,
+    /// Whether the C library will call `run_destructors`.
+    hooked: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cached {
+    generation: u32,
+    start: *mut u8,
+}
+
+thread_local! {
+    /// Null before the thread's first need, and after its end.
+    static THREAD: Cell<*mut Thread> = const { Cell::new(null_mut()) };
+}
+
+/// Calls `action` with the thread's record, if it has one. `action` must not run user code, which might come back here.
+fn with_existing<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+    let thread = THREAD.get();
+    // SAFETY: null, or made by `with_thread` for this thread and freed only at its end; no other reference is live, as
+    // `action` runs nothing that comes back here.
+    let thread = unsafe { thread.as_mut() };
+    thread.map(action)
+}
+
+/// Calls `action` with the thread's record, made if need be.
+fn with_thread<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+    if THREAD.get().is_null() {
+        let key = KEY.get_or_init(|| {
+            let mut key = 0;
+            // SAFETY: a place for the key and a function of the right type.
+            let result = unsafe { libc::pthread_key_create(&raw mut key, Some(thread_ends)) };
+            (result == 0).then_some(key)
+        });
+        let thread = Box::into_raw(Box::<Thread>::default());
+        THREAD.set(thread);
+        if let Some(key) = key {
+            // SAFETY: the key was made above and is never deleted. If there is no memory, the record is not freed.
+            unsafe { libc::pthread_setspecific(*key, thread.cast()) };
+        }
+    }
+    with_existing(action)
+}
+
+/// The calling thread's block. The way that is taken all but once takes no lock.
+fn dynamic_block(id: ModuleId) -> *mut u8 {
+    let slot = id.slot as usize;
+    let known = with_existing(|thread| match thread.blocks.get(slot) {
+        Some(Some(cached)) if cached.generation == id.generation => Some(cached.start),
+        _ => None,
+    });
+    if let Some(Some(start)) = known {
+        return start;
+    }
+    new_block(id)
+}
+
+#[cold]
+fn new_block(id: ModuleId) -> *mut u8 {
+    with_thread(|thread| {
+        let start = modules::block_of(id, &raw const *thread as usize);
+        let slot = id.slot as usize;
+        if !start.is_null() {
+            if thread.blocks.len() <= slot {
+                thread.blocks.resize(slot + 1, None);
+            }
+            if let Some(entry) = thread.blocks.get_mut(slot) {
+                *entry = Some(Cached { generation: id.generation, start });
+            }
+        }
+        start
+    })
+    .unwrap_or(null_mut())
+}
+
+/// The thread has run all destructors of its thread-local objects.
+extern "C" fn thread_ends(thread: *mut c_void) {
+    THREAD.set(null_mut());
+    // SAFETY: the record that `with_thread` made for this thread, which nothing refers to any more.
+    let thread = unsafe { Box::from_raw(thread.cast::<Thread>()) };
+    let number = &raw const *thread as usize;
+    let slots = (0..).zip(&thread.blocks);
+    let ids = slots.filter_map(|(slot, cached)| cached.map(|it| ModuleId { slot, generation: it.generation }));
+    modules::remove_blocks_of(number, ids);
+}
+
+/// `__cxa_thread_atexit` for linked code.
+pub(super) extern "C" fn cxa_thread_atexit(
+    function: AtExitFunction,
+    argument: *mut c_void,
+    handle: *mut c_void,
+) -> c_int {
+    let Some(image) = init::image_with_handle(handle) else {
+        return os::cxa_thread_atexit(function, argument, handle);
+    };
+    let hooked = with_thread(|thread| {
+        if thread.destructors.len() == thread.destructors.capacity() {
+            // Before it grows: a thread that lives long must not collect those of images that were closed.
+            thread.destructors.retain(|(image, _)| init::check_open(*image).is_ok());
+        }
+        thread.destructors.push((image, Registered { function, argument }));
+        std::mem::replace(&mut thread.hooked, true)
+    });
+    match hooked {
+        Some(true) => 0,
+        // Our own address as handle: the library that we are in stays loaded as long as it may be called.
+        Some(false) => os::cxa_thread_atexit(run_destructors, null_mut(), run_destructors as *mut c_void),
+        None => -1,
+    }
+}
+
+/// Runs the destructors of a thread that exits, also those registered meanwhile, last first. Those of closed images
+/// are no more.
+extern "C-unwind" fn run_destructors(_: *mut c_void) {
+    loop {
+        let next = with_existing(|thread| {
+            let next = thread.destructors.pop();
+            thread.hooked = next.is_some();
+            next
+        });
+        let Some(Some((image, destructor))) = next else { return };
+        if init::check_open(image).is_ok() {
+            destructor.call();
+        }
+    }
+}
+
+/// Takes the last destructor that the calling thread has for an image.
+pub(crate) fn take_destructor(image: ImageId) -> Option<Registered> {
+    with_existing(|thread| {
+        let index = thread.destructors.iter().rposition(|(of, _)| *of == image)?;
+        Some(thread.destructors.remove(index).1)
+    })?
+}

@@ -1,0 +1,28 @@
+//! Systems without support for thread-local storage of linked code.
+
+use crate::init::Registered;
+use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest};
+
+const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "thread-local storage of linked code" };
+
+pub(crate) fn reserve(_owner: u32, _request: TlsRequest) -> Result<TlsBlock> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn publish(_id: TlsId, _image: &[u8]) -> Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub(crate) fn release(_id: TlsId) -> Result<()> {
+    Err(ExecutorError::NoSuch { what: "thread-local block" })
+}
+
+pub(crate) fn release_all_of(_owner: u32) {}
+
+pub(crate) fn take_destructor(_image: ImageId) -> Option<Registered> {
+    None
+}
+
+pub(crate) fn runtime_function(_function: RuntimeFunction) -> Option<ExecAddr> {
+    None
+}
