@@ -12,6 +12,7 @@
 
 mod call;
 mod error;
+pub mod file;
 mod free_list;
 mod in_process;
 mod init;

@@ -110,10 +110,10 @@ pub enum Error {
         message: String,
     },
     /// The compiler did not produce an object.
-    #[error("{}: {command} failed{}", source.display(), compiler_output(output))]
+    #[error("{}: {command} failed{}", file.display(), compiler_output(output))]
     Compile {
         /// The file that was compiled.
-        source: PathBuf,
+        file: PathBuf,
         /// The command.
         command: String,
         /// What the compiler printed.

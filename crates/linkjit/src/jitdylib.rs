@@ -253,6 +253,18 @@ impl JitDylib {
             .collect()
     }
 
+    /// The address of a name; runs initializers that were not run yet.
+    pub(crate) fn lookup_initialized(&self, name: &str) -> Result<ExecAddr> {
+        let id = self.session.names().intern(name.as_bytes());
+        let found = batch::lookup(&self.session, self.id, &[id], true)?;
+        self.run_initializers()?;
+        match found.first() {
+            Some(&Address::At(address)) => Ok(address),
+            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.into() }),
+            None => Err(Error::Closed),
+        }
+    }
+
     /// Links what has initializers here and in the JITDylibs it depends on, and runs those that were not run yet:
     /// dependencies first, then by priority, then in link order.
     ///
@@ -260,6 +272,10 @@ impl JitDylib {
     /// If something can't be linked.
     pub fn initialize(&self) -> Result<()> {
         batch::lookup(&self.session, self.id, &[], true)?;
+        self.run_initializers()
+    }
+
+    fn run_initializers(&self) -> Result<()> {
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators) = {

@@ -94,6 +94,14 @@ impl LinkGraph {
     /// # Errors
     /// See [`LinkGraph::add_section`].
     pub fn add_edge(&mut self, block: BlockId, edge: Edge) -> Result<()> {
+        self.add_edges(block, std::iter::once(edge))
+    }
+
+    /// Adds many edges to a block.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn add_edges(&mut self, block: BlockId, edges: impl Iterator<Item = Edge>) -> Result<()> {
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let old = self.blocks[block.index()].edge_range();
         let first_edge = if old.end == self.edges.len() && !old.is_empty() {
@@ -103,10 +111,11 @@ impl LinkGraph {
             self.edges.extend_from_within(old);
             end
         };
-        self.edges.push(edge);
+        self.edges.extend(edges);
+        let end = self.next_id(self.edges.len(), "the number of edges")?;
         let block = &mut self.blocks[block.index()];
         block.first_edge = first_edge;
-        block.edge_count += 1;
+        block.edge_count = end - first_edge;
         Ok(())
     }
 

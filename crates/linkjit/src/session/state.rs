@@ -111,7 +111,7 @@ pub(crate) struct DylibState {
     /// Memory of what belongs to no tracker: shared entries.
     pub(crate) own_allocations: Vec<Allocation>,
     /// Where contiguous sections are, newest last, for boundary symbols of later batches.
-    pub(crate) sections: HashMap<String, ExecRange>,
+    pub(crate) sections: HashMap<String, ExecRange, FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
     pub(crate) terminators: Vec<Terminator>,
     pub(crate) dso_handle_known: bool,

@@ -1,0 +1,46 @@
+//! Files as bytes.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+/// Below this size reading costs less than mapping and its page faults.
+const MAP_FROM: u64 = 256 << 10;
+
+/// The bytes of a file: read, or mapped if it is large.
+#[derive(Debug)]
+pub enum FileBytes {
+    /// Read into memory.
+    Read(Vec<u8>),
+    /// Mapped.
+    Mapped(Mmap),
+}
+
+impl AsRef<[u8]> for FileBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
+}
+
+/// Opens a file. A large one must not be truncated while its bytes are in use: the process would be killed, as it would
+/// if a library that it has loaded were truncated.
+///
+/// # Errors
+/// What the operating system says.
+pub fn read(path: &Path) -> std::io::Result<FileBytes> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() >= MAP_FROM {
+        // SAFETY: the mapping is private and read-only. That nobody truncates or rewrites the file meanwhile is what
+        // every program that maps its inputs relies on, linkers and loaders first of all.
+        return Ok(FileBytes::Mapped(unsafe { Mmap::map(&file)? }));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.read_to_end(&mut bytes)?;
+    Ok(FileBytes::Read(bytes))
+}

@@ -1,0 +1,203 @@
+//! A batch: one lookup as one link job.
+//!
+//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, writes and
+//! finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
+//! visible, its memory is returned, and another try is possible.
+
+mod find;
+mod missing;
+mod place;
+
+use std::time::Instant;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_link::graph::{Reachability, SymbolId};
+use linkjit_link::link::{Binding, Input};
+use linkjit_link::names::NameId;
+
+use crate::error::{Error, Result};
+use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitId};
+
+/// Links what `names` need, in the link order of `dylib`, and returns where they are. With `roots`, also links the
+/// initializers of that JITDylib and of those it depends on.
+pub(crate) fn lookup(session: &ExecutionSession, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
+    if let Some(linked) = already_linked(session, dylib, names, roots)? {
+        return Ok(linked);
+    }
+    let _linking = session.begin_linking()?;
+    let mut batch = Batch::new(session);
+    match batch.link(dylib, names, roots) {
+        Ok(addresses) => Ok(addresses),
+        Err(error) => {
+            batch.roll_back();
+            Err(error)
+        }
+    }
+}
+
+/// The addresses if there is nothing to link.
+fn already_linked(
+    session: &ExecutionSession,
+    dylib: DylibId,
+    names: &[NameId],
+    roots: bool,
+) -> Result<Option<Vec<Address>>> {
+    let state = session.state();
+    state.dylib(dylib)?;
+    if roots && state.dependency_order(dylib).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
+        return Ok(None);
+    }
+    let find = |&name: &NameId| state.find(dylib, name, session.name_pool()).transpose()?.ok()?.1.address;
+    Ok(names.iter().map(find).collect())
+}
+
+/// A symbol of the batch that only gets its address when everything is placed.
+struct LateSymbol {
+    input: u32,
+    symbol: SymbolId,
+    what: Late,
+}
+
+enum Late {
+    SectionStart(String),
+    SectionEnd(String),
+    GotBase,
+}
+
+struct Batch<'a> {
+    session: &'a ExecutionSession,
+    inputs: Vec<Input>,
+    /// The units of the inputs; those that the linker makes itself have none.
+    units: Vec<Option<UnitId>>,
+    /// What is yet to be followed in each input, and which inputs have any.
+    reach: Vec<Reachability>,
+    unfollowed: Vec<u32>,
+    input_of: HashMap<UnitId, u32, FixedState>,
+    /// External symbols that became live and are not bound yet.
+    wanted: Vec<(u32, SymbolId)>,
+    found: HashMap<(DylibId, NameId), Binding, FixedState>,
+    late: Vec<LateSymbol>,
+    placed: place::Placed,
+}
+
+impl<'a> Batch<'a> {
+    fn new(session: &'a ExecutionSession) -> Self {
+        Self {
+            session,
+            inputs: Vec::new(),
+            units: Vec::new(),
+            reach: Vec::new(),
+            unfollowed: Vec::new(),
+            input_of: HashMap::default(),
+            wanted: Vec::new(),
+            found: HashMap::default(),
+            late: Vec::new(),
+            placed: place::Placed::default(),
+        }
+    }
+
+    fn link(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
+        let start = Instant::now();
+        let bindings = self.find(dylib, names, roots)?;
+        let found = Instant::now();
+        if !self.inputs.is_empty() {
+            let mut times = self.place()?;
+            times.find = found - start;
+            let publish = Instant::now();
+            self.publish()?;
+            times.finalize += publish.elapsed();
+            self.session.state().statistics.add_times(&times);
+        }
+        let state = self.session.state();
+        let address = |(&name, binding): (&NameId, Binding)| {
+            let here = state.find(dylib, name, self.session.name_pool())?.and_then(|(_, entry)| entry.address);
+            here.or(match binding {
+                Binding::Missing => Some(Address::At(linkjit_executor::ExecAddr::NULL)),
+                _ => None,
+            })
+            .ok_or(Error::Closed)
+        };
+        names.iter().zip(bindings).map(address).collect()
+    }
+
+    /// Makes the addresses of what was placed known, and hands the graphs back.
+    fn publish(&mut self) -> Result<()> {
+        let names = self.session.names();
+        let mut state = self.session.state();
+        let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
+        for (input, unit) in self.inputs.iter().zip(&self.units) {
+            let Some(unit) = *unit else { continue };
+            let graph = &input.graph;
+            let dylib = state.dylib_mut(DylibId(input.dylib))?;
+            for id in graph.symbol_ids() {
+                let symbol = graph.symbol(id);
+                let Some(name) = symbol.shared_name() else { continue };
+                let placed = symbol.block().map_or(symbol.indirect, |block| graph.block(block).placed);
+                if !placed {
+                    continue;
+                }
+                let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
+                if entry.by == DefinedBy::Unit(unit, id) {
+                    let address = Address::At(graph.address(id));
+                    entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
+                }
+            }
+        }
+        let placed = std::mem::take(&mut self.placed);
+        placed.publish(&self.inputs, &self.units, &mut state)?;
+        state.pulled.clear();
+        state.statistics.batches += 1;
+
+        let mut handles = Vec::new();
+        let mut objects = 0;
+        for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
+            let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
+            objects += u64::from(!std::mem::replace(&mut of.started, true));
+            if input.graph.has_unplaced() {
+                // What was found is looked up again when the rest is linked: it may be elsewhere then.
+                input.bindings.clear();
+                input.graph.forget_unplaced();
+                of.input = Some(Box::new(input));
+            }
+        }
+        state.statistics.objects += objects;
+        if let Some(name) = dso_handle {
+            for dylib in state.dylibs.iter_mut().flatten().filter(|dylib| !dylib.dso_handle_known) {
+                if let Some(Address::At(address)) = dylib.symbols.get(&name).and_then(|entry| entry.address) {
+                    dylib.dso_handle_known = true;
+                    handles.push((dylib.image, address));
+                }
+            }
+        }
+        drop(state);
+        for (image, address) in handles {
+            self.session.executor().set_dso_handle(image, address)?;
+        }
+        Ok(())
+    }
+
+    /// Puts everything back.
+    fn roll_back(&mut self) {
+        std::mem::take(&mut self.placed).undo(self.session.executor().as_ref(), &mut self.inputs);
+        let mut state = self.session.state();
+        for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
+            if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
+                input.bindings.clear();
+                input.graph.forget_unplaced();
+                of.input = Some(Box::new(input));
+            }
+        }
+        let pulled = std::mem::take(&mut state.pulled);
+        state.remove_units(&pulled);
+    }
+}
+
+impl State {
+    /// Units of a JITDylib that have initializers of which nothing was linked yet.
+    fn unlinked_roots(&self, dylib: DylibId) -> Vec<UnitId> {
+        let Ok(dylib) = self.dylib(dylib) else { return Vec::new() };
+        let unlinked = |unit: &&UnitId| self.units.get(*unit).is_some_and(|unit| unit.has_roots && !unit.started);
+        dylib.units.iter().filter(unlinked).copied().collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! Compilers: sources to objects.
+
+mod system;
+
+pub use system::SystemCompiler;
+
+use std::fmt;
+use std::path::Path;
+
+use linkjit_link::source::Source;
+
+use crate::error::Result;
+
+/// Turns a source file into a relocatable object.
+pub trait Compiler: fmt::Debug + Send + Sync {
+    /// Compiles one file.
+    ///
+    /// # Errors
+    /// If the compiler is missing, or rejects the file.
+    fn compile(&self, source: &Path) -> Result<Source>;
+}

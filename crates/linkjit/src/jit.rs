@@ -1,0 +1,222 @@
+//! The front door.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use linkjit_executor::{ExecAddr, Executor, InProcess};
+use linkjit_link::source::Source;
+
+use crate::compile::{Compiler, SystemCompiler};
+use crate::error::{Error, Result};
+use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
+use crate::jitdylib::{JitDylib, MatchScope};
+use crate::session::{ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+
+/// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
+///
+/// Objects, archives and libraries are added to it; [`Jit::lookup`] links what is needed, runs initializers and returns
+/// addresses. [`Jit::session`] and [`Jit::main`] give access to all the rest.
+#[derive(Debug)]
+pub struct Jit {
+    session: ExecutionSession,
+    main: JitDylib,
+    process: JitDylib,
+}
+
+/// Makes a [`Jit`] that differs from the usual one.
+#[derive(Debug, Default)]
+pub struct JitBuilder {
+    options: SessionOptions,
+}
+
+impl JitBuilder {
+    /// How much of an object is linked when something of it is wanted.
+    #[must_use]
+    pub fn policy(mut self, policy: LinkPolicy) -> Self {
+        self.options.policy = policy;
+        self
+    }
+
+    /// Bytes of address space per JITDylib; see [`SessionOptions::window_size`].
+    #[must_use]
+    pub fn window_size(mut self, bytes: u64) -> Self {
+        self.options.window_size = bytes;
+        self
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// If linkjit does not know the system it is running on.
+    pub fn build(self) -> Result<Jit> {
+        let executor: Arc<dyn Executor> = Arc::new(InProcess::new()?);
+        let session = ExecutionSession::new(executor, self.options);
+        let process = session.create_dylib("process")?;
+        process.add_generator(Arc::new(RuntimeGenerator))?;
+        process.add_generator(Arc::new(LibraryGenerator::process()))?;
+        process.add_generator(Arc::new(DefaultLibraries::new()))?;
+        let main = session.create_dylib("main")?;
+        main.add_to_link_order(&process, MatchScope::Exported)?;
+        Ok(Jit { session, main, process })
+    }
+}
+
+impl Jit {
+    /// A JIT for this process.
+    ///
+    /// # Errors
+    /// If linkjit does not know the system it is running on.
+    pub fn host() -> Result<Self> {
+        JitBuilder::default().build()
+    }
+
+    /// A JIT for this process that differs from the usual one.
+    #[must_use]
+    pub fn builder() -> JitBuilder {
+        JitBuilder::default()
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &ExecutionSession {
+        &self.session
+    }
+
+    /// The JITDylib that the functions here add to.
+    #[must_use]
+    pub fn main(&self) -> &JitDylib {
+        &self.main
+    }
+
+    /// The JITDylib of what the process, its libraries and linkjit's runtime define.
+    #[must_use]
+    pub fn process(&self) -> &JitDylib {
+        &self.process
+    }
+
+    /// Creates another JITDylib. It searches itself, then the process.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn create_dylib(&self, name: &str) -> Result<JitDylib> {
+        let dylib = self.session.create_dylib(name)?;
+        dylib.add_to_link_order(&self.process, MatchScope::Exported)?;
+        Ok(dylib)
+    }
+
+    /// Adds a relocatable object that is in memory; `name` is for messages.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_object`].
+    pub fn add_object(&self, name: &str, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<()> {
+        self.main.add_object(&Source::new(name, bytes))
+    }
+
+    /// Adds a relocatable object.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_object_file`].
+    pub fn add_object_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_object_file(path)
+    }
+
+    /// Adds a static archive.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_archive`].
+    pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_archive(path)
+    }
+
+    /// Adds a shared library.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_library`].
+    pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_library(path)
+    }
+
+    /// Compiles a C, C++ or assembly file with the system's compiler and adds the object.
+    ///
+    /// # Errors
+    /// If there is no compiler, or it does not like the file; else as [`JitDylib::add_object`].
+    pub fn add_source_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_object(&SystemCompiler.compile(path.as_ref())?)
+    }
+
+    /// Defines a name as an address: a function or variable of this program.
+    ///
+    /// # Errors
+    /// If something else defines it.
+    pub fn define_absolute<T>(&self, name: &str, address: *const T) -> Result<()> {
+        self.main.define_absolute(name, ExecAddr(address as u64))
+    }
+
+    /// A tracker for objects that are to be removed together.
+    ///
+    /// # Errors
+    /// If `main` was closed.
+    pub fn create_tracker(&self) -> Result<ResourceTracker> {
+        self.main.create_tracker()
+    }
+
+    /// The address of a name. Links what it needs and runs the initializers that were not run yet, also those of
+    /// objects that the name does not need.
+    ///
+    /// # Errors
+    /// If something is missing or can't be linked; then the session is as it was before.
+    pub fn lookup(&self, name: &str) -> Result<ExecAddr> {
+        self.main.lookup_initialized(name)
+    }
+
+    /// The function of a name, as a function pointer of type `F`. See [`Jit::lookup`].
+    ///
+    /// # Errors
+    /// As [`Jit::lookup`].
+    ///
+    /// # Safety
+    /// `F` must be the type of a pointer to the function that the name stands for: `unsafe extern "C" fn(...)`. It must
+    /// not be called after its code was removed.
+    ///
+    /// # Panics
+    /// If `F` is not of the size of a pointer; the compiler finds that out.
+    pub unsafe fn lookup_fn<F: Copy>(&self, name: &str) -> Result<F> {
+        const { assert!(size_of::<F>() == size_of::<usize>(), "F must be a function pointer") };
+        let address = usize::try_from(self.lookup(name)?.0)
+            .map_err(|_| Error::Unsupported { what: format!("'{name}' is not in this process's address space") })?;
+        // SAFETY: the caller promises that F is the type of a pointer to what is at this address; the sizes agree.
+        Ok(unsafe { std::mem::transmute_copy::<usize, F>(&address) })
+    }
+
+    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name.
+    ///
+    /// # Errors
+    /// As [`Jit::lookup`].
+    ///
+    /// # Safety
+    /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
+    pub unsafe fn run_main(&self, entry: &str, args: &[String]) -> Result<i32> {
+        let main = self.lookup(entry)?;
+        // SAFETY: the caller's promise.
+        Ok(unsafe { self.session.executor().call_main(main, args)? })
+    }
+
+    /// What was linked so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.session.statistics()
+    }
+
+    /// Runs the terminators and `atexit` functions of `main` and gives its memory back. Without it that happens, but
+    /// for the memory, when the process exits.
+    ///
+    /// # Errors
+    /// If it was closed already.
+    ///
+    /// # Safety
+    /// No thread may be in the code, and nobody may use code or data of it afterwards.
+    pub unsafe fn close(self) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.main.close() }
+    }
+}
