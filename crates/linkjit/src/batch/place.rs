@@ -223,7 +223,9 @@ impl Batch<'_> {
         } else {
             executor.reserve_window(size, Placement::Anywhere)?
         };
-        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
+        let mut state = self.session.state();
+        state.dylib_mut(domain.dylib)?.windows.push(window);
+        state.statistics.windows += 1;
         Ok(window)
     }
 
