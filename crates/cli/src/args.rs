@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -144,7 +143,7 @@ pub(crate) enum Command {
 impl Invocation {
     /// The command line of this process. If there is nothing to do, because it is wrong or asks for help, the user was
     /// told and the exit code is returned.
-    pub(crate) fn of_process() -> Result<Self, ExitCode> {
+    pub(crate) fn of_process() -> Result<Self, i32> {
         let line: Vec<OsString> = std::env::args_os().collect();
         Self::parse(&line).map_err(|error| {
             let json = line.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
@@ -160,7 +159,7 @@ impl Invocation {
                 // Nobody is left to tell if that fails.
                 let _closed = error.print();
             }
-            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+            error.exit_code()
         })
     }
 
