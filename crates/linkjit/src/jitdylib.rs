@@ -296,9 +296,10 @@ impl JitDylib {
             let (image, initializers, terminators) = {
                 let mut state = self.session.state();
                 let Ok(dylib) = state.dylib_mut(id) else { continue };
-                if dylib.pending_initializers.is_empty() {
+                if dylib.pending_initializers.is_empty() && !dylib.new_terminators {
                     continue;
                 }
+                dylib.new_terminators = false;
                 let mut runs = std::mem::take(&mut dylib.pending_initializers);
                 runs.sort_by_key(|run| run.order);
                 let arrays: Vec<_> = runs.into_iter().map(|run| run.array).collect();

@@ -341,7 +341,10 @@ impl Placed {
             for (order, unit, array) in initializers(&placed, inputs, units) {
                 let run = InitializerRun { order, unit, array };
                 match order {
-                    InitializerOrder::Fini(_) => dylib.terminators.push(run),
+                    InitializerOrder::Fini(_) => {
+                        dylib.terminators.push(run);
+                        dylib.new_terminators = true;
+                    }
                     InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
                 }
             }
