@@ -19,15 +19,22 @@ Examples:
 'linkjit run --help' says more.";
 
 const RUN_HELP: &str = "\
-Inputs and options may come in any order; among inputs, -l and --jd the order counts. What an input is, its content \
-tells, not its name: an object, a static library (members are linked when something of them is needed), a shared \
-library or a GNU ld script. Sources (.c .cc .cpp .cxx .C .s .S .ll .bc) are compiled first, with $CC, $CXX or clang.
+Inputs and options may come in any order; among inputs, -l and --jd the order counts.
 
-JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib 'main', or into the \
-one that the last --jd before them names. 'main' searches itself, then the named ones in the order in which they first \
-appear, then the process. A named one searches itself, then the process, then 'main'.
+What an input is, its content tells, not its name: an object, a static library (members are linked
+when something of them is needed), a shared library or a GNU ld script. Sources (.c .cc .cpp .cxx .C
+.s .S .ll .bc) are compiled first, with $CC, $CXX or clang. C++ needs no -l stdc++.
+
+-l searches the directories of -L, then the system's, then the compiler's; in each, libLIB.so comes
+before libLIB.a.
+
+JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
+'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
+ones in the order in which they first appear, then the process. A named one searches itself, then the
+process, then 'main'.
 
 The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
+--time and --stats report when main has returned: a program that calls exit() itself ends without.
 
 Examples:
   linkjit run hello.c
