@@ -151,9 +151,8 @@ impl Invocation {
     /// The command line of this process. If there is nothing to do, because it is wrong or asks for help, the user was
     /// told and the exit code is returned.
     pub(crate) fn of_process() -> Result<Self, i32> {
-        let line: Vec<OsString> = std::env::args_os().collect();
-        Self::parse(&line).map_err(|error| {
-            let json = line.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+        Self::parse(std::env::args_os()).map_err(|error| {
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
             let is_help = matches!(
                 error.kind(),
                 ErrorKind::DisplayHelp
@@ -170,7 +169,7 @@ impl Invocation {
         })
     }
 
-    fn parse(line: &[OsString]) -> Result<Self, clap::Error> {
+    fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut matches = Cli::command().try_get_matches_from(line)?;
         let order = matches.subcommand_matches("run").map(places);
         let cli = Cli::from_arg_matches_mut(&mut matches)?;
@@ -219,8 +218,8 @@ mod tests {
     use super::*;
 
     fn run(line: &[&str]) -> RunOptions {
-        let line: Vec<OsString> = ["linkjit", "run"].iter().chain(line).map(OsString::from).collect();
-        match Invocation::parse(&line).map(|invocation| invocation.command) {
+        let line = ["linkjit", "run"].iter().chain(line).map(OsString::from);
+        match Invocation::parse(line).map(|invocation| invocation.command) {
             Ok(Command::Run(options)) => options,
             other => panic!("{other:?}"),
         }
