@@ -18,6 +18,8 @@ const WORD: u32 = 4;
 /// A record of the section.
 struct Record {
     start: u32,
+    /// What follows the length. A CIE's begins with zero, an FDE's with the distance from there back to its CIE.
+    body: u32,
     kind: RecordKind,
 }
 
@@ -27,7 +29,7 @@ enum RecordKind {
     /// A common record, and the symbol that was made for it.
     Common(SymbolId),
     /// A function's record.
-    Function { cie_pointer: u32, cie: u32, function: Option<BlockId> },
+    Function { cie: u32, function: Option<BlockId> },
 }
 
 /// What is wrong, and at which offset of the section.
@@ -87,13 +89,12 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
                 // The symbol is made later.
                 0 => RecordKind::Common(SymbolId(0)),
                 distance => RecordKind::Function {
-                    cie_pointer: body.start,
                     cie: body.start.checked_sub(distance).ok_or(Malformed(start, "its common record is not there"))?,
                     function: None,
                 },
             }
         };
-        records.push(Record { start, kind });
+        records.push(Record { start, body: body.start, kind });
         start = end;
     }
     Ok(records)
@@ -123,18 +124,14 @@ fn find_functions(graph: &LinkGraph, block: BlockId, records: &mut [Record]) -> 
     for edge in graph.edges(block) {
         let after = records.partition_point(|record| record.start <= edge.offset);
         let Some(record) = after.checked_sub(1).and_then(|at| records.get_mut(at)) else { continue };
-        let header_end = match &mut record.kind {
-            RecordKind::Terminator => continue,
-            RecordKind::Common(_) => record.start + WORD,
-            RecordKind::Function { cie_pointer, function, .. } => {
-                if edge.offset == *cie_pointer + WORD {
-                    *function = graph.symbol(edge.target).block();
-                }
-                *cie_pointer + WORD
-            }
-        };
-        if edge.offset < header_end {
+        let after_header = record.body.saturating_add(WORD);
+        if edge.offset < after_header {
             return Err(malformed(graph, block, &Malformed(edge.offset, "its length or common record is relocated")));
+        }
+        if let RecordKind::Function { function, .. } = &mut record.kind
+            && edge.offset == after_header
+        {
+            *function = graph.symbol(edge.target).block();
         }
     }
     Ok(())
@@ -151,12 +148,12 @@ fn link_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Rec
     }
     let kind = graph.arch().cie_pointer();
     for record in records.iter() {
-        if let RecordKind::Function { cie_pointer, cie, .. } = record.kind {
+        if let RecordKind::Function { cie, .. } = record.kind {
             let found = common.binary_search_by_key(&cie, |&(start, _)| start).ok().and_then(|at| common.get(at));
             let Some(&(_, target)) = found else {
                 return Err(malformed(graph, block, &Malformed(record.start, "its common record is not there")));
             };
-            graph.add_edge(block, Edge { offset: cie_pointer, kind, target, addend: 0 })?;
+            graph.add_edge(block, Edge { offset: record.body, kind, target, addend: 0 })?;
         }
     }
     Ok(())

@@ -103,7 +103,8 @@ impl<'a> File<'a> {
             return Err(self.malformed("ELF header: the section header table reaches beyond the end of the file"));
         };
         let names = match headers.get(names as usize) {
-            Some(_) if names == 0 => &[],
+            // Without a table of names, all names are the empty one.
+            Some(_) if names == 0 => &[0],
             Some(header) => self.range(header).ok_or_else(|| self.malformed("table of section names"))?.1,
             None => return Err(self.malformed(format_args!("ELF header: section {names} of names does not exist"))),
         };
@@ -204,7 +205,9 @@ fn why_not_linkable(header: &[u8; FILE_HEADER_SIZE]) -> Option<String> {
     let half = |at| if big_endian { u16::from_be_bytes(field(header, at)) } else { u16_at(header, at) };
     let (kind, machine) = (half(16), half(18));
     let machine_name = machine_name(machine).map_or_else(|| format!("machine {machine}"), str::to_string);
-    if class != elf::ELFCLASS64.0 {
+    if class != elf::ELFCLASS64.0 && machine == elf::EM_X86_64.0 {
+        Some("an object for the x32 ABI, not for x86-64 with 64-bit addresses".into())
+    } else if class != elf::ELFCLASS64.0 {
         Some(format!("an object for a 32-bit target ({machine_name}), not for x86-64"))
     } else if big_endian {
         Some(format!("a big-endian object ({machine_name}), not for x86-64"))
