@@ -55,6 +55,7 @@ impl LinkGraph {
     ///
     /// # Errors
     /// See [`LinkGraph::add_section`].
+    #[inline]
     pub fn add_block(&mut self, section: SectionId, content: Content, size: u64, align_log2: u8) -> Result<BlockId> {
         let id = BlockId(self.next_id(self.blocks.len(), "the number of blocks")?);
         let size = match &content {
@@ -83,6 +84,7 @@ impl LinkGraph {
     ///
     /// # Errors
     /// See [`LinkGraph::add_section`].
+    #[inline]
     pub fn add_symbol(&mut self, symbol: Symbol) -> Result<SymbolId> {
         let id = SymbolId(self.next_id(self.symbols.len(), "the number of symbols")?);
         self.symbols.push(symbol);
@@ -143,6 +145,7 @@ impl LinkGraph {
     }
 
     /// Makes `dependent` live whenever `block` does.
+    #[inline]
     pub fn add_dependent(&mut self, block: BlockId, dependent: BlockId) {
         let block = &mut self.blocks[block.index()];
         // A graph has fewer than 2^32 blocks, and readers add at most one dependent per block; a plugin that adds more

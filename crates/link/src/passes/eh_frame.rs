@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::error::{LinkError, Result};
-use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, Symbol, SymbolId};
+use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
 /// Says that a length of 8 bytes follows.
 const EXTENDED_LENGTH: u32 = 0xffff_ffff;
@@ -18,7 +18,7 @@ const WORD: u32 = 4;
 /// A record of the section.
 struct Record {
     start: u32,
-    /// What follows the length. A CIE's begins with zero, an FDE's with the distance from there back to its CIE.
+    /// What follows the length. An FDE's begins with the distance from there back to its CIE.
     body: u32,
     kind: RecordKind,
 }
@@ -26,10 +26,10 @@ struct Record {
 enum RecordKind {
     /// A zero length: the end of the list for readers that have nothing else to tell it.
     Terminator,
-    /// A common record, and the symbol that was made for it.
+    /// A common record, and the symbol that is made for it.
     Common(SymbolId),
-    /// A function's record.
-    Function { cie: u32, function: Option<BlockId> },
+    /// A function's record, and the symbol of its common record.
+    Function { distance: u32, common: SymbolId },
 }
 
 /// What is wrong, and at which offset of the section.
@@ -42,12 +42,15 @@ struct Malformed(u32, &'static str);
 /// # Errors
 /// If the content is no list of records.
 pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
-    let mut records = match parse(graph.content(block).unwrap_or_default()) {
-        Ok(records) => records,
-        Err(error) => return Err(malformed(graph, block, &error)),
-    };
-    find_functions(graph, block, &mut records)?;
-    link_common_records(graph, block, &mut records)?;
+    let parsed = parse(graph.content(block).unwrap_or_default());
+    let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
+    find_common_records(graph, block, &mut records)?;
+    let kind = graph.arch().cie_pointer();
+    let edges = records.iter().filter_map(|record| match record.kind {
+        RecordKind::Function { common, .. } => Some(Edge { offset: record.body, kind, target: common, addend: 0 }),
+        _ => None,
+    });
+    graph.add_edges(block, edges)?;
     let starts: Vec<u64> = records.iter().skip(1).map(|record| u64::from(record.start)).collect();
     let parts = graph.split_block(block, &starts)?;
     let mut discarded = None;
@@ -55,19 +58,13 @@ pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
         let of = graph.block_mut(part);
         of.align_log2 = 0;
         of.alignment_offset = 0;
+        let function = function(graph, part, record)?;
         match record.kind {
             RecordKind::Common(_) => {}
-            RecordKind::Function { function: Some(function), .. } => graph.add_dependent(function, part),
-            RecordKind::Function { function: None, .. } | RecordKind::Terminator => {
-                let section = match discarded {
-                    Some(section) => section,
-                    None => {
-                        let of = graph.section(graph.block(part).section).clone();
-                        *discarded.insert(graph.add_section(&of.name, of.protection, Lifetime::NoAlloc)?)
-                    }
-                };
-                graph.transfer_block(part, section);
-            }
+            RecordKind::Function { .. } | RecordKind::Terminator => match function {
+                Some(function) => graph.add_dependent(function, part),
+                None => discard(graph, part, &mut discarded)?,
+            },
         }
     }
     Ok(())
@@ -75,27 +72,24 @@ pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
 
 /// Finds the records by their lengths.
 fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
-    let mut records = Vec::new();
-    let mut start = 0u32;
     let size = u32::try_from(content.len()).map_err(|_| Malformed(0, "it is too large"))?;
+    // Records take 24 bytes at least in practice.
+    let mut records = Vec::with_capacity(content.len() / 24);
+    let mut start = 0;
     while start < size {
         let body = body(content, start).ok_or(Malformed(start, "it is truncated"))?;
-        let end = body.end;
         let kind = if body.is_empty() {
             RecordKind::Terminator
         } else {
-            let distance = word(content, body.start).filter(|_| end - body.start >= WORD);
+            let distance = word(content, body.start).filter(|_| body.len() >= WORD as usize);
+            // The symbols are made later.
             match distance.ok_or(Malformed(start, "it is too short"))? {
-                // The symbol is made later.
                 0 => RecordKind::Common(SymbolId(0)),
-                distance => RecordKind::Function {
-                    cie: body.start.checked_sub(distance).ok_or(Malformed(start, "its common record is not there"))?,
-                    function: None,
-                },
+                distance => RecordKind::Function { distance, common: SymbolId(0) },
             }
         };
         records.push(Record { start, body: body.start, kind });
-        start = end;
+        start = body.end;
     }
     Ok(records)
 }
@@ -119,43 +113,56 @@ fn word(content: &[u8], at: u32) -> Option<u32> {
     content.get(at as usize..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
-/// Looks for the function of each record: what the edge of its first address refers to.
-fn find_functions(graph: &LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
-    for edge in graph.edges(block) {
-        let after = records.partition_point(|record| record.start <= edge.offset);
-        let Some(record) = after.checked_sub(1).and_then(|at| records.get_mut(at)) else { continue };
-        let after_header = record.body.saturating_add(WORD);
-        if edge.offset < after_header {
-            return Err(malformed(graph, block, &Malformed(edge.offset, "its length or common record is relocated")));
-        }
-        if let RecordKind::Function { function, .. } = &mut record.kind
-            && edge.offset == after_header
-        {
-            *function = graph.symbol(edge.target).block();
+/// Makes a symbol for every common record, and finds that of every function.
+fn find_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
+    // Common records come before those that refer to them, and most refer to the last one.
+    let mut common: Vec<(u32, SymbolId)> = Vec::new();
+    for record in records {
+        match &mut record.kind {
+            RecordKind::Terminator => {}
+            RecordKind::Common(symbol) => {
+                *symbol = graph.add_symbol(Symbol::anonymous(block, u64::from(record.start), 0))?;
+                common.push((record.start, *symbol));
+            }
+            RecordKind::Function { distance, common: symbol } => {
+                let start = record.body.checked_sub(*distance);
+                let at = common.partition_point(|&(other, _)| Some(other) < start);
+                match common.get(at) {
+                    Some(&(found, of)) if Some(found) == start => *symbol = of,
+                    _ => {
+                        return Err(malformed(graph, block, &Malformed(record.start, "its common record is not there")));
+                    }
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Makes a symbol for every common record, and the edges to it.
-fn link_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
-    let mut common = Vec::new();
-    for record in records.iter_mut() {
-        if let RecordKind::Common(symbol) = &mut record.kind {
-            *symbol = graph.add_symbol(Symbol::anonymous(block, u64::from(record.start), 0))?;
-            common.push((record.start, *symbol));
-        }
+/// The block with the function of a record, which lies in `part`: what the edge of its first address refers to.
+fn function(graph: &LinkGraph, part: BlockId, record: &Record) -> Result<Option<BlockId>> {
+    // Splitting has sorted the edges.
+    let edges = graph.edges(part);
+    let header_end = (record.body - record.start).saturating_add(WORD);
+    let in_header = edges.partition_point(|edge| edge.offset < header_end);
+    if in_header > usize::from(matches!(record.kind, RecordKind::Function { .. })) {
+        return Err(malformed(graph, part, &Malformed(0, "its length or common record is relocated")));
     }
-    let kind = graph.arch().cie_pointer();
-    for record in records.iter() {
-        if let RecordKind::Function { cie, .. } = record.kind {
-            let found = common.binary_search_by_key(&cie, |&(start, _)| start).ok().and_then(|at| common.get(at));
-            let Some(&(_, target)) = found else {
-                return Err(malformed(graph, block, &Malformed(record.start, "its common record is not there")));
-            };
-            graph.add_edge(block, Edge { offset: record.body, kind, target, addend: 0 })?;
+    let first = edges.get(in_header).filter(|edge| edge.offset == header_end);
+    Ok(first.and_then(|edge| graph.symbol(edge.target).block()))
+}
+
+/// Moves a part into a section that never gets into the process; makes that if there is none yet.
+fn discard(graph: &mut LinkGraph, part: BlockId, section: &mut Option<SectionId>) -> Result<()> {
+    let into = match *section {
+        Some(into) => into,
+        None => {
+            let from = graph.section(graph.block(part).section);
+            let (name, protection) = (from.name.clone(), from.protection);
+            *section.insert(graph.add_section(&name, protection, Lifetime::NoAlloc)?)
         }
-    }
+    };
+    graph.transfer_block(part, into);
     Ok(())
 }
 

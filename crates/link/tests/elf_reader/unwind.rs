@@ -141,8 +141,8 @@ fn broken_records_are_malformed() {
     check(".long 8, 29, 0", "0x18: malformed unwind record: its common record is not there");
     check(".long 8, 28, 0, 8, 16, 0", "0x24: malformed unwind record: its common record is not there");
     let relocated = "malformed unwind record: its length or common record is relocated";
-    check(".long 8, function, 0", &format!("0x1c: {relocated}"));
-    check(".long 8, 28 \n .reloc 28, R_X86_64_32, function\n .long 0", &format!("0x1c: {relocated}"));
+    check(".long 8, function, 0", &format!("0x18: {relocated}"));
+    check(".long 8, 28 \n .reloc 28, R_X86_64_32, function\n .long 0", &format!("0x18: {relocated}"));
     check(".long 8, 28, 0\n .reloc 0, R_X86_64_32, function", &format!("0x0: {relocated}"));
 }
 

@@ -4,7 +4,7 @@ use object::elf;
 
 use super::crel::Crel;
 use super::file::{File, Section, u32_at, u64_at};
-use super::sections::Blocks;
+use super::sections::{Blocks, Placed};
 use super::symbols::SymbolTable;
 use super::x86_64::{self, Meaning};
 use crate::arch::x86_64::Kind;
@@ -64,12 +64,12 @@ pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, gr
         if section.info == 0 || file.section(section.info).is_none() {
             return Err(file.malformed_section(section, "relocations: the section they are for does not exist"));
         }
-        let Some(block) = blocks.of(section.info) else { continue };
-        let of = graph.section(graph.block(block).section);
-        if of.unwind_records {
-            last.push((section, block));
-        } else if of.lifetime != Lifetime::NoAlloc {
-            read_section(file, table, section, block, graph)?;
+        match blocks.placed(section.info) {
+            Some(Placed { block, unwind: true, .. }) => last.push((section, block)),
+            Some(Placed { block, lifetime, .. }) if lifetime != Lifetime::NoAlloc => {
+                read_section(file, table, section, block, graph)?;
+            }
+            _ => {}
         }
     }
     last.into_iter().try_for_each(|(section, block)| read_section(file, table, section, block, graph))

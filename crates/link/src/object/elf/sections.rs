@@ -14,14 +14,31 @@ const WRITTEN_BY_LINKER: [&[u8]; 8] =
 
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
-    by_section: Vec<Option<BlockId>>,
+    by_section: Vec<Option<Placed>>,
     unwind: Vec<BlockId>,
 }
 
+/// The block of a section.
+#[derive(Clone, Copy)]
+pub(super) struct Placed {
+    /// The block.
+    pub(super) block: BlockId,
+    /// What its section says.
+    pub(super) lifetime: Lifetime,
+    /// It holds unwind records.
+    pub(super) unwind: bool,
+}
+
 impl Blocks {
+    /// Where a section went; `None` for sections that are not linked.
+    #[inline]
+    pub(super) fn placed(&self, section: u32) -> Option<Placed> {
+        self.by_section.get(section as usize).copied().flatten()
+    }
+
     /// The block that holds a section; `None` for sections that are not linked.
     pub(super) fn of(&self, section: u32) -> Option<BlockId> {
-        self.by_section.get(section as usize).copied().flatten()
+        self.placed(section).map(|placed| placed.block)
     }
 
     /// The blocks of unwind records.
@@ -34,11 +51,14 @@ impl Blocks {
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
     let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()), unwind: Vec::new() };
     for section in &file.sections {
-        let block = match placement(file, section)? {
-            Some((protection, lifetime)) => Some(add_block(file, section, protection, lifetime, graph, &mut blocks)?),
+        let placed = match placement(file, section)? {
+            Some((protection, lifetime)) => {
+                let block = add_block(file, section, protection, lifetime, graph, &mut blocks)?;
+                Some(Placed { block, lifetime, unwind: blocks.unwind.last() == Some(&block) })
+            }
             None => None,
         };
-        blocks.by_section.push(block);
+        blocks.by_section.push(placed);
     }
     for (index, section) in file.numbered() {
         if section.has(elf::SHF_LINK_ORDER)
