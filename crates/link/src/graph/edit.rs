@@ -106,7 +106,9 @@ impl LinkGraph {
     pub fn add_edges(&mut self, block: BlockId, edges: impl Iterator<Item = Edge>) -> Result<()> {
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let old = self.blocks[block.index()].edge_range();
-        let first_edge = if old.end == self.edges.len() && !old.is_empty() {
+        let first_edge = if old.is_empty() {
+            end
+        } else if old.end == self.edges.len() {
             self.blocks[block.index()].first_edge
         } else {
             // Keep the block's edges contiguous: move them to the end. What stays behind is never looked at again.
@@ -218,8 +220,9 @@ impl LinkGraph {
         let whole = self.blocks[block.index()].clone();
         let edges = whole.edge_range();
         self.edges[edges.clone()].sort_by_key(|edge| edge.offset);
-        let starts: Vec<u64> =
-            std::iter::once(0).chain(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size)).collect();
+        let mut starts = Vec::with_capacity(offsets.len() + 1);
+        starts.push(0);
+        starts.extend(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size));
         let mut parts = Vec::with_capacity(starts.len());
         let mut next_edge = edges.start;
         for (index, &start) in starts.iter().enumerate() {

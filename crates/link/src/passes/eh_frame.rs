@@ -130,7 +130,11 @@ fn find_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Rec
                 match common.get(at) {
                     Some(&(found, of)) if Some(found) == start => *symbol = of,
                     _ => {
-                        return Err(malformed(graph, block, &Malformed(record.start, "its common record is not there")));
+                        return Err(malformed(
+                            graph,
+                            block,
+                            &Malformed(record.start, "its common record is not there"),
+                        ));
                     }
                 }
             }

@@ -15,7 +15,6 @@ const WRITTEN_BY_LINKER: [&[u8]; 8] =
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
     by_section: Vec<Option<Placed>>,
-    unwind: Vec<BlockId>,
 }
 
 /// The block of a section.
@@ -43,18 +42,18 @@ impl Blocks {
 
     /// The blocks of unwind records.
     pub(super) fn unwind(&self) -> impl Iterator<Item = BlockId> {
-        self.unwind.iter().copied()
+        self.by_section.iter().flatten().filter(|placed| placed.unwind).map(|placed| placed.block)
     }
 }
 
 /// Makes a block of every section that is linked.
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
-    let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()), unwind: Vec::new() };
+    let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
     for section in &file.sections {
         let placed = match placement(file, section)? {
             Some((protection, lifetime)) => {
-                let block = add_block(file, section, protection, lifetime, graph, &mut blocks)?;
-                Some(Placed { block, lifetime, unwind: blocks.unwind.last() == Some(&block) })
+                let block = add_block(file, section, protection, lifetime, graph)?;
+                Some(Placed { block, lifetime, unwind: graph.section(graph.block(block).section).unwind_records })
             }
             None => None,
         };
@@ -81,7 +80,6 @@ fn add_block(
     protection: Protection,
     lifetime: Lifetime,
     graph: &mut LinkGraph,
-    blocks: &mut Blocks,
 ) -> Result<BlockId> {
     let id = graph.add_section(&section.name(), protection, lifetime)?;
     let content = if section.kind == elf::SHT_NOBITS { Content::Zeros } else { Content::Source(section.range.clone()) };
@@ -94,7 +92,6 @@ fn add_block(
             return Err(file.malformed_section(section, "section: unwind records without content"));
         }
         graph.set_unwind_records(id);
-        blocks.unwind.push(block);
     }
     if is_c_identifier(section.name) {
         graph.set_contiguous(id);
