@@ -175,3 +175,60 @@ fn malformed(graph: &LinkGraph, block: BlockId, &Malformed(offset, what): &Malfo
     let site = graph.site(block, u64::from(offset));
     LinkError::Malformed { site, what: format!("unwind record: {what}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{Arch, x86_64::Kind};
+    use crate::graph::{Content, Protection};
+    use crate::source::Source;
+
+    /// A graph of a block with functions and one with these words as records.
+    fn graph(words: &[u32]) -> (LinkGraph, BlockId, BlockId) {
+        let mut graph = LinkGraph::new(Source::new("made.o", Vec::new()), Arch::X86_64);
+        let code = graph.add_section("code", Protection::ReadExec, Lifetime::Standard).unwrap();
+        let function = graph.add_block(code, Content::Zeros, 16, 4).unwrap();
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let section = graph.add_section("unwind", Protection::Read, Lifetime::Standard).unwrap();
+        let block = graph.add_block(section, Content::Owned(bytes), 0, 3).unwrap();
+        (graph, function, block)
+    }
+
+    #[test]
+    fn records_find_function_and_common_record_in_any_format() {
+        let (mut graph, function, block) = graph(&[4, 0, 8, 12, 7, 0, 4, 0, 8, 12, 9]);
+        let symbol = graph.add_symbol(Symbol::anonymous(function, 8, 4)).unwrap();
+        let kind = Kind::Delta32.edge();
+        graph.add_edge(block, Edge { offset: 40, kind, target: symbol, addend: 0 }).unwrap();
+        graph.add_edge(block, Edge { offset: 16, kind, target: symbol, addend: 0 }).unwrap();
+        split(&mut graph, block).unwrap();
+        let sizes: Vec<u64> = graph.blocks().iter().map(|block| block.size).collect();
+        assert_eq!(sizes, [16, 8, 12, 4, 8, 12]);
+        let dependents: Vec<u32> = graph.dependents(function).map(|block| block.0).collect();
+        assert_eq!(dependents, [5, 2]);
+        for (record, common) in [(2, 1), (5, 4)] {
+            let [pointer, first] = *graph.edges(BlockId(record)) else { panic!("edges of {record}") };
+            assert_eq!((pointer.offset, pointer.kind), (4, Kind::NegDelta32.edge()));
+            assert_eq!(graph.symbol(pointer.target).block(), Some(BlockId(common)));
+            assert_eq!((first.offset, first.target), (8, symbol));
+        }
+        let terminator = graph.block(BlockId(3)).section;
+        assert_eq!(graph.section(terminator).lifetime, Lifetime::NoAlloc);
+    }
+
+    #[test]
+    fn an_empty_block_stays() {
+        let (mut graph, _, block) = graph(&[]);
+        split(&mut graph, block).unwrap();
+        assert_eq!((graph.blocks().len(), graph.block(block).align_log2), (2, 3));
+    }
+
+    #[test]
+    fn nonsense_is_malformed() {
+        for words in [&[5, 0][..], &[8, 4, 0], &[4, 0, 8, 13, 0], &[u32::MAX, 4, 1, 0], &[2]] {
+            let (mut graph, _, block) = graph(words);
+            let error = split(&mut graph, block).unwrap_err().to_string();
+            assert!(error.starts_with("made.o:unwind+0x"), "{error}");
+        }
+    }
+}

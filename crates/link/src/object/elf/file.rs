@@ -298,3 +298,35 @@ pub(super) fn u32_at(structure: &[u8], at: usize) -> u32 {
 pub(super) fn u64_at(structure: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(field(structure, at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_end_at_the_first_zero() {
+        let mut table = b"a\0abcdefg\0abcdefgh\0\x01\x80\xff\0last name".to_vec();
+        let check = |table: &[u8], offset, expected: Option<&[u8]>| assert_eq!(string(table, offset), expected);
+        check(&table, 0, Some(b"a"));
+        check(&table, 1, Some(b""));
+        check(&table, 2, Some(b"abcdefg"));
+        check(&table, 10, Some(b"abcdefgh"));
+        check(&table, 12, Some(b"cdefgh"));
+        check(&table, 19, Some(b"\x01\x80\xff"));
+        check(&table, 23, None);
+        check(&table, 32, None);
+        check(&table, 33, None);
+        check(&table, u32::MAX, None);
+        table.push(0);
+        check(&table, 23, Some(b"last name"));
+    }
+
+    #[test]
+    fn no_file_is_too_short_to_be_refused() {
+        for len in 0..64 {
+            let source = Source::new("short.o", vec![0x7f; len]);
+            let error = File::parse(&source).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some("short.o: malformed ELF header: the file ends inside it"));
+        }
+    }
+}
