@@ -106,6 +106,14 @@ fn numbers_too_large_for_the_header_are_in_the_null_section() {
     assert_eq!(Object::read(bytes).graph.blocks().len(), 1);
 }
 
+#[test]
+fn without_a_table_of_names_sections_have_none() {
+    let mut bytes = crafted::object(&[], &[data("", &[1; 4])]);
+    bytes[62] = 0;
+    let object = Object::read(bytes);
+    assert_eq!(object.graph.sections()[0].name, "");
+}
+
 /// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.
 struct Random(u64);
 
