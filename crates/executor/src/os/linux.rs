@@ -170,7 +170,7 @@ unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
     fn __cxa_finalize(handle: *mut c_void);
-    #[cfg(target_env = "gnu")]
+    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
     fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn cxa_finalize(handle: *mut c_void) {
     unsafe { __cxa_finalize(handle) };
 }
 
-#[cfg(target_env = "gnu")]
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     // SAFETY: as for `cxa_atexit`.
     unsafe { __cxa_thread_atexit_impl(function, argument, handle) }

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
+use std::os::unix::fs::MetadataExt;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use crate::{ExecutorError, Result};
 
 /// How long the other threads have.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A directory for each thread of the process.
+const TASKS: &str = "/proc/self/task";
 
 /// Where the handler finds what to do; null when there is nothing.
 static REQUEST: AtomicPtr<Request<'static>> = AtomicPtr::new(null_mut());
@@ -41,6 +45,9 @@ struct Target {
 /// the caller holds the reserve's lock.
 pub(super) fn write_in_all_threads(thread_offset: i64, bytes: &[u8]) -> Result<()> {
     write_in_this_thread(thread_offset, bytes);
+    if is_only_thread() {
+        return Ok(());
+    }
     let mut known = HashSet::from([own_thread()]);
     let mut signal = None;
     // Threads that were started meanwhile may have been initialized from the old template.
@@ -74,10 +81,16 @@ fn own_thread() -> libc::pid_t {
     thread as libc::pid_t
 }
 
+/// Whether no other thread needs to be asked. Of the directory's links all but two are threads; a system that counts
+/// otherwise makes us look at them one by one.
+fn is_only_thread() -> bool {
+    std::fs::metadata(TASKS).is_ok_and(|tasks| tasks.nlink() == 3)
+}
+
 /// The threads of the process.
 fn threads() -> Result<Vec<libc::pid_t>> {
-    let tasks = std::fs::read_dir("/proc/self/task").map_err(|error| ExecutorError::NoFixedTls {
-        why: format!("the threads of the process can't be listed: /proc/self/task: {error}"),
+    let tasks = std::fs::read_dir(TASKS).map_err(|error| ExecutorError::NoFixedTls {
+        why: format!("the threads of the process can't be listed: {TASKS}: {error}"),
     })?;
     Ok(tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
@@ -147,7 +160,7 @@ impl Signal {
             }
             let Some(Target { thread, .. }) = pending.first() else { return Ok(()) };
             if waited > PATIENCE {
-                let name = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap_or_default();
+                let name = std::fs::read_to_string(format!("{TASKS}/{thread}/comm")).unwrap_or_default();
                 let (name, signal) = (name.trim_end(), self.0);
                 let why = format!("thread {thread} ({name}) does not take signal {signal} to update its storage");
                 return Err(ExecutorError::NoFixedTls { why });
@@ -167,7 +180,7 @@ fn send(thread: libc::pid_t, signal: c_int) -> bool {
 
 /// Whether a thread will still run. One that has ended stays listed if it was the process's first.
 fn is_alive(thread: libc::pid_t) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("{TASKS}/{thread}/stat")) else { return false };
     // `id (name) state ...`, and a name may contain anything.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, None | Some('Z' | 'X'))
