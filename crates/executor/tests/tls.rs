@@ -6,6 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 use linkjit_executor::{
@@ -143,6 +144,33 @@ fn a_released_dynamic_block_is_not_taken_for_its_successor() {
         executor.release_tls(block.id).unwrap();
         assert!(executor.release_tls(block.id).is_err());
     }
+}
+
+#[test]
+fn blocks_are_published_while_threads_come_and_go() {
+    let (executor, window) = &with_window();
+    let image = executor.open_image("test").unwrap();
+    let done = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    std::thread::spawn(std::thread::yield_now).join().unwrap();
+                }
+            });
+        }
+        for round in 0..100u8 {
+            let fixed_offset = round % 2 == 0;
+            let size = if fixed_offset { 200 } else { 10_000 };
+            let request = TlsRequest { size, align: 8, fixed_offset };
+            let block = block(executor, window, image, request, &[round; 100]);
+            let is_there = move || content(executor, block.module, 100) == [round; 100];
+            assert!(is_there());
+            assert!(scope.spawn(is_there).join().unwrap());
+            executor.release_tls(block.id).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]
