@@ -79,7 +79,7 @@ fn threads_from_before_and_after_start_with_the_image() {
             });
             let request = TlsRequest { size: size as u64, align: 64, fixed_offset };
             let block = block(executor, window, image, request, b"thread-local");
-            assert_eq!(block.thread_offset.is_some(), size == 64);
+            assert_eq!(block.thread_offset.is_some(), fixed_offset);
             if let Some(offset) = block.thread_offset {
                 let address = thread_pointer().wrapping_add_signed(offset);
                 assert_eq!(address, own_copy(executor, block.module, 0) as u64);
@@ -232,6 +232,19 @@ fn resolve(resolver: ExecAddr, argument: u64) -> i64 {
     assert_eq!(registers, [11, 12, 13, 14, 15, 16, 17, 18]);
     assert_eq!(after, vectors);
     offset
+}
+
+#[test]
+fn dropping_an_executor_releases_its_blocks_and_images() {
+    let (executor, window) = with_window();
+    let image = executor.open_image("test").unwrap();
+    let request = TlsRequest { size: 30_000, align: 8, fixed_offset: false };
+    let block = block(&executor, &window, image, request, &[1; 10]);
+    content(&executor, block.module, 10).fill(2);
+    let other = InProcess::new().unwrap();
+    drop(executor);
+    assert!(other.release_tls(block.id).is_err());
+    assert!(other.set_dso_handle(image, ExecAddr(8)).is_err());
 }
 
 #[test]

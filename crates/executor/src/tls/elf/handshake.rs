@@ -81,9 +81,9 @@ fn own_thread() -> libc::pid_t {
     thread as libc::pid_t
 }
 
-/// Whether no other thread needs to be asked. Of the directory's links all but two are threads; a system that counts
-/// otherwise makes us look at them one by one.
-fn is_only_thread() -> bool {
+/// Whether there is no other thread. All but two of the directory's links are threads; on a system that counts
+/// otherwise the answer is no.
+pub(super) fn is_only_thread() -> bool {
     std::fs::metadata(TASKS).is_ok_and(|tasks| tasks.nlink() == 3)
 }
 
