@@ -263,6 +263,21 @@ fn descriptors_keep_all_registers() {
         let address = own_copy(&executor, block.module, 24) as u64;
         assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
     }
+    // Its successor in the same slot has another number.
+    executor.release_tls(block.id).unwrap();
+    let block = executor.reserve_tls(image, TlsRequest { size: 50_000, ..request }).unwrap();
+    let index = Index { module: block.module, offset: 40_000 };
+    let offset = resolve(dynamic, &raw const index as u64);
+    let address = own_copy(&executor, block.module, 40_000) as u64;
+    assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
+    // The system's modules are within reach, too.
+    let found = find_one(&executor, LibraryId::PROCESS, "errno");
+    let Some(SymbolAddress::ThreadLocal { module, offset, .. }) = found else { panic!("{found:?}") };
+    let index = Index { module, offset };
+    let offset = resolve(dynamic, &raw const index as u64);
+    // SAFETY: no preconditions.
+    let errno = unsafe { libc::__errno_location() } as u64;
+    assert_eq!(thread_pointer().wrapping_add_signed(offset), errno);
 }
 
 fn find_one(executor: &InProcess, library: LibraryId, name: &str) -> Option<SymbolAddress> {

@@ -113,7 +113,10 @@ pub(crate) fn runtime_function(function: RuntimeFunction) -> Option<ExecAddr> {
     let address = match function {
         RuntimeFunction::TlsGetAddr => thread::tls_get_addr as *const () as u64,
         RuntimeFunction::TlsDescriptorFixed => descriptor::fixed as *const () as u64,
-        RuntimeFunction::TlsDescriptorDynamic => descriptor::dynamic as *const () as u64,
+        RuntimeFunction::TlsDescriptorDynamic => {
+            descriptor::prepare();
+            descriptor::dynamic as *const () as u64
+        }
         RuntimeFunction::CxaThreadAtexit => thread::cxa_thread_atexit as *const () as u64,
         _ => return None,
     };

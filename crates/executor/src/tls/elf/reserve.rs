@@ -105,6 +105,11 @@ fn with_reserve<T>(action: impl FnOnce(&mut Reserve) -> Result<T>) -> Result<T> 
     }
 }
 
+/// Whether our static TLS is at constant offsets from the thread pointer.
+pub(super) fn is_fixed() -> bool {
+    with_reserve(|_| Ok(())).is_ok()
+}
+
 /// Takes zeroed bytes.
 pub(super) fn take(size: u64, align: u64) -> Result<Fixed> {
     if align > ALIGN {
