@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use linkjit_link::graph::{Linkage, Lifetime, Reachability, Scope, SymbolId};
+use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
@@ -38,7 +38,9 @@ impl State {
         let mut at = self.find_directly(dylib, name)?;
         for _ in 0..LONGEST_ALIAS_CHAIN {
             match at {
-                Some((_, Entry { by: DefinedBy::Alias(dylib, target), .. })) => at = self.find_directly(dylib, target)?,
+                Some((_, Entry { by: DefinedBy::Alias(dylib, target), .. })) => {
+                    at = self.find_directly(dylib, target)?
+                }
                 found => return Ok(found),
             }
         }
@@ -99,7 +101,7 @@ impl Batch<'_> {
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
         match self.session.options().policy {
-            LinkPolicy::Whole => graph.block_ids().for_each(|block| reach.mark_block(graph, block)),
+            LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
                 for block in graph.retained().to_vec() {
                     reach.mark_block(graph, block);
