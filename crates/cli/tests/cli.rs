@@ -457,6 +457,15 @@ fn a_compile_error_shows_what_the_compiler_says() {
 }
 
 #[test]
+fn a_missing_compiler_is_named() {
+    let fixtures = Fixtures::new("no_compiler");
+    fixtures.write("a.c", "int main(void) { return 0; }");
+    let outcome = Outcome::of(fixtures.command(&["run", "a.c"]).env("CC", "no-such-compiler"));
+    check_error(&outcome, "a.c: no-such-compiler failed:");
+    assert!(outcome.err.contains("\n    can't be started: No such file"), "{outcome:?}");
+}
+
+#[test]
 fn times_and_statistics_go_to_standard_error_after_the_program() {
     let fixtures = Fixtures::new("statistics");
     fixtures.c("a.o", "#include <stdio.h>\nint main(void) { fputs(\"program\\n\", stderr); return 2; }");
