@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use linkjit_link::graph::{Linkage, Lifetime, Reachability, Scope, SymbolId};
+use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
@@ -38,7 +38,9 @@ impl State {
         let mut at = self.find_directly(dylib, name)?;
         for _ in 0..LONGEST_ALIAS_CHAIN {
             match at {
-                Some((_, Entry { by: DefinedBy::Alias(dylib, target), .. })) => at = self.find_directly(dylib, target)?,
+                Some((_, Entry { by: DefinedBy::Alias(dylib, target), .. })) => {
+                    at = self.find_directly(dylib, target)?
+                }
                 found => return Ok(found),
             }
         }

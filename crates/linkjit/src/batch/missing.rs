@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use linkjit_link::Site;
 use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
-use linkjit_link::Site;
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
@@ -43,7 +43,8 @@ impl Batch<'_> {
     fn describe(&self, name: NameId, wanted_by: &[(u32, SymbolId)], known: &[String]) -> UndefinedSymbol {
         let name = self.session.names().text(name).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);
-        let places: Vec<Site> = wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
+        let places: Vec<Site> =
+            wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
         let more_places = wanted_by.len() - places.len();
         let similar = near_misses(&name, known.iter().map(String::as_str));
         UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar }

@@ -21,7 +21,12 @@ use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitI
 
 /// Links what `names` need, in the link order of `dylib`, and returns where they are. With `roots`, also links the
 /// initializers of that JITDylib and of those it depends on.
-pub(crate) fn lookup(session: &ExecutionSession, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
+pub(crate) fn lookup(
+    session: &ExecutionSession,
+    dylib: DylibId,
+    names: &[NameId],
+    roots: bool,
+) -> Result<Vec<Address>> {
     if let Some(linked) = already_linked(session, dylib, names, roots)? {
         return Ok(linked);
     }

@@ -242,7 +242,9 @@ impl Batch<'_> {
             let graph = &mut self.inputs[member as usize].graph;
             if graph.block_ids().any(|id| {
                 let of = graph.block(id);
-                of.live && !of.placed && graph.section(of.section).lifetime == linkjit_link::graph::Lifetime::ThreadLocal
+                of.live
+                    && !of.placed
+                    && graph.section(of.section).lifetime == linkjit_link::graph::Lifetime::ThreadLocal
             }) {
                 graph.set_tls_block(tls_address(block.module, 0, block.thread_offset));
             }
@@ -374,7 +376,8 @@ impl Placed {
     fn forget_entries(&mut self, first_made: usize) {
         self.shared.retain(|&(_, input, _)| (input as usize) < first_made);
         self.domains.retain(|placed| {
-            placed.domain.tracker.is_some() || placed.domain.members.iter().all(|&member| (member as usize) < first_made)
+            placed.domain.tracker.is_some()
+                || placed.domain.members.iter().all(|&member| (member as usize) < first_made)
         });
     }
 }

@@ -267,7 +267,8 @@ impl State {
             let Some(unit) = self.units.remove(id) else { continue };
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                if dylib.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id)) {
+                if dylib.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id))
+                {
                     dylib.symbols.remove(&name);
                 }
             }
