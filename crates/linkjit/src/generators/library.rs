@@ -97,8 +97,10 @@ struct DefaultLibrary {
 impl DefaultLibraries {
     /// Those of a C++ driver on Linux.
     pub(crate) fn new() -> Self {
-        let is_cxx =
-            |name: &[u8]| [&b"_Z"[..], b"__cxa_", b"__gxx_", b"__cxxabi"].iter().any(|start| name.starts_with(start));
+        // "Itanium C++ ABI: Exception Handling" and "Run-Time Type Information" name the functions.
+        let is_cxx = |name: &[u8]| {
+            name == b"__dynamic_cast" || [&b"_Z"[..], b"__cxa_", b"__gxx_"].iter().any(|start| name.starts_with(start))
+        };
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
         Self { libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]) }
     }
