@@ -6,9 +6,6 @@ use std::sync::Mutex;
 
 use crate::{ExecAddr, ExecutorError, Result, lock, os};
 
-/// `main`, or an initializer whose result nobody wants.
-type Main = extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
-
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
 /// long as it runs.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +15,7 @@ pub(crate) struct Arguments {
     vector: usize,
 }
 
-/// The arguments of the program: those of the last `main` that was called, else those of this process.
+/// The arguments of the program: those that were set last, else those of this process.
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
 impl Arguments {
@@ -45,28 +42,47 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Calls `function` with these arguments and the environment.
+    /// Calls `function` with these arguments and the environment: `main`, or an initializer, whose result nobody wants.
     ///
     /// # Safety
     /// `function` must be the address of a function that may be called with `main`'s arguments now.
     pub(crate) unsafe fn pass_to(self, function: ExecAddr) -> c_int {
         let function = function.0 as *const ();
-        // SAFETY: the caller vouches for the type.
-        let function: Main = unsafe { std::mem::transmute(function) };
-        function(self.count, self.vector as *mut *mut c_char, os::environment())
+        let vector = self.vector as *mut *mut c_char;
+        // SAFETY: the caller vouches for the function.
+        unsafe { call(function, self.count, vector, os::environment()) }
     }
 }
 
-/// Calls `main(argc, argv, envp)`; `args` begin with the program's name.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+use crate::outermost::call;
+
+/// # Safety
+/// `function` must be the address of a function of this type that is sound to call.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+unsafe fn call(function: *const (), count: c_int, arguments: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
+    type Main = extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
+    // SAFETY: the caller vouches for the type.
+    let function: Main = unsafe { std::mem::transmute(function) };
+    function(count, arguments, environment)
+}
+
+/// Sets the program's arguments.
+pub(crate) fn set_arguments(args: &[String]) -> Result<()> {
+    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
+    *lock(&PROGRAM) = Some(arguments);
+    Ok(())
+}
+
+/// Calls `main(argc, argv, envp)`.
 ///
 /// # Safety
 /// `main` must be the address of such a function, sound to call now.
-pub(crate) unsafe fn call_main(main: ExecAddr, args: &[String]) -> Result<i32> {
+pub(crate) unsafe fn call_main(main: ExecAddr) -> Result<i32> {
     if main.is_null() {
         return Err(ExecutorError::Invalid { what: "address of main: null".into() });
     }
-    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
-    *lock(&PROGRAM) = Some(arguments);
+    let arguments = Arguments::of_program()?;
     // SAFETY: the caller vouches for it.
     Ok(unsafe { arguments.pass_to(main) })
 }

@@ -18,6 +18,8 @@ mod in_process;
 mod init;
 mod memory;
 mod os;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod outermost;
 mod symbols;
 mod tls;
 mod unwind;
@@ -313,14 +315,22 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
 
-    /// Calls `main(argc, argv, envp)` and returns its result.
+    /// Sets the program's arguments, which initializers and `main` are called with; the first is its name. Those of the
+    /// executor's process are taken if nobody sets any.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
+    fn set_arguments(&self, args: &[String]) -> Result<()>;
+
+    /// Calls `main(argc, argv, envp)` with the program's arguments and returns its result. Exceptions of C++ that leave
+    /// `main` end the program, as if nothing had called it; panics of Rust pass.
+    ///
+    /// # Errors
+    /// If the executor is gone.
     ///
     /// # Safety
     /// `main` must be the address of a function of that type that is sound to call.
-    unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32>;
+    unsafe fn call_main(&self, main: ExecAddr) -> Result<i32>;
 }
 
 /// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.

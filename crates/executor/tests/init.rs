@@ -219,10 +219,10 @@ fn main_gets_its_arguments() {
     let executor = InProcess::new().unwrap();
     let main = ExecAddr(main_function as *const () as u64);
     let args = ["program", "an argument", ""].map(String::from);
+    executor.set_arguments(&args).unwrap();
     // SAFETY: main's type.
-    assert_eq!(unsafe { executor.call_main(main, &args) }.unwrap(), 33);
-    // SAFETY: it is not called.
-    let error = unsafe { executor.call_main(main, &["nul\0byte".into()]) }.unwrap_err();
+    assert_eq!(unsafe { executor.call_main(main) }.unwrap(), 33);
+    let error = executor.set_arguments(&["nul\0byte".into()]).unwrap_err();
     assert!(matches!(error, ExecutorError::Invalid { .. }));
 }
 
