@@ -97,9 +97,10 @@ struct DefaultLibrary {
 impl DefaultLibraries {
     /// Those of a C++ driver on Linux.
     pub(crate) fn new() -> Self {
-        // "Itanium C++ ABI: Exception Handling" and "Run-Time Type Information" name the functions.
+        // Mangled names, functions of the Itanium C++ ABI, and what std::call_once passes on.
         let is_cxx = |name: &[u8]| {
-            name == b"__dynamic_cast" || [&b"_Z"[..], b"__cxa_", b"__gxx_"].iter().any(|start| name.starts_with(start))
+            let starts = [&b"_Z"[..], b"__cxa_", b"__gxx_"];
+            starts.iter().any(|start| name.starts_with(start)) || matches!(name, b"__dynamic_cast" | b"__once_proxy")
         };
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
         Self { libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]) }
