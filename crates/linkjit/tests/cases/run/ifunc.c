@@ -8,7 +8,7 @@
 
 static int fast(int n) { return n * 2; }
 static int slow(int n) { return n + n + 1; }
-static int use_fast = 1;
+static volatile int use_fast = 1;
 static int (*resolve(void))(int) { return use_fast ? fast : slow; }
 int twice(int) __attribute__((ifunc("resolve")));
 static int local_twice(int) __attribute__((ifunc("resolve")));

@@ -1,5 +1,5 @@
-// The C++ library as static archives: its exceptions, streams, locales and thread-local state are linked, too.
-// archives: libstdc++.a libgcc_eh.a libgcc.a
+// The C++ library as a static archive: its exceptions, streams, locales and thread-local state are linked, too.
+// archives: libstdc++.a
 // flags: -O2 -fPIC
 // compilers: gcc
 #include <iostream>
