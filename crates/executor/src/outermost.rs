@@ -2,8 +2,8 @@
 //!
 //! The unwinder asks every frame, and Rust's `catch_unwind` takes any exception, only to abort the process. A program
 //! whose `main` throws must see what it would see without us: the search finds no handler, so that C++'s throw calls
-//! `std::terminate`, with the stack still there. Panics are for the Rust frames beyond, and forced unwinding
-//! (`pthread_exit`) goes on as well.
+//! `std::terminate`, with the stack still there. Forced unwinding (`pthread_exit`) finds the end of the stack here, where
+//! the system ends the thread; Rust's frames would end the process. Panics are for them, and pass.
 
 use std::ffi::{c_char, c_int};
 
@@ -11,6 +11,12 @@ use std::ffi::{c_char, c_int};
 #[repr(C)]
 struct Opaque([u8; 0]);
 
+unsafe extern "C" {
+    fn _Unwind_GetGR(context: *mut Opaque, register: c_int) -> u64;
+}
+
+/// DWARF's number of rbp.
+const RBP: c_int = 6;
 /// Of the actions that the unwinder asks for: the frames are left for good, whatever handlers they have.
 const FORCE_UNWIND: c_int = 8;
 const FATAL_PHASE1_ERROR: c_int = 3;
@@ -24,9 +30,17 @@ extern "C" fn personality(
     actions: c_int,
     class: u64,
     _exception: *mut Opaque,
-    _context: *mut Opaque,
+    context: *mut Opaque,
 ) -> c_int {
-    if class == RUST_PANIC || actions & FORCE_UNWIND != 0 { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
+    if actions & FORCE_UNWIND != 0 {
+        // SAFETY: the unwinder's context, which has rbp as it is in the frame of `call`.
+        let frame = unsafe { _Unwind_GetGR(context, RBP) } as *mut u64;
+        // SAFETY: `call` keeps its return address above the rbp that it has saved. Nobody returns to a frame that is
+        // left for good, and to the unwinder a null address is the end of the stack.
+        unsafe { frame.wrapping_add(1).write(0) };
+        return CONTINUE_UNWIND;
+    }
+    if class == RUST_PANIC { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
 }
 
 /// Calls `function` with three arguments.
