@@ -21,7 +21,7 @@ const RBP: c_int = 6;
 const FORCE_UNWIND: c_int = 8;
 const FATAL_PHASE1_ERROR: c_int = 3;
 const CONTINUE_UNWIND: c_int = 8;
-/// Vendor and language of the exceptions that Rust's panics are.
+/// Vendor and language of the exceptions that Rust's panics are. Standard libraries differ in the order of the bytes.
 const RUST_PANIC: u64 = u64::from_be_bytes(*b"MOZ\0RUST");
 
 /// Personality of [`call`] ("Itanium C++ ABI: Exception Handling", The Personality Routine).
@@ -40,7 +40,7 @@ extern "C" fn personality(
         unsafe { frame.wrapping_add(1).write(0) };
         return CONTINUE_UNWIND;
     }
-    if class == RUST_PANIC { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
+    if class == RUST_PANIC || class.swap_bytes() == RUST_PANIC { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
 }
 
 /// Calls `function` with three arguments.
