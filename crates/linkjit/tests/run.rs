@@ -13,7 +13,7 @@
 //! | `flags[C]: F...`   | a variant for the compiler `C` only                                                       |
 //! | `compilers: C...`  | `gcc` and `clang-19` are usual; C++ takes their C++ drivers. Rust files take `rustc`      |
 //! | `run-args: A...`   | arguments of the program                                                                  |
-//! | `libs: L...`       | shared libraries, as after `-l`                                                           |
+//! | `libs: L...`       | shared libraries, as after `-l`; `rust-std` is that of Rust                               |
 //! | `archives: A...`   | static archives, as file names that the compiler's driver finds                           |
 //! | `shared: F...`     | companions that are made a shared library first                                           |
 //! | `archive: F...`    | companions that are put into a static archive                                             |

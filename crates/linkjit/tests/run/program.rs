@@ -92,7 +92,8 @@ fn build(case: &Case, variant: &Variant, directory: &Path) -> Result<Inputs, Str
         inputs.push((child::ARCHIVE, find_file(archive)?));
     }
     for library in case.words("libs") {
-        inputs.push((child::LIBRARY, find_file(&format!("lib{library}.so"))?));
+        let file = if library == "rust-std" { rust_std()? } else { find_file(&format!("lib{library}.so"))? };
+        inputs.push((child::LIBRARY, file));
     }
     Ok(inputs)
 }
@@ -104,15 +105,15 @@ fn compile(
     is_first: bool,
 ) -> Result<(&'static str, PathBuf), String> {
     if file.extension() == "rs" {
-        let archive = directory.join(file.file_name()).with_extension("a");
+        let is_object = variant.flags.contains("--emit=obj");
+        let output = directory.join(file.file_name()).with_extension(if is_object { "o" } else { "a" });
         let mut command = Command::new("rustc");
-        command
-            .arg("--edition=2024")
-            .arg("--crate-type=staticlib")
-            .arg("--crate-name=case")
-            .args(words(&variant.flags));
-        succeed(command.arg(&file.path).arg("-o").arg(&archive))?;
-        return Ok((child::ARCHIVE, archive));
+        command.arg("--edition=2024").arg("--crate-name=case").args(words(&variant.flags));
+        if !variant.flags.contains("--crate-type") {
+            command.arg("--crate-type=staticlib");
+        }
+        succeed(command.arg(&file.path).arg("-o").arg(&output))?;
+        return Ok((if is_object { child::OBJECT } else { child::ARCHIVE }, output));
     }
     let c_compiler = if variant.compiler == "rustc" { "cc" } else { &variant.compiler };
     let compiler = match (file.extension(), c_compiler) {
@@ -139,13 +140,30 @@ fn find_file(name: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err(format!("{name}: not found")) }
 }
 
+/// The shared library of Rust's `std`.
+fn rust_std() -> Result<PathBuf, String> {
+    let directory = succeed(Command::new("rustc").args(["--print", "target-libdir"]))?;
+    let entries = std::fs::read_dir(directory.trim()).map_err(|error| format!("{directory}: {error}"))?;
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_std = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libstd-") && name.ends_with(".so")
+    };
+    paths.find(is_std).ok_or_else(|| format!("{directory}: no libstd-*.so"))
+}
+
 fn link_natively(case: &Case, inputs: &Inputs, directory: &Path) -> Result<PathBuf, String> {
     let program = directory.join("program");
     let is_cxx = case.files.iter().any(|file| file.extension() == "cpp");
     // Not position-independent: then every object can be linked, whatever it was compiled for.
     let mut command = Command::new(if is_cxx { "c++" } else { "cc" });
-    command.args(["-no-pie", "-rdynamic", "-pthread", "-z", "noexecstack", "-Wl,-rpath,$ORIGIN", "-o"]).arg(&program);
-    command.args(inputs.iter().map(|(_, path)| path));
+    command.args(["-no-pie", "-rdynamic", "-pthread", "-z", "noexecstack", "-o"]).arg(&program);
+    for (kind, path) in inputs {
+        command.arg(path);
+        if let (&child::LIBRARY, Some(directory)) = (kind, path.parent()) {
+            command.arg(format!("-Wl,-rpath,{}", directory.display()));
+        }
+    }
     succeed(command.args(["-lm", "-ldl"]))?;
     Ok(program)
 }
