@@ -31,7 +31,7 @@ impl Arguments {
         Ok(Self { count, vector: vector.leak().as_mut_ptr() as usize })
     }
 
-    /// What initializers are called with.
+    /// What initializers and `main` are called with.
     pub(crate) fn of_program() -> Result<Self> {
         let mut program = lock(&PROGRAM);
         if let Some(arguments) = *program {
@@ -67,7 +67,7 @@ unsafe fn call(function: *const (), count: c_int, arguments: *mut *mut c_char, e
     function(count, arguments, environment)
 }
 
-/// Sets the program's arguments.
+/// Sets the arguments of the program; they begin with its name.
 pub(crate) fn set_arguments(args: &[String]) -> Result<()> {
     let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
     *lock(&PROGRAM) = Some(arguments);

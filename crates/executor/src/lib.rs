@@ -315,18 +315,18 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
 
-    /// Sets the program's arguments, which initializers and `main` are called with; the first is its name. Those of the
-    /// executor's process are taken if nobody sets any.
+    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
+    /// they are called with this process's own arguments.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
     fn set_arguments(&self, args: &[String]) -> Result<()>;
 
-    /// Calls `main(argc, argv, envp)` with the program's arguments and returns its result. Exceptions of C++ that leave
-    /// `main` end the program, as if nothing had called it; panics of Rust pass.
+    /// Calls `main(argc, argv, envp)` and returns its result. Exceptions of C++ that leave `main` end the program, as if
+    /// nothing had called it; panics of Rust pass.
     ///
     /// # Errors
-    /// If the executor is gone.
+    /// If the address is null, or the executor is gone.
     ///
     /// # Safety
     /// `main` must be the address of a function of that type that is sound to call.

@@ -197,11 +197,10 @@ impl Jit {
     /// # Safety
     /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
     pub unsafe fn run_main(&self, entry: &str, args: &[String]) -> Result<i32> {
-        let executor = self.session.executor();
-        executor.set_arguments(args)?;
+        self.session.executor().set_arguments(args)?;
         let main = self.lookup(entry)?;
         // SAFETY: the caller's promise.
-        Ok(unsafe { executor.call_main(main)? })
+        Ok(unsafe { self.session.executor().call_main(main)? })
     }
 
     /// What was linked so far.

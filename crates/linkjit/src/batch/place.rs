@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    Allocation as _, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, IndirectSlot, Placement,
-    PointerArray, Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
+    RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
@@ -224,7 +224,9 @@ impl Batch<'_> {
         } else {
             executor.reserve_window(size, Placement::Anywhere)?
         };
-        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
+        let mut state = self.session.state();
+        state.dylib_mut(domain.dylib)?.windows.push(window);
+        state.statistics.windows += 1;
         Ok(window)
     }
 
@@ -355,7 +357,10 @@ impl Placed {
             for (order, unit, array) in initializers(&placed, inputs, units) {
                 let run = InitializerRun { order, unit, array };
                 match order {
-                    InitializerOrder::Fini(_) => dylib.terminators.push(run),
+                    InitializerOrder::Fini(_) => {
+                        dylib.terminators.push(run);
+                        dylib.new_terminators = true;
+                    }
                     InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
                 }
             }

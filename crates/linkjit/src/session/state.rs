@@ -114,6 +114,8 @@ pub(crate) struct DylibState {
     pub(crate) sections: HashMap<String, ExecRange, FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
     pub(crate) terminators: Vec<Terminator>,
+    /// The executor was not told of the latest terminators yet.
+    pub(crate) new_terminators: bool,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
 }
@@ -163,6 +165,7 @@ impl State {
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
             terminators: Vec::new(),
+            new_terminators: false,
             dso_handle_known: false,
             default_tracker: None,
         }));
