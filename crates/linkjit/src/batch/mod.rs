@@ -68,6 +68,8 @@ enum Late {
     SectionStart(String),
     SectionEnd(String),
     GotBase,
+    /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
+    TlsBase,
 }
 
 struct Batch<'a> {
