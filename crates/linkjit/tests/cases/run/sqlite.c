@@ -2,7 +2,6 @@
 // compilers: gcc clang-19
 // flags: -O2
 // archives: libsqlite3.a
-// libs: m
 // expect: sum=507393
 #include <sqlite3.h>
 #include <stdio.h>
