@@ -98,6 +98,7 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let mut input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
         match self.session.options().policy {
