@@ -3,3 +3,4 @@
 pub mod eh_frame;
 pub mod entries;
 pub mod indirect;
+pub mod init_code;

@@ -124,10 +124,6 @@ fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protectio
             return Err(file.unsupported_section(section, format_args!("section flag {name}")));
         }
     }
-    if matches!(section.name, b".init" | b".fini") && section.size != 0 {
-        let what = "section of code for between the C library's start files: make it a function in .init_array";
-        return Err(file.unsupported_section(section, what));
-    }
     let protection = match (section.has(elf::SHF_EXECINSTR), section.has(elf::SHF_WRITE)) {
         (true, true) => {
             let what = "section that is both writable and executable (SHF_WRITE and SHF_EXECINSTR)";
