@@ -31,9 +31,9 @@ pub enum Binding {
         /// The symbol there.
         symbol: SymbolId,
     },
-    /// Defined in the same JITDylib by a batch before this one.
+    /// Defined by linked code of a batch before this one, in whichever JITDylib.
     Linked(ExecAddr),
-    /// Defined outside of the JITDylib: in the process, in another JITDylib, by the user.
+    /// Defined by no linked code: by the process, a library, the user.
     Outside(ExecAddr),
     /// As [`Binding::Outside`], and known to be a function: where it is out of reach, a stub may stand for it.
     OutsideFunction(ExecAddr),

@@ -324,6 +324,54 @@ fn dylibs_have_their_own_names_and_see_what_others_export() {
 }
 
 #[test]
+fn what_another_dylib_defines_again_is_found_anew() {
+    let jit = Jit::host().unwrap();
+    let library = jit.create_dylib("library").unwrap();
+    jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
+    let user = "int f(int); extern int v; extern __thread int t; int use(int n) { return f(n) + v + t; }";
+    let user = compile("-O1 -fPIC", user);
+    let mut kept = Vec::new();
+    for round in 1..=5 {
+        let of_library = library.create_tracker().unwrap();
+        let source = format!("int v = {round}0; __thread int t = {round}00; int f(int n) {{ return n + {round}; }}");
+        library.add_object_to(&of_library, &Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
+        let of_main = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&of_main, &Source::new("use.o", user.clone())).unwrap();
+        assert_eq!(call(&jit, "use", 1000), 1000 + 111 * round);
+        // SAFETY: nobody is in it, and nothing of it is used any more.
+        unsafe { of_main.remove() }.unwrap();
+        // SAFETY: as above.
+        unsafe { of_library.remove() }.unwrap();
+        // Takes the place of what was removed, so that the next round is elsewhere.
+        let filler =
+            format!("int v{round} = 1; __thread int t{round} = 1; int g{round}(int n) {{ return n + t{round}; }}");
+        library.add_object(&Source::new("filler.o", compile("-O1 -fPIC", &filler))).unwrap();
+        kept.push(library.lookup(&[&format!("g{round}"), &format!("v{round}")]).unwrap());
+    }
+}
+
+#[test]
+fn exceptions_work_after_any_number_of_removals() {
+    let jit = Jit::host().unwrap();
+    let source = r#"#include <stdexcept>
+        struct Local { int n = 3; ~Local() { n = 0; } };
+        static thread_local Local local;
+        inline int &counter() { static int count = 0; return count; }
+        static int fail(int n) { if (n == 0) throw std::out_of_range("bottom"); return fail(n - 1) + 1; }
+        extern "C" int catches(int n) {
+            try { return fail(n); } catch (const std::logic_error &) { return ++counter() + local.n; }
+        }"#;
+    let object = compile("-x c++ -O1 -fPIC", source);
+    for _ in 0..200 {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &Source::new("throws.o", object.clone())).unwrap();
+        assert_eq!((call(&jit, "catches", 5), call(&jit, "catches", 5)), (4, 5));
+        // SAFETY: nobody is in it, and nothing of it is used any more.
+        unsafe { tracker.remove() }.unwrap();
+    }
+}
+
+#[test]
 fn sessions_do_not_see_each_other() {
     let [one, two] = [1, 2].map(|n| {
         let jit = Jit::host().unwrap();

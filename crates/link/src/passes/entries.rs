@@ -2,9 +2,9 @@
 //! address is not a constant.
 //!
 //! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
-//! none. Each entry is made once per target: for targets outside of the JITDylib in a graph that lives as long as the
-//! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
-//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
+//! none. Each entry is made once per target: for targets that no linked code defines in a graph that lives as long as the
+//! JITDylib does (its entries serve later batches, too), for others, which may be removed and defined anew elsewhere, in
+//! a graph that is placed and removed with the batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -199,13 +199,8 @@ impl Builder<'_> {
             Binding::None => Binding::Input { input: member, symbol: target },
             found => found,
         };
-        let outside = match binding {
-            Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_) => true,
-            Binding::Input { input: definer, .. } => {
-                inputs.get(definer as usize).is_some_and(|definer| definer.dylib != input.dylib)
-            }
-            Binding::None | Binding::Linked(_) | Binding::LinkedThreadLocal(_) | Binding::Missing => false,
-        };
+        let outside =
+            matches!(binding, Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_));
         let name = symbol.shared_name().filter(|_| outside);
         if let Some(name) = name
             && let Some(&address) = self.existing.get(&(name, kind))

@@ -4,6 +4,7 @@
 pub mod eh_frame;
 pub mod entries;
 pub mod indirect;
+pub mod init_code;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

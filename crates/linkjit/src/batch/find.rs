@@ -205,15 +205,13 @@ impl Batch<'_> {
 
     /// Whether the tables have a definition; then it is entered into `found`.
     fn look_up_in_tables(&mut self, dylib: DylibId, name: NameId) -> Result<bool> {
-        let Some((definer, entry)) = self.session.state().find(dylib, name, self.session.name_pool())? else {
+        let Some((_, entry)) = self.session.state().find(dylib, name, self.session.name_pool())? else {
             return Ok(false);
         };
         let binding = match (entry.address, entry.by) {
-            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) if definer == dylib => {
-                Binding::LinkedThreadLocal(address)
-            }
+            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
             (Some(Address::ThreadLocal(address)), _) => Binding::OutsideThreadLocal(address),
-            (Some(Address::At(address)), DefinedBy::Unit(..)) if definer == dylib => Binding::Linked(address),
+            (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
             (Some(Address::At(address)), _) => Binding::Outside(address),
             (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
             (None, _) => return Ok(false),
