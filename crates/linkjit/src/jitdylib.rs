@@ -175,8 +175,9 @@ impl JitDylib {
         let tracker = self.default_tracker()?;
         let names = self.session.names();
         let mut state = self.session.state();
-        let unit = state.define_unit(self.id, tracker.id(), graph, &names)?;
+        let (unit, replaced) = state.define_unit(self.id, tracker.id(), graph, &names)?;
         state.pulled.push(unit);
+        state.replaced.extend(replaced);
         Ok(unit)
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use linkjit_link::Site;
 use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
-use linkjit_link::Site;
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
@@ -20,7 +20,7 @@ impl Batch<'_> {
     pub(super) fn report_missing(&self, dylib: DylibId, names: &[NameId]) -> Result<()> {
         let mut missing: BTreeMap<NameId, Vec<(u32, SymbolId)>> = BTreeMap::new();
         for &name in names.iter().filter(|&&name| !self.found.contains_key(&(dylib, name))) {
-            missing.entry(name).or_default();
+            missing.entry(self.alias_end((dylib, name))?.1).or_default();
         }
         for (index, input) in (0u32..).zip(&self.inputs) {
             for id in input.graph.symbol_ids() {
@@ -28,6 +28,7 @@ impl Batch<'_> {
                 let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
                 let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
                 if !self.late.iter().any(|late| (late.input, late.symbol) == (index, id)) {
+                    let name = self.alias_end((DylibId(input.dylib), name))?.1;
                     missing.entry(name).or_default().push((index, id));
                 }
             }
@@ -43,7 +44,8 @@ impl Batch<'_> {
     fn describe(&self, name: NameId, wanted_by: &[(u32, SymbolId)], known: &[String]) -> UndefinedSymbol {
         let name = self.session.names().text(name).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);
-        let places: Vec<Site> = wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
+        let places: Vec<Site> =
+            wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
         let more_places = wanted_by.len() - places.len();
         let similar = near_misses(&name, known.iter().map(String::as_str));
         UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar }

@@ -11,11 +11,11 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, SymbolId};
+use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// What happens to a definition of the new unit.
@@ -42,14 +42,14 @@ fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64) -> Verdict {
 }
 
 impl State {
-    /// Adds an object.
+    /// Adds an object. Returns what it has replaced, too.
     pub(crate) fn define_unit(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
         mut graph: LinkGraph,
         names: &NamePool,
-    ) -> Result<UnitId> {
+    ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
@@ -80,6 +80,7 @@ impl State {
             verdicts.push((symbol, name, verdict));
         }
 
+        let mut replaced = Vec::new();
         let mut defined = Vec::with_capacity(verdicts.len());
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
@@ -92,10 +93,14 @@ impl State {
                     self.raise_alignment(&old, &graph, symbol);
                 }
                 graph.make_external(symbol);
-                self.narrow_scope(dylib, name, scope)?;
+                if let Some(entry) = old.filter(|old| old.scope < scope) {
+                    self.narrow_scope(dylib, name, scope)?;
+                    replaced.push(Replaced { dylib, name, entry, symbol: None });
+                }
                 continue;
             }
             if let Some(old) = old {
+                replaced.push(Replaced { dylib, name, entry: old, symbol: self.symbol_of(&old) });
                 if let (Linkage::Common, DefinedBy::Unit(unit, winner)) = (old.linkage, old.by)
                     && linkage == Linkage::Common
                 {
@@ -124,7 +129,7 @@ impl State {
         if let Some(tracker) = self.trackers.get_mut(&tracker) {
             tracker.units.push(id);
         }
-        Ok(id)
+        Ok((id, replaced))
     }
 
     /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
@@ -224,9 +229,52 @@ impl State {
     }
 
     fn size_of(&self, entry: &Entry) -> u64 {
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return 0 };
-        let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
-        input.map_or(0, |input| input.graph.symbol(symbol).size)
+        self.symbol_of(entry).map_or(0, |symbol| symbol.size)
+    }
+
+    /// The symbol of a definition, if its unit is at hand.
+    fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
+        let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref())?;
+        Some(input.graph.symbol(symbol).clone())
+    }
+
+    /// Keeps what was pulled for a batch.
+    pub(crate) fn keep_pulled(&mut self) {
+        self.pulled.clear();
+        self.replaced.clear();
+    }
+
+    /// Removes what was pulled for a batch, and gives what it had replaced its names back. `rebound` are definitions of
+    /// the batch's own units that it had replaced.
+    pub(crate) fn forget_pulled(&mut self, rebound: &[(UnitId, SymbolId, Symbol)]) {
+        let pulled = std::mem::take(&mut self.pulled);
+        self.remove_units(&pulled);
+        for replaced in std::mem::take(&mut self.replaced).into_iter().rev() {
+            if let (DefinedBy::Unit(unit, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
+                self.restore_symbol(unit, id, symbol);
+            }
+            let Ok(dylib) = self.dylib_mut(replaced.dylib) else { continue };
+            match dylib.symbols.get_mut(&replaced.name) {
+                None => {
+                    dylib.symbols.insert(replaced.name, replaced.entry);
+                }
+                Some(entry) if entry.by == replaced.entry.by => entry.scope = replaced.entry.scope,
+                // Somebody else took the name meanwhile.
+                Some(_) => {}
+            }
+        }
+        for (unit, id, symbol) in rebound.iter().rev() {
+            self.restore_symbol(*unit, *id, symbol);
+        }
+    }
+
+    fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
+        let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) else { return };
+        let of = input.graph.symbol_mut(id);
+        of.definition = symbol.definition;
+        of.linkage = symbol.linkage;
+        of.indirect = symbol.indirect;
     }
 
     /// A tentative definition that yields to a larger one still has a say in its alignment.
@@ -267,7 +315,8 @@ impl State {
             let Some(unit) = self.units.remove(id) else { continue };
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                if dylib.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id)) {
+                if dylib.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id))
+                {
                     dylib.symbols.remove(&name);
                 }
             }

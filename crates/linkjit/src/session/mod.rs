@@ -8,8 +8,7 @@ mod state;
 mod tracker;
 
 pub(crate) use state::{
-    Address, Allocation, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, Terminator, TrackerId, Unit,
-    UnitId,
+    Address, Allocation, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId,
 };
 pub use tracker::ResourceTracker;
 

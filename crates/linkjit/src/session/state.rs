@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, TlsId, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -57,6 +57,16 @@ pub(crate) struct Entry {
     pub(crate) scope: Scope,
     /// Where it is, once it is linked.
     pub(crate) address: Option<Address>,
+}
+
+/// A definition that lost its name to another, or a part of its scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaced {
+    pub(crate) dylib: DylibId,
+    pub(crate) name: NameId,
+    pub(crate) entry: Entry,
+    /// The symbol, as long as its unit was at hand: it is a reference now.
+    pub(crate) symbol: Option<Symbol>,
 }
 
 /// An object that was added or pulled.
@@ -140,6 +150,8 @@ pub(crate) struct State {
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
     pub(crate) pulled: Vec<UnitId>,
+    /// What these have replaced.
+    pub(crate) replaced: Vec<Replaced>,
 }
 
 impl State {
