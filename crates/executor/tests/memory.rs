@@ -179,3 +179,25 @@ fn live_allocations_of_one_protection_share_mappings() {
     }
     assert!(within() < 12, "{}", within());
 }
+
+#[test]
+fn threads_share_a_window() {
+    let (executor, window) = &with_window();
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            scope.spawn(move || {
+                let mut live = std::collections::VecDeque::new();
+                for round in 0..500 {
+                    let value = thread << 16 | round;
+                    let (id, address) = load_code(executor, window, &returns(value));
+                    live.push_back((id, address, value));
+                    if live.len() > 10 {
+                        let (id, address, value) = live.pop_front().unwrap();
+                        assert_eq!(call(address), u64::from(value));
+                        executor.deallocate(id).unwrap();
+                    }
+                }
+            });
+        }
+    });
+}

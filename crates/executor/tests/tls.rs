@@ -6,6 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 use linkjit_executor::{
@@ -78,7 +79,7 @@ fn threads_from_before_and_after_start_with_the_image() {
             });
             let request = TlsRequest { size: size as u64, align: 64, fixed_offset };
             let block = block(executor, window, image, request, b"thread-local");
-            assert_eq!(block.thread_offset.is_some(), size == 64);
+            assert_eq!(block.thread_offset.is_some(), fixed_offset);
             if let Some(offset) = block.thread_offset {
                 let address = thread_pointer().wrapping_add_signed(offset);
                 assert_eq!(address, own_copy(executor, block.module, 0) as u64);
@@ -146,12 +147,39 @@ fn a_released_dynamic_block_is_not_taken_for_its_successor() {
 }
 
 #[test]
+fn blocks_are_published_while_threads_come_and_go() {
+    let (executor, window) = &with_window();
+    let image = executor.open_image("test").unwrap();
+    let done = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    std::thread::spawn(std::thread::yield_now).join().unwrap();
+                }
+            });
+        }
+        for round in 0..100u8 {
+            let fixed_offset = round % 2 == 0;
+            let size = if fixed_offset { 200 } else { 10_000 };
+            let request = TlsRequest { size, align: 8, fixed_offset };
+            let block = block(executor, window, image, request, &[round; 100]);
+            let is_there = move || content(executor, block.module, 100) == [round; 100];
+            assert!(is_there());
+            assert!(scope.spawn(is_there).join().unwrap());
+            executor.release_tls(block.id).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn an_exhausted_reserve_says_so_and_dynamic_blocks_still_work() {
     let executor = InProcess::new().unwrap();
     let image = executor.open_image("test").unwrap();
-    let request = TlsRequest { size: 1 << 20, align: 8, fixed_offset: true };
+    let request = TlsRequest { size: 1 << 30, align: 8, fixed_offset: true };
     let error = executor.reserve_tls(image, request).unwrap_err();
-    assert!(matches!(error, ExecutorError::TlsReserveFull { total: 32768, .. }), "{error}");
+    assert!(matches!(error, ExecutorError::TlsReserveFull { .. }), "{error}");
     let block = executor.reserve_tls(image, TlsRequest { fixed_offset: false, ..request }).unwrap();
     assert_eq!(block.thread_offset, None);
     assert!(executor.reserve_tls(ImageId(u32::MAX), request).is_err());
@@ -207,6 +235,19 @@ fn resolve(resolver: ExecAddr, argument: u64) -> i64 {
 }
 
 #[test]
+fn dropping_an_executor_releases_its_blocks_and_images() {
+    let (executor, window) = with_window();
+    let image = executor.open_image("test").unwrap();
+    let request = TlsRequest { size: 30_000, align: 8, fixed_offset: false };
+    let block = block(&executor, &window, image, request, &[1; 10]);
+    content(&executor, block.module, 10).fill(2);
+    let other = InProcess::new().unwrap();
+    drop(executor);
+    assert!(other.release_tls(block.id).is_err());
+    assert!(other.set_dso_handle(image, ExecAddr(8)).is_err());
+}
+
+#[test]
 fn descriptors_keep_all_registers() {
     let executor = InProcess::new().unwrap();
     let image = executor.open_image("test").unwrap();
@@ -222,6 +263,21 @@ fn descriptors_keep_all_registers() {
         let address = own_copy(&executor, block.module, 24) as u64;
         assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
     }
+    // Its successor in the same slot has another number.
+    executor.release_tls(block.id).unwrap();
+    let block = executor.reserve_tls(image, TlsRequest { size: 50_000, ..request }).unwrap();
+    let index = Index { module: block.module, offset: 40_000 };
+    let offset = resolve(dynamic, &raw const index as u64);
+    let address = own_copy(&executor, block.module, 40_000) as u64;
+    assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
+    // The system's modules are within reach, too.
+    let found = find_one(&executor, LibraryId::PROCESS, "errno");
+    let Some(SymbolAddress::ThreadLocal { module, offset, .. }) = found else { panic!("{found:?}") };
+    let index = Index { module, offset };
+    let offset = resolve(dynamic, &raw const index as u64);
+    // SAFETY: no preconditions.
+    let errno = unsafe { libc::__errno_location() } as u64;
+    assert_eq!(thread_pointer().wrapping_add_signed(offset), errno);
 }
 
 fn find_one(executor: &InProcess, library: LibraryId, name: &str) -> Option<SymbolAddress> {

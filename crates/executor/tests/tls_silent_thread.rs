@@ -6,6 +6,7 @@ mod support;
 
 use std::mem::MaybeUninit;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use linkjit_executor::{Executor, ExecutorError, FinalizeActions, Protection, TlsImage, TlsRequest};
 use support::{segment, with_window};
@@ -34,14 +35,13 @@ fn a_thread_that_takes_no_signals_is_named_and_everything_is_undone() {
     };
     let (blocked, wait_blocked) = channel();
     let (unblock, wait_unblock) = channel();
-    let (unblocked, wait_unblocked) = channel();
     let (look, wait_look) = channel::<i64>();
     let thread = std::thread::Builder::new().name("silent".into()).spawn(move || {
         block_all_signals(libc::SIG_BLOCK);
         blocked.send(()).unwrap();
         wait_unblock.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
         block_all_signals(libc::SIG_UNBLOCK);
-        unblocked.send(()).unwrap();
         let offset = wait_look.recv().unwrap();
         let byte: u8;
         // SAFETY: a published byte of this thread.
@@ -55,8 +55,8 @@ fn a_thread_that_takes_no_signals_is_named_and_everything_is_undone() {
     let again = executor.allocate(window.id, &[segment(Protection::Read, 100)]).unwrap();
     assert_eq!(again.address(0), address);
 
+    // The thread takes two signals at once, the first of which is late.
     unblock.send(()).unwrap();
-    wait_unblocked.recv().unwrap();
     let (offset, _, result) = publish();
     result.unwrap();
     look.send(offset).unwrap();

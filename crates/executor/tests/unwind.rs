@@ -7,8 +7,8 @@ mod support;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, resume_unwind};
 
-use linkjit_executor::{ExecAddr, ExecRange, Executor, FinalizeActions, Protection};
-use support::{call_with, load, with_window};
+use linkjit_executor::{ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, Protection};
+use support::{call_with, load, segment, with_window};
 
 /// `sub rsp, 8; call rdi; add rsp, 8; ret`.
 const CALLS_ARGUMENT: [u8; 11] = [0x48, 0x83, 0xec, 8, 0xff, 0xd7, 0x48, 0x83, 0xc4, 8, 0xc3];
@@ -67,10 +67,20 @@ fn an_exception_passes_through_a_registered_function() {
 }
 
 #[test]
-fn an_unwind_table_needs_its_terminator() {
+fn malformed_unwind_tables_are_refused() {
     let (executor, window) = with_window();
-    let mut allocation = executor.allocate(window.id, &[support::segment(Protection::Read, 8)]).unwrap();
-    allocation.bytes(0).fill(1);
-    let table = ExecRange::new(allocation.address(0), 8);
-    allocation.finalize(&FinalizeActions { unwind_tables: vec![table], ..FinalizeActions::default() }).unwrap_err();
+    let malformed: [&[u8]; 5] = [
+        &[1; 8],
+        &[4, 0, 0, 0, 1, 1, 1, 1],
+        &[0, 0, 0, 0, 4, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0],
+        &[9, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0],
+        &[0, 0, 0],
+    ];
+    for bytes in malformed {
+        let mut allocation = executor.allocate(window.id, &[segment(Protection::Read, bytes.len())]).unwrap();
+        allocation.bytes(0).copy_from_slice(bytes);
+        let unwind_tables = vec![ExecRange::new(allocation.address(0), bytes.len() as u64)];
+        let error = allocation.finalize(&FinalizeActions { unwind_tables, ..FinalizeActions::default() }).unwrap_err();
+        assert!(matches!(error, ExecutorError::Invalid { .. }), "{bytes:?}: {error}");
+    }
 }

@@ -197,14 +197,11 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
         }
     }
     for table in &actions.unwind_tables {
-        if !segments.contain(*table, DATA) || table.size() < 4 {
+        if !segments.contain(*table, DATA) {
             return invalid("unwind table", table.start);
         }
-        let end = table.end.0 - 4;
-        // SAFETY: four bytes within the allocation's readable pages, which nobody else writes.
-        let terminator = unsafe { (end as *const u32).read_unaligned() };
-        if terminator != 0 {
-            return invalid("unwind table without four zero bytes at its end", table.start);
+        if !is_well_formed(bytes_at(segments, *table)) {
+            return invalid("unwind table whose records do not lead to four zero bytes at its end,", table.start);
         }
     }
     match &actions.tls_image {
@@ -213,6 +210,21 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the records of an `.eh_frame` table follow one another up to a length of zero at its very end: the unwinder
+/// trusts the lengths, and sees nothing beyond the first zero.
+fn is_well_formed(mut table: &[u8]) -> bool {
+    while let Some((length, rest)) = table.split_first_chunk() {
+        match u32::from_le_bytes(*length) {
+            0 => return rest.is_empty(),
+            length => match rest.get(length as usize..) {
+                Some(rest) => table = rest,
+                None => return false,
+            },
+        }
+    }
+    false
 }
 
 /// Calls a resolver and stores what it returns.

@@ -8,26 +8,47 @@ use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, W
 /// Memory is committed this many bytes ahead, so that few allocations have to ask the operating system.
 const COMMIT_AHEAD: u64 = 1 << 20;
 
+/// At most this many bytes are made present ahead. A page fault costs more than all else that a small allocation does;
+/// large ones may be zeros that nobody touches, or be filled by several threads.
+const POPULATE_AHEAD: u64 = 64 << 10;
+
 /// The pages of one protection. Free pages below `committed` are writable and zero.
 #[derive(Debug)]
 struct Stripe {
     range: ExecRange,
     committed: u64,
+    /// Pages beyond were never in use.
+    populated: u64,
     free: FreeList,
 }
 
 impl Stripe {
     fn new(start: u64, size: u64) -> Self {
-        Self { range: ExecRange::new(ExecAddr(start), size), committed: start, free: FreeList::new(start, size) }
+        Self {
+            range: ExecRange::new(ExecAddr(start), size),
+            committed: start,
+            populated: start,
+            free: FreeList::new(start, size),
+        }
     }
 
-    fn commit(&mut self, end: u64) -> Result<()> {
-        if end <= self.committed {
-            return Ok(());
+    /// Makes the pages from `start` to `end` usable.
+    fn commit(&mut self, start: u64, end: u64) -> Result<()> {
+        if end > self.committed {
+            let end = end.checked_next_multiple_of(COMMIT_AHEAD).unwrap_or(end).min(self.range.end.0);
+            os::commit(ExecRange { start: ExecAddr(self.committed), end: ExecAddr(end) })?;
+            self.committed = end;
         }
-        let end = end.checked_next_multiple_of(COMMIT_AHEAD).unwrap_or(end).min(self.range.end.0);
-        os::commit(ExecRange { start: ExecAddr(self.committed), end: ExecAddr(end) })?;
-        self.committed = end;
+        if end > self.populated {
+            let from = self.populated.max(start);
+            self.populated = end;
+            if end - start <= POPULATE_AHEAD {
+                // As much again as is in use: a program that links little pays little.
+                let ahead = (end - self.range.start.0).min(POPULATE_AHEAD);
+                self.populated = (end + ahead).min(self.committed);
+                os::populate(ExecRange { start: ExecAddr(from), end: ExecAddr(self.populated) });
+            }
+        }
         Ok(())
     }
 }
@@ -86,7 +107,7 @@ impl WindowMemory {
         }
         let bytes = self.pages(size).ok_or_else(full)?;
         let start = stripe.free.take(bytes, align.max(self.page)).ok_or_else(full)?;
-        if let Err(error) = stripe.commit(start + bytes) {
+        if let Err(error) = stripe.commit(start, start + bytes) {
             stripe.free.give(start, bytes);
             return Err(error);
         }

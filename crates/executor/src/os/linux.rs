@@ -83,6 +83,12 @@ pub(crate) fn commit(range: ExecRange) -> Result<()> {
     change(range, libc::PROT_READ | libc::PROT_WRITE)
 }
 
+/// Puts memory behind committed pages now rather than at the first access.
+pub(crate) fn populate(range: ExecRange) {
+    // SAFETY: populating changes no content. Kernels before 5.14 refuse, and the pages come when they are accessed.
+    unsafe { libc::madvise(range.start.0 as *mut c_void, range.size() as usize, libc::MADV_POPULATE_WRITE) };
+}
+
 pub(crate) fn protect(range: ExecRange, protection: Protection) -> Result<()> {
     change(
         range,
@@ -170,7 +176,7 @@ unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
     fn __cxa_finalize(handle: *mut c_void);
-    #[cfg(target_env = "gnu")]
+    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
     fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
 }
 
@@ -189,7 +195,7 @@ pub(crate) fn cxa_finalize(handle: *mut c_void) {
     unsafe { __cxa_finalize(handle) };
 }
 
-#[cfg(target_env = "gnu")]
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     // SAFETY: as for `cxa_atexit`.
     unsafe { __cxa_thread_atexit_impl(function, argument, handle) }

@@ -20,6 +20,9 @@ pub(crate) fn commit(_range: ExecRange) -> Result<()> {
     Err(UNSUPPORTED)
 }
 
+/// Pages come when they are accessed.
+pub(crate) fn populate(_range: ExecRange) {}
+
 pub(crate) fn protect(_range: ExecRange, _protection: Protection) -> Result<()> {
     Err(UNSUPPORTED)
 }

@@ -60,6 +60,9 @@ pub(crate) fn commit(range: ExecRange) -> Result<()> {
     if start.is_null() { Err(system_error("VirtualAlloc", describe(range))) } else { Ok(()) }
 }
 
+/// Pages come when they are accessed.
+pub(crate) fn populate(_range: ExecRange) {}
+
 pub(crate) fn protect(range: ExecRange, protection: Protection) -> Result<()> {
     let flags = match protection {
         Protection::Read => PAGE_READONLY,

@@ -55,6 +55,7 @@ impl LinkGraph {
     ///
     /// # Errors
     /// See [`LinkGraph::add_section`].
+    #[inline]
     pub fn add_block(&mut self, section: SectionId, content: Content, size: u64, align_log2: u8) -> Result<BlockId> {
         let id = BlockId(self.next_id(self.blocks.len(), "the number of blocks")?);
         let size = match &content {
@@ -83,6 +84,7 @@ impl LinkGraph {
     ///
     /// # Errors
     /// See [`LinkGraph::add_section`].
+    #[inline]
     pub fn add_symbol(&mut self, symbol: Symbol) -> Result<SymbolId> {
         let id = SymbolId(self.next_id(self.symbols.len(), "the number of symbols")?);
         self.symbols.push(symbol);
@@ -104,7 +106,9 @@ impl LinkGraph {
     pub fn add_edges(&mut self, block: BlockId, edges: impl Iterator<Item = Edge>) -> Result<()> {
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let old = self.blocks[block.index()].edge_range();
-        let first_edge = if old.end == self.edges.len() && !old.is_empty() {
+        let first_edge = if old.is_empty() {
+            end
+        } else if old.end == self.edges.len() {
             self.blocks[block.index()].first_edge
         } else {
             // Keep the block's edges contiguous: move them to the end. What stays behind is never looked at again.
@@ -143,6 +147,7 @@ impl LinkGraph {
     }
 
     /// Makes `dependent` live whenever `block` does.
+    #[inline]
     pub fn add_dependent(&mut self, block: BlockId, dependent: BlockId) {
         let block = &mut self.blocks[block.index()];
         // A graph has fewer than 2^32 blocks, and readers add at most one dependent per block; a plugin that adds more
@@ -221,8 +226,9 @@ impl LinkGraph {
         let whole = self.blocks[block.index()].clone();
         let edges = whole.edge_range();
         self.edges[edges.clone()].sort_by_key(|edge| edge.offset);
-        let starts: Vec<u64> =
-            std::iter::once(0).chain(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size)).collect();
+        let mut starts = Vec::with_capacity(offsets.len() + 1);
+        starts.push(0);
+        starts.extend(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size));
         let mut parts = Vec::with_capacity(starts.len());
         let mut next_edge = edges.start;
         for (index, &start) in starts.iter().enumerate() {

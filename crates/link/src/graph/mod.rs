@@ -344,13 +344,18 @@ impl LinkGraph {
             .at(block.section_offset.wrapping_add(offset))
     }
 
+    #[cold]
     fn too_large(&self, what: &str) -> LinkError {
         LinkError::TooLarge { site: Site::file(self.source.name().clone()), what: what.into() }
     }
 
     /// `len` as an id, unless there are already 2^32 - 1 of them.
+    #[inline]
     fn next_id(&self, len: usize, what: &str) -> Result<u32> {
-        u32::try_from(len).ok().filter(|&id| id != u32::MAX).ok_or_else(|| self.too_large(what))
+        match u32::try_from(len) {
+            Ok(id) if id != u32::MAX => Ok(id),
+            _ => Err(self.too_large(what)),
+        }
     }
 }
 

@@ -29,6 +29,16 @@ impl Reachability {
         }
     }
 
+    /// Makes all blocks live, but for unwind records: those live with their functions, or an unwanted function would be
+    /// brought in by its record.
+    pub fn mark_all(&mut self, graph: &mut LinkGraph) {
+        for block in graph.block_ids() {
+            if !graph.section(graph.block(block).section).unwind_records {
+                self.mark_block(graph, block);
+            }
+        }
+    }
+
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
     /// to be found elsewhere.
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
@@ -72,9 +82,7 @@ impl LinkGraph {
     pub fn prune(&mut self, roots: &[SymbolId]) {
         let mut reach = Reachability::new();
         if roots.is_empty() {
-            for block in self.block_ids() {
-                reach.mark_block(self, block);
-            }
+            reach.mark_all(self);
         }
         for &root in roots {
             reach.mark_symbol(self, root);

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::error::{LinkError, Result};
-use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, Symbol, SymbolId};
+use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
 /// Says that a length of 8 bytes follows.
 const EXTENDED_LENGTH: u32 = 0xffff_ffff;
@@ -18,16 +18,18 @@ const WORD: u32 = 4;
 /// A record of the section.
 struct Record {
     start: u32,
+    /// What follows the length. An FDE's begins with the distance from there back to its CIE.
+    body: u32,
     kind: RecordKind,
 }
 
 enum RecordKind {
     /// A zero length: the end of the list for readers that have nothing else to tell it.
     Terminator,
-    /// A common record, and the symbol that was made for it.
+    /// A common record, and the symbol that is made for it.
     Common(SymbolId),
-    /// A function's record.
-    Function { cie_pointer: u32, cie: u32, function: Option<BlockId> },
+    /// A function's record, and the symbol of its common record.
+    Function { distance: u32, common: SymbolId },
 }
 
 /// What is wrong, and at which offset of the section.
@@ -40,12 +42,15 @@ struct Malformed(u32, &'static str);
 /// # Errors
 /// If the content is no list of records.
 pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
-    let mut records = match parse(graph.content(block).unwrap_or_default()) {
-        Ok(records) => records,
-        Err(error) => return Err(malformed(graph, block, &error)),
-    };
-    find_functions(graph, block, &mut records)?;
-    link_common_records(graph, block, &mut records)?;
+    let parsed = parse(graph.content(block).unwrap_or_default());
+    let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
+    find_common_records(graph, block, &mut records)?;
+    let kind = graph.arch().cie_pointer();
+    let edges = records.iter().filter_map(|record| match record.kind {
+        RecordKind::Function { common, .. } => Some(Edge { offset: record.body, kind, target: common, addend: 0 }),
+        _ => None,
+    });
+    graph.add_edges(block, edges)?;
     let starts: Vec<u64> = records.iter().skip(1).map(|record| u64::from(record.start)).collect();
     let parts = graph.split_block(block, &starts)?;
     let mut discarded = None;
@@ -53,19 +58,13 @@ pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
         let of = graph.block_mut(part);
         of.align_log2 = 0;
         of.alignment_offset = 0;
+        let function = function(graph, part, record)?;
         match record.kind {
             RecordKind::Common(_) => {}
-            RecordKind::Function { function: Some(function), .. } => graph.add_dependent(function, part),
-            RecordKind::Function { function: None, .. } | RecordKind::Terminator => {
-                let section = match discarded {
-                    Some(section) => section,
-                    None => {
-                        let of = graph.section(graph.block(part).section).clone();
-                        *discarded.insert(graph.add_section(&of.name, of.protection, Lifetime::NoAlloc)?)
-                    }
-                };
-                graph.transfer_block(part, section);
-            }
+            RecordKind::Function { .. } | RecordKind::Terminator => match function {
+                Some(function) => graph.add_dependent(function, part),
+                None => discard(graph, part, &mut discarded)?,
+            },
         }
     }
     Ok(())
@@ -73,28 +72,24 @@ pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
 
 /// Finds the records by their lengths.
 fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
-    let mut records = Vec::new();
-    let mut start = 0u32;
     let size = u32::try_from(content.len()).map_err(|_| Malformed(0, "it is too large"))?;
+    // Records take 24 bytes at least in practice.
+    let mut records = Vec::with_capacity(content.len() / 24);
+    let mut start = 0;
     while start < size {
         let body = body(content, start).ok_or(Malformed(start, "it is truncated"))?;
-        let end = body.end;
         let kind = if body.is_empty() {
             RecordKind::Terminator
         } else {
-            let distance = word(content, body.start).filter(|_| end - body.start >= WORD);
+            let distance = word(content, body.start).filter(|_| body.len() >= WORD as usize);
+            // The symbols are made later.
             match distance.ok_or(Malformed(start, "it is too short"))? {
-                // The symbol is made later.
                 0 => RecordKind::Common(SymbolId(0)),
-                distance => RecordKind::Function {
-                    cie_pointer: body.start,
-                    cie: body.start.checked_sub(distance).ok_or(Malformed(start, "its common record is not there"))?,
-                    function: None,
-                },
+                distance => RecordKind::Function { distance, common: SymbolId(0) },
             }
         };
-        records.push(Record { start, kind });
-        start = end;
+        records.push(Record { start, body: body.start, kind });
+        start = body.end;
     }
     Ok(records)
 }
@@ -118,47 +113,60 @@ fn word(content: &[u8], at: u32) -> Option<u32> {
     content.get(at as usize..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
-/// Looks for the function of each record: what the edge of its first address refers to.
-fn find_functions(graph: &LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
-    for edge in graph.edges(block) {
-        let after = records.partition_point(|record| record.start <= edge.offset);
-        let Some(record) = after.checked_sub(1).and_then(|at| records.get_mut(at)) else { continue };
-        let header_end = match &mut record.kind {
-            RecordKind::Terminator => continue,
-            RecordKind::Common(_) => record.start + WORD,
-            RecordKind::Function { cie_pointer, function, .. } => {
-                if edge.offset == *cie_pointer + WORD {
-                    *function = graph.symbol(edge.target).block();
-                }
-                *cie_pointer + WORD
+/// Makes a symbol for every common record, and finds that of every function.
+fn find_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
+    // Common records come before those that refer to them, and most refer to the last one.
+    let mut common: Vec<(u32, SymbolId)> = Vec::new();
+    for record in records {
+        match &mut record.kind {
+            RecordKind::Terminator => {}
+            RecordKind::Common(symbol) => {
+                *symbol = graph.add_symbol(Symbol::anonymous(block, u64::from(record.start), 0))?;
+                common.push((record.start, *symbol));
             }
-        };
-        if edge.offset < header_end {
-            return Err(malformed(graph, block, &Malformed(edge.offset, "its length or common record is relocated")));
+            RecordKind::Function { distance, common: symbol } => {
+                let start = record.body.checked_sub(*distance);
+                let at = common.partition_point(|&(other, _)| Some(other) < start);
+                match common.get(at) {
+                    Some(&(found, of)) if Some(found) == start => *symbol = of,
+                    _ => {
+                        return Err(malformed(
+                            graph,
+                            block,
+                            &Malformed(record.start, "its common record is not there"),
+                        ));
+                    }
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Makes a symbol for every common record, and the edges to it.
-fn link_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
-    let mut common = Vec::new();
-    for record in records.iter_mut() {
-        if let RecordKind::Common(symbol) = &mut record.kind {
-            *symbol = graph.add_symbol(Symbol::anonymous(block, u64::from(record.start), 0))?;
-            common.push((record.start, *symbol));
-        }
+/// The block with the function of a record, which lies in `part`: what the edge of its first address refers to.
+fn function(graph: &LinkGraph, part: BlockId, record: &Record) -> Result<Option<BlockId>> {
+    // Splitting has sorted the edges.
+    let edges = graph.edges(part);
+    let header_end = (record.body - record.start).saturating_add(WORD);
+    let in_header = edges.partition_point(|edge| edge.offset < header_end);
+    if in_header > usize::from(matches!(record.kind, RecordKind::Function { .. })) {
+        return Err(malformed(graph, part, &Malformed(0, "its length or common record is relocated")));
     }
-    let kind = graph.arch().cie_pointer();
-    for record in records.iter() {
-        if let RecordKind::Function { cie_pointer, cie, .. } = record.kind {
-            let found = common.binary_search_by_key(&cie, |&(start, _)| start).ok().and_then(|at| common.get(at));
-            let Some(&(_, target)) = found else {
-                return Err(malformed(graph, block, &Malformed(record.start, "its common record is not there")));
-            };
-            graph.add_edge(block, Edge { offset: cie_pointer, kind, target, addend: 0 })?;
+    let first = edges.get(in_header).filter(|edge| edge.offset == header_end);
+    Ok(first.and_then(|edge| graph.symbol(edge.target).block()))
+}
+
+/// Moves a part into a section that never gets into the process; makes that if there is none yet.
+fn discard(graph: &mut LinkGraph, part: BlockId, section: &mut Option<SectionId>) -> Result<()> {
+    let into = match *section {
+        Some(into) => into,
+        None => {
+            let from = graph.section(graph.block(part).section);
+            let (name, protection) = (from.name.clone(), from.protection);
+            *section.insert(graph.add_section(&name, protection, Lifetime::NoAlloc)?)
         }
-    }
+    };
+    graph.transfer_block(part, into);
     Ok(())
 }
 
@@ -166,4 +174,61 @@ fn link_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Rec
 fn malformed(graph: &LinkGraph, block: BlockId, &Malformed(offset, what): &Malformed) -> LinkError {
     let site = graph.site(block, u64::from(offset));
     LinkError::Malformed { site, what: format!("unwind record: {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{Arch, x86_64::Kind};
+    use crate::graph::{Content, Protection};
+    use crate::source::Source;
+
+    /// A graph of a block with functions and one with these words as records.
+    fn graph(words: &[u32]) -> (LinkGraph, BlockId, BlockId) {
+        let mut graph = LinkGraph::new(Source::new("made.o", Vec::new()), Arch::X86_64);
+        let code = graph.add_section("code", Protection::ReadExec, Lifetime::Standard).unwrap();
+        let function = graph.add_block(code, Content::Zeros, 16, 4).unwrap();
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let section = graph.add_section("unwind", Protection::Read, Lifetime::Standard).unwrap();
+        let block = graph.add_block(section, Content::Owned(bytes), 0, 3).unwrap();
+        (graph, function, block)
+    }
+
+    #[test]
+    fn records_find_function_and_common_record_in_any_format() {
+        let (mut graph, function, block) = graph(&[4, 0, 8, 12, 7, 0, 4, 0, 8, 12, 9]);
+        let symbol = graph.add_symbol(Symbol::anonymous(function, 8, 4)).unwrap();
+        let kind = Kind::Delta32.edge();
+        graph.add_edge(block, Edge { offset: 40, kind, target: symbol, addend: 0 }).unwrap();
+        graph.add_edge(block, Edge { offset: 16, kind, target: symbol, addend: 0 }).unwrap();
+        split(&mut graph, block).unwrap();
+        let sizes: Vec<u64> = graph.blocks().iter().map(|block| block.size).collect();
+        assert_eq!(sizes, [16, 8, 12, 4, 8, 12]);
+        let dependents: Vec<u32> = graph.dependents(function).map(|block| block.0).collect();
+        assert_eq!(dependents, [5, 2]);
+        for (record, common) in [(2, 1), (5, 4)] {
+            let [pointer, first] = *graph.edges(BlockId(record)) else { panic!("edges of {record}") };
+            assert_eq!((pointer.offset, pointer.kind), (4, Kind::NegDelta32.edge()));
+            assert_eq!(graph.symbol(pointer.target).block(), Some(BlockId(common)));
+            assert_eq!((first.offset, first.target), (8, symbol));
+        }
+        let terminator = graph.block(BlockId(3)).section;
+        assert_eq!(graph.section(terminator).lifetime, Lifetime::NoAlloc);
+    }
+
+    #[test]
+    fn an_empty_block_stays() {
+        let (mut graph, _, block) = graph(&[]);
+        split(&mut graph, block).unwrap();
+        assert_eq!((graph.blocks().len(), graph.block(block).align_log2), (2, 3));
+    }
+
+    #[test]
+    fn nonsense_is_malformed() {
+        for words in [&[5, 0][..], &[8, 4, 0], &[4, 0, 8, 13, 0], &[u32::MAX, 4, 1, 0], &[2]] {
+            let (mut graph, _, block) = graph(words);
+            let error = split(&mut graph, block).unwrap_err().to_string();
+            assert!(error.starts_with("made.o:unwind+0x"), "{error}");
+        }
+    }
 }

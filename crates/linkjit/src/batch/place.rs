@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray,
-    Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
+    RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};

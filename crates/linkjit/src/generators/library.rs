@@ -31,10 +31,8 @@ impl LibraryGenerator {
 
 impl DefinitionGenerator for LibraryGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
-        let requests: Vec<_> = names
-            .iter()
-            .map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local })
-            .collect();
+        let requests: Vec<_> =
+            names.iter().map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local }).collect();
         let found = dylib.session().executor().find_symbols(self.library, &requests)?;
         for (request, address) in requests.iter().zip(found) {
             let address = match address {
@@ -102,9 +100,7 @@ impl DefaultLibraries {
         let is_cxx =
             |name: &[u8]| [&b"_Z"[..], b"__cxa_", b"__gxx_", b"__cxxabi"].iter().any(|start| name.starts_with(start));
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
-        Self {
-            libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]),
-        }
+        Self { libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]) }
     }
 }
 

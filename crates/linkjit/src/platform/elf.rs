@@ -4,9 +4,9 @@
 //! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller.
 
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{ATEXIT_THUNK, AT_QUICK_EXIT_THUNK, Kind};
+use linkjit_link::arch::x86_64::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, Kind};
 use linkjit_link::graph::{
-    BlockId, Content, Definition, Edge, LinkGraph, Lifetime, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
 use linkjit_link::names::NamePool;

@@ -2,12 +2,14 @@
 //!
 //! Where the storage of another thread is, only that thread knows. So each gets a signal, and the handler writes.
 //!
-//! A thread whose creator was interrupted between initializing the new thread's storage and starting it is seen only if
-//! it starts before the last look at the list of threads; glibc offers no way to close this gap.
+//! New threads are initialized from the template, which is written before. A thread that was in the making then, its
+//! storage initialized but not yet started, is seen only if it starts before the last look at the list of threads;
+//! glibc offers no way to close this gap.
 
 use std::collections::HashSet;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
+use std::os::unix::fs::MetadataExt;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +20,13 @@ use crate::{ExecutorError, Result};
 
 /// How long the other threads have.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the list of threads is looked at. More than once for the sake of those that were in the making; not until
+/// there are no new ones, which may never be.
+const LOOKS: usize = 3;
+
+/// A directory for each thread of the process.
+const TASKS: &str = "/proc/self/task";
 
 /// Where the handler finds what to do; null when there is nothing.
 static REQUEST: AtomicPtr<Request<'static>> = AtomicPtr::new(null_mut());
@@ -41,10 +50,12 @@ struct Target {
 /// the caller holds the reserve's lock.
 pub(super) fn write_in_all_threads(thread_offset: i64, bytes: &[u8]) -> Result<()> {
     write_in_this_thread(thread_offset, bytes);
+    if is_only_thread() {
+        return Ok(());
+    }
     let mut known = HashSet::from([own_thread()]);
     let mut signal = None;
-    // Threads that were started meanwhile may have been initialized from the old template.
-    loop {
+    for _ in 0..LOOKS {
         let new: Vec<_> = threads()?.into_iter().filter(|thread| known.insert(*thread)).collect();
         if new.is_empty() {
             break;
@@ -74,16 +85,26 @@ fn own_thread() -> libc::pid_t {
     thread as libc::pid_t
 }
 
+/// Whether there is no other thread. All but two of the directory's links are threads; on a system that counts
+/// otherwise the answer is no.
+pub(super) fn is_only_thread() -> bool {
+    std::fs::metadata(TASKS).is_ok_and(|tasks| tasks.nlink() == 3)
+}
+
 /// The threads of the process.
 fn threads() -> Result<Vec<libc::pid_t>> {
-    let tasks = std::fs::read_dir("/proc/self/task").map_err(|error| ExecutorError::NoFixedTls {
-        why: format!("the threads of the process can't be listed: /proc/self/task: {error}"),
+    let tasks = std::fs::read_dir(TASKS).map_err(|error| ExecutorError::NoFixedTls {
+        why: format!("the threads of the process can't be listed: {TASKS}: {error}"),
     })?;
     Ok(tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
 /// A realtime signal that nobody else uses, with our handler installed.
-struct Signal(c_int);
+struct Signal {
+    number: c_int,
+    /// An earlier request has left the handler installed, for a thread that may take its signal yet.
+    is_awaited: bool,
+}
 
 impl Signal {
     fn install() -> Result<Self> {
@@ -92,30 +113,32 @@ impl Signal {
         let action = unsafe { action.assume_init_mut() };
         action.sa_sigaction = handler as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-        let free = (libc::SIGRTMIN()..=libc::SIGRTMAX() - 3).rev().find(|signal| {
+        let free = (libc::SIGRTMIN()..=libc::SIGRTMAX() - 3).rev().find_map(|number| {
             let mut old = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: asks only; `old` is a place for the answer.
-            let result = unsafe { libc::sigaction(*signal, std::ptr::null(), old.as_mut_ptr()) };
+            let result = unsafe { libc::sigaction(number, std::ptr::null(), old.as_mut_ptr()) };
             // SAFETY: zeroed, and perhaps filled in.
-            let old = unsafe { old.assume_init() };
-            // Ours stays installed if a thread did not answer.
-            result == 0 && (old.sa_sigaction == libc::SIG_DFL || old.sa_sigaction == action.sa_sigaction)
+            let old = unsafe { old.assume_init() }.sa_sigaction;
+            let is_awaited = old == action.sa_sigaction;
+            (result == 0 && (old == libc::SIG_DFL || is_awaited)).then_some(Self { number, is_awaited })
         });
         let Some(signal) = free else {
             return Err(ExecutorError::NoFixedTls { why: "the program uses all realtime signals".into() });
         };
         // SAFETY: the handler does only what a signal handler may.
-        if unsafe { libc::sigaction(signal, &raw const *action, null_mut()) } == 0 {
-            Ok(Self(signal))
+        if unsafe { libc::sigaction(signal.number, &raw const *action, null_mut()) } == 0 {
+            Ok(signal)
         } else {
             Err(system_error("sigaction", "bringing thread-local storage up to date"))
         }
     }
 
-    /// Undoes `install`. Only if no thread may still get the signal, which would then end the process.
+    /// Undoes `install` after all threads have answered. A signal that came later would end the process.
     fn uninstall(self) {
-        // SAFETY: the default action, as it was before.
-        unsafe { libc::signal(self.0, libc::SIG_DFL) };
+        if !self.is_awaited {
+            // SAFETY: the default action, as it was before.
+            unsafe { libc::signal(self.number, libc::SIG_DFL) };
+        }
     }
 
     /// Has `threads` write, and waits until they have.
@@ -137,7 +160,7 @@ impl Signal {
     }
 
     fn send_and_wait(&self, threads: &[Target]) -> Result<()> {
-        let mut pending: Vec<&Target> = threads.iter().filter(|target| send(target.thread, self.0)).collect();
+        let mut pending: Vec<&Target> = threads.iter().filter(|target| send(target.thread, self.number)).collect();
         let start = Instant::now();
         loop {
             let waited = start.elapsed();
@@ -147,8 +170,8 @@ impl Signal {
             }
             let Some(Target { thread, .. }) = pending.first() else { return Ok(()) };
             if waited > PATIENCE {
-                let name = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap_or_default();
-                let (name, signal) = (name.trim_end(), self.0);
+                let name = std::fs::read_to_string(format!("{TASKS}/{thread}/comm")).unwrap_or_default();
+                let (name, signal) = (name.trim_end(), self.number);
                 let why = format!("thread {thread} ({name}) does not take signal {signal} to update its storage");
                 return Err(ExecutorError::NoFixedTls { why });
             }
@@ -167,7 +190,7 @@ fn send(thread: libc::pid_t, signal: c_int) -> bool {
 
 /// Whether a thread will still run. One that has ended stays listed if it was the process's first.
 fn is_alive(thread: libc::pid_t) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("{TASKS}/{thread}/stat")) else { return false };
     // `id (name) state ...`, and a name may contain anything.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, None | Some('Z' | 'X'))

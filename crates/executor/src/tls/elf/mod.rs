@@ -1,6 +1,6 @@
 //! Thread-local storage as in "ELF Handling For Thread-Local Storage" (Ulrich Drepper), x86-64, below glibc.
 //!
-//! A block is at a fixed offset from the thread pointer, in a reserve within our own static TLS ([`reserve`]), or it is
+//! A block is at a fixed offset from the thread pointer, in a reserve within our own static TLS ([`mod@reserve`]), or it is
 //! allocated for each thread that asks for it ([`modules`]). [`thread`] is what each thread has; [`descriptor`] the
 //! functions behind TLS descriptors.
 
@@ -19,7 +19,8 @@ use self::reserve::Fixed;
 pub(crate) use self::thread::take_destructor;
 use crate::{ExecAddr, ExecutorError, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, lock};
 
-/// Larger blocks go to the reserve only if they have to.
+/// Larger blocks go to the reserve only if they have to. So do all while there are other threads, which would have to
+/// be interrupted to get the initial content; threads that take no signals would make it impossible.
 const SMALL: u64 = 4096;
 
 const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: "thread-local block" };
@@ -64,7 +65,7 @@ pub(crate) fn reserve(owner: u32, request: TlsRequest) -> Result<TlsBlock> {
     }
     let fixed = if fixed_offset {
         Some(reserve::take(size, align)?)
-    } else if size <= SMALL {
+    } else if size <= SMALL && handshake::is_only_thread() {
         reserve::take(size, align).ok()
     } else {
         None
@@ -112,7 +113,10 @@ pub(crate) fn runtime_function(function: RuntimeFunction) -> Option<ExecAddr> {
     let address = match function {
         RuntimeFunction::TlsGetAddr => thread::tls_get_addr as *const () as u64,
         RuntimeFunction::TlsDescriptorFixed => descriptor::fixed as *const () as u64,
-        RuntimeFunction::TlsDescriptorDynamic => descriptor::dynamic as *const () as u64,
+        RuntimeFunction::TlsDescriptorDynamic => {
+            descriptor::prepare();
+            descriptor::dynamic as *const () as u64
+        }
         RuntimeFunction::CxaThreadAtexit => thread::cxa_thread_atexit as *const () as u64,
         _ => return None,
     };

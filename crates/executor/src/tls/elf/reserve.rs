@@ -45,8 +45,8 @@ thread_local! {
     };
 }
 
-/// Found when first needed.
-static RESERVE: Mutex<Option<Reserve>> = Mutex::new(None);
+/// Found when first needed, or found to be of no use.
+static RESERVE: Mutex<Option<Result<Reserve>>> = Mutex::new(None);
 
 #[derive(Debug)]
 struct Reserve {
@@ -99,11 +99,15 @@ impl Reserve {
 }
 
 fn with_reserve<T>(action: impl FnOnce(&mut Reserve) -> Result<T>) -> Result<T> {
-    let mut reserve = lock(&RESERVE);
-    match &mut *reserve {
-        Some(reserve) => action(reserve),
-        None => action(reserve.insert(Reserve::find()?)),
+    match lock(&RESERVE).get_or_insert_with(Reserve::find) {
+        Ok(reserve) => action(reserve),
+        Err(error) => Err(error.clone()),
     }
+}
+
+/// Whether our static TLS is at constant offsets from the thread pointer.
+pub(super) fn is_fixed() -> bool {
+    with_reserve(|_| Ok(())).is_ok()
 }
 
 /// Takes zeroed bytes.
@@ -141,7 +145,7 @@ pub(super) fn publish(fixed: Fixed, image: &[u8]) -> Result<()> {
 
 /// Gives bytes back; they are zeroed when they are taken again.
 pub(super) fn give(fixed: Fixed) {
-    if let Some(reserve) = &mut *lock(&RESERVE) {
+    if let Some(Ok(reserve)) = &mut *lock(&RESERVE) {
         reserve.free.give(fixed.offset, fixed.size);
     }
 }

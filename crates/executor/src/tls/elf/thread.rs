@@ -30,6 +30,11 @@ pub(super) fn dynamic_module(id: ModuleId) -> u64 {
     OURS | u64::from(id.generation) << 32 | u64::from(id.slot)
 }
 
+/// The inverse of `dynamic_module`.
+fn id_of(module: u64) -> ModuleId {
+    ModuleId { slot: module as u32, generation: (module >> 32) as u32 & (u32::MAX >> 2) }
+}
+
 /// What `__tls_get_addr` is called with.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -54,8 +59,7 @@ pub(super) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 
         return unsafe { __tls_get_addr(index) };
     }
     let start = if module & FIXED == 0 {
-        let id = ModuleId { slot: module as u32, generation: (module >> 32) as u32 & (u32::MAX >> 2) };
-        dynamic_block(id)
+        dynamic_block(module)
     } else {
         let thread_offset = (module << 2).cast_signed() >> 2;
         thread_pointer().wrapping_add_signed(thread_offset) as *mut u8
@@ -63,25 +67,56 @@ pub(super) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 
     start.wrapping_add(offset as usize)
 }
 
-#[derive(Debug, Default)]
-struct Thread {
+/// The parts that [`super::descriptor`] reads are in C's layout.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Thread {
+    /// Address and length of `blocks`.
+    pub(super) table: *const Cached,
+    pub(super) table_len: usize,
     /// Indexed by slot.
-    blocks: Vec<Option<Cached>>,
+    blocks: Vec<Cached>,
     /// Called last first.
     destructors: Vec<(ImageId, Registered)>,
     /// Whether the C library will call `run_destructors`.
     hooked: bool,
 }
 
+/// Where the thread's block of a module is.
 #[derive(Clone, Copy, Debug)]
-struct Cached {
-    generation: u32,
-    start: *mut u8,
+#[repr(C)]
+pub(super) struct Cached {
+    /// The module's number; zero if there is none.
+    pub(super) module: u64,
+    pub(super) start: *mut u8,
+}
+
+impl Thread {
+    fn new() -> Self {
+        let blocks = Vec::new();
+        Self { table: blocks.as_ptr(), table_len: 0, blocks, destructors: Vec::new(), hooked: false }
+    }
+
+    fn remember(&mut self, slot: usize, block: Cached) {
+        if self.blocks.len() <= slot {
+            self.blocks.resize(slot + 1, Cached { module: 0, start: null_mut() });
+        }
+        if let Some(entry) = self.blocks.get_mut(slot) {
+            *entry = block;
+        }
+        self.table = self.blocks.as_ptr();
+        self.table_len = self.blocks.len();
+    }
 }
 
 thread_local! {
     /// Null before the thread's first need, and after its end.
     static THREAD: Cell<*mut Thread> = const { Cell::new(null_mut()) };
+}
+
+/// Where the calling thread's pointer to its record is.
+pub(super) fn place_of_thread() -> u64 {
+    THREAD.with(|place| place.as_ptr() as u64)
 }
 
 /// Calls `action` with the thread's record, if it has one. `action` must not run user code, which might come back here.
@@ -103,7 +138,7 @@ fn with_thread<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
             let result = unsafe { libc::pthread_key_create(&raw mut key, Some(thread_ends)) };
             (result == 0).then_some(key)
         });
-        let thread = Box::into_raw(Box::<Thread>::default());
+        let thread = Box::into_raw(Box::new(Thread::new()));
         THREAD.set(thread);
         if let Some(key) = key {
             // SAFETY: the key was made above and is never deleted. If there is no memory, the record is not freed.
@@ -114,30 +149,24 @@ fn with_thread<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
 }
 
 /// The calling thread's block. The way that is taken all but once takes no lock.
-fn dynamic_block(id: ModuleId) -> *mut u8 {
-    let slot = id.slot as usize;
-    let known = with_existing(|thread| match thread.blocks.get(slot) {
-        Some(Some(cached)) if cached.generation == id.generation => Some(cached.start),
+fn dynamic_block(module: u64) -> *mut u8 {
+    let known = with_existing(|thread| match thread.blocks.get(id_of(module).slot as usize) {
+        Some(cached) if cached.module == module => Some(cached.start),
         _ => None,
     });
     if let Some(Some(start)) = known {
         return start;
     }
-    new_block(id)
+    new_block(module)
 }
 
 #[cold]
-fn new_block(id: ModuleId) -> *mut u8 {
+fn new_block(module: u64) -> *mut u8 {
+    let id = id_of(module);
     with_thread(|thread| {
         let start = modules::block_of(id, &raw const *thread as usize);
-        let slot = id.slot as usize;
         if !start.is_null() {
-            if thread.blocks.len() <= slot {
-                thread.blocks.resize(slot + 1, None);
-            }
-            if let Some(entry) = thread.blocks.get_mut(slot) {
-                *entry = Some(Cached { generation: id.generation, start });
-            }
+            thread.remember(id.slot as usize, Cached { module, start });
         }
         start
     })
@@ -150,9 +179,8 @@ extern "C" fn thread_ends(thread: *mut c_void) {
     // SAFETY: the record that `with_thread` made for this thread, which nothing refers to any more.
     let thread = unsafe { Box::from_raw(thread.cast::<Thread>()) };
     let number = &raw const *thread as usize;
-    let slots = (0..).zip(&thread.blocks);
-    let ids = slots.filter_map(|(slot, cached)| cached.map(|it| ModuleId { slot, generation: it.generation }));
-    modules::remove_blocks_of(number, ids);
+    let blocks = thread.blocks.iter().filter(|cached| cached.module != 0);
+    modules::remove_blocks_of(number, blocks.map(|cached| id_of(cached.module)));
 }
 
 /// `__cxa_thread_atexit` for linked code.

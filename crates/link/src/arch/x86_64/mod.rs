@@ -126,6 +126,7 @@ impl Kind {
 
     /// Size of the field in bytes.
     #[must_use]
+    #[inline]
     pub const fn width(self) -> u64 {
         match self {
             Self::TlsDescriptorCall => 0,

@@ -107,7 +107,10 @@ fn leb128(data: &mut &[u8]) -> Option<(u64, u32, bool)> {
 mod tests {
     use super::*;
 
-    fn check(data: &[u8], expected: &[Option<(u64, u32, u32, Option<i64>)>]) {
+    /// Offset, symbol, type, addend.
+    type Entry = (u64, u32, u32, Option<i64>);
+
+    fn check(data: &[u8], expected: &[Option<Entry>]) {
         let entries: Vec<_> =
             Crel::parse(data).map(|entry| entry.map(|of| (of.offset, of.symbol, of.kind, of.addend))).collect();
         assert_eq!(entries, expected);

@@ -103,7 +103,8 @@ impl<'a> File<'a> {
             return Err(self.malformed("ELF header: the section header table reaches beyond the end of the file"));
         };
         let names = match headers.get(names as usize) {
-            Some(_) if names == 0 => &[],
+            // Without a table of names, all names are the empty one.
+            Some(_) if names == 0 => &[0],
             Some(header) => self.range(header).ok_or_else(|| self.malformed("table of section names"))?.1,
             None => return Err(self.malformed(format_args!("ELF header: section {names} of names does not exist"))),
         };
@@ -204,7 +205,9 @@ fn why_not_linkable(header: &[u8; FILE_HEADER_SIZE]) -> Option<String> {
     let half = |at| if big_endian { u16::from_be_bytes(field(header, at)) } else { u16_at(header, at) };
     let (kind, machine) = (half(16), half(18));
     let machine_name = machine_name(machine).map_or_else(|| format!("machine {machine}"), str::to_string);
-    if class != elf::ELFCLASS64.0 {
+    if class != elf::ELFCLASS64.0 && machine == elf::EM_X86_64.0 {
+        Some("an object for the x32 ABI, not for x86-64 with 64-bit addresses".into())
+    } else if class != elf::ELFCLASS64.0 {
         Some(format!("an object for a 32-bit target ({machine_name}), not for x86-64"))
     } else if big_endian {
         Some(format!("a big-endian object ({machine_name}), not for x86-64"))
@@ -294,4 +297,36 @@ pub(super) fn u32_at(structure: &[u8], at: usize) -> u32 {
 #[inline]
 pub(super) fn u64_at(structure: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(field(structure, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_end_at_the_first_zero() {
+        let mut table = b"a\0abcdefg\0abcdefgh\0\x01\x80\xff\0last name".to_vec();
+        let check = |table: &[u8], offset, expected: Option<&[u8]>| assert_eq!(string(table, offset), expected);
+        check(&table, 0, Some(b"a"));
+        check(&table, 1, Some(b""));
+        check(&table, 2, Some(b"abcdefg"));
+        check(&table, 10, Some(b"abcdefgh"));
+        check(&table, 12, Some(b"cdefgh"));
+        check(&table, 19, Some(b"\x01\x80\xff"));
+        check(&table, 23, None);
+        check(&table, 32, None);
+        check(&table, 33, None);
+        check(&table, u32::MAX, None);
+        table.push(0);
+        check(&table, 23, Some(b"last name"));
+    }
+
+    #[test]
+    fn no_file_is_too_short_to_be_refused() {
+        for len in 0..64 {
+            let source = Source::new("short.o", vec![0x7f; len]);
+            let error = File::parse(&source).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some("short.o: malformed ELF header: the file ends inside it"));
+        }
+    }
 }

@@ -44,3 +44,40 @@ fn priority(suffix: &[u8]) -> u32 {
 fn reversed(priority: u32) -> u32 {
     if priority == WITHOUT_PRIORITY { priority } else { 65535u32.saturating_sub(priority) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use InitializerOrder::{Fini, Init, Preinit};
+
+    fn check(name: &str, kind: SectionType, expected: Option<(InitializerOrder, bool)>) {
+        assert_eq!(order(name.as_bytes(), kind), expected, "{name}");
+    }
+
+    #[test]
+    fn names_decide() {
+        check(".init_array", elf::SHT_PROGBITS, Some((Init(65536), false)));
+        check(".init_array.00099", elf::SHT_PROGBITS, Some((Init(99), false)));
+        check(".init_array.later", elf::SHT_PROGBITS, Some((Init(65536), false)));
+        check(".fini_array.3", elf::SHT_PROGBITS, Some((Fini(3), true)));
+        check(".preinit_array", elf::SHT_PROGBITS, Some((Preinit, false)));
+        check(".init_arrays", elf::SHT_PROGBITS, None);
+        check(".text", elf::SHT_PROGBITS, None);
+    }
+
+    #[test]
+    fn types_decide_where_names_do_not() {
+        check(".mine", elf::SHT_INIT_ARRAY, Some((Init(65536), false)));
+        check(".mine", elf::SHT_FINI_ARRAY, Some((Fini(65536), true)));
+        check(".mine", elf::SHT_PREINIT_ARRAY, Some((Preinit, false)));
+    }
+
+    #[test]
+    fn priorities_of_ctors_count_down() {
+        check(".ctors.65535", elf::SHT_PROGBITS, Some((Init(0), true)));
+        check(".ctors.00001", elf::SHT_PROGBITS, Some((Init(65534), true)));
+        check(".ctors.99999", elf::SHT_PROGBITS, Some((Init(0), true)));
+        check(".ctors", elf::SHT_PROGBITS, Some((Init(65536), true)));
+        check(".dtors.65534", elf::SHT_PROGBITS, Some((Fini(1), false)));
+    }
+}

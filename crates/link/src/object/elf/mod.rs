@@ -1,8 +1,8 @@
 //! ELF relocatable objects.
 //!
 //! What is odd: one section header table describes program bytes, symbols, relocations and strings alike, and refers
-//! from one to the other by number, so everything is read in the order in which it is referred to: headers ([`file`]),
-//! blocks ([`sections`]), symbols ([`symbols`]), edges ([`relocations`]), then what lies across them ([`groups`], unwind
+//! from one to the other by number, so everything is read in the order in which it is referred to: headers (`file`),
+//! blocks (`sections`), symbols (`symbols`), edges (`relocations`), then what lies across them (`groups`, unwind
 //! records). A [`SymbolId`](crate::graph::SymbolId) of the graph is the symbol's index in the file.
 //!
 //! Follows: System V ABI (gABI), chapters "Object Files" and "Sections"; "Linux Standard Base, Core", chapter

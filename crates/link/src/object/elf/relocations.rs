@@ -4,7 +4,7 @@ use object::elf;
 
 use super::crel::Crel;
 use super::file::{File, Section, u32_at, u64_at};
-use super::sections::Blocks;
+use super::sections::{Blocks, Placed};
 use super::symbols::SymbolTable;
 use super::x86_64::{self, Meaning};
 use crate::arch::x86_64::Kind;
@@ -17,6 +17,7 @@ const RELA_SIZE: usize = 24;
 const REL_SIZE: usize = 16;
 
 /// A relocation as it is in the file.
+#[derive(Clone, Copy)]
 pub(super) struct Relocation {
     /// `r_offset`: where in the section.
     pub(super) offset: u64,
@@ -64,12 +65,12 @@ pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, gr
         if section.info == 0 || file.section(section.info).is_none() {
             return Err(file.malformed_section(section, "relocations: the section they are for does not exist"));
         }
-        let Some(block) = blocks.of(section.info) else { continue };
-        let of = graph.section(graph.block(block).section);
-        if of.unwind_records {
-            last.push((section, block));
-        } else if of.lifetime != Lifetime::NoAlloc {
-            read_section(file, table, section, block, graph)?;
+        match blocks.placed(section.info) {
+            Some(Placed { block, unwind: true, .. }) => last.push((section, block)),
+            Some(Placed { block, lifetime, .. }) if lifetime != Lifetime::NoAlloc => {
+                read_section(file, table, section, block, graph)?;
+            }
+            _ => {}
         }
     }
     last.into_iter().try_for_each(|(section, block)| read_section(file, table, section, block, graph))
@@ -127,51 +128,38 @@ fn add_edges(
     let edges = std::iter::from_fn(|| {
         loop {
             let relocation = relocations.next()?;
-            match edge(relocation.as_ref(), content, symbols) {
-                Ok(Some(edge)) => return Some(edge),
-                Ok(None) => {}
-                Err(refusal) => {
-                    refused = Some((refusal, relocation));
-                    return None;
-                }
+            let edge = relocation.and_then(|relocation| edge(relocation, content, symbols));
+            if edge.is_some() {
+                return edge;
+            }
+            if relocation.is_none_or(|relocation| x86_64::meaning(relocation.kind) != Meaning::Nothing) {
+                refused = Some(relocation);
+                return None;
             }
         }
     });
     graph.add_edges(block, edges)?;
     match refused {
-        Some((refusal, Some(relocation))) => Err(refused_relocation(graph, block, &refusal, &relocation)),
-        Some((_, None)) => Err(file.malformed_section(section, "compact relocations (SHT_CREL)")),
+        Some(Some(relocation)) => Err(why_refused(graph, block, &relocation, symbols)),
+        Some(None) => Err(file.malformed_section(section, "compact relocations (SHT_CREL)")),
         None => Ok(()),
     }
 }
 
-/// Why a relocation makes no edge though it should.
-enum Refusal {
-    Unsupported,
-    Malformed(&'static str),
-}
-
-/// The edge of a relocation in a section with this content, of a file with so many symbols.
+/// The edge of a relocation in a section with this content, of a file with so many symbols; `None` if it makes none.
 #[inline]
-fn edge(relocation: Option<&Relocation>, content: &[u8], symbols: usize) -> Result<Option<Edge>, Refusal> {
-    let relocation = relocation.ok_or(Refusal::Malformed("encoding"))?;
-    let kind = match x86_64::meaning(relocation.kind) {
-        Meaning::Edge(kind) => kind,
-        Meaning::Nothing => return Ok(None),
-        Meaning::Unsupported => return Err(Refusal::Unsupported),
-    };
-    let inside = relocation.offset.checked_add(kind.width()).is_some_and(|end| end <= content.len() as u64);
-    let (Ok(offset), true) = (u32::try_from(relocation.offset), inside) else {
-        return Err(Refusal::Malformed("its field reaches beyond the end of the section"));
-    };
-    if relocation.symbol as usize >= symbols {
-        return Err(Refusal::Malformed("its symbol does not exist"));
+fn edge(relocation: Relocation, content: &[u8], symbols: usize) -> Option<Edge> {
+    let Meaning::Edge(kind) = x86_64::meaning(relocation.kind) else { return None };
+    let end = relocation.offset.checked_add(kind.width())?;
+    if end > content.len() as u64 || relocation.symbol as usize >= symbols {
+        return None;
     }
+    let offset = u32::try_from(relocation.offset).ok()?;
     let addend = match relocation.addend {
         Some(addend) => addend,
         None => implicit_addend(content, offset, kind),
     };
-    Ok(Some(Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend }))
+    Some(Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend })
 }
 
 /// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
@@ -186,12 +174,18 @@ fn implicit_addend(content: &[u8], offset: u32, kind: Kind) -> i64 {
     }
 }
 
+/// Why a relocation makes no edge though it should.
 #[cold]
-fn refused_relocation(graph: &LinkGraph, block: BlockId, refusal: &Refusal, relocation: &Relocation) -> LinkError {
+fn why_refused(graph: &LinkGraph, block: BlockId, relocation: &Relocation, symbols: usize) -> LinkError {
     let site = graph.site(block, relocation.offset);
     let name = x86_64::name(relocation.kind);
-    match refusal {
-        Refusal::Unsupported => LinkError::Unsupported { site, what: format!("relocation {name}") },
-        Refusal::Malformed(what) => LinkError::Malformed { site, what: format!("relocation {name}: {what}") },
+    if x86_64::meaning(relocation.kind) == Meaning::Unsupported {
+        return LinkError::Unsupported { site, what: format!("relocation {name}") };
     }
+    let why = if relocation.symbol as usize >= symbols {
+        "its symbol does not exist"
+    } else {
+        "its field reaches beyond the end of the section"
+    };
+    LinkError::Malformed { site, what: format!("relocation {name}: {why}") }
 }

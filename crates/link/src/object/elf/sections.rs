@@ -14,31 +14,50 @@ const WRITTEN_BY_LINKER: [&[u8]; 8] =
 
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
-    by_section: Vec<Option<BlockId>>,
-    unwind: Vec<BlockId>,
+    by_section: Vec<Option<Placed>>,
+}
+
+/// The block of a section.
+#[derive(Clone, Copy)]
+pub(super) struct Placed {
+    /// The block.
+    pub(super) block: BlockId,
+    /// What its section says.
+    pub(super) lifetime: Lifetime,
+    /// It holds unwind records.
+    pub(super) unwind: bool,
 }
 
 impl Blocks {
+    /// Where a section went; `None` for sections that are not linked.
+    #[inline]
+    pub(super) fn placed(&self, section: u32) -> Option<Placed> {
+        self.by_section.get(section as usize).copied().flatten()
+    }
+
     /// The block that holds a section; `None` for sections that are not linked.
     pub(super) fn of(&self, section: u32) -> Option<BlockId> {
-        self.by_section.get(section as usize).copied().flatten()
+        self.placed(section).map(|placed| placed.block)
     }
 
     /// The blocks of unwind records.
     pub(super) fn unwind(&self) -> impl Iterator<Item = BlockId> {
-        self.unwind.iter().copied()
+        self.by_section.iter().flatten().filter(|placed| placed.unwind).map(|placed| placed.block)
     }
 }
 
 /// Makes a block of every section that is linked.
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
-    let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()), unwind: Vec::new() };
+    let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
     for section in &file.sections {
-        let block = match placement(file, section)? {
-            Some((protection, lifetime)) => Some(add_block(file, section, protection, lifetime, graph, &mut blocks)?),
+        let placed = match placement(file, section)? {
+            Some((protection, lifetime)) => {
+                let block = add_block(file, section, protection, lifetime, graph)?;
+                Some(Placed { block, lifetime, unwind: graph.section(graph.block(block).section).unwind_records })
+            }
             None => None,
         };
-        blocks.by_section.push(block);
+        blocks.by_section.push(placed);
     }
     for (index, section) in file.numbered() {
         if section.has(elf::SHF_LINK_ORDER)
@@ -61,7 +80,6 @@ fn add_block(
     protection: Protection,
     lifetime: Lifetime,
     graph: &mut LinkGraph,
-    blocks: &mut Blocks,
 ) -> Result<BlockId> {
     let id = graph.add_section(&section.name(), protection, lifetime)?;
     let content = if section.kind == elf::SHT_NOBITS { Content::Zeros } else { Content::Source(section.range.clone()) };
@@ -74,7 +92,6 @@ fn add_block(
             return Err(file.malformed_section(section, "section: unwind records without content"));
         }
         graph.set_unwind_records(id);
-        blocks.unwind.push(block);
     }
     if is_c_identifier(section.name) {
         graph.set_contiguous(id);

@@ -5,7 +5,7 @@ use object::elf;
 use object::elf::{SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
 
 use super::file::{File, Section, field, string, u16_at, u32_at, u64_at};
-use super::sections::Blocks;
+use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
 use crate::graph::{
     BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
@@ -165,13 +165,17 @@ impl Reader<'_, '_> {
         if !matches!(entry.kind.0, 0..=3 | 5 | 6 | 10) {
             return Err(self.unsupported(name, format_args!("symbol type {}", entry.kind.0)));
         }
-        let (definition, linkage) = match entry.section {
-            elf::SHN_UNDEF => (Definition::External, Linkage::Strong),
-            elf::SHN_ABS => (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong),
-            elf::SHN_COMMON | SHN_X86_64_LCOMMON => (self.common(name, entry)?, Linkage::Common),
+        let is_variable = entry.kind == elf::STT_TLS;
+        let (definition, linkage, thread_local) = match entry.section {
+            elf::SHN_UNDEF => (Definition::External, Linkage::Strong, is_variable),
+            elf::SHN_ABS => (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong, false),
+            elf::SHN_COMMON | SHN_X86_64_LCOMMON => (self.common(name, entry)?, Linkage::Common, is_variable),
             _ => match self.table.section_of(index, entry) {
                 Some(section) => match self.defined(name, entry, section)? {
-                    Some(definition) => (definition, Linkage::Strong),
+                    Some(placed) => {
+                        let definition = Definition::Defined { block: placed.block, offset: entry.value };
+                        (definition, Linkage::Strong, placed.lifetime == Lifetime::ThreadLocal)
+                    }
                     None => return Ok(unnamed_absolute(entry.value)),
                 },
                 None if entry.section == elf::SHN_XINDEX => {
@@ -208,28 +212,25 @@ impl Reader<'_, '_> {
             },
             live: false,
             callable: indirect || entry.kind == elf::STT_FUNC,
-            thread_local: match definition {
-                Definition::Defined { block, .. } => self.is_thread_local(block),
-                Definition::External => entry.kind == elf::STT_TLS,
-                Definition::Absolute(_) => false,
-            },
+            thread_local,
             indirect: indirect && !external,
         })
     }
 
-    /// The place of a symbol in a section; `None` if the section is not linked.
-    fn defined(&self, name: &[u8], entry: &Entry, index: u32) -> Result<Option<Definition>> {
+    /// Where the section of a symbol went; `None` if it is not linked.
+    #[inline]
+    fn defined(&self, name: &[u8], entry: &Entry, index: u32) -> Result<Option<Placed>> {
         let Some(section) = self.file.section(index) else {
             return Err(self.malformed(name, format_args!("its section {index} does not exist")));
         };
-        let Some(block) = self.blocks.of(index) else { return Ok(None) };
+        let Some(placed) = self.blocks.placed(index) else { return Ok(None) };
         if entry.value > section.size {
             return Err(self.malformed(name, format_args!("it lies beyond the end of section {}", section.name())));
         }
-        if entry.kind == elf::STT_TLS && !self.is_thread_local(block) {
+        if entry.kind == elf::STT_TLS && placed.lifetime != Lifetime::ThreadLocal {
             return Err(self.malformed(name, format_args!("it is thread-local, but section {} is not", section.name())));
         }
-        Ok(Some(Definition::Defined { block, offset: entry.value }))
+        Ok(Some(placed))
     }
 
     /// Makes a block for a common symbol, whose value is its alignment.
@@ -270,10 +271,6 @@ impl Reader<'_, '_> {
             (Some(start), Ok(len)) => Ok(Name::Local { start, len }),
             _ => Err(self.malformed(name, "its name lies outside the file")),
         }
-    }
-
-    fn is_thread_local(&self, block: BlockId) -> bool {
-        self.graph.section(self.graph.block(block).section).lifetime == Lifetime::ThreadLocal
     }
 
     #[cold]

@@ -17,15 +17,11 @@ pub(super) enum Meaning {
 
 macro_rules! types {
     ($($number:literal $name:literal $meaning:expr,)*) => {
-        /// What a relocation type asks for.
-        #[inline]
-        pub(super) fn meaning(kind: u32) -> Meaning {
+        /// The meaning of each type, indexed by its number.
+        const MEANINGS: [Meaning; 52] = {
             use Meaning::{Edge, Nothing, Unsupported};
-            match kind {
-                $($number => $meaning,)*
-                _ => Unsupported,
-            }
-        }
+            [$($meaning,)*]
+        };
 
         /// The name of a relocation type, or its number.
         pub(super) fn name(kind: u32) -> String {
@@ -35,6 +31,12 @@ macro_rules! types {
             }
         }
     };
+}
+
+/// What a relocation type asks for.
+#[inline]
+pub(super) fn meaning(kind: u32) -> Meaning {
+    MEANINGS.get(kind as usize).copied().unwrap_or(Meaning::Unsupported)
 }
 
 types! {
