@@ -339,7 +339,7 @@ impl Placed {
             for (order, unit, array) in initializers(&placed, inputs, units) {
                 let run = InitializerRun { order, unit, array };
                 match order {
-                    InitializerOrder::Fini(_) => dylib.terminators.push(run),
+                    InitializerOrder::Fini(_) => dylib.pending_terminators.push(run),
                     InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
                 }
             }

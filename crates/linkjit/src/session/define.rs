@@ -27,12 +27,12 @@ enum Verdict {
     Conflicts,
 }
 
-fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64) -> Verdict {
+fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool) -> Verdict {
     match (new, old.linkage) {
         (Linkage::Strong, Linkage::Strong) => Verdict::Conflicts,
         (Linkage::Weak, _) | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
         (Linkage::Common, Linkage::Common) if new_size <= old_size => Verdict::Yields,
-        _ if old.address.is_some() => match new {
+        _ if linked => match new {
             // A linked weak definition serves a tentative one of no more than its size as well.
             Linkage::Common if new_size <= old_size => Verdict::Yields,
             _ => Verdict::Conflicts,
@@ -57,11 +57,18 @@ impl State {
         self.yield_groups(dylib, &mut graph)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();
+        let mut hidden = Vec::new();
         // Two definitions of one name within a unit: the reader of the object did not object, we do.
         let mut within: HashMap<NameId, SymbolId, FixedState> = HashMap::default();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
-            let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
+            let Some(name) = of.shared_name() else { continue };
+            if of.is_external() {
+                if of.scope == Scope::Hidden {
+                    hidden.push(name);
+                }
+                continue;
+            }
             let duplicate = |first: &str| Error::Duplicate {
                 name: names.text(name).into_owned(),
                 first: first.into(),
@@ -72,7 +79,7 @@ impl State {
             }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => Verdict::New,
-                Some(old) => verdict(of.linkage, of.size, old, self.size_of(old)),
+                Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
                 return Err(duplicate(&self.definer(dylib, name)));
@@ -81,6 +88,13 @@ impl State {
         }
 
         let mut replaced = Vec::new();
+        for name in hidden {
+            let dylib = self.dylib_mut(dylib)?;
+            dylib.hidden.insert(name);
+            if let Some(entry) = dylib.symbols.get_mut(&name) {
+                entry.scope = entry.scope.max(Scope::Hidden);
+            }
+        }
         let mut defined = Vec::with_capacity(verdicts.len());
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
@@ -113,6 +127,7 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
+            let scope = if self.dylib(dylib)?.hidden.contains(&name) { scope.max(Scope::Hidden) } else { scope };
             let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
             defined.push(name);
@@ -191,7 +206,7 @@ impl State {
         names: &NamePool,
     ) -> Result<()> {
         if let Some(old) = self.dylib(dylib)?.symbols.get(&name).copied() {
-            match verdict(linkage, 0, &old, self.size_of(&old)) {
+            match verdict(linkage, 0, &old, self.size_of(&old), self.is_linked(&old)) {
                 Verdict::Yields => return Ok(()),
                 Verdict::Conflicts => {
                     return Err(Error::Duplicate {
@@ -226,6 +241,17 @@ impl State {
             Some(DefinedBy::Alias(..)) => "an alias".into(),
             Some(DefinedBy::Outside) | None => "an address".into(),
         }
+    }
+
+    /// Whether a definition may be in use. An absolute one has its address from the beginning.
+    fn is_linked(&self, entry: &Entry) -> bool {
+        let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
+        let started = |unit| self.units.get(&unit).is_some_and(|unit| unit.started);
+        entry.address.is_some()
+            && match entry.by {
+                DefinedBy::Unit(unit, _) => started(unit) || !self.symbol_of(entry).is_some_and(absolute),
+                _ => true,
+            }
     }
 
     fn size_of(&self, entry: &Entry) -> u64 {
@@ -326,6 +352,7 @@ impl State {
             }
             dylib.groups.retain(|_, owner| owner != id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
+            dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
         }
     }

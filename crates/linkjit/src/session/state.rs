@@ -93,16 +93,13 @@ pub(crate) struct Allocation {
     pub(crate) tls: Option<TlsId>,
 }
 
-/// An initializer array that was linked and not run yet.
+/// An initializer or terminator array that was linked and not run yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InitializerRun {
     pub(crate) order: InitializerOrder,
     pub(crate) unit: UnitId,
     pub(crate) array: PointerArray,
 }
-
-/// A terminator array of a linked unit.
-pub(crate) type Terminator = InitializerRun;
 
 /// A JITDylib.
 #[derive(Debug)]
@@ -111,6 +108,8 @@ pub(crate) struct DylibState {
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
     /// COMDAT groups by signature, and whose is kept.
     pub(crate) groups: HashMap<NameId, UnitId, FixedState>,
+    /// Names that some object refers to as hidden, which makes their definitions here hidden.
+    pub(crate) hidden: HashSet<NameId, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
@@ -123,7 +122,10 @@ pub(crate) struct DylibState {
     /// Where contiguous sections are, newest last, for boundary symbols of later batches.
     pub(crate) sections: HashMap<String, ExecRange, FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
-    pub(crate) terminators: Vec<Terminator>,
+    /// Terminators of objects whose initializers were not run yet.
+    pub(crate) pending_terminators: Vec<InitializerRun>,
+    /// Those to be run at close.
+    pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
 }
@@ -164,6 +166,7 @@ impl State {
             name: name.into(),
             symbols: HashMap::default(),
             groups: HashMap::default(),
+            hidden: HashSet::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
@@ -174,6 +177,7 @@ impl State {
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
+            pending_terminators: Vec::new(),
             terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
