@@ -272,7 +272,7 @@ impl Batch<'_> {
             return Ok(range);
         }
         let state = self.session.state();
-        Ok(state.dylib(dylib)?.sections.get(name).copied().unwrap_or_default())
+        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
 
     /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
@@ -334,7 +334,9 @@ impl Placed {
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
-            let sections = placed.layout.contiguous(placed.bases).map(|(name, range)| (name.to_owned(), range));
+            let tracker = placed.domain.tracker;
+            let sections = placed.layout.contiguous(placed.bases);
+            let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));
             dylib.sections.extend(sections);
             for (order, unit, array) in initializers(&placed, inputs, units) {
                 let run = InitializerRun { order, unit, array };

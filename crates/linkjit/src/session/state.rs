@@ -119,8 +119,8 @@ pub(crate) struct DylibState {
     pub(crate) entries: SharedEntries,
     /// Memory of what belongs to no tracker: shared entries.
     pub(crate) own_allocations: Vec<Allocation>,
-    /// Where contiguous sections are, newest last, for boundary symbols of later batches.
-    pub(crate) sections: HashMap<String, ExecRange, FixedState>,
+    /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
+    pub(crate) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
     /// Terminators of objects whose initializers were not run yet.
     pub(crate) pending_terminators: Vec<InitializerRun>,
