@@ -293,7 +293,8 @@ impl Batch<'_> {
             let context = FixupContext { names: self.session.name_pool(), got_base, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
-                write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)?;
+                write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)
+                    .map_err(|error| self.blame(error))?;
             }
             Ok(())
         });
