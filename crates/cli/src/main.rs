@@ -1,31 +1,43 @@
-//! tmp
-fn main() {
-    let jit = linkjit::Jit::host().unwrap();
-    let mut args = std::env::args().skip(1);
-    for a in args.by_ref() {
-        if a.ends_with(".a") {
-            jit.add_archive(&a).unwrap()
-        } else if a.ends_with(".so") {
-            jit.add_library(&a).unwrap()
-        } else if a.ends_with(".o") {
-            jit.add_object_file(&a).unwrap_or_else(|e| {
-                println!("{e}");
-                std::process::exit(1)
-            })
-        } else {
-            jit.add_source_file(&a).unwrap()
-        }
-    }
-    let r = unsafe { jit.run_main("main", &["x".into()]) };
-    match r {
-        Ok(c) => {
-            eprintln!("{:?}", jit.statistics());
-            unsafe { jit.close().unwrap() };
-            std::process::exit(c)
-        }
-        Err(e) => {
-            println!("{e}");
-            std::process::exit(1)
-        }
-    }
+//! The `linkjit` command: runs objects, libraries and sources in its own process, and shows what is in them.
+//!
+//! It stands on the library `linkjit` alone. `args` says what can be asked for, `run` and `graph` do it, `report`
+//! tells people and programs how it went.
+
+#![cfg_attr(not(test), no_main)]
+
+mod args;
+mod graph;
+mod inputs;
+mod progress;
+mod report;
+mod run;
+mod script;
+mod search;
+
+use std::ffi::{c_char, c_int};
+
+use args::{Command, Invocation};
+use report::Reporter;
+
+const FAILURE: c_int = 1;
+
+/// The process's own `main`, not one behind Rust's runtime, which changes what a program can see of its process: it
+/// ignores SIGPIPE, handles SIGSEGV, and catches exceptions, so that `std::terminate` would never hear of those that
+/// the program does not catch.
+// SAFETY: this is the symbol, and the type, that the system's start-up code expects; no other crate defines it.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
+    let invocation = match Invocation::of_process() {
+        Ok(invocation) => invocation,
+        Err(code) => return code,
+    };
+    let reporter = Reporter::new(invocation.json);
+    let done = match invocation.command {
+        Command::Run(options) => run::run(&options, &reporter),
+        Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),
+    };
+    done.unwrap_or_else(|failures| {
+        reporter.failures(&failures);
+        FAILURE
+    })
 }

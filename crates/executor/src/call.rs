@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     vector: usize,
 }
 
-/// The arguments of the program: those of the last `main` that was called, else those of this process.
+/// The arguments of the program: those that were set last, else those of this process.
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
 impl Arguments {
@@ -34,7 +34,7 @@ impl Arguments {
         Ok(Self { count, vector: vector.leak().as_mut_ptr() as usize })
     }
 
-    /// What initializers are called with.
+    /// What initializers and `main` are called with.
     pub(crate) fn of_program() -> Result<Self> {
         let mut program = lock(&PROGRAM);
         if let Some(arguments) = *program {
@@ -57,16 +57,22 @@ impl Arguments {
     }
 }
 
-/// Calls `main(argc, argv, envp)`; `args` begin with the program's name.
+/// Sets the arguments of the program; they begin with its name.
+pub(crate) fn set_arguments(args: &[String]) -> Result<()> {
+    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
+    *lock(&PROGRAM) = Some(arguments);
+    Ok(())
+}
+
+/// Calls `main(argc, argv, envp)`.
 ///
 /// # Safety
 /// `main` must be the address of such a function, sound to call now.
-pub(crate) unsafe fn call_main(main: ExecAddr, args: &[String]) -> Result<i32> {
+pub(crate) unsafe fn call_main(main: ExecAddr) -> Result<i32> {
     if main.is_null() {
         return Err(ExecutorError::Invalid { what: "address of main: null".into() });
     }
-    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
-    *lock(&PROGRAM) = Some(arguments);
+    let arguments = Arguments::of_program()?;
     // SAFETY: the caller vouches for it.
     Ok(unsafe { arguments.pass_to(main) })
 }

@@ -126,8 +126,12 @@ impl Executor for InProcess {
         Some(ExecAddr(address))
     }
 
-    unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32> {
+    fn set_arguments(&self, args: &[String]) -> Result<()> {
+        call::set_arguments(args)
+    }
+
+    unsafe fn call_main(&self, main: ExecAddr) -> Result<i32> {
         // SAFETY: the caller vouches for `main`.
-        unsafe { call::call_main(main, args) }
+        unsafe { call::call_main(main) }
     }
 }

@@ -35,12 +35,14 @@ struct Image {
     /// The executor that opened it.
     owner: u32,
     handle: Option<ExecAddr>,
-    /// Called last first.
-    at_exit: Vec<Registered>,
+    /// Called last first; each with its place among what all images have.
+    at_exit: Vec<(u64, Registered)>,
     /// Called last first.
     at_quick_exit: Vec<Registered>,
     /// What is left to call, first first.
     terminators: Vec<PointerArray>,
+    /// The place of the terminators: when the image was first initialized.
+    initialized: u64,
     closing: bool,
 }
 
@@ -50,6 +52,8 @@ struct Images {
     images: BTreeMap<u32, Image>,
     by_handle: BTreeMap<u64, u32>,
     last: u32,
+    /// The last place that was given out.
+    last_place: u64,
     hooked: bool,
     hooked_quick: bool,
 }
@@ -58,6 +62,7 @@ static IMAGES: Mutex<Images> = Mutex::new(Images {
     images: BTreeMap::new(),
     by_handle: BTreeMap::new(),
     last: 0,
+    last_place: 0,
     hooked: false,
     hooked_quick: false,
 });
@@ -80,6 +85,11 @@ impl Images {
         }
     }
 
+    fn next_place(&mut self) -> u64 {
+        self.last_place += 1;
+        self.last_place
+    }
+
     /// Makes the process's exit run what is registered.
     fn hook(&mut self) {
         if !std::mem::replace(&mut self.hooked, true) {
@@ -98,6 +108,7 @@ pub(crate) fn open(owner: u32) -> ImageId {
         at_exit: Vec::new(),
         at_quick_exit: Vec::new(),
         terminators: Vec::new(),
+        initialized: 0,
         closing: false,
     };
     images.images.insert(id, image);
@@ -138,7 +149,12 @@ pub(crate) unsafe fn run_initializers(
 ) -> Result<()> {
     {
         let mut images = lock(&IMAGES);
-        images.get(id)?.terminators = terminators.iter().rev().copied().collect();
+        let place = images.next_place();
+        let image = images.get(id)?;
+        image.terminators = terminators.iter().rev().copied().collect();
+        if image.initialized == 0 {
+            image.initialized = place;
+        }
         if !terminators.is_empty() {
             images.hook();
         }
@@ -216,8 +232,8 @@ pub(crate) unsafe fn close_part(
             let mut images = lock(&IMAGES);
             let image = images.get(id)?;
             image.at_quick_exit.retain(|registered| !within(registered));
-            let last = image.at_exit.iter().rposition(within);
-            last.map(|last| image.at_exit.remove(last))
+            let last = image.at_exit.iter().rposition(|(_, registered)| within(registered));
+            last.map(|last| image.at_exit.remove(last).1)
         };
         match next {
             Some(registered) => registered.call(),
@@ -259,14 +275,26 @@ unsafe fn run_all(id: ImageId) {
             destructor.call();
             continue;
         }
-        // SAFETY: the caller vouches for the terminators' memory.
-        match unsafe { take_last(id) } {
-            Some(Last::Registered(registered)) => registered.call(),
-            // SAFETY: the caller vouches for it.
-            Some(Last::Terminator(function)) => unsafe { call_terminator(function) },
-            None => return,
+        // SAFETY: the caller vouches for what is registered.
+        if !unsafe { run_last(id) } {
+            return;
         }
     }
+}
+
+/// Calls what an image has to call next; false if there is nothing.
+///
+/// # Safety
+/// What is registered must be sound to call.
+unsafe fn run_last(id: ImageId) -> bool {
+    // SAFETY: the caller vouches for the terminators' memory.
+    match unsafe { take_last(id) } {
+        Some(Last::Registered(registered)) => registered.call(),
+        // SAFETY: the caller vouches for it.
+        Some(Last::Terminator(function)) => unsafe { call_terminator(function) },
+        None => return false,
+    }
+    true
 }
 
 /// Takes what a closing image has to call next.
@@ -276,7 +304,7 @@ unsafe fn run_all(id: ImageId) {
 unsafe fn take_last(id: ImageId) -> Option<Last> {
     let mut images = lock(&IMAGES);
     let image = images.get(id).ok()?;
-    if let Some(registered) = image.at_exit.pop() {
+    if let Some((_, registered)) = image.at_exit.pop() {
         return Some(Last::Registered(registered));
     }
     while let Some(array) = image.terminators.last_mut() {
@@ -289,11 +317,16 @@ unsafe fn take_last(id: ImageId) -> Option<Last> {
     None
 }
 
-/// The last image that has something to call.
+/// The image that has what is to be called next when the process exits: what was registered last, whatever the image,
+/// for it may use what was there before. An image's terminators count from when it was first initialized.
 fn last_with_work() -> Option<ImageId> {
     let images = lock(&IMAGES);
-    let has_work = |image: &Image| !image.at_exit.is_empty() || !image.terminators.is_empty();
-    images.images.iter().rfind(|(_, image)| has_work(image)).map(|(id, _)| ImageId(*id))
+    let place = |image: &Image| match image.at_exit.last() {
+        Some((place, _)) => Some(*place),
+        None => (!image.terminators.is_empty()).then_some(image.initialized),
+    };
+    let with_work = images.images.iter().filter_map(|(id, image)| Some((place(image)?, *id)));
+    with_work.max().map(|(_, id)| ImageId(id))
 }
 
 extern "C" fn run_at_exit() {
@@ -303,8 +336,9 @@ extern "C" fn run_at_exit() {
         os::at_exit(run_at_exit);
     }
     while let Some(id) = last_with_work() {
+        // Nothing to call means that only null terminators were left, and now are not.
         // SAFETY: images whose functions can't be called any more are closed before, as the interface demands.
-        unsafe { run_all(id) };
+        unsafe { run_last(id) };
     }
 }
 
@@ -326,8 +360,9 @@ pub(crate) fn image_with_handle(handle: *mut c_void) -> Option<ImageId> {
 /// `__cxa_atexit` for linked code.
 pub(crate) extern "C" fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     let mut images = lock(&IMAGES);
+    let place = images.next_place();
     if let Some(image) = images.with_handle(ExecAddr(handle as u64)) {
-        image.at_exit.push(Registered { function, argument });
+        image.at_exit.push((place, Registered { function, argument }));
         images.hook();
         return 0;
     }
@@ -357,7 +392,7 @@ pub(crate) extern "C-unwind" fn cxa_finalize(handle: *mut c_void) {
     loop {
         let next = lock(&IMAGES).get(id).ok().and_then(|image| image.at_exit.pop());
         match next {
-            Some(registered) => registered.call(),
+            Some((_, registered)) => registered.call(),
             None => return,
         }
     }

@@ -330,14 +330,21 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
 
-    /// Calls `main(argc, argv, envp)` and returns its result.
+    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
+    /// they are called with this process's own arguments.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
+    fn set_arguments(&self, args: &[String]) -> Result<()>;
+
+    /// Calls `main(argc, argv, envp)` and returns its result.
+    ///
+    /// # Errors
+    /// If the address is null, or the executor is gone.
     ///
     /// # Safety
     /// `main` must be the address of a function of that type that is sound to call.
-    unsafe fn call_main(&self, main: ExecAddr, args: &[String]) -> Result<i32>;
+    unsafe fn call_main(&self, main: ExecAddr) -> Result<i32>;
 }
 
 /// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.

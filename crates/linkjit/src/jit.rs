@@ -188,7 +188,8 @@ impl Jit {
         Ok(unsafe { std::mem::transmute_copy::<usize, F>(&address) })
     }
 
-    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name.
+    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name. Initializers see
+    /// the arguments, too.
     ///
     /// # Errors
     /// As [`Jit::lookup`].
@@ -196,9 +197,10 @@ impl Jit {
     /// # Safety
     /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
     pub unsafe fn run_main(&self, entry: &str, args: &[String]) -> Result<i32> {
+        self.session.executor().set_arguments(args)?;
         let main = self.lookup(entry)?;
         // SAFETY: the caller's promise.
-        Ok(unsafe { self.session.executor().call_main(main, args)? })
+        Ok(unsafe { self.session.executor().call_main(main)? })
     }
 
     /// What was linked so far.

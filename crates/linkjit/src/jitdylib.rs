@@ -233,6 +233,21 @@ impl JitDylib {
         Ok(())
     }
 
+    /// Makes this the link order: this JITDylib with all of its symbols, then `others`.
+    ///
+    /// # Errors
+    /// If one of them is closed.
+    pub fn set_link_order(&self, others: &[(Self, MatchScope)]) -> Result<()> {
+        let mut state = self.session.state();
+        let mut order = vec![(self.id, MatchScope::All)];
+        for (other, scope) in others {
+            state.dylib(other.id)?;
+            order.push((other.id, *scope));
+        }
+        state.dylib_mut(self.id)?.link_order = order;
+        Ok(())
+    }
+
     /// The addresses of names, in their order, found in this JITDylib's link order; what they need is linked. All that
     /// is missing is reported at once. Initializers are not run: see [`JitDylib::initialize`].
     ///

@@ -30,17 +30,21 @@ pub(crate) fn near_misses<'a>(name: &str, candidates: impl Iterator<Item = &'a s
     near.into_iter().take(3).map(|(_, name)| name.into()).collect()
 }
 
-/// Levenshtein's edit distance.
+/// Edit distance; two letters swapped count once (optimal string alignment).
 fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut before = vec![0; b.len() + 1];
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
         for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+            let mut least = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && x == &b[j - 1] && y == &a[i - 1] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -60,6 +64,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_recognised() {
         assert_eq!(near_misses("pritnf", ["printf", "puts", "sprintf"].into_iter()), ["printf"]);
+        assert_eq!(near_misses("mian", ["main", "man", "mine"].into_iter()), ["main", "man"]);
         assert_eq!(near_misses("x", ["zebra"].into_iter()), Vec::<String>::new());
     }
 }

@@ -134,7 +134,13 @@ pub(crate) fn open_library(path: &Path, global: bool) -> Result<usize> {
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
     // SAFETY: the name is a C string. The library's initializers run: who asks for a library asks for that.
     let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
-    if handle.is_null() { Err(failure(loader_error())) } else { Ok(handle as usize) }
+    if !handle.is_null() {
+        return Ok(handle as usize);
+    }
+    let message = loader_error();
+    // The loader begins with the file, mostly; the error names it already.
+    let file = format!("{}: ", path.display());
+    Err(failure(message.strip_prefix(&file).map(str::to_owned).unwrap_or(message)))
 }
 
 /// What the loader says about its last failure on this thread.

@@ -332,14 +332,16 @@ impl Placed {
             let entries = &mut state.dylib_mut(dylib)?.entries;
             entries.extend(symbols.into_iter().map(|(key, symbol)| (key, graph.address(symbol))));
         }
+        state.statistics.windows += self.windows.len() as u64;
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
+            let arrays = initializers(&placed, inputs, units, state);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             let tracker = placed.domain.tracker;
             let sections = placed.layout.contiguous(placed.bases);
             let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));
             dylib.sections.extend(sections);
-            for (order, unit, array) in initializers(&placed, inputs, units) {
+            for (order, unit, array) in arrays {
                 let run = InitializerRun { order, unit, array };
                 match order {
                     InitializerOrder::Fini(_) => dylib.pending_terminators.push(run),
@@ -410,30 +412,27 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain that were placed just now, in link order.
-fn initializers<'a>(
-    placed: &'a PlacedDomain,
-    inputs: &'a [Input],
-    units: &'a [Option<UnitId>],
-) -> impl Iterator<Item = (InitializerOrder, UnitId, PointerArray)> + 'a {
-    let just_placed: std::collections::HashSet<_> = placed.layout.placed().collect();
-    placed.domain.members.iter().flat_map(move |&member| {
+/// The initializer and terminator arrays of a domain, in link order. All of a unit's are placed when anything of it is.
+fn initializers(
+    placed: &PlacedDomain,
+    inputs: &[Input],
+    units: &[Option<UnitId>],
+    state: &State,
+) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
+    let mut arrays = Vec::new();
+    for &member in &placed.domain.members {
+        let Some(unit) = units[member as usize] else { continue };
+        if state.units.get(&unit).is_none_or(|unit| unit.started) {
+            continue;
+        }
         let graph = &inputs[member as usize].graph;
-        let unit = units[member as usize];
-        let just_placed = &just_placed;
-        let of_member: Vec<_> = graph
-            .initializers()
-            .iter()
-            .filter(|run| just_placed.contains(&(member, run.block)))
-            .filter_map(|run| {
-                let block = graph.block(run.block);
-                let count = block.size / graph.arch().pointer_size();
-                let array = PointerArray { address: block.address, count, backwards: run.backwards };
-                Some((run.order, unit?, array))
-            })
-            .collect();
-        of_member
-    })
+        for run in graph.initializers() {
+            let block = graph.block(run.block);
+            let count = block.size / graph.arch().pointer_size();
+            arrays.push((run.order, unit, PointerArray { address: block.address, count, backwards: run.backwards }));
+        }
+    }
+    arrays
 }
 
 /// Whether some live field holds an address in 32 bits: then the window must be low.

@@ -56,16 +56,15 @@ impl Compiler for SystemCompiler {
         // Position-independent: then a variable of a shared library is reached wherever it is.
         let mut command = Command::new(&driver);
         command.arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object.0);
-        let output = command
-            .output()
-            .map_err(|error| Error::File { path: PathBuf::from(&driver), message: error.to_string() })?;
+        let failure = |output: String| Error::Compile {
+            file: source.into(),
+            command: driver.to_string_lossy().into_owned(),
+            output,
+        };
+        let output = command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
         let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
-            return Err(Error::Compile {
-                file: source.into(),
-                command: driver.to_string_lossy().into_owned(),
-                output: messages,
-            });
+            return Err(failure(messages));
         }
         let bytes = std::fs::read(&object.0)
             .map_err(|error| Error::File { path: object.0.clone(), message: error.to_string() })?;

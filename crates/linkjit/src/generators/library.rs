@@ -31,8 +31,13 @@ impl LibraryGenerator {
 
 impl DefinitionGenerator for LibraryGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
-        let requests: Vec<_> =
-            names.iter().map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local }).collect();
+        // What the runtime does in a library's place is not the library's: `dlsym` finds such functions in every library
+        // that depends on the C library.
+        let requests: Vec<_> = names
+            .iter()
+            .filter(|wanted| replaced_by(wanted.name).is_none())
+            .map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local })
+            .collect();
         let found = dylib.session().executor().find_symbols(self.library, &requests)?;
         for (request, address) in requests.iter().zip(found) {
             let address = match address {
@@ -59,14 +64,7 @@ pub(crate) struct RuntimeGenerator;
 impl DefinitionGenerator for RuntimeGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         for wanted in names {
-            let function = match wanted.name {
-                b"__tls_get_addr" => RuntimeFunction::TlsGetAddr,
-                b"__cxa_atexit" => RuntimeFunction::CxaAtexit,
-                b"__cxa_finalize" => RuntimeFunction::CxaFinalize,
-                b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => RuntimeFunction::CxaThreadAtexit,
-                b"__cxa_at_quick_exit" => RuntimeFunction::CxaAtQuickExit,
-                _ => continue,
-            };
+            let Some(function) = replaced_by(wanted.name) else { continue };
             if let Some(address) = dylib.session().executor().runtime_function(function) {
                 dylib.define_found(wanted.name, Address::At(address));
             }
@@ -77,6 +75,18 @@ impl DefinitionGenerator for RuntimeGenerator {
     fn describe(&self) -> String {
         "the runtime".into()
     }
+}
+
+/// The function of the runtime that stands in for a system's function.
+fn replaced_by(name: &[u8]) -> Option<RuntimeFunction> {
+    Some(match name {
+        b"__tls_get_addr" => RuntimeFunction::TlsGetAddr,
+        b"__cxa_atexit" => RuntimeFunction::CxaAtexit,
+        b"__cxa_finalize" => RuntimeFunction::CxaFinalize,
+        b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => RuntimeFunction::CxaThreadAtexit,
+        b"__cxa_at_quick_exit" => RuntimeFunction::CxaAtQuickExit,
+        _ => return None,
+    })
 }
 
 /// Libraries that compilers link without being told: opened when a name looks as if it were theirs.

@@ -83,6 +83,8 @@ pub struct Statistics {
     pub read_only_bytes: u64,
     /// Bytes of writable data.
     pub writable_bytes: u64,
+    /// Windows of address space that were reserved.
+    pub windows: u64,
     /// Time, by phase.
     pub times: BatchTimes,
 }

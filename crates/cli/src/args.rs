@@ -1,0 +1,243 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::report::Reporter;
+
+const EXAMPLES: &str = "\
+Examples:
+  linkjit run hello.c                       compile a C file with the system's compiler and run it
+  linkjit run main.o util.o -l z -- a b     run two objects that use zlib, with arguments a and b
+  linkjit run main.o libfoo.a ./libbar.so   static and shared libraries, too
+  linkjit graph main.o                      what an object holds
+  linkjit graph libfoo.a                    the members of an archive and what they define
+
+'linkjit run --help' says more.";
+
+const RUN_HELP: &str = "\
+Inputs and options may come in any order; among inputs, -l and --jd the order counts.
+
+What an input is, its content tells, not its name: an object, a static library (members are linked
+when something of them is needed), a shared library or a GNU ld script. Sources (.c .cc .cpp .cxx .C
+.s .S .ll .bc) are compiled first, with $CC, $CXX or clang. C++ needs no -l stdc++.
+
+-l searches the directories of -L, then the system's, then the compiler's; in each, libLIB.so comes
+before libLIB.a.
+
+JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
+'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
+ones in the order in which they first appear, then the process. A named one searches itself, then the
+process, then 'main'.
+
+The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
+--time and --stats report when main has returned: a program that calls exit() itself ends without.
+
+Examples:
+  linkjit run hello.c
+  linkjit run main.o -L build -l foo -l z -- first second
+  linkjit run main.o --jd plugin plugin.o -l foo
+  linkjit run --entry selftest --time --stats libfoo.a app.o";
+
+/// Runs native code without linking a file first: objects, libraries, C and C++ sources.
+#[derive(Debug, Parser)]
+#[command(name = "linkjit", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    /// Print errors, times and statistics as JSON, one object per line, to standard error
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Link objects, libraries and sources into this process and run the program
+    #[command(after_help = RUN_HELP, arg_required_else_help = true)]
+    Run(RunArgs),
+    /// Show what is in an object or archive: sections, blocks, symbols, edges
+    #[command(arg_required_else_help = true)]
+    Graph(GraphOptions),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Objects, static and shared libraries, linker scripts, sources
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
+    /// The function to be called as the program's main
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    entry: String,
+    /// Search libraries in this directory before the system's
+    #[arg(short = 'L', value_name = "DIR")]
+    directories: Vec<PathBuf>,
+    /// Link a library: libLIB.so or libLIB.a; with a colon first (:libfoo.a), the file of exactly that name
+    #[arg(short = 'l', value_name = "LIB")]
+    libraries: Vec<String>,
+    /// Put the inputs and -l that follow into the JITDylib NAME
+    #[arg(long = "jd", value_name = "NAME")]
+    dylibs: Vec<String>,
+    /// Print where the time went, after the program's main has returned
+    #[arg(long)]
+    time: bool,
+    /// Print what was linked, after the program's main has returned
+    #[arg(long)]
+    stats: bool,
+    /// Arguments of the program
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+/// What `linkjit graph` shows.
+#[derive(Debug, Args)]
+pub(crate) struct GraphOptions {
+    /// An object, archive or source
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A member of the archive; without it, members and symbols are listed
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: Option<String>,
+    /// Show only what its global definitions need
+    #[arg(long)]
+    pub(crate) pruned: bool,
+    /// Show only what this symbol needs, and initializers; may be repeated
+    #[arg(long = "root", value_name = "NAME")]
+    pub(crate) roots: Vec<String>,
+}
+
+/// What to run, and how.
+#[derive(Debug)]
+pub(crate) struct RunOptions {
+    /// What to link, in the order of the command line.
+    pub(crate) items: Vec<Item>,
+    /// The name of the program's main.
+    pub(crate) entry: String,
+    /// Where libraries are searched first.
+    pub(crate) directories: Vec<PathBuf>,
+    /// `argv`: the first input, then the user's arguments.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) time: bool,
+    pub(crate) stats: bool,
+}
+
+/// Something to link.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A file.
+    Input(PathBuf),
+    /// `-l`.
+    Library(String),
+    /// `--jd`: where the next ones go.
+    Dylib(String),
+}
+
+/// What the user asks for.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) json: bool,
+    pub(crate) command: Command,
+}
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Run(RunOptions),
+    Graph(GraphOptions),
+}
+
+impl Invocation {
+    /// The command line of this process. If there is nothing to do, because it is wrong or asks for help, the user was
+    /// told and the exit code is returned.
+    pub(crate) fn of_process() -> Result<Self, i32> {
+        Self::parse(std::env::args_os()).map_err(|error| {
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            let is_help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp
+                    | ErrorKind::DisplayVersion
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            );
+            if json && !is_help {
+                Reporter::new(true).usage(&error.render().to_string());
+            } else {
+                // Nobody is left to tell if that fails.
+                let _closed = error.print();
+            }
+            error.exit_code()
+        })
+    }
+
+    fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut matches = Cli::command().try_get_matches_from(line)?;
+        let order = matches.subcommand_matches("run").map(places);
+        let cli = Cli::from_arg_matches_mut(&mut matches)?;
+        let command = match cli.command {
+            Verb::Run(run) => Command::Run(run.options(&order.unwrap_or_default())),
+            Verb::Graph(graph) => Command::Graph(graph),
+        };
+        Ok(Self { json: cli.json, command })
+    }
+}
+
+/// Where on the command line things stand that are kept in separate lists.
+#[derive(Debug, Default)]
+struct Places {
+    inputs: Vec<usize>,
+    libraries: Vec<usize>,
+    dylibs: Vec<usize>,
+}
+
+fn places(matches: &clap::ArgMatches) -> Places {
+    let of = |id| matches.indices_of(id).map(Iterator::collect).unwrap_or_default();
+    Places { inputs: of("inputs"), libraries: of("libraries"), dylibs: of("dylibs") }
+}
+
+impl RunArgs {
+    fn options(self, places: &Places) -> RunOptions {
+        let program = self.inputs.first().map(|path| path.to_string_lossy().into_owned());
+        let inputs = places.inputs.iter().zip(self.inputs.into_iter().map(Item::Input));
+        let libraries = places.libraries.iter().zip(self.libraries.into_iter().map(Item::Library));
+        let dylibs = places.dylibs.iter().zip(self.dylibs.into_iter().map(Item::Dylib));
+        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).collect();
+        items.sort_by_key(|(place, _)| **place);
+        RunOptions {
+            items: items.into_iter().map(|(_, item)| item).collect(),
+            entry: self.entry,
+            directories: self.directories,
+            arguments: program.into_iter().chain(self.arguments).collect(),
+            time: self.time,
+            stats: self.stats,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &[&str]) -> RunOptions {
+        let line = ["linkjit", "run"].iter().chain(line).map(OsString::from);
+        match Invocation::parse(line).map(|invocation| invocation.command) {
+            Ok(Command::Run(options)) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn inputs_and_options_keep_their_order() {
+        let options = run(&["a.o", "-lz", "--jd", "p", "-L", "d", "b.o", "-l", ":c.a", "-Le", "c.o", "--", "-x", "y"]);
+        assert_eq!(
+            format!("{:?}", options.items),
+            r#"[Input("a.o"), Library("z"), Dylib("p"), Input("b.o"), Library(":c.a"), Input("c.o")]"#
+        );
+        assert_eq!(options.directories, [PathBuf::from("d"), PathBuf::from("e")]);
+        assert_eq!(options.arguments, ["a.o", "-x", "y"]);
+    }
+}

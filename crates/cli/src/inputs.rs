@@ -1,0 +1,82 @@
+//! What a file is. Content decides: a `.so` may be a linker script, a `.a` an object.
+
+use std::path::{Path, PathBuf};
+
+use linkjit::link::object::archive::Archive;
+use linkjit::link::source::Source;
+use linkjit::{Error, SystemCompiler};
+
+use crate::report::Failure;
+
+/// What can be linked, by what has to be done with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A relocatable object; or something else that only the reader of objects can explain.
+    Object,
+    /// A static library.
+    Archive,
+    /// A shared library.
+    SharedLibrary,
+    /// A GNU ld script, or any other text.
+    Script,
+}
+
+impl Kind {
+    /// Tells from a file's content.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        if Archive::is_archive(bytes) {
+            return Self::Archive;
+        }
+        if bytes.starts_with(b"\x7fELF") {
+            // e_ident[EI_DATA] gives the byte order of e_type; ET_DYN is 3.
+            let is_shared =
+                matches!((bytes.get(5), bytes.get(16..18)), (Some(1), Some([3, 0])) | (Some(2), Some([0, 3])));
+            return if is_shared { Self::SharedLibrary } else { Self::Object };
+        }
+        let start = bytes.get(..4096).unwrap_or(bytes);
+        let is_text = !start.is_empty() && start.iter().all(|&byte| byte >= b' ' || byte.is_ascii_whitespace());
+        if is_text { Self::Script } else { Self::Object }
+    }
+}
+
+/// Whether a file is to be compiled.
+pub(crate) fn is_source(path: &Path) -> bool {
+    SystemCompiler::knows(path)
+}
+
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Source, Failure> {
+    match linkjit::executor::file::read(path) {
+        Ok(bytes) => Ok(Source::new(path.to_string_lossy().into_owned(), bytes)),
+        Err(error) => Err(Error::File { path: path.into(), message: error.to_string() }.into()),
+    }
+}
+
+/// A path as the system's loader takes it: it would search a bare name in its own directories.
+pub(crate) fn for_loader(path: &Path) -> PathBuf {
+    let is_bare = path.parent().is_some_and(|parent| parent.as_os_str().is_empty());
+    if is_bare { Path::new(".").join(path) } else { path.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_tells_what_a_file_is() {
+        let elf = |kind: u8| {
+            let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+            bytes.resize(16, 0);
+            bytes.extend([kind, 0]);
+            bytes
+        };
+        assert_eq!(Kind::of(&elf(1)), Kind::Object);
+        assert_eq!(Kind::of(&elf(3)), Kind::SharedLibrary);
+        assert_eq!(Kind::of(b"\x7fELF"), Kind::Object);
+        assert_eq!(Kind::of(b"!<arch>\n"), Kind::Archive);
+        assert_eq!(Kind::of(b"!<thin>\n"), Kind::Archive);
+        assert_eq!(Kind::of(b"/* GNU ld script */\nINPUT(libx.so.6)\n"), Kind::Script);
+        assert_eq!(Kind::of(b"\x64\x86\x01"), Kind::Object);
+        assert_eq!(Kind::of(b""), Kind::Object);
+    }
+}

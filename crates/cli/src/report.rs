@@ -1,0 +1,366 @@
+//! What users are told: errors, times and statistics, as text for people or as JSON for programs.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use linkjit::executor::ExecutorError;
+use linkjit::link::{LinkError, Site};
+use linkjit::{BatchTimes, Error, Statistics, UndefinedSymbol};
+use serde::Serialize;
+
+/// More errors than this are counted, not shown.
+const SHOWN: usize = 20;
+
+/// Why there is no result. The first line of its text stands by itself; the others are details.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The library's error.
+    #[error("{}", headline(.0))]
+    Jit(#[from] Error),
+    /// Nothing defines the program's main.
+    #[error("no entry point: '{entry}' is not defined{}\nsearched {}", hint(similar, entry), searched.join(", "))]
+    NoEntry { entry: String, similar: Vec<String>, searched: Vec<String> },
+    /// No file for `-l`.
+    #[error("library '{name}' not found (-l {name})\nsearched {}", paths(searched))]
+    NoLibrary { name: String, searched: Vec<PathBuf> },
+    /// A linker script that linkjit can't follow.
+    #[error("{}:{line}: linker script: {what}", file.display())]
+    Script { file: PathBuf, line: usize, what: String },
+    /// `graph --root` asks for what isn't there.
+    #[error("{file}: no definition of '{name}'")]
+    NoSymbol { file: String, name: String },
+    /// `graph` asks for a member that isn't there.
+    #[error("{file}: no member '{member}'")]
+    NoMember { file: String, member: String },
+    /// A member of a thin archive that is a member of another archive.
+    #[error("{file}: '{member}' is in this archive: ask for it there")]
+    NestedMember { file: String, member: String },
+    /// Standard output can't be written.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        Self::Jit(error.into())
+    }
+}
+
+impl Failure {
+    /// A failed run of `entry`: that it is missing is worth words of its own, unless more is.
+    pub(crate) fn of_entry(error: Error, entry: &str) -> Self {
+        match error {
+            Error::Undefined { symbols, searched } => match symbols.as_slice() {
+                [symbol] if symbol.name == entry && symbol.wanted_by.is_empty() => {
+                    Self::NoEntry { entry: entry.into(), similar: symbol.similar.clone(), searched }
+                }
+                _ => Self::Jit(Error::Undefined { symbols, searched }),
+            },
+            other => Self::Jit(other),
+        }
+    }
+}
+
+/// The library's text; several symbols get a line that says how many, for the first line has to stand by itself.
+fn headline(error: &Error) -> String {
+    match error {
+        Error::Undefined { symbols, .. } if symbols.len() > 1 => {
+            format!("{} undefined symbols\n{error}", symbols.len())
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn hint(similar: &[String], entry: &str) -> String {
+    match similar {
+        [] if entry == "main" => "; --entry NAME chooses another function".into(),
+        [] => String::new(),
+        _ => format!("; did you mean {}?", similar.join(", ")),
+    }
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Where the time went.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Times {
+    #[serde(serialize_with = "seconds")]
+    pub(crate) compile: Duration,
+    #[serde(serialize_with = "seconds")]
+    pub(crate) read: Duration,
+    #[serde(serialize_with = "seconds")]
+    find: Duration,
+    #[serde(serialize_with = "seconds")]
+    place: Duration,
+    #[serde(serialize_with = "seconds")]
+    fix: Duration,
+    #[serde(serialize_with = "seconds")]
+    finalize: Duration,
+    #[serde(serialize_with = "seconds")]
+    run: Duration,
+    #[serde(serialize_with = "seconds")]
+    total: Duration,
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+impl Times {
+    /// Adds what is known in the end; what `linked` does not account for of the time that linking and running took was
+    /// the program's.
+    pub(crate) fn finish(&mut self, total: Duration, linked_and_run: Duration, linked: &BatchTimes) {
+        let BatchTimes { find, place, fix, finalize } = *linked;
+        let run = linked_and_run.saturating_sub(find + place + fix + finalize);
+        *self = Self { find, place, fix, finalize, run, total, ..*self };
+    }
+}
+
+/// A line of JSON. Which fields there are depends on `kind`.
+#[derive(Debug, Default, Serialize)]
+struct Line<'a> {
+    kind: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    symbols: Vec<SymbolLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    searched: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SymbolLine<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demangled: Option<&'a str>,
+    wanted_by: Vec<Place<'a>>,
+    more_places: usize,
+    similar: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    section: Option<&'a str>,
+    offset: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct StatisticsLine {
+    kind: &'static str,
+    batches: u64,
+    objects: u64,
+    blocks: u64,
+    edges: u64,
+    code_bytes: u64,
+    read_only_bytes: u64,
+    writable_bytes: u64,
+    windows: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct TimesLine<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    times: &'a Times,
+}
+
+impl<'a> Line<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let mut line = Self { message: first_line(&failure.to_string()).into(), ..Self::default() };
+        match failure {
+            Failure::Jit(error) => line.describe(error),
+            Failure::NoEntry { entry, similar, searched } => {
+                line.kind = "no-entry";
+                line.symbols =
+                    vec![SymbolLine { name: entry, demangled: None, wanted_by: vec![], more_places: 0, similar }];
+                line.searched.clone_from(searched);
+            }
+            Failure::NoLibrary { searched, .. } => {
+                line.kind = "no-library";
+                line.searched = searched.iter().map(|path| path.display().to_string()).collect();
+            }
+            Failure::Script { file, .. } => line.in_file("script", file),
+            Failure::NoSymbol { file, .. } => line.in_file("no-symbol", Path::new(file)),
+            Failure::NoMember { file, .. } | Failure::NestedMember { file, .. } => {
+                line.in_file("no-member", Path::new(file));
+            }
+            Failure::Output(_) => line.kind = "output",
+        }
+        line
+    }
+
+    fn in_file(&mut self, kind: &'static str, file: &Path) {
+        self.kind = kind;
+        self.file = Some(file.display().to_string());
+    }
+
+    fn describe(&mut self, error: &'a Error) {
+        match error {
+            Error::Link(error) => {
+                let Site { file, section, offset } = error.site();
+                self.file = Some(file.to_string());
+                (self.section, self.offset) = (section.as_deref(), *offset);
+                self.kind = match error {
+                    LinkError::Malformed { .. } => "malformed",
+                    LinkError::NotLinkable { .. } => "not-linkable",
+                    LinkError::Unsupported { .. } => "unsupported",
+                    LinkError::OutOfRange { .. } => "out-of-range",
+                    LinkError::BadRelocation { .. } => "bad-relocation",
+                    LinkError::TooLarge { .. } => "too-large",
+                    _ => "link",
+                };
+            }
+            Error::Undefined { symbols, searched } => {
+                self.kind = "undefined-symbols";
+                self.symbols = symbols.iter().map(symbol).collect();
+                self.searched.clone_from(searched);
+            }
+            Error::Duplicate { name, second, .. } => {
+                self.in_file("duplicate-definition", Path::new(second));
+                self.symbols =
+                    vec![SymbolLine { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[] }];
+            }
+            Error::File { path, .. } => self.in_file("file", path),
+            Error::Compile { file, output, .. } => {
+                self.in_file("compile", file);
+                // What the compiler says is all there is to know.
+                self.message = format!("{}\n{}", self.message, output.trim_end());
+            }
+            Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::Executor(_) => self.kind = "executor",
+            _ => self.kind = "session",
+        }
+    }
+}
+
+fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
+    SymbolLine {
+        name: &symbol.name,
+        demangled: symbol.demangled.as_deref(),
+        wanted_by: symbol.wanted_by.iter().map(place).collect(),
+        more_places: symbol.more_places,
+        similar: &symbol.similar,
+    }
+}
+
+fn place(site: &Site) -> Place<'_> {
+    Place { file: &site.file, section: site.section.as_deref(), offset: site.offset }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Tells users, on standard error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reporter {
+    json: bool,
+}
+
+impl Reporter {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// All that went wrong.
+    pub(crate) fn failures(&self, failures: &[Failure]) {
+        let mut text = String::new();
+        for failure in failures.iter().take(SHOWN) {
+            // Whoever reads our output has seen enough: `linkjit graph x.o | head`.
+            if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+                continue;
+            }
+            text += &if self.json { json(&Line::of(failure)) } else { for_people(&failure.to_string()) };
+        }
+        if failures.len() > SHOWN && !self.json {
+            text += &format!("linkjit: and {} more errors\n", failures.len() - SHOWN);
+        }
+        print(&text);
+    }
+
+    /// A wrong command line, for programs; `clap` prints it for people.
+    pub(crate) fn usage(&self, text: &str) {
+        let message = first_line(text).trim_start_matches("error: ").to_string();
+        print(&json(&Line { kind: "usage", message, ..Line::default() }));
+    }
+
+    pub(crate) fn times(&self, times: &Times) {
+        if self.json {
+            print(&json(&TimesLine { kind: "times", times }));
+            return;
+        }
+        let rows = [
+            ("compiling", times.compile),
+            ("reading", times.read),
+            ("finding", times.find),
+            ("placing", times.place),
+            ("fixing up", times.fix),
+            ("finalizing", times.finalize),
+            ("running", times.run),
+            ("total", times.total),
+        ];
+        let row = |(name, time): (&str, Duration)| format!("{name:>14} {:>12.3} ms\n", time.as_secs_f64() * 1e3);
+        print(&rows.map(row).concat());
+    }
+
+    pub(crate) fn statistics(&self, of: &Statistics) {
+        if self.json {
+            print(&json(&StatisticsLine {
+                kind: "statistics",
+                batches: of.batches,
+                objects: of.objects,
+                blocks: of.blocks,
+                edges: of.edges,
+                code_bytes: of.code_bytes,
+                read_only_bytes: of.read_only_bytes,
+                writable_bytes: of.writable_bytes,
+                windows: of.windows,
+            }));
+            return;
+        }
+        let rows = [
+            ("objects", of.objects, ""),
+            ("blocks", of.blocks, ""),
+            ("edges", of.edges, ""),
+            ("code", of.code_bytes, " bytes"),
+            ("read-only", of.read_only_bytes, " bytes"),
+            ("writable", of.writable_bytes, " bytes"),
+            ("windows", of.windows, ""),
+            ("batches", of.batches, ""),
+        ];
+        print(&rows.map(|(name, count, unit)| format!("{name:>14} {count:>12}{unit}\n")).concat());
+    }
+}
+
+fn json(line: &impl Serialize) -> String {
+    // Strings and numbers only: nothing that JSON can't hold.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+/// The first line by itself, the others indented.
+fn for_people(message: &str) -> String {
+    let mut lines = message.lines();
+    let mut text = format!("linkjit: error: {}\n", lines.next().unwrap_or_default());
+    for line in lines {
+        text += &format!("    {line}\n");
+    }
+    text
+}
+
+/// One write, so that lines of several processes do not mix. If nobody listens there is nobody to tell.
+fn print(text: &str) {
+    let _closed = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,200 @@
+//! `linkjit run`: inputs into JITDylibs, then the program.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use linkjit::link::source::Source;
+use linkjit::{Compiler, Jit, JitDylib, MatchScope, SystemCompiler};
+
+use crate::args::{Item, RunOptions};
+use crate::inputs::{self, Kind};
+use crate::progress::Progress;
+use crate::report::{Failure, Reporter, Times};
+use crate::script::{self, ScriptInput};
+use crate::search::Search;
+
+/// Scripts that name scripts go no deeper: one that names itself ends here.
+const SCRIPT_DEPTH: usize = 8;
+
+/// Runs the program and returns its exit code, or all that is wrong with the inputs.
+///
+/// The session is left as it is, and with it the program's memory: as after any program's `main`, other threads may
+/// still run and what was registered with `atexit` is yet to come. Both end when this process exits.
+pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<Failure>> {
+    let start = Instant::now();
+    let one = |error: linkjit::Error| vec![Failure::from(error)];
+    let jit = std::mem::ManuallyDrop::new(Jit::host().map_err(one)?);
+    let mut progress = Progress::new(!reporter.is_json());
+    let mut times = Times::default();
+
+    let compiling = Instant::now();
+    let sources = compile(options, &mut progress);
+    if !sources.is_empty() {
+        times.compile = compiling.elapsed();
+    }
+
+    let reading = Instant::now();
+    let mut loader =
+        Loader { jit: &jit, search: Search::new(&options.directories), target: jit.main().clone(), named: vec![] };
+    loader.add_all(options, sources, &mut progress)?;
+    times.read = reading.elapsed();
+    drop(progress);
+
+    let running = Instant::now();
+    // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
+    let result = unsafe { jit.run_main(&options.entry, &options.arguments) };
+    let running = running.elapsed();
+    let code = result.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
+    let statistics = jit.statistics();
+    if options.time {
+        times.finish(start.elapsed(), running, &statistics.times);
+        reporter.times(&times);
+    }
+    if options.stats {
+        reporter.statistics(&statistics);
+    }
+    Ok(code)
+}
+
+/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs.
+fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::Result<Source>> {
+    let is_source = |item: &&Item| matches!(item, Item::Input(path) if inputs::is_source(path));
+    let count = options.items.iter().filter(is_source).count();
+    if count == 0 {
+        return VecDeque::new();
+    }
+    let queue = Mutex::new(options.items.iter().filter(is_source).enumerate());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let (sender, receiver) = mpsc::channel();
+    let mut compiled: Vec<(usize, linkjit::Result<Source>)> = std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let (queue, sender) = (&queue, sender.clone());
+            scope.spawn(move || {
+                loop {
+                    // Nothing that is done under this lock can panic.
+                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                    let Some((index, Item::Input(path))) = next else { return };
+                    if sender.send((index, SystemCompiler.compile(path))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut compiled = Vec::with_capacity(count);
+        loop {
+            progress.tick("compiled", compiled.len(), count);
+            match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => compiled.push(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return compiled,
+            }
+        }
+    });
+    compiled.sort_by_key(|(index, _)| *index);
+    compiled.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Puts inputs where they belong.
+struct Loader<'a> {
+    jit: &'a Jit,
+    search: Search,
+    /// The JITDylib that inputs go into.
+    target: JitDylib,
+    /// Those that `--jd` has created.
+    named: Vec<JitDylib>,
+}
+
+impl Loader<'_> {
+    /// Adds all inputs. What is wrong with one keeps nobody from telling what is wrong with the next.
+    fn add_all(
+        &mut self,
+        options: &RunOptions,
+        mut sources: VecDeque<linkjit::Result<Source>>,
+        progress: &mut Progress,
+    ) -> Result<(), Vec<Failure>> {
+        let mut failures = Vec::new();
+        for (done, item) in options.items.iter().enumerate() {
+            progress.tick("read", done, options.items.len());
+            let added = match item {
+                Item::Dylib(name) => self.enter(name),
+                Item::Library(name) => self.search.library(name).and_then(|path| self.add_file(&path, 0)),
+                Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
+                    Some(compiled) => {
+                        compiled.and_then(|source| self.target.add_object(&source)).map_err(Failure::from)
+                    }
+                    None => Ok(()),
+                },
+                Item::Input(path) => self.add_file(path, 0),
+            };
+            failures.extend(added.err());
+        }
+        if failures.is_empty() { self.order().map_err(|error| vec![error.into()]) } else { Err(failures) }
+    }
+
+    /// Goes to the JITDylib of that name; creates it if there is none.
+    fn enter(&mut self, name: &str) -> Result<(), Failure> {
+        let known = self.named.iter().chain([self.jit.main()]).find(|dylib| dylib.name() == name).cloned();
+        self.target = match known {
+            Some(dylib) => dylib,
+            None => {
+                let dylib = self.jit.create_dylib(name)?;
+                self.named.push(dylib.clone());
+                dylib
+            }
+        };
+        Ok(())
+    }
+
+    /// Tells the JITDylibs of each other.
+    fn order(&self) -> linkjit::Result<()> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        let (main, process) = (self.jit.main(), self.jit.process());
+        let exported = |dylib: &JitDylib| (dylib.clone(), MatchScope::Exported);
+        for dylib in &self.named {
+            dylib.add_to_link_order(main, MatchScope::Exported)?;
+        }
+        let others: Vec<_> = self.named.iter().chain([process]).map(exported).collect();
+        main.set_link_order(&others)
+    }
+
+    /// Adds a file that is no source; `depth` scripts led to it.
+    fn add_file(&self, path: &Path, depth: usize) -> Result<(), Failure> {
+        let source = inputs::read(path)?;
+        match Kind::of(source.bytes()) {
+            Kind::Object => self.target.add_object(&source)?,
+            Kind::Archive => self.target.add_archive(path)?,
+            Kind::SharedLibrary => self.target.add_library(inputs::for_loader(path))?,
+            Kind::Script => return self.add_script(path, &source, depth),
+        }
+        Ok(())
+    }
+
+    fn add_script(&self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {
+        let failure = |line, what| Failure::Script { file: path.into(), line, what };
+        let text = String::from_utf8_lossy(source.bytes());
+        let named = match script::parse(&text) {
+            Ok(Some(named)) => named,
+            // The reader of objects knows best what to say about it.
+            Ok(None) => return Ok(self.target.add_object(source)?),
+            Err(error) => return Err(failure(error.line, error.what)),
+        };
+        if depth == SCRIPT_DEPTH {
+            return Err(failure(1, format!("{SCRIPT_DEPTH} linker scripts name one another: is one its own input?")));
+        }
+        let directory = path.parent().unwrap_or(Path::new(""));
+        for input in named {
+            let file: PathBuf = match input {
+                ScriptInput::File(name) => self.search.script_file(directory, &name)?,
+                ScriptInput::Library(name) => self.search.library(&name)?,
+            };
+            self.add_file(&file, depth + 1)?;
+        }
+        Ok(())
+    }
+}
