@@ -396,8 +396,10 @@ fn initializers_of_dependencies_run_first_and_atexit_runs_per_jitdylib() {
     user.initialize().unwrap();
     let trace = |jit: &Jit| {
         let addresses = jit.main().lookup(&["traced", "trace"]).unwrap();
-        // SAFETY: `int traced` and `int trace[16]`.
-        let (count, values) = unsafe { (*(addresses[0].0 as *const i32), *(addresses[1].0 as *const [i32; 16])) };
+        // SAFETY: `int traced`.
+        let count = unsafe { *(addresses[0].0 as *const i32) };
+        // SAFETY: `int trace[16]`.
+        let values = unsafe { *(addresses[1].0 as *const [i32; 16]) };
         values[..usize::try_from(count).unwrap()].to_vec()
     };
     assert_eq!(trace(&jit), [10, 11, 20, 21]);

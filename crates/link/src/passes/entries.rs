@@ -188,7 +188,7 @@ impl Builder<'_> {
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
             }
-            Binding::None | Binding::ThreadLocal(_) | Binding::Missing => false,
+            Binding::None | Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }
 
@@ -216,7 +216,9 @@ impl Builder<'_> {
             (None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
-            Binding::ThreadLocal(address) => address.thread_offset.is_some(),
+            Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
+                address.thread_offset.is_some()
+            }
             Binding::Input { input, .. } => inputs
                 .get(input as usize)
                 .and_then(|definer| definer.graph.tls_block())

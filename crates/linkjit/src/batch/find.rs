@@ -94,6 +94,7 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let mut input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
         match self.session.options().policy {
@@ -295,7 +296,8 @@ impl Batch<'_> {
                     self.alias_targets.push((of, Unfound { name: target, ..name }));
                     continue;
                 }
-                (Some(Address::ThreadLocal(address)), _) => Binding::ThreadLocal(address),
+                (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
+                (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
                 (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
                 (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
                 (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
@@ -349,6 +351,8 @@ impl Batch<'_> {
         let text = self.session.names().text(name).into_owned();
         let what = if text == "_GLOBAL_OFFSET_TABLE_" {
             Late::GotBase
+        } else if text == "_TLS_MODULE_BASE_" {
+            Late::TlsBase
         } else if let Some(section) = text.strip_prefix("__start_") {
             if !self.reach_section(input, section)? {
                 return Ok(false);
