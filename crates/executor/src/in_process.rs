@@ -87,6 +87,18 @@ impl Executor for InProcess {
         unsafe { init::close(image) }
     }
 
+    unsafe fn close_part(
+        &self,
+        image: ImageId,
+        allocations: &[AllocationId],
+        ended: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()> {
+        let ranges = self.memory.ranges(allocations)?;
+        // SAFETY: the caller vouches for what is registered.
+        unsafe { init::close_part(image, &ranges, ended, terminators) }
+    }
+
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
         init::check_open(image)?;
         tls::reserve(self.owner, request)

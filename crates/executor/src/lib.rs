@@ -288,6 +288,23 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// What is registered must be sound to call now.
     unsafe fn close_image(&self, image: ImageId) -> Result<()>;
 
+    /// Closes a part of an image, whose memory is to be deallocated next: runs the calling thread's thread-local
+    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does (last first), then
+    /// `ended`. The image's terminators are replaced by `terminators`.
+    ///
+    /// # Errors
+    /// If there is no such image or allocation.
+    ///
+    /// # Safety
+    /// As for [`Executor::close_image`].
+    unsafe fn close_part(
+        &self,
+        image: ImageId,
+        allocations: &[AllocationId],
+        ended: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()>;
+
     /// Reserves thread-local storage.
     ///
     /// # Errors

@@ -175,8 +175,9 @@ impl JitDylib {
         let tracker = self.default_tracker()?;
         let names = self.session.names();
         let mut state = self.session.state();
-        let unit = state.define_unit(self.id, tracker.id(), graph, &names)?;
+        let (unit, replaced) = state.define_unit(self.id, tracker.id(), graph, &names)?;
         state.pulled.push(unit);
+        state.replaced.extend(replaced);
         Ok(unit)
     }
 
@@ -296,12 +297,15 @@ impl JitDylib {
             let (image, initializers, terminators) = {
                 let mut state = self.session.state();
                 let Ok(dylib) = state.dylib_mut(id) else { continue };
-                if dylib.pending_initializers.is_empty() && !dylib.new_terminators {
+                if dylib.pending_initializers.is_empty() && dylib.pending_terminators.is_empty() {
                     continue;
                 }
-                dylib.new_terminators = false;
                 let mut runs = std::mem::take(&mut dylib.pending_initializers);
-                runs.sort_by_key(|run| run.order);
+                // Units are numbered in the order in which they were added, which is link order.
+                runs.sort_by_key(|run| (run.order, run.unit));
+                let mut ends = std::mem::take(&mut dylib.pending_terminators);
+                ends.sort_by_key(|run| (run.order, run.unit));
+                dylib.terminators.append(&mut ends);
                 let arrays: Vec<_> = runs.into_iter().map(|run| run.array).collect();
                 (dylib.image, arrays, dylib.terminator_arrays())
             };

@@ -87,6 +87,17 @@ impl Memory {
         finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
     }
 
+    /// Where finalized allocations lie.
+    pub(crate) fn ranges(&self, allocations: &[AllocationId]) -> Result<Vec<ExecRange>> {
+        let tables = lock(&self.tables);
+        let mut ranges = Vec::new();
+        for id in allocations {
+            let finalized = tables.allocations.get(id).ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+            ranges.extend(finalized.memory.pages.iter().map(|pages| pages.range));
+        }
+        Ok(ranges)
+    }
+
     fn insert(&self, finalized: Finalized) -> Result<AllocationId> {
         let mut tables = lock(&self.tables);
         if !tables.windows.contains_key(&finalized.memory.window.id) {

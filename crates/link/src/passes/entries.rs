@@ -2,9 +2,9 @@
 //! address is not a constant.
 //!
 //! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
-//! none. Each entry is made once per target: for targets that no linked code defines in a graph that lives as long as the
-//! JITDylib does (its entries serve later batches, too), for others, which may be removed and defined anew elsewhere, in
-//! a graph that is placed and removed with the batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
+//! none. Each entry is made once per target: for targets outside of what is linked in a graph that lives as long as the
+//! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
+//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -39,16 +39,17 @@ pub enum EntryKind {
     TlsDescriptor,
 }
 
-/// The entries of a JITDylib that outlive the batch that made them, by the name of their target.
-pub type SharedEntries = HashMap<(NameId, EntryKind), ExecAddr, FixedState>;
+/// The entries of a JITDylib that outlive the batch that made them, by their target. Not by its name, which may mean
+/// something else later.
+pub type SharedEntries = HashMap<(ExecAddr, EntryKind), ExecAddr, FixedState>;
 
 /// The graphs of entries that a batch has made.
 #[derive(Debug)]
 pub struct NewEntries {
     /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
     pub shared: Input,
-    /// Their names and symbols.
-    pub shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    /// Their targets and symbols.
+    pub shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
     /// All other entries.
     pub own: Input,
 }
@@ -95,7 +96,7 @@ struct Builder<'a> {
     window: ExecRange,
     existing: &'a SharedEntries,
     shared: Table,
-    shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
     own: Table,
 }
 
@@ -199,11 +200,13 @@ impl Builder<'_> {
             Binding::None => Binding::Input { input: member, symbol: target },
             found => found,
         };
-        let outside =
-            matches!(binding, Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_));
-        let name = symbol.shared_name().filter(|_| outside);
-        if let Some(name) = name
-            && let Some(&address) = self.existing.get(&(name, kind))
+        // What is outside stays there. What was or is linked may be removed, and with it whatever refers to it.
+        let outside = match binding {
+            Binding::Outside(address) | Binding::OutsideFunction(address) => Some(address),
+            _ => None,
+        };
+        if let Some(target) = outside
+            && let Some(&address) = self.existing.get(&(target, kind))
         {
             return Ok((Binding::Linked(address), 8));
         }
@@ -222,14 +225,13 @@ impl Builder<'_> {
                 .is_some_and(|block| block.thread_offset.is_some()),
             _ => false,
         };
-        let table = if name.is_some() { &mut self.shared } else { &mut self.own };
+        let table = if outside.is_some() { &mut self.shared } else { &mut self.own };
         let made_before = table.symbols.len();
         let entry = table.entry(key, kind, binding, fixed_tls)?;
-        if let Some(name) = name {
+        if let Some(target) = outside {
             // A stub brings its GOT entry with it.
-            for &(kind, entry) in &table.symbols[made_before..] {
-                self.shared_symbols.push((name, kind, entry));
-            }
+            let made = table.symbols[made_before..].iter();
+            self.shared_symbols.extend(made.map(|&(kind, entry)| ((target, kind), entry)));
         }
         Ok((Binding::Input { input: table.index, symbol: entry }, 8))
     }

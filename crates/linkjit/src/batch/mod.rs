@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Reachability, SymbolId};
+use linkjit_link::graph::{Reachability, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
@@ -53,8 +53,7 @@ fn already_linked(
     if roots && state.dependency_order(dylib).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
         return Ok(None);
     }
-    let find = |&name: &NameId| state.find(dylib, name, session.name_pool()).transpose()?.ok()?.1.address;
-    Ok(names.iter().map(find).collect())
+    Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
 
 /// A symbol of the batch that only gets its address when everything is placed.
@@ -72,6 +71,14 @@ enum Late {
     TlsBase,
 }
 
+/// What a name was found to be.
+#[derive(Clone, Copy)]
+struct Found {
+    binding: Binding,
+    /// In which JITDylib, and by what name there.
+    definer: (DylibId, NameId),
+}
+
 struct Batch<'a> {
     session: &'a ExecutionSession,
     inputs: Vec<Input>,
@@ -83,7 +90,16 @@ struct Batch<'a> {
     input_of: HashMap<UnitId, u32, FixedState>,
     /// External symbols that became live and are not bound yet.
     wanted: Vec<(u32, SymbolId)>,
-    found: HashMap<(DylibId, NameId), Binding, FixedState>,
+    /// Those of them that were not found when they were wanted. Something that is pulled later may define them.
+    unbound: Vec<(u32, SymbolId)>,
+    /// What names mean in the link order of a JITDylib.
+    found: HashMap<(DylibId, NameId), Found, FixedState>,
+    /// Names that turned out to be aliases, and for what.
+    aliases: HashMap<(DylibId, NameId), (DylibId, NameId), FixedState>,
+    /// The targets of aliases that were found just now.
+    alias_targets: Vec<(DylibId, find::Unfound)>,
+    /// Definitions of units of the batch that were made references, and what they were.
+    rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<LateSymbol>,
     placed: place::Placed,
 }
@@ -98,7 +114,11 @@ impl<'a> Batch<'a> {
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
             wanted: Vec::new(),
+            unbound: Vec::new(),
             found: HashMap::default(),
+            aliases: HashMap::default(),
+            alias_targets: Vec::new(),
+            rebound: Vec::new(),
             late: Vec::new(),
             placed: place::Placed::default(),
         }
@@ -106,7 +126,7 @@ impl<'a> Batch<'a> {
 
     fn link(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
         let start = Instant::now();
-        let bindings = self.find(dylib, names, roots)?;
+        self.find(dylib, names, roots)?;
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;
@@ -117,15 +137,11 @@ impl<'a> Batch<'a> {
             self.session.state().statistics.add_times(&times);
         }
         let state = self.session.state();
-        let address = |(&name, binding): (&NameId, Binding)| {
-            let here = state.find(dylib, name, self.session.name_pool())?.and_then(|(_, entry)| entry.address);
-            here.or(match binding {
-                Binding::Missing => Some(Address::At(linkjit_executor::ExecAddr::NULL)),
-                _ => None,
-            })
-            .ok_or(Error::Closed)
+        let address = |name: &NameId| {
+            let (definer, name) = self.found.get(&(dylib, *name))?.definer;
+            state.dylib(definer).ok()?.symbols.get(&name)?.address
         };
-        names.iter().zip(bindings).map(address).collect()
+        names.iter().map(|name| address(name).ok_or(Error::Closed)).collect()
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -161,7 +177,7 @@ impl<'a> Batch<'a> {
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
-        state.pulled.clear();
+        state.keep_pulled();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -194,7 +210,7 @@ impl<'a> Batch<'a> {
 
     /// Puts everything back.
     fn roll_back(&mut self) {
-        std::mem::take(&mut self.placed).undo(self.session.executor().as_ref(), &mut self.inputs);
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
@@ -203,8 +219,7 @@ impl<'a> Batch<'a> {
                 of.input = Some(Box::new(input));
             }
         }
-        let pulled = std::mem::take(&mut state.pulled);
-        state.remove_units(&pulled);
+        state.forget_pulled(&std::mem::take(&mut self.rebound));
     }
 }
 
