@@ -197,7 +197,7 @@ impl Builder<'_> {
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
             }
-            Binding::None | Binding::ThreadLocal(_) | Binding::Missing => false,
+            Binding::None | Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }
 
@@ -210,12 +210,11 @@ impl Builder<'_> {
             found => found,
         };
         let outside = match binding {
-            Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-            Binding::ThreadLocal(_) => symbol.is_external() && input.graph.tls_block().is_none(),
+            Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_) => true,
             Binding::Input { input: definer, .. } => {
                 inputs.get(definer as usize).is_some_and(|definer| definer.dylib != input.dylib)
             }
-            Binding::None | Binding::Linked(_) | Binding::Missing => false,
+            Binding::None | Binding::Linked(_) | Binding::LinkedThreadLocal(_) | Binding::Missing => false,
         };
         let name = symbol.shared_name().filter(|_| outside);
         if let Some(name) = name
@@ -233,7 +232,9 @@ impl Builder<'_> {
             (None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
-            Binding::ThreadLocal(address) => address.thread_offset.is_some(),
+            Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
+                address.thread_offset.is_some()
+            }
             Binding::Input { input, .. } => inputs
                 .get(input as usize)
                 .and_then(|definer| definer.graph.tls_block())

@@ -105,6 +105,7 @@ impl Batch<'_> {
 
     fn place_domain(&mut self, mut domain: Domain) -> Result<()> {
         let tls = self.reserve_tls(&domain)?;
+        self.bind_tls_base(&domain, tls);
         let next = self.next_input();
         let mut slots = Vec::new();
         if let Some((input, found)) = indirect::build(&mut self.inputs, &domain.members, next)? {
@@ -277,11 +278,24 @@ impl Batch<'_> {
         Ok(Some(block))
     }
 
+    /// Gives the symbol for the start of a domain's thread-local storage its place.
+    fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
+        let Some(tls) = tls else { return };
+        let start = Binding::LinkedThreadLocal(tls_address(tls.module, 0, tls.thread_offset));
+        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
+            if domain.members.contains(&late.input) {
+                self.inputs[late.input as usize].bind(late.symbol, start);
+            }
+        }
+    }
+
     /// Gives the symbols that the linker defines their addresses.
     fn bind_late_symbols(&mut self) -> Result<()> {
         for late in std::mem::take(&mut self.late) {
             let dylib = DylibId(self.inputs[late.input as usize].dylib);
             let address = match &late.what {
+                // Was bound when the storage was reserved, because entries depend on it.
+                Late::TlsBase => continue,
                 Late::GotBase => self.got_base(dylib)?,
                 Late::SectionStart(name) => self.section(dylib, name)?.start,
                 Late::SectionEnd(name) => self.section(dylib, name)?.end,
@@ -360,10 +374,11 @@ impl Placed {
         }
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
+            let arrays = initializers(&placed, inputs, units, state);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             let sections = placed.layout.contiguous(placed.bases).map(|(name, range)| (name.to_owned(), range));
             dylib.sections.extend(sections);
-            for (order, unit, array) in initializers(&placed, inputs, units) {
+            for (order, unit, array) in arrays {
                 let run = InitializerRun { order, unit, array };
                 match order {
                     InitializerOrder::Fini(_) => {
@@ -430,30 +445,27 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain that were placed just now, in link order.
-fn initializers<'a>(
-    placed: &'a PlacedDomain,
-    inputs: &'a [Input],
-    units: &'a [Option<UnitId>],
-) -> impl Iterator<Item = (InitializerOrder, UnitId, PointerArray)> + 'a {
-    let just_placed: std::collections::HashSet<_> = placed.layout.placed().collect();
-    placed.domain.members.iter().flat_map(move |&member| {
+/// The initializer and terminator arrays of a domain, in link order. All of a unit's are placed when anything of it is.
+fn initializers(
+    placed: &PlacedDomain,
+    inputs: &[Input],
+    units: &[Option<UnitId>],
+    state: &State,
+) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
+    let mut arrays = Vec::new();
+    for &member in &placed.domain.members {
+        let Some(unit) = units[member as usize] else { continue };
+        if state.units.get(&unit).is_none_or(|unit| unit.started) {
+            continue;
+        }
         let graph = &inputs[member as usize].graph;
-        let unit = units[member as usize];
-        let just_placed = &just_placed;
-        let of_member: Vec<_> = graph
-            .initializers()
-            .iter()
-            .filter(|run| just_placed.contains(&(member, run.block)))
-            .filter_map(|run| {
-                let block = graph.block(run.block);
-                let count = block.size / graph.arch().pointer_size();
-                let array = PointerArray { address: block.address, count, backwards: run.backwards };
-                Some((run.order, unit?, array))
-            })
-            .collect();
-        of_member
-    })
+        for run in graph.initializers() {
+            let block = graph.block(run.block);
+            let count = block.size / graph.arch().pointer_size();
+            arrays.push((run.order, unit, PointerArray { address: block.address, count, backwards: run.backwards }));
+        }
+    }
+    arrays
 }
 
 /// Whether some live field holds an address in 32 bits: then the window must be low.

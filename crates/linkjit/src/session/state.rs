@@ -72,7 +72,7 @@ pub(crate) struct Unit {
     pub(crate) started: bool,
     /// It has initializers or retained blocks: to be linked when its JITDylib is initialized.
     pub(crate) has_roots: bool,
-    /// The names that it defines in its JITDylib, or did until somebody else replaced its definition.
+    /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
 }
 
@@ -178,16 +178,16 @@ impl State {
     }
 
     pub(crate) fn dylib(&self, id: DylibId) -> Result<&DylibState> {
-        self.dylibs.get(id.0 as usize).and_then(Option::as_ref).ok_or(Error::Closed)
+        self.dylibs.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(closed)
     }
 
     pub(crate) fn dylib_mut(&mut self, id: DylibId) -> Result<&mut DylibState> {
-        self.dylibs.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or(Error::Closed)
+        self.dylibs.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or_else(closed)
     }
 
     /// Removes a JITDylib from the tables; returns it and the memory of what it owned, in the order of allocation.
     pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Vec<Allocation>)> {
-        let dylib = self.dylibs.get_mut(id.0 as usize).and_then(Option::take).ok_or(Error::Closed)?;
+        let dylib = self.dylibs.get_mut(id.0 as usize).and_then(Option::take).ok_or_else(closed)?;
         for other in self.dylibs.iter_mut().flatten() {
             other.link_order.retain(|&(linked, _)| linked != id);
         }
@@ -235,6 +235,11 @@ impl State {
         }
         order
     }
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::Closed
 }
 
 /// A session that has made 2^32 JITDylibs has run out of memory before.
