@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_address::{ExecAddr, ExecRange};
 
+use super::direct::is_out_of_reach;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
 use crate::error::Result;
 use crate::graph::{BlockId, Content, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
@@ -29,6 +30,8 @@ pub enum EntryKind {
     Got,
     /// A jump to it, through its GOT entry.
     Stub,
+    /// A word with the address of its stub: for functions that their stub stands for.
+    StubAddress,
     /// Its module and its offset there: the argument of `__tls_get_addr`.
     TlsPair,
     /// Its module and offset 0.
@@ -145,10 +148,11 @@ impl Builder<'_> {
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
                 return needs.then_some(EntryKind::Stub);
             }
-            Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed => match binding() {
-                target @ Binding::OutsideFunction(_) if self.is_far(inputs, member, target) => EntryKind::Stub,
-                _ => return None,
-            },
+            // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
+            // that pointers to it compare equal.
+            Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer64 => {
+                return self.is_far_function(binding()).then_some(EntryKind::Stub);
+            }
             Kind::GotLoad32 | Kind::RexGotLoad32 => {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
@@ -160,9 +164,9 @@ impl Builder<'_> {
                 if direct {
                     return None;
                 }
-                EntryKind::Got
+                self.got_kind(target)
             }
-            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => EntryKind::Got,
+            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => self.got_kind(binding()),
             Kind::StubFromGotBase64 => {
                 let target = binding();
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
@@ -176,14 +180,20 @@ impl Builder<'_> {
         })
     }
 
+    /// What code finds the address of a target in.
+    fn got_kind(&self, target: Binding) -> EntryKind {
+        if self.is_far_function(target) { EntryKind::StubAddress } else { EntryKind::Got }
+    }
+
+    fn is_far_function(&self, target: Binding) -> bool {
+        matches!(target, Binding::OutsideFunction(address) if is_out_of_reach(self.window, address))
+    }
+
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
     fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
-                // 4 KiB of slack cover the addend and the length of the instruction.
-                let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
-                !reach(ExecAddr(self.window.start.0.saturating_sub(0x1000)))
-                    || !reach(ExecAddr(self.window.end.0.saturating_add(0x1000)))
+                is_out_of_reach(self.window, address)
             }
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
@@ -210,6 +220,10 @@ impl Builder<'_> {
         {
             return Ok((Binding::Linked(address), 8));
         }
+        let binding = match kind {
+            EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
+            _ => binding,
+        };
         let key = match (symbol.shared_name(), binding) {
             (Some(name), _) => Key::Name(name),
             (None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
@@ -285,16 +299,22 @@ impl Table {
         if let Some(&symbol) = self.targets.get(&key) {
             return Ok(symbol);
         }
+        let symbol = self.external(binding)?;
+        if let Key::Name(name) = key {
+            self.graph.symbol_mut(symbol).name = crate::graph::Name::Interned(name);
+        }
+        self.targets.insert(key, symbol);
+        Ok(symbol)
+    }
+
+    /// A symbol of this graph for what is elsewhere.
+    fn external(&mut self, binding: Binding) -> Result<SymbolId> {
         let mut symbol = Symbol::anonymous(BlockId(0), 0, 0);
         symbol.definition = crate::graph::Definition::External;
         symbol.live = true;
-        if let Key::Name(name) = key {
-            symbol.name = crate::graph::Name::Interned(name);
-        }
         let symbol = self.graph.add_symbol(symbol)?;
         self.bindings.resize(symbol.index(), Binding::None);
         self.bindings.push(binding);
-        self.targets.insert(key, symbol);
         Ok(symbol)
     }
 
@@ -311,6 +331,13 @@ impl Table {
                 self.graph.add_symbol(Symbol::anonymous(self.stubs, start, STUB_SIZE))?
             }
             EntryKind::Got => self.words(key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::StubAddress => {
+                let stub = self.external(binding)?;
+                let start = self.got_size;
+                self.got_edges.push(edge(start, Kind::Pointer64, stub, 0));
+                self.got_size += 8;
+                self.graph.add_symbol(Symbol::anonymous(self.got, start, 8))?
+            }
             EntryKind::TlsPair => self.words(key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?,
             EntryKind::TlsModule => self.words(key, binding, &[Some(Kind::TlsModule64), None])?,
             EntryKind::ThreadOffset => self.words(key, binding, &[Some(Kind::ThreadOffset64)])?,

@@ -1,6 +1,7 @@
 //! What runs between the phases of linking: the linker's own passes, one file each, and the lists that users put theirs
 //! into.
 
+pub mod direct;
 pub mod eh_frame;
 pub mod entries;
 pub mod indirect;

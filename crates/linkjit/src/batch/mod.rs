@@ -4,6 +4,7 @@
 //! finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
 //! visible, its memory is returned, and another try is possible.
 
+mod direct;
 mod find;
 mod missing;
 mod place;

@@ -13,6 +13,7 @@ use linkjit_link::arch::x86_64::{FixupContext, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
+use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
 
@@ -65,7 +66,16 @@ impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
-        for domain in self.domains() {
+        let domains = self.domains();
+        // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
+        for domain in &domains {
+            let window = match self.newest_window(domain.dylib)? {
+                Some(window) => window,
+                None => self.reserve_window(domain)?,
+            };
+            self.bring_near(domain.dylib, &domain.members, window)?;
+        }
+        for domain in domains {
             self.place_domain(domain)?;
         }
         self.bind_late_symbols()?;
@@ -142,6 +152,7 @@ impl Batch<'_> {
             }
         }
         let window = self.reserve_window(domain)?;
+        self.bring_near(domain.dylib, &domain.members, window)?;
         self.place_in(window, domain)
     }
 
@@ -208,22 +219,37 @@ impl Batch<'_> {
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
     fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
         let low = domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]));
-        let executor = self.session.executor();
-        let mut size = self.session.options().window_size;
-        let window = if low {
-            // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
-            loop {
-                match executor.reserve_window(size, Placement::Low) {
-                    Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
-                    other => break other.or_else(|_| executor.reserve_window(size, Placement::Anywhere))?,
-                }
-            }
-        } else {
-            executor.reserve_window(size, Placement::Anywhere)?
-        };
+        let window = if low { self.low_window()? } else { self.usual_window(&domain.members)? };
         self.placed.windows.push((domain.dylib, window));
         self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
         Ok(window)
+    }
+
+    /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
+    /// there is no such place, all of that can be brought near to low memory.
+    fn usual_window(&self, members: &[u32]) -> Result<Window> {
+        let executor = self.session.executor();
+        let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
+        if direct::find(&self.inputs, members, window.range).is_empty() {
+            return Ok(window);
+        }
+        executor.release_window(window.id)?;
+        self.low_window()
+    }
+
+    fn low_window(&self) -> Result<Window> {
+        let executor = self.session.executor();
+        let mut size = self.session.options().window_size;
+        // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
+        loop {
+            match executor.reserve_window(size, Placement::Low) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
+                other => {
+                    let anywhere = |_| executor.reserve_window(size, Placement::Anywhere);
+                    return Ok(other.or_else(anywhere)?);
+                }
+            }
+        }
     }
 
     /// Reserves thread-local storage for what a domain defines.
