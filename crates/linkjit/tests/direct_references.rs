@@ -107,6 +107,22 @@ fn a_moved_variable_is_within_reach_of_code_for_executables() {
 }
 
 #[test]
+fn libraries_that_are_opened_later_use_the_copy() {
+    let jit = Jit::host().unwrap();
+    let first = library("", "later");
+    jit.add_library(&first).unwrap();
+    add(jit.main(), "-O1 -fno-pic", LOW_ADDRESS, "later");
+    let low = call(jit.main(), "low");
+    let object = compile_file("-fPIC", "extern int variable_later; int *seen(void) { return &variable_later; }");
+    let second = object.with_extension("so");
+    assert!(
+        Command::new("cc").arg("-shared").args([&object, &first]).arg("-o").arg(&second).status().unwrap().success()
+    );
+    jit.add_library(&second).unwrap();
+    assert_eq!(call(jit.main(), "seen"), low);
+}
+
+#[test]
 fn constants_are_copied_whoever_owns_them() {
     let jit = Jit::host().unwrap();
     jit.add_library(library("-Wl,-Bsymbolic", "constants")).unwrap();
