@@ -98,7 +98,7 @@ impl Batch<'_> {
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
         match self.session.options().policy {
-            LinkPolicy::Whole => graph.block_ids().for_each(|block| reach.mark_block(graph, block)),
+            LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
                 for block in graph.retained().to_vec() {
                     reach.mark_block(graph, block);
