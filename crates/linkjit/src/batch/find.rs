@@ -9,6 +9,7 @@ use std::sync::Arc;
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
+use linkjit_link::passes::Stage;
 
 use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
@@ -70,6 +71,10 @@ impl Batch<'_> {
             }
         }
         self.follow()?;
+        if !self.passes.is_empty(Stage::PostPrune) {
+            self.run_passes(Stage::PostPrune)?;
+            self.follow_anew()?;
+        }
         self.report_missing(dylib, names)
     }
 
@@ -90,10 +95,16 @@ impl Batch<'_> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
+        let mut passed = Ok(());
         let taken = self.session.state().units.get_mut(&unit).and_then(|unit| unit.input.take());
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let mut input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        if !self.passes.are_all_empty() {
+            self.originals.push(input.graph.clone());
+            // An error is kept until the input is where rolling back finds it.
+            passed = self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool());
+        }
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
@@ -118,7 +129,17 @@ impl Batch<'_> {
         self.reach.push(reach);
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
+        passed?;
         Ok(index)
+    }
+
+    /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
+    fn follow_anew(&mut self) -> Result<()> {
+        for ((index, input), reach) in (0u32..).zip(&mut self.inputs).zip(&mut self.reach) {
+            reach.start_anew(&mut input.graph);
+            self.unfollowed.push(index);
+        }
+        self.follow()
     }
 
     /// Makes live what a symbol was bound to.

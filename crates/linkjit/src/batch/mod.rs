@@ -13,9 +13,10 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{LinkGraph, Reachability, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
+use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::{Error, Result};
 use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitId};
@@ -103,6 +104,9 @@ struct Batch<'a> {
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<LateSymbol>,
     placed: place::Placed,
+    passes: PassLists,
+    /// If there are passes: the graphs of the inputs as they were before any pass changed them.
+    originals: Vec<LinkGraph>,
 }
 
 impl<'a> Batch<'a> {
@@ -122,6 +126,8 @@ impl<'a> Batch<'a> {
             rebound: Vec::new(),
             late: Vec::new(),
             placed: place::Placed::default(),
+            passes: session.passes(),
+            originals: Vec::new(),
         }
     }
 
@@ -143,6 +149,16 @@ impl<'a> Batch<'a> {
             state.dylib(definer).ok()?.symbols.get(&name)?.address
         };
         names.iter().map(|name| address(name).ok_or(Error::Closed)).collect()
+    }
+
+    /// Runs the passes of a stage on all graphs.
+    fn run_passes(&mut self, stage: Stage) -> Result<()> {
+        if !self.passes.is_empty(stage) {
+            for input in &mut self.inputs {
+                self.passes.run(stage, &mut input.graph, self.session.name_pool())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -213,6 +229,9 @@ impl<'a> Batch<'a> {
     fn roll_back(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
+        for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
+            input.graph = original;
+        }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
                 input.bindings.clear();

@@ -13,6 +13,7 @@ use linkjit_link::arch::x86_64::{FixupContext, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
+use linkjit_link::passes::Stage;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
@@ -78,10 +79,13 @@ impl Batch<'_> {
         for domain in domains {
             self.place_domain(domain)?;
         }
+        self.run_passes(Stage::PostAllocation)?;
         self.bind_late_symbols()?;
         resolve(&mut self.inputs);
+        self.run_passes(Stage::PreFixup)?;
         let placed = Instant::now();
         self.write()?;
+        self.run_passes(Stage::PostFixup)?;
         let fixed = Instant::now();
         self.finalize()?;
         Ok(BatchTimes {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use linkjit_executor::Executor;
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::{Pass, PassLists, Stage};
 use linkjit_link::source::Source;
 use linkjit_link::tls::TlsAddress;
 
@@ -100,6 +101,7 @@ struct Shared {
     executor: Arc<dyn Executor>,
     options: SessionOptions,
     names: Mutex<NamePool>,
+    passes: Mutex<PassLists>,
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: Mutex<()>,
@@ -116,6 +118,7 @@ impl ExecutionSession {
                 executor,
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
+                passes: Mutex::default(),
                 state: Mutex::default(),
                 linking: Mutex::new(()),
                 linker: Mutex::new(None),
@@ -140,6 +143,17 @@ impl ExecutionSession {
     pub fn dylib(&self, name: &str) -> Option<JitDylib> {
         let id = self.state().dylib_named(name)?;
         Some(JitDylib::new(self.clone(), id))
+    }
+
+    /// Adds a pass that every graph runs through while it is linked, behind the others of its stage. Passes run without
+    /// any lock but that of the batch: they must not look anything up.
+    pub fn add_pass(&self, stage: Stage, pass: Arc<dyn Pass>) {
+        lock(&self.shared.passes).add(stage, pass);
+    }
+
+    /// The passes that a new batch is to run.
+    pub(crate) fn passes(&self) -> PassLists {
+        lock(&self.shared.passes).clone()
     }
 
     /// What was linked so far.
