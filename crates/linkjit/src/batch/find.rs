@@ -31,7 +31,8 @@ pub(super) struct Unfound {
 impl DylibState {
     /// The definition of a name, if a search with `scope` may see it.
     fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
-        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || entry.scope == Scope::Default)
+        let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
+        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
 }
 
