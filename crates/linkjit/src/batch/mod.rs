@@ -34,13 +34,7 @@ pub(crate) fn lookup(
     }
     let _linking = session.begin_linking()?;
     let mut batch = Batch::new(session);
-    match batch.link(dylib, names, roots) {
-        Ok(addresses) => Ok(addresses),
-        Err(error) => {
-            batch.roll_back();
-            Err(error)
-        }
-    }
+    batch.link(dylib, names, roots)
 }
 
 /// The addresses if there is nothing to link.
@@ -142,6 +136,9 @@ impl<'a> Batch<'a> {
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
+        } else {
+            // Absolute symbols need no linking.
+            self.session.state().keep_pulled();
         }
         let state = self.session.state();
         let address = |name: &NameId| {
@@ -195,6 +192,8 @@ impl<'a> Batch<'a> {
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
+        self.rebound.clear();
+        self.originals.clear();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -224,9 +223,11 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
 
-    /// Puts everything back.
-    fn roll_back(&mut self) {
+/// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
         for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
