@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{LinkGraph, Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 use linkjit_link::passes::{PassLists, Stage};
@@ -187,7 +187,7 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
-            unfinished.push(has_unplaced);
+            unfinished.push(has_unplaced || has_unplaced_list(graph));
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
@@ -242,6 +242,21 @@ impl Drop for Batch<'_> {
         }
         state.forget_pulled(&std::mem::take(&mut self.rebound));
     }
+}
+
+/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
+fn has_unplaced_list(graph: &LinkGraph) -> bool {
+    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
+    graph.sections().iter().any(is_list)
+        && graph
+            .block_ids()
+            .map(|id| graph.block(id))
+            .any(|block| !block.placed && is_list(graph.section(block.section)))
+}
+
+fn is_c_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl State {
