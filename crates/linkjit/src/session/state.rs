@@ -116,6 +116,7 @@ pub(crate) struct DylibState {
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
+    /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
     pub(crate) image: ImageId,
