@@ -295,6 +295,7 @@ impl JitDylib {
     }
 
     fn run_initializers(&self) -> Result<()> {
+        let _initializing = self.session.begin_initializing();
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators) = {
