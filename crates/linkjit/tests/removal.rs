@@ -191,3 +191,19 @@ fn ten_thousand_cycles_leave_the_process_as_it_was() {
     let other = source(&workshop.object(&function("g", 10)));
     cycle(&jit, 10_000, &[all, other], 2 + 1 + 3 + 3 + 1 + 4 + 10);
 }
+
+/// Both have a pointer to the personality function, in COMDAT groups of one name.
+#[test]
+fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let trackers = [1, 2].map(|value| {
+        let text = format!("extern \"C\" int f{value}() {{ try {{ throw {value}; }} catch (int x) {{ return x; }} }}");
+        let tracker = jit.create_tracker().unwrap();
+        let object = source(&workshop.compile("cpp", &text, &["-fPIC"]));
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker
+    });
+    assert_eq!((call(&jit, "f1").unwrap(), call(&jit, "f2").unwrap()), (1, 2));
+    remove(&trackers[0]);
+    assert_eq!(call(&jit, "f2").unwrap(), 2);
+}

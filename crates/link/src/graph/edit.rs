@@ -13,6 +13,7 @@ use super::section::{Section, SectionId};
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
 use super::{Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection};
 use crate::error::Result;
+use crate::names::NameId;
 use crate::tls::TlsAddress;
 
 /// The head of an empty list of dependents.
@@ -190,6 +191,12 @@ impl LinkGraph {
         symbol.definition = Definition::External;
         symbol.linkage = Linkage::Strong;
         symbol.indirect = false;
+    }
+
+    /// Takes the COMDAT groups with these signatures apart, and returns them: their blocks stay, whoever else has such a
+    /// group.
+    pub fn dissolve_groups(&mut self, mut which: impl FnMut(NameId) -> bool) -> Vec<Group> {
+        self.groups.extract_if(.., |group| which(group.signature)).collect()
     }
 
     /// Gives a symbol a fixed address.
