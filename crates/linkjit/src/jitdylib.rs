@@ -343,6 +343,7 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
+        let _initializing = self.session.begin_initializing();
         let _linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         let executor = self.session.executor();
