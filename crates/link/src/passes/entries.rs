@@ -143,7 +143,7 @@ impl Builder<'_> {
         let input = &inputs[member as usize];
         let binding = || input.binding(edge.target);
         Some(match Kind::from_edge(edge.kind)? {
-            Kind::Branch32 => {
+            Kind::Branch32 | Kind::StubFromGotBase64 => {
                 let target = binding();
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
                 return needs.then_some(EntryKind::Stub);
@@ -167,11 +167,6 @@ impl Builder<'_> {
                 self.got_kind(target)
             }
             Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => self.got_kind(binding()),
-            Kind::StubFromGotBase64 => {
-                let target = binding();
-                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
-                return needs.then_some(EntryKind::Stub);
-            }
             Kind::TlsPairDelta32 => EntryKind::TlsPair,
             Kind::TlsModuleDelta32 => EntryKind::TlsModule,
             Kind::ThreadOffsetDelta32 => EntryKind::ThreadOffset,
