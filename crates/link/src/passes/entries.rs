@@ -60,6 +60,8 @@ pub struct NewEntries {
 /// Target of an entry, as far as it tells entries apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
+    /// All names of one address share its entries: there is one to be changed if what is there moves.
+    Outside(ExecAddr),
     Name(NameId),
     Symbol(u32, SymbolId),
 }
@@ -219,10 +221,11 @@ impl Builder<'_> {
             EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
             _ => binding,
         };
-        let key = match (symbol.shared_name(), binding) {
-            (Some(name), _) => Key::Name(name),
-            (None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
-            (None, _) => Key::Symbol(member, target),
+        let key = match (outside, symbol.shared_name(), binding) {
+            (Some(address), ..) => Key::Outside(address),
+            (None, Some(name), _) => Key::Name(name),
+            (None, None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
+            (None, None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
             Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
