@@ -6,9 +6,6 @@ use std::sync::Mutex;
 
 use crate::{ExecAddr, ExecutorError, Result, lock, os};
 
-/// `main`, or an initializer whose result nobody wants.
-type Main = extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
-
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
 /// long as it runs.
 #[derive(Clone, Copy, Debug)]
@@ -45,16 +42,29 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Calls `function` with these arguments and the environment.
+    /// Calls `function` with these arguments and the environment: `main`, or an initializer, whose result nobody wants.
     ///
     /// # Safety
     /// `function` must be the address of a function that may be called with `main`'s arguments now.
     pub(crate) unsafe fn pass_to(self, function: ExecAddr) -> c_int {
         let function = function.0 as *const ();
-        // SAFETY: the caller vouches for the type.
-        let function: Main = unsafe { std::mem::transmute(function) };
-        function(self.count, self.vector as *mut *mut c_char, os::environment())
+        let vector = self.vector as *mut *mut c_char;
+        // SAFETY: the caller vouches for the function.
+        unsafe { call(function, self.count, vector, os::environment()) }
     }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+use crate::outermost::call;
+
+/// # Safety
+/// `function` must be the address of a function of this type that is sound to call.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+unsafe fn call(function: *const (), count: c_int, arguments: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
+    type Main = extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
+    // SAFETY: the caller vouches for the type.
+    let function: Main = unsafe { std::mem::transmute(function) };
+    function(count, arguments, environment)
 }
 
 /// Sets the arguments of the program; they begin with its name.

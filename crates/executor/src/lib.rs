@@ -18,6 +18,8 @@ mod in_process;
 mod init;
 mod memory;
 mod os;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod outermost;
 mod symbols;
 mod tls;
 mod unwind;
@@ -320,7 +322,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If an argument contains a NUL byte, or the executor is gone.
     fn set_arguments(&self, args: &[String]) -> Result<()>;
 
-    /// Calls `main(argc, argv, envp)` and returns its result.
+    /// Calls `main(argc, argv, envp)` and returns its result. Exceptions of C++ that leave `main` end the program, as if
+    /// nothing had called it; panics of Rust pass.
     ///
     /// # Errors
     /// If the address is null, or the executor is gone.

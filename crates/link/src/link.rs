@@ -37,8 +37,10 @@ pub enum Binding {
     Outside(ExecAddr),
     /// As [`Binding::Outside`], and known to be a function: where it is out of reach, a stub may stand for it.
     OutsideFunction(ExecAddr),
-    /// A thread-local variable of an earlier batch or of the process.
-    ThreadLocal(TlsAddress),
+    /// As [`Binding::Linked`], a thread-local variable.
+    LinkedThreadLocal(TlsAddress),
+    /// As [`Binding::Outside`], a thread-local variable.
+    OutsideThreadLocal(TlsAddress),
     /// A weak reference to what nobody defines: address zero.
     Missing,
 }
@@ -91,7 +93,9 @@ pub fn resolve(inputs: &mut [Input]) {
                 Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
                     inputs[index].graph.resolve(symbol, address);
                 }
-                Binding::ThreadLocal(address) => thread_local.push((symbol, address)),
+                Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
+                    thread_local.push((symbol, address));
+                }
                 Binding::Missing => inputs[index].graph.resolve(symbol, ExecAddr::NULL),
             }
         }
@@ -148,7 +152,11 @@ pub fn write(
     Ok(())
 }
 
-fn write_block(
+/// Writes one block `offset` bytes into the memory of its segment, and applies its edges there.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_block(
     inputs: &[Input],
     (input, block): BlockRef,
     offset: u64,

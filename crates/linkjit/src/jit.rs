@@ -188,8 +188,8 @@ impl Jit {
         Ok(unsafe { std::mem::transmute_copy::<usize, F>(&address) })
     }
 
-    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name. Initializers see
-    /// the arguments, too.
+    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
+    /// the arguments, too. A C++ exception that nobody in the program catches ends the process by `std::terminate`.
     ///
     /// # Errors
     /// As [`Jit::lookup`].

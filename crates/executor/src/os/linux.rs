@@ -157,9 +157,20 @@ pub(crate) fn loader_error() -> String {
 /// Address of a symbol of a library, or of the process.
 pub(crate) fn find_symbol(library: Option<usize>, name: &CStr) -> Option<ExecAddr> {
     let handle = library.map_or(libc::RTLD_DEFAULT, |handle| handle as *mut c_void);
-    // SAFETY: the handle is one that dlopen returned and that is never closed, or RTLD_DEFAULT.
-    let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+    let address = match versioned(name) {
+        // SAFETY: the handle is one that dlopen returned and that is never closed, or RTLD_DEFAULT.
+        None => unsafe { libc::dlsym(handle, name.as_ptr()) },
+        // SAFETY: as above.
+        Some((name, version)) => unsafe { libc::dlvsym(handle, name.as_ptr(), version.as_ptr()) },
+    };
     (!address.is_null()).then_some(ExecAddr(address as u64))
+}
+
+/// The parts of `name@version`, which is how an object refers to one version of a library's symbol (`.symver`).
+fn versioned(name: &CStr) -> Option<(CString, CString)> {
+    let mut parts = name.to_bytes().splitn(2, |&byte| byte == b'@');
+    let (name, version) = (parts.next()?, parts.next()?);
+    Some((CString::new(name).ok()?, CString::new(version).ok()?))
 }
 
 /// The environment in the form of `main`'s third argument.

@@ -71,13 +71,6 @@ impl Reachability {
 }
 
 impl LinkGraph {
-    /// Whether other graphs can still ask for something that is not placed.
-    #[must_use]
-    pub fn has_unplaced(&self) -> bool {
-        let mut names = self.symbols.iter().filter(|symbol| symbol.shared_name().is_some());
-        names.any(|symbol| symbol.block().is_some_and(|block| !self.blocks[block.index()].placed))
-    }
-
     /// Marks everything that `roots` reach. Without roots, everything.
     pub fn prune(&mut self, roots: &[SymbolId]) {
         let mut reach = Reachability::new();

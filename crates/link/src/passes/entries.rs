@@ -61,14 +61,15 @@ enum Key {
 }
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, and all that may have an
+/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
 ///
 /// # Errors
 /// If there are too many.
 pub fn build(
     inputs: &mut [Input],
     members: &[u32],
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &SharedEntries,
     next_input: u32,
 ) -> Result<NewEntries> {
@@ -92,7 +93,7 @@ pub fn build(
 }
 
 struct Builder<'a> {
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
     shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
@@ -152,7 +153,8 @@ impl Builder<'_> {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
                 let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
-                let direct = can_relax(edge, content)
+                let direct = self.window.is_some()
+                    && can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
                     && !self.is_far(inputs, member, target);
@@ -177,17 +179,18 @@ impl Builder<'_> {
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
     fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
+        let Some(window) = self.window else { return binding != Binding::None };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
                 // 4 KiB of slack cover the addend and the length of the instruction.
                 let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
-                !reach(ExecAddr(self.window.start.0.saturating_sub(0x1000)))
-                    || !reach(ExecAddr(self.window.end.0.saturating_add(0x1000)))
+                !reach(ExecAddr(window.start.0.saturating_sub(0x1000)))
+                    || !reach(ExecAddr(window.end.0.saturating_add(0x1000)))
             }
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
             }
-            Binding::None | Binding::ThreadLocal(_) | Binding::Missing => false,
+            Binding::None | Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }
 
@@ -200,12 +203,11 @@ impl Builder<'_> {
             found => found,
         };
         let outside = match binding {
-            Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-            Binding::ThreadLocal(_) => symbol.is_external() && input.graph.tls_block().is_none(),
+            Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_) => true,
             Binding::Input { input: definer, .. } => {
                 inputs.get(definer as usize).is_some_and(|definer| definer.dylib != input.dylib)
             }
-            Binding::None | Binding::Linked(_) | Binding::Missing => false,
+            Binding::None | Binding::Linked(_) | Binding::LinkedThreadLocal(_) | Binding::Missing => false,
         };
         let name = symbol.shared_name().filter(|_| outside);
         if let Some(name) = name
@@ -219,7 +221,9 @@ impl Builder<'_> {
             (None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
-            Binding::ThreadLocal(address) => address.thread_offset.is_some(),
+            Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
+                address.thread_offset.is_some()
+            }
             Binding::Input { input, .. } => inputs
                 .get(input as usize)
                 .and_then(|definer| definer.graph.tls_block())

@@ -98,6 +98,7 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let mut input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         let mut reach = Reachability::new();
         match self.session.options().policy {
@@ -208,7 +209,10 @@ impl Batch<'_> {
             return Ok(false);
         };
         let binding = match (entry.address, entry.by) {
-            (Some(Address::ThreadLocal(address)), _) => Binding::ThreadLocal(address),
+            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) if definer == dylib => {
+                Binding::LinkedThreadLocal(address)
+            }
+            (Some(Address::ThreadLocal(address)), _) => Binding::OutsideThreadLocal(address),
             (Some(Address::At(address)), DefinedBy::Unit(..)) if definer == dylib => Binding::Linked(address),
             (Some(Address::At(address)), _) => Binding::Outside(address),
             (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
@@ -273,6 +277,8 @@ impl Batch<'_> {
         let text = self.session.names().text(name).into_owned();
         let what = if text == "_GLOBAL_OFFSET_TABLE_" {
             Late::GotBase
+        } else if text == "_TLS_MODULE_BASE_" {
+            Late::TlsBase
         } else if let Some(section) = text.strip_prefix("__start_") {
             if !self.reach_section(input, section)? {
                 return Ok(false);

@@ -68,6 +68,8 @@ enum Late {
     SectionStart(String),
     SectionEnd(String),
     GotBase,
+    /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
+    TlsBase,
 }
 
 struct Batch<'a> {
@@ -131,15 +133,22 @@ impl<'a> Batch<'a> {
         let names = self.session.names();
         let mut state = self.session.state();
         let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
+        // Whether other graphs can still ask for something of an input that is not placed.
+        let mut unfinished = Vec::with_capacity(self.inputs.len());
         for (input, unit) in self.inputs.iter().zip(&self.units) {
-            let Some(unit) = *unit else { continue };
+            let Some(unit) = *unit else {
+                unfinished.push(false);
+                continue;
+            };
             let graph = &input.graph;
             let dylib = state.dylib_mut(DylibId(input.dylib))?;
+            let mut has_unplaced = false;
             for id in graph.symbol_ids() {
                 let symbol = graph.symbol(id);
                 let Some(name) = symbol.shared_name() else { continue };
                 let placed = symbol.block().map_or(symbol.indirect, |block| graph.block(block).placed);
                 if !placed {
+                    has_unplaced |= symbol.block().is_some();
                     continue;
                 }
                 let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
@@ -148,6 +157,7 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
+            unfinished.push(has_unplaced);
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
@@ -156,10 +166,10 @@ impl<'a> Batch<'a> {
 
         let mut handles = Vec::new();
         let mut objects = 0;
-        for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
+        for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
             let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
             objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if input.graph.has_unplaced() {
+            if unfinished {
                 // What was found is looked up again when the rest is linked: it may be elsewhere then.
                 input.bindings.clear();
                 input.graph.forget_unplaced();

@@ -98,6 +98,7 @@ impl Batch<'_> {
 
     fn place_domain(&mut self, mut domain: Domain) -> Result<()> {
         let tls = self.reserve_tls(&domain)?;
+        self.bind_tls_base(&domain, tls);
         let next = self.next_input();
         let mut slots = Vec::new();
         if let Some((input, found)) = indirect::build(&mut self.inputs, &domain.members, next)? {
@@ -149,7 +150,7 @@ impl Batch<'_> {
     ) -> Result<(Layout, [ExecAddr; 3], Box<dyn linkjit_executor::Allocation>)> {
         let next = self.next_input();
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
-        let new = entries::build(&mut self.inputs, &domain.members, window.range, &existing, next);
+        let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
         self.session.state().dylib_mut(domain.dylib)?.entries = existing;
         let new = new?;
         let shared = self.add_input(new.shared);
@@ -254,11 +255,24 @@ impl Batch<'_> {
         Ok(Some(block))
     }
 
+    /// Gives the symbol for the start of a domain's thread-local storage its place.
+    fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
+        let Some(tls) = tls else { return };
+        let start = Binding::LinkedThreadLocal(tls_address(tls.module, 0, tls.thread_offset));
+        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
+            if domain.members.contains(&late.input) {
+                self.inputs[late.input as usize].bind(late.symbol, start);
+            }
+        }
+    }
+
     /// Gives the symbols that the linker defines their addresses.
     fn bind_late_symbols(&mut self) -> Result<()> {
         for late in std::mem::take(&mut self.late) {
             let dylib = DylibId(self.inputs[late.input as usize].dylib);
             let address = match &late.what {
+                // Was bound when the storage was reserved, because entries depend on it.
+                Late::TlsBase => continue,
                 Late::GotBase => self.got_base(dylib)?,
                 Late::SectionStart(name) => self.section(dylib, name)?.start,
                 Late::SectionEnd(name) => self.section(dylib, name)?.end,

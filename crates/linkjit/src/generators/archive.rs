@@ -39,7 +39,7 @@ impl ArchiveGenerator {
 impl DefinitionGenerator for ArchiveGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let mut state = lock(&self.state);
-        for wanted in names.iter().filter(|wanted| !wanted.weak) {
+        for wanted in names.iter().filter(|wanted| !wanted.weak && !is_unwinders(wanted.name)) {
             let Some(member) = state.index.find(wanted.name) else { continue };
             if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
                 continue;
@@ -62,6 +62,12 @@ impl DefinitionGenerator for ArchiveGenerator {
             [] => "no archive".into(),
         }
     }
+}
+
+/// Whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
+/// only the process's own knows linked code, and a second one, out of an archive, would end the program at a throw.
+fn is_unwinders(name: &[u8]) -> bool {
+    name.starts_with(b"_Unwind_")
 }
 
 /// The bytes of a member, wherever they are.

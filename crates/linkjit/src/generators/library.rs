@@ -107,8 +107,11 @@ struct DefaultLibrary {
 impl DefaultLibraries {
     /// Those of a C++ driver on Linux.
     pub(crate) fn new() -> Self {
-        let is_cxx =
-            |name: &[u8]| [&b"_Z"[..], b"__cxa_", b"__gxx_", b"__cxxabi"].iter().any(|start| name.starts_with(start));
+        // Mangled names, functions of the Itanium C++ ABI, and what std::call_once passes on.
+        let is_cxx = |name: &[u8]| {
+            let starts = [&b"_Z"[..], b"__cxa_", b"__gxx_"];
+            starts.iter().any(|start| name.starts_with(start)) || matches!(name, b"__dynamic_cast" | b"__once_proxy")
+        };
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
         Self { libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]) }
     }

@@ -9,8 +9,6 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
@@ -41,6 +39,11 @@ fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64) -> Verdict {
     }
 }
 
+#[cold]
+fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
+    Error::Duplicate { name: names.text(name).into_owned(), first: first.into(), second: graph.name().into() }
+}
+
 impl State {
     /// Adds an object.
     pub(crate) fn define_unit(
@@ -57,30 +60,25 @@ impl State {
         self.yield_groups(dylib, &mut graph)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();
-        // Two definitions of one name within a unit: the reader of the object did not object, we do.
-        let mut within: HashMap<NameId, SymbolId, FixedState> = HashMap::default();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
-            let duplicate = |first: &str| Error::Duplicate {
-                name: names.text(name).into_owned(),
-                first: first.into(),
-                second: graph.name().into(),
-            };
-            if within.insert(name, symbol).is_some() {
-                return Err(duplicate(graph.name()));
-            }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => Verdict::New,
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old)),
             };
             if verdict == Verdict::Conflicts {
-                return Err(duplicate(&self.definer(dylib, name)));
+                return Err(duplicate(&graph, names, name, &self.definer(dylib, name)));
             }
             verdicts.push((symbol, name, verdict));
         }
+        // Two definitions of one name within a unit: the reader of the object did not object, we do.
+        let mut defined: Vec<NameId> = verdicts.iter().map(|&(_, name, _)| name).collect();
+        defined.sort_unstable();
+        if let Some(twice) = defined.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(duplicate(&graph, names, twice[0], graph.name()));
+        }
 
-        let mut defined = Vec::with_capacity(verdicts.len());
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
             let (linkage, scope, definition) = (of.linkage, of.scope, of.definition);
@@ -110,7 +108,6 @@ impl State {
             let scope = old.map_or(scope, |old| old.scope.max(scope));
             let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
-            defined.push(name);
         }
 
         for group in graph.groups() {

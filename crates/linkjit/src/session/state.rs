@@ -72,7 +72,7 @@ pub(crate) struct Unit {
     pub(crate) started: bool,
     /// It has initializers or retained blocks: to be linked when its JITDylib is initialized.
     pub(crate) has_roots: bool,
-    /// The names that it defines in its JITDylib, or did until somebody else replaced its definition.
+    /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
 }
 

@@ -1,0 +1,77 @@
+//! The outermost frame of a program: beyond it, nobody handles its exceptions.
+//!
+//! The unwinder asks every frame, and Rust's `catch_unwind` takes any exception, only to abort the process. A program
+//! whose `main` throws must see what it would see without us: the search finds no handler, so that C++'s throw calls
+//! `std::terminate`, with the stack still there. Forced unwinding (`pthread_exit`) finds the end of the stack here, where
+//! the system ends the thread; Rust's frames would end the process. Panics are for them, and pass.
+
+use std::ffi::{c_char, c_int};
+
+/// What the unwinder hands a personality routine, opaque to us.
+#[repr(C)]
+struct Opaque([u8; 0]);
+
+unsafe extern "C" {
+    fn _Unwind_GetGR(context: *mut Opaque, register: c_int) -> u64;
+}
+
+/// DWARF's number of rbp.
+const RBP: c_int = 6;
+/// Of the actions that the unwinder asks for: the frames are left for good, whatever handlers they have.
+const FORCE_UNWIND: c_int = 8;
+const FATAL_PHASE1_ERROR: c_int = 3;
+const CONTINUE_UNWIND: c_int = 8;
+/// Vendor and language of the exceptions that Rust's panics are. Standard libraries differ in the order of the bytes.
+const RUST_PANIC: u64 = u64::from_be_bytes(*b"MOZ\0RUST");
+
+/// Personality of [`call`] ("Itanium C++ ABI: Exception Handling", The Personality Routine).
+extern "C" fn personality(
+    _version: c_int,
+    actions: c_int,
+    class: u64,
+    _exception: *mut Opaque,
+    context: *mut Opaque,
+) -> c_int {
+    if actions & FORCE_UNWIND != 0 {
+        // SAFETY: the unwinder's context, which has rbp as it is in the frame of `call`.
+        let frame = unsafe { _Unwind_GetGR(context, RBP) } as *mut u64;
+        // SAFETY: `call` keeps its return address above the rbp that it has saved. Nobody returns to a frame that is
+        // left for good, and to the unwinder a null address is the end of the stack.
+        unsafe { frame.wrapping_add(1).write(0) };
+        return CONTINUE_UNWIND;
+    }
+    if class == RUST_PANIC || class.swap_bytes() == RUST_PANIC { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
+}
+
+/// Calls `function` with three arguments.
+///
+/// # Safety
+/// It must be the address of a function that may be called so.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C-unwind" fn call(
+    function: *const (),
+    count: c_int,
+    arguments: *mut *mut c_char,
+    environment: *mut *mut c_char,
+) -> c_int {
+    std::arch::naked_asm!(
+        ".cfi_startproc",
+        // DW_EH_PE_pcrel | DW_EH_PE_sdata4
+        ".cfi_personality 0x1b, {personality}",
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "mov rax, rdi",
+        "mov edi, esi",
+        "mov rsi, rdx",
+        "mov rdx, rcx",
+        "call rax",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
+        personality = sym personality,
+    );
+}

@@ -1,0 +1,3 @@
+#include <stdio.h>
+__attribute__((constructor)) static void initialize(void) { puts("nobody wants this"); }
+int third(void) { return 2; }

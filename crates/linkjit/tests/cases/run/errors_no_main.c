@@ -1,0 +1,3 @@
+// error: undefined symbol: main
+// compilers: gcc
+int Main(void) { return 0; }

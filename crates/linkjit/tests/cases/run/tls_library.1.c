@@ -1,0 +1,3 @@
+__thread int library_variable = 100;
+__thread char library_zeros[100];
+int library_read(void) { return library_variable; }

@@ -1,0 +1,60 @@
+//! Programs that are compiled, linked into a process and run, and must do what they do when the system links them.
+//!
+//! A test case is a source file of `tests/cases/run`: `name.c`, `.cpp`, `.s` or `.rs`, with its companions `name.1.c`,
+//! `name.2.cpp`, ..., which are linked behind it in that order. It is compiled by every compiler with every line of
+//! flags. The objects are linked by the system's linker and run; then the same objects are linked by linkjit and run, in
+//! a process of their own with a time limit. Standard output and the way the program ends must be the same.
+//!
+//! Directives are comment lines (`// key: value`, or `# key: value` in assembly) of the first file:
+//!
+//! | directive          | meaning                                                                                  |
+//! |--------------------|------------------------------------------------------------------------------------------|
+//! | `flags: F...`      | compile with these flags; each such line is a variant of its own. Without one: `-O2`      |
+//! | `flags[C]: F...`   | a variant for the compiler `C` only                                                       |
+//! | `compilers: C...`  | `gcc` and `clang-19` are usual; C++ takes their C++ drivers. Rust files take `rustc`      |
+//! | `run-args: A...`   | arguments of the program                                                                  |
+//! | `libs: L...`       | shared libraries, as after `-l`; `rust-std` is that of Rust                               |
+//! | `archives: A...`   | static archives, as file names that the compiler's driver finds                           |
+//! | `shared: F...`     | companions that are made a shared library first                                           |
+//! | `archive: F...`    | companions that are put into a static archive                                             |
+//! | `policy: whole`    | link everything that an object defines                                                    |
+//! | `expect: text`     | a line of standard output; all such lines are the whole of it                             |
+//! | `exit: N`          | exit code; 128 + N for a signal                                                           |
+//! | `native: no`       | do not compare with the system's linker, which can't do this; needs `expect`              |
+//! | `error: text`      | linking fails, and the message contains this; several lines: all of them                  |
+//!
+//! A companion may have a line `flags: F...`, too: flags for it alone, behind those of the variant.
+
+#[path = "run/case.rs"]
+mod case;
+#[path = "run/child.rs"]
+mod child;
+#[path = "run/program.rs"]
+mod program;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use case::Case;
+
+fn main() -> ExitCode {
+    if let Some(code) = child::main() {
+        return code;
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/run");
+    let trials = Case::all(&directory).into_iter().flat_map(trials).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// One test for each compiler and line of flags.
+fn trials(case: Case) -> Vec<Trial> {
+    let variants = case.variants();
+    let case = std::sync::Arc::new(case);
+    let trial = |variant: case::Variant| {
+        let case = case.clone();
+        Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
+    };
+    variants.into_iter().map(trial).collect()
+}

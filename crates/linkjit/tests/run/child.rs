@@ -1,0 +1,55 @@
+//! The process that runs a program: the test binary itself, started again.
+
+use std::process::ExitCode;
+
+use linkjit::{Jit, LinkPolicy};
+
+/// First argument of such a process.
+pub(crate) const RUN: &str = "--run-inputs";
+
+/// What precedes an input of each kind.
+pub(crate) const OBJECT: &str = "object";
+pub(crate) const ARCHIVE: &str = "archive";
+pub(crate) const LIBRARY: &str = "library";
+pub(crate) const WHOLE: &str = "whole";
+
+/// How the process ends if linking fails. The message is on standard error.
+pub(crate) const LINKING_FAILED: u8 = 121;
+
+/// Links and runs what the arguments say: `--run-inputs [whole] {object|archive|library} FILE ... -- ARGS...`. `None`
+/// if this process is not one that runs a program.
+pub(crate) fn main() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    if args.next()? != RUN {
+        return None;
+    }
+    match run(args) {
+        // As the C runtime would: `exit` runs what is registered.
+        Ok(code) => std::process::exit(code),
+        Err(error) => {
+            eprintln!("{error}");
+            Some(ExitCode::from(LINKING_FAILED))
+        }
+    }
+}
+
+fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
+    let mut args = args.by_ref().peekable();
+    let policy = match args.next_if(|arg| arg == WHOLE) {
+        Some(_) => LinkPolicy::Whole,
+        None => LinkPolicy::Demand,
+    };
+    let jit = Jit::builder().policy(policy).build()?;
+    while let (Some(kind), Some(file)) = (args.next_if(|arg| arg != "--"), args.next()) {
+        match kind.as_str() {
+            OBJECT => jit.add_object_file(&file)?,
+            ARCHIVE => jit.add_archive(&file)?,
+            _ => jit.add_library(&file)?,
+        }
+    }
+    let program_args: Vec<String> = std::iter::once("program".into()).chain(args).collect();
+    // Threads of the program may outlive `main`: the session stays until the process ends.
+    let jit = std::mem::ManuallyDrop::new(jit);
+    // SAFETY: the objects are compiled from tests, whose `main` is one.
+    unsafe { jit.run_main("main", &program_args) }
+}
