@@ -9,7 +9,7 @@ use linkjit::link::object::archive::{Archive, Member, MemberContent};
 use linkjit::link::source::Source;
 
 use super::failure::{Failure, Result};
-use crate::inputs;
+use super::read;
 
 /// The archives, in the order of the command line.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) struct Taken {
 impl Archives {
     /// Opens an archive. With `all`, returns all members, as nobody will ask for them.
     pub(super) fn add(&mut self, path: &Path, hidden: bool, all: bool) -> Result<Vec<Taken>> {
-        let archive = Archive::parse(inputs::read(path)?)?;
+        let archive = Archive::parse(read(path)?)?;
         let mut index = std::collections::HashMap::new();
         for symbol in archive.symbols() {
             let symbol = symbol?;
@@ -88,7 +88,7 @@ fn source(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Sourc
         MemberContent::Inline(source) => source.clone(),
         MemberContent::External { path: beside, nested: None } => {
             let directory = Path::new(&**path).parent().unwrap_or(Path::new(""));
-            inputs::read(&directory.join(&*String::from_utf8_lossy(beside)))?
+            read(&directory.join(&*String::from_utf8_lossy(beside)))?
         }
         MemberContent::External { nested: Some(_), .. } => {
             return Err(Failure::usage(format!("{path}: members of archives in thin archives are not supported")));

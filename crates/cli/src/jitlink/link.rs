@@ -184,9 +184,7 @@ impl Place {
         };
         match self {
             Self::Got => linked.got,
-            Self::SectionStart(section) => {
-                blocks(section).iter().map(|block| block.address).min().unwrap_or_default()
-            }
+            Self::SectionStart(section) => blocks(section).iter().map(|block| block.address).min().unwrap_or_default(),
             Self::SectionEnd(section) => {
                 blocks(section).iter().map(|block| block.address.offset(block.size)).max().unwrap_or_default()
             }
@@ -196,6 +194,8 @@ impl Place {
 
 /// Makes the entries of a graph and gives all of it memory.
 fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked> {
+    let too_large = || Failure::link("the thread-local storage is too large");
+    slab.place_thread_local(&mut inputs[member as usize].graph).ok_or_else(too_large)?;
     let mut members = vec![member];
     let next = |inputs: &Vec<Input>| u32::try_from(inputs.len()).unwrap_or(u32::MAX);
     let made = next(inputs);
@@ -261,8 +261,10 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: LinkError) ->
     };
     let names = tables.names();
     let in_block = |&symbol: &SymbolId| graph.symbol(symbol).block() == Some(block);
-    let mut symbols = graph.symbol_ids().filter(in_block).filter(|&symbol| !graph.symbol_name(&names, symbol).is_empty());
-    let first = symbols.next().map_or_else(|| "<anonymous symbol>".into(), |symbol| graph.describe_symbol(&names, symbol));
+    let mut symbols =
+        graph.symbol_ids().filter(in_block).filter(|&symbol| !graph.symbol_name(&names, symbol).is_empty());
+    let first =
+        symbols.next().map_or_else(|| "<anonymous symbol>".into(), |symbol| graph.describe_symbol(&names, symbol));
     Failure::link(format!(
         "In graph {}, section {}: relocation target {:#x} ({name}{addend_text}) is out of range of {} fixup at address \
          {:#x} ({first}, {:#x} + {offset:#x})",

@@ -20,9 +20,7 @@ use std::time::Instant;
 
 use linkjit::ExecAddr;
 use linkjit::link::check::{evaluate, rules};
-use linkjit::link::graph::{
-    Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
-};
+use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 use linkjit::link::source::Source;
 use regex_lite::Regex;
 
@@ -36,8 +34,8 @@ use tables::{By, Tables};
 const USAGE: &str = "\
 Usage: linkjit jitlink [options] object-or-archive...
 
-Links like llvm-jitlink and takes its options, with one dash or two. CHECK RULES and the options are
-those of 'llvm-jitlink --help'; what linkjit does not have is refused.";
+Links as llvm-jitlink does and takes its options, with one dash or two, and its check rules; see
+'llvm-jitlink --help'. What linkjit does not have is refused. Unlike there, argv[0] is the first input.";
 
 /// Does what the arguments after `jitlink` ask for; returns the exit code.
 pub(crate) fn main(arguments: Vec<String>) -> i32 {
@@ -65,7 +63,7 @@ fn link_only(options: &Options) -> Result<i32> {
         None => None,
     };
     let text = match &options.check {
-        Some(path) => Some(String::from_utf8_lossy(inputs::read(path)?.bytes()).into_owned()),
+        Some(path) => Some(String::from_utf8_lossy(read(path)?.bytes()).into_owned()),
         None => None,
     };
     let mut tables = load(options)?;
@@ -152,7 +150,7 @@ fn load(options: &Options) -> Result<Tables> {
         if let Item::Input(path) = item
             && !is_archive(path)
         {
-            tables.add_object(dylib, &inputs::read(path)?, false)?;
+            tables.add_object(dylib, &read(path)?, false)?;
         }
     }
     for (item, &dylib) in items() {
@@ -185,6 +183,18 @@ fn load(options: &Options) -> Result<Tables> {
     Ok(tables)
 }
 
+/// The bytes of a file.
+fn read(path: &Path) -> Result<Source> {
+    let name = path.to_string_lossy();
+    match linkjit::executor::file::read(path) {
+        Ok(bytes) => Ok(Source::new(&*name, bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Failure::usage(format!("'{name}': No such file or directory")))
+        }
+        Err(error) => Err(Failure::usage(format!("'{name}': {error}"))),
+    }
+}
+
 fn is_archive(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "a" || extension == "lib")
 }
@@ -204,7 +214,7 @@ fn define(tables: &mut Tables, dylib: usize, item: &Item) -> Result<()> {
             tables.define(at, &alias.name, By::Alias(from, target))
         }
         Item::Section { name, file, symbols } => {
-            let content = inputs::read(file)?;
+            let content = read(file)?;
             let size = content.bytes().len() as u64;
             let source = Source::new(format!("orc_sectcreate_{name}"), []);
             let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::X86_64);

@@ -203,8 +203,8 @@ fn split(option: &str) -> (&str, Option<&str>) {
     }
     for name in JOINED {
         let Some(value) = option.strip_prefix(name) else { continue };
-        // `-lazy` is an option of its own.
-        if !value.is_empty() && option != "lazy" {
+        // What begins like them and is an option of its own.
+        if !value.is_empty() && !["lazy", "load_hidden"].contains(&option) {
             return (name, Some(value));
         }
     }
@@ -274,7 +274,8 @@ fn alias(text: &str) -> Result<Item> {
 
 /// `SECT,FILE[@SYM=OFF,..]`: split at the first comma, the last `@`, and the commas behind that.
 fn section(text: &str) -> Result<Item> {
-    let invalid = || Failure::usage(format!("Invalid sectcreate argument \"{text}\": <sect>,<file>[@<sym>=<offset>,...]"));
+    let invalid =
+        || Failure::usage(format!("Invalid sectcreate argument \"{text}\": <sect>,<file>[@<sym>=<offset>,...]"));
     let (name, rest) = text.split_once(',').ok_or_else(invalid)?;
     let (file, symbols) = rest.rsplit_once('@').unwrap_or((rest, ""));
     let symbol = |text: &str| {
@@ -301,12 +302,8 @@ mod tests {
     fn values_follow_in_every_way() {
         for line in ["a.o -L d -l x -hidden-l h", "a.o --L=d -l=x --hidden-l=h", "a.o -Ld -lx -hidden-lh"] {
             let library = |name: &str, hidden| Item::Library { name: name.into(), hidden };
-            let expected = [
-                Item::Input("a.o".into()),
-                Item::Directory("d".into()),
-                library("x", false),
-                library("h", true),
-            ];
+            let expected =
+                [Item::Input("a.o".into()), Item::Directory("d".into()), library("x", false), library("h", true)];
             assert_eq!(items(line), expected, "{line}");
         }
     }
@@ -322,6 +319,7 @@ mod tests {
     #[test]
     fn definitions_are_taken_apart() {
         let place = |dylib: Option<&str>, name: &str| Place { dylib: dylib.map(Into::into), name: name.into() };
+        assert_eq!(items("a.o -load_hidden f")[1], Item::LoadHidden("f".into()));
         let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,f@g@p=1,q=0x2 a.o";
         assert_eq!(
             items(line),
@@ -330,11 +328,7 @@ mod tests {
                 Item::Absolute { name: "y".into(), address: 16 },
                 Item::Alias { alias: place(None, "a"), target: place(None, "b") },
                 Item::Alias { alias: place(Some("j"), "a"), target: place(Some("k"), "b") },
-                Item::Section {
-                    name: "s".into(),
-                    file: "f@g".into(),
-                    symbols: vec![("p".into(), 1), ("q".into(), 2)]
-                },
+                Item::Section { name: "s".into(), file: "f@g".into(), symbols: vec![("p".into(), 1), ("q".into(), 2)] },
                 Item::Input("a.o".into()),
             ]
         );

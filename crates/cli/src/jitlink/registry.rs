@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use linkjit::ExecAddr;
 use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::check::Target;
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Lifetime, Scope, SymbolId};
+use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, Scope, SymbolId};
 use linkjit::link::link::Binding;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 

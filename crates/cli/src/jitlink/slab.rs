@@ -6,7 +6,7 @@
 //! the order of their sections (those that the linker makes come last), then by offset, then by size.
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{Block, BlockId, Lifetime, Protection};
+use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::Input;
 use linkjit::link::tls::TlsAddress;
@@ -86,31 +86,32 @@ impl Slab {
         region.bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
         self.next = start.checked_add(size).ok_or_else(too_large)?;
         for &((member, block), offset) in &region.blocks {
-            let of = inputs[member as usize].graph.block_mut(block);
-            of.address = ExecAddr(start + offset);
+            let graph = &mut inputs[member as usize].graph;
+            let is_thread_local = graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal;
+            let of = graph.block_mut(block);
             of.placed = true;
+            // A thread-local block's address is its offset in the storage; here is only its initial image.
+            if !is_thread_local {
+                of.address = ExecAddr(start + offset);
+            }
         }
-        self.place_thread_local(inputs, members)
-            .ok_or_else(|| Failure::link("the thread-local storage is too large"))?;
         Ok(region)
     }
 
-    /// Gives thread-local blocks their offsets in a block of storage of their own, which lies below the thread pointer,
-    /// where a loaded program has it. Modules are numbered from 1.
-    fn place_thread_local(&mut self, inputs: &mut [Input], members: &[u32]) -> Option<()> {
+    /// Gives the thread-local blocks of a graph their offsets in storage of their own, which lies below the thread
+    /// pointer, where a loaded program has it. Modules are numbered from 1. To be called before entries are made, whose
+    /// form depends on it. `None` if there is not enough room.
+    pub(super) fn place_thread_local(&mut self, graph: &mut LinkGraph) -> Option<()> {
         let (mut image, mut zeros) = (Vec::new(), Vec::new());
-        for &member in members {
-            let graph = &inputs[member as usize].graph;
-            for id in graph.block_ids() {
-                let block = graph.block(id);
-                if block.placed && graph.section(block.section).lifetime == Lifetime::ThreadLocal {
-                    (if block.is_zeros() { &mut zeros } else { &mut image }).push((member, id));
-                }
+        for id in graph.block_ids() {
+            let block = graph.block(id);
+            if block.live && graph.section(block.section).lifetime == Lifetime::ThreadLocal {
+                (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
             }
         }
         let (mut size, mut alignment) = (0, 1);
-        for &(member, id) in image.iter().chain(&zeros) {
-            let block = inputs[member as usize].graph.block_mut(id);
+        for &id in image.iter().chain(&zeros) {
+            let block = graph.block_mut(id);
             alignment = alignment.max(block.alignment());
             let offset = align(size, block)?;
             block.address = ExecAddr(offset);
@@ -122,10 +123,7 @@ impl Slab {
         self.modules += 1;
         self.thread_local = self.thread_local.checked_add(size)?.checked_next_multiple_of(alignment)?;
         let start = i64::try_from(self.thread_local).ok()?;
-        let storage = TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) };
-        for &member in members {
-            inputs[member as usize].graph.set_tls_block(storage);
-        }
+        graph.set_tls_block(TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) });
         Some(())
     }
 }
