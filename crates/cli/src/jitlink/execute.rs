@@ -1,7 +1,7 @@
 //! Running the program, in a session.
 
 use std::ffi::c_long;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use linkjit::{ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope};
 
@@ -10,12 +10,12 @@ use super::options::{Item, Options};
 use super::{find_library, is_archive, read};
 use crate::inputs;
 
-/// What the program wants its result to be, if it says so: a number beyond those of an `i32` if it does not.
-static RESULT: AtomicI64 = AtomicI64::new(i64::MAX);
+/// What the program wants its result to be, if it says so.
+static RESULT: Mutex<Option<c_long>> = Mutex::new(None);
 
 /// `llvm_jitlink_setTestResultOverride`: for programs whose `main` says nothing.
 extern "C" fn set_test_result_override(result: c_long) {
-    RESULT.store(result as i64, Ordering::Relaxed);
+    *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
 }
 
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
@@ -53,7 +53,8 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     let entry = options.entry.as_deref().unwrap_or("main");
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(entry, &arguments) }?;
-    Ok(i32::try_from(RESULT.load(Ordering::Relaxed)).unwrap_or(result))
+    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(wanted.map_or(result, |wanted| i32::try_from(wanted).unwrap_or(-1)))
 }
 
 /// Puts everything into its JITDylib, in the order of the command line.

@@ -239,14 +239,14 @@ fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
     let context = FixupContext { names: &tables.names, got_base: linked.got, tls_resolvers: [ExecAddr::NULL; 2] };
     for &(place, offset) in &linked.region.blocks {
         write_block(&tables.inputs, place, offset, &mut linked.region.bytes, &context)
-            .map_err(|error| out_of_range(tables, place, error))?;
+            .map_err(|error| out_of_range(tables, place, &error))?;
     }
     Ok(())
 }
 
 /// A range error in LLVM's words; other errors in our own.
-fn out_of_range(tables: &Tables, (member, block): BlockRef, error: LinkError) -> Failure {
-    let LinkError::OutOfRange { site, relocation, target: name, .. } = &error else {
+fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -> Failure {
+    let LinkError::OutOfRange { site, relocation, target: name, .. } = error else {
         return Failure::link(error.to_string());
     };
     let graph = &tables.inputs[member as usize].graph;
