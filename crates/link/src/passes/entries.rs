@@ -67,14 +67,15 @@ enum Key {
 }
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, and all that may have an
+/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
 ///
 /// # Errors
 /// If there are too many.
 pub fn build(
     inputs: &mut [Input],
     members: &[u32],
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &SharedEntries,
     next_input: u32,
 ) -> Result<NewEntries> {
@@ -98,7 +99,7 @@ pub fn build(
 }
 
 struct Builder<'a> {
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
     shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
@@ -159,7 +160,8 @@ impl Builder<'_> {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
                 let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
-                let direct = can_relax(edge, content)
+                let direct = self.window.is_some()
+                    && can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
                     && !self.is_far(inputs, member, target);
@@ -183,14 +185,16 @@ impl Builder<'_> {
     }
 
     fn is_far_function(&self, target: Binding) -> bool {
-        matches!(target, Binding::OutsideFunction(address) if is_out_of_reach(self.window, address))
+        matches!(target, Binding::OutsideFunction(address)
+            if self.window.is_none_or(|window| is_out_of_reach(window, address)))
     }
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
     fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
+        let Some(window) = self.window else { return binding != Binding::None };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
-                is_out_of_reach(self.window, address)
+                is_out_of_reach(window, address)
             }
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
