@@ -168,7 +168,7 @@ impl Batch<'_> {
     fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<PlacedMemory> {
         let next = self.next_input();
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
-        let new = entries::build(&mut self.inputs, &domain.members, window.range, &existing, next);
+        let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
         self.session.state().dylib_mut(domain.dylib)?.entries = existing;
         let new = new?;
         let shared = self.add_input(new.shared);
