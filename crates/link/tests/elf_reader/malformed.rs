@@ -114,6 +114,33 @@ fn without_a_table_of_names_sections_have_none() {
     assert_eq!(object.graph.sections()[0].name, "");
 }
 
+#[test]
+fn names_that_share_bytes_cost_no_more_than_the_file() {
+    const COUNT: usize = 1000;
+    let long = "n".repeat(100_000).leak();
+    let mut sections = vec![data("", &[]); COUNT];
+    sections[0].name = long;
+    let good = crafted::object(&[global("s", 0); COUNT], &sections);
+    let total = crafted::FIRST as usize + COUNT;
+    let header = |index: usize| good.len() - (total - index) * 64;
+    let name = good[header(crafted::FIRST as usize)..][..4].to_vec();
+
+    let mut bytes = good.clone();
+    for index in crafted::FIRST as usize..total {
+        bytes[header(index)..][..4].copy_from_slice(&name);
+    }
+    let text = error(bytes);
+    assert!(text.starts_with("fixture.o: malformed name of section "), "{text}");
+
+    let symbols = usize::from_le_bytes(*good[header(2) + 24..].first_chunk().expect("an offset"));
+    let mut bytes = good.clone();
+    for index in 1..=COUNT {
+        bytes[symbols + index * 24..][..4].copy_from_slice(&name);
+    }
+    let text = error(bytes);
+    assert!(text.starts_with("fixture.o: malformed name of symbol "), "{text}");
+}
+
 /// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.
 struct Random(u64);
 
