@@ -528,3 +528,12 @@ fn indirect_and_unique_symbols_are_resolved() {
     jit.main().add_object(&source(&workshop.object(&unique(2)))).unwrap();
     assert_eq!((call(&jit, "get2").unwrap(), call(&jit, "get1").unwrap()), (1, 1));
 }
+
+#[test]
+fn a_far_function_has_one_address_however_it_is_taken() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let code = ".globl f\nf: mov $getpid, %eax\n lea distance(%rip), %rcx\n add (%rcx), %rcx\n cmp %rcx, %rax\n\
+                sete %al\n movzx %al, %eax\n ret\n.data\ndistance: .quad getpid - .\n";
+    jit.add_object_file(workshop.object(code)).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
