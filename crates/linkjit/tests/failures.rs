@@ -218,3 +218,13 @@ fn windows_follow_one_another() {
         assert!(matches!(error, Error::Undefined { .. }));
     }
 }
+
+#[test]
+fn a_variable_of_the_wrong_kind_is_explained() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_object_file(workshop.object(&getter("f", "variable"))).unwrap();
+    let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
+    jit.add_object_file(workshop.object(variable)).unwrap();
+    let error = jit.lookup("f").unwrap_err().to_string();
+    assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
+}
