@@ -3,7 +3,8 @@
 //! Who links (a session, a test) owns a vector of [`Input`]s and:
 //!
 //! 1. prunes: marks what is live, and binds every live external symbol;
-//! 2. calls [`crate::passes::indirect`] and [`crate::passes::entries`], which may add an input of their own;
+//! 2. sees to what [`crate::passes::direct`] finds out of reach, then calls [`crate::passes::indirect`] and
+//!    [`crate::passes::entries`], which may add an input of their own;
 //! 3. makes a [`Layout`], gets memory for its segments and calls [`Layout::place`];
 //! 4. calls [`resolve`]: now every symbol has an address;
 //! 5. calls [`write()`]: blocks are copied and fixed up, once, in the memory where they stay.
@@ -152,7 +153,11 @@ pub fn write(
     Ok(())
 }
 
-fn write_block(
+/// Writes one block `offset` bytes into the memory of its segment, and applies its edges there.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_block(
     inputs: &[Input],
     (input, block): BlockRef,
     offset: u64,

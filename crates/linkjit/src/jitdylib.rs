@@ -129,7 +129,10 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
-        self.session.state().dylib_mut(self.id)?.generators.push(generator);
+        let mut state = self.session.state();
+        let dylib = state.dylib_mut(self.id)?;
+        dylib.generators.push(generator);
+        dylib.archives = None;
         Ok(())
     }
 
@@ -292,6 +295,7 @@ impl JitDylib {
     }
 
     fn run_initializers(&self) -> Result<()> {
+        let _initializing = self.session.begin_initializing();
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators) = {

@@ -1,14 +1,18 @@
-//! Systems whose code refers to what libraries define through slots only, or which linkjit does not know yet.
+//! Systems whose code refers to libraries through slots only, or on which linkjit does not know the loader.
 
-use super::Found;
-use crate::{ExecAddr, Result};
+use crate::{ExecAddr, ExecRange, Import, Result};
 
-/// Nothing is known.
-pub(super) fn describe(_address: ExecAddr) -> Option<Found> {
-    None
+/// Nothing is known of any address.
+pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+    Ok(vec![None; addresses.len()])
 }
 
-/// There is nothing to redirect, as nothing is moved.
-pub(super) fn redirect(_new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+/// Nothing is moved.
+pub(crate) fn current(address: ExecAddr) -> ExecAddr {
+    address
+}
+
+/// Nothing is moved.
+pub(crate) fn redirect() -> Result<()> {
     Ok(())
 }

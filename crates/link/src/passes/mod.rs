@@ -19,7 +19,8 @@ use crate::names::NamePool;
 pub enum Stage {
     /// Before anything is marked live: everything, adding and removing definitions aside.
     PrePrune,
-    /// When it is known what is live: also adding blocks, symbols and edges, which are then live, too.
+    /// When it is known what is live: also adding blocks, symbols and edges. What live blocks refer to then is live, too;
+    /// new externals are looked up.
     PostPrune,
     /// When blocks have addresses: contents, edges and their targets.
     PostAllocation,
@@ -61,6 +62,12 @@ impl PassLists {
     #[must_use]
     pub fn is_empty(&self, stage: Stage) -> bool {
         self.passes.iter().all(|(of, _)| *of != stage)
+    }
+
+    /// Whether there are no passes at all.
+    #[must_use]
+    pub fn are_all_empty(&self) -> bool {
+        self.passes.is_empty()
     }
 
     /// Runs the passes of a stage on a graph.

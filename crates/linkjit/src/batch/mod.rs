@@ -13,9 +13,10 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
+use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::{Error, Result};
 use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitId};
@@ -33,13 +34,7 @@ pub(crate) fn lookup(
     }
     let _linking = session.begin_linking()?;
     let mut batch = Batch::new(session);
-    match batch.link(dylib, names, roots) {
-        Ok(addresses) => Ok(addresses),
-        Err(error) => {
-            batch.roll_back();
-            Err(error)
-        }
-    }
+    batch.link(dylib, names, roots)
 }
 
 /// The addresses if there is nothing to link.
@@ -103,6 +98,9 @@ struct Batch<'a> {
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<LateSymbol>,
     placed: place::Placed,
+    passes: PassLists,
+    /// If there are passes: the graphs of the inputs as they were before any pass changed them.
+    originals: Vec<LinkGraph>,
 }
 
 impl<'a> Batch<'a> {
@@ -122,6 +120,8 @@ impl<'a> Batch<'a> {
             rebound: Vec::new(),
             late: Vec::new(),
             placed: place::Placed::default(),
+            passes: session.passes(),
+            originals: Vec::new(),
         }
     }
 
@@ -136,6 +136,9 @@ impl<'a> Batch<'a> {
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
+        } else {
+            // Absolute symbols need no linking.
+            self.session.state().keep_pulled();
         }
         let state = self.session.state();
         let address = |name: &NameId| {
@@ -143,6 +146,16 @@ impl<'a> Batch<'a> {
             state.dylib(definer).ok()?.symbols.get(&name)?.address
         };
         names.iter().map(|name| address(name).ok_or(Error::Closed)).collect()
+    }
+
+    /// Runs the passes of a stage on all graphs.
+    fn run_passes(&mut self, stage: Stage) -> Result<()> {
+        if !self.passes.is_empty(stage) {
+            for input in &mut self.inputs {
+                self.passes.run(stage, &mut input.graph, self.session.name_pool())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -174,11 +187,13 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
-            unfinished.push(has_unplaced);
+            unfinished.push(has_unplaced || has_unplaced_list(graph));
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
+        self.rebound.clear();
+        self.originals.clear();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -208,11 +223,16 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
 
-    /// Puts everything back.
-    fn roll_back(&mut self) {
+/// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
+        for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
+            input.graph = original;
+        }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
                 input.bindings.clear();
@@ -222,6 +242,21 @@ impl<'a> Batch<'a> {
         }
         state.forget_pulled(&std::mem::take(&mut self.rebound));
     }
+}
+
+/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
+fn has_unplaced_list(graph: &LinkGraph) -> bool {
+    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
+    graph.sections().iter().any(is_list)
+        && graph
+            .block_ids()
+            .map(|id| graph.block(id))
+            .any(|block| !block.placed && is_list(graph.section(block.section)))
+}
+
+fn is_c_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl State {

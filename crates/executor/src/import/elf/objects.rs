@@ -59,9 +59,12 @@ pub(super) fn describe(address: ExecAddr) -> Option<Found> {
             Some((STT_FUNC | STT_GNU_IFUNC, _)) => Some(Found::Function),
             Some((STT_TLS, _)) => None,
             Some((kind, symbol)) if symbol.st_size > 0 && (!is_code || matches!(kind, STT_OBJECT | STT_COMMON)) => {
+                // A size that leads out of the segment is none.
+                let last = address.offset(symbol.st_size - 1);
                 let bound_to_itself =
                     object.is_program || symbol.st_other & 3 == STV_PROTECTED || object.dynamic().symbolic;
-                (is_constant || !bound_to_itself).then_some(Found::Variable(symbol.st_size))
+                (object.flags_at(last) == Some(flags) && (is_constant || !bound_to_itself))
+                    .then_some(Found::Variable(symbol.st_size))
             }
             // What the resolver of an indirect function chose has no symbol of its own.
             _ => is_code.then_some(Found::Function),
