@@ -226,6 +226,16 @@ fn windows_follow_one_another() {
     }
 }
 
+#[test]
+fn a_variable_of_the_wrong_kind_is_explained() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_object_file(workshop.object(&getter("f", "variable"))).unwrap();
+    let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
+    jit.add_object_file(workshop.object(variable)).unwrap();
+    let error = jit.lookup("f").unwrap_err().to_string();
+    assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
+}
+
 /// A reference with hidden visibility makes the definition hidden, as long as the object is there that refers to it so.
 #[test]
 fn what_a_forgotten_member_had_hidden_is_visible_again() {
