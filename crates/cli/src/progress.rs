@@ -1,6 +1,8 @@
 //! A line on the terminal while something takes long.
 
 use std::io::{IsTerminal, Write};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Before that nobody has begun to wonder.
@@ -35,6 +37,43 @@ impl Progress {
         // A terminal that is gone needs no progress.
         let _gone = write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush());
         self.shown = !text.is_empty();
+    }
+}
+
+/// The line for one long step that does not say how far it is. A thread writes it, and is gone when this is.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// Nothing is ever sent: that it is dropped ends the thread.
+    writer: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Watch {
+    /// As [`Progress::new`]. There is no thread if there would be nothing to write.
+    pub(crate) fn new(doing: &'static str, wanted: bool) -> Self {
+        let mut progress = Progress::new(wanted);
+        let writer = progress.due.map(|_| {
+            let (end, ended) = channel();
+            let write = move || {
+                let start = Instant::now();
+                let mut pause = PATIENCE;
+                while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                    progress.show(&format!("{doing}, {:.1} s", start.elapsed().as_secs_f32()));
+                    pause = INTERVAL;
+                }
+            };
+            (end, std::thread::spawn(write))
+        });
+        Self { writer }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.writer.take() {
+            drop(end);
+            // If it panicked it has said so.
+            let _ended = thread.join();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use linkjit::{Compiler, Jit, JitDylib, MatchScope, SystemCompiler};
 
 use crate::args::{Item, RunOptions};
 use crate::inputs::{self, Kind};
-use crate::progress::Progress;
+use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
 use crate::script::{self, ScriptInput};
 use crate::search::Search;
@@ -44,6 +44,10 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     drop(progress);
 
     let running = Instant::now();
+    let linking = Watch::new("linking", !reporter.is_json());
+    let linked = jit.main().lookup_with_initializers(&[options.entry.as_str()]);
+    drop(linking);
+    linked.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&options.entry, &options.arguments) };
     let running = running.elapsed();

@@ -9,6 +9,9 @@ use memmap2::Mmap;
 /// Below this size reading costs less than mapping and its page faults.
 const MAP_FROM: u64 = 256 << 10;
 
+/// A pipe or device that delivers more is taken for endless.
+const PIPE_LIMIT: u64 = 1 << 30;
+
 /// The bytes of a file: read, or mapped if it is large.
 #[derive(Debug)]
 pub enum FileBytes {
@@ -46,7 +49,9 @@ pub fn read(path: &Path) -> std::io::Result<FileBytes> {
         file.read_exact(&mut bytes)?;
     } else {
         bytes.clear();
-        file.read_to_end(&mut bytes)?;
+        if file.take(PIPE_LIMIT).read_to_end(&mut bytes)? as u64 == PIPE_LIMIT {
+            return Err(std::io::Error::other("it is no regular file, and it does not end"));
+        }
     }
     Ok(FileBytes::Read(bytes))
 }

@@ -201,3 +201,23 @@ fn threads_share_a_window() {
         }
     });
 }
+
+#[test]
+fn threads_that_reserve_low_windows_at_once_all_get_one() {
+    let executor = InProcess::new().unwrap();
+    let ranges: Vec<ExecRange> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let windows = (0..16).map(|_| executor.reserve_window(1 << 20, Placement::Low).unwrap().range);
+                    windows.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for (index, range) in ranges.iter().enumerate() {
+        assert!(range.end.0 <= 1 << 31);
+        assert!(ranges[..index].iter().all(|other| !other.contains(range.start)), "{range:?}");
+    }
+}

@@ -296,9 +296,9 @@ fn shelf(graph: &LinkGraph, section: crate::graph::SectionId) -> Shelf {
     match section.lifetime {
         Lifetime::NoAlloc => Shelf::Nowhere,
         Lifetime::ThreadLocal => Shelf::Tls,
-        Lifetime::Standard | Lifetime::Finalize if section.unwind_records => Shelf::Unwind,
-        Lifetime::Standard | Lifetime::Finalize if section.contiguous => Shelf::Contiguous,
-        Lifetime::Standard | Lifetime::Finalize => Shelf::Segment(section.protection as usize),
+        Lifetime::Standard if section.unwind_records => Shelf::Unwind,
+        Lifetime::Standard if section.contiguous => Shelf::Contiguous,
+        Lifetime::Standard => Shelf::Segment(section.protection as usize),
     }
 }
 

@@ -273,11 +273,24 @@ impl JitDylib {
     /// # Errors
     /// If a name is missing, or what defines it can't be linked; then the session is as it was before.
     pub fn lookup(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
+        self.link(names, false)
+    }
+
+    /// As [`JitDylib::lookup`], and links what [`JitDylib::initialize`] will run in the same go: a program that says
+    /// that it is linking can stop saying so before code runs that prints.
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`].
+    pub fn lookup_with_initializers(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
+        self.link(names, true)
+    }
+
+    fn link(&self, names: &[&str], initializers: bool) -> Result<Vec<ExecAddr>> {
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
             names.iter().map(|name| pool.intern(name.as_bytes())).collect()
         };
-        let addresses = batch::lookup(&self.session, self.id, &ids, false)?;
+        let addresses = batch::lookup(&self.session, self.id, &ids, initializers)?;
         addresses
             .into_iter()
             .zip(names)
@@ -290,14 +303,9 @@ impl JitDylib {
 
     /// The address of a name; runs initializers that were not run yet.
     pub(crate) fn lookup_initialized(&self, name: &str) -> Result<ExecAddr> {
-        let id = self.session.names().intern(name.as_bytes());
-        let found = batch::lookup(&self.session, self.id, &[id], true)?;
+        let found = self.link(&[name], true)?;
         self.run_initializers()?;
-        match found.first() {
-            Some(&Address::At(address)) => Ok(address),
-            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.into() }),
-            None => Err(Error::Closed),
-        }
+        found.first().copied().ok_or(Error::Closed)
     }
 
     /// Links what has initializers here and in the JITDylibs it depends on, and runs those that were not run yet:

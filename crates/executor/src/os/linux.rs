@@ -11,6 +11,7 @@ use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
 
 /// Addresses below this can be had with 32-bit absolute fixups, signed or not.
 const LOW_END: u64 = 0x8000_0000;
+const LOW_TRIES: usize = 16;
 
 /// The kernel refuses mappings below `vm.mmap_min_addr`, which is 64 KiB nearly everywhere.
 const LOW_START: u64 = 0x1_0000;
@@ -32,6 +33,21 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
 /// Tries the gaps between the mappings below 2 GiB, the highest first: the heap of an executable that is not
 /// position-independent grows up from the bottom.
 fn reserve_low(size: u64) -> Result<ExecRange> {
+    // Another thread may take a gap between looking and mapping. It can't do that forever.
+    for _ in 0..LOW_TRIES {
+        let gaps = low_gaps(size)?;
+        if gaps.is_empty() {
+            break;
+        }
+        if let Some(range) = gaps.iter().rev().find_map(|end| map(end - size, size, libc::MAP_FIXED_NOREPLACE)) {
+            return Ok(range);
+        }
+    }
+    Err(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+}
+
+/// The ends of the gaps between the mappings below 2 GiB that have room for `size` bytes.
+fn low_gaps(size: u64) -> Result<Vec<u64>> {
     let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| ExecutorError::System {
         call: "read",
         what: "/proc/self/maps".into(),
@@ -48,11 +64,8 @@ fn reserve_low(size: u64) -> Result<ExecRange> {
         gap_start = gap_start.max(end);
     }
     gaps.push((gap_start, LOW_END));
-    gaps.iter()
-        .rev()
-        .filter(|(start, end)| end.saturating_sub(*start) >= size)
-        .find_map(|(_, end)| map(end - size, size, libc::MAP_FIXED_NOREPLACE))
-        .ok_or(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+    gaps.retain(|(start, end)| end.saturating_sub(*start) >= size);
+    Ok(gaps.into_iter().map(|(_, end)| end).collect())
 }
 
 /// `start-end perms ...`, in hexadecimal.

@@ -40,8 +40,6 @@ impl fmt::Display for Protection {
 pub enum Lifetime {
     /// In the process as long as the code is.
     Standard,
-    /// In the process until finalization is over.
-    Finalize,
     /// Never in the process: debug information, notes. Available in the graph.
     NoAlloc,
     /// The initial image of thread-local variables. Addresses of its blocks are offsets in the TLS block.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
-/// Says that a length of 8 bytes follows.
+/// Says that a length of 8 bytes follows: the unwinders of processes read no such records, so nobody may write them.
 const EXTENDED_LENGTH: u32 = 0xffff_ffff;
 /// Size of a length, and of the field that tells common records from those of functions.
 const WORD: u32 = 4;
@@ -95,6 +95,9 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
     let mut records = Vec::with_capacity(content.len() / 24);
     let mut start = 0;
     while start < size {
+        if word(content, start) == Some(EXTENDED_LENGTH) {
+            return Err(Malformed(start, "its length has 64 bits, which no unwinder reads"));
+        }
         let body = body(content, start).ok_or(Malformed(start, "it is truncated"))?;
         let kind = if body.is_empty() {
             RecordKind::Terminator
@@ -114,16 +117,8 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
 
 /// The part of the record at `start` that follows the length.
 fn body(content: &[u8], start: u32) -> Option<Range<u32>> {
-    let after = start.checked_add(WORD)?;
-    let (begin, length) = match word(content, start)? {
-        EXTENDED_LENGTH => {
-            let low = word(content, after)?;
-            let high = word(content, after.checked_add(WORD)?)?;
-            (after.checked_add(2 * WORD)?, Some(low).filter(|_| high == 0)?)
-        }
-        length => (after, length),
-    };
-    let end = begin.checked_add(length)?;
+    let begin = start.checked_add(WORD)?;
+    let end = begin.checked_add(word(content, start)?)?;
     (end as usize <= content.len()).then_some(begin..end)
 }
 

@@ -37,6 +37,10 @@ impl ResourceTracker {
     /// # Errors
     /// If it was removed before.
     ///
+    /// What several objects define alike (inline functions, templates, vtables in COMDAT groups, weak definitions) is
+    /// linked once, from the object that was added first, and belongs to that object's tracker: code of other trackers
+    /// that uses it is linked against it in the sense of what follows.
+    ///
     /// # Safety
     /// No thread may be in the code, and nobody may use it or its data afterwards: neither code that is linked against
     /// it, nor pointers that were looked up, nor other threads that have thread-local objects of it to destroy.

@@ -97,11 +97,8 @@ fn apply(
             let value = fixup.wrapping_add(addend).wrapping_sub(graph.address(edge.target).0);
             write(bytes, offset, signed32(value)?.to_le_bytes())
         }
-        Kind::Size32 => {
-            let size = graph.symbol(edge.target).size.wrapping_add(addend);
-            write(bytes, offset, unsigned32(size)?.to_le_bytes())
-        }
-        Kind::Size64 => write(bytes, offset, graph.symbol(edge.target).size.wrapping_add(addend).to_le_bytes()),
+        Kind::Size32 => write(bytes, offset, unsigned32(size(graph, edge.target)?.wrapping_add(addend))?.to_le_bytes()),
+        Kind::Size64 => write(bytes, offset, size(graph, edge.target)?.wrapping_add(addend).to_le_bytes()),
         Kind::GotOffset32 => write(bytes, offset, signed32(from(context.got_base.0))?.to_le_bytes()),
         Kind::GotOffset64 | Kind::FromGotBase64 | Kind::StubFromGotBase64 => {
             write(bytes, offset, from(context.got_base.0).to_le_bytes())
@@ -141,6 +138,15 @@ fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Res
     let field = bytes.get_mut(offset..).and_then(|rest| rest.first_chunk_mut());
     *field.ok_or(Refusal::Why("the field reaches beyond the end of its section"))? = value;
     Ok(())
+}
+
+/// The size of a symbol. Only definitions that are linked at the same time have told theirs.
+fn size(graph: &LinkGraph, symbol: SymbolId) -> Result<u64, Refusal> {
+    let symbol = graph.symbol(symbol);
+    if symbol.is_external() && symbol.size == 0 {
+        return Err(Refusal::Why("the size of what is defined there is not known"));
+    }
+    Ok(symbol.size)
 }
 
 fn thread_local(graph: &LinkGraph, symbol: SymbolId) -> Result<TlsAddress, Refusal> {
