@@ -28,6 +28,7 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         (options.show_entry_es, "-show-entry-es"),
         (options.show_init_es, "-show-init-es"),
         (options.show_linked_files, "-show-linked-files"),
+        (options.show_contents, "-show-relocated-section-contents"),
         (options.show_graphs.is_some(), "-show-graphs"),
         (options.slab.size.is_some(), "-slab-allocate"),
     ] {
