@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, Executor, ImageId, LibraryId, Placement, PointerArray, Result, RuntimeFunction,
-    SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, init, os, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, Placement, PointerArray,
+    Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window,
+    WindowId, call, import, init, os, tls,
 };
 
 /// The executor of the process we are in.
@@ -87,6 +88,18 @@ impl Executor for InProcess {
         unsafe { init::close(image) }
     }
 
+    unsafe fn close_part(
+        &self,
+        image: ImageId,
+        allocations: &[AllocationId],
+        ended: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()> {
+        let ranges = self.memory.ranges(allocations)?;
+        // SAFETY: the caller vouches for what is registered.
+        unsafe { init::close_part(image, &ranges, ended, terminators) }
+    }
+
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
         init::check_open(image)?;
         tls::reserve(self.owner, request)
@@ -102,6 +115,12 @@ impl Executor for InProcess {
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
         self.libraries.find(library, requests)
+    }
+
+    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+        let imports = import::import(near, addresses)?;
+        self.memory.update_words(slots, import::current)?;
+        Ok(imports)
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {

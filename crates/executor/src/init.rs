@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::Mutex;
 
 use crate::call::Arguments;
-use crate::{ExecAddr, ExecutorError, ImageId, PointerArray, Result, lock, os, tls};
+use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, PointerArray, Result, lock, os, tls};
 
 /// A function that `atexit`'s kin register, with its argument.
 #[derive(Clone, Copy, Debug)]
@@ -211,6 +211,56 @@ pub(crate) unsafe fn close(id: ImageId) -> Result<()> {
     Ok(())
 }
 
+/// # Safety
+/// As for [`crate::Executor::close_part`].
+pub(crate) unsafe fn close_part(
+    id: ImageId,
+    ranges: &[ExecRange],
+    ended: &[PointerArray],
+    terminators: &[PointerArray],
+) -> Result<()> {
+    let within = |registered: &Registered| {
+        let inside = |address: u64| ranges.iter().any(|range| range.contains(ExecAddr(address)));
+        inside(registered.function as usize as u64) || inside(registered.argument as u64)
+    };
+    loop {
+        if let Some(destructor) = tls::take_destructor(id, within) {
+            destructor.call();
+            continue;
+        }
+        let next = {
+            let mut images = lock(&IMAGES);
+            let image = images.get(id)?;
+            image.at_quick_exit.retain(|registered| !within(registered));
+            let last = image.at_exit.iter().rposition(|(_, registered)| within(registered));
+            last.map(|last| image.at_exit.remove(last).1)
+        };
+        match next {
+            Some(registered) => registered.call(),
+            None => break,
+        }
+    }
+    lock(&IMAGES).get(id)?.terminators = terminators.iter().rev().copied().collect();
+    for array in ended {
+        let mut rest = *array;
+        // SAFETY: the caller vouches for the arrays.
+        while let Some(function) = unsafe { take_next(&mut rest) } {
+            // SAFETY: the caller vouches for the functions.
+            unsafe { call_terminator(function) };
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// It must be a terminator that is sound to call.
+unsafe fn call_terminator(function: ExecAddr) {
+    let function = function.0 as *const ();
+    // SAFETY: the caller vouches for the type.
+    let function: extern "C-unwind" fn() = unsafe { std::mem::transmute(function) };
+    function();
+}
+
 /// Something that a closing image has to call.
 enum Last {
     Registered(Registered),
@@ -221,7 +271,7 @@ enum Last {
 /// What is registered must be sound to call.
 unsafe fn run_all(id: ImageId) {
     loop {
-        if let Some(destructor) = tls::take_destructor(id) {
+        if let Some(destructor) = tls::take_destructor(id, |_| true) {
             destructor.call();
             continue;
         }
@@ -240,12 +290,8 @@ unsafe fn run_last(id: ImageId) -> bool {
     // SAFETY: the caller vouches for the terminators' memory.
     match unsafe { take_last(id) } {
         Some(Last::Registered(registered)) => registered.call(),
-        Some(Last::Terminator(function)) => {
-            let function = function.0 as *const ();
-            // SAFETY: the caller vouches for the type.
-            let function: extern "C-unwind" fn() = unsafe { std::mem::transmute(function) };
-            function();
-        }
+        // SAFETY: the caller vouches for it.
+        Some(Last::Terminator(function)) => unsafe { call_terminator(function) },
         None => return false,
     }
     true

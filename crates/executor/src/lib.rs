@@ -14,6 +14,7 @@ mod call;
 mod error;
 pub mod file;
 mod free_list;
+mod import;
 mod in_process;
 mod init;
 mod memory;
@@ -188,6 +189,15 @@ pub enum SymbolAddress {
     },
 }
 
+/// What stands for something that is out of reach of the code that refers to it directly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Import {
+    /// It is a function: a stub may stand for it.
+    Function,
+    /// It is a variable, which from now on is at this address.
+    Variable(ExecAddr),
+}
+
 /// An array of function pointers to be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PointerArray {
@@ -288,6 +298,23 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// What is registered must be sound to call now.
     unsafe fn close_image(&self, image: ImageId) -> Result<()>;
 
+    /// Closes a part of an image, whose memory is to be deallocated next: runs the calling thread's thread-local
+    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does (last first), then
+    /// `ended`. The image's terminators are replaced by `terminators`.
+    ///
+    /// # Errors
+    /// If there is no such image or allocation.
+    ///
+    /// # Safety
+    /// As for [`Executor::close_image`].
+    unsafe fn close_part(
+        &self,
+        image: ImageId,
+        allocations: &[AllocationId],
+        ended: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()>;
+
     /// Reserves thread-local storage.
     ///
     /// # Errors
@@ -311,6 +338,18 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If there is no such library; a symbol that is not there is `None`.
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
+
+    /// Brings what the process or its libraries have at `addresses` within reach of code in the window `near`, which
+    /// refers to it by 32-bit displacements or addresses. A variable is moved into low memory if `near` is low, for the
+    /// whole process and for good: libraries use it there from now on, [`Executor::find_symbols`] finds it there, and
+    /// those of `slots` that hold its old address are given the new one; they are words of read-only segments that
+    /// are finalized. `None` stands for what can't be moved, or isn't known.
+    ///
+    /// A thread that is writing such a variable just now may be unlucky: its value may be lost.
+    ///
+    /// # Errors
+    /// If there is no low memory left, or the system does not let a slot be changed.
+    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;

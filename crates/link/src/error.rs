@@ -116,6 +116,20 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// The same at another place.
+    #[must_use]
+    pub fn at(mut self, place: Site) -> Self {
+        match &mut self {
+            Self::Malformed { site, .. }
+            | Self::NotLinkable { site, .. }
+            | Self::Unsupported { site, .. }
+            | Self::OutOfRange { site, .. }
+            | Self::BadRelocation { site, .. }
+            | Self::TooLarge { site, .. } => *site = place,
+        }
+        self
+    }
+
     /// Where it happened.
     #[must_use]
     pub fn site(&self) -> &Site {

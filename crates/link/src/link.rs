@@ -3,7 +3,8 @@
 //! Who links (a session, a test) owns a vector of [`Input`]s and:
 //!
 //! 1. prunes: marks what is live, and binds every live external symbol;
-//! 2. calls [`crate::passes::indirect`] and [`crate::passes::entries`], which may add an input of their own;
+//! 2. sees to what [`crate::passes::direct`] finds out of reach, then calls [`crate::passes::indirect`] and
+//!    [`crate::passes::entries`], which may add an input of their own;
 //! 3. makes a [`Layout`], gets memory for its segments and calls [`Layout::place`];
 //! 4. calls [`resolve`]: now every symbol has an address;
 //! 5. calls [`write()`]: blocks are copied and fixed up, once, in the memory where they stay.
@@ -31,9 +32,9 @@ pub enum Binding {
         /// The symbol there.
         symbol: SymbolId,
     },
-    /// Defined in the same JITDylib by a batch before this one.
+    /// Defined by linked code of a batch before this one, in whichever JITDylib.
     Linked(ExecAddr),
-    /// Defined outside of the JITDylib: in the process, in another JITDylib, by the user.
+    /// Defined by no linked code: by the process, a library, the user.
     Outside(ExecAddr),
     /// As [`Binding::Outside`], and known to be a function: where it is out of reach, a stub may stand for it.
     OutsideFunction(ExecAddr),

@@ -4,8 +4,9 @@ mod support;
 
 use std::ffi::{c_int, c_long};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use linkjit::link::source::Source;
 use linkjit::{Error, Jit, LinkPolicy, MatchScope};
@@ -324,6 +325,54 @@ fn dylibs_have_their_own_names_and_see_what_others_export() {
 }
 
 #[test]
+fn what_another_dylib_defines_again_is_found_anew() {
+    let jit = Jit::host().unwrap();
+    let library = jit.create_dylib("library").unwrap();
+    jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
+    let user = "int f(int); extern int v; extern __thread int t; int use(int n) { return f(n) + v + t; }";
+    let user = compile("-O1 -fPIC", user);
+    let mut kept = Vec::new();
+    for round in 1..=5 {
+        let of_library = library.create_tracker().unwrap();
+        let source = format!("int v = {round}0; __thread int t = {round}00; int f(int n) {{ return n + {round}; }}");
+        library.add_object_to(&of_library, &Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
+        let of_main = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&of_main, &Source::new("use.o", user.clone())).unwrap();
+        assert_eq!(call(&jit, "use", 1000), 1000 + 111 * round);
+        // SAFETY: nobody is in it, and nothing of it is used any more.
+        unsafe { of_main.remove() }.unwrap();
+        // SAFETY: as above.
+        unsafe { of_library.remove() }.unwrap();
+        // Takes the place of what was removed, so that the next round is elsewhere.
+        let filler =
+            format!("int v{round} = 1; __thread int t{round} = 1; int g{round}(int n) {{ return n + t{round}; }}");
+        library.add_object(&Source::new("filler.o", compile("-O1 -fPIC", &filler))).unwrap();
+        kept.push(library.lookup(&[&format!("g{round}"), &format!("v{round}")]).unwrap());
+    }
+}
+
+#[test]
+fn exceptions_work_after_any_number_of_removals() {
+    let jit = Jit::host().unwrap();
+    let source = r#"#include <stdexcept>
+        struct Local { int n = 3; ~Local() { n = 0; } };
+        static thread_local Local local;
+        inline int &counter() { static int count = 0; return count; }
+        static int fail(int n) { if (n == 0) throw std::out_of_range("bottom"); return fail(n - 1) + 1; }
+        extern "C" int catches(int n) {
+            try { return fail(n); } catch (const std::logic_error &) { return ++counter() + local.n; }
+        }"#;
+    let object = compile("-x c++ -O1 -fPIC", source);
+    for _ in 0..200 {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &Source::new("throws.o", object.clone())).unwrap();
+        assert_eq!((call(&jit, "catches", 5), call(&jit, "catches", 5)), (4, 5));
+        // SAFETY: nobody is in it, and nothing of it is used any more.
+        unsafe { tracker.remove() }.unwrap();
+    }
+}
+
+#[test]
 fn sessions_do_not_see_each_other() {
     let [one, two] = [1, 2].map(|n| {
         let jit = Jit::host().unwrap();
@@ -351,4 +400,68 @@ fn a_name_is_defined_once() {
     // Nothing of the object was added.
     assert!(matches!(jit.lookup("other").unwrap_err(), Error::Undefined { .. }));
     assert_eq!(jit.lookup("name").unwrap().0, looked_up as *const () as u64);
+}
+
+/// The window that the first one is in is out of reach for the second.
+#[test]
+fn code_that_is_not_position_independent_links_after_code_that_is() {
+    let jit = Jit::host().unwrap();
+    jit.add_object("first", compile("-fPIC", "int one = 1; int first(int x) { return x + one; }")).unwrap();
+    assert_eq!(call(&jit, "first", 1), 2);
+    let source = "int first(int); int table[4] = {1, 2, 3, 4}; int second(int x) { return first(table[x]); }";
+    jit.add_object("second", compile("-fno-pic -O1", source)).unwrap();
+    assert_eq!(call(&jit, "second", 3), 5);
+}
+
+#[test]
+fn a_lookup_waits_for_the_initializers_that_another_thread_runs() {
+    static RUNNING: AtomicBool = AtomicBool::new(false);
+    extern "C" fn wait() {
+        RUNNING.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let jit = Jit::host().unwrap();
+    jit.define_absolute("wait", wait as *const ()).unwrap();
+    let source = "void wait(void); static int ready; int f(int x) { return ready + x; }
+                  __attribute__((constructor)) static void initialize(void) { wait(); ready = 1; }";
+    jit.add_object("slow", compile("-fPIC", source)).unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| call(&jit, "f", 1));
+        while !RUNNING.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        assert_eq!(call(&jit, "f", 1), 2);
+        assert_eq!(other.join().unwrap(), 2);
+    });
+}
+
+#[test]
+fn an_initializer_may_look_up() {
+    static JIT: OnceLock<Jit> = OnceLock::new();
+    extern "C" fn ask_host() -> c_int {
+        call(JIT.get().expect("it was set"), "answer", 1)
+    }
+    let jit = JIT.get_or_init(|| Jit::host().unwrap());
+    jit.define_absolute("ask_host", ask_host as *const ()).unwrap();
+    let source = "int ask_host(void); static int asked; int answer(int x) { return asked + x; }
+                  __attribute__((constructor)) static void initialize(void) { asked = ask_host(); }";
+    jit.add_object("asking", compile("-fPIC", source)).unwrap();
+    assert_eq!(call(jit, "answer", 10), 11);
+}
+
+#[test]
+fn what_belongs_to_another_session_or_jitdylib_is_refused() {
+    let [jit, other] = [Jit::host().unwrap(), Jit::host().unwrap()];
+    let second = jit.create_dylib("second").unwrap();
+    let source = Source::new("one", compile("-fPIC", "int one(void) { return 1; }"));
+    let refusals = [
+        jit.main().add_to_link_order(other.main(), MatchScope::All),
+        jit.main().set_link_order(&[(other.main().clone(), MatchScope::All)]),
+        jit.main().reexport("one", other.main(), "one"),
+        jit.main().add_object_to(&other.create_tracker().unwrap(), &source),
+        jit.main().add_object_to(&second.create_tracker().unwrap(), &source),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Err(Error::Foreign { .. })), "{refusal:?}");
+    }
 }

@@ -7,6 +7,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use self::window::{Pages, WindowMemory};
@@ -85,6 +86,42 @@ impl Memory {
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
         let finalized = lock(&self.tables).allocations.remove(&id);
         finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+    }
+
+    /// Where finalized allocations lie.
+    pub(crate) fn ranges(&self, allocations: &[AllocationId]) -> Result<Vec<ExecRange>> {
+        let tables = lock(&self.tables);
+        let mut ranges = Vec::new();
+        for id in allocations {
+            let finalized = tables.allocations.get(id).ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+            ranges.extend(finalized.memory.pages.iter().map(|pages| pages.range));
+        }
+        Ok(ranges)
+    }
+
+    /// Changes words of finalized read-only data to what `update` makes of them. Their page is writable meanwhile.
+    pub(crate) fn update_words(&self, words: &[ExecAddr], update: impl Fn(ExecAddr) -> ExecAddr) -> Result<()> {
+        let tables = lock(&self.tables);
+        for &address in words {
+            let word = ExecRange::new(address, 8);
+            let is_ours =
+                tables.allocations.values().any(|finalized| finalized.memory.contain(word, &[Protection::Read]));
+            if !is_ours || !address.0.is_multiple_of(8) {
+                return Err(ExecutorError::NoSuch { what: "word of read-only data" });
+            }
+            // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; all that code does with
+            // it is to read it.
+            let word = unsafe { AtomicU64::from_ptr(address.0 as *mut u64) };
+            let old = ExecAddr(word.load(Ordering::Relaxed));
+            let new = update(old);
+            if new != old {
+                let page = ExecRange::new(ExecAddr(address.0 & !(os::page_size() - 1)), os::page_size());
+                os::protect(page, Protection::ReadWrite)?;
+                word.store(new.0, Ordering::Release);
+                os::protect(page, Protection::Read)?;
+            }
+        }
+        Ok(())
     }
 
     fn insert(&self, finalized: Finalized) -> Result<AllocationId> {

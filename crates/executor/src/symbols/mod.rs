@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolRequest, lock, os};
+use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolRequest, import, lock, os};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -22,6 +22,7 @@ impl Libraries {
     pub(crate) fn open(&self, path: &Path, global: bool) -> Result<LibraryId> {
         // The loader is called without the lock: it runs initializers.
         let handle = os::open_library(path, global)?;
+        import::redirect()?;
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());
@@ -58,7 +59,8 @@ fn find(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
     let address = os::find_symbol(handle, name);
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
-    address.map(SymbolAddress::Address)
+    // The loader knows nothing of variables that were moved.
+    address.map(import::current).map(SymbolAddress::Address)
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]

@@ -19,7 +19,7 @@ pub(crate) fn release(_id: TlsId) -> Result<()> {
 
 pub(crate) fn release_all_of(_owner: u32) {}
 
-pub(crate) fn take_destructor(_image: ImageId) -> Option<Registered> {
+pub(crate) fn take_destructor(_image: ImageId, _wanted: impl Fn(&Registered) -> bool) -> Option<Registered> {
     None
 }
 

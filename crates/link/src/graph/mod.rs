@@ -32,7 +32,7 @@ use crate::tls::TlsAddress;
 use linkjit_address::ExecAddr;
 
 /// One object, ready to be pruned, placed and fixed up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LinkGraph {
     source: Source,
     arch: Arch,

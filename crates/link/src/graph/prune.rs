@@ -39,6 +39,16 @@ impl Reachability {
         }
     }
 
+    /// Lets all that is live and not placed be followed again, after a graph was changed: externals that are reached are
+    /// told once more.
+    pub fn start_anew(&mut self, graph: &mut LinkGraph) {
+        for symbol in graph.symbols.iter_mut().filter(|symbol| symbol.is_external()) {
+            symbol.live = false;
+        }
+        let ids = graph.block_ids().zip(&graph.blocks);
+        self.pending = ids.filter(|(_, block)| block.live && !block.placed).map(|(id, _)| id).collect();
+    }
+
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
     /// to be found elsewhere.
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {

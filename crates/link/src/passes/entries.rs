@@ -2,7 +2,7 @@
 //! address is not a constant.
 //!
 //! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
-//! none. Each entry is made once per target: for targets outside of the JITDylib in a graph that lives as long as the
+//! none. Each entry is made once per target: for targets outside of what is linked in a graph that lives as long as the
 //! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
 //! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
 
@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_address::{ExecAddr, ExecRange};
 
+use super::direct::is_out_of_reach;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
 use crate::error::Result;
 use crate::graph::{BlockId, Content, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
@@ -29,6 +30,8 @@ pub enum EntryKind {
     Got,
     /// A jump to it, through its GOT entry.
     Stub,
+    /// A word with the address of its stub: for functions that their stub stands for.
+    StubAddress,
     /// Its module and its offset there: the argument of `__tls_get_addr`.
     TlsPair,
     /// Its module and offset 0.
@@ -39,16 +42,17 @@ pub enum EntryKind {
     TlsDescriptor,
 }
 
-/// The entries of a JITDylib that outlive the batch that made them, by the name of their target.
-pub type SharedEntries = HashMap<(NameId, EntryKind), ExecAddr, FixedState>;
+/// The entries of a JITDylib that outlive the batch that made them, by their target. Not by its name, which may mean
+/// something else later.
+pub type SharedEntries = HashMap<(ExecAddr, EntryKind), ExecAddr, FixedState>;
 
 /// The graphs of entries that a batch has made.
 #[derive(Debug)]
 pub struct NewEntries {
     /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
     pub shared: Input,
-    /// Their names and symbols.
-    pub shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    /// Their targets and symbols.
+    pub shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
     /// All other entries.
     pub own: Input,
 }
@@ -56,6 +60,8 @@ pub struct NewEntries {
 /// Target of an entry, as far as it tells entries apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
+    /// All names of one address share its entries: there is one to be changed if what is there moves.
+    Outside(ExecAddr),
     Name(NameId),
     Symbol(u32, SymbolId),
 }
@@ -96,7 +102,7 @@ struct Builder<'a> {
     window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
-    shared_symbols: Vec<(NameId, EntryKind, SymbolId)>,
+    shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
     own: Table,
 }
 
@@ -140,15 +146,21 @@ impl Builder<'_> {
         let input = &inputs[member as usize];
         let binding = || input.binding(edge.target);
         Some(match Kind::from_edge(edge.kind)? {
-            Kind::Branch32 => {
+            Kind::Branch32 | Kind::StubFromGotBase64 => {
                 let target = binding();
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
                 return needs.then_some(EntryKind::Stub);
             }
-            Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed => match binding() {
-                target @ Binding::OutsideFunction(_) if self.is_far(inputs, member, target) => EntryKind::Stub,
-                _ => return None,
-            },
+            // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
+            // that pointers to it compare equal.
+            Kind::Delta32
+            | Kind::Delta64
+            | Kind::Pointer32
+            | Kind::Pointer32Signed
+            | Kind::Pointer64
+            | Kind::FromGotBase64 => {
+                return self.is_far_function(binding()).then_some(EntryKind::Stub);
+            }
             Kind::GotLoad32 | Kind::RexGotLoad32 => {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
@@ -161,14 +173,9 @@ impl Builder<'_> {
                 if direct {
                     return None;
                 }
-                EntryKind::Got
+                self.got_kind(target)
             }
-            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => EntryKind::Got,
-            Kind::StubFromGotBase64 => {
-                let target = binding();
-                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
-                return needs.then_some(EntryKind::Stub);
-            }
+            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => self.got_kind(binding()),
             Kind::TlsPairDelta32 => EntryKind::TlsPair,
             Kind::TlsModuleDelta32 => EntryKind::TlsModule,
             Kind::ThreadOffsetDelta32 => EntryKind::ThreadOffset,
@@ -177,15 +184,22 @@ impl Builder<'_> {
         })
     }
 
+    /// What code finds the address of a target in.
+    fn got_kind(&self, target: Binding) -> EntryKind {
+        if self.is_far_function(target) { EntryKind::StubAddress } else { EntryKind::Got }
+    }
+
+    fn is_far_function(&self, target: Binding) -> bool {
+        matches!(target, Binding::OutsideFunction(address)
+            if self.window.is_none_or(|window| is_out_of_reach(window, address)))
+    }
+
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
     fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
         let Some(window) = self.window else { return binding != Binding::None };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
-                // 4 KiB of slack cover the addend and the length of the instruction.
-                let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
-                !reach(ExecAddr(window.start.0.saturating_sub(0x1000)))
-                    || !reach(ExecAddr(window.end.0.saturating_add(0x1000)))
+                is_out_of_reach(window, address)
             }
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
@@ -202,23 +216,25 @@ impl Builder<'_> {
             Binding::None => Binding::Input { input: member, symbol: target },
             found => found,
         };
+        // What is outside stays there. What was or is linked may be removed, and with it whatever refers to it.
         let outside = match binding {
-            Binding::Outside(_) | Binding::OutsideFunction(_) | Binding::OutsideThreadLocal(_) => true,
-            Binding::Input { input: definer, .. } => {
-                inputs.get(definer as usize).is_some_and(|definer| definer.dylib != input.dylib)
-            }
-            Binding::None | Binding::Linked(_) | Binding::LinkedThreadLocal(_) | Binding::Missing => false,
+            Binding::Outside(address) | Binding::OutsideFunction(address) => Some(address),
+            _ => None,
         };
-        let name = symbol.shared_name().filter(|_| outside);
-        if let Some(name) = name
-            && let Some(&address) = self.existing.get(&(name, kind))
+        if let Some(target) = outside
+            && let Some(&address) = self.existing.get(&(target, kind))
         {
             return Ok((Binding::Linked(address), 8));
         }
-        let key = match (symbol.shared_name(), binding) {
-            (Some(name), _) => Key::Name(name),
-            (None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
-            (None, _) => Key::Symbol(member, target),
+        let binding = match kind {
+            EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
+            _ => binding,
+        };
+        let key = match (outside, symbol.shared_name(), binding) {
+            (Some(address), ..) => Key::Outside(address),
+            (None, Some(name), _) => Key::Name(name),
+            (None, None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
+            (None, None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
             Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {
@@ -230,14 +246,13 @@ impl Builder<'_> {
                 .is_some_and(|block| block.thread_offset.is_some()),
             _ => false,
         };
-        let table = if name.is_some() { &mut self.shared } else { &mut self.own };
+        let table = if outside.is_some() { &mut self.shared } else { &mut self.own };
         let made_before = table.symbols.len();
         let entry = table.entry(key, kind, binding, fixed_tls)?;
-        if let Some(name) = name {
+        if let Some(target) = outside {
             // A stub brings its GOT entry with it.
-            for &(kind, entry) in &table.symbols[made_before..] {
-                self.shared_symbols.push((name, kind, entry));
-            }
+            let made = table.symbols[made_before..].iter();
+            self.shared_symbols.extend(made.map(|&(kind, entry)| ((target, kind), entry)));
         }
         Ok((Binding::Input { input: table.index, symbol: entry }, 8))
     }
@@ -291,16 +306,22 @@ impl Table {
         if let Some(&symbol) = self.targets.get(&key) {
             return Ok(symbol);
         }
+        let symbol = self.external(binding)?;
+        if let Key::Name(name) = key {
+            self.graph.symbol_mut(symbol).name = crate::graph::Name::Interned(name);
+        }
+        self.targets.insert(key, symbol);
+        Ok(symbol)
+    }
+
+    /// A symbol of this graph for what is elsewhere.
+    fn external(&mut self, binding: Binding) -> Result<SymbolId> {
         let mut symbol = Symbol::anonymous(BlockId(0), 0, 0);
         symbol.definition = crate::graph::Definition::External;
         symbol.live = true;
-        if let Key::Name(name) = key {
-            symbol.name = crate::graph::Name::Interned(name);
-        }
         let symbol = self.graph.add_symbol(symbol)?;
         self.bindings.resize(symbol.index(), Binding::None);
         self.bindings.push(binding);
-        self.targets.insert(key, symbol);
         Ok(symbol)
     }
 
@@ -317,6 +338,13 @@ impl Table {
                 self.graph.add_symbol(Symbol::anonymous(self.stubs, start, STUB_SIZE))?
             }
             EntryKind::Got => self.words(key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::StubAddress => {
+                let stub = self.external(binding)?;
+                let start = self.got_size;
+                self.got_edges.push(edge(start, Kind::Pointer64, stub, 0));
+                self.got_size += 8;
+                self.graph.add_symbol(Symbol::anonymous(self.got, start, 8))?
+            }
             EntryKind::TlsPair => self.words(key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?,
             EntryKind::TlsModule => self.words(key, binding, &[Some(Kind::TlsModule64), None])?,
             EntryKind::ThreadOffset => self.words(key, binding, &[Some(Kind::ThreadOffset64)])?,

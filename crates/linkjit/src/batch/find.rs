@@ -4,77 +4,79 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
 use linkjit_link::link::Binding;
-use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::names::NameId;
+use linkjit_link::passes::Stage;
 
-use super::{Batch, Late, LateSymbol};
+use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
-use crate::generators::Wanted;
+use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::session::{Address, DefinedBy, DylibId, Entry, LinkPolicy, State, UnitId, lock};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, LinkPolicy, State, UnitId};
 
-/// An alias of an alias of ...: longer chains are taken for circles.
-const LONGEST_ALIAS_CHAIN: usize = 100;
+/// Longer chains of aliases are left to the slow way.
+const SHORT_ALIAS_CHAIN: usize = 8;
 
 /// A name that is not in the tables.
 #[derive(Clone, Copy)]
-struct Unfound {
+pub(super) struct Unfound {
     name: NameId,
     thread_local: bool,
     weak: bool,
 }
 
-impl State {
-    /// The definition of a name in the link order of a JITDylib, aliases followed, and the JITDylib that has it.
-    pub(super) fn find(
-        &self,
-        dylib: DylibId,
-        name: NameId,
-        names: &Mutex<NamePool>,
-    ) -> Result<Option<(DylibId, Entry)>> {
-        let mut at = self.find_directly(dylib, name)?;
-        for _ in 0..LONGEST_ALIAS_CHAIN {
-            match at {
-                Some((_, Entry { by: DefinedBy::Alias(dylib, target), .. })) => {
-                    at = self.find_directly(dylib, target)?
-                }
-                found => return Ok(found),
-            }
-        }
-        Err(Error::AliasCycle { name: lock(names).text(name).into_owned() })
+impl DylibState {
+    /// The definition of a name, if a search with `scope` may see it.
+    fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
+        let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
+        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
+}
 
-    fn find_directly(&self, dylib: DylibId, name: NameId) -> Result<Option<(DylibId, Entry)>> {
-        for &(searched, scope) in &self.dylib(dylib)?.link_order {
-            if let Some(entry) = self.dylib(searched)?.symbols.get(&name)
-                && (scope == MatchScope::All || entry.scope == Scope::Default)
-            {
-                return Ok(Some((searched, *entry)));
+impl State {
+    /// The address of a name that is linked and that no generator could define in a JITDylib that is searched before.
+    pub(super) fn find_linked(&self, mut dylib: DylibId, mut name: NameId) -> Option<Address> {
+        for _ in 0..SHORT_ALIAS_CHAIN {
+            let mut order = self.dylib(dylib).ok()?.link_order.iter();
+            let entry = order.find_map(|&(searched, scope)| {
+                let searched = self.dylib(searched).ok()?;
+                match searched.visible(name, scope) {
+                    Some(entry) => Some(Some(entry)),
+                    None if searched.generators.is_empty() => None,
+                    None => Some(None),
+                }
+            })??;
+            match entry.by {
+                DefinedBy::Alias(of, target) => (dylib, name) = (of, target),
+                _ => return entry.address,
             }
         }
-        Ok(None)
+        None
     }
 }
 
 impl Batch<'_> {
-    /// Finds `names` and all that they need; returns what the names are bound to.
-    pub(super) fn find(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Binding>> {
+    /// Finds `names` and all that they need.
+    pub(super) fn find(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<()> {
         if roots {
             self.adopt_roots(dylib)?;
         }
         let unfound: Vec<_> = names.iter().map(|&name| Unfound { name, thread_local: false, weak: false }).collect();
         self.look_up(dylib, &unfound)?;
-        let bindings: Vec<_> =
-            names.iter().map(|&name| self.found.get(&(dylib, name)).copied().unwrap_or_default()).collect();
-        for &binding in &bindings {
-            self.reach(binding);
+        for &name in names {
+            if let Some(found) = self.found.get(&(dylib, name)) {
+                self.reach(found.binding);
+            }
         }
         self.follow()?;
-        self.report_missing(dylib, names)?;
-        Ok(bindings)
+        if !self.passes.is_empty(Stage::PostPrune) {
+            self.run_passes(Stage::PostPrune)?;
+            self.follow_anew()?;
+        }
+        self.report_missing(dylib, names)
     }
 
     /// Takes all units into the batch that are to be initialized and were not linked yet.
@@ -96,11 +98,21 @@ impl Batch<'_> {
         }
         let taken = self.session.state().units.get_mut(&unit).and_then(|unit| unit.input.take());
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let mut input = *taken.ok_or(Error::Closed)?;
+        let input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        if !self.passes.are_all_empty() {
+            self.originals.push(input.graph.clone());
+        }
+        self.inputs.push(input);
+        self.units.push(Some(unit));
+        self.reach.push(Reachability::new());
+        self.unfollowed.push(index);
+        self.input_of.insert(unit, index);
+        // From here on rolling back finds it, whatever a pass does.
+        let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
+        self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
-        let mut reach = Reachability::new();
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
@@ -117,12 +129,16 @@ impl Batch<'_> {
                 }
             }
         }
-        self.inputs.push(input);
-        self.units.push(Some(unit));
-        self.reach.push(reach);
-        self.unfollowed.push(index);
-        self.input_of.insert(unit, index);
         Ok(index)
+    }
+
+    /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
+    fn follow_anew(&mut self) -> Result<()> {
+        for ((index, input), reach) in (0u32..).zip(&mut self.inputs).zip(&mut self.reach) {
+            reach.start_anew(&mut input.graph);
+            self.unfollowed.push(index);
+        }
+        self.follow()
     }
 
     /// Makes live what a symbol was bound to.
@@ -143,10 +159,11 @@ impl Batch<'_> {
                 let graph = &mut self.inputs[input as usize].graph;
                 self.reach[input as usize].follow(graph, |symbol| wanted.push((input, symbol)));
             }
-            if self.wanted.is_empty() {
+            if !self.wanted.is_empty() {
+                self.bind_wanted()?;
+            } else if !self.bind_unbound()? && !self.reach_late_sections() {
                 return Ok(());
             }
-            self.bind_wanted()?;
         }
     }
 
@@ -174,102 +191,184 @@ impl Batch<'_> {
         for (input, symbol) in wave {
             let of = &self.inputs[input as usize];
             let (dylib, from) = (DylibId(of.dylib), of.graph.symbol(symbol));
-            let Some(name) = from.shared_name() else { continue };
-            let missing = if from.linkage == Linkage::Weak { Binding::Missing } else { Binding::None };
-            let binding = match self.found.get(&(dylib, name)).copied() {
-                Some(binding) => binding,
-                None if self.bind_special(input, symbol, name)? => continue,
-                None => missing,
-            };
-            self.inputs[input as usize].bind(symbol, binding);
-            self.reach(binding);
+            let (Some(name), linkage) = (from.shared_name(), from.linkage) else { continue };
+            match self.found.get(&(dylib, name)).map(|found| found.binding) {
+                Some(binding) => self.bind(input, symbol, binding),
+                None if self.bind_special(input, symbol, name)? => {}
+                None => {
+                    // A weak reference is no reason to pull a member of an archive, but is bound to one that is pulled
+                    // for another reason, later perhaps.
+                    if linkage == Linkage::Weak {
+                        self.bind(input, symbol, Binding::Missing);
+                    }
+                    self.unbound.push((input, symbol));
+                }
+            }
         }
         Ok(())
     }
 
-    /// Looks names up in the link order of a JITDylib and enters what is found into `found`.
-    fn look_up(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
-        let mut unfound = Vec::new();
-        for &name in names {
-            if !self.look_up_in_tables(dylib, name.name)? && !self.found.contains_key(&(dylib, name.name)) {
-                unfound.push(name);
+    fn bind(&mut self, input: u32, symbol: SymbolId, binding: Binding) {
+        self.inputs[input as usize].bind(symbol, binding);
+        self.reach(binding);
+    }
+
+    /// Tries again to bind what was not found when it was wanted. Returns whether something was bound.
+    fn bind_unbound(&mut self) -> Result<bool> {
+        let mut any = false;
+        for (input, symbol) in std::mem::take(&mut self.unbound) {
+            let of = &self.inputs[input as usize];
+            let dylib = DylibId(of.dylib);
+            let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
+            if !self.found.contains_key(&(dylib, name)) {
+                let again = Unfound { name, thread_local: false, weak: true };
+                let order = self.session.state().dylib(dylib)?.link_order.clone();
+                for (searched, scope) in order {
+                    if self.look_up_in(dylib, (searched, scope), vec![again])?.is_empty() {
+                        break;
+                    }
+                }
+            }
+            if let Some(binding) = self.found.get(&(dylib, name)).map(|found| found.binding) {
+                self.bind(input, symbol, binding);
+                any = true;
+            } else if self.bind_special(input, symbol, name)? {
+                any = true;
+            } else {
+                self.unbound.push((input, symbol));
             }
         }
-        if unfound.is_empty() {
-            return Ok(());
+        Ok(any)
+    }
+
+    /// Looks names up in the link order of a JITDylib, aliases followed, and enters what is found into `found`.
+    fn look_up(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
+        let mut pending = vec![(dylib, names.to_vec())];
+        while let Some((dylib, names)) = pending.pop() {
+            self.look_up_in_order(dylib, names)?;
+            for (dylib, target) in std::mem::take(&mut self.alias_targets) {
+                if !self.found.contains_key(&(dylib, target.name)) && !self.aliases.contains_key(&(dylib, target.name))
+                {
+                    pending.push((dylib, vec![target]));
+                }
+            }
         }
+        for name in names {
+            let end = self.alias_end((dylib, name.name))?;
+            if let Some(&found) = self.found.get(&end) {
+                self.found.insert((dylib, name.name), found);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a name is, in the end, an alias for: itself if it is none.
+    pub(super) fn alias_end(&self, name: (DylibId, NameId)) -> Result<(DylibId, NameId)> {
+        let mut end = name;
+        for _ in 0..=self.aliases.len() {
+            match self.aliases.get(&end) {
+                Some(&target) => end = target,
+                None => return Ok(end),
+            }
+        }
+        Err(Error::AliasCycle { name: self.session.names().text(name.1).into_owned() })
+    }
+
+    /// Searches one JITDylib of the link order after the other: first what it defines, then what its generators know.
+    fn look_up_in_order(&mut self, dylib: DylibId, mut unfound: Vec<Unfound>) -> Result<()> {
+        unfound.retain(|unfound| !self.found.contains_key(&(dylib, unfound.name)));
         unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
         unfound.dedup_by_key(|unfound| unfound.name);
-        self.generate(dylib, unfound)
-    }
-
-    /// Whether the tables have a definition; then it is entered into `found`.
-    fn look_up_in_tables(&mut self, dylib: DylibId, name: NameId) -> Result<bool> {
-        let Some((definer, entry)) = self.session.state().find(dylib, name, self.session.name_pool())? else {
-            return Ok(false);
-        };
-        let binding = match (entry.address, entry.by) {
-            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) if definer == dylib => {
-                Binding::LinkedThreadLocal(address)
-            }
-            (Some(Address::ThreadLocal(address)), _) => Binding::OutsideThreadLocal(address),
-            (Some(Address::At(address)), DefinedBy::Unit(..)) if definer == dylib => Binding::Linked(address),
-            (Some(Address::At(address)), _) => Binding::Outside(address),
-            (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
-            (None, _) => return Ok(false),
-        };
-        self.found.insert((dylib, name), binding);
-        Ok(true)
-    }
-
-    /// Asks the generators of the link order for names, one JITDylib after the other.
-    fn generate(&mut self, dylib: DylibId, mut unfound: Vec<Unfound>) -> Result<()> {
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        for (searched, _) in order {
+        for (searched, scope) in order {
+            unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
-            let searched = JitDylib::new(self.session.clone(), searched);
             for generator in generators {
                 if unfound.is_empty() {
                     return Ok(());
                 }
-                let bytes: Vec<Vec<u8>> = {
-                    let names = self.session.names();
-                    unfound.iter().map(|unfound| names.bytes(unfound.name).to_vec()).collect()
-                };
-                let wanted: Vec<_> = unfound
-                    .iter()
-                    .zip(&bytes)
-                    .map(|(unfound, name)| Wanted { name, thread_local: unfound.thread_local, weak: unfound.weak })
-                    .collect();
-                generator.generate(&searched, &wanted)?;
-                self.rebind_overridden();
-                let mut still_unfound = Vec::with_capacity(unfound.len());
-                for name in unfound {
-                    if !self.look_up_in_tables(dylib, name.name)? {
-                        still_unfound.push(name);
-                    }
-                }
-                unfound = still_unfound;
+                self.generate(searched, generator.as_ref(), &unfound)?;
+                unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
+    fn look_up_in(
+        &mut self,
+        dylib: DylibId,
+        (searched, scope): (DylibId, MatchScope),
+        names: Vec<Unfound>,
+    ) -> Result<Vec<Unfound>> {
+        let entries: Vec<_> = {
+            let state = self.session.state();
+            let table = state.dylib(searched)?;
+            names.iter().map(|unfound| table.visible(unfound.name, scope).copied()).collect()
+        };
+        let mut unfound = Vec::new();
+        for (name, entry) in names.into_iter().zip(entries) {
+            let Some(entry) = entry else {
+                unfound.push(name);
+                continue;
+            };
+            let binding = match (entry.address, entry.by) {
+                (_, DefinedBy::Alias(of, target)) => {
+                    self.aliases.insert((dylib, name.name), (of, target));
+                    self.alias_targets.push((of, Unfound { name: target, ..name }));
+                    continue;
+                }
+                (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
+                (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
+                (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
+                (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
+                (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
+                (None, DefinedBy::Outside) => continue,
+            };
+            self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
+        }
+        Ok(unfound)
+    }
+
+    /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.
+    fn generate(&mut self, searched: DylibId, generator: &dyn DefinitionGenerator, unfound: &[Unfound]) -> Result<()> {
+        let names: Vec<(Unfound, Vec<u8>)> = {
+            let names = self.session.names();
+            let state = self.session.state();
+            let table = state.dylib(searched)?;
+            let offered = unfound.iter().filter(|unfound| !table.symbols.contains_key(&unfound.name));
+            offered.map(|unfound| (*unfound, names.bytes(unfound.name).to_vec())).collect()
+        };
+        let wanted: Vec<_> = names
+            .iter()
+            .map(|(unfound, name)| Wanted { name, thread_local: unfound.thread_local, weak: unfound.weak })
+            .collect();
+        if !wanted.is_empty() {
+            generator.generate(&JitDylib::new(self.session.clone(), searched), &wanted)?;
+            self.rebind_overridden()?;
         }
         Ok(())
     }
 
     /// A pulled member may define strongly what an object of this batch defines weakly.
-    fn rebind_overridden(&mut self) {
+    fn rebind_overridden(&mut self) -> Result<()> {
         let overridden = std::mem::take(&mut self.session.state().overridden);
         for (unit, symbol) in overridden {
             let Some(&input) = self.input_of.get(&unit) else { continue };
             let of = &mut self.inputs[input as usize];
+            self.rebound.push((unit, symbol, of.graph.symbol(symbol).clone()));
             of.graph.make_external(symbol);
-            let name = of.graph.symbol(symbol).shared_name();
-            if let Some(name) = name {
-                self.found.remove(&(DylibId(of.dylib), name));
-            }
-            if of.graph.symbol(symbol).live {
+            let (dylib, of) = (DylibId(of.dylib), of.graph.symbol(symbol));
+            let Some(name) = of.shared_name() else { continue };
+            if of.live {
                 self.wanted.push((input, symbol));
             }
+            if self.found.remove(&(dylib, name)).is_some() {
+                let again = Unfound { name, thread_local: false, weak: true };
+                self.look_up_in(dylib, (dylib, MatchScope::All), vec![again])?;
+            }
         }
+        Ok(())
     }
 
     /// Names that the linker itself defines. Their addresses are known when everything is placed.
@@ -313,21 +412,41 @@ impl Batch<'_> {
         for unit in units {
             self.adopt(unit)?;
         }
-        let mut any = known;
+        let (any, _) = self.reach_section_of_inputs(dylib, section);
+        Ok(any || known)
+    }
+
+    /// The same for the objects in the batch. Returns whether there are any such blocks, and whether some became live.
+    fn reach_section_of_inputs(&mut self, dylib: DylibId, section: &str) -> (bool, bool) {
+        let (mut any, mut new) = (false, false);
         for (index, input) in (0u32..).zip(&mut self.inputs) {
             let graph = &mut input.graph;
             if DylibId(input.dylib) != dylib || graph.find_section(section).is_none() {
                 continue;
             }
-            any = true;
             for block in graph.block_ids() {
                 if graph.section(graph.block(block).section).name == section {
+                    any = true;
+                    new |= !graph.block(block).live;
                     self.reach[index as usize].mark_block(graph, block);
                 }
             }
             self.unfollowed.push(index);
         }
-        Ok(any)
+        (any, new)
+    }
+
+    /// Members that were pulled since a section was reached may have blocks of it, too. Returns whether they have.
+    fn reach_late_sections(&mut self) -> bool {
+        let mut sections: Vec<(DylibId, String)> = Vec::new();
+        for late in &self.late {
+            if let Late::SectionStart(name) | Late::SectionEnd(name) = &late.what {
+                sections.push((DylibId(self.inputs[late.input as usize].dylib), name.clone()));
+            }
+        }
+        sections.sort_unstable();
+        sections.dedup();
+        sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
     }
 
     /// The generators that a lookup in `dylib` asks, for messages.
@@ -335,7 +454,7 @@ impl Batch<'_> {
         let state = self.session.state();
         let Ok(order) = state.dylib(dylib).map(|dylib| dylib.link_order.clone()) else { return Vec::new() };
         let mut searched = Vec::new();
-        let mut generators: Vec<Arc<dyn crate::generators::DefinitionGenerator>> = Vec::new();
+        let mut generators: Vec<Arc<dyn DefinitionGenerator>> = Vec::new();
         for (dylib, _) in order {
             let Ok(dylib) = state.dylib(dylib) else { continue };
             searched.push(format!("JITDylib '{}'", dylib.name));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use linkjit_link::Site;
-use linkjit_link::graph::SymbolId;
+use linkjit_link::graph::{Definition, Edge, LinkGraph, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
+use linkjit_link::{LinkError, Site};
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
@@ -20,7 +20,7 @@ impl Batch<'_> {
     pub(super) fn report_missing(&self, dylib: DylibId, names: &[NameId]) -> Result<()> {
         let mut missing: BTreeMap<NameId, Vec<(u32, SymbolId)>> = BTreeMap::new();
         for &name in names.iter().filter(|&&name| !self.found.contains_key(&(dylib, name))) {
-            missing.entry(name).or_default();
+            missing.entry(self.alias_end((dylib, name))?.1).or_default();
         }
         for (index, input) in (0u32..).zip(&self.inputs) {
             for id in input.graph.symbol_ids() {
@@ -28,6 +28,7 @@ impl Batch<'_> {
                 let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
                 let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
                 if !self.late.iter().any(|late| (late.input, late.symbol) == (index, id)) {
+                    let name = self.alias_end((DylibId(input.dylib), name))?.1;
                     missing.entry(name).or_default().push((index, id));
                 }
             }
@@ -61,6 +62,26 @@ impl Batch<'_> {
         }
     }
 
+    /// An error in a table entry is one of the code that wants the entry.
+    pub(super) fn blame(&self, error: LinkError) -> LinkError {
+        let site = error.site();
+        let tables = (0u32..).zip(&self.inputs).zip(&self.units).filter(|(_, unit)| unit.is_none());
+        let tables = tables.filter(|((_, input), _)| *input.graph.name() == *site.file);
+        let wanted: Vec<Binding> = tables
+            .flat_map(|((index, input), _)| {
+                let entries = entries_at(&input.graph, site);
+                entries.into_iter().map(move |symbol| Binding::Input { input: index, symbol })
+            })
+            .collect();
+        let units = (0u32..).zip(&self.inputs).zip(&self.units).filter(|(_, unit)| unit.is_some());
+        let mut symbols =
+            units.flat_map(|((index, input), _)| input.graph.symbol_ids().map(move |id| (index, input, id)));
+        match symbols.find(|(_, input, id)| wanted.contains(&input.binding(*id))) {
+            Some((index, _, id)) => error.at(self.referrer(index, id)),
+            None => error,
+        }
+    }
+
     /// Names that are defined somewhere in the session.
     fn known_names(&self) -> Vec<String> {
         let names = self.session.names();
@@ -68,4 +89,27 @@ impl Batch<'_> {
         let ids = state.dylibs.iter().flatten().flat_map(|dylib| dylib.symbols.keys());
         ids.map(|&id| names.text(id).into_owned()).collect()
     }
+}
+
+/// The entries of a table that have a place in them, and those that refer to these: stubs to words, descriptors to pairs.
+fn entries_at(table: &LinkGraph, site: &Site) -> Vec<SymbolId> {
+    let place = |id| match table.symbol(id).definition {
+        Definition::Defined { block, offset } => Some((block, offset..offset + table.symbol(id).size)),
+        _ => None,
+    };
+    let covers = |id: &SymbolId| {
+        place(*id).is_some_and(|(block, range)| {
+            let start = table.site(block, 0);
+            let offset = site.offset.zip(start.offset).and_then(|(offset, start)| offset.checked_sub(start));
+            start.section == site.section && offset.is_some_and(|offset| range.contains(&offset))
+        })
+    };
+    let direct: Vec<SymbolId> = table.symbol_ids().filter(covers).collect();
+    let refers = |id: &SymbolId| {
+        place(*id).is_some_and(|(block, range)| {
+            let within = |edge: &&Edge| range.contains(&u64::from(edge.offset));
+            table.edges(block).iter().filter(within).any(|edge| direct.contains(&edge.target))
+        })
+    };
+    table.symbol_ids().filter(|id| direct.contains(id) || refers(id)).collect()
 }

@@ -4,6 +4,7 @@
 //! finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
 //! visible, its memory is returned, and another try is possible.
 
+mod direct;
 mod find;
 mod missing;
 mod place;
@@ -12,9 +13,10 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Reachability, SymbolId};
+use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
+use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::{Error, Result};
 use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitId};
@@ -32,13 +34,7 @@ pub(crate) fn lookup(
     }
     let _linking = session.begin_linking()?;
     let mut batch = Batch::new(session);
-    match batch.link(dylib, names, roots) {
-        Ok(addresses) => Ok(addresses),
-        Err(error) => {
-            batch.roll_back();
-            Err(error)
-        }
-    }
+    batch.link(dylib, names, roots)
 }
 
 /// The addresses if there is nothing to link.
@@ -53,8 +49,7 @@ fn already_linked(
     if roots && state.dependency_order(dylib).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
         return Ok(None);
     }
-    let find = |&name: &NameId| state.find(dylib, name, session.name_pool()).transpose()?.ok()?.1.address;
-    Ok(names.iter().map(find).collect())
+    Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
 
 /// A symbol of the batch that only gets its address when everything is placed.
@@ -72,6 +67,14 @@ enum Late {
     TlsBase,
 }
 
+/// What a name was found to be.
+#[derive(Clone, Copy)]
+struct Found {
+    binding: Binding,
+    /// In which JITDylib, and by what name there.
+    definer: (DylibId, NameId),
+}
+
 struct Batch<'a> {
     session: &'a ExecutionSession,
     inputs: Vec<Input>,
@@ -83,9 +86,21 @@ struct Batch<'a> {
     input_of: HashMap<UnitId, u32, FixedState>,
     /// External symbols that became live and are not bound yet.
     wanted: Vec<(u32, SymbolId)>,
-    found: HashMap<(DylibId, NameId), Binding, FixedState>,
+    /// Those of them that were not found when they were wanted. Something that is pulled later may define them.
+    unbound: Vec<(u32, SymbolId)>,
+    /// What names mean in the link order of a JITDylib.
+    found: HashMap<(DylibId, NameId), Found, FixedState>,
+    /// Names that turned out to be aliases, and for what.
+    aliases: HashMap<(DylibId, NameId), (DylibId, NameId), FixedState>,
+    /// The targets of aliases that were found just now.
+    alias_targets: Vec<(DylibId, find::Unfound)>,
+    /// Definitions of units of the batch that were made references, and what they were.
+    rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<LateSymbol>,
     placed: place::Placed,
+    passes: PassLists,
+    /// If there are passes: the graphs of the inputs as they were before any pass changed them.
+    originals: Vec<LinkGraph>,
 }
 
 impl<'a> Batch<'a> {
@@ -98,15 +113,21 @@ impl<'a> Batch<'a> {
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
             wanted: Vec::new(),
+            unbound: Vec::new(),
             found: HashMap::default(),
+            aliases: HashMap::default(),
+            alias_targets: Vec::new(),
+            rebound: Vec::new(),
             late: Vec::new(),
             placed: place::Placed::default(),
+            passes: session.passes(),
+            originals: Vec::new(),
         }
     }
 
     fn link(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
         let start = Instant::now();
-        let bindings = self.find(dylib, names, roots)?;
+        self.find(dylib, names, roots)?;
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;
@@ -115,17 +136,26 @@ impl<'a> Batch<'a> {
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
+        } else {
+            // Absolute symbols need no linking.
+            self.session.state().keep_pulled();
         }
         let state = self.session.state();
-        let address = |(&name, binding): (&NameId, Binding)| {
-            let here = state.find(dylib, name, self.session.name_pool())?.and_then(|(_, entry)| entry.address);
-            here.or(match binding {
-                Binding::Missing => Some(Address::At(linkjit_executor::ExecAddr::NULL)),
-                _ => None,
-            })
-            .ok_or(Error::Closed)
+        let address = |name: &NameId| {
+            let (definer, name) = self.found.get(&(dylib, *name))?.definer;
+            state.dylib(definer).ok()?.symbols.get(&name)?.address
         };
-        names.iter().zip(bindings).map(address).collect()
+        names.iter().map(|name| address(name).ok_or(Error::Closed)).collect()
+    }
+
+    /// Runs the passes of a stage on all graphs.
+    fn run_passes(&mut self, stage: Stage) -> Result<()> {
+        if !self.passes.is_empty(stage) {
+            for input in &mut self.inputs {
+                self.passes.run(stage, &mut input.graph, self.session.name_pool())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -157,11 +187,13 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
-            unfinished.push(has_unplaced);
+            unfinished.push(has_unplaced || has_unplaced_list(graph));
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
-        state.pulled.clear();
+        state.keep_pulled();
+        self.rebound.clear();
+        self.originals.clear();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -191,11 +223,16 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
 
-    /// Puts everything back.
-    fn roll_back(&mut self) {
-        std::mem::take(&mut self.placed).undo(self.session.executor().as_ref(), &mut self.inputs);
+/// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
+        for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
+            input.graph = original;
+        }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
                 input.bindings.clear();
@@ -203,9 +240,23 @@ impl<'a> Batch<'a> {
                 of.input = Some(Box::new(input));
             }
         }
-        let pulled = std::mem::take(&mut state.pulled);
-        state.remove_units(&pulled);
+        state.forget_pulled(&std::mem::take(&mut self.rebound));
     }
+}
+
+/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
+fn has_unplaced_list(graph: &LinkGraph) -> bool {
+    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
+    graph.sections().iter().any(is_list)
+        && graph
+            .block_ids()
+            .map(|id| graph.block(id))
+            .any(|block| !block.placed && is_list(graph.section(block.section)))
+}
+
+fn is_c_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl State {

@@ -6,21 +6,23 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
-use linkjit_link::names::NameId;
+use linkjit_link::passes::Stage;
+use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
 
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::session::{
-    Allocation, BatchTimes, DylibId, InitializerRun, State, Statistics, TrackerId, UnitId, tls_address,
+    Allocation, BatchTimes, DylibId, ExecutionSession, InitializerRun, State, Statistics, TrackerId, UnitId,
+    tls_address,
 };
 
 /// Inputs that share an allocation.
@@ -44,8 +46,11 @@ struct PlacedDomain {
     slots: Vec<Slot>,
 }
 
+/// A layout with its memory.
+type PlacedMemory = (Layout, [ExecAddr; 3], Box<dyn linkjit_executor::Allocation>);
+
 /// New entries of a JITDylib, to be shared by later batches.
-type SharedSymbols = Vec<(DylibId, u32, Vec<(NameId, EntryKind, SymbolId)>)>;
+type SharedSymbols = Vec<(DylibId, u32, Vec<((ExecAddr, EntryKind), SymbolId)>)>;
 
 /// What a batch has placed.
 #[derive(Debug, Default)]
@@ -54,19 +59,37 @@ pub(super) struct Placed {
     shared: SharedSymbols,
     /// Storage that was reserved before its domain was placed.
     tls: Vec<TlsBlock>,
+    /// Windows that were reserved.
+    windows: Vec<(DylibId, Window)>,
 }
 
 impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
-        for domain in self.domains() {
+        let domains = self.domains();
+        for domain in &domains {
+            match self.newest_window(domain.dylib)? {
+                Some(window) if is_low(window) || !self.has_low_fields(domain) => {}
+                _ => _ = self.reserve_window(domain)?,
+            }
+        }
+        // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
+        for domain in &domains {
+            if let Some(window) = self.newest_window(domain.dylib)? {
+                self.bring_near(domain.dylib, &domain.members, window)?;
+            }
+        }
+        for domain in domains {
             self.place_domain(domain)?;
         }
+        self.run_passes(Stage::PostAllocation)?;
         self.bind_late_symbols()?;
         resolve(&mut self.inputs);
+        self.run_passes(Stage::PreFixup)?;
         let placed = Instant::now();
         self.write()?;
+        self.run_passes(Stage::PostFixup)?;
         let fixed = Instant::now();
         self.finalize()?;
         Ok(BatchTimes {
@@ -105,49 +128,44 @@ impl Batch<'_> {
             slots = found;
             domain.members.push(self.add_input(input));
         }
-        let originals = domain.members.len();
-        let first_made = self.inputs.len();
-        let mut window = self.window(&domain, None)?;
-        loop {
-            match self.place_in(window, &mut domain) {
-                Ok((layout, bases, memory)) => {
-                    let tls_of_domain = tls.filter(|_| self.placed.tls.pop().is_some());
-                    self.placed.domains.push(PlacedDomain {
-                        domain,
-                        layout,
-                        bases,
-                        memory: Some(memory),
-                        finalized: None,
-                        tls: tls_of_domain,
-                        slots,
-                    });
-                    return Ok(());
-                }
+        match self.place_somewhere(&mut domain) {
+            Ok((layout, bases, memory)) => {
+                let tls = tls.filter(|_| self.placed.tls.pop().is_some());
+                let memory = Some(memory);
+                self.placed.domains.push(PlacedDomain { domain, layout, bases, memory, finalized: None, tls, slots });
+                Ok(())
+            }
+            Err(error) => {
+                // The names stand for their stubs: let rolling back know.
+                unplace(&mut self.inputs, &[], &slots);
+                Err(error)
+            }
+        }
+    }
+
+    /// Places a domain in the newest window of its JITDylib, or else in one that is empty: what does not fit there fits
+    /// nowhere.
+    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<PlacedMemory> {
+        let (originals, first_made) = (domain.members.len(), self.inputs.len());
+        if let Some(window) = self.newest_window(domain.dylib)? {
+            match self.place_in(window, domain) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) => {
-                    // Another window, once: what does not fit into an empty one fits nowhere.
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
                     domain.members.truncate(originals);
                     self.placed.forget_entries(first_made);
                     unplace(&mut self.inputs, &[], &[]);
-                    let full = window;
-                    window = self.window(&domain, Some(full))?;
                 }
-                Err(error) => {
-                    // The names stand for their stubs: let rolling back know.
-                    unplace(&mut self.inputs, &[], &slots);
-                    return Err(error);
-                }
+                result => return result,
             }
         }
+        let window = self.reserve_window(domain)?;
+        self.bring_near(domain.dylib, &domain.members, window)?;
+        self.place_in(window, domain)
     }
 
     /// Makes the entries that a domain needs and places it with them.
-    fn place_in(
-        &mut self,
-        window: Window,
-        domain: &mut Domain,
-    ) -> Result<(Layout, [ExecAddr; 3], Box<dyn linkjit_executor::Allocation>)> {
+    fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<PlacedMemory> {
         let next = self.next_input();
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
         let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
@@ -202,32 +220,48 @@ impl Batch<'_> {
         index
     }
 
-    /// The window to place a domain in: the JITDylib's newest, or a new one if there is none or it is `full`.
-    fn window(&self, domain: &Domain, full: Option<Window>) -> Result<Window> {
-        let state = self.session.state();
-        let newest = state.dylib(domain.dylib)?.windows.last().copied();
-        drop(state);
-        if let Some(window) = newest.filter(|window| full.is_none_or(|full| full.id != window.id)) {
+    fn newest_window(&self, dylib: DylibId) -> Result<Option<Window>> {
+        Ok(self.session.state().dylib(dylib)?.windows.last().copied())
+    }
+
+    /// Reserves another window for a JITDylib, with a domain that is to be placed there.
+    fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
+        let window = if self.has_low_fields(domain) { self.low_window()? } else { self.usual_window(&domain.members)? };
+        self.placed.windows.push((domain.dylib, window));
+        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
+        Ok(window)
+    }
+
+    /// Whether the window of a domain has to be low.
+    fn has_low_fields(&self, domain: &Domain) -> bool {
+        domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]))
+    }
+
+    /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
+    /// there is no such place, all of that can be brought near to low memory.
+    fn usual_window(&self, members: &[u32]) -> Result<Window> {
+        let executor = self.session.executor();
+        let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
+        if direct::find(&self.inputs, members, window.range).is_empty() {
             return Ok(window);
         }
-        let low = domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]));
+        executor.release_window(window.id)?;
+        self.low_window()
+    }
+
+    fn low_window(&self) -> Result<Window> {
         let executor = self.session.executor();
         let mut size = self.session.options().window_size;
-        let window = if low {
-            // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
-            loop {
-                match executor.reserve_window(size, Placement::Low) {
-                    Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
-                    other => break other.or_else(|_| executor.reserve_window(size, Placement::Anywhere))?,
+        // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
+        loop {
+            match executor.reserve_window(size, Placement::Low) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
+                other => {
+                    let anywhere = |_| executor.reserve_window(size, Placement::Anywhere);
+                    return Ok(other.or_else(anywhere)?);
                 }
             }
-        } else {
-            executor.reserve_window(size, Placement::Anywhere)?
-        };
-        let mut state = self.session.state();
-        state.dylib_mut(domain.dylib)?.windows.push(window);
-        state.statistics.windows += 1;
-        Ok(window)
+        }
     }
 
     /// Reserves thread-local storage for what a domain defines.
@@ -290,7 +324,7 @@ impl Batch<'_> {
             return Ok(range);
         }
         let state = self.session.state();
-        Ok(state.dylib(dylib)?.sections.get(name).copied().unwrap_or_default())
+        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
 
     /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
@@ -311,7 +345,8 @@ impl Batch<'_> {
             let context = FixupContext { names: self.session.name_pool(), got_base, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
-                write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)?;
+                write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)
+                    .map_err(|error| self.blame(error))?;
             }
             Ok(())
         });
@@ -347,21 +382,21 @@ impl Placed {
         for (dylib, input, symbols) in self.shared {
             let graph = &inputs[input as usize].graph;
             let entries = &mut state.dylib_mut(dylib)?.entries;
-            entries.extend(symbols.into_iter().map(|(name, kind, symbol)| ((name, kind), graph.address(symbol))));
+            entries.extend(symbols.into_iter().map(|(key, symbol)| (key, graph.address(symbol))));
         }
+        state.statistics.windows += self.windows.len() as u64;
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units, state);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
-            let sections = placed.layout.contiguous(placed.bases).map(|(name, range)| (name.to_owned(), range));
+            let tracker = placed.domain.tracker;
+            let sections = placed.layout.contiguous(placed.bases);
+            let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));
             dylib.sections.extend(sections);
             for (order, unit, array) in arrays {
                 let run = InitializerRun { order, unit, array };
                 match order {
-                    InitializerOrder::Fini(_) => {
-                        dylib.terminators.push(run);
-                        dylib.new_terminators = true;
-                    }
+                    InitializerOrder::Fini(_) => dylib.pending_terminators.push(run),
                     InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
                 }
             }
@@ -376,7 +411,8 @@ impl Placed {
     }
 
     /// Gives all memory back.
-    pub(super) fn undo(self, executor: &dyn Executor, inputs: &mut [Input]) {
+    pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut [Input]) {
+        let executor = session.executor().as_ref();
         for placed in self.domains.into_iter().rev() {
             unplace(inputs, std::slice::from_ref(&placed.layout), &placed.slots);
             // Errors here would only hide the one that brought us here.
@@ -389,6 +425,12 @@ impl Placed {
         }
         for tls in self.tls {
             let _gone = executor.release_tls(tls.id);
+        }
+        for (dylib, window) in self.windows {
+            if let Ok(dylib) = session.state().dylib_mut(dylib) {
+                dylib.windows.retain(|other| other.id != window.id);
+            }
+            let _gone = executor.release_window(window.id);
         }
     }
 
@@ -443,6 +485,11 @@ fn initializers(
         }
     }
     arrays
+}
+
+/// Whether all addresses of a window fit into 32 bits, signed ones too.
+fn is_low(window: Window) -> bool {
+    window.range.end.0 <= 1 << 31
 }
 
 /// Whether some live field holds an address in 32 bits: then the window must be low.

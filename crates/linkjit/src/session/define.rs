@@ -9,12 +9,13 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, SymbolId};
+use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// What happens to a definition of the new unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,12 +26,12 @@ enum Verdict {
     Conflicts,
 }
 
-fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64) -> Verdict {
+fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool) -> Verdict {
     match (new, old.linkage) {
         (Linkage::Strong, Linkage::Strong) => Verdict::Conflicts,
         (Linkage::Weak, _) | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
         (Linkage::Common, Linkage::Common) if new_size <= old_size => Verdict::Yields,
-        _ if old.address.is_some() => match new {
+        _ if linked => match new {
             // A linked weak definition serves a tentative one of no more than its size as well.
             Linkage::Common if new_size <= old_size => Verdict::Yields,
             _ => Verdict::Conflicts,
@@ -45,27 +46,35 @@ fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> 
 }
 
 impl State {
-    /// Adds an object.
+    /// Adds an object. Returns what it has replaced, too.
     pub(crate) fn define_unit(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
         mut graph: LinkGraph,
         names: &NamePool,
-    ) -> Result<UnitId> {
+    ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
         let id = self.next_unit();
+        platform::elf::own_personality_pointers(&mut graph, names);
         self.yield_groups(dylib, &mut graph)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();
+        let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
-            let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
+            let Some(name) = of.shared_name() else { continue };
+            if of.is_external() {
+                if of.scope == Scope::Hidden {
+                    hides.push(name);
+                }
+                continue;
+            }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => Verdict::New,
-                Some(old) => verdict(of.linkage, of.size, old, self.size_of(old)),
+                Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
                 return Err(duplicate(&graph, names, name, &self.definer(dylib, name)));
@@ -79,6 +88,10 @@ impl State {
             return Err(duplicate(&graph, names, twice[0], graph.name()));
         }
 
+        let mut replaced = Vec::new();
+        for &name in &hides {
+            *self.dylib_mut(dylib)?.hidden.entry(name).or_default() += 1;
+        }
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
             let (linkage, scope, definition) = (of.linkage, of.scope, of.definition);
@@ -90,10 +103,14 @@ impl State {
                     self.raise_alignment(&old, &graph, symbol);
                 }
                 graph.make_external(symbol);
-                self.narrow_scope(dylib, name, scope)?;
+                if let Some(entry) = old.filter(|old| old.scope < scope) {
+                    self.narrow_scope(dylib, name, scope)?;
+                    replaced.push(Replaced { dylib, name, entry, symbol: None });
+                }
                 continue;
             }
             if let Some(old) = old {
+                replaced.push(Replaced { dylib, name, entry: old, symbol: self.symbol_of(&old) });
                 if let (Linkage::Common, DefinedBy::Unit(unit, winner)) = (old.linkage, old.by)
                     && linkage == Linkage::Common
                 {
@@ -110,18 +127,20 @@ impl State {
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
-        for group in graph.groups() {
-            self.dylib_mut(dylib)?.groups.entry(group.signature).or_insert(id);
+        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
+        for &signature in &groups {
+            self.dylib_mut(dylib)?.groups.entry(signature).or_insert(id);
         }
         let has_roots = !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
-        self.units.insert(id, Unit { name, dylib, tracker, input, started: false, has_roots, names: defined });
+        let unit = Unit { name, dylib, tracker, input, started: false, has_roots, names: defined, groups, hides };
+        self.units.insert(id, unit);
         self.dylib_mut(dylib)?.units.push(id);
         if let Some(tracker) = self.trackers.get_mut(&tracker) {
             tracker.units.push(id);
         }
-        Ok(id)
+        Ok((id, replaced))
     }
 
     /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
@@ -183,7 +202,7 @@ impl State {
         names: &NamePool,
     ) -> Result<()> {
         if let Some(old) = self.dylib(dylib)?.symbols.get(&name).copied() {
-            match verdict(linkage, 0, &old, self.size_of(&old)) {
+            match verdict(linkage, 0, &old, self.size_of(&old), self.is_linked(&old)) {
                 Verdict::Yields => return Ok(()),
                 Verdict::Conflicts => {
                     return Err(Error::Duplicate {
@@ -220,10 +239,64 @@ impl State {
         }
     }
 
+    /// Whether a definition may be in use. An absolute one has its address from the beginning.
+    fn is_linked(&self, entry: &Entry) -> bool {
+        let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
+        let started = |unit| self.units.get(&unit).is_some_and(|unit| unit.started);
+        entry.address.is_some()
+            && match entry.by {
+                DefinedBy::Unit(unit, _) => started(unit) || !self.symbol_of(entry).is_some_and(absolute),
+                _ => true,
+            }
+    }
+
     fn size_of(&self, entry: &Entry) -> u64 {
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return 0 };
-        let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
-        input.map_or(0, |input| input.graph.symbol(symbol).size)
+        self.symbol_of(entry).map_or(0, |symbol| symbol.size)
+    }
+
+    /// The symbol of a definition, if its unit is at hand.
+    fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
+        let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref())?;
+        Some(input.graph.symbol(symbol).clone())
+    }
+
+    /// Keeps what was pulled for a batch.
+    pub(crate) fn keep_pulled(&mut self) {
+        self.pulled.clear();
+        self.replaced.clear();
+    }
+
+    /// Removes what was pulled for a batch, and gives what it had replaced its names back. `rebound` are definitions of
+    /// the batch's own units that it had replaced.
+    pub(crate) fn forget_pulled(&mut self, rebound: &[(UnitId, SymbolId, Symbol)]) {
+        let pulled = std::mem::take(&mut self.pulled);
+        self.remove_units(&pulled);
+        for replaced in std::mem::take(&mut self.replaced).into_iter().rev() {
+            if let (DefinedBy::Unit(unit, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
+                self.restore_symbol(unit, id, symbol);
+            }
+            let Ok(dylib) = self.dylib_mut(replaced.dylib) else { continue };
+            match dylib.symbols.get_mut(&replaced.name) {
+                None => {
+                    dylib.symbols.insert(replaced.name, replaced.entry);
+                }
+                Some(entry) if entry.by == replaced.entry.by => entry.scope = replaced.entry.scope,
+                // Somebody else took the name meanwhile.
+                Some(_) => {}
+            }
+        }
+        for (unit, id, symbol) in rebound.iter().rev() {
+            self.restore_symbol(*unit, *id, symbol);
+        }
+    }
+
+    fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
+        let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) else { return };
+        let of = input.graph.symbol_mut(id);
+        of.definition = symbol.definition;
+        of.linkage = symbol.linkage;
+        of.indirect = symbol.indirect;
     }
 
     /// A tentative definition that yields to a larger one still has a say in its alignment.
@@ -269,13 +342,31 @@ impl State {
                     dylib.symbols.remove(&name);
                 }
             }
-            // The last ones added are the likeliest to go.
-            if let Some(at) = dylib.units.iter().rposition(|unit| unit == id) {
-                dylib.units.remove(at);
+            for signature in unit.groups {
+                if dylib.groups.get(&signature) == Some(id) {
+                    dylib.groups.remove(&signature);
+                }
             }
-            dylib.groups.retain(|_, owner| owner != id);
+            for name in unit.hides {
+                match dylib.hidden.get_mut(&name) {
+                    Some(count) if *count > 1 => *count -= 1,
+                    _ => drop(dylib.hidden.remove(&name)),
+                }
+            }
             dylib.pending_initializers.retain(|run| run.unit != *id);
+            dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
+            forget_unit(&mut dylib.units, *id);
+            if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
+                forget_unit(&mut tracker.units, *id);
+            }
         }
+    }
+}
+
+/// The last ones added are the likeliest to go.
+fn forget_unit(units: &mut Vec<UnitId>, unit: UnitId) {
+    if let Some(at) = units.iter().rposition(|&other| other == unit) {
+        units.remove(at);
     }
 }

@@ -1,7 +1,7 @@
 //! The session: what is defined where, and who owns it.
 //!
 //! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
-//! initializers) happens outside of it; a second lock makes batches wait for each other.
+//! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod define;
 mod state;
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use linkjit_executor::Executor;
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::{Pass, PassLists, Stage};
 use linkjit_link::source::Source;
 use linkjit_link::tls::TlsAddress;
 
@@ -100,11 +101,12 @@ struct Shared {
     executor: Arc<dyn Executor>,
     options: SessionOptions,
     names: Mutex<NamePool>,
+    passes: Mutex<PassLists>,
     state: Mutex<State>,
     /// Held while a batch is linked.
-    linking: Mutex<()>,
-    /// Who holds it.
-    linker: Mutex<Option<ThreadId>>,
+    linking: OwnedLock,
+    /// Held while initializers run. They may look up names themselves, on their thread.
+    initializing: OwnedLock,
 }
 
 impl ExecutionSession {
@@ -116,9 +118,10 @@ impl ExecutionSession {
                 executor,
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
+                passes: Mutex::default(),
                 state: Mutex::default(),
-                linking: Mutex::new(()),
-                linker: Mutex::new(None),
+                linking: OwnedLock::default(),
+                initializing: OwnedLock::default(),
             }),
         }
     }
@@ -142,6 +145,17 @@ impl ExecutionSession {
         Some(JitDylib::new(self.clone(), id))
     }
 
+    /// Adds a pass that every graph runs through while it is linked, behind the others of its stage. Passes run without
+    /// any lock but that of the batch: they must not look anything up.
+    pub fn add_pass(&self, stage: Stage, pass: Arc<dyn Pass>) {
+        lock(&self.shared.passes).add(stage, pass);
+    }
+
+    /// The passes that a new batch is to run.
+    pub(crate) fn passes(&self) -> PassLists {
+        lock(&self.shared.passes).clone()
+    }
+
     /// What was linked so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -152,6 +166,11 @@ impl ExecutionSession {
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
         &self.shared.options
+    }
+
+    /// Whether both are handles to one session.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The executor.
@@ -176,27 +195,47 @@ impl ExecutionSession {
     }
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
-    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
-        let this = std::thread::current().id();
-        if *lock(&self.shared.linker) == Some(this) {
-            return Err(Error::Reentrant);
-        }
-        let guard = lock(&self.shared.linking);
-        *lock(&self.shared.linker) = Some(this);
-        Ok(Linking { session: self, _guard: guard })
+    pub(crate) fn begin_linking(&self) -> Result<Owned<'_>> {
+        self.shared.linking.acquire().ok_or(Error::Reentrant)
+    }
+
+    /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
+    /// thread that does.
+    pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
+        self.shared.initializing.acquire()
     }
 }
 
-/// The right to link.
+/// A lock that knows the thread that holds it.
+#[derive(Debug, Default)]
+struct OwnedLock {
+    mutex: Mutex<()>,
+    owner: Mutex<Option<ThreadId>>,
+}
+
+impl OwnedLock {
+    /// Waits for the lock; `None` if this thread has it.
+    fn acquire(&self) -> Option<Owned<'_>> {
+        let this = std::thread::current().id();
+        if *lock(&self.owner) == Some(this) {
+            return None;
+        }
+        let guard = lock(&self.mutex);
+        *lock(&self.owner) = Some(this);
+        Some(Owned { lock: self, _guard: guard })
+    }
+}
+
+/// An [`OwnedLock`], locked.
 #[derive(Debug)]
-pub(crate) struct Linking<'a> {
-    session: &'a ExecutionSession,
+pub(crate) struct Owned<'a> {
+    lock: &'a OwnedLock,
     _guard: MutexGuard<'a, ()>,
 }
 
-impl Drop for Linking<'_> {
+impl Drop for Owned<'_> {
     fn drop(&mut self) {
-        *lock(&self.session.shared.linker) = None;
+        *lock(&self.lock.owner) = None;
     }
 }
 

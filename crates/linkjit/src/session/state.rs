@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, TlsId, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -59,6 +59,16 @@ pub(crate) struct Entry {
     pub(crate) address: Option<Address>,
 }
 
+/// A definition that lost its name to another, or a part of its scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaced {
+    pub(crate) dylib: DylibId,
+    pub(crate) name: NameId,
+    pub(crate) entry: Entry,
+    /// The symbol, as long as its unit was at hand: it is a reference now.
+    pub(crate) symbol: Option<Symbol>,
+}
+
 /// An object that was added or pulled.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -74,6 +84,10 @@ pub(crate) struct Unit {
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
+    /// The signatures of its COMDAT groups, of which some may be another unit's.
+    pub(crate) groups: Vec<NameId>,
+    /// The names that it refers to as hidden.
+    pub(crate) hides: Vec<NameId>,
 }
 
 /// Finalized memory with all that is registered for it.
@@ -83,16 +97,13 @@ pub(crate) struct Allocation {
     pub(crate) tls: Option<TlsId>,
 }
 
-/// An initializer array that was linked and not run yet.
+/// An initializer or terminator array that was linked and not run yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InitializerRun {
     pub(crate) order: InitializerOrder,
     pub(crate) unit: UnitId,
     pub(crate) array: PointerArray,
 }
-
-/// A terminator array of a linked unit.
-pub(crate) type Terminator = InitializerRun;
 
 /// A JITDylib.
 #[derive(Debug)]
@@ -101,8 +112,11 @@ pub(crate) struct DylibState {
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
     /// COMDAT groups by signature, and whose is kept.
     pub(crate) groups: HashMap<NameId, UnitId, FixedState>,
+    /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
+    pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
+    /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
     pub(crate) image: ImageId,
@@ -110,12 +124,13 @@ pub(crate) struct DylibState {
     pub(crate) entries: SharedEntries,
     /// Memory of what belongs to no tracker: shared entries.
     pub(crate) own_allocations: Vec<Allocation>,
-    /// Where contiguous sections are, newest last, for boundary symbols of later batches.
-    pub(crate) sections: HashMap<String, ExecRange, FixedState>,
+    /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
+    pub(crate) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
-    pub(crate) terminators: Vec<Terminator>,
-    /// The executor was not told of the latest terminators yet.
-    pub(crate) new_terminators: bool,
+    /// Terminators of objects whose initializers were not run yet.
+    pub(crate) pending_terminators: Vec<InitializerRun>,
+    /// Those to be run at close.
+    pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
 }
@@ -142,6 +157,8 @@ pub(crate) struct State {
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
     pub(crate) pulled: Vec<UnitId>,
+    /// What these have replaced.
+    pub(crate) replaced: Vec<Replaced>,
 }
 
 impl State {
@@ -154,6 +171,7 @@ impl State {
             name: name.into(),
             symbols: HashMap::default(),
             groups: HashMap::default(),
+            hidden: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
@@ -164,8 +182,8 @@ impl State {
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
+            pending_terminators: Vec::new(),
             terminators: Vec::new(),
-            new_terminators: false,
             dso_handle_known: false,
             default_tracker: None,
         }));

@@ -224,10 +224,10 @@ extern "C-unwind" fn run_destructors(_: *mut c_void) {
     }
 }
 
-/// Takes the last destructor that the calling thread has for an image.
-pub(crate) fn take_destructor(image: ImageId) -> Option<Registered> {
+/// Takes the last destructor that the calling thread has for an image, of those that are `wanted`.
+pub(crate) fn take_destructor(image: ImageId, wanted: impl Fn(&Registered) -> bool) -> Option<Registered> {
     with_existing(|thread| {
-        let index = thread.destructors.iter().rposition(|(of, _)| *of == image)?;
+        let index = thread.destructors.iter().rposition(|(of, it)| *of == image && wanted(it))?;
         Some(thread.destructors.remove(index).1)
     })?
 }

@@ -13,3 +13,9 @@ pub const ATEXIT_THUNK: [u8; 15] = [0x48, 0x8d, 0x15, 0, 0, 0, 0, 0x31, 0xf6, 0x
 /// `at_quick_exit(f)` as `__cxa_at_quick_exit(f, handle)`: `lea handle(%rip),%rsi; jmp *entry(%rip)`. The displacements
 /// are at 3 and 9.
 pub const AT_QUICK_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];
+
+/// Opens a function around code of `.init`: `sub $8,%rsp; jmp code`. The displacement is at 5.
+pub const INIT_ENTRY: [u8; 9] = [0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0];
+
+/// Closes it, behind the code: `add $8,%rsp; ret`.
+pub const INIT_EXIT: [u8; 5] = [0x48, 0x83, 0xc4, 0x08, 0xc3];

@@ -34,6 +34,15 @@ pub(super) fn order(name: &[u8], kind: SectionType) -> Option<(InitializerOrder,
     None
 }
 
+/// When the code of a section is run, if it is not called but run as part of the program's `_init` or `_fini`.
+pub(super) fn order_of_code(name: &[u8]) -> Option<InitializerOrder> {
+    match name {
+        b".init" => Some(InitializerOrder::Init(0)),
+        b".fini" => Some(InitializerOrder::Fini(0)),
+        _ => None,
+    }
+}
+
 /// The number after the dot.
 fn priority(suffix: &[u8]) -> u32 {
     let digits = suffix.strip_prefix(b".").unwrap_or_default();

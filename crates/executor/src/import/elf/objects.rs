@@ -1,0 +1,227 @@
+//! The objects that the loader has loaded: what they define, and the slots through which they refer to variables.
+//!
+//! Rests on: System V ABI, AMD64 supplement, "Relocation Types"; glibc's loader keeps the addresses in the dynamic
+//! section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied relocations,
+//! and names the executable first in `dl_iterate_phdr`.
+
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Found;
+use crate::{ExecAddr, ExecRange, Protection, Result, os};
+
+const R_X86_64_64: u64 = 1;
+const R_X86_64_GLOB_DAT: u64 = 6;
+
+/// Has `dladdr1` give the symbol's entry (glibc, `dlfcn.h`).
+const RTLD_DL_SYMENT: c_int = 1;
+
+const STT_OBJECT: u8 = 1;
+const STT_FUNC: u8 = 2;
+const STT_COMMON: u8 = 5;
+const STT_TLS: u8 = 6;
+const STT_GNU_IFUNC: u8 = 10;
+const STV_PROTECTED: u8 = 3;
+
+const DT_NULL: u64 = 0;
+const DT_RELA: u64 = 7;
+const DT_RELASZ: u64 = 8;
+const DT_SYMBOLIC: u64 = 16;
+const DT_FLAGS: u64 = 30;
+const DF_SYMBOLIC: u64 = 2;
+
+/// `Elf64_Rela`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Rela {
+    offset: u64,
+    info: u64,
+    addend: u64,
+}
+
+/// A loaded object.
+struct Object<'a> {
+    base: u64,
+    headers: &'a [libc::Elf64_Phdr],
+    /// It is the executable.
+    is_program: bool,
+}
+
+/// What a loaded object has at `address`; `None` also for a variable that can't be moved.
+pub(super) fn describe(address: ExecAddr) -> Option<Found> {
+    let symbol = symbol_at(address);
+    let mut found = None;
+    for_each_object(&mut |object| {
+        let Some(flags) = object.flags_at(address) else { return };
+        let is_code = flags & libc::PF_X != 0;
+        let is_constant = flags & libc::PF_W == 0 || object.relro().contains(address);
+        found = match symbol.map(|symbol| (symbol.st_info & 0xf, symbol)) {
+            Some((STT_FUNC | STT_GNU_IFUNC, _)) => Some(Found::Function),
+            Some((STT_TLS, _)) => None,
+            Some((kind, symbol)) if symbol.st_size > 0 && (!is_code || matches!(kind, STT_OBJECT | STT_COMMON)) => {
+                // A size that leads out of the segment is none.
+                let last = address.offset(symbol.st_size - 1);
+                let bound_to_itself =
+                    object.is_program || symbol.st_other & 3 == STV_PROTECTED || object.dynamic().symbolic;
+                (object.flags_at(last) == Some(flags) && (is_constant || !bound_to_itself))
+                    .then_some(Found::Variable(symbol.st_size))
+            }
+            // What the resolver of an indirect function chose has no symbol of its own.
+            _ => is_code.then_some(Found::Function),
+        };
+    });
+    found
+}
+
+/// The symbol that begins at an address.
+fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
+    let mut info = libc::Dl_info {
+        dli_fname: std::ptr::null(),
+        dli_fbase: std::ptr::null_mut(),
+        dli_sname: std::ptr::null(),
+        dli_saddr: std::ptr::null_mut(),
+    };
+    let mut symbol: *const libc::Elf64_Sym = std::ptr::null();
+    // SAFETY: places for a description and, as the flag says, for a pointer to a symbol; any address may be asked for.
+    let result =
+        unsafe { libc::dladdr1(address.0 as *const c_void, &raw mut info, (&raw mut symbol).cast(), RTLD_DL_SYMENT) };
+    if result == 0 || info.dli_saddr as u64 != address.0 {
+        return None;
+    }
+    // SAFETY: null, or an entry of the symbol table of a loaded object.
+    unsafe { symbol.as_ref() }.copied()
+}
+
+/// Has every slot that refers to a variable which `new` has another address for refer to that.
+pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+    let mut result = Ok(());
+    for_each_object(&mut |object| {
+        let redirected = object.redirect(new);
+        if result.is_ok() {
+            result = redirected;
+        }
+    });
+    result
+}
+
+/// The part of a dynamic section that matters here.
+#[derive(Default)]
+struct Dynamic {
+    relocations: u64,
+    relocations_size: u64,
+    /// The object's references to what it defines were bound when it was linked.
+    symbolic: bool,
+}
+
+impl Object<'_> {
+    fn segment(&self, header: &libc::Elf64_Phdr) -> ExecRange {
+        ExecRange::new(ExecAddr(self.base.wrapping_add(header.p_vaddr)), header.p_memsz)
+    }
+
+    fn header(&self, kind: u32) -> Option<&libc::Elf64_Phdr> {
+        self.headers.iter().find(|header| header.p_type == kind)
+    }
+
+    /// The flags of the segment that has an address.
+    fn flags_at(&self, address: ExecAddr) -> Option<u32> {
+        let loaded = self.headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+        loaded.filter(|header| self.segment(header).contains(address)).map(|header| header.p_flags).next()
+    }
+
+    /// The pages that are read-only since relocations were applied. The loader rounds both ends down.
+    fn relro(&self) -> ExecRange {
+        let Some(header) = self.header(libc::PT_GNU_RELRO) else { return ExecRange::default() };
+        let range = self.segment(header);
+        let down = |address: ExecAddr| ExecAddr(address.0 & !(os::page_size() - 1));
+        ExecRange { start: down(range.start), end: down(range.end) }
+    }
+
+    fn dynamic(&self) -> Dynamic {
+        let mut dynamic = Dynamic::default();
+        let Some(header) = self.header(libc::PT_DYNAMIC) else { return dynamic };
+        let range = self.segment(header);
+        let count = usize::try_from(range.size() / 16).unwrap_or(0);
+        // SAFETY: the dynamic section of a loaded object, which nobody changes once it is loaded.
+        let entries = unsafe { std::slice::from_raw_parts(range.start.0 as *const [u64; 2], count) };
+        for &[tag, value] in entries.iter().take_while(|[tag, _]| *tag != DT_NULL) {
+            match tag {
+                DT_RELA if value < self.base => dynamic.relocations = value + self.base,
+                DT_RELA => dynamic.relocations = value,
+                DT_RELASZ => dynamic.relocations_size = value,
+                DT_SYMBOLIC => dynamic.symbolic = true,
+                DT_FLAGS => dynamic.symbolic |= value & DF_SYMBOLIC != 0,
+                _ => {}
+            }
+        }
+        dynamic
+    }
+
+    fn relocations(&self) -> &[Rela] {
+        let Dynamic { relocations, relocations_size, .. } = self.dynamic();
+        let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
+        if relocations_size == 0 || !is_readable(relocations) || !is_readable(relocations + relocations_size - 1) {
+            return &[];
+        }
+        let count = usize::try_from(relocations_size).unwrap_or(0) / size_of::<Rela>();
+        // SAFETY: the relocations of a loaded object: read-only, and within one of its segments.
+        unsafe { std::slice::from_raw_parts(relocations as *const Rela, count) }
+    }
+
+    fn redirect(&self, new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+        let mut changes = Vec::new();
+        for relocation in self.relocations() {
+            let (kind, symbol) = (relocation.info & 0xffff_ffff, relocation.info >> 32);
+            if symbol == 0 || !matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT) {
+                continue;
+            }
+            let address = ExecAddr(self.base.wrapping_add(relocation.offset));
+            if !address.0.is_multiple_of(8) || self.flags_at(address).is_none_or(|flags| flags & libc::PF_W == 0) {
+                continue;
+            }
+            // SAFETY: an aligned word in a segment of a loaded object, which has it as a slot for an address.
+            let slot = unsafe { AtomicU64::from_ptr(address.0 as *mut u64) };
+            let value = slot.load(Ordering::Relaxed);
+            // The addend may lead out of the variable: it is the variable's own address that tells.
+            if let Some(new) = new(value.wrapping_sub(relocation.addend)) {
+                changes.push((address, slot, value, new.wrapping_add(relocation.addend)));
+            }
+        }
+        let relro = self.relro();
+        let protected = changes.iter().any(|&(address, ..)| relro.contains(address));
+        if protected {
+            os::protect(relro, Protection::ReadWrite)?;
+        }
+        for (_, slot, value, new) in changes {
+            // Who has changed it meanwhile knows better.
+            let _changed = slot.compare_exchange(value, new, Ordering::Release, Ordering::Relaxed);
+        }
+        if protected { os::protect(relro, Protection::Read) } else { Ok(()) }
+    }
+}
+
+/// Calls `visit` with every loaded object; none is unloaded meanwhile.
+fn for_each_object(visit: &mut dyn FnMut(&Object<'_>)) {
+    let mut visit = Visit { visit, first: true };
+    // SAFETY: the callback gets what it expects, for the time of the call.
+    unsafe { libc::dl_iterate_phdr(Some(visit_object), (&raw mut visit).cast()) };
+}
+
+struct Visit<'a> {
+    visit: &'a mut dyn FnMut(&Object<'_>),
+    first: bool,
+}
+
+unsafe extern "C" fn visit_object(info: *mut libc::dl_phdr_info, _size: usize, visit: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a valid description.
+    let info = unsafe { &*info };
+    // SAFETY: `for_each_object` passes this type.
+    let visit = unsafe { &mut *visit.cast::<Visit<'_>>() };
+    let is_program = std::mem::replace(&mut visit.first, false);
+    if info.dlpi_phdr.is_null() {
+        return 0;
+    }
+    // SAFETY: the loader describes the object's program headers.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program });
+    0
+}

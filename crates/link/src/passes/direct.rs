@@ -1,0 +1,53 @@
+//! Direct references to what is out of reach.
+//!
+//! Code that was compiled for an executable refers to everything by 32-bit displacements or addresses, also to what
+//! turns out to be a shared library's. A linker of executables helps itself with copy relocations for variables and
+//! canonical PLT entries for functions (System V ABI, AMD64 supplement, "Function Addresses"). Here is found what needs
+//! such help. Who links then has the executor move the variables, binds them to their new addresses, and binds
+//! functions as [`Binding::OutsideFunction`], for which [`super::entries`] makes a stub that stands for the function.
+
+use linkjit_address::{ExecAddr, ExecRange};
+
+use crate::arch::x86_64::Kind;
+use crate::link::{Binding, Input};
+
+/// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
+/// from `window`. Edges are looked at only where something is out of reach at all.
+#[must_use]
+pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
+    let far = |binding| match binding {
+        Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
+        _ => None,
+    };
+    let mut found = Vec::new();
+    for input in members.iter().filter_map(|&member| inputs.get(member as usize)) {
+        if !input.bindings.iter().any(|&binding| far(binding).is_some()) {
+            continue;
+        }
+        let graph = &input.graph;
+        let live = graph.block_ids().filter(|&block| graph.block(block).live && !graph.block(block).placed);
+        let direct = live.flat_map(|block| graph.edges(block)).filter(|edge| {
+            matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
+        });
+        found.extend(direct.filter_map(|edge| far(input.binding(edge.target))));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Binds external symbols anew.
+pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding, to: Binding) {
+    for binding in inputs.into_iter().flat_map(|input| &mut input.bindings) {
+        if *binding == from {
+            *binding = to;
+        }
+    }
+}
+
+/// Whether a 32-bit displacement from anywhere in the window may not reach an address.
+pub(super) fn is_out_of_reach(window: ExecRange, address: ExecAddr) -> bool {
+    // 4 KiB of slack cover the addend and the length of the instruction.
+    let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
+    !reach(ExecAddr(window.start.0.saturating_sub(0x1000))) || !reach(ExecAddr(window.end.0.saturating_add(0x1000)))
+}

@@ -1,0 +1,239 @@
+//! What a tracker owns goes with it: code, memory, unwind records, thread-local storage, initializers, names.
+
+mod assembly;
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use assembly::{Workshop, call, call_at, caller, files, function, mappings, resident, source};
+use linkjit::{Error, Jit, ResourceTracker};
+
+fn remove(tracker: &ResourceTracker) {
+    // SAFETY: nobody uses what it owns any more.
+    unsafe { tracker.remove() }.unwrap();
+}
+
+#[test]
+fn names_are_free_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    for value in 1..4 {
+        let tracker = jit.create_tracker().unwrap();
+        let object = source(&workshop.object(&(function("f", value) + &caller("calls_f", "f"))));
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        assert_eq!(call(&jit, "calls_f").unwrap(), value);
+        remove(&tracker);
+        assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
+        // SAFETY: as above.
+        assert!(matches!(unsafe { tracker.remove() }, Err(Error::TrackerRemoved)));
+        assert!(matches!(jit.main().add_object_to(&tracker, &object), Err(Error::TrackerRemoved)));
+    }
+}
+
+#[test]
+fn a_groups_name_is_free_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    for value in 1..4 {
+        let tracker = jit.create_tracker().unwrap();
+        let text =
+            format!(".section .text.f,\"axG\",@progbits,f,comdat\n{}", function("f", value).replace(".globl", ".weak"));
+        jit.main().add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+        assert_eq!(call(&jit, "f").unwrap(), value);
+        remove(&tracker);
+    }
+}
+
+#[test]
+fn others_keep_working_with_shared_entries() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let uses_libc = |name: &str| {
+        format!(
+            ".globl {name}\n{name}: sub $8,%rsp\n mov $-5,%edi\n call abs@PLT\n call *abs@GOTPCREL(%rip)\n add $8,%rsp\n ret\n"
+        )
+    };
+    // The entries are made with the first, which goes first.
+    let first = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&first, &source(&workshop.object(&uses_libc("one")))).unwrap();
+    assert_eq!(call(&jit, "one").unwrap(), 5);
+    jit.add_object_file(workshop.object(&uses_libc("two"))).unwrap();
+    assert_eq!(call(&jit, "two").unwrap(), 5);
+    remove(&first);
+    assert_eq!(call(&jit, "two").unwrap(), 5);
+    jit.add_object_file(workshop.object(&uses_libc("three"))).unwrap();
+    assert_eq!(call(&jit, "three").unwrap(), 5);
+}
+
+#[test]
+fn a_new_definition_in_another_jitdylib_is_the_one_that_is_called() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let library = jit.create_dylib("library").unwrap();
+    jit.main().add_to_link_order(&library, linkjit::MatchScope::Exported).unwrap();
+    let mut keep = Vec::new();
+    for value in 1..5 {
+        let [tracker, user] = [&library, jit.main()].map(|dylib| dylib.create_tracker().unwrap());
+        library.add_object_to(&tracker, &source(&workshop.object(&function("f", value)))).unwrap();
+        // Linked in one batch, and one after the other.
+        if value % 2 == 0 {
+            library.lookup(&["f"]).unwrap();
+        }
+        jit.main().add_object_to(&user, &source(&workshop.object(&caller("calls_f", "f")))).unwrap();
+        assert_eq!(call(&jit, "calls_f").unwrap(), value);
+        remove(&user);
+        remove(&tracker);
+        // Something else takes its place.
+        let filler = library.create_tracker().unwrap();
+        library.add_object_to(&filler, &source(&workshop.object(&function(&format!("filler{value}"), 99)))).unwrap();
+        library.lookup(&[&format!("filler{value}")]).unwrap();
+        keep.push(filler);
+    }
+}
+
+/// A definition of the user's that comes before the one that was found beats it from then on.
+#[test]
+fn an_entry_for_what_a_name_meant_before_is_not_used() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    extern "C" fn replacement(_: i32) -> i32 {
+        77
+    }
+    let uses =
+        |name: &str| format!(".globl {name}\n{name}: sub $8,%rsp\n mov $-5,%edi\n call abs@PLT\n add $8,%rsp\n ret\n");
+    jit.add_object_file(workshop.object(&uses("before"))).unwrap();
+    assert_eq!(call(&jit, "before").unwrap(), 5);
+    jit.define_absolute("abs", replacement as *const ()).unwrap();
+    jit.add_object_file(workshop.object(&uses("after"))).unwrap();
+    assert_eq!((call(&jit, "after").unwrap(), call(&jit, "before").unwrap()), (77, 5));
+}
+
+static TRACE: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn trace(value: i32) {
+    TRACE.store(TRACE.load(Ordering::Relaxed) * 10 + value, Ordering::Relaxed);
+}
+
+#[test]
+fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.define_absolute("trace", trace as *const ()).unwrap();
+    let object = |n: i32| {
+        let text = format!(
+            "extern \"C\" void trace(int); struct S{n} {{ S{n}() {{ trace({n}); }} ~S{n}() {{ trace({n} + 1); }} }} static s;\n\
+             __attribute__((destructor)) static void end() {{ trace({n} + 2); }} extern \"C\" int f{n}() {{ return 1; }}"
+        );
+        source(&workshop.compile("cpp", &text, &["-fPIC"]))
+    };
+    let [one, two] = [1, 4].map(|n| {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &object(n)).unwrap();
+        tracker
+    });
+    assert_eq!(call(&jit, "f1").unwrap(), 1);
+    assert_eq!(TRACE.load(Ordering::Relaxed), 14);
+    remove(&one);
+    assert_eq!(TRACE.load(Ordering::Relaxed), 1423);
+    // SAFETY: nobody uses it any more.
+    unsafe { jit.close() }.unwrap();
+    assert_eq!(TRACE.load(Ordering::Relaxed), 142_356);
+    drop(two);
+}
+
+#[test]
+fn boundaries_of_a_removed_section_are_gone() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let tracker = jit.create_tracker().unwrap();
+    let things = ".section things,\"aw\"\n.quad 1\n.text\n.globl get\nget: lea __start_things(%rip),%rax\n mov (%rax),%eax\n ret\n";
+    jit.main().add_object_to(&tracker, &source(&workshop.object(things))).unwrap();
+    assert_eq!(call(&jit, "get").unwrap(), 1);
+    remove(&tracker);
+    jit.add_object_file(workshop.object(&assembly::getter("again", "__start_things"))).unwrap();
+    assert!(matches!(jit.lookup("again"), Err(Error::Undefined { .. })));
+}
+
+/// Adds, links, calls and removes `cycles` times; resources of the process must not grow.
+fn cycle(jit: &Jit, cycles: usize, objects: &[linkjit::link::source::Source], expected: i32) {
+    let round = |jit: &Jit| {
+        let tracker = jit.create_tracker().unwrap();
+        for object in objects {
+            jit.main().add_object_to(&tracker, object).unwrap();
+        }
+        assert_eq!(call_at(jit.lookup("f").unwrap()), expected);
+        remove(&tracker);
+    };
+    (0..cycles / 10).for_each(|_| round(jit));
+    let before = (mappings(), files(), resident());
+    (0..cycles).for_each(|_| round(jit));
+    let after = (mappings(), files(), resident());
+    assert!(after.0 <= before.0 + 4, "mappings: {} -> {}", before.0, after.0);
+    assert_eq!(after.1, before.1, "files");
+    assert!(after.2 < before.2 + (4 << 20), "resident: {} -> {}", before.2, after.2);
+}
+
+// One test, so that nothing else in the process takes memory meanwhile.
+#[test]
+fn ten_thousand_cycles_leave_the_process_as_it_was() {
+    if std::env::var_os("CYCLES_CHILD").is_none() {
+        let this = std::env::current_exe().unwrap();
+        let mut child = std::process::Command::new(this);
+        child
+            .args(["--exact", "ten_thousand_cycles_leave_the_process_as_it_was", "--nocapture"])
+            .env("CYCLES_CHILD", "1");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let workshop = Workshop::new();
+    let jit = Jit::host().unwrap();
+    let small = source(&workshop.object(&function("f", 3)));
+    cycle(&jit, 10_000, &[small], 3);
+    let all = "extern \"C\" int abs(int); thread_local int t = 2; thread_local int u;\n\
+               struct S { int x; S() : x(3) {} ~S() { x = 0; } } s; thread_local S ts;\n\
+               inline int thrown() { try { throw 1; } catch (int i) { return i; } }\n\
+               extern \"C\" int g();\n\
+               extern \"C\" int f() { u++; return t + u + s.x + ts.x + thrown() + abs(-4) + g(); }";
+    let all = source(&workshop.compile("cpp", all, &["-fPIC", "-O1"]));
+    let other = source(&workshop.object(&function("g", 10)));
+    cycle(&jit, 10_000, &[all, other], 2 + 1 + 3 + 3 + 1 + 4 + 10);
+}
+
+/// Both have a pointer to the personality function, in COMDAT groups of one name.
+#[test]
+fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let trackers = [1, 2].map(|value| {
+        let text = format!("extern \"C\" int f{value}() {{ try {{ throw {value}; }} catch (int x) {{ return x; }} }}");
+        let tracker = jit.create_tracker().unwrap();
+        let object = source(&workshop.compile("cpp", &text, &["-fPIC"]));
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker
+    });
+    assert_eq!((call(&jit, "f1").unwrap(), call(&jit, "f2").unwrap()), (1, 2));
+    remove(&trackers[0]);
+    assert_eq!(call(&jit, "f2").unwrap(), 2);
+}
+
+#[test]
+fn several_threads_add_call_and_remove_at_once() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_archive(workshop.archive("rcs", &[&function("member", 3)])).unwrap();
+    // What is in a namespace without a name has no other object's code in it.
+    let text = "#include <stdexcept>
+        extern \"C\" int member();
+        namespace { struct S { int v; S() : v(member()) {} ~S() { v = 0; } }; S s; thread_local int t = 2; }
+        extern \"C\" int NAME() {
+            try { if (t) throw std::runtime_error(\"x\"); } catch (std::exception &) { return s.v + member() + t; }
+            return 0;
+        }";
+    std::thread::scope(|scope| {
+        for name in ["one", "two", "three"] {
+            let object = source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC", "-O1"]));
+            let jit = &jit;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let tracker = jit.create_tracker().unwrap();
+                    jit.main().add_object_to(&tracker, &object).unwrap();
+                    assert_eq!(call(jit, name).unwrap(), 8);
+                    remove(&tracker);
+                }
+            });
+        }
+    });
+    // SAFETY: the threads are gone.
+    unsafe { jit.close() }.unwrap();
+}
