@@ -16,7 +16,7 @@ pub(crate) fn oracle(arguments: &[String]) -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--quiet", "--package", "linkjit-cli", "--test", "jitlink", "--"]).args(arguments);
     run(tests.env("LINKJIT_ORACLE", "llvm-jitlink-22"))?;
-    println!("The verdicts of linkjit and llvm-jitlink 22 are the same, but for these, where LLVM is wrong:");
+    println!("The verdicts of linkjit and llvm-jitlink 22 are the same, but for these, where LLVM is wrong or can't:");
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(CASES);
     let failure = |error: std::io::Error| format!("{}: {error}", directory.display());
     let mut files: Vec<_> = Vec::new();

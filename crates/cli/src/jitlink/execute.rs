@@ -28,14 +28,15 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         (options.show_entry_es, "-show-entry-es"),
         (options.show_init_es, "-show-init-es"),
         (options.show_linked_files, "-show-linked-files"),
+        (options.show_contents, "-show-relocated-section-contents"),
         (options.show_graphs.is_some(), "-show-graphs"),
-        (options.slab.size.is_some(), "-slab-allocate"),
     ] {
         if is_set {
             return Err(Failure::usage(format!("linkjit supports {name} with -noexec only")));
         }
     }
-    // As LLVM does, an object is linked as a whole.
+    // As LLVM does, an object is linked as a whole. What -slab-allocate asks for is always so: a JITDylib's memory is in
+    // one window, or in a further one if that is full.
     let jit = Jit::builder().policy(LinkPolicy::Whole).build().map_err(Failure::from)?;
     // Other threads may still run when main has returned.
     let jit = std::mem::ManuallyDrop::new(jit);

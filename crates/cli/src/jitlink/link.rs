@@ -130,9 +130,7 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     let graph = &mut input.graph;
     let mut reach = Reachability::new();
-    for block in graph.retained().to_vec() {
-        reach.mark_block(graph, block);
-    }
+    // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
         if of.shared_name().is_some() && !of.is_external() {

@@ -82,6 +82,9 @@ fn link_only(options: &Options) -> Result<i32> {
         if shown_graphs.as_ref().is_some_and(|regex| regex.is_match(name)) {
             show::graph(&tables, linked, &mut out)?;
         }
+        if options.show_contents {
+            show::contents(&tables, linked, &mut out)?;
+        }
     }
     if options.show_entry_es {
         show::session(&mut tables, true, &mut out)?;

@@ -60,6 +60,7 @@ pub(super) struct Options {
     pub(super) show_init_es: bool,
     pub(super) show_linked_files: bool,
     pub(super) show_times: bool,
+    pub(super) show_contents: bool,
     pub(super) show_graphs: Option<String>,
     pub(super) preload: Vec<PathBuf>,
     pub(super) arguments: Vec<String>,
@@ -77,7 +78,6 @@ const MISSING: &[&str] = &[
     "orc-runtime",
     "perf-support",
     "record-lazy-execs",
-    "show-relocated-section-contents",
     "speculate-order",
     "symbolicate-with",
     "vtune-support",
@@ -145,6 +145,7 @@ impl Options {
             "show-init-es" => &mut self.show_init_es,
             "show-linked-files" => &mut self.show_linked_files,
             "show-times" => &mut self.show_times,
+            "show-relocated-section-contents" => &mut self.show_contents,
             // No harm in not having these: everything that fails is shown, and there is no debugger to register with.
             "show-err-failed-to-materialize" | "search-sys-lib" | "debugger-support" => return Ok(true),
             _ => return Ok(false),

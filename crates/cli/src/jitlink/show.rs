@@ -132,6 +132,39 @@ pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> i
     others(tables, first, "External", out)
 }
 
+/// `-show-relocated-section-contents`: sixteen bytes a line, the address of the first a multiple of that.
+pub(super) fn contents(tables: &Tables, linked: &Linked, out: &mut impl Write) -> io::Result<()> {
+    let Some(&first) = linked.members.first() else { return Ok(()) };
+    writeln!(out, "Relocated section contents for {}:", tables.inputs[first as usize].graph.name())?;
+    let mut sections: Vec<(&str, u64, u64)> = Vec::new();
+    for &((member, id), offset) in &linked.region.blocks {
+        let graph = &tables.inputs[member as usize].graph;
+        let block = graph.block(id);
+        let name = graph.section(block.section).name.as_str();
+        let (start, end) = (linked.region.start + offset, linked.region.start + offset + block.size);
+        match sections.iter_mut().find(|(section, ..)| *section == name) {
+            Some((_, from, to)) => (*from, *to) = (start.min(*from), end.max(*to)),
+            None => sections.push((name, start, end)),
+        }
+    }
+    for (name, start, end) in sections {
+        writeln!(out, "{name} content:")?;
+        for line in (start & !15..end).step_by(16) {
+            write!(out, "{line:#x}:")?;
+            for address in line..end.min(line + 16) {
+                let offset = address.checked_sub(start.max(linked.region.start)).map(|_| address - linked.region.start);
+                let byte = offset.and_then(|offset| linked.region.bytes.get(usize::try_from(offset).ok()?));
+                match byte {
+                    Some(byte) => write!(out, " {byte:02x}")?,
+                    None => write!(out, "   ")?,
+                }
+            }
+            writeln!(out)?;
+        }
+    }
+    Ok(())
+}
+
 fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &mut impl Write) -> io::Result<()> {
     let graph = &tables.inputs[member as usize].graph;
     let names = tables.names();

@@ -6,7 +6,7 @@
 //! the order of their sections (those that the linker makes come last), then by offset, then by size.
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection};
+use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::Input;
 use linkjit::link::tls::TlsAddress;
@@ -20,6 +20,8 @@ const PAGE_SIZE: u64 = 4096;
 const LIMIT: u64 = 4 << 30;
 /// An unwind table ends with a record of length zero.
 const UNWIND_TERMINATOR: u64 = 4;
+/// Records are packed; where the first begins is as compilers align the table.
+const UNWIND_ALIGNMENT: u64 = 8;
 
 /// Where the next graph goes.
 #[derive(Debug)]
@@ -62,9 +64,17 @@ impl Slab {
         let mut end = start;
         for protection in [Protection::Read, Protection::ReadWrite, Protection::ReadExec] {
             let blocks = blocks(inputs, members, protection);
-            let (mut address, mut size) = (segment, 0);
+            let (mut address, mut size) = (segment, 0u64);
             for (index, &place) in blocks.iter().enumerate() {
                 let block = block(inputs, place);
+                if is_unwind(inputs, place)
+                    && index
+                        .checked_sub(1)
+                        .is_none_or(|before| blocks.get(before).is_none_or(|&before| !is_unwind(inputs, before)))
+                {
+                    address = address.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
+                    size = size.next_multiple_of(UNWIND_ALIGNMENT);
+                }
                 address = align(address, block).ok_or_else(too_large)?;
                 region.blocks.push((place, address.wrapping_sub(start)));
                 let is_last = blocks.get(index + 1).is_none_or(|&next| !is_unwind(inputs, next));
@@ -148,7 +158,7 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
         for id in graph.block_ids() {
             let block = graph.block(id);
             let section = graph.section(block.section);
-            let is_here = section.protection == protection && section.lifetime != Lifetime::NoAlloc;
+            let is_here = protection_of(section) == protection && section.lifetime != Lifetime::NoAlloc;
             if is_here && block.live && !block.placed {
                 let ordinal = ordinals.get(block.section.index()).copied();
                 found.push((block.is_zeros(), ordinal, block.section_offset, block.size, (member, id)));
@@ -157,6 +167,14 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
     }
     found.sort();
     found.into_iter().map(|(.., place)| place).collect()
+}
+
+/// The protection of a section's segment. LLVM knows no data that is read-only after relocation.
+fn protection_of(section: &Section) -> Protection {
+    let is_written_once = [".data.rel.ro", ".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors"]
+        .iter()
+        .any(|name| section.name.starts_with(name));
+    if is_written_once { Protection::ReadWrite } else { section.protection }
 }
 
 fn block(inputs: &[Input], (member, block): (u32, BlockId)) -> &Block {

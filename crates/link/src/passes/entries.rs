@@ -68,7 +68,8 @@ enum Key {
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
 /// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, and all that may have an
-/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and
+/// `next_input + 1` (own).
 ///
 /// # Errors
 /// If there are too many.

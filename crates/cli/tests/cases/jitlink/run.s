@@ -1,5 +1,6 @@
 # Programs are run like any other.
 #! run => 42
+#! run -slab-allocate 64Kb => 42
 #! run run.o number.o -args a b c => 42
 #! run -entry seven => 7
 #! run -entry=overridden => 9
