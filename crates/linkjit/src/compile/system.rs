@@ -10,8 +10,8 @@ use linkjit_link::source::Source;
 use super::Compiler;
 use crate::error::{Error, Result};
 
-/// Runs `cc` for C and assembly, `c++` for C++, `clang` for LLVM IR. The environment's `CC` and `CXX` replace the first
-/// two.
+/// Runs `cc` for C and assembly, `c++` for C++, any `clang` for LLVM IR. The environment's `CC` and `CXX`, which may hold
+/// arguments, too, replace the first two.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemCompiler;
 
@@ -19,19 +19,51 @@ impl SystemCompiler {
     /// Whether it knows what to do with a file of this name.
     #[must_use]
     pub fn knows(path: &Path) -> bool {
-        driver(path).is_some()
+        Language::of(path).is_some()
     }
 }
 
-/// The driver for a file, by its extension.
-fn driver(path: &Path) -> Option<OsString> {
-    let from = |variable, usual: &str| std::env::var_os(variable).unwrap_or_else(|| usual.into());
-    match path.extension()?.to_str()? {
-        "c" | "s" | "S" => Some(from("CC", "cc")),
-        "cc" | "cpp" | "cxx" | "C" | "c++" => Some(from("CXX", "c++")),
-        "ll" | "bc" => Some("clang".into()),
-        _ => None,
+/// What compilers are told apart by.
+#[derive(Clone, Copy)]
+enum Language {
+    /// Assembly, too.
+    C,
+    Cxx,
+    LlvmIr,
+}
+
+impl Language {
+    /// The language of a file, by its extension.
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "c" | "s" | "S" => Some(Self::C),
+            "cc" | "cpp" | "cxx" | "C" | "c++" => Some(Self::Cxx),
+            "ll" | "bc" => Some(Self::LlvmIr),
+            _ => None,
+        }
     }
+
+    /// The compiler's command with its first arguments.
+    fn driver(self) -> Vec<OsString> {
+        let from = |variable, usual: &str| match std::env::var(variable) {
+            Ok(command) if !command.trim().is_empty() => command.split_whitespace().map(OsString::from).collect(),
+            _ => vec![usual.into()],
+        };
+        match self {
+            Self::C => from("CC", "cc"),
+            Self::Cxx => from("CXX", "c++"),
+            Self::LlvmIr => vec![clang().into()],
+        }
+    }
+}
+
+/// A clang of the search path: the one without a version, or else the newest. Distributions have both habits.
+fn clang() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &String| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    let mut names =
+        std::iter::once("clang".to_owned()).chain((11..100).rev().map(|version| format!("clang-{version}")));
+    names.find(is_there).unwrap_or_else(|| "clang".into())
 }
 
 /// A directory that goes away with its owner.
@@ -66,7 +98,7 @@ impl Compiler for SystemCompiler {
         let unknown = || Error::Unsupported {
             what: format!("{}: not a source file that linkjit knows a compiler for", source.display()),
         };
-        let driver = driver(source).ok_or_else(unknown)?;
+        let driver = Language::of(source).ok_or_else(unknown)?.driver();
         let file_error =
             |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
         // The compiler says it, too, in many words.
@@ -74,11 +106,12 @@ impl Compiler for SystemCompiler {
         let directory = Temporary::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
         let object = directory.0.join("object.o");
         // Position-independent: then a variable of a shared library is reached wherever it is.
-        let mut command = Command::new(&driver);
-        command.arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
+        let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
         let failure = |output: String| Error::Compile {
             file: source.into(),
-            command: driver.to_string_lossy().into_owned(),
+            command: program.to_string_lossy().into_owned(),
             output,
         };
         let output = command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
