@@ -291,10 +291,11 @@ impl JitDylib {
         self.run_initializers()
     }
 
-    fn run_initializers(&self) -> Result<()> {
+    /// Runs the initializers of what is linked that were not run yet.
+    pub(crate) fn run_initializers(&self) -> Result<()> {
         let order = self.session.state().dependency_order(self.id);
         for id in order {
-            let (image, initializers, terminators) = {
+            let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();
                 let Ok(dylib) = state.dylib_mut(id) else { continue };
                 if dylib.pending_initializers.is_empty() && dylib.pending_terminators.is_empty() {
@@ -306,8 +307,9 @@ impl JitDylib {
                 let mut ends = std::mem::take(&mut dylib.pending_terminators);
                 ends.sort_by_key(|run| (run.order, run.unit));
                 dylib.terminators.append(&mut ends);
-                let arrays: Vec<_> = runs.into_iter().map(|run| run.array).collect();
-                (dylib.image, arrays, dylib.terminator_arrays())
+                let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
+                let (image, terminators) = (dylib.image, dylib.terminator_arrays());
+                (image, arrays, terminators, self.session.begin_initializing(&mut state, &runs))
             };
             // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.
             unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };

@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other.
 
 mod define;
+mod initializing;
 mod state;
 mod tracker;
 
@@ -13,7 +14,7 @@ pub(crate) use state::{
 pub use tracker::ResourceTracker;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use linkjit_link::tls::TlsAddress;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::lazy::Reentry;
 use crate::platform;
 
 /// How much of an object is linked when something of it is wanted.
@@ -107,6 +109,20 @@ struct Shared {
     linking: Mutex<()>,
     /// Who holds it.
     linker: Mutex<Option<ThreadId>>,
+    /// Told when initializers have been run.
+    initialized: Condvar,
+    reentry: Reentry,
+}
+
+/// A handle that does not keep the session.
+#[derive(Debug)]
+pub(crate) struct WeakSession(Weak<Shared>);
+
+impl WeakSession {
+    /// The session, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<ExecutionSession> {
+        Some(ExecutionSession { shared: self.0.upgrade()? })
+    }
 }
 
 impl ExecutionSession {
@@ -122,6 +138,8 @@ impl ExecutionSession {
                 state: Mutex::default(),
                 linking: Mutex::new(()),
                 linker: Mutex::new(None),
+                initialized: Condvar::new(),
+                reentry: Reentry::default(),
             }),
         }
     }
@@ -174,6 +192,16 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
+    /// A handle that does not keep it.
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.shared))
+    }
+
+    /// What links functions when they are called.
+    pub(crate) fn reentry(&self) -> &Reentry {
+        &self.shared.reentry
+    }
+
     /// The pool of names, locked.
     pub(crate) fn names(&self) -> MutexGuard<'_, NamePool> {
         lock(&self.shared.names)
@@ -216,6 +244,7 @@ impl Drop for Linking<'_> {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Dylibs that nobody closed: their code may still be used by threads and `atexit` handlers of the process, so
         // the executor keeps their memory; it runs their terminators when the process exits.
