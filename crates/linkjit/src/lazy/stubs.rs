@@ -93,13 +93,14 @@ impl Stubs {
     }
 
     fn add_with_slot(&mut self, names: &mut NamePool, of: StubName, content: &[u8; 8]) -> Result<(BlockId, NameId)> {
-        let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
-        let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
-        self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
+        // The stub's symbol is the first: if the name is taken, the error is about it, not about its slot.
         let (stub_block, stub) = self.add_block(self.code, &STUB, 3)?;
         self.name(stub, of);
         let symbol = self.graph.symbol_mut(stub);
         (symbol.callable, symbol.size) = (true, STUB_SIZE);
+        let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
+        let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
+        self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
         self.graph
             .add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
         self.graph.add_dependent(slot_block, stub_block);
