@@ -61,6 +61,13 @@ enum Verb {
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
+    /// Link as llvm-jitlink does, with its options; evaluate check rules without running
+    #[command(disable_help_flag = true, arg_required_else_help = true)]
+    Jitlink {
+        /// As for llvm-jitlink
+        #[arg(value_name = "OPTIONS AND INPUTS", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +152,7 @@ pub(crate) struct Invocation {
 pub(crate) enum Command {
     Run(RunOptions),
     Graph(GraphOptions),
+    Jitlink(Vec<String>),
 }
 
 impl Invocation {
@@ -176,6 +184,7 @@ impl Invocation {
         let command = match cli.command {
             Verb::Run(run) => Command::Run(run.options(&order.unwrap_or_default())),
             Verb::Graph(graph) => Command::Graph(graph),
+            Verb::Jitlink { arguments } => Command::Jitlink(arguments),
         };
         Ok(Self { json: cli.json, command })
     }

@@ -1,6 +1,6 @@
 //! The `linkjit` command: runs objects, libraries and sources in its own process, and shows what is in them.
 //!
-//! It stands on the library `linkjit` alone. `args` says what can be asked for, `run` and `graph` do it, `report`
+//! It stands on the library `linkjit` alone. `args` says what can be asked for, `run`, `graph` and `jitlink` do it, `report`
 //! tells people and programs how it went.
 
 #![cfg_attr(not(test), no_main)]
@@ -8,6 +8,7 @@
 mod args;
 mod graph;
 mod inputs;
+mod jitlink;
 mod progress;
 mod report;
 mod run;
@@ -34,6 +35,7 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
     let reporter = Reporter::new(invocation.json);
     let done = match invocation.command {
         Command::Run(options) => run::run(&options, &reporter),
+        Command::Jitlink(arguments) => Ok(jitlink::main(arguments)),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),
     };
     done.unwrap_or_else(|failures| {

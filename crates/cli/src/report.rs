@@ -293,7 +293,9 @@ impl Reporter {
 
     /// A wrong command line, for programs; `clap` prints it for people.
     pub(crate) fn usage(&self, text: &str) {
-        let message = first_line(text).trim_start_matches("error: ").to_string();
+        // The paragraphs behind the first are about usage in general.
+        let words = text.lines().take_while(|line| !line.is_empty()).flat_map(str::split_whitespace);
+        let message = words.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_string();
         print(&json(&Line { kind: "usage", message, ..Line::default() }));
     }
 

@@ -40,7 +40,13 @@ pub fn read(path: &Path) -> std::io::Result<FileBytes> {
         // every program that maps its inputs relies on, linkers and loaders first of all.
         return Ok(FileBytes::Mapped(unsafe { Mmap::map(&file)? }));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.read_to_end(&mut bytes)?;
+    // As many bytes as it has now, in one call; or all of what has no size, a pipe say.
+    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+    if !bytes.is_empty() && metadata.is_file() {
+        file.read_exact(&mut bytes)?;
+    } else {
+        bytes.clear();
+        file.read_to_end(&mut bytes)?;
+    }
     Ok(FileBytes::Read(bytes))
 }

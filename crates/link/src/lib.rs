@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 
 pub mod arch;
+#[cfg(feature = "check")]
+pub mod check;
 pub mod error;
 pub mod graph;
 pub mod layout;

@@ -153,7 +153,11 @@ pub fn write(
     Ok(())
 }
 
-fn write_block(
+/// Writes one block `offset` bytes into the memory of its segment, and applies its edges there.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_block(
     inputs: &[Input],
     (input, block): BlockRef,
     offset: u64,

@@ -129,7 +129,10 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
-        self.session.state().dylib_mut(self.id)?.generators.push(generator);
+        let mut state = self.session.state();
+        let dylib = state.dylib_mut(self.id)?;
+        dylib.generators.push(generator);
+        dylib.archives = None;
         Ok(())
     }
 
@@ -291,8 +294,16 @@ impl JitDylib {
         self.run_initializers()
     }
 
-    /// Runs the initializers of what is linked that were not run yet.
-    pub(crate) fn run_initializers(&self) -> Result<()> {
+    fn run_initializers(&self) -> Result<()> {
+        let initializing = self.session.begin_initializing();
+        self.run_pending_initializers()?;
+        drop(initializing);
+        self.session.wait_for_initializers(|_| true);
+        Ok(())
+    }
+
+    /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
+    pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators, _running) = {
@@ -309,7 +320,7 @@ impl JitDylib {
                 dylib.terminators.append(&mut ends);
                 let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
                 let (image, terminators) = (dylib.image, dylib.terminator_arrays());
-                (image, arrays, terminators, self.session.begin_initializing(&mut state, &runs))
+                (image, arrays, terminators, self.session.mark_initializing(&mut state, &runs))
             };
             // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.
             unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };

@@ -4,8 +4,9 @@ mod support;
 
 use std::ffi::{c_int, c_long};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use linkjit::link::source::Source;
 use linkjit::{Error, Jit, LinkPolicy, MatchScope};
@@ -399,4 +400,51 @@ fn a_name_is_defined_once() {
     // Nothing of the object was added.
     assert!(matches!(jit.lookup("other").unwrap_err(), Error::Undefined { .. }));
     assert_eq!(jit.lookup("name").unwrap().0, looked_up as *const () as u64);
+}
+
+/// The window that the first one is in is out of reach for the second.
+#[test]
+fn code_that_is_not_position_independent_links_after_code_that_is() {
+    let jit = Jit::host().unwrap();
+    jit.add_object("first", compile("-fPIC", "int one = 1; int first(int x) { return x + one; }")).unwrap();
+    assert_eq!(call(&jit, "first", 1), 2);
+    let source = "int first(int); int table[4] = {1, 2, 3, 4}; int second(int x) { return first(table[x]); }";
+    jit.add_object("second", compile("-fno-pic -O1", source)).unwrap();
+    assert_eq!(call(&jit, "second", 3), 5);
+}
+
+#[test]
+fn a_lookup_waits_for_the_initializers_that_another_thread_runs() {
+    static RUNNING: AtomicBool = AtomicBool::new(false);
+    extern "C" fn wait() {
+        RUNNING.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let jit = Jit::host().unwrap();
+    jit.define_absolute("wait", wait as *const ()).unwrap();
+    let source = "void wait(void); static int ready; int f(int x) { return ready + x; }
+                  __attribute__((constructor)) static void initialize(void) { wait(); ready = 1; }";
+    jit.add_object("slow", compile("-fPIC", source)).unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| call(&jit, "f", 1));
+        while !RUNNING.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        assert_eq!(call(&jit, "f", 1), 2);
+        assert_eq!(other.join().unwrap(), 2);
+    });
+}
+
+#[test]
+fn an_initializer_may_look_up() {
+    static JIT: OnceLock<Jit> = OnceLock::new();
+    extern "C" fn ask_host() -> c_int {
+        call(JIT.get().expect("it was set"), "answer", 1)
+    }
+    let jit = JIT.get_or_init(|| Jit::host().unwrap());
+    jit.define_absolute("ask_host", ask_host as *const ()).unwrap();
+    let source = "int ask_host(void); static int asked; int answer(int x) { return asked + x; }
+                  __attribute__((constructor)) static void initialize(void) { asked = ask_host(); }";
+    jit.add_object("asking", compile("-fPIC", source)).unwrap();
+    assert_eq!(call(jit, "answer", 10), 11);
 }

@@ -76,6 +76,23 @@ fn table_entries_of_earlier_lookups_follow() {
 }
 
 #[test]
+fn table_entries_of_all_names_of_a_variable_follow() {
+    let jit = Jit::host().unwrap();
+    jit.add_library(library("", "aliases")).unwrap();
+    let first = "static int here; unsigned in_low(void) { return (unsigned)(long)&here; }
+                 #define LOAD(name) int *p; \\
+                 __asm__(\"addq \" #name \"@GOTPCREL(%%rip), %0\" : \"=r\"(p) : \"0\"(0l)); return p
+                 int *one(void) { LOAD(variable_aliases); } int *other(void) { LOAD(alias_aliases); }";
+    add(jit.main(), "-O1 -fno-pic", first, "aliases");
+    assert!(jit.main().lookup(&["in_low", "one", "other"]).unwrap()[0].0 < 1 << 31);
+    assert_eq!(call(jit.main(), "one"), call(jit.main(), "other"));
+
+    add(jit.main(), "-O1 -fno-pic", LOW_ADDRESS, "aliases");
+    let low = call(jit.main(), "low");
+    assert_eq!((call(jit.main(), "one"), call(jit.main(), "other")), (low, low));
+}
+
+#[test]
 fn jitdylibs_share_a_copy_that_outlives_them() {
     let jit = Jit::host().unwrap();
     jit.process().add_library(library("", "shared")).unwrap();

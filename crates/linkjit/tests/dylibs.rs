@@ -528,3 +528,49 @@ fn indirect_and_unique_symbols_are_resolved() {
     jit.main().add_object(&source(&workshop.object(&unique(2)))).unwrap();
     assert_eq!((call(&jit, "get2").unwrap(), call(&jit, "get1").unwrap()), (1, 1));
 }
+
+/// The weak reference finds nothing when it is met, and then something in both.
+#[test]
+fn the_first_jitdylib_also_wins_for_what_is_pulled_later() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let other = jit.create_dylib("other").unwrap();
+    let order = [&other, jit.process()].map(|dylib| (dylib.clone(), MatchScope::Exported));
+    jit.main().set_link_order(&order).unwrap();
+    let main = ".globl main\nmain: call f@PLT\n mov w@GOTPCREL(%rip),%rax\n mov (%rax),%eax\n ret\n.weak w\n";
+    jit.add_object_file(workshop.object(main)).unwrap();
+    jit.add_object_file(workshop.object(".globl f\nf: call a@PLT\n call b@PLT\n ret\n")).unwrap();
+    let member = |name, value| function(name, 0) + &format!(".data\n.globl w\nw: .long {value}\n");
+    jit.add_archive(workshop.archive("rcs", &[&member("a", 1)])).unwrap();
+    other.add_archive(workshop.archive("rcs", &[&member("b", 2)])).unwrap();
+    assert_eq!(call(&jit, "main").unwrap(), 1);
+}
+
+#[test]
+fn archives_and_other_generators_are_asked_in_the_order_in_which_they_were_added() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_archive(workshop.archive("rcs", &[&function("unrelated", 1)])).unwrap();
+    jit.main().add_generator(recorder(&[("f", 0x1000)])).unwrap();
+    jit.add_archive(workshop.archive("rcs", &[&function("f", 2)])).unwrap();
+    assert_eq!(jit.lookup("f").unwrap(), ExecAddr(0x1000));
+}
+
+#[test]
+fn a_name_is_found_though_a_member_for_another_name_overrides_it() {
+    for names in [["f", "g"], ["g", "f"]] {
+        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        jit.add_object_file(workshop.object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
+        jit.add_archive(workshop.archive("rcs", &[&(function("f", 2) + &function("g", 3))])).unwrap();
+        let found = jit.main().lookup(&names).unwrap();
+        assert_eq!(found.into_iter().map(call_at).sum::<i32>(), 5);
+    }
+}
+
+/// Nothing else refers to the list, and all the rest of the object is linked.
+#[test]
+fn boundary_symbols_find_lists_of_objects_that_are_linked() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_object_file(workshop.object(&(function("f", 1) + ".section list,\"aw\"\n.long 42\n"))).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    jit.add_object_file(workshop.object(&getter("g", "__start_list"))).unwrap();
+    assert_eq!(call(&jit, "g").unwrap(), 42);
+}

@@ -2,8 +2,15 @@
 
 mod assembly;
 
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use assembly::{Input, Workshop, call, call_in, caller, files, function, getter, mappings, resident, source};
-use linkjit::{Error, Jit, JitDylib, LinkPolicy, MatchScope};
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
+use linkjit::link::passes::Stage;
+use linkjit::{DefinitionGenerator, Error, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
 
 /// Tries `times` times what must fail; statistics and resources of the process must stay as they are.
 fn fails(jit: &Jit, times: usize, mut attempt: impl FnMut() -> Error) -> Error {
@@ -216,5 +223,76 @@ fn windows_follow_one_another() {
         // Some memory of the kind above is back, so that another one fits.
         let error = jit.lookup("nothing").unwrap_err();
         assert!(matches!(error, Error::Undefined { .. }));
+    }
+}
+
+/// A reference with hidden visibility makes the definition hidden, as long as the object is there that refers to it so.
+#[test]
+fn what_a_forgotten_member_had_hidden_is_visible_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let own = ".section .text.own,\"ax\"\n".to_owned() + &function("own", 7);
+    jit.add_object_file(workshop.object(&(caller("f", "member") + &own))).unwrap();
+    let member = caller("member", "missing") + ".hidden own\n.data\n.quad own\n";
+    jit.add_archive(workshop.archive("rcs", &[&member])).unwrap();
+    let other = jit.create_dylib("other").unwrap();
+    other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
+    jit.lookup("f").unwrap_err();
+    assert_eq!(call_in(&other, "own").unwrap(), 7);
+}
+
+/// There is nothing to place then, but the member was linked all the same.
+#[test]
+fn a_member_of_absolute_symbols_stays_when_a_later_lookup_fails() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_archive(workshop.archive("rcs", &[".globl absolute\nabsolute = 4096\n"])).unwrap();
+    assert_eq!(jit.main().lookup(&["absolute"]).unwrap()[0].0, 4096);
+    jit.lookup("missing").unwrap_err();
+    let error = jit.add_object_file(workshop.object(".globl absolute\nabsolute = 5\n")).unwrap_err();
+    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
+}
+
+/// Panics when it is asked for something, the first time.
+#[derive(Debug)]
+struct Panics(AtomicBool);
+
+impl Panics {
+    fn panic_once(&self) {
+        assert!(self.0.swap(true, Ordering::Relaxed), "as the test wants it");
+    }
+}
+
+impl DefinitionGenerator for Panics {
+    fn generate(&self, _: &JitDylib, _: &[Wanted<'_>]) -> linkjit::Result<()> {
+        self.panic_once();
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        "what panics".into()
+    }
+}
+
+#[test]
+fn a_panic_of_a_generator_or_a_pass() {
+    let workshop = Workshop::new();
+    let panics = Arc::new(Panics(AtomicBool::new(false)));
+    let generated = Jit::host().unwrap();
+    generated.main().add_generator(panics).unwrap();
+    let stages = [Stage::PrePrune, Stage::PostPrune, Stage::PostAllocation, Stage::PreFixup, Stage::PostFixup];
+    let passed = stages.map(|stage| {
+        let (jit, panics) = (Jit::host().unwrap(), Panics(AtomicBool::new(false)));
+        let pass = move |_: &mut LinkGraph, _: &Mutex<NamePool>| {
+            panics.panic_once();
+            Ok(())
+        };
+        jit.session().add_pass(stage, Arc::new(pass));
+        jit
+    });
+    for jit in passed.into_iter().chain([generated]) {
+        jit.add_object_file(workshop.object(&caller("f", "later"))).unwrap();
+        jit.add_archive(workshop.archive("rcs", &[&function("later", 4)])).unwrap();
+        std::panic::catch_unwind(AssertUnwindSafe(|| jit.lookup("f"))).unwrap_err();
+        assert_eq!(jit.statistics().batches, 0);
+        assert_eq!(call(&jit, "f").unwrap(), 4);
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: linkjit's chores.
 
 mod bench;
+mod oracle;
 mod tools;
 
 use std::process::ExitCode;
@@ -19,6 +20,11 @@ Sections (default: e1 e3 startup):
 
   -n RUNS          measured runs of each command, after one that warms up (default: 7)
   --instructions   also count user instructions with callgrind, once per command (slow)
+
+       cargo xtask oracle [TEST...]
+
+Puts the check tests to llvm-jitlink 22 as well, and lists where it is known to come to another verdict. TEST is a part of
+a test's name.
 ";
 
 /// An error is a message: it is for the person at the terminal, and nobody else handles it.
@@ -27,6 +33,11 @@ type Result<T> = std::result::Result<T, String>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asks_help = arguments.iter().any(|a| a == "-h" || a == "--help");
+    if let Some(("oracle", rest)) = arguments.split_first().map(|(command, rest)| (command.as_str(), rest))
+        && !asks_help
+    {
+        return done(oracle::oracle(rest));
+    }
     let options = match arguments.split_first() {
         Some((command, rest)) if command == "bench" && !asks_help => bench::Options::parse(rest),
         Some(_) if asks_help => {
@@ -43,7 +54,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match bench::run(&options) {
+    done(bench::run(&options))
+}
+
+fn done(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");

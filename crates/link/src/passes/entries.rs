@@ -60,19 +60,22 @@ pub struct NewEntries {
 /// Target of an entry, as far as it tells entries apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
+    /// All names of one address share its entries: there is one to be changed if what is there moves.
+    Outside(ExecAddr),
     Name(NameId),
     Symbol(u32, SymbolId),
 }
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, and all that may have an
+/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
 ///
 /// # Errors
 /// If there are too many.
 pub fn build(
     inputs: &mut [Input],
     members: &[u32],
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &SharedEntries,
     next_input: u32,
 ) -> Result<NewEntries> {
@@ -96,7 +99,7 @@ pub fn build(
 }
 
 struct Builder<'a> {
-    window: ExecRange,
+    window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
     shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
@@ -143,7 +146,7 @@ impl Builder<'_> {
         let input = &inputs[member as usize];
         let binding = || input.binding(edge.target);
         Some(match Kind::from_edge(edge.kind)? {
-            Kind::Branch32 => {
+            Kind::Branch32 | Kind::StubFromGotBase64 => {
                 let target = binding();
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
                 return needs.then_some(EntryKind::Stub);
@@ -157,7 +160,8 @@ impl Builder<'_> {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
                 let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
-                let direct = can_relax(edge, content)
+                let direct = self.window.is_some()
+                    && can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
                     && !self.is_far(inputs, member, target);
@@ -167,11 +171,6 @@ impl Builder<'_> {
                 self.got_kind(target)
             }
             Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => self.got_kind(binding()),
-            Kind::StubFromGotBase64 => {
-                let target = binding();
-                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
-                return needs.then_some(EntryKind::Stub);
-            }
             Kind::TlsPairDelta32 => EntryKind::TlsPair,
             Kind::TlsModuleDelta32 => EntryKind::TlsModule,
             Kind::ThreadOffsetDelta32 => EntryKind::ThreadOffset,
@@ -186,14 +185,16 @@ impl Builder<'_> {
     }
 
     fn is_far_function(&self, target: Binding) -> bool {
-        matches!(target, Binding::OutsideFunction(address) if is_out_of_reach(self.window, address))
+        matches!(target, Binding::OutsideFunction(address)
+            if self.window.is_none_or(|window| is_out_of_reach(window, address)))
     }
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
     fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
+        let Some(window) = self.window else { return binding != Binding::None };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
-                is_out_of_reach(self.window, address)
+                is_out_of_reach(window, address)
             }
             Binding::Input { input, .. } => {
                 inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
@@ -224,10 +225,11 @@ impl Builder<'_> {
             EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
             _ => binding,
         };
-        let key = match (symbol.shared_name(), binding) {
-            (Some(name), _) => Key::Name(name),
-            (None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
-            (None, _) => Key::Symbol(member, target),
+        let key = match (outside, symbol.shared_name(), binding) {
+            (Some(address), ..) => Key::Outside(address),
+            (None, Some(name), _) => Key::Name(name),
+            (None, None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),
+            (None, None, _) => Key::Symbol(member, target),
         };
         let fixed_tls = match binding {
             Binding::LinkedThreadLocal(address) | Binding::OutsideThreadLocal(address) => {

@@ -31,7 +31,8 @@ pub(super) struct Unfound {
 impl DylibState {
     /// The definition of a name, if a search with `scope` may see it.
     fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
-        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || entry.scope == Scope::Default)
+        let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
+        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
 }
 
@@ -100,19 +101,23 @@ impl Batch<'_> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
-        let mut passed = Ok(());
         let taken = self.session.state().units.get_mut(&unit).and_then(|unit| unit.input.take());
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let mut input = *taken.ok_or(Error::Closed)?;
+        let input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         if !self.passes.are_all_empty() {
             self.originals.push(input.graph.clone());
-            // An error is kept until the input is where rolling back finds it.
-            passed = self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool());
         }
+        self.inputs.push(input);
+        self.units.push(Some(unit));
+        self.reach.push(Reachability::new());
+        self.unfollowed.push(index);
+        self.input_of.insert(unit, index);
+        // From here on rolling back finds it, whatever a pass does.
+        let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
+        self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
-        let mut reach = Reachability::new();
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
@@ -129,12 +134,6 @@ impl Batch<'_> {
                 }
             }
         }
-        self.inputs.push(input);
-        self.units.push(Some(unit));
-        self.reach.push(reach);
-        self.unfollowed.push(index);
-        self.input_of.insert(unit, index);
-        passed?;
         Ok(index)
     }
 
@@ -230,7 +229,9 @@ impl Batch<'_> {
                 let again = Unfound { name, thread_local: false, weak: true };
                 let order = self.session.state().dylib(dylib)?.link_order.clone();
                 for (searched, scope) in order {
-                    self.look_up_in(dylib, (searched, scope), vec![again])?;
+                    if self.look_up_in(dylib, (searched, scope), vec![again])?.is_empty() {
+                        break;
+                    }
                 }
             }
             if let Some(binding) = self.found.get(&(dylib, name)).map(|found| found.binding) {
@@ -349,27 +350,30 @@ impl Batch<'_> {
             .collect();
         if !wanted.is_empty() {
             generator.generate(&JitDylib::new(self.session.clone(), searched), &wanted)?;
-            self.rebind_overridden();
+            self.rebind_overridden()?;
         }
         Ok(())
     }
 
     /// A pulled member may define strongly what an object of this batch defines weakly.
-    fn rebind_overridden(&mut self) {
+    fn rebind_overridden(&mut self) -> Result<()> {
         let overridden = std::mem::take(&mut self.session.state().overridden);
         for (unit, symbol) in overridden {
             let Some(&input) = self.input_of.get(&unit) else { continue };
             let of = &mut self.inputs[input as usize];
             self.rebound.push((unit, symbol, of.graph.symbol(symbol).clone()));
             of.graph.make_external(symbol);
-            let name = of.graph.symbol(symbol).shared_name();
-            if let Some(name) = name {
-                self.found.remove(&(DylibId(of.dylib), name));
-            }
-            if of.graph.symbol(symbol).live {
+            let (dylib, of) = (DylibId(of.dylib), of.graph.symbol(symbol));
+            let Some(name) = of.shared_name() else { continue };
+            if of.live {
                 self.wanted.push((input, symbol));
             }
+            if self.found.remove(&(dylib, name)).is_some() {
+                let again = Unfound { name, thread_local: false, weak: true };
+                self.look_up_in(dylib, (dylib, MatchScope::All), vec![again])?;
+            }
         }
+        Ok(())
     }
 
     /// Names that the linker itself defines. Their addresses are known when everything is placed.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{LinkGraph, Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 use linkjit_link::passes::{PassLists, Stage};
@@ -34,13 +34,7 @@ pub(crate) fn lookup(
     }
     let _linking = session.begin_linking()?;
     let mut batch = Batch::new(session);
-    match batch.link(dylib, names, roots) {
-        Ok(addresses) => Ok(addresses),
-        Err(error) => {
-            batch.roll_back();
-            Err(error)
-        }
-    }
+    batch.link(dylib, names, roots)
 }
 
 /// The addresses if there is nothing to link.
@@ -142,6 +136,9 @@ impl<'a> Batch<'a> {
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
+        } else {
+            // Absolute symbols need no linking.
+            self.session.state().keep_pulled();
         }
         let state = self.session.state();
         let address = |name: &NameId| {
@@ -190,11 +187,13 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
-            unfinished.push(has_unplaced);
+            unfinished.push(has_unplaced || has_unplaced_list(graph));
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
+        self.rebound.clear();
+        self.originals.clear();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -224,9 +223,11 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
 
-    /// Puts everything back.
-    fn roll_back(&mut self) {
+/// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
         for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
@@ -241,6 +242,21 @@ impl<'a> Batch<'a> {
         }
         state.forget_pulled(&std::mem::take(&mut self.rebound));
     }
+}
+
+/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
+fn has_unplaced_list(graph: &LinkGraph) -> bool {
+    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
+    graph.sections().iter().any(is_list)
+        && graph
+            .block_ids()
+            .map(|id| graph.block(id))
+            .any(|block| !block.placed && is_list(graph.section(block.section)))
+}
+
+fn is_c_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl State {

@@ -68,13 +68,17 @@ impl Batch<'_> {
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
         let domains = self.domains();
+        for domain in &domains {
+            match self.newest_window(domain.dylib)? {
+                Some(window) if is_low(window) || !self.has_low_fields(domain) => {}
+                _ => _ = self.reserve_window(domain)?,
+            }
+        }
         // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
         for domain in &domains {
-            let window = match self.newest_window(domain.dylib)? {
-                Some(window) => window,
-                None => self.reserve_window(domain)?,
-            };
-            self.bring_near(domain.dylib, &domain.members, window)?;
+            if let Some(window) = self.newest_window(domain.dylib)? {
+                self.bring_near(domain.dylib, &domain.members, window)?;
+            }
         }
         for domain in domains {
             self.place_domain(domain)?;
@@ -164,7 +168,7 @@ impl Batch<'_> {
     fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<PlacedMemory> {
         let next = self.next_input();
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
-        let new = entries::build(&mut self.inputs, &domain.members, window.range, &existing, next);
+        let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
         self.session.state().dylib_mut(domain.dylib)?.entries = existing;
         let new = new?;
         let shared = self.add_input(new.shared);
@@ -222,11 +226,15 @@ impl Batch<'_> {
 
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
     fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
-        let low = domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]));
-        let window = if low { self.low_window()? } else { self.usual_window(&domain.members)? };
+        let window = if self.has_low_fields(domain) { self.low_window()? } else { self.usual_window(&domain.members)? };
         self.placed.windows.push((domain.dylib, window));
         self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
         Ok(window)
+    }
+
+    /// Whether the window of a domain has to be low.
+    fn has_low_fields(&self, domain: &Domain) -> bool {
+        domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -477,6 +485,11 @@ fn initializers(
         }
     }
     arrays
+}
+
+/// Whether all addresses of a window fit into 32 bits, signed ones too.
+fn is_low(window: Window) -> bool {
+    window.range.end.0 <= 1 << 31
 }
 
 /// Whether some live field holds an address in 32 bits: then the window must be low.

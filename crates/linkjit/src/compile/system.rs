@@ -34,28 +34,48 @@ fn driver(path: &Path) -> Option<OsString> {
     }
 }
 
-/// A file that goes away with its owner.
+/// A directory that goes away with its owner.
 struct Temporary(PathBuf);
+
+impl Temporary {
+    /// A new directory. Others may write where it is, and know its name: only one that was not there is ours, and what
+    /// is in it nobody else can replace.
+    fn new() -> std::io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let unique = format!("linkjit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(unique);
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // It may not exist: the compiler failed.
-        let _gone = std::fs::remove_file(&self.0);
+        // Somebody who cleans up the system's directory may have been faster.
+        let _gone = std::fs::remove_dir_all(&self.0);
     }
 }
 
 impl Compiler for SystemCompiler {
     fn compile(&self, source: &Path) -> Result<Source> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let unknown = || Error::Unsupported {
             what: format!("{}: not a source file that linkjit knows a compiler for", source.display()),
         };
         let driver = driver(source).ok_or_else(unknown)?;
-        let unique = format!("linkjit-{}-{}.o", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let object = Temporary(std::env::temp_dir().join(unique));
+        let file_error =
+            |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
+        // The compiler says it, too, in many words.
+        std::fs::metadata(source).map_err(|error| file_error(source, error))?;
+        let directory = Temporary::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
+        let object = directory.0.join("object.o");
         // Position-independent: then a variable of a shared library is reached wherever it is.
         let mut command = Command::new(&driver);
-        command.arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object.0);
+        command.arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
         let failure = |output: String| Error::Compile {
             file: source.into(),
             command: driver.to_string_lossy().into_owned(),
@@ -66,8 +86,7 @@ impl Compiler for SystemCompiler {
         if !output.status.success() {
             return Err(failure(messages));
         }
-        let bytes = std::fs::read(&object.0)
-            .map_err(|error| Error::File { path: object.0.clone(), message: error.to_string() })?;
+        let bytes = std::fs::read(&object).map_err(|error| file_error(&object, error))?;
         Ok(Source::new(source.to_string_lossy().into_owned(), bytes))
     }
 }

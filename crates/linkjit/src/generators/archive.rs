@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::session::{UnitId, lock, read_file};
 
-/// All archives of a JITDylib, with one index. Of several members that define a name the first is taken, in the order
-/// of the archives.
+/// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
+/// that define a name the first is taken, in the order of the archives.
 #[derive(Debug, Default)]
 pub(crate) struct ArchiveGenerator {
     state: Mutex<State>,

@@ -234,14 +234,14 @@ impl ExecutionSession {
         let Some(&Address::At(address)) = found.first() else {
             return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
         };
-        JitDylib::new(self.clone(), from).run_initializers()?;
+        JitDylib::new(self.clone(), from).run_pending_initializers()?;
         let (definer, slot) = {
             let state = self.state();
             let slot = state.dylib(function.dylib)?.symbols.get(&function.slot).and_then(|entry| entry.address);
             (state.find_entry(from, target).map(|entry| entry.by), slot)
         };
         if let Some(DefinedBy::Unit(unit, _)) = definer {
-            self.wait_for_initializers(unit);
+            self.wait_for_initializers(|of| of == unit);
         }
         // The trampoline is linked, and it is reached through the slot alone.
         let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };

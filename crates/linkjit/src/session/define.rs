@@ -60,13 +60,13 @@ impl State {
         self.yield_groups(dylib, &mut graph)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();
-        let mut hidden = Vec::new();
+        let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let Some(name) = of.shared_name() else { continue };
             if of.is_external() {
                 if of.scope == Scope::Hidden {
-                    hidden.push(name);
+                    hides.push(name);
                 }
                 continue;
             }
@@ -87,12 +87,8 @@ impl State {
         }
 
         let mut replaced = Vec::new();
-        for name in hidden {
-            let dylib = self.dylib_mut(dylib)?;
-            dylib.hidden.insert(name);
-            if let Some(entry) = dylib.symbols.get_mut(&name) {
-                entry.scope = entry.scope.max(Scope::Hidden);
-            }
+        for &name in &hides {
+            *self.dylib_mut(dylib)?.hidden.entry(name).or_default() += 1;
         }
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
@@ -125,18 +121,19 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let scope = if self.dylib(dylib)?.hidden.contains(&name) { scope.max(Scope::Hidden) } else { scope };
             let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
-        for group in graph.groups() {
-            self.dylib_mut(dylib)?.groups.entry(group.signature).or_insert(id);
+        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
+        for &signature in &groups {
+            self.dylib_mut(dylib)?.groups.entry(signature).or_insert(id);
         }
         let has_roots = !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
-        self.units.insert(id, Unit { name, dylib, tracker, input, started: false, has_roots, names: defined });
+        let unit = Unit { name, dylib, tracker, input, started: false, has_roots, names: defined, groups, hides };
+        self.units.insert(id, unit);
         self.dylib_mut(dylib)?.units.push(id);
         if let Some(tracker) = self.trackers.get_mut(&tracker) {
             tracker.units.push(id);
@@ -349,14 +346,31 @@ impl State {
                     dylib.symbols.remove(&name);
                 }
             }
-            // The last ones added are the likeliest to go.
-            if let Some(at) = dylib.units.iter().rposition(|unit| unit == id) {
-                dylib.units.remove(at);
+            for signature in unit.groups {
+                if dylib.groups.get(&signature) == Some(id) {
+                    dylib.groups.remove(&signature);
+                }
             }
-            dylib.groups.retain(|_, owner| owner != id);
+            for name in unit.hides {
+                match dylib.hidden.get_mut(&name) {
+                    Some(count) if *count > 1 => *count -= 1,
+                    _ => drop(dylib.hidden.remove(&name)),
+                }
+            }
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
+            forget_unit(&mut dylib.units, *id);
+            if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
+                forget_unit(&mut tracker.units, *id);
+            }
         }
+    }
+}
+
+/// The last ones added are the likeliest to go.
+fn forget_unit(units: &mut Vec<UnitId>, unit: UnitId) {
+    if let Some(at) = units.iter().rposition(|&other| other == unit) {
+        units.remove(at);
     }
 }

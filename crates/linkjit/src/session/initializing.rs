@@ -1,13 +1,13 @@
-//! Who runs initializers, so that others wait for them.
+//! Who runs initializers of what, so that others can wait for it.
 //!
 //! A thread that calls a function for the first time must find its object initialized, also if another thread is just
-//! about it. It waits for that object's initializers only: one that starts threads, and waits for them in turn, hangs
-//! only if they need what it has not made yet. The thread that runs them never waits for itself.
+//! about it. It waits for that object's initializers only, so that initializers may start threads and wait for them. A
+//! thread that is running initializers itself waits for nobody: two of them could wait for each other.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use super::state::{InitializerRun, State, UnitId};
 use super::ExecutionSession;
+use super::state::{InitializerRun, State, UnitId};
 
 /// Initializers that this thread is running.
 #[derive(Debug)]
@@ -18,20 +18,21 @@ pub(crate) struct Initializing<'a> {
 
 impl ExecutionSession {
     /// Says that this thread is going to run initializers, until what is returned is dropped.
-    pub(crate) fn begin_initializing(&self, state: &mut State, runs: &[InitializerRun]) -> Initializing<'_> {
+    pub(crate) fn mark_initializing(&self, state: &mut State, runs: &[InitializerRun]) -> Initializing<'_> {
         let this = std::thread::current().id();
-        let mut units: Vec<_> = runs.iter().map(|run| run.unit).collect();
-        units.dedup();
+        let units: Vec<_> = runs.iter().map(|run| run.unit).collect();
         state.initializing.extend(units.iter().map(|&unit| (unit, this)));
         Initializing { session: self, units }
     }
 
-    /// Waits until no other thread is running initializers of a unit.
-    pub(crate) fn wait_for_initializers(&self, unit: UnitId) {
+    /// Waits until no other thread is running initializers of such units.
+    pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) {
         let this = std::thread::current().id();
-        let by_another = |state: &mut State| state.initializing.iter().any(|&(of, by)| of == unit && by != this);
-        let state: MutexGuard<'_, State> = self.state();
-        let waited = self.shared.initialized.wait_while(state, by_another);
+        let must_wait = |state: &mut State| {
+            let mut running = state.initializing.iter();
+            running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
+        };
+        let waited = self.shared.initialized.wait_while(self.state(), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -41,7 +42,7 @@ impl Drop for Initializing<'_> {
         let this = std::thread::current().id();
         let mut state = self.session.state();
         for unit in &self.units {
-            // One entry each: an initializer may have called for more of its own unit's.
+            // One entry each: a unit may have been marked more than once.
             if let Some(at) = state.initializing.iter().rposition(|entry| *entry == (*unit, this)) {
                 state.initializing.swap_remove(at);
             }

@@ -106,9 +106,9 @@ struct Shared {
     passes: Mutex<PassLists>,
     state: Mutex<State>,
     /// Held while a batch is linked.
-    linking: Mutex<()>,
-    /// Who holds it.
-    linker: Mutex<Option<ThreadId>>,
+    linking: OwnedLock,
+    /// Held while initializers run for a lookup. They may look up names themselves, on their thread.
+    initializing: OwnedLock,
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
@@ -136,8 +136,8 @@ impl ExecutionSession {
                 names: Mutex::default(),
                 passes: Mutex::default(),
                 state: Mutex::default(),
-                linking: Mutex::new(()),
-                linker: Mutex::new(None),
+                linking: OwnedLock::default(),
+                initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
             }),
@@ -218,27 +218,47 @@ impl ExecutionSession {
     }
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
-    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
-        let this = std::thread::current().id();
-        if *lock(&self.shared.linker) == Some(this) {
-            return Err(Error::Reentrant);
-        }
-        let guard = lock(&self.shared.linking);
-        *lock(&self.shared.linker) = Some(this);
-        Ok(Linking { session: self, _guard: guard })
+    pub(crate) fn begin_linking(&self) -> Result<Owned<'_>> {
+        self.shared.linking.acquire().ok_or(Error::Reentrant)
+    }
+
+    /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
+    /// thread that does.
+    pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
+        self.shared.initializing.acquire()
     }
 }
 
-/// The right to link.
+/// A lock that knows the thread that holds it.
+#[derive(Debug, Default)]
+struct OwnedLock {
+    mutex: Mutex<()>,
+    owner: Mutex<Option<ThreadId>>,
+}
+
+impl OwnedLock {
+    /// Waits for the lock; `None` if this thread has it.
+    fn acquire(&self) -> Option<Owned<'_>> {
+        let this = std::thread::current().id();
+        if *lock(&self.owner) == Some(this) {
+            return None;
+        }
+        let guard = lock(&self.mutex);
+        *lock(&self.owner) = Some(this);
+        Some(Owned { lock: self, _guard: guard })
+    }
+}
+
+/// An [`OwnedLock`], locked.
 #[derive(Debug)]
-pub(crate) struct Linking<'a> {
-    session: &'a ExecutionSession,
+pub(crate) struct Owned<'a> {
+    lock: &'a OwnedLock,
     _guard: MutexGuard<'a, ()>,
 }
 
-impl Drop for Linking<'_> {
+impl Drop for Owned<'_> {
     fn drop(&mut self) {
-        *lock(&self.session.shared.linker) = None;
+        *lock(&self.lock.owner) = None;
     }
 }
 

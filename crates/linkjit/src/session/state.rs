@@ -86,6 +86,10 @@ pub(crate) struct Unit {
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
+    /// The signatures of its COMDAT groups, of which some may be another unit's.
+    pub(crate) groups: Vec<NameId>,
+    /// The names that it refers to as hidden.
+    pub(crate) hides: Vec<NameId>,
 }
 
 /// Finalized memory with all that is registered for it.
@@ -110,10 +114,11 @@ pub(crate) struct DylibState {
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
     /// COMDAT groups by signature, and whose is kept.
     pub(crate) groups: HashMap<NameId, UnitId, FixedState>,
-    /// Names that some object refers to as hidden, which makes their definitions here hidden.
-    pub(crate) hidden: HashSet<NameId, FixedState>,
+    /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
+    pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
+    /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
     pub(crate) image: ImageId,
@@ -172,7 +177,7 @@ impl State {
             name: name.into(),
             symbols: HashMap::default(),
             groups: HashMap::default(),
-            hidden: HashSet::default(),
+            hidden: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,

@@ -47,7 +47,7 @@ pub fn fix_block(graph: &LinkGraph, block: BlockId, bytes: &mut [u8], context: &
     let address = graph.block(block).address.0;
     for edge in graph.edges(block) {
         if let Err(refusal) = apply(graph, edge, bytes, address, context) {
-            return Err(refused(graph, block, edge, refusal, context.names));
+            return Err(refused(graph, block, edge, &refusal, context.names));
         }
     }
     Ok(())
@@ -68,8 +68,14 @@ fn apply(
     let from = |base: u64| target().wrapping_sub(base);
     match kind {
         Kind::Pointer64 => write(bytes, offset, target().to_le_bytes()),
-        Kind::Delta32 | Kind::Branch32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
         // Edges that need an entry were given its symbol as their target when it was made.
+        Kind::Delta32
+        | Kind::Branch32
+        | Kind::GotDelta32
+        | Kind::TlsPairDelta32
+        | Kind::TlsModuleDelta32
+        | Kind::TlsDescriptorDelta32
+        | Kind::ThreadOffsetDelta32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
         Kind::GotLoad32 | Kind::RexGotLoad32 => {
             let entry_of = graph.entry_target(edge.target);
             if relax(edge, bytes, address, graph.address(entry_of.unwrap_or(edge.target)).0) {
@@ -80,11 +86,6 @@ fn apply(
             }
             write(bytes, offset, signed32(from(fixup))?.to_le_bytes())
         }
-        Kind::GotDelta32
-        | Kind::TlsPairDelta32
-        | Kind::TlsModuleDelta32
-        | Kind::TlsDescriptorDelta32
-        | Kind::ThreadOffsetDelta32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
         Kind::Pointer32 => write(bytes, offset, unsigned32(target())?.to_le_bytes()),
         Kind::Pointer32Signed => write(bytes, offset, signed32(target())?.to_le_bytes()),
         Kind::Pointer16 => write(bytes, offset, either16(target())?.to_le_bytes()),
@@ -184,12 +185,12 @@ fn signed(value: u64, field: &'static str) -> Overflow {
 }
 
 #[cold]
-fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: Refusal, names: &Mutex<NamePool>) -> LinkError {
+fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, names: &Mutex<NamePool>) -> LinkError {
     let site = graph.site(block, u64::from(edge.offset));
     let relocation = graph.arch().edge_kind_name(edge.kind);
     let named = graph.entry_target(edge.target).unwrap_or(edge.target);
     let target = graph.describe_symbol(&names.lock().unwrap_or_else(PoisonError::into_inner), named);
-    match refusal {
+    match *refusal {
         Refusal::Overflow(Overflow { value, field }) => {
             let remedy = match Kind::from_edge(edge.kind) {
                 Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {

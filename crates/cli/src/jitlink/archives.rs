@@ -1,0 +1,108 @@
+//! The archives of a JITDylib, whose members are added when they are wanted.
+
+use std::path::Path;
+
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
+use linkjit::link::object;
+use linkjit::link::object::archive::{Archive, Member, MemberContent};
+use linkjit::link::source::Source;
+
+use super::failure::{Failure, Result};
+use super::read;
+
+/// The archives, in the order of the command line.
+#[derive(Debug, Default)]
+pub(super) struct Archives {
+    archives: Vec<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    archive: Archive,
+    hidden: bool,
+    /// Names and the offsets of the members that define them.
+    index: std::collections::HashMap<Vec<u8>, u64>,
+    taken: Vec<u64>,
+}
+
+/// A member to be added.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) source: Source,
+    pub(super) hidden: bool,
+}
+
+impl Archives {
+    /// Opens an archive. With `all`, returns all members, as nobody will ask for them.
+    pub(super) fn add(&mut self, path: &Path, hidden: bool, all: bool) -> Result<Vec<Taken>> {
+        let archive = Archive::parse(read(path)?)?;
+        let mut index = std::collections::HashMap::new();
+        for symbol in archive.symbols() {
+            let symbol = symbol?;
+            index.entry(symbol.name.to_vec()).or_insert(symbol.member);
+        }
+        let mut every = Vec::new();
+        for (number, member) in archive.members().enumerate() {
+            let member = member?;
+            let source = source(&archive, number, &member)?;
+            if !archive.has_index() {
+                for name in definitions(&source)? {
+                    index.entry(name).or_insert(member.offset);
+                }
+            }
+            if all {
+                every.push(Taken { source, hidden });
+            }
+        }
+        if !all {
+            self.archives.push(Opened { archive, hidden, index, taken: Vec::new() });
+        }
+        Ok(every)
+    }
+
+    /// The member that defines a name, unless it was taken before.
+    pub(super) fn take(&mut self, name: &[u8]) -> Result<Option<Taken>> {
+        for opened in &mut self.archives {
+            let Some(&offset) = opened.index.get(name) else { continue };
+            if opened.taken.contains(&offset) {
+                continue;
+            }
+            opened.taken.push(offset);
+            for (number, member) in opened.archive.members().enumerate() {
+                let member = member?;
+                if member.offset == offset {
+                    let source = source(&opened.archive, number, &member)?;
+                    return Ok(Some(Taken { source, hidden: opened.hidden }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The bytes of a member, under the name by which check rules know it: `libx.a[0](m.o)`.
+fn source(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Source> {
+    let path = archive.source().name();
+    let whole = match &member.content {
+        MemberContent::Inline(source) => source.clone(),
+        MemberContent::External { path: beside, nested: None } => {
+            let directory = Path::new(&**path).parent().unwrap_or(Path::new(""));
+            read(&directory.join(&*String::from_utf8_lossy(beside)))?
+        }
+        MemberContent::External { nested: Some(_), .. } => {
+            return Err(Failure::usage(format!("{path}: members of archives in thin archives are not supported")));
+        }
+    };
+    let name = format!("{path}[{number}]({})", String::from_utf8_lossy(member.name));
+    let len = whole.bytes().len();
+    whole.slice(name, 0..len).ok_or(Failure::Reported)
+}
+
+/// The names that an object defines for others.
+fn definitions(source: &Source) -> Result<Vec<Vec<u8>>> {
+    let mut names = NamePool::new();
+    let graph: LinkGraph = object::read(source, &mut names)?;
+    let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
+    Ok(defined.filter_map(|symbol| Some(names.bytes(symbol.shared_name()?).to_vec())).collect())
+}

@@ -1,0 +1,291 @@
+//! Linking what the entry point reaches, at fixed addresses, without anybody to run it.
+//!
+//! Unlike in a session, every graph is an island: it has GOT entries and stubs of its own for whatever is outside of it,
+//! also where they turn out not to be needed, because check rules ask for them.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use linkjit::ExecAddr;
+use linkjit::link::LinkError;
+use linkjit::link::arch::x86_64::{FixupContext, Kind};
+use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, SymbolId};
+use linkjit::link::layout::BlockRef;
+use linkjit::link::link::{Binding, Input, resolve, write_block};
+use linkjit::link::names::{NameId, NamePool};
+use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
+use linkjit::link::passes::indirect;
+
+use super::failure::{Failure, Result};
+use super::slab::{Region, Slab};
+use super::tables::Tables;
+
+pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
+
+/// A graph that was linked.
+#[derive(Debug)]
+pub(super) struct Linked {
+    /// The graph, then those that the linker has made for it.
+    pub(super) members: Vec<u32>,
+    pub(super) region: Region,
+    /// What offsets from the GOT are relative to.
+    pub(super) got: ExecAddr,
+    /// Whether there is anything at `got`.
+    pub(super) has_got: bool,
+}
+
+/// A symbol of a graph that stands for a place that the linker knows.
+struct Special {
+    symbol: SymbolId,
+    place: Place,
+}
+
+enum Place {
+    Got,
+    SectionStart(String),
+    SectionEnd(String),
+}
+
+/// What is needed, in the order in which it was found to be.
+#[derive(Default)]
+struct Found {
+    order: Vec<u32>,
+    specials: Vec<(u32, Special)>,
+    missing: Vec<String>,
+}
+
+/// Links what `entry` needs in the JITDylib `main`; returns the linked graphs in the order in which they were placed.
+pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Result<Vec<Linked>> {
+    let Found { order, specials, mut missing } = find(tables, entry)?;
+    if !missing.is_empty() {
+        missing.sort_unstable();
+        missing.dedup();
+        return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
+    }
+    let mut all = Vec::with_capacity(order.len());
+    for member in order {
+        let linked = place(&mut tables.inputs, member, slab)?;
+        for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
+            let address = special.place.address(&tables.inputs[member as usize].graph, &linked);
+            tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
+        }
+        all.push(linked);
+    }
+    resolve(&mut tables.inputs);
+    for linked in &mut all {
+        for &member in &linked.members {
+            bypass_stubs(&mut tables.inputs[member as usize]);
+        }
+        write(tables, linked)?;
+    }
+    Ok(all)
+}
+
+/// From the entry point to all graphs that it reaches, breadth first.
+fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
+    let mut found = Found::default();
+    let mut queue = VecDeque::new();
+    let mut is_linked = Vec::new();
+    let mut reach = |binding: Binding, queue: &mut VecDeque<u32>| {
+        let Binding::Input { input, .. } = binding else { return };
+        let index = input as usize;
+        is_linked.resize(is_linked.len().max(index + 1), false);
+        if !std::mem::replace(&mut is_linked[index], true) {
+            queue.push_back(input);
+        }
+    };
+    match tables.look_up(0, entry, false, false)? {
+        Some(binding) => reach(binding, &mut queue),
+        None => found.missing.push(tables.text(entry)),
+    }
+    while let Some(member) = queue.pop_front() {
+        found.order.push(member);
+        let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (symbol, place) in mark(&mut tables.inputs[member as usize], names) {
+            if let Some(place) = place {
+                found.specials.push((member, Special { symbol, place }));
+                continue;
+            }
+            let input = &tables.inputs[member as usize];
+            let of = input.graph.symbol(symbol);
+            let Some(name) = of.shared_name() else { continue };
+            let (dylib, weak, is_tls) = (input.dylib as usize, of.linkage == Linkage::Weak, of.thread_local);
+            let binding = match tables.look_up(dylib, name, weak, is_tls)? {
+                Some(binding) => binding,
+                None if weak => Binding::Missing,
+                None => {
+                    found.missing.push(tables.text(name));
+                    continue;
+                }
+            };
+            tables.inputs[member as usize].bind(symbol, binding);
+            reach(binding, &mut queue);
+        }
+    }
+    Ok(found)
+}
+
+/// Marks what is linked of a graph that is linked at all: what it defines for others and what that needs. Returns the
+/// external symbols that are reached, and for which places of the graph itself they stand.
+fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
+    let graph = &mut input.graph;
+    let mut reach = Reachability::new();
+    for block in graph.retained().to_vec() {
+        reach.mark_block(graph, block);
+    }
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        if of.shared_name().is_some() && !of.is_external() {
+            reach.mark_symbol(graph, symbol);
+        }
+    }
+    let mut externals = Vec::new();
+    loop {
+        let mut new = Vec::new();
+        reach.follow(graph, |symbol| new.push(symbol));
+        if new.is_empty() {
+            break;
+        }
+        for symbol in new {
+            let place = Place::of(graph, &String::from_utf8_lossy(graph.symbol_name(names, symbol)));
+            // A section is walked from boundary to boundary, whoever else refers to its blocks.
+            if let Some(Place::SectionStart(section) | Place::SectionEnd(section)) = &place {
+                for block in graph.block_ids() {
+                    if graph.section(graph.block(block).section).name == *section {
+                        reach.mark_block(graph, block);
+                    }
+                }
+            }
+            externals.push((symbol, place));
+        }
+    }
+    externals.sort_unstable_by_key(|(symbol, _)| *symbol);
+    externals
+}
+
+impl Place {
+    /// The place of a graph that an external symbol of this name stands for.
+    fn of(graph: &LinkGraph, name: &str) -> Option<Self> {
+        if name == GOT_SYMBOL {
+            return Some(Self::Got);
+        }
+        let (section, is_start) = match name.strip_prefix("__start_") {
+            Some(section) => (section, true),
+            None => (name.strip_prefix("__stop_")?, false),
+        };
+        graph.find_section(section)?;
+        Some(if is_start { Self::SectionStart(section.into()) } else { Self::SectionEnd(section.into()) })
+    }
+
+    fn address(&self, graph: &LinkGraph, linked: &Linked) -> ExecAddr {
+        let blocks = |section: &str| {
+            let of_section = |block: &&Block| block.placed && graph.section(block.section).name == section;
+            graph.blocks().iter().filter(of_section).collect::<Vec<_>>()
+        };
+        match self {
+            Self::Got => linked.got,
+            Self::SectionStart(section) => blocks(section).iter().map(|block| block.address).min().unwrap_or_default(),
+            Self::SectionEnd(section) => {
+                blocks(section).iter().map(|block| block.address.offset(block.size)).max().unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Makes the entries of a graph and gives all of it memory.
+fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked> {
+    let too_large = || Failure::link("the thread-local storage is too large");
+    slab.place_thread_local(&mut inputs[member as usize].graph).ok_or_else(too_large)?;
+    let mut members = vec![member];
+    let next = |inputs: &Vec<Input>| u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+    let made = next(inputs);
+    if let Some((input, _)) = indirect::build(inputs, &members, made)? {
+        members.push(made);
+        inputs.push(input);
+    }
+    let made = next(inputs);
+    let entries = entries::build(inputs, &members, None, &SharedEntries::default(), made)?;
+    inputs.extend([entries.shared, entries.own]);
+    members.extend([made, made + 1]);
+    let region = slab.place(inputs, &members)?;
+    let got = members.iter().flat_map(|&member| {
+        let graph = &inputs[member as usize].graph;
+        let is_got = |block: &&Block| block.placed && graph.section(block.section).name == GOT_SECTION;
+        graph.blocks().iter().filter(is_got).map(|block| block.address)
+    });
+    let got = got.min();
+    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), has_got: got.is_some(), region })
+}
+
+/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them.
+fn bypass_stubs(input: &mut Input) {
+    let graph = &mut input.graph;
+    for block in graph.block_ids() {
+        let address = graph.block(block).address;
+        for index in 0..graph.edges(block).len() {
+            let edge = graph.edges(block)[index];
+            let Some(target) = graph.entry_target(edge.target) else { continue };
+            let fixup = address.offset(u64::from(edge.offset));
+            let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
+            let reaches = displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok());
+            if Kind::from_edge(edge.kind) == Some(Kind::Branch32) && reaches {
+                graph.edges_mut(block)[index].target = target;
+            }
+        }
+    }
+}
+
+fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
+    let context = FixupContext { names: &tables.names, got_base: linked.got, tls_resolvers: [ExecAddr::NULL; 2] };
+    for &(place, offset) in &linked.region.blocks {
+        write_block(&tables.inputs, place, offset, &mut linked.region.bytes, &context)
+            .map_err(|error| out_of_range(tables, place, &error))?;
+    }
+    Ok(())
+}
+
+/// A range error in LLVM's words; other errors in our own.
+fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -> Failure {
+    let LinkError::OutOfRange { site, relocation, target: name, .. } = error else {
+        return Failure::link(error.to_string());
+    };
+    let graph = &tables.inputs[member as usize].graph;
+    let of = graph.block(block);
+    let offset = site.offset.unwrap_or_default().wrapping_sub(of.section_offset);
+    let edge = graph.edges(block).iter().find(|edge| u64::from(edge.offset) == offset);
+    let Some(&Edge { addend, target, .. }) = edge else { return Failure::link(error.to_string()) };
+    let address = graph.address(target);
+    let addend_text = match addend {
+        0 => String::new(),
+        addend => format!(":{address:#x} + {addend:#x}"),
+    };
+    let names = tables.names();
+    let in_block = |&symbol: &SymbolId| graph.symbol(symbol).block() == Some(block);
+    let mut symbols =
+        graph.symbol_ids().filter(in_block).filter(|&symbol| !graph.symbol_name(&names, symbol).is_empty());
+    let first =
+        symbols.next().map_or_else(|| "<anonymous symbol>".into(), |symbol| graph.describe_symbol(&names, symbol));
+    Failure::link(format!(
+        "In graph {}, section {}: relocation target {:#x} ({name}{addend_text}) is out of range of {} fixup at address \
+         {:#x} ({first}, {:#x} + {offset:#x})",
+        graph.name(),
+        graph.section(of.section).name,
+        address.offset(addend.cast_unsigned()),
+        kind_name(relocation),
+        of.address.offset(offset),
+        of.address,
+    ))
+}
+
+/// LLVM's name of an edge kind of ours.
+pub(super) fn kind_name(ours: &str) -> &str {
+    match ours {
+        "Branch32" => "BranchPCRel32",
+        "GotDelta32" => "Delta32",
+        "GotLoad32" => "PCRel32GOTLoadRelaxable",
+        "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",
+        "GotDelta64" => "Delta64",
+        "GotOffset64" | "FromGotBase64" | "StubFromGotBase64" => "Delta64FromGOT",
+        other => other,
+    }
+}

@@ -1,0 +1,254 @@
+//! `linkjit jitlink`: llvm-jitlink's command line, so that tests that were written for it run unmodified.
+//!
+//! With `-noexec` everything that the entry point reaches is linked at fixed addresses into memory that nobody runs
+//! (`tables`, `link`, `slab`), and check rules are evaluated over it (`registry`). Without, the program is run as
+//! `linkjit run` does it (`execute`).
+
+mod archives;
+mod execute;
+mod failure;
+mod link;
+mod options;
+mod registry;
+mod show;
+mod slab;
+mod tables;
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use linkjit::ExecAddr;
+use linkjit::link::check::{evaluate, rules};
+use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit::link::source::Source;
+use regex_lite::Regex;
+
+use crate::inputs;
+use failure::{Failure, Result};
+use options::{Item, Options};
+use registry::Registry;
+use slab::Slab;
+use tables::{By, Tables};
+
+const USAGE: &str = "\
+Usage: linkjit jitlink [options] object-or-archive...
+
+Links as llvm-jitlink does and takes its options, with one dash or two, and its check rules; see
+'llvm-jitlink --help'. What linkjit does not have is refused. Unlike there, argv[0] is the first input.";
+
+/// Does what the arguments after `jitlink` ask for; returns the exit code.
+pub(crate) fn main(arguments: Vec<String>) -> i32 {
+    if arguments.iter().any(|argument| matches!(argument.as_str(), "-help" | "--help" | "-h")) {
+        // Nobody is left to tell if that fails.
+        let _closed = writeln!(std::io::stdout(), "{USAGE}");
+        return 0;
+    }
+    let done = Options::parse(arguments)
+        .and_then(|options| if options.no_exec { link_only(&options) } else { execute::execute(&options) });
+    done.unwrap_or_else(|failure| {
+        if !matches!(failure, Failure::Reported) {
+            let _closed = writeln!(std::io::stderr(), "{failure}");
+        }
+        1
+    })
+}
+
+/// Links without running, and checks.
+fn link_only(options: &Options) -> Result<i32> {
+    let start = Instant::now();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let shown_graphs = match &options.show_graphs {
+        Some(pattern) => Some(Regex::new(pattern).map_err(|error| Failure::usage(format!("-show-graphs: {error}")))?),
+        None => None,
+    };
+    let text = match &options.check {
+        Some(path) => Some(String::from_utf8_lossy(read(path)?.bytes()).into_owned()),
+        None => None,
+    };
+    let mut tables = load(options)?;
+    let loaded = Instant::now();
+    if options.show_init_es {
+        show::session(&mut tables, false, &mut out)?;
+    }
+    let entry = tables.intern(options.entry.as_deref().unwrap_or("main"));
+    let mut slab = Slab::new(options.slab.address, options.slab.page_size);
+    let linked = link::link(&mut tables, entry, &mut slab)?;
+    for linked in &linked {
+        let name = linked.members.first().map_or("", |&member| tables.inputs[member as usize].graph.name());
+        if options.show_linked_files {
+            writeln!(out, "Linking {name}")?;
+        }
+        if shown_graphs.as_ref().is_some_and(|regex| regex.is_match(name)) {
+            show::graph(&tables, linked, &mut out)?;
+        }
+    }
+    if options.show_entry_es {
+        show::session(&mut tables, true, &mut out)?;
+    }
+    let done = Instant::now();
+    if options.show_addrs || text.is_some() {
+        let registry = Registry::new(&tables, &linked)?;
+        if options.show_addrs {
+            show::addresses(&registry, &mut out)?;
+        }
+        out.flush()?;
+        if let (Some(text), Some(path)) = (&text, &options.check) {
+            check(&registry, text, options.check_name.as_deref().unwrap_or("jitlink-check"), path)?;
+        }
+    }
+    if options.show_times {
+        let milliseconds = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        writeln!(out, "loading: {:.3} ms\nlinking: {:.3} ms", milliseconds(start, loaded), milliseconds(loaded, done))?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// Evaluates all rules, also after one is false.
+fn check(registry: &Registry<'_>, text: &str, name: &str, file: &Path) -> Result<()> {
+    let rules = rules(text, name);
+    let failures: Vec<_> = rules.iter().filter_map(|rule| evaluate(rule, registry).err()).collect();
+    let mut err = std::io::stderr().lock();
+    for failure in &failures {
+        writeln!(err, "{failure}")?;
+    }
+    if rules.is_empty() {
+        writeln!(err, "{} has no line that begins with '# {name}:'", file.display())?;
+    }
+    if rules.is_empty() || !failures.is_empty() {
+        return Err(Failure::usage(format!("Some checks in {} failed", file.display())));
+    }
+    Ok(())
+}
+
+/// Puts everything into its JITDylib: names that the command line defines first, then objects, then libraries.
+fn load(options: &Options) -> Result<Tables> {
+    let mut dylibs: Vec<String> = Vec::new();
+    for item in &options.items {
+        if let Item::Dylib(name) = item
+            && name != "main"
+            && !dylibs.contains(name)
+        {
+            dylibs.push(name.clone());
+        }
+    }
+    let mut tables = Tables::new(&dylibs, !options.no_process_syms, options.phony_externals);
+    let mut at = vec![0; options.items.len()];
+    let mut current = 0;
+    for (item, at) in options.items.iter().zip(&mut at) {
+        if let Item::Dylib(name) = item {
+            current = tables.dylib(name).unwrap_or(0);
+        }
+        *at = current;
+    }
+    let items = || options.items.iter().zip(&at);
+    for (item, &dylib) in items() {
+        define(&mut tables, dylib, item)?;
+    }
+    for (item, &dylib) in items() {
+        if let Item::Input(path) = item
+            && !is_archive(path)
+        {
+            tables.add_object(dylib, &read(path)?, false)?;
+        }
+    }
+    for (item, &dylib) in items() {
+        let directories = items().filter(|(_, other)| **other == dylib).filter_map(|(item, _)| match item {
+            Item::Directory(path) => Some(path),
+            _ => None,
+        });
+        match item {
+            Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, false, options.all_load)?,
+            Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, true, options.all_load)?,
+            Item::Library { name, hidden } => match tables.dylib(name) {
+                Some(other) => tables.dylibs[dylib].order.push(other),
+                None => {
+                    let place = &tables.dylibs[dylib].name;
+                    let path = find_library(name, directories, place)?;
+                    if is_archive(&path) {
+                        add_archive(&mut tables, dylib, &path, *hidden, options.all_load)?;
+                    } else {
+                        tables.add_library(dylib, &inputs::for_loader(&path))?;
+                    }
+                }
+            },
+            Item::Directory(path) if !path.is_dir() => {
+                let (place, path) = (&tables.dylibs[dylib].name, path.display());
+                return Err(Failure::usage(format!("While linking {place}, -L{path} does not point to a directory")));
+            }
+            _ => {}
+        }
+    }
+    Ok(tables)
+}
+
+/// The bytes of a file.
+fn read(path: &Path) -> Result<Source> {
+    let name = path.to_string_lossy();
+    match linkjit::executor::file::read(path) {
+        Ok(bytes) => Ok(Source::new(&*name, bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Failure::usage(format!("'{name}': No such file or directory")))
+        }
+        Err(error) => Err(Failure::usage(format!("'{name}': {error}"))),
+    }
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "a" || extension == "lib")
+}
+
+fn define(tables: &mut Tables, dylib: usize, item: &Item) -> Result<()> {
+    match item {
+        Item::Absolute { name, address } => tables.define(dylib, name, By::Absolute(ExecAddr(*address))),
+        Item::Alias { alias, target } => {
+            let place = |tables: &Tables, named: &Option<String>| match named {
+                None => Ok(dylib),
+                Some(name) => {
+                    tables.dylib(name).ok_or_else(|| Failure::usage(format!("-alias: there is no JITDylib '{name}'")))
+                }
+            };
+            let (at, from) = (place(tables, &alias.dylib)?, place(tables, &target.dylib)?);
+            let target = tables.intern(&target.name);
+            tables.define(at, &alias.name, By::Alias(from, target))
+        }
+        Item::Section { name, file, symbols } => {
+            let content = read(file)?;
+            let size = content.bytes().len() as u64;
+            let source = Source::new(format!("orc_sectcreate_{name}"), []);
+            let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::X86_64);
+            let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
+            let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
+            for (symbol, offset) in symbols {
+                if *offset > size {
+                    let file = file.display();
+                    return Err(Failure::usage(format!("-sectcreate: '{symbol}' lies beyond the end of {file}")));
+                }
+                graph.add_symbol(Symbol {
+                    name: Name::Interned(tables.intern(symbol)),
+                    definition: Definition::Defined { block, offset: *offset },
+                    linkage: Linkage::Strong,
+                    scope: Scope::Default,
+                    ..Symbol::anonymous(block, *offset, 0)
+                })?;
+            }
+            tables.add_graph(dylib, graph, false).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all: bool) -> Result<()> {
+    for member in tables.dylibs[dylib].archives.add(path, hidden, all)? {
+        tables.add_object(dylib, &member.source, member.hidden)?;
+    }
+    Ok(())
+}
+
+/// The file of `-l`, in the directories of the JITDylib.
+fn find_library<'a>(name: &str, directories: impl Iterator<Item = &'a PathBuf>, place: &str) -> Result<PathBuf> {
+    let mut files = directories.flat_map(|path| ["so", "a"].map(|end| path.join(format!("lib{name}.{end}"))));
+    let missing = || Failure::usage(format!("While linking {place}, could not find library for -l{name}"));
+    files.find(|file| file.is_file()).ok_or_else(missing)
+}

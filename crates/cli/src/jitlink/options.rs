@@ -1,0 +1,362 @@
+//! llvm-jitlink's command line.
+//!
+//! One dash or two, `-opt value` or `-opt=value`; `-L`, `-l`, `-hidden-l` and `-weak-l` also take the value joined. The
+//! order counts: what names a JITDylib's contents applies to the one that the last `-jd` before it names.
+
+use std::path::PathBuf;
+
+use super::failure::{Failure, Result};
+
+/// What goes into JITDylibs, in the order of the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// An object or archive.
+    Input(PathBuf),
+    /// `-jd`: where the next ones go.
+    Dylib(String),
+    /// `-L`.
+    Directory(PathBuf),
+    /// `-l` and `-hidden-l`.
+    Library { name: String, hidden: bool },
+    /// `-load_hidden`.
+    LoadHidden(PathBuf),
+    /// `-abs`.
+    Absolute { name: String, address: u64 },
+    /// `-alias`; each side may name a JITDylib.
+    Alias { alias: Place, target: Place },
+    /// `-sectcreate`.
+    Section { name: String, file: PathBuf, symbols: Vec<(String, u64)> },
+}
+
+/// A symbol, in a JITDylib if one is named.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) dylib: Option<String>,
+    pub(super) name: String,
+}
+
+/// Where `-slab-allocate` puts graphs.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    pub(super) size: Option<u64>,
+    pub(super) address: Option<u64>,
+    pub(super) page_size: Option<u64>,
+}
+
+/// The command line.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    pub(super) items: Vec<Item>,
+    pub(super) no_exec: bool,
+    pub(super) check: Option<PathBuf>,
+    pub(super) check_name: Option<String>,
+    pub(super) entry: Option<String>,
+    pub(super) slab: Slab,
+    pub(super) phony_externals: bool,
+    pub(super) no_process_syms: bool,
+    pub(super) all_load: bool,
+    pub(super) show_addrs: bool,
+    pub(super) show_entry_es: bool,
+    pub(super) show_init_es: bool,
+    pub(super) show_linked_files: bool,
+    pub(super) show_times: bool,
+    pub(super) show_graphs: Option<String>,
+    pub(super) preload: Vec<PathBuf>,
+    pub(super) arguments: Vec<String>,
+}
+
+/// Options that linkjit knows and does not have. Ignoring them would change what a run shows.
+const MISSING: &[&str] = &[
+    "ObjC",
+    "add-self-relocations",
+    "debug-only",
+    "harness",
+    "lazy",
+    "oop-executor",
+    "oop-executor-connect",
+    "orc-runtime",
+    "perf-support",
+    "record-lazy-execs",
+    "show-relocated-section-contents",
+    "speculate-order",
+    "symbolicate-with",
+    "vtune-support",
+    "weak-l",
+    "weak_library",
+    "write-symtab",
+    "pre-prune-total-block-size",
+    "post-fixup-total-block-size",
+];
+
+/// Options whose value may follow without `=` or space.
+const JOINED: &[&str] = &["hidden-l", "weak-l", "L", "l"];
+
+impl Options {
+    /// Reads the arguments after the command's name.
+    pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.into_iter();
+        let mut inputs = 0;
+        while let Some(argument) = arguments.next() {
+            let Some(option) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
+                options.items.push(Item::Input(argument.into()));
+                inputs += 1;
+                continue;
+            };
+            let (name, value) = split(option);
+            if name == "args" {
+                options.arguments.extend(value.map(str::to_string));
+                options.arguments.extend(arguments.by_ref());
+            } else if !options.flag(name, value)? {
+                let value = || {
+                    let next = value.map(str::to_string).or_else(|| arguments.next());
+                    next.ok_or_else(|| Failure::usage(format!("for the -{name} option: requires a value!")))
+                };
+                options.option(name, &argument, value)?;
+            }
+        }
+        if inputs == 0 {
+            return Err(Failure::usage(
+                "Not enough positional command line arguments specified!\n\
+                 Must specify at least 1 positional argument: an object file",
+            ));
+        }
+        if (options.slab.address.is_some() || options.slab.page_size.is_some())
+            && (options.slab.size.is_none() || !options.no_exec)
+        {
+            let which = if options.slab.address.is_some() { "-slab-address" } else { "-slab-page-size" };
+            return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
+        }
+        if options.check.is_some() && !options.no_exec {
+            return Err(Failure::usage("-check is supported with -noexec only"));
+        }
+        Ok(options)
+    }
+
+    /// Sets an option that takes no value of its own; false if it is none of these.
+    fn flag(&mut self, name: &str, value: Option<&str>) -> Result<bool> {
+        let flag = match name {
+            "noexec" => &mut self.no_exec,
+            "phony-externals" => &mut self.phony_externals,
+            "no-process-syms" => &mut self.no_process_syms,
+            "all_load" => &mut self.all_load,
+            "show-addrs" => &mut self.show_addrs,
+            "show-entry-es" => &mut self.show_entry_es,
+            "show-init-es" => &mut self.show_init_es,
+            "show-linked-files" => &mut self.show_linked_files,
+            "show-times" => &mut self.show_times,
+            // No harm in not having these: everything that fails is shown, and there is no debugger to register with.
+            "show-err-failed-to-materialize" | "search-sys-lib" | "debugger-support" => return Ok(true),
+            _ => return Ok(false),
+        };
+        *flag = match value {
+            None | Some("true" | "TRUE" | "True" | "1" | "") => true,
+            Some("false" | "FALSE" | "False" | "0") => false,
+            Some(other) => {
+                let message = format!("for the --{name} option: '{other}' is invalid value for boolean argument!");
+                return Err(Failure::usage(format!("{message} Try 0 or 1")));
+            }
+        };
+        Ok(true)
+    }
+
+    fn option(&mut self, name: &str, argument: &str, value: impl FnOnce() -> Result<String>) -> Result<()> {
+        if MISSING.contains(&name) {
+            return Err(Failure::usage(format!("linkjit does not support {argument} yet")));
+        }
+        match name {
+            "check" => self.check = Some(value()?.into()),
+            "check-name" => self.check_name = Some(value()?),
+            "entry" => self.entry = Some(value()?),
+            "show-graphs" => self.show_graphs = Some(value()?),
+            "preload" => self.preload.push(value()?.into()),
+            "slab-allocate" => self.slab.size = Some(size(&value()?)?),
+            "slab-address" => self.slab.address = Some(number(name, &value()?)?),
+            "slab-page-size" => self.slab.page_size = Some(page_size(&value()?)?),
+            // Links are made on the calling thread, which is what 0 asks for and no other number forbids.
+            "num-threads" => drop(number(name, &value()?)?),
+            "triple" => is_known_triple(&value()?)?,
+            "speculate" | "use-memmgr" => match value()?.as_str() {
+                "none" | "default" => {}
+                other => return Err(Failure::usage(format!("linkjit does not support -{name}={other} yet"))),
+            },
+            "jd" => self.items.push(Item::Dylib(value()?)),
+            "L" => self.items.push(Item::Directory(value()?.into())),
+            "l" | "hidden-l" => self.items.push(Item::Library { name: value()?, hidden: name == "hidden-l" }),
+            "load_hidden" => self.items.push(Item::LoadHidden(value()?.into())),
+            "abs" => self.items.push(absolute(&value()?)?),
+            "alias" => self.items.push(alias(&value()?)?),
+            "sectcreate" => self.items.push(section(&value()?)?),
+            _ => {
+                let message = format!("Unknown command line argument '{argument}'.");
+                return Err(Failure::usage(format!("{message}  Try: 'linkjit jitlink --help'")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of an option, and the value that is in the same argument.
+fn split(option: &str) -> (&str, Option<&str>) {
+    if let Some((name, value)) = option.split_once('=') {
+        return (name, Some(value));
+    }
+    for name in JOINED {
+        let Some(value) = option.strip_prefix(name) else { continue };
+        // What begins like them and is an option of its own.
+        if !value.is_empty() && !["lazy", "load_hidden"].contains(&option) {
+            return (name, Some(value));
+        }
+    }
+    (option, None)
+}
+
+fn number(option: &str, text: &str) -> Result<u64> {
+    let invalid = || Failure::usage(format!("for the --{option} option: '{text}' value invalid for ulong argument!"));
+    parse_number(text).ok_or_else(invalid)
+}
+
+/// Decimal, or hexadecimal after `0x`.
+fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn size(text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "kb" | "" => Some(1 << 10),
+        "mb" => Some(1 << 20),
+        "gb" => Some(1 << 30),
+        _ => None,
+    };
+    let size = unit.and_then(|unit: u64| digits.trim().parse::<u64>().ok()?.checked_mul(unit));
+    size.ok_or_else(|| Failure::usage(format!("Invalid number in slab size: '{text}'")))
+}
+
+fn page_size(text: &str) -> Result<u64> {
+    let size = number("slab-page-size", text)?;
+    if size.is_power_of_two() { Ok(size) } else { Err(Failure::usage("-slab-page-size must be a power of two")) }
+}
+
+fn is_known_triple(text: &str) -> Result<()> {
+    let is_known = text.starts_with("x86_64") && !["apple", "darwin", "windows"].iter().any(|os| text.contains(os));
+    let refuse = || Failure::usage(format!("linkjit links ELF objects for x86-64 only, not for '{text}'"));
+    if is_known { Ok(()) } else { Err(refuse()) }
+}
+
+fn absolute(text: &str) -> Result<Item> {
+    let Some((name, address)) = text.split_once('=') else {
+        return Err(Failure::usage(format!("Invalid absolute define \"{text}\". Syntax: <name>=<addr>")));
+    };
+    match parse_number(address) {
+        Some(address) => Ok(Item::Absolute { name: name.into(), address }),
+        None => {
+            let message = format!("Invalid address expression \"{address}\" in absolute symbol definition \"{text}\"");
+            Err(Failure::usage(message))
+        }
+    }
+}
+
+fn alias(text: &str) -> Result<Item> {
+    let place = |text: &str| match text.split_once(':') {
+        Some((dylib, name)) => Place { dylib: Some(dylib.into()), name: name.into() },
+        None => Place { dylib: None, name: text.into() },
+    };
+    let Some((alias, target)) = text.split_once('=').filter(|(alias, target)| !alias.is_empty() && !target.is_empty())
+    else {
+        return Err(Failure::usage(format!("Invalid alias definition \"{text}\". Syntax: <name>=<aliasee>")));
+    };
+    Ok(Item::Alias { alias: place(alias), target: place(target) })
+}
+
+/// `SECT,FILE[@SYM=OFF,..]`: split at the first comma, the last `@`, and the commas behind that.
+fn section(text: &str) -> Result<Item> {
+    let invalid =
+        || Failure::usage(format!("Invalid sectcreate argument \"{text}\": <sect>,<file>[@<sym>=<offset>,...]"));
+    let (name, rest) = text.split_once(',').ok_or_else(invalid)?;
+    let (file, symbols) = rest.rsplit_once('@').unwrap_or((rest, ""));
+    let symbol = |text: &str| {
+        let (name, offset) = text.split_once('=').ok_or_else(invalid)?;
+        Ok((name.to_string(), parse_number(offset).ok_or_else(invalid)?))
+    };
+    let symbols = symbols.split(',').filter(|text| !text.is_empty()).map(symbol).collect::<Result<_>>()?;
+    Ok(Item::Section { name: name.into(), file: file.into(), symbols })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(line.split(' ').map(str::to_string))
+    }
+
+    fn items(line: &str) -> Vec<Item> {
+        parse(line).expect("a command line").items
+    }
+
+    #[test]
+    fn values_follow_in_every_way() {
+        for line in ["a.o -L d -l x -hidden-l h", "a.o --L=d -l=x --hidden-l=h", "a.o -Ld -lx -hidden-lh"] {
+            let library = |name: &str, hidden| Item::Library { name: name.into(), hidden };
+            let expected =
+                [Item::Input("a.o".into()), Item::Directory("d".into()), library("x", false), library("h", true)];
+            assert_eq!(items(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_may_be_repeated_and_args_take_the_rest() {
+        let options = parse("-noexec --noexec -show-addrs=false a.o -args -noexec b.o").expect("a command line");
+        assert!(options.no_exec && !options.show_addrs);
+        assert_eq!(options.arguments, ["-noexec", "b.o"]);
+        assert_eq!(options.items, [Item::Input("a.o".into())]);
+    }
+
+    #[test]
+    fn definitions_are_taken_apart() {
+        let place = |dylib: Option<&str>, name: &str| Place { dylib: dylib.map(Into::into), name: name.into() };
+        assert_eq!(items("a.o -load_hidden f")[1], Item::LoadHidden("f".into()));
+        let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,f@g@p=1,q=0x2 a.o";
+        assert_eq!(
+            items(line),
+            [
+                Item::Absolute { name: "x".into(), address: 16 },
+                Item::Absolute { name: "y".into(), address: 16 },
+                Item::Alias { alias: place(None, "a"), target: place(None, "b") },
+                Item::Alias { alias: place(Some("j"), "a"), target: place(Some("k"), "b") },
+                Item::Section { name: "s".into(), file: "f@g".into(), symbols: vec![("p".into(), 1), ("q".into(), 2)] },
+                Item::Input("a.o".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let slab = |size| parse(&format!("-noexec -slab-allocate {size} a.o")).map(|options| options.slab.size);
+        for (text, bytes) in [("64", 65536), ("64Kb", 65536), ("1Mb", 1 << 20), ("2gb", 2 << 30)] {
+            assert_eq!(slab(text).expect("a size"), Some(bytes));
+        }
+        assert!(slab("10Tb").is_err());
+        assert!(slab("99999999999999999999").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_or_missing_is_said() {
+        let check = |line: &str, message: &str| {
+            let failure = parse(line).expect_err("an error").to_string();
+            assert!(failure.contains(message), "{line}: {failure}");
+        };
+        check("-bogus a.o", "Unknown command line argument '-bogus'");
+        check("-noexec", "Not enough positional command line arguments");
+        check("a.o -entry", "for the -entry option: requires a value");
+        check("-abs x a.o", "Invalid absolute define \"x\". Syntax: <name>=<addr>");
+        check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
+        check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
+        check("-lazy a.o", "linkjit does not support -lazy yet");
+        check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");
+    }
+}

@@ -1,0 +1,175 @@
+//! Placing at fixed addresses, as tests with literal addresses rely on it.
+//!
+//! Each graph has one contiguous range, one after the other from the slab's start. In it there is one segment per
+//! protection, in the order read, read-write, read-execute, each beginning a whole number of pages from the range's
+//! start, which need not be a multiple itself. In a segment come the blocks with content, then those of zeros, each in
+//! the order of their sections (those that the linker makes come last), then by offset, then by size.
+
+use linkjit::ExecAddr;
+use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection};
+use linkjit::link::layout::BlockRef;
+use linkjit::link::link::Input;
+use linkjit::link::tls::TlsAddress;
+
+use super::failure::{Failure, Result};
+
+/// Where graphs go that nobody has given an address: out of reach of everything, as memory of a real process is.
+const ANYWHERE: u64 = 0x1000_0000_0000;
+const PAGE_SIZE: u64 = 4096;
+/// All memory of a run; more is taken for a mistake.
+const LIMIT: u64 = 4 << 30;
+/// An unwind table ends with a record of length zero.
+const UNWIND_TERMINATOR: u64 = 4;
+
+/// Where the next graph goes.
+#[derive(Debug)]
+pub(super) struct Slab {
+    next: u64,
+    page_size: u64,
+    used: u64,
+    /// Modules with thread-local storage so far.
+    modules: u64,
+    /// Bytes below the thread pointer that are taken.
+    thread_local: u64,
+}
+
+/// A placed graph: its memory, and which blocks lie where in it.
+#[derive(Debug, Default)]
+pub(super) struct Region {
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
+    /// Offsets in `bytes`.
+    pub(super) blocks: Vec<(BlockRef, u64)>,
+}
+
+impl Slab {
+    pub(super) fn new(address: Option<u64>, page_size: Option<u64>) -> Self {
+        Self {
+            next: address.unwrap_or(ANYWHERE),
+            page_size: page_size.unwrap_or(PAGE_SIZE),
+            used: 0,
+            modules: 0,
+            thread_local: 0,
+        }
+    }
+
+    /// Places a graph and those that the linker has made for it.
+    pub(super) fn place(&mut self, inputs: &mut [Input], members: &[u32]) -> Result<Region> {
+        let too_large = || Failure::link("the graph does not fit into the address space");
+        let start = self.next;
+        let mut region = Region { start, ..Region::default() };
+        let mut segment = start;
+        let mut end = start;
+        for protection in [Protection::Read, Protection::ReadWrite, Protection::ReadExec] {
+            let blocks = blocks(inputs, members, protection);
+            let (mut address, mut size) = (segment, 0);
+            for (index, &place) in blocks.iter().enumerate() {
+                let block = block(inputs, place);
+                address = align(address, block).ok_or_else(too_large)?;
+                region.blocks.push((place, address.wrapping_sub(start)));
+                let is_last = blocks.get(index + 1).is_none_or(|&next| !is_unwind(inputs, next));
+                let gap = if is_unwind(inputs, place) && is_last { UNWIND_TERMINATOR } else { 0 };
+                let bytes = block.size.checked_add(gap).ok_or_else(too_large)?;
+                address = address.checked_add(bytes).ok_or_else(too_large)?;
+                size = align(size, block).and_then(|size| size.checked_add(bytes)).ok_or_else(too_large)?;
+            }
+            end = end.max(address);
+            let size = size.checked_next_multiple_of(self.page_size).ok_or_else(too_large)?;
+            // What begins between two multiples of its alignment may end behind the pages that its size takes.
+            segment = segment.checked_add(size).ok_or_else(too_large)?;
+        }
+        let size = end.max(segment).wrapping_sub(start);
+        self.used = self.used.saturating_add(size);
+        if self.used > LIMIT {
+            return Err(too_large());
+        }
+        region.bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
+        self.next = start.checked_add(size).ok_or_else(too_large)?;
+        for &((member, block), offset) in &region.blocks {
+            let graph = &mut inputs[member as usize].graph;
+            let is_thread_local = graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal;
+            let of = graph.block_mut(block);
+            of.placed = true;
+            // A thread-local block's address is its offset in the storage; here is only its initial image.
+            if !is_thread_local {
+                of.address = ExecAddr(start + offset);
+            }
+        }
+        Ok(region)
+    }
+
+    /// Gives the thread-local blocks of a graph their offsets in storage of their own, which lies below the thread
+    /// pointer, where a loaded program has it. Modules are numbered from 1. To be called before entries are made, whose
+    /// form depends on it. `None` if there is not enough room.
+    pub(super) fn place_thread_local(&mut self, graph: &mut LinkGraph) -> Option<()> {
+        let (mut image, mut zeros) = (Vec::new(), Vec::new());
+        for id in graph.block_ids() {
+            let block = graph.block(id);
+            if block.live && graph.section(block.section).lifetime == Lifetime::ThreadLocal {
+                (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
+            }
+        }
+        let (mut size, mut alignment) = (0, 1);
+        for &id in image.iter().chain(&zeros) {
+            let block = graph.block_mut(id);
+            alignment = alignment.max(block.alignment());
+            let offset = align(size, block)?;
+            block.address = ExecAddr(offset);
+            size = offset.checked_add(block.size)?;
+        }
+        if image.is_empty() && zeros.is_empty() {
+            return Some(());
+        }
+        self.modules += 1;
+        self.thread_local = self.thread_local.checked_add(size)?.checked_next_multiple_of(alignment)?;
+        let start = i64::try_from(self.thread_local).ok()?;
+        graph.set_tls_block(TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) });
+        Some(())
+    }
+}
+
+/// The blocks of a segment, in order.
+fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<BlockRef> {
+    let mut found = Vec::new();
+    let mut sections: Vec<&str> = Vec::new();
+    for &member in members {
+        let graph = &inputs[member as usize].graph;
+        // Sections of one name are one.
+        let ordinals: Vec<usize> = graph
+            .sections()
+            .iter()
+            .map(|section| {
+                sections.iter().position(|name| *name == section.name).unwrap_or_else(|| {
+                    sections.push(&section.name);
+                    sections.len() - 1
+                })
+            })
+            .collect();
+        for id in graph.block_ids() {
+            let block = graph.block(id);
+            let section = graph.section(block.section);
+            let is_here = section.protection == protection && section.lifetime != Lifetime::NoAlloc;
+            if is_here && block.live && !block.placed {
+                let ordinal = ordinals.get(block.section.index()).copied();
+                found.push((block.is_zeros(), ordinal, block.section_offset, block.size, (member, id)));
+            }
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(.., place)| place).collect()
+}
+
+fn block(inputs: &[Input], (member, block): (u32, BlockId)) -> &Block {
+    inputs[member as usize].graph.block(block)
+}
+
+fn is_unwind(inputs: &[Input], (member, block): (u32, BlockId)) -> bool {
+    let graph = &inputs[member as usize].graph;
+    graph.section(graph.block(block).section).unwind_records
+}
+
+/// The first address from `address` on that suits a block.
+fn align(address: u64, block: &Block) -> Option<u64> {
+    let misfit = block.alignment_offset.wrapping_sub(address) & (block.alignment() - 1);
+    address.checked_add(misfit)
+}

@@ -1,0 +1,18 @@
+# -sectcreate: a read-only section from a file, and symbols into it.
+#! check {at 0x100000} -sectcreate blob,sections-from-files.o@begin=0,later=4
+#! error {at 0x100000} -sectcreate blob,sections-from-files.o@begin=0,later=0x100000 => lies beyond the end
+#! error {at 0x100000} -sectcreate blob => Invalid sectcreate argument "blob"
+
+        .text
+        .globl  main
+main:   leaq    begin(%rip), %rax
+        .size   main, .-main
+        .data
+        .globl  pointer
+pointer: .quad  later
+        .size   pointer, 8
+
+# jitlink-check: *{4}begin = 0x464c457f
+# jitlink-check: decode_operand(main, 4) = begin - next_pc(main)
+# jitlink-check: *{8}pointer = begin + 4
+# jitlink-check: section_addr(orc_sectcreate_blob, blob) = begin

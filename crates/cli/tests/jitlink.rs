@@ -1,0 +1,215 @@
+//! Check tests: assembly files that are linked at fixed addresses, with rules about the result beside the code.
+//!
+//! Each file of `tests/cases/jitlink` is one object, or several: a line `#--- name.s` begins the next. The first is
+//! called as the file is. Lines that begin with `#!` say what to do with them; each is a test:
+//!
+//! - `#! check [OPTIONS]`: links with `-noexec`; the rules of the file (`# jitlink-check:`) hold.
+//! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
+//! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
+//!
+//! `{at 0x...}` among the options stands for a slab at that address. All objects are linked, unless the options name the
+//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name.
+//!
+//! With `LINKJIT_ORACLE` in the environment, which is the path of an llvm-jitlink, every test that `linkjit` passes is
+//! put to it as well: it must come to the same verdict, unless the line before the test says `#! llvm REASON`; then it
+//! must not. After `#! alone REASON` it is not asked. `cargo xtask oracle` does that.
+//!
+//! Objects are assembled once per content, below the target directory.
+#![cfg_attr(not(all(target_os = "linux", target_arch = "x86_64")), allow(dead_code, reason = "tests of Linux"))]
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The objects of a fixture.
+struct Fixture {
+    file: PathBuf,
+    directory: PathBuf,
+    /// Names and texts of its parts.
+    parts: Vec<(String, String)>,
+    /// Names and members of its archives.
+    archives: Vec<(String, Vec<String>)>,
+    built: OnceLock<Result<(), String>>,
+}
+
+/// What a line asks for.
+enum Verb {
+    Check,
+    Error(String),
+    Run(i32),
+}
+
+struct Case {
+    verb: Verb,
+    options: String,
+    /// Why LLVM comes to another verdict.
+    llvm_differs: Option<String>,
+    /// LLVM is better not asked.
+    alone: bool,
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/jitlink");
+        let mut files: Vec<_> =
+            fs::read_dir(&cases).expect("the cases").map(|entry| entry.expect("an entry").path()).collect();
+        files.sort();
+        for file in files {
+            trials.extend(trials_of(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut parts = vec![(format!("{stem}.o"), String::new())];
+    let mut archives = Vec::new();
+    let mut cases: Vec<(usize, Case)> = Vec::new();
+    let mut llvm_differs = None;
+    let mut alone = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(name) = line.strip_prefix("#--- ") {
+            let name = name.trim().strip_suffix(".s").ok_or("parts are called NAME.s")?;
+            parts.push((format!("{name}.o"), String::new()));
+        } else if let Some((_, part)) = parts.last_mut() {
+            part.push_str(line);
+            part.push('\n');
+        }
+        let Some(directive) = line.strip_prefix("#! ") else { continue };
+        let (verb, rest) = directive.split_once(' ').unwrap_or((directive, ""));
+        let (options, expected) = rest.split_once("=> ").unwrap_or((rest, ""));
+        let verb = match verb {
+            "check" => Verb::Check,
+            "error" if !expected.is_empty() => Verb::Error(expected.into()),
+            "run" => Verb::Run(expected.trim().parse().map_err(|error| format!("line {number}: {error}"))?),
+            "archive" => {
+                let mut words = rest.split_whitespace().map(|word| word.replace(".s", ".o"));
+                archives.push((words.next().ok_or("an archive has a name")?, words.collect()));
+                continue;
+            }
+            "llvm" => {
+                llvm_differs = Some(rest.to_string());
+                continue;
+            }
+            "alone" => {
+                alone = true;
+                continue;
+            }
+            _ => return Err(format!("line {number}: what is '{directive}'?")),
+        };
+        let (llvm_differs, alone) = (llvm_differs.take(), std::mem::take(&mut alone));
+        cases.push((number, Case { verb, options: options.trim().into(), llvm_differs, alone }));
+    }
+    if cases.is_empty() {
+        return Err("there is no '#!' line".into());
+    }
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("jitlink-{stem}-{:x}", hasher.finish()));
+    let fixture = Arc::new(Fixture { file: file.into(), directory, parts, archives, built: OnceLock::new() });
+    let trial = |(number, case): (usize, Case)| {
+        let fixture = Arc::clone(&fixture);
+        Trial::test(format!("{stem}:{number}"), move || run(&fixture, &case).map_err(Failed::from))
+    };
+    Ok(cases.into_iter().map(trial).collect())
+}
+
+impl Fixture {
+    /// Assembles what is not there yet.
+    fn build(&self) -> Result<(), String> {
+        if self.directory.is_dir() {
+            return Ok(());
+        }
+        let temporary = self.directory.with_extension(std::process::id().to_string());
+        fs::create_dir_all(&temporary).map_err(|error| error.to_string())?;
+        for (name, text) in &self.parts {
+            let source = temporary.join(name).with_extension("s");
+            fs::write(&source, text).map_err(|error| error.to_string())?;
+            let arguments = ["--triple=x86_64-linux-gnu", "--filetype=obj"];
+            tool(Command::new("llvm-mc-19").args(arguments).arg(&source).arg("-o").arg(temporary.join(name)))?;
+        }
+        for (name, members) in &self.archives {
+            tool(Command::new("llvm-ar-19").arg("rcs").arg(name).args(members).current_dir(&temporary))?;
+        }
+        // A run beside this one may have been faster; what it has made is the same.
+        let _exists = fs::rename(&temporary, &self.directory);
+        Ok(())
+    }
+
+    /// The command line for a case.
+    fn arguments(&self, case: &Case) -> Vec<String> {
+        let mut options = case.options.clone();
+        while let Some((before, rest)) = options.split_once("{at ") {
+            let (address, after) = rest.split_once('}').unwrap_or((rest, ""));
+            let slab = format!("-slab-allocate 1Mb -slab-page-size 4096 -slab-address {address}");
+            options = format!("{before}{slab}{after}");
+        }
+        let mut arguments: Vec<_> = options.split_whitespace().map(String::from).collect();
+        if !matches!(case.verb, Verb::Run(_)) {
+            arguments.splice(0..0, ["-noexec".into(), "-check".into(), self.file.display().to_string()]);
+        }
+        let is_input = |name: &String| name.ends_with(".o") || name.ends_with(".a");
+        if !arguments.iter().any(is_input) {
+            let in_archives: Vec<_> = self.archives.iter().flat_map(|(_, members)| members).collect();
+            let objects = self.parts.iter().map(|(name, _)| name).filter(|name| !in_archives.contains(name));
+            arguments.extend(objects.cloned());
+        }
+        arguments
+    }
+}
+
+fn run(fixture: &Fixture, case: &Case) -> Result<(), String> {
+    fixture.built.get_or_init(|| fixture.build()).clone()?;
+    let arguments = fixture.arguments(case);
+    let ours =
+        Command::new(env!("CARGO_BIN_EXE_linkjit")).arg("jitlink").args(&arguments).run_in(&fixture.directory)?;
+    verdict(case, &ours).map_err(|why| format!("linkjit jitlink {}\n{why}", arguments.join(" ")))?;
+    let Some(oracle) = std::env::var_os("LINKJIT_ORACLE").filter(|_| !case.alone) else { return Ok(()) };
+    let theirs = Command::new("timeout").arg("20").arg(oracle).args(&arguments).run_in(&fixture.directory)?;
+    let agrees = match (&case.verb, theirs.status.code()) {
+        // What it says is in its own words; that it refuses is what counts.
+        (Verb::Error(_), Some(1)) => Ok(()),
+        _ => verdict(case, &theirs),
+    };
+    match (agrees, &case.llvm_differs) {
+        (Ok(()), None) | (Err(_), Some(_)) => Ok(()),
+        (Err(why), None) => Err(format!("llvm-jitlink {}\n{why}", arguments.join(" "))),
+        (Ok(()), Some(reason)) => Err(format!("llvm-jitlink agrees, though the case says: {reason}")),
+    }
+}
+
+/// Whether a command did what the case expects.
+fn verdict(case: &Case, output: &Output) -> Result<(), String> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_expected = match (&case.verb, output.status.code()) {
+        (Verb::Check, code) => code == Some(0),
+        (Verb::Error(text), code) => code == Some(1) && said.contains(text.as_str()),
+        (Verb::Run(expected), code) => code == Some(*expected),
+    };
+    if is_expected { Ok(()) } else { Err(format!("{}\n{said}", output.status)) }
+}
+
+fn tool(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}: ./test installs it"))?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+trait RunIn {
+    fn run_in(&mut self, directory: &Path) -> Result<Output, String>;
+}
+
+impl RunIn for Command {
+    fn run_in(&mut self, directory: &Path) -> Result<Output, String> {
+        self.current_dir(directory).stdin(Stdio::null()).output().map_err(|error| error.to_string())
+    }
+}

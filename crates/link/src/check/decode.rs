@@ -1,0 +1,241 @@
+//! Operands of x86-64 instructions, numbered as LLVM's disassembler numbers them.
+//!
+//! What is odd: LLVM's operands are those of its instruction descriptions, not those of the assembler. Results come
+//! first, a result that is also an argument comes once more, a memory operand is five, an implied register is none,
+//! a condition is a number at the end, and a lock prefix is an instruction of its own. `docs/check-operands.md` lists the forms.
+
+use iced_x86::{
+    Code, ConditionCode, Decoder, DecoderOptions, Instruction as X86, InstructionInfoFactory, InstructionInfoOptions,
+    Mnemonic, OpAccess, OpKind, Register,
+};
+
+/// No instruction is longer.
+const LONGEST: usize = 15;
+
+/// An operand of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operand {
+    /// A number: an immediate, a displacement, a scale, the distance of a branch, a condition.
+    Immediate(i64),
+    /// A register, or the absence of one.
+    Other,
+}
+
+/// A decoded instruction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instruction {
+    /// What assemblers call it.
+    pub name: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its operands in LLVM's order.
+    pub operands: Vec<Operand>,
+}
+
+impl Instruction {
+    /// The operands for a message.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        if self.operands.is_empty() {
+            return "it has no operands".into();
+        }
+        let operand = |(index, operand): (usize, &Operand)| match operand {
+            Operand::Immediate(value) => format!("{index}: {value:#x}"),
+            Operand::Other => format!("{index}: register"),
+        };
+        let all: Vec<_> = self.operands.iter().enumerate().map(operand).collect();
+        format!("its operands are {}", all.join(", "))
+    }
+}
+
+/// Decodes the x86-64 instruction that `bytes`, which are at `address`, begin with.
+///
+/// # Errors
+/// If there is none, or its operands have no place in the numbering that is known here.
+pub fn decode(bytes: &[u8], address: u64) -> Result<Instruction, String> {
+    if bytes.is_empty() {
+        return Err("there is no linked memory".into());
+    }
+    if let [0xf0, ..] = bytes {
+        return Ok(Instruction { name: "lock".into(), length: 1, operands: Vec::new() });
+    }
+    let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+    let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    if instruction.is_invalid() {
+        return Err("it is no x86-64 instruction".into());
+    }
+    let immediate_at = decoder.get_constant_offsets(&instruction).immediate_offset();
+    // A ModRM byte that names a register is 0xc0 or more, the opcodes that imply the accumulator are less.
+    let before_immediate = immediate_at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+    let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
+    let operands = operands(&instruction, before_immediate)?;
+    Ok(Instruction { name, length: instruction.len() as u64, operands })
+}
+
+fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Operand>, String> {
+    let mut operands = Vec::new();
+    let count = instruction.op_count();
+    let mut order: Vec<u32> = (0..count).collect();
+    if matches!(instruction.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd) && count == 2 {
+        // The register is a result, and results come first, wherever the memory is.
+        order.sort_by_key(|&index| instruction.op_kind(index) != OpKind::Register);
+    }
+    for index in order {
+        if is_implied(instruction, index, before_immediate) {
+            continue;
+        }
+        match instruction.op_kind(index) {
+            OpKind::Register => {
+                operands.push(Operand::Other);
+                if is_tied(instruction, index) {
+                    operands.push(Operand::Other);
+                }
+            }
+            OpKind::Memory if has_full_address(instruction) => {
+                operands.push(Operand::Immediate(instruction.memory_displacement64().cast_signed()));
+                operands.push(Operand::Other);
+            }
+            OpKind::Memory => operands.extend(memory(instruction)),
+            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => {
+                let distance = instruction.near_branch_target().wrapping_sub(instruction.next_ip());
+                operands.push(Operand::Immediate(distance.cast_signed()));
+            }
+            kind => match immediate(instruction, kind) {
+                Some(value) => operands.push(Operand::Immediate(value)),
+                None => return Err(format!("the operands of '{:?}' are not supported", instruction.mnemonic())),
+            },
+        }
+    }
+    operands.extend(condition(instruction).map(Operand::Immediate));
+    Ok(operands)
+}
+
+/// Base, scale, index, displacement, segment.
+fn memory(instruction: &X86) -> [Operand; 5] {
+    let displacement = instruction.memory_displacement64();
+    let displacement = match (instruction.memory_base(), instruction.memory_index()) {
+        // The decoder gives the address that is meant.
+        (Register::RIP, _) => displacement.wrapping_sub(instruction.next_ip()).cast_signed(),
+        (base, index) if is_32_bits_wide(base) || is_32_bits_wide(index) => {
+            // Only the low half of the sum counts; LLVM shows the field, which is signed.
+            i64::from(instruction.memory_displacement32().cast_signed())
+        }
+        _ => displacement.cast_signed(),
+    };
+    let scale = i64::from(instruction.memory_index_scale());
+    [Operand::Other, Operand::Immediate(scale), Operand::Other, Operand::Immediate(displacement), Operand::Other]
+}
+
+/// Whether it is a move between the accumulator and an address of 64 bits.
+fn has_full_address(instruction: &X86) -> bool {
+    matches!(
+        instruction.code(),
+        Code::Mov_AL_moffs8
+            | Code::Mov_AX_moffs16
+            | Code::Mov_EAX_moffs32
+            | Code::Mov_RAX_moffs64
+            | Code::Mov_moffs8_AL
+            | Code::Mov_moffs16_AX
+            | Code::Mov_moffs32_EAX
+            | Code::Mov_moffs64_RAX
+    )
+}
+
+fn is_32_bits_wide(register: Register) -> bool {
+    register == Register::EIP || register.is_gpr32()
+}
+
+/// Whether an operand is in the assembler's notation only.
+fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bool {
+    let kind = instruction.op_kind(index);
+    let is_constant = |kind| matches!(kind, OpKind::Immediate8) && before_immediate.is_none();
+    match instruction.mnemonic() {
+        // Shifts by one, and by %cl.
+        Mnemonic::Rol
+        | Mnemonic::Ror
+        | Mnemonic::Rcl
+        | Mnemonic::Rcr
+        | Mnemonic::Shl
+        | Mnemonic::Shr
+        | Mnemonic::Sal
+        | Mnemonic::Sar => index == 1 && (is_constant(kind) || kind == OpKind::Register),
+        Mnemonic::Shld | Mnemonic::Shrd => index == 2 && kind == OpKind::Register,
+        Mnemonic::In | Mnemonic::Out => kind == OpKind::Register,
+        Mnemonic::Int1 | Mnemonic::Int3 => true,
+        Mnemonic::Mov => kind == OpKind::Register && has_full_address(instruction),
+        // add $1, %eax in the form that has no ModRM byte.
+        _ => {
+            let has_immediate = instruction.op_count() == 2 && is_immediate(instruction.op_kind(1));
+            index == 0 && kind == OpKind::Register && has_immediate && before_immediate.is_some_and(|byte| byte < 0xc0)
+        }
+    }
+}
+
+/// Whether the first operand is an argument as well as the result: then it is there twice. Not so memory, whose address
+/// is an argument only.
+fn is_tied(instruction: &X86, index: u32) -> bool {
+    if matches!(instruction.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd) {
+        return true;
+    }
+    if index != 0 {
+        return false;
+    }
+    let mut factory = InstructionInfoFactory::new();
+    let access = factory.info_options(instruction, InstructionInfoOptions::NO_REGISTER_USAGE).op0_access();
+    matches!(access, OpAccess::ReadWrite | OpAccess::ReadCondWrite | OpAccess::CondWrite)
+}
+
+fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
+            | OpKind::Immediate8_2nd
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to16
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
+}
+
+/// The value of an immediate, as LLVM extends it.
+fn immediate(instruction: &X86, kind: OpKind) -> Option<i64> {
+    Some(match kind {
+        OpKind::Immediate8 => match instruction.mnemonic() {
+            // Numbers; elsewhere eight bits are a count, a port, a selector.
+            Mnemonic::Add
+            | Mnemonic::Or
+            | Mnemonic::Adc
+            | Mnemonic::Sbb
+            | Mnemonic::And
+            | Mnemonic::Sub
+            | Mnemonic::Xor
+            | Mnemonic::Cmp
+            | Mnemonic::Mov
+            | Mnemonic::Test => i64::from(instruction.immediate8().cast_signed()),
+            _ => i64::from(instruction.immediate8()),
+        },
+        OpKind::Immediate8_2nd => i64::from(instruction.immediate8_2nd().cast_signed()),
+        OpKind::Immediate16 => i64::from(instruction.immediate16()),
+        OpKind::Immediate32 => i64::from(instruction.immediate32()),
+        OpKind::Immediate64 => instruction.immediate64().cast_signed(),
+        OpKind::Immediate8to16 => i64::from(instruction.immediate8to16()),
+        OpKind::Immediate8to32 => i64::from(instruction.immediate8to32()),
+        OpKind::Immediate8to64 => instruction.immediate8to64(),
+        OpKind::Immediate32to64 => instruction.immediate32to64(),
+        _ => return None,
+    })
+}
+
+/// The condition of a jump, move or set, by its number in the opcode.
+fn condition(instruction: &X86) -> Option<i64> {
+    let is_loop = matches!(instruction.mnemonic(), Mnemonic::Loope | Mnemonic::Loopne);
+    match instruction.condition_code() {
+        ConditionCode::None => None,
+        _ if is_loop => None,
+        condition => Some(condition as i64 - 1),
+    }
+}

@@ -1,0 +1,6 @@
+//! The language of check rules over an invented target, and operands of instructions beside LLVM's disassembler.
+#![cfg(feature = "check")]
+#![allow(missing_docs, reason = "tests are nobody's interface")]
+
+mod language;
+mod operands;
