@@ -86,8 +86,15 @@ pub enum Error {
     /// What a tracker owned was removed.
     #[error("the resource tracker was removed")]
     TrackerRemoved,
-    /// A lookup from within a generator, on the thread that is linking: it would wait for itself.
-    #[error("lookup from within a definition generator: it would wait for itself")]
+    /// A tracker of another JITDylib, or a JITDylib of another session.
+    #[error("{what}")]
+    Foreign {
+        /// What does not belong together.
+        what: &'static str,
+    },
+    /// A lookup on the thread that is linking or closing: from within a generator, a pass, the resolver of an indirect
+    /// function or a terminator.
+    #[error("lookup by what a lookup, removal or close has called: it would wait for itself")]
     Reentrant,
     /// A symbol is not what it is used as.
     #[error("'{name}' is a thread-local variable: it has no one address")]

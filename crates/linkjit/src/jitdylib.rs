@@ -64,7 +64,7 @@ impl JitDylib {
     /// Adds a relocatable object that `tracker` owns.
     ///
     /// # Errors
-    /// As [`JitDylib::add_object`], or if the tracker was removed.
+    /// As [`JitDylib::add_object`], or if the tracker was removed or is another JITDylib's.
     pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
         let graph = object::read(source, &mut self.session.names())?;
         self.add_graph_to(tracker, graph)
@@ -87,9 +87,22 @@ impl JitDylib {
     }
 
     fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+        self.check_session(tracker.dylib())?;
+        if tracker.dylib().id != self.id {
+            return Err(Error::Foreign { what: "the resource tracker is another JITDylib's" });
+        }
         let names = self.session.names();
         self.session.state().define_unit(self.id, tracker.id(), graph, &names)?;
         Ok(())
+    }
+
+    /// Ids mean something in their own session only.
+    fn check_session(&self, other: &Self) -> Result<()> {
+        if self.session.is(&other.session) {
+            Ok(())
+        } else {
+            Err(Error::Foreign { what: "the JITDylib is another session's" })
+        }
     }
 
     /// Adds a static archive: its members are added when something that they define is wanted.
@@ -157,8 +170,9 @@ impl JitDylib {
     /// Defines a name as another name for `target` of another JITDylib.
     ///
     /// # Errors
-    /// As [`JitDylib::define_alias`].
+    /// As [`JitDylib::define_alias`], or if the other JITDylib is another session's.
     pub fn reexport(&self, name: &str, from: &Self, target: &str) -> Result<()> {
+        self.check_session(from)?;
         let mut names = self.session.names();
         let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
         self.session.state().define_alias(self.id, name, (from.id, target), &names)
@@ -228,8 +242,9 @@ impl JitDylib {
     /// Searches another JITDylib's exported symbols, too, after those that are searched already.
     ///
     /// # Errors
-    /// If one of them is closed.
+    /// If one of them is closed, or another session's.
     pub fn add_to_link_order(&self, other: &Self, scope: MatchScope) -> Result<()> {
+        self.check_session(other)?;
         let mut state = self.session.state();
         state.dylib(other.id)?;
         state.dylib_mut(self.id)?.link_order.push((other.id, scope));
@@ -239,11 +254,12 @@ impl JitDylib {
     /// Makes this the link order: this JITDylib with all of its symbols, then `others`.
     ///
     /// # Errors
-    /// If one of them is closed.
+    /// If one of them is closed, or another session's.
     pub fn set_link_order(&self, others: &[(Self, MatchScope)]) -> Result<()> {
         let mut state = self.session.state();
         let mut order = vec![(self.id, MatchScope::All)];
         for (other, scope) in others {
+            self.check_session(other)?;
             state.dylib(other.id)?;
             order.push((other.id, *scope));
         }
@@ -336,6 +352,7 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
+        let _initializing = self.session.begin_initializing();
         let _linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         let executor = self.session.executor();

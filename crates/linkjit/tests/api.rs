@@ -448,3 +448,20 @@ fn an_initializer_may_look_up() {
     jit.add_object("asking", compile("-fPIC", source)).unwrap();
     assert_eq!(call(jit, "answer", 10), 11);
 }
+
+#[test]
+fn what_belongs_to_another_session_or_jitdylib_is_refused() {
+    let [jit, other] = [Jit::host().unwrap(), Jit::host().unwrap()];
+    let second = jit.create_dylib("second").unwrap();
+    let source = Source::new("one", compile("-fPIC", "int one(void) { return 1; }"));
+    let refusals = [
+        jit.main().add_to_link_order(other.main(), MatchScope::All),
+        jit.main().set_link_order(&[(other.main().clone(), MatchScope::All)]),
+        jit.main().reexport("one", other.main(), "one"),
+        jit.main().add_object_to(&other.create_tracker().unwrap(), &source),
+        jit.main().add_object_to(&second.create_tracker().unwrap(), &source),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Err(Error::Foreign { .. })), "{refusal:?}");
+    }
+}

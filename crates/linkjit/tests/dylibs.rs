@@ -529,6 +529,15 @@ fn indirect_and_unique_symbols_are_resolved() {
     assert_eq!((call(&jit, "get2").unwrap(), call(&jit, "get1").unwrap()), (1, 1));
 }
 
+#[test]
+fn a_far_function_has_one_address_however_it_is_taken() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let code = ".globl f\nf: mov $getpid, %eax\n lea distance(%rip), %rcx\n add (%rcx), %rcx\n cmp %rcx, %rax\n\
+                sete %al\n movzx %al, %eax\n ret\n.data\ndistance: .quad getpid - .\n";
+    jit.add_object_file(workshop.object(code)).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
 /// The weak reference finds nothing when it is met, and then something in both.
 #[test]
 fn the_first_jitdylib_also_wins_for_what_is_pulled_later() {

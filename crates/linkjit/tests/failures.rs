@@ -4,13 +4,19 @@ mod assembly;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assembly::{Input, Workshop, call, call_in, caller, files, function, getter, mappings, resident, source};
 use linkjit::link::graph::LinkGraph;
 use linkjit::link::names::NamePool;
 use linkjit::link::passes::Stage;
 use linkjit::{DefinitionGenerator, Error, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
+
+/// The tests of this program count what the process has: one at a time, then.
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Tries `times` times what must fail; statistics and resources of the process must stay as they are.
 fn fails(jit: &Jit, times: usize, mut attempt: impl FnMut() -> Error) -> Error {
@@ -24,14 +30,14 @@ fn fails(jit: &Jit, times: usize, mut attempt: impl FnMut() -> Error) -> Error {
     (0..times).for_each(|_| drop(attempt()));
     let after = (numbers(jit), mappings(), files(), resident());
     assert_eq!(after.0, before.0);
-    // Other tests of this program run beside.
-    assert!(after.1 <= before.1 + 100, "mappings: {} -> {}", before.1, after.1);
+    assert!(after.1 <= before.1 + 8, "mappings: {} -> {}", before.1, after.1);
     assert!(after.3 <= before.3 + (64 << 20), "resident: {} -> {}", before.3, after.3);
     error
 }
 
 #[test]
 fn an_undefined_symbol_and_then_its_definition() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let member = caller("member", "missing");
     workshop.add(&jit, &[Input::Object(caller("f", "member")), Input::Archive(vec![member.clone()])]).unwrap();
@@ -53,6 +59,7 @@ fn an_undefined_symbol_and_then_its_definition() {
 /// A member that was pulled and forgotten must not take the definitions with it that it had replaced.
 #[test]
 fn what_a_forgotten_member_had_replaced_is_back() {
+    let _alone = alone();
     let workshop = Workshop::new();
     for (definition, expected) in [
         (".data\n.weak v\nv: .long 3\n.size v,4\n", 3),
@@ -75,6 +82,7 @@ fn what_a_forgotten_member_had_replaced_is_back() {
 
 #[test]
 fn a_relocation_out_of_range_and_then_a_near_definition() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let object = workshop.object(".globl f\nf: mov $1,%eax\n ret\n .byte small\n");
     jit.add_object_file(&object).unwrap();
@@ -91,6 +99,7 @@ fn a_relocation_out_of_range_and_then_a_near_definition() {
 
 #[test]
 fn a_malformed_member_is_named() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let archive = workshop.archive("rcs", &[&function("g", 1), &function("h", 2)]);
     let mut bytes = std::fs::read(&archive).unwrap();
@@ -109,6 +118,7 @@ fn a_malformed_member_is_named() {
 
 #[test]
 fn an_exhausted_reserve_of_thread_local_storage() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let local_exec = |size: u64| {
         format!(
@@ -127,6 +137,7 @@ fn an_exhausted_reserve_of_thread_local_storage() {
 
 #[test]
 fn an_object_larger_than_a_window() {
+    let _alone = alone();
     let workshop = Workshop::new();
     let jit = Jit::builder().window_size(1 << 20).build().unwrap();
     let tracker = jit.create_tracker().unwrap();
@@ -146,6 +157,7 @@ fn an_object_larger_than_a_window() {
 /// Dependencies are linked in the same batch: all or none.
 #[test]
 fn a_failure_in_the_middle_of_several_jitdylibs() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let dylibs: Vec<JitDylib> = ["a", "b", "c"].map(|name| jit.create_dylib(name).unwrap()).into();
     for pair in dylibs.windows(2) {
@@ -172,6 +184,7 @@ fn a_failure_in_the_middle_of_several_jitdylibs() {
 
 #[test]
 fn all_undefined_symbols_are_reported_at_once_with_their_users() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let text = ".globl f\nf: nop\n call _ZN5space4goneEi\n call also_gone\n call calculate_totl\n ret\n";
     let object = workshop.object(text);
@@ -202,6 +215,7 @@ fn all_undefined_symbols_are_reported_at_once_with_their_users() {
 /// More than a window holds: another window is opened, and code and data of one are reached from the other.
 #[test]
 fn windows_follow_one_another() {
+    let _alone = alone();
     let workshop = Workshop::new();
     for policy in [LinkPolicy::Demand, LinkPolicy::Whole] {
         let jit = Jit::builder().window_size(1 << 20).policy(policy).build().unwrap();
@@ -226,9 +240,21 @@ fn windows_follow_one_another() {
     }
 }
 
+#[test]
+fn a_variable_of_the_wrong_kind_is_explained() {
+    let _alone = alone();
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_object_file(workshop.object(&getter("f", "variable"))).unwrap();
+    let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
+    jit.add_object_file(workshop.object(variable)).unwrap();
+    let error = jit.lookup("f").unwrap_err().to_string();
+    assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
+}
+
 /// A reference with hidden visibility makes the definition hidden, as long as the object is there that refers to it so.
 #[test]
 fn what_a_forgotten_member_had_hidden_is_visible_again() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let own = ".section .text.own,\"ax\"\n".to_owned() + &function("own", 7);
     jit.add_object_file(workshop.object(&(caller("f", "member") + &own))).unwrap();
@@ -243,6 +269,7 @@ fn what_a_forgotten_member_had_hidden_is_visible_again() {
 /// There is nothing to place then, but the member was linked all the same.
 #[test]
 fn a_member_of_absolute_symbols_stays_when_a_later_lookup_fails() {
+    let _alone = alone();
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     jit.add_archive(workshop.archive("rcs", &[".globl absolute\nabsolute = 4096\n"])).unwrap();
     assert_eq!(jit.main().lookup(&["absolute"]).unwrap()[0].0, 4096);
@@ -274,6 +301,7 @@ impl DefinitionGenerator for Panics {
 
 #[test]
 fn a_panic_of_a_generator_or_a_pass() {
+    let _alone = alone();
     let workshop = Workshop::new();
     let panics = Arc::new(Panics(AtomicBool::new(false)));
     let generated = Jit::host().unwrap();

@@ -191,3 +191,49 @@ fn ten_thousand_cycles_leave_the_process_as_it_was() {
     let other = source(&workshop.object(&function("g", 10)));
     cycle(&jit, 10_000, &[all, other], 2 + 1 + 3 + 3 + 1 + 4 + 10);
 }
+
+/// Both have a pointer to the personality function, in COMDAT groups of one name.
+#[test]
+fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let trackers = [1, 2].map(|value| {
+        let text = format!("extern \"C\" int f{value}() {{ try {{ throw {value}; }} catch (int x) {{ return x; }} }}");
+        let tracker = jit.create_tracker().unwrap();
+        let object = source(&workshop.compile("cpp", &text, &["-fPIC"]));
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker
+    });
+    assert_eq!((call(&jit, "f1").unwrap(), call(&jit, "f2").unwrap()), (1, 2));
+    remove(&trackers[0]);
+    assert_eq!(call(&jit, "f2").unwrap(), 2);
+}
+
+#[test]
+fn several_threads_add_call_and_remove_at_once() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.add_archive(workshop.archive("rcs", &[&function("member", 3)])).unwrap();
+    // What is in a namespace without a name has no other object's code in it.
+    let text = "#include <stdexcept>
+        extern \"C\" int member();
+        namespace { struct S { int v; S() : v(member()) {} ~S() { v = 0; } }; S s; thread_local int t = 2; }
+        extern \"C\" int NAME() {
+            try { if (t) throw std::runtime_error(\"x\"); } catch (std::exception &) { return s.v + member() + t; }
+            return 0;
+        }";
+    std::thread::scope(|scope| {
+        for name in ["one", "two", "three"] {
+            let object = source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC", "-O1"]));
+            let jit = &jit;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let tracker = jit.create_tracker().unwrap();
+                    jit.main().add_object_to(&tracker, &object).unwrap();
+                    assert_eq!(call(jit, name).unwrap(), 8);
+                    remove(&tracker);
+                }
+            });
+        }
+    });
+    // SAFETY: the threads are gone.
+    unsafe { jit.close() }.unwrap();
+}

@@ -30,10 +30,13 @@ impl Display for Dump<'_> {
                 symbols_of[block.index()].push((offset, id));
             }
         }
+        let mut blocks: Vec<_> = graph.block_ids().collect();
+        blocks.sort_by_key(|&block| graph.block(block).section);
+        let mut blocks = blocks.into_iter().peekable();
         for section in graph.section_ids() {
             let of = graph.section(section);
             writeln!(f, "section {} ({}, {:?}):", of.name, of.protection, of.lifetime)?;
-            for block in graph.block_ids().filter(|&block| graph.block(block).section == section) {
+            while let Some(block) = blocks.next_if(|&block| graph.block(block).section == section) {
                 let symbols = &mut symbols_of[block.index()];
                 symbols.sort_unstable();
                 self.block(f, block, symbols)?;

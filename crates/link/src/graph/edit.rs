@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use linkjit_address::ExecAddr;
 
 use super::block::{Block, BlockId, Content};
@@ -13,6 +15,7 @@ use super::section::{Section, SectionId};
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
 use super::{Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection};
 use crate::error::Result;
+use crate::names::NameId;
 use crate::tls::TlsAddress;
 
 /// The head of an empty list of dependents.
@@ -192,6 +195,12 @@ impl LinkGraph {
         symbol.indirect = false;
     }
 
+    /// Takes the COMDAT groups with these signatures apart, and returns them: their blocks stay, whoever else has such a
+    /// group.
+    pub fn dissolve_groups(&mut self, mut which: impl FnMut(NameId) -> bool) -> Vec<Group> {
+        self.groups.extract_if(.., |group| which(group.signature)).collect()
+    }
+
     /// Gives a symbol a fixed address.
     pub fn make_absolute(&mut self, symbol: SymbolId, address: ExecAddr) {
         self.symbols[symbol.index()].definition = Definition::Absolute(address);
@@ -223,6 +232,35 @@ impl LinkGraph {
     /// # Errors
     /// See [`LinkGraph::add_section`].
     pub fn split_block(&mut self, block: BlockId, offsets: &[u64]) -> Result<Vec<BlockId>> {
+        Ok(self.split_blocks(&[(block, offsets.to_vec())])?.pop().unwrap_or_default())
+    }
+
+    /// Splits different blocks as [`LinkGraph::split_block`] does, with one pass over the symbols for all of them.
+    ///
+    /// # Errors
+    /// See [`LinkGraph::add_section`].
+    pub fn split_blocks(&mut self, cuts: &[(BlockId, Vec<u64>)]) -> Result<Vec<Vec<BlockId>>> {
+        let split: Vec<_> =
+            cuts.iter().map(|(block, offsets)| self.split_content(*block, offsets)).collect::<Result<_>>()?;
+        let by_block: HashMap<BlockId, usize, FixedState> = cuts.iter().map(|&(block, _)| block).zip(0..).collect();
+        for symbol in &mut self.symbols {
+            if let Definition::Defined { block, offset } = &mut symbol.definition
+                && let Some(parts) = by_block.get(block).and_then(|&cut| split.get(cut))
+            {
+                let whole_start = self.blocks[block.index()].section_offset;
+                let start = |part: BlockId| self.blocks[part.index()].section_offset - whole_start;
+                let part = parts.partition_point(|&part| start(part) <= *offset).saturating_sub(1);
+                *block = parts[part];
+                *offset -= start(*block);
+                let room = self.blocks[block.index()].size.saturating_sub(*offset);
+                symbol.size = symbol.size.min(room);
+            }
+        }
+        Ok(split)
+    }
+
+    /// Splits a block, but leaves its symbols as they are.
+    fn split_content(&mut self, block: BlockId, offsets: &[u64]) -> Result<Vec<BlockId>> {
         let whole = self.blocks[block.index()].clone();
         let edges = whole.edge_range();
         self.edges[edges.clone()].sort_by_key(|edge| edge.offset);
@@ -253,17 +291,6 @@ impl LinkGraph {
             into.first_edge = u32::try_from(first_edge).unwrap_or(u32::MAX);
             into.edge_count = u32::try_from(next_edge - first_edge).unwrap_or(u32::MAX);
             parts.push(part);
-        }
-        for symbol in &mut self.symbols {
-            if let Definition::Defined { block: of, offset } = &mut symbol.definition
-                && *of == block
-            {
-                let part = starts.partition_point(|&start| start <= *offset).saturating_sub(1);
-                *of = parts[part];
-                *offset -= starts[part];
-                let room = self.blocks[of.index()].size.saturating_sub(*offset);
-                symbol.size = symbol.size.min(room);
-            }
         }
         Ok(parts)
     }

@@ -35,13 +35,28 @@ enum RecordKind {
 /// What is wrong, and at which offset of the section.
 struct Malformed(u32, &'static str);
 
-/// Splits a block of unwind records into one block per record. A record becomes a dependent of the block with its
+/// Splits blocks of unwind records into one block per record. A record becomes a dependent of the block with its
 /// function, and gets an edge to its common record, which it keeps alive. Records of functions that are not in the
 /// graph, and terminators, are put where they never get into the process.
 ///
 /// # Errors
-/// If the content is no list of records.
-pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
+/// If the content of one is no list of records.
+pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Result<()> {
+    let (mut records_of, mut cuts) = (Vec::new(), Vec::new());
+    for block in blocks {
+        let records = read(graph, block)?;
+        cuts.push((block, records.iter().skip(1).map(|record| u64::from(record.start)).collect()));
+        records_of.push(records);
+    }
+    let parts_of = graph.split_blocks(&cuts)?;
+    for (records, parts) in records_of.iter().zip(parts_of) {
+        tie(graph, records, parts)?;
+    }
+    Ok(())
+}
+
+/// The records of a block, after giving them their common records.
+fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
     let parsed = parse(graph.content(block).unwrap_or_default());
     let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
     find_common_records(graph, block, &mut records)?;
@@ -51,8 +66,11 @@ pub fn split(graph: &mut LinkGraph, block: BlockId) -> Result<()> {
         _ => None,
     });
     graph.add_edges(block, edges)?;
-    let starts: Vec<u64> = records.iter().skip(1).map(|record| u64::from(record.start)).collect();
-    let parts = graph.split_block(block, &starts)?;
+    Ok(records)
+}
+
+/// Ties each record, now a block of its own, to its function.
+fn tie(graph: &mut LinkGraph, records: &[Record], parts: Vec<BlockId>) -> Result<()> {
     let mut discarded = None;
     for (record, part) in records.iter().zip(parts) {
         let of = graph.block_mut(part);
@@ -201,7 +219,7 @@ mod tests {
         let kind = Kind::Delta32.edge();
         graph.add_edge(block, Edge { offset: 40, kind, target: symbol, addend: 0 }).unwrap();
         graph.add_edge(block, Edge { offset: 16, kind, target: symbol, addend: 0 }).unwrap();
-        split(&mut graph, block).unwrap();
+        split(&mut graph, [block]).unwrap();
         let sizes: Vec<u64> = graph.blocks().iter().map(|block| block.size).collect();
         assert_eq!(sizes, [16, 8, 12, 4, 8, 12]);
         let dependents: Vec<u32> = graph.dependents(function).map(|block| block.0).collect();
@@ -219,7 +237,7 @@ mod tests {
     #[test]
     fn an_empty_block_stays() {
         let (mut graph, _, block) = graph(&[]);
-        split(&mut graph, block).unwrap();
+        split(&mut graph, [block]).unwrap();
         assert_eq!((graph.blocks().len(), graph.block(block).align_log2), (2, 3));
     }
 
@@ -227,7 +245,7 @@ mod tests {
     fn nonsense_is_malformed() {
         for words in [&[5, 0][..], &[8, 4, 0], &[4, 0, 8, 13, 0], &[u32::MAX, 4, 1, 0], &[2]] {
             let (mut graph, _, block) = graph(words);
-            let error = split(&mut graph, block).unwrap_err().to_string();
+            let error = split(&mut graph, [block]).unwrap_err().to_string();
             assert!(error.starts_with("made.o:unwind+0x"), "{error}");
         }
     }

@@ -1,6 +1,7 @@
 //! What is no object for x86-64, or is broken.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use linkjit_link::arch::x86_64::{FixupContext, fix_block};
 use linkjit_link::graph::LinkGraph;
@@ -112,6 +113,52 @@ fn without_a_table_of_names_sections_have_none() {
     bytes[62] = 0;
     let object = Object::read(bytes);
     assert_eq!(object.graph.sections()[0].name, "");
+}
+
+#[test]
+fn names_that_share_bytes_cost_no_more_than_the_file() {
+    const COUNT: usize = 1000;
+    let long = "n".repeat(100_000).leak();
+    let mut sections = vec![data("", &[]); COUNT];
+    sections[0].name = long;
+    let good = crafted::object(&[global("s", 0); COUNT], &sections);
+    let total = crafted::FIRST as usize + COUNT;
+    let header = |index: usize| good.len() - (total - index) * 64;
+    let name = good[header(crafted::FIRST as usize)..][..4].to_vec();
+
+    let mut bytes = good.clone();
+    for index in crafted::FIRST as usize..total {
+        bytes[header(index)..][..4].copy_from_slice(&name);
+    }
+    let text = error(bytes);
+    assert!(text.starts_with("fixture.o: malformed name of section "), "{text}");
+
+    let symbols = usize::from_le_bytes(*good[header(2) + 24..].first_chunk().expect("an offset"));
+    let mut bytes = good.clone();
+    for index in 1..=COUNT {
+        bytes[symbols + index * 24..][..4].copy_from_slice(&name);
+    }
+    let text = error(bytes);
+    assert!(text.starts_with("fixture.o: malformed name of symbol "), "{text}");
+}
+
+#[test]
+fn many_sections_and_symbols_take_no_longer_than_few() {
+    const COUNT: usize = 20_000;
+    let mut sections = vec![data("", &[0; 8]); COUNT];
+    sections[0].name = ".eh_frame";
+    let absolute = crafted::Symbol { section: 0xfff1, ..crafted::Symbol::default() };
+    let mut bytes = crafted::object(&vec![absolute; 4 * COUNT], &sections);
+    let total = crafted::FIRST as usize + COUNT;
+    let headers = bytes.len() - total * 64;
+    let name = bytes[headers + crafted::FIRST as usize * 64..][..4].to_vec();
+    for header in bytes[headers..].chunks_exact_mut(64).skip(crafted::FIRST as usize) {
+        header[..4].copy_from_slice(&name);
+    }
+    let start = Instant::now();
+    let object = Object::read(bytes);
+    assert!(object.graph.dump(&object.names, false).to_string().starts_with("LinkGraph"));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 /// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.

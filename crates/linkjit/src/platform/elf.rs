@@ -45,6 +45,21 @@ fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
     Ok(graph)
 }
 
+/// Makes an object's pointers to personality functions its own. Compilers emit them for the unwind tables of each object,
+/// as COMDAT groups; one that several objects share would be gone with the first of these that is removed.
+pub(crate) fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) {
+    let groups = graph.dissolve_groups(|signature| names.bytes(signature).starts_with(b"DW.ref."));
+    let Some(mut blocks) = groups.into_iter().map(|group| group.blocks).reduce(|all, more| [all, more].concat()) else {
+        return;
+    };
+    blocks.sort_unstable();
+    for symbol in graph.symbol_ids() {
+        if graph.symbol(symbol).block().is_some_and(|block| blocks.binary_search(&block).is_ok()) {
+            graph.set_visibility(symbol, Linkage::Strong, Scope::Local);
+        }
+    }
+}
+
 /// A hidden weak definition with a block of its own.
 fn define(
     graph: &mut LinkGraph,

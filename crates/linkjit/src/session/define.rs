@@ -15,6 +15,7 @@ use linkjit_link::names::{NameId, NamePool};
 
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// What happens to a definition of the new unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         let id = self.next_unit();
+        platform::elf::own_personality_pointers(&mut graph, names);
         self.yield_groups(dylib, &mut graph)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();

@@ -1,7 +1,7 @@
 //! The session: what is defined where, and who owns it.
 //!
 //! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
-//! initializers) happens outside of it; a second lock makes batches wait for each other.
+//! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod define;
 mod initializing;
@@ -184,6 +184,11 @@ impl ExecutionSession {
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
         &self.shared.options
+    }
+
+    /// Whether both are handles to one session.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The executor.

@@ -42,6 +42,7 @@ impl ResourceTracker {
     /// it, nor pointers that were looked up, nor other threads that have thread-local objects of it to destroy.
     pub unsafe fn remove(&self) -> Result<()> {
         let session = self.dylib.session();
+        let _initializing = session.begin_initializing();
         let _linking = session.begin_linking()?;
         let (allocations, ended, terminators, image) = {
             let mut state = session.state();

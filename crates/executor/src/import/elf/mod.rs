@@ -73,19 +73,10 @@ static IMPORTS: Mutex<Imports> =
 pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
     let mut imports = lock(&IMPORTS);
     let moved_before = imports.moved.len();
-    let mut found = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        found.push(match (imports.current(address), objects::describe(address)) {
-            (new, _) if new != address => Some(Import::Variable(new)),
-            (_, Some(Found::Function)) => Some(Import::Function),
-            (_, Some(Found::Variable(size))) if near.end.0 <= LOW_END => {
-                let old = ExecRange::new(address, size);
-                let new = imports.take(size, alignment(address))?;
-                imports.moved.push(Moved { old, new });
-                Some(Import::Variable(new))
-            }
-            _ => None,
-        });
+    let found = imports.find(near, addresses);
+    if found.is_err() {
+        // Nothing was copied yet.
+        imports.moved.truncate(moved_before);
     }
     if imports.moved.len() > moved_before {
         for moved in &imports.moved[moved_before..] {
@@ -93,7 +84,7 @@ pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Opti
         }
         imports.redirect()?;
     }
-    Ok(found)
+    found
 }
 
 /// Where a variable is now that was, or is, at `address`.
@@ -108,6 +99,24 @@ pub(crate) fn redirect() -> Result<()> {
 }
 
 impl Imports {
+    /// What stands for `addresses`. Lists variables that have to be moved with their new places.
+    fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+        let import = |&address| {
+            Ok(match (self.current(address), objects::describe(address)) {
+                (new, _) if new != address => Some(Import::Variable(new)),
+                (_, Some(Found::Function)) => Some(Import::Function),
+                (_, Some(Found::Variable(size))) if near.end.0 <= LOW_END => {
+                    let old = ExecRange::new(address, size);
+                    let new = self.take(size, alignment(address))?;
+                    self.moved.push(Moved { old, new });
+                    Some(Import::Variable(new))
+                }
+                _ => None,
+            })
+        };
+        addresses.iter().map(import).collect()
+    }
+
     fn current(&self, address: ExecAddr) -> ExecAddr {
         let moved = self.moved.iter().find(|moved| moved.old.contains(address));
         moved.map_or(address, |moved| moved.new.offset(address.0 - moved.old.start.0))

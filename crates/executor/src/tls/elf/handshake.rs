@@ -113,6 +113,9 @@ impl Signal {
         let action = unsafe { action.assume_init_mut() };
         action.sa_sigaction = handler as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        // Another handler must not interrupt ours: if it left by longjmp, we would wait for ours forever.
+        // SAFETY: a set of signals to be filled.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
         let free = (libc::SIGRTMIN()..=libc::SIGRTMAX() - 3).rev().find_map(|number| {
             let mut old = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: asks only; `old` is a place for the answer.

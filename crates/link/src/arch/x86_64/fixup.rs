@@ -184,6 +184,21 @@ fn signed(value: u64, field: &'static str) -> Overflow {
     Overflow { value: i128::from(value.cast_signed()), field }
 }
 
+/// Whether an edge is about the address of its target, or of an entry that holds that.
+fn is_address(edge: &Edge) -> bool {
+    matches!(
+        Kind::from_edge(edge.kind),
+        Some(
+            Kind::Delta32
+                | Kind::Branch32
+                | Kind::Pointer32
+                | Kind::Pointer32Signed
+                | Kind::GotLoad32
+                | Kind::RexGotLoad32
+        )
+    )
+}
+
 #[cold]
 fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, names: &Mutex<NamePool>) -> LinkError {
     let site = graph.site(block, u64::from(edge.offset));
@@ -191,6 +206,11 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, na
     let named = graph.entry_target(edge.target).unwrap_or(edge.target);
     let target = graph.describe_symbol(&names.lock().unwrap_or_else(PoisonError::into_inner), named);
     match *refusal {
+        // A variable's offset in its block was taken for an address. Both are numbers, but they rarely fit.
+        Refusal::Overflow(_) if is_address(edge) && graph.thread_local_address(named).is_some() => {
+            let why = "a thread-local variable, which this code was compiled to find at an address";
+            LinkError::BadRelocation { site, relocation, target, why: why.into() }
+        }
         Refusal::Overflow(Overflow { value, field }) => {
             let remedy = match Kind::from_edge(edge.kind) {
                 Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {

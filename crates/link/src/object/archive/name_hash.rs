@@ -2,43 +2,53 @@
 //!
 //! Names of an index end at a NUL, so whoever hashes one has to find its end first. For the names of C++, of a hundred
 //! bytes on average, either costs about as much as the hash table; together they cost little more than one of them.
+//!
+//! The keys are random in each process: who knew them could write an archive whose names all have one hash, which
+//! would make the merged index a list.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 /// Bytes that are read at a time.
 const STEP: usize = 16;
 
-// Any odd numbers with about half of their bits set; these are digits of pi.
-const KEYS: [u64; 3] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345, 0xa409_3822_299f_31d1];
+/// Odd numbers.
+static KEYS: LazyLock<[u64; 3]> = LazyLock::new(|| {
+    let random = RandomState::new();
+    std::array::from_fn(|index| random.hash_one(index) | 1)
+});
 
 /// Length and hash of the name that begins `tail` and ends at its first NUL; `None` if there is no NUL.
 #[inline]
 pub(super) fn hash_name(tail: &[u8]) -> Option<(usize, u32)> {
+    let keys = &*KEYS;
     let (steps, rest) = tail.as_chunks::<STEP>();
-    let mut hash = KEYS[0];
+    let mut hash = keys[0];
     for (index, step) in steps.iter().enumerate() {
         let word = u128::from_le_bytes(*step);
         if let Some(end) = first_nul(word) {
-            return Some(finish(hash, word, end, index * STEP));
+            return Some(finish(keys, hash, word, end, index * STEP));
         }
-        hash = mix(hash, word);
+        hash = mix(keys, hash, word);
     }
     let mut last = [0xff; STEP];
     last.get_mut(..rest.len())?.copy_from_slice(rest);
     let word = u128::from_le_bytes(last);
-    first_nul(word).map(|end| finish(hash, word, end, steps.len() * STEP))
+    first_nul(word).map(|end| finish(keys, hash, word, end, steps.len() * STEP))
 }
 
 /// The name ends at byte `end` of `word`, which is `before` bytes into it.
 #[inline]
-fn finish(hash: u64, word: u128, end: usize, before: usize) -> (usize, u32) {
+fn finish(keys: &[u64; 3], hash: u64, word: u128, end: usize, before: usize) -> (usize, u32) {
     let length = before + end;
-    let hash = mix(hash, word & ((1 << (8 * end)) - 1));
-    let hash = fold(hash ^ length as u64, KEYS[2]);
+    let hash = mix(keys, hash, word & ((1 << (8 * end)) - 1));
+    let hash = fold(hash ^ length as u64, keys[2]);
     (length, (hash >> 32) as u32)
 }
 
 #[inline]
-fn mix(hash: u64, word: u128) -> u64 {
-    fold(word as u64 ^ hash, (word >> 64) as u64 ^ KEYS[1])
+fn mix(keys: &[u64; 3], hash: u64, word: u128) -> u64 {
+    fold(word as u64 ^ hash, (word >> 64) as u64 ^ keys[1])
 }
 
 /// Position of the first byte that is zero, counted from the low end.

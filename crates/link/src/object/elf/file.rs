@@ -1,6 +1,7 @@
 //! The ELF header and the section headers: what the file is, and where everything in it lies.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -14,6 +15,9 @@ use crate::source::Source;
 const FILE_HEADER_SIZE: usize = 64;
 /// Size of the `Elf64_Shdr` structure.
 const SECTION_HEADER_SIZE: usize = 64;
+/// All names together are at most so many times longer than the file. They share bytes if one is another's tail, or
+/// symbols have one name; but each has a header or a symbol of its own, so without malice they don't get far.
+const NAMES_PER_FILE: usize = 16;
 
 /// An object whose section headers are known to be sound.
 pub(super) struct File<'a> {
@@ -23,6 +27,8 @@ pub(super) struct File<'a> {
     pub(super) bytes: &'a [u8],
     /// All sections, the null section included.
     pub(super) sections: Vec<Section<'a>>,
+    /// How many bytes of names may still be looked up: many could share one of megabytes.
+    names_left: Cell<usize>,
 }
 
 /// A section header, and what it refers to.
@@ -66,7 +72,8 @@ impl<'a> File<'a> {
     /// Checks that `source` is an object that can be linked here, and reads its section headers.
     pub(super) fn parse(source: &'a Source) -> Result<Self> {
         let bytes = source.bytes();
-        let mut file = Self { source, bytes, sections: Vec::new() };
+        let names_left = Cell::new(bytes.len().saturating_mul(NAMES_PER_FILE));
+        let mut file = Self { source, bytes, sections: Vec::new(), names_left };
         if u32::try_from(bytes.len()).is_err() {
             return Err(LinkError::TooLarge { site: file.site(), what: "the file, with 4 GiB or more,".into() });
         }
@@ -125,7 +132,8 @@ impl<'a> File<'a> {
     fn read_section(&self, index: usize, header: &[u8; SECTION_HEADER_SIZE], names: &'a [u8]) -> Result<Section<'a>> {
         // Of the null section nothing but the extended numbers is to be looked at.
         let kind = if index == 0 { elf::SHT_NULL } else { SectionType(u32_at(header, 4)) };
-        let Some(name) = (if kind == elf::SHT_NULL { Some(&b""[..]) } else { string(names, u32_at(header, 0)) }) else {
+        let Some(name) = (if kind == elf::SHT_NULL { Some(&b""[..]) } else { self.name(names, u32_at(header, 0)) })
+        else {
             return Err(self.malformed(format_args!("name of section {index}")));
         };
         let malformed = |what: &str| {
@@ -161,6 +169,14 @@ impl<'a> File<'a> {
         let start = u32::try_from(u64_at(header, 24)).ok()?;
         let end = start.checked_add(u32::try_from(u64_at(header, 32)).ok()?)?;
         Some((start..end, self.bytes.get(start as usize..end as usize)?))
+    }
+
+    /// The name at `offset` of a string table; `None` if it does not end inside, or names are longer than they can be.
+    #[inline]
+    pub(super) fn name<'t>(&self, table: &'t [u8], offset: u32) -> Option<&'t [u8]> {
+        let name = string(table, offset)?;
+        self.names_left.set(self.names_left.get().checked_sub(name.len())?);
+        Some(name)
     }
 
     /// The sections with their numbers.
@@ -254,7 +270,7 @@ fn machine_name(machine: u16) -> Option<&'static str> {
 }
 
 /// The string at `offset` of a string table; `None` if it does not end inside.
-pub(super) fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
+fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
     let rest = table.get(offset as usize..)?;
     rest.get(..terminator(rest)?)
 }

@@ -41,9 +41,7 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     symbols::read(&file, &table, &blocks, &mut graph, names)?;
     relocations::read(&file, &table, &blocks, &mut graph)?;
     groups::read(&file, &table, &blocks, &mut graph, names)?;
-    for block in blocks.unwind() {
-        eh_frame::split(&mut graph, block)?;
-    }
+    eh_frame::split(&mut graph, blocks.unwind())?;
     for (index, section) in file.numbered().filter(|(_, section)| section.size != 0) {
         if let (Some(order), Some(block)) = (initializers::order_of_code(section.name), blocks.of(index)) {
             init_code::wrap(&mut graph, block, order)?;

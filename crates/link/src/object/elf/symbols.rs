@@ -4,7 +4,7 @@ use linkjit_address::ExecAddr;
 use object::elf;
 use object::elf::{SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
 
-use super::file::{File, Section, field, string, u16_at, u32_at, u64_at};
+use super::file::{File, Section, field, u16_at, u32_at, u64_at};
 use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
 use crate::graph::{
@@ -107,7 +107,7 @@ impl<'a> SymbolTable<'a> {
     /// or it has neither.
     pub(super) fn name_or_section(&self, file: &File<'a>, index: u32) -> Option<&'a [u8]> {
         let entry = Entry::parse(self.entries.get(index as usize)?);
-        let name = string(self.strings, entry.name)?;
+        let name = file.name(self.strings, entry.name)?;
         if name.is_empty() && entry.kind == elf::STT_SECTION {
             return Some(file.section(self.section_of(index as usize, &entry)?)?.name);
         }
@@ -156,7 +156,7 @@ struct Reader<'a, 'f> {
 
 impl Reader<'_, '_> {
     fn symbol(&mut self, index: usize, entry: &Entry) -> Result<Symbol> {
-        let Some(name) = string(self.table.strings, entry.name) else {
+        let Some(name) = self.file.name(self.table.strings, entry.name) else {
             return Err(self.file.malformed(format_args!("name of symbol {index}")));
         };
         if entry.kind == elf::STT_FILE {
