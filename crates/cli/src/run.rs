@@ -143,9 +143,7 @@ impl Loader<'_> {
                 Item::Dylib(name) => self.enter(name),
                 Item::Library(name) => self.search.library(name).and_then(|path| self.add_file(&path, 0)),
                 Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
-                    Some(compiled) => {
-                        compiled.map_err(Failure::from).and_then(|source| self.add_object(&source))
-                    }
+                    Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
                     None => Ok(()),
                 },
                 Item::Input(path) => self.add_file(path, 0),

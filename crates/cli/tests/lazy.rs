@@ -1,6 +1,12 @@
 //! `linkjit run --lazy`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations, dead_code, reason = "tests are nobody's interface")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    dead_code,
+    reason = "tests are nobody's interface"
+)]
 
 mod support;
 
@@ -68,7 +74,10 @@ fn machine(fixtures: &Fixtures) {
 fn programs_of_several_objects_run_as_ever() {
     let fixtures = Fixtures::new("lazy_machine");
     machine(&fixtures);
-    for order in [["main.o", "ops.o", "arithmetic.o", "print.o", "fail.o"], ["fail.o", "print.o", "arithmetic.o", "ops.o", "main.o"]] {
+    for order in [
+        ["main.o", "ops.o", "arithmetic.o", "print.o", "fail.o"],
+        ["fail.o", "print.o", "arithmetic.o", "ops.o", "main.o"],
+    ] {
         for (program, code, out) in [("23+4*p", 7, "20\n"), ("12+p90/34*p", 8, "3\nzero\n12\n"), ("1", 8, "")] {
             let outcome = check_same(&fixtures, &[&order[..], &["--", program]].concat());
             assert_eq!((outcome.code, &*outcome.out), (Some(code), out));

@@ -8,8 +8,8 @@ use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, Placement, PointerArray,
-    ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window,
-    WindowId, call, import, init, os, reentry, tls,
+    ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId,
+    TlsRequest, Window, WindowId, call, import, init, os, reentry, tls,
 };
 
 /// The executor of the process we are in.

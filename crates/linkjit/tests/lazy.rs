@@ -152,7 +152,10 @@ fn mask_registers_and_registers_beyond_the_arguments_are_kept() {
     // What no convention of C passes, others may: r11 and, with AVX-512, k1 and zmm31.
     let vectors = is_x86_feature_detected!("avx512f");
     let (set, get) = if vectors {
-        ("kmovw %edi, %k1\n vpbroadcastd %edi, %zmm31", "kmovw %k1, %ecx\n add %ecx, %eax\n vmovd %xmm31, %ecx\n add %ecx, %eax")
+        (
+            "kmovw %edi, %k1\n vpbroadcastd %edi, %zmm31",
+            "kmovw %k1, %ecx\n add %ecx, %eax\n vmovd %xmm31, %ecx\n add %ecx, %eax",
+        )
     } else {
         ("nop", "lea (%rax,%rdi,2), %eax")
     };
@@ -178,7 +181,12 @@ fn the_static_chain_of_a_nested_function_and_errno_are_kept() {
         "int check(int n) { errno = 41; return f(n) == 42; }",
     );
     let jit = Jit::host().unwrap();
-    add_lazy(&jit, "callee.o", "-x assembler", ".globl chained\n.type chained, @function\nchained: mov (%r10), %eax\n ret\n");
+    add_lazy(
+        &jit,
+        "callee.o",
+        "-x assembler",
+        ".globl chained\n.type chained, @function\nchained: mov (%r10), %eax\n ret\n",
+    );
     let source = "int check(int n) { int r, *chain = &n;
         __asm__(\"mov %1, %%r10; sub $128, %%rsp; call chained@PLT; add $128, %%rsp\" : \"=a\"(r) : \"r\"(chain) : \"r10\", \"memory\", \"cc\");
         return r; }";
@@ -287,7 +295,12 @@ fn what_cannot_be_linked_goes_to_the_handler_and_is_tried_again() {
         int bad(int n) { return missing1() + missing2() + n; }";
     add_lazy(&jit, "bad.o", "-O1 -fPIC -ffunction-sections", source);
     jit.main().lazy_reexports(jit.process(), &[("here", "nowhere")]).unwrap();
-    add(&jit, "caller.o", "-O1 -fPIC", "int bad(int), here(int), good(int); int check(int n) { return bad(n) + here(n) + good(n); }");
+    add(
+        &jit,
+        "caller.o",
+        "-O1 -fPIC",
+        "int bad(int), here(int), good(int); int check(int n) { return bad(n) + here(n) + good(n); }",
+    );
     assert_eq!(call(&jit, "check", 5), -5);
     let missing = ["missing1", "missing2"].map(String::from).to_vec();
     assert_eq!(*failures.lock().unwrap(), [("bad".into(), missing), ("here".into(), vec!["nowhere".into()])]);
@@ -362,7 +375,12 @@ fn a_redirected_function_changes_under_a_thread_that_calls_it() {
     add(&jit, "implementations.o", "-O1 -fPIC", source);
     let [first, second] = ["first", "second"].map(|name| jit.lookup(name).unwrap());
     let symbol = jit.main().define_redirectable("f", first).unwrap();
-    add(&jit, "caller.o", "-O1 -fPIC", "int f(int); int check(int n) { return f(n); } int (*pointer(int n))(int) { return f; }");
+    add(
+        &jit,
+        "caller.o",
+        "-O1 -fPIC",
+        "int f(int); int check(int n) { return f(n); } int (*pointer(int n))(int) { return f; }",
+    );
     let check = function(&jit, "check");
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let thread = std::thread::spawn({
@@ -438,7 +456,12 @@ fn a_lazy_function_has_one_address() {
 #[test]
 fn an_object_is_linked_and_initialized_when_a_function_of_it_is_called() {
     let jit = Jit::host().unwrap();
-    add(&jit, "log.o", "-O1 -fPIC", "int count, order[9]; void log_it(int n) { order[count++] = n; } int logged(int n) { return n < count ? order[n] : 0; }");
+    add(
+        &jit,
+        "log.o",
+        "-O1 -fPIC",
+        "int count, order[9]; void log_it(int n) { order[count++] = n; } int logged(int n) { return n < count ? order[n] : 0; }",
+    );
     let lazy = |n: u32| {
         format!(
             "void log_it(int); static int base;
@@ -510,8 +533,11 @@ fn definitions_of_lazy_objects_compete_as_those_of_others() {
 #[test]
 fn cycles_of_adding_calling_and_removing_leave_nothing() {
     let jit = Jit::host().unwrap();
-    let object = compile("-O1 -fPIC", "static int started; __attribute__((constructor)) static void start(void) { started = 1; }
-        int f(int n) { return n + started; } int g(int n) { return f(n); }");
+    let object = compile(
+        "-O1 -fPIC",
+        "static int started; __attribute__((constructor)) static void start(void) { started = 1; }
+        int f(int n) { return n + started; } int g(int n) { return f(n); }",
+    );
     for round in 0..500 {
         let tracker = jit.create_tracker().unwrap();
         jit.main().add_lazy_object_to(&tracker, &Source::new("f.o", object.clone())).unwrap();
@@ -553,7 +579,12 @@ fn functions_are_compiled_when_they_are_first_called() {
     let generator = Arc::new(CompilesOnDemand::default());
     compiled.add_generator(generator.clone()).unwrap();
     jit.main().lazy_reexports(&compiled, &[("one", "plus_1"), ("two", "plus_2"), ("three", "plus_3")]).unwrap();
-    add(&jit, "caller.o", "-O1 -fPIC", "int one(int), two(int), three(int); int check(int n) { return n == 1 ? one(n) : n == 2 ? two(n) : three(n); }");
+    add(
+        &jit,
+        "caller.o",
+        "-O1 -fPIC",
+        "int one(int), two(int), three(int); int check(int n) { return n == 1 ? one(n) : n == 2 ? two(n) : three(n); }",
+    );
     function(&jit, "check");
     assert!(generator.0.lock().unwrap().is_empty());
     assert_eq!(call(&jit, "check", 2), 4);

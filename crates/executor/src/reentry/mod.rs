@@ -68,7 +68,9 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     // Both were 32 bits wide before they were pushed.
     let resolver = lock(&OPEN).resolvers.get(&ReentryId(reentry as u32)).cloned();
     let Some(resolver) = resolver else {
-        fail("a function was called that was to be linked on its first call, but the session that would link it is gone")
+        fail(
+            "a function was called that was to be linked on its first call, but the session that would link it is gone",
+        )
     };
     let target = resolver(trampoline as u32);
     if target.is_null() {

@@ -13,5 +13,5 @@ mod stubs;
 mod trampolines;
 
 pub use redirection::RedirectableSymbol;
-pub(crate) use trampolines::{LazyFunctions, Reentry};
 pub use trampolines::{LazyFailure, LazyFailureHandler};
+pub(crate) use trampolines::{LazyFunctions, Reentry};

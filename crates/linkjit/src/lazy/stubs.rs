@@ -86,8 +86,7 @@ impl Stubs {
         let (block, trampoline) = self.add_block(self.trampolines, &code, 4)?;
         let routine = Symbol { definition: Definition::Absolute(entrance.routine), ..Symbol::anonymous(block, 0, 0) };
         let routine = self.graph.add_symbol(routine)?;
-        self.graph
-            .add_edge(block, Edge { offset: 12, kind: Kind::GotDelta32.edge(), target: routine, addend: -4 })?;
+        self.graph.add_edge(block, Edge { offset: 12, kind: Kind::GotDelta32.edge(), target: routine, addend: -4 })?;
         self.graph.add_edge(slot, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: trampoline, addend: 0 })?;
         Ok(slot_name)
     }
@@ -101,8 +100,7 @@ impl Stubs {
         let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
         let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
         self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
-        self.graph
-            .add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
+        self.graph.add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
         self.graph.add_dependent(slot_block, stub_block);
         Ok((slot_block, slot_name))
     }
