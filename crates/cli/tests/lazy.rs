@@ -130,3 +130,22 @@ fn an_entry_that_is_missing_is_said_before_anything_runs() {
     assert!(outcome.headline().starts_with("linkjit: error: no entry point: 'main' is not defined"), "{}", outcome.err);
     assert_eq!(fixtures.linkjit(&["run", "--lazy", "--entry", "other", "a.o"]).code, Some(4));
 }
+
+#[test]
+fn destructors_that_were_never_called_are_linked_when_the_program_ends() {
+    let fixtures = Fixtures::new("lazy_destructors");
+    fixtures.cpp(
+        "log.o",
+        "#include <cstdio>
+         struct Log { Log(); ~Log(); void say(const char *); };
+         Log::Log() { std::puts(\"open\"); } Log::~Log() { std::puts(\"close\"); } void Log::say(const char *s) { std::puts(s); }
+         Log log_file; Log &get() { return log_file; }",
+    );
+    fixtures.cpp(
+        "main.o",
+        "struct Log { Log(); ~Log(); void say(const char *); }; Log &get();
+         int main(int argc, char **argv) { get().say(\"main\"); return 3; }",
+    );
+    let outcome = check_same(&fixtures, &["main.o", "log.o"]);
+    assert_eq!((outcome.code, &*outcome.out), (Some(3), "open\nmain\nclose\n"));
+}

@@ -353,11 +353,13 @@ impl JitDylib {
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
         let _initializing = self.session.begin_initializing();
-        let _linking = self.session.begin_linking()?;
+        let linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         let executor = self.session.executor();
+        let lent = self.session.lend_linking(&linking);
         // SAFETY: its code is still there; the caller vouches for the rest.
         unsafe { executor.close_image(image)? };
+        drop(lent);
         let (dylib, allocations) = self.session.state().take_dylib(self.id)?;
         for allocation in allocations.iter().rev() {
             executor.deallocate(allocation.id)?;

@@ -608,19 +608,49 @@ fn lazy_reexports_are_all_defined_or_none() {
     assert_eq!(other.lookup(&["absolute"]).unwrap(), [address]);
 }
 
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn ended(n: c_int) {
+    ENDED.fetch_add(n as usize, Ordering::SeqCst);
+}
+
 #[test]
-fn a_lazy_call_may_come_from_an_initializer_and_from_a_terminator() {
-    let jit = Jit::host().unwrap();
-    let lazy = "int total; int bump(int n) { return total += n; } int twice(int n) { return bump(n) + bump(n); }";
-    add_lazy(&jit, "lazy.o", "-O1 -fPIC", lazy);
-    let eager = "int bump(int); int twice(int); extern int total;
-        __attribute__((constructor)) static void start(void) { bump(5); }
-        __attribute__((destructor)) static void end(void) { bump(7); }
-        int check(int n) { return total + n; }";
-    add(&jit, "eager.o", "-O1 -fPIC", eager);
-    assert_eq!(call(&jit, "check", 0), 5);
-    // SAFETY: nobody is in it, nor will be.
-    unsafe { jit.close() }.unwrap();
+fn a_lazy_call_may_come_from_an_initializer_and_from_what_is_called_in_the_end() {
+    for close in [true, false] {
+        let jit = Jit::host().unwrap();
+        ENDED.store(0, Ordering::SeqCst);
+        jit.define_absolute("ended", ended as *const ()).unwrap();
+        let tracker = jit.create_tracker().unwrap();
+        let add_to = |name: &str, source: &str| {
+            let object = compile("-x c++ -O1 -fPIC", source);
+            jit.main().add_lazy_object_to(&tracker, &Source::new(name, object)).unwrap();
+        };
+        // The destructor is a function of its own, whose address is given to __cxa_atexit; it calls what was never called,
+        // in an object whose own destructor is registered only then.
+        add_to("early.o", "extern \"C\" int bump(int n) { static int total; return total += n; }");
+        add_to(
+            "last.o",
+            "extern \"C\" void ended(int);
+            struct Last { int n; Last(); ~Last(); }; Last::Last() : n(100) {} Last::~Last() { ended(n); }
+            static Last last;
+            extern \"C\" int never_called_before(int n) { return last.n + n; }",
+        );
+        add_to("eager.o", "extern \"C\" { void ended(int); int bump(int), never_called_before(int); }
+            struct First { First(); ~First(); }; First::First() { bump(5); } First::~First() { ended(never_called_before(bump(1))); }
+            static First first;
+            __attribute__((destructor)) static void end() { ended(1000); }
+            extern \"C\" int check(int n) { return bump(n); }");
+        assert_eq!(call(&jit, "check", 2), 7);
+        if close {
+            // SAFETY: nobody is in it, nor will be.
+            unsafe { jit.close() }.unwrap();
+        } else {
+            // SAFETY: as above.
+            unsafe { tracker.remove() }.unwrap();
+            assert!(matches!(jit.lookup("check").unwrap_err(), Error::Undefined { .. }));
+        }
+        assert_eq!(ENDED.load(Ordering::SeqCst), 108 + 100 + 1000, "close: {close}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(crate) use state::{
 pub use tracker::ResourceTracker;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -107,6 +108,8 @@ struct Shared {
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: OwnedLock,
+    /// Whoever holds it is in no batch and lets its thread link. Only that thread reads and writes this.
+    lent: AtomicBool,
     /// Held while initializers run for a lookup. They may look up names themselves, on their thread.
     initializing: OwnedLock,
     /// Told when initializers have been run.
@@ -137,6 +140,7 @@ impl ExecutionSession {
                 passes: Mutex::default(),
                 state: Mutex::default(),
                 linking: OwnedLock::default(),
+                lent: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
@@ -223,14 +227,50 @@ impl ExecutionSession {
     }
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
-    pub(crate) fn begin_linking(&self) -> Result<Owned<'_>> {
-        self.shared.linking.acquire().ok_or(Error::Reentrant)
+    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
+        match self.shared.linking.acquire() {
+            Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
+            None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
+            None => Err(Error::Reentrant),
+        }
+    }
+
+    /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
+    pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
+        self.shared.lent.store(true, Ordering::Relaxed);
+        Lent(self)
     }
 
     /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
     /// thread that does.
     pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
         self.shared.initializing.acquire()
+    }
+}
+
+/// The right to link.
+#[derive(Debug)]
+pub(crate) struct Linking<'a> {
+    session: &'a ExecutionSession,
+    /// `None`: it was lent by a teardown on this thread.
+    owned: Option<Owned<'a>>,
+}
+
+impl Drop for Linking<'_> {
+    fn drop(&mut self) {
+        if self.owned.is_none() {
+            self.session.shared.lent.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The right to link, lent to what is called on this thread.
+#[derive(Debug)]
+pub(crate) struct Lent<'a>(&'a ExecutionSession);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.shared.lent.store(false, Ordering::Relaxed);
     }
 }
 
