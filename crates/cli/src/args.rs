@@ -33,6 +33,10 @@ JITDylibs are to linked code what shared libraries are to a process. Inputs go i
 ones in the order in which they first appear, then the process. A named one searches itself, then the
 process, then 'main'.
 
+With --lazy, objects and sources are linked function by function, each when it is first called; the
+one that defines the entry is linked at once. The initializers of an object run when something of it
+is first linked. A call of what can't be linked ends the program with exit code 1.
+
 The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
 --time and --stats report when main has returned: a program that calls exit() itself ends without.
 
@@ -87,6 +91,9 @@ struct RunArgs {
     /// Put the inputs and -l that follow into the JITDylib NAME
     #[arg(long = "jd", value_name = "NAME")]
     dylibs: Vec<String>,
+    /// Link each function of the objects and sources when it is first called
+    #[arg(long)]
+    lazy: bool,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
     time: bool,
@@ -126,6 +133,8 @@ pub(crate) struct RunOptions {
     pub(crate) directories: Vec<PathBuf>,
     /// `argv`: the first input, then the user's arguments.
     pub(crate) arguments: Vec<String>,
+    /// Functions are linked when they are first called.
+    pub(crate) lazy: bool,
     pub(crate) time: bool,
     pub(crate) stats: bool,
 }
@@ -216,6 +225,7 @@ impl RunArgs {
             entry: self.entry,
             directories: self.directories,
             arguments: program.into_iter().chain(self.arguments).collect(),
+            lazy: self.lazy,
             time: self.time,
             stats: self.stats,
         }

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use linkjit::link::names::NamePool;
+use linkjit::link::object;
 use linkjit::link::source::Source;
-use linkjit::{Compiler, Jit, JitDylib, MatchScope, SystemCompiler};
+use linkjit::{Compiler, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
 
 use crate::args::{Item, RunOptions};
 use crate::inputs::{self, Kind};
@@ -37,8 +39,17 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
 
     let reading = Instant::now();
-    let mut loader =
-        Loader { jit: &jit, search: Search::new(&options.directories), target: jit.main().clone(), named: vec![] };
+    if options.lazy {
+        let reporter = *reporter;
+        jit.session().set_lazy_failure_handler(Arc::new(move |failure| end(failure, &reporter)));
+    }
+    let mut loader = Loader {
+        jit: &jit,
+        search: Search::new(&options.directories),
+        eager: options.lazy.then_some(&options.entry),
+        target: jit.main().clone(),
+        named: vec![],
+    };
     loader.add_all(options, sources, &mut progress)?;
     times.read = reading.elapsed();
     drop(progress);
@@ -61,6 +72,13 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         reporter.statistics(&statistics);
     }
     Ok(code)
+}
+
+/// Ends a program that has called what can't be linked: nothing could be done in its place.
+fn end(failure: &LazyFailure, reporter: &Reporter) -> ! {
+    reporter.failures(&[Failure::Jit(failure.error.clone())]);
+    // As `exit` would: what the program has printed is not lost.
+    std::process::exit(crate::FAILURE)
 }
 
 /// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs.
@@ -106,6 +124,8 @@ fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::R
 struct Loader<'a> {
     jit: &'a Jit,
     search: Search,
+    /// With `--lazy`: the entry. The object that defines it is linked at once.
+    eager: Option<&'a String>,
     /// The JITDylib that inputs go into.
     target: JitDylib,
     /// Those that `--jd` has created.
@@ -127,9 +147,7 @@ impl Loader<'_> {
                 Item::Dylib(name) => self.enter(name),
                 Item::Library(name) => self.search.library(name).and_then(|path| self.add_file(&path, 0)),
                 Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
-                    Some(compiled) => {
-                        compiled.and_then(|source| self.target.add_object(&source)).map_err(Failure::from)
-                    }
+                    Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
                     None => Ok(()),
                 },
                 Item::Input(path) => self.add_file(path, 0),
@@ -167,11 +185,20 @@ impl Loader<'_> {
         main.set_link_order(&others)
     }
 
+    /// Adds an object, as lazily as is asked for.
+    fn add_object(&self, source: &Source) -> Result<(), Failure> {
+        match self.eager {
+            Some(entry) if !defines(source, entry)? => self.target.add_lazy_object(source)?,
+            _ => self.target.add_object(source)?,
+        }
+        Ok(())
+    }
+
     /// Adds a file that is no source; `depth` scripts led to it.
     fn add_file(&self, path: &Path, depth: usize) -> Result<(), Failure> {
         let source = inputs::read(path)?;
         match Kind::of(source.bytes()) {
-            Kind::Object => self.target.add_object(&source)?,
+            Kind::Object => self.add_object(&source)?,
             Kind::Archive => self.target.add_archive(path)?,
             Kind::SharedLibrary => self.target.add_library(inputs::for_loader(path))?,
             Kind::Script => return self.add_script(path, &source, depth),
@@ -185,7 +212,7 @@ impl Loader<'_> {
         let named = match script::parse(&text) {
             Ok(Some(named)) => named,
             // The reader of objects knows best what to say about it.
-            Ok(None) => return Ok(self.target.add_object(source)?),
+            Ok(None) => return self.add_object(source),
             Err(error) => return Err(failure(error.line, error.what)),
         };
         if depth == SCRIPT_DEPTH {
@@ -201,4 +228,13 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an object defines a name for others.
+fn defines(source: &Source, name: &str) -> Result<bool, Failure> {
+    let mut names = NamePool::default();
+    let graph = object::read(source, &mut names)?;
+    let wanted = names.find(name.as_bytes());
+    let mut definitions = graph.symbols().iter().filter(|symbol| !symbol.is_external());
+    Ok(wanted.is_some() && definitions.any(|symbol| symbol.shared_name() == wanted))
 }

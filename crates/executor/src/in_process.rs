@@ -8,8 +8,8 @@ use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, Placement, PointerArray,
-    Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window,
-    WindowId, call, import, init, os, tls,
+    ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId,
+    TlsRequest, Window, WindowId, call, import, init, os, reentry, tls,
 };
 
 /// The executor of the process we are in.
@@ -123,11 +123,24 @@ impl Executor for InProcess {
         Ok(imports)
     }
 
+    fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId> {
+        reentry::open(resolve)
+    }
+
+    fn close_reentry(&self, reentry: ReentryId) -> Result<()> {
+        reentry::close(reentry)
+    }
+
+    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()> {
+        self.memory.redirect(slot, to)
+    }
+
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
         let address = match function {
             RuntimeFunction::CxaAtexit => init::cxa_atexit as *const () as u64,
             RuntimeFunction::CxaFinalize => init::cxa_finalize as *const () as u64,
             RuntimeFunction::CxaAtQuickExit => init::cxa_at_quick_exit as *const () as u64,
+            RuntimeFunction::Reenter => return reentry::routine(),
             _ => return tls::runtime_function(function),
         };
         Some(ExecAddr(address))

@@ -21,6 +21,7 @@ mod memory;
 mod os;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod outermost;
+mod reentry;
 mod symbols;
 mod tls;
 mod unwind;
@@ -30,7 +31,7 @@ pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses: all memory of a JITDylib is within one, so that 32-bit displacements reach.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -47,6 +48,13 @@ pub struct TlsId(pub u32);
 /// A finalized allocation: to be given back with [`Executor::deallocate`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AllocationId(pub u64);
+
+/// Who is asked when trampolines are called; see [`Executor::open_reentry`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReentryId(pub u32);
+
+/// Tells where the call of a trampoline goes on, by the trampoline's number.
+pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -227,6 +235,8 @@ pub enum RuntimeFunction {
     CxaThreadAtexit,
     /// `__cxa_at_quick_exit(function, dso_handle)`.
     CxaAtQuickExit,
+    /// What trampolines jump to, when they have pushed their number and then that of their [`ReentryId`].
+    Reenter,
 }
 
 /// The interface to the process that runs the linked code.
@@ -350,6 +360,27 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If there is no low memory left, or the system does not let a slot be changed.
     fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>>;
+
+    /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the calling
+    /// thread, on any number of threads at once, without any lock of the executor's. The call goes on at the address that
+    /// it returns, with all arguments; a null address ends the process.
+    ///
+    /// # Errors
+    /// If there have been too many.
+    fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId>;
+
+    /// Forgets whom to ask. Trampolines that are called nevertheless end the process.
+    ///
+    /// # Errors
+    /// If it is not open.
+    fn close_reentry(&self, reentry: ReentryId) -> Result<()>;
+
+    /// Makes jumps through `slot` go to `to`, from one instruction to the next: threads that are jumping just now go to
+    /// one or the other.
+    ///
+    /// # Errors
+    /// If the slot is no aligned word of a finalized writable segment, or `to` is null.
+    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;

@@ -319,10 +319,18 @@ impl JitDylib {
     }
 
     fn run_initializers(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing();
+        let initializing = self.session.begin_initializing();
+        self.run_pending_initializers()?;
+        drop(initializing);
+        self.session.wait_for_initializers(|_| true);
+        Ok(())
+    }
+
+    /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
+    pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let order = self.session.state().dependency_order(self.id);
         for id in order {
-            let (image, initializers, terminators) = {
+            let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();
                 let Ok(dylib) = state.dylib_mut(id) else { continue };
                 if dylib.pending_initializers.is_empty() && dylib.pending_terminators.is_empty() {
@@ -334,8 +342,9 @@ impl JitDylib {
                 let mut ends = std::mem::take(&mut dylib.pending_terminators);
                 ends.sort_by_key(|run| (run.order, run.unit));
                 dylib.terminators.append(&mut ends);
-                let arrays: Vec<_> = runs.into_iter().map(|run| run.array).collect();
-                (dylib.image, arrays, dylib.terminator_arrays())
+                let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
+                let (image, terminators) = (dylib.image, dylib.terminator_arrays());
+                (image, arrays, terminators, self.session.mark_initializing(&mut state, &runs))
             };
             // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.
             unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };
@@ -352,11 +361,13 @@ impl JitDylib {
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
         let _initializing = self.session.begin_initializing();
-        let _linking = self.session.begin_linking()?;
+        let linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         let executor = self.session.executor();
+        let lent = self.session.lend_linking(&linking);
         // SAFETY: its code is still there; the caller vouches for the rest.
         unsafe { executor.close_image(image)? };
+        drop(lent);
         let (dylib, allocations) = self.session.state().take_dylib(self.id)?;
         for allocation in allocations.iter().rev() {
             executor.deallocate(allocation.id)?;

@@ -24,6 +24,7 @@ mod error;
 mod generators;
 mod jit;
 mod jitdylib;
+mod lazy;
 mod names;
 mod platform;
 mod session;
@@ -33,6 +34,7 @@ pub use error::{Error, Result, UndefinedSymbol};
 pub use generators::{DefinitionGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
+pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
 pub use names::demangle;
 pub use session::{BatchTimes, ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 

@@ -124,6 +124,26 @@ impl Memory {
         Ok(())
     }
 
+    /// Makes jumps through a word of writable data go to `to`.
+    pub(crate) fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()> {
+        if to.is_null() {
+            return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
+        }
+        let tables = lock(&self.tables);
+        let word = ExecRange { start: slot, end: slot.offset(8) };
+        let is_ours =
+            tables.allocations.values().any(|finalized| finalized.memory.contain(word, &[Protection::ReadWrite]));
+        if !is_ours || !slot.0.is_multiple_of(8) {
+            return Err(ExecutorError::NoSuch { what: "word of writable data" });
+        }
+        // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through it
+        // reads it at once.
+        let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
+        // What is at `to` was written before.
+        slot.store(to.0, Ordering::Release);
+        Ok(())
+    }
+
     fn insert(&self, finalized: Finalized) -> Result<AllocationId> {
         let mut tables = lock(&self.tables);
         if !tables.windows.contains_key(&finalized.memory.window.id) {

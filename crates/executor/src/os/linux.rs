@@ -196,6 +196,24 @@ pub(crate) fn environment() -> *mut *mut c_char {
     variable.load(Ordering::Relaxed)
 }
 
+/// The calling thread's `errno`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn errno() -> c_int {
+    // SAFETY: takes nothing.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the thread's own variable.
+    unsafe { place.read() }
+}
+
+/// Sets the calling thread's `errno`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: takes nothing.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the thread's own variable.
+    unsafe { place.write(value) };
+}
+
 /// Has `function` called when the process exits.
 pub(crate) fn at_exit(function: extern "C" fn()) {
     // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.

@@ -38,7 +38,12 @@ impl DylibState {
 
 impl State {
     /// The address of a name that is linked and that no generator could define in a JITDylib that is searched before.
-    pub(super) fn find_linked(&self, mut dylib: DylibId, mut name: NameId) -> Option<Address> {
+    pub(super) fn find_linked(&self, dylib: DylibId, name: NameId) -> Option<Address> {
+        self.find_entry(dylib, name)?.address
+    }
+
+    /// The definition of a name that no generator could define in a JITDylib that is searched before, aliases followed.
+    pub(crate) fn find_entry(&self, mut dylib: DylibId, mut name: NameId) -> Option<&Entry> {
         for _ in 0..SHORT_ALIAS_CHAIN {
             let mut order = self.dylib(dylib).ok()?.link_order.iter();
             let entry = order.find_map(|&(searched, scope)| {
@@ -51,7 +56,7 @@ impl State {
             })??;
             match entry.by {
                 DefinedBy::Alias(of, target) => (dylib, name) = (of, target),
-                _ => return entry.address,
+                _ => return Some(entry),
             }
         }
         None

@@ -270,9 +270,17 @@ impl State {
     /// Removes what was pulled for a batch, and gives what it had replaced its names back. `rebound` are definitions of
     /// the batch's own units that it had replaced.
     pub(crate) fn forget_pulled(&mut self, rebound: &[(UnitId, SymbolId, Symbol)]) {
-        let pulled = std::mem::take(&mut self.pulled);
-        self.remove_units(&pulled);
-        for replaced in std::mem::take(&mut self.replaced).into_iter().rev() {
+        let (pulled, replaced) = (std::mem::take(&mut self.pulled), std::mem::take(&mut self.replaced));
+        self.forget(&pulled, replaced);
+        for (unit, id, symbol) in rebound.iter().rev() {
+            self.restore_symbol(*unit, *id, symbol);
+        }
+    }
+
+    /// Removes units as if they had never been added; gives what they had replaced its names back.
+    pub(crate) fn forget(&mut self, units: &[UnitId], replaced: Vec<Replaced>) {
+        self.remove_units(units);
+        for replaced in replaced.into_iter().rev() {
             if let (DefinedBy::Unit(unit, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
                 self.restore_symbol(unit, id, symbol);
             }
@@ -285,9 +293,6 @@ impl State {
                 // Somebody else took the name meanwhile.
                 Some(_) => {}
             }
-        }
-        for (unit, id, symbol) in rebound.iter().rev() {
-            self.restore_symbol(*unit, *id, symbol);
         }
     }
 
@@ -334,6 +339,7 @@ impl State {
     /// Forgets units: their names, groups and pending initializers. The memory is the caller's business.
     pub(crate) fn remove_units(&mut self, remove: &[UnitId]) {
         for id in remove {
+            self.lazy.forget(*id);
             let Some(unit) = self.units.remove(id) else { continue };
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {

@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod define;
+mod initializing;
 mod state;
 mod tracker;
 
@@ -13,7 +14,8 @@ pub(crate) use state::{
 pub use tracker::ResourceTracker;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use linkjit_link::tls::TlsAddress;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::lazy::Reentry;
 use crate::platform;
 
 /// How much of an object is linked when something of it is wanted.
@@ -105,8 +108,24 @@ struct Shared {
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: OwnedLock,
-    /// Held while initializers run. They may look up names themselves, on their thread.
+    /// Whoever holds it is in no batch and lets its thread link. Only that thread reads and writes this.
+    lent: AtomicBool,
+    /// Held while initializers run for a lookup. They may look up names themselves, on their thread.
     initializing: OwnedLock,
+    /// Told when initializers have been run.
+    initialized: Condvar,
+    reentry: Reentry,
+}
+
+/// A handle that does not keep the session.
+#[derive(Debug)]
+pub(crate) struct WeakSession(Weak<Shared>);
+
+impl WeakSession {
+    /// The session, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<ExecutionSession> {
+        Some(ExecutionSession { shared: self.0.upgrade()? })
+    }
 }
 
 impl ExecutionSession {
@@ -121,7 +140,10 @@ impl ExecutionSession {
                 passes: Mutex::default(),
                 state: Mutex::default(),
                 linking: OwnedLock::default(),
+                lent: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
+                initialized: Condvar::new(),
+                reentry: Reentry::default(),
             }),
         }
     }
@@ -179,6 +201,16 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
+    /// A handle that does not keep it.
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.shared))
+    }
+
+    /// What links functions when they are called.
+    pub(crate) fn reentry(&self) -> &Reentry {
+        &self.shared.reentry
+    }
+
     /// The pool of names, locked.
     pub(crate) fn names(&self) -> MutexGuard<'_, NamePool> {
         lock(&self.shared.names)
@@ -195,14 +227,50 @@ impl ExecutionSession {
     }
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
-    pub(crate) fn begin_linking(&self) -> Result<Owned<'_>> {
-        self.shared.linking.acquire().ok_or(Error::Reentrant)
+    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
+        match self.shared.linking.acquire() {
+            Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
+            None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
+            None => Err(Error::Reentrant),
+        }
+    }
+
+    /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
+    pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
+        self.shared.lent.store(true, Ordering::Relaxed);
+        Lent(self)
     }
 
     /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
     /// thread that does.
     pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
         self.shared.initializing.acquire()
+    }
+}
+
+/// The right to link.
+#[derive(Debug)]
+pub(crate) struct Linking<'a> {
+    session: &'a ExecutionSession,
+    /// `None`: it was lent by a teardown on this thread.
+    owned: Option<Owned<'a>>,
+}
+
+impl Drop for Linking<'_> {
+    fn drop(&mut self) {
+        if self.owned.is_none() {
+            self.session.shared.lent.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The right to link, lent to what is called on this thread.
+#[derive(Debug)]
+pub(crate) struct Lent<'a>(&'a ExecutionSession);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.shared.lent.store(false, Ordering::Relaxed);
     }
 }
 
@@ -241,6 +309,7 @@ impl Drop for Owned<'_> {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Dylibs that nobody closed: their code may still be used by threads and `atexit` handlers of the process, so
         // the executor keeps their memory; it runs their terminators when the process exits.

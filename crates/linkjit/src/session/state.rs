@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::thread::ThreadId;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -16,6 +17,7 @@ use super::Statistics;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
+use crate::lazy::LazyFunctions;
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,7 +82,7 @@ pub(crate) struct Unit {
     pub(crate) input: Option<Box<Input>>,
     /// Something of it was linked.
     pub(crate) started: bool,
-    /// It has initializers or retained blocks: to be linked when its JITDylib is initialized.
+    /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
@@ -159,6 +161,10 @@ pub(crate) struct State {
     pub(crate) pulled: Vec<UnitId>,
     /// What these have replaced.
     pub(crate) replaced: Vec<Replaced>,
+    /// Functions that are linked when they are first called.
+    pub(crate) lazy: LazyFunctions,
+    /// Units whose initializers are running, and on which thread.
+    pub(crate) initializing: Vec<(UnitId, ThreadId)>,
 }
 
 impl State {
@@ -211,6 +217,7 @@ impl State {
         }
         let mut allocations = dylib.own_allocations.clone();
         for unit in &dylib.units {
+            self.lazy.forget(*unit);
             let Some(unit) = self.units.remove(unit) else { continue };
             allocations.extend(self.trackers.remove(&unit.tracker).into_iter().flat_map(|tracker| tracker.allocations));
         }

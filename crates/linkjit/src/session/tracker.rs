@@ -1,6 +1,6 @@
 //! Resource trackers: what was added together can be removed together.
 
-use linkjit_executor::PointerArray;
+use linkjit_executor::{AllocationId, ImageId, PointerArray};
 
 use super::state::{InitializerRun, TrackerId};
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ impl ResourceTracker {
     }
 
     /// Removes what it owns: what it has registered to run at exit is run, as are its terminators if its initializers
-    /// were; then names are free again and memory is given back.
+    /// were; then names are free again and memory is given back. Lazy functions that are called meanwhile are linked.
     ///
     /// # Errors
     /// If it was removed before.
@@ -47,21 +47,24 @@ impl ResourceTracker {
     pub unsafe fn remove(&self) -> Result<()> {
         let session = self.dylib.session();
         let _initializing = session.begin_initializing();
-        let _linking = session.begin_linking()?;
-        let (allocations, ended, terminators, image) = {
+        let linking = session.begin_linking()?;
+        let executor = session.executor();
+        let mut closed = None;
+        // What is called in the end may be linked for that, which may bring more to be called.
+        while let Some((image, part)) = self.next_part(closed)? {
+            let lent = session.lend_linking(&linking);
+            // SAFETY: its code is still there; the caller vouches for the rest.
+            unsafe { executor.close_part(image, &part.allocations, &part.ended, &part.terminators)? };
+            drop(lent);
+            closed = Some(part.allocations.len());
+        }
+        let allocations = {
             let mut state = session.state();
             let tracker = state.trackers.remove(&self.id).ok_or(Error::TrackerRemoved)?;
-            let all = state.dylib(self.dylib.id())?.terminators.clone();
             state.remove_units(&tracker.units);
             state.dylib_mut(self.dylib.id())?.sections.retain(|_, (_, of)| *of != Some(self.id));
-            let dylib = state.dylib(self.dylib.id())?;
-            let ended = all.into_iter().filter(|run| tracker.units.contains(&run.unit)).collect();
-            (tracker.allocations, in_order(ended), dylib.terminator_arrays(), dylib.image)
+            tracker.allocations
         };
-        let executor = session.executor();
-        let ids: Vec<_> = allocations.iter().map(|allocation| allocation.id).collect();
-        // SAFETY: its code is still there; the caller vouches for the rest.
-        unsafe { executor.close_part(image, &ids, &ended, &terminators)? };
         for allocation in allocations.iter().rev() {
             executor.deallocate(allocation.id)?;
             if let Some(tls) = allocation.tls {
@@ -70,6 +73,29 @@ impl ResourceTracker {
         }
         Ok(())
     }
+
+    /// What is to be closed, if there is more of it than when `closed` allocations were.
+    fn next_part(&self, closed: Option<usize>) -> Result<Option<(ImageId, Part)>> {
+        let mut state = self.dylib.session().state();
+        let tracker = state.trackers.get(&self.id).ok_or(Error::TrackerRemoved)?;
+        let allocations: Vec<_> = tracker.allocations.iter().map(|allocation| allocation.id).collect();
+        let units = tracker.units.clone();
+        let dylib = state.dylib_mut(self.dylib.id())?;
+        let ended: Vec<_> = dylib.terminators.extract_if(.., |run| units.contains(&run.unit)).collect();
+        if closed == Some(allocations.len()) && ended.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((dylib.image, Part { allocations, ended: in_order(ended), terminators: dylib.terminator_arrays() })))
+    }
+}
+
+/// A part of an image that is to be closed.
+struct Part {
+    allocations: Vec<AllocationId>,
+    /// Its terminators.
+    ended: Vec<PointerArray>,
+    /// Those that stay.
+    terminators: Vec<PointerArray>,
 }
 
 impl super::DylibState {

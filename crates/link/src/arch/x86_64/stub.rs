@@ -19,3 +19,7 @@ pub const INIT_ENTRY: [u8; 9] = [0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0];
 
 /// Closes it, behind the code: `add $8,%rsp; ret`.
 pub const INIT_EXIT: [u8; 5] = [0x48, 0x83, 0xc4, 0x08, 0xc3];
+
+/// Stands for a function that is not linked yet: `push $number; push $reentry; jmp *routine(%rip)`. The immediates are at
+/// 1 and 6, the displacement is at 12.
+pub const TRAMPOLINE: [u8; 16] = [0x68, 0, 0, 0, 0, 0x68, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];

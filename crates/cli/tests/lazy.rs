@@ -1,0 +1,151 @@
+//! `linkjit run --lazy`.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    dead_code,
+    reason = "tests are nobody's interface"
+)]
+
+mod support;
+
+use support::{Fixtures, Outcome};
+
+/// Runs `arguments` with and without `--lazy`; the program must do the same.
+#[track_caller]
+fn check_same(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
+    let eager = fixtures.linkjit(&[&["run"], arguments].concat());
+    let lazy = fixtures.linkjit(&[&["run", "--lazy"], arguments].concat());
+    assert_eq!((lazy.code, &lazy.out, &lazy.err), (eager.code, &eager.out, &eager.err));
+    lazy
+}
+
+#[test]
+fn programs_of_one_source_run_as_ever() {
+    let fixtures = Fixtures::new("lazy_hello");
+    let hello = |file: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned() + file;
+    for file in ["hello.c", "hello.cpp"] {
+        let outcome = check_same(&fixtures, &[&hello(file)]);
+        assert_eq!(outcome.code, Some(0));
+        assert!(!outcome.out.is_empty());
+    }
+}
+
+/// A small machine: a table of operations in one object, their implementations in others, state shared by all.
+fn machine(fixtures: &Fixtures) {
+    fixtures.c(
+        "ops.o",
+        "int stack[64], depth; void push(int n) { stack[depth++] = n; } int pop(void) { return stack[--depth]; }
+         void add(void), multiply(void), divide(void), print(void);
+         struct op { char name; void (*run)(void); };
+         const struct op ops[] = { {'+', add}, {'*', multiply}, {'/', divide}, {'p', print}, {0, 0} };",
+    );
+    fixtures.c(
+        "arithmetic.o",
+        "void push(int); int pop(void); void fail(const char *);
+         void add(void) { push(pop() + pop()); } void multiply(void) { push(pop() * pop()); }
+         void divide(void) { int d = pop(); if (!d) fail(\"zero\"); push(pop() / d); }",
+    );
+    fixtures.c("print.o", "#include <stdio.h>\nint pop(void); void print(void) { printf(\"%d\\n\", pop()); }");
+    fixtures.cpp(
+        "fail.o",
+        "#include <stdexcept>
+         extern \"C\" int count; int count = 7;
+         extern \"C\" void fail(const char *why) { throw std::runtime_error(why); }",
+    );
+    fixtures.cpp(
+        "main.o",
+        "#include <cstdio>
+         #include <exception>
+         struct op { char name; void (*run)(); };
+         extern \"C\" { extern const op ops[]; extern int depth, count; void push(int); }
+         int main(int argc, char **argv) {
+             for (const char *at = argv[1]; *at; at++) {
+                 if (*at >= '0' && *at <= '9') { push(*at - '0'); continue; }
+                 for (const op *o = ops; o->name; o++)
+                     try { if (o->name == *at) o->run(); } catch (const std::exception &e) { std::printf(\"%s\\n\", e.what()); }
+             }
+             return depth + count; }",
+    );
+}
+
+#[test]
+fn programs_of_several_objects_run_as_ever() {
+    let fixtures = Fixtures::new("lazy_machine");
+    machine(&fixtures);
+    for order in [
+        ["main.o", "ops.o", "arithmetic.o", "print.o", "fail.o"],
+        ["fail.o", "print.o", "arithmetic.o", "ops.o", "main.o"],
+    ] {
+        for (program, code, out) in [("23+4*p", 7, "20\n"), ("12+p90/34*p", 8, "3\nzero\n12\n"), ("1", 8, "")] {
+            let outcome = check_same(&fixtures, &[&order[..], &["--", program]].concat());
+            assert_eq!((outcome.code, &*outcome.out), (Some(code), out));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_called_is_not_linked() {
+    let fixtures = Fixtures::new("lazy_bytes");
+    fixtures.c("big.o", "int big(int n) { __asm__ volatile(\".fill 200000, 1, 0x90\"); return n; }");
+    fixtures.c("main.o", "int big(int); int main(int argc, char **argv) { return argc > 1 ? big(3) : 0; }");
+    let bytes = |arguments: &[&str]| {
+        let outcome = fixtures.linkjit(arguments);
+        let lines = outcome.json();
+        let text = lines.iter().find(|line| line.get("code_bytes").is_some() || line.get("statistics").is_some());
+        let text = text.unwrap_or_else(|| panic!("{}", outcome.err));
+        let of = text.get("statistics").unwrap_or(text);
+        (outcome.code, of["code_bytes"].as_u64().unwrap_or_else(|| panic!("{}", outcome.err)))
+    };
+    let inputs = ["--json", "run", "--stats", "main.o", "big.o"];
+    let lazy = [&inputs[..], &["--lazy"]].concat();
+    assert!(matches!(bytes(&inputs), (Some(0), 200_000..)));
+    assert!(matches!(bytes(&lazy), (Some(0), ..10_000)));
+    assert!(matches!(bytes(&[&lazy[..], &["--", "x"]].concat()), (Some(3), 200_000..)));
+}
+
+#[test]
+fn a_call_of_what_cannot_be_linked_says_why_and_ends_the_program() {
+    let fixtures = Fixtures::new("lazy_failure");
+    fixtures.c("bad.o", "int missing(void); int bad(void) { return missing(); }");
+    fixtures.c(
+        "main.o",
+        "#include <stdio.h>
+         int bad(void); int main(int argc, char **argv) { puts(\"before\"); return argc > 1 ? bad() : 5; }",
+    );
+    let outcome = fixtures.linkjit(&["run", "--lazy", "main.o", "bad.o"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(5), "before\n", ""));
+    let outcome = fixtures.linkjit(&["run", "--lazy", "main.o", "bad.o", "--", "x"]);
+    assert_eq!((outcome.code, &*outcome.out), (Some(1), "before\n"));
+    assert_eq!(outcome.headline(), "linkjit: error: undefined symbol: missing", "{}", outcome.err);
+}
+
+#[test]
+fn an_entry_that_is_missing_is_said_before_anything_runs() {
+    let fixtures = Fixtures::new("lazy_entry");
+    fixtures.c("a.o", "int other(void) { return 4; }");
+    let outcome = fixtures.linkjit(&["run", "--lazy", "a.o"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.headline().starts_with("linkjit: error: no entry point: 'main' is not defined"), "{}", outcome.err);
+    assert_eq!(fixtures.linkjit(&["run", "--lazy", "--entry", "other", "a.o"]).code, Some(4));
+}
+
+#[test]
+fn destructors_that_were_never_called_are_linked_when_the_program_ends() {
+    let fixtures = Fixtures::new("lazy_destructors");
+    fixtures.cpp(
+        "log.o",
+        "#include <cstdio>
+         struct Log { Log(); ~Log(); void say(const char *); };
+         Log::Log() { std::puts(\"open\"); } Log::~Log() { std::puts(\"close\"); } void Log::say(const char *s) { std::puts(s); }
+         Log log_file; Log &get() { return log_file; }",
+    );
+    fixtures.cpp(
+        "main.o",
+        "struct Log { Log(); ~Log(); void say(const char *); }; Log &get();
+         int main(int argc, char **argv) { get().say(\"main\"); return 3; }",
+    );
+    let outcome = check_same(&fixtures, &["main.o", "log.o"]);
+    assert_eq!((outcome.code, &*outcome.out), (Some(3), "open\nmain\nclose\n"));
+}

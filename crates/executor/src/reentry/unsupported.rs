@@ -1,0 +1,7 @@
+//! Systems whose calling convention has no routine yet.
+
+use crate::ExecAddr;
+
+pub(super) fn routine() -> Option<ExecAddr> {
+    None
+}

@@ -1,0 +1,17 @@
+//! Laziness: functions that are linked when they are first called, and functions whose implementation is swapped.
+//!
+//! Both are a *stub*: `jmp *slot`. The stub is an ordinary definition of a JITDylib, so its address is the function's
+//! address for everybody and for good; what changes is the slot, a word that is written in one store. At first it holds
+//! an implementation ([`redirection`]) or a *trampoline* ([`trampolines`]), which enters linkjit: the function is looked
+//! up and linked on the thread that calls it, the slot redirected, and the call goes on as if nothing had been between.
+//!
+//! Trampolines are never used again while their stub exists: a thread may have read the slot long before it jumps.
+
+mod objects;
+mod redirection;
+mod stubs;
+mod trampolines;
+
+pub use redirection::RedirectableSymbol;
+pub use trampolines::{LazyFailure, LazyFailureHandler};
+pub(crate) use trampolines::{LazyFunctions, Reentry};

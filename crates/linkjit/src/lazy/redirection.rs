@@ -1,0 +1,74 @@
+//! Redirectable symbols: functions whose implementation can be swapped.
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::names::NameId;
+
+use super::stubs::{StubName, Stubs};
+use crate::batch;
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::session::{Address, UnitId};
+
+/// A function of a JITDylib whose implementation can be swapped while it is in use.
+///
+/// Its address never changes: callers that are linked and pointers that were taken follow each swap. It is gone when
+/// what it was defined with is removed; dropping this handle changes nothing.
+#[derive(Clone, Debug)]
+pub struct RedirectableSymbol {
+    dylib: JitDylib,
+    unit: UnitId,
+    name: NameId,
+    slot: NameId,
+}
+
+impl JitDylib {
+    /// Defines a function that is implemented at `initial`, until it is redirected.
+    ///
+    /// # Errors
+    /// If something else defines the name, or `initial` is null.
+    pub fn define_redirectable(&self, name: &str, initial: ExecAddr) -> Result<RedirectableSymbol> {
+        if initial.is_null() {
+            return Err(Error::Unsupported { what: format!("redirectable '{name}': its implementation is null") });
+        }
+        let tracker = self.default_tracker()?;
+        let mut names = self.session().names();
+        let id = names.intern(name.as_bytes());
+        let mut stubs = Stubs::new("a redirectable symbol")?;
+        let slot = stubs.add(&mut names, StubName::exported(id), initial)?;
+        let (unit, _) = self.session().state().define_unit(self.id(), tracker.id(), stubs.finish(), &names)?;
+        Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
+    }
+}
+
+impl RedirectableSymbol {
+    /// Makes all calls go to `implementation` from now on. Calls that were made before may still be in the code they
+    /// went to, and a thread may be just about to jump there: that code must stay until no thread can be in it.
+    ///
+    /// # Errors
+    /// If the symbol was removed, or `implementation` is null.
+    pub fn redirect(&self, implementation: ExecAddr) -> Result<()> {
+        let slot = self.place(self.slot)?;
+        Ok(self.dylib.session().executor().redirect(slot, implementation)?)
+    }
+
+    /// The address of the function, which stays the same.
+    ///
+    /// # Errors
+    /// If the symbol was removed.
+    pub fn address(&self) -> Result<ExecAddr> {
+        self.place(self.name)
+    }
+
+    /// Where a symbol of ours is; links it if need be.
+    fn place(&self, name: NameId) -> Result<ExecAddr> {
+        let session = self.dylib.session();
+        // Somebody else may have defined the name again.
+        if !session.state().units.contains_key(&self.unit) {
+            return Err(Error::TrackerRemoved);
+        }
+        match batch::lookup(session, self.dylib.id(), &[name], false)?.first() {
+            Some(&Address::At(address)) => Ok(address),
+            _ => Err(Error::TrackerRemoved),
+        }
+    }
+}

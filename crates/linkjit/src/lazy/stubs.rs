@@ -1,0 +1,117 @@
+//! Graphs of stubs, each with its slot and maybe its trampoline.
+//!
+//! Each of the three is a block of its own, so that demand linking places those that are called. A stub and its slot
+//! are placed together: a later batch may be in another window, out of reach.
+
+use linkjit_link::arch::Arch;
+use linkjit_link::arch::x86_64::{Kind, STUB, STUB_SIZE, TRAMPOLINE};
+use linkjit_link::graph::{
+    BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    SymbolId,
+};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::source::Source;
+
+use linkjit_executor::{ExecAddr, ReentryId};
+
+use crate::error::Result;
+
+/// What the names of slots begin with: slots have names so that they are found when they are linked.
+const SLOT: &str = "$__SLOT.";
+
+/// A graph of stubs in the making.
+#[derive(Debug)]
+pub(super) struct Stubs {
+    graph: LinkGraph,
+    code: SectionId,
+    slots: SectionId,
+    trampolines: SectionId,
+}
+
+/// What a stub is to be known by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StubName {
+    pub(super) name: NameId,
+    pub(super) linkage: Linkage,
+    pub(super) scope: Scope,
+}
+
+impl StubName {
+    /// A definition that everybody can see.
+    pub(super) fn exported(name: NameId) -> Self {
+        Self { name, linkage: Linkage::Strong, scope: Scope::Default }
+    }
+}
+
+/// How trampolines enter the session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entrance {
+    pub(super) routine: ExecAddr,
+    pub(super) reentry: ReentryId,
+}
+
+impl Stubs {
+    /// `name` is what messages call the graph.
+    pub(super) fn new(name: &str) -> Result<Self> {
+        let mut graph = LinkGraph::new(Source::new(name, []), Arch::X86_64);
+        let code = graph.add_section(".text.stubs", Protection::ReadExec, Lifetime::Standard)?;
+        let slots = graph.add_section(".data.slots", Protection::ReadWrite, Lifetime::Standard)?;
+        let trampolines = graph.add_section(".text.trampolines", Protection::ReadExec, Lifetime::Standard)?;
+        Ok(Self { graph, code, slots, trampolines })
+    }
+
+    /// The graph.
+    pub(super) fn finish(self) -> LinkGraph {
+        self.graph
+    }
+
+    /// Adds a stub that jumps to an address; returns the name of its slot.
+    pub(super) fn add(&mut self, names: &mut NamePool, stub: StubName, target: ExecAddr) -> Result<NameId> {
+        let (_, slot) = self.add_with_slot(names, stub, &target.0.to_le_bytes())?;
+        Ok(slot)
+    }
+
+    /// Adds a stub that jumps to trampoline `number`; returns the name of its slot.
+    pub(super) fn add_lazy(
+        &mut self,
+        names: &mut NamePool,
+        stub: StubName,
+        entrance: Entrance,
+        number: u32,
+    ) -> Result<NameId> {
+        let (slot, slot_name) = self.add_with_slot(names, stub, &[0; 8])?;
+        let mut code = TRAMPOLINE;
+        code[1..5].copy_from_slice(&number.to_le_bytes());
+        code[6..10].copy_from_slice(&entrance.reentry.0.to_le_bytes());
+        let (block, trampoline) = self.add_block(self.trampolines, &code, 4)?;
+        let routine = Symbol { definition: Definition::Absolute(entrance.routine), ..Symbol::anonymous(block, 0, 0) };
+        let routine = self.graph.add_symbol(routine)?;
+        self.graph.add_edge(block, Edge { offset: 12, kind: Kind::GotDelta32.edge(), target: routine, addend: -4 })?;
+        self.graph.add_edge(slot, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: trampoline, addend: 0 })?;
+        Ok(slot_name)
+    }
+
+    fn add_with_slot(&mut self, names: &mut NamePool, of: StubName, content: &[u8; 8]) -> Result<(BlockId, NameId)> {
+        // The stub's symbol is the first: if the name is taken, the error is about it, not about its slot.
+        let (stub_block, stub) = self.add_block(self.code, &STUB, 3)?;
+        self.name(stub, of);
+        let symbol = self.graph.symbol_mut(stub);
+        (symbol.callable, symbol.size) = (true, STUB_SIZE);
+        let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
+        let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
+        self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
+        self.graph.add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
+        self.graph.add_dependent(slot_block, stub_block);
+        Ok((slot_block, slot_name))
+    }
+
+    fn add_block(&mut self, section: SectionId, content: &[u8], align_log2: u8) -> Result<(BlockId, SymbolId)> {
+        let block = self.graph.add_block(section, Content::Owned(content.into()), 0, align_log2)?;
+        Ok((block, self.graph.add_symbol(Symbol::anonymous(block, 0, content.len() as u64))?))
+    }
+
+    fn name(&mut self, symbol: SymbolId, name: StubName) {
+        self.graph.rename(symbol, Name::Interned(name.name));
+        self.graph.set_visibility(symbol, name.linkage, name.scope);
+    }
+}

@@ -1,0 +1,251 @@
+//! Lazy functions: trampolines by their numbers, and what happens when one is called.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use linkjit_executor::{ExecAddr, Executor, ReentryId, RuntimeFunction};
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NameId;
+
+use super::stubs::{Entrance, StubName, Stubs};
+use crate::batch;
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, UnitId, lock};
+
+/// A function was called that could not be linked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LazyFailure {
+    /// The name that it was to be linked for.
+    pub name: String,
+    /// Why it could not.
+    pub error: Error,
+}
+
+impl fmt::Display for LazyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' was called and can't be linked: {}", self.name, self.error)
+    }
+}
+
+/// Says where a call goes on whose function can't be linked: at a function that can be called in its place. Without one,
+/// the process ends.
+pub type LazyFailureHandler = dyn Fn(&LazyFailure) -> Option<ExecAddr> + Send + Sync;
+
+/// What a session has for calls that come back to it.
+#[derive(Default)]
+pub(crate) struct Reentry {
+    /// Opened when the first trampoline is made.
+    id: Mutex<Option<ReentryId>>,
+    handler: Mutex<Option<Arc<LazyFailureHandler>>>,
+}
+
+impl fmt::Debug for Reentry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reentry").field("id", &*lock(&self.id)).finish_non_exhaustive()
+    }
+}
+
+impl Reentry {
+    /// How the session's trampolines enter it.
+    fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
+        let executor = session.executor();
+        let routine = executor
+            .runtime_function(RuntimeFunction::Reenter)
+            .ok_or_else(|| Error::Unsupported { what: "lazy functions are not supported on this system".into() })?;
+        let mut id = lock(&self.id);
+        let reentry = match *id {
+            Some(reentry) => reentry,
+            None => {
+                // The executor must not keep the session, which keeps it.
+                let session = session.downgrade();
+                executor.open_reentry(Arc::new(move |number| {
+                    session.upgrade().map_or(ExecAddr::NULL, |session| session.enter(number))
+                }))?
+            }
+        };
+        *id = Some(reentry);
+        Ok(Entrance { routine, reentry })
+    }
+
+    /// Nothing is linked for calls any more.
+    pub(crate) fn close(&self, executor: &dyn Executor) {
+        if let Some(reentry) = lock(&self.id).take() {
+            // It was open: there is nothing to fail at.
+            let _closed = executor.close_reentry(reentry);
+        }
+    }
+}
+
+/// A function that is linked when it is first called.
+#[derive(Clone, Copy, Debug)]
+struct LazyFunction {
+    /// The JITDylib of its stub, its name there, and that of the slot.
+    dylib: DylibId,
+    name: NameId,
+    slot: NameId,
+    /// What it is: a name, searched in the link order of a JITDylib.
+    target: (DylibId, NameId),
+}
+
+/// The lazy functions of a session, by the numbers of their trampolines. No number is used twice.
+#[derive(Debug, Default)]
+pub(crate) struct LazyFunctions {
+    /// By the first number of a unit of stubs.
+    units: BTreeMap<u32, (UnitId, Vec<LazyFunction>)>,
+    firsts: BTreeMap<UnitId, u32>,
+    made: u32,
+}
+
+impl LazyFunctions {
+    /// Numbers for trampolines: the first of them.
+    fn reserve(&mut self, count: usize) -> Result<u32> {
+        let first = self.made;
+        let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
+        self.made = end.ok_or_else(|| Error::Unsupported { what: "more than 2^32 lazy functions".into() })?;
+        Ok(first)
+    }
+
+    fn get(&self, number: u32) -> Option<LazyFunction> {
+        let (first, (_, functions)) = self.units.range(..=number).next_back()?;
+        functions.get((number - first) as usize).copied()
+    }
+
+    fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
+        self.units.insert(first, (unit, functions));
+        self.firsts.insert(unit, first);
+    }
+
+    /// Forgets the functions of a unit of stubs.
+    pub(crate) fn forget(&mut self, unit: UnitId) {
+        if let Some(first) = self.firsts.remove(&unit) {
+            self.units.remove(&first);
+        }
+    }
+}
+
+/// A stub to be made, and what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LazyStub {
+    pub(super) stub: StubName,
+    /// Searched in the link order of the JITDylib that [`define`] is told.
+    pub(super) target: NameId,
+}
+
+/// Defines stubs in a JITDylib, for names that are searched in the link order of `from`; with them the object that has
+/// their targets, if there is one.
+pub(super) fn define(
+    tracker: &ResourceTracker,
+    from: &JitDylib,
+    name: &str,
+    stubs: &[LazyStub],
+    object: Option<LinkGraph>,
+) -> Result<()> {
+    let dylib = tracker.dylib();
+    let session = dylib.session();
+    let entrance = session.reentry().open(session)?;
+    let first = session.state().lazy.reserve(stubs.len())?;
+    let mut names = session.names();
+    let mut graph = Stubs::new(name)?;
+    let mut functions = Vec::with_capacity(stubs.len());
+    for (number, lazy) in (first..).zip(stubs) {
+        let slot = graph.add_lazy(&mut names, lazy.stub, entrance, number)?;
+        let target = (from.id(), lazy.target);
+        functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target });
+    }
+    let mut state = session.state();
+    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph.finish(), &names)?;
+    if let Some(object) = object {
+        match state.define_unit(dylib.id(), tracker.id(), object, &names) {
+            // Its initializers wait until something of it is linked.
+            Ok((object, _)) => {
+                if let Some(object) = state.units.get_mut(&object) {
+                    object.has_roots = false;
+                }
+            }
+            Err(error) => {
+                state.forget(&[unit], replaced);
+                return Err(error);
+            }
+        }
+    }
+    state.lazy.insert(first, unit, functions);
+    Ok(())
+}
+
+impl JitDylib {
+    /// Defines names as functions of another JITDylib: `(name here, name there)`. Each is looked up there when it is first
+    /// called, on the thread that calls it: what it needs is linked, and the initializers of that are run before the
+    /// call goes on. See [`ExecutionSession::set_lazy_failure_handler`] for what happens if that fails.
+    ///
+    /// A lookup of the name links nothing but a stub, whose address stays the address of the function.
+    ///
+    /// # Errors
+    /// If something else defines one of the names; then none is defined.
+    pub fn lazy_reexports(&self, from: &Self, names: &[(&str, &str)]) -> Result<()> {
+        let tracker = self.default_tracker()?;
+        let stubs: Vec<_> = {
+            let mut pool = self.session().names();
+            let stub = |&(here, there): &(&str, &str)| LazyStub {
+                stub: StubName::exported(pool.intern(here.as_bytes())),
+                target: pool.intern(there.as_bytes()),
+            };
+            names.iter().map(stub).collect()
+        };
+        define(&tracker, from, "lazy re-exports", &stubs, None)
+    }
+}
+
+impl ExecutionSession {
+    /// Says where calls go on whose function can't be linked: `handler` gets the reason and returns the address of a
+    /// function that can be called with the same arguments. It runs on the thread that calls, without any lock held. If
+    /// the function is called again, linking it is tried again.
+    ///
+    /// Without a handler, or if it returns `None`, the reason is printed to standard error and the process is aborted.
+    pub fn set_lazy_failure_handler(&self, handler: Arc<LazyFailureHandler>) {
+        *lock(&self.reentry().handler) = Some(handler);
+    }
+
+    /// Where the call of a trampoline goes on.
+    fn enter(&self, number: u32) -> ExecAddr {
+        let function = self.state().lazy.get(number);
+        let (name, error) = match function {
+            // Called when its memory is about to be given back, as by a terminator.
+            None => (String::new(), Error::TrackerRemoved),
+            Some(function) => match self.link_lazy(function) {
+                Ok(address) => return address,
+                Err(error) => (self.names().text(function.name).into_owned(), error),
+            },
+        };
+        let failure = LazyFailure { name, error };
+        let handler = lock(&self.reentry().handler).clone();
+        handler.and_then(|handler| handler(&failure)).unwrap_or_else(|| {
+            eprintln!("linkjit: {failure}");
+            ExecAddr::NULL
+        })
+    }
+
+    /// Links a function, runs initializers, and makes its stub jump there.
+    fn link_lazy(&self, function: LazyFunction) -> Result<ExecAddr> {
+        let (from, target) = function.target;
+        let found = batch::lookup(self, from, &[target], false)?;
+        let Some(&Address::At(address)) = found.first() else {
+            return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
+        };
+        JitDylib::new(self.clone(), from).run_pending_initializers()?;
+        let (definer, slot) = {
+            let state = self.state();
+            let slot = state.dylib(function.dylib)?.symbols.get(&function.slot).and_then(|entry| entry.address);
+            (state.find_entry(from, target).map(|entry| entry.by), slot)
+        };
+        if let Some(DefinedBy::Unit(unit, _)) = definer {
+            self.wait_for_initializers(|of| of == unit);
+        }
+        // The trampoline is linked, and it is reached through the slot alone.
+        let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
+        self.executor().redirect(slot, address)?;
+        Ok(address)
+    }
+}

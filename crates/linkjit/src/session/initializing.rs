@@ -1,0 +1,53 @@
+//! Who runs initializers of what, so that others can wait for it.
+//!
+//! A thread that calls a function for the first time must find its object initialized, also if another thread is just
+//! about it. It waits for that object's initializers only, so that initializers may start threads and wait for them. A
+//! thread that is running initializers itself waits for nobody: two of them could wait for each other.
+
+use std::sync::PoisonError;
+
+use super::ExecutionSession;
+use super::state::{InitializerRun, State, UnitId};
+
+/// Initializers that this thread is running.
+#[derive(Debug)]
+pub(crate) struct Initializing<'a> {
+    session: &'a ExecutionSession,
+    units: Vec<UnitId>,
+}
+
+impl ExecutionSession {
+    /// Says that this thread is going to run initializers, until what is returned is dropped.
+    pub(crate) fn mark_initializing(&self, state: &mut State, runs: &[InitializerRun]) -> Initializing<'_> {
+        let this = std::thread::current().id();
+        let units: Vec<_> = runs.iter().map(|run| run.unit).collect();
+        state.initializing.extend(units.iter().map(|&unit| (unit, this)));
+        Initializing { session: self, units }
+    }
+
+    /// Waits until no other thread is running initializers of such units.
+    pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) {
+        let this = std::thread::current().id();
+        let must_wait = |state: &mut State| {
+            let mut running = state.initializing.iter();
+            running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
+        };
+        let waited = self.shared.initialized.wait_while(self.state(), must_wait);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Initializing<'_> {
+    fn drop(&mut self) {
+        let this = std::thread::current().id();
+        let mut state = self.session.state();
+        for unit in &self.units {
+            // One entry each: a unit may have been marked more than once.
+            if let Some(at) = state.initializing.iter().rposition(|entry| *entry == (*unit, this)) {
+                state.initializing.swap_remove(at);
+            }
+        }
+        drop(state);
+        self.session.shared.initialized.notify_all();
+    }
+}
