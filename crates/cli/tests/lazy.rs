@@ -85,6 +85,47 @@ fn programs_of_several_objects_run_as_ever() {
     }
 }
 
+/// The hundred objects of sqlite's static library, used by 32 threads at once.
+#[test]
+fn sqlite_runs_as_ever_from_many_threads() {
+    let fixtures = Fixtures::new("lazy_sqlite");
+    let library =
+        std::process::Command::new("cc").arg("-print-file-name=libsqlite3.a").output().expect("cc is installed");
+    let library = String::from_utf8(library.stdout).expect("a path");
+    fixtures.tool(&["ar", "x", library.trim()]);
+    let objects = std::fs::read_dir(fixtures.path(""))
+        .expect("the directory of the fixtures")
+        .map(|entry| entry.expect("an entry of the directory").file_name().into_string().expect("a name in ASCII"));
+    let mut inputs: Vec<String> = objects.filter(|name| name.ends_with(".o")).collect();
+    inputs.sort();
+    assert!(inputs.len() > 50, "{inputs:?}");
+    fixtures.c(
+        "use.o",
+        "#include <pthread.h>
+         #include <sqlite3.h>
+         #include <stdio.h>
+         static int row(void *to, int n, char **values, char **names) { return sprintf(to, \"%s %s\", values[0], values[1]) < 0; }
+         static pthread_barrier_t barrier; static char rows[32][100];
+         static void *use(void *to) {
+             sqlite3 *db; char *error = 0;
+             pthread_barrier_wait(&barrier);
+             if (sqlite3_open(\":memory:\", &db)) return \"open\";
+             if (sqlite3_exec(db, \"create table t(a, b); insert into t values(1, 'x'), (2, 'y'); create index i on t(b);\"
+                 \"delete from t where a = 1; select json_array(a, b), date('2020-01-01', '+1 day') from t\", row, to, &error)) return error;
+             return sqlite3_close(db) ? \"close\" : 0; }
+         int main(void) {
+             pthread_t threads[32]; void *error;
+             pthread_barrier_init(&barrier, 0, 32);
+             for (int i = 0; i < 32; i++) pthread_create(&threads[i], 0, use, rows[i]);
+             for (int i = 0; i < 32; i++) { pthread_join(threads[i], &error); puts(error ? error : rows[i]); }
+             return 0; }",
+    );
+    inputs.push("use.o".into());
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let outcome = check_same(&fixtures, &inputs);
+    assert_eq!((outcome.code, outcome.out), (Some(0), "[2,\"y\"] 2020-01-02\n".repeat(32)));
+}
+
 #[test]
 fn what_is_not_called_is_not_linked() {
     let fixtures = Fixtures::new("lazy_bytes");

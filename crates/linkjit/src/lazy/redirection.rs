@@ -24,6 +24,27 @@ pub struct RedirectableSymbol {
 impl JitDylib {
     /// Defines a function that is implemented at `initial`, until it is redirected.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::ExecAddr;
+    /// extern "C" fn one() -> i32 {
+    ///     1
+    /// }
+    /// extern "C" fn two() -> i32 {
+    ///     2
+    /// }
+    /// let jit = linkjit::Jit::host()?;
+    /// let symbol = jit.main().define_redirectable("number", ExecAddr(one as *const () as u64))?;
+    /// // SAFETY: its type.
+    /// let number = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("number")? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { number() }, 1);
+    /// symbol.redirect(ExecAddr(two as *const () as u64))?;
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { number() }, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If something else defines the name, or `initial` is null.
     pub fn define_redirectable(&self, name: &str, initial: ExecAddr) -> Result<RedirectableSymbol> {

@@ -12,13 +12,14 @@ use super::stubs::{Entrance, StubName, Stubs};
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::names::demangle;
 use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, UnitId, lock};
 
 /// A function was called that could not be linked.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LazyFailure {
-    /// The name that it was to be linked for.
+    /// The name that it was to be linked for; empty if it was removed, so that nobody knows any more.
     pub name: String,
     /// Why it could not.
     pub error: Error,
@@ -26,7 +27,10 @@ pub struct LazyFailure {
 
 impl fmt::Display for LazyFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' was called and can't be linked: {}", self.name, self.error)
+        match self.name.as_str() {
+            "" => write!(f, "a lazy function was called and can't be linked: {}", self.error),
+            name => write!(f, "'{}' was called and can't be linked: {}", demangle(name), self.error),
+        }
     }
 }
 
@@ -181,6 +185,20 @@ impl JitDylib {
     /// call goes on. See [`ExecutionSession::set_lazy_failure_handler`] for what happens if that fails.
     ///
     /// A lookup of the name links nothing but a stub, whose address stays the address of the function.
+    ///
+    /// With a [`DefinitionGenerator`](crate::DefinitionGenerator) in the other JITDylib, functions are not even compiled
+    /// before they are called.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().lazy_reexports(jit.process(), &[("magnitude", "abs")])?;
+    /// // SAFETY: the type of C's abs.
+    /// let magnitude = unsafe { jit.lookup_fn::<unsafe extern "C" fn(i32) -> i32>("magnitude")? };
+    /// // SAFETY: as above; this call looks abs up, the next one would go right there.
+    /// assert_eq!(unsafe { magnitude(-3) }, 3);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If something else defines one of the names; then none is defined.
