@@ -36,7 +36,7 @@ impl AsRef<[u8]> for FileBytes {
 /// # Errors
 /// What the operating system says.
 pub fn read(path: &Path) -> std::io::Result<FileBytes> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() && metadata.len() >= MAP_FROM {
         // SAFETY: the mapping is private and read-only. That nobody truncates or rewrites the file meanwhile is what
@@ -44,14 +44,12 @@ pub fn read(path: &Path) -> std::io::Result<FileBytes> {
         return Ok(FileBytes::Mapped(unsafe { Mmap::map(&file)? }));
     }
     // As many bytes as it has now, in one call; or all of what has no size, a pipe say.
-    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
-    if !bytes.is_empty() && metadata.is_file() {
-        file.read_exact(&mut bytes)?;
-    } else {
-        bytes.clear();
-        if file.take(PIPE_LIMIT).read_to_end(&mut bytes)? as u64 == PIPE_LIMIT {
-            return Err(std::io::Error::other("it is no regular file, and it does not end"));
-        }
+    let is_sized = metadata.is_file() && metadata.len() != 0;
+    let limit = if is_sized { metadata.len() } else { PIPE_LIMIT };
+    let mut bytes = Vec::with_capacity(if is_sized { usize::try_from(limit).unwrap_or(0) } else { 0 });
+    let read = file.take(limit).read_to_end(&mut bytes)? as u64;
+    if read == PIPE_LIMIT && !is_sized {
+        return Err(std::io::Error::other("it is no regular file, and it does not end"));
     }
     Ok(FileBytes::Read(bytes))
 }
