@@ -5,8 +5,6 @@
 
 use std::ops::Range;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use linkjit_address::ExecAddr;
 
 use super::block::{Block, BlockId, Content};
@@ -232,46 +230,60 @@ impl LinkGraph {
     /// # Errors
     /// See [`LinkGraph::add_section`].
     pub fn split_block(&mut self, block: BlockId, offsets: &[u64]) -> Result<Vec<BlockId>> {
-        Ok(self.split_blocks(&[(block, offsets.to_vec())])?.pop().unwrap_or_default())
+        let size = self.blocks[block.index()].size;
+        let cuts: Vec<_> = offsets.iter().filter(|&&at| at > 0 && at < size).map(|&at| (block, at)).collect();
+        Ok(std::iter::once(block).chain(self.split_blocks(&cuts)?).collect())
     }
 
-    /// Splits different blocks as [`LinkGraph::split_block`] does, with one pass over the symbols for all of them.
+    /// Splits different blocks as [`LinkGraph::split_block`] does, with one pass over the symbols for all of them. The
+    /// cuts are in ascending order, and inside their blocks.
+    ///
+    /// Returns the new parts, one for each cut: what follows it.
     ///
     /// # Errors
     /// See [`LinkGraph::add_section`].
-    pub fn split_blocks(&mut self, cuts: &[(BlockId, Vec<u64>)]) -> Result<Vec<Vec<BlockId>>> {
-        let split: Vec<_> =
-            cuts.iter().map(|(block, offsets)| self.split_content(*block, offsets)).collect::<Result<_>>()?;
-        let by_block: HashMap<BlockId, usize, FixedState> = cuts.iter().map(|&(block, _)| block).zip(0..).collect();
-        for symbol in &mut self.symbols {
-            if let Definition::Defined { block, offset } = &mut symbol.definition
-                && let Some(parts) = by_block.get(block).and_then(|&cut| split.get(cut))
-            {
-                let whole_start = self.blocks[block.index()].section_offset;
-                let start = |part: BlockId| self.blocks[part.index()].section_offset - whole_start;
-                let part = parts.partition_point(|&part| start(part) <= *offset).saturating_sub(1);
-                *block = parts[part];
-                *offset -= start(*block);
-                let room = self.blocks[block.index()].size.saturating_sub(*offset);
-                symbol.size = symbol.size.min(room);
-            }
+    pub fn split_blocks(
+        &mut self,
+        cuts: &[(BlockId, u64)],
+    ) -> Result<impl ExactSizeIterator<Item = BlockId> + Clone + use<>> {
+        let first = self.next_id(self.blocks.len(), "the number of blocks")?;
+        for cuts in cuts.chunk_by(|a, b| a.0 == b.0) {
+            self.split_content(cuts)?;
         }
-        Ok(split)
+        let parts = first..self.next_id(self.blocks.len(), "the number of blocks")?;
+        let (Some(&(first, _)), Some(&(last, _))) = (cuts.first(), cuts.last()) else { return Ok(parts.map(BlockId)) };
+        for symbol in &mut self.symbols {
+            let Definition::Defined { block, offset } = &mut symbol.definition else { continue };
+            if *block < first || *block > last {
+                continue;
+            }
+            let next = cuts.partition_point(|cut| *cut <= (*block, *offset));
+            match next.checked_sub(1).and_then(|last| Some((last, cuts.get(last)?))) {
+                Some((last, &(of, start))) if of == *block => {
+                    // There is a block for every cut, so the number of cuts is one of blocks.
+                    *block = BlockId(parts.start + u32::try_from(last).unwrap_or(0));
+                    *offset -= start;
+                }
+                _ if cuts.get(next).is_some_and(|&(of, _)| of == *block) => {}
+                _ => continue,
+            }
+            let room = self.blocks[block.index()].size.saturating_sub(*offset);
+            symbol.size = symbol.size.min(room);
+        }
+        Ok(parts.map(BlockId))
     }
 
     /// Splits a block, but leaves its symbols as they are.
-    fn split_content(&mut self, block: BlockId, offsets: &[u64]) -> Result<Vec<BlockId>> {
+    fn split_content(&mut self, cuts: &[(BlockId, u64)]) -> Result<()> {
+        let Some(&(block, _)) = cuts.first() else { return Ok(()) };
         let whole = self.blocks[block.index()].clone();
         let edges = whole.edge_range();
         self.edges[edges.clone()].sort_by_key(|edge| edge.offset);
-        let mut starts = Vec::with_capacity(offsets.len() + 1);
-        starts.push(0);
-        starts.extend(offsets.iter().copied().filter(|&at| at > 0 && at < whole.size));
-        let mut parts = Vec::with_capacity(starts.len());
+        let starts = std::iter::once(0).chain(cuts.iter().map(|&(_, at)| at));
+        let ends = cuts.iter().map(|&(_, at)| at).chain([whole.size]);
         let mut next_edge = edges.start;
-        for (index, &start) in starts.iter().enumerate() {
-            let end = starts.get(index + 1).copied().unwrap_or(whole.size);
-            let part = if index == 0 {
+        for (start, end) in starts.zip(ends) {
+            let part = if start == 0 {
                 block
             } else {
                 self.add_block(whole.section, Content::Zeros, end - start, whole.align_log2)?
@@ -290,9 +302,8 @@ impl LinkGraph {
             into.live = whole.live;
             into.first_edge = u32::try_from(first_edge).unwrap_or(u32::MAX);
             into.edge_count = u32::try_from(next_edge - first_edge).unwrap_or(u32::MAX);
-            parts.push(part);
         }
-        Ok(parts)
+        Ok(())
     }
 
     /// Records that the symbols on the left stand for table entries of those on the right.

@@ -113,12 +113,13 @@ impl LinkGraph {
         }
     }
 
-    /// Reserves room, so that a reader that knows its counts allocates once.
-    pub fn reserve(&mut self, sections: usize, blocks: usize, symbols: usize, edges: usize) {
+    /// Reserves room, so that a reader that knows its counts allocates once. `dependents` are pairs of blocks.
+    pub fn reserve(&mut self, sections: usize, blocks: usize, symbols: usize, edges: usize, dependents: usize) {
         self.sections.reserve(sections);
         self.blocks.reserve(blocks);
         self.symbols.reserve(symbols);
         self.edges.reserve(edges);
+        self.dependents.reserve(dependents);
     }
 
     /// What the graph was read from.

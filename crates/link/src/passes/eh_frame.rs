@@ -45,12 +45,12 @@ pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -
     let (mut records_of, mut cuts) = (Vec::new(), Vec::new());
     for block in blocks {
         let records = read(graph, block)?;
-        cuts.push((block, records.iter().skip(1).map(|record| u64::from(record.start)).collect()));
-        records_of.push(records);
+        cuts.extend(records.iter().skip(1).map(|record| (block, u64::from(record.start))));
+        records_of.push((block, records));
     }
-    let parts_of = graph.split_blocks(&cuts)?;
-    for (records, parts) in records_of.iter().zip(parts_of) {
-        tie(graph, records, parts)?;
+    let mut parts = graph.split_blocks(&cuts)?;
+    for (block, records) in records_of {
+        tie(graph, &records, std::iter::once(block).chain(&mut parts))?;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
 }
 
 /// Ties each record, now a block of its own, to its function.
-fn tie(graph: &mut LinkGraph, records: &[Record], parts: Vec<BlockId>) -> Result<()> {
+fn tie(graph: &mut LinkGraph, records: &[Record], parts: impl Iterator<Item = BlockId>) -> Result<()> {
     let mut discarded = None;
     for (record, part) in records.iter().zip(parts) {
         let of = graph.block_mut(part);

@@ -61,7 +61,7 @@ impl State {
         platform::elf::own_personality_pointers(&mut graph, names);
         self.yield_groups(dylib, &mut graph)?;
 
-        let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::new();
+        let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);

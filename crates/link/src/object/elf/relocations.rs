@@ -51,7 +51,7 @@ pub(super) fn reserve(file: &File<'_>, table: &SymbolTable<'_>, graph: &mut Link
         }
     }
     let sections = file.sections.len();
-    graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records);
+    graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records, unwind_records);
 }
 
 /// Adds an edge for every relocation of every section that is linked. Unwind records come last: more edges are added to
