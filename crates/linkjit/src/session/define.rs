@@ -13,13 +13,14 @@ use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolI
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
+use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 use crate::platform;
 
 /// What happens to a definition of the new unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     New,
     Replaces,
     Yields,
@@ -51,15 +52,28 @@ impl State {
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
+        graph: LinkGraph,
+        names: &NamePool,
+    ) -> Result<(UnitId, Vec<Replaced>)> {
+        self.define_graph(dylib, tracker, graph, names, None)
+    }
+
+    /// Adds an object, which may be what a unit has promised.
+    pub(super) fn define_graph(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
         mut graph: LinkGraph,
         names: &NamePool,
+        promise: Option<&Promise>,
     ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        let id = self.next_unit();
+        let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
+        let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
-        self.yield_groups(dylib, &mut graph)?;
+        self.yield_groups(dylib, &mut graph, promise)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
@@ -74,6 +88,14 @@ impl State {
             }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => Verdict::New,
+                Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {
+                    let promised = promise.and_then(|promise| promise.flags(name));
+                    if !promised.is_some_and(|promised| agrees(promised, of.linkage, of.scope)) {
+                        let unexpected = vec![names.text(name).into_owned()];
+                        return Err(Error::Promise { missing: Vec::new(), unexpected });
+                    }
+                    Verdict::New
+                }
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
@@ -123,7 +145,7 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address };
+            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, owner: None };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
@@ -134,21 +156,21 @@ impl State {
         let has_roots = !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
-        let unit = Unit { name, dylib, tracker, input, started: false, has_roots, names: defined, groups, hides };
-        self.units.insert(id, unit);
-        self.dylib_mut(dylib)?.units.push(id);
-        if let Some(tracker) = self.trackers.get_mut(&tracker) {
-            tracker.units.push(id);
+        let unit = Unit { input, has_roots, names: defined, groups, hides, ..Unit::new(name, dylib, tracker) };
+        match takes_over {
+            // It keeps its place in the order in which things were added.
+            Some(id) => _ = self.units.insert(id, unit),
+            None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))
     }
 
     /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
-    fn yield_groups(&self, dylib: DylibId, graph: &mut LinkGraph) -> Result<()> {
-        let groups = &self.dylib(dylib)?.groups;
+    fn yield_groups(&self, dylib: DylibId, graph: &mut LinkGraph, promise: Option<&Promise>) -> Result<()> {
+        let of = self.dylib(dylib)?;
         let mut dropped = vec![];
         for group in graph.groups() {
-            if groups.get(&group.signature).is_some_and(|owner| self.units.contains_key(owner)) {
+            if of.groups.get(&group.signature).is_some_and(|owner| self.units.contains_key(owner)) {
                 dropped.extend_from_slice(&group.blocks);
             }
         }
@@ -156,6 +178,15 @@ impl State {
             return Ok(());
         }
         dropped.sort_unstable();
+        if let Some(promise) = promise {
+            // Other units' definitions have yielded to what was promised.
+            let is_ours = |name| of.symbols.get(&name).is_some_and(|old| old.by == DefinedBy::Pending(promise.unit));
+            let promised = graph.symbols().iter().filter(|symbol| symbol.shared_name().is_some_and(is_ours));
+            let promised: Vec<_> = promised.filter_map(Symbol::block).collect();
+            for group in graph.groups().iter().filter(|group| group.blocks.iter().any(|of| promised.contains(of))) {
+                dropped.retain(|block| !group.blocks.contains(block));
+            }
+        }
         graph.discard_blocks(&dropped);
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
@@ -201,20 +232,32 @@ impl State {
         linkage: Linkage,
         names: &NamePool,
     ) -> Result<()> {
-        if let Some(old) = self.dylib(dylib)?.symbols.get(&name).copied() {
-            match verdict(linkage, 0, &old, self.size_of(&old), self.is_linked(&old)) {
-                Verdict::Yields => return Ok(()),
-                Verdict::Conflicts => {
-                    return Err(Error::Duplicate {
-                        name: names.text(name).into_owned(),
-                        first: self.definer(dylib, name),
-                        second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
-                    });
-                }
-                Verdict::New | Verdict::Replaces => self.override_definition(&old),
+        match self.verdict(dylib, name, linkage)? {
+            Verdict::Yields => Ok(()),
+            Verdict::Conflicts => Err(Error::Duplicate {
+                name: names.text(name).into_owned(),
+                first: self.definer(dylib, name),
+                second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
+            }),
+            Verdict::New | Verdict::Replaces => {
+                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, owner: None })
             }
         }
-        self.dylib_mut(dylib)?.symbols.insert(name, Entry { by, linkage, scope: Scope::Default, address });
+    }
+
+    /// What happens to a new definition without a size.
+    pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Verdict> {
+        Ok(match self.dylib(dylib)?.symbols.get(&name) {
+            None => Verdict::New,
+            Some(old) => verdict(linkage, 0, old, self.size_of(old), self.is_linked(old)),
+        })
+    }
+
+    /// Enters a definition in place of one that it replaces, if there is one.
+    pub(super) fn install(&mut self, dylib: DylibId, name: NameId, entry: Entry) -> Result<()> {
+        if let Some(old) = self.dylib_mut(dylib)?.symbols.insert(name, entry) {
+            self.override_definition(&old);
+        }
         Ok(())
     }
 
@@ -231,7 +274,7 @@ impl State {
     /// What an error calls the one who defines a name.
     pub(crate) fn definer(&self, dylib: DylibId, name: NameId) -> String {
         match self.dylib(dylib).ok().and_then(|dylib| dylib.symbols.get(&name)).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _)) => {
+            Some(DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) => {
                 self.units.get(&unit).map_or_else(|| "a removed object".into(), |unit| unit.name.to_string())
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
@@ -242,12 +285,18 @@ impl State {
     /// Whether a definition may be in use. An absolute one has its address from the beginning.
     fn is_linked(&self, entry: &Entry) -> bool {
         let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
-        let started = |unit| self.units.get(&unit).is_some_and(|unit| unit.started);
-        entry.address.is_some()
-            && match entry.by {
-                DefinedBy::Unit(unit, _) => started(unit) || !self.symbol_of(entry).is_some_and(absolute),
-                _ => true,
+        let unit = |unit| self.units.get(&unit);
+        match entry.by {
+            DefinedBy::Unit(of, _) if entry.address.is_some() => {
+                unit(of).is_some_and(|unit| unit.started) || !self.symbol_of(entry).is_some_and(absolute)
             }
+            // A batch that has found everything is as good as linked.
+            DefinedBy::Unit(of, _) => {
+                self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
+            }
+            DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
+            DefinedBy::Outside | DefinedBy::Alias(..) => entry.address.is_some(),
+        }
     }
 
     fn size_of(&self, entry: &Entry) -> u64 {
@@ -341,10 +390,10 @@ impl State {
         for id in remove {
             self.lazy.forget(*id);
             let Some(unit) = self.units.remove(id) else { continue };
+            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                if dylib.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id))
-                {
+                if dylib.symbols.get(&name).is_some_and(|entry| entry.is_of(*id)) {
                     dylib.symbols.remove(&name);
                 }
             }
