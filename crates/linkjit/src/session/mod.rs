@@ -3,14 +3,17 @@
 //! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
+mod allocations;
 mod define;
+mod inherit;
 mod initializing;
+mod removal;
 mod state;
 mod tracker;
 
-pub(crate) use state::{
-    Address, Allocation, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId,
-};
+pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
+pub(crate) use removal::Unlinked;
+pub(crate) use state::{Address, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId};
 pub use tracker::ResourceTracker;
 
 use std::path::Path;
