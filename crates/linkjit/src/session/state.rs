@@ -1,6 +1,5 @@
 //! The tables of a session.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
@@ -264,14 +263,17 @@ impl State {
     /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.
     pub(crate) fn dependency_order(&self, root: DylibId) -> Vec<DylibId> {
         let mut order = Vec::new();
-        let mut seen = HashSet::from([root]);
+        let mut seen = vec![false; self.dylibs.len()];
+        let mut is_new =
+            |dylib: DylibId| seen.get_mut(dylib.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+        is_new(root);
         // (JITDylib, how many of its link order were visited)
         let mut path = vec![(root, 0)];
         while let Some((dylib, visited)) = path.last_mut() {
             let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
             *visited += 1;
             match next {
-                Some(&(next, _)) if seen.insert(next) => path.push((next, 0)),
+                Some(&(next, _)) if is_new(next) => path.push((next, 0)),
                 Some(_) => {}
                 None => {
                     order.push(*dylib);
