@@ -131,7 +131,7 @@ impl Executor for InProcess {
         reentry::close(reentry)
     }
 
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()> {
+    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
         self.memory.redirect(slot, to)
     }
 

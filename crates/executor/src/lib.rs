@@ -46,7 +46,7 @@ pub struct ImageId(pub u32);
 pub struct TlsId(pub u32);
 
 /// A finalized allocation: to be given back with [`Executor::deallocate`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AllocationId(pub u64);
 
 /// Who is asked when trampolines are called; see [`Executor::open_reentry`].
@@ -376,11 +376,11 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn close_reentry(&self, reentry: ReentryId) -> Result<()>;
 
     /// Makes jumps through `slot` go to `to`, from one instruction to the next: threads that are jumping just now go to
-    /// one or the other.
+    /// one or the other. Returns where they went before.
     ///
     /// # Errors
     /// If the slot is no aligned word of a finalized writable segment, or `to` is null.
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()>;
+    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;

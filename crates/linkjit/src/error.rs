@@ -40,6 +40,16 @@ impl fmt::Display for UndefinedSymbol {
     }
 }
 
+/// An object whose linked code is bound to what was to be removed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub struct Dependent {
+    /// File or member.
+    pub object: String,
+    /// Its JITDylib; empty if it is being removed, too, and waits for threads to leave it.
+    pub dylib: String,
+}
+
 /// An error of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +96,12 @@ pub enum Error {
     /// What a tracker owned was removed.
     #[error("the resource tracker was removed")]
     TrackerRemoved,
+    /// Linked code of others is bound to what was to be removed: it would call into nothing.
+    #[error("it is in use by linked code of {}", in_use(dependents))]
+    InUse {
+        /// Whose code that is.
+        dependents: Vec<Dependent>,
+    },
     /// A tracker of another JITDylib, or a JITDylib of another session.
     #[error("{what}")]
     Foreign {
@@ -137,6 +153,11 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     text += "searched ";
     text += &searched.join(", ");
     text
+}
+
+fn in_use(dependents: &[Dependent]) -> String {
+    let objects: Vec<_> = dependents.iter().map(|dependent| dependent.object.as_str()).collect();
+    objects.join(", ")
 }
 
 fn compiler_output(output: &str) -> String {

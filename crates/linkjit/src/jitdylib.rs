@@ -208,8 +208,8 @@ impl JitDylib {
     /// If the JITDylib is closed.
     pub fn create_tracker(&self) -> Result<ResourceTracker> {
         let mut state = self.session.state();
-        state.dylib(self.id)?;
-        let id = state.create_tracker();
+        state.dylib_mut(self.id)?.has_trackers = true;
+        let id = state.create_tracker(self.id);
         Ok(ResourceTracker::new(self.clone(), id))
     }
 
@@ -222,7 +222,7 @@ impl JitDylib {
         let id = match state.dylib(self.id)?.default_tracker {
             Some(id) if state.trackers.contains_key(&id) => id,
             _ => {
-                let id = state.create_tracker();
+                let id = state.create_tracker(self.id);
                 state.dylib_mut(self.id)?.default_tracker = Some(id);
                 id
             }
@@ -355,7 +355,8 @@ impl JitDylib {
     /// Runs its terminators, removes it from the session and gives its memory back.
     ///
     /// # Errors
-    /// If it is closed already.
+    /// If it is closed already, or linked code of other JITDylibs is bound to that of this one ([`Error::InUse`]): close
+    /// those before.
     ///
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
@@ -363,18 +364,13 @@ impl JitDylib {
         let _initializing = self.session.begin_initializing();
         let linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
+        self.session.state().check_closable(self.id)?;
         let executor = self.session.executor();
         let lent = self.session.lend_linking(&linking);
         // SAFETY: its code is still there; the caller vouches for the rest.
         unsafe { executor.close_image(image)? };
         drop(lent);
-        let (dylib, allocations) = self.session.state().take_dylib(self.id)?;
-        for allocation in allocations.iter().rev() {
-            executor.deallocate(allocation.id)?;
-            if let Some(tls) = allocation.tls {
-                executor.release_tls(tls)?;
-            }
-        }
+        let dylib = self.session.release_dylib(&linking, self.id)?;
         for window in dylib.windows {
             executor.release_window(window.id)?;
         }

@@ -30,7 +30,7 @@ mod platform;
 mod session;
 
 pub use compile::{Compiler, SystemCompiler};
-pub use error::{Error, Result, UndefinedSymbol};
+pub use error::{Dependent, Error, Result, UndefinedSymbol};
 pub use generators::{DefinitionGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};

@@ -125,7 +125,7 @@ impl Memory {
     }
 
     /// Makes jumps through a word of writable data go to `to`.
-    pub(crate) fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<()> {
+    pub(crate) fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
         if to.is_null() {
             return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
         }
@@ -140,8 +140,7 @@ impl Memory {
         // reads it at once.
         let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
         // What is at `to` was written before.
-        slot.store(to.0, Ordering::Release);
-        Ok(())
+        Ok(ExecAddr(slot.swap(to.0, Ordering::AcqRel)))
     }
 
     fn insert(&self, finalized: Finalized) -> Result<AllocationId> {

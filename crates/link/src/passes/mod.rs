@@ -6,6 +6,7 @@ pub mod eh_frame;
 pub mod entries;
 pub mod indirect;
 pub mod init_code;
+pub mod shared;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

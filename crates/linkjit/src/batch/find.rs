@@ -214,6 +214,7 @@ impl Batch<'_> {
     }
 
     fn bind(&mut self, input: u32, symbol: SymbolId, binding: Binding) {
+        self.binds_linked |= matches!(binding, Binding::Linked(_) | Binding::LinkedThreadLocal(_));
         self.inputs[input as usize].bind(symbol, binding);
         self.reach(binding);
     }

@@ -8,6 +8,7 @@ mod direct;
 mod find;
 mod missing;
 mod place;
+mod uses;
 
 use std::time::Instant;
 
@@ -98,6 +99,8 @@ struct Batch<'a> {
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<LateSymbol>,
     placed: place::Placed,
+    /// Something was bound to what batches before have linked.
+    binds_linked: bool,
     passes: PassLists,
     /// If there are passes: the graphs of the inputs as they were before any pass changed them.
     originals: Vec<LinkGraph>,
@@ -120,6 +123,7 @@ impl<'a> Batch<'a> {
             rebound: Vec::new(),
             late: Vec::new(),
             placed: place::Placed::default(),
+            binds_linked: false,
             passes: session.passes(),
             originals: Vec::new(),
         }
@@ -201,7 +205,7 @@ impl<'a> Batch<'a> {
         for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
             let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
             objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if unfinished {
+            if unfinished || of.has_yielded() {
                 // What was found is looked up again when the rest is linked: it may be elsewhere then.
                 input.bindings.clear();
                 input.graph.forget_unplaced();

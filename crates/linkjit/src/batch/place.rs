@@ -17,37 +17,38 @@ use linkjit_link::passes::Stage;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
+use linkjit_link::passes::shared;
 
+use super::uses::Used;
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::session::{
-    Allocation, BatchTimes, DylibId, ExecutionSession, InitializerRun, State, Statistics, TrackerId, UnitId,
-    tls_address,
+    BatchTimes, DylibId, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId, tls_address,
 };
 
 /// Inputs that share an allocation.
-#[derive(Debug)]
-struct Domain {
-    dylib: DylibId,
+#[derive(Clone, Debug)]
+pub(super) struct Domain {
+    pub(super) dylib: DylibId,
     /// `None`: the JITDylib itself, for entries that outlive the batch.
-    tracker: Option<TrackerId>,
-    members: Vec<u32>,
+    pub(super) tracker: Option<TrackerId>,
+    pub(super) members: Vec<u32>,
 }
 
-/// A domain with memory.
+/// A part of a domain with memory.
 #[derive(Debug)]
-struct PlacedDomain {
-    domain: Domain,
-    layout: Layout,
-    bases: [ExecAddr; 3],
+pub(super) struct PlacedDomain {
+    pub(super) domain: Domain,
+    pub(super) part: Part,
+    pub(super) layout: Layout,
+    pub(super) bases: [ExecAddr; 3],
     memory: Option<Box<dyn linkjit_executor::Allocation>>,
     finalized: Option<linkjit_executor::AllocationId>,
-    tls: Option<TlsBlock>,
+    pub(super) tls: Option<TlsBlock>,
     slots: Vec<Slot>,
+    /// Which linked code it is bound to, and its units that are.
+    pub(super) uses: Vec<(Used, UnitId)>,
 }
-
-/// A layout with its memory.
-type PlacedMemory = (Layout, [ExecAddr; 3], Box<dyn linkjit_executor::Allocation>);
 
 /// New entries of a JITDylib, to be shared by later batches.
 type SharedSymbols = Vec<(DylibId, u32, Vec<((ExecAddr, EntryKind), SymbolId)>)>;
@@ -55,7 +56,7 @@ type SharedSymbols = Vec<(DylibId, u32, Vec<((ExecAddr, EntryKind), SymbolId)>)>
 /// What a batch has placed.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
-    domains: Vec<PlacedDomain>,
+    pub(super) domains: Vec<PlacedDomain>,
     shared: SharedSymbols,
     /// Storage that was reserved before its domain was placed.
     tls: Vec<TlsBlock>,
@@ -69,14 +70,13 @@ impl Batch<'_> {
         let start = Instant::now();
         let domains = self.domains();
         for domain in &domains {
-            match self.newest_window(domain.dylib)? {
-                Some(window) if is_low(window) || !self.has_low_fields(domain) => {}
-                _ => _ = self.reserve_window(domain)?,
+            if self.windows(domain)?.is_empty() {
+                self.reserve_window(domain)?;
             }
         }
         // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
         for domain in &domains {
-            if let Some(window) = self.newest_window(domain.dylib)? {
+            if let Some(&window) = self.windows(domain)?.first() {
                 self.bring_near(domain.dylib, &domain.members, window)?;
             }
         }
@@ -85,6 +85,7 @@ impl Batch<'_> {
         }
         self.run_passes(Stage::PostAllocation)?;
         self.bind_late_symbols()?;
+        self.find_uses();
         resolve(&mut self.inputs);
         self.run_passes(Stage::PreFixup)?;
         let placed = Instant::now();
@@ -128,33 +129,38 @@ impl Batch<'_> {
             slots = found;
             domain.members.push(self.add_input(input));
         }
-        match self.place_somewhere(&mut domain) {
-            Ok((layout, bases, memory)) => {
-                let tls = tls.filter(|_| self.placed.tls.pop().is_some());
-                let memory = Some(memory);
-                self.placed.domains.push(PlacedDomain { domain, layout, bases, memory, finalized: None, tls, slots });
-                Ok(())
-            }
-            Err(error) => {
-                // The names stand for their stubs: let rolling back know.
-                unplace(&mut self.inputs, &[], &slots);
-                Err(error)
-            }
+        let first = self.placed.domains.len();
+        if let Err(error) = self.place_somewhere(&mut domain) {
+            // The names stand for their stubs: let rolling back know.
+            unplace(&mut self.inputs, &[], &slots);
+            return Err(error);
         }
+        let tls = tls.filter(|_| self.placed.tls.pop().is_some());
+        if let Some(own) = self.placed.domains.last_mut() {
+            own.slots = slots;
+        }
+        let mut parts = self.placed.domains[first..].iter_mut();
+        if let Some(part) = parts.find(|part| part.layout.tls_image(part.bases).is_some()) {
+            part.tls = tls;
+        }
+        Ok(())
     }
 
-    /// Places a domain in the newest window of its JITDylib, or else in one that is empty: what does not fit there fits
-    /// nowhere.
-    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<PlacedMemory> {
+    /// Places a domain in the newest window of its JITDylib that has room, or else in one that is empty: what does not fit
+    /// there fits nowhere.
+    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<()> {
         let (originals, first_made) = (domain.members.len(), self.inputs.len());
-        if let Some(window) = self.newest_window(domain.dylib)? {
+        let first_placed = self.placed.domains.len();
+        for (index, window) in self.windows(domain)?.into_iter().enumerate() {
+            if index > 0 {
+                self.bring_near(domain.dylib, &domain.members, window)?;
+            }
             match self.place_in(window, domain) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) => {
+                    self.placed.forget(&mut self.inputs, first_placed, first_made);
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
                     domain.members.truncate(originals);
-                    self.placed.forget_entries(first_made);
-                    unplace(&mut self.inputs, &[], &[]);
                 }
                 result => return result,
             }
@@ -164,8 +170,26 @@ impl Batch<'_> {
         self.place_in(window, domain)
     }
 
-    /// Makes the entries that a domain needs and places it with them.
-    fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<PlacedMemory> {
+    /// Places a domain: first what others may share, if there is any and it may outlive the rest.
+    fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<()> {
+        if self.is_divided(domain)
+            && let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members)
+        {
+            let placed = self.place_part(window, domain, Part::Shared);
+            shared::bring_back(&mut self.inputs, &aside);
+            placed?;
+        }
+        self.place_part(window, domain, Part::Own)
+    }
+
+    /// The default tracker is not expected to be removed before others: its memory is not divided.
+    fn is_divided(&self, domain: &Domain) -> bool {
+        let state = self.session.state();
+        state.dylib(domain.dylib).is_ok_and(|dylib| dylib.has_trackers && dylib.default_tracker != domain.tracker)
+    }
+
+    /// Makes the entries that the live blocks of a domain need and places them.
+    fn place_part(&mut self, window: Window, domain: &mut Domain, part: Part) -> Result<()> {
         let next = self.next_input();
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
         let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
@@ -175,22 +199,27 @@ impl Batch<'_> {
         domain.members.push(self.add_input(new.own));
         if !new.shared_symbols.is_empty() {
             let own = Domain { dylib: domain.dylib, tracker: None, members: vec![shared] };
-            let layout = Layout::new(&self.inputs, &own.members)?;
-            let (bases, memory) = self.allocate(window, &layout)?;
-            self.placed.domains.push(PlacedDomain {
-                domain: own,
-                layout,
-                bases,
-                memory: Some(memory),
-                finalized: None,
-                tls: None,
-                slots: Vec::new(),
-            });
+            self.place_members(window, own, Part::Own)?;
             self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
         }
+        self.place_members(window, domain.clone(), part)
+    }
+
+    fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
         let layout = Layout::new(&self.inputs, &domain.members)?;
         let (bases, memory) = self.allocate(window, &layout)?;
-        Ok((layout, bases, memory))
+        self.placed.domains.push(PlacedDomain {
+            domain,
+            part,
+            layout,
+            bases,
+            memory: Some(memory),
+            finalized: None,
+            tls: None,
+            slots: Vec::new(),
+            uses: Vec::new(),
+        });
+        Ok(())
     }
 
     fn allocate(
@@ -220,8 +249,12 @@ impl Batch<'_> {
         index
     }
 
-    fn newest_window(&self, dylib: DylibId) -> Result<Option<Window>> {
-        Ok(self.session.state().dylib(dylib)?.windows.last().copied())
+    /// The windows of a JITDylib that a domain may be placed in, newest first.
+    fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
+        let low = self.has_low_fields(domain);
+        let state = self.session.state();
+        let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
+        Ok(windows.filter(|&window| !low || is_low(window)).collect())
     }
 
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
@@ -385,6 +418,8 @@ impl Placed {
             entries.extend(symbols.into_iter().map(|(key, symbol)| (key, graph.address(symbol))));
         }
         state.statistics.windows += self.windows.len() as u64;
+        let ids: Vec<_> = self.domains.iter().map(|placed| placed.finalized).collect();
+        let mut uses = Vec::new();
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units, state);
@@ -400,12 +435,13 @@ impl Placed {
                     InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
                 }
             }
-            let Some(id) = placed.finalized else { continue };
-            let allocation = Allocation { id, tls: placed.tls.map(|tls| tls.id) };
-            match placed.domain.tracker.and_then(|tracker| state.trackers.get_mut(&tracker)) {
-                Some(tracker) => tracker.allocations.push(allocation),
-                None => state.dylib_mut(placed.domain.dylib)?.own_allocations.push(allocation),
+            if let Some(id) = placed.finalized {
+                placed.enter(id, state)?;
+                uses.push((id, placed.uses));
             }
+        }
+        for (id, uses) in uses {
+            state.allocations.connect(id, uses.into_iter().filter_map(|(used, unit)| Some((used.id(&ids)?, unit))));
         }
         Ok(())
     }
@@ -434,13 +470,11 @@ impl Placed {
         }
     }
 
-    /// Forgets entries that were made at or after an input.
-    fn forget_entries(&mut self, first_made: usize) {
+    /// Forgets what was placed last, with entries that were made for it.
+    fn forget(&mut self, inputs: &mut [Input], first_placed: usize, first_made: usize) {
         self.shared.retain(|&(_, input, _)| (input as usize) < first_made);
-        self.domains.retain(|placed| {
-            placed.domain.tracker.is_some()
-                || placed.domain.members.iter().all(|&member| (member as usize) < first_made)
-        });
+        let layouts: Vec<_> = self.domains.drain(first_placed..).map(|placed| placed.layout).collect();
+        unplace(inputs, &layouts, &[]);
     }
 }
 
@@ -480,6 +514,9 @@ fn initializers(
         let graph = &inputs[member as usize].graph;
         for run in graph.initializers() {
             let block = graph.block(run.block);
+            if !placed.has(block.address) {
+                continue;
+            }
             let count = block.size / graph.arch().pointer_size();
             arrays.push((run.order, unit, PointerArray { address: block.address, count, backwards: run.backwards }));
         }

@@ -69,7 +69,8 @@ impl RedirectableSymbol {
     /// If the symbol was removed, or `implementation` is null.
     pub fn redirect(&self, implementation: ExecAddr) -> Result<()> {
         let slot = self.place(self.slot)?;
-        Ok(self.dylib.session().executor().redirect(slot, implementation)?)
+        self.dylib.session().executor().redirect(slot, implementation)?;
+        Ok(())
     }
 
     /// The address of the function, which stays the same.

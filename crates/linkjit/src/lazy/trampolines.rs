@@ -1,10 +1,11 @@
 //! Lazy functions: trampolines by their numbers, and what happens when one is called.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use linkjit_executor::{ExecAddr, Executor, ReentryId, RuntimeFunction};
+use linkjit_executor::{AllocationId, ExecAddr, Executor, ReentryId, RuntimeFunction};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
@@ -13,7 +14,7 @@ use crate::batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::names::demangle;
-use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, UnitId, lock};
+use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, UnitId, Unlinked, lock};
 
 /// A function was called that could not be linked.
 #[derive(Debug)]
@@ -92,6 +93,17 @@ struct LazyFunction {
     slot: NameId,
     /// What it is: a name, searched in the link order of a JITDylib.
     target: (DylibId, NameId),
+    linked: Option<Linked>,
+}
+
+/// A function that was called and linked.
+#[derive(Clone, Copy, Debug)]
+struct Linked {
+    slot: ExecAddr,
+    /// What the slot held at first.
+    trampoline: ExecAddr,
+    /// The memory that the slot leads to.
+    implementation: AllocationId,
 }
 
 /// The lazy functions of a session, by the numbers of their trampolines. No number is used twice.
@@ -100,6 +112,8 @@ pub(crate) struct LazyFunctions {
     /// By the first number of a unit of stubs.
     units: BTreeMap<u32, (UnitId, Vec<LazyFunction>)>,
     firsts: BTreeMap<UnitId, u32>,
+    /// The functions that were linked, by the memory of their implementation.
+    linked: BTreeMap<AllocationId, BTreeSet<u32>>,
     made: u32,
 }
 
@@ -122,10 +136,46 @@ impl LazyFunctions {
         self.firsts.insert(unit, first);
     }
 
+    fn get_mut(&mut self, number: u32) -> Option<&mut LazyFunction> {
+        let (first, (_, functions)) = self.units.range_mut(..=number).next_back()?;
+        functions.get_mut((number - first) as usize)
+    }
+
+    /// Notes that the slot of a function holds what `implementation` has, and held `before`.
+    fn note(&mut self, number: u32, slot: ExecAddr, before: ExecAddr, implementation: AllocationId) {
+        let Some(function) = self.get_mut(number) else { return };
+        let trampoline = function.linked.map_or(before, |linked| linked.trampoline);
+        let old = function.linked.replace(Linked { slot, trampoline, implementation });
+        if let Some(old) = old.filter(|old| old.implementation != implementation) {
+            self.forget_linked(old.implementation, number);
+        }
+        self.linked.entry(implementation).or_default().insert(number);
+    }
+
+    fn forget_linked(&mut self, implementation: AllocationId, number: u32) {
+        if let Entry::Occupied(mut numbers) = self.linked.entry(implementation) {
+            numbers.get_mut().remove(&number);
+            if numbers.get().is_empty() {
+                numbers.remove();
+            }
+        }
+    }
+
+    /// The slots of functions that are implemented in memory that goes, with their trampolines.
+    pub(crate) fn unlink(&mut self, allocations: &[AllocationId]) -> Unlinked {
+        let numbers = allocations.iter().filter_map(|id| self.linked.remove(id)).flatten().collect::<Vec<_>>();
+        let linked = |number| self.get(number)?.linked;
+        numbers.into_iter().filter_map(linked).map(|linked| (linked.slot, linked.trampoline)).collect()
+    }
+
     /// Forgets the functions of a unit of stubs.
     pub(crate) fn forget(&mut self, unit: UnitId) {
-        if let Some(first) = self.firsts.remove(&unit) {
-            self.units.remove(&first);
+        let Some(first) = self.firsts.remove(&unit) else { return };
+        let Some((_, functions)) = self.units.remove(&first) else { return };
+        for (number, function) in (first..).zip(functions) {
+            if let Some(linked) = function.linked {
+                self.forget_linked(linked.implementation, number);
+            }
         }
     }
 }
@@ -157,7 +207,7 @@ pub(super) fn define(
     for (number, lazy) in (first..).zip(stubs) {
         let slot = graph.add_lazy(&mut names, lazy.stub, entrance, number)?;
         let target = (from.id(), lazy.target);
-        functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target });
+        functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let mut state = session.state();
     let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph.finish(), &names)?;
@@ -232,7 +282,7 @@ impl ExecutionSession {
         let (name, error) = match function {
             // Called when its memory is about to be given back, as by a terminator.
             None => (String::new(), Error::TrackerRemoved),
-            Some(function) => match self.link_lazy(function) {
+            Some(function) => match self.link_lazy(number, function) {
                 Ok(address) => return address,
                 Err(error) => (self.names().text(function.name).into_owned(), error),
             },
@@ -246,24 +296,32 @@ impl ExecutionSession {
     }
 
     /// Links a function, runs initializers, and makes its stub jump there.
-    fn link_lazy(&self, function: LazyFunction) -> Result<ExecAddr> {
+    fn link_lazy(&self, number: u32, function: LazyFunction) -> Result<ExecAddr> {
         let (from, target) = function.target;
-        let found = batch::lookup(self, from, &[target], false)?;
-        let Some(&Address::At(address)) = found.first() else {
-            return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
-        };
-        JitDylib::new(self.clone(), from).run_pending_initializers()?;
-        let (definer, slot) = {
-            let state = self.state();
+        loop {
+            let removals = self.state().removals;
+            let found = batch::lookup(self, from, &[target], false)?;
+            let Some(&Address::At(address)) = found.first() else {
+                return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
+            };
+            JitDylib::new(self.clone(), from).run_pending_initializers()?;
+            let definer = self.state().find_entry(from, target).map(|entry| entry.by);
+            if let Some(DefinedBy::Unit(unit, _)) = definer {
+                self.wait_for_initializers(|of| of == unit);
+            }
+            // With the tables locked: who removes the implementation looks there for the slots that have to be reset.
+            let mut state = self.state();
+            if state.removals != removals {
+                continue;
+            }
+            // The trampoline is linked, and it is reached through the slot alone.
             let slot = state.dylib(function.dylib)?.symbols.get(&function.slot).and_then(|entry| entry.address);
-            (state.find_entry(from, target).map(|entry| entry.by), slot)
-        };
-        if let Some(DefinedBy::Unit(unit, _)) = definer {
-            self.wait_for_initializers(|of| of == unit);
+            let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
+            let before = self.executor().redirect(slot, address)?;
+            if let Some(implementation) = state.allocations.at(address) {
+                state.lazy.note(number, slot, before, implementation);
+            }
+            return Ok(address);
         }
-        // The trampoline is linked, and it is reached through the slot alone.
-        let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
-        self.executor().redirect(slot, address)?;
-        Ok(address)
     }
 }

@@ -9,10 +9,11 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
+use super::inherit::{Yielded, YieldedGroup};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
@@ -73,7 +74,7 @@ impl State {
         let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
         let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
-        self.yield_groups(dylib, &mut graph, promise)?;
+        let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
@@ -110,6 +111,10 @@ impl State {
             return Err(duplicate(&graph, names, twice[0], graph.name()));
         }
 
+        // The names of its groups that yielded may become its own one day.
+        defined.extend(yielded.iter().map(|yielded| yielded.name));
+
+        let has_trackers = self.dylib(dylib)?.has_trackers;
         let mut replaced = Vec::new();
         for &name in &hides {
             *self.dylib_mut(dylib)?.hidden.entry(name).or_default() += 1;
@@ -123,6 +128,10 @@ impl State {
                     && let Some(old) = old
                 {
                     self.raise_alignment(&old, &graph, symbol);
+                }
+                if has_trackers && old.is_some_and(|old| self.is_of_another(tracker, old.by)) {
+                    yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
+                    self.contest(dylib, name)?;
                 }
                 graph.make_external(symbol);
                 if let Some(entry) = old.filter(|old| old.scope < scope) {
@@ -138,25 +147,37 @@ impl State {
                 {
                     self.copy_alignment(unit, winner, &mut graph, symbol);
                 }
-                self.override_definition(&old);
             }
             let address = match definition {
                 Definition::Absolute(address) => Some(Address::At(address)),
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, owner: None };
+            let contested = old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old));
+            if let Some(old) = old {
+                self.override_definition(&old);
+            }
+            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested, owner: None };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
         let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
         for &signature in &groups {
-            self.dylib_mut(dylib)?.groups.entry(signature).or_insert(id);
+            self.dylib_mut(dylib)?.groups.entry(signature).or_insert((id, false));
         }
         let has_roots = !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
-        let unit = Unit { input, has_roots, names: defined, groups, hides, ..Unit::new(name, dylib, tracker) };
+        let unit = Unit {
+            input,
+            has_roots,
+            names: defined,
+            groups,
+            hides,
+            yielded,
+            yielded_groups,
+            ..Unit::new(name, dylib, tracker)
+        };
         match takes_over {
             // It keeps its place in the order in which things were added.
             Some(id) => _ = self.units.insert(id, unit),
@@ -166,33 +187,67 @@ impl State {
     }
 
     /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
-    fn yield_groups(&self, dylib: DylibId, graph: &mut LinkGraph, promise: Option<&Promise>) -> Result<()> {
-        let of = self.dylib(dylib)?;
-        let mut dropped = vec![];
+    /// Returns what of them would be definitions if that unit, being another tracker's, were not there.
+    fn yield_groups(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        graph: &mut LinkGraph,
+        promise: Option<&Promise>,
+    ) -> Result<(Vec<Yielded>, Vec<YieldedGroup>)> {
+        let Self { dylibs, units, .. } = self;
+        let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
+        let (mut dropped, mut to_others, mut yielded_groups) = (vec![], vec![], vec![]);
+        // Other units' definitions have yielded to what was promised: such groups are kept.
+        let is_promised = |symbol: &&Symbol| {
+            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
+            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
+        };
+        let promised: Vec<_> = match promise {
+            Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
+            None => Vec::new(),
+        };
         for group in graph.groups() {
-            if of.groups.get(&group.signature).is_some_and(|owner| self.units.contains_key(owner)) {
-                dropped.extend_from_slice(&group.blocks);
+            let Some((owner, contested)) = of.groups.get_mut(&group.signature) else { continue };
+            let Some(owner) = units.get(owner) else { continue };
+            if group.blocks.iter().any(|block| promised.contains(block)) {
+                continue;
+            }
+            dropped.extend_from_slice(&group.blocks);
+            if owner.tracker != tracker {
+                *contested = true;
+                to_others.extend_from_slice(&group.blocks);
+                let is_its = |block: &BlockId| group.blocks.contains(block);
+                let retained = graph.retained().iter().copied().filter(is_its).collect();
+                let initializers = graph.initializers().iter().copied().filter(|run| is_its(&run.block)).collect();
+                yielded_groups.push(YieldedGroup { signature: group.signature, retained, initializers });
             }
         }
         if dropped.is_empty() {
-            return Ok(());
+            return Ok((Vec::new(), yielded_groups));
         }
         dropped.sort_unstable();
-        if let Some(promise) = promise {
-            // Other units' definitions have yielded to what was promised.
-            let is_ours = |name| of.symbols.get(&name).is_some_and(|old| old.by == DefinedBy::Pending(promise.unit));
-            let promised = graph.symbols().iter().filter(|symbol| symbol.shared_name().is_some_and(is_ours));
-            let promised: Vec<_> = promised.filter_map(Symbol::block).collect();
-            for group in graph.groups().iter().filter(|group| group.blocks.iter().any(|of| promised.contains(of))) {
-                dropped.retain(|block| !group.blocks.contains(block));
-            }
-        }
+        to_others.sort_unstable();
         graph.discard_blocks(&dropped);
+        let mut yielded = Vec::new();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
-            if of.shared_name().is_some() && of.block().is_some_and(|block| dropped.binary_search(&block).is_ok()) {
+            let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
+            if dropped.binary_search(&block).is_ok() {
+                if to_others.binary_search(&block).is_ok() {
+                    yielded.push(Yielded::new(name, symbol, of));
+                    self.contest(dylib, name)?;
+                }
                 graph.make_external(symbol);
             }
+        }
+        Ok((yielded, yielded_groups))
+    }
+
+    /// Notes that somebody else has a definition of a name, too.
+    fn contest(&mut self, dylib: DylibId, name: NameId) -> Result<()> {
+        if let Some(entry) = self.dylib_mut(dylib)?.symbols.get_mut(&name) {
+            entry.contested = true;
         }
         Ok(())
     }
@@ -240,7 +295,7 @@ impl State {
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
             Verdict::New | Verdict::Replaces => {
-                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, owner: None })
+                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None })
             }
         }
     }
@@ -328,7 +383,7 @@ impl State {
 
     /// Removes units as if they had never been added; gives what they had replaced its names back.
     pub(crate) fn forget(&mut self, units: &[UnitId], replaced: Vec<Replaced>) {
-        self.remove_units(units);
+        let left = self.remove_units(units);
         for replaced in replaced.into_iter().rev() {
             if let (DefinedBy::Unit(unit, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
                 self.restore_symbol(unit, id, symbol);
@@ -343,10 +398,13 @@ impl State {
                 Some(_) => {}
             }
         }
+        self.inherit(left);
     }
 
     fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
-        let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) else { return };
+        let Some(unit) = self.units.get_mut(&unit) else { return };
+        unit.yielded.retain(|yielded| yielded.symbol != id);
+        let Some(input) = &mut unit.input else { return };
         let of = input.graph.symbol_mut(id);
         of.definition = symbol.definition;
         of.linkage = symbol.linkage;
@@ -383,45 +441,5 @@ impl State {
             entry.scope = entry.scope.max(scope);
         }
         Ok(())
-    }
-
-    /// Forgets units: their names, groups and pending initializers. The memory is the caller's business.
-    pub(crate) fn remove_units(&mut self, remove: &[UnitId]) {
-        for id in remove {
-            self.lazy.forget(*id);
-            let Some(unit) = self.units.remove(id) else { continue };
-            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
-            let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
-            for name in unit.names {
-                if dylib.symbols.get(&name).is_some_and(|entry| entry.is_of(*id)) {
-                    dylib.symbols.remove(&name);
-                }
-            }
-            for signature in unit.groups {
-                if dylib.groups.get(&signature) == Some(id) {
-                    dylib.groups.remove(&signature);
-                }
-            }
-            for name in unit.hides {
-                match dylib.hidden.get_mut(&name) {
-                    Some(count) if *count > 1 => *count -= 1,
-                    _ => drop(dylib.hidden.remove(&name)),
-                }
-            }
-            dylib.pending_initializers.retain(|run| run.unit != *id);
-            dylib.pending_terminators.retain(|run| run.unit != *id);
-            dylib.terminators.retain(|run| run.unit != *id);
-            forget_unit(&mut dylib.units, *id);
-            if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
-                forget_unit(&mut tracker.units, *id);
-            }
-        }
-    }
-}
-
-/// The last ones added are the likeliest to go.
-fn forget_unit(units: &mut Vec<UnitId>, unit: UnitId) {
-    if let Some(at) = units.iter().rposition(|&other| other == unit) {
-        units.remove(at);
     }
 }

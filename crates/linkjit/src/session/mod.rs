@@ -3,18 +3,23 @@
 //! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
+mod allocations;
 mod define;
 mod defining;
+mod inherit;
 mod initializing;
 mod pending;
+mod removal;
 mod state;
 mod tables;
 mod tracker;
 
+pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
 pub(crate) use pending::Direct;
+pub(crate) use removal::Unlinked;
 pub(crate) use state::{
-    Address, Allocation, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun,
-    Replaced, State, TrackerId, UnitId,
+    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced, State,
+    TrackerId, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;

@@ -211,7 +211,8 @@ impl State {
             .and_then(|()| self.check_promise(dylib, &promise, pool));
         if delivered.is_err() {
             self.forget(&made, replaced);
-            self.remove_units(&[id]);
+            let left = self.remove_units(&[id]);
+            self.inherit(left);
             let table = &mut self.dylib_mut(dylib)?.symbols;
             for (name, _) in &promise.symbols {
                 if table.get(name).is_some_and(|entry| entry.is_of(id)) {
@@ -226,7 +227,9 @@ impl State {
             }
             unit.names.extend(direct.iter().map(|&(name, _)| name));
             if promise.is_first && unit.names.is_empty() {
-                self.remove_units(&[id]);
+                // It has delegated everything.
+                let left = self.remove_units(&[id]);
+                self.inherit(left);
             }
         }
         delivered
@@ -251,7 +254,7 @@ impl State {
                 Direct::Alias(of, target) => (DefinedBy::Alias(of, target), None),
             };
             let owner = Some(promise.unit);
-            let entry = Entry { by, linkage: flags.linkage, scope: flags.scope, address, owner };
+            let entry = Entry { by, linkage: flags.linkage, scope: flags.scope, address, contested: false, owner };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
         Ok(())
@@ -269,12 +272,13 @@ impl State {
     /// Gives up a unit that is being materialized: its names are free again.
     pub(crate) fn fail_pending(&mut self, id: UnitId) {
         if self.units.get_mut(&id).is_some_and(|unit| unit.pending.take().is_some()) {
-            self.remove_units(&[id]);
+            let left = self.remove_units(&[id]);
+            self.inherit(left);
         }
     }
 }
 
 /// The entry of a name that a unit has promised.
 fn promised(unit: UnitId, flags: SymbolFlags) -> Entry {
-    Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, owner: None }
+    Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, contested: false, owner: None }
 }

@@ -1,12 +1,11 @@
 //! The tables of a session.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, TlsId, Window};
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
 use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
@@ -14,7 +13,10 @@ use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
 use super::Statistics;
+use super::allocations::{Allocations, Owner};
+use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
+use super::removal::Detached;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -62,6 +64,8 @@ pub(crate) struct Entry {
     pub(crate) scope: Scope,
     /// Where it is, once it is linked.
     pub(crate) address: Option<Address>,
+    /// Another tracker's unit defines it, too, and would have the name if this one had not.
+    pub(crate) contested: bool,
     /// The unit that an address or alias goes with, if any.
     pub(crate) owner: Option<UnitId>,
 }
@@ -105,6 +109,9 @@ pub(crate) struct Unit {
     pub(crate) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
     pub(crate) hides: Vec<NameId>,
+    /// Its definitions and groups that yielded to those of units of other trackers.
+    pub(crate) yielded: Vec<Yielded>,
+    pub(crate) yielded_groups: Vec<YieldedGroup>,
     /// It is yet to be materialized.
     pub(crate) pending: Option<Box<Pending>>,
 }
@@ -122,6 +129,8 @@ impl Unit {
             names: Vec::new(),
             groups: Vec::new(),
             hides: Vec::new(),
+            yielded: Vec::new(),
+            yielded_groups: Vec::new(),
             pending: None,
         }
     }
@@ -140,12 +149,6 @@ pub(crate) struct Generator {
 /// A generator of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct GeneratorId(pub(crate) u32);
-
-/// Finalized memory with all that is registered for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Allocation {
-    pub(crate) id: AllocationId,
-    pub(crate) tls: Option<TlsId>,
 }
 
 /// An initializer or terminator array that was linked and not run yet.
@@ -161,8 +164,8 @@ pub(crate) struct InitializerRun {
 pub(crate) struct DylibState {
     pub(crate) name: String,
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
-    /// COMDAT groups by signature, and whose is kept.
-    pub(crate) groups: HashMap<NameId, UnitId, FixedState>,
+    /// COMDAT groups by signature, whose is kept, and whether another tracker's unit has one, too.
+    pub(crate) groups: HashMap<NameId, (UnitId, bool), FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
@@ -174,7 +177,7 @@ pub(crate) struct DylibState {
     pub(crate) windows: Vec<Window>,
     pub(crate) entries: SharedEntries,
     /// Memory of what belongs to no tracker: shared entries.
-    pub(crate) own_allocations: Vec<Allocation>,
+    pub(crate) own_allocations: Vec<AllocationId>,
     /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
     pub(crate) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
     pub(crate) pending_initializers: Vec<InitializerRun>,
@@ -184,12 +187,15 @@ pub(crate) struct DylibState {
     pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
+    /// There have been trackers beside the default one.
+    pub(crate) has_trackers: bool,
 }
 
 /// What a tracker owns beside units.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TrackerState {
-    pub(crate) allocations: Vec<Allocation>,
+    pub(crate) dylib: DylibId,
+    pub(crate) allocations: Vec<AllocationId>,
     pub(crate) units: Vec<UnitId>,
 }
 
@@ -208,6 +214,9 @@ pub(crate) struct State {
     pub(crate) dylibs: Vec<Option<DylibState>>,
     pub(crate) units: HashMap<UnitId, Unit, FixedState>,
     pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
+    pub(crate) allocations: Allocations,
+    /// How often something was removed.
+    pub(crate) removals: u64,
     /// How many units, trackers and generators there have ever been.
     units_made: u32,
     trackers_made: u32,
@@ -255,6 +264,7 @@ impl State {
             terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
+            has_trackers: false,
         }));
         Ok(id)
     }
@@ -272,21 +282,29 @@ impl State {
         self.dylibs.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or_else(closed)
     }
 
-    /// Removes a JITDylib from the tables; returns it and the memory of what it owned, in the order of allocation.
-    pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Vec<Allocation>)> {
+    /// Removes a JITDylib from the tables; returns it and what else there was of it.
+    pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Detached)> {
         let dylib = self.dylibs.get_mut(id.0 as usize).and_then(Option::take).ok_or_else(closed)?;
         for other in self.dylibs.iter_mut().flatten() {
             other.link_order.retain(|&(linked, _)| linked != id);
         }
-        let mut allocations = dylib.own_allocations.clone();
+        self.removals += 1;
         for id in &dylib.units {
             self.lazy.forget(*id);
-            let Some(unit) = self.units.remove(id) else { continue };
-            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
-            allocations.extend(self.trackers.remove(&unit.tracker).into_iter().flat_map(|tracker| tracker.allocations));
+            let pending = self.units.remove(id).and_then(|unit| unit.pending);
+            self.dropped.extend(pending.map(|pending| (*id, pending)));
         }
-        allocations.sort_unstable_by_key(|allocation| allocation.id.0);
-        Ok((dylib, allocations))
+        self.trackers.retain(|_, tracker| tracker.dylib != id);
+        let mut allocations: Vec<_> =
+            self.allocations.iter().filter(|(_, of)| of.dylib == id).map(|(allocation, _)| allocation).collect();
+        allocations.sort_unstable();
+        for allocation in &allocations {
+            if let Some(allocation) = self.allocations.get_mut(*allocation) {
+                allocation.owner = Owner::Users;
+            }
+        }
+        let unlinked = self.lazy.unlink(&allocations);
+        Ok((dylib, Detached { allocations, unlinked }))
     }
 
     /// An id for the next unit.
@@ -319,25 +337,33 @@ impl State {
         Ok(())
     }
 
-    /// A new tracker.
-    pub(crate) fn create_tracker(&mut self) -> TrackerId {
+    /// A new tracker of a JITDylib.
+    pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(self.trackers_made);
         self.trackers_made = self.trackers_made.wrapping_add(1);
-        self.trackers.insert(id, TrackerState::default());
+        self.trackers.insert(id, TrackerState { dylib, allocations: Vec::new(), units: Vec::new() });
         id
+    }
+
+    /// Who is to give back what is placed for a tracker; none for what a JITDylib has for itself.
+    pub(crate) fn owner(&self, tracker: Option<TrackerId>) -> Owner {
+        tracker.filter(|tracker| self.trackers.contains_key(tracker)).map_or(Owner::Dylib, Owner::Tracker)
     }
 
     /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.
     pub(crate) fn dependency_order(&self, root: DylibId) -> Vec<DylibId> {
         let mut order = Vec::new();
-        let mut seen = HashSet::from([root]);
+        let mut seen = vec![false; self.dylibs.len()];
+        let mut is_new =
+            |dylib: DylibId| seen.get_mut(dylib.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+        is_new(root);
         // (JITDylib, how many of its link order were visited)
         let mut path = vec![(root, 0)];
         while let Some((dylib, visited)) = path.last_mut() {
             let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
             *visited += 1;
             match next {
-                Some(&(next, _)) if seen.insert(next) => path.push((next, 0)),
+                Some(&(next, _)) if is_new(next) => path.push((next, 0)),
                 Some(_) => {}
                 None => {
                     order.push(*dylib);

@@ -1,15 +1,15 @@
 //! Resource trackers: what was added together can be removed together.
 
-use linkjit_executor::{AllocationId, ImageId, PointerArray};
-
-use super::state::{InitializerRun, TrackerId};
+use super::ExecutionSession;
+use super::state::TrackerId;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 
 /// Owns the objects that were added through it, and everything that linking them made: memory, unwind tables,
-/// thread-local storage, initializer entries.
+/// thread-local storage, initializer entries, lazy functions.
 ///
-/// Dropping a tracker removes nothing; what it owns then stays until its JITDylib is closed.
+/// A JITDylib has a default tracker for what is added without one. A clone is another handle to the same tracker.
+/// Dropping the last handle removes nothing: what it owns then stays until its JITDylib is closed.
 #[derive(Clone, Debug)]
 pub struct ResourceTracker {
     dylib: JitDylib,
@@ -33,81 +33,159 @@ impl ResourceTracker {
 
     /// Removes what it owns: what it has registered to run at exit is run, as are its terminators if its initializers
     /// were; then names are free again and memory is given back. Lazy functions that are called meanwhile are linked.
+    /// Lazy functions elsewhere that were linked to what is removed are linked anew when they are called next.
+    ///
+    /// What several objects define alike (inline functions, templates, vtables in COMDAT groups, weak definitions) is
+    /// linked once, from the object that was added first. If that is removed, the name goes to the next object that has
+    /// such a definition, as if the first had never been added; but code that is bound to the first one's stays bound to
+    /// it, and its memory stays until the last such code is removed.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-remove-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
+    /// # use linkjit::Compiler;
+    /// # let object = linkjit::SystemCompiler.compile(&path)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// let jit = linkjit::Jit::host()?;
+    /// let tracker = jit.create_tracker()?;
+    /// jit.main().add_object_to(&tracker, &object)?;
+    /// jit.lookup("answer")?;
+    /// // SAFETY: nobody calls it any more.
+    /// unsafe { tracker.remove()? };
+    /// assert!(jit.lookup("answer").is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if linked code of other trackers is bound to what it owns, in other ways than the above; nothing
+    /// was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before. [`Error::TrackerRemoved`] if
+    /// that has been done before.
+    ///
+    /// # Safety
+    /// No thread may be in the code, and nobody may use it or its data afterwards by addresses that were looked up or
+    /// handed out, nor by implementations that redirectable symbols were given.
+    pub unsafe fn remove(&self) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.session().remove_trackers(&[self.id]) }
+    }
+
+    /// Removes what several trackers own, together: they may use each other's code. They may be of different JITDylibs
+    /// of one session.
+    ///
+    /// # Errors
+    /// As for [`ResourceTracker::remove`]; then nothing was removed.
+    ///
+    /// # Safety
+    /// As for [`ResourceTracker::remove`].
+    pub unsafe fn remove_all(trackers: &[Self]) -> Result<()> {
+        let Some(first) = trackers.first() else { return Ok(()) };
+        let mut ids = Vec::new();
+        for tracker in trackers {
+            if !tracker.session().is(first.session()) {
+                return Err(Error::Foreign { what: "the resource tracker is another session's" });
+            }
+            ids.push(tracker.id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        // SAFETY: the caller's promise.
+        unsafe { first.session().remove_trackers(&ids) }
+    }
+
+    /// Removes what it owns with all whose linked code is bound to it, directly or not; returns the trackers of those.
     ///
     /// # Errors
     /// If it was removed before.
     ///
-    /// What several objects define alike (inline functions, templates, vtables in COMDAT groups, weak definitions) is
-    /// linked once, from the object that was added first, and belongs to that object's tracker: code of other trackers
-    /// that uses it is linked against it in the sense of what follows.
-    ///
     /// # Safety
-    /// No thread may be in the code, and nobody may use it or its data afterwards: neither code that is linked against
-    /// it, nor pointers that were looked up, nor other threads that have thread-local objects of it to destroy.
-    pub unsafe fn remove(&self) -> Result<()> {
-        let session = self.dylib.session();
-        let _initializing = session.begin_initializing();
-        let linking = session.begin_linking()?;
-        let executor = session.executor();
-        let mut closed = None;
-        // What is called in the end may be linked for that, which may bring more to be called.
-        while let Some((image, part)) = self.next_part(closed)? {
-            let lent = session.lend_linking(&linking);
-            // SAFETY: its code is still there; the caller vouches for the rest.
-            unsafe { executor.close_part(image, &part.allocations, &part.ended, &part.terminators)? };
-            drop(lent);
-            closed = Some(part.allocations.len());
-        }
-        let allocations = {
-            let mut state = session.state();
-            let tracker = state.trackers.remove(&self.id).ok_or(Error::TrackerRemoved)?;
-            state.remove_units(&tracker.units);
-            state.dylib_mut(self.dylib.id())?.sections.retain(|_, (_, of)| *of != Some(self.id));
-            tracker.allocations
-        };
-        for allocation in allocations.iter().rev() {
-            executor.deallocate(allocation.id)?;
-            if let Some(tls) = allocation.tls {
-                executor.release_tls(tls)?;
+    /// As for [`ResourceTracker::remove`], for all of them.
+    pub unsafe fn remove_with_dependents(&self) -> Result<Vec<Self>> {
+        let mut all = vec![self.clone()];
+        loop {
+            // SAFETY: the caller's promise.
+            match unsafe { Self::remove_all(&all) } {
+                Err(Error::InUse { dependents }) => {
+                    let more = Self::dependents_of(&all)?;
+                    if more.is_empty() {
+                        return Err(Error::InUse { dependents });
+                    }
+                    all.extend(more);
+                }
+                result => return result.map(|()| all.split_off(1)),
             }
+        }
+    }
+
+    /// The trackers whose linked code would have to go if this one was removed now.
+    ///
+    /// # Errors
+    /// If it was removed.
+    pub fn dependents(&self) -> Result<Vec<Self>> {
+        Self::dependents_of(std::slice::from_ref(self))
+    }
+
+    fn dependents_of(trackers: &[Self]) -> Result<Vec<Self>> {
+        let Some(session) = trackers.first().map(Self::session) else { return Ok(Vec::new()) };
+        let ids: Vec<_> = trackers.iter().map(|tracker| tracker.id).collect();
+        let state = session.state();
+        let mut users: Vec<_> = state.users_of(&ids)?.into_iter().filter_map(|(tracker, _)| tracker).collect();
+        users.sort_unstable();
+        users.dedup();
+        let handle = |id| {
+            let dylib = state.trackers.get(&id).map(|tracker| tracker.dylib)?;
+            Some(Self::new(JitDylib::new(session.clone(), dylib), id))
+        };
+        Ok(users.into_iter().filter_map(handle).collect())
+    }
+
+    /// Gives all that it owns to another tracker of the same JITDylib: objects, linked or not, memory, initializers and
+    /// terminators, lazy functions. This one is as if it were removed then.
+    ///
+    /// # Errors
+    /// If one of them was removed, or the other is of another JITDylib.
+    pub fn transfer_to(&self, other: &Self) -> Result<()> {
+        if !self.session().is(other.session()) || self.dylib.id() != other.dylib.id() {
+            return Err(Error::Foreign { what: "the resource tracker is another JITDylib's" });
+        }
+        // What a batch places belongs to the tracker that it saw.
+        let _linking = self.session().begin_linking()?;
+        self.session().state().transfer(self.id, other.id)
+    }
+
+    fn session(&self) -> &ExecutionSession {
+        self.dylib.session()
+    }
+}
+
+impl super::State {
+    fn transfer(&mut self, from: TrackerId, to: TrackerId) -> Result<()> {
+        if !self.trackers.contains_key(&from) || !self.trackers.contains_key(&to) {
+            return Err(Error::TrackerRemoved);
+        }
+        if from == to {
+            return Ok(());
+        }
+        let Some(source) = self.trackers.remove(&from) else { return Ok(()) };
+        for unit in &source.units {
+            if let Some(unit) = self.units.get_mut(unit) {
+                unit.tracker = to;
+            }
+        }
+        for &allocation in &source.allocations {
+            if let Some(allocation) = self.allocations.get_mut(allocation) {
+                allocation.owner = super::allocations::Owner::Tracker(to);
+            }
+        }
+        for (_, of) in self.dylib_mut(source.dylib)?.sections.values_mut() {
+            if *of == Some(from) {
+                *of = Some(to);
+            }
+        }
+        if let Some(target) = self.trackers.get_mut(&to) {
+            target.allocations.extend(source.allocations);
+            target.units.extend(source.units);
         }
         Ok(())
     }
-
-    /// What is to be closed, if there is more of it than when `closed` allocations were.
-    fn next_part(&self, closed: Option<usize>) -> Result<Option<(ImageId, Part)>> {
-        let mut state = self.dylib.session().state();
-        let tracker = state.trackers.get(&self.id).ok_or(Error::TrackerRemoved)?;
-        let allocations: Vec<_> = tracker.allocations.iter().map(|allocation| allocation.id).collect();
-        let units = tracker.units.clone();
-        let dylib = state.dylib_mut(self.dylib.id())?;
-        let ended: Vec<_> = dylib.terminators.extract_if(.., |run| units.contains(&run.unit)).collect();
-        if closed == Some(allocations.len()) && ended.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some((dylib.image, Part { allocations, ended: in_order(ended), terminators: dylib.terminator_arrays() })))
-    }
-}
-
-/// A part of an image that is to be closed.
-struct Part {
-    allocations: Vec<AllocationId>,
-    /// Its terminators.
-    ended: Vec<PointerArray>,
-    /// Those that stay.
-    terminators: Vec<PointerArray>,
-}
-
-impl super::DylibState {
-    /// The terminators in the order in which they are to be called.
-    pub(crate) fn terminator_arrays(&self) -> Vec<PointerArray> {
-        in_order(self.terminators.clone())
-    }
-}
-
-/// Terminators in the order in which they are to be called: the initializers' backwards.
-fn in_order(mut runs: Vec<InitializerRun>) -> Vec<PointerArray> {
-    runs.reverse();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.order));
-    runs.into_iter().map(|run| run.array).collect()
 }

@@ -1,0 +1,192 @@
+//! Memory of linked code, and which linked code is bound to which.
+//!
+//! Code and data that lie side by side in an allocation come and go together, so that is what is counted: not symbols,
+//! not edges. An allocation that others are bound to is not given back before them.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, TlsId};
+use linkjit_link::link::Binding;
+
+use super::state::{DylibId, TrackerId, UnitId};
+
+/// What of a batch is in an allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// What goes with its tracker.
+    Own,
+    /// Weak definitions and COMDAT groups, which stand for those of other objects, and what they need. They outlive their
+    /// tracker if they have to.
+    Shared,
+}
+
+/// Who gives an allocation back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// Its JITDylib, when that is closed.
+    Dylib,
+    /// A tracker, when it is removed.
+    Tracker(TrackerId),
+    /// The last of its users: its tracker was removed.
+    Users,
+}
+
+impl Owner {
+    pub(crate) fn tracker(self) -> Option<TrackerId> {
+        match self {
+            Self::Tracker(tracker) => Some(tracker),
+            _ => None,
+        }
+    }
+}
+
+/// Thread-local storage of an allocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tls {
+    pub(crate) id: TlsId,
+    /// The number that addresses of its variables have.
+    pub(crate) module: u64,
+}
+
+/// Finalized memory with all that is registered for it.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) dylib: DylibId,
+    pub(crate) owner: Owner,
+    pub(crate) part: Part,
+    /// One range per segment, empty ones included.
+    pub(crate) segments: [ExecRange; 3],
+    pub(crate) tls: Option<Tls>,
+    /// What its code is bound to.
+    pub(crate) uses: Vec<AllocationId>,
+    /// Whose code is bound to it; of each allocation the first unit that was found to be.
+    pub(crate) users: Vec<(AllocationId, UnitId)>,
+}
+
+/// The memory of all linked code of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Allocations {
+    by_id: HashMap<AllocationId, Allocation, FixedState>,
+    /// Start of each segment, with its end.
+    by_start: BTreeMap<ExecAddr, (ExecAddr, AllocationId)>,
+    by_module: HashMap<u64, AllocationId, FixedState>,
+}
+
+impl Allocations {
+    pub(crate) fn get(&self, id: AllocationId) -> Option<&Allocation> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: AllocationId) -> Option<&mut Allocation> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AllocationId, &Allocation)> {
+        self.by_id.iter().map(|(&id, allocation)| (id, allocation))
+    }
+
+    /// The allocation that an address is in.
+    pub(crate) fn at(&self, address: ExecAddr) -> Option<AllocationId> {
+        let (_, &(end, id)) = self.by_start.range(..=address).next_back()?;
+        (address < end).then_some(id)
+    }
+
+    /// The allocation that has what a reference was bound to, if a batch before has linked that.
+    pub(crate) fn of_binding(&self, binding: Binding) -> Option<AllocationId> {
+        match binding {
+            Binding::Linked(address) => self.at(address),
+            Binding::LinkedThreadLocal(address) => self.by_module.get(&address.module).copied(),
+            _ => None,
+        }
+    }
+
+    /// Enters an allocation.
+    pub(crate) fn insert(&mut self, id: AllocationId, allocation: Allocation) {
+        for segment in allocation.segments.iter().filter(|segment| segment.size() > 0) {
+            self.by_start.insert(segment.start, (segment.end, id));
+        }
+        if let Some(tls) = allocation.tls {
+            self.by_module.insert(tls.module, id);
+        }
+        self.by_id.insert(id, allocation);
+    }
+
+    /// Notes what an allocation is bound to, and which of its units is.
+    pub(crate) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
+        let mut used = Vec::new();
+        for (other, by) in uses {
+            let Some(of) = self.by_id.get_mut(&other) else { continue };
+            of.users.push((id, by));
+            used.push(other);
+        }
+        if let Some(of) = self.by_id.get_mut(&id) {
+            of.uses = used;
+        }
+    }
+
+    /// Takes an allocation out that is to be given back.
+    pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
+        let allocation = self.by_id.remove(&id)?;
+        for segment in allocation.segments.iter().filter(|segment| segment.size() > 0) {
+            self.by_start.remove(&segment.start);
+        }
+        if let Some(tls) = allocation.tls {
+            self.by_module.remove(&tls.module);
+        }
+        for used in &allocation.uses {
+            if let Some(used) = self.by_id.get_mut(used) {
+                used.users.retain(|&(user, _)| user != id);
+            }
+        }
+        Some(allocation)
+    }
+
+    /// Those of `allocations`, and of what they use, that nobody owns or uses any more, but perhaps one another. In the
+    /// order of allocation.
+    pub(crate) fn unused(&self, allocations: &[AllocationId]) -> Vec<AllocationId> {
+        let (mut found, mut pending) = (HashSet::<AllocationId, FixedState>::default(), allocations.to_vec());
+        while let Some(id) = pending.pop() {
+            if let Some(of) = self.by_id.get(&id).filter(|of| of.owner == Owner::Users)
+                && found.insert(id)
+            {
+                pending.extend(&of.uses);
+            }
+        }
+        let is_used = |id: &AllocationId| {
+            self.by_id.get(id).is_some_and(|of| of.users.iter().any(|(user, _)| !found.contains(user)))
+        };
+        let mut used: Vec<_> = found.iter().copied().filter(is_used).collect();
+        while let Some(id) = used.pop() {
+            if found.remove(&id) {
+                used.extend(self.by_id.get(&id).map(|of| of.uses.as_slice()).unwrap_or_default());
+            }
+        }
+        let mut unused: Vec<_> = found.into_iter().collect();
+        unused.sort_unstable();
+        unused
+    }
+
+    /// Whose code is bound to an allocation that `trackers` own, and stays when these are removed: its trackers, if
+    /// somebody still has it, and units. Users that nobody owns any more stand for theirs.
+    pub(crate) fn other_users(&self, id: AllocationId, trackers: &[TrackerId]) -> Vec<(Option<TrackerId>, UnitId)> {
+        let (mut found, mut seen, mut pending) = (Vec::new(), vec![id], vec![id]);
+        while let Some(next) = pending.pop() {
+            for &(id, unit) in self.by_id.get(&next).map(|of| of.users.as_slice()).unwrap_or_default() {
+                let Some(user) = self.by_id.get(&id) else { continue };
+                match user.owner {
+                    Owner::Tracker(tracker) if !trackers.contains(&tracker) => found.push((Some(tracker), unit)),
+                    Owner::Tracker(_) if user.part == Part::Own => {}
+                    // If it has users itself, it stays.
+                    Owner::Tracker(_) | Owner::Users if !seen.contains(&id) => {
+                        seen.push(id);
+                        pending.push(id);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,231 @@
+//! Who gets the names of what is removed.
+//!
+//! Of weak definitions and COMDAT groups that several objects have alike, one is linked and stands for all. When its
+//! object goes, the others' become definitions again: all is as if the object had never been added. What code of others
+//! is bound to already stays in memory (see [`super::removal`]), and its name with it.
+//!
+//! Only what lost to another tracker's unit is recorded: units of one tracker go together.
+
+use linkjit_link::graph::{BlockId, Definition, InitializerSection, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::names::NameId;
+
+use super::allocations::Owner;
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+
+/// A definition that yielded: its symbol is a reference now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Yielded {
+    pub(crate) name: NameId,
+    pub(crate) symbol: SymbolId,
+    definition: Definition,
+    linkage: Linkage,
+    scope: Scope,
+    indirect: bool,
+}
+
+impl Yielded {
+    pub(crate) fn new(name: NameId, id: SymbolId, symbol: &Symbol) -> Self {
+        let &Symbol { definition, linkage, scope, indirect, .. } = symbol;
+        Self { name, symbol: id, definition, linkage, scope, indirect }
+    }
+
+    fn restore(&self, graph: &mut LinkGraph) {
+        let symbol = graph.symbol_mut(self.symbol);
+        (symbol.definition, symbol.linkage, symbol.indirect) = (self.definition, self.linkage, self.indirect);
+    }
+
+    /// Which of several is the one that counts.
+    fn rank(&self) -> u8 {
+        match self.linkage {
+            Linkage::Strong => 0,
+            Linkage::Common => 1,
+            Linkage::Weak => 2,
+        }
+    }
+}
+
+/// A COMDAT group that yielded, with what it would have brought.
+#[derive(Clone, Debug)]
+pub(crate) struct YieldedGroup {
+    pub(crate) signature: NameId,
+    pub(crate) retained: Vec<BlockId>,
+    pub(crate) initializers: Vec<InitializerSection>,
+}
+
+/// What removed units leave to others.
+#[derive(Debug, Default)]
+pub(crate) struct Inheritance {
+    names: Vec<(DylibId, NameId, Option<Address>)>,
+    groups: Vec<(DylibId, NameId)>,
+}
+
+impl Unit {
+    /// Whether it may get names or groups back.
+    pub(crate) fn has_yielded(&self) -> bool {
+        !self.yielded.is_empty() || !self.yielded_groups.is_empty()
+    }
+}
+
+impl State {
+    /// Whether a unit is another tracker's.
+    pub(super) fn is_of_another(&self, tracker: TrackerId, by: DefinedBy) -> bool {
+        let (DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) = by else { return false };
+        self.units.get(&unit).is_some_and(|unit| unit.tracker != tracker)
+    }
+
+    /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
+    pub(super) fn yield_to(&mut self, tracker: TrackerId, name: NameId, entry: &Entry) -> bool {
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return entry.contested };
+        let Some(unit) = self.units.get_mut(&unit).filter(|unit| unit.tracker != tracker) else {
+            return entry.contested;
+        };
+        let Some(input) = &unit.input else { return entry.contested };
+        unit.yielded.push(Yielded::new(name, symbol, input.graph.symbol(symbol)));
+        true
+    }
+
+    /// Forgets units: their names, groups and pending initializers. The memory is the caller's business. What others
+    /// inherit is returned.
+    pub(crate) fn remove_units(&mut self, remove: &[UnitId]) -> Inheritance {
+        let mut left = Inheritance::default();
+        for id in remove {
+            self.lazy.forget(*id);
+            let Some(unit) = self.units.remove(id) else { continue };
+            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
+            let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
+            for name in unit.names {
+                if dylib.symbols.get(&name).is_some_and(|entry| entry.is_of(*id))
+                    && let Some(entry) = dylib.symbols.remove(&name)
+                    && entry.contested
+                {
+                    left.names.push((unit.dylib, name, entry.address));
+                }
+            }
+            for signature in unit.groups {
+                if let Some(&(owner, contested)) = dylib.groups.get(&signature)
+                    && owner == *id
+                {
+                    dylib.groups.remove(&signature);
+                    if contested {
+                        left.groups.push((unit.dylib, signature));
+                    }
+                }
+            }
+            for name in unit.hides {
+                match dylib.hidden.get_mut(&name) {
+                    Some(count) if *count > 1 => *count -= 1,
+                    _ => drop(dylib.hidden.remove(&name)),
+                }
+            }
+            dylib.pending_initializers.retain(|run| run.unit != *id);
+            dylib.pending_terminators.retain(|run| run.unit != *id);
+            dylib.terminators.retain(|run| run.unit != *id);
+            forget_unit(&mut dylib.units, *id);
+            if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
+                forget_unit(&mut tracker.units, *id);
+            }
+        }
+        left
+    }
+
+    /// Gives what removed units have left to those who had yielded to them.
+    pub(crate) fn inherit(&mut self, mut left: Inheritance) {
+        left.names.sort_by_key(|&(dylib, name, _)| (dylib, name));
+        for names in left.names.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(dylib, ..)) = names.first() else { continue };
+            for (at, unit, yielded) in self.candidates(dylib, names) {
+                let (_, name, address) = names[at];
+                self.inherit_name(dylib, name, address, unit, &yielded);
+            }
+        }
+        left.groups.sort_unstable();
+        for groups in left.groups.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(dylib, _)) = groups.first() else { continue };
+            self.inherit_groups(dylib, groups);
+        }
+    }
+
+    /// Those who may have one of `names`, the best of each first.
+    fn candidates(
+        &self,
+        dylib: DylibId,
+        names: &[(DylibId, NameId, Option<Address>)],
+    ) -> Vec<(usize, UnitId, Yielded)> {
+        let mut found = Vec::new();
+        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
+        for id in units {
+            for yielded in self.units.get(id).map(|unit| unit.yielded.as_slice()).unwrap_or_default() {
+                if let Ok(at) = names.binary_search_by_key(&yielded.name, |&(_, name, _)| name) {
+                    let is_user = !self.is_bound_to(*id, names[at].2);
+                    found.push(((at, is_user, yielded.rank()), (at, *id, *yielded)));
+                }
+            }
+        }
+        found.sort_by_key(|&(order, _)| order);
+        found.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+
+    /// Whether an address is in memory that stays because of code of a unit's tracker.
+    fn is_bound_to(&self, unit: UnitId, address: Option<Address>) -> bool {
+        let Some(Address::At(address)) = address else { return false };
+        let tracker = self.units.get(&unit).map(|unit| unit.tracker);
+        let kept = self.allocations.at(address).and_then(|id| self.allocations.get(id));
+        kept.is_some_and(|kept| {
+            let is_its = |user: Option<Owner>| matches!((user, tracker), (Some(Owner::Tracker(user)), Some(tracker)) if user == tracker);
+            kept.owner == Owner::Users
+                && kept.users.iter().any(|&(user, _)| is_its(self.allocations.get(user).map(|user| user.owner)))
+        })
+    }
+
+    fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>, id: UnitId, yielded: &Yielded) {
+        // Somebody else took the name meanwhile, or a better one just did.
+        if self.dylib(dylib).is_ok_and(|dylib| dylib.symbols.contains_key(&name)) {
+            return;
+        }
+        let kept = self.is_bound_to(id, address);
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        if !kept {
+            // A batch that has the graph is about to fail or is not concerned: the next candidate will do.
+            let Some(input) = &mut unit.input else { return };
+            yielded.restore(&mut input.graph);
+            unit.yielded.retain(|other| other.symbol != yielded.symbol);
+        }
+        let address = match yielded.definition {
+            Definition::Absolute(absolute) => Some(Address::At(absolute)),
+            _ => address.filter(|_| kept),
+        };
+        let by = DefinedBy::Unit(id, yielded.symbol);
+        let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true, owner: None };
+        if let Ok(dylib) = self.dylib_mut(dylib) {
+            dylib.symbols.insert(name, entry);
+        }
+    }
+
+    fn inherit_groups(&mut self, dylib: DylibId, groups: &[(DylibId, NameId)]) {
+        let units = self.dylib(dylib).map(|dylib| dylib.units.clone()).unwrap_or_default();
+        for id in units {
+            let Some(unit) = self.units.get_mut(&id).filter(|unit| !unit.yielded_groups.is_empty()) else { continue };
+            let Some(input) = &mut unit.input else { continue };
+            let Some(Some(dylib)) = self.dylibs.get_mut(dylib.0 as usize) else { return };
+            let taken = &dylib.groups;
+            let is_left = |group: &YieldedGroup| {
+                groups.binary_search_by_key(&group.signature, |&(_, signature)| signature).is_ok()
+                    && !taken.contains_key(&group.signature)
+            };
+            let inherited: Vec<_> = unit.yielded_groups.extract_if(.., |group| is_left(group)).collect();
+            for group in inherited {
+                group.retained.iter().for_each(|&block| input.graph.retain_block(block));
+                group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
+                unit.has_roots |= !group.retained.is_empty();
+                dylib.groups.insert(group.signature, (id, true));
+            }
+        }
+    }
+}
+
+/// The last ones added are the likeliest to go.
+fn forget_unit(units: &mut Vec<UnitId>, unit: UnitId) {
+    if let Some(at) = units.iter().rposition(|&other| other == unit) {
+        units.remove(at);
+    }
+}

@@ -1,0 +1,230 @@
+//! Removal: what goes, what has to stay, and in which order.
+//!
+//! Nothing dangles: what a tracker owns is removed only if no linked code of others is bound to it. Weak definitions and
+//! COMDAT groups, which stand for those of others, are no reason to refuse: they have memory of their own, which stays
+//! until the last of its users goes, and what was registered for them is run then. Their names go to those who have
+//! such definitions, too ([`super::inherit`]).
+
+use linkjit_executor::{AllocationId, ExecAddr, ImageId, PointerArray};
+
+use super::allocations::{Owner, Part};
+use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
+use super::{ExecutionSession, Linking};
+use crate::error::{Dependent, Error, Result};
+
+/// A part of an image that is to be closed.
+#[derive(Debug)]
+struct Ending {
+    image: ImageId,
+    allocations: Vec<AllocationId>,
+    /// Its terminators.
+    ended: Vec<PointerArray>,
+    /// Those that stay.
+    terminators: Vec<PointerArray>,
+}
+
+/// Lazy functions that are to be linked anew when they are called: a slot, and the trampoline that does it.
+pub(crate) type Unlinked = Vec<(ExecAddr, ExecAddr)>;
+
+/// What was taken out of the tables.
+#[derive(Debug, Default)]
+pub(crate) struct Detached {
+    pub(crate) allocations: Vec<AllocationId>,
+    pub(crate) unlinked: Unlinked,
+}
+
+impl ExecutionSession {
+    /// Removes what trackers own, all of it or, if somebody else uses it, nothing.
+    ///
+    /// # Safety
+    /// As for [`super::ResourceTracker::remove`].
+    pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
+        let _initializing = self.begin_initializing();
+        let linking = self.begin_linking()?;
+        self.state().check_unused(trackers)?;
+        let mut closed = None;
+        // What is called in the end may be linked for that, which may bring more to be called.
+        loop {
+            let (endings, allocations) = self.state().endings(trackers)?;
+            if closed == Some(allocations) && endings.iter().all(|ending| ending.ended.is_empty()) {
+                break;
+            }
+            for ending in endings {
+                // SAFETY: its code is still there; the caller vouches for the rest.
+                unsafe { self.close_part(&linking, &ending)? };
+            }
+            closed = Some(allocations);
+        }
+        let detached = self.state().detach(trackers)?;
+        self.unlink(&detached.unlinked)?;
+        self.release(&linking, &detached.allocations)
+    }
+
+    /// Takes a JITDylib out of the tables that is closed, and gives back what it owns and what only that had used.
+    pub(crate) fn release_dylib(&self, linking: &Linking<'_>, dylib: DylibId) -> Result<super::DylibState> {
+        let (taken, detached) = self.state().take_dylib(dylib)?;
+        self.unlink(&detached.unlinked)?;
+        self.release(linking, &detached.allocations)?;
+        Ok(taken)
+    }
+
+    /// Has lazy functions linked anew when they are called next.
+    pub(crate) fn unlink(&self, functions: &Unlinked) -> Result<()> {
+        for &(slot, trampoline) in functions {
+            self.executor().redirect(slot, trampoline)?;
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// What is registered for it must be sound to call now.
+    unsafe fn close_part(&self, linking: &Linking<'_>, ending: &Ending) -> Result<()> {
+        let Ending { image, allocations, ended, terminators } = ending;
+        let _lent = self.lend_linking(linking);
+        // SAFETY: the caller's promise.
+        unsafe { self.executor().close_part(*image, allocations, ended, terminators)? };
+        Ok(())
+    }
+
+    /// Gives those of `allocations` back that nobody owns or uses any more, and what only they had used. What is
+    /// registered for the former has been run.
+    pub(crate) fn release(&self, linking: &Linking<'_>, allocations: &[AllocationId]) -> Result<()> {
+        let unused = self.state().allocations.unused(allocations);
+        let not_closed: Vec<_> = unused.iter().copied().filter(|id| !allocations.contains(id)).collect();
+        let endings = self.state().endings_of(&not_closed);
+        for ending in endings {
+            // SAFETY: its last user is gone; whoever removed that vouches for it.
+            unsafe { self.close_part(linking, &ending)? };
+        }
+        for id in unused.into_iter().rev() {
+            let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            self.executor().deallocate(id)?;
+            if let Some(tls) = allocation.tls {
+                self.executor().release_tls(tls.id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// An error if one of the trackers was removed, or if others use what they own.
+    fn check_unused(&self, trackers: &[TrackerId]) -> Result<()> {
+        let users = self.users_of(trackers)?;
+        if users.is_empty() { Ok(()) } else { Err(self.in_use(users.into_iter().map(|(_, unit)| unit))) }
+    }
+
+    /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if it
+    /// was not retired, and units.
+    pub(super) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
+        let mut users = Vec::new();
+        for id in trackers {
+            let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
+            for &allocation in &tracker.allocations {
+                if self.allocations.get(allocation).is_some_and(|of| of.part == Part::Own) {
+                    users.extend(self.allocations.other_users(allocation, trackers));
+                }
+            }
+        }
+        users.sort_unstable();
+        users.dedup();
+        Ok(users)
+    }
+
+    /// The error about what `units` use.
+    pub(super) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
+        let dependent = |id| match self.units.get(&id) {
+            Some(unit) => Dependent {
+                object: unit.name.to_string(),
+                dylib: self.dylib(unit.dylib).map(|dylib| dylib.name.clone()).unwrap_or_default(),
+            },
+            None => Dependent { object: "a retired object".into(), dylib: String::new() },
+        };
+        let mut dependents: Vec<_> = units.map(dependent).collect();
+        dependents.sort_unstable();
+        dependents.dedup();
+        Error::InUse { dependents }
+    }
+
+    /// An error if linked code of other JITDylibs is bound to that of this one.
+    pub(crate) fn check_closable(&self, dylib: DylibId) -> Result<()> {
+        let here = self.allocations.iter().filter(|(_, of)| of.dylib == dylib);
+        let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| user.dylib != dylib);
+        let users = here.flat_map(|(_, of)| &of.users).filter(|(user, _)| is_elsewhere(*user));
+        let mut users = users.map(|&(_, unit)| unit).peekable();
+        if users.peek().is_none() { Ok(()) } else { Err(self.in_use(users)) }
+    }
+
+    /// What is to be closed before trackers are removed, by JITDylib; and how many allocations they own.
+    fn endings(&mut self, trackers: &[TrackerId]) -> Result<(Vec<Ending>, usize)> {
+        let mut endings = Vec::new();
+        let mut count = 0;
+        for id in trackers {
+            let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
+            count += tracker.allocations.len();
+            let goes = |&id: &AllocationId| self.allocations.other_users(id, trackers).is_empty();
+            let allocations = tracker.allocations.iter().copied().filter(goes).collect();
+            let (dylib, units) = (tracker.dylib, tracker.units.clone());
+            let dylib = self.dylib_mut(dylib)?;
+            let ended = dylib.take_terminators(&units);
+            endings.push(Ending { image: dylib.image, allocations, ended, terminators: dylib.terminator_arrays() });
+        }
+        Ok((endings, count))
+    }
+
+    /// What is to be closed before allocations are given back, by JITDylib.
+    fn endings_of(&self, allocations: &[AllocationId]) -> Vec<Ending> {
+        let with_dylib = |&id: &AllocationId| Some((self.allocations.get(id)?.dylib, id));
+        let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
+        by_dylib.sort_unstable();
+        let ending = |of: &[(DylibId, AllocationId)]| {
+            let dylib = self.dylib(of.first()?.0).ok()?;
+            let allocations = of.iter().map(|&(_, id)| id).collect();
+            let terminators = dylib.terminator_arrays();
+            Some(Ending { image: dylib.image, allocations, ended: Vec::new(), terminators })
+        };
+        by_dylib.chunk_by(|one, other| one.0 == other.0).filter_map(ending).collect()
+    }
+
+    /// Takes what trackers own out of the tables: names are free. The memory is still there.
+    pub(super) fn detach(&mut self, trackers: &[TrackerId]) -> Result<Detached> {
+        let mut detached = Detached::default();
+        let mut units = Vec::new();
+        for id in trackers {
+            let tracker = self.trackers.remove(id).ok_or(Error::TrackerRemoved)?;
+            self.dylib_mut(tracker.dylib)?.sections.retain(|_, (_, of)| *of != Some(*id));
+            detached.allocations.extend(tracker.allocations);
+            units.extend(tracker.units);
+        }
+        for &allocation in &detached.allocations {
+            if let Some(allocation) = self.allocations.get_mut(allocation) {
+                allocation.owner = Owner::Users;
+            }
+        }
+        self.removals += 1;
+        let left = self.remove_units(&units);
+        self.inherit(left);
+        // Behind the units: their own stubs are forgotten now.
+        detached.unlinked = self.lazy.unlink(&detached.allocations);
+        Ok(detached)
+    }
+}
+
+impl super::DylibState {
+    /// Takes out the terminators of units, in the order in which they are to be called.
+    fn take_terminators(&mut self, of: &[UnitId]) -> Vec<PointerArray> {
+        in_order(self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect())
+    }
+
+    /// The terminators in the order in which they are to be called.
+    pub(crate) fn terminator_arrays(&self) -> Vec<PointerArray> {
+        in_order(self.terminators.clone())
+    }
+}
+
+/// Terminators in the order in which they are to be called: the initializers' backwards.
+fn in_order(mut runs: Vec<InitializerRun>) -> Vec<PointerArray> {
+    runs.reverse();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.order));
+    runs.into_iter().map(|run| run.array).collect()
+}
