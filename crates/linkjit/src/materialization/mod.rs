@@ -6,6 +6,7 @@
 //! need them and on those of the [`pool`]. Linking comes afterwards and waits for nobody's materialization, hence two
 //! lookups that need each other's symbols can't block each other. [`progress`] knows who is at which unit.
 
+pub(crate) mod job;
 pub(crate) mod pool;
 pub(crate) mod progress;
 mod responsibility;
@@ -16,8 +17,8 @@ mod sync {
     pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 }
 
-pub(crate) use responsibility::run;
 pub use responsibility::MaterializationResponsibility;
+pub(crate) use responsibility::run;
 pub use units::{AbsoluteSymbols, FunctionUnit, SymbolAliases};
 
 use std::fmt;

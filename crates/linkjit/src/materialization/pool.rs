@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, available_parallelism};
@@ -43,9 +44,8 @@ impl Pool {
     /// Has a thread run a job, some time. Gives it back if there are no threads.
     pub(crate) fn spawn(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Job> {
         // Asking the operating system takes longer than a small link.
-        let limit = *self.limit.get_or_init(|| {
-            self.wanted.unwrap_or_else(|| available_parallelism().map_or(1, std::num::NonZero::get))
-        });
+        let wanted = || self.wanted.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
+        let limit = *self.limit.get_or_init(wanted);
         let mut queue = lock(&self.queue.queue);
         if queue.idle <= queue.jobs.len() && queue.threads < limit {
             let shared = self.queue.clone();
@@ -60,6 +60,13 @@ impl Pool {
         drop(queue);
         self.queue.changed.notify_one();
         Ok(())
+    }
+}
+
+impl Pool {
+    /// Whether what it is given is run.
+    pub(crate) fn has_threads(&self) -> bool {
+        lock(&self.queue.queue).threads > 0
     }
 }
 

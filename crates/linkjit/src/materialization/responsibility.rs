@@ -182,15 +182,15 @@ impl fmt::Debug for MaterializationResponsibility {
 }
 
 /// Materializes a unit on this thread, unless somebody else has begun to.
-pub(crate) fn run(session: &ExecutionSession, unit: UnitId) -> Result<()> {
+pub(crate) fn run(session: &ExecutionSession, unit: UnitId) {
     let progress = session.progress();
     if !progress.start(Job::Unit(unit)) {
-        return Ok(());
+        return;
     }
     let Some(taken) = session.state().take_pending(unit) else {
         // It was removed just now.
         progress.end(Job::Unit(unit), &Err(Error::TrackerRemoved));
-        return Ok(());
+        return;
     };
     let text = |names: &[NameId]| -> Vec<String> {
         let pool = session.names();
@@ -207,15 +207,13 @@ pub(crate) fn run(session: &ExecutionSession, unit: UnitId) -> Result<()> {
         direct: Vec::new(),
         is_over: false,
     };
-    let at_job = job::begin(session, Job::Unit(unit), Vec::new());
     let mut of_user = taken.unit;
-    if let Err(error) = at_job {
-        responsibility.fail(error);
-        return Ok(());
-    }
+    let _at_job = match job::begin(session, Job::Unit(unit), Vec::new()) {
+        Ok(at_job) => at_job,
+        Err(error) => return responsibility.fail(error),
+    };
     for name in text(&taken.discarded) {
         of_user.discard(&name);
     }
     of_user.materialize(responsibility);
-    Ok(())
 }

@@ -17,6 +17,7 @@ use super::inherit::{Yielded, YieldedGroup};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
+use crate::lookup::Pulled;
 use crate::platform;
 
 /// What happens to a definition of the new unit.
@@ -294,9 +295,11 @@ impl State {
                 first: self.definer(dylib, name),
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
-            Verdict::New | Verdict::Replaces => {
-                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None })
-            }
+            Verdict::New | Verdict::Replaces => self.install(
+                dylib,
+                name,
+                Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None },
+            ),
         }
     }
 
@@ -378,6 +381,17 @@ impl State {
         self.forget(&pulled, replaced);
         for (unit, id, symbol) in rebound.iter().rev() {
             self.restore_symbol(*unit, *id, symbol);
+        }
+    }
+
+    /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile, then
+    /// all of it stays.
+    pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
+        if !pulled.units.iter().any(|id| self.units.get(id).is_some_and(|unit| unit.started)) {
+            self.forget(&pulled.units, pulled.replaced);
+            for (unit, id, symbol) in pulled.rebound.iter().rev() {
+                self.restore_symbol(*unit, *id, symbol);
+            }
         }
     }
 

@@ -63,15 +63,9 @@ impl ExecutionSession {
     }
 
     /// Adds a unit that is materialized when it is needed.
-    pub(crate) fn define(
-        &self,
-        dylib: DylibId,
-        tracker: TrackerId,
-        unit: Box<dyn MaterializationUnit>,
-    ) -> Result<()> {
+    pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
         let symbols = self.interned(&unit.interface());
-        let (name, names): (Arc<str>, Vec<_>) =
-            (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
+        let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
         // Dropped with everything unlocked, if it is not taken.
         let mut unit = Some(unit);
         let mut defining = self.begin_defining(dylib, || names.iter().copied())?;

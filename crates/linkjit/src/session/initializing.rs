@@ -6,8 +6,8 @@
 
 use std::sync::PoisonError;
 
-use super::{ExecutionSession, lock};
 use super::state::{InitializerRun, State, UnitId};
+use super::{ExecutionSession, lock};
 
 /// Initializers that this thread is running.
 #[derive(Debug)]

@@ -15,11 +15,12 @@ mod tables;
 mod tracker;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
+pub(crate) use defining::{Defining, defined_names};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
 pub(crate) use state::{
-    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced, State,
-    TrackerId, UnitId,
+    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
+    State, TrackerId, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;

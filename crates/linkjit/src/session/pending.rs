@@ -280,5 +280,12 @@ impl State {
 
 /// The entry of a name that a unit has promised.
 fn promised(unit: UnitId, flags: SymbolFlags) -> Entry {
-    Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, contested: false, owner: None }
+    Entry {
+        by: DefinedBy::Pending(unit),
+        linkage: flags.linkage,
+        scope: flags.scope,
+        address: None,
+        contested: false,
+        owner: None,
+    }
 }

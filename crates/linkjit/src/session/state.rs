@@ -149,7 +149,6 @@ pub(crate) struct Generator {
 /// A generator of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct GeneratorId(pub(crate) u32);
-}
 
 /// An initializer or terminator array that was linked and not run yet.
 #[derive(Clone, Copy, Debug)]
