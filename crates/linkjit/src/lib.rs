@@ -36,7 +36,7 @@ pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
 pub use names::demangle;
-pub use session::{BatchTimes, ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 pub use linkjit_executor as executor;
 pub use linkjit_executor::ExecAddr;

@@ -5,14 +5,17 @@
 
 mod allocations;
 mod define;
+mod epoch;
 mod inherit;
 mod initializing;
 mod removal;
+mod retire;
 mod state;
 mod tracker;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
 pub(crate) use removal::Unlinked;
+pub use retire::Guard;
 pub(crate) use state::{Address, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId};
 pub use tracker::ResourceTracker;
 
@@ -32,6 +35,14 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
 use crate::platform;
+
+/// What [`epoch`] is made of.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+    /// Over how many places counts are spread.
+    pub(super) const SHARDS: usize = 8;
+}
 
 /// How much of an object is linked when something of it is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -118,6 +129,7 @@ struct Shared {
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
+    epochs: epoch::Epochs,
 }
 
 /// A handle that does not keep the session.
@@ -147,6 +159,7 @@ impl ExecutionSession {
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
+                epochs: epoch::Epochs::default(),
             }),
         }
     }
