@@ -1,6 +1,6 @@
 //! Windows, allocations, protections, and that memory is given back.
 
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(any(target_os = "linux", windows), target_arch = "x86_64"))]
 
 mod support;
 
@@ -8,7 +8,7 @@ use linkjit_executor::{
     ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, InProcess, IndirectSlot, Placement, Protection,
     SegmentRequest,
 };
-use support::{call, load, load_code, mappings, permissions, read, resident, returns, segment, with_window};
+use support::{call, handles, load, load_code, mappings, permissions, read, resident, returns, segment, with_window};
 
 #[test]
 fn code_runs_once_finalized() {
@@ -157,7 +157,7 @@ fn ten_thousand_cycles_leave_memory_and_mappings_flat() {
         let (id, _) = load(&executor, &window, &contents, |_| FinalizeActions::default());
         executor.deallocate(id).unwrap();
     };
-    let state = || (mappings().len(), std::fs::read_dir("/proc/self/fd").unwrap().count());
+    let state = || (mappings().len(), handles());
     (0..100).for_each(|_| cycle());
     let (before, resident_before) = (state(), resident());
     (0..10_000).for_each(|_| cycle());

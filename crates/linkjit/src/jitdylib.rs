@@ -446,6 +446,7 @@ impl JitDylib {
         let linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         self.session.state().check_closable(self.id)?;
+        self.session.reclaim_dylib(&linking, self.id)?;
         let executor = self.session.executor();
         let lent = self.session.lend_linking(&linking);
         // SAFETY: its code is still there; the caller vouches for the rest.

@@ -43,7 +43,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
-pub use session::{BatchTimes, ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 pub use linkjit_executor as executor;
 pub use linkjit_executor::ExecAddr;

@@ -141,11 +141,12 @@ fn find_in(handle: *mut c_void, name: &CStr) -> Option<ExecAddr> {
 
 /// The environment in the form of `main`'s third argument.
 pub(crate) fn environment() -> *mut *mut c_char {
-    unsafe extern "C" {
-        fn __p__environ() -> *mut *mut *mut c_char;
-    }
-    // SAFETY: a function of the C runtime without preconditions.
-    let place = unsafe { __p__environ() };
+    // What the C runtime of this program was linked against is not what its DLL exports: ask the DLL.
+    let Some(function) = find_symbol(None, c"__p__environ") else { return null_mut() };
+    // SAFETY: this is the type of the C runtime's function of that name, which takes nothing.
+    let function =
+        unsafe { std::mem::transmute::<*const (), extern "C" fn() -> *mut *mut *mut c_char>(function.0 as *const ()) };
+    let place = function();
     if place.is_null() {
         return null_mut();
     }

@@ -1,8 +1,13 @@
 //! What the tests share: hand-made machine code, and a look at the process's mappings.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(unused_imports, reason = "as above")]
 
-use std::ops::Range;
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(windows), path = "linux.rs")]
+mod process;
+
+pub(crate) use process::{handles, mappings, resident};
 
 use linkjit_executor::{
     AllocationId, ExecAddr, Executor, FinalizeActions, InProcess, Placement, Protection, SegmentRequest, Window,
@@ -71,27 +76,8 @@ pub(crate) fn read(address: ExecAddr) -> u64 {
     unsafe { (address.0 as *const u64).read_unaligned() }
 }
 
-/// The mappings of the process: addresses and permissions.
-pub(crate) fn mappings() -> Vec<(Range<u64>, String)> {
-    let text = std::fs::read_to_string("/proc/self/maps").unwrap();
-    text.lines()
-        .map(|line| {
-            let mut fields = line.split(' ');
-            let (start, end) = fields.next().unwrap().split_once('-').unwrap();
-            let number = |text| u64::from_str_radix(text, 16).unwrap();
-            (number(start)..number(end), fields.next().unwrap().to_owned())
-        })
-        .collect()
-}
-
 /// Permissions of the page at `address`, as in `r-xp`.
 pub(crate) fn permissions(address: ExecAddr) -> String {
     let mappings = mappings();
     mappings.iter().find(|(range, _)| range.contains(&address.0)).map(|(_, permissions)| permissions.clone()).unwrap()
-}
-
-/// Resident memory of the process in bytes.
-pub(crate) fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

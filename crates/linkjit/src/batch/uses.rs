@@ -152,7 +152,7 @@ impl Uses<'_> {
             Used::Linked(id) => self.allocations.get(id).is_none_or(|used| match used.owner {
                 Owner::Dylib => true,
                 Owner::Tracker(of) => Some(of) == tracker && used.part == Part::Own && self.from.part == Part::Own,
-                Owner::Users => false,
+                Owner::Users | Owner::Retired => false,
             }),
         }
     }

@@ -69,7 +69,7 @@ impl Reentry {
                 // The executor must not keep the session, which keeps it.
                 let session = session.downgrade();
                 executor.open_reentry(Arc::new(move |number| {
-                    session.upgrade().map_or(ExecAddr::NULL, |session| session.enter(number))
+                    session.upgrade().map_or(ExecAddr::NULL, |session| session.call_through(number))
                 }))?
             }
         };
@@ -281,7 +281,7 @@ impl ExecutionSession {
     }
 
     /// Where the call of a trampoline goes on.
-    fn enter(&self, number: u32) -> ExecAddr {
+    fn call_through(&self, number: u32) -> ExecAddr {
         let function = self.state().lazy.get(number);
         let (name, error) = match function {
             // Called when its memory is about to be given back, as by a terminator.

@@ -31,6 +31,8 @@ pub(crate) enum Owner {
     Tracker(TrackerId),
     /// The last of its users: its tracker was removed.
     Users,
+    /// The same once no thread can be in it.
+    Retired,
 }
 
 impl Owner {
@@ -178,6 +180,7 @@ impl Allocations {
                 match user.owner {
                     Owner::Tracker(tracker) if !trackers.contains(&tracker) => found.push((Some(tracker), unit)),
                     Owner::Tracker(_) if user.part == Part::Own => {}
+                    Owner::Retired => found.push((None, unit)),
                     // If it has users itself, it stays.
                     Owner::Tracker(_) | Owner::Users if !seen.contains(&id) => {
                         seen.push(id);

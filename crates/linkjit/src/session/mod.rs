@@ -6,10 +6,12 @@
 mod allocations;
 mod define;
 mod defining;
+mod epoch;
 mod inherit;
 mod initializing;
 mod pending;
 mod removal;
+mod retire;
 mod state;
 mod tables;
 mod tracker;
@@ -18,6 +20,7 @@ pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
 pub(crate) use defining::{Defining, defined_names};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
+pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
     State, TrackerId, UnitId,
@@ -44,6 +47,14 @@ use crate::materialization::job::Job;
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::Progress;
 use crate::platform;
+
+/// What [`epoch`] is made of.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+    /// Over how many places counts are spread.
+    pub(super) const SHARDS: usize = 8;
+}
 
 /// How much of an object is linked when something of it is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -137,6 +148,7 @@ struct Shared {
     /// Who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
     pool: Pool,
+    epochs: epoch::Epochs,
 }
 
 /// A handle that does not keep the session.
@@ -168,6 +180,7 @@ impl ExecutionSession {
                 reentry: Reentry::default(),
                 progress: Arc::new(Progress::new()),
                 pool: Pool::new(options.threads),
+                epochs: epoch::Epochs::default(),
             }),
         }
     }

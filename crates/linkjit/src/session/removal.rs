@@ -14,13 +14,13 @@ use crate::error::{Dependent, Error, Result};
 
 /// A part of an image that is to be closed.
 #[derive(Debug)]
-struct Ending {
-    image: ImageId,
-    allocations: Vec<AllocationId>,
+pub(super) struct Ending {
+    pub(super) image: ImageId,
+    pub(super) allocations: Vec<AllocationId>,
     /// Its terminators.
-    ended: Vec<PointerArray>,
+    pub(super) ended: Vec<PointerArray>,
     /// Those that stay.
-    terminators: Vec<PointerArray>,
+    pub(super) terminators: Vec<PointerArray>,
 }
 
 /// Lazy functions that are to be linked anew when they are called: a slot, and the trampoline that does it.
@@ -41,6 +41,7 @@ impl ExecutionSession {
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
         let _initializing = self.begin_initializing();
         let linking = self.begin_linking()?;
+        self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;
         let mut closed = None;
         // What is called in the end may be linked for that, which may bring more to be called.
@@ -55,7 +56,7 @@ impl ExecutionSession {
             }
             closed = Some(allocations);
         }
-        let detached = self.state().detach(trackers)?;
+        let detached = self.state().detach(trackers, Owner::Users)?;
         self.unlink(&detached.unlinked)?;
         self.release(&linking, &detached.allocations)
     }
@@ -78,7 +79,7 @@ impl ExecutionSession {
 
     /// # Safety
     /// What is registered for it must be sound to call now.
-    unsafe fn close_part(&self, linking: &Linking<'_>, ending: &Ending) -> Result<()> {
+    pub(super) unsafe fn close_part(&self, linking: &Linking<'_>, ending: &Ending) -> Result<()> {
         let Ending { image, allocations, ended, terminators } = ending;
         let _lent = self.lend_linking(linking);
         // SAFETY: the caller's promise.
@@ -173,7 +174,7 @@ impl State {
     }
 
     /// What is to be closed before allocations are given back, by JITDylib.
-    fn endings_of(&self, allocations: &[AllocationId]) -> Vec<Ending> {
+    pub(super) fn endings_of(&self, allocations: &[AllocationId]) -> Vec<Ending> {
         let with_dylib = |&id: &AllocationId| Some((self.allocations.get(id)?.dylib, id));
         let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
         by_dylib.sort_unstable();
@@ -186,8 +187,8 @@ impl State {
         by_dylib.chunk_by(|one, other| one.0 == other.0).filter_map(ending).collect()
     }
 
-    /// Takes what trackers own out of the tables: names are free. The memory is still there.
-    pub(super) fn detach(&mut self, trackers: &[TrackerId]) -> Result<Detached> {
+    /// Takes what trackers own out of the tables: names are free. The memory is still there, and `owner`'s.
+    pub(super) fn detach(&mut self, trackers: &[TrackerId], owner: Owner) -> Result<Detached> {
         let mut detached = Detached::default();
         let mut units = Vec::new();
         for id in trackers {
@@ -198,7 +199,7 @@ impl State {
         }
         for &allocation in &detached.allocations {
             if let Some(allocation) = self.allocations.get_mut(allocation) {
-                allocation.owner = Owner::Users;
+                allocation.owner = owner;
             }
         }
         self.removals += 1;
@@ -212,7 +213,7 @@ impl State {
 
 impl super::DylibState {
     /// Takes out the terminators of units, in the order in which they are to be called.
-    fn take_terminators(&mut self, of: &[UnitId]) -> Vec<PointerArray> {
+    pub(super) fn take_terminators(&mut self, of: &[UnitId]) -> Vec<PointerArray> {
         in_order(self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect())
     }
 

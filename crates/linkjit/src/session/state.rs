@@ -17,6 +17,7 @@ use super::allocations::{Allocations, Owner};
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
+use super::retire::Retired;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -232,6 +233,8 @@ pub(crate) struct State {
     pub(crate) pulled: Vec<UnitId>,
     /// What these have replaced.
     pub(crate) replaced: Vec<Replaced>,
+    /// What was retired and is still there.
+    pub(crate) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
     pub(crate) lazy: LazyFunctions,
     /// Units whose initializers are running, and on which thread.

@@ -1,0 +1,190 @@
+//! Retiring: code whose names are free at once, and whose memory is given back when no thread can be in it any more.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use linkjit_executor::{AllocationId, PointerArray};
+
+use super::allocations::Owner;
+use super::epoch::Entered;
+use super::removal::Ending;
+use super::state::{DylibId, State, TrackerId};
+use super::{ExecutionSession, Linking, ResourceTracker};
+use crate::error::{Error, Result};
+
+/// What was retired and is still there.
+#[derive(Debug)]
+pub(crate) struct Retired {
+    epoch: u64,
+    dylib: DylibId,
+    allocations: Vec<AllocationId>,
+    /// Its terminators.
+    ended: Vec<PointerArray>,
+}
+
+/// Says that its thread is about to be in linked code, until it is dropped: what is retired meanwhile stays.
+///
+/// Made by [`ExecutionSession::enter`]. It costs some atomic operations to make and to drop, and no lock.
+#[derive(Debug)]
+#[must_use = "code may go as soon as the guard is dropped"]
+pub struct Guard<'a> {
+    session: &'a ExecutionSession,
+    entered: Entered,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.session.shared.epochs.leave(self.entered);
+    }
+}
+
+/// Tells threads apart, so that they use different counters.
+fn spread() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SPREAD: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    SPREAD.get().unwrap_or_else(|| {
+        let number = THREADS.fetch_add(1, Ordering::Relaxed);
+        SPREAD.set(Some(number));
+        number
+    })
+}
+
+impl ExecutionSession {
+    /// Guards a stay in linked code. What other threads retire ([`ResourceTracker::retire`]) while the guard exists is
+    /// not given back before it is dropped: addresses that are looked up, or read from where code that is in use has
+    /// them, stay good until then. Guards may be made within guards.
+    ///
+    /// Dropping a guard runs nothing and frees nothing, so that it never takes long: what was retired is reclaimed by the
+    /// next call of [`ResourceTracker::retire`], [`ResourceTracker::remove`] or [`ExecutionSession::reclaim`].
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-enter-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
+    /// # use linkjit::Compiler;
+    /// # let object = linkjit::SystemCompiler.compile(&path)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// let jit = linkjit::Jit::host()?;
+    /// let tracker = jit.create_tracker()?;
+    /// jit.main().add_object_to(&tracker, &object)?;
+    /// let guard = jit.session().enter();
+    /// // SAFETY: its type.
+    /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
+    /// // SAFETY: whoever calls it has a guard.
+    /// unsafe { tracker.retire()? };
+    /// assert!(jit.lookup("answer").is_err());
+    /// // SAFETY: the guard is older than the end of the function.
+    /// assert_eq!(unsafe { answer() }, 42);
+    /// assert_eq!(jit.session().reclaim()?, 1);
+    /// drop(guard);
+    /// assert_eq!(jit.session().reclaim()?, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn enter(&self) -> Guard<'_> {
+        Guard { session: self, entered: self.shared.epochs.enter(spread()) }
+    }
+
+    /// Gives back what was retired and that no thread can be in any more; what it has registered to run at exit, and its
+    /// terminators, are run before, on this thread. Returns how many trackers' code is still waiting for guards.
+    ///
+    /// # Errors
+    /// If it is called by what is being linked, removed or closed.
+    pub fn reclaim(&self) -> Result<usize> {
+        let _initializing = self.begin_initializing();
+        let linking = self.begin_linking()?;
+        self.reclaim_passed(&linking)
+    }
+
+    /// # Safety
+    /// As for [`ResourceTracker::retire`].
+    pub(crate) unsafe fn retire_tracker(&self, tracker: TrackerId) -> Result<()> {
+        let _initializing = self.begin_initializing();
+        let linking = self.begin_linking()?;
+        self.retire_linking(tracker)?;
+        self.reclaim_passed(&linking)?;
+        Ok(())
+    }
+
+    /// Retires what a tracker owns. Batches wait.
+    fn retire_linking(&self, tracker: TrackerId) -> Result<()> {
+        let (dylib, ended, detached) = {
+            let mut state = self.state();
+            let of = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
+            let (dylib, units) = (of.dylib, of.units.clone());
+            let ended = state.dylib_mut(dylib)?.take_terminators(&units);
+            (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
+        };
+        self.unlink(&detached.unlinked)?;
+        // Now nobody who comes later gets there.
+        let epoch = self.shared.epochs.retire();
+        self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });
+        Ok(())
+    }
+
+    /// Reclaims what it can; returns how much is left.
+    pub(super) fn reclaim_passed(&self, linking: &Linking<'_>) -> Result<usize> {
+        // The tables are not locked while user code runs, so look again every time.
+        loop {
+            let mut state = self.state();
+            let passed = |retired: &Retired| self.shared.epochs.has_passed(retired.epoch);
+            // The oldest first: if that has to wait, so have the others.
+            if !state.retired.first().is_some_and(passed) {
+                return Ok(state.retired.len());
+            }
+            let retired = state.retired.remove(0);
+            drop(state);
+            self.reclaim_retired(linking, &retired)?;
+        }
+    }
+
+    /// Reclaims all that a JITDylib has retired, which is about to be closed.
+    pub(crate) fn reclaim_dylib(&self, linking: &Linking<'_>, dylib: DylibId) -> Result<()> {
+        let retired: Vec<_> = self.state().retired.extract_if(.., |retired| retired.dylib == dylib).collect();
+        retired.iter().try_for_each(|retired| self.reclaim_retired(linking, retired))
+    }
+
+    fn reclaim_retired(&self, linking: &Linking<'_>, retired: &Retired) -> Result<()> {
+        let ending = self.state().ending_of_retired(retired)?;
+        // SAFETY: no thread is in it, as those who retired it have promised; it is still there.
+        unsafe { self.close_part(linking, &ending)? };
+        self.release(linking, &retired.allocations)
+    }
+}
+
+impl State {
+    /// What is to be closed of what was retired. Its memory has no owner from now on.
+    fn ending_of_retired(&mut self, retired: &Retired) -> Result<Ending> {
+        for &allocation in &retired.allocations {
+            if let Some(allocation) = self.allocations.get_mut(allocation) {
+                allocation.owner = Owner::Users;
+            }
+        }
+        let mut allocations = self.allocations.unused(&retired.allocations);
+        allocations.retain(|id| retired.allocations.contains(id));
+        let dylib = self.dylib(retired.dylib)?;
+        let (image, terminators) = (dylib.image, dylib.terminator_arrays());
+        Ok(Ending { image, allocations, ended: retired.ended.clone(), terminators })
+    }
+}
+
+impl ResourceTracker {
+    /// Removes what it owns, but for what threads may still be in: names are free at once, and nobody reaches the code any
+    /// more; once no guard ([`ExecutionSession::enter`]) is left that existed then, and no linked code of others is bound
+    /// to it, what it has registered to run at exit is run, its terminators are, and its memory is given back.
+    ///
+    /// That is tried at once, then whenever something else is retired or removed, or on
+    /// [`ExecutionSession::reclaim`]. Lazy functions that are called in the end can be linked only if they do not belong
+    /// to the tracker. See [`ExecutionSession::enter`] for an example.
+    ///
+    /// # Errors
+    /// If it was removed or retired before.
+    ///
+    /// # Safety
+    /// Who calls its code, uses its data, or has thread-local objects of it, must have a guard that is older than this call.
+    pub unsafe fn retire(&self) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.dylib().session().retire_tracker(self.id()) }
+    }
+}

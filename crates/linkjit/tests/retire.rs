@@ -1,0 +1,184 @@
+//! Code that threads may still be in: SEMANTICS.md rule 94, and "removal has no protection against threads executing the
+//! removed code" (PEER-FEATURES.md C1).
+
+mod assembly;
+
+use std::ffi::c_int;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+
+use assembly::{Workshop, call, call_at, caller, function, source};
+use linkjit::{Error, ExecAddr, Jit, ResourceTracker};
+
+fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &source(&workshop.object(text))).unwrap();
+    tracker
+}
+
+fn retire(tracker: &ResourceTracker) -> linkjit::Result<()> {
+    // SAFETY: who calls it has a guard.
+    unsafe { tracker.retire() }
+}
+
+/// How many lines of the process's table of mappings are of executable memory that is no file's.
+fn is_mapped_executable(address: ExecAddr) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().any(|line| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        number(start) <= address.0 && address.0 < number(end) && rest.starts_with("r-x")
+    })
+}
+
+#[test]
+fn names_are_free_at_once_and_memory_when_the_guard_is_gone() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let old = add(&jit, &function("f", 1), &workshop);
+    let guard = jit.session().enter();
+    let address = jit.lookup("f").unwrap();
+    retire(&old).unwrap();
+    assert!(matches!(retire(&old), Err(Error::TrackerRemoved)));
+    assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
+    let new = add(&jit, &function("f", 2), &workshop);
+    assert_eq!((call(&jit, "f").unwrap(), call_at(address)), (2, 1));
+    // A later guard does not matter.
+    let later = jit.session().enter();
+    assert_eq!(jit.session().reclaim().unwrap(), 1);
+    drop(guard);
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert!(!is_mapped_executable(address));
+    drop(later);
+    retire(&new).unwrap();
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+}
+
+#[test]
+fn what_waits_is_reclaimed_by_the_next_removal() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let trackers = ["a", "b", "c"].map(|name| {
+        let tracker = add(&jit, &function(name, 1), &workshop);
+        (jit.lookup(name).unwrap(), tracker)
+    });
+    let guard = jit.session().enter();
+    retire(&trackers[0].1).unwrap();
+    assert!(is_mapped_executable(trackers[0].0));
+    drop(guard);
+    retire(&trackers[1].1).unwrap();
+    assert_eq!(trackers[0..2].iter().filter(|(address, _)| is_mapped_executable(*address)).count(), 0);
+    // SAFETY: nobody is in its code.
+    unsafe { trackers[2].1.remove() }.unwrap();
+}
+
+#[test]
+fn linked_code_that_uses_what_is_retired_keeps_it() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let callee = add(&jit, &function("f", 1), &workshop);
+    let user = add(&jit, &caller("user", "f"), &workshop);
+    assert_eq!(call(&jit, "user").unwrap(), 1);
+    let address = jit.lookup("f").unwrap();
+    retire(&callee).unwrap();
+    // It waits for no guard any more.
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    let new = add(&jit, &function("f", 2), &workshop);
+    assert_eq!((call(&jit, "user").unwrap(), call(&jit, "f").unwrap()), (1, 2));
+    // SAFETY: nobody is in it.
+    unsafe { user.remove() }.unwrap();
+    assert!(!is_mapped_executable(address));
+    retire(&new).unwrap();
+}
+
+#[test]
+fn what_retired_code_needs_can_be_removed_when_that_is_gone() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let callee = add(&jit, &function("f", 1), &workshop);
+    let user = add(&jit, &caller("user", "f"), &workshop);
+    let address = jit.lookup("user").unwrap();
+    let guard = jit.session().enter();
+    retire(&user).unwrap();
+    // SAFETY: nobody is in its code, but what was retired may call it.
+    assert!(matches!(unsafe { callee.remove() }, Err(Error::InUse { .. })));
+    assert_eq!(call_at(address), 1);
+    drop(guard);
+    // SAFETY: as above.
+    unsafe { callee.remove() }.unwrap();
+}
+
+static ENDED: Mutex<Vec<c_int>> = Mutex::new(Vec::new());
+
+extern "C" fn ended(value: c_int) {
+    ENDED.lock().unwrap().push(value);
+}
+
+#[test]
+fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.define_absolute("ended", ended as *const ()).unwrap();
+    let text = "extern \"C\" void ended(int); struct SN { ~SN() { ended(N); } }; static SN s;
+                __attribute__((destructor)) static void end() { ended(-N); } extern \"C\" int fN() { return N; }";
+    let trackers = ["1", "2"].map(|number| {
+        let tracker = jit.create_tracker().unwrap();
+        let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
+        jit.main().add_object_to(&tracker, &source(&object)).unwrap();
+        assert_eq!(call(&jit, &format!("f{number}")).unwrap().to_string(), number);
+        tracker
+    });
+    let guard = jit.session().enter();
+    retire(&trackers[0]).unwrap();
+    assert!(ENDED.lock().unwrap().is_empty());
+    drop(guard);
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert_eq!(*ENDED.lock().unwrap(), [1, -1]);
+    let guard = jit.session().enter();
+    retire(&trackers[1]).unwrap();
+    assert_eq!(ENDED.lock().unwrap().len(), 2);
+    drop(guard);
+    // SAFETY: nobody is in its code.
+    unsafe { jit.close() }.unwrap();
+    assert_eq!(*ENDED.lock().unwrap(), [1, -1, 2, -2]);
+}
+
+/// Threads call a lazy function whose implementation is replaced and retired all the time.
+#[test]
+fn threads_call_what_is_being_replaced() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let library = jit.create_dylib("library").unwrap();
+    jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
+    let missing = ExecAddr(missing as *const () as u64);
+    extern "C" fn missing() -> c_int {
+        MISSES.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+    static MISSES: AtomicUsize = AtomicUsize::new(0);
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(move |_| Some(missing)));
+    let f = jit.lookup("f").unwrap();
+    let objects: Vec<_> = (1..4).map(|value| source(&workshop.object(&function("g", value)))).collect();
+    let (done, newest) = (AtomicBool::new(false), AtomicI32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let guard = jit.session().enter();
+                    let value = call_at(f);
+                    assert!((0..4).contains(&value), "{value}");
+                    newest.fetch_max(value, Ordering::Relaxed);
+                    drop(guard);
+                }
+            });
+        }
+        for turn in 0..300 {
+            let tracker = library.create_tracker().unwrap();
+            library.add_object_to(&tracker, &objects[turn % 3]).unwrap();
+            library.lookup(&["g"]).unwrap();
+            retire(&tracker).unwrap();
+        }
+        let tracker = library.create_tracker().unwrap();
+        library.add_object_to(&tracker, &objects[2]).unwrap();
+        while newest.load(Ordering::Relaxed) < 3 {
+            std::thread::yield_now();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+}
