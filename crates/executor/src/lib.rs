@@ -81,6 +81,8 @@ pub struct Window {
     pub id: WindowId,
     /// Its addresses.
     pub range: ExecRange,
+    /// Where segments lie in it, by protection: what only reads, what executes, what is written to.
+    pub stripes: [ExecRange; 3],
 }
 
 /// What the running program may do with a segment once it is finalized.

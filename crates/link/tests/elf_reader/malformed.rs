@@ -215,7 +215,12 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 /// Applies all edges, with everything at address zero. Many do not fit or have no variable; that is an error.
 fn fix_up(graph: &LinkGraph, names: NamePool) {
     let names = Mutex::new(names);
-    let context = FixupContext { names: &names, got_base: ExecAddr(0x1000), tls_resolvers: [ExecAddr(0); 2] };
+    let context = FixupContext {
+        names: &names,
+        got_base: ExecAddr(0x1000),
+        image: Image::default(),
+        tls_resolvers: [ExecAddr(0); 2],
+    };
     for block in graph.block_ids() {
         let mut bytes = graph.content(block).unwrap_or_default().to_vec();
         if let Err(error) = fix_block(graph, block, &mut bytes, &context) {

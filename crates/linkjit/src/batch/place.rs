@@ -9,7 +9,7 @@ use linkjit_executor::{
     ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
-use linkjit_link::arch::x86_64::{FixupContext, Kind};
+use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
@@ -206,8 +206,8 @@ impl Batch<'_> {
     }
 
     fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
-        let layout = Layout::new(&self.inputs, &domain.members)?;
-        let (bases, memory) = self.allocate(window, &layout)?;
+        let mut layout = Layout::new(&self.inputs, &domain.members)?;
+        let (bases, memory) = self.allocate(window, &mut layout)?;
         self.placed.domains.push(PlacedDomain {
             domain,
             part,
@@ -225,7 +225,7 @@ impl Batch<'_> {
     fn allocate(
         &mut self,
         window: Window,
-        layout: &Layout,
+        layout: &mut Layout,
     ) -> Result<([ExecAddr; 3], Box<dyn linkjit_executor::Allocation>)> {
         let protections = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
         let mut requests = [SegmentRequest { protection: Protection::Read, size: 0, align: 1 }; 3];
@@ -366,6 +366,14 @@ impl Batch<'_> {
         Ok(state.dylib(dylib)?.windows.last().map_or(ExecAddr::NULL, |window| window.range.start))
     }
 
+    /// The image that a domain's code believes to be part of: its window.
+    fn image(&self, placed: &PlacedDomain) -> Result<Image> {
+        let state = self.session.state();
+        let windows = &state.dylib(placed.domain.dylib)?.windows;
+        let window = windows.iter().find(|window| placed.bases.iter().any(|&base| window.range.contains(base)));
+        Ok(window.map_or_else(Image::default, |window| Image { base: window.range.start, sections: window.stripes }))
+    }
+
     /// Copies and fixes up.
     fn write(&mut self) -> Result<()> {
         let executor = self.session.executor();
@@ -375,7 +383,8 @@ impl Batch<'_> {
         let mut domains = std::mem::take(&mut self.placed.domains);
         let result = domains.iter_mut().try_for_each(|placed| {
             let got_base = self.got_base(placed.domain.dylib)?;
-            let context = FixupContext { names: self.session.name_pool(), got_base, tls_resolvers };
+            let context =
+                FixupContext { names: self.session.name_pool(), got_base, image: self.image(placed)?, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
                 write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)
@@ -430,10 +439,9 @@ impl Placed {
             dylib.sections.extend(sections);
             for (order, unit, array) in arrays {
                 let run = InitializerRun { order, unit, array };
-                match order {
-                    InitializerOrder::Fini(_) => dylib.pending_terminators.push(run),
-                    InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
-                }
+                let runs =
+                    if order.is_at_exit() { &mut dylib.pending_terminators } else { &mut dylib.pending_initializers };
+                runs.push(run);
             }
             if let Some(id) = placed.finalized {
                 placed.enter(id, state)?;
