@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use linkjit_link::arch::x86_64::{FixupContext, fix_block};
+use linkjit_link::arch::x86_64::{FixupContext, Image, fix_block};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;

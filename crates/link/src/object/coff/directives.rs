@@ -3,7 +3,7 @@
 
 use super::file::{File, Section};
 use crate::error::Result;
-use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request};
+use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol};
 use crate::names::NamePool;
 
 /// Options that mean nothing to who links into a running process: sizes of its stack, manifests, how debuggers may edit
@@ -142,7 +142,7 @@ fn align_common(text: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Opti
     let log2: u8 = log2.parse().ok().filter(|log2| *log2 < 32)?;
     let name = names.intern(name.as_bytes());
     let symbol = graph.symbols().iter().find(|symbol| symbol.shared_name() == Some(name));
-    if let Some(block) = symbol.filter(|symbol| symbol.linkage == Linkage::Common).and_then(|symbol| symbol.block()) {
+    if let Some(block) = symbol.filter(|symbol| symbol.linkage == Linkage::Common).and_then(Symbol::block) {
         let block = graph.block_mut(block);
         block.align_log2 = block.align_log2.max(log2);
     }

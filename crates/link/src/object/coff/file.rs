@@ -200,7 +200,7 @@ impl<'a> File<'a> {
     }
 
     fn read_symbols(&mut self, header: &Header) -> Result<()> {
-        if header.symbols_start == 0 || header.symbol_count == 0 {
+        if header.symbols_start == 0 {
             return Ok(());
         }
         let start = header.symbols_start as usize;

@@ -13,14 +13,6 @@ use crate::object::elf;
 const FOR_LINKER: [&[u8]; 7] =
     [b".gfids$y", b".giats$y", b".gljmp$y", b".gehcont$y", b".sxdata", b".voltbl", b".chks64"];
 
-/// Sections of pointers to functions: for each, where in the order they are, and whether that is the end of the program.
-const CRT: [(&str, fn(Suffix) -> InitializerOrder); 4] = [
-    (".CRT$XI", InitializerOrder::CInit),
-    (".CRT$XC", InitializerOrder::CxxInit),
-    (".CRT$XP", InitializerOrder::PreTerm),
-    (".CRT$XT", InitializerOrder::Term),
-];
-
 /// The callbacks that the loader calls when threads come and go.
 const TLS_CALLBACKS: &[u8] = b".CRT$XL";
 
@@ -87,9 +79,9 @@ pub(super) fn add_initializers(
         }
         let initializers = InitializerSection { block, order, backwards };
         if is_associated {
-            graph.add_dependent_initializers(initializers)
+            graph.add_dependent_initializers(initializers);
         } else {
-            graph.add_initializers(initializers)
+            graph.add_initializers(initializers);
         }
     }
     Ok(())
@@ -97,12 +89,17 @@ pub(super) fn add_initializers(
 
 /// Where the pointers of a section are in the order, and whether they are called from the last to the first.
 fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
-    for (prefix, order) in CRT {
-        if let Some(rest) = name.strip_prefix(prefix.as_bytes()) {
-            let mut suffix = Suffix::default();
-            suffix.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            return Some((order(suffix), false));
-        }
+    if let Some([kind, rest @ ..]) = name.strip_prefix(b".CRT$X") {
+        let mut suffix = Suffix::default();
+        suffix.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let order = match kind {
+            b'I' => InitializerOrder::CInit(suffix),
+            b'C' => InitializerOrder::CxxInit(suffix),
+            b'P' => InitializerOrder::PreTerm(suffix),
+            b'T' => InitializerOrder::Term(suffix),
+            _ => return None,
+        };
+        return Some((order, false));
     }
     // Those of GNU's compilers.
     elf::initializer_order(name)

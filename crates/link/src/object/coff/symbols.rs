@@ -105,10 +105,11 @@ impl Reader<'_, '_> {
                 self.describe_weak(index, entry)?;
                 self.reference(entry)
             }
-            pe::IMAGE_SYM_CLASS_STATIC | pe::IMAGE_SYM_CLASS_LABEL => self.local(index, entry),
             // The name of a section stands for it, or for that of another object.
             pe::IMAGE_SYM_CLASS_SECTION if entry.section == 0 => self.reference(entry),
-            pe::IMAGE_SYM_CLASS_SECTION => self.local(index, entry),
+            pe::IMAGE_SYM_CLASS_STATIC | pe::IMAGE_SYM_CLASS_LABEL | pe::IMAGE_SYM_CLASS_SECTION => {
+                self.local(index, entry)
+            }
             // What only debuggers look at: lines and ends of functions, files, types, tokens of managed code.
             _ => Ok(anonymous(0)),
         }
