@@ -412,8 +412,8 @@ mod tests {
     #[test]
     fn no_file_is_too_short_to_be_refused() {
         for len in 2..FILE_HEADER_SIZE {
-            let mut bytes = vec![0; len];
-            bytes[..2].copy_from_slice(&[0x64, 0x86]);
+            let mut bytes = vec![0x64, 0x86];
+            bytes.resize(len, 0);
             let source = Source::new("short.o", bytes);
             let error = File::parse(&source).err().map(|error| error.to_string());
             assert_eq!(error.as_deref(), Some("short.o: malformed file header: the file ends inside it"));
