@@ -10,11 +10,13 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
 use super::stubs::{Entrance, StubName, Stubs};
-use crate::batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::lookup::look_up;
 use crate::names::demangle;
-use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, UnitId, Unlinked, lock};
+use crate::session::{
+    Address, DefinedBy, Defining, DylibId, ExecutionSession, ResourceTracker, UnitId, Unlinked, defined_names, lock,
+};
 
 /// A function was called that could not be linked.
 #[derive(Debug)]
@@ -201,18 +203,20 @@ pub(super) fn define(
     let session = dylib.session();
     let entrance = session.reentry().open(session)?;
     let first = session.state().lazy.reserve(stubs.len())?;
-    let mut names = session.names();
     let mut graph = Stubs::new(name)?;
     let mut functions = Vec::with_capacity(stubs.len());
     for (number, lazy) in (first..).zip(stubs) {
-        let slot = graph.add_lazy(&mut names, lazy.stub, entrance, number)?;
+        let slot = graph.add_lazy(&mut session.names(), lazy.stub, entrance, number)?;
         let target = (from.id(), lazy.target);
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
-    let mut state = session.state();
-    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph.finish(), &names)?;
+    let graph = graph.finish();
+    let defined = || defined_names(&graph).chain(object.iter().flat_map(defined_names));
+    let mut defining = session.begin_defining(dylib.id(), defined)?;
+    let Defining { state, names, .. } = &mut defining;
+    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
     if let Some(object) = object {
-        match state.define_unit(dylib.id(), tracker.id(), object, &names) {
+        match state.define_unit(dylib.id(), tracker.id(), object, names) {
             // Its initializers wait until something of it is linked.
             Ok((object, _)) => {
                 if let Some(object) = state.units.get_mut(&object) {
@@ -300,7 +304,7 @@ impl ExecutionSession {
         let (from, target) = function.target;
         loop {
             let removals = self.state().removals;
-            let found = batch::lookup(self, from, &[target], false)?;
+            let found = look_up(self, from, &[target], false)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
             };
