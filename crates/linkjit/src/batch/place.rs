@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, PointerArray, Protection,
-    RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, Placement, PointerArray,
+    Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
@@ -316,7 +316,7 @@ impl Batch<'_> {
                     && !of.placed
                     && graph.section(of.section).lifetime == linkjit_link::graph::Lifetime::ThreadLocal
             }) {
-                graph.set_tls_block(tls_address(block.module, 0, block.thread_offset));
+                graph.set_tls_block(tls_address(block.module, block.module_offset, block.thread_offset));
             }
         }
         Ok(Some(block))
@@ -325,7 +325,7 @@ impl Batch<'_> {
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
-        let start = Binding::LinkedThreadLocal(tls_address(tls.module, 0, tls.thread_offset));
+        let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
         for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
             if domain.members.contains(&late.input) {
                 self.inputs[late.input as usize].bind(late.symbol, start);
@@ -401,6 +401,7 @@ impl Batch<'_> {
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
                 unwind_tables: placed.layout.unwind_table(placed.bases).into_iter().collect(),
+                function_tables: Vec::new(),
                 indirect_slots: placed
                     .slots
                     .iter()
@@ -526,7 +527,9 @@ fn initializers(
                 continue;
             }
             let count = block.size / graph.arch().pointer_size();
-            arrays.push((run.order, unit, PointerArray { address: block.address, count, backwards: run.backwards }));
+            let array =
+                PointerArray { address: block.address, count, backwards: run.backwards, kind: InitializerKind::Plain };
+            arrays.push((run.order, unit, array));
         }
     }
     arrays
