@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{LinkGraph, Linkage};
+use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -210,6 +210,17 @@ impl JitDylib {
         let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
         let address = Address::At(address);
         defining.state.define_address(self.id, id, address, Linkage::Strong, &defining.names)
+    }
+
+    /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
+    pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let id = self.session.names().intern(name.as_bytes());
+        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
+        defining.state.define_address(self.id, id, Address::At(address), Linkage::Weak, &defining.names)?;
+        if let Some(entry) = defining.state.dylib_mut(self.id)?.symbols.get_mut(&id) {
+            entry.scope = Scope::Hidden;
+        }
+        Ok(())
     }
 
     /// Defines a name as another name for `target`, which is searched in this JITDylib.

@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod allocations;
+mod coff;
 mod define;
 mod defining;
 mod epoch;
@@ -34,7 +35,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use linkjit_executor::Executor;
+use linkjit_executor::{Executor, ObjectFormat};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::{Pass, PassLists, Stage};
 use linkjit_link::source::Source;
@@ -193,7 +194,10 @@ impl ExecutionSession {
         let image = self.executor().open_image(name)?;
         let id = self.state().create_dylib(name, image)?;
         let dylib = JitDylib::new(self.clone(), id);
-        platform::elf::set_up(&dylib)?;
+        match self.executor().object_format() {
+            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
+            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
+        }
         Ok(dylib)
     }
 
