@@ -158,6 +158,7 @@ impl State {
             hides,
             yielded,
             yielded_groups,
+            updatable: false,
         };
         self.units.insert(id, unit);
         self.dylib_mut(dylib)?.units.push(id);

@@ -12,12 +12,14 @@ mod removal;
 mod retire;
 mod state;
 mod tracker;
+mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{Address, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId};
 pub use tracker::ResourceTracker;
+pub(crate) use withdraw::Withdrawn;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
