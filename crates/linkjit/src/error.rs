@@ -134,14 +134,41 @@ pub enum Error {
         /// One of its objects.
         object: String,
     },
+    /// A unit could not be materialized.
+    #[error("can't materialize {unit}, which defines {}: {error}", list(symbols))]
+    Materialization {
+        /// The unit.
+        unit: String,
+        /// The names that it was to define.
+        symbols: Vec<String>,
+        /// Why.
+        error: Box<Self>,
+    },
+    /// A unit has not delivered what it had promised.
+    #[error("{}", broken_promise(missing, unexpected))]
+    Promise {
+        /// Names that it promised and did not deliver.
+        missing: Vec<String>,
+        /// Names that it delivered and had not promised, or that are not what was promised in linkage or visibility.
+        unexpected: Vec<String>,
+    },
+    /// Who was to do it gave up without saying why: by a panic, perhaps.
+    #[error("it was given up")]
+    Abandoned,
+    /// A lookup, made to materialize a unit or by a generator, needs in the end what it is made for.
+    #[error("{} waits for itself", jobs.join(", which waits for "))]
+    WaitsForItself {
+        /// The units and generators: the first waits for the second, and so on; the last waits for the first.
+        jobs: Vec<String>,
+    },
     /// A tracker of another JITDylib, or a JITDylib of another session.
     #[error("{what}")]
     Foreign {
         /// What does not belong together.
         what: &'static str,
     },
-    /// A lookup on the thread that is linking or closing: from within a generator, a pass, the resolver of an indirect
-    /// function or a terminator.
+    /// A lookup on the thread that is linking or closing: from within a pass, the resolver of an indirect function or a
+    /// terminator.
     #[error("lookup by what a lookup, removal or close has called: it would wait for itself")]
     Reentrant,
     /// A symbol is not what it is used as.
@@ -185,6 +212,28 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     text += "searched ";
     text += &searched.join(", ");
     text
+}
+
+/// The first few names of a list.
+fn list(names: &[String]) -> String {
+    const FEW: usize = 3;
+    match names.len().checked_sub(FEW) {
+        Some(more @ 1..) => format!("'{}' and {more} more", names[..FEW].join("', '")),
+        _ if names.is_empty() => "nothing".into(),
+        _ => format!("'{}'", names.join("', '")),
+    }
+}
+
+fn broken_promise(missing: &[String], unexpected: &[String]) -> String {
+    match (missing.is_empty(), unexpected.is_empty()) {
+        (false, true) => format!("it has promised {} and not delivered", list(missing)),
+        (true, _) => format!("{} is not what was promised", list(unexpected)),
+        (false, false) => format!(
+            "it has promised {} and not delivered, and {} is not what was promised",
+            list(missing),
+            list(unexpected)
+        ),
+    }
 }
 
 fn in_use(dependents: &[Dependent]) -> String {

@@ -44,6 +44,13 @@ impl JitBuilder {
         self
     }
 
+    /// Threads of the session's own; see [`SessionOptions::threads`].
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.options.threads = Some(threads);
+        self
+    }
+
     /// Makes it.
     ///
     /// # Errors
@@ -52,9 +59,9 @@ impl JitBuilder {
         let executor: Arc<dyn Executor> = Arc::new(InProcess::new()?);
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
-        process.add_generator(Arc::new(RuntimeGenerator))?;
-        process.add_generator(Arc::new(LibraryGenerator::process()))?;
-        process.add_generator(Arc::new(DefaultLibraries::new()))?;
+        process.add_own_generator(Arc::new(RuntimeGenerator))?;
+        process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+        process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { session, main, process })

@@ -11,10 +11,11 @@ use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::source::Source;
 
-use crate::batch;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
-use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, read_file};
+use crate::lookup::{LookupFuture, SymbolLookupSet, look_up, look_up_set};
+use crate::materialization::MaterializationUnit;
+use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, defined_names, read_file};
 
 /// Which symbols of a JITDylib a search may find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,17 +88,63 @@ impl JitDylib {
     }
 
     fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
-        self.check_session(tracker.dylib())?;
-        if tracker.dylib().id != self.id {
-            return Err(Error::Foreign { what: "the resource tracker is another JITDylib's" });
-        }
-        let names = self.session.names();
-        self.session.state().define_unit(self.id, tracker.id(), graph, &names)?;
+        self.check_tracker(tracker)?;
+        let mut defining = self.session.begin_defining(self.id, || defined_names(&graph))?;
+        defining.state.define_unit(self.id, tracker.id(), graph, &defining.names)?;
         Ok(())
     }
 
+    /// Adds a unit: what it promises is defined from now on, and made when a lookup needs it.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::{Compiler, FunctionUnit, SymbolFlags, SystemCompiler, UnitInterface};
+    ///
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-define-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
+    /// let jit = linkjit::Jit::host()?;
+    /// let interface = UnitInterface::new([("answer", SymbolFlags::FUNCTION)]);
+    /// # let source = path.clone();
+    /// jit.main().define(FunctionUnit::new("answer.c", interface, move |responsibility| {
+    ///     responsibility.add_object(&SystemCompiler.compile(&source)?)
+    /// }))?;
+    /// // It is compiled now.
+    /// // SAFETY: its type.
+    /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
+    /// # std::fs::remove_file(&path).unwrap();
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { answer() }, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Definitions that are there already win over weak ones that the unit promises.
+    ///
+    /// # Errors
+    /// If it promises what something else defines; then nothing of it was added.
+    pub fn define(&self, unit: impl MaterializationUnit + 'static) -> Result<()> {
+        self.define_to(&self.default_tracker()?, unit)
+    }
+
+    /// Adds a unit that `tracker` owns, and with it what is made of it.
+    ///
+    /// # Errors
+    /// As [`JitDylib::define`], or if the tracker was removed or is another JITDylib's.
+    pub fn define_to(&self, tracker: &ResourceTracker, unit: impl MaterializationUnit + 'static) -> Result<()> {
+        self.check_tracker(tracker)?;
+        self.session.define(self.id, tracker.id(), Box::new(unit))
+    }
+
+    fn check_tracker(&self, tracker: &ResourceTracker) -> Result<()> {
+        self.check_session(tracker.dylib())?;
+        if tracker.dylib().id == self.id {
+            Ok(())
+        } else {
+            Err(Error::Foreign { what: "the resource tracker is another JITDylib's" })
+        }
+    }
+
     /// Ids mean something in their own session only.
-    fn check_session(&self, other: &Self) -> Result<()> {
+    pub(crate) fn check_session(&self, other: &Self) -> Result<()> {
         if self.session.is(&other.session) {
             Ok(())
         } else {
@@ -119,7 +166,7 @@ impl JitDylib {
                 None => {
                     let archives = Arc::new(ArchiveGenerator::default());
                     dylib.archives = Some(archives.clone());
-                    dylib.generators.push(archives.clone());
+                    state.add_generator(self.id, archives.clone(), false)?;
                     archives
                 }
             }
@@ -134,7 +181,7 @@ impl JitDylib {
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let library = self.session.executor().open_library(path, true)?;
-        self.add_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
+        self.add_own_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
     }
 
     /// Adds a generator behind the others.
@@ -143,10 +190,15 @@ impl JitDylib {
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         let mut state = self.session.state();
-        let dylib = state.dylib_mut(self.id)?;
-        dylib.generators.push(generator);
-        dylib.archives = None;
-        Ok(())
+        state.dylib_mut(self.id)?.archives = None;
+        state.add_generator(self.id, generator, true)
+    }
+
+    /// The same for one of ours, which batches ask themselves.
+    pub(crate) fn add_own_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
+        let mut state = self.session.state();
+        state.dylib_mut(self.id)?.archives = None;
+        state.add_generator(self.id, generator, false)
     }
 
     /// Defines a name as an address.
@@ -154,9 +206,10 @@ impl JitDylib {
     /// # Errors
     /// If something else defines it.
     pub fn define_absolute(&self, name: &str, address: ExecAddr) -> Result<()> {
-        let mut names = self.session.names();
-        let id = names.intern(name.as_bytes());
-        self.session.state().define_address(self.id, id, Address::At(address), Linkage::Strong, &names)
+        let id = self.session.names().intern(name.as_bytes());
+        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
+        let address = Address::At(address);
+        defining.state.define_address(self.id, id, address, Linkage::Strong, &defining.names)
     }
 
     /// Defines a name as another name for `target`, which is searched in this JITDylib.
@@ -173,9 +226,12 @@ impl JitDylib {
     /// As [`JitDylib::define_alias`], or if the other JITDylib is another session's.
     pub fn reexport(&self, name: &str, from: &Self, target: &str) -> Result<()> {
         self.check_session(from)?;
-        let mut names = self.session.names();
-        let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
-        self.session.state().define_alias(self.id, name, (from.id, target), &names)
+        let (name, target) = {
+            let mut names = self.session.names();
+            (names.intern(name.as_bytes()), names.intern(target.as_bytes()))
+        };
+        let mut defining = self.session.begin_defining(self.id, || std::iter::once(name))?;
+        defining.state.define_alias(self.id, name, (from.id, target), &defining.names)
     }
 
     /// Defines what a generator has found, unless something defines it meanwhile.
@@ -285,12 +341,37 @@ impl JitDylib {
         self.link(names, true)
     }
 
+    /// The addresses of a set of names, in their order; `None` for those that may be missing and are.
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`].
+    pub fn lookup_set(&self, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
+        look_up_set(self, set)
+    }
+
+    /// As [`JitDylib::lookup_set`], done by the session's threads.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::SymbolLookupSet;
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// let lookup = jit.main().lookup_future(&SymbolLookupSet::new(["abs"]));
+    /// // In an async function: `let found = lookup.await?;`
+    /// let found = lookup.wait()?;
+    /// assert_eq!(found[0], Some(jit.lookup("abs")?));
+    /// # Ok(()) }
+    /// ```
+    pub fn lookup_future(&self, set: &SymbolLookupSet) -> LookupFuture {
+        LookupFuture::new(self, set)
+    }
+
     fn link(&self, names: &[&str], initializers: bool) -> Result<Vec<ExecAddr>> {
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
             names.iter().map(|name| pool.intern(name.as_bytes())).collect()
         };
-        let addresses = batch::lookup(&self.session, self.id, &ids, initializers)?;
+        let addresses = look_up(&self.session, self.id, &ids, initializers)?;
         addresses
             .into_iter()
             .zip(names)
@@ -314,7 +395,7 @@ impl JitDylib {
     /// # Errors
     /// If something can't be linked.
     pub fn initialize(&self) -> Result<()> {
-        batch::lookup(&self.session, self.id, &[], true)?;
+        look_up(&self.session, self.id, &[], true)?;
         self.run_initializers()
     }
 

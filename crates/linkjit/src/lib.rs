@@ -25,6 +25,8 @@ mod generators;
 mod jit;
 mod jitdylib;
 mod lazy;
+mod lookup;
+mod materialization;
 mod names;
 mod platform;
 mod session;
@@ -36,6 +38,11 @@ pub use generators::{DefinitionGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
+pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
+pub use materialization::{
+    AbsoluteSymbols, FunctionUnit, MaterializationResponsibility, MaterializationUnit, SymbolAliases, SymbolFlags,
+    UnitInterface,
+};
 pub use names::demangle;
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 

@@ -10,6 +10,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
+use linkjit::link::passes::Stage;
 use linkjit::link::source::Source;
 use linkjit::{DefinitionGenerator, Error, ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
 use support::{compile, compile_file};
@@ -318,7 +321,7 @@ fn without_a_handler_the_process_says_why_and_aborts() {
 }
 
 #[test]
-fn a_call_from_within_a_lookup_is_refused() {
+fn a_function_may_be_called_first_by_a_generator() {
     #[derive(Debug)]
     struct Calls(Mutex<Option<ExecAddr>>);
     impl DefinitionGenerator for Calls {
@@ -327,13 +330,24 @@ fn a_call_from_within_a_lookup_is_refused() {
             // SAFETY: `lazy` of the test.
             let lazy: Function = unsafe { std::mem::transmute(address.0 as *const ()) };
             // SAFETY: as above.
-            assert_eq!(unsafe { lazy(8) }, -8);
+            assert_eq!(unsafe { lazy(8) }, 8);
             Ok(())
         }
         fn describe(&self) -> String {
             "a generator that calls".into()
         }
     }
+    let jit = Jit::host().unwrap();
+    add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int lazy(int n) { return n; }");
+    let lazy = jit.lookup("lazy").unwrap();
+    let generator = Arc::new(Calls(Mutex::new(Some(lazy))));
+    jit.main().add_generator(generator.clone()).unwrap();
+    assert!(matches!(jit.lookup("unknown").unwrap_err(), Error::Undefined { .. }));
+    assert!(generator.0.lock().unwrap().is_none());
+}
+
+#[test]
+fn a_first_call_by_a_pass_is_refused() {
     let jit = Jit::host().unwrap();
     let refused = Arc::new(AtomicBool::new(false));
     jit.session().set_lazy_failure_handler({
@@ -344,9 +358,19 @@ fn a_call_from_within_a_lookup_is_refused() {
         })
     });
     add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int lazy(int n) { return n; }");
-    let lazy = jit.lookup("lazy").unwrap();
-    jit.main().add_generator(Arc::new(Calls(Mutex::new(Some(lazy))))).unwrap();
-    assert!(matches!(jit.lookup("unknown").unwrap_err(), Error::Undefined { .. }));
+    let lazy = function(&jit, "lazy");
+    jit.session().add_pass(
+        Stage::PostPrune,
+        Arc::new(move |graph: &mut LinkGraph, _: &Mutex<NamePool>| {
+            if graph.name() == "other.o" {
+                // SAFETY: its type; `jit` is alive.
+                assert_eq!(unsafe { lazy(8) }, -8);
+            }
+            Ok(())
+        }),
+    );
+    add(&jit, "other.o", "-O1 -fPIC", "int other(int n) { return n; }");
+    assert_eq!(call(&jit, "other", 3), 3);
     assert!(refused.load(Ordering::Relaxed));
     assert_eq!(call(&jit, "lazy", 8), 8);
 }

@@ -4,8 +4,6 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use std::sync::Arc;
-
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -13,19 +11,35 @@ use linkjit_link::passes::Stage;
 
 use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
-use crate::generators::{DefinitionGenerator, Wanted};
+use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, LinkPolicy, State, UnitId};
+use crate::lookup::{Ask, LookupKind};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
 const SHORT_ALIAS_CHAIN: usize = 8;
 
-/// A name that is not in the tables.
-#[derive(Clone, Copy)]
-pub(super) struct Unfound {
-    name: NameId,
-    thread_local: bool,
-    weak: bool,
+/// A name that is searched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unfound {
+    pub(crate) name: NameId,
+    /// Code refers to it as a thread-local variable.
+    pub(crate) thread_local: bool,
+    /// It may stay missing.
+    pub(crate) weak: bool,
+    pub(crate) kind: LookupKind,
+}
+
+impl Unfound {
+    /// One that a lookup needs.
+    pub(crate) fn required(name: NameId) -> Self {
+        Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
+    }
+
+    /// One that nothing is to be pulled for.
+    fn again(name: NameId) -> Self {
+        Self { weak: true, ..Self::required(name) }
+    }
 }
 
 impl DylibState {
@@ -64,24 +78,29 @@ impl State {
 }
 
 impl Batch<'_> {
-    /// Finds `names` and all that they need.
-    pub(super) fn find(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<()> {
-        if roots {
+    /// Finds what the lookup wants and all that this needs, or what has to be done before it can be found.
+    pub(super) fn find(&mut self) -> Result<()> {
+        let dylib = self.query.dylib;
+        if self.query.roots {
             self.adopt_roots(dylib)?;
         }
-        let unfound: Vec<_> = names.iter().map(|&name| Unfound { name, thread_local: false, weak: false }).collect();
-        self.look_up(dylib, &unfound)?;
-        for &name in names {
-            if let Some(found) = self.found.get(&(dylib, name)) {
+        let names = self.query.names.clone();
+        self.look_up(dylib, &names)?;
+        for of in &names {
+            if let Some(found) = self.found.get(&(dylib, of.name)) {
                 self.reach(found.binding);
             }
         }
         self.follow()?;
-        if !self.passes.is_empty(Stage::PostPrune) {
+        if !self.passes.is_empty(Stage::PostPrune) && self.work.is_empty() {
             self.run_passes(Stage::PostPrune)?;
             self.follow_anew()?;
         }
-        self.report_missing(dylib, names)
+        // A pass may have defined what replaces something.
+        while self.rebind_overridden()? {
+            self.follow()?;
+        }
+        Ok(())
     }
 
     /// Takes all units into the batch that are to be initialized and were not linked yet.
@@ -89,7 +108,11 @@ impl Batch<'_> {
         let state = self.session.state();
         let order = state.dependency_order(dylib);
         let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
+        let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
+        let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);
         drop(state);
+        self.pending.extend(&pending);
+        self.work.units.extend(pending);
         for unit in units {
             self.adopt(unit)?;
         }
@@ -183,8 +206,8 @@ impl Batch<'_> {
             if self.found.contains_key(&(dylib, name)) {
                 continue;
             }
-            let unfound_name =
-                Unfound { name, thread_local: symbol.thread_local, weak: symbol.linkage == Linkage::Weak };
+            let weak = symbol.linkage == Linkage::Weak;
+            let unfound_name = Unfound { thread_local: symbol.thread_local, weak, ..Unfound::required(name) };
             match unfound.iter_mut().find(|(of, _)| *of == dylib) {
                 Some((_, names)) => names.push(unfound_name),
                 None => unfound.push((dylib, vec![unfound_name])),
@@ -227,7 +250,7 @@ impl Batch<'_> {
             let dylib = DylibId(of.dylib);
             let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
-                let again = Unfound { name, thread_local: false, weak: true };
+                let again = Unfound::again(name);
                 let order = self.session.state().dylib(dylib)?.link_order.clone();
                 for (searched, scope) in order {
                     if self.look_up_in(dylib, (searched, scope), vec![again])?.is_empty() {
@@ -293,7 +316,11 @@ impl Batch<'_> {
                 if unfound.is_empty() {
                     return Ok(());
                 }
-                self.generate(searched, generator.as_ref(), &unfound)?;
+                if generator.is_users {
+                    unfound = self.leave_to_generator(searched, &generator, unfound)?;
+                    continue;
+                }
+                self.generate(searched, generator.definitions.as_ref(), &unfound)?;
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
@@ -310,7 +337,9 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            names.iter().map(|unfound| table.visible(unfound.name, scope).copied()).collect()
+            let exported = |of: &Unfound| of.kind == LookupKind::Dlsym;
+            let scope = |of: &Unfound| if exported(of) { MatchScope::Exported } else { scope };
+            names.iter().map(|unfound| table.visible(unfound.name, scope(unfound)).copied()).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
@@ -329,6 +358,13 @@ impl Batch<'_> {
                 (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
                 (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
                 (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
+                (_, DefinedBy::Pending(unit)) => {
+                    self.session.state().request(unit, name.name);
+                    if self.pending.insert(unit) {
+                        self.work.units.push(unit);
+                    }
+                    continue;
+                }
                 (None, DefinedBy::Outside) => continue,
             };
             self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
@@ -345,10 +381,7 @@ impl Batch<'_> {
             let offered = unfound.iter().filter(|unfound| !table.symbols.contains_key(&unfound.name));
             offered.map(|unfound| (*unfound, names.bytes(unfound.name).to_vec())).collect()
         };
-        let wanted: Vec<_> = names
-            .iter()
-            .map(|(unfound, name)| Wanted { name, thread_local: unfound.thread_local, weak: unfound.weak })
-            .collect();
+        let wanted: Vec<_> = names.iter().map(|(unfound, name)| unfound.wanted(name)).collect();
         if !wanted.is_empty() {
             generator.generate(&JitDylib::new(self.session.clone(), searched), &wanted)?;
             self.rebind_overridden()?;
@@ -356,9 +389,34 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// A pulled member may define strongly what an object of this batch defines weakly.
-    fn rebind_overridden(&mut self) -> Result<()> {
+    /// Leaves names to a generator of the user that this lookup has not asked for them. Returns those that it was asked
+    /// for in vain.
+    fn leave_to_generator(
+        &mut self,
+        searched: DylibId,
+        generator: &Generator,
+        unfound: Vec<Unfound>,
+    ) -> Result<Vec<Unfound>> {
+        let state = self.session.state();
+        let table = state.dylib(searched)?;
+        let was_asked = |of: &Unfound| {
+            let asked = self.query.asked.get(&(generator.id, of.name));
+            // It hides those that are in the table.
+            asked.is_some_and(|was_weak| of.weak || !was_weak) || table.symbols.contains_key(&of.name)
+        };
+        let (asked, names): (Vec<_>, Vec<_>) = unfound.into_iter().partition(was_asked);
+        drop(state);
+        if !names.is_empty() {
+            let generator = generator.clone();
+            self.work.asks.push(Ask { dylib: searched, generator, names });
+        }
+        Ok(asked)
+    }
+
+    /// A pulled member may define strongly what an object of this batch defines weakly. Returns whether one does.
+    fn rebind_overridden(&mut self) -> Result<bool> {
         let overridden = std::mem::take(&mut self.session.state().overridden);
+        let any = !overridden.is_empty();
         for (unit, symbol) in overridden {
             let Some(&input) = self.input_of.get(&unit) else { continue };
             let of = &mut self.inputs[input as usize];
@@ -370,11 +428,11 @@ impl Batch<'_> {
                 self.wanted.push((input, symbol));
             }
             if self.found.remove(&(dylib, name)).is_some() {
-                let again = Unfound { name, thread_local: false, weak: true };
+                let again = Unfound::again(name);
                 self.look_up_in(dylib, (dylib, MatchScope::All), vec![again])?;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Names that the linker itself defines. Their addresses are known when everything is placed.
@@ -460,14 +518,14 @@ impl Batch<'_> {
         let state = self.session.state();
         let Ok(order) = state.dylib(dylib).map(|dylib| dylib.link_order.clone()) else { return Vec::new() };
         let mut searched = Vec::new();
-        let mut generators: Vec<Arc<dyn DefinitionGenerator>> = Vec::new();
+        let mut generators: Vec<Generator> = Vec::new();
         for (dylib, _) in order {
             let Ok(dylib) = state.dylib(dylib) else { continue };
             searched.push(format!("JITDylib '{}'", dylib.name));
             generators.extend(dylib.generators.iter().cloned());
         }
         drop(state);
-        searched.extend(generators.iter().map(|generator| generator.describe()));
+        searched.extend(generators.iter().map(|generator| generator.definitions.describe()));
         searched
     }
 }

@@ -16,10 +16,12 @@ use crate::session::DylibId;
 const PLACES: usize = 3;
 
 impl Batch<'_> {
-    /// An error if a live symbol is unbound, or one of `names` was not found.
-    pub(super) fn report_missing(&self, dylib: DylibId, names: &[NameId]) -> Result<()> {
+    /// An error if a live symbol is unbound, or a name that the lookup requires was not found.
+    pub(super) fn report_missing(&self) -> Result<()> {
+        let dylib = self.query.dylib;
         let mut missing: BTreeMap<NameId, Vec<(u32, SymbolId)>> = BTreeMap::new();
-        for &name in names.iter().filter(|&&name| !self.found.contains_key(&(dylib, name))) {
+        let required = self.query.names.iter().filter(|of| !of.weak).map(|of| of.name);
+        for name in required.filter(|&name| !self.found.contains_key(&(dylib, name))) {
             missing.entry(self.alias_end((dylib, name))?.1).or_default();
         }
         for (index, input) in (0u32..).zip(&self.inputs) {

@@ -2,7 +2,8 @@
 //!
 //! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, writes and
 //! finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
-//! visible, its memory is returned, and another try is possible.
+//! visible, its memory is returned, and another try is possible. So does one that needs something which takes longer
+//! than a batch may: see [`crate::lookup`].
 
 mod direct;
 mod find;
@@ -13,33 +14,49 @@ mod uses;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 use linkjit_link::passes::{PassLists, Stage};
 
-use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, ExecutionSession, State, UnitId};
+use crate::error::Result;
+use crate::lookup::{Pulled, Query, Work};
+use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, ExecutionSession, State, UnitId};
 
-/// Links what `names` need, in the link order of `dylib`, and returns where they are. With `roots`, also links the
-/// initializers of that JITDylib and of those it depends on.
-pub(crate) fn lookup(
-    session: &ExecutionSession,
-    dylib: DylibId,
-    names: &[NameId],
-    roots: bool,
-) -> Result<Vec<Address>> {
-    if let Some(linked) = already_linked(session, dylib, names, roots)? {
-        return Ok(linked);
-    }
+pub(crate) use find::Unfound;
+
+/// What came of trying to link.
+pub(crate) enum Attempt {
+    /// The addresses of the names, in their order.
+    Done(Vec<Option<Address>>),
+    /// Something has to be done before.
+    Needs(Work),
+}
+
+/// Links what a lookup wants, if everything for it is at hand. What was pulled for it is forgotten if it fails.
+pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<Attempt> {
     let _linking = session.begin_linking()?;
-    let mut batch = Batch::new(session);
-    batch.link(dylib, names, roots)
+    let attempted = (|| {
+        let passes = session.passes();
+        if !passes.are_all_empty() && session.state().may_take_longer() {
+            // Without passes, which should see a graph once; what they want themselves is seen to later.
+            let mut scout = Batch::new(session, PassLists::default(), query);
+            scout.find()?;
+            if !scout.work.is_empty() {
+                return Ok(scout.suspend());
+            }
+        }
+        Batch::new(session, passes, query).link()
+    })();
+    if attempted.is_err() {
+        session.state().forget_unused(std::mem::take(&mut query.pulled));
+    }
+    attempted
 }
 
 /// The addresses if there is nothing to link.
-fn already_linked(
+pub(crate) fn already_linked(
     session: &ExecutionSession,
     dylib: DylibId,
     names: &[NameId],
@@ -78,6 +95,11 @@ struct Found {
 
 struct Batch<'a> {
     session: &'a ExecutionSession,
+    query: &'a mut Query,
+    /// What has to be done before anything can be linked.
+    work: Work,
+    /// The units of that.
+    pending: HashSet<UnitId, FixedState>,
     inputs: Vec<Input>,
     /// The units of the inputs; those that the linker makes itself have none.
     units: Vec<Option<UnitId>>,
@@ -104,12 +126,18 @@ struct Batch<'a> {
     passes: PassLists,
     /// If there are passes: the graphs of the inputs as they were before any pass changed them.
     originals: Vec<LinkGraph>,
+    /// What was pulled is kept.
+    is_suspended: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn new(session: &'a ExecutionSession) -> Self {
+    fn new(session: &'a ExecutionSession, passes: PassLists, query: &'a mut Query) -> Self {
+        session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: false });
         Self {
             session,
+            query,
+            work: Work::default(),
+            pending: HashSet::default(),
             inputs: Vec::new(),
             units: Vec::new(),
             reach: Vec::new(),
@@ -124,14 +152,20 @@ impl<'a> Batch<'a> {
             late: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
-            passes: session.passes(),
+            passes,
             originals: Vec::new(),
+            is_suspended: false,
         }
     }
 
-    fn link(&mut self, dylib: DylibId, names: &[NameId], roots: bool) -> Result<Vec<Address>> {
+    fn link(mut self) -> Result<Attempt> {
         let start = Instant::now();
-        self.find(dylib, names, roots)?;
+        self.find()?;
+        if !self.work.is_empty() {
+            return Ok(self.suspend());
+        }
+        self.report_missing()?;
+        self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;
@@ -144,12 +178,27 @@ impl<'a> Batch<'a> {
             // Absolute symbols need no linking.
             self.session.state().keep_pulled();
         }
+        self.query.pulled = Pulled::default();
         let state = self.session.state();
-        let address = |name: &NameId| {
-            let (definer, name) = self.found.get(&(dylib, *name))?.definer;
+        let address = |of: &Unfound| {
+            let (definer, name) = self.found.get(&(self.query.dylib, of.name))?.definer;
             state.dylib(definer).ok()?.symbols.get(&name)?.address
         };
-        names.iter().map(|name| address(name).ok_or(Error::Closed)).collect()
+        let addresses = self.query.names.iter().map(address).collect();
+        drop(state);
+        Ok(Attempt::Done(addresses))
+    }
+
+    /// Puts everything back, but for what was pulled: the next batch would only pull it again.
+    fn suspend(mut self) -> Attempt {
+        let mut state = self.session.state();
+        let pulled = &mut self.query.pulled;
+        pulled.units.append(&mut state.pulled);
+        pulled.replaced.append(&mut state.replaced);
+        pulled.rebound.extend(self.rebound.iter().cloned());
+        drop(state);
+        self.is_suspended = true;
+        Attempt::Needs(std::mem::take(&mut self.work))
     }
 
     /// Runs the passes of a stage on all graphs.
@@ -237,6 +286,15 @@ impl Drop for Batch<'_> {
         for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
             input.graph = original;
         }
+        let rebound = std::mem::take(&mut self.rebound);
+        if self.is_suspended {
+            // What was pulled defines them now; the originals do not know.
+            for (unit, symbol, _) in &rebound {
+                if let Some(&input) = self.input_of.get(unit) {
+                    self.inputs[input as usize].graph.make_external(*symbol);
+                }
+            }
+        }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
                 input.bindings.clear();
@@ -244,7 +302,10 @@ impl Drop for Batch<'_> {
                 of.input = Some(Box::new(input));
             }
         }
-        state.forget_pulled(&std::mem::take(&mut self.rebound));
+        if !self.is_suspended {
+            state.forget_pulled(&rebound);
+        }
+        state.batch = None;
     }
 }
 
@@ -264,6 +325,12 @@ fn is_c_identifier(name: &str) -> bool {
 }
 
 impl State {
+    /// Whether a batch may meet something that it must not wait for.
+    fn may_take_longer(&self) -> bool {
+        self.units.values().any(|unit| unit.pending.is_some())
+            || self.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
+    }
+
     /// Units of a JITDylib that have initializers of which nothing was linked yet.
     fn unlinked_roots(&self, dylib: DylibId) -> Vec<UnitId> {
         let Ok(dylib) = self.dylib(dylib) else { return Vec::new() };

@@ -12,6 +12,7 @@ use linkjit_link::source::Source;
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
+use crate::lookup::LookupKind;
 use crate::session::{UnitId, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
@@ -39,7 +40,9 @@ impl ArchiveGenerator {
 impl DefinitionGenerator for ArchiveGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let mut state = lock(&self.state);
-        for wanted in names.iter().filter(|wanted| !wanted.weak && !is_unwinders(wanted.name)) {
+        let is_pulled =
+            |wanted: &&Wanted<'_>| !wanted.weak && wanted.kind == LookupKind::Static && !is_unwinders(wanted.name);
+        for wanted in names.iter().filter(is_pulled) {
             let Some(member) = state.index.find(wanted.name) else { continue };
             if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
                 continue;

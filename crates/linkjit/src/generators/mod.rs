@@ -8,8 +8,11 @@ pub(crate) use library::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 
 use std::fmt;
 
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
+use crate::lookup::LookupKind;
 
 /// A name that a lookup wants and has not found yet.
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +23,19 @@ pub struct Wanted<'a> {
     pub thread_local: bool,
     /// It may stay missing. Static archives are not searched for such names, as with other linkers.
     pub weak: bool,
+    /// Whether a linker or a running program wants it: archives give nothing to `dlsym`.
+    pub kind: LookupKind,
 }
 
 /// Adds definitions to a JITDylib when a lookup wants them.
 ///
 /// Generators are asked in the order in which they were added, for the names that were not found before, without any
-/// lock held. Not knowing a name is no error: the search goes on. An error ends the lookup.
+/// lock held: they may take their time, define more than they were asked for, and look up names. Not knowing a name is no
+/// error: the search goes on. An error ends the lookup.
+///
+/// A generator is asked by one lookup at a time, which then sees what was defined for the others, and at most once for a
+/// name by each. If it is asked because of a lookup that it makes itself, then not for the names that it is just asked
+/// for. Two generators that wait for each other's answers get an error ([`Error::WaitsForItself`]).
 pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// Defines those of `names` that it knows in `dylib`. It may define more.
     ///

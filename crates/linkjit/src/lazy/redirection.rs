@@ -4,10 +4,10 @@ use linkjit_executor::ExecAddr;
 use linkjit_link::names::NameId;
 
 use super::stubs::{StubName, Stubs};
-use crate::batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, UnitId};
+use crate::lookup::look_up;
+use crate::session::{Address, UnitId, defined_names};
 
 /// A function of a JITDylib whose implementation can be swapped while it is in use.
 ///
@@ -52,11 +52,15 @@ impl JitDylib {
             return Err(Error::Unsupported { what: format!("redirectable '{name}': its implementation is null") });
         }
         let tracker = self.default_tracker()?;
-        let mut names = self.session().names();
-        let id = names.intern(name.as_bytes());
         let mut stubs = Stubs::new("a redirectable symbol")?;
-        let slot = stubs.add(&mut names, StubName::exported(id), initial)?;
-        let (unit, _) = self.session().state().define_unit(self.id(), tracker.id(), stubs.finish(), &names)?;
+        let (id, slot) = {
+            let mut names = self.session().names();
+            let id = names.intern(name.as_bytes());
+            (id, stubs.add(&mut names, StubName::exported(id), initial)?)
+        };
+        let graph = stubs.finish();
+        let mut defining = self.session().begin_defining(self.id(), || defined_names(&graph))?;
+        let (unit, _) = defining.state.define_unit(self.id(), tracker.id(), graph, &defining.names)?;
         Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
     }
 }
@@ -88,7 +92,7 @@ impl RedirectableSymbol {
         if !session.state().units.contains_key(&self.unit) {
             return Err(Error::TrackerRemoved);
         }
-        match batch::lookup(session, self.dylib.id(), &[name], false)?.first() {
+        match look_up(session, self.dylib.id(), &[name], false)?.first() {
             Some(&Address::At(address)) => Ok(address),
             _ => Err(Error::TrackerRemoved),
         }

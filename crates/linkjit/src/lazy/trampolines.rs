@@ -10,12 +10,13 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
 use super::stubs::{Entrance, StubName, Stubs};
-use crate::batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::lookup::look_up;
 use crate::names::demangle;
 use crate::session::{
-    Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked, lock,
+    Address, DefinedBy, Defining, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked,
+    defined_names, lock,
 };
 
 /// A function was called that could not be linked.
@@ -219,19 +220,21 @@ pub(crate) fn define(
     let session = dylib.session();
     let entrance = session.reentry().open(session)?;
     let first = session.state().lazy.reserve(stubs.len())?;
-    let mut names = session.names();
     let mut graph = Stubs::new(name)?;
     let mut functions = Vec::with_capacity(stubs.len());
     for (number, lazy) in (first..).zip(stubs) {
-        let slot = graph.add_lazy(&mut names, lazy.stub, entrance, number)?;
+        let slot = graph.add_lazy(&mut session.names(), lazy.stub, entrance, number)?;
         let target = (from.id(), lazy.target);
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
-    let mut state = session.state();
-    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph.finish(), &names)?;
+    let graph = graph.finish();
+    let names_of_object = || object.iter().flat_map(|(_, graph)| defined_names(graph));
+    let mut defining = session.begin_defining(dylib.id(), || defined_names(&graph).chain(names_of_object()))?;
+    let Defining { state, names, .. } = &mut defining;
+    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
     let mut defined = Defined { unit, first, object: None };
     if let Some((owner, object)) = object {
-        match state.define_unit(dylib.id(), owner, object, &names) {
+        match state.define_unit(dylib.id(), owner, object, names) {
             // Its initializers wait until something of it is linked.
             Ok((object, _)) => {
                 defined.object = Some(object);
@@ -351,7 +354,7 @@ impl ExecutionSession {
         let (from, target) = function.target;
         loop {
             let removals = self.state().removals;
-            let found = batch::lookup(self, from, &[target], false)?;
+            let found = look_up(self, from, &[target], false)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
             };

@@ -14,13 +14,15 @@ use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::inherit::{Yielded, YieldedGroup};
+use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
+use crate::lookup::Pulled;
 use crate::platform;
 
 /// What happens to a definition of the new unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     New,
     Replaces,
     Yields,
@@ -52,15 +54,28 @@ impl State {
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
+        graph: LinkGraph,
+        names: &NamePool,
+    ) -> Result<(UnitId, Vec<Replaced>)> {
+        self.define_graph(dylib, tracker, graph, names, None)
+    }
+
+    /// Adds an object, which may be what a unit has promised.
+    pub(super) fn define_graph(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
         mut graph: LinkGraph,
         names: &NamePool,
+        promise: Option<&Promise>,
     ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        let id = self.next_unit();
+        let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
+        let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
-        let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph)?;
+        let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
@@ -75,6 +90,14 @@ impl State {
             }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => Verdict::New,
+                Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {
+                    let promised = promise.and_then(|promise| promise.flags(name));
+                    if !promised.is_some_and(|promised| agrees(promised, of.linkage, of.scope)) {
+                        let unexpected = vec![names.text(name).into_owned()];
+                        return Err(Error::Promise { missing: Vec::new(), unexpected });
+                    }
+                    Verdict::New
+                }
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
@@ -135,7 +158,7 @@ impl State {
             if let Some(old) = old {
                 self.override_definition(&old);
             }
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested };
+            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested, owner: None };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
@@ -147,23 +170,19 @@ impl State {
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
         let unit = Unit {
-            name,
-            dylib,
-            tracker,
             input,
-            started: false,
             has_roots,
             names: defined,
             groups,
             hides,
             yielded,
             yielded_groups,
-            updatable: false,
+            ..Unit::new(name, dylib, tracker)
         };
-        self.units.insert(id, unit);
-        self.dylib_mut(dylib)?.units.push(id);
-        if let Some(tracker) = self.trackers.get_mut(&tracker) {
-            tracker.units.push(id);
+        match takes_over {
+            // It keeps its place in the order in which things were added.
+            Some(id) => _ = self.units.insert(id, unit),
+            None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))
     }
@@ -175,13 +194,26 @@ impl State {
         dylib: DylibId,
         tracker: TrackerId,
         graph: &mut LinkGraph,
+        promise: Option<&Promise>,
     ) -> Result<(Vec<Yielded>, Vec<YieldedGroup>)> {
         let Self { dylibs, units, .. } = self;
         let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
         let (mut dropped, mut to_others, mut yielded_groups) = (vec![], vec![], vec![]);
+        // Other units' definitions have yielded to what was promised: such groups are kept.
+        let is_promised = |symbol: &&Symbol| {
+            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
+            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
+        };
+        let promised: Vec<_> = match promise {
+            Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
+            None => Vec::new(),
+        };
         for group in graph.groups() {
             let Some((owner, contested)) = of.groups.get_mut(&group.signature) else { continue };
             let Some(owner) = units.get(owner) else { continue };
+            if group.blocks.iter().any(|block| promised.contains(block)) {
+                continue;
+            }
             dropped.extend_from_slice(&group.blocks);
             if owner.tracker != tracker {
                 *contested = true;
@@ -256,21 +288,34 @@ impl State {
         linkage: Linkage,
         names: &NamePool,
     ) -> Result<()> {
-        if let Some(old) = self.dylib(dylib)?.symbols.get(&name).copied() {
-            match verdict(linkage, 0, &old, self.size_of(&old), self.is_linked(&old)) {
-                Verdict::Yields => return Ok(()),
-                Verdict::Conflicts => {
-                    return Err(Error::Duplicate {
-                        name: names.text(name).into_owned(),
-                        first: self.definer(dylib, name),
-                        second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
-                    });
-                }
-                Verdict::New | Verdict::Replaces => self.override_definition(&old),
-            }
+        match self.verdict(dylib, name, linkage)? {
+            Verdict::Yields => Ok(()),
+            Verdict::Conflicts => Err(Error::Duplicate {
+                name: names.text(name).into_owned(),
+                first: self.definer(dylib, name),
+                second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
+            }),
+            Verdict::New | Verdict::Replaces => self.install(
+                dylib,
+                name,
+                Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None },
+            ),
         }
-        let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false };
-        self.dylib_mut(dylib)?.symbols.insert(name, entry);
+    }
+
+    /// What happens to a new definition without a size.
+    pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Verdict> {
+        Ok(match self.dylib(dylib)?.symbols.get(&name) {
+            None => Verdict::New,
+            Some(old) => verdict(linkage, 0, old, self.size_of(old), self.is_linked(old)),
+        })
+    }
+
+    /// Enters a definition in place of one that it replaces, if there is one.
+    pub(super) fn install(&mut self, dylib: DylibId, name: NameId, entry: Entry) -> Result<()> {
+        if let Some(old) = self.dylib_mut(dylib)?.symbols.insert(name, entry) {
+            self.override_definition(&old);
+        }
         Ok(())
     }
 
@@ -287,7 +332,7 @@ impl State {
     /// What an error calls the one who defines a name.
     pub(crate) fn definer(&self, dylib: DylibId, name: NameId) -> String {
         match self.dylib(dylib).ok().and_then(|dylib| dylib.symbols.get(&name)).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _)) => {
+            Some(DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) => {
                 self.units.get(&unit).map_or_else(|| "a removed object".into(), |unit| unit.name.to_string())
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
@@ -298,12 +343,18 @@ impl State {
     /// Whether a definition may be in use. An absolute one has its address from the beginning.
     fn is_linked(&self, entry: &Entry) -> bool {
         let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
-        let started = |unit| self.units.get(&unit).is_some_and(|unit| unit.started);
-        entry.address.is_some()
-            && match entry.by {
-                DefinedBy::Unit(unit, _) => started(unit) || !self.symbol_of(entry).is_some_and(absolute),
-                _ => true,
+        let unit = |unit| self.units.get(&unit);
+        match entry.by {
+            DefinedBy::Unit(of, _) if entry.address.is_some() => {
+                unit(of).is_some_and(|unit| unit.started) || !self.symbol_of(entry).is_some_and(absolute)
             }
+            // A batch that has found everything is as good as linked.
+            DefinedBy::Unit(of, _) => {
+                self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
+            }
+            DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
+            DefinedBy::Outside | DefinedBy::Alias(..) => entry.address.is_some(),
+        }
     }
 
     fn size_of(&self, entry: &Entry) -> u64 {
@@ -330,6 +381,17 @@ impl State {
         self.forget(&pulled, replaced);
         for (unit, id, symbol) in rebound.iter().rev() {
             self.restore_symbol(*unit, *id, symbol);
+        }
+    }
+
+    /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile, then
+    /// all of it stays.
+    pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
+        if !pulled.units.iter().any(|id| self.units.get(id).is_some_and(|unit| unit.started)) {
+            self.forget(&pulled.units, pulled.replaced);
+            for (unit, id, symbol) in pulled.rebound.iter().rev() {
+                self.restore_symbol(*unit, *id, symbol);
+            }
         }
     }
 

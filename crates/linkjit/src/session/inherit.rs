@@ -69,13 +69,13 @@ impl Unit {
 impl State {
     /// Whether a unit is another tracker's.
     pub(super) fn is_of_another(&self, tracker: TrackerId, by: DefinedBy) -> bool {
-        let DefinedBy::Unit(unit, _) = by else { return false };
+        let (DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) = by else { return false };
         self.units.get(&unit).is_some_and(|unit| unit.tracker != tracker)
     }
 
     /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
     pub(super) fn yield_to(&mut self, tracker: TrackerId, name: NameId, entry: &Entry) -> bool {
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return false };
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return entry.contested };
         let Some(unit) = self.units.get_mut(&unit).filter(|unit| unit.tracker != tracker) else {
             return entry.contested;
         };
@@ -91,10 +91,10 @@ impl State {
         for id in remove {
             self.lazy.forget(*id);
             let Some(unit) = self.units.remove(id) else { continue };
+            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                let is_its = |entry: &Entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == *id);
-                if dylib.symbols.get(&name).is_some_and(is_its)
+                if dylib.symbols.get(&name).is_some_and(|entry| entry.is_of(*id))
                     && let Some(entry) = dylib.symbols.remove(&name)
                     && entry.contested
                 {
@@ -190,7 +190,7 @@ impl State {
             _ => address.filter(|_| kept),
         };
         let by = DefinedBy::Unit(id, yielded.symbol);
-        let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
+        let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true, owner: None };
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.symbols.insert(name, entry);
         }

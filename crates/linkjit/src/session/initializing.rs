@@ -6,8 +6,8 @@
 
 use std::sync::PoisonError;
 
-use super::ExecutionSession;
 use super::state::{InitializerRun, State, UnitId};
+use super::{ExecutionSession, lock};
 
 /// Initializers that this thread is running.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl ExecutionSession {
             let mut running = state.initializing.iter();
             running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
         };
-        let waited = self.shared.initialized.wait_while(self.state(), must_wait);
+        let waited = self.shared.initialized.wait_while(lock(&self.shared.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }

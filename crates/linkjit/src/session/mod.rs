@@ -5,19 +5,28 @@
 
 mod allocations;
 mod define;
+mod defining;
 mod epoch;
 mod inherit;
 mod initializing;
+mod pending;
 mod removal;
 mod retire;
 mod state;
+mod tables;
 mod tracker;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
+pub(crate) use defining::{Defining, defined_names};
+pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
-pub(crate) use state::{Address, DefinedBy, DylibId, DylibState, Entry, InitializerRun, State, TrackerId, UnitId};
+pub(crate) use state::{
+    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
+    State, TrackerId, UnitId,
+};
+pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use withdraw::Withdrawn;
 
@@ -36,6 +45,9 @@ use linkjit_link::tls::TlsAddress;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
+use crate::materialization::job::Job;
+use crate::materialization::pool::Pool;
+use crate::materialization::progress::Progress;
 use crate::platform;
 
 /// What [`epoch`] is made of.
@@ -64,11 +76,15 @@ pub struct SessionOptions {
     /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
     /// one window reach each other directly. At most 2 GiB.
     pub window_size: u64,
+    /// How many threads the session may have to materialize units and to do the lookups of futures, beside those that
+    /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
+    /// ask for it; `None`: as many as the machine runs at once.
+    pub threads: Option<usize>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { policy: LinkPolicy::default(), window_size: 1 << 30 }
+        Self { policy: LinkPolicy::default(), window_size: 1 << 30, threads: None }
     }
 }
 
@@ -131,6 +147,9 @@ struct Shared {
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
+    /// Who materializes what, and who waits for it.
+    progress: Arc<Progress<Job, Error>>,
+    pool: Pool,
     epochs: epoch::Epochs,
 }
 
@@ -161,6 +180,8 @@ impl ExecutionSession {
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
+                progress: Arc::new(Progress::new()),
+                pool: Pool::new(options.threads),
                 epochs: epoch::Epochs::default(),
             }),
         }
@@ -240,8 +261,23 @@ impl ExecutionSession {
     }
 
     /// The tables, locked.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.shared.state)
+    pub(crate) fn state(&self) -> Tables<'_> {
+        Tables::new(lock(&self.shared.state), &self.shared.progress)
+    }
+
+    /// Who materializes what, and who waits for it.
+    pub(crate) fn progress(&self) -> &Arc<Progress<Job, Error>> {
+        &self.shared.progress
+    }
+
+    /// Its threads.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// What tells it from other sessions as long as it is there.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.shared).addr()
     }
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.

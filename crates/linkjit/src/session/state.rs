@@ -15,6 +15,7 @@ use linkjit_link::tls::TlsAddress;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
 use super::inherit::{Yielded, YieldedGroup};
+use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
 use crate::error::{Error, Result};
@@ -53,6 +54,8 @@ pub(crate) enum DefinedBy {
     Outside,
     /// Another name.
     Alias(DylibId, NameId),
+    /// A unit that is yet to be materialized.
+    Pending(UnitId),
 }
 
 /// A definition in the symbol table of a JITDylib.
@@ -65,6 +68,18 @@ pub(crate) struct Entry {
     pub(crate) address: Option<Address>,
     /// Another tracker's unit defines it, too, and would have the name if this one had not.
     pub(crate) contested: bool,
+    /// The unit that an address or alias goes with, if any.
+    pub(crate) owner: Option<UnitId>,
+}
+
+impl Entry {
+    /// Whether it goes with a unit.
+    pub(crate) fn is_of(&self, unit: UnitId) -> bool {
+        match self.by {
+            DefinedBy::Unit(by, _) | DefinedBy::Pending(by) => by == unit,
+            DefinedBy::Outside | DefinedBy::Alias(..) => self.owner == Some(unit),
+        }
+    }
 }
 
 /// A definition that lost its name to another, or a part of its scope.
@@ -101,7 +116,44 @@ pub(crate) struct Unit {
     pub(crate) yielded_groups: Vec<YieldedGroup>,
     /// It can be replaced; then it is asked where its variables are.
     pub(crate) updatable: bool,
+    /// It is yet to be materialized.
+    pub(crate) pending: Option<Box<Pending>>,
 }
+
+impl Unit {
+    /// One that defines nothing.
+    pub(super) fn new(name: Arc<str>, dylib: DylibId, tracker: TrackerId) -> Self {
+        Self {
+            name,
+            dylib,
+            tracker,
+            input: None,
+            started: false,
+            has_roots: false,
+            names: Vec::new(),
+            groups: Vec::new(),
+            hides: Vec::new(),
+            yielded: Vec::new(),
+            yielded_groups: Vec::new(),
+            updatable: false,
+            pending: None,
+        }
+    }
+}
+
+/// A generator of a JITDylib.
+#[derive(Clone, Debug)]
+pub(crate) struct Generator {
+    /// Which one; never used twice.
+    pub(crate) id: GeneratorId,
+    pub(crate) definitions: Arc<dyn DefinitionGenerator>,
+    /// It is the user's: it may take its time and look up names, so it is asked with nothing locked. Ours are quick.
+    pub(crate) is_users: bool,
+}
+
+/// A generator of the session; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct GeneratorId(pub(crate) u32);
 
 /// An initializer or terminator array that was linked and not run yet.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +173,7 @@ pub(crate) struct DylibState {
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
-    pub(crate) generators: Vec<Arc<dyn DefinitionGenerator>>,
+    pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
@@ -153,6 +205,14 @@ pub(crate) struct TrackerState {
     pub(crate) units: Vec<UnitId>,
 }
 
+/// The batch that has graphs out of the tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchInFlight {
+    pub(crate) thread: ThreadId,
+    /// It has found all that it needs, so that definitions can't change any more.
+    pub(crate) is_placing: bool,
+}
+
 /// The tables.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -163,11 +223,17 @@ pub(crate) struct State {
     pub(crate) allocations: Allocations,
     /// How often something was removed.
     pub(crate) removals: u64,
-    /// How many units and trackers there have ever been.
+    /// How many units, trackers and generators there have ever been.
     units_made: u32,
     trackers_made: u32,
+    generators_made: u32,
+    /// Units that were removed before they were materialized. What users made of them is dropped with the tables
+    /// unlocked, and who waits for them is told.
+    pub(super) dropped: Vec<(UnitId, Box<Pending>)>,
+    /// The thread that has graphs out of the tables, if there is one.
+    pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
-    /// Weak definitions in objects that a batch has taken out, which a strong one replaced meanwhile.
+    /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
     pub(crate) pulled: Vec<UnitId>,
@@ -236,9 +302,10 @@ impl State {
             other.link_order.retain(|&(linked, _)| linked != id);
         }
         self.removals += 1;
-        for unit in &dylib.units {
-            self.lazy.forget(*unit);
-            self.units.remove(unit);
+        for id in &dylib.units {
+            self.lazy.forget(*id);
+            let pending = self.units.remove(id).and_then(|unit| unit.pending);
+            self.dropped.extend(pending.map(|pending| (*id, pending)));
         }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
         let mut allocations: Vec<_> =
@@ -258,6 +325,29 @@ impl State {
         let id = UnitId(self.units_made);
         self.units_made = self.units_made.wrapping_add(1);
         id
+    }
+
+    /// Enters a unit into the tables.
+    pub(super) fn add_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
+        self.dylib_mut(unit.dylib)?.units.push(id);
+        if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
+            tracker.units.push(id);
+        }
+        self.units.insert(id, unit);
+        Ok(())
+    }
+
+    /// Adds a generator behind the others of a JITDylib.
+    pub(crate) fn add_generator(
+        &mut self,
+        dylib: DylibId,
+        definitions: Arc<dyn DefinitionGenerator>,
+        is_users: bool,
+    ) -> Result<()> {
+        let id = GeneratorId(self.generators_made);
+        self.dylib_mut(dylib)?.generators.push(Generator { id, definitions, is_users });
+        self.generators_made = self.generators_made.wrapping_add(1);
+        Ok(())
     }
 
     /// A new tracker of a JITDylib.

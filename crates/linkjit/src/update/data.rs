@@ -42,54 +42,82 @@ struct Variable {
     ambiguous: bool,
 }
 
+/// By name.
+type Variables = BTreeMap<Vec<u8>, Variable>;
+
+/// Blocks of the new graph, and those of the old one whose places they take; or why variables can't be kept.
+#[derive(Debug, Default)]
+struct Plan {
+    moves: Vec<(BlockId, BlockId)>,
+    refused: Vec<NotKept>,
+}
+
 /// Puts variables of the new graph where the old one has them.
 pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which: &Keep) -> Result<Kept, Vec<NotKept>> {
-    let is_linked = |variable: &Variable| old.block(variable.block).placed;
-    let before: BTreeMap<_, _> = variables(old, names).into_iter().filter(|(_, it)| is_linked(it)).collect();
-    let now = variables(new, names);
-    let mut refused = Vec::new();
+    let mut before = variables(old, names);
+    // What was never linked has no value to keep.
+    before.retain(|_, variable| old.block(variable.block).placed);
+    let Plan { moves, refused } = plan(new, old, &before, &variables(new, names), which);
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let mut kept = Kept::default();
+    let is_moved = |variable: &Variable| moves.iter().any(|&(_, place)| place == variable.block);
+    let left = before.values().filter(|variable| !is_moved(variable));
+    kept.left = left.filter_map(|variable| old.symbol(variable.symbol).shared_name()).collect();
+    for (block, place) in moves {
+        if is_thread_local(new, block)
+            && let Some(start) = old.tls_block()
+        {
+            kept.module = Some(start.module);
+            new.set_tls_block(start);
+        } else {
+            kept.blocks.push(old.block(place).address);
+        }
+        let block = new.block_mut(block);
+        (block.address, block.live, block.placed) = (old.block(place).address, true, true);
+    }
+    Ok(kept)
+}
+
+fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, which: &Keep) -> Plan {
+    let mut plan = Plan::default();
     if let Keep::Named(wanted) = which {
         let missing = wanted.iter().filter(|name| !now.contains_key(*name));
-        refused.extend(missing.map(|name| not_kept(name, "the new object has no such variable")));
+        plan.refused.extend(missing.map(|name| not_kept(name, "the new object has no such variable")));
     }
+    let is_wanted = |name: &[u8]| match which {
+        Keep::Nothing => false,
+        Keep::All => before.contains_key(name),
+        Keep::Named(wanted) => wanted.contains(name),
+    };
     let mut by_block: BTreeMap<BlockId, Vec<(&[u8], Variable)>> = BTreeMap::new();
-    for (name, variable) in &now {
+    for (name, variable) in now {
         by_block.entry(variable.block).or_default().push((name, *variable));
     }
-    let mut moves = Vec::new();
     for (&block, of) in &by_block {
-        let is_wanted = |name: &[u8]| match which {
-            Keep::Nothing => false,
-            Keep::All => before.contains_key(name),
-            Keep::Named(wanted) => wanted.contains(name),
-        };
-        let (wanted, others): (Vec<_>, Vec<_>) = of.iter().partition(|(name, _)| is_wanted(name));
-        let Some(&&(first, _)) = wanted.first() else { continue };
-        // What was never linked has no value to keep.
-        if !of.iter().any(|(name, _)| before.contains_key(*name)) {
+        let (wanted, others): (Vec<_>, Vec<_>) = of.iter().copied().partition(|(name, _)| is_wanted(name));
+        let Some(&(first, _)) = wanted.first() else { continue };
+        if of.iter().all(|(name, _)| !before.contains_key(*name)) {
             continue;
         }
-        let with_first = String::from_utf8_lossy(first);
-        refused.extend(others.into_iter().map(|(name, _)| {
-            let why =
-                format!("it shares a section with '{with_first}', which is to be kept: compile with -fdata-sections");
-            not_kept(name, &why)
-        }));
-        match place_of(new, old, block, &wanted, &before) {
-            Ok(place) => moves.push((block, place)),
-            Err(why) => refused.extend(why),
+        let first = String::from_utf8_lossy(first);
+        let why = format!("it shares a section with '{first}', which is to be kept: compile with -fdata-sections");
+        plan.refused.extend(others.iter().map(|(name, _)| not_kept(name, &why)));
+        match place_of(new, old, block, &wanted, before) {
+            Ok(place) => plan.moves.push((block, place)),
+            Err(why) => plan.refused.extend(why),
         }
     }
-    let kept = Kept {
-        blocks: moves
-            .iter()
-            .filter(|(block, _)| !is_thread_local(new, *block))
-            .map(|&(_, at)| old.block(at).address)
-            .collect(),
-        module: None,
-        left: Vec::new(),
-    };
-    finish(new, old, (&before, &now), moves, kept, refused)
+    let is_kept = |block: BlockId| plan.moves.iter().any(|&(kept, _)| kept == block);
+    if plan.moves.iter().any(|&(block, _)| is_thread_local(new, block)) {
+        // They are in one block of storage.
+        let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !is_kept(it.block));
+        let left: Vec<_> =
+            left.map(|(name, _)| not_kept(name, "thread-local variables are kept all or none")).collect();
+        plan.refused.extend(left);
+    }
+    plan
 }
 
 /// The block of the old graph that has the same variables at the same places.
@@ -97,8 +125,8 @@ fn place_of(
     new: &LinkGraph,
     old: &LinkGraph,
     block: BlockId,
-    wanted: &[&(&[u8], Variable)],
-    before: &BTreeMap<Vec<u8>, Variable>,
+    wanted: &[(&[u8], Variable)],
+    before: &Variables,
 ) -> Result<BlockId, Vec<NotKept>> {
     let mut refused = Vec::new();
     let mut place = None;
@@ -131,40 +159,6 @@ fn place_of(
     }
 }
 
-fn finish(
-    new: &mut LinkGraph,
-    old: &LinkGraph,
-    (before, now): (&BTreeMap<Vec<u8>, Variable>, &BTreeMap<Vec<u8>, Variable>),
-    moves: Vec<(BlockId, BlockId)>,
-    mut kept: Kept,
-    mut refused: Vec<NotKept>,
-) -> Result<Kept, Vec<NotKept>> {
-    let is_kept = |block: BlockId| moves.iter().any(|&(kept, _)| kept == block);
-    if moves.iter().any(|&(block, _)| is_thread_local(new, block)) {
-        // They are in one block of storage.
-        let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !is_kept(it.block));
-        refused.extend(left.map(|(name, _)| not_kept(name, "thread-local variables are kept all or none")));
-        kept.module = old.tls_block().map(|start| start.module);
-    }
-    let was_kept = |variable: &Variable| moves.iter().any(|&(_, place)| place == variable.block);
-    let left = before.values().filter(|variable| !was_kept(variable));
-    kept.left = left.filter_map(|variable| old.symbol(variable.symbol).shared_name()).collect();
-    if !refused.is_empty() {
-        return Err(refused);
-    }
-    if kept.module.is_some()
-        && let Some(start) = old.tls_block()
-    {
-        new.set_tls_block(start);
-    }
-    for (block, place) in moves {
-        let address = old.block(place).address;
-        let block = new.block_mut(block);
-        (block.address, block.live, block.placed) = (address, true, true);
-    }
-    Ok(kept)
-}
-
 fn not_kept(name: &[u8], why: &str) -> NotKept {
     NotKept { name: String::from_utf8_lossy(name).into_owned(), why: why.into() }
 }
@@ -174,8 +168,8 @@ fn is_thread_local(graph: &LinkGraph, block: BlockId) -> bool {
 }
 
 /// The variables of a graph that code may change, by name.
-fn variables(graph: &LinkGraph, names: &NamePool) -> BTreeMap<Vec<u8>, Variable> {
-    let mut found: BTreeMap<Vec<u8>, Variable> = BTreeMap::new();
+fn variables(graph: &LinkGraph, names: &NamePool) -> Variables {
+    let mut found = Variables::new();
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
         let Definition::Defined { block, offset } = of.definition else { continue };

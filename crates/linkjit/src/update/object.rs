@@ -32,7 +32,7 @@ pub(crate) struct Updatable {
 
 impl Updatable {
     pub(super) fn add_functions(&mut self, stubs: &[LazyStub], first: u32) {
-        self.functions.extend(stubs.iter().map(|stub| stub.target()).zip(first..));
+        self.functions.extend(stubs.iter().map(LazyStub::target).zip(first..));
     }
 }
 

@@ -11,10 +11,11 @@ use linkjit_link::source::Source;
 use super::data::{Keep, Kept, keep};
 use super::generation::{Generation, Replaced};
 use super::object::{Updatable, read};
-use crate::batch;
+use crate::batch::{self, Attempt, Unfound};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{LazyStub, define};
+use crate::lookup::Query;
 #[cfg(doc)]
 use crate::session::ResourceTracker;
 use crate::session::{ExecutionSession, Linking, Part, State, TrackerId, UnitId, Withdrawn};
@@ -106,34 +107,51 @@ impl Update {
     /// The old code is retired when the generation that is returned is dropped: who is in it, or uses data of it, must
     /// have a guard ([`ExecutionSession::enter`]) that is older than that, as for [`ResourceTracker::retire`].
     pub unsafe fn commit(self) -> Result<Generation> {
-        let session = self.dylib.session();
-        let mut objects = Vec::new();
-        for source in &self.sources {
-            let (graph, stubs) = read(&self.dylib, source)?;
-            objects.push((source.name().clone(), graph, stubs));
-        }
         // So that nothing is pending that belongs to the old objects.
         self.dylib.run_pending_initializers()?;
-        let initializing = session.begin_initializing();
-        let linking = session.begin_linking()?;
-        session.reclaim_passed(&linking)?;
-        let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
-        swap.withdraw(&objects)?;
-        let mut wanted = Vec::new();
-        for (at, (_, graph, stubs)) in objects.into_iter().enumerate() {
-            wanted.extend(stubs.iter().map(LazyStub::target));
-            swap.define(at, graph, &stubs, &self.keep)?;
+        let mut query = None;
+        let committed = self.try_commit(&mut query);
+        if let (Err(_), Some(query)) = (&committed, &mut query) {
+            query.abandon(self.dylib.session());
         }
-        swap.check_users()?;
-        {
-            let _lent = session.lend_linking(&linking);
-            batch::lookup(session, self.dylib.id(), &wanted, false)?;
+        committed
+    }
+
+    fn try_commit(&self, query: &mut Option<Query>) -> Result<Generation> {
+        let session = self.dylib.session();
+        loop {
+            let mut objects = Vec::new();
+            for source in &self.sources {
+                let (graph, stubs) = read(&self.dylib, source)?;
+                objects.push((source.name().clone(), graph, stubs));
+            }
+            let initializing = session.begin_initializing();
+            let linking = session.begin_linking()?;
+            session.reclaim_passed(&linking)?;
+            let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
+            let wanted = swap.begin(objects, &self.keep)?;
+            let query = query.get_or_insert_with(|| Query::new(self.dylib.id(), wanted, false));
+            let attempt = {
+                let _lent = session.lend_linking(&linking);
+                batch::attempt(session, query)?
+            };
+            match attempt {
+                Attempt::Done(_) => {
+                    let generation = swap.finish()?;
+                    drop(linking);
+                    self.dylib.run_pending_initializers()?;
+                    drop(initializing);
+                    return Ok(generation);
+                }
+                // Others may have to link for that: let them, with everything as it was.
+                Attempt::Needs(work) => {
+                    drop(swap);
+                    drop(linking);
+                    drop(initializing);
+                    query.see_to(session, work)?;
+                }
+            }
         }
-        let generation = swap.finish()?;
-        drop(linking);
-        self.dylib.run_pending_initializers()?;
-        drop(initializing);
-        Ok(generation)
     }
 }
 
@@ -159,6 +177,18 @@ struct Swap<'a> {
 impl Swap<'_> {
     fn session(&self) -> &ExecutionSession {
         self.dylib.session()
+    }
+
+    /// Puts the new objects in the place of the old ones, to be linked; returns what has to be.
+    fn begin(&mut self, objects: Vec<(Arc<str>, LinkGraph, Vec<LazyStub>)>, keep: &Keep) -> Result<Vec<Unfound>> {
+        self.withdraw(&objects)?;
+        let mut wanted = Vec::new();
+        for (at, (_, graph, stubs)) in objects.into_iter().enumerate() {
+            wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target())));
+            self.define(at, graph, &stubs, keep)?;
+        }
+        self.check_users()?;
+        Ok(wanted)
     }
 
     /// Takes the old objects out of the tables.

@@ -1,0 +1,283 @@
+//! Lookups: search, materialize what is missing, search again; when nothing is missing, link.
+//!
+//! Searching and linking are one batch's business ([`crate::batch`]), which takes the graphs out of the tables and waits
+//! for nobody. If it meets units that are not materialized yet, or generators of the user that were not asked, it puts
+//! everything back and says so; the lookup sees to these with nothing locked and begins a new batch. So a lookup that
+//! waits holds nothing that others might wait for.
+
+mod future;
+mod set;
+
+pub use future::LookupFuture;
+pub use set::{LookupKind, SymbolLookupSet};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::{Symbol, SymbolId};
+use linkjit_link::names::NameId;
+
+use crate::batch::{self, Attempt, Unfound};
+use crate::error::{Error, Result};
+use crate::generators::Wanted;
+use crate::jitdylib::JitDylib;
+use crate::materialization;
+use crate::materialization::job::{self, Job};
+use crate::materialization::progress::Wait;
+use crate::session::{Address, DylibId, ExecutionSession, Generator, GeneratorId, Replaced, UnitId};
+
+/// A lookup, from round to round.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) dylib: DylibId,
+    pub(crate) names: Vec<Unfound>,
+    /// Whether what has initializers is linked, too.
+    pub(crate) roots: bool,
+    /// What generators of the user were asked for, and whether that was all for weak references.
+    pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
+    pub(crate) pulled: Pulled,
+}
+
+/// What was pulled from archives for batches that then had to wait for something.
+#[derive(Debug, Default)]
+pub(crate) struct Pulled {
+    pub(crate) units: Vec<UnitId>,
+    pub(crate) replaced: Vec<Replaced>,
+    pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
+}
+
+/// What a batch needs before it can link.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Units to be materialized, without duplicates.
+    pub(crate) units: Vec<UnitId>,
+    /// Generators to be asked.
+    pub(crate) asks: Vec<Ask>,
+}
+
+/// A generator of the user that is to be asked for names.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) dylib: DylibId,
+    pub(crate) generator: Generator,
+    pub(crate) names: Vec<Unfound>,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.asks.is_empty()
+    }
+}
+
+/// How far a lookup has come.
+enum Advance {
+    /// To its end: the addresses of the names, in their order.
+    Done(Vec<Option<Address>>),
+    /// Until others have done something.
+    Blocked(Wait<Job, Error>),
+}
+
+/// Links what `names` need, in the link order of `dylib`, and returns where they are. With `roots`, also links the
+/// initializers of that JITDylib and of those it depends on.
+pub(crate) fn look_up(
+    session: &ExecutionSession,
+    dylib: DylibId,
+    names: &[NameId],
+    roots: bool,
+) -> Result<Vec<Address>> {
+    if let Some(linked) = batch::already_linked(session, dylib, names, roots)? {
+        return Ok(linked);
+    }
+    let names = names.iter().map(|&name| Unfound::required(name)).collect();
+    let found = Query::new(dylib, names, roots).run(session)?;
+    // A name that is required and not found is an error.
+    found.into_iter().map(|address| address.ok_or(Error::Closed)).collect()
+}
+
+/// The addresses of a set of names, in their order.
+pub(crate) fn look_up_set(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
+    let (session, query) = (dylib.session(), set.query(dylib));
+    let found = match query.already_linked(session)? {
+        Some(linked) => linked.into_iter().map(Some).collect(),
+        None => query.run(session)?,
+    };
+    set.addresses(&found)
+}
+
+impl Query {
+    pub(crate) fn new(dylib: DylibId, names: Vec<Unfound>, roots: bool) -> Self {
+        Self { dylib, names, roots, asked: HashMap::default(), pulled: Pulled::default() }
+    }
+
+    /// The addresses if there is nothing to do.
+    fn already_linked(&self, session: &ExecutionSession) -> Result<Option<Vec<Address>>> {
+        if self.names.iter().any(|of| of.kind != LookupKind::Static) {
+            return Ok(None);
+        }
+        let names: Vec<_> = self.names.iter().map(|of| of.name).collect();
+        batch::already_linked(session, self.dylib, &names, self.roots)
+    }
+
+    /// Does it on this thread.
+    fn run(mut self, session: &ExecutionSession) -> Result<Vec<Option<Address>>> {
+        loop {
+            match self.advance(session)? {
+                Advance::Done(found) => return Ok(found),
+                Advance::Blocked(wait) => {
+                    let waited = wait.block();
+                    self.or_abandon(session, waited)?;
+                }
+            }
+        }
+    }
+
+    /// Does what a batch needs, and waits for others if need be.
+    pub(crate) fn see_to(&mut self, session: &ExecutionSession, work: Work) -> Result<()> {
+        let done = self.carry_out(session, work);
+        if let Some(wait) = self.or_abandon(session, done)? {
+            let waited = wait.block();
+            self.or_abandon(session, waited)?;
+        }
+        Ok(())
+    }
+
+    /// Does all that can be done without waiting for others.
+    fn advance(&mut self, session: &ExecutionSession) -> Result<Advance> {
+        loop {
+            match batch::attempt(session, self)? {
+                Attempt::Done(found) => return Ok(Advance::Done(found)),
+                Attempt::Needs(work) => {
+                    let done = self.carry_out(session, work);
+                    if let Some(wait) = self.or_abandon(session, done)? {
+                        return Ok(Advance::Blocked(wait));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Materializes units and asks generators, but for those that others are at: these are to be waited for.
+    fn carry_out(&mut self, session: &ExecutionSession, work: Work) -> Result<Option<Wait<Job, Error>>> {
+        let by = job::current(session);
+        for &unit in work.units.iter().skip(1) {
+            let weak = session.downgrade();
+            // One that no thread begins with is materialized here.
+            let _none = session.pool().spawn(move || {
+                if let Some(session) = weak.upgrade() {
+                    materialization::run(&session, unit);
+                }
+            });
+        }
+        for ask in work.asks {
+            if let Some(wait) = self.ask(session, by, ask)? {
+                return Ok(Some(wait));
+            }
+        }
+        let jobs: Vec<_> = work.units.iter().map(|&unit| Job::Unit(unit)).collect();
+        let wait = session.wait_for(by, &jobs)?;
+        for &unit in &work.units {
+            materialization::run(session, unit);
+            if let Some(Err(error)) = wait.outcome() {
+                return Err(error);
+            }
+        }
+        match wait.outcome() {
+            None => Ok(Some(wait)),
+            Some(outcome) => outcome.map(|()| None),
+        }
+    }
+
+    /// Asks a generator, one lookup at a time: the next one sees what was defined for this one.
+    fn ask(&mut self, session: &ExecutionSession, by: Option<Job>, ask: Ask) -> Result<Option<Wait<Job, Error>>> {
+        let Ask { dylib, generator, mut names } = ask;
+        let asked_before = names.clone();
+        let job = Job::Generator(generator.id);
+        // A generator may look up what makes us ask it again, but not for the same names: that would not end.
+        let asking = job::asking(session, generator.id);
+        let mut turn = None;
+        match &asking {
+            Some(asking) => names.retain(|of| !asking.contains(&of.name)),
+            None if session.progress().enter(job) => turn = Some(Turn { session, job }),
+            None => return session.wait_for(by, &[job]).map(Some),
+        }
+        let _edge = turn.as_ref().map(|_| session.wait_for(by, &[job])).transpose()?;
+        let texts: Vec<(Unfound, Vec<u8>)> = {
+            let pool = session.names();
+            let state = session.state();
+            let table = &state.dylib(dylib)?.symbols;
+            names.retain(|of| !table.contains_key(&of.name));
+            names.iter().map(|of| (*of, pool.bytes(of.name).to_vec())).collect()
+        };
+        let wanted: Vec<_> = texts.iter().map(|(of, text)| of.wanted(text)).collect();
+        if !wanted.is_empty() {
+            let _at_job = job::begin(session, job, names.iter().map(|of| of.name).collect())?;
+            generator.definitions.generate(&JitDylib::new(session.clone(), dylib), &wanted)?;
+        }
+        for of in asked_before {
+            let was_weak = self.asked.entry((generator.id, of.name)).or_insert(of.weak);
+            *was_weak &= of.weak;
+        }
+        Ok(None)
+    }
+
+    /// If `result` is an error, forgets what was pulled for the lookup.
+    fn or_abandon<T>(&mut self, session: &ExecutionSession, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.abandon(session);
+        }
+        result
+    }
+
+    /// Forgets what was pulled for the lookup, unless others have used it meanwhile.
+    pub(crate) fn abandon(&mut self, session: &ExecutionSession) {
+        if self.pulled.units.is_empty() {
+            return;
+        }
+        // It is only refused within a batch, where no lookup gets that far.
+        if let Ok(_linking) = session.begin_linking() {
+            session.state().forget_unused(std::mem::take(&mut self.pulled));
+        }
+    }
+}
+
+/// The right to ask a generator.
+struct Turn<'a> {
+    session: &'a ExecutionSession,
+    job: Job,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.session.progress().end(self.job, &Ok(()));
+    }
+}
+
+impl Unfound {
+    pub(crate) fn wanted<'a>(&self, name: &'a [u8]) -> Wanted<'a> {
+        Wanted { name, thread_local: self.thread_local, weak: self.weak, kind: self.kind }
+    }
+}
+
+impl ExecutionSession {
+    /// Begins to wait for jobs, unless that would be for ever.
+    fn wait_for(&self, by: Option<Job>, jobs: &[Job]) -> Result<Wait<Job, Error>> {
+        let wait = self.progress().wait_for(by, jobs);
+        wait.map_err(|circle| Error::WaitsForItself {
+            jobs: circle.into_iter().map(|job| self.describe(job)).collect(),
+        })
+    }
+
+    /// What errors call a job.
+    fn describe(&self, job: Job) -> String {
+        let state = self.state();
+        match job {
+            Job::Unit(unit) => state.units.get(&unit).map_or_else(|| "a removed unit".into(), |of| of.name.to_string()),
+            Job::Generator(id) => {
+                let mut generators = state.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators);
+                let generator = generators.find(|generator| generator.id == id).cloned();
+                drop(state);
+                generator.map_or_else(|| "a removed generator".into(), |generator| generator.definitions.describe())
+            }
+        }
+    }
+}

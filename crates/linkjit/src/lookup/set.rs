@@ -1,0 +1,97 @@
+//! What is looked up.
+
+use linkjit_executor::ExecAddr;
+
+use super::Query;
+use crate::batch::Unfound;
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::session::Address;
+
+/// On whose behalf names are looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LookupKind {
+    /// A linker's: the link order is searched as for a reference in code, members of archives are pulled.
+    #[default]
+    Static,
+    /// A running program's, as by `dlsym`: only what is there is found, so that archives are not searched, and only what
+    /// is exported.
+    Dlsym,
+}
+
+/// Names to be looked up together.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::SymbolLookupSet;
+///
+/// let jit = linkjit::Jit::host()?;
+/// let set = SymbolLookupSet::new(["abs"]).weak(["there_is_no_such_function"]);
+/// let found = jit.main().lookup_set(&set)?;
+/// assert!(found[0].is_some());
+/// assert_eq!(found[1], None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SymbolLookupSet {
+    names: Vec<(String, bool)>,
+    kind: LookupKind,
+    initializers: bool,
+}
+
+impl SymbolLookupSet {
+    /// These names; it is an error if one of them is missing.
+    pub fn new<N: Into<String>>(required: impl IntoIterator<Item = N>) -> Self {
+        let names = required.into_iter().map(|name| (name.into(), false)).collect();
+        Self { names, ..Self::default() }
+    }
+
+    /// These names, too, which may be missing. As for weak references, no member of an archive is pulled for them alone.
+    #[must_use]
+    pub fn weak<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.names.extend(names.into_iter().map(|name| (name.into(), true)));
+        self
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub fn kind(self, kind: LookupKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Links what [`JitDylib::initialize`] will run, too.
+    #[must_use]
+    pub fn with_initializers(self) -> Self {
+        Self { initializers: true, ..self }
+    }
+
+    /// The lookup of it. Of several occurrences of a name the one that requires it counts.
+    pub(super) fn query(&self, dylib: &JitDylib) -> Query {
+        let mut pool = dylib.session().names();
+        let mut names: Vec<_> = self
+            .names
+            .iter()
+            .map(|(name, weak)| Unfound {
+                weak: *weak,
+                kind: self.kind,
+                ..Unfound::required(pool.intern(name.as_bytes()))
+            })
+            .collect();
+        let mut required: Vec<_> = names.iter().filter(|of| !of.weak).map(|of| of.name).collect();
+        required.sort_unstable();
+        for name in &mut names {
+            name.weak &= required.binary_search(&name.name).is_err();
+        }
+        Query::new(dylib.id(), names, self.initializers)
+    }
+
+    /// What was found, as addresses.
+    pub(super) fn addresses(&self, found: &[Option<Address>]) -> Result<Vec<Option<ExecAddr>>> {
+        let address = |(found, (name, _)): (&Option<Address>, &(String, bool))| match found {
+            None => Ok(None),
+            Some(Address::At(address)) => Ok(Some(*address)),
+            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.clone() }),
+        };
+        found.iter().zip(&self.names).map(address).collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! Definitions that are made when they are first needed.
+//!
+//! A [`MaterializationUnit`] promises names. When a lookup needs one of them, the unit is *materialized*: it makes objects
+//! or other definitions and hands them to its [`MaterializationResponsibility`]. That is user code which may take its
+//! time (it may compile), so it runs without any lock held, several units at a time, on the threads of the lookups that
+//! need them and on those of the [`pool`]. Linking comes afterwards and waits for nobody's materialization, hence two
+//! lookups that need each other's symbols can't block each other. [`progress`] knows who is at which unit.
+
+pub(crate) mod job;
+pub(crate) mod pool;
+pub(crate) mod progress;
+mod responsibility;
+mod units;
+
+/// What [`progress`] is built of: a model checker has other ones.
+mod sync {
+    pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+}
+
+pub use responsibility::MaterializationResponsibility;
+pub(crate) use responsibility::run;
+pub use units::{AbsoluteSymbols, FunctionUnit, SymbolAliases};
+
+use std::fmt;
+
+use linkjit_link::graph::{Linkage, Scope};
+
+/// What is known of a symbol before it is materialized.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SymbolFlags {
+    /// What happens if something else defines the name, too.
+    pub linkage: Linkage,
+    /// Who sees it: everybody, or its own JITDylib only ([`Scope::Hidden`]).
+    pub scope: Scope,
+    /// It is a function.
+    pub callable: bool,
+}
+
+impl SymbolFlags {
+    /// A variable that everybody sees, and the only definition of its name.
+    pub const DATA: Self = Self { linkage: Linkage::Strong, scope: Scope::Default, callable: false };
+    /// A function that everybody sees, and the only definition of its name.
+    pub const FUNCTION: Self = Self { callable: true, ..Self::DATA };
+
+    /// The same, which yields to other definitions.
+    #[must_use]
+    pub const fn weak(self) -> Self {
+        Self { linkage: Linkage::Weak, ..self }
+    }
+
+    /// The same, seen by its own JITDylib only.
+    #[must_use]
+    pub const fn hidden(self) -> Self {
+        Self { scope: Scope::Hidden, ..self }
+    }
+}
+
+/// What a unit promises.
+#[derive(Clone, Debug, Default)]
+pub struct UnitInterface {
+    pub(crate) symbols: Vec<(String, SymbolFlags)>,
+    pub(crate) initializers: bool,
+}
+
+impl UnitInterface {
+    /// It will define these names.
+    pub fn new<N: Into<String>>(symbols: impl IntoIterator<Item = (N, SymbolFlags)>) -> Self {
+        let symbols = symbols.into_iter().map(|(name, flags)| (name.into(), flags)).collect();
+        Self { symbols, initializers: false }
+    }
+
+    /// It has initializers, too: it is materialized when its JITDylib is initialized, whether or not somebody wants one
+    /// of its names.
+    #[must_use]
+    pub fn with_initializers(self) -> Self {
+        Self { initializers: true, ..self }
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn symbols(&self) -> &[(String, SymbolFlags)] {
+        &self.symbols
+    }
+
+    /// Whether it has initializers.
+    #[must_use]
+    pub fn has_initializers(&self) -> bool {
+        self.initializers
+    }
+}
+
+/// Definitions that are made when one of them is needed: see [`JitDylib::define`](crate::JitDylib::define).
+///
+/// A unit is materialized as a whole, once. One that never is is dropped with what owns it.
+pub trait MaterializationUnit: fmt::Debug + Send {
+    /// What messages call it.
+    fn name(&self) -> String;
+
+    /// What it will define. Asked once, when it is added.
+    fn interface(&self) -> UnitInterface;
+
+    /// Makes the definitions and hands them to `responsibility`, in the end with
+    /// [`complete`](MaterializationResponsibility::complete). That may be done later, by another thread: who needs the
+    /// definitions waits. Runs without any lock held, and may look up names.
+    fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility);
+
+    /// Another definition has taken this name: it is not to be defined any more. Called before
+    /// [`materialize`](Self::materialize), for each such name.
+    fn discard(&mut self, name: &str) {
+        let _ = name;
+    }
+}

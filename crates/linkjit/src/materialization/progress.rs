@@ -1,0 +1,243 @@
+//! Jobs: who is at which, who waits for whose end, and who would wait for ever.
+//!
+//! A job is done by one thread at a time and may itself wait for other jobs. Whoever waits says first for which jobs, and
+//! on behalf of which job: an edge of the wait-for graph. The one whose edge would close a circle gets an error instead,
+//! so that nobody waits in a circle.
+//!
+//! Here is neither an operating system nor a linker: `tests/progress.rs` compiles this file against the locks of a model
+//! checker, which tries its interleavings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Called once, when a wait is over.
+pub(crate) type Wake = Box<dyn FnOnce() + Send>;
+
+/// The jobs, by their keys, which are used once. Errors are `E`.
+pub(crate) struct Progress<K, E> {
+    table: Mutex<Table<K, E>>,
+    ended: Condvar,
+}
+
+struct Table<K, E> {
+    /// Jobs that are not done.
+    jobs: BTreeMap<K, Job>,
+    waiting: BTreeMap<u64, Waiting<K, E>>,
+    waits_made: u64,
+}
+
+#[derive(Default)]
+struct Job {
+    /// Somebody is at it.
+    running: bool,
+    /// Who waits for it.
+    waiting: Vec<u64>,
+}
+
+struct Waiting<K, E> {
+    /// The job that can't go on meanwhile.
+    by: Option<K>,
+    /// What is still to be done.
+    on: BTreeSet<K>,
+    /// What one of the jobs failed with; nobody waits for the others then.
+    failed: Option<E>,
+    wake: Option<Wake>,
+}
+
+impl<K, E> Waiting<K, E> {
+    fn is_over(&self) -> bool {
+        self.on.is_empty() || self.failed.is_some()
+    }
+}
+
+impl<K: Copy + Ord, E: Clone> Progress<K, E> {
+    /// No jobs.
+    pub(crate) fn new() -> Self {
+        let table = Table { jobs: BTreeMap::new(), waiting: BTreeMap::new(), waits_made: 0 };
+        Self { table: Mutex::new(table), ended: Condvar::new() }
+    }
+
+    /// A job that somebody is to do.
+    pub(crate) fn add(&self, job: K) {
+        self.table().jobs.insert(job, Job::default());
+    }
+
+    /// Begins a job that was added. False if somebody else is at it, or it is done.
+    pub(crate) fn start(&self, job: K) -> bool {
+        match self.table().jobs.get_mut(&job) {
+            Some(job) => !std::mem::replace(&mut job.running, true),
+            None => false,
+        }
+    }
+
+    /// Begins a job that is a job only as long as somebody is at it. False if somebody else is.
+    pub(crate) fn enter(&self, job: K) -> bool {
+        let mut table = self.table();
+        let free = !table.jobs.contains_key(&job);
+        if free {
+            table.jobs.insert(job, Job { running: true, waiting: Vec::new() });
+        }
+        free
+    }
+
+    /// Ends a job, well or not, whoever was at it; who waited for it is told. Nothing happens if it was over before.
+    pub(crate) fn end(&self, job: K, outcome: &Result<(), E>) {
+        let wakes: Vec<Wake> = {
+            let mut table = self.table();
+            let Some(Job { waiting, .. }) = table.jobs.remove(&job) else { return };
+            let mut wakes = Vec::new();
+            for id in waiting {
+                let Some(waiting) = table.waiting.get_mut(&id) else { continue };
+                waiting.on.remove(&job);
+                if let (Err(error), None) = (outcome, &waiting.failed) {
+                    waiting.failed = Some(error.clone());
+                }
+                if waiting.is_over() {
+                    wakes.extend(waiting.wake.take());
+                }
+            }
+            wakes
+        };
+        self.ended.notify_all();
+        for wake in wakes {
+            wake();
+        }
+    }
+
+    /// Begins to wait until all of `jobs` are done, or one fails; those that are over already count as done well. `by` is
+    /// the job that waits, if it is one that does.
+    ///
+    /// # Errors
+    /// The circle, if `by` would wait for itself: it first, and what each waits for after it.
+    pub(crate) fn wait_for(self: &Arc<Self>, by: Option<K>, jobs: &[K]) -> Result<Wait<K, E>, Vec<K>> {
+        let mut table = self.table();
+        let on: BTreeSet<K> = jobs.iter().copied().filter(|job| table.jobs.contains_key(job)).collect();
+        if let Some(by) = by
+            && let Some(circle) = table.circle(by, &on)
+        {
+            return Err(circle);
+        }
+        let id = table.waits_made;
+        table.waits_made += 1;
+        for job in &on {
+            if let Some(job) = table.jobs.get_mut(job) {
+                job.waiting.push(id);
+            }
+        }
+        table.waiting.insert(id, Waiting { by, on, failed: None, wake: None });
+        drop(table);
+        Ok(Wait { progress: self.clone(), id })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<K, E>> {
+        // Every change leaves the table whole, whatever happens to a thread later.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Copy + Ord, E> Table<K, E> {
+    /// How `by` would wait for itself if it waited for `on`.
+    fn circle(&self, by: K, on: &BTreeSet<K>) -> Option<Vec<K>> {
+        let mut from: BTreeMap<K, K> = on.iter().map(|&job| (job, by)).collect();
+        let mut unvisited: Vec<K> = on.iter().copied().collect();
+        while let Some(job) = unvisited.pop() {
+            if job == by {
+                let mut circle = Vec::new();
+                let mut at = by;
+                loop {
+                    circle.push(at);
+                    at = from.get(&at).copied().unwrap_or(by);
+                    if at == by {
+                        break;
+                    }
+                }
+                // It was followed backwards.
+                if let Some(rest) = circle.get_mut(1..) {
+                    rest.reverse();
+                }
+                return Some(circle);
+            }
+            let waits = self.waiting.values().filter(|waiting| waiting.by == Some(job));
+            for &next in waits.flat_map(|waiting| &waiting.on) {
+                from.entry(next).or_insert_with(|| {
+                    unvisited.push(next);
+                    job
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Somebody waits. Dropping it ends that.
+pub(crate) struct Wait<K: Copy + Ord, E: Clone> {
+    progress: Arc<Progress<K, E>>,
+    id: u64,
+}
+
+impl<K: Copy + Ord, E: Clone> Wait<K, E> {
+    /// Waits on this thread.
+    ///
+    /// # Errors
+    /// That of the first job that failed.
+    pub(crate) fn block(self) -> Result<(), E> {
+        let mut table = self.progress.table();
+        loop {
+            match table.waiting.get(&self.id) {
+                Some(waiting) if !waiting.is_over() => {
+                    table = self.progress.ended.wait(table).unwrap_or_else(PoisonError::into_inner);
+                }
+                waiting => return waiting.and_then(|waiting| waiting.failed.clone()).map_or(Ok(()), Err),
+            }
+        }
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn outcome(&self) -> Option<Result<(), E>> {
+        let table = self.progress.table();
+        let waiting = table.waiting.get(&self.id)?;
+        waiting.is_over().then(|| waiting.failed.clone().map_or(Ok(()), Err))
+    }
+
+    /// Has `wake` called when it is over: by the thread that ends the last job, or at once. Never if this is dropped
+    /// before.
+    pub(crate) fn on_end(&self, wake: Wake) {
+        let mut table = self.progress.table();
+        match table.waiting.get_mut(&self.id) {
+            Some(waiting) if !waiting.is_over() => waiting.wake = Some(wake),
+            _ => {
+                drop(table);
+                wake();
+            }
+        }
+    }
+}
+
+impl<K: Copy + Ord, E: Clone> Drop for Wait<K, E> {
+    fn drop(&mut self) {
+        let mut table = self.progress.table();
+        let waiting = table.waiting.remove(&self.id);
+        for job in waiting.iter().flat_map(|waiting| &waiting.on) {
+            if let Some(job) = table.jobs.get_mut(job) {
+                job.waiting.retain(|&id| id != self.id);
+            }
+        }
+        drop(table);
+        // With the table unlocked: what is to be woken may own anything.
+        drop(waiting);
+    }
+}
+
+impl<K, E> fmt::Debug for Progress<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress").finish_non_exhaustive()
+    }
+}
+
+impl<K: Copy + Ord, E: Clone> fmt::Debug for Wait<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("id", &self.id).finish_non_exhaustive()
+    }
+}

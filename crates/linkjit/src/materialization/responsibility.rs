@@ -1,0 +1,219 @@
+//! Materializing a unit: what it gets, what it gives.
+
+use std::fmt;
+use std::sync::Arc;
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NameId;
+use linkjit_link::object;
+use linkjit_link::source::Source;
+
+use super::job::{self, Job};
+use super::{MaterializationUnit, SymbolFlags};
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::lookup::{SymbolLookupSet, look_up_set};
+use crate::session::{Direct, ExecutionSession, UnitId};
+
+/// What a unit has to do when it is materialized: deliver the definitions that it has promised.
+///
+/// What is delivered is seen by nobody before [`complete`](Self::complete) has found that all promises are kept; then
+/// it is seen at once. Dropping it before, as a panic does, fails the unit: lookups that need it get an error, and its
+/// names are free again.
+#[must_use]
+pub struct MaterializationResponsibility {
+    dylib: JitDylib,
+    unit: UnitId,
+    name: Arc<str>,
+    symbols: Vec<(String, SymbolFlags)>,
+    requested: Vec<String>,
+    graphs: Vec<LinkGraph>,
+    direct: Vec<(NameId, Direct)>,
+    is_over: bool,
+}
+
+impl MaterializationResponsibility {
+    /// The JITDylib that the definitions are for.
+    #[must_use]
+    pub fn dylib(&self) -> &JitDylib {
+        &self.dylib
+    }
+
+    /// What messages call the unit.
+    #[must_use]
+    pub fn unit_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names that are to be delivered: those that the unit has promised, but for those that others define by now and
+    /// those that were delegated.
+    #[must_use]
+    pub fn symbols(&self) -> &[(String, SymbolFlags)] {
+        &self.symbols
+    }
+
+    /// Those of them that lookups are known to want. More may come.
+    #[must_use]
+    pub fn requested(&self) -> &[String] {
+        &self.requested
+    }
+
+    /// Delivers a relocatable object. It may define more than was promised; what it defines must agree with what was
+    /// promised in linkage and visibility.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn add_object(&mut self, source: &Source) -> Result<()> {
+        let graph = object::read(source, &mut self.session().names())?;
+        self.add_graph(graph);
+        Ok(())
+    }
+
+    /// Delivers a link graph, as [`add_object`](Self::add_object).
+    pub fn add_graph(&mut self, graph: LinkGraph) {
+        self.graphs.push(graph);
+    }
+
+    /// Delivers a name as an address.
+    pub fn define_absolute(&mut self, name: &str, address: ExecAddr) {
+        let name = self.session().names().intern(name.as_bytes());
+        self.direct.push((name, Direct::Absolute(address)));
+    }
+
+    /// Delivers a name as another name for `target`, which is searched from `from`.
+    ///
+    /// # Errors
+    /// If `from` is another session's, or the name would be its own target.
+    pub fn define_alias(&mut self, name: &str, from: &JitDylib, target: &str) -> Result<()> {
+        self.dylib.check_session(from)?;
+        if from.id() == self.dylib.id() && name == target {
+            return Err(Error::AliasCycle { name: name.into() });
+        }
+        let mut names = self.session().names();
+        let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
+        drop(names);
+        self.direct.push((name, Direct::Alias(from.id(), target)));
+        Ok(())
+    }
+
+    /// Hands names over to another unit, at once: they are that unit's from now on, to be materialized when somebody wants
+    /// them, whatever becomes of this one. A unit replaces itself by delegating all that it has.
+    ///
+    /// # Errors
+    /// If the other unit's interface has names that are not this one's to deliver, or what owns this was removed.
+    pub fn delegate(&mut self, unit: Box<dyn MaterializationUnit>) -> Result<()> {
+        let interface = unit.interface();
+        self.session().delegate(self.unit, unit, &interface)?;
+        let given = |name: &String| interface.symbols.iter().any(|(other, _)| other == name);
+        self.symbols.retain(|(name, _)| !given(name));
+        self.requested.retain(|name| !given(name));
+        Ok(())
+    }
+
+    /// Looks names up from within a materialization that has moved to another thread; on the thread that
+    /// [`materialize`](MaterializationUnit::materialize) was called on, all other ways are as good.
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup_set`]; [`Error::WaitsForItself`] if this unit would have to be materialized first.
+    pub fn lookup(&self, dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
+        let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new())?;
+        look_up_set(dylib, set)
+    }
+
+    /// Ends the materialization: what was delivered is defined from now on, if it is all that was promised.
+    ///
+    /// # Errors
+    /// [`Error::Promise`] if a promise was not kept, [`Error::Duplicate`] if something was delivered that others define,
+    /// [`Error::TrackerRemoved`] if what owns the unit was removed meanwhile. Then nothing of it is defined, and lookups
+    /// that need it get the same error.
+    pub fn complete(mut self) -> Result<()> {
+        self.is_over = true;
+        let (graphs, direct) = (std::mem::take(&mut self.graphs), std::mem::take(&mut self.direct));
+        let delivered = self.session().deliver(self.unit, graphs, &direct);
+        self.end(delivered.clone());
+        delivered
+    }
+
+    /// Ends the materialization with an error. Lookups that need the unit get it; its names are free again.
+    pub fn fail(mut self, error: Error) {
+        self.is_over = true;
+        self.end(Err(error));
+    }
+
+    /// Ends the materialization as [`complete`](Self::complete) if `deliver` is content, else as [`fail`](Self::fail).
+    pub fn complete_with(mut self, deliver: impl FnOnce(&mut Self) -> Result<()>) {
+        match deliver(&mut self) {
+            // Whoever needs it is told.
+            Ok(()) => _ = self.complete(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn session(&self) -> &ExecutionSession {
+        self.dylib.session()
+    }
+
+    fn end(&self, outcome: Result<()>) {
+        let outcome = outcome.map_err(|error| Error::Materialization {
+            unit: self.name.to_string(),
+            symbols: self.symbols.iter().map(|(name, _)| name.clone()).collect(),
+            error: Box::new(error),
+        });
+        if outcome.is_err() {
+            self.session().state().fail_pending(self.unit);
+        }
+        self.session().progress().end(Job::Unit(self.unit), &outcome);
+    }
+}
+
+impl Drop for MaterializationResponsibility {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.end(Err(Error::Abandoned));
+        }
+    }
+}
+
+impl fmt::Debug for MaterializationResponsibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaterializationResponsibility").field("unit", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Materializes a unit on this thread, unless somebody else has begun to.
+pub(crate) fn run(session: &ExecutionSession, unit: UnitId) {
+    let progress = session.progress();
+    if !progress.start(Job::Unit(unit)) {
+        return;
+    }
+    let Some(taken) = session.state().take_pending(unit) else {
+        // It was removed just now.
+        progress.end(Job::Unit(unit), &Err(Error::TrackerRemoved));
+        return;
+    };
+    let text = |names: &[NameId]| -> Vec<String> {
+        let pool = session.names();
+        names.iter().map(|&name| pool.text(name).into_owned()).collect()
+    };
+    let (names, flags): (Vec<_>, Vec<_>) = taken.symbols.into_iter().unzip();
+    let responsibility = MaterializationResponsibility {
+        dylib: JitDylib::new(session.clone(), taken.dylib),
+        unit,
+        name: taken.name,
+        symbols: text(&names).into_iter().zip(flags).collect(),
+        requested: text(&taken.requested),
+        graphs: Vec::new(),
+        direct: Vec::new(),
+        is_over: false,
+    };
+    let mut of_user = taken.unit;
+    let _at_job = match job::begin(session, Job::Unit(unit), Vec::new()) {
+        Ok(at_job) => at_job,
+        Err(error) => return responsibility.fail(error),
+    };
+    for name in text(&taken.discarded) {
+        of_user.discard(&name);
+    }
+    of_user.materialize(responsibility);
+}

@@ -1,0 +1,291 @@
+//! Units that are yet to be materialized: what they have promised, and how promises are kept.
+
+use std::sync::Arc;
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::{LinkGraph, Linkage, Scope};
+use linkjit_link::names::{NameId, NamePool};
+
+use super::define::Verdict;
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use crate::error::{Error, Result};
+use crate::materialization::{MaterializationUnit, SymbolFlags};
+
+/// What a unit is until it is materialized.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// Until somebody takes it to materialize it.
+    unit: Option<Box<dyn MaterializationUnit>>,
+    /// The flags of the unit's names, in their order.
+    flags: Vec<SymbolFlags>,
+    /// Names that lookups want.
+    requested: Vec<NameId>,
+}
+
+impl Pending {
+    /// Whether it is being materialized, so that its definitions are fixed.
+    pub(super) fn is_taken(&self) -> bool {
+        self.unit.is_none()
+    }
+}
+
+/// A unit that is to be materialized now.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) unit: Box<dyn MaterializationUnit>,
+    pub(crate) name: Arc<str>,
+    pub(crate) dylib: DylibId,
+    /// What it is to define.
+    pub(crate) symbols: Vec<(NameId, SymbolFlags)>,
+    /// What others define by now.
+    pub(crate) discarded: Vec<NameId>,
+    pub(crate) requested: Vec<NameId>,
+}
+
+/// What a unit that is being materialized has promised and not delivered.
+#[derive(Debug)]
+pub(super) struct Promise {
+    pub(super) unit: UnitId,
+    /// Sorted by name.
+    symbols: Vec<(NameId, SymbolFlags)>,
+    /// Whether the next graph becomes the unit itself.
+    pub(super) is_first: bool,
+}
+
+impl Promise {
+    /// The flags that were promised for a name.
+    pub(super) fn flags(&self, name: NameId) -> Option<SymbolFlags> {
+        let at = self.symbols.binary_search_by_key(&name, |&(name, _)| name).ok()?;
+        Some(self.symbols.get(at)?.1)
+    }
+}
+
+/// A definition that needs no linking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direct {
+    Absolute(ExecAddr),
+    Alias(DylibId, NameId),
+}
+
+/// Whether a definition is what was promised. A tentative one may have become a weak one.
+pub(super) fn agrees(promised: SymbolFlags, linkage: Linkage, scope: Scope) -> bool {
+    let linkage = linkage == promised.linkage || (promised.linkage == Linkage::Common && linkage == Linkage::Weak);
+    linkage && scope == promised.scope
+}
+
+impl State {
+    /// Adds a unit that is to be materialized when one of its names is wanted: takes it out of `unit`, unless other
+    /// definitions have all of its names already. All or nothing of it is added.
+    pub(crate) fn define_pending(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        unit: &mut Option<Box<dyn MaterializationUnit>>,
+        (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
+        pool: &NamePool,
+    ) -> Result<Option<UnitId>> {
+        if !self.trackers.contains_key(&tracker) {
+            return Err(Error::TrackerRemoved);
+        }
+        symbols.sort_unstable_by_key(|&(name, _)| name);
+        let duplicate = |name, first| Error::Duplicate {
+            name: pool.text(name).into_owned(),
+            first,
+            second: unit.as_ref().map_or_else(String::new, |unit| unit.name()),
+        };
+        if let Some(twice) = symbols.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(duplicate(twice[0].0, name.to_string()));
+        }
+        let mut kept = Vec::with_capacity(symbols.len());
+        for &(symbol, flags) in &symbols {
+            match self.verdict(dylib, symbol, flags.linkage)? {
+                Verdict::New | Verdict::Replaces => kept.push((symbol, flags)),
+                Verdict::Yields => {}
+                Verdict::Conflicts => return Err(duplicate(symbol, self.definer(dylib, symbol))),
+            }
+        }
+        if kept.is_empty() && !has_roots {
+            return Ok(None);
+        }
+        let id = self.next_unit();
+        for &(symbol, flags) in &kept {
+            self.install(dylib, symbol, promised(id, flags))?;
+        }
+        let (names, flags) = symbols.into_iter().unzip();
+        let pending = Some(Box::new(Pending { unit: unit.take(), flags, requested: Vec::new() }));
+        self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(name, dylib, tracker) })?;
+        Ok(Some(id))
+    }
+
+    /// Hands names that a unit has promised to another unit, which takes over from here.
+    pub(crate) fn delegate(
+        &mut self,
+        from: UnitId,
+        unit: Box<dyn MaterializationUnit>,
+        (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
+    ) -> Result<UnitId, (Error, Box<dyn MaterializationUnit>)> {
+        let Some(of) = self.units.get(&from).filter(|of| of.pending.is_some()) else {
+            return Err((Error::TrackerRemoved, unit));
+        };
+        let (dylib, tracker) = (of.dylib, of.tracker);
+        symbols.sort_unstable_by_key(|&(name, _)| name);
+        symbols.dedup_by_key(|&mut (name, _)| name);
+        let ours = |name| {
+            self.dylib(dylib).is_ok_and(|of| of.symbols.get(&name).is_some_and(|of| of.by == DefinedBy::Pending(from)))
+        };
+        if !symbols.iter().all(|&(name, _)| ours(name)) {
+            return Err((Error::Foreign { what: "a name was delegated that the unit is not responsible for" }, unit));
+        }
+        let id = self.next_unit();
+        for &(symbol, flags) in &symbols {
+            // The JITDylib is there, and all names are.
+            let _there = self.install(dylib, symbol, promised(id, flags));
+        }
+        let (names, flags) = symbols.into_iter().unzip();
+        let pending = Some(Box::new(Pending { unit: Some(unit), flags, requested: Vec::new() }));
+        let _there = self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(name, dylib, tracker) });
+        Ok(id)
+    }
+
+    /// Notes that a lookup wants a name of a unit.
+    pub(crate) fn request(&mut self, unit: UnitId, name: NameId) {
+        if let Some(pending) = self.units.get_mut(&unit).and_then(|unit| unit.pending.as_mut())
+            && !pending.requested.contains(&name)
+        {
+            pending.requested.push(name);
+        }
+    }
+
+    /// Takes a unit out of the tables to be materialized. Its definitions are fixed from here on.
+    pub(crate) fn take_pending(&mut self, id: UnitId) -> Option<Taken> {
+        let unit = self.units.get_mut(&id)?;
+        let pending = unit.pending.as_mut()?;
+        let taken = pending.unit.take()?;
+        let requested = std::mem::take(&mut pending.requested);
+        let (name, dylib) = (unit.name.clone(), unit.dylib);
+        let unit = self.units.get(&id)?;
+        let symbols: Vec<_> = unit.names.iter().copied().zip(unit.pending.iter().flat_map(|of| &of.flags)).collect();
+        let table = &self.dylib(dylib).ok()?.symbols;
+        let is_ours = |name| table.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(id));
+        let (mut ours, mut discarded) = (Vec::new(), Vec::new());
+        for (name, &flags) in symbols {
+            if is_ours(name) {
+                ours.push((name, flags));
+            } else {
+                discarded.push(name);
+            }
+        }
+        Some(Taken { unit: taken, name, dylib, symbols: ours, discarded, requested })
+    }
+
+    /// Puts what a unit has delivered into its place: all or nothing. The unit is pending no more, come what may.
+    pub(crate) fn deliver(
+        &mut self,
+        id: UnitId,
+        graphs: Vec<LinkGraph>,
+        direct: &[(NameId, Direct)],
+        pool: &NamePool,
+    ) -> Result<()> {
+        let Some(unit) = self.units.get_mut(&id) else { return Err(Error::TrackerRemoved) };
+        let Some(pending) = unit.pending.take() else { return Err(Error::TrackerRemoved) };
+        let (dylib, tracker) = (unit.dylib, unit.tracker);
+        let symbols = unit.names.iter().copied().zip(pending.flags).collect();
+        let mut promise = Promise { unit: id, symbols, is_first: true };
+        let (mut made, mut replaced) = (Vec::new(), Vec::new());
+        let mut delivered = Ok(());
+        for graph in graphs {
+            match self.define_graph(dylib, tracker, graph, pool, Some(&promise)) {
+                Ok((unit, gone)) => {
+                    made.push(unit);
+                    replaced.extend(gone);
+                    promise.is_first = false;
+                }
+                Err(error) => {
+                    delivered = Err(error);
+                    break;
+                }
+            }
+        }
+        let delivered = delivered
+            .and_then(|()| self.deliver_direct(dylib, &promise, direct, pool))
+            .and_then(|()| self.check_promise(dylib, &promise, pool));
+        if delivered.is_err() {
+            self.forget(&made, replaced);
+            let left = self.remove_units(&[id]);
+            self.inherit(left);
+            let table = &mut self.dylib_mut(dylib)?.symbols;
+            for (name, _) in &promise.symbols {
+                if table.get(name).is_some_and(|entry| entry.is_of(id)) {
+                    table.remove(name);
+                }
+            }
+        } else if let Some(unit) = self.units.get_mut(&id) {
+            // Without a graph it stays as the owner of its names.
+            if promise.is_first {
+                unit.names.clear();
+                unit.has_roots = false;
+            }
+            unit.names.extend(direct.iter().map(|&(name, _)| name));
+            if promise.is_first && unit.names.is_empty() {
+                // It has delegated everything.
+                let left = self.remove_units(&[id]);
+                self.inherit(left);
+            }
+        }
+        delivered
+    }
+
+    fn deliver_direct(
+        &mut self,
+        dylib: DylibId,
+        promise: &Promise,
+        direct: &[(NameId, Direct)],
+        pool: &NamePool,
+    ) -> Result<()> {
+        for &(name, definition) in direct {
+            let entry = self.dylib(dylib)?.symbols.get(&name);
+            let ours = entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit));
+            let Some(flags) = promise.flags(name).filter(|_| ours) else {
+                let name = pool.text(name).into_owned();
+                return Err(Error::Promise { missing: Vec::new(), unexpected: vec![name] });
+            };
+            let (by, address) = match definition {
+                Direct::Absolute(address) => (DefinedBy::Outside, Some(Address::At(address))),
+                Direct::Alias(of, target) => (DefinedBy::Alias(of, target), None),
+            };
+            let owner = Some(promise.unit);
+            let entry = Entry { by, linkage: flags.linkage, scope: flags.scope, address, contested: false, owner };
+            self.dylib_mut(dylib)?.symbols.insert(name, entry);
+        }
+        Ok(())
+    }
+
+    /// An error if something was promised and not delivered.
+    fn check_promise(&self, dylib: DylibId, promise: &Promise, pool: &NamePool) -> Result<()> {
+        let table = &self.dylib(dylib)?.symbols;
+        let is_missing = |name| table.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit));
+        let missing = promise.symbols.iter().filter(|&&(name, _)| is_missing(name));
+        let missing: Vec<_> = missing.map(|&(name, _)| pool.text(name).into_owned()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::Promise { missing, unexpected: Vec::new() }) }
+    }
+
+    /// Gives up a unit that is being materialized: its names are free again.
+    pub(crate) fn fail_pending(&mut self, id: UnitId) {
+        if self.units.get_mut(&id).is_some_and(|unit| unit.pending.take().is_some()) {
+            let left = self.remove_units(&[id]);
+            self.inherit(left);
+        }
+    }
+}
+
+/// The entry of a name that a unit has promised.
+fn promised(unit: UnitId, flags: SymbolFlags) -> Entry {
+    Entry {
+        by: DefinedBy::Pending(unit),
+        linkage: flags.linkage,
+        scope: flags.scope,
+        address: None,
+        contested: false,
+        owner: None,
+    }
+}
