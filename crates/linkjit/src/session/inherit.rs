@@ -40,6 +40,7 @@ impl Yielded {
             Linkage::Strong => 0,
             Linkage::Common => 1,
             Linkage::Weak => 2,
+            Linkage::Fallback => 3,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! such definitions, too ([`super::inherit`]).
 
 use linkjit_executor::{AllocationId, ExecAddr, ImageId, PointerArray};
+use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::{Owner, Part};
 use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
@@ -223,9 +224,12 @@ impl super::DylibState {
     }
 }
 
-/// Terminators in the order in which they are to be called: the initializers' backwards.
-fn in_order(mut runs: Vec<InitializerRun>) -> Vec<PointerArray> {
-    runs.reverse();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.order));
-    runs.into_iter().map(|run| run.array).collect()
+/// Terminators in the order in which they are to be called: the initializers' backwards, but those of COFF forwards.
+fn in_order(runs: Vec<InitializerRun>) -> Vec<PointerArray> {
+    let (mut backwards, mut forwards): (Vec<_>, Vec<_>) =
+        runs.into_iter().partition(|run| matches!(run.order, InitializerOrder::Fini(_)));
+    backwards.reverse();
+    backwards.sort_by_key(|run| std::cmp::Reverse(run.order));
+    forwards.sort_by_key(|run| run.order);
+    backwards.into_iter().chain(forwards).map(|run| run.array).collect()
 }
