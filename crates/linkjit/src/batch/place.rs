@@ -17,13 +17,14 @@ use linkjit_link::passes::Stage;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
-use linkjit_link::passes::shared;
+use linkjit_link::passes::shared::{self, Longer};
 
 use super::uses::Used;
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::session::{
-    BatchTimes, DylibId, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId, tls_address,
+    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId,
+    tls_address,
 };
 
 /// Inputs that share an allocation.
@@ -172,20 +173,35 @@ impl Batch<'_> {
 
     /// Places a domain: first what others may share, if there is any and it may outlive the rest.
     fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<()> {
-        if self.is_divided(domain)
-            && let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members)
-        {
-            let placed = self.place_part(window, domain, Part::Shared);
-            shared::bring_back(&mut self.inputs, &aside);
-            placed?;
+        for (part, longer) in self.longer_parts(domain) {
+            if let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members, longer) {
+                let placed = self.place_part(window, domain, part);
+                shared::bring_back(&mut self.inputs, &aside);
+                placed?;
+            }
         }
         self.place_part(window, domain, Part::Own)
     }
 
-    /// The default tracker is not expected to be removed before others: its memory is not divided.
-    fn is_divided(&self, domain: &Domain) -> bool {
+    /// The parts of a domain that may have to stay longer than the rest. The default tracker is not expected to be removed
+    /// before others: its memory is not divided.
+    fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
-        state.dylib(domain.dylib).is_ok_and(|dylib| dylib.has_trackers && dylib.default_tracker != domain.tracker)
+        let is_default = |dylib: &DylibState| !dylib.has_trackers || dylib.default_tracker == domain.tracker;
+        if state.dylib(domain.dylib).map_or(true, is_default) {
+            return Vec::new();
+        }
+        let mut parts = vec![(Part::Shared, Longer::Shared)];
+        if self.is_updatable(&state, domain) {
+            parts.push((Part::Variables, Longer::Variables));
+        }
+        parts
+    }
+
+    /// Whether a domain has updatable objects.
+    pub(super) fn is_updatable(&self, state: &State, domain: &Domain) -> bool {
+        let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize).copied().flatten());
+        units.any(|unit| state.units.get(&unit).is_some_and(|unit| unit.updatable))
     }
 
     /// Makes the entries that the live blocks of a domain need and places them.

@@ -118,7 +118,7 @@ impl State {
 
     /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if it
     /// was not retired, and units.
-    pub(super) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
+    pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
         let mut users = Vec::new();
         for id in trackers {
             let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
@@ -134,7 +134,7 @@ impl State {
     }
 
     /// The error about what `units` use.
-    pub(super) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
+    pub(crate) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
         let dependent = |id| match self.units.get(&id) {
             Some(unit) => Dependent {
                 object: unit.name.to_string(),
