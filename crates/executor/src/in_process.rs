@@ -9,7 +9,7 @@ use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, Placement, PointerArray,
     ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId,
-    TlsRequest, Window, WindowId, call, import, init, os, reentry, tls,
+    TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -65,6 +65,10 @@ impl Executor for InProcess {
         self.memory.deallocate(allocation)
     }
 
+    fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
+        self.memory.set_image_header(window, header)
+    }
+
     fn open_image(&self, _name: &str) -> Result<ImageId> {
         Ok(init::open(self.owner))
     }
@@ -100,9 +104,13 @@ impl Executor for InProcess {
         unsafe { init::close_part(image, &ranges, ended, terminators) }
     }
 
+    fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
+        init::forget_registered(image, &self.memory.ranges(functions)?, &self.memory.ranges(arguments)?)
+    }
+
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
         init::check_open(image)?;
-        tls::reserve(self.owner, request)
+        tls::reserve(self.owner, image, request)
     }
 
     fn release_tls(&self, block: TlsId) -> Result<()> {
@@ -136,14 +144,18 @@ impl Executor for InProcess {
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
-        let address = match function {
-            RuntimeFunction::CxaAtexit => init::cxa_atexit as *const () as u64,
-            RuntimeFunction::CxaFinalize => init::cxa_finalize as *const () as u64,
-            RuntimeFunction::CxaAtQuickExit => init::cxa_at_quick_exit as *const () as u64,
-            RuntimeFunction::Reenter => return reentry::routine(),
-            _ => return tls::runtime_function(function),
-        };
-        Some(ExecAddr(address))
+        match function {
+            RuntimeFunction::Reenter => reentry::routine(),
+            _ => tls::runtime_function(function),
+        }
+    }
+
+    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr> {
+        runtime::symbol(name)
+    }
+
+    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)] {
+        tls::RUNTIME_VARIABLES
     }
 
     fn set_arguments(&self, args: &[String]) -> Result<()> {

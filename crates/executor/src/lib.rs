@@ -8,6 +8,9 @@
 //! tables, thread-local images, indirect functions) -> [`Executor::run_initializers`] -> calls ->
 //! [`Executor::close_image`] (terminators, `atexit`) -> [`Executor::deallocate`].
 //!
+//! On Windows an image is one window, which begins with the image's header: `__ImageBase` is the start of the window, and
+//! what is relative to the image, unwind information for one, is relative to that.
+//!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
 mod call;
@@ -22,6 +25,7 @@ mod os;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod outermost;
 mod reentry;
+mod runtime;
 mod symbols;
 mod tls;
 mod unwind;
@@ -41,7 +45,8 @@ pub struct WindowId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ImageId(pub u32);
 
-/// A block of thread-local storage, one per batch that defines thread-local variables.
+/// A block of thread-local storage, one per batch that defines thread-local variables. On Windows, where code finds all
+/// variables of its image through one `_tls_index`, it is a part of the storage that the image has in each thread.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TlsId(pub u32);
 
@@ -81,6 +86,8 @@ pub struct Window {
     pub id: WindowId,
     /// Its addresses.
     pub range: ExecRange,
+    /// Where segments lie in it, by protection: what only reads, what executes, what is written to.
+    pub stripes: [ExecRange; 3],
 }
 
 /// What the running program may do with a segment once it is finalized.
@@ -121,8 +128,11 @@ pub struct TlsRequest {
 pub struct TlsBlock {
     /// Its handle.
     pub id: TlsId,
-    /// The number that the runtime's `__tls_get_addr` takes as a module id for it.
+    /// The number that the runtime's `__tls_get_addr` takes as a module id for it. On Windows `_tls_index`, the same for
+    /// all blocks of an image.
     pub module: u64,
+    /// Where the block begins in the storage of its module.
+    pub module_offset: u64,
     /// Offset of the block from the thread pointer, if it is fixed.
     pub thread_offset: Option<i64>,
 }
@@ -151,6 +161,9 @@ pub struct IndirectSlot {
 pub struct FinalizeActions {
     /// `.eh_frame` tables, each ended by four zero bytes that are part of the range.
     pub unwind_tables: Vec<ExecRange>,
+    /// `.pdata` tables of Windows: `RUNTIME_FUNCTION`s of 12 bytes for code of this allocation, in any order, relative to
+    /// the start of the window. Those that are all zeros are skipped.
+    pub function_tables: Vec<ExecRange>,
     /// Indirect functions to be resolved.
     pub indirect_slots: Vec<IndirectSlot>,
     /// The initial content of the batch's TLS block.
@@ -172,11 +185,20 @@ pub trait Allocation: Send + std::fmt::Debug {
     fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId>;
 }
 
-/// A name to be found in a library.
+/// What a symbol of a library is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolKey<'a> {
+    /// The name as the loader knows it.
+    Name(&'a [u8]),
+    /// The number of an export of a DLL.
+    Ordinal(u16),
+}
+
+/// A symbol to be found in a library.
 #[derive(Clone, Copy, Debug)]
 pub struct SymbolRequest<'a> {
-    /// The name as the loader knows it.
-    pub name: &'a [u8],
+    /// What it is found by.
+    pub key: SymbolKey<'a>,
     /// Code refers to it as a thread-local variable.
     pub thread_local: bool,
 }
@@ -215,26 +237,36 @@ pub struct PointerArray {
     pub count: u64,
     /// Call the last one first.
     pub backwards: bool,
+    /// What kind of functions they are.
+    pub kind: InitializerKind,
 }
 
-/// Functions that the executor's runtime provides to linked code, in place of the system's.
+/// How the functions of a [`PointerArray`] are called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum InitializerKind {
+    /// `void (int, char **, char **)`, with the program's arguments; terminators, `void (void)`. `.init_array` and its
+    /// kin, `.CRT$XC*`, `.CRT$XP*`, `.CRT$XT*`.
+    #[default]
+    Plain,
+    /// `int (void)`: what is not zero is an error, after which no more initializers are called. `.CRT$XI*`.
+    Fallible,
+    /// `void (void *image, DWORD reason, void *)`: called now, when the process attaches, then on each thread that starts
+    /// or ends, and when the image is closed. `.CRT$XL*`.
+    ThreadCallback,
+    /// `void (void)`: called now, then on each thread that starts; on threads that exist, when they ask for it by
+    /// `__dyn_tls_on_demand_init`. `.CRT$XD*`.
+    ThreadInitializer,
+}
+
+/// Functions of the executor's runtime that the linker refers to. What objects refer to by name is found by
+/// [`Executor::runtime_symbol`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RuntimeFunction {
-    /// `__tls_get_addr`: tells our modules from the system's.
-    TlsGetAddr,
     /// Descriptor resolver for blocks at a fixed offset from the thread pointer. Argument: that offset.
     TlsDescriptorFixed,
     /// Descriptor resolver for other blocks. Argument: address of a `{module, offset}` pair, as for `TlsGetAddr`.
     TlsDescriptorDynamic,
-    /// `__cxa_atexit(function, argument, dso_handle)`.
-    CxaAtexit,
-    /// `__cxa_finalize(dso_handle)`.
-    CxaFinalize,
-    /// `__cxa_thread_atexit(destructor, object, dso_handle)`, also for `__cxa_thread_atexit_impl`.
-    CxaThreadAtexit,
-    /// `__cxa_at_quick_exit(function, dso_handle)`.
-    CxaAtQuickExit,
     /// What trampolines jump to, when they have pushed their number and then that of their [`ReentryId`].
     Reenter,
 }
@@ -269,13 +301,21 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
+    /// Makes `header` the content of the first page of a window, in place of what was there: the header of the image that
+    /// the window is. It is read-only.
+    ///
+    /// # Errors
+    /// If there is no such window, or the header is larger than a page.
+    fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()>;
+
     /// Opens the record of a JITDylib.
     ///
     /// # Errors
     /// If the executor is gone.
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
-    /// Tells the image the address that its code uses as `__dso_handle`. At most one per image.
+    /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
+    /// window. At most one per image, before its thread-local storage is reserved and its initializers run.
     ///
     /// # Errors
     /// If there is no such image.
@@ -285,11 +325,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.
     ///
     /// # Errors
-    /// If there is no such image.
+    /// If there is no such image, or a [`InitializerKind::Fallible`] one says so.
     ///
     /// # Safety
-    /// The arrays must hold pointers to functions of type `fn(c_int, *mut *mut c_char, *mut *mut c_char)` that are
-    /// sound to call now.
+    /// The arrays must hold pointers to functions of the type that their kind says, which are sound to call now.
     unsafe fn run_initializers(
         &self,
         image: ImageId,
@@ -325,10 +364,18 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Reserves thread-local storage.
+    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments`: those
+    /// objects go on under other code's care.
     ///
     /// # Errors
-    /// [`ExecutorError::TlsReserveFull`] if a fixed offset is needed and the reserve is exhausted.
+    /// If there is no such image or allocation.
+    fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()>;
+
+    /// Reserves thread-local storage; on Windows also of size 0, for code that needs but its image's `_tls_index`.
+    ///
+    /// # Errors
+    /// [`ExecutorError::TlsReserveFull`] if a fixed offset is needed and the reserve is exhausted, or on Windows the
+    /// image's storage.
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock>;
 
     /// Gives thread-local storage back, finalized or not.
@@ -384,6 +431,15 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
+
+    /// Address of what the executor's runtime provides to linked code under this name: in place of the system's
+    /// (`__cxa_atexit`, `_CxxThrowException`), or because it is in no library, but linked into each program
+    /// (`__GSHandlerCheck`). `None` if it is none of its names. Names are as the object format spells them.
+    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr>;
+
+    /// Thread-local variables of the runtime, and where they are in the storage of each image's module (not in that of a
+    /// block). Windows: `_Init_thread_epoch`, `__tls_guard`.
+    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)];
 
     /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
     /// they are called with this process's own arguments.

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use linkjit_executor::{
     ExecAddr, ExecRange, Executor, FinalizeActions, Import, InProcess, LibraryId, Placement, Protection, SymbolAddress,
-    SymbolRequest,
+    SymbolKey, SymbolRequest,
 };
 
 fn find(executor: &InProcess, library: LibraryId, name: &str) -> ExecAddr {
-    let request = SymbolRequest { name: name.as_bytes(), thread_local: false };
+    let request = SymbolRequest { key: SymbolKey::Name(name.as_bytes()), thread_local: false };
     match executor.find_symbols(library, &[request]).unwrap()[0] {
         Some(SymbolAddress::Address(address)) => address,
         other => panic!("{name}: {other:?}"),

@@ -18,7 +18,10 @@ fn library(executor: &InProcess) -> LibraryId {
 }
 
 fn find(executor: &InProcess, library: LibraryId, name: &str) -> ExecAddr {
-    let request = linkjit_executor::SymbolRequest { name: name.as_bytes(), thread_local: false };
+    let request = linkjit_executor::SymbolRequest {
+        key: linkjit_executor::SymbolKey::Name(name.as_bytes()),
+        thread_local: false,
+    };
     match executor.find_symbols(library, &[request]).unwrap()[..] {
         [Some(SymbolAddress::Address(address))] => address,
         ref other => panic!("{name}: {other:?}"),

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::process::Command;
 use std::sync::Mutex;
 
-use linkjit_executor::{ExecAddr, Executor, ExecutorError, ImageId, InProcess, PointerArray, RuntimeFunction};
+use linkjit_executor::{ExecAddr, Executor, ExecutorError, ImageId, InProcess, InitializerKind, PointerArray};
 
 type Registered = extern "C-unwind" fn(*mut c_void);
 
@@ -30,12 +30,12 @@ extern "C-unwind" fn noted(argument: *mut c_void) {
     note(argument as u64);
 }
 
-fn runtime(function: RuntimeFunction) -> ExecAddr {
-    InProcess::new().unwrap().runtime_function(function).unwrap()
+fn runtime(name: &str) -> ExecAddr {
+    InProcess::new().unwrap().runtime_symbol(name.as_bytes()).unwrap()
 }
 
 /// Calls `__cxa_atexit` or `__cxa_thread_atexit` as linked code would.
-fn register(by: RuntimeFunction, function: Registered, argument: u64, handle: ExecAddr) {
+fn register(by: &str, function: Registered, argument: u64, handle: ExecAddr) {
     let by = runtime(by).0 as *const ();
     // SAFETY: both are of this type.
     let by: extern "C" fn(Registered, u64, u64) -> c_int = unsafe { std::mem::transmute(by) };
@@ -43,11 +43,16 @@ fn register(by: RuntimeFunction, function: Registered, argument: u64, handle: Ex
 }
 
 fn at_exit(argument: u64, handle: ExecAddr) {
-    register(RuntimeFunction::CxaAtexit, noted, argument, handle);
+    register("__cxa_atexit", noted, argument, handle);
 }
 
 fn array(functions: &[usize], backwards: bool) -> PointerArray {
-    PointerArray { address: ExecAddr(functions.as_ptr() as u64), count: functions.len() as u64, backwards }
+    PointerArray {
+        address: ExecAddr(functions.as_ptr() as u64),
+        count: functions.len() as u64,
+        backwards,
+        kind: InitializerKind::Plain,
+    }
 }
 
 /// An image with a handle of its own.
@@ -125,7 +130,7 @@ fn what_is_registered_while_closing_runs_too() {
     let functions = [terminator as *const () as usize, third as *const () as usize];
     initialize(&executor, image, &[], &[array(&functions, false)]);
     at_exit(24, handle);
-    register(RuntimeFunction::CxaAtexit, registers, handle.0, handle);
+    register("__cxa_atexit", registers, handle.0, handle);
     close(&executor, image);
     assert_eq!(called(), [20, 21, 24, 22, 23, 3]);
 }
@@ -137,7 +142,7 @@ fn finalizing_a_handle_runs_its_atexit_functions_once() {
     let (other, other_handle) = image(&executor);
     at_exit(30, one_handle);
     at_exit(31, other_handle);
-    support::call_with(runtime(RuntimeFunction::CxaFinalize), one_handle.0);
+    support::call_with(runtime("__cxa_finalize"), one_handle.0);
     assert_eq!(called(), [30]);
     close(&executor, one);
     assert_eq!(called(), []);
@@ -162,14 +167,14 @@ fn thread_local_destructors_run_when_their_thread_ends() {
     static HANDLE: Mutex<ExecAddr> = Mutex::new(ExecAddr::NULL);
     extern "C-unwind" fn destroys_and_registers(argument: *mut c_void) {
         destroys(argument);
-        register(RuntimeFunction::CxaThreadAtexit, destroys, 43, *HANDLE.lock().unwrap());
+        register("__cxa_thread_atexit", destroys, 43, *HANDLE.lock().unwrap());
     }
     let executor = InProcess::new().unwrap();
     let (open, open_handle) = image(&executor);
     let (closed, closed_handle) = image(&executor);
     *HANDLE.lock().unwrap() = open_handle;
     let thread = |function: Registered, argument, handle| {
-        register(RuntimeFunction::CxaThreadAtexit, function, argument, handle);
+        register("__cxa_thread_atexit", function, argument, handle);
     };
     std::thread::scope(|scope| {
         let join = scope.spawn(|| {
@@ -267,12 +272,12 @@ fn exit_with_open_images() {
     initialize(&executor, one, &[], &[array(&terminators, false)]);
     initialize(&executor, two, &[], &[array(&terminators[1..], false)]);
     for (argument, handle) in [(10, one_handle), (20, two_handle), (11, one_handle), (22, two_handle)] {
-        register(RuntimeFunction::CxaAtexit, prints, argument, handle);
+        register("__cxa_atexit", prints, argument, handle);
         if argument == 20 {
-            register(RuntimeFunction::CxaAtexit, prints_and_exits, 21, handle);
+            register("__cxa_atexit", prints_and_exits, 21, handle);
         }
     }
-    register(RuntimeFunction::CxaThreadAtexit, prints, 30, one_handle);
+    register("__cxa_thread_atexit", prints, 30, one_handle);
     // SAFETY: what the test is about.
     unsafe { libc::exit(4) };
 }
@@ -295,8 +300,8 @@ fn quick_exit_runs_its_own_functions() {
         }
         let executor = std::mem::ManuallyDrop::new(InProcess::new().unwrap());
         let (_, handle) = image(&executor);
-        register(RuntimeFunction::CxaAtexit, prints, 1, handle);
-        let by = runtime(RuntimeFunction::CxaAtQuickExit).0 as *const ();
+        register("__cxa_atexit", prints, 1, handle);
+        let by = runtime("__cxa_at_quick_exit").0 as *const ();
         // SAFETY: its type.
         let by: extern "C" fn(extern "C" fn(), u64) -> c_int = unsafe { std::mem::transmute(by) };
         assert_eq!(by(prints_3, handle.0), 0);

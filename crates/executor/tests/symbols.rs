@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
-use linkjit_executor::{ExecAddr, Executor, ExecutorError, InProcess, LibraryId, SymbolAddress, SymbolRequest};
+use linkjit_executor::{
+    ExecAddr, Executor, ExecutorError, InProcess, LibraryId, SymbolAddress, SymbolKey, SymbolRequest,
+};
 
 fn find(executor: &InProcess, library: LibraryId, names: &[&str]) -> Vec<Option<SymbolAddress>> {
-    let request = |name: &&'static str| SymbolRequest { name: name.as_bytes(), thread_local: false };
+    let request = |name: &&'static str| SymbolRequest { key: SymbolKey::Name(name.as_bytes()), thread_local: false };
     let names: Vec<&'static str> = names.iter().map(|name| &*String::from(*name).leak()).collect();
     executor.find_symbols(library, &names.iter().map(request).collect::<Vec<_>>()).unwrap()
 }

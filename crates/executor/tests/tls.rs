@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 
 use linkjit_executor::{
     ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, InProcess, LibraryId, Protection,
-    RuntimeFunction, SymbolAddress, SymbolRequest, TlsBlock, TlsId, TlsImage, TlsRequest, Window,
+    RuntimeFunction, SymbolAddress, SymbolKey, SymbolRequest, TlsBlock, TlsId, TlsImage, TlsRequest, Window,
 };
 use support::{call_with, load, with_window};
 
@@ -48,7 +48,7 @@ fn thread_pointer() -> u64 {
 
 /// Address of the calling thread's copy, by way of the runtime's `__tls_get_addr`.
 fn own_copy(executor: &InProcess, module: u64, offset: u64) -> *mut u8 {
-    let function = executor.runtime_function(RuntimeFunction::TlsGetAddr).unwrap();
+    let function = executor.runtime_symbol(b"__tls_get_addr").unwrap();
     let index = Index { module, offset };
     call_with(function, &raw const index as u64) as *mut u8
 }
@@ -281,7 +281,7 @@ fn descriptors_keep_all_registers() {
 }
 
 fn find_one(executor: &InProcess, library: LibraryId, name: &str) -> Option<SymbolAddress> {
-    let request = SymbolRequest { name: name.as_bytes(), thread_local: true };
+    let request = SymbolRequest { key: SymbolKey::Name(name.as_bytes()), thread_local: true };
     executor.find_symbols(library, &[request]).unwrap()[0]
 }
 

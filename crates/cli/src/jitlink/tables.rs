@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
-use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolRequest};
+use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit::link::graph::{Definition, LinkGraph, Linkage, Scope, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
@@ -243,7 +243,7 @@ impl Tables {
         libraries.extend(self.process_symbols.then_some(LibraryId::PROCESS));
         let bytes = self.names().bytes(name).to_vec();
         for library in libraries {
-            let request = SymbolRequest { name: &bytes, thread_local };
+            let request = SymbolRequest { key: SymbolKey::Name(&bytes), thread_local };
             let found = self.executor()?.find_symbols(library, &[request])?;
             let binding = match found.first().copied().flatten() {
                 None => continue,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use self::window::{Pages, WindowMemory};
-use crate::unwind::UnwindTables;
+use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
     Result, SegmentRequest, Window, WindowId, lock, os, tls,
@@ -36,6 +36,7 @@ struct Tables {
 #[derive(Debug)]
 struct Finalized {
     _unwind_tables: UnwindTables,
+    _function_tables: FunctionTables,
     memory: Segments,
 }
 
@@ -45,9 +46,9 @@ impl Memory {
         let id = WindowId(tables.last_window + 1);
         let window = WindowMemory::reserve(id, size, placement)?;
         tables.last_window = id.0;
-        let range = window.range;
+        let (range, stripes) = (window.range, window.stripes());
         tables.windows.insert(id, Arc::new(window));
-        Ok(Window { id, range })
+        Ok(Window { id, range, stripes })
     }
 
     pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {
@@ -86,6 +87,11 @@ impl Memory {
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
         let finalized = lock(&self.tables).allocations.remove(&id);
         finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+    }
+
+    pub(crate) fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
+        let window = lock(&self.tables).windows.get(&window).cloned();
+        window.ok_or(ExecutorError::NoSuch { what: "window" })?.set_header(header)
     }
 
     /// Where finalized allocations lie.
@@ -236,10 +242,11 @@ impl Allocation for InProcessMemory {
         }
         segments.protect(Protection::Read)?;
         let unwind_tables = UnwindTables::register(&actions.unwind_tables)?;
+        let function_tables = register_functions(&segments, &actions.function_tables)?;
         if let Some(image) = &actions.tls_image {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
-        memory.insert(Finalized { _unwind_tables: unwind_tables, memory: segments })
+        memory.insert(Finalized { _unwind_tables: unwind_tables, _function_tables: function_tables, memory: segments })
     }
 }
 
@@ -258,6 +265,12 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
         }
         if !is_well_formed(bytes_at(segments, *table)) {
             return invalid("unwind table whose records do not lead to four zero bytes at its end,", table.start);
+        }
+    }
+    for table in &actions.function_tables {
+        let whole = table.start.0.is_multiple_of(4) && table.size().is_multiple_of(FUNCTION_SIZE);
+        if !whole || !segments.contain(*table, DATA) {
+            return invalid("function table", table.start);
         }
     }
     match &actions.tls_image {
@@ -281,6 +294,12 @@ fn is_well_formed(mut table: &[u8]) -> bool {
         }
     }
     false
+}
+
+fn register_functions(segments: &Segments, tables: &[ExecRange]) -> Result<FunctionTables> {
+    let tables: Vec<_> = tables.iter().map(|table| (*table, bytes_at(segments, *table))).collect();
+    let code = segments.pages.iter().filter(|pages| pages.protection == Protection::ReadExec);
+    FunctionTables::register(segments.window.range.start.0, code.map(|pages| pages.range), &tables)
 }
 
 /// Calls a resolver and stores what it returns.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use crate::free_list::FreeList;
+use crate::unwind::WindowRecord;
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os};
 
 /// Memory is committed this many bytes ahead, so that few allocations have to ask the operating system.
@@ -61,6 +62,10 @@ pub(crate) struct WindowMemory {
     pub(crate) range: ExecRange,
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
+    /// Whether the first page is committed.
+    has_header: Mutex<bool>,
+    /// `None` only while it is dropped.
+    record: Option<WindowRecord>,
 }
 
 impl WindowMemory {
@@ -71,13 +76,41 @@ impl WindowMemory {
             return Err(ExecutorError::Invalid { what: "size of a window: less than 8 pages or too large".into() });
         };
         let range = os::reserve(size, placement)?;
+        let record = WindowRecord::open(range).inspect_err(|_| os::release(range))?;
         let quarter = size / 4 / page * page;
         let read = range.start.0 + page;
         let exec = range.start.0 + quarter;
         let write = exec + quarter;
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
-        Ok(Self { id, range, page, stripes: Mutex::new(stripes) })
+        Ok(Self { id, range, page, stripes: Mutex::new(stripes), has_header: Mutex::new(false), record: Some(record) })
+    }
+
+    /// Replaces the content of the first page, which is read-only afterwards.
+    pub(crate) fn set_header(&self, header: &[u8]) -> Result<()> {
+        if header.len() as u64 > self.page {
+            return Err(ExecutorError::Invalid { what: format!("image header: {} bytes", header.len()) });
+        }
+        let page = ExecRange::new(self.range.start, self.page);
+        // Two must not write at the same time.
+        let mut has_header = lock(&self.has_header);
+        if !*has_header {
+            os::commit(page)?;
+            *has_header = true;
+        }
+        os::protect(page, Protection::ReadWrite)?;
+        // SAFETY: the page is committed and writable, in no stripe, and only written here, under the lock. Code of the
+        // image that reads it meanwhile sees what a program sees that is changed while it runs: old bytes or new ones.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(page.start.0 as *mut u8, self.page as usize) };
+        let (start, rest) = bytes.split_at_mut(header.len());
+        start.copy_from_slice(header);
+        rest.fill(0);
+        os::protect(page, Protection::Read)
+    }
+
+    /// Where pages of each protection come from.
+    pub(crate) fn stripes(&self) -> [ExecRange; 3] {
+        lock(&self.stripes).each_ref().map(|stripe| stripe.range)
     }
 
     /// The pages that hold `size` bytes.
@@ -129,6 +162,8 @@ impl WindowMemory {
 
 impl Drop for WindowMemory {
     fn drop(&mut self) {
+        // Nobody may look for functions in it any more when its addresses are another's.
+        self.record = None;
         os::release(self.range);
     }
 }

@@ -167,9 +167,19 @@ pub(crate) fn loader_error() -> String {
     unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
 }
 
+/// Where a symbol of a library is sought, or one of the process: the loader knows.
+pub(crate) fn search_order(library: Option<usize>) -> Vec<usize> {
+    vec![library.unwrap_or(libc::RTLD_DEFAULT as usize)]
+}
+
+/// Libraries of this system number nothing.
+pub(crate) fn find_ordinal(_library: usize, _ordinal: u16) -> Option<ExecAddr> {
+    None
+}
+
 /// Address of a symbol of a library, or of the process.
-pub(crate) fn find_symbol(library: Option<usize>, name: &CStr) -> Option<ExecAddr> {
-    let handle = library.map_or(libc::RTLD_DEFAULT, |handle| handle as *mut c_void);
+pub(crate) fn find_symbol(library: usize, name: &CStr) -> Option<ExecAddr> {
+    let handle = library as *mut c_void;
     let address = match versioned(name) {
         // SAFETY: the handle is one that dlopen returned and that is never closed, or RTLD_DEFAULT.
         None => unsafe { libc::dlsym(handle, name.as_ptr()) },

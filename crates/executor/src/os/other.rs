@@ -37,7 +37,15 @@ pub(crate) fn open_library(_path: &Path, _global: bool) -> Result<usize> {
     Err(UNSUPPORTED)
 }
 
-pub(crate) fn find_symbol(_library: Option<usize>, _name: &CStr) -> Option<ExecAddr> {
+pub(crate) fn search_order(_library: Option<usize>) -> Vec<usize> {
+    Vec::new()
+}
+
+pub(crate) fn find_ordinal(_library: usize, _ordinal: u16) -> Option<ExecAddr> {
+    None
+}
+
+pub(crate) fn find_symbol(_library: usize, _name: &CStr) -> Option<ExecAddr> {
     None
 }
 

@@ -3,14 +3,16 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
+use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
-use windows_sys::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE_READ, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
     PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect,
 };
+use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -112,37 +114,59 @@ pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
     Ok(handle as usize)
 }
 
-/// Libraries that make up "the process" when no library is named, in the order in which they are asked.
-const PROCESS_LIBRARIES: [&CStr; 6] =
-    [c"kernel32.dll", c"ntdll.dll", c"ucrtbase.dll", c"msvcrt.dll", c"vcruntime140.dll", c"user32.dll"];
-
-/// Address of a symbol of a library, or of the process: the executable and the system's libraries that it has loaded.
-pub(crate) fn find_symbol(library: Option<usize>, name: &CStr) -> Option<ExecAddr> {
-    use windows_sys::Win32::System::LibraryLoader::GetModuleHandleA;
+/// Where a symbol of a library is sought, or one of the process: in the executable, then in all DLLs it has loaded, first
+/// loaded first.
+pub(crate) fn search_order(library: Option<usize>) -> Vec<usize> {
     if let Some(handle) = library {
-        return find_in(handle as *mut c_void, name);
+        return vec![handle];
     }
-    // SAFETY: null asks for the executable, which is never unloaded.
-    let executable = unsafe { GetModuleHandleA(null()) };
-    find_in(executable, name).or_else(|| {
-        PROCESS_LIBRARIES.iter().find_map(|library| {
-            // SAFETY: a C string; a library that is not loaded gives null, which is checked.
-            let handle = unsafe { GetModuleHandleA(library.as_ptr().cast()) };
-            if handle.is_null() { None } else { find_in(handle, name) }
-        })
-    })
+    let mut modules: Vec<HMODULE> = vec![null_mut(); 256];
+    loop {
+        // SAFETY: the pseudo handle has no preconditions.
+        let process = unsafe { GetCurrentProcess() };
+        let size = u32::try_from(size_of_val(&modules[..])).unwrap_or(u32::MAX);
+        let mut needed = 0;
+        // SAFETY: `size` bytes may be written to `modules`.
+        let done = unsafe { K32EnumProcessModules(process, modules.as_mut_ptr(), size, &raw mut needed) };
+        let count = needed as usize / size_of::<HMODULE>();
+        if done == 0 {
+            return Vec::new();
+        }
+        if count <= modules.len() {
+            return modules.iter().take(count).map(|module| *module as usize).collect();
+        }
+        modules.resize(count, null_mut());
+    }
 }
 
-fn find_in(handle: *mut c_void, name: &CStr) -> Option<ExecAddr> {
-    // SAFETY: the handle is a loaded module's; the name is a C string.
-    let address = unsafe { GetProcAddress(handle, name.as_ptr().cast()) };
+/// Address of a symbol of a library.
+pub(crate) fn find_symbol(library: usize, name: &CStr) -> Option<ExecAddr> {
+    // SAFETY: the name is a C string; the loader checks the handle.
+    let address = unsafe { GetProcAddress(library as HMODULE, name.as_ptr().cast()) };
     address.map(|address| ExecAddr(address as usize as u64))
+}
+
+/// Address of the export of a library that has this number.
+pub(crate) fn find_ordinal(library: usize, ordinal: u16) -> Option<ExecAddr> {
+    // SAFETY: a name below 64 Ki is a number; the loader checks the handle.
+    let address = unsafe { GetProcAddress(library as HMODULE, usize::from(ordinal) as *const u8) };
+    address.map(|address| ExecAddr(address as usize as u64))
+}
+
+/// Address of a function that this system may lack, in its own DLLs or in the C runtime that we use.
+pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
+    // SAFETY: a C string.
+    let handle = unsafe { GetModuleHandleA(library.as_ptr().cast()) };
+    if handle.is_null() { None } else { find_symbol(handle as usize, name) }
 }
 
 /// The environment in the form of `main`'s third argument.
 pub(crate) fn environment() -> *mut *mut c_char {
     // What the C runtime of this program was linked against is not what its DLL exports: ask the DLL.
-    let Some(function) = find_symbol(None, c"__p__environ") else { return null_mut() };
+    let runtimes = [c"ucrtbase.dll", c"msvcrt.dll"];
+    let Some(function) = runtimes.iter().find_map(|runtime| system_function(runtime, c"__p__environ")) else {
+        return null_mut();
+    };
     // SAFETY: this is the type of the C runtime's function of that name, which takes nothing.
     let function =
         unsafe { std::mem::transmute::<*const (), extern "C" fn() -> *mut *mut *mut c_char>(function.0 as *const ()) };

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolRequest, import, lock, os};
+use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -41,24 +41,36 @@ impl Libraries {
                 Some(handle.ok_or(ExecutorError::NoSuch { what: "library" })?)
             }
         };
-        let mut name = Vec::new();
+        let asked = os::search_order(handle);
+        let mut buffer = Vec::new();
         Ok(requests
             .iter()
             .map(|request| {
-                name.clear();
-                name.extend_from_slice(request.name);
-                name.push(0);
-                let name = CStr::from_bytes_with_nul(&name).ok()?;
-                if request.thread_local { find_thread_local(handle, name) } else { find(handle, name) }
+                let name = match request.key {
+                    SymbolKey::Name(name) => name,
+                    SymbolKey::Ordinal(ordinal) => return find_ordinal(handle, ordinal),
+                };
+                buffer.clear();
+                buffer.extend_from_slice(name);
+                buffer.push(0);
+                let name = CStr::from_bytes_with_nul(&buffer).ok()?;
+                if request.thread_local { find_thread_local(handle, name) } else { find(handle, &asked, name) }
             })
             .collect())
     }
 }
 
-fn find(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
-    let address = os::find_symbol(handle, name);
+/// Numbers mean something in one library only.
+fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
+    os::find_ordinal(handle?, ordinal).map(SymbolAddress::Address)
+}
+
+fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<SymbolAddress> {
+    let address = asked.iter().find_map(|&library| os::find_symbol(library, name));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = handle;
     // The loader knows nothing of variables that were moved.
     address.map(import::current).map(SymbolAddress::Address)
 }

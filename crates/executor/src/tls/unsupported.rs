@@ -5,7 +5,10 @@ use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock,
 
 const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "thread-local storage of linked code" };
 
-pub(crate) fn reserve(_owner: u32, _request: TlsRequest) -> Result<TlsBlock> {
+/// There are none.
+pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
+
+pub(crate) fn reserve(_owner: u32, _image: ImageId, _request: TlsRequest) -> Result<TlsBlock> {
     Err(UNSUPPORTED)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use linkjit_executor::{LibraryId, RuntimeFunction, SymbolAddress, SymbolRequest};
+use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
@@ -33,13 +33,14 @@ impl DefinitionGenerator for LibraryGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         // What the runtime does in a library's place is not the library's: `dlsym` finds such functions in every library
         // that depends on the C library.
-        let requests: Vec<_> = names
+        let executor = dylib.session().executor();
+        let wanted: Vec<_> = names.iter().filter(|wanted| executor.runtime_symbol(wanted.name).is_none()).collect();
+        let requests: Vec<_> = wanted
             .iter()
-            .filter(|wanted| replaced_by(wanted.name).is_none())
-            .map(|wanted| SymbolRequest { name: wanted.name, thread_local: wanted.thread_local })
+            .map(|wanted| SymbolRequest { key: SymbolKey::Name(wanted.name), thread_local: wanted.thread_local })
             .collect();
-        let found = dylib.session().executor().find_symbols(self.library, &requests)?;
-        for (request, address) in requests.iter().zip(found) {
+        let found = executor.find_symbols(self.library, &requests)?;
+        for (wanted, address) in wanted.iter().zip(found) {
             let address = match address {
                 None => continue,
                 Some(SymbolAddress::Address(address)) => Address::At(address),
@@ -47,7 +48,7 @@ impl DefinitionGenerator for LibraryGenerator {
                     Address::ThreadLocal(tls_address(module, offset, thread_offset))
                 }
             };
-            dylib.define_found(request.name, address);
+            dylib.define_found(wanted.name, address);
         }
         Ok(())
     }
@@ -64,8 +65,7 @@ pub(crate) struct RuntimeGenerator;
 impl DefinitionGenerator for RuntimeGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         for wanted in names {
-            let Some(function) = replaced_by(wanted.name) else { continue };
-            if let Some(address) = dylib.session().executor().runtime_function(function) {
+            if let Some(address) = dylib.session().executor().runtime_symbol(wanted.name) {
                 dylib.define_found(wanted.name, Address::At(address));
             }
         }
@@ -75,18 +75,6 @@ impl DefinitionGenerator for RuntimeGenerator {
     fn describe(&self) -> String {
         "the runtime".into()
     }
-}
-
-/// The function of the runtime that stands in for a system's function.
-fn replaced_by(name: &[u8]) -> Option<RuntimeFunction> {
-    Some(match name {
-        b"__tls_get_addr" => RuntimeFunction::TlsGetAddr,
-        b"__cxa_atexit" => RuntimeFunction::CxaAtexit,
-        b"__cxa_finalize" => RuntimeFunction::CxaFinalize,
-        b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => RuntimeFunction::CxaThreadAtexit,
-        b"__cxa_at_quick_exit" => RuntimeFunction::CxaAtQuickExit,
-        _ => return None,
-    })
 }
 
 /// Libraries that compilers link without being told: opened when a name looks as if it were theirs.

@@ -16,12 +16,15 @@ use std::sync::Mutex;
 
 use self::modules::ModuleId;
 use self::reserve::Fixed;
-pub(crate) use self::thread::take_destructor;
-use crate::{ExecAddr, ExecutorError, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, lock};
+pub(crate) use self::thread::{cxa_thread_atexit, take_destructor, tls_get_addr};
+use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, lock};
 
 /// Larger blocks go to the reserve only if they have to. So do all while there are other threads, which would have to
 /// be interrupted to get the initial content; threads that take no signals would make it impossible.
 const SMALL: u64 = 4096;
+
+/// There are none.
+pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
 
 const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: "thread-local block" };
 
@@ -56,7 +59,7 @@ impl Block {
     }
 }
 
-pub(crate) fn reserve(owner: u32, request: TlsRequest) -> Result<TlsBlock> {
+pub(crate) fn reserve(owner: u32, _image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
     let TlsRequest { size, align, fixed_offset } = request;
     if !align.is_power_of_two() {
         return Err(ExecutorError::Invalid {
@@ -81,7 +84,7 @@ pub(crate) fn reserve(owner: u32, request: TlsRequest) -> Result<TlsBlock> {
     blocks.last += 1;
     let id = blocks.last;
     blocks.blocks.insert(id, Block { owner, size, storage });
-    Ok(TlsBlock { id: TlsId(id), module, thread_offset })
+    Ok(TlsBlock { id: TlsId(id), module, module_offset: 0, thread_offset })
 }
 
 /// Makes `image` the initial content of a block, in all threads there are and will be.
@@ -111,13 +114,11 @@ pub(crate) fn release_all_of(owner: u32) {
 
 pub(crate) fn runtime_function(function: RuntimeFunction) -> Option<ExecAddr> {
     let address = match function {
-        RuntimeFunction::TlsGetAddr => thread::tls_get_addr as *const () as u64,
         RuntimeFunction::TlsDescriptorFixed => descriptor::fixed as *const () as u64,
         RuntimeFunction::TlsDescriptorDynamic => {
             descriptor::prepare();
             descriptor::dynamic as *const () as u64
         }
-        RuntimeFunction::CxaThreadAtexit => thread::cxa_thread_atexit as *const () as u64,
         _ => return None,
     };
     Some(ExecAddr(address))

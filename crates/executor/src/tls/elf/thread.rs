@@ -38,7 +38,7 @@ fn id_of(module: u64) -> ModuleId {
 /// What `__tls_get_addr` is called with.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct TlsIndex {
+pub(crate) struct TlsIndex {
     module: u64,
     offset: u64,
 }
@@ -51,7 +51,7 @@ unsafe extern "C" {
 ///
 /// # Safety
 /// `index` must be readable.
-pub(super) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 {
+pub(crate) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 {
     // SAFETY: the caller vouches for it.
     let TlsIndex { module, offset } = unsafe { index.read() };
     if module & OURS == 0 {
@@ -184,7 +184,7 @@ extern "C" fn thread_ends(thread: *mut c_void) {
 }
 
 /// `__cxa_thread_atexit` for linked code.
-pub(super) extern "C" fn cxa_thread_atexit(
+pub(crate) extern "C" fn cxa_thread_atexit(
     function: AtExitFunction,
     argument: *mut c_void,
     handle: *mut c_void,

@@ -1,4 +1,4 @@
-//! Registration of unwind tables.
+//! `.eh_frame` tables (libgcc).
 
 use crate::{ExecRange, Result};
 

@@ -1,0 +1,15 @@
+//! ELF: functions of the C library that have to tell linked code from the system's.
+
+use crate::{ExecAddr, init, tls};
+
+pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"__tls_get_addr" => tls::tls_get_addr as *const (),
+        b"__cxa_atexit" => init::cxa_atexit as *const (),
+        b"__cxa_finalize" => init::cxa_finalize as *const (),
+        b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => tls::cxa_thread_atexit as *const (),
+        b"__cxa_at_quick_exit" => init::cxa_at_quick_exit as *const (),
+        _ => return None,
+    };
+    Some(ExecAddr(address as u64))
+}

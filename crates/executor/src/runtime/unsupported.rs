@@ -1,0 +1,7 @@
+//! Systems without a runtime.
+
+use crate::ExecAddr;
+
+pub(crate) fn symbol(_name: &[u8]) -> Option<ExecAddr> {
+    None
+}
