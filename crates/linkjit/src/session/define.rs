@@ -162,7 +162,7 @@ impl State {
             if let Some(old) = old {
                 self.override_definition(&old);
             }
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested, owner: None };
+            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
@@ -301,11 +301,9 @@ impl State {
                 first: self.definer(dylib, name),
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
-            Verdict::New | Verdict::Replaces => self.install(
-                dylib,
-                name,
-                Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None },
-            ),
+            Verdict::New | Verdict::Replaces => {
+                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, contested: false })
+            }
         }
     }
 
