@@ -36,6 +36,11 @@ impl Unfound {
         Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
     }
 
+    /// What a search that may see `scope` may see for it: a running program sees what is exported.
+    fn scope(&self, scope: MatchScope) -> MatchScope {
+        if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
+    }
+
     /// One that nothing is to be pulled for.
     fn again(name: NameId) -> Self {
         Self { weak: true, ..Self::required(name) }
@@ -349,9 +354,7 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            let exported = |of: &Unfound| of.kind == LookupKind::Dlsym;
-            let scope = |of: &Unfound| if exported(of) { MatchScope::Exported } else { scope };
-            names.iter().map(|unfound| table.visible(unfound.name, scope(unfound)).copied()).collect()
+            names.iter().map(|unfound| table.visible(unfound.name, unfound.scope(scope)).copied()).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
@@ -397,8 +400,11 @@ impl Batch<'_> {
             let state = self.session.state();
             let tables =
                 || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
-            let definition =
-                tables().find_map(|(searched, scope, of)| Some((searched, *of.definition(name.name, scope)?)));
+            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
+                let entry = of.definition(name.name, name.scope(scope))?;
+                (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
+            };
+            let definition = tables().find_map(fallback);
             let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
             drop(state);
             if let Some((searched, entry)) = definition {
