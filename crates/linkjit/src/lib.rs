@@ -29,6 +29,7 @@ mod lookup;
 mod materialization;
 mod names;
 mod platform;
+mod plugin;
 mod session;
 
 pub use compile::{Compiler, SystemCompiler};
@@ -43,6 +44,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
+pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 pub use linkjit_executor as executor;

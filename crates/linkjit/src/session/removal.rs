@@ -11,6 +11,7 @@ use super::allocations::{Owner, Part};
 use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
 use super::{ExecutionSession, Linking};
 use crate::error::{Dependent, Error, Result};
+use crate::plugin;
 
 /// A part of an image that is to be closed.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ impl ExecutionSession {
         }
         for id in unused.into_iter().rev() {
             let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            plugin::tell(&self.plugins(), |plugin| plugin.removed(id));
             self.executor().deallocate(id)?;
             if let Some(tls) = allocation.tls {
                 self.executor().release_tls(tls.id)?;
