@@ -269,15 +269,8 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
         jit.add_object("g.o", compile("-x assembler", &source.replace("; ", "\n"))).unwrap();
     };
     let huge: Break = |jit| {
-        jit.add_object(
-            "g.o",
-            compile(
-                "-O1",
-                "static char x[1 << 22]; int g(void) { return !x; }
-        char *keep(void) { return x; } int (*const p)(void) = g; __attribute__((retain, used)) char z[1 << 22];",
-            ),
-        )
-        .unwrap()
+        let source = "static volatile char x[1 << 22]; int g(void) { return x[5]; }";
+        jit.add_object("g.o", compile("-O1", source)).unwrap();
     };
     let pass: Break = |jit| {
         jit.add_object("g.o", compile("-O1", "int g(void) { return 1; }")).unwrap();
@@ -305,10 +298,10 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
         let last = Witness::add(&jit);
         jit.add_object("f.o", compile("-O1", "int g(void); int f(void) { return g(); }")).unwrap();
         let looked_up = catch_unwind(AssertUnwindSafe(|| jit.lookup("f")));
-        assert!(
-            looked_up.is_err() == (what == "panics") && looked_up.is_ok_and(|found| found.is_ok()) == false,
-            "{what}"
-        );
+        match looked_up {
+            Ok(found) => _ = found.expect_err(what),
+            Err(_) => assert_eq!(what, "panics"),
+        }
         assert_eq!(jit.statistics().batches, 0, "{what}");
         let linked = if what == "refuses" { vec!["linked"] } else { vec![] };
         assert_eq!(first.told(), [vec!["f.o", "g.o"], linked, vec!["failed"]].concat(), "{what}");

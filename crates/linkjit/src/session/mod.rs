@@ -211,6 +211,38 @@ impl ExecutionSession {
         Ok(dylib)
     }
 
+    /// Its JITDylibs, in the order in which they were created.
+    #[must_use]
+    pub fn dylibs(&self) -> Vec<JitDylib> {
+        let ids = self.state().dylib_ids();
+        ids.into_iter().map(|id| JitDylib::new(self.clone(), id)).collect()
+    }
+
+    /// Closes all JITDylibs: runs their terminators, in the reverse of the order in which
+    /// [`JitDylib::initialize`] would run the initializers of all, hence those that depend on others first; then gives
+    /// their memory back.
+    ///
+    /// # Errors
+    /// If it is called by what is being linked, removed or closed.
+    ///
+    /// # Safety
+    /// No thread may be in their code, and nobody may use their code or data afterwards.
+    pub unsafe fn close(&self) -> Result<()> {
+        let order = {
+            let state = self.state();
+            let mut order = Vec::new();
+            for root in state.dylib_ids() {
+                order.extend(state.dependency_order(root));
+            }
+            let mut seen = vec![false; state.dylibs.len()];
+            order.retain(|of| seen.get_mut(of.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+            order.reverse();
+            order
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.close_dylibs(&order) }
+    }
+
     /// The JITDylib of that name.
     #[must_use]
     pub fn dylib(&self, name: &str) -> Option<JitDylib> {
