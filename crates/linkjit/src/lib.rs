@@ -31,9 +31,10 @@ mod names;
 mod platform;
 mod plugin;
 mod session;
+mod update;
 
 pub use compile::{Compiler, SystemCompiler};
-pub use error::{Dependent, Error, Result, UndefinedSymbol};
+pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
 pub use generators::{DefinitionGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
@@ -46,6 +47,8 @@ pub use materialization::{
 pub use names::demangle;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+
+pub use update::{Generation, Update};
 
 pub use linkjit_executor as executor;
 pub use linkjit_executor::ExecAddr;
