@@ -320,8 +320,9 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names.
-    pub(crate) fn name_pool(&self) -> &Mutex<NamePool> {
+    /// The pool of names that all of its graphs share: for graphs that are made by hand. Passes get it.
+    #[must_use]
+    pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names
     }
 
