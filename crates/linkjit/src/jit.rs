@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess};
+use linkjit_executor::{ExecAddr, Executor, InProcess, ObjectFormat};
 use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
@@ -61,7 +61,9 @@ impl JitBuilder {
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
         process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        if session.executor().object_format() == ObjectFormat::Elf {
+            process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        }
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { session, main, process })

@@ -4,7 +4,7 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
+use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
@@ -12,7 +12,7 @@ use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
 use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::lookup::{Ask, LookupKind};
+use crate::lookup::{Ask, Goal, LookupKind};
 use crate::plugin::Stage;
 use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
 
@@ -45,6 +45,11 @@ impl Unfound {
 impl DylibState {
     /// The definition of a name, if a search with `scope` may see it.
     fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
+        self.definition(name, scope).filter(|entry| entry.linkage != Linkage::Fallback)
+    }
+
+    /// The same, or what counts if there is no other definition anywhere.
+    fn definition(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
         let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
         self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
@@ -81,7 +86,7 @@ impl Batch<'_> {
     /// Finds what the lookup wants and all that this needs, or what has to be done before it can be found.
     pub(super) fn find(&mut self) -> Result<()> {
         let dylib = self.query.dylib;
-        if self.query.roots {
+        if self.query.goal == Goal::LinkWithInitializers {
             self.adopt_roots(dylib)?;
         }
         let names = self.query.names.clone();
@@ -139,6 +144,13 @@ impl Batch<'_> {
         self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
+        for request in graph.requests().to_vec() {
+            if let Request::Include(symbol) = request
+                && reach.mark_symbol(graph, symbol)
+            {
+                self.wanted.push((index, symbol));
+            }
+        }
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
@@ -307,7 +319,7 @@ impl Batch<'_> {
         unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
         unfound.dedup_by_key(|unfound| unfound.name);
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        for (searched, scope) in order {
+        for &(searched, scope) in &order {
             unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
             for generator in generators {
@@ -322,7 +334,7 @@ impl Batch<'_> {
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
-        Ok(())
+        self.fall_back(dylib, &order, unfound)
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
@@ -341,33 +353,60 @@ impl Batch<'_> {
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
-            let Some(entry) = entry else {
-                unfound.push(name);
-                continue;
-            };
-            let binding = match (entry.address, entry.by) {
-                (_, DefinedBy::Alias(of, target)) => {
-                    self.aliases.insert((dylib, name.name), (of, target));
-                    self.alias_targets.push((of, Unfound { name: target, ..name }));
-                    continue;
-                }
-                (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
-                (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
-                (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
-                (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
-                (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
-                (_, DefinedBy::Pending(unit)) => {
-                    self.session.state().request(unit, name.name);
-                    if self.pending.insert(unit) {
-                        self.work.units.push(unit);
-                    }
-                    continue;
-                }
-                (None, DefinedBy::Outside) => continue,
-            };
-            self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
+            match entry {
+                Some(entry) => self.enter(dylib, searched, name, &entry)?,
+                None => unfound.push(name),
+            }
         }
         Ok(unfound)
+    }
+
+    /// Enters what a name was found to be, for code of `dylib`.
+    fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
+        let binding = match (entry.address, entry.by) {
+            (_, DefinedBy::Alias(of, target)) => {
+                self.aliases.insert((dylib, name.name), (of, target));
+                self.alias_targets.push((of, Unfound { name: target, ..name }));
+                return Ok(());
+            }
+            (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
+            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
+            (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
+            (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
+            (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
+            (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
+            (_, DefinedBy::Pending(unit)) => {
+                self.session.state().request(unit, name.name);
+                self.awaited.insert((dylib, name.name));
+                if self.pending.insert(unit) {
+                    self.work.units.push(unit);
+                }
+                return Ok(());
+            }
+            (None, DefinedBy::Outside) => return Ok(()),
+        };
+        self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
+        Ok(())
+    }
+
+    /// Takes for names that nobody defines what stands for them then, if anything does.
+    fn fall_back(&mut self, dylib: DylibId, order: &[(DylibId, MatchScope)], unfound: Vec<Unfound>) -> Result<()> {
+        for name in unfound {
+            let state = self.session.state();
+            let tables =
+                || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
+            let definition =
+                tables().find_map(|(searched, scope, of)| Some((searched, *of.definition(name.name, scope)?)));
+            let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
+            drop(state);
+            if let Some((searched, entry)) = definition {
+                self.enter(dylib, searched, name, &entry)?;
+            } else if let Some((searched, target)) = alternate {
+                self.aliases.insert((dylib, name.name), (searched, target));
+                self.alias_targets.push((searched, Unfound { name: target, ..name }));
+            }
+        }
+        Ok(())
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.

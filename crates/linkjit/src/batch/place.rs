@@ -419,7 +419,7 @@ impl Batch<'_> {
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
                 unwind_tables: placed.layout.unwind_table(placed.bases).into_iter().collect(),
-                function_tables: Vec::new(),
+                function_tables: placed.layout.function_table(placed.bases).into_iter().collect(),
                 indirect_slots: placed
                     .slots
                     .iter()
@@ -566,8 +566,13 @@ fn initializers(
                 continue;
             }
             let count = block.size / graph.arch().pointer_size();
-            let array =
-                PointerArray { address: block.address, count, backwards: run.backwards, kind: InitializerKind::Plain };
+            let kind = match run.order {
+                InitializerOrder::CInit(_) => InitializerKind::Fallible,
+                InitializerOrder::ThreadCallback(_) => InitializerKind::ThreadCallback,
+                InitializerOrder::ThreadInit(_) => InitializerKind::ThreadInitializer,
+                _ => InitializerKind::Plain,
+            };
+            let array = PointerArray { address: block.address, count, backwards: run.backwards, kind };
             arrays.push((run.order, unit, array));
         }
     }

@@ -41,7 +41,7 @@ impl ExecutionSession {
     /// # Safety
     /// As for [`super::ResourceTracker::remove`].
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
-        let _initializing = self.begin_initializing();
+        let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;
@@ -68,7 +68,7 @@ impl ExecutionSession {
     /// # Safety
     /// As for [`crate::JitDylib::close`].
     pub(crate) unsafe fn close_dylibs(&self, dylibs: &[DylibId]) -> Result<()> {
-        let _initializing = self.begin_initializing();
+        let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.state().check_closable(dylibs)?;
         for &dylib in dylibs {
