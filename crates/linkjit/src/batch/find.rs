@@ -36,6 +36,12 @@ impl Unfound {
         Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
     }
 
+    /// Which symbols it may find in a JITDylib that the link order has with `scope`: a running program sees what is
+    /// exported.
+    fn scope(&self, scope: MatchScope) -> MatchScope {
+        if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
+    }
+
     /// One that nothing is to be pulled for.
     fn again(name: NameId) -> Self {
         Self { weak: true, ..Self::required(name) }
@@ -347,9 +353,7 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            let exported = |of: &Unfound| of.kind == LookupKind::Dlsym;
-            let scope = |of: &Unfound| if exported(of) { MatchScope::Exported } else { scope };
-            names.iter().map(|unfound| table.visible(unfound.name, scope(unfound)).copied()).collect()
+            names.iter().map(|unfound| table.visible(unfound.name, unfound.scope(scope)).copied()).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
@@ -395,8 +399,8 @@ impl Batch<'_> {
             let state = self.session.state();
             let tables =
                 || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
-            let definition =
-                tables().find_map(|(searched, scope, of)| Some((searched, *of.definition(name.name, scope)?)));
+            let definition = tables()
+                .find_map(|(searched, scope, of)| Some((searched, *of.definition(name.name, name.scope(scope))?)));
             let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
             drop(state);
             if let Some((searched, entry)) = definition {
