@@ -36,8 +36,7 @@ impl Unfound {
         Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
     }
 
-    /// Which symbols it may find in a JITDylib that the link order has with `scope`: a running program sees what is
-    /// exported.
+    /// What a search that may see `scope` may see for it: a running program sees what is exported.
     fn scope(&self, scope: MatchScope) -> MatchScope {
         if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
     }
@@ -399,8 +398,11 @@ impl Batch<'_> {
             let state = self.session.state();
             let tables =
                 || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
-            let definition = tables()
-                .find_map(|(searched, scope, of)| Some((searched, *of.definition(name.name, name.scope(scope))?)));
+            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
+                let entry = of.definition(name.name, name.scope(scope))?;
+                (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
+            };
+            let definition = tables().find_map(fallback);
             let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
             drop(state);
             if let Some((searched, entry)) = definition {
