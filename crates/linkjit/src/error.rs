@@ -199,6 +199,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A plugin does not want something to be linked.
+    #[error("{what}")]
+    Plugin {
+        /// What it says.
+        what: String,
+    },
     /// A limit of the format or of linkjit.
     #[error("{what}")]
     Unsupported {

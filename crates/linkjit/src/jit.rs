@@ -218,16 +218,16 @@ impl Jit {
         self.session.statistics()
     }
 
-    /// Runs the terminators and `atexit` functions of `main` and gives its memory back. Without it that happens, but
-    /// for the memory, when the process exits.
+    /// Runs the terminators and `atexit` functions of all JITDylibs and gives their memory back; see
+    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits.
     ///
     /// # Errors
-    /// If it was closed already.
+    /// As for [`ExecutionSession::close`].
     ///
     /// # Safety
     /// No thread may be in the code, and nobody may use code or data of it afterwards.
     pub unsafe fn close(self) -> Result<()> {
         // SAFETY: the caller's promise.
-        unsafe { self.main.close() }
+        unsafe { self.session.close() }
     }
 }

@@ -320,6 +320,16 @@ impl JitDylib {
         Ok(())
     }
 
+    /// Searches another JITDylib no more; what was found there stays bound to it.
+    ///
+    /// # Errors
+    /// If this JITDylib is closed, or the other one another session's.
+    pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
+        self.check_session(other)?;
+        self.session.state().dylib_mut(self.id)?.link_order.retain(|&(id, _)| id != other.id);
+        Ok(())
+    }
+
     /// Makes this the link order: this JITDylib with all of its symbols, then `others`.
     ///
     /// # Errors
@@ -477,21 +487,8 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing()?;
-        let linking = self.session.begin_linking()?;
-        let image = self.session.state().dylib(self.id)?.image;
-        self.session.state().check_closable(self.id)?;
-        self.session.reclaim_dylib(&linking, self.id)?;
-        let executor = self.session.executor();
-        let lent = self.session.lend_linking(&linking);
-        // SAFETY: its code is still there; the caller vouches for the rest.
-        unsafe { executor.close_image(image)? };
-        drop(lent);
-        let dylib = self.session.release_dylib(&linking, self.id)?;
-        for window in dylib.windows {
-            executor.release_window(window.id)?;
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { self.session.close_dylibs(&[self.id]) }
     }
 }
 

@@ -7,13 +7,13 @@
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
-use linkjit_link::passes::Stage;
 
 use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
 use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::lookup::{Ask, Goal, LookupKind};
+use crate::plugin::Stage;
 use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
@@ -102,7 +102,7 @@ impl Batch<'_> {
             }
         }
         self.follow()?;
-        if !self.passes.is_empty(Stage::PostPrune) && self.work.is_empty() {
+        if !self.plugins.is_empty() && self.work.is_empty() {
             self.run_passes(Stage::PostPrune)?;
             self.follow_anew()?;
         }
@@ -138,17 +138,15 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        if !self.passes.are_all_empty() {
-            self.originals.push(input.graph.clone());
-        }
         self.inputs.push(input);
         self.units.push(Some(unit));
         self.reach.push(Reachability::new());
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
-        // From here on rolling back finds it, whatever a pass does.
+        // From here on rolling back finds it, whatever a plugin does.
+        self.plugins.add_passes(&self.inputs);
         let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
-        self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool())?;
+        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         for request in graph.requests().to_vec() {

@@ -289,6 +289,12 @@ impl State {
         Ok(id)
     }
 
+    /// Those that are not closed.
+    pub(super) fn dylib_ids(&self) -> Vec<DylibId> {
+        let open = self.dylibs.iter().enumerate().filter(|(_, dylib)| dylib.is_some());
+        open.map(|(index, _)| DylibId(next_id(index))).collect()
+    }
+
     pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {
         let index = self.dylibs.iter().position(|dylib| dylib.as_ref().is_some_and(|dylib| dylib.name == name))?;
         Some(DylibId(next_id(index)))
