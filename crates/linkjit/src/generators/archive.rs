@@ -100,8 +100,12 @@ impl State {
 impl DefinitionGenerator for ArchiveGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let mut state = lock(&self.state);
-        let is_pulled =
-            |wanted: &&Wanted<'_>| !wanted.weak && wanted.kind == LookupKind::Static && !is_unwinders(wanted.name);
+        // On Windows the unwinder is the system's, and what archives have of it passes on to that.
+        let unwinder_is_its_own = !state.has_imports;
+        let is_pulled = |wanted: &&Wanted<'_>| {
+            let is_shared = unwinder_is_its_own && is_unwinders(wanted.name);
+            !wanted.weak && wanted.kind == LookupKind::Static && !is_shared
+        };
         for wanted in names.iter().filter(is_pulled) {
             let Some(member) = state.find(wanted.name) else { continue };
             if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
