@@ -5,7 +5,7 @@ use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Foundation::HMODULE;
+use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
@@ -176,6 +176,18 @@ pub(crate) fn environment() -> *mut *mut c_char {
     }
     // SAFETY: not null, hence the C runtime's variable.
     unsafe { place.read() }
+}
+
+/// The calling thread's last error.
+pub(crate) fn last_error() -> u32 {
+    // SAFETY: has no preconditions.
+    unsafe { GetLastError() }
+}
+
+/// Sets the calling thread's last error.
+pub(crate) fn set_last_error(value: u32) {
+    // SAFETY: has no preconditions.
+    unsafe { SetLastError(value) }
 }
 
 /// Has `function` called when the process exits.
