@@ -104,6 +104,10 @@ impl Executor for InProcess {
         unsafe { init::close_part(image, &ranges, ended, terminators) }
     }
 
+    fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
+        init::forget_registered(image, &self.memory.ranges(functions)?, &self.memory.ranges(arguments)?)
+    }
+
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
         init::check_open(image)?;
         tls::reserve(self.owner, image, request)

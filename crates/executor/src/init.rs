@@ -252,6 +252,15 @@ pub(crate) unsafe fn close_part(
     Ok(())
 }
 
+/// Forgets functions in `functions` that were registered with arguments in `arguments`.
+pub(crate) fn forget_registered(id: ImageId, functions: &[ExecRange], arguments: &[ExecRange]) -> Result<()> {
+    let is_in = |ranges: &[ExecRange], address: u64| ranges.iter().any(|range| range.contains(ExecAddr(address)));
+    lock(&IMAGES).get(id)?.at_exit.retain(|(_, registered)| {
+        !is_in(functions, registered.function as usize as u64) || !is_in(arguments, registered.argument as u64)
+    });
+    Ok(())
+}
+
 /// # Safety
 /// It must be a terminator that is sound to call.
 unsafe fn call_terminator(function: ExecAddr) {

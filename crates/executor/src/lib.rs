@@ -86,6 +86,8 @@ pub struct Window {
     pub id: WindowId,
     /// Its addresses.
     pub range: ExecRange,
+    /// Where segments lie in it, by protection: what only reads, what executes, what is written to.
+    pub stripes: [ExecRange; 3],
 }
 
 /// What the running program may do with a segment once it is finalized.
@@ -361,6 +363,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         ended: &[PointerArray],
         terminators: &[PointerArray],
     ) -> Result<()>;
+
+    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments`: those
+    /// objects go on under other code's care.
+    ///
+    /// # Errors
+    /// If there is no such image or allocation.
+    fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()>;
 
     /// Reserves thread-local storage; on Windows also of size 0, for code that needs but its image's `_tls_index`.
     ///

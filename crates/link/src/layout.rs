@@ -5,7 +5,7 @@
 //! people who read dumps rely on it. What must lie side by side across graphs is gathered behind the rest:
 //!
 //! ```text
-//! read         ordinary blocks | contiguous sections | TLS image | unwind records, terminator
+//! read         ordinary blocks | contiguous sections | TLS image | unwind records, terminator | records of functions
 //! read, exec   ordinary blocks | contiguous sections
 //! read, write  ordinary blocks | contiguous sections | zeros
 //! ```
@@ -24,6 +24,10 @@ const READ_WRITE: usize = 2;
 
 /// An unwind table ends with a record of length zero.
 const UNWIND_TERMINATOR: u64 = 4;
+
+/// Size and alignment of a record of a function (PE/COFF, "The .pdata Section").
+const FUNCTION_RECORD: u64 = 12;
+const FUNCTION_RECORD_ALIGN: u64 = 4;
 
 /// A block of a batch: the index of its input, and its id there.
 pub type BlockRef = (u32, BlockId);
@@ -80,6 +84,9 @@ pub struct Layout {
     tls_image: (u64, u64),
     /// The unwind records with their terminator, in the read segment.
     unwind: (u64, u64),
+    /// The records of functions, in the read segment: in link order until the functions have addresses.
+    functions: (u64, u64),
+    function_records: Vec<BlockRef>,
     contiguous: Vec<SectionExtent>,
     /// The blocks with content, by segment, with their offsets there.
     blocks: [Vec<(BlockRef, u64)>; 3],
@@ -96,6 +103,7 @@ enum Shelf {
     Contiguous,
     Tls,
     Unwind,
+    Functions,
     Nowhere,
 }
 
@@ -124,13 +132,15 @@ impl Layout {
                     Shelf::Tls if of.is_zeros() => tls_zeros.push(place),
                     Shelf::Tls => tls_image.push(place),
                     Shelf::Unwind => unwind.push(place),
+                    Shelf::Functions => layout.function_records.push(place),
                     Shelf::Nowhere => {}
                 }
             }
         }
         layout.push_contiguous(inputs, contiguous)?;
-        layout.push_tls(inputs, &tls_image, &tls_zeros)?;
+        layout.push_tls(inputs, &mut tls_image, &mut tls_zeros)?;
         layout.push_unwind(inputs, &unwind)?;
+        layout.make_room_for_functions(inputs)?;
         for place in zeros {
             let offset = layout.room(inputs, READ_WRITE, place)?;
             layout.zeros.push((place, offset));
@@ -157,7 +167,7 @@ impl Layout {
                 }
             }
         }
-        layout.push_tls(inputs, &image, &zeros)?;
+        layout.push_tls(inputs, &mut image, &mut zeros)?;
         Ok(layout.tls)
     }
 
@@ -176,14 +186,15 @@ impl Layout {
     }
 
     fn push_contiguous(&mut self, inputs: &[Input], mut places: Vec<BlockRef>) -> Result<()> {
-        let key = |&(member, block): &BlockRef| {
+        let section = |&(member, block): &BlockRef| {
             let graph = &inputs[member as usize].graph;
-            let section = graph.section(graph.block(block).section);
-            (section.protection as usize, section.name.as_str())
+            graph.section(graph.block(block).section)
         };
-        places.sort_by(|a, b| key(a).cmp(&key(b)));
-        for run in places.chunk_by(|a, b| key(a) == key(b)) {
-            let (segment, name) = key(&run[0]);
+        let output = |place: &BlockRef| (section(place).protection as usize, section(place).output_name());
+        // With one output name, the whole names are in the order of the suffixes.
+        places.sort_by_cached_key(|place| (output(place), section(place).name.as_str()));
+        for run in places.chunk_by(|a, b| output(a) == output(b)) {
+            let (segment, name) = output(&run[0]);
             let mut extent: Option<SectionExtent> = None;
             for &place in run {
                 let start = self.room(inputs, segment, place)?;
@@ -197,7 +208,15 @@ impl Layout {
     }
 
     /// The image first, then zeros: the zeros take no memory but each thread's.
-    fn push_tls(&mut self, inputs: &[Input], image: &[BlockRef], zeros: &[BlockRef]) -> Result<()> {
+    fn push_tls(&mut self, inputs: &[Input], image: &mut [BlockRef], zeros: &mut [BlockRef]) -> Result<()> {
+        let suffix = |&(member, block): &BlockRef| {
+            let graph = &inputs[member as usize].graph;
+            let section = graph.section(graph.block(block).section);
+            if section.grouped { section.name.as_str() } else { "" }
+        };
+        image.sort_by_key(suffix);
+        zeros.sort_by_key(suffix);
+        let (image, zeros) = (&*image, &*zeros);
         for (index, &place) in image.iter().chain(zeros).enumerate() {
             let graph = &inputs[place.0 as usize].graph;
             let of = graph.block(place.1);
@@ -236,25 +255,52 @@ impl Layout {
         Ok(())
     }
 
+    /// All records have one size and alignment, so each may take the place of another.
+    fn make_room_for_functions(&mut self, inputs: &[Input]) -> Result<()> {
+        let Some(&(first, _)) = self.function_records.first() else { return Ok(()) };
+        let too_large = || too_large(&inputs[first as usize].graph, "the table of functions");
+        self.functions.0 = self.segments[READ].push(0, FUNCTION_RECORD_ALIGN, 0).ok_or_else(too_large)?;
+        let size = FUNCTION_RECORD.checked_mul(self.function_records.len() as u64).ok_or_else(too_large)?;
+        self.segments[READ].push(size, FUNCTION_RECORD_ALIGN, 0).ok_or_else(too_large)?;
+        self.functions.1 = self.segments[READ].size;
+        Ok(())
+    }
+
+    /// Puts the records of functions in the order of the functions' addresses.
+    fn place_functions(&mut self, inputs: &[Input]) {
+        let mut records = std::mem::take(&mut self.function_records);
+        records.sort_by_cached_key(|&(member, block)| {
+            let graph = &inputs[member as usize].graph;
+            let begin = graph.edges(block).iter().find(|edge| edge.offset == 0);
+            begin.map(|edge| graph.address(edge.target).0.wrapping_add(edge.addend.cast_unsigned()))
+        });
+        let places = (self.functions.0..).step_by(FUNCTION_RECORD as usize);
+        self.blocks[READ].extend(records.into_iter().zip(places));
+    }
+
     /// Whether nothing is to be placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.zeros.is_empty() && self.thread_local.is_empty() && self.blocks.iter().all(Vec::is_empty)
+        self.zeros.is_empty()
+            && self.thread_local.is_empty()
+            && self.function_records.is_empty()
+            && self.blocks.iter().all(Vec::is_empty)
     }
 
     /// Gives all blocks their addresses, the segments beginning at `bases`.
-    pub fn place(&self, inputs: &mut [Input], bases: [ExecAddr; 3]) {
-        let mut put = |&((member, block), offset): &(BlockRef, u64), base: ExecAddr| {
-            let of = inputs[member as usize].graph.block_mut(block);
-            of.address = base.offset(offset);
-            of.placed = true;
-        };
-        for (blocks, base) in self.blocks.iter().zip(bases) {
-            blocks.iter().for_each(|block| put(block, base));
-        }
-        self.zeros.iter().for_each(|block| put(block, bases[READ_WRITE]));
+    pub fn place(&mut self, inputs: &mut [Input], bases: [ExecAddr; 3]) {
+        let zeros = self.zeros.iter().map(|place| (place, bases[READ_WRITE]));
         // Last, for those with an image are in the read segment, too: theirs is the offset in the TLS block.
-        self.thread_local.iter().for_each(|block| put(block, ExecAddr::NULL));
+        let thread_local = self.thread_local.iter().map(|place| (place, ExecAddr::NULL));
+        let ordinary = self.blocks.iter().zip(bases).flat_map(|(blocks, base)| blocks.iter().map(move |it| (it, base)));
+        for (&(place, offset), base) in ordinary.chain(zeros).chain(thread_local) {
+            put(inputs, place, base.offset(offset));
+        }
+        let ordinary = self.blocks[READ].len();
+        self.place_functions(inputs);
+        for &((member, block), offset) in &self.blocks[READ][ordinary..] {
+            put(inputs, (member, block), bases[READ].offset(offset));
+        }
     }
 
     /// The blocks whose bytes have to be written to a segment, with their offsets there, in ascending order.
@@ -283,6 +329,13 @@ impl Layout {
         (start != end).then(|| ExecRange::new(bases[READ].offset(start), end - start))
     }
 
+    /// The table of functions, sorted; `None` if there are no records.
+    #[must_use]
+    pub fn function_table(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
+        let (start, end) = self.functions;
+        (start != end).then(|| ExecRange::new(bases[READ].offset(start), end - start))
+    }
+
     /// The initial bytes of the thread-local storage; `None` if there is no such storage.
     #[must_use]
     pub fn tls_image(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
@@ -291,13 +344,20 @@ impl Layout {
     }
 }
 
+fn put(inputs: &mut [Input], (member, block): BlockRef, address: ExecAddr) {
+    let of = inputs[member as usize].graph.block_mut(block);
+    of.address = address;
+    of.placed = true;
+}
+
 fn shelf(graph: &LinkGraph, section: crate::graph::SectionId) -> Shelf {
     let section = graph.section(section);
     match section.lifetime {
         Lifetime::NoAlloc => Shelf::Nowhere,
         Lifetime::ThreadLocal => Shelf::Tls,
         Lifetime::Standard if section.unwind_records => Shelf::Unwind,
-        Lifetime::Standard if section.contiguous => Shelf::Contiguous,
+        Lifetime::Standard if section.function_records => Shelf::Functions,
+        Lifetime::Standard if section.contiguous || section.grouped => Shelf::Contiguous,
         Lifetime::Standard => Shelf::Segment(section.protection as usize),
     }
 }

@@ -50,6 +50,16 @@ pub struct Dependent {
     pub dylib: String,
 }
 
+/// A variable that an update was to keep and can't.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct NotKept {
+    /// Its name.
+    pub name: String,
+    /// Why not.
+    pub why: String,
+}
+
 /// An error of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -101,6 +111,28 @@ pub enum Error {
     InUse {
         /// Whose code that is.
         dependents: Vec<Dependent>,
+    },
+    /// An update was to keep variables that it can't keep.
+    #[error("{object}: variables can't be kept: {}", not_kept(variables))]
+    NotKept {
+        /// The new object.
+        object: String,
+        /// The variables.
+        variables: Vec<NotKept>,
+    },
+    /// There is no updatable object of a name; or there is one already, when one was to be added.
+    #[error("there is {} updatable object '{object}'{}", if *is_there { "an" } else { "no" }, if *is_there { " already" } else { "" })]
+    Updatable {
+        /// Its name.
+        object: String,
+        /// Whether there is one.
+        is_there: bool,
+    },
+    /// A generation that is not the newest one of its objects: go back from newer ones before.
+    #[error("there are newer generations of '{object}'")]
+    Superseded {
+        /// One of its objects.
+        object: String,
     },
     /// A unit could not be materialized.
     #[error("can't materialize {unit}, which defines {}: {error}", list(symbols))]
@@ -207,6 +239,11 @@ fn broken_promise(missing: &[String], unexpected: &[String]) -> String {
 fn in_use(dependents: &[Dependent]) -> String {
     let objects: Vec<_> = dependents.iter().map(|dependent| dependent.object.as_str()).collect();
     objects.join(", ")
+}
+
+fn not_kept(variables: &[NotKept]) -> String {
+    let reasons: Vec<_> = variables.iter().map(|variable| format!("'{}': {}", variable.name, variable.why)).collect();
+    reasons.join("; ")
 }
 
 fn compiler_output(output: &str) -> String {

@@ -30,9 +30,10 @@ mod materialization;
 mod names;
 mod platform;
 mod session;
+mod update;
 
 pub use compile::{Compiler, SystemCompiler};
-pub use error::{Dependent, Error, Result, UndefinedSymbol};
+pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
 pub use generators::{DefinitionGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
@@ -44,6 +45,8 @@ pub use materialization::{
 };
 pub use names::demangle;
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+
+pub use update::{Generation, Update};
 
 pub use linkjit_executor as executor;
 pub use linkjit_executor::ExecAddr;

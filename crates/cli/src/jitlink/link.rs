@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
 use linkjit::link::LinkError;
-use linkjit::link::arch::x86_64::{FixupContext, Kind};
+use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
@@ -234,7 +234,12 @@ fn bypass_stubs(input: &mut Input) {
 }
 
 fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
-    let context = FixupContext { names: &tables.names, got_base: linked.got, tls_resolvers: [ExecAddr::NULL; 2] };
+    let context = FixupContext {
+        names: &tables.names,
+        got_base: linked.got,
+        image: Image::default(),
+        tls_resolvers: [ExecAddr::NULL; 2],
+    };
     for &(place, offset) in &linked.region.blocks {
         write_block(&tables.inputs, place, offset, &mut linked.region.bytes, &context)
             .map_err(|error| out_of_range(tables, place, &error))?;

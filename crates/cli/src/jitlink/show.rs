@@ -80,7 +80,7 @@ fn flags(entry: &Entry) -> String {
     let mut flags = String::from(if entry.callable { "[Callable]" } else { "[Data]" });
     match entry.linkage {
         Linkage::Strong => {}
-        Linkage::Weak => flags += "[Weak]",
+        Linkage::Weak | Linkage::Fallback => flags += "[Weak]",
         Linkage::Common => flags += "[Common]",
     }
     if entry.scope == Scope::Hidden {

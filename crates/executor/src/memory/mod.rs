@@ -46,9 +46,9 @@ impl Memory {
         let id = WindowId(tables.last_window + 1);
         let window = WindowMemory::reserve(id, size, placement)?;
         tables.last_window = id.0;
-        let range = window.range;
+        let (range, stripes) = (window.range, window.stripes());
         tables.windows.insert(id, Arc::new(window));
-        Ok(Window { id, range })
+        Ok(Window { id, range, stripes })
     }
 
     pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {

@@ -108,6 +108,11 @@ impl WindowMemory {
         os::protect(page, Protection::Read)
     }
 
+    /// Where pages of each protection come from.
+    pub(crate) fn stripes(&self) -> [ExecRange; 3] {
+        lock(&self.stripes).each_ref().map(|stripe| stripe.range)
+    }
+
     /// The pages that hold `size` bytes.
     fn pages(&self, size: u64) -> Option<u64> {
         size.checked_next_multiple_of(self.page)

@@ -91,6 +91,7 @@ impl Dump<'_> {
             Linkage::Strong => "strong",
             Linkage::Weak => "weak",
             Linkage::Common => "common",
+            Linkage::Fallback => "fallback",
         };
         let scope = match symbol.scope {
             Scope::Default => "default",

@@ -11,7 +11,7 @@ use super::block::{Block, BlockId, Content};
 use super::edge::Edge;
 use super::section::{Section, SectionId};
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
-use super::{Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection};
+use super::{Alternate, Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection, Request};
 use crate::error::Result;
 use crate::names::NameId;
 use crate::tls::TlsAddress;
@@ -31,7 +31,9 @@ impl LinkGraph {
             protection,
             lifetime,
             contiguous: false,
+            grouped: false,
             unwind_records: false,
+            function_records: false,
         });
         Ok(id)
     }
@@ -45,6 +47,16 @@ impl LinkGraph {
     /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
     pub fn set_contiguous(&mut self, section: SectionId) {
         self.sections[section.index()].contiguous = true;
+    }
+
+    /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].
+    pub fn set_grouped(&mut self, section: SectionId) {
+        self.sections[section.index()].grouped = true;
+    }
+
+    /// Says that the blocks of a section are records of functions; see [`Section::function_records`].
+    pub fn set_function_records(&mut self, section: SectionId) {
+        self.sections[section.index()].function_records = true;
     }
 
     /// Says that the blocks of a section are records of an unwind table.
@@ -158,6 +170,16 @@ impl LinkGraph {
         block.first_dependent = id;
     }
 
+    /// Says what a name means if nobody defines it: what `target` does.
+    pub fn add_alternate(&mut self, alternate: Alternate) {
+        self.alternates.push(alternate);
+    }
+
+    /// Adds a request to the linker.
+    pub fn add_request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
     /// Adds a COMDAT group.
     pub fn add_group(&mut self, group: Group) {
         self.groups.push(group);
@@ -167,6 +189,11 @@ impl LinkGraph {
     pub fn add_initializers(&mut self, initializers: InitializerSection) {
         self.initializers.push(initializers);
         self.retain_block(initializers.block);
+    }
+
+    /// As [`LinkGraph::add_initializers`], for pointers that live and die with another block.
+    pub fn add_dependent_initializers(&mut self, initializers: InitializerSection) {
+        self.initializers.push(initializers);
     }
 
     /// Forgets about blocks (in ascending order) that belong to another object's copy: nobody retains them any more.

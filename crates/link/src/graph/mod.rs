@@ -15,12 +15,14 @@ mod dump;
 mod edge;
 mod edit;
 mod prune;
+mod request;
 mod section;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind};
 pub use prune::Reachability;
+pub use request::{Export, Request};
 pub use section::{Lifetime, Protection, Section, SectionId};
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
@@ -46,6 +48,8 @@ pub struct LinkGraph {
     groups: Vec<Group>,
     initializers: Vec<InitializerSection>,
     retained: Vec<BlockId>,
+    alternates: Vec<Alternate>,
+    requests: Vec<Request>,
     /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
     entries: Vec<(SymbolId, SymbolId)>,
     /// Thread-local externals that were found elsewhere. Sorted by the symbol.
@@ -60,14 +64,40 @@ struct Dependent {
     next: u32,
 }
 
-/// A COMDAT group: its sections are kept or dropped together, and of all groups with one signature in a JITDylib the
-/// first is kept.
+/// A COMDAT group: its sections are kept or dropped together, and of all groups with one signature in a JITDylib one is
+/// kept.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The name that groups are compared by.
     pub signature: NameId,
+    /// Which one is kept.
+    pub selection: Selection,
     /// The member blocks.
     pub blocks: Vec<BlockId>,
+}
+
+/// Which of several COMDAT groups is kept (PE/COFF, "COMDAT Sections"); those of ELF are all [`Selection::Any`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Selection {
+    /// The first.
+    Any,
+    /// None: a second one is an error.
+    NoDuplicates,
+    /// The first; all must be of this size in bytes.
+    SameSize(u64),
+    /// The first; all must have content and relocations with this hash.
+    ExactMatch(u64),
+    /// The largest, in bytes, of those that were added when one of them is linked.
+    Largest(u64),
+}
+
+/// What a name means if nobody defines it: a weak external of COFF, or `/alternatename`.
+#[derive(Clone, Copy, Debug)]
+pub struct Alternate {
+    /// The name.
+    pub name: NameId,
+    /// The name of what it stands for then.
+    pub target: NameId,
 }
 
 /// When the pointers of a section are to be called, relative to the other initializers of a JITDylib.
@@ -77,9 +107,28 @@ pub enum InitializerOrder {
     Preinit,
     /// ELF `.init_array.N` and `.ctors.(65535-N)`: ascending `N`; without a number 65536, which is last.
     Init(u32),
+    /// COFF `.CRT$XI*`: functions that return zero unless they fail, in the order of their suffixes.
+    CInit(Suffix),
+    /// COFF `.CRT$XC*`, in the order of their suffixes.
+    CxxInit(Suffix),
+    /// COFF `.CRT$XP*`: run at close, in the order of their suffixes.
+    PreTerm(Suffix),
+    /// COFF `.CRT$XT*`: run at close after these, in the order of their suffixes.
+    Term(Suffix),
     /// ELF `.fini_array.N`, `.dtors.(65535-N)`: run at close, descending `N`.
     Fini(u32),
 }
+
+impl InitializerOrder {
+    /// Whether it is about functions that are called at the end.
+    #[must_use]
+    pub const fn is_at_exit(self) -> bool {
+        matches!(self, Self::PreTerm(_) | Self::Term(_) | Self::Fini(_))
+    }
+}
+
+/// The part of a section's name that says where in the order it is: its first 24 bytes, zeros behind.
+pub type Suffix = [u8; 24];
 
 /// A section of pointers to functions that are called when the object comes to life or goes away.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +156,8 @@ impl LinkGraph {
             groups: Vec::new(),
             initializers: Vec::new(),
             retained: Vec::new(),
+            alternates: Vec::new(),
+            requests: Vec::new(),
             entries: Vec::new(),
             thread_local_externals: Vec::new(),
             tls_block: None,
@@ -162,6 +213,18 @@ impl LinkGraph {
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// What names mean that nobody defines.
+    #[must_use]
+    pub fn alternates(&self) -> &[Alternate] {
+        &self.alternates
+    }
+
+    /// What the object asks of who links it.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
     }
 
     /// The sections of initializers and terminators, in file order.

@@ -46,6 +46,17 @@ pub enum Lifetime {
     ThreadLocal,
 }
 
+impl Section {
+    /// The name of the section of the image that it becomes a part of.
+    #[must_use]
+    pub fn output_name(&self) -> &str {
+        match self.name.split_once('$') {
+            Some((output, _)) if self.grouped => output,
+            _ => &self.name,
+        }
+    }
+}
+
 /// A section: a name and what holds for all of its blocks.
 #[derive(Clone, Debug)]
 pub struct Section {
@@ -58,6 +69,11 @@ pub struct Section {
     /// Keep the blocks of all sections of this name in a JITDylib side by side, in link order: somebody may walk from
     /// its start to its end.
     pub contiguous: bool,
+    /// What follows a `$` in the name orders the sections that are one in the image (PE/COFF, "Grouped Sections"):
+    /// their blocks are kept side by side as those of contiguous ones, by suffix and then in link order.
+    pub grouped: bool,
     /// The blocks are records of an unwind table: packed, and ended by a terminator.
     pub unwind_records: bool,
+    /// The blocks are records of a table of functions: packed, and sorted by the address that each begins with.
+    pub function_records: bool,
 }

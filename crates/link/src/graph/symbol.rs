@@ -58,6 +58,8 @@ pub enum Linkage {
     Weak,
     /// A tentative definition (`int x;` in C): yields to a strong definition; of several the largest wins.
     Common,
+    /// Counts only if there is no other definition, be it in an archive or a library (COFF weak externals).
+    Fallback,
 }
 
 /// Who can see a name.

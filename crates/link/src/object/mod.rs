@@ -1,7 +1,9 @@
 //! Readers: object bytes to link graphs, one folder per format, and archives of objects.
 
 pub mod archive;
+pub mod coff;
 pub mod elf;
+mod fields;
 
 use crate::error::{LinkError, Result, Site};
 use crate::graph::LinkGraph;
@@ -18,13 +20,15 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     if bytes.starts_with(b"\x7fELF") {
         return elf::read(source, names);
     }
+    if coff::is_object(bytes) {
+        return coff::read(source, names);
+    }
     let what = match bytes {
         [] => "the file is empty",
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xcf | 0xce, ..] => {
             "a Mach-O object, which linkjit can't link yet"
         }
         [b'M', b'Z', ..] => "a Windows executable or DLL, not an object",
-        [0x64, 0x86, ..] | [0, 0, 0xff, 0xff, ..] => "a COFF object, which linkjit can't link yet",
         [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => {
             "LLVM bitcode: compile it to an object first (clang -c)"
         }

@@ -1,19 +1,31 @@
-//! Weak definitions and COMDAT groups: what several objects have alike, so that one stands for all.
+//! Parts of objects that may have to stay longer than the rest: weak definitions and COMDAT groups, which several objects
+//! have alike, so that one stands for all; and variables.
 //!
-//! Who may have to keep them longer than the rest of their object places them first, by themselves, with all that they
-//! need: then they need nothing of the rest.
+//! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
-use crate::graph::{BlockId, Lifetime, Linkage, SectionId};
+use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
-/// Sets all live, not yet placed blocks of `members` aside but for those that stand for definitions of other objects and
-/// what these refer to: they are not live until [`bring_back`]. `None` if there are none of the latter.
+/// What stays longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Longer {
+    /// Weak definitions and COMDAT groups.
+    Shared,
+    /// What code may change.
+    Variables,
+}
+
+/// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
+/// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
-pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Option<Vec<BlockRef>> {
+pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Vec<BlockRef>> {
     let mut search = Search::new(inputs, members);
-    search.seed();
+    match longer {
+        Longer::Shared => search.add_shared(),
+        Longer::Variables => search.add_variables(),
+    }
     if search.pending.is_empty() {
         return None;
     }
@@ -71,7 +83,21 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn seed(&mut self) {
+    fn add_variables(&mut self) {
+        for (at, &member) in self.members.iter().enumerate() {
+            let graph = &self.inputs[member as usize].graph;
+            for block in graph.block_ids() {
+                let section = graph.section(graph.block(block).section);
+                match section.lifetime {
+                    Lifetime::Standard if section.protection == Protection::ReadWrite => self.add(at, block),
+                    Lifetime::ThreadLocal => self.add(at, block),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn add_shared(&mut self) {
         for (at, &member) in self.members.iter().enumerate() {
             let graph = &self.inputs[member as usize].graph;
             for symbol in graph.symbols() {

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use linkjit_link::arch::x86_64::{FixupContext, fix_block};
+use linkjit_link::arch::x86_64::{FixupContext, Image, fix_block};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -215,7 +215,12 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 /// Applies all edges, with everything at address zero. Many do not fit or have no variable; that is an error.
 fn fix_up(graph: &LinkGraph, names: NamePool) {
     let names = Mutex::new(names);
-    let context = FixupContext { names: &names, got_base: ExecAddr(0x1000), tls_resolvers: [ExecAddr(0); 2] };
+    let context = FixupContext {
+        names: &names,
+        got_base: ExecAddr(0x1000),
+        image: Image::default(),
+        tls_resolvers: [ExecAddr(0); 2],
+    };
     for block in graph.block_ids() {
         let mut bytes = graph.content(block).unwrap_or_default().to_vec();
         if let Err(error) = fix_block(graph, block, &mut bytes, &context) {

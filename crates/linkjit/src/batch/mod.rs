@@ -254,7 +254,7 @@ impl<'a> Batch<'a> {
         for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
             let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
             objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if unfinished || of.has_yielded() {
+            if unfinished || of.has_yielded() || of.updatable {
                 // What was found is looked up again when the rest is linked: it may be elsewhere then.
                 input.bindings.clear();
                 input.graph.forget_unplaced();

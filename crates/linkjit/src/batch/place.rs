@@ -9,7 +9,7 @@ use linkjit_executor::{
     ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, Placement, PointerArray,
     Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
-use linkjit_link::arch::x86_64::{FixupContext, Kind};
+use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
@@ -17,13 +17,14 @@ use linkjit_link::passes::Stage;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
-use linkjit_link::passes::shared;
+use linkjit_link::passes::shared::{self, Longer};
 
 use super::uses::Used;
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::session::{
-    BatchTimes, DylibId, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId, tls_address,
+    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId,
+    tls_address,
 };
 
 /// Inputs that share an allocation.
@@ -172,20 +173,35 @@ impl Batch<'_> {
 
     /// Places a domain: first what others may share, if there is any and it may outlive the rest.
     fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<()> {
-        if self.is_divided(domain)
-            && let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members)
-        {
-            let placed = self.place_part(window, domain, Part::Shared);
-            shared::bring_back(&mut self.inputs, &aside);
-            placed?;
+        for (part, longer) in self.longer_parts(domain) {
+            if let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members, longer) {
+                let placed = self.place_part(window, domain, part);
+                shared::bring_back(&mut self.inputs, &aside);
+                placed?;
+            }
         }
         self.place_part(window, domain, Part::Own)
     }
 
-    /// The default tracker is not expected to be removed before others: its memory is not divided.
-    fn is_divided(&self, domain: &Domain) -> bool {
+    /// The parts of a domain that may have to stay longer than the rest. The default tracker is not expected to be removed
+    /// before others: its memory is not divided.
+    fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
-        state.dylib(domain.dylib).is_ok_and(|dylib| dylib.has_trackers && dylib.default_tracker != domain.tracker)
+        let is_default = |dylib: &DylibState| !dylib.has_trackers || dylib.default_tracker == domain.tracker;
+        if state.dylib(domain.dylib).map_or(true, is_default) {
+            return Vec::new();
+        }
+        let mut parts = vec![(Part::Shared, Longer::Shared)];
+        if self.is_updatable(&state, domain) {
+            parts.push((Part::Variables, Longer::Variables));
+        }
+        parts
+    }
+
+    /// Whether a domain has updatable objects.
+    pub(super) fn is_updatable(&self, state: &State, domain: &Domain) -> bool {
+        let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize).copied().flatten());
+        units.any(|unit| state.units.get(&unit).is_some_and(|unit| unit.updatable))
     }
 
     /// Makes the entries that the live blocks of a domain need and places them.
@@ -206,8 +222,8 @@ impl Batch<'_> {
     }
 
     fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
-        let layout = Layout::new(&self.inputs, &domain.members)?;
-        let (bases, memory) = self.allocate(window, &layout)?;
+        let mut layout = Layout::new(&self.inputs, &domain.members)?;
+        let (bases, memory) = self.allocate(window, &mut layout)?;
         self.placed.domains.push(PlacedDomain {
             domain,
             part,
@@ -225,7 +241,7 @@ impl Batch<'_> {
     fn allocate(
         &mut self,
         window: Window,
-        layout: &Layout,
+        layout: &mut Layout,
     ) -> Result<([ExecAddr; 3], Box<dyn linkjit_executor::Allocation>)> {
         let protections = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
         let mut requests = [SegmentRequest { protection: Protection::Read, size: 0, align: 1 }; 3];
@@ -366,6 +382,14 @@ impl Batch<'_> {
         Ok(state.dylib(dylib)?.windows.last().map_or(ExecAddr::NULL, |window| window.range.start))
     }
 
+    /// The image that a domain's code believes to be part of: its window.
+    fn image(&self, placed: &PlacedDomain) -> Result<Image> {
+        let state = self.session.state();
+        let windows = &state.dylib(placed.domain.dylib)?.windows;
+        let window = windows.iter().find(|window| placed.bases.iter().any(|&base| window.range.contains(base)));
+        Ok(window.map_or_else(Image::default, |window| Image { base: window.range.start, sections: window.stripes }))
+    }
+
     /// Copies and fixes up.
     fn write(&mut self) -> Result<()> {
         let executor = self.session.executor();
@@ -375,7 +399,8 @@ impl Batch<'_> {
         let mut domains = std::mem::take(&mut self.placed.domains);
         let result = domains.iter_mut().try_for_each(|placed| {
             let got_base = self.got_base(placed.domain.dylib)?;
-            let context = FixupContext { names: self.session.name_pool(), got_base, tls_resolvers };
+            let context =
+                FixupContext { names: self.session.name_pool(), got_base, image: self.image(placed)?, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
                 write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)
@@ -431,10 +456,9 @@ impl Placed {
             dylib.sections.extend(sections);
             for (order, unit, array) in arrays {
                 let run = InitializerRun { order, unit, array };
-                match order {
-                    InitializerOrder::Fini(_) => dylib.pending_terminators.push(run),
-                    InitializerOrder::Preinit | InitializerOrder::Init(_) => dylib.pending_initializers.push(run),
-                }
+                let runs =
+                    if order.is_at_exit() { &mut dylib.pending_terminators } else { &mut dylib.pending_initializers };
+                runs.push(run);
             }
             if let Some(id) = placed.finalized {
                 placed.enter(id, state)?;

@@ -35,14 +35,17 @@ impl Batch<'_> {
     /// Finds out which linked code each domain is bound to. All is placed, and all symbols are bound.
     pub(super) fn find_uses(&mut self) {
         let owned = self.placed.domains.iter().filter(|placed| placed.domain.tracker.is_some()).count();
-        if owned <= 1 && !self.binds_linked {
+        if owned <= 1 && !self.binds_linked && !self.session.state().has_updatable {
             return;
         }
         let mut all = Vec::with_capacity(self.placed.domains.len());
         {
             let state = self.session.state();
             for placed in &self.placed.domains {
-                let mut uses = Uses { batch: self, allocations: &state.allocations, from: placed, found: Vec::new() };
+                // Its variables may be where the last generation had them.
+                let moved = self.is_updatable(&state, &placed.domain);
+                let mut uses =
+                    Uses { batch: self, allocations: &state.allocations, from: placed, moved, found: Vec::new() };
                 if placed.domain.tracker.is_some() {
                     uses.find();
                 }
@@ -59,6 +62,8 @@ struct Uses<'a> {
     batch: &'a Batch<'a>,
     allocations: &'a Allocations,
     from: &'a PlacedDomain,
+    /// What a graph defines may be elsewhere.
+    moved: bool,
     found: Vec<(Used, UnitId)>,
 }
 
@@ -68,7 +73,7 @@ impl Uses<'_> {
         let domains = &self.batch.placed.domains;
         let is_other_part =
             |placed: &PlacedDomain| placed.domain.tracker == self.from.domain.tracker && placed.part != self.from.part;
-        let divided = domains.iter().any(is_other_part);
+        let divided = self.moved || domains.iter().any(is_other_part);
         // Entries are their own graphs, which are bound to what a unit is bound to that precedes them.
         let mut unit = None;
         for &member in &self.from.domain.members {

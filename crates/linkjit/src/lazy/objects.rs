@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use linkjit_link::arch::x86_64::Kind;
-use linkjit_link::graph::{Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
@@ -44,15 +44,21 @@ impl JitDylib {
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = object::read(source, &mut names)?;
-            let stubs = hide_functions(&mut graph, &mut names)?;
+            let stubs = hide_functions(&mut graph, &mut names, |_, _, edge, _| takes_address(edge))?;
             (graph, stubs)
         };
-        define(tracker, self, source.name(), &stubs, Some(graph))
+        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
+        Ok(())
     }
 }
 
-/// Gives strong functions hidden names; returns the stubs that are to take theirs.
-fn hide_functions(graph: &mut LinkGraph, names: &mut NamePool) -> Result<Vec<LazyStub>> {
+/// Gives strong functions hidden names; returns the stubs that are to take theirs. `by_stub` says which references to
+/// functions, by their names, are to go to the stubs.
+pub(crate) fn hide_functions(
+    graph: &mut LinkGraph,
+    names: &mut NamePool,
+    by_stub: fn(&LinkGraph, BlockId, &Edge, &[u8]) -> bool,
+) -> Result<Vec<LazyStub>> {
     let mut hidden: HashMap<SymbolId, NameId> = HashMap::new();
     let mut stubs = Vec::new();
     for id in graph.symbol_ids() {
@@ -68,21 +74,26 @@ fn hide_functions(graph: &mut LinkGraph, names: &mut NamePool) -> Result<Vec<Laz
         hidden.insert(id, name);
         stubs.push(LazyStub { stub, target });
     }
-    refer_to_stubs(graph, &hidden)?;
+    refer_to_stubs(graph, &hidden, names, by_stub)?;
     Ok(stubs)
 }
 
-/// Makes what takes the address of a hidden function refer to its stub.
-fn refer_to_stubs(graph: &mut LinkGraph, hidden: &HashMap<SymbolId, NameId>) -> Result<()> {
+/// Makes references to hidden functions go to their stubs.
+fn refer_to_stubs(
+    graph: &mut LinkGraph,
+    hidden: &HashMap<SymbolId, NameId>,
+    names: &NamePool,
+    by_stub: fn(&LinkGraph, BlockId, &Edge, &[u8]) -> bool,
+) -> Result<()> {
     let mut external: HashMap<NameId, SymbolId> = HashMap::new();
     for block in graph.block_ids() {
-        // Unwind records are about the code itself.
-        if graph.section(graph.block(block).section).unwind_records {
+        if !is_ordinary(graph, block) {
             continue;
         }
         for index in 0..graph.edges(block).len() {
             let edge = graph.edges(block)[index];
-            let Some(&name) = hidden.get(&edge.target).filter(|_| takes_address(&edge)) else { continue };
+            let by_stub = |name: &&NameId| by_stub(graph, block, &edge, names.bytes(**name));
+            let Some(&name) = hidden.get(&edge.target).filter(by_stub) else { continue };
             let target = match external.get(&name) {
                 Some(&symbol) => symbol,
                 None => graph.add_symbol(Symbol::external(name, Linkage::Strong))?,
@@ -94,8 +105,15 @@ fn refer_to_stubs(graph: &mut LinkGraph, hidden: &HashMap<SymbolId, NameId>) -> 
     Ok(())
 }
 
+/// Whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself, and
+/// initializers are the object's own.
+pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
+    let is_table = graph.initializers().iter().any(|run| run.block == block);
+    !is_table && !graph.section(graph.block(block).section).unwind_records
+}
+
 /// Whether an edge stands for the address of its target, not for a place within or a call.
-fn takes_address(edge: &Edge) -> bool {
+pub(crate) fn takes_address(edge: &Edge) -> bool {
     match Kind::from_edge(edge.kind) {
         Some(Kind::Pointer64 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::FromGotBase64) => edge.addend == 0,
         // The displacement of `lea` is the last field of the instruction.

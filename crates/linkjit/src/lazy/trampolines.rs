@@ -15,7 +15,8 @@ use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::names::demangle;
 use crate::session::{
-    Address, DefinedBy, Defining, DylibId, ExecutionSession, ResourceTracker, UnitId, Unlinked, defined_names, lock,
+    Address, DefinedBy, Defining, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked,
+    defined_names, lock,
 };
 
 /// A function was called that could not be linked.
@@ -184,21 +185,37 @@ impl LazyFunctions {
 
 /// A stub to be made, and what it stands for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LazyStub {
+pub(crate) struct LazyStub {
     pub(super) stub: StubName,
     /// Searched in the link order of the JITDylib that [`define`] is told.
     pub(super) target: NameId,
 }
 
+impl LazyStub {
+    pub(crate) fn target(&self) -> NameId {
+        self.target
+    }
+}
+
+/// Stubs that were defined.
+#[derive(Debug)]
+pub(crate) struct Defined {
+    pub(crate) unit: UnitId,
+    /// The number of the first one's trampoline; the others' follow.
+    pub(crate) first: u32,
+    /// The object that has their targets.
+    pub(crate) object: Option<UnitId>,
+}
+
 /// Defines stubs in a JITDylib, for names that are searched in the link order of `from`; with them the object that has
-/// their targets, if there is one.
-pub(super) fn define(
+/// their targets, if there is one, and the tracker that is to own that.
+pub(crate) fn define(
     tracker: &ResourceTracker,
     from: &JitDylib,
     name: &str,
     stubs: &[LazyStub],
-    object: Option<LinkGraph>,
-) -> Result<()> {
+    object: Option<(TrackerId, LinkGraph)>,
+) -> Result<Defined> {
     let dylib = tracker.dylib();
     let session = dylib.session();
     let entrance = session.reentry().open(session)?;
@@ -211,14 +228,16 @@ pub(super) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    let defined = || defined_names(&graph).chain(object.iter().flat_map(defined_names));
-    let mut defining = session.begin_defining(dylib.id(), defined)?;
+    let names_of_object = || object.iter().flat_map(|(_, graph)| defined_names(graph));
+    let mut defining = session.begin_defining(dylib.id(), || defined_names(&graph).chain(names_of_object()))?;
     let Defining { state, names, .. } = &mut defining;
     let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
-    if let Some(object) = object {
-        match state.define_unit(dylib.id(), tracker.id(), object, names) {
+    let mut defined = Defined { unit, first, object: None };
+    if let Some((owner, object)) = object {
+        match state.define_unit(dylib.id(), owner, object, names) {
             // Its initializers wait until something of it is linked.
             Ok((object, _)) => {
+                defined.object = Some(object);
                 if let Some(object) = state.units.get_mut(&object) {
                     object.has_roots = false;
                 }
@@ -230,7 +249,37 @@ pub(super) fn define(
         }
     }
     state.lazy.insert(first, unit, functions);
-    Ok(())
+    Ok(defined)
+}
+
+impl State {
+    /// Makes the stub of a function that is linked jump to what a name of its JITDylib stands for now; to its trampoline if
+    /// that is not linked.
+    pub(crate) fn redirect_lazy(
+        &mut self,
+        executor: &dyn Executor,
+        dylib: DylibId,
+        number: u32,
+        implementation: NameId,
+    ) -> Result<()> {
+        let Some(function) = self.lazy.get(number) else { return Ok(()) };
+        let address = |name| match self.dylib(dylib).ok()?.symbols.get(name)?.address {
+            Some(Address::At(address)) => Some(address),
+            _ => None,
+        };
+        let Some(slot) = address(&function.slot) else { return Ok(()) };
+        match (address(&implementation), function.linked) {
+            (Some(to), _) => {
+                let before = executor.redirect(slot, to)?;
+                if let Some(memory) = self.allocations.at(to) {
+                    self.lazy.note(number, slot, before, memory);
+                }
+            }
+            (None, Some(linked)) => _ = executor.redirect(slot, linked.trampoline)?,
+            (None, None) => {}
+        }
+        Ok(())
+    }
 }
 
 impl JitDylib {
@@ -266,7 +315,8 @@ impl JitDylib {
             };
             names.iter().map(stub).collect()
         };
-        define(&tracker, from, "lazy re-exports", &stubs, None)
+        define(&tracker, from, "lazy re-exports", &stubs, None)?;
+        Ok(())
     }
 }
 

@@ -131,6 +131,16 @@ impl Query {
         }
     }
 
+    /// Does what a batch needs, and waits for others if need be.
+    pub(crate) fn see_to(&mut self, session: &ExecutionSession, work: Work) -> Result<()> {
+        let done = self.carry_out(session, work);
+        if let Some(wait) = self.or_abandon(session, done)? {
+            let waited = wait.block();
+            self.or_abandon(session, waited)?;
+        }
+        Ok(())
+    }
+
     /// Does all that can be done without waiting for others.
     fn advance(&mut self, session: &ExecutionSession) -> Result<Advance> {
         loop {

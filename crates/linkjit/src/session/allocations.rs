@@ -20,6 +20,8 @@ pub(crate) enum Part {
     /// Weak definitions and COMDAT groups, which stand for those of other objects, and what they need. They outlive their
     /// tracker if they have to.
     Shared,
+    /// Variables of an updatable object, and what their initial values refer to. They may pass to its next generation.
+    Variables,
 }
 
 /// Who gives an allocation back.
@@ -93,6 +95,25 @@ impl Allocations {
     pub(crate) fn at(&self, address: ExecAddr) -> Option<AllocationId> {
         let (_, &(end, id)) = self.by_start.range(..=address).next_back()?;
         (address < end).then_some(id)
+    }
+
+    /// The allocation that has thread-local storage.
+    pub(crate) fn of_module(&self, module: u64) -> Option<AllocationId> {
+        self.by_module.get(&module).copied()
+    }
+
+    /// Gives an allocation to a tracker.
+    pub(crate) fn set_owner(&mut self, id: AllocationId, tracker: TrackerId) {
+        if let Some(of) = self.by_id.get_mut(&id) {
+            of.owner = Owner::Tracker(tracker);
+        }
+    }
+
+    /// Leaves an allocation to its users.
+    pub(crate) fn give_up(&mut self, id: AllocationId) {
+        if let Some(of) = self.by_id.get_mut(&id) {
+            of.owner = Owner::Users;
+        }
     }
 
     /// The allocation that has what a reference was bound to, if a batch before has linked that.

@@ -10,7 +10,7 @@ use linkjit_link::graph::{BlockId, Definition, InitializerSection, LinkGraph, Li
 use linkjit_link::names::NameId;
 
 use super::allocations::Owner;
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, State, TrackerId, Unit, UnitId};
 
 /// A definition that yielded: its symbol is a reference now.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,7 @@ impl Yielded {
             Linkage::Strong => 0,
             Linkage::Common => 1,
             Linkage::Weak => 2,
+            Linkage::Fallback => 3,
         }
     }
 }
@@ -55,8 +56,8 @@ pub(crate) struct YieldedGroup {
 /// What removed units leave to others.
 #[derive(Debug, Default)]
 pub(crate) struct Inheritance {
-    names: Vec<(DylibId, NameId, Option<Address>)>,
-    groups: Vec<(DylibId, NameId)>,
+    pub(super) names: Vec<(DylibId, NameId, Option<Address>)>,
+    pub(super) groups: Vec<(DylibId, NameId)>,
 }
 
 impl Unit {
@@ -111,12 +112,7 @@ impl State {
                     }
                 }
             }
-            for name in unit.hides {
-                match dylib.hidden.get_mut(&name) {
-                    Some(count) if *count > 1 => *count -= 1,
-                    _ => drop(dylib.hidden.remove(&name)),
-                }
-            }
+            dylib.unhide(&unit.hides);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
@@ -218,6 +214,18 @@ impl State {
                 group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
                 unit.has_roots |= !group.retained.is_empty();
                 dylib.groups.insert(group.signature, (id, true));
+            }
+        }
+    }
+}
+
+impl DylibState {
+    /// Forgets that an object refers to names as hidden.
+    pub(super) fn unhide(&mut self, names: &[NameId]) {
+        for name in names {
+            match self.hidden.get_mut(name) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.hidden.remove(name)),
             }
         }
     }

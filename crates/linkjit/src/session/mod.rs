@@ -15,6 +15,7 @@ mod retire;
 mod state;
 mod tables;
 mod tracker;
+mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
 pub(crate) use defining::{Defining, defined_names};
@@ -27,6 +28,7 @@ pub(crate) use state::{
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
+pub(crate) use withdraw::Withdrawn;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

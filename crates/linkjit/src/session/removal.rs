@@ -6,6 +6,7 @@
 //! such definitions, too ([`super::inherit`]).
 
 use linkjit_executor::{AllocationId, ExecAddr, ImageId, PointerArray};
+use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::{Owner, Part};
 use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
@@ -117,7 +118,7 @@ impl State {
 
     /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if it
     /// was not retired, and units.
-    pub(super) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
+    pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
         let mut users = Vec::new();
         for id in trackers {
             let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
@@ -133,7 +134,7 @@ impl State {
     }
 
     /// The error about what `units` use.
-    pub(super) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
+    pub(crate) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
         let dependent = |id| match self.units.get(&id) {
             Some(unit) => Dependent {
                 object: unit.name.to_string(),
@@ -223,9 +224,12 @@ impl super::DylibState {
     }
 }
 
-/// Terminators in the order in which they are to be called: the initializers' backwards.
-fn in_order(mut runs: Vec<InitializerRun>) -> Vec<PointerArray> {
-    runs.reverse();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.order));
-    runs.into_iter().map(|run| run.array).collect()
+/// Terminators in the order in which they are to be called: the initializers' backwards, but those of COFF forwards.
+fn in_order(runs: Vec<InitializerRun>) -> Vec<PointerArray> {
+    let (mut backwards, mut forwards): (Vec<_>, Vec<_>) =
+        runs.into_iter().partition(|run| matches!(run.order, InitializerOrder::Fini(_)));
+    backwards.reverse();
+    backwards.sort_by_key(|run| std::cmp::Reverse(run.order));
+    forwards.sort_by_key(|run| run.order);
+    backwards.into_iter().chain(forwards).map(|run| run.array).collect()
 }

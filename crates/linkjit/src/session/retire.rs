@@ -107,6 +107,17 @@ impl ExecutionSession {
         Ok(())
     }
 
+    fn take_superseded(&self) -> Option<TrackerId> {
+        let mut state = self.state();
+        while let Some(superseded) = state.superseded.pop() {
+            // Its JITDylib may have been closed.
+            if state.trackers.contains_key(&superseded) {
+                return Some(superseded);
+            }
+        }
+        None
+    }
+
     /// Retires what a tracker owns. Batches wait.
     fn retire_linking(&self, tracker: TrackerId) -> Result<()> {
         let (dylib, ended, detached) = {
@@ -124,7 +135,10 @@ impl ExecutionSession {
     }
 
     /// Reclaims what it can; returns how much is left.
-    pub(super) fn reclaim_passed(&self, linking: &Linking<'_>) -> Result<usize> {
+    pub(crate) fn reclaim_passed(&self, linking: &Linking<'_>) -> Result<usize> {
+        while let Some(superseded) = self.take_superseded() {
+            self.retire_linking(superseded)?;
+        }
         // The tables are not locked while user code runs, so look again every time.
         loop {
             let mut state = self.state();

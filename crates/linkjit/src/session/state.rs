@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
 use crate::lazy::LazyFunctions;
+use crate::update::Updatable;
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -113,6 +114,8 @@ pub(crate) struct Unit {
     /// Its definitions and groups that yielded to those of units of other trackers.
     pub(crate) yielded: Vec<Yielded>,
     pub(crate) yielded_groups: Vec<YieldedGroup>,
+    /// It can be replaced; then it is asked where its variables are.
+    pub(crate) updatable: bool,
     /// It is yet to be materialized.
     pub(crate) pending: Option<Box<Pending>>,
 }
@@ -132,6 +135,7 @@ impl Unit {
             hides: Vec::new(),
             yielded: Vec::new(),
             yielded_groups: Vec::new(),
+            updatable: false,
             pending: None,
         }
     }
@@ -187,6 +191,8 @@ pub(crate) struct DylibState {
     pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
+    /// Objects that can be replaced, by name.
+    pub(crate) updatable: HashMap<Arc<str>, Updatable, FixedState>,
     /// There have been trackers beside the default one.
     pub(crate) has_trackers: bool,
 }
@@ -233,6 +239,10 @@ pub(crate) struct State {
     pub(crate) pulled: Vec<UnitId>,
     /// What these have replaced.
     pub(crate) replaced: Vec<Replaced>,
+    /// There have been updatable objects.
+    pub(crate) has_updatable: bool,
+    /// Generations that nobody can go back to any more, to be retired.
+    pub(crate) superseded: Vec<TrackerId>,
     /// What was retired and is still there.
     pub(crate) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
@@ -266,6 +276,7 @@ impl State {
             terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
+            updatable: HashMap::default(),
             has_trackers: false,
         }));
         Ok(id)

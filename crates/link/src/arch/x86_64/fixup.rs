@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use linkjit_address::ExecAddr;
+use linkjit_address::{ExecAddr, ExecRange};
 
 use super::{Kind, relax::relax};
 use crate::error::{LinkError, Result};
@@ -17,8 +17,29 @@ pub struct FixupContext<'a> {
     pub names: &'a Mutex<NamePool>,
     /// What offsets from the GOT are relative to.
     pub got_base: ExecAddr,
+    /// The image that the code believes to be part of.
+    pub image: Image,
     /// Resolvers for TLS descriptors: at a fixed offset from the thread pointer, and other.
     pub tls_resolvers: [ExecAddr; 2],
+}
+
+/// An image, whose sections are runs of pages of one protection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Image {
+    /// Where it begins.
+    pub base: ExecAddr,
+    /// Its sections, numbered from 1.
+    pub sections: [ExecRange; 3],
+}
+
+impl Image {
+    /// The number of the section that an address lies in, and its offset there.
+    fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
+        let mut sections = (1..).zip(self.sections);
+        // A symbol may stand for the end of a section.
+        let (number, section) = sections.find(|(_, section)| section.start <= address && address <= section.end)?;
+        Some((number, address.distance_from(section.start).cast_unsigned()))
+    }
 }
 
 /// A value that its field can't hold.
@@ -67,7 +88,24 @@ fn apply(
     let target = || graph.address(edge.target).0.wrapping_add(addend);
     let from = |base: u64| target().wrapping_sub(base);
     match kind {
-        Kind::Pointer64 => write(bytes, offset, target().to_le_bytes()),
+        Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
+        Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
+        Kind::SectionOffset32 => {
+            let value = section_offset(graph, edge, &context.image)?.wrapping_add(addend);
+            write(bytes, offset, unsigned32(value)?.to_le_bytes())
+        }
+        Kind::SectionOffset7 => {
+            let value = section_offset(graph, edge, &context.image)?.wrapping_add(addend);
+            let overflow = || Overflow { value: i128::from(value), field: "7 unsigned bits" };
+            let value = u8::try_from(value).ok().filter(|value| *value < 0x80).ok_or_else(overflow)?;
+            // The high bit is not the field's.
+            let old = bytes.get(offset).map_or(0, |byte| byte & 0x80);
+            write(bytes, offset, [old | value])
+        }
+        Kind::SectionNumber16 => {
+            let (number, _) = locate(graph, edge, &context.image)?;
+            write(bytes, offset, number.to_le_bytes())
+        }
         // Edges that need an entry were given its symbol as their target when it was made.
         Kind::Delta32
         | Kind::Branch32
@@ -132,6 +170,18 @@ fn apply(
             write(bytes, offset, (if is_fixed { fixed } else { dynamic }).0.to_le_bytes())
         }
     }
+}
+
+/// What an offset in a section is to a thread-local variable is its offset in the storage of its module.
+fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<u64, Refusal> {
+    match graph.thread_local_address(edge.target) {
+        Some(address) => Ok(address.offset),
+        None => Ok(locate(graph, edge, image)?.1),
+    }
+}
+
+fn locate(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<(u16, u64), Refusal> {
+    image.locate(graph.address(edge.target)).ok_or(Refusal::Why("it is in no section of this image"))
 }
 
 fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ mod fixup;
 mod relax;
 mod stub;
 
-pub use fixup::{FixupContext, fix_block};
+pub use fixup::{FixupContext, Image, fix_block};
 pub use relax::{can_relax, relax};
 pub use stub::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, INIT_ENTRY, INIT_EXIT, STUB, STUB_SIZE, TRAMPOLINE};
 
@@ -90,6 +90,17 @@ kinds! {
     TlsModuleDelta32,
     /// `Fixup <- TlsDescriptor(Target) - Fixup + Addend : int32`. ELF GOTPC32_TLSDESC and its CODE_ forms.
     TlsDescriptorDelta32,
+    /// `Fixup <- Target - image base + Addend : uint32`. COFF ADDR32NB.
+    ImageOffset32,
+    /// `Fixup <- Target - start of its section of the image + Addend : uint32`; of a thread-local variable, its offset
+    /// in the storage of its module. COFF SECREL.
+    SectionOffset32,
+    /// As [`Kind::SectionOffset32`], 7 bits. COFF SECREL7.
+    SectionOffset7,
+    /// `Fixup <- number of Target's section of the image : uint16`. COFF SECTION.
+    SectionNumber16,
+    /// As [`Kind::Pointer64`], but never the address of a stub: the slots that code calls imports through.
+    ImportPointer64,
     /// A marker on the call through a descriptor; writes nothing. ELF TLSDESC_CALL.
     TlsDescriptorCall,
     /// `Fixup <- ThreadOffsetEntry(Target) - Fixup + Addend : int32`: initial exec. ELF GOTTPOFF and its CODE_ forms.
@@ -130,8 +141,8 @@ impl Kind {
     pub const fn width(self) -> u64 {
         match self {
             Self::TlsDescriptorCall => 0,
-            Self::Pointer8 | Self::Delta8 => 1,
-            Self::Pointer16 | Self::Delta16 => 2,
+            Self::Pointer8 | Self::Delta8 | Self::SectionOffset7 => 1,
+            Self::Pointer16 | Self::Delta16 | Self::SectionNumber16 => 2,
             Self::Pointer32
             | Self::Pointer32Signed
             | Self::Delta32
@@ -148,8 +159,11 @@ impl Kind {
             | Self::TlsDescriptorDelta32
             | Self::ThreadOffsetDelta32
             | Self::TlsOffset32
+            | Self::ImageOffset32
+            | Self::SectionOffset32
             | Self::ThreadOffset32 => 4,
             Self::Pointer64
+            | Self::ImportPointer64
             | Self::Delta64
             | Self::Size64
             | Self::GotDelta64

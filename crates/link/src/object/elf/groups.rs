@@ -7,7 +7,7 @@ use super::file::File;
 use super::sections::Blocks;
 use super::symbols::SymbolTable;
 use crate::error::Result;
-use crate::graph::{Group, LinkGraph};
+use crate::graph::{Group, LinkGraph, Selection};
 use crate::names::NamePool;
 
 /// Adds the COMDAT groups. Groups of another kind only say that their sections go together, which references do too.
@@ -30,7 +30,7 @@ pub(super) fn read(
         let Some(signature) = signature else {
             return Err(file.malformed_section(section, "section group: it has no signature"));
         };
-        let mut group = Group { signature: names.intern(signature), blocks: Vec::new() };
+        let mut group = Group { signature: names.intern(signature), selection: Selection::Any, blocks: Vec::new() };
         for &member in members {
             let member = u32::from_le_bytes(member);
             if member == 0 || file.section(member).is_none() {

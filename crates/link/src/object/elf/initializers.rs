@@ -10,6 +10,11 @@ use crate::graph::InitializerOrder;
 /// The priority of a section without one: after all that have one.
 const WITHOUT_PRIORITY: u32 = 65536;
 
+/// As [`order`], for a section whose type says nothing.
+pub(in crate::object) fn order_of_name(name: &[u8]) -> Option<(InitializerOrder, bool)> {
+    order(name, elf::SHT_PROGBITS)
+}
+
 /// The order of a section's pointers, and whether they are called from the last to the first; `None` for a section that
 /// holds none.
 pub(super) fn order(name: &[u8], kind: SectionType) -> Option<(InitializerOrder, bool)> {

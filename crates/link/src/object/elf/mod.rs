@@ -26,6 +26,7 @@ use crate::names::NamePool;
 use crate::passes::{eh_frame, init_code};
 use crate::source::Source;
 use file::File;
+pub(super) use initializers::order_of_name as initializer_order;
 use symbols::SymbolTable;
 
 /// Reads an ELF object; see [`super::read`].

@@ -1,0 +1,42 @@
+//! Records of functions (`.pdata`; "PE Format", "The .pdata Section"): a block each, which lives as long as its function.
+
+use super::file::File;
+use super::sections::{Blocks, is_function_table};
+use crate::error::Result;
+use crate::graph::LinkGraph;
+
+/// Size of a record: where the function begins, where it ends, and how to unwind it.
+const RECORD: u64 = 12;
+
+/// Splits the tables into records, and ties these to their functions.
+pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
+    let mut tables = Vec::new();
+    let mut cuts = Vec::new();
+    for (number, section) in file.numbered().filter(|(_, section)| is_function_table(section)) {
+        let Some(block) = blocks.of(number) else { continue };
+        if !section.size.is_multiple_of(RECORD) {
+            return Err(file.malformed_section(section, "table of functions: it has half a record"));
+        }
+        cuts.extend((1..section.size / RECORD).map(|record| (block, record * RECORD)));
+        tables.push((section, block, section.size / RECORD));
+    }
+    let mut parts = graph.split_blocks(&cuts)?;
+    for (section, block, records) in tables {
+        let count = usize::try_from(records.saturating_sub(1)).unwrap_or(usize::MAX);
+        for record in std::iter::once(block).chain(parts.by_ref().take(count)) {
+            graph.block_mut(record).align_log2 = 2;
+            graph.block_mut(record).alignment_offset = 0;
+            let begin = graph.edges(record).iter().find(|edge| edge.offset == 0);
+            let Some(begin) = begin else {
+                if records == 0 {
+                    continue;
+                }
+                return Err(file.malformed_section(section, "table of functions: a record names no function"));
+            };
+            if let Some(function) = graph.symbol(begin.target).block() {
+                graph.add_dependent(function, record);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! COFF relocatable objects, of Windows.
+//!
+//! What is odd: names are short or elsewhere; a symbol table mixes symbols with records that describe them; of the
+//! symbols of a COMDAT section the first describes it and the second is the one it is known by; addends are in the
+//! content; and a section of text tells the linker what to do. So headers and tables come first (`file`), then blocks
+//! (`sections`), then symbols with what they say about COMDAT sections (`symbols`, `comdat`), then edges
+//! (`relocations`), records of functions (`functions`) and requests (`directives`). A
+//! [`SymbolId`](crate::graph::SymbolId) of the graph is the index of the symbol's record in the file.
+//!
+//! Follows: "PE Format" of Microsoft, chapters "COFF File Header", "Section Table", "Other Contents of the File"; GNU as
+//! for what MinGW does differently.
+
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+mod comdat;
+mod directives;
+mod file;
+mod functions;
+mod relocations;
+mod sections;
+mod symbols;
+
+use crate::arch::Arch;
+use crate::error::Result;
+use crate::graph::LinkGraph;
+use crate::names::NamePool;
+use crate::source::Source;
+use file::File;
+pub use file::is_object;
+
+/// Reads a COFF object; see [`super::read`].
+///
+/// # Errors
+/// If the bytes are not an object for x86-64, malformed, or use something that linkjit does not support.
+pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
+    let file = File::parse(source)?;
+    let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
+    relocations::reserve(&file, &mut graph);
+    let blocks = sections::read(&file, &mut graph)?;
+    let comdats = symbols::read(&file, &blocks, &mut graph, names)?;
+    relocations::read(&file, &blocks, &mut graph)?;
+    comdat::read(&file, &blocks, &comdats, &mut graph)?;
+    sections::add_initializers(&file, &blocks, &comdats, &mut graph)?;
+    functions::split(&file, &blocks, &mut graph)?;
+    directives::read(&file, &mut graph, names)?;
+    Ok(graph)
+}

@@ -1,0 +1,140 @@
+//! Sections that are linked: one block each.
+
+use object::pe;
+
+use super::comdat::Comdats;
+use super::file::{File, Section};
+use crate::error::Result;
+use crate::graph::{BlockId, Content, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Protection, Suffix};
+use crate::object::elf;
+
+/// What the linker itself reads, and image loaders or debuggers never see as a part of the program: tables for Control
+/// Flow Guard, for exceptions of x86, for hot patching, checksums of debug information.
+const FOR_LINKER: [&[u8]; 7] =
+    [b".gfids$y", b".giats$y", b".gljmp$y", b".gehcont$y", b".sxdata", b".voltbl", b".chks64"];
+
+/// The callbacks that the loader calls when threads come and go.
+const TLS_CALLBACKS: &[u8] = b".CRT$XL";
+
+/// Which block holds which section of the file.
+pub(super) struct Blocks {
+    by_section: Vec<Option<BlockId>>,
+}
+
+impl Blocks {
+    /// The block that holds a section; `None` for sections that are not linked.
+    pub(super) fn of(&self, section: u32) -> Option<BlockId> {
+        *self.by_section.get((section as usize).checked_sub(1)?)?
+    }
+}
+
+/// Makes a block of every section that is linked.
+pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
+    let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
+    for section in &file.sections {
+        let block = match placement(file, section)? {
+            Some((protection, lifetime)) => Some(add_block(section, protection, lifetime, graph)?),
+            None => None,
+        };
+        blocks.by_section.push(block);
+    }
+    Ok(blocks)
+}
+
+fn add_block(
+    section: &Section<'_>,
+    protection: Protection,
+    lifetime: Lifetime,
+    graph: &mut LinkGraph,
+) -> Result<BlockId> {
+    let id = graph.add_section(&section.name(), protection, lifetime)?;
+    let is_zeros = section.data.is_empty();
+    let content = if is_zeros { Content::Zeros } else { Content::Source(section.range.clone()) };
+    let block = graph.add_block(id, content, section.size, section.align_log2)?;
+    if is_function_table(section) {
+        graph.set_function_records(id);
+    } else if lifetime == Lifetime::ThreadLocal || (lifetime == Lifetime::Standard && !is_zeros) {
+        graph.set_grouped(id);
+    }
+    Ok(block)
+}
+
+/// Says which blocks hold initializers. One that is associated with a COMDAT section lives and dies with that; others
+/// are wanted whenever anything of the object is.
+pub(super) fn add_initializers(
+    file: &File<'_>,
+    blocks: &Blocks,
+    comdats: &Comdats,
+    graph: &mut LinkGraph,
+) -> Result<()> {
+    for (number, section) in file.numbered() {
+        let Some(block) = blocks.of(number) else { continue };
+        let is_associated = comdats.parent(number).is_some();
+        if section.name.starts_with(TLS_CALLBACKS) && !is_associated {
+            graph.retain_block(block);
+        }
+        let Some((order, backwards)) = order(section.name) else { continue };
+        if !section.size.is_multiple_of(graph.arch().pointer_size()) {
+            return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
+        }
+        let initializers = InitializerSection { block, order, backwards };
+        if is_associated {
+            graph.add_dependent_initializers(initializers);
+        } else {
+            graph.add_initializers(initializers);
+        }
+    }
+    Ok(())
+}
+
+/// Where the pointers of a section are in the order, and whether they are called from the last to the first.
+fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
+    if let Some([kind, rest @ ..]) = name.strip_prefix(b".CRT$X") {
+        let mut suffix = Suffix::default();
+        suffix.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let order = match kind {
+            b'I' => InitializerOrder::CInit(suffix),
+            b'C' => InitializerOrder::CxxInit(suffix),
+            b'P' => InitializerOrder::PreTerm(suffix),
+            b'T' => InitializerOrder::Term(suffix),
+            _ => return None,
+        };
+        return Some((order, false));
+    }
+    // Those of GNU's compilers.
+    elf::initializer_order(name)
+}
+
+/// Whether a section holds records of functions, for unwinding.
+pub(super) fn is_function_table(section: &Section<'_>) -> bool {
+    section.name == b".pdata" || section.name.starts_with(b".pdata$")
+}
+
+/// How a section is linked; `None` if it is not.
+fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protection, Lifetime)>> {
+    if section.name.starts_with(b".debug") || section.name.starts_with(b".stab") {
+        return Ok(Some((Protection::Read, Lifetime::NoAlloc)));
+    }
+    let for_linker = section.flags.0 & (pe::IMAGE_SCN_LNK_REMOVE.0 | pe::IMAGE_SCN_LNK_INFO.0) != 0;
+    if for_linker || FOR_LINKER.contains(&section.name) {
+        return Ok(None);
+    }
+    if section.name == b".cormeta" {
+        return Err(file.unsupported_section(section, "metadata of managed code: compile it without /clr"));
+    }
+    if section.has(pe::IMAGE_SCN_MEM_SHARED) {
+        return Err(file.unsupported_section(section, "section that processes share (IMAGE_SCN_MEM_SHARED)"));
+    }
+    let protection = match (section.has(pe::IMAGE_SCN_MEM_EXECUTE), section.has(pe::IMAGE_SCN_MEM_WRITE)) {
+        (true, true) => {
+            let what = "section that is both writable and executable (IMAGE_SCN_MEM_WRITE and IMAGE_SCN_MEM_EXECUTE)";
+            return Err(file.unsupported_section(section, what));
+        }
+        (true, false) => Protection::ReadExec,
+        (false, true) => Protection::ReadWrite,
+        (false, false) => Protection::Read,
+    };
+    let thread_local = section.name == b".tls" || section.name.starts_with(b".tls$");
+    let lifetime = if thread_local { Lifetime::ThreadLocal } else { Lifetime::Standard };
+    Ok(Some((protection, lifetime)))
+}

@@ -1,0 +1,105 @@
+//! Withdrawing: taking what a tracker defines out of the tables, with the possibility to put it back.
+
+use linkjit_link::graph::Linkage;
+use linkjit_link::names::NameId;
+
+use super::inherit::Inheritance;
+use super::state::{DefinedBy, Entry, State, TrackerId, Unit, UnitId};
+use crate::error::{Error, Result};
+
+/// What was taken out. Its code stays where it is, and its tracker owns it.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    pub(crate) tracker: TrackerId,
+    units: Vec<(UnitId, Unit)>,
+    names: Vec<(NameId, Entry)>,
+    groups: Vec<(NameId, UnitId, bool)>,
+}
+
+impl State {
+    /// Takes the definitions of a tracker out of the tables. Their initializers have been run.
+    pub(crate) fn withdraw(&mut self, id: TrackerId) -> Result<Withdrawn> {
+        let tracker = self.trackers.get(&id).ok_or(Error::TrackerRemoved)?;
+        let (dylib, ids) = (tracker.dylib, tracker.units.clone());
+        let mut withdrawn = Withdrawn { tracker: id, units: Vec::new(), names: Vec::new(), groups: Vec::new() };
+        self.removals += 1;
+        for id in ids {
+            let Some(unit) = self.units.remove(&id) else { continue };
+            let dylib = self.dylib_mut(dylib)?;
+            for &name in &unit.names {
+                let is_its = |entry: &&Entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == id);
+                if let Some(entry) = dylib.symbols.get(&name).filter(is_its).copied() {
+                    dylib.symbols.remove(&name);
+                    withdrawn.names.push((name, entry));
+                }
+            }
+            for &signature in &unit.groups {
+                if let Some(&(owner, contested)) = dylib.groups.get(&signature)
+                    && owner == id
+                {
+                    dylib.groups.remove(&signature);
+                    withdrawn.groups.push((signature, id, contested));
+                }
+            }
+            dylib.unhide(&unit.hides);
+            dylib.units.retain(|&other| other != id);
+            withdrawn.units.push((id, unit));
+        }
+        Ok(withdrawn)
+    }
+
+    /// Whether what was withdrawn can come back: whether nobody but units of `besides` has taken one of its names that it
+    /// does not share. Returns the name.
+    pub(crate) fn check_reinstate(&self, withdrawn: &Withdrawn, besides: &[TrackerId]) -> Result<Option<NameId>> {
+        let dylib = self.trackers.get(&withdrawn.tracker).ok_or(Error::TrackerRemoved)?.dylib;
+        let dylib = self.dylib(dylib)?;
+        let strong = |(name, entry): &&(NameId, Entry)| {
+            entry.linkage == Linkage::Strong
+                && dylib.symbols.get(name).is_some_and(|now| match now.by {
+                    DefinedBy::Unit(unit, _) => {
+                        self.units.get(&unit).is_some_and(|unit| !besides.contains(&unit.tracker))
+                    }
+                    _ => true,
+                })
+        };
+        Ok(withdrawn.names.iter().find(strong).map(|&(name, _)| name))
+    }
+
+    /// Puts what was withdrawn back, but for names that others have now.
+    pub(crate) fn reinstate(&mut self, withdrawn: Withdrawn) {
+        let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
+        for (id, unit) in withdrawn.units {
+            let Ok(dylib) = self.dylib_mut(dylib) else { return };
+            for &name in &unit.hides {
+                *dylib.hidden.entry(name).or_default() += 1;
+            }
+            let at = dylib.units.partition_point(|&other| other < id);
+            dylib.units.insert(at, id);
+            self.units.insert(id, unit);
+        }
+        let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        for (name, entry) in withdrawn.names {
+            dylib.symbols.entry(name).or_insert(entry);
+        }
+        for (signature, id, contested) in withdrawn.groups {
+            dylib.groups.entry(signature).or_insert((id, contested));
+        }
+    }
+
+    /// Gives the names that were withdrawn, and not defined anew, to those who had yielded.
+    pub(crate) fn inherit_withdrawn(&mut self, withdrawn: &Withdrawn) {
+        let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
+        let names = withdrawn.names.iter().filter(|(_, entry)| entry.contested);
+        let names = names.map(|&(name, entry)| (dylib, name, entry.address)).collect();
+        let groups = withdrawn.groups.iter().filter(|(.., contested)| *contested);
+        let groups = groups.map(|&(signature, ..)| (dylib, signature)).collect();
+        self.inherit(Inheritance { names, groups });
+    }
+}
+
+impl Withdrawn {
+    /// The units.
+    pub(crate) fn units(&self) -> &[(UnitId, Unit)] {
+        &self.units
+    }
+}

@@ -1,0 +1,120 @@
+//! Generations, and the way back.
+
+use std::sync::Arc;
+
+use linkjit_executor::AllocationId;
+use linkjit_link::names::NameId;
+
+use super::object::Updatable;
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::session::{State, Withdrawn};
+
+/// What an update has made: the new generation of its objects. As long as it exists, the one before can come back.
+///
+/// Dropping it gives that up: the old code is retired then, see [`ResourceTracker::retire`](crate::ResourceTracker::retire),
+/// and reclaimed by the next update or [`ExecutionSession::reclaim`](crate::ExecutionSession::reclaim).
+#[derive(Debug)]
+#[must_use = "dropping it retires the old code"]
+pub struct Generation {
+    dylib: JitDylib,
+    replaced: Vec<Replaced>,
+}
+
+/// An object that was replaced.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) name: Arc<str>,
+    pub(super) old: Withdrawn,
+    pub(super) before: Updatable,
+    pub(super) new: Updatable,
+    /// Memory of variables that the new generation has from the old one.
+    pub(super) moved: Vec<AllocationId>,
+}
+
+impl Generation {
+    pub(super) fn new(dylib: JitDylib, replaced: Vec<Replaced>) -> Self {
+        Self { dylib, replaced }
+    }
+
+    /// How often the objects were replaced before, by name.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<(&str, u64)> {
+        self.replaced.iter().map(|replaced| (replaced.name.as_ref(), replaced.new.number)).collect()
+    }
+
+    /// Goes back to the generation before: its functions are called again. Variables that were kept have the values that
+    /// they have now, others those that they had then. No initializers are run. What it goes back from is retired. When
+    /// the process exits, destructors of kept variables are not run.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] if there are newer generations: go back from those before. [`Error::InUse`] as for
+    /// [`Update::commit`](crate::Update::commit), [`Error::Duplicate`] if something else has been defined since that the
+    /// old objects define. Then nothing has changed, and the old generation is given up.
+    ///
+    /// # Safety
+    /// As for [`Update::commit`](crate::Update::commit).
+    pub unsafe fn rollback(mut self) -> Result<()> {
+        let session = self.dylib.session().clone();
+        let _initializing = session.begin_initializing();
+        let linking = session.begin_linking()?;
+        let mut passed = Vec::new();
+        {
+            let mut state = session.state();
+            let taken = self.check(&state)?;
+            if let Some((name, first, second)) = taken {
+                drop(state);
+                let name = session.names().text(name).into_owned();
+                return Err(Error::Duplicate { name, first, second });
+            }
+            for replaced in std::mem::take(&mut self.replaced).into_iter().rev() {
+                let Replaced { name, old, before, new, moved } = replaced;
+                let functions = new.functions.clone();
+                let withdrawn = state.withdraw(new.current)?;
+                state.pass(&moved, new.current, before.current);
+                state.reinstate(old);
+                // Functions that were new stay known: their stubs may be in use.
+                let updatable = Updatable { functions: functions.clone(), ..before };
+                session.redirect_functions(&mut state, &self.dylib, &functions)?;
+                state.inherit_withdrawn(&withdrawn);
+                state.dylib_mut(self.dylib.id())?.updatable.insert(name, updatable);
+                state.superseded.push(new.current);
+                passed.push((new.current, moved));
+            }
+        }
+        session.forget_destructors(&self.dylib, &passed)?;
+        session.reclaim_passed(&linking)?;
+        Ok(())
+    }
+
+    /// An error if going back is not possible; or a name that is taken, by whom, and who had it.
+    fn check(&self, state: &State) -> Result<Option<(NameId, String, String)>> {
+        let dylib = state.dylib(self.dylib.id())?;
+        for replaced in &self.replaced {
+            let current = dylib.updatable.get(&replaced.name).map(|updatable| updatable.current);
+            if current != Some(replaced.new.current) {
+                return Err(Error::Superseded { object: replaced.name.to_string() });
+            }
+        }
+        let trackers: Vec<_> = self.replaced.iter().map(|replaced| replaced.new.current).collect();
+        let mut users = state.users_of(&trackers)?;
+        users.retain(|(_, unit)| state.units.contains_key(unit));
+        if !users.is_empty() {
+            return Err(state.in_use(users.into_iter().map(|(_, unit)| unit)));
+        }
+        for replaced in &self.replaced {
+            if let Some(name) = state.check_reinstate(&replaced.old, &trackers)? {
+                return Ok(Some((name, state.definer(self.dylib.id(), name), replaced.name.to_string())));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        let replaced = std::mem::take(&mut self.replaced);
+        let superseded = replaced.into_iter().map(|replaced| replaced.old.tracker);
+        self.dylib.session().state().superseded.extend(superseded);
+    }
+}

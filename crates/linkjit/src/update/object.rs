@@ -1,0 +1,185 @@
+//! Objects whose functions are all reached through stubs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linkjit_link::arch::x86_64::Kind;
+use linkjit_link::graph::{BlockId, Definition, Edge, LinkGraph, Linkage, Name, Protection, Scope, SymbolId};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::object;
+use linkjit_link::source::Source;
+
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary, takes_address};
+use crate::session::{ResourceTracker, TrackerId, UnitId};
+
+/// What the names of local functions begin with whose address is taken.
+const LOCAL: &str = "$__LOCAL.";
+
+/// An object that can be replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Updatable {
+    /// Owns the stubs of all generations.
+    pub(super) stubs: ResourceTracker,
+    /// By the name of their implementations: the numbers of their trampolines.
+    pub(super) functions: BTreeMap<NameId, u32>,
+    /// Owns the present generation.
+    pub(crate) current: TrackerId,
+    pub(super) unit: UnitId,
+    /// How often it was replaced.
+    pub(super) number: u64,
+}
+
+impl Updatable {
+    pub(super) fn add_functions(&mut self, stubs: &[LazyStub], first: u32) {
+        self.functions.extend(stubs.iter().map(LazyStub::target).zip(first..));
+    }
+}
+
+impl JitDylib {
+    /// Adds a relocatable object that can be replaced while it is in use: see [`JitDylib::update`]. The name of the source
+    /// is what it is replaced by.
+    ///
+    /// All of its functions that others can refer to, or whose address is taken, are reached through stubs; so are calls
+    /// of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first called.
+    ///
+    /// Compile with `-ffunction-sections -fdata-sections`: what functions of one section take of each other, calls and
+    /// addresses of `static` functions, linkers do not see; and see [`Update::keep_variables`](crate::Update::keep_variables).
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
+    pub fn add_updatable_object(&self, source: &Source) -> Result<()> {
+        let (graph, stubs) = read(self, source)?;
+        let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
+        let remove = || {
+            let mut state = self.session().state();
+            state.trackers.remove(&stub_tracker.id());
+            state.trackers.remove(&current.id());
+        };
+        if self.session().state().dylib(self.id())?.updatable.contains_key(source.name()) {
+            remove();
+            return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
+        }
+        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph)));
+        let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
+            return Err(Error::Closed);
+        };
+        let mut updatable =
+            Updatable { stubs: stub_tracker, functions: BTreeMap::new(), current: current.id(), unit, number: 0 };
+        updatable.add_functions(&stubs, first);
+        let mut state = self.session().state();
+        state.has_updatable = true;
+        if let Some(unit) = state.units.get_mut(&unit) {
+            unit.updatable = true;
+        }
+        state.dylib_mut(self.id())?.updatable.insert(source.name().clone(), updatable);
+        Ok(())
+    }
+
+    /// Removes an updatable object with its stubs.
+    ///
+    /// # Errors
+    /// As [`ResourceTracker::remove`], or if there is no such object.
+    ///
+    /// # Safety
+    /// As for [`ResourceTracker::remove`].
+    pub unsafe fn remove_updatable_object(&self, name: &str) -> Result<()> {
+        let updatable = self.session().state().dylib(self.id())?.updatable.get(name).cloned();
+        let updatable = updatable.ok_or_else(|| Error::Updatable { object: name.into(), is_there: false })?;
+        let current = ResourceTracker::new(self.clone(), updatable.current);
+        // SAFETY: the caller's promise.
+        unsafe { ResourceTracker::remove_all(&[updatable.stubs, current])? };
+        self.session().state().dylib_mut(self.id())?.updatable.remove(name);
+        Ok(())
+    }
+}
+
+/// Reads an object and gives its functions hidden names; returns the stubs that are to take theirs.
+pub(super) fn read(dylib: &JitDylib, source: &Source) -> Result<(LinkGraph, Vec<LazyStub>)> {
+    let mut names = dylib.session().names();
+    let mut graph = object::read(source, &mut names)?;
+    share_local_functions(&mut graph, &mut names);
+    let stubs = hide_functions(&mut graph, &mut names, is_reference)?;
+    Ok((graph, stubs))
+}
+
+/// Whether an edge to a function is to go to its stub: it is called, or its address is taken.
+fn is_reference(graph: &LinkGraph, block: BlockId, edge: &Edge, name: &[u8]) -> bool {
+    let called = Kind::from_edge(edge.kind) == Some(Kind::Branch32) && edge.addend == -4;
+    called || (takes_address(edge) && !(is_destructor(name) && is_code(graph, block)))
+}
+
+/// Whether a function is one whose address code takes only to hand it to the C++ runtime together with an object: that
+/// is then destroyed by the code that has made it.
+fn is_destructor(name: &[u8]) -> bool {
+    name.starts_with(b"__tcf_") || name.starts_with(b"_ZN") && (name.ends_with(b"D1Ev") || name.ends_with(b"D2Ev"))
+}
+
+fn is_code(graph: &LinkGraph, block: BlockId) -> bool {
+    graph.section(graph.block(block).section).protection == Protection::ReadExec
+}
+
+/// Gives local functions whose address is taken names that stubs can have, so that the address outlives them.
+fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
+    let mut starts: BTreeMap<(BlockId, u64), SymbolId> = BTreeMap::new();
+    for id in graph.symbol_ids() {
+        let symbol = graph.symbol(id);
+        if let Definition::Defined { block, offset } = symbol.definition
+            && symbol.callable
+            && symbol.scope == Scope::Local
+            && symbol.name != Name::None
+        {
+            starts.insert((block, offset), id);
+        }
+    }
+    if starts.is_empty() {
+        return;
+    }
+    let mut taken = BTreeSet::new();
+    for block in graph.block_ids() {
+        if !is_ordinary(graph, block) {
+            continue;
+        }
+        for index in 0..graph.edges(block).len() {
+            let edge = graph.edges(block)[index];
+            let Some(function) = taken_function(graph, &edge, &starts) else { continue };
+            if is_code(graph, block) && is_destructor(graph.symbol_name(names, function)) {
+                continue;
+            }
+            taken.insert(function);
+            let edge = &mut graph.edges_mut(block)[index];
+            edge.target = function;
+            edge.addend = address_addend(edge);
+        }
+    }
+    let mut used = BTreeSet::new();
+    for id in taken {
+        let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
+        let name = names.intern(format!("{LOCAL}{}.{name}", graph.name()).as_bytes());
+        // Of several of one name, the others stay as they are: they can't be told apart in the next generation.
+        if used.insert(name) {
+            graph.rename(id, Name::Interned(name));
+            graph.set_visibility(id, Linkage::Strong, Scope::Hidden);
+        }
+    }
+}
+
+/// The addend of an edge of that kind that stands for the address of its target.
+fn address_addend(edge: &Edge) -> i64 {
+    // The displacement of `lea` is the last field of the instruction.
+    if Kind::from_edge(edge.kind) == Some(Kind::Delta32) { -4 } else { 0 }
+}
+
+/// The local function whose address an edge stands for; assemblers refer to it by its section.
+fn taken_function(graph: &LinkGraph, edge: &Edge, starts: &BTreeMap<(BlockId, u64), SymbolId>) -> Option<SymbolId> {
+    let addend = address_addend(edge);
+    if !takes_address(&Edge { addend, ..*edge }) {
+        return None;
+    }
+    let Definition::Defined { block, offset } = graph.symbol(edge.target).definition else { return None };
+    if !is_code(graph, block) {
+        return None;
+    }
+    let beyond = edge.addend.checked_sub(addend)?;
+    starts.get(&(block, offset.checked_add_signed(beyond)?)).copied()
+}

@@ -1,0 +1,358 @@
+//! Updates: new generations of objects, all at once or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use linkjit_executor::AllocationId;
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NameId;
+use linkjit_link::source::Source;
+
+use super::data::{Keep, Kept, keep};
+use super::generation::{Generation, Replaced};
+use super::object::{Updatable, read};
+use crate::batch::{self, Attempt, Unfound};
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::lazy::{LazyStub, define};
+use crate::lookup::Query;
+#[cfg(doc)]
+use crate::session::ResourceTracker;
+use crate::session::{ExecutionSession, Linking, Part, State, TrackerId, UnitId, Withdrawn};
+
+/// A transaction that replaces updatable objects of a JITDylib. Nothing happens before [`Update::commit`].
+#[derive(Debug)]
+#[must_use = "nothing happens before `commit`"]
+pub struct Update {
+    dylib: JitDylib,
+    sources: Vec<Source>,
+    keep: Keep,
+}
+
+impl JitDylib {
+    /// Begins to replace objects that were added by [`JitDylib::add_updatable_object`].
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-update-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().add_updatable_object(&compile("int n = 1; int next(void) { return n++; }")?)?;
+    /// // SAFETY: its type.
+    /// let next = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("next")? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { (next(), next()) }, (1, 2));
+    ///
+    /// let object = compile("int n = 1; int next(void) { return n += 10; }")?;
+    /// // SAFETY: no other thread is in the code.
+    /// let generation = unsafe { jit.main().update().replace(&object).keep_variables().commit()? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { next() }, 13);
+    /// // SAFETY: as above.
+    /// unsafe { generation.rollback()? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { next() }, 13);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    pub fn update(&self) -> Update {
+        Update { dylib: self.clone(), sources: Vec::new(), keep: Keep::default() }
+    }
+}
+
+impl Update {
+    /// Replaces the object of the same name by this one.
+    pub fn replace(mut self, source: &Source) -> Self {
+        self.sources.push(source.clone());
+        self
+    }
+
+    /// Keeps all variables that the old and the new objects have, by name: they stay where they are, with their values.
+    /// Without it, new objects have new variables, with their initial values.
+    ///
+    /// Variables that share a section are kept together, and only if none was added, removed, moved or resized: compile
+    /// with `-fdata-sections`, so that each has its own. What can't be kept makes the update fail.
+    ///
+    /// What kept variables point to is the program's business: pointers to functions stay good; those to constants,
+    /// string literals and virtual tables of an old generation do until that is reclaimed. Initializers of new objects
+    /// run; they initialize kept variables once more, and destructors of the old objects' are not run.
+    pub fn keep_variables(mut self) -> Self {
+        self.keep = Keep::All;
+        self
+    }
+
+    /// Keeps the variables of these names only. See [`Update::keep_variables`].
+    pub fn keep_only(mut self, names: &[&str]) -> Self {
+        self.keep = Keep::Named(names.iter().map(|name| name.as_bytes().to_vec()).collect());
+        self
+    }
+
+    /// Links the new objects, then makes all callers reach them and runs their initializers. If anything is wrong, all is
+    /// as before.
+    ///
+    /// Each function is swapped at once, but not all of them at one time: a thread may call a new function and then an old
+    /// one. Functions that the new objects do not have any more are handled as lazy functions that can't be linked
+    /// ([`ExecutionSession::set_lazy_failure_handler`]).
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`]; if there is no updatable object of a name; [`Error::NotKept`]; [`Error::InUse`] if linked
+    /// code of objects that are not replaced is bound to the old ones in other ways than by their functions: to constants,
+    /// or to variables that are not kept.
+    ///
+    /// # Safety
+    /// The old code is retired when the generation that is returned is dropped: who is in it, or uses data of it, must
+    /// have a guard ([`ExecutionSession::enter`]) that is older than that, as for [`ResourceTracker::retire`].
+    pub unsafe fn commit(self) -> Result<Generation> {
+        // So that nothing is pending that belongs to the old objects.
+        self.dylib.run_pending_initializers()?;
+        let mut query = None;
+        let committed = self.try_commit(&mut query);
+        if let (Err(_), Some(query)) = (&committed, &mut query) {
+            query.abandon(self.dylib.session());
+        }
+        committed
+    }
+
+    fn try_commit(&self, query: &mut Option<Query>) -> Result<Generation> {
+        let session = self.dylib.session();
+        loop {
+            let mut objects = Vec::new();
+            for source in &self.sources {
+                let (graph, stubs) = read(&self.dylib, source)?;
+                objects.push((source.name().clone(), graph, stubs));
+            }
+            let initializing = session.begin_initializing();
+            let linking = session.begin_linking()?;
+            session.reclaim_passed(&linking)?;
+            let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
+            let wanted = swap.begin(objects, &self.keep)?;
+            let query = query.get_or_insert_with(|| Query::new(self.dylib.id(), wanted, false));
+            let attempt = {
+                let _lent = session.lend_linking(&linking);
+                batch::attempt(session, query)?
+            };
+            match attempt {
+                Attempt::Done(_) => {
+                    let generation = swap.finish()?;
+                    drop(linking);
+                    self.dylib.run_pending_initializers()?;
+                    drop(initializing);
+                    return Ok(generation);
+                }
+                // Others may have to link for that: let them, with everything as it was.
+                Attempt::Needs(work) => {
+                    drop(swap);
+                    drop(linking);
+                    drop(initializing);
+                    query.see_to(session, work)?;
+                }
+            }
+        }
+    }
+}
+
+/// An object in the midst of an update.
+struct Swapped {
+    name: Arc<str>,
+    old: Withdrawn,
+    /// The object with its new generation.
+    new: Updatable,
+    /// As it was.
+    before: Updatable,
+    stubs: Option<UnitId>,
+    kept: Kept,
+}
+
+/// An update in progress. Puts everything back if it is dropped before it is finished.
+struct Swap<'a> {
+    dylib: &'a JitDylib,
+    linking: &'a Linking<'a>,
+    swapped: Vec<Swapped>,
+}
+
+impl Swap<'_> {
+    fn session(&self) -> &ExecutionSession {
+        self.dylib.session()
+    }
+
+    /// Puts the new objects in the place of the old ones, to be linked; returns what has to be.
+    fn begin(&mut self, objects: Vec<(Arc<str>, LinkGraph, Vec<LazyStub>)>, keep: &Keep) -> Result<Vec<Unfound>> {
+        self.withdraw(&objects)?;
+        let mut wanted = Vec::new();
+        for (at, (_, graph, stubs)) in objects.into_iter().enumerate() {
+            wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target())));
+            self.define(at, graph, &stubs, keep)?;
+        }
+        self.check_users()?;
+        Ok(wanted)
+    }
+
+    /// Takes the old objects out of the tables.
+    fn withdraw(&mut self, objects: &[(Arc<str>, LinkGraph, Vec<LazyStub>)]) -> Result<()> {
+        for (name, ..) in objects {
+            let no_such = || Error::Updatable { object: name.to_string(), is_there: false };
+            let current = self.dylib.create_tracker()?.id();
+            let mut state = self.session().state();
+            let before = state.dylib(self.dylib.id())?.updatable.get(name).cloned();
+            let withdrawn = before.ok_or_else(no_such).and_then(|before| Ok((state.withdraw(before.current)?, before)));
+            let (old, before) = withdrawn.inspect_err(|_| drop(state.trackers.remove(&current)))?;
+            let new = Updatable { current, number: before.number + 1, ..before.clone() };
+            let name = name.clone();
+            drop(state);
+            self.swapped.push(Swapped { name, old, new, before, stubs: None, kept: Kept::default() });
+        }
+        Ok(())
+    }
+
+    /// Defines a new object, with stubs for new functions.
+    fn define(&mut self, at: usize, mut graph: LinkGraph, stubs: &[LazyStub], which: &Keep) -> Result<()> {
+        let Some(swapped) = self.swapped.get_mut(at) else { return Ok(()) };
+        let session = self.dylib.session();
+        if let Some((_, old)) = swapped.old.units().first()
+            && let Some(old) = &old.input
+        {
+            let names = session.names();
+            let kept = keep(&mut graph, &old.graph, &names, which);
+            swapped.kept = kept.map_err(|variables| Error::NotKept { object: swapped.name.to_string(), variables })?;
+        }
+        let is_new = |stub: &&LazyStub| !swapped.new.functions.contains_key(&stub.target());
+        let new: Vec<_> = stubs.iter().filter(is_new).copied().collect();
+        if !new.is_empty() {
+            let defined = define(&swapped.new.stubs, self.dylib, &swapped.name, &new, None)?;
+            swapped.stubs = Some(defined.unit);
+            swapped.new.add_functions(&new, defined.first);
+        }
+        let names = session.names();
+        let mut state = session.state();
+        let (unit, _) = state.define_unit(self.dylib.id(), swapped.new.current, graph, &names)?;
+        swapped.new.unit = unit;
+        if let Some(unit) = state.units.get_mut(&unit) {
+            unit.updatable = true;
+            // A lookup of its functions links them; if it has none, nobody wants it.
+            unit.has_roots = unit.has_roots && stubs.is_empty();
+        }
+        Ok(())
+    }
+
+    /// An error if others are bound to what is to be replaced, other than by stubs and to variables that are kept.
+    fn check_users(&self) -> Result<()> {
+        let state = self.session().state();
+        let trackers: Vec<_> = self.swapped.iter().map(|swapped| swapped.old.tracker).collect();
+        let mut users: Vec<_> = state.users_of(&trackers)?;
+        for swapped in self.swapped.iter().filter(|swapped| !swapped.kept.left.is_empty()) {
+            let owned = state.trackers.get(&swapped.old.tracker).map(|tracker| tracker.allocations.as_slice());
+            for &id in owned.unwrap_or_default() {
+                if state.allocations.get(id).is_some_and(|of| of.part == Part::Variables) {
+                    users.extend(state.allocations.other_users(id, &trackers));
+                }
+            }
+        }
+        // Generations that were withdrawn before are not linked to anything any more: they wait for a rollback.
+        users.retain(|(_, unit)| state.units.contains_key(unit));
+        if users.is_empty() { Ok(()) } else { Err(state.in_use(users.into_iter().map(|(_, unit)| unit))) }
+    }
+
+    /// Makes callers reach the new objects.
+    fn finish(mut self) -> Result<Generation> {
+        let session = self.dylib.session().clone();
+        let mut state = session.state();
+        let (mut replaced, mut passed) = (Vec::new(), Vec::new());
+        for swapped in std::mem::take(&mut self.swapped) {
+            let Swapped { name, old, new, before, kept, .. } = swapped;
+            let moved = state.pass_variables(&kept, old.tracker, new.current);
+            session.redirect_functions(&mut state, self.dylib, &new.functions)?;
+            state.inherit_withdrawn(&old);
+            state.dylib_mut(self.dylib.id())?.updatable.insert(name.clone(), new.clone());
+            passed.push((old.tracker, moved.clone()));
+            replaced.push(Replaced { name, old, before, new, moved });
+        }
+        drop(state);
+        let generation = Generation::new(self.dylib.clone(), replaced);
+        session.forget_destructors(self.dylib, &passed)?;
+        Ok(generation)
+    }
+}
+
+impl Drop for Swap<'_> {
+    fn drop(&mut self) {
+        for swapped in std::mem::take(&mut self.swapped).into_iter().rev() {
+            let mut state = self.session().state();
+            let units: Vec<_> = swapped.stubs.into_iter().chain([swapped.new.unit]).collect();
+            let units: Vec<_> = units.into_iter().filter(|unit| *unit != swapped.before.unit).collect();
+            let left = state.remove_units(&units);
+            let allocations = state.abandon(swapped.new.current);
+            state.reinstate(swapped.old);
+            state.inherit(left);
+            drop(state);
+            // An error here would only hide the one that brought us here.
+            let _gone = self.session().release(self.linking, &allocations);
+        }
+    }
+}
+
+impl State {
+    /// Takes a tracker that has nothing but memory out of the tables.
+    fn abandon(&mut self, tracker: TrackerId) -> Vec<AllocationId> {
+        let allocations = self.trackers.remove(&tracker).map(|tracker| tracker.allocations).unwrap_or_default();
+        for &allocation in &allocations {
+            self.allocations.give_up(allocation);
+        }
+        allocations
+    }
+
+    /// Gives the memory of kept variables to another tracker; returns it.
+    pub(super) fn pass_variables(&mut self, kept: &Kept, from: TrackerId, to: TrackerId) -> Vec<AllocationId> {
+        let mut moved: Vec<_> = kept.blocks.iter().filter_map(|&address| self.allocations.at(address)).collect();
+        moved.extend(kept.module.and_then(|module| self.allocations.of_module(module)));
+        moved.sort_unstable();
+        moved.dedup();
+        self.pass(&moved, from, to);
+        moved
+    }
+
+    /// Gives memory to another tracker.
+    pub(super) fn pass(&mut self, allocations: &[AllocationId], from: TrackerId, to: TrackerId) {
+        if let Some(from) = self.trackers.get_mut(&from) {
+            from.allocations.retain(|id| !allocations.contains(id));
+        }
+        if let Some(to) = self.trackers.get_mut(&to) {
+            to.allocations.extend(allocations);
+        }
+        for &allocation in allocations {
+            self.allocations.set_owner(allocation, to);
+        }
+    }
+}
+
+impl ExecutionSession {
+    /// Destructors that a generation has registered for variables that were passed on are not run: the next one's
+    /// initializers register theirs.
+    pub(super) fn forget_destructors(&self, dylib: &JitDylib, passed: &[(TrackerId, Vec<AllocationId>)]) -> Result<()> {
+        for (tracker, variables) in passed.iter().filter(|(_, variables)| !variables.is_empty()) {
+            let state = self.state();
+            let image = state.dylib(dylib.id())?.image;
+            let code = state.trackers.get(tracker).map(|tracker| tracker.allocations.clone()).unwrap_or_default();
+            drop(state);
+            self.executor().forget_registered(image, &code, variables)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the stubs of functions jump to what implements them now; those that nothing implements are looked up when
+    /// they are called.
+    pub(super) fn redirect_functions(
+        &self,
+        state: &mut State,
+        dylib: &JitDylib,
+        functions: &BTreeMap<NameId, u32>,
+    ) -> Result<()> {
+        for (&implementation, &number) in functions {
+            state.redirect_lazy(self.executor().as_ref(), dylib.id(), number, implementation)?;
+        }
+        Ok(())
+    }
+}
