@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{LinkGraph, Linkage};
+use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -13,8 +13,9 @@ use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
-use crate::lookup::{LookupFuture, SymbolLookupSet, look_up, look_up_set};
-use crate::materialization::MaterializationUnit;
+use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
+use crate::materialization::job::Job;
+use crate::materialization::{MaterializationUnit, SymbolFlags};
 use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, defined_names, read_file};
 
 /// Which symbols of a JITDylib a search may find.
@@ -157,6 +158,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let has_imports = self.session.executor().object_format() == ObjectFormat::Coff;
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session.state();
@@ -164,7 +166,7 @@ impl JitDylib {
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
-                    let archives = Arc::new(ArchiveGenerator::default());
+                    let archives = Arc::new(ArchiveGenerator::new(has_imports));
                     dylib.archives = Some(archives.clone());
                     state.add_generator(self.id, archives.clone(), false)?;
                     archives
@@ -210,6 +212,17 @@ impl JitDylib {
         let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
         let address = Address::At(address);
         defining.state.define_address(self.id, id, address, Linkage::Strong, &defining.names)
+    }
+
+    /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
+    pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let id = self.session.names().intern(name.as_bytes());
+        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
+        defining.state.define_address(self.id, id, Address::At(address), Linkage::Weak, &defining.names)?;
+        if let Some(entry) = defining.state.dylib_mut(self.id)?.symbols.get_mut(&id) {
+            entry.scope = Scope::Hidden;
+        }
+        Ok(())
     }
 
     /// Defines a name as another name for `target`, which is searched in this JITDylib.
@@ -307,6 +320,16 @@ impl JitDylib {
         Ok(())
     }
 
+    /// Searches another JITDylib no more; what was found there stays bound to it.
+    ///
+    /// # Errors
+    /// If this JITDylib is closed, or the other one another session's.
+    pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
+        self.check_session(other)?;
+        self.session.state().dylib_mut(self.id)?.link_order.retain(|&(id, _)| id != other.id);
+        Ok(())
+    }
+
     /// Makes this the link order: this JITDylib with all of its symbols, then `others`.
     ///
     /// # Errors
@@ -347,6 +370,28 @@ impl JitDylib {
     /// As [`JitDylib::lookup`].
     pub fn lookup_set(&self, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
         look_up_set(self, set)
+    }
+
+    /// Who sees names, and how they compete, in their order; `None` for those that nobody defines. Generators are asked,
+    /// but nothing is materialized or linked. Whether something is a function is known only of objects of which a
+    /// part is yet to be linked, and of units that are yet to be materialized.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::{FunctionUnit, SymbolFlags, SymbolLookupSet, UnitInterface};
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// let interface = UnitInterface::new([("f", SymbolFlags::FUNCTION.weak())]);
+    /// jit.main().define(FunctionUnit::new("never materialized", interface, |_| unreachable!()))?;
+    /// let flags = jit.main().lookup_flags(&SymbolLookupSet::new(["f", "there_is_no_g"]))?;
+    /// assert_eq!(flags, [Some(SymbolFlags::FUNCTION.weak()), None]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If a generator fails.
+    pub fn lookup_flags(&self, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
+        find_flags(self, set)
     }
 
     /// As [`JitDylib::lookup_set`], done by the session's threads.
@@ -400,15 +445,15 @@ impl JitDylib {
     }
 
     fn run_initializers(&self) -> Result<()> {
-        let initializing = self.session.begin_initializing();
+        let initializing = self.session.begin_initializing()?;
         self.run_pending_initializers()?;
         drop(initializing);
-        self.session.wait_for_initializers(|_| true);
-        Ok(())
+        self.session.wait_for_initializers(|_| true)
     }
 
     /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
+        let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators, _running) = {
@@ -442,21 +487,8 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing();
-        let linking = self.session.begin_linking()?;
-        let image = self.session.state().dylib(self.id)?.image;
-        self.session.state().check_closable(self.id)?;
-        self.session.reclaim_dylib(&linking, self.id)?;
-        let executor = self.session.executor();
-        let lent = self.session.lend_linking(&linking);
-        // SAFETY: its code is still there; the caller vouches for the rest.
-        unsafe { executor.close_image(image)? };
-        drop(lent);
-        let dylib = self.session.release_dylib(&linking, self.id)?;
-        for window in dylib.windows {
-            executor.release_window(window.id)?;
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { self.session.close_dylibs(&[self.id]) }
     }
 }
 

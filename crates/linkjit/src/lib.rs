@@ -29,12 +29,13 @@ mod lookup;
 mod materialization;
 mod names;
 mod platform;
+mod plugin;
 mod session;
 mod update;
 
 pub use compile::{Compiler, SystemCompiler};
 pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
-pub use generators::{DefinitionGenerator, Wanted};
+pub use generators::{DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
@@ -44,6 +45,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
+pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 pub use update::{Generation, Update};

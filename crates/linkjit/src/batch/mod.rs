@@ -9,6 +9,7 @@ mod direct;
 mod find;
 mod missing;
 mod place;
+mod plugins;
 mod uses;
 
 use std::time::Instant;
@@ -18,18 +19,19 @@ use hashbrown::{HashMap, HashSet};
 use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
-use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::Result;
-use crate::lookup::{Pulled, Query, Work};
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, ExecutionSession, State, UnitId};
+use crate::lookup::{Goal, Pulled, Query, Work};
+use crate::plugin::Stage;
+use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, State, UnitId};
 
 pub(crate) use find::Unfound;
+use plugins::Plugins;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
-    /// The addresses of the names, in their order.
-    Done(Vec<Option<Address>>),
+    /// The definitions of the names, in their order, by the names that they have where they are.
+    Done(Vec<Option<(NameId, Entry)>>),
     /// Something has to be done before.
     Needs(Work),
 }
@@ -38,16 +40,20 @@ pub(crate) enum Attempt {
 pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<Attempt> {
     let _linking = session.begin_linking()?;
     let attempted = (|| {
-        let passes = session.passes();
-        if !passes.are_all_empty() && session.state().may_take_longer() {
-            // Without passes, which should see a graph once; what they want themselves is seen to later.
-            let mut scout = Batch::new(session, PassLists::default(), query);
+        let plugins = if query.goal == Goal::Find { Vec::new() } else { session.plugins() };
+        let plugins = Plugins::new(plugins);
+        if !plugins.is_empty() && session.state().may_take_longer() {
+            // Without plugins, which should see a graph once; what they want themselves is seen to later.
+            let mut scout = Batch::new(session, Plugins::default(), query);
             scout.find()?;
             if !scout.work.is_empty() {
+                if scout.work.asks.is_empty() {
+                    scout.report_missing(false)?;
+                }
                 return Ok(scout.suspend());
             }
         }
-        Batch::new(session, passes, query).link()
+        Batch::new(session, plugins, query).link()
     })();
     if attempted.is_err() {
         session.state().forget_unused(std::mem::take(&mut query.pulled));
@@ -98,8 +104,9 @@ struct Batch<'a> {
     query: &'a mut Query,
     /// What has to be done before anything can be linked.
     work: Work,
-    /// The units of that.
+    /// The units of that, and the names that wait for something of it.
     pending: HashSet<UnitId, FixedState>,
+    awaited: HashSet<(DylibId, NameId), FixedState>,
     inputs: Vec<Input>,
     /// The units of the inputs; those that the linker makes itself have none.
     units: Vec<Option<UnitId>>,
@@ -123,21 +130,20 @@ struct Batch<'a> {
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
-    passes: PassLists,
-    /// If there are passes: the graphs of the inputs as they were before any pass changed them.
-    originals: Vec<LinkGraph>,
+    plugins: Plugins,
     /// What was pulled is kept.
     is_suspended: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn new(session: &'a ExecutionSession, passes: PassLists, query: &'a mut Query) -> Self {
+    fn new(session: &'a ExecutionSession, plugins: Plugins, query: &'a mut Query) -> Self {
         session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: false });
         Self {
             session,
             query,
             work: Work::default(),
             pending: HashSet::default(),
+            awaited: HashSet::default(),
             inputs: Vec::new(),
             units: Vec::new(),
             reach: Vec::new(),
@@ -152,8 +158,7 @@ impl<'a> Batch<'a> {
             late: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
-            passes,
-            originals: Vec::new(),
+            plugins,
             is_suspended: false,
         }
     }
@@ -162,15 +167,24 @@ impl<'a> Batch<'a> {
         let start = Instant::now();
         self.find()?;
         if !self.work.is_empty() {
+            // Nothing is materialized for a lookup that fails anyway.
+            if self.work.asks.is_empty() && self.query.goal != Goal::Find {
+                self.report_missing(false)?;
+            }
             return Ok(self.suspend());
         }
-        self.report_missing()?;
+        if self.query.goal == Goal::Find {
+            self.session.state().keep_pulled();
+            return Ok(self.done());
+        }
+        self.report_missing(true)?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;
             times.find = found - start;
             let publish = Instant::now();
+            self.tell_linked()?;
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
@@ -178,15 +192,18 @@ impl<'a> Batch<'a> {
             // Absolute symbols need no linking.
             self.session.state().keep_pulled();
         }
+        Ok(self.done())
+    }
+
+    /// What was found.
+    fn done(self) -> Attempt {
         self.query.pulled = Pulled::default();
         let state = self.session.state();
-        let address = |of: &Unfound| {
+        let entry = |of: &Unfound| {
             let (definer, name) = self.found.get(&(self.query.dylib, of.name))?.definer;
-            state.dylib(definer).ok()?.symbols.get(&name)?.address
+            Some((name, *state.dylib(definer).ok()?.symbols.get(&name)?))
         };
-        let addresses = self.query.names.iter().map(address).collect();
-        drop(state);
-        Ok(Attempt::Done(addresses))
+        Attempt::Done(self.query.names.iter().map(entry).collect())
     }
 
     /// Puts everything back, but for what was pulled: the next batch would only pull it again.
@@ -203,12 +220,11 @@ impl<'a> Batch<'a> {
 
     /// Runs the passes of a stage on all graphs.
     fn run_passes(&mut self, stage: Stage) -> Result<()> {
-        if !self.passes.is_empty(stage) {
-            for input in &mut self.inputs {
-                self.passes.run(stage, &mut input.graph, self.session.name_pool())?;
-            }
+        if self.plugins.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let names = self.session.name_pool();
+        self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -246,7 +262,7 @@ impl<'a> Batch<'a> {
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
-        self.originals.clear();
+        self.plugins.keep();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -283,9 +299,7 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
-        for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
-            input.graph = original;
-        }
+        self.plugins.undo(&mut self.inputs);
         let rebound = std::mem::take(&mut self.rebound);
         if self.is_suspended {
             // What was pulled defines them now; the originals do not know.
@@ -306,6 +320,8 @@ impl Drop for Batch<'_> {
             state.forget_pulled(&rebound);
         }
         state.batch = None;
+        drop(state);
+        self.plugins.end();
     }
 }
 

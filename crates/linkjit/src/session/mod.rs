@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod allocations;
+mod coff;
 mod define;
 mod defining;
 mod epoch;
@@ -36,19 +37,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use linkjit_executor::Executor;
+use linkjit_executor::{Executor, ObjectFormat};
 use linkjit_link::names::NamePool;
-use linkjit_link::passes::{Pass, PassLists, Stage};
 use linkjit_link::source::Source;
 use linkjit_link::tls::TlsAddress;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
-use crate::materialization::job::Job;
+use crate::materialization::job::{self, AtJob, Job};
 use crate::materialization::pool::Pool;
-use crate::materialization::progress::Progress;
+use crate::materialization::progress::{Progress, Wait};
 use crate::platform;
+use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
 mod sync {
@@ -136,7 +137,7 @@ struct Shared {
     executor: Arc<dyn Executor>,
     options: SessionOptions,
     names: Mutex<NamePool>,
-    passes: Mutex<PassLists>,
+    plugins: Mutex<Plugins>,
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: OwnedLock,
@@ -151,6 +152,20 @@ struct Shared {
     progress: Arc<Progress<Job, Error>>,
     pool: Pool,
     epochs: epoch::Epochs,
+}
+
+/// The plugins of a session, in the order in which they were added.
+#[derive(Default)]
+struct Plugins {
+    all: Vec<(PluginId, Arc<dyn Plugin>)>,
+    /// How many there have ever been.
+    made: u32,
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|(id, _)| id)).finish()
+    }
 }
 
 /// A handle that does not keep the session.
@@ -170,17 +185,17 @@ impl ExecutionSession {
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         Self {
             shared: Arc::new(Shared {
+                progress: Arc::new(with_rights()),
                 executor,
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
-                passes: Mutex::default(),
+                plugins: Mutex::default(),
                 state: Mutex::default(),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
-                progress: Arc::new(Progress::new()),
                 pool: Pool::new(options.threads),
                 epochs: epoch::Epochs::default(),
             }),
@@ -195,8 +210,43 @@ impl ExecutionSession {
         let image = self.executor().open_image(name)?;
         let id = self.state().create_dylib(name, image)?;
         let dylib = JitDylib::new(self.clone(), id);
-        platform::elf::set_up(&dylib)?;
+        match self.executor().object_format() {
+            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
+            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
+        }
         Ok(dylib)
+    }
+
+    /// Its JITDylibs, in the order in which they were created.
+    #[must_use]
+    pub fn dylibs(&self) -> Vec<JitDylib> {
+        let ids = self.state().dylib_ids();
+        ids.into_iter().map(|id| JitDylib::new(self.clone(), id)).collect()
+    }
+
+    /// Closes all JITDylibs: runs their terminators, in the reverse of the order in which
+    /// [`JitDylib::initialize`] would run the initializers of all, hence those that depend on others first; then gives
+    /// their memory back.
+    ///
+    /// # Errors
+    /// If it is called by what is being linked, removed or closed.
+    ///
+    /// # Safety
+    /// No thread may be in their code, and nobody may use their code or data afterwards.
+    pub unsafe fn close(&self) -> Result<()> {
+        let order = {
+            let state = self.state();
+            let mut order = Vec::new();
+            for root in state.dylib_ids() {
+                order.extend(state.dependency_order(root));
+            }
+            let mut seen = vec![false; state.dylibs.len()];
+            order.retain(|of| seen.get_mut(of.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+            order.reverse();
+            order
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.close_dylibs(&order) }
     }
 
     /// The JITDylib of that name.
@@ -206,15 +256,34 @@ impl ExecutionSession {
         Some(JitDylib::new(self.clone(), id))
     }
 
-    /// Adds a pass that every graph runs through while it is linked, behind the others of its stage. Passes run without
-    /// any lock but that of the batch: they must not look anything up.
-    pub fn add_pass(&self, stage: Stage, pass: Arc<dyn Pass>) {
-        lock(&self.shared.passes).add(stage, pass);
+    /// Adds a plugin behind the others. It sees what is linked from the next batch on.
+    pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) -> PluginId {
+        let mut plugins = lock(&self.shared.plugins);
+        let id = PluginId(plugins.made);
+        plugins.made = plugins.made.wrapping_add(1);
+        plugins.all.push((id, plugin));
+        id
     }
 
-    /// The passes that a new batch is to run.
-    pub(crate) fn passes(&self) -> PassLists {
-        lock(&self.shared.passes).clone()
+    /// Removes a plugin, unless that was done before. Waits for what is being linked or removed: the plugin is not called
+    /// any more when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`] if a plugin asks for it while it is called.
+    pub fn remove_plugin(&self, id: PluginId) -> Result<()> {
+        let _linking = self.begin_linking()?;
+        let mut plugins = lock(&self.shared.plugins);
+        let at = plugins.all.iter().position(|(of, _)| *of == id);
+        let removed = at.map(|at| plugins.all.remove(at));
+        drop(plugins);
+        // It may be the last handle: what the user drops with it is dropped with nothing locked.
+        drop(removed);
+        Ok(())
+    }
+
+    /// The plugins that a new batch, or a removal, is to tell.
+    pub(crate) fn plugins(&self) -> Vec<Arc<dyn Plugin>> {
+        lock(&self.shared.plugins).all.iter().map(|(_, plugin)| plugin.clone()).collect()
     }
 
     /// What was linked so far.
@@ -255,8 +324,9 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names.
-    pub(crate) fn name_pool(&self) -> &Mutex<NamePool> {
+    /// The pool of names that all of its graphs share: for graphs that are made by hand. Passes get it.
+    #[must_use]
+    pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names
     }
 
@@ -282,7 +352,8 @@ impl ExecutionSession {
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
     pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
-        match self.shared.linking.acquire() {
+        let edge = self.wait_for_turn(Job::Linking)?;
+        match self.shared.linking.acquire(edge) {
             Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
             None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
             None => Err(Error::Reentrant),
@@ -292,14 +363,39 @@ impl ExecutionSession {
     /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
     pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
         self.shared.lent.store(true, Ordering::Relaxed);
-        Lent(self)
+        // Whoever removes something has the right to run initializers, too.
+        let both = self.shared.initializing.is_mine().then_some(Job::Initializing);
+        let edge = both.and_then(|both| self.wait_for(Some(both), &[Job::Linking]).ok());
+        Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
 
     /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
     /// thread that does.
-    pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
-        self.shared.initializing.acquire()
+    ///
+    /// # Errors
+    /// If others may wait for what this thread is at: see [`Self::wait_for_turn`].
+    pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
+        let edge = self.wait_for_turn(Job::Initializing)?;
+        Ok(self.shared.initializing.acquire(edge))
     }
+
+    /// Says that what this thread is at goes on only when it may link, or run initializers, until what is returned is
+    /// dropped: who has that right may wait for it, for a unit that this thread is materializing, say.
+    pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
+        let lock = if right == Job::Linking { &self.shared.linking } else { &self.shared.initializing };
+        match job::current(self) {
+            None => Ok(None),
+            Some(current) if current == right || lock.is_mine() => Ok(None),
+            by => self.wait_for(by, &[right]).map(Some),
+        }
+    }
+}
+
+fn with_rights() -> Progress<Job, Error> {
+    let progress = Progress::new();
+    progress.add(Job::Linking);
+    progress.add(Job::Initializing);
+    progress
 }
 
 /// The right to link.
@@ -320,11 +416,15 @@ impl Drop for Linking<'_> {
 
 /// The right to link, lent to what is called on this thread.
 #[derive(Debug)]
-pub(crate) struct Lent<'a>(&'a ExecutionSession);
+pub(crate) struct Lent<'a> {
+    session: &'a ExecutionSession,
+    _at_job: Option<AtJob>,
+    _edge: Option<Wait<Job, Error>>,
+}
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.shared.lent.store(false, Ordering::Relaxed);
+        self.session.shared.lent.store(false, Ordering::Relaxed);
     }
 }
 
@@ -336,15 +436,18 @@ struct OwnedLock {
 }
 
 impl OwnedLock {
-    /// Waits for the lock; `None` if this thread has it.
-    fn acquire(&self) -> Option<Owned<'_>> {
-        let this = std::thread::current().id();
-        if *lock(&self.owner) == Some(this) {
+    fn is_mine(&self) -> bool {
+        *lock(&self.owner) == Some(std::thread::current().id())
+    }
+
+    /// Waits for the lock; `None` if this thread has it. The edge stays as long as the lock is held.
+    fn acquire(&self, edge: Option<Wait<Job, Error>>) -> Option<Owned<'_>> {
+        if self.is_mine() {
             return None;
         }
         let guard = lock(&self.mutex);
-        *lock(&self.owner) = Some(this);
-        Some(Owned { lock: self, _guard: guard })
+        *lock(&self.owner) = Some(std::thread::current().id());
+        Some(Owned { lock: self, _guard: guard, _edge: edge })
     }
 }
 
@@ -353,6 +456,7 @@ impl OwnedLock {
 pub(crate) struct Owned<'a> {
     lock: &'a OwnedLock,
     _guard: MutexGuard<'a, ()>,
+    _edge: Option<Wait<Job, Error>>,
 }
 
 impl Drop for Owned<'_> {

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -18,6 +18,7 @@ use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
+use super::tables::Removed;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -68,16 +69,14 @@ pub(crate) struct Entry {
     pub(crate) address: Option<Address>,
     /// Another tracker's unit defines it, too, and would have the name if this one had not.
     pub(crate) contested: bool,
-    /// The unit that an address or alias goes with, if any.
-    pub(crate) owner: Option<UnitId>,
 }
 
-impl Entry {
-    /// Whether it goes with a unit.
-    pub(crate) fn is_of(&self, unit: UnitId) -> bool {
-        match self.by {
-            DefinedBy::Unit(by, _) | DefinedBy::Pending(by) => by == unit,
-            DefinedBy::Outside | DefinedBy::Alias(..) => self.owner == Some(unit),
+impl DefinedBy {
+    /// The unit that defines it or is to.
+    pub(crate) fn unit(self) -> Option<UnitId> {
+        match self {
+            Self::Unit(unit, _) | Self::Pending(unit) => Some(unit),
+            Self::Outside | Self::Alias(..) => None,
         }
     }
 }
@@ -108,7 +107,7 @@ pub(crate) struct Unit {
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
-    pub(crate) groups: Vec<NameId>,
+    pub(crate) groups: Vec<(NameId, Selection)>,
     /// The names that it refers to as hidden.
     pub(crate) hides: Vec<NameId>,
     /// Its definitions and groups that yielded to those of units of other trackers.
@@ -172,6 +171,10 @@ pub(crate) struct DylibState {
     pub(crate) groups: HashMap<NameId, (UnitId, bool), FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
+    /// What names mean that nobody defines, and who says so.
+    pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// What all objects must agree on: the value, and who said it first.
+    pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
@@ -220,6 +223,8 @@ pub(crate) struct State {
     pub(crate) dylibs: Vec<Option<DylibState>>,
     pub(crate) units: HashMap<UnitId, Unit, FixedState>,
     pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
+    /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
+    pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
     /// How often something was removed.
     pub(crate) removals: u64,
@@ -229,7 +234,7 @@ pub(crate) struct State {
     generators_made: u32,
     /// Units that were removed before they were materialized. What users made of them is dropped with the tables
     /// unlocked, and who waits for them is told.
-    pub(super) dropped: Vec<(UnitId, Box<Pending>)>,
+    pub(super) removed: Option<Box<Removed>>,
     /// The thread that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
@@ -262,6 +267,8 @@ impl State {
             symbols: HashMap::default(),
             groups: HashMap::default(),
             hidden: HashMap::default(),
+            alternates: HashMap::default(),
+            agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
@@ -280,6 +287,12 @@ impl State {
             has_trackers: false,
         }));
         Ok(id)
+    }
+
+    /// Those that are not closed.
+    pub(super) fn dylib_ids(&self) -> Vec<DylibId> {
+        let open = self.dylibs.iter().enumerate().filter(|(_, dylib)| dylib.is_some());
+        open.map(|(index, _)| DylibId(next_id(index))).collect()
     }
 
     pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {
@@ -304,8 +317,9 @@ impl State {
         self.removals += 1;
         for id in &dylib.units {
             self.lazy.forget(*id);
+            self.direct.remove(id);
             let pending = self.units.remove(id).and_then(|unit| unit.pending);
-            self.dropped.extend(pending.map(|pending| (*id, pending)));
+            self.drop_later(*id, pending);
         }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
         let mut allocations: Vec<_> =
