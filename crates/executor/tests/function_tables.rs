@@ -123,8 +123,10 @@ static ARGUMENTS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// Notes the arguments of the exception, and has it handled.
 extern "C" fn filter(pointers: *const EXCEPTION_POINTERS, _frame: u64) -> i32 {
-    // SAFETY: the system passes a valid record.
-    let record = unsafe { &*(*pointers).ExceptionRecord };
+    // SAFETY: the system passes valid pointers.
+    let record = unsafe { *pointers }.ExceptionRecord;
+    // SAFETY: as above.
+    let record = unsafe { &*record };
     *ARGUMENTS.lock().unwrap() = record.ExceptionInformation[..record.NumberParameters as usize].to_vec();
     1
 }
