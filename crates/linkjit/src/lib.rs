@@ -44,7 +44,9 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
-pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+pub use session::{
+    BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
+};
 
 pub use update::{Generation, Update};
 

@@ -248,6 +248,9 @@ impl Batch<'_> {
         for ((request, extent), protection) in requests.iter_mut().zip(layout.segments).zip(protections) {
             *request = SegmentRequest { protection, size: extent.size, align: extent.align };
         }
+        let more = self.placed.domains.iter().flat_map(|placed| placed.layout.segments).chain(layout.segments);
+        let more = more.fold(0, |sum: u64, segment| sum.saturating_add(segment.size));
+        self.session.state().check_bytes(&self.session.options().limits, more)?;
         let memory = self.session.executor().allocate(window.id, &requests)?;
         let bases = std::array::from_fn(|segment| memory.address(segment));
         layout.place(&mut self.inputs, bases);
@@ -461,7 +464,7 @@ impl Placed {
                 runs.push(run);
             }
             if let Some(id) = placed.finalized {
-                placed.enter(id, state)?;
+                placed.enter(id, inputs, units, state)?;
                 uses.push((id, placed.uses));
             }
         }

@@ -12,6 +12,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
+use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
 use super::inherit::{Yielded, YieldedGroup};
@@ -221,6 +222,7 @@ pub(crate) struct State {
     pub(crate) units: HashMap<UnitId, Unit, FixedState>,
     pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
     pub(crate) allocations: Allocations,
+    pub(crate) limits: Limits,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many units, trackers and generators there have ever been.
@@ -252,6 +254,10 @@ pub(crate) struct State {
 }
 
 impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
         if self.dylib_named(name).is_some() {
             return Err(Error::DuplicateDylib { name: name.into() });
