@@ -13,8 +13,9 @@ use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
-use crate::lookup::{LookupFuture, SymbolLookupSet, look_up, look_up_set};
-use crate::materialization::MaterializationUnit;
+use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
+use crate::materialization::job::Job;
+use crate::materialization::{MaterializationUnit, SymbolFlags};
 use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, defined_names, read_file};
 
 /// Which symbols of a JITDylib a search may find.
@@ -349,6 +350,28 @@ impl JitDylib {
         look_up_set(self, set)
     }
 
+    /// Who sees names, and how they compete, in their order; `None` for those that nobody defines. Generators are asked,
+    /// but nothing is materialized or linked. Whether something is a function is known only of objects of which a
+    /// part is yet to be linked, and of units that are yet to be materialized.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::{FunctionUnit, SymbolFlags, SymbolLookupSet, UnitInterface};
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// let interface = UnitInterface::new([("f", SymbolFlags::FUNCTION.weak())]);
+    /// jit.main().define(FunctionUnit::new("never materialized", interface, |_| unreachable!()))?;
+    /// let flags = jit.main().lookup_flags(&SymbolLookupSet::new(["f", "there_is_no_g"]))?;
+    /// assert_eq!(flags, [Some(SymbolFlags::FUNCTION.weak()), None]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If a generator fails.
+    pub fn lookup_flags(&self, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
+        find_flags(self, set)
+    }
+
     /// As [`JitDylib::lookup_set`], done by the session's threads.
     ///
     /// ```
@@ -400,15 +423,15 @@ impl JitDylib {
     }
 
     fn run_initializers(&self) -> Result<()> {
-        let initializing = self.session.begin_initializing();
+        let initializing = self.session.begin_initializing()?;
         self.run_pending_initializers()?;
         drop(initializing);
-        self.session.wait_for_initializers(|_| true);
-        Ok(())
+        self.session.wait_for_initializers(|_| true)
     }
 
     /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
+        let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order(self.id);
         for id in order {
             let (image, initializers, terminators, _running) = {
@@ -442,7 +465,7 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing();
+        let _initializing = self.session.begin_initializing()?;
         let linking = self.session.begin_linking()?;
         let image = self.session.state().dylib(self.id)?.image;
         self.session.state().check_closable(self.id)?;

@@ -42,7 +42,12 @@ fn memory_is_counted_by_tracker_jitdylib_and_session() {
 #[test]
 fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
     let (workshop, jit) = (Workshop::new(), limited(Limits { bytes: Some(10_000), ..Limits::default() }));
-    let large = |name: &str, size: u32| format!("{}.data\n.globl {name}_data\n{name}_data: .skip {size}, 1\n", assembly::getter(name, &format!("{name}_data")));
+    let large = |name: &str, size: u32| {
+        format!(
+            "{}.data\n.globl {name}_data\n{name}_data: .skip {size}, 1\n",
+            assembly::getter(name, &format!("{name}_data"))
+        )
+    };
     jit.add_object_file(workshop.object(&large("small", 4000))).unwrap();
     call(&jit, "small").unwrap();
     let before = jit.session().memory();
@@ -61,7 +66,8 @@ fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
 
 #[test]
 fn numbers_of_objects_and_symbols_are_limited() {
-    let (workshop, jit) = (Workshop::new(), limited(Limits { objects: Some(6), symbols: Some(20), ..Limits::default() }));
+    let (workshop, jit) =
+        (Workshop::new(), limited(Limits { objects: Some(6), symbols: Some(20), ..Limits::default() }));
     let object = |name: &str| workshop.object(&function(name, 1));
     let mut added = 0;
     let error = loop {

@@ -13,7 +13,7 @@ use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
 use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::lookup::{Ask, LookupKind};
+use crate::lookup::{Ask, Goal, LookupKind};
 use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
@@ -81,7 +81,7 @@ impl Batch<'_> {
     /// Finds what the lookup wants and all that this needs, or what has to be done before it can be found.
     pub(super) fn find(&mut self) -> Result<()> {
         let dylib = self.query.dylib;
-        if self.query.roots {
+        if self.query.goal == Goal::LinkWithInitializers {
             self.adopt_roots(dylib)?;
         }
         let names = self.query.names.clone();
@@ -347,12 +347,14 @@ impl Batch<'_> {
                 unfound.push(name);
                 continue;
             };
+            let only_find = self.query.goal == Goal::Find;
             let binding = match (entry.address, entry.by) {
                 (_, DefinedBy::Alias(of, target)) => {
                     self.aliases.insert((dylib, name.name), (of, target));
                     self.alias_targets.push((of, Unfound { name: target, ..name }));
                     continue;
                 }
+                (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if only_find => Binding::None,
                 (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
                 (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
                 (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
@@ -360,6 +362,7 @@ impl Batch<'_> {
                 (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
                 (_, DefinedBy::Pending(unit)) => {
                     self.session.state().request(unit, name.name);
+                    self.awaited.insert((dylib, name.name));
                     if self.pending.insert(unit) {
                         self.work.units.push(unit);
                     }

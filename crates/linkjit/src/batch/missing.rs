@@ -16,15 +16,19 @@ use crate::session::DylibId;
 const PLACES: usize = 3;
 
 impl Batch<'_> {
-    /// An error if a live symbol is unbound, or a name that the lookup requires was not found.
-    pub(super) fn report_missing(&self) -> Result<()> {
+    /// An error if a name that the lookup requires was not found, or, if everything is materialized, a live symbol is
+    /// unbound.
+    pub(super) fn report_missing(&self, is_complete: bool) -> Result<()> {
         let dylib = self.query.dylib;
         let mut missing: BTreeMap<NameId, Vec<(u32, SymbolId)>> = BTreeMap::new();
         let required = self.query.names.iter().filter(|of| !of.weak).map(|of| of.name);
         for name in required.filter(|&name| !self.found.contains_key(&(dylib, name))) {
-            missing.entry(self.alias_end((dylib, name))?.1).or_default();
+            let end = self.alias_end((dylib, name))?;
+            if !self.awaited.contains(&end) {
+                missing.entry(end.1).or_default();
+            }
         }
-        for (index, input) in (0u32..).zip(&self.inputs) {
+        for (index, input) in (0u32..).zip(&self.inputs).filter(|_| is_complete) {
             for id in input.graph.symbol_ids() {
                 let symbol = input.graph.symbol(id);
                 let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;

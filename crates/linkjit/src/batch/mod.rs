@@ -21,15 +21,15 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::Result;
-use crate::lookup::{Pulled, Query, Work};
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, ExecutionSession, State, UnitId};
+use crate::lookup::{Goal, Pulled, Query, Work};
+use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, State, UnitId};
 
 pub(crate) use find::Unfound;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
-    /// The addresses of the names, in their order.
-    Done(Vec<Option<Address>>),
+    /// The definitions of the names, in their order, by the names that they have where they are.
+    Done(Vec<Option<(NameId, Entry)>>),
     /// Something has to be done before.
     Needs(Work),
 }
@@ -39,11 +39,14 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
     let _linking = session.begin_linking()?;
     let attempted = (|| {
         let passes = session.passes();
-        if !passes.are_all_empty() && session.state().may_take_longer() {
+        if query.goal != Goal::Find && !passes.are_all_empty() && session.state().may_take_longer() {
             // Without passes, which should see a graph once; what they want themselves is seen to later.
             let mut scout = Batch::new(session, PassLists::default(), query);
             scout.find()?;
             if !scout.work.is_empty() {
+                if scout.work.asks.is_empty() {
+                    scout.report_missing(false)?;
+                }
                 return Ok(scout.suspend());
             }
         }
@@ -98,8 +101,9 @@ struct Batch<'a> {
     query: &'a mut Query,
     /// What has to be done before anything can be linked.
     work: Work,
-    /// The units of that.
+    /// The units of that, and the names that wait for something of it.
     pending: HashSet<UnitId, FixedState>,
+    awaited: HashSet<(DylibId, NameId), FixedState>,
     inputs: Vec<Input>,
     /// The units of the inputs; those that the linker makes itself have none.
     units: Vec<Option<UnitId>>,
@@ -138,6 +142,7 @@ impl<'a> Batch<'a> {
             query,
             work: Work::default(),
             pending: HashSet::default(),
+            awaited: HashSet::default(),
             inputs: Vec::new(),
             units: Vec::new(),
             reach: Vec::new(),
@@ -162,9 +167,17 @@ impl<'a> Batch<'a> {
         let start = Instant::now();
         self.find()?;
         if !self.work.is_empty() {
+            // Nothing is materialized for a lookup that fails anyway.
+            if self.work.asks.is_empty() && self.query.goal != Goal::Find {
+                self.report_missing(false)?;
+            }
             return Ok(self.suspend());
         }
-        self.report_missing()?;
+        if self.query.goal == Goal::Find {
+            self.session.state().keep_pulled();
+            return Ok(self.done());
+        }
+        self.report_missing(true)?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
@@ -178,15 +191,18 @@ impl<'a> Batch<'a> {
             // Absolute symbols need no linking.
             self.session.state().keep_pulled();
         }
+        Ok(self.done())
+    }
+
+    /// What was found.
+    fn done(self) -> Attempt {
         self.query.pulled = Pulled::default();
         let state = self.session.state();
-        let address = |of: &Unfound| {
+        let entry = |of: &Unfound| {
             let (definer, name) = self.found.get(&(self.query.dylib, of.name))?.definer;
-            state.dylib(definer).ok()?.symbols.get(&name)?.address
+            Some((name, *state.dylib(definer).ok()?.symbols.get(&name)?))
         };
-        let addresses = self.query.names.iter().map(address).collect();
-        drop(state);
-        Ok(Attempt::Done(addresses))
+        Attempt::Done(self.query.names.iter().map(entry).collect())
     }
 
     /// Puts everything back, but for what was pulled: the next batch would only pull it again.

@@ -108,6 +108,8 @@ impl Batch<'_> {
         for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let tracker = unit.and_then(|unit| state.units.get(&unit)).map(|unit| unit.tracker);
+            let tracker =
+                tracker.filter(|&tracker| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != tracker));
             match domains.iter_mut().find(|domain| domain.dylib == dylib && domain.tracker == tracker) {
                 Some(domain) => domain.members.push(index),
                 None => domains.push(Domain { dylib, tracker, members: vec![index] }),
@@ -188,7 +190,7 @@ impl Batch<'_> {
     fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
         let is_default = |dylib: &DylibState| !dylib.has_trackers || dylib.default_tracker == domain.tracker;
-        if state.dylib(domain.dylib).map_or(true, is_default) {
+        if domain.tracker.is_none() || state.dylib(domain.dylib).map_or(true, is_default) {
             return Vec::new();
         }
         let mut parts = vec![(Part::Shared, Longer::Shared)];

@@ -1,8 +1,10 @@
 //! Definition generators: where definitions come from that nobody added beforehand.
 
+mod adapters;
 mod archive;
 mod library;
 
+pub use adapters::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
 pub(crate) use archive::{ArchiveGenerator, with_index as archive_with_index};
 pub(crate) use library::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 

@@ -361,7 +361,7 @@ impl ExecutionSession {
             JitDylib::new(self.clone(), from).run_pending_initializers()?;
             let definer = self.state().find_entry(from, target).map(|entry| entry.by);
             if let Some(DefinedBy::Unit(unit, _)) = definer {
-                self.wait_for_initializers(|of| of == unit);
+                self.wait_for_initializers(|of| of == unit)?;
             }
             // With the tables locked: who removes the implementation looks there for the slots that have to be reset.
             let mut state = self.state();

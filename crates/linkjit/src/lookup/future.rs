@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use linkjit_executor::ExecAddr;
 
-use super::{Advance, Query, SymbolLookupSet};
+use super::{Advance, Query, SymbolLookupSet, addresses};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::materialization::job::Job;
@@ -140,7 +140,7 @@ impl Task {
             }
             match query.advance(session) {
                 Ok(Advance::Blocked(wait)) => blocked = Some(wait),
-                Ok(Advance::Done(found)) => break self.set.addresses(&found),
+                Ok(Advance::Done(found)) => break self.set.addresses(addresses(found)),
                 Err(error) => break Err(error),
             }
         };

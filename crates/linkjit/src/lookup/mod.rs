@@ -21,21 +21,32 @@ use crate::batch::{self, Attempt, Unfound};
 use crate::error::{Error, Result};
 use crate::generators::Wanted;
 use crate::jitdylib::JitDylib;
-use crate::materialization;
 use crate::materialization::job::{self, Job};
 use crate::materialization::progress::Wait;
-use crate::session::{Address, DylibId, ExecutionSession, Generator, GeneratorId, Replaced, UnitId};
+use crate::materialization::{self, SymbolFlags};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, Replaced, UnitId};
 
 /// A lookup, from round to round.
 #[derive(Debug)]
 pub(crate) struct Query {
     pub(crate) dylib: DylibId,
     pub(crate) names: Vec<Unfound>,
-    /// Whether what has initializers is linked, too.
-    pub(crate) roots: bool,
+    pub(crate) goal: Goal,
     /// What generators of the user were asked for, and whether that was all for weak references.
     pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
     pub(crate) pulled: Pulled,
+}
+
+/// What a lookup is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Goal {
+    /// Linking what the names need.
+    #[default]
+    Link,
+    /// And everything that has initializers.
+    LinkWithInitializers,
+    /// Finding who defines them: nothing is materialized or linked, and nothing missing is an error.
+    Find,
 }
 
 /// What was pulled from archives for batches that then had to wait for something.
@@ -71,8 +82,8 @@ impl Work {
 
 /// How far a lookup has come.
 enum Advance {
-    /// To its end: the addresses of the names, in their order.
-    Done(Vec<Option<Address>>),
+    /// To its end.
+    Done(Vec<Option<(NameId, Entry)>>),
     /// Until others have done something.
     Blocked(Wait<Job, Error>),
 }
@@ -89,9 +100,10 @@ pub(crate) fn look_up(
         return Ok(linked);
     }
     let names = names.iter().map(|&name| Unfound::required(name)).collect();
-    let found = Query::new(dylib, names, roots).run(session)?;
+    let goal = if roots { Goal::LinkWithInitializers } else { Goal::Link };
+    let found = Query::new(dylib, names, goal).run(session)?;
     // A name that is required and not found is an error.
-    found.into_iter().map(|address| address.ok_or(Error::Closed)).collect()
+    addresses(found).into_iter().map(|address| address.ok_or(Error::Closed)).collect()
 }
 
 /// The addresses of a set of names, in their order.
@@ -99,27 +111,55 @@ pub(crate) fn look_up_set(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec
     let (session, query) = (dylib.session(), set.query(dylib));
     let found = match query.already_linked(session)? {
         Some(linked) => linked.into_iter().map(Some).collect(),
-        None => query.run(session)?,
+        None => addresses(query.run(session)?),
     };
-    set.addresses(&found)
+    set.addresses(found)
+}
+
+/// What is known of a set of names, in their order.
+pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
+    let session = dylib.session();
+    let found = Query { goal: Goal::Find, ..set.query(dylib) }.run(session)?;
+    let state = session.state();
+    Ok(found.into_iter().map(|found| found.map(|(name, entry)| state.flags(name, &entry))).collect())
+}
+
+/// Which of the names that generators are asked for, under another name each, are defined in the link order of a JITDylib.
+pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+    let names = {
+        let mut pool = dylib.session().names();
+        let of = |(target, wanted): &(String, Wanted<'_>)| Unfound {
+            name: pool.intern(target.as_bytes()),
+            thread_local: wanted.thread_local,
+            weak: wanted.weak,
+            kind: wanted.kind,
+        };
+        targets.iter().map(of).collect()
+    };
+    let found = Query::new(dylib.id(), names, Goal::Find).run(dylib.session())?;
+    Ok(found.into_iter().map(|found| found.is_some()).collect())
+}
+
+fn addresses(found: Vec<Option<(NameId, Entry)>>) -> Vec<Option<Address>> {
+    found.into_iter().map(|found| found.and_then(|(_, entry)| entry.address)).collect()
 }
 
 impl Query {
-    pub(crate) fn new(dylib: DylibId, names: Vec<Unfound>, roots: bool) -> Self {
-        Self { dylib, names, roots, asked: HashMap::default(), pulled: Pulled::default() }
+    pub(crate) fn new(dylib: DylibId, names: Vec<Unfound>, goal: Goal) -> Self {
+        Self { dylib, names, goal, asked: HashMap::default(), pulled: Pulled::default() }
     }
 
     /// The addresses if there is nothing to do.
     fn already_linked(&self, session: &ExecutionSession) -> Result<Option<Vec<Address>>> {
-        if self.names.iter().any(|of| of.kind != LookupKind::Static) {
+        if self.goal == Goal::Find || self.names.iter().any(|of| of.kind != LookupKind::Static) {
             return Ok(None);
         }
         let names: Vec<_> = self.names.iter().map(|of| of.name).collect();
-        batch::already_linked(session, self.dylib, &names, self.roots)
+        batch::already_linked(session, self.dylib, &names, self.goal == Goal::LinkWithInitializers)
     }
 
     /// Does it on this thread.
-    fn run(mut self, session: &ExecutionSession) -> Result<Vec<Option<Address>>> {
+    fn run(mut self, session: &ExecutionSession) -> Result<Vec<Option<(NameId, Entry)>>> {
         loop {
             match self.advance(session)? {
                 Advance::Done(found) => return Ok(found),
@@ -159,6 +199,15 @@ impl Query {
     /// Materializes units and asks generators, but for those that others are at: these are to be waited for.
     fn carry_out(&mut self, session: &ExecutionSession, work: Work) -> Result<Option<Wait<Job, Error>>> {
         let by = job::current(session);
+        // First of all what may turn out to be missing: then no unit is begun.
+        if !work.asks.is_empty() {
+            for ask in work.asks {
+                if let Some(wait) = self.ask(session, by, ask)? {
+                    return Ok(Some(wait));
+                }
+            }
+            return Ok(None);
+        }
         for &unit in work.units.iter().skip(1) {
             let weak = session.downgrade();
             // One that no thread begins with is materialized here.
@@ -167,11 +216,6 @@ impl Query {
                     materialization::run(&session, unit);
                 }
             });
-        }
-        for ask in work.asks {
-            if let Some(wait) = self.ask(session, by, ask)? {
-                return Ok(Some(wait));
-            }
         }
         let jobs: Vec<_> = work.units.iter().map(|&unit| Job::Unit(unit)).collect();
         let wait = session.wait_for(by, &jobs)?;
@@ -260,7 +304,7 @@ impl Unfound {
 
 impl ExecutionSession {
     /// Begins to wait for jobs, unless that would be for ever.
-    fn wait_for(&self, by: Option<Job>, jobs: &[Job]) -> Result<Wait<Job, Error>> {
+    pub(crate) fn wait_for(&self, by: Option<Job>, jobs: &[Job]) -> Result<Wait<Job, Error>> {
         let wait = self.progress().wait_for(by, jobs);
         wait.map_err(|circle| Error::WaitsForItself {
             jobs: circle.into_iter().map(|job| self.describe(job)).collect(),
@@ -271,6 +315,8 @@ impl ExecutionSession {
     fn describe(&self, job: Job) -> String {
         let state = self.state();
         match job {
+            Job::Linking => "a removal".into(),
+            Job::Initializing => "an initializer".into(),
             Job::Unit(unit) => state.units.get(&unit).map_or_else(|| "a removed unit".into(), |of| of.name.to_string()),
             Job::Generator(id) => {
                 let mut generators = state.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators);

@@ -2,7 +2,7 @@
 
 use linkjit_executor::ExecAddr;
 
-use super::Query;
+use super::{Goal, Query};
 use crate::batch::Unfound;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
@@ -36,7 +36,7 @@ pub enum LookupKind {
 pub struct SymbolLookupSet {
     names: Vec<(String, bool)>,
     kind: LookupKind,
-    initializers: bool,
+    goal: Goal,
 }
 
 impl SymbolLookupSet {
@@ -62,7 +62,7 @@ impl SymbolLookupSet {
     /// Links what [`JitDylib::initialize`] will run, too.
     #[must_use]
     pub fn with_initializers(self) -> Self {
-        Self { initializers: true, ..self }
+        Self { goal: Goal::LinkWithInitializers, ..self }
     }
 
     /// The lookup of it. Of several occurrences of a name the one that requires it counts.
@@ -82,16 +82,16 @@ impl SymbolLookupSet {
         for name in &mut names {
             name.weak &= required.binary_search(&name.name).is_err();
         }
-        Query::new(dylib.id(), names, self.initializers)
+        Query::new(dylib.id(), names, self.goal)
     }
 
     /// What was found, as addresses.
-    pub(super) fn addresses(&self, found: &[Option<Address>]) -> Result<Vec<Option<ExecAddr>>> {
-        let address = |(found, (name, _)): (&Option<Address>, &(String, bool))| match found {
+    pub(super) fn addresses(&self, found: Vec<Option<Address>>) -> Result<Vec<Option<ExecAddr>>> {
+        let address = |(found, (name, _)): (Option<Address>, &(String, bool))| match found {
             None => Ok(None),
-            Some(Address::At(address)) => Ok(Some(*address)),
+            Some(Address::At(address)) => Ok(Some(address)),
             Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.clone() }),
         };
-        found.iter().zip(&self.names).map(address).collect()
+        found.into_iter().zip(&self.names).map(address).collect()
     }
 }

@@ -17,6 +17,10 @@ pub(crate) enum Job {
     Unit(UnitId),
     /// Asking a generator.
     Generator(GeneratorId),
+    /// Having the right to link. It is never done: somebody else may have it.
+    Linking,
+    /// Running initializers, likewise.
+    Initializing,
 }
 
 /// A job that this thread is at.

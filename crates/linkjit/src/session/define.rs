@@ -161,7 +161,7 @@ impl State {
             if let Some(old) = old {
                 self.override_definition(&old);
             }
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested, owner: None };
+            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
@@ -303,7 +303,7 @@ impl State {
                 if verdict == Verdict::New && linkage == Linkage::Strong {
                     self.check_definitions(0, 1)?;
                 }
-                let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false, owner: None };
+                let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false };
                 self.install(dylib, name, entry)
             }
         }

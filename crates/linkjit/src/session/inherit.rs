@@ -92,10 +92,13 @@ impl State {
         for id in remove {
             self.lazy.forget(*id);
             let Some(unit) = self.units.remove(id) else { continue };
-            self.dropped.extend(unit.pending.map(|pending| (*id, pending)));
+            self.drop_later(*id, unit.pending);
+            let direct = self.direct.remove(id).unwrap_or_default();
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                if dylib.symbols.get(&name).is_some_and(|entry| entry.is_of(*id))
+                let is_its =
+                    |entry: &Entry| entry.by.unit() == Some(*id) || direct.contains(&(name, entry.by, entry.linkage));
+                if dylib.symbols.get(&name).is_some_and(is_its)
                     && let Some(entry) = dylib.symbols.remove(&name)
                     && entry.contested
                 {
@@ -191,7 +194,7 @@ impl State {
             _ => address.filter(|_| kept),
         };
         let by = DefinedBy::Unit(id, yielded.symbol);
-        let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true, owner: None };
+        let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.symbols.insert(name, entry);
         }

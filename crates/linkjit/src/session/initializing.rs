@@ -8,12 +8,15 @@ use std::sync::PoisonError;
 
 use super::state::{InitializerRun, State, UnitId};
 use super::{ExecutionSession, lock};
+use crate::error::Result;
+use crate::materialization::job::{self, AtJob, Job};
 
 /// Initializers that this thread is running.
 #[derive(Debug)]
 pub(crate) struct Initializing<'a> {
     session: &'a ExecutionSession,
     units: Vec<UnitId>,
+    _at_job: Option<AtJob>,
 }
 
 impl ExecutionSession {
@@ -22,11 +25,15 @@ impl ExecutionSession {
         let this = std::thread::current().id();
         let units: Vec<_> = runs.iter().map(|run| run.unit).collect();
         state.initializing.extend(units.iter().map(|&unit| (unit, this)));
-        Initializing { session: self, units }
+        Initializing { session: self, units, _at_job: job::begin(self, Job::Initializing, Vec::new()).ok() }
     }
 
     /// Waits until no other thread is running initializers of such units.
-    pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) {
+    ///
+    /// # Errors
+    /// If these may wait for what this thread is at.
+    pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) -> Result<()> {
+        let _edge = self.wait_for_turn(Job::Initializing)?;
         let this = std::thread::current().id();
         let must_wait = |state: &mut State| {
             let mut running = state.initializing.iter();
@@ -34,6 +41,7 @@ impl ExecutionSession {
         };
         let waited = self.shared.initialized.wait_while(lock(&self.shared.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
+        Ok(())
     }
 }
 

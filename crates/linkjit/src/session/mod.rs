@@ -47,9 +47,9 @@ use linkjit_link::tls::TlsAddress;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
-use crate::materialization::job::Job;
+use crate::materialization::job::{self, AtJob, Job};
 use crate::materialization::pool::Pool;
-use crate::materialization::progress::Progress;
+use crate::materialization::progress::{Progress, Wait};
 use crate::platform;
 
 /// What [`epoch`] is made of.
@@ -174,6 +174,7 @@ impl ExecutionSession {
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         Self {
             shared: Arc::new(Shared {
+                progress: Arc::new(with_rights()),
                 executor,
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
@@ -184,7 +185,6 @@ impl ExecutionSession {
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
-                progress: Arc::new(Progress::new()),
                 pool: Pool::new(options.threads),
                 epochs: epoch::Epochs::default(),
             }),
@@ -294,7 +294,8 @@ impl ExecutionSession {
 
     /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
     pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
-        match self.shared.linking.acquire() {
+        let edge = self.wait_for_turn(Job::Linking)?;
+        match self.shared.linking.acquire(edge) {
             Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
             None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
             None => Err(Error::Reentrant),
@@ -304,14 +305,39 @@ impl ExecutionSession {
     /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
     pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
         self.shared.lent.store(true, Ordering::Relaxed);
-        Lent(self)
+        // Whoever removes something has the right to run initializers, too.
+        let both = self.shared.initializing.is_mine().then_some(Job::Initializing);
+        let edge = both.and_then(|both| self.wait_for(Some(both), &[Job::Linking]).ok());
+        Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
 
     /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
     /// thread that does.
-    pub(crate) fn begin_initializing(&self) -> Option<Owned<'_>> {
-        self.shared.initializing.acquire()
+    ///
+    /// # Errors
+    /// If others may wait for what this thread is at: see [`Self::wait_for_turn`].
+    pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
+        let edge = self.wait_for_turn(Job::Initializing)?;
+        Ok(self.shared.initializing.acquire(edge))
     }
+
+    /// Says that what this thread is at goes on only when it may link, or run initializers, until what is returned is
+    /// dropped: who has that right may wait for it, for a unit that this thread is materializing, say.
+    pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
+        let lock = if right == Job::Linking { &self.shared.linking } else { &self.shared.initializing };
+        match job::current(self) {
+            None => Ok(None),
+            Some(current) if current == right || lock.is_mine() => Ok(None),
+            by => self.wait_for(by, &[right]).map(Some),
+        }
+    }
+}
+
+fn with_rights() -> Progress<Job, Error> {
+    let progress = Progress::new();
+    progress.add(Job::Linking);
+    progress.add(Job::Initializing);
+    progress
 }
 
 /// The right to link.
@@ -332,11 +358,15 @@ impl Drop for Linking<'_> {
 
 /// The right to link, lent to what is called on this thread.
 #[derive(Debug)]
-pub(crate) struct Lent<'a>(&'a ExecutionSession);
+pub(crate) struct Lent<'a> {
+    session: &'a ExecutionSession,
+    _at_job: Option<AtJob>,
+    _edge: Option<Wait<Job, Error>>,
+}
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.shared.lent.store(false, Ordering::Relaxed);
+        self.session.shared.lent.store(false, Ordering::Relaxed);
     }
 }
 
@@ -348,15 +378,18 @@ struct OwnedLock {
 }
 
 impl OwnedLock {
-    /// Waits for the lock; `None` if this thread has it.
-    fn acquire(&self) -> Option<Owned<'_>> {
-        let this = std::thread::current().id();
-        if *lock(&self.owner) == Some(this) {
+    fn is_mine(&self) -> bool {
+        *lock(&self.owner) == Some(std::thread::current().id())
+    }
+
+    /// Waits for the lock; `None` if this thread has it. The edge stays as long as the lock is held.
+    fn acquire(&self, edge: Option<Wait<Job, Error>>) -> Option<Owned<'_>> {
+        if self.is_mine() {
             return None;
         }
         let guard = lock(&self.mutex);
-        *lock(&self.owner) = Some(this);
-        Some(Owned { lock: self, _guard: guard })
+        *lock(&self.owner) = Some(std::thread::current().id());
+        Some(Owned { lock: self, _guard: guard, _edge: edge })
     }
 }
 
@@ -365,6 +398,7 @@ impl OwnedLock {
 pub(crate) struct Owned<'a> {
     lock: &'a OwnedLock,
     _guard: MutexGuard<'a, ()>,
+    _edge: Option<Wait<Job, Error>>,
 }
 
 impl Drop for Owned<'_> {

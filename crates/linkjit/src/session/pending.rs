@@ -148,6 +148,24 @@ impl State {
         Ok(id)
     }
 
+    /// What is known of a definition.
+    pub(crate) fn flags(&self, name: NameId, entry: &Entry) -> SymbolFlags {
+        let callable = match entry.by {
+            DefinedBy::Pending(unit) => {
+                let unit = self.units.get(&unit);
+                let flags = unit.and_then(|unit| unit.pending.as_ref()).map_or(&[][..], |pending| &pending.flags);
+                let names = unit.map_or(&[][..], |unit| &unit.names);
+                names.iter().zip(flags).any(|(of, flags)| *of == name && flags.callable)
+            }
+            DefinedBy::Unit(unit, symbol) => {
+                let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
+                input.is_some_and(|input| input.graph.symbol(symbol).callable)
+            }
+            DefinedBy::Outside | DefinedBy::Alias(..) => false,
+        };
+        SymbolFlags { linkage: entry.linkage, scope: entry.scope, callable }
+    }
+
     /// Notes that a lookup wants a name of a unit.
     pub(crate) fn request(&mut self, unit: UnitId, name: NameId) {
         if let Some(pending) = self.units.get_mut(&unit).and_then(|unit| unit.pending.as_mut())
@@ -211,15 +229,12 @@ impl State {
             .and_then(|()| self.deliver_direct(dylib, &promise, direct, pool))
             .and_then(|()| self.check_promise(dylib, &promise, pool));
         if delivered.is_err() {
+            // What is promised still goes with the unit.
             self.forget(&made, replaced);
+            let names = promise.symbols.iter().map(|&(name, _)| name).collect();
+            self.units.insert(id, Unit { names, ..Unit::new(Arc::default(), dylib, tracker) });
             let left = self.remove_units(&[id]);
             self.inherit(left);
-            let table = &mut self.dylib_mut(dylib)?.symbols;
-            for (name, _) in &promise.symbols {
-                if table.get(name).is_some_and(|entry| entry.is_of(id)) {
-                    table.remove(name);
-                }
-            }
         } else if let Some(unit) = self.units.get_mut(&id) {
             // Without a graph it stays as the owner of its names.
             if promise.is_first {
@@ -254,9 +269,11 @@ impl State {
                 Direct::Absolute(address) => (DefinedBy::Outside, Some(Address::At(address))),
                 Direct::Alias(of, target) => (DefinedBy::Alias(of, target), None),
             };
-            let owner = Some(promise.unit);
-            let entry = Entry { by, linkage: flags.linkage, scope: flags.scope, address, contested: false, owner };
+            let SymbolFlags { linkage, scope, .. } = flags;
+            let contested = entry.is_some_and(|entry| entry.contested);
+            let entry = Entry { by, linkage, scope, address, contested };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
+            self.direct.entry(promise.unit).or_default().push((name, by, linkage));
         }
         Ok(())
     }
@@ -281,12 +298,5 @@ impl State {
 
 /// The entry of a name that a unit has promised.
 fn promised(unit: UnitId, flags: SymbolFlags) -> Entry {
-    Entry {
-        by: DefinedBy::Pending(unit),
-        linkage: flags.linkage,
-        scope: flags.scope,
-        address: None,
-        contested: false,
-        owner: None,
-    }
+    Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, contested: false }
 }

@@ -40,7 +40,7 @@ impl ExecutionSession {
     /// # Safety
     /// As for [`super::ResourceTracker::remove`].
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
-        let _initializing = self.begin_initializing();
+        let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;

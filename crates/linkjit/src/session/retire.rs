@@ -92,7 +92,7 @@ impl ExecutionSession {
     /// # Errors
     /// If it is called by what is being linked, removed or closed.
     pub fn reclaim(&self) -> Result<usize> {
-        let _initializing = self.begin_initializing();
+        let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.reclaim_passed(&linking)
     }
@@ -100,7 +100,7 @@ impl ExecutionSession {
     /// # Safety
     /// As for [`ResourceTracker::retire`].
     pub(crate) unsafe fn retire_tracker(&self, tracker: TrackerId) -> Result<()> {
-        let _initializing = self.begin_initializing();
+        let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.retire_linking(tracker)?;
         self.reclaim_passed(&linking)?;

@@ -19,6 +19,7 @@ use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
+use super::tables::Removed;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -69,16 +70,14 @@ pub(crate) struct Entry {
     pub(crate) address: Option<Address>,
     /// Another tracker's unit defines it, too, and would have the name if this one had not.
     pub(crate) contested: bool,
-    /// The unit that an address or alias goes with, if any.
-    pub(crate) owner: Option<UnitId>,
 }
 
-impl Entry {
-    /// Whether it goes with a unit.
-    pub(crate) fn is_of(&self, unit: UnitId) -> bool {
-        match self.by {
-            DefinedBy::Unit(by, _) | DefinedBy::Pending(by) => by == unit,
-            DefinedBy::Outside | DefinedBy::Alias(..) => self.owner == Some(unit),
+impl DefinedBy {
+    /// The unit that defines it or is to.
+    pub(crate) fn unit(self) -> Option<UnitId> {
+        match self {
+            Self::Unit(unit, _) | Self::Pending(unit) => Some(unit),
+            Self::Outside | Self::Alias(..) => None,
         }
     }
 }
@@ -192,6 +191,8 @@ pub(crate) struct DylibState {
     pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
+    /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
+    pub(crate) platform_tracker: TrackerId,
     /// Objects that can be replaced, by name.
     pub(crate) updatable: HashMap<Arc<str>, Updatable, FixedState>,
     /// There have been trackers beside the default one.
@@ -221,6 +222,8 @@ pub(crate) struct State {
     pub(crate) dylibs: Vec<Option<DylibState>>,
     pub(crate) units: HashMap<UnitId, Unit, FixedState>,
     pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
+    /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
+    pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
     /// How often something was removed.
@@ -231,7 +234,7 @@ pub(crate) struct State {
     generators_made: u32,
     /// Units that were removed before they were materialized. What users made of them is dropped with the tables
     /// unlocked, and who waits for them is told.
-    pub(super) dropped: Vec<(UnitId, Box<Pending>)>,
+    pub(super) removed: Option<Box<Removed>>,
     /// The thread that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
@@ -263,6 +266,7 @@ impl State {
             return Err(Error::DuplicateDylib { name: name.into() });
         }
         let id = DylibId(next_id(self.dylibs.len()));
+        let platform_tracker = self.create_tracker(id);
         self.dylibs.push(Some(DylibState {
             name: name.into(),
             symbols: HashMap::default(),
@@ -282,6 +286,7 @@ impl State {
             terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
+            platform_tracker,
             updatable: HashMap::default(),
             has_trackers: false,
         }));
@@ -310,8 +315,9 @@ impl State {
         self.removals += 1;
         for id in &dylib.units {
             self.lazy.forget(*id);
+            self.direct.remove(id);
             let pending = self.units.remove(id).and_then(|unit| unit.pending);
-            self.dropped.extend(pending.map(|pending| (*id, pending)));
+            self.drop_later(*id, pending);
         }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
         let mut allocations: Vec<_> =

@@ -1,8 +1,7 @@
 //! The tables of a session while they are locked.
 
-use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use super::pending::Pending;
 use super::state::{State, UnitId};
@@ -10,24 +9,37 @@ use crate::error::Error;
 use crate::materialization::job::Job;
 use crate::materialization::progress::Progress;
 
+/// Units that were removed before they were materialized.
+#[derive(Debug, Default)]
+pub(super) struct Removed(Vec<(UnitId, Box<Pending>)>);
+
+impl State {
+    /// Has what the user made of a unit dropped when the tables are unlocked, and who waits for it told.
+    pub(super) fn drop_later(&mut self, unit: UnitId, pending: Option<Box<Pending>>) {
+        if let Some(pending) = pending {
+            self.removed.get_or_insert_default().0.push((unit, pending));
+        }
+    }
+}
+
 /// The tables, locked. When they are unlocked, units that were removed before they were materialized are dropped: that
 /// may run code of the user.
 #[derive(Debug)]
 pub(crate) struct Tables<'a> {
     // Unlocked before what was removed is dropped: fields are dropped in their order.
     state: MutexGuard<'a, State>,
-    removed: Removed<'a>,
+    ending: Ending<'a>,
 }
 
 #[derive(Debug)]
-struct Removed<'a> {
-    progress: &'a Arc<Progress<Job, Error>>,
-    units: Vec<(UnitId, Box<Pending>)>,
+struct Ending<'a> {
+    progress: &'a Progress<Job, Error>,
+    removed: Option<Box<Removed>>,
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Arc<Progress<Job, Error>>) -> Self {
-        Self { state, removed: Removed { progress, units: Vec::new() } }
+    pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Progress<Job, Error>) -> Self {
+        Self { state, ending: Ending { progress, removed: None } }
     }
 }
 
@@ -47,13 +59,13 @@ impl DerefMut for Tables<'_> {
 
 impl Drop for Tables<'_> {
     fn drop(&mut self) {
-        self.removed.units = mem::take(&mut self.state.dropped);
+        self.ending.removed = self.state.removed.take();
     }
 }
 
-impl Drop for Removed<'_> {
+impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        for (unit, _) in &self.units {
+        for (unit, _) in self.removed.iter().flat_map(|removed| &removed.0) {
             self.progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
         }
     }

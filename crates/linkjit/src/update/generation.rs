@@ -56,7 +56,7 @@ impl Generation {
     /// As for [`Update::commit`](crate::Update::commit).
     pub unsafe fn rollback(mut self) -> Result<()> {
         let session = self.dylib.session().clone();
-        let _initializing = session.begin_initializing();
+        let _initializing = session.begin_initializing()?;
         let linking = session.begin_linking()?;
         let mut passed = Vec::new();
         {

@@ -15,7 +15,7 @@ use crate::batch::{self, Attempt, Unfound};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{LazyStub, define};
-use crate::lookup::Query;
+use crate::lookup::{Goal, Query};
 #[cfg(doc)]
 use crate::session::ResourceTracker;
 use crate::session::{ExecutionSession, Linking, Part, State, TrackerId, UnitId, Withdrawn};
@@ -125,12 +125,12 @@ impl Update {
                 let (graph, stubs) = read(&self.dylib, source)?;
                 objects.push((source.name().clone(), graph, stubs));
             }
-            let initializing = session.begin_initializing();
+            let initializing = session.begin_initializing()?;
             let linking = session.begin_linking()?;
             session.reclaim_passed(&linking)?;
             let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
             let wanted = swap.begin(objects, &self.keep)?;
-            let query = query.get_or_insert_with(|| Query::new(self.dylib.id(), wanted, false));
+            let query = query.get_or_insert_with(|| Query::new(self.dylib.id(), wanted, Goal::Link));
             let attempt = {
                 let _lent = session.lend_linking(&linking);
                 batch::attempt(session, query)?
