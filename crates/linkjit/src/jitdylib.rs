@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{LinkGraph, Linkage};
+use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -213,6 +213,17 @@ impl JitDylib {
         defining.state.define_address(self.id, id, address, Linkage::Strong, &defining.names)
     }
 
+    /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
+    pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let id = self.session.names().intern(name.as_bytes());
+        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
+        defining.state.define_address(self.id, id, Address::At(address), Linkage::Weak, &defining.names)?;
+        if let Some(entry) = defining.state.dylib_mut(self.id)?.symbols.get_mut(&id) {
+            entry.scope = Scope::Hidden;
+        }
+        Ok(())
+    }
+
     /// Defines a name as another name for `target`, which is searched in this JITDylib.
     ///
     /// # Errors
@@ -305,6 +316,16 @@ impl JitDylib {
         let mut state = self.session.state();
         state.dylib(other.id)?;
         state.dylib_mut(self.id)?.link_order.push((other.id, scope));
+        Ok(())
+    }
+
+    /// Searches another JITDylib no more; what was found there stays bound to it.
+    ///
+    /// # Errors
+    /// If this JITDylib is closed, or the other one another session's.
+    pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
+        self.check_session(other)?;
+        self.session.state().dylib_mut(self.id)?.link_order.retain(|&(id, _)| id != other.id);
         Ok(())
     }
 
@@ -465,21 +486,8 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing()?;
-        let linking = self.session.begin_linking()?;
-        let image = self.session.state().dylib(self.id)?.image;
-        self.session.state().check_closable(self.id)?;
-        self.session.reclaim_dylib(&linking, self.id)?;
-        let executor = self.session.executor();
-        let lent = self.session.lend_linking(&linking);
-        // SAFETY: its code is still there; the caller vouches for the rest.
-        unsafe { executor.close_image(image)? };
-        drop(lent);
-        let dylib = self.session.release_dylib(&linking, self.id)?;
-        for window in dylib.windows {
-            executor.release_window(window.id)?;
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { self.session.close_dylibs(&[self.id]) }
     }
 }
 
