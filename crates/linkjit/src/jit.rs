@@ -10,7 +10,7 @@ use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::session::{ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
 ///
@@ -48,6 +48,13 @@ impl JitBuilder {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = Some(threads);
+        self
+    }
+
+    /// How much there may be in the session.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
         self
     }
 
