@@ -385,6 +385,12 @@ extern "C-unwind" fn run_at_quick_exit(_: *mut c_void) {
     }
 }
 
+/// Makes the process's exit run what is registered.
+#[cfg(windows)]
+pub(crate) fn hook_exit() {
+    lock(&IMAGES).hook();
+}
+
 /// The `__dso_handle` of an image.
 #[cfg(windows)]
 pub(crate) fn handle_of(id: ImageId) -> Option<ExecAddr> {

@@ -67,9 +67,14 @@ impl JitBuilder {
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        if session.executor().object_format() == ObjectFormat::Elf {
-            process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        let defaults = Arc::new(DefaultLibraries::of(session.executor().object_format()));
+        // A process of Windows has several C runtimes, of which the objects are to use one.
+        if session.executor().object_format() == ObjectFormat::Coff {
+            process.add_own_generator(defaults)?;
+            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+        } else {
+            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+            process.add_own_generator(defaults)?;
         }
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;

@@ -199,6 +199,8 @@ pub(crate) extern "C" fn cxa_thread_atexit(
         return -1;
     }
     let registered = Registered { function, argument };
+    // The thread that ends the process runs its destructors, too.
+    init::hook_exit();
     lock(&DESTRUCTORS).push(Destructor { thread: threads::current(), image, registered });
     0
 }
