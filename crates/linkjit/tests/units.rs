@@ -3,11 +3,15 @@
 
 mod assembly;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use assembly::{Workshop, call, call_in, caller, function, source};
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
+use linkjit::link::passes::Stage;
 use linkjit::link::source::Source;
 use linkjit::{
     AbsoluteSymbols, Error, ExecAddr, FunctionUnit, Jit, MaterializationResponsibility, MaterializationUnit, Result,
@@ -640,4 +644,179 @@ fn a_lazy_function_is_materialized_by_its_first_call() {
     assert!(test.events.take().is_empty());
     assert_eq!(call(&test.jit, "calls").unwrap(), 3);
     assert_eq!(test.events.take(), ["f_impl makes f_impl", "f_impl is dropped"]);
+}
+
+#[test]
+fn a_promise_counts_again_when_what_it_had_yielded_to_is_removed() {
+    let test = Fixture::new();
+    let weak = |name| (name, SymbolFlags::FUNCTION.weak());
+    let [first, second, mine] = [0; 3].map(|_| test.jit.create_tracker().unwrap());
+    let object = |text: &str| test.object(text);
+    test.jit.main().add_object_to(&first, &object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
+    let text = function("f", 2).replace(".globl", ".weak") + &function("g", 2).replace(".globl", ".weak");
+    test.jit.main().define_to(&mine, test.unit("unit", &[weak("f"), weak("g")], &[&text])).unwrap();
+    test.jit.main().add_object_to(&second, &object(&function("g", 1))).unwrap();
+    // One it had yielded to, one that has replaced it.
+    for tracker in [&first, &second] {
+        // SAFETY: nothing of it was linked.
+        unsafe { tracker.remove().unwrap() };
+    }
+    assert_eq!((call(&test.jit, "f").unwrap(), call(&test.jit, "g").unwrap()), (2, 2));
+    assert_eq!(test.events.take(), ["unit makes f g", "unit is dropped"]);
+}
+
+/// A pass that is run on one graph, once.
+fn pass_on(jit: &Jit, stage: Stage, name: &Path, run: impl FnOnce() + Send + 'static) {
+    let (name, run) = (name.to_string_lossy().into_owned(), Mutex::new(Some(run)));
+    jit.session().add_pass(
+        stage,
+        Arc::new(move |graph: &mut LinkGraph, _: &Mutex<NamePool>| {
+            if graph.name() == name
+                && let Some(run) = run.lock().unwrap().take()
+            {
+                run();
+            }
+            Ok(())
+        }),
+    );
+}
+
+/// Whether a weak definition is used, a definition that would replace it learns when the batch that has it is done.
+#[test]
+fn a_definition_waits_for_the_batch_that_has_the_weak_one() {
+    for fails in [false, true] {
+        let test = Fixture::new();
+        let text = function("f", 1).replace(".globl", ".weak") + &caller("calls", "f");
+        let text = text
+            + ".section .text.fails,\"ax\"\n"
+            + &if fails { caller("fails", "missing") } else { function("fails", 0) };
+        let weak = test.workshop.object(&text);
+        let strong = test.object(&function("f", 2));
+        test.jit.add_object_file(&weak).unwrap();
+        let (begun, has_begun) = mpsc::channel();
+        let (defines, will_define) = mpsc::channel();
+        pass_on(&test.jit, Stage::PostPrune, &weak, move || {
+            begun.send(()).unwrap();
+            will_define.recv().unwrap();
+            // Most probably the other thread is waiting by then.
+            thread::sleep(std::time::Duration::from_millis(20));
+        });
+        thread::scope(|scope| {
+            let (dylib, strong) = (test.jit.main(), &strong);
+            let defined = scope.spawn(move || {
+                has_begun.recv().unwrap();
+                defines.send(()).unwrap();
+                dylib.add_object(strong)
+            });
+            let linked = test.jit.main().lookup(&["calls", "fails"]);
+            assert_eq!(linked.is_err(), fails);
+            let defined = defined.join().unwrap();
+            assert_eq!(matches!(defined, Err(Error::Duplicate { .. })), !fails, "{defined:?}");
+        });
+        assert_eq!(call(&test.jit, "calls").unwrap(), if fails { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_pass_may_define_what_replaces_something_as_long_as_nothing_is_placed() {
+    for (stage, replaces) in [(Stage::PrePrune, true), (Stage::PostPrune, true), (Stage::PostAllocation, false)] {
+        let test = Fixture::new();
+        let weak = test.workshop.object(&(function("f", 1).replace(".globl", ".weak") + &caller("calls", "f")));
+        let (dylib, strong) = (test.jit.main().clone(), test.object(&function("f", 2)));
+        test.jit.add_object_file(&weak).unwrap();
+        pass_on(&test.jit, stage, &weak, move || {
+            let defined = dylib.add_object(&strong);
+            assert_eq!(defined.is_ok(), replaces, "{defined:?}");
+        });
+        assert_eq!(call(&test.jit, "calls").unwrap(), if replaces { 2 } else { 1 }, "{stage:?}");
+    }
+}
+
+/// What linked code of the tests calls: runs what a test has put there.
+static CALLBACK: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+extern "C" fn callback() {
+    let run = CALLBACK.lock().unwrap().take();
+    if let Some(run) = run {
+        run();
+    }
+}
+
+/// Who removes something holds the right to link while terminators run; they wait for a unit that waits for that right.
+#[test]
+fn a_terminator_and_a_unit_that_wait_for_each_other_end() {
+    let _alone = alone();
+    let test = Fixture::new();
+    test.jit.define_absolute("callback", callback as *const ()).unwrap();
+    let text = ".section .fini_array,\"aw\"\n.quad ends\n.text\n".to_owned() + &caller("ends", "callback");
+    let tracker = test.jit.create_tracker().unwrap();
+    test.jit.main().add_object_to(&tracker, &test.object(&text)).unwrap();
+    test.jit.main().initialize().unwrap();
+    test.jit.add_object_file(test.workshop.object(&function("another", 1))).unwrap();
+    wait_for_each_other(
+        &test,
+        |dylib| dylib.lookup(&["another"]).map(drop),
+        || {
+            // SAFETY: nobody uses it.
+            unsafe { tracker.remove().unwrap() };
+        },
+    );
+}
+
+/// Likewise with initializers, which one thread runs at a time.
+#[test]
+fn an_initializer_and_a_unit_that_wait_for_each_other_end() {
+    let _alone = alone();
+    let test = Fixture::new();
+    test.jit.define_absolute("callback", callback as *const ()).unwrap();
+    let text = ".section .init_array,\"aw\"\n.quad begins\n.text\n".to_owned() + &caller("begins", "callback");
+    test.jit.add_object_file(test.workshop.object(&text)).unwrap();
+    wait_for_each_other(&test, linkjit::JitDylib::initialize, || {
+        test.jit.main().initialize().unwrap();
+    });
+}
+
+/// Runs a unit that calls `waits` in a thread, and `calls_back` in this one, which calls back; when both are inside, the
+/// callback looks up what the unit defines. One of them must get an error.
+fn wait_for_each_other(
+    test: &Fixture,
+    waits: impl Fn(&linkjit::JitDylib) -> Result<()> + Send + 'static,
+    calls_back: impl FnOnce(),
+) {
+    let (meet, dylib) = (Arc::new(Barrier::new(2)), test.jit.main().clone());
+    let (begun, has_begun) = mpsc::channel();
+    let object = test.object(&function("f", 1));
+    let unit = {
+        let (meet, dylib) = (meet.clone(), dylib.clone());
+        promise(&["f"], move |responsibility| {
+            begun.send(()).unwrap();
+            meet.wait();
+            waits(&dylib)?;
+            responsibility.add_object(&object)
+        })
+    };
+    dylib.define(unit).unwrap();
+    let called = Arc::new(Mutex::new(None));
+    *CALLBACK.lock().unwrap() = Some({
+        let called = called.clone();
+        Box::new(move || {
+            meet.wait();
+            *called.lock().unwrap() = Some(dylib.lookup(&["f"]).map(drop));
+        })
+    });
+    thread::scope(|scope| {
+        let unit = scope.spawn(|| test.jit.main().lookup(&["f"]).map(drop));
+        has_begun.recv().unwrap();
+        calls_back();
+        let outcomes = [unit.join().unwrap(), called.lock().unwrap().take().unwrap()];
+        let is_told =
+            |outcome: &Result<()>| outcome.as_ref().is_err_and(|error| error.to_string().contains("waits for itself"));
+        assert!(outcomes.iter().any(is_told), "{outcomes:?}");
+    });
+}
+
+/// The tests with the callback run one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }

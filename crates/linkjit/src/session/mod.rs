@@ -18,7 +18,7 @@ mod tracker;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
-pub(crate) use defining::{Defining, defined_names};
+pub(crate) use defining::defined_names;
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
@@ -255,8 +255,10 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names.
-    pub(crate) fn name_pool(&self) -> &Mutex<NamePool> {
+    /// The pool of names: who makes a link graph by hand interns those in it that other graphs are to see. Keep it locked
+    /// shortly, and do not call the session meanwhile.
+    #[must_use]
+    pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names
     }
 
