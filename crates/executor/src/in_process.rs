@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, Placement, PointerArray,
-    ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock, TlsId,
-    TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, ObjectFormat, Placement,
+    PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock,
+    TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -45,6 +45,10 @@ impl Drop for InProcess {
 }
 
 impl Executor for InProcess {
+    fn object_format(&self) -> ObjectFormat {
+        if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf }
+    }
+
     fn page_size(&self) -> u64 {
         os::page_size()
     }

@@ -271,8 +271,20 @@ pub enum RuntimeFunction {
     Reenter,
 }
 
+/// A format of objects, with all that its system's loader does for programs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ObjectFormat {
+    /// That of Linux and its like.
+    Elf,
+    /// That of Windows.
+    Coff,
+}
+
 /// The interface to the process that runs the linked code.
 pub trait Executor: Send + Sync + std::fmt::Debug {
+    /// The format of the objects that its system's compilers make.
+    fn object_format(&self) -> ObjectFormat;
+
     /// Page size in bytes.
     fn page_size(&self) -> u64;
 

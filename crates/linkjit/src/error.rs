@@ -95,6 +95,28 @@ pub enum Error {
         /// Who wants to define it, too.
         second: String,
     },
+    /// Copies of one function or variable in different objects are not what these say they are.
+    #[error("{second}: its copy of '{name}' is {what} than that in {first}")]
+    GroupMismatch {
+        /// The name.
+        name: String,
+        /// How they differ.
+        what: &'static str,
+        /// Whose came first.
+        first: String,
+        /// Whose is different.
+        second: String,
+    },
+    /// Objects were made with different settings that have to be the same (`/failifmismatch`).
+    #[error("objects disagree about '{key}': {first}, {second}")]
+    Mismatch {
+        /// The setting.
+        key: String,
+        /// What the first object says, and which that is.
+        first: String,
+        /// What the second says.
+        second: String,
+    },
     /// An alias whose target is, in the end, itself.
     #[error("alias '{name}' is defined by itself")]
     AliasCycle {
@@ -183,6 +205,12 @@ pub enum Error {
     ThreadLocal {
         /// The name.
         name: String,
+    },
+    /// A plugin does not want something to be linked.
+    #[error("{what}")]
+    Plugin {
+        /// What it says.
+        what: String,
     },
     /// A limit of the format or of linkjit.
     #[error("{what}")]

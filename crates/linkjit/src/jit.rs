@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess};
+use linkjit_executor::{ExecAddr, Executor, InProcess, ObjectFormat};
 use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
@@ -61,7 +61,9 @@ impl JitBuilder {
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
         process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        if session.executor().object_format() == ObjectFormat::Elf {
+            process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        }
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { session, main, process })
@@ -216,16 +218,16 @@ impl Jit {
         self.session.statistics()
     }
 
-    /// Runs the terminators and `atexit` functions of `main` and gives its memory back. Without it that happens, but
-    /// for the memory, when the process exits.
+    /// Runs the terminators and `atexit` functions of all JITDylibs and gives their memory back; see
+    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits.
     ///
     /// # Errors
-    /// If it was closed already.
+    /// As for [`ExecutionSession::close`].
     ///
     /// # Safety
     /// No thread may be in the code, and nobody may use code or data of it afterwards.
     pub unsafe fn close(self) -> Result<()> {
         // SAFETY: the caller's promise.
-        unsafe { self.main.close() }
+        unsafe { self.session.close() }
     }
 }

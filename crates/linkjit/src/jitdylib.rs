@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{LinkGraph, Linkage};
+use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -165,6 +165,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let has_imports = self.session.executor().object_format() == ObjectFormat::Coff;
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session.state();
@@ -172,7 +173,7 @@ impl JitDylib {
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
-                    let archives = Arc::new(ArchiveGenerator::default());
+                    let archives = Arc::new(ArchiveGenerator::new(has_imports));
                     dylib.archives = Some(archives.clone());
                     state.add_generator(self.id, archives.clone(), false)?;
                     archives
@@ -218,6 +219,19 @@ impl JitDylib {
         let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
         self.session.define_with(self.id, id, any, |state, names, id| {
             state.define_address(self.id, id, Address::At(address), Linkage::Strong, names)
+        })
+    }
+
+    /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
+    pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let id = self.session.names().intern(name.as_bytes());
+        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
+        self.session.define_with(self.id, id, any, |state, names, id| {
+            state.define_address(self.id, id, Address::At(address), Linkage::Weak, names)?;
+            if let Some(entry) = state.dylib_mut(self.id)?.symbols.get_mut(&id) {
+                entry.scope = Scope::Hidden;
+            }
+            Ok(())
         })
     }
 
@@ -315,6 +329,16 @@ impl JitDylib {
         let mut state = self.session.state();
         state.dylib(other.id)?;
         state.dylib_mut(self.id)?.link_order.push((other.id, scope));
+        Ok(())
+    }
+
+    /// Searches another JITDylib no more; what was found there stays bound to it.
+    ///
+    /// # Errors
+    /// If this JITDylib is closed, or the other one another session's.
+    pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
+        self.check_session(other)?;
+        self.session.state().dylib_mut(self.id)?.link_order.retain(|&(id, _)| id != other.id);
         Ok(())
     }
 
@@ -475,21 +499,8 @@ impl JitDylib {
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
     pub unsafe fn close(&self) -> Result<()> {
-        let _initializing = self.session.begin_initializing()?;
-        let linking = self.session.begin_linking()?;
-        let image = self.session.state().dylib(self.id)?.image;
-        self.session.state().check_closable(self.id)?;
-        self.session.reclaim_dylib(&linking, self.id)?;
-        let executor = self.session.executor();
-        let lent = self.session.lend_linking(&linking);
-        // SAFETY: its code is still there; the caller vouches for the rest.
-        unsafe { executor.close_image(image)? };
-        drop(lent);
-        let dylib = self.session.release_dylib(&linking, self.id)?;
-        for window in dylib.windows {
-            executor.release_window(window.id)?;
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { self.session.close_dylibs(&[self.id]) }
     }
 }
 

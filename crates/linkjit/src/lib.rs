@@ -29,6 +29,7 @@ mod lookup;
 mod materialization;
 mod names;
 mod platform;
+mod plugin;
 mod session;
 mod update;
 
@@ -44,6 +45,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
+pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 pub use update::{Generation, Update};

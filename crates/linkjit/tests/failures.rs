@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assembly::{Input, Workshop, call, call_in, caller, files, function, getter, mappings, resident, source};
 use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
-use linkjit::link::passes::Stage;
-use linkjit::{DefinitionGenerator, Error, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
+use linkjit::{DefinitionGenerator, Error, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
 
 /// The tests of this program count what the process has: one at a time, then.
 fn alone() -> MutexGuard<'static, ()> {
@@ -308,12 +306,14 @@ fn a_panic_of_a_generator_or_a_pass() {
     generated.main().add_generator(panics).unwrap();
     let stages = [Stage::PrePrune, Stage::PostPrune, Stage::PostAllocation, Stage::PreFixup, Stage::PostFixup];
     let passed = stages.map(|stage| {
-        let (jit, panics) = (Jit::host().unwrap(), Panics(AtomicBool::new(false)));
-        let pass = move |_: &mut LinkGraph, _: &Mutex<NamePool>| {
-            panics.panic_once();
-            Ok(())
-        };
-        jit.session().add_pass(stage, Arc::new(pass));
+        let (jit, panics) = (Jit::host().unwrap(), Arc::new(Panics(AtomicBool::new(false))));
+        jit.session().add_plugin(Arc::new(move |_: &LinkGraph, passes: &mut PassLists| {
+            let panics = panics.clone();
+            passes.add(stage, move |_, _| {
+                panics.panic_once();
+                Ok(())
+            });
+        }));
         jit
     });
     for jit in passed.into_iter().chain([generated]) {

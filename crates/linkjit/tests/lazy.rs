@@ -11,10 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
-use linkjit::link::passes::Stage;
 use linkjit::link::source::Source;
-use linkjit::{DefinitionGenerator, Error, ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
+use linkjit::{DefinitionGenerator, Error, ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
 use support::{compile, compile_file};
 
 type Function = unsafe extern "C-unwind" fn(c_int) -> c_int;
@@ -359,16 +357,15 @@ fn a_first_call_by_a_pass_is_refused() {
     });
     add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int lazy(int n) { return n; }");
     let lazy = function(&jit, "lazy");
-    jit.session().add_pass(
-        Stage::PostPrune,
-        Arc::new(move |graph: &mut LinkGraph, _: &Mutex<NamePool>| {
-            if graph.name() == "other.o" {
+    jit.session().add_plugin(Arc::new(move |graph: &LinkGraph, passes: &mut PassLists| {
+        if graph.name() == "other.o" {
+            passes.add(Stage::PostPrune, move |_, _| {
                 // SAFETY: its type; `jit` is alive.
                 assert_eq!(unsafe { lazy(8) }, -8);
-            }
-            Ok(())
-        }),
-    );
+                Ok(())
+            });
+        }
+    }));
     add(&jit, "other.o", "-O1 -fPIC", "int other(int n) { return n; }");
     assert_eq!(call(&jit, "other", 3), 3);
     assert!(refused.load(Ordering::Relaxed));

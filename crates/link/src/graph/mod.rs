@@ -107,6 +107,10 @@ pub enum InitializerOrder {
     Preinit,
     /// ELF `.init_array.N` and `.ctors.(65535-N)`: ascending `N`; without a number 65536, which is last.
     Init(u32),
+    /// COFF `.CRT$XL*`: called when the process attaches, and again when threads come and go.
+    ThreadCallback(Suffix),
+    /// COFF `.CRT$XD*`: called for each thread, to initialize its variables.
+    ThreadInit(Suffix),
     /// COFF `.CRT$XI*`: functions that return zero unless they fail, in the order of their suffixes.
     CInit(Suffix),
     /// COFF `.CRT$XC*`, in the order of their suffixes.

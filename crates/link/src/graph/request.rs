@@ -1,6 +1,6 @@
 //! What objects ask of who links them, beside what their symbols say.
 
-use crate::names::NameId;
+use super::symbol::SymbolId;
 
 /// A request (COFF `.drectve`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,8 +11,8 @@ pub enum Request {
     NoDefaultLibrary(Option<String>),
     /// It is an error if this library would be searched.
     DisallowedLibrary(String),
-    /// Link what defines this name.
-    Include(NameId),
+    /// Link what this symbol stands for.
+    Include(SymbolId),
     /// Make a definition visible to others.
     Export(Export),
     /// All objects that have an opinion on `key` must have the same.

@@ -152,6 +152,14 @@ impl Builder<'_> {
                 let needs = target == Binding::Missing || self.is_far(inputs, member, target);
                 return needs.then_some(EntryKind::Stub);
             }
+            // What is relative to the image is within it: what is outside is reached through a stub there.
+            Kind::ImageOffset32 => {
+                let outside = match binding() {
+                    Binding::Outside(_) | Binding::OutsideFunction(_) => true,
+                    target => self.is_far(inputs, member, target),
+                };
+                return outside.then_some(EntryKind::Stub);
+            }
             // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
             // that pointers to it compare equal.
             Kind::Delta32

@@ -4,16 +4,16 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use linkjit_link::graph::{Lifetime, Linkage, Reachability, Scope, SymbolId};
+use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
-use linkjit_link::passes::Stage;
 
 use super::{Batch, Found, Late, LateSymbol};
 use crate::error::{Error, Result};
 use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::lookup::{Ask, Goal, LookupKind};
+use crate::plugin::Stage;
 use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
@@ -36,6 +36,11 @@ impl Unfound {
         Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
     }
 
+    /// What a search that may see `scope` may see for it: a running program sees what is exported.
+    fn scope(&self, scope: MatchScope) -> MatchScope {
+        if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
+    }
+
     /// One that nothing is to be pulled for.
     fn again(name: NameId) -> Self {
         Self { weak: true, ..Self::required(name) }
@@ -45,6 +50,11 @@ impl Unfound {
 impl DylibState {
     /// The definition of a name, if a search with `scope` may see it.
     fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
+        self.definition(name, scope).filter(|entry| entry.linkage != Linkage::Fallback)
+    }
+
+    /// The same, or what counts if there is no other definition anywhere.
+    fn definition(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
         let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
         self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
@@ -92,7 +102,7 @@ impl Batch<'_> {
             }
         }
         self.follow()?;
-        if !self.passes.is_empty(Stage::PostPrune) && self.work.is_empty() {
+        if !self.plugins.is_empty() && self.work.is_empty() {
             self.run_passes(Stage::PostPrune)?;
             self.follow_anew()?;
         }
@@ -128,19 +138,24 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let input = *taken.ok_or(Error::Closed)?;
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        if !self.passes.are_all_empty() {
-            self.originals.push(input.graph.clone());
-        }
         self.inputs.push(input);
         self.units.push(Some(unit));
         self.reach.push(Reachability::new());
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
-        // From here on rolling back finds it, whatever a pass does.
+        // From here on rolling back finds it, whatever a plugin does.
+        self.plugins.add_passes(&self.inputs);
         let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
-        self.passes.run(Stage::PrePrune, &mut input.graph, self.session.name_pool())?;
+        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
+        for request in graph.requests().to_vec() {
+            if let Request::Include(symbol) = request
+                && reach.mark_symbol(graph, symbol)
+            {
+                self.wanted.push((index, symbol));
+            }
+        }
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
             LinkPolicy::Demand => {
@@ -309,7 +324,7 @@ impl Batch<'_> {
         unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
         unfound.dedup_by_key(|unfound| unfound.name);
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        for (searched, scope) in order {
+        for &(searched, scope) in &order {
             unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
             for generator in generators {
@@ -318,13 +333,14 @@ impl Batch<'_> {
                 }
                 if generator.is_users {
                     unfound = self.leave_to_generator(searched, &generator, unfound)?;
-                    continue;
+                } else {
+                    self.generate(searched, generator.definitions.as_ref(), &unfound)?;
                 }
-                self.generate(searched, generator.definitions.as_ref(), &unfound)?;
+                // Also what was defined for another lookup just now.
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
-        Ok(())
+        self.fall_back(dylib, &order, unfound)
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
@@ -337,42 +353,67 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            let exported = |of: &Unfound| of.kind == LookupKind::Dlsym;
-            let scope = |of: &Unfound| if exported(of) { MatchScope::Exported } else { scope };
-            names.iter().map(|unfound| table.visible(unfound.name, scope(unfound)).copied()).collect()
+            names.iter().map(|unfound| table.visible(unfound.name, unfound.scope(scope)).copied()).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
-            let Some(entry) = entry else {
-                unfound.push(name);
-                continue;
-            };
-            let only_find = self.query.goal == Goal::Find;
-            let binding = match (entry.address, entry.by) {
-                (_, DefinedBy::Alias(of, target)) => {
-                    self.aliases.insert((dylib, name.name), (of, target));
-                    self.alias_targets.push((of, Unfound { name: target, ..name }));
-                    continue;
-                }
-                (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if only_find => Binding::None,
-                (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
-                (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
-                (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
-                (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
-                (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
-                (_, DefinedBy::Pending(unit)) => {
-                    self.session.state().request(unit, name.name);
-                    self.awaited.insert((dylib, name.name));
-                    if self.pending.insert(unit) {
-                        self.work.units.push(unit);
-                    }
-                    continue;
-                }
-                (None, DefinedBy::Outside) => continue,
-            };
-            self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
+            match entry {
+                Some(entry) => self.enter(dylib, searched, name, &entry)?,
+                None => unfound.push(name),
+            }
         }
         Ok(unfound)
+    }
+
+    /// Enters what a name was found to be, for code of `dylib`.
+    fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
+        let binding = match (entry.address, entry.by) {
+            (_, DefinedBy::Alias(of, target)) => {
+                self.aliases.insert((dylib, name.name), (of, target));
+                self.alias_targets.push((of, Unfound { name: target, ..name }));
+                return Ok(());
+            }
+            (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
+            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
+            (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
+            (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
+            (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
+            (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
+            (_, DefinedBy::Pending(unit)) => {
+                self.session.state().request(unit, name.name);
+                self.awaited.insert((dylib, name.name));
+                if self.pending.insert(unit) {
+                    self.work.units.push(unit);
+                }
+                return Ok(());
+            }
+            (None, DefinedBy::Outside) => return Ok(()),
+        };
+        self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
+        Ok(())
+    }
+
+    /// Takes for names that nobody defines what stands for them then, if anything does.
+    fn fall_back(&mut self, dylib: DylibId, order: &[(DylibId, MatchScope)], unfound: Vec<Unfound>) -> Result<()> {
+        for name in unfound {
+            let state = self.session.state();
+            let tables =
+                || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
+            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
+                let entry = of.definition(name.name, name.scope(scope))?;
+                (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
+            };
+            let definition = tables().find_map(fallback);
+            let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
+            drop(state);
+            if let Some((searched, entry)) = definition {
+                self.enter(dylib, searched, name, &entry)?;
+            } else if let Some((searched, target)) = alternate {
+                self.aliases.insert((dylib, name.name), (searched, target));
+                self.alias_targets.push((searched, Unfound { name: target, ..name }));
+            }
+        }
+        Ok(())
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.

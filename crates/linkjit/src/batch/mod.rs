@@ -9,6 +9,7 @@ mod direct;
 mod find;
 mod missing;
 mod place;
+mod plugins;
 mod uses;
 
 use std::time::Instant;
@@ -18,13 +19,14 @@ use hashbrown::{HashMap, HashSet};
 use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
-use linkjit_link::passes::{PassLists, Stage};
 
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
+use crate::plugin::Stage;
 use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, State, UnitId};
 
 pub(crate) use find::Unfound;
+use plugins::Plugins;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
@@ -38,10 +40,11 @@ pub(crate) enum Attempt {
 pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<Attempt> {
     let _linking = session.begin_linking()?;
     let attempted = (|| {
-        let passes = session.passes();
-        if query.goal != Goal::Find && !passes.are_all_empty() && session.state().may_take_longer() {
-            // Without passes, which should see a graph once; what they want themselves is seen to later.
-            let mut scout = Batch::new(session, PassLists::default(), query);
+        let plugins = if query.goal == Goal::Find { Vec::new() } else { session.plugins() };
+        let plugins = Plugins::new(plugins);
+        if !plugins.is_empty() && session.state().may_take_longer() {
+            // Without plugins, which should see a graph once; what they want themselves is seen to later.
+            let mut scout = Batch::new(session, Plugins::default(), query);
             scout.find()?;
             if !scout.work.is_empty() {
                 if scout.work.asks.is_empty() {
@@ -50,7 +53,7 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
                 return Ok(scout.suspend());
             }
         }
-        Batch::new(session, passes, query).link()
+        Batch::new(session, plugins, query).link()
     })();
     if attempted.is_err() {
         session.state().forget_unused(std::mem::take(&mut query.pulled));
@@ -127,15 +130,13 @@ struct Batch<'a> {
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
-    passes: PassLists,
-    /// If there are passes: the graphs of the inputs as they were before any pass changed them.
-    originals: Vec<LinkGraph>,
+    plugins: Plugins,
     /// What was pulled is kept.
     is_suspended: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn new(session: &'a ExecutionSession, passes: PassLists, query: &'a mut Query) -> Self {
+    fn new(session: &'a ExecutionSession, plugins: Plugins, query: &'a mut Query) -> Self {
         session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: false });
         Self {
             session,
@@ -157,8 +158,7 @@ impl<'a> Batch<'a> {
             late: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
-            passes,
-            originals: Vec::new(),
+            plugins,
             is_suspended: false,
         }
     }
@@ -184,6 +184,7 @@ impl<'a> Batch<'a> {
             let mut times = self.place()?;
             times.find = found - start;
             let publish = Instant::now();
+            self.tell_linked()?;
             self.publish()?;
             times.finalize += publish.elapsed();
             self.session.state().statistics.add_times(&times);
@@ -219,12 +220,11 @@ impl<'a> Batch<'a> {
 
     /// Runs the passes of a stage on all graphs.
     fn run_passes(&mut self, stage: Stage) -> Result<()> {
-        if !self.passes.is_empty(stage) {
-            for input in &mut self.inputs {
-                self.passes.run(stage, &mut input.graph, self.session.name_pool())?;
-            }
+        if self.plugins.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let names = self.session.name_pool();
+        self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
     }
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
@@ -262,7 +262,7 @@ impl<'a> Batch<'a> {
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
-        self.originals.clear();
+        self.plugins.keep();
         state.statistics.batches += 1;
 
         let mut handles = Vec::new();
@@ -299,9 +299,7 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
         let mut state = self.session.state();
-        for (input, original) in self.inputs.iter_mut().zip(self.originals.drain(..)) {
-            input.graph = original;
-        }
+        self.plugins.undo(&mut self.inputs);
         let rebound = std::mem::take(&mut self.rebound);
         if self.is_suspended {
             // What was pulled defines them now; the originals do not know.
@@ -322,6 +320,8 @@ impl Drop for Batch<'_> {
             state.forget_pulled(&rebound);
         }
         state.batch = None;
+        drop(state);
+        self.plugins.end();
     }
 }
 

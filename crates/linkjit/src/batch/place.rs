@@ -13,7 +13,6 @@ use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
-use linkjit_link::passes::Stage;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, EntryKind};
 use linkjit_link::passes::indirect::{self, Slot};
@@ -22,6 +21,8 @@ use linkjit_link::passes::shared::{self, Longer};
 use super::uses::Used;
 use super::{Batch, Late};
 use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
     BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId,
     tls_address,
@@ -84,6 +85,7 @@ impl Batch<'_> {
         for domain in domains {
             self.place_domain(domain)?;
         }
+        self.plugins.add_passes(&self.inputs);
         self.run_passes(Stage::PostAllocation)?;
         self.bind_late_symbols()?;
         self.find_uses();
@@ -417,7 +419,7 @@ impl Batch<'_> {
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
                 unwind_tables: placed.layout.unwind_table(placed.bases).into_iter().collect(),
-                function_tables: Vec::new(),
+                function_tables: placed.layout.function_table(placed.bases).into_iter().collect(),
                 indirect_slots: placed
                     .slots
                     .iter()
@@ -432,6 +434,27 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Batch<'_> {
+    /// Tells plugins what was placed where.
+    pub(super) fn tell_linked(&self) -> Result<()> {
+        if self.plugins.is_empty() {
+            return Ok(());
+        }
+        let allocation = |placed: &PlacedDomain| {
+            let extents = placed.layout.segments;
+            let graph = |(member, block)| Some((&self.inputs.get(member as usize)?.graph, block));
+            Some(LinkedAllocation {
+                id: placed.finalized?,
+                dylib: JitDylib::new(self.session.clone(), placed.domain.dylib),
+                segments: std::array::from_fn(|at| ExecRange::new(placed.bases[at], extents[at].size)),
+                blocks: placed.layout.placed().filter_map(graph).collect(),
+            })
+        };
+        let allocations: Vec<_> = self.placed.domains.iter().filter_map(allocation).collect();
+        self.plugins.linked(&allocations, self.session.name_pool())
     }
 }
 
@@ -543,8 +566,13 @@ fn initializers(
                 continue;
             }
             let count = block.size / graph.arch().pointer_size();
-            let array =
-                PointerArray { address: block.address, count, backwards: run.backwards, kind: InitializerKind::Plain };
+            let kind = match run.order {
+                InitializerOrder::CInit(_) => InitializerKind::Fallible,
+                InitializerOrder::ThreadCallback(_) => InitializerKind::ThreadCallback,
+                InitializerOrder::ThreadInit(_) => InitializerKind::ThreadInitializer,
+                _ => InitializerKind::Plain,
+            };
+            let array = PointerArray { address: block.address, count, backwards: run.backwards, kind };
             arrays.push((run.order, unit, array));
         }
     }

@@ -1,3 +1,4 @@
 //! Platforms: what the loader and the C runtime would have done for a program of each object format.
 
+pub(crate) mod coff;
 pub(crate) mod elf;

@@ -9,7 +9,7 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
@@ -32,7 +32,9 @@ pub(super) enum Verdict {
 fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool) -> Verdict {
     match (new, old.linkage) {
         (Linkage::Strong, Linkage::Strong) => Verdict::Conflicts,
-        (Linkage::Weak, _) | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
+        (Linkage::Weak, Linkage::Strong | Linkage::Weak | Linkage::Common)
+        | (Linkage::Fallback, _)
+        | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
         (Linkage::Common, Linkage::Common) if new_size <= old_size => Verdict::Yields,
         _ if linked => match new {
             // A linked weak definition serves a tentative one of no more than its size as well.
@@ -75,6 +77,8 @@ impl State {
         let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
         let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
+        self.check_requests(dylib, &graph)?;
+        self.select_groups(dylib, &graph, names)?;
         let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
 
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
@@ -162,11 +166,13 @@ impl State {
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
         }
 
-        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
-        for &signature in &groups {
+        self.enter_requests(dylib, id, &graph)?;
+        let groups: Vec<_> = graph.groups().iter().map(|group| (group.signature, group.selection)).collect();
+        for &(signature, _) in &groups {
             self.dylib_mut(dylib)?.groups.entry(signature).or_insert((id, false));
         }
-        let has_roots = !graph.retained().is_empty();
+        let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
+        let has_roots = includes || !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
         let unit = Unit {

@@ -108,7 +108,7 @@ impl State {
                     left.names.push((unit.dylib, name, entry.address));
                 }
             }
-            for signature in unit.groups {
+            for (signature, _) in unit.groups {
                 if let Some(&(owner, contested)) = dylib.groups.get(&signature)
                     && owner == *id
                 {
@@ -119,6 +119,8 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
+            dylib.alternates.retain(|_, (_, of)| of != id);
+            dylib.agreed.retain(|_, (_, of)| of != id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);

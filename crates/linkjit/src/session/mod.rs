@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod allocations;
+mod coff;
 mod define;
 mod defining;
 mod epoch;
@@ -36,9 +37,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use linkjit_executor::Executor;
+use linkjit_executor::{Executor, ObjectFormat};
 use linkjit_link::names::NamePool;
-use linkjit_link::passes::{Pass, PassLists, Stage};
 use linkjit_link::source::Source;
 use linkjit_link::tls::TlsAddress;
 
@@ -49,6 +49,7 @@ use crate::materialization::job::{self, AtJob, Job};
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::{Progress, Wait};
 use crate::platform;
+use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
 mod sync {
@@ -136,7 +137,7 @@ struct Shared {
     executor: Arc<dyn Executor>,
     options: SessionOptions,
     names: Mutex<NamePool>,
-    passes: Mutex<PassLists>,
+    plugins: Mutex<Plugins>,
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: OwnedLock,
@@ -151,6 +152,20 @@ struct Shared {
     progress: Arc<Progress<Job, Error>>,
     pool: Pool,
     epochs: epoch::Epochs,
+}
+
+/// The plugins of a session, in the order in which they were added.
+#[derive(Default)]
+struct Plugins {
+    all: Vec<(PluginId, Arc<dyn Plugin>)>,
+    /// How many there have ever been.
+    made: u32,
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|(id, _)| id)).finish()
+    }
 }
 
 /// A handle that does not keep the session.
@@ -174,7 +189,7 @@ impl ExecutionSession {
                 executor,
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
-                passes: Mutex::default(),
+                plugins: Mutex::default(),
                 state: Mutex::default(),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
@@ -195,8 +210,43 @@ impl ExecutionSession {
         let image = self.executor().open_image(name)?;
         let id = self.state().create_dylib(name, image)?;
         let dylib = JitDylib::new(self.clone(), id);
-        platform::elf::set_up(&dylib)?;
+        match self.executor().object_format() {
+            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
+            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
+        }
         Ok(dylib)
+    }
+
+    /// Its JITDylibs, in the order in which they were created.
+    #[must_use]
+    pub fn dylibs(&self) -> Vec<JitDylib> {
+        let ids = self.state().dylib_ids();
+        ids.into_iter().map(|id| JitDylib::new(self.clone(), id)).collect()
+    }
+
+    /// Closes all JITDylibs: runs their terminators, in the reverse of the order in which
+    /// [`JitDylib::initialize`] would run the initializers of all, hence those that depend on others first; then gives
+    /// their memory back.
+    ///
+    /// # Errors
+    /// If it is called by what is being linked, removed or closed.
+    ///
+    /// # Safety
+    /// No thread may be in their code, and nobody may use their code or data afterwards.
+    pub unsafe fn close(&self) -> Result<()> {
+        let order = {
+            let state = self.state();
+            let mut order = Vec::new();
+            for root in state.dylib_ids() {
+                order.extend(state.dependency_order(root));
+            }
+            let mut seen = vec![false; state.dylibs.len()];
+            order.retain(|of| seen.get_mut(of.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+            order.reverse();
+            order
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.close_dylibs(&order) }
     }
 
     /// The JITDylib of that name.
@@ -206,15 +256,34 @@ impl ExecutionSession {
         Some(JitDylib::new(self.clone(), id))
     }
 
-    /// Adds a pass that every graph runs through while it is linked, behind the others of its stage. Passes run without
-    /// any lock but that of the batch: they must not look anything up.
-    pub fn add_pass(&self, stage: Stage, pass: Arc<dyn Pass>) {
-        lock(&self.shared.passes).add(stage, pass);
+    /// Adds a plugin behind the others. It sees what is linked from the next batch on.
+    pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) -> PluginId {
+        let mut plugins = lock(&self.shared.plugins);
+        let id = PluginId(plugins.made);
+        plugins.made = plugins.made.wrapping_add(1);
+        plugins.all.push((id, plugin));
+        id
     }
 
-    /// The passes that a new batch is to run.
-    pub(crate) fn passes(&self) -> PassLists {
-        lock(&self.shared.passes).clone()
+    /// Removes a plugin, unless that was done before. Waits for what is being linked or removed: the plugin is not called
+    /// any more when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`] if a plugin asks for it while it is called.
+    pub fn remove_plugin(&self, id: PluginId) -> Result<()> {
+        let _linking = self.begin_linking()?;
+        let mut plugins = lock(&self.shared.plugins);
+        let at = plugins.all.iter().position(|(of, _)| *of == id);
+        let removed = at.map(|at| plugins.all.remove(at));
+        drop(plugins);
+        // It may be the last handle: what the user drops with it is dropped with nothing locked.
+        drop(removed);
+        Ok(())
+    }
+
+    /// The plugins that a new batch, or a removal, is to tell.
+    pub(crate) fn plugins(&self) -> Vec<Arc<dyn Plugin>> {
+        lock(&self.shared.plugins).all.iter().map(|(_, plugin)| plugin.clone()).collect()
     }
 
     /// What was linked so far.
@@ -255,8 +324,8 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names: who makes a link graph by hand interns those in it that other graphs are to see. Keep it locked
-    /// shortly, and do not call the session meanwhile.
+    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs are to
+    /// see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names

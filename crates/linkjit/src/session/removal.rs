@@ -12,6 +12,7 @@ use super::allocations::{Owner, Part};
 use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
 use super::{ExecutionSession, Linking};
 use crate::error::{Dependent, Error, Result};
+use crate::plugin;
 
 /// A part of an image that is to be closed.
 #[derive(Debug)]
@@ -62,12 +63,31 @@ impl ExecutionSession {
         self.release(&linking, &detached.allocations)
     }
 
-    /// Takes a JITDylib out of the tables that is closed, and gives back what it owns and what only that had used.
-    pub(crate) fn release_dylib(&self, linking: &Linking<'_>, dylib: DylibId) -> Result<super::DylibState> {
-        let (taken, detached) = self.state().take_dylib(dylib)?;
-        self.unlink(&detached.unlinked)?;
-        self.release(linking, &detached.allocations)?;
-        Ok(taken)
+    /// Closes JITDylibs in this order. They may use each other's code.
+    ///
+    /// # Safety
+    /// As for [`crate::JitDylib::close`].
+    pub(crate) unsafe fn close_dylibs(&self, dylibs: &[DylibId]) -> Result<()> {
+        let _initializing = self.begin_initializing()?;
+        let linking = self.begin_linking()?;
+        self.state().check_closable(dylibs)?;
+        for &dylib in dylibs {
+            self.reclaim_dylib(&linking, dylib)?;
+            let image = self.state().dylib(dylib)?.image;
+            let lent = self.lend_linking(&linking);
+            // SAFETY: its code is still there; the caller vouches for the rest.
+            unsafe { self.executor().close_image(image)? };
+            drop(lent);
+        }
+        let (mut windows, mut allocations) = (Vec::new(), Vec::new());
+        for &dylib in dylibs {
+            let (taken, detached) = self.state().take_dylib(dylib)?;
+            self.unlink(&detached.unlinked)?;
+            windows.extend(taken.windows);
+            allocations.extend(detached.allocations);
+        }
+        self.release(&linking, &allocations)?;
+        windows.iter().try_for_each(|window| Ok(self.executor().release_window(window.id)?))
     }
 
     /// Has lazy functions linked anew when they are called next.
@@ -100,6 +120,7 @@ impl ExecutionSession {
         }
         for id in unused.into_iter().rev() {
             let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            plugin::tell(&self.plugins(), |plugin| plugin.removed(id));
             self.executor().deallocate(id)?;
             if let Some(tls) = allocation.tls {
                 self.executor().release_tls(tls.id)?;
@@ -148,10 +169,11 @@ impl State {
         Error::InUse { dependents }
     }
 
-    /// An error if linked code of other JITDylibs is bound to that of this one.
-    pub(crate) fn check_closable(&self, dylib: DylibId) -> Result<()> {
-        let here = self.allocations.iter().filter(|(_, of)| of.dylib == dylib);
-        let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| user.dylib != dylib);
+    /// An error if linked code of other JITDylibs is bound to that of these, or if one is closed.
+    pub(crate) fn check_closable(&self, dylibs: &[DylibId]) -> Result<()> {
+        dylibs.iter().try_for_each(|&dylib| self.dylib(dylib).map(|_| ()))?;
+        let here = self.allocations.iter().filter(|(_, of)| dylibs.contains(&of.dylib));
+        let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| !dylibs.contains(&user.dylib));
         let users = here.flat_map(|(_, of)| &of.users).filter(|(user, _)| is_elsewhere(*user));
         let mut users = users.map(|&(_, unit)| unit).peekable();
         if users.peek().is_none() { Ok(()) } else { Err(self.in_use(users)) }

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -107,7 +107,7 @@ pub(crate) struct Unit {
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
-    pub(crate) groups: Vec<NameId>,
+    pub(crate) groups: Vec<(NameId, Selection)>,
     /// The names that it refers to as hidden.
     pub(crate) hides: Vec<NameId>,
     /// Its definitions and groups that yielded to those of units of other trackers.
@@ -171,6 +171,10 @@ pub(crate) struct DylibState {
     pub(crate) groups: HashMap<NameId, (UnitId, bool), FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
+    /// What names mean that nobody defines, and who says so.
+    pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// What all objects must agree on: the value, and who said it first.
+    pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
@@ -263,6 +267,8 @@ impl State {
             symbols: HashMap::default(),
             groups: HashMap::default(),
             hidden: HashMap::default(),
+            alternates: HashMap::default(),
+            agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
@@ -281,6 +287,12 @@ impl State {
             has_trackers: false,
         }));
         Ok(id)
+    }
+
+    /// Those that are not closed.
+    pub(super) fn dylib_ids(&self) -> Vec<DylibId> {
+        let open = self.dylibs.iter().enumerate().filter(|(_, dylib)| dylib.is_some());
+        open.map(|(index, _)| DylibId(next_id(index))).collect()
     }
 
     pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {

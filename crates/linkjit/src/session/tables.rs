@@ -77,7 +77,7 @@ impl Drop for Ending<'_> {
 
 impl Removed {
     #[cold]
-    fn end(self: Box<Self>, progress: &Progress<Job, Error>) {
+    fn end(self, progress: &Progress<Job, Error>) {
         for (unit, _) in &self.0 {
             progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
         }

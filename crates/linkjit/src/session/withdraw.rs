@@ -33,7 +33,7 @@ impl State {
                     withdrawn.names.push((name, entry));
                 }
             }
-            for &signature in &unit.groups {
+            for &(signature, _) in &unit.groups {
                 if let Some(&(owner, contested)) = dylib.groups.get(&signature)
                     && owner == id
                 {

@@ -3,7 +3,7 @@
 
 use super::file::{File, Section};
 use crate::error::Result;
-use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol};
+use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol, SymbolId};
 use crate::names::NamePool;
 
 /// Options that mean nothing to who links into a running process: sizes of its stack, manifests, how debuggers may edit
@@ -87,7 +87,7 @@ fn directive(
         "defaultlib" => Request::DefaultLibrary(library(needed()?)),
         "nodefaultlib" => Request::NoDefaultLibrary(value.map(library)),
         "disallowlib" => Request::DisallowedLibrary(library(needed()?)),
-        "include" => Request::Include(names.intern(needed()?.as_bytes())),
+        "include" => Request::Include(include(needed()?, graph, names)?),
         "export" => Request::Export(export(needed()?).ok_or_else(|| malformed("it names nothing"))?),
         "failifmismatch" => {
             let (key, value) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
@@ -111,6 +111,16 @@ fn directive(
     };
     graph.add_request(request);
     Ok(())
+}
+
+/// The object's symbol of that name, made if it has none.
+fn include(name: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Result<SymbolId> {
+    let name = names.intern(name.as_bytes());
+    let known = graph.symbol_ids().find(|&id| graph.symbol(id).shared_name() == Some(name));
+    match known {
+        Some(symbol) => Ok(symbol),
+        None => graph.add_symbol(Symbol::external(name, Linkage::Strong)),
+    }
 }
 
 /// The name of a library as it is compared: libraries have an extension, and case does not matter.

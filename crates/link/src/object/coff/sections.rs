@@ -13,9 +13,6 @@ use crate::object::elf;
 const FOR_LINKER: [&[u8]; 7] =
     [b".gfids$y", b".giats$y", b".gljmp$y", b".gehcont$y", b".sxdata", b".voltbl", b".chks64"];
 
-/// The callbacks that the loader calls when threads come and go.
-const TLS_CALLBACKS: &[u8] = b".CRT$XL";
-
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
     by_section: Vec<Option<BlockId>>,
@@ -70,9 +67,6 @@ pub(super) fn add_initializers(
     for (number, section) in file.numbered() {
         let Some(block) = blocks.of(number) else { continue };
         let is_associated = comdats.parent(number).is_some();
-        if section.name.starts_with(TLS_CALLBACKS) && !is_associated {
-            graph.retain_block(block);
-        }
         let Some((order, backwards)) = order(section.name) else { continue };
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
             return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
@@ -93,6 +87,8 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
         let mut suffix = Suffix::default();
         suffix.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         let order = match kind {
+            b'L' => InitializerOrder::ThreadCallback(suffix),
+            b'D' => InitializerOrder::ThreadInit(suffix),
             b'I' => InitializerOrder::CInit(suffix),
             b'C' => InitializerOrder::CxxInit(suffix),
             b'P' => InitializerOrder::PreTerm(suffix),
@@ -107,7 +103,8 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
 
 /// Whether a section holds records of functions, for unwinding.
 pub(super) fn is_function_table(section: &Section<'_>) -> bool {
-    section.name == b".pdata" || section.name.starts_with(b".pdata$")
+    // GNU's compilers put the records of `.text.startup` into `.pdata.startup`.
+    matches!(section.name.strip_prefix(b".pdata"), Some([] | [b'$' | b'.', ..]))
 }
 
 /// How a section is linked; `None` if it is not.

@@ -1,0 +1,69 @@
+//! The examples do what they say.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Writes a source file, and runs an example with it; returns what it prints.
+fn run(example: &str, file: &str, source: &str, environment: &[(&str, &str)], args: &[&str]) -> String {
+    let directory =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{example}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join(file);
+    std::fs::write(&path, source).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "-q", "-p", "linkjit", "--example", example, "--"]).arg(&path).args(args);
+    command.envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+const TWO: &str = "static int helper(int n) { return n + 1; }
+    __attribute__((noinline)) int used(int n) { return helper(n); }
+    int unused_array[1000] = { 1 };";
+
+#[test]
+fn dump_graph_prints_what_is_needed() {
+    let printed = run("dump_graph", "two.c", TWO, &[], &["used"]);
+    assert!(printed.contains("section .text") && printed.contains("used"), "{printed}");
+    assert!(!printed.contains("unused_array"), "{printed}");
+}
+
+#[test]
+fn count_bytes_tells_what_is_linked() {
+    let printed = run("count_bytes", "two.c", TWO, &[], &["used"]);
+    let data = printed.lines().find(|line| line.ends_with(" .data")).unwrap_or_else(|| panic!("{printed}"));
+    assert_eq!(data.split_whitespace().take(2).collect::<Vec<_>>(), ["4000", "0"], "{printed}");
+}
+
+#[test]
+fn exception_tracer_shows_who_throws_and_the_exception_is_caught() {
+    let source = r#"
+        #include <cstdio>
+        #include <stdexcept>
+        struct Shape { virtual ~Shape() = default; virtual int corners(int n) const; };
+        [[gnu::noinline]] int Shape::corners(int n) const { if (n < 3) throw std::runtime_error("too few"); return n; }
+        namespace deep { [[noreturn, gnu::noinline]] void thrower() { throw 42; } }
+        int main() {
+            try { Shape().corners(2); } catch (const std::exception &e) { std::printf("caught %s\n", e.what()); }
+            try { deep::thrower(); } catch (int n) { std::printf("caught %d\n", n); }
+        }"#;
+    let clang = (15..30).rev().map(|version| format!("clang++-{version}"));
+    let clang = clang.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    for compiler in ["c++".to_owned(), clang.expect("./test installs clang")] {
+        let printed = run("exception_tracer", "throws.cpp", source, &[("CXX", &compiler)], &[]);
+        for expected in [
+            "throw by Shape::corners(int) const",
+            "throw by deep::thrower()",
+            "=> 0x",
+            "call",
+            "caught too few",
+            "caught 42",
+        ] {
+            assert!(printed.contains(expected), "{compiler}: no '{expected}' in\n{printed}");
+        }
+    }
+}
