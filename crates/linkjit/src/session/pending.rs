@@ -112,6 +112,7 @@ impl State {
         if kept.is_empty() && !has_roots {
             return Ok(None);
         }
+        self.check_definitions(1, kept.len())?;
         let id = self.next_unit();
         for symbol in yielded {
             let old = self.dylib(dylib)?.symbols.get(&symbol).map(|entry| entry.by);
