@@ -52,6 +52,30 @@ pub enum ExecutorError {
         /// Size of the reserve, in bytes.
         total: u64,
     },
+    /// An image has no thread-local storage left.
+    #[error(
+        "{size} bytes (aligned to {align}) of thread-local storage do not fit into the {free} of {total} bytes that the \
+         image has left: how many it has was settled when its first thread-local variables were linked, so link more of \
+         them at once"
+    )]
+    TlsImageFull {
+        /// Bytes that were wanted.
+        size: u64,
+        /// Their alignment.
+        align: u64,
+        /// Largest free run, in bytes.
+        free: u64,
+        /// Size of the image's storage in each thread, in bytes.
+        total: u64,
+    },
+    /// An initializer says that it has failed.
+    #[error("the initializer at {function} failed: it returned {result}")]
+    InitializerFailed {
+        /// The initializer.
+        function: ExecAddr,
+        /// What it returned.
+        result: i32,
+    },
     /// Thread-local storage at fixed offsets can't be had in this process.
     #[error("thread-local storage of the initial- and local-exec models is not available: {why}")]
     NoFixedTls {

@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::Mutex;
 
 use crate::call::Arguments;
-use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, PointerArray, Result, lock, os, tls};
+use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, PointerArray, Result, lock, os, tls};
 
 /// A function that `atexit`'s kin register, with its argument.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ pub(crate) unsafe fn run_initializers(
     initializers: &[PointerArray],
     terminators: &[PointerArray],
 ) -> Result<()> {
-    {
+    let owner = {
         let mut images = lock(&IMAGES);
         let place = images.next_place();
         let image = images.get(id)?;
@@ -155,17 +155,32 @@ pub(crate) unsafe fn run_initializers(
         if image.initialized == 0 {
             image.initialized = place;
         }
+        let owner = image.owner;
         if !terminators.is_empty() {
             images.hook();
         }
-    }
+        owner
+    };
     let arguments = Arguments::of_program()?;
     for array in initializers {
         let mut rest = *array;
-        // SAFETY: the caller vouches for the arrays.
-        while let Some(function) = unsafe { take_next(&mut rest) } {
-            // SAFETY: the caller vouches for the functions.
-            unsafe { arguments.pass_to(function) };
+        match array.kind {
+            InitializerKind::Plain | InitializerKind::Fallible => {
+                // SAFETY: the caller vouches for the arrays.
+                while let Some(function) = unsafe { take_next(&mut rest) } {
+                    // SAFETY: the caller vouches for the functions.
+                    let result = unsafe { arguments.pass_to(function) };
+                    if array.kind == InitializerKind::Fallible && result != 0 {
+                        return Err(ExecutorError::InitializerFailed { function, result });
+                    }
+                }
+            }
+            InitializerKind::ThreadCallback | InitializerKind::ThreadInitializer => {
+                // SAFETY: the caller vouches for the arrays.
+                let functions: Vec<ExecAddr> = std::iter::from_fn(|| unsafe { take_next(&mut rest) }).collect();
+                // SAFETY: the caller vouches for the functions; closing detaches them.
+                unsafe { tls::attach(owner, id, array.kind, &functions) }?;
+            }
         }
     }
     Ok(())
@@ -207,6 +222,8 @@ pub(crate) unsafe fn close(id: ImageId) -> Result<()> {
     }
     // SAFETY: the caller vouches for what is registered.
     unsafe { run_all(id) };
+    // SAFETY: as above.
+    unsafe { tls::detach(id) };
     lock(&IMAGES).remove(id.0);
     Ok(())
 }
@@ -249,6 +266,8 @@ pub(crate) unsafe fn close_part(
             unsafe { call_terminator(function) };
         }
     }
+    // SAFETY: the caller vouches for what is registered.
+    unsafe { tls::detach_part(id, ranges) };
     Ok(())
 }
 
@@ -344,6 +363,7 @@ extern "C" fn run_at_exit() {
         // with it, so that must be this one again.
         os::at_exit(run_at_exit);
     }
+    tls::exit_thread();
     while let Some(id) = last_with_work() {
         // Nothing to call means that only null terminators were left, and now are not.
         // SAFETY: images whose functions can't be called any more are closed before, as the interface demands.
@@ -359,6 +379,18 @@ extern "C-unwind" fn run_at_quick_exit(_: *mut c_void) {
             None => return,
         }
     }
+}
+
+/// The `__dso_handle` of an image.
+#[cfg(windows)]
+pub(crate) fn handle_of(id: ImageId) -> Option<ExecAddr> {
+    lock(&IMAGES).get(id).ok()?.handle
+}
+
+/// The executor that opened an image.
+#[cfg(windows)]
+pub(crate) fn owner_of(id: ImageId) -> Option<u32> {
+    Some(lock(&IMAGES).get(id).ok()?.owner)
 }
 
 /// The open image that has this `__dso_handle`.

@@ -1,6 +1,6 @@
 //! Trampolines: who is asked, where the call goes on, and what is kept on the way.
 
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(any(target_os = "linux", windows), target_arch = "x86_64"))]
 
 mod support;
 
@@ -66,6 +66,77 @@ fn a_resolver_may_call_trampolines_itself() {
     }
 }
 
+extern "C" fn weighted(a: u64, b: f64, c: u64, d: f64, e: u64, f: f64, g: f32, h: u64) -> f64 {
+    [a as f64, b, c as f64, d, e as f64, f, f64::from(g), h as f64].iter().zip(1..).map(|(x, n)| x * f64::from(n)).sum()
+}
+
+#[test]
+fn arguments_in_registers_and_on_the_stack_arrive() {
+    let (executor, window) = with_window();
+    let reentry = executor
+        .open_reentry(Arc::new(|number| {
+            // Uses vector registers and the callee's home area.
+            let text: Vec<String> = (0..number).map(|n| format!("{:.3}", f64::from(n).sqrt() * 1.5)).collect();
+            assert_eq!(text.concat().len(), 5 * text.len());
+            ExecAddr(weighted as *const () as u64)
+        }))
+        .unwrap();
+    let function = trampoline(&executor, &window, reentry, 5).0 as *const ();
+    // SAFETY: the type of `weighted`, where calls of the trampoline go on.
+    let function: extern "C" fn(u64, f64, u64, f64, u64, f64, f32, u64) -> f64 =
+        unsafe { std::mem::transmute(function) };
+    let expected = weighted(1, 0.25, 2, 0.5, 3, 0.75, 7.5, 9);
+    assert_eq!(function(1, 0.25, 2, 0.5, 3, 0.75, 7.5, 9), expected);
+    executor.close_reentry(reentry).unwrap();
+}
+
+#[test]
+fn vector_registers_arrive_whole() {
+    if !std::arch::is_x86_feature_detected!("avx") {
+        return;
+    }
+    let (executor, window) = with_window();
+    // vaddpd ymm0, ymm0, ymm5; ret
+    let (_, added) = support::load_code(&executor, &window, &[0xc5, 0xfd, 0x58, 0xc5, 0xc3]);
+    let reentry = executor
+        .open_reentry(Arc::new(move |_| {
+            // SAFETY: changes what is declared, and upper halves, which are nobody's across a call.
+            unsafe {
+                std::arch::asm!(
+                    "vxorps xmm0, xmm0, xmm0",
+                    "vxorps xmm5, xmm5, xmm5",
+                    out("xmm0") _,
+                    out("xmm5") _,
+                );
+            }
+            added
+        }))
+        .unwrap();
+    let function = trampoline(&executor, &window, reentry, 0).0;
+    let (mut one, two) = ([1.0f64, 2.0, 3.0, 4.0], [0.5f64; 4]);
+    // SAFETY: the function changes ymm0 alone; what else a call may change is declared, and the stack is aligned for it.
+    unsafe {
+        std::arch::asm!(
+            "push rbp",
+            "mov rbp, rsp",
+            "and rsp, -16",
+            "sub rsp, 32",
+            "vmovupd ymm0, [r12]",
+            "vmovupd ymm5, [r13]",
+            "call r14",
+            "vmovupd [r12], ymm0",
+            "mov rsp, rbp",
+            "pop rbp",
+            in("r12") &raw mut one,
+            in("r13") &raw const two,
+            in("r14") function,
+            clobber_abi("C"),
+        );
+    }
+    assert_eq!(one, [1.5, 2.5, 3.5, 4.5]);
+    executor.close_reentry(reentry).unwrap();
+}
+
 #[test]
 fn a_panic_of_the_resolver_is_one_of_the_function_that_was_called() {
     let (executor, window) = with_window();
@@ -80,7 +151,7 @@ fn a_panic_of_the_resolver_is_one_of_the_function_that_was_called() {
 fn the_stack_can_be_walked_from_the_resolver_to_the_caller() {
     #[inline(never)]
     fn calls_the_trampoline(function: ExecAddr) -> u64 {
-        call_with(function, 1)
+        std::hint::black_box(call_with(function, 1))
     }
     let (executor, window) = with_window();
     let reentry = executor

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::ExecAddr;
+use linkjit_executor::{ExecAddr, ObjectFormat};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
@@ -158,6 +158,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let has_imports = self.session.executor().object_format() == ObjectFormat::Coff;
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session.state();
@@ -165,7 +166,7 @@ impl JitDylib {
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
-                    let archives = Arc::new(ArchiveGenerator::default());
+                    let archives = Arc::new(ArchiveGenerator::new(has_imports));
                     dylib.archives = Some(archives.clone());
                     state.add_generator(self.id, archives.clone(), false)?;
                     archives

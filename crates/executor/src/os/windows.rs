@@ -5,7 +5,7 @@ use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Foundation::HMODULE;
+use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
@@ -178,23 +178,56 @@ pub(crate) fn environment() -> *mut *mut c_char {
     unsafe { place.read() }
 }
 
-/// Has `function` called when the process exits.
+/// The calling thread's last error.
+pub(crate) fn last_error() -> u32 {
+    // SAFETY: has no preconditions.
+    unsafe { GetLastError() }
+}
+
+/// Sets the calling thread's last error.
+pub(crate) fn set_last_error(value: u32) {
+    // SAFETY: has no preconditions.
+    unsafe { SetLastError(value) }
+}
+
+/// The C runtimes that a process may have, each with an `exit` of its own, and their functions that register.
+const RUNTIMES: [(&CStr, &CStr); 2] = [(c"ucrtbase.dll", c"_crt_atexit"), (c"msvcrt.dll", c"_onexit")];
+
+/// Has `function` called when the process exits, by `exit` of whichever C runtime.
 pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe extern "C" {
         fn atexit(function: extern "C" fn()) -> c_int;
     }
-    // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.
+    for (library, name) in RUNTIMES {
+        if let Some(register) = system_function(library, name) {
+            // SAFETY: both functions take one function; what they return is not looked at.
+            let register: extern "C" fn(extern "C" fn()) -> usize =
+                unsafe { std::mem::transmute(register.0 as *const ()) };
+            register(function);
+        }
+    }
+    // SAFETY: the function may be called at any time, also if nothing is left to do. Failure (no memory) leaves it
+    // uncalled: there is no remedy.
     unsafe { atexit(function) };
 }
 
-/// The system has no such function; -1 says so to who asks for a handle that is not ours.
-pub(crate) fn cxa_atexit(_function: AtExitFunction, _argument: *mut c_void, _handle: *mut c_void) -> c_int {
-    -1
+/// What registers a function that takes no argument with the C runtime.
+fn register(runtimes: &[(&CStr, &CStr)], function: AtExitFunction, argument: *mut c_void) -> c_int {
+    let find = |&(library, name): &(&CStr, &CStr)| system_function(library, name);
+    let Some(register) = runtimes.iter().find_map(find).filter(|_| argument.is_null()) else { return -1 };
+    // SAFETY: the functions that are passed take one function; those that return an int return 0 if they are done.
+    let register: extern "C" fn(AtExitFunction) -> c_int = unsafe { std::mem::transmute(register.0 as *const ()) };
+    register(function)
+}
+
+/// For handles that are not ours: functions without argument are registered with the C runtime, there is nothing else.
+pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, _handle: *mut c_void) -> c_int {
+    register(&[(c"ucrtbase.dll", c"_crt_atexit")], function, argument)
 }
 
 /// As `cxa_atexit`.
-pub(crate) fn cxa_at_quick_exit(_function: AtExitFunction, _handle: *mut c_void) -> c_int {
-    -1
+pub(crate) fn cxa_at_quick_exit(function: AtExitFunction, _handle: *mut c_void) -> c_int {
+    register(&[(c"ucrtbase.dll", c"_crt_at_quick_exit")], function, null_mut())
 }
 
 /// Nothing is registered for handles that are not ours.

@@ -10,14 +10,22 @@
 //!
 //! [`RuntimeFunction::Reenter`]: crate::RuntimeFunction::Reenter
 
+#[cfg(all(any(target_os = "linux", windows), target_arch = "x86_64"))]
+mod x86_64;
+
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod x86_64_sysv;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use x86_64_sysv as abi;
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(all(windows, target_arch = "x86_64"))]
+mod x86_64_win64;
+#[cfg(all(windows, target_arch = "x86_64"))]
+use x86_64_win64 as abi;
+
+#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
 mod unsupported;
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
 use unsupported as abi;
 
 use std::collections::BTreeMap;
@@ -61,7 +69,7 @@ pub(crate) fn routine() -> Option<ExecAddr> {
 /// What the routine calls, with what the trampoline has pushed. Returns where to go on. A panic of the resolver passes:
 /// to the caller of the function it looks as if that had panicked.
 #[cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64")),
+    not(all(any(target_os = "linux", windows), target_arch = "x86_64")),
     expect(dead_code, reason = "there is no routine that could call it")
 )]
 extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {

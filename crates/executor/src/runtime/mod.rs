@@ -5,7 +5,18 @@ mod elf;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub(crate) use elf::symbol;
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(all(windows, target_arch = "x86_64"))]
+mod windows;
+#[cfg(all(windows, target_arch = "x86_64"))]
+pub(crate) use windows::symbol;
+
+#[cfg(not(any(
+    all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
+    all(windows, target_arch = "x86_64")
+)))]
 mod unsupported;
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(any(
+    all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
+    all(windows, target_arch = "x86_64")
+)))]
 pub(crate) use unsupported::symbol;

@@ -1,7 +1,9 @@
 //! Systems without support for thread-local storage of linked code.
 
 use crate::init::Registered;
-use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest};
+use crate::{
+    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
+};
 
 const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "thread-local storage of linked code" };
 
@@ -29,3 +31,31 @@ pub(crate) fn take_destructor(_image: ImageId, _wanted: impl Fn(&Registered) -> 
 pub(crate) fn runtime_function(_function: RuntimeFunction) -> Option<ExecAddr> {
     None
 }
+
+/// Only Windows has such functions.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn attach(
+    _owner: u32,
+    _image: ImageId,
+    _kind: InitializerKind,
+    _functions: &[ExecAddr],
+) -> Result<()> {
+    Err(ExecutorError::Unsupported { what: "calling back for each thread" })
+}
+
+/// Nothing is attached.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn detach(_image: ImageId) {}
+
+/// Nothing is attached.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn detach_part(_image: ImageId, _ranges: &[ExecRange]) {}
+
+/// There are no destructors.
+pub(crate) fn exit_thread() {}

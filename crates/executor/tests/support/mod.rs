@@ -7,6 +7,8 @@
 #[cfg_attr(not(windows), path = "linux.rs")]
 mod process;
 
+#[cfg(windows)]
+pub(crate) use process::place;
 pub(crate) use process::{handles, mappings, resident};
 
 use linkjit_executor::{

@@ -55,3 +55,13 @@ pub(crate) fn handles() -> usize {
     assert_ne!(unsafe { GetProcessHandleCount(process, &raw mut count) }, 0);
     count as usize
 }
+
+/// Where the calling thread has `offset` of a module's storage, as generated code finds it.
+pub(crate) fn place(module: u64, offset: u64) -> *mut u64 {
+    let storage: u64;
+    // SAFETY: reads what code for thread-local variables reads.
+    unsafe {
+        std::arch::asm!("mov {0}, gs:[0x58]", "mov {0}, [{0} + {1} * 8]", out(reg) storage, in(reg) module);
+    }
+    (storage + offset) as *mut u64
+}

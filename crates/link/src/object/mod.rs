@@ -4,6 +4,7 @@ pub mod archive;
 pub mod coff;
 pub mod elf;
 mod fields;
+pub mod import;
 
 use crate::error::{LinkError, Result, Site};
 use crate::graph::LinkGraph;

@@ -5,19 +5,24 @@ use std::sync::Mutex;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, ArchiveIndex, MemberContent, MemberRef};
+use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::source::Source;
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
-use crate::session::{UnitId, lock, read_file};
+use crate::platform::coff::IMPORT_PREFIX;
+use crate::session::{Address, UnitId, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
 /// that define a name the first is taken, in the order of the archives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ArchiveGenerator {
     state: Mutex<State>,
 }
@@ -25,11 +30,19 @@ pub(crate) struct ArchiveGenerator {
 #[derive(Debug, Default)]
 struct State {
     index: ArchiveIndex,
+    has_imports: bool,
+    /// The DLLs that import libraries among them name.
+    libraries: HashMap<Vec<u8>, LibraryId, FixedState>,
     /// Members that became units. A unit may be gone again: if the lookup that pulled it failed.
     pulled: HashMap<MemberRef, UnitId, FixedState>,
 }
 
 impl ArchiveGenerator {
+    /// No archives yet; `has_imports` says that there may be import libraries of DLLs among them.
+    pub(crate) fn new(has_imports: bool) -> Self {
+        Self { state: Mutex::new(State { has_imports, ..State::default() }) }
+    }
+
     /// Adds an archive behind the others.
     pub(crate) fn add(&self, archive: Archive) -> Result<()> {
         lock(&self.state).index.add(archive)?;
@@ -37,19 +50,78 @@ impl ArchiveGenerator {
     }
 }
 
+impl State {
+    /// The member that defines a name; an import library says of variables only where their slots are.
+    fn find(&self, name: &[u8]) -> Option<MemberRef> {
+        let slot = || self.has_imports.then(|| self.index.find(&[IMPORT_PREFIX, name].concat()))?;
+        self.index.find(name).or_else(slot)
+    }
+
+    /// Defines a symbol of a DLL.
+    fn import(&mut self, dylib: &JitDylib, import: &Import) -> Result<()> {
+        let executor = dylib.session().executor();
+        let library = match self.libraries.get(&import.library) {
+            Some(&library) => library,
+            None => {
+                let path = PathBuf::from(String::from_utf8_lossy(&import.library).into_owned());
+                let library = executor.open_library(&path, true)?;
+                self.libraries.insert(import.library.clone(), library);
+                library
+            }
+        };
+        let key = match &import.key {
+            ImportKey::Name(name) => SymbolKey::Name(name),
+            ImportKey::Ordinal(number) => SymbolKey::Ordinal(*number),
+        };
+        let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
+        if let Some(Some(SymbolAddress::Address(address))) = found.first() {
+            dylib.define_found(&import.name, Address::At(*address));
+        }
+        Ok(())
+    }
+
+    /// What an object says about an import, if it is a member of an import library of GNU's tools.
+    fn import_of_object(&self, dylib: &JitDylib, graph: &LinkGraph, member: MemberRef) -> Result<Option<Import>> {
+        if !self.has_imports {
+            return Ok(None);
+        }
+        let find = |name: &[u8], names: &mut NamePool| -> Result<Option<LinkGraph>> {
+            // The names of head and tail tell libraries apart.
+            let Some(found) = self.index.find(name).filter(|found| found.archive == member.archive) else {
+                return Ok(None);
+            };
+            let Some(archive) = self.index.archive(found.archive) else { return Ok(None) };
+            Ok(Some(object::read(&member_source(archive, found.offset)?, names)?))
+        };
+        Import::of_object(graph, &mut dylib.session().names(), find)
+    }
+}
+
 impl DefinitionGenerator for ArchiveGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let mut state = lock(&self.state);
-        let is_pulled =
-            |wanted: &&Wanted<'_>| !wanted.weak && wanted.kind == LookupKind::Static && !is_unwinders(wanted.name);
+        // On Windows the unwinder is the system's, and what archives have of it passes on to that.
+        let unwinder_is_its_own = !state.has_imports;
+        let is_pulled = |wanted: &&Wanted<'_>| {
+            let is_shared = unwinder_is_its_own && is_unwinders(wanted.name);
+            !wanted.weak && wanted.kind == LookupKind::Static && !is_shared
+        };
         for wanted in names.iter().filter(is_pulled) {
-            let Some(member) = state.index.find(wanted.name) else { continue };
+            let Some(member) = state.find(wanted.name) else { continue };
             if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
                 continue;
             }
             let Some(archive) = state.index.archive(member.archive) else { continue };
             let source = member_source(archive, member.offset)?;
+            if let Some(import) = Import::parse(&source)? {
+                state.import(dylib, &import)?;
+                continue;
+            }
             let graph = object::read(&source, &mut dylib.session().names())?;
+            if let Some(import) = state.import_of_object(dylib, &graph, member)? {
+                state.import(dylib, &import)?;
+                continue;
+            }
             let unit = dylib.define_pulled(graph)?;
             state.pulled.insert(member, unit);
         }

@@ -17,7 +17,10 @@ use std::sync::Mutex;
 use self::modules::ModuleId;
 use self::reserve::Fixed;
 pub(crate) use self::thread::{cxa_thread_atexit, take_destructor, tls_get_addr};
-use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, lock};
+use crate::{
+    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
+    lock,
+};
 
 /// Larger blocks go to the reserve only if they have to. So do all while there are other threads, which would have to
 /// be interrupted to get the initial content; threads that take no signals would make it impossible.
@@ -133,3 +136,31 @@ fn thread_pointer() -> u64 {
     }
     pointer
 }
+
+/// Only Windows has such functions.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn attach(
+    _owner: u32,
+    _image: ImageId,
+    _kind: InitializerKind,
+    _functions: &[ExecAddr],
+) -> Result<()> {
+    Err(ExecutorError::Unsupported { what: "calling back for each thread" })
+}
+
+/// Nothing is attached.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn detach(_image: ImageId) {}
+
+/// Nothing is attached.
+///
+/// # Safety
+/// None is called.
+pub(crate) unsafe fn detach_part(_image: ImageId, _ranges: &[ExecRange]) {}
+
+/// The C library has run the thread's destructors by then.
+pub(crate) fn exit_thread() {}

@@ -103,7 +103,8 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
 
 /// Whether a section holds records of functions, for unwinding.
 pub(super) fn is_function_table(section: &Section<'_>) -> bool {
-    section.name == b".pdata" || section.name.starts_with(b".pdata$")
+    // GNU's compilers put the records of `.text.startup` into `.pdata.startup`.
+    matches!(section.name.strip_prefix(b".pdata"), Some([] | [b'$' | b'.', ..]))
 }
 
 /// How a section is linked; `None` if it is not.

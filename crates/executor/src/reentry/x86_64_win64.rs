@@ -1,0 +1,73 @@
+//! The routine for Windows x86-64 ("x64 calling convention", "x64 prolog and epilog", Microsoft Learn).
+//!
+//! Arguments are in rcx, rdx, r8, r9 and xmm0-3, in `__vectorcall` functions xmm0-5, or the ymm or zmm registers that
+//! contain these; r10 has a nested function's static chain. The callee may use the 32 bytes above the return address as it
+//! likes, and so may those that this routine calls: it has bytes of its own for them. Below the stack pointer is nothing
+//! that lasts, so the jump takes a register: rax, as that of import stubs for delayed loading does.
+
+use super::x86_64::{AREA, MASK, prepare, restore_state, save_state};
+use crate::{ExecAddr, os};
+
+pub(super) fn routine() -> Option<ExecAddr> {
+    prepare();
+    Some(ExecAddr(reenter as *const () as u64))
+}
+
+/// Asks where to go on; keeps the last error, which the function that is called in the end may well be about to read.
+extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
+    let error = os::last_error();
+    let target = super::resolve(reentry, trampoline);
+    os::set_last_error(error);
+    target
+}
+
+/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller: to the
+/// unwinder the first two are room that this routine has made.
+///
+/// The unwinder recognizes an epilogue by its instructions: a stack pointer set from the frame's, pops, a jump. So the two
+/// words are popped, too, and r11 is in both then.
+#[unsafe(naked)]
+unsafe extern "C-unwind" fn reenter() {
+    std::arch::naked_asm!(
+        ".seh_proc {reenter}",
+        ".seh_stackalloc 16",
+        "push rbp",
+        ".seh_pushreg rbp",
+        "mov rbp, rsp",
+        ".seh_setframe rbp, 0",
+        ".seh_endprologue",
+        "push rcx",
+        "push rdx",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        save_state!(),
+        "mov rcx, [rbp + 8]",
+        "mov rdx, [rbp + 16]",
+        "sub rsp, 32",
+        "call {resolve}",
+        "add rsp, 32",
+        "mov r10, rax",
+        restore_state!(),
+        "mov rax, r10",
+        "mov r11, [rbp - 48]",
+        "mov r10, [rbp - 40]",
+        "mov r9, [rbp - 32]",
+        "mov r8, [rbp - 24]",
+        "mov rdx, [rbp - 16]",
+        "mov rcx, [rbp - 8]",
+        "mov [rbp + 8], r11",
+        "mov [rbp + 16], r11",
+        "lea rsp, [rbp]",
+        "pop rbp",
+        "pop r11",
+        "pop r11",
+        "rex64 jmp rax",
+        ".seh_endproc",
+        reenter = sym reenter,
+        area = sym AREA,
+        mask = sym MASK,
+        resolve = sym resolve,
+    );
+}

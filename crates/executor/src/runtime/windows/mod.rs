@@ -1,0 +1,91 @@
+//! Windows: what is in no DLL, because Microsoft's C runtime links it into each image, and the functions that take linked
+//! code for code of no image. Objects for the static runtime, too, are linked against the DLLs and this.
+//!
+//! Data is not here: code refers to it directly, so it must be in the image's window.
+
+mod exit;
+mod memory;
+mod statics;
+mod stdio;
+mod throw;
+
+use std::ffi::CStr;
+use std::path::Path;
+use std::process::abort;
+
+use crate::{ExecAddr, init, os, tls};
+
+/// The DLLs of the C++ runtime, which are loaded when something of them is wanted.
+const LIBRARIES: [&str; 4] = ["vcruntime140.dll", "vcruntime140_1.dll", "ucrtbase.dll", "msvcp140.dll"];
+
+/// A function of the C++ runtime's DLLs.
+fn library_function(name: &CStr) -> Option<ExecAddr> {
+    LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
+}
+
+pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"_CxxThrowException" => throw::throw_exception as *const (),
+        b"atexit" | b"_crt_atexit" => exit::at_exit as *const (),
+        b"_onexit" => exit::on_exit as *const (),
+        b"at_quick_exit" | b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
+        b"__tlregdtor" => exit::at_thread_exit as *const (),
+        b"__dyn_tls_on_demand_init" => exit::initialize_thread as *const (),
+        b"__cxa_atexit" => init::cxa_atexit as *const (),
+        b"__cxa_finalize" => init::cxa_finalize as *const (),
+        b"__cxa_thread_atexit" => tls::cxa_thread_atexit as *const (),
+        b"_Init_thread_header" => statics::header as *const (),
+        b"_Init_thread_footer" => statics::footer as *const (),
+        b"_Init_thread_abort" => statics::abort as *const (),
+        b"__GSHandlerCheck" => handler_check as *const (),
+        b"__GSHandlerCheck_EH" => return library_function(c"__CxxFrameHandler3"),
+        b"__GSHandlerCheck_EH4" => return library_function(c"__CxxFrameHandler4"),
+        b"__GSHandlerCheck_SEH" => return library_function(c"__C_specific_handler"),
+        b"__GSHandlerCheck_SEH_noexcept" => return library_function(c"__C_specific_handler_noexcept"),
+        b"__report_gsfailure" | b"__report_rangecheckfailure" | b"__report_securityfailure" => fail as *const (),
+        b"_setjmp" => return library_function(c"__intrinsic_setjmp"),
+        b"_setjmpex" => return library_function(c"__intrinsic_setjmpex"),
+        b"__chkstk" | b"___chkstk_ms" => return os::system_function(c"ntdll.dll", c"__chkstk"),
+        // The session has called the initializers, and applied the relocations.
+        b"__main" | b"_pei386_runtime_relocator" | b"_guard_check_icall_nop" | b"_guard_check_icall" => {
+            nothing as *const ()
+        }
+        // Keeps the facets of locales, to delete them when the process ends.
+        b"?_Facet_Register@std@@YAXPEAV_Facet_base@1@@Z" => nothing as *const (),
+        b"_guard_dispatch_icall_nop" | b"_guard_dispatch_icall" | b"_guard_xfg_dispatch_icall_nop" => {
+            dispatch as *const ()
+        }
+        b"??_7type_info@@6B@" => TYPE_INFO_VTABLE.0[1..].as_ptr().cast(),
+        _ => return memory::symbol(name).or_else(|| stdio::symbol(name)),
+    };
+    Some(ExecAddr(address as u64))
+}
+
+extern "C" fn nothing() {}
+
+/// `__GSHandlerCheck`: of functions that check their stack, but have no handlers. The check happens when they return;
+/// this goes on with the search.
+extern "C" fn handler_check() -> i32 {
+    const CONTINUE_SEARCH: i32 = 1;
+    CONTINUE_SEARCH
+}
+
+/// What checked code calls when it finds itself overwritten. Nothing may run any more.
+extern "C" fn fail() -> ! {
+    abort()
+}
+
+/// Calls what is at the address in rax, as `__guard_dispatch_icall_fptr` does without control flow guard.
+#[unsafe(naked)]
+unsafe extern "C" fn dispatch() {
+    std::arch::naked_asm!("jmp rax")
+}
+
+/// The virtual functions of `type_info`, after a null in place of the description of its own type: all that code does with
+/// the address is to compare and store it.
+struct Vtable([*const (); 2]);
+
+// SAFETY: nobody writes to it.
+unsafe impl Sync for Vtable {}
+
+static TYPE_INFO_VTABLE: Vtable = Vtable([std::ptr::null(), nothing as *const ()]);

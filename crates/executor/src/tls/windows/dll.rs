@@ -1,0 +1,171 @@
+//! A DLL whose one content is a TLS directory: only the loader hands out the numbers under which code finds its
+//! thread-local storage ("PE Format", The .tls Section).
+//!
+//! The DLL has no code. Its callback is a function of ours, whose address is written into the file: no relocation refers to
+//! it. The initial content of the storage is zeros in the file, so that its size costs nothing; it is filled in once the DLL
+//! is loaded.
+
+use std::path::PathBuf;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
+
+use crate::{ExecutorError, Result, os};
+
+/// The place of everything in the loaded DLL. The directory comes first: its size is 40 bytes.
+const DIRECTORY: u32 = 0x1000;
+const INDEX: u32 = DIRECTORY + 40;
+const CALLBACKS: u32 = DIRECTORY + 48;
+const TEMPLATE: u32 = 0x2000;
+/// Where the sections' bytes are in the file.
+const DATA_IN_FILE: u32 = 0x400;
+const RELOCATIONS_IN_FILE: u32 = 0x600;
+const FILE_SIZE: usize = 0x800;
+
+/// What is at an address: `void (*)(void *dll, DWORD reason, void *)`.
+pub(super) type Callback = unsafe extern "system" fn(HMODULE, u32, *mut std::ffi::c_void);
+
+/// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file.
+#[derive(Debug)]
+pub(super) struct Dll {
+    path: PathBuf,
+    /// The loader's handle, which is where the DLL begins.
+    handle: usize,
+}
+
+impl Dll {
+    /// Makes and loads a DLL with `size` bytes of storage.
+    pub(super) fn load(size: u32, callback: Callback) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("linkjit-tls-{}-{number}.dll", std::process::id()));
+        let written = std::fs::write(&path, image(size, callback as usize as u64));
+        written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
+        match os::open_library(&path, false) {
+            Ok(handle) => Ok(Self { path, handle }),
+            Err(error) => {
+                // It is in a directory for files that are left.
+                let _ = std::fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn handle(&self) -> usize {
+        self.handle
+    }
+
+    /// The number that the loader has given it.
+    pub(super) fn index(&self) -> u32 {
+        let place = (self.handle + INDEX as usize) as *const u32;
+        // SAFETY: within the DLL, which is loaded; the loader wrote it before it returned the handle.
+        unsafe { place.read() }
+    }
+
+    /// The initial content of the storage of threads that start.
+    pub(super) fn template(&self) -> *mut u8 {
+        (self.handle + TEMPLATE as usize) as *mut u8
+    }
+}
+
+impl Drop for Dll {
+    fn drop(&mut self) {
+        // SAFETY: the handle was counted for us when the DLL was loaded; nobody refers to it any more.
+        unsafe { FreeLibrary(self.handle as HMODULE) };
+        self.handle = null_mut::<u8>() as usize;
+        // It is in a directory for files that are left.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The bytes of the file.
+fn image(size: u32, callback: u64) -> Vec<u8> {
+    const BASE: u64 = 0x1_8000_0000;
+    const ALIGN_64: u32 = 7 << 20;
+    let address = |rva: u32| BASE + u64::from(rva);
+    let data_size = TEMPLATE - DIRECTORY + size;
+    let relocations = (DIRECTORY + data_size).next_multiple_of(0x1000);
+    let mut file = File(vec![0; FILE_SIZE]);
+    file.put(0, b"MZ");
+    file.put_u32(0x3c, 0x40);
+    file.put(0x40, b"PE\0\0");
+    // File header: x86-64, two sections, size of the optional header, a DLL with addresses of 64 bits.
+    let header = 0x44;
+    file.put_u16(header, 0x8664);
+    file.put_u16(header + 2, 2);
+    file.put_u16(header + 16, 240);
+    file.put_u16(header + 18, 0x2022);
+    // Optional header: PE32+, no entry point.
+    let optional = header + 20;
+    file.put_u16(optional, 0x20b);
+    file.put_u64(optional + 24, BASE);
+    file.put_u32(optional + 32, 0x1000);
+    file.put_u32(optional + 36, 0x200);
+    file.put_u16(optional + 40, 6);
+    file.put_u16(optional + 48, 6);
+    file.put_u32(optional + 56, relocations + 0x1000);
+    file.put_u32(optional + 60, DATA_IN_FILE);
+    file.put_u16(optional + 68, 3);
+    // Moves anywhere, and does without executable data.
+    file.put_u16(optional + 70, 0x0160);
+    file.put_u64(optional + 72, 0x10_0000);
+    file.put_u64(optional + 80, 0x1000);
+    file.put_u64(optional + 88, 0x10_0000);
+    file.put_u64(optional + 96, 0x1000);
+    file.put_u32(optional + 108, 16);
+    // Data directories: base relocations, thread-local storage.
+    let directories = optional + 112;
+    file.put_u32(directories + 5 * 8, relocations);
+    file.put_u32(directories + 5 * 8 + 4, 16);
+    file.put_u32(directories + 9 * 8, DIRECTORY);
+    file.put_u32(directories + 9 * 8 + 4, 40);
+    let sections = [
+        (b".tls\0\0\0\0", data_size, DIRECTORY, DATA_IN_FILE, 0xc000_0040u32),
+        (b".reloc\0\0", 16, relocations, RELOCATIONS_IN_FILE, 0x4200_0040),
+    ];
+    for (place, (name, size, rva, in_file, flags)) in (optional + 240..).step_by(40).zip(sections) {
+        file.put(place, name);
+        file.put_u32(place + 8, size);
+        file.put_u32(place + 12, rva);
+        file.put_u32(place + 16, 0x200);
+        file.put_u32(place + 20, in_file);
+        file.put_u32(place + 36, flags);
+    }
+    // The directory: start and end of the template, the index, the callbacks, zeros beyond the template, alignment.
+    let data = DATA_IN_FILE as usize;
+    let fields = [address(TEMPLATE), address(TEMPLATE + size), address(INDEX), address(CALLBACKS)];
+    for (place, field) in (data..).step_by(8).zip(fields) {
+        file.put_u64(place, field);
+    }
+    file.put_u32(data + 36, ALIGN_64);
+    file.put_u64(data + (CALLBACKS - DIRECTORY) as usize, callback);
+    // Relocations of one page: its address, the size of this block, then IMAGE_REL_BASED_DIR64 and the offset.
+    let block = RELOCATIONS_IN_FILE as usize;
+    file.put_u32(block, DIRECTORY);
+    file.put_u32(block + 4, 16);
+    for (place, offset) in (block + 8..).step_by(2).zip([0u16, 8, 16, 24]) {
+        file.put_u16(place, 10 << 12 | offset);
+    }
+    file.0
+}
+
+struct File(Vec<u8>);
+
+impl File {
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn put_u16(&mut self, at: usize, value: u16) {
+        self.put(at, &value.to_le_bytes());
+    }
+
+    fn put_u32(&mut self, at: usize, value: u32) {
+        self.put(at, &value.to_le_bytes());
+    }
+
+    fn put_u64(&mut self, at: usize, value: u64) {
+        self.put(at, &value.to_le_bytes());
+    }
+}
