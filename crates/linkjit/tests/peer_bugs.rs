@@ -107,7 +107,7 @@ fn any_number_of_objects_have_thread_local_variables() {
     let (workshop, jit) = (Workshop::new(), Jit::builder().window_size(1 << 20).build().unwrap());
     let text = ".section .tdata, \"awT\", @progbits\nx: .long 7\n.text\n.globl f\nf: sub $8, %rsp\n\
         .byte 0x66\nlea x@TLSGD(%rip), %rdi\n.byte 0x66, 0x66, 0x48\ncall __tls_get_addr@PLT\nmov (%rax), %eax\nadd $8, %rsp\nret\n";
-    let object = source(&workshop.object(&text.replace("", "")));
+    let object = source(&workshop.object(text));
     for n in 0..1100 {
         let dylib = jit.create_dylib(&n.to_string()).unwrap();
         dylib.add_object(&object).unwrap();
