@@ -1,0 +1,36 @@
+//! Programs for Windows, which `linkjit.exe` links and runs under Wine.
+//!
+//! Cases and their directives are as those of `run.rs`, in `tests/cases/windows`, but compilers are `msvc` (clang for
+//! MSVC's ABI; there are no headers of MSVC here, so cases include `crt.h`), `clang-gnu` and `mingw`. Nothing is linked
+//! natively: every case says what it prints. `archives` are found by the compiler's driver; `mingw-runtime` stands for all
+//! those of a static MinGW program.
+
+#[path = "run/case.rs"]
+mod case;
+#[path = "windows/program.rs"]
+mod program;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use case::Case;
+
+fn main() -> ExitCode {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/windows");
+    let trials = Case::all(&directory).into_iter().flat_map(trials).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// One test for each compiler and line of flags.
+fn trials(case: Case) -> Vec<Trial> {
+    let variants = case.variants();
+    let case = Arc::new(case);
+    let trial = |variant: case::Variant| {
+        let case = case.clone();
+        Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
+    };
+    variants.into_iter().map(trial).collect()
+}

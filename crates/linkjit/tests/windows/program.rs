@@ -1,0 +1,143 @@
+//! Compiling a case, running it under Wine, comparing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use crate::case::{Case, SourceFile, Variant};
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// Seconds that a program may run.
+const TIME_LIMIT: &str = "120";
+
+/// What a static program of MinGW is linked with.
+const MINGW_RUNTIME: [&str; 11] = [
+    "libstdc++.a",
+    "libmingw32.a",
+    "libgcc.a",
+    "libgcc_eh.a",
+    "libmoldname.a",
+    "libmingwex.a",
+    "libmsvcrt.a",
+    "libpthread.a",
+    "libadvapi32.a",
+    "libuser32.a",
+    "libkernel32.a",
+];
+
+/// Runs a variant of a case; the error says what is wrong.
+pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
+    let mut inputs = Vec::new();
+    let directory = work_directory(case, variant)?;
+    for file in &case.files {
+        inputs.push(compile(file, variant, &directory)?);
+    }
+    for archive in case.words("archives") {
+        let all: &[&str] = if archive == "mingw-runtime" { &MINGW_RUNTIME } else { &[archive] };
+        for archive in all {
+            inputs.push(find_archive(archive)?);
+        }
+    }
+    let mut command = Command::new(root().join("crates/xtask/wine"));
+    command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
+    command.arg(linkjit()?).arg("run").args(inputs.iter().map(|path| for_wine(path)));
+    let output = command.arg("--").args(case.words("run-args")).output();
+    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
+    if let Some(wrong) = compare(case, &output) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\r', "");
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        return Err(format!("{wrong}\n{command:?}\n--- output, {}\n{out}--- errors\n{err}", output.status));
+    }
+    Ok(())
+}
+
+/// What is not as the case expects it.
+fn compare(case: &Case, output: &Output) -> Option<String> {
+    let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let mut errors = case.values("error").peekable();
+    if errors.peek().is_some() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return errors.find(|error| !said.contains(error)).map(|error| format!("no error with: {error}"));
+    }
+    let expected: Vec<&str> = case.values("expect").collect();
+    let exit = case.values("exit").next().unwrap_or("0").trim();
+    if printed.lines().collect::<Vec<_>>() != expected {
+        return Some(format!("expected:\n{}", expected.join("\n")));
+    }
+    (output.status.code().map(|code| code.to_string()).as_deref() != Some(exit))
+        .then(|| format!("expected exit {exit}"))
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest)
+}
+
+/// The command for Windows, built once.
+fn linkjit() -> Result<&'static Path, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
+        succeed(cargo.arg("--target-dir").arg(target))?;
+        Ok(target.join(TARGET).join("debug/linkjit.exe"))
+    };
+    BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
+}
+
+/// A path as Wine's programs know it.
+fn for_wine(path: &Path) -> String {
+    format!("Z:{}", path.display())
+}
+
+/// A fresh directory for what is made.
+fn work_directory(case: &Case, variant: &Variant) -> Result<PathBuf, String> {
+    let plain = |text: String| text.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let name = plain(format!("{}_{variant}", case.name));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("windows").join(name);
+    std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+    Ok(directory)
+}
+
+fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<PathBuf, String> {
+    let is_cxx = file.extension() == "cpp";
+    let mut command = if variant.compiler == "mingw" {
+        Command::new(if is_cxx { "x86_64-w64-mingw32-g++-posix" } else { "x86_64-w64-mingw32-gcc-posix" })
+    } else {
+        let is_msvc = variant.compiler == "msvc";
+        let mut clang = Command::new("clang-19");
+        clang.arg(if is_msvc { "--target=x86_64-pc-windows-msvc" } else { "--target=x86_64-w64-windows-gnu" });
+        if is_cxx && is_msvc {
+            clang.args(["-fexceptions", "-fcxx-exceptions"]);
+        }
+        clang
+    };
+    if is_cxx {
+        command.arg("-std=c++17");
+    }
+    let object = directory.join(format!("{}.obj", file.file_name()));
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/include");
+    command.args(variant.flags.split_whitespace());
+    succeed(command.arg("-I").arg(include).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
+    Ok(object)
+}
+
+/// An archive of MinGW's.
+fn find_archive(name: &str) -> Result<PathBuf, String> {
+    let mut driver = Command::new("x86_64-w64-mingw32-g++-posix");
+    let path = PathBuf::from(succeed(driver.arg(format!("-print-file-name={name}")))?.trim());
+    let path = path.canonicalize().map_err(|error| format!("{name}: {error}"))?;
+    if path.is_absolute() { Ok(path) } else { Err(format!("{name}: not found")) }
+}
+
+/// What a command prints, if it succeeds.
+fn succeed(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
