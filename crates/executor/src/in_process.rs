@@ -105,8 +105,9 @@ impl Executor for InProcess {
         terminators: &[PointerArray],
     ) -> Result<()> {
         let ranges = self.memory.ranges(allocations)?;
+        let blocks = self.memory.thread_local_blocks(allocations);
         // SAFETY: the caller vouches for what is registered.
-        unsafe { init::close_part(image, &ranges, ended, terminators) }
+        unsafe { init::close_part(image, &ranges, &blocks, ended, terminators) }
     }
 
     fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {

@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::Mutex;
 
 use crate::call::Arguments;
-use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, PointerArray, Result, lock, os, tls};
+use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, PointerArray, Result, TlsId, lock, os, tls};
 
 /// A function that `atexit`'s kin register, with its argument.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +122,7 @@ pub(crate) fn forget_all_of(owner: u32) {
         images.images.iter().filter(|(_, image)| image.owner == owner).map(|(id, _)| *id).collect();
     for id in of_owner {
         images.remove(id);
+        tls::forget_destructors(ImageId(id), &[], &|_| true);
     }
 }
 
@@ -222,6 +223,7 @@ pub(crate) unsafe fn close(id: ImageId) -> Result<()> {
     }
     // SAFETY: the caller vouches for what is registered.
     unsafe { run_all(id) };
+    tls::forget_destructors(id, &[], &|_| true);
     // SAFETY: as above.
     unsafe { tls::detach(id) };
     lock(&IMAGES).remove(id.0);
@@ -233,6 +235,7 @@ pub(crate) unsafe fn close(id: ImageId) -> Result<()> {
 pub(crate) unsafe fn close_part(
     id: ImageId,
     ranges: &[ExecRange],
+    blocks: &[TlsId],
     ended: &[PointerArray],
     terminators: &[PointerArray],
 ) -> Result<()> {
@@ -241,7 +244,7 @@ pub(crate) unsafe fn close_part(
         inside(registered.function as usize as u64) || inside(registered.argument as u64)
     };
     loop {
-        if let Some(destructor) = tls::take_destructor(id, within) {
+        if let Some(destructor) = tls::take_destructor(id, blocks, &within) {
             destructor.call();
             continue;
         }
@@ -257,6 +260,7 @@ pub(crate) unsafe fn close_part(
             None => break,
         }
     }
+    tls::forget_destructors(id, blocks, &within);
     lock(&IMAGES).get(id)?.terminators = terminators.iter().rev().copied().collect();
     for array in ended {
         let mut rest = *array;
@@ -299,7 +303,7 @@ enum Last {
 /// What is registered must be sound to call.
 unsafe fn run_all(id: ImageId) {
     loop {
-        if let Some(destructor) = tls::take_destructor(id, |_| true) {
+        if let Some(destructor) = tls::take_destructor(id, &[], &|_| true) {
             destructor.call();
             continue;
         }
@@ -379,6 +383,12 @@ extern "C-unwind" fn run_at_quick_exit(_: *mut c_void) {
             None => return,
         }
     }
+}
+
+/// Makes the process's exit run what is registered.
+#[cfg(windows)]
+pub(crate) fn hook_exit() {
+    lock(&IMAGES).hook();
 }
 
 /// The `__dso_handle` of an image.

@@ -361,8 +361,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     unsafe fn close_image(&self, image: ImageId) -> Result<()>;
 
     /// Closes a part of an image, whose memory is to be deallocated next: runs the calling thread's thread-local
-    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does (last first), then
-    /// `ended`. The image's terminators are replaced by `terminators`.
+    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does, thread-local storage
+    /// included (last first), then `ended`; forgets such destructors of other threads. The image's terminators are replaced
+    /// by `terminators`.
     ///
     /// # Errors
     /// If there is no such image or allocation.

@@ -150,6 +150,16 @@ pub enum Error {
         /// Whether there is one.
         is_there: bool,
     },
+    /// There would be more than the session's limits allow ([`Limits`](crate::Limits)).
+    #[error("{wanted} {what}, and at most {limit} are allowed")]
+    Limit {
+        /// What there would be too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+        /// How much there would be.
+        wanted: u64,
+    },
     /// A generation that is not the newest one of its objects: go back from newer ones before.
     #[error("there are newer generations of '{object}'")]
     Superseded {

@@ -11,7 +11,7 @@ use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
-use crate::session::{ExecutionSession, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
 ///
@@ -52,6 +52,13 @@ impl JitBuilder {
         self
     }
 
+    /// How much there may be in the session.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
     /// Makes it.
     ///
     /// # Errors
@@ -61,9 +68,14 @@ impl JitBuilder {
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        if session.executor().object_format() == ObjectFormat::Elf {
-            process.add_own_generator(Arc::new(DefaultLibraries::new()))?;
+        let defaults = Arc::new(DefaultLibraries::of(session.executor().object_format()));
+        // A process of Windows has several C runtimes, of which the objects are to use one.
+        if session.executor().object_format() == ObjectFormat::Coff {
+            process.add_own_generator(defaults)?;
+            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+        } else {
+            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+            process.add_own_generator(defaults)?;
         }
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;

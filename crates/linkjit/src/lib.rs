@@ -48,7 +48,9 @@ pub use materialization::{
 };
 pub use names::demangle;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
-pub use session::{BatchTimes, ExecutionSession, Guard, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+pub use session::{
+    BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
+};
 
 pub use update::{Generation, Update};
 

@@ -237,3 +237,70 @@ fn several_threads_add_call_and_remove_at_once() {
     // SAFETY: the threads are gone.
     unsafe { jit.close() }.unwrap();
 }
+
+/// Their memory is gone when the threads end.
+#[test]
+fn thread_local_objects_of_other_threads_are_forgotten() {
+    static DESTROYED: AtomicI32 = AtomicI32::new(0);
+    extern "C" fn destroyed() {
+        DESTROYED.fetch_add(1, Ordering::Relaxed);
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.define_absolute("destroyed", destroyed as *const ()).unwrap();
+    // The destructor of a string is the library's: only its object is ours. In a block of its own, and in the reserve.
+    for model in ["global-dynamic", "initial-exec"] {
+        DESTROYED.store(0, Ordering::Relaxed);
+        let text = "#include <string>
+            extern \"C\" void destroyed(); struct S { int v = 3; ~S() { destroyed(); } };
+            static thread_local S s; static thread_local std::string text(100, 'x');
+            extern \"C\" int f() { text += 'y'; return s.v + static_cast<int>(text.size()); }";
+        let object = source(&workshop.compile("cpp", text, &["-fPIC", &format!("-ftls-model={model}")]));
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        let f = jit.lookup("f").unwrap();
+        let (inside, removed) = (std::sync::Barrier::new(4), std::sync::Barrier::new(4));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    assert_eq!(call_at(f), 104);
+                    inside.wait();
+                    removed.wait();
+                });
+            }
+            assert_eq!((call_at(f), call_at(f)), (104, 105));
+            inside.wait();
+            remove(&tracker);
+            assert_eq!(DESTROYED.load(Ordering::Relaxed), 1);
+            // Something else is where the code and the objects were.
+            jit.add_object_file(workshop.object(&function("g", 5))).unwrap();
+            assert_eq!(call(&jit, "g").unwrap(), 5);
+            removed.wait();
+        });
+        // This thread's own, and no other.
+        assert_eq!(DESTROYED.load(Ordering::Relaxed), 1);
+        // SAFETY: nobody uses it.
+        unsafe { jit.main().default_tracker().unwrap().remove() }.unwrap();
+    }
+}
+
+/// What each JITDylib has of its own (`__dso_handle`, `atexit`) is not the default tracker's.
+#[test]
+fn others_do_without_what_the_default_tracker_had() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let text = "#include <cstdlib>
+        struct S { ~S() {} }; static S s; static void end() {} extern \"C\" int NAME() { return std::atexit(end); }";
+    let add = |name: &str| {
+        let object = source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC", "-O1"]));
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &object).unwrap();
+        assert_eq!(call(&jit, name).unwrap(), 0);
+        tracker
+    };
+    jit.add_object_file(workshop.object(&function("default", 1))).unwrap();
+    assert_eq!(call(&jit, "default").unwrap(), 1);
+    let before = add("before");
+    remove(&jit.main().default_tracker().unwrap());
+    assert!(matches!(jit.lookup("default"), Err(Error::Undefined { .. })));
+    remove(&add("after"));
+    remove(&before);
+}

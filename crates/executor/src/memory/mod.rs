@@ -14,7 +14,7 @@ use self::window::{Pages, WindowMemory};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
-    Result, SegmentRequest, Window, WindowId, lock, os, tls,
+    Result, SegmentRequest, TlsId, Window, WindowId, lock, os, tls,
 };
 
 /// All windows of an executor, and the finalized allocations in them.
@@ -38,6 +38,7 @@ struct Finalized {
     _unwind_tables: UnwindTables,
     _function_tables: FunctionTables,
     memory: Segments,
+    tls: Option<TlsId>,
 }
 
 impl Memory {
@@ -103,6 +104,12 @@ impl Memory {
             ranges.extend(finalized.memory.pages.iter().map(|pages| pages.range));
         }
         Ok(ranges)
+    }
+
+    /// The thread-local storage of finalized allocations.
+    pub(crate) fn thread_local_blocks(&self, allocations: &[AllocationId]) -> Vec<TlsId> {
+        let tables = lock(&self.tables);
+        allocations.iter().filter_map(|id| tables.allocations.get(id)?.tls).collect()
     }
 
     /// Changes words of finalized read-only data to what `update` makes of them. Their page is writable meanwhile.
@@ -246,7 +253,13 @@ impl Allocation for InProcessMemory {
         if let Some(image) = &actions.tls_image {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
-        memory.insert(Finalized { _unwind_tables: unwind_tables, _function_tables: function_tables, memory: segments })
+        let tls = actions.tls_image.map(|image| image.id);
+        memory.insert(Finalized {
+            _unwind_tables: unwind_tables,
+            _function_tables: function_tables,
+            memory: segments,
+            tls,
+        })
     }
 }
 

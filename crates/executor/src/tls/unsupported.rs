@@ -24,9 +24,15 @@ pub(crate) fn release(_id: TlsId) -> Result<()> {
 
 pub(crate) fn release_all_of(_owner: u32) {}
 
-pub(crate) fn take_destructor(_image: ImageId, _wanted: impl Fn(&Registered) -> bool) -> Option<Registered> {
+pub(crate) fn take_destructor(
+    _image: ImageId,
+    _blocks: &[TlsId],
+    _others: &dyn Fn(&Registered) -> bool,
+) -> Option<Registered> {
     None
 }
+
+pub(crate) fn forget_destructors(_image: ImageId, _blocks: &[TlsId], _others: &dyn Fn(&Registered) -> bool) {}
 
 pub(crate) fn runtime_function(_function: RuntimeFunction) -> Option<ExecAddr> {
     None

@@ -110,6 +110,8 @@ impl Batch<'_> {
         for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let tracker = unit.and_then(|unit| state.units.get(&unit)).map(|unit| unit.tracker);
+            let tracker =
+                tracker.filter(|&tracker| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != tracker));
             match domains.iter_mut().find(|domain| domain.dylib == dylib && domain.tracker == tracker) {
                 Some(domain) => domain.members.push(index),
                 None => domains.push(Domain { dylib, tracker, members: vec![index] }),
@@ -190,7 +192,7 @@ impl Batch<'_> {
     fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
         let is_default = |dylib: &DylibState| !dylib.has_trackers || dylib.default_tracker == domain.tracker;
-        if state.dylib(domain.dylib).map_or(true, is_default) {
+        if domain.tracker.is_none() || state.dylib(domain.dylib).map_or(true, is_default) {
             return Vec::new();
         }
         let mut parts = vec![(Part::Shared, Longer::Shared)];
@@ -250,6 +252,9 @@ impl Batch<'_> {
         for ((request, extent), protection) in requests.iter_mut().zip(layout.segments).zip(protections) {
             *request = SegmentRequest { protection, size: extent.size, align: extent.align };
         }
+        let more = self.placed.domains.iter().flat_map(|placed| placed.layout.segments).chain(layout.segments);
+        let more = more.fold(0, |sum: u64, segment| sum.saturating_add(segment.size));
+        self.session.state().check_bytes(&self.session.options().limits, more)?;
         let memory = self.session.executor().allocate(window.id, &requests)?;
         let bases = std::array::from_fn(|segment| memory.address(segment));
         layout.place(&mut self.inputs, bases);
@@ -484,7 +489,7 @@ impl Placed {
                 runs.push(run);
             }
             if let Some(id) = placed.finalized {
-                placed.enter(id, state)?;
+                placed.enter(id, inputs, units, state)?;
                 uses.push((id, placed.uses));
             }
         }

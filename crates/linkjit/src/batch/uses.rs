@@ -10,7 +10,7 @@ use linkjit_link::link::{Binding, Input};
 use super::Batch;
 use super::place::PlacedDomain;
 use crate::error::Result;
-use crate::session::{Allocation, Allocations, Owner, Part, State, Tls, UnitId};
+use crate::session::{Allocation, Allocations, Bytes, Owner, Part, State, Tls, UnitId};
 
 /// Linked code that is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,11 +128,12 @@ impl Uses<'_> {
     fn defined_in(&self, graph: &LinkGraph, symbol: SymbolId) -> Option<Used> {
         let block = graph.block(graph.symbol(symbol).block()?);
         if graph.section(block.section).lifetime == Lifetime::ThreadLocal {
-            let module = graph.tls_block()?.module;
-            let has = |placed: &PlacedDomain| placed.tls.is_some_and(|tls| tls.module == module);
+            let start = graph.tls_block()?;
+            let has = |placed: &PlacedDomain| {
+                placed.tls.is_some_and(|tls| (tls.module, tls.module_offset) == (start.module, start.offset))
+            };
             let here = self.batch.placed.domains.iter().position(has).map(Used::Placed);
-            let tls = linkjit_link::tls::TlsAddress { module, offset: 0, thread_offset: None };
-            return here.or_else(|| self.linked(Binding::LinkedThreadLocal(tls)));
+            return here.or_else(|| self.linked(Binding::LinkedThreadLocal(start)));
         }
         self.placed_at(block.address).or_else(|| self.linked(Binding::Linked(block.address)))
     }
@@ -175,14 +176,26 @@ impl PlacedDomain {
     }
 
     /// Enters it into the tables.
-    pub(super) fn enter(&self, id: AllocationId, state: &mut State) -> Result<()> {
+    pub(super) fn enter(
+        &self,
+        id: AllocationId,
+        inputs: &[Input],
+        units: &[Option<UnitId>],
+        state: &mut State,
+    ) -> Result<()> {
         let owner = state.owner(self.domain.tracker);
         let allocation = Allocation {
             dylib: self.domain.dylib,
             owner,
             part: self.part,
             segments: self.segments(),
-            tls: self.tls.map(|tls| Tls { id: tls.id, module: tls.module }),
+            tls: self.tls.map(|tls| Tls {
+                id: tls.id,
+                module: tls.module,
+                start: tls.module_offset,
+                end: tls.module_offset.saturating_add(self.layout.tls.size),
+            }),
+            bytes: self.bytes(inputs, units),
             uses: Vec::new(),
             users: Vec::new(),
         };
@@ -192,5 +205,16 @@ impl PlacedDomain {
             None => state.dylib_mut(self.domain.dylib)?.own_allocations.push(id),
         }
         Ok(())
+    }
+    fn bytes(&self, inputs: &[Input], units: &[Option<UnitId>]) -> Bytes {
+        // The graphs that the linker makes itself are placed as a whole.
+        let made = self.domain.members.iter().filter(|&&member| units.get(member as usize) == Some(&None));
+        let blocks = made.filter_map(|&member| inputs.get(member as usize)).flat_map(|input| input.graph.blocks());
+        let placed = blocks.filter(|block| block.placed && self.has(block.address));
+        Bytes {
+            unwind: self.layout.unwind_table(self.bases).unwrap_or_default().size(),
+            stubs: placed.map(|block| block.size).sum(),
+            thread_local: self.layout.tls.size,
+        }
     }
 }

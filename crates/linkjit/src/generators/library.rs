@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
@@ -93,8 +93,35 @@ struct DefaultLibrary {
 }
 
 impl DefaultLibraries {
+    /// Those of a format's usual compilers.
+    pub(crate) fn of(format: ObjectFormat) -> Self {
+        match format {
+            ObjectFormat::Elf => Self::of_elf(),
+            ObjectFormat::Coff => Self::of_coff(),
+        }
+    }
+
+    /// The DLLs of Microsoft's C++ runtime, which serve objects for the static one as well.
+    fn of_coff() -> Self {
+        // Mangled names, and functions that the compiler or the C++ runtime call.
+        let is_runtime = |name: &[u8]| {
+            let starts = [&b"?"[..], b"_", b"mem", b"str", b"wcs", b"longjmp"];
+            starts.iter().any(|start| name.starts_with(start))
+        };
+        let is_cxx = |name: &[u8]| name.starts_with(b"?") || name.starts_with(b"_");
+        let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
+        Self {
+            libraries: Mutex::new(vec![
+                library("ucrtbase.dll", |_| true),
+                library("vcruntime140.dll", is_runtime),
+                library("vcruntime140_1.dll", |name| name.starts_with(b"__")),
+                library("msvcp140.dll", is_cxx),
+            ]),
+        }
+    }
+
     /// Those of a C++ driver on Linux.
-    pub(crate) fn new() -> Self {
+    fn of_elf() -> Self {
         // Mangled names, functions of the Itanium C++ ABI, and what std::call_once passes on.
         let is_cxx = |name: &[u8]| {
             let starts = [&b"_Z"[..], b"__cxa_", b"__gxx_"];

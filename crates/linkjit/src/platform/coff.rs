@@ -13,6 +13,7 @@ use linkjit_link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkag
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
+use super::coff_runtime;
 use crate::error::Result;
 use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::JitDylib;
@@ -113,6 +114,11 @@ impl DefinitionGenerator for ImageGenerator {
             {
                 let address = tls_address(tls_module(dylib)?, offset, None);
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
+            } else {
+                let graph = coff_runtime::graph(wanted.name, &mut dylib.session().names())?;
+                if let Some(graph) = graph {
+                    dylib.define_pulled(graph)?;
+                }
             }
         }
         Ok(())

@@ -20,8 +20,12 @@ pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
 
 /// Defines what is particular to a new JITDylib. Whatever the user defines takes precedence.
 pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
-    let graph = runtime_graph(&mut dylib.session().names())?;
-    dylib.add_graph(graph)
+    let mut names = dylib.session().names();
+    let graph = runtime_graph(&mut names)?;
+    let mut state = dylib.session().state();
+    let tracker = state.dylib(dylib.id())?.platform_tracker;
+    state.define_unit(dylib.id(), tracker, graph, &names)?;
+    Ok(())
 }
 
 fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {

@@ -1,4 +1,5 @@
 //! Platforms: what the loader and the C runtime would have done for a program of each object format.
 
 pub(crate) mod coff;
+mod coff_runtime;
 pub(crate) mod elf;

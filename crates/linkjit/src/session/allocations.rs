@@ -46,12 +46,25 @@ impl Owner {
     }
 }
 
+/// What else is known of an allocation's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Bytes {
+    /// Those of unwind tables.
+    pub(crate) unwind: u64,
+    /// Those of stubs and table entries that the linker has made.
+    pub(crate) stubs: u64,
+    /// Those that each thread may have to have.
+    pub(crate) thread_local: u64,
+}
+
 /// Thread-local storage of an allocation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tls {
     pub(crate) id: TlsId,
-    /// The number that addresses of its variables have.
+    /// The number that addresses of its variables have, and their offsets.
     pub(crate) module: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
 }
 
 /// Finalized memory with all that is registered for it.
@@ -63,10 +76,17 @@ pub(crate) struct Allocation {
     /// One range per segment, empty ones included.
     pub(crate) segments: [ExecRange; 3],
     pub(crate) tls: Option<Tls>,
+    pub(crate) bytes: Bytes,
     /// What its code is bound to.
     pub(crate) uses: Vec<AllocationId>,
     /// Whose code is bound to it; of each allocation the first unit that was found to be.
     pub(crate) users: Vec<(AllocationId, UnitId)>,
+}
+
+impl Allocation {
+    fn size(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.size()).sum()
+    }
 }
 
 /// The memory of all linked code of a session.
@@ -75,7 +95,10 @@ pub(crate) struct Allocations {
     by_id: HashMap<AllocationId, Allocation, FixedState>,
     /// Start of each segment, with its end.
     by_start: BTreeMap<ExecAddr, (ExecAddr, AllocationId)>,
-    by_module: HashMap<u64, AllocationId, FixedState>,
+    /// Module and start of thread-local storage, with its end.
+    by_module: BTreeMap<(u64, u64), (u64, AllocationId)>,
+    /// Of code and data.
+    bytes: u64,
 }
 
 impl Allocations {
@@ -97,9 +120,15 @@ impl Allocations {
         (address < end).then_some(id)
     }
 
-    /// The allocation that has thread-local storage.
-    pub(crate) fn of_module(&self, module: u64) -> Option<AllocationId> {
-        self.by_module.get(&module).copied()
+    /// The allocation that a thread-local variable is in.
+    pub(crate) fn at_thread_local(&self, module: u64, offset: u64) -> Option<AllocationId> {
+        let (&(of, _), &(end, id)) = self.by_module.range(..=(module, offset)).next_back()?;
+        (of == module && offset < end).then_some(id)
+    }
+
+    /// Bytes of code and data.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Gives an allocation to a tracker.
@@ -120,7 +149,7 @@ impl Allocations {
     pub(crate) fn of_binding(&self, binding: Binding) -> Option<AllocationId> {
         match binding {
             Binding::Linked(address) => self.at(address),
-            Binding::LinkedThreadLocal(address) => self.by_module.get(&address.module).copied(),
+            Binding::LinkedThreadLocal(address) => self.at_thread_local(address.module, address.offset),
             _ => None,
         }
     }
@@ -131,8 +160,9 @@ impl Allocations {
             self.by_start.insert(segment.start, (segment.end, id));
         }
         if let Some(tls) = allocation.tls {
-            self.by_module.insert(tls.module, id);
+            self.by_module.insert((tls.module, tls.start), (tls.end, id));
         }
+        self.bytes += allocation.size();
         self.by_id.insert(id, allocation);
     }
 
@@ -156,8 +186,9 @@ impl Allocations {
             self.by_start.remove(&segment.start);
         }
         if let Some(tls) = allocation.tls {
-            self.by_module.remove(&tls.module);
+            self.by_module.remove(&(tls.module, tls.start));
         }
+        self.bytes -= allocation.size();
         for used in &allocation.uses {
             if let Some(used) = self.by_id.get_mut(used) {
                 used.users.retain(|&(user, _)| user != id);

@@ -116,6 +116,9 @@ impl State {
             return Err(duplicate(&graph, names, twice[0], graph.name()));
         }
 
+        let new = verdicts.iter().filter(|(.., verdict)| *verdict == Verdict::New).count();
+        self.check_definitions(usize::from(takes_over.is_none()), new)?;
+
         // The names of its groups that yielded may become its own one day.
         defined.extend(yielded.iter().map(|yielded| yielded.name));
 
@@ -301,8 +304,13 @@ impl State {
                 first: self.definer(dylib, name),
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
-            Verdict::New | Verdict::Replaces => {
-                self.install(dylib, name, Entry { by, linkage, scope: Scope::Default, address, contested: false })
+            verdict => {
+                // What was found in a library is wanted by something that is counted.
+                if verdict == Verdict::New && linkage == Linkage::Strong {
+                    self.check_definitions(0, 1)?;
+                }
+                let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false };
+                self.install(dylib, name, entry)
             }
         }
     }

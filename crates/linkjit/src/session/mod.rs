@@ -11,6 +11,7 @@ mod dump;
 mod epoch;
 mod inherit;
 mod initializing;
+mod memory;
 mod pending;
 mod removal;
 mod retire;
@@ -19,8 +20,9 @@ mod tables;
 mod tracker;
 mod withdraw;
 
-pub(crate) use allocations::{Allocation, Allocations, Owner, Part, Tls};
+pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
 pub(crate) use defining::{Defining, defined_names};
+pub use memory::{Limits, MemoryUse};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
@@ -78,6 +80,8 @@ pub struct SessionOptions {
     /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
     /// one window reach each other directly. At most 2 GiB.
     pub window_size: u64,
+    /// How much there may be in the session.
+    pub limits: Limits,
     /// How many threads the session may have to materialize units and to do the lookups of futures, beside those that
     /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
     /// ask for it; `None`: as many as the machine runs at once.
@@ -86,7 +90,7 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { policy: LinkPolicy::default(), window_size: 1 << 30, threads: None }
+        Self { policy: LinkPolicy::default(), window_size: 1 << 30, limits: Limits::default(), threads: None }
     }
 }
 
@@ -191,7 +195,7 @@ impl ExecutionSession {
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
                 plugins: Mutex::default(),
-                state: Mutex::default(),
+                state: Mutex::new(State::new(options.limits)),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
@@ -208,8 +212,16 @@ impl ExecutionSession {
     /// # Errors
     /// If the name is taken, or the executor is gone.
     pub fn create_dylib(&self, name: &str) -> Result<JitDylib> {
+        // Before anything is made for it.
+        if self.state().dylib_named(name).is_some() {
+            return Err(Error::DuplicateDylib { name: name.into() });
+        }
         let image = self.executor().open_image(name)?;
-        let id = self.state().create_dylib(name, image)?;
+        let created = self.state().create_dylib(name, image);
+        let id = created.inspect_err(|_| {
+            // SAFETY: nothing is registered for the image, which is new. The error is that another thread was faster.
+            let _closed = unsafe { self.executor().close_image(image) };
+        })?;
         let dylib = JitDylib::new(self.clone(), id);
         match self.executor().object_format() {
             ObjectFormat::Elf => platform::elf::set_up(&dylib)?,

@@ -107,6 +107,7 @@ impl State {
         if kept.is_empty() && !has_roots {
             return Ok(None);
         }
+        self.check_definitions(1, kept.len())?;
         let id = self.next_unit();
         for &(symbol, flags) in &kept {
             self.install(dylib, symbol, promised(id, flags))?;

@@ -12,6 +12,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
+use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
 use super::inherit::{Yielded, YieldedGroup};
@@ -194,6 +195,8 @@ pub(crate) struct DylibState {
     pub(crate) terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
+    /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
+    pub(crate) platform_tracker: TrackerId,
     /// Objects that can be replaced, by name.
     pub(crate) updatable: HashMap<Arc<str>, Updatable, FixedState>,
     /// There have been trackers beside the default one.
@@ -226,6 +229,7 @@ pub(crate) struct State {
     /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
+    pub(crate) limits: Limits,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many units, trackers and generators there have ever been.
@@ -257,11 +261,16 @@ pub(crate) struct State {
 }
 
 impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
         if self.dylib_named(name).is_some() {
             return Err(Error::DuplicateDylib { name: name.into() });
         }
         let id = DylibId(next_id(self.dylibs.len()));
+        let platform_tracker = self.create_tracker(id);
         self.dylibs.push(Some(DylibState {
             name: name.into(),
             symbols: HashMap::default(),
@@ -283,6 +292,7 @@ impl State {
             terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
+            platform_tracker,
             updatable: HashMap::default(),
             has_trackers: false,
         }));

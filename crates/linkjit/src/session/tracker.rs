@@ -35,6 +35,8 @@ impl ResourceTracker {
     /// were; then names are free again and memory is given back. Lazy functions that are called meanwhile are linked.
     /// Lazy functions elsewhere that were linked to what is removed are linked anew when they are called next.
     ///
+    /// Thread-local objects of this thread are destroyed before; the destructors of other threads' are forgotten.
+    ///
     /// What several objects define alike (inline functions, templates, vtables in COMDAT groups, weak definitions) is
     /// linked once, from the object that was added first. If that is removed, the name goes to the next object that has
     /// such a definition, as if the first had never been added; but code that is bound to the first one's stays bound to

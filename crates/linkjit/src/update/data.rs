@@ -25,8 +25,8 @@ pub(super) enum Keep {
 pub(super) struct Kept {
     /// Where.
     pub(super) blocks: Vec<ExecAddr>,
-    /// The module of thread-local ones.
-    pub(super) module: Option<u64>,
+    /// Where thread-local ones are: the module and the start of their block there.
+    pub(super) thread_local: Option<(u64, u64)>,
     /// Variables that others may know, linked, and not kept.
     pub(super) left: Vec<NameId>,
 }
@@ -69,7 +69,7 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
         if is_thread_local(new, block)
             && let Some(start) = old.tls_block()
         {
-            kept.module = Some(start.module);
+            kept.thread_local = Some((start.module, start.offset));
             new.set_tls_block(start);
         } else {
             kept.blocks.push(old.block(place).address);

@@ -307,7 +307,7 @@ impl State {
     /// Gives the memory of kept variables to another tracker; returns it.
     pub(super) fn pass_variables(&mut self, kept: &Kept, from: TrackerId, to: TrackerId) -> Vec<AllocationId> {
         let mut moved: Vec<_> = kept.blocks.iter().filter_map(|&address| self.allocations.at(address)).collect();
-        moved.extend(kept.module.and_then(|module| self.allocations.of_module(module)));
+        moved.extend(kept.thread_local.and_then(|(module, start)| self.allocations.at_thread_local(module, start)));
         moved.sort_unstable();
         moved.dedup();
         self.pass(&moved, from, to);

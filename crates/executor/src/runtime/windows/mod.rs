@@ -46,12 +46,14 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"_setjmp" => return library_function(c"__intrinsic_setjmp"),
         b"_setjmpex" => return library_function(c"__intrinsic_setjmpex"),
         b"__chkstk" | b"___chkstk_ms" => return os::system_function(c"ntdll.dll", c"__chkstk"),
-        // The session has called the initializers, and applied the relocations.
-        b"__main" | b"_pei386_runtime_relocator" | b"_guard_check_icall_nop" | b"_guard_check_icall" => {
-            nothing as *const ()
-        }
-        // Keeps the facets of locales, to delete them when the process ends.
-        b"?_Facet_Register@std@@YAXPEAV_Facet_base@1@@Z" => nothing as *const (),
+        // The session has called the initializers and applied the relocations. `_Facet_Register` keeps the facets of
+        // locales, to delete them when the process ends.
+        b"__main"
+        | b"__dyn_tls_init"
+        | b"_pei386_runtime_relocator"
+        | b"_guard_check_icall_nop"
+        | b"_guard_check_icall"
+        | b"?_Facet_Register@std@@YAXPEAV_Facet_base@1@@Z" => nothing as *const (),
         b"_guard_dispatch_icall_nop" | b"_guard_dispatch_icall" | b"_guard_xfg_dispatch_icall_nop" => {
             dispatch as *const ()
         }

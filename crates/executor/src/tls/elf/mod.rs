@@ -5,6 +5,7 @@
 //! functions behind TLS descriptors.
 
 mod descriptor;
+mod destructors;
 mod handshake;
 mod modules;
 mod reserve;
@@ -14,9 +15,12 @@ mod thread;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use self::destructors::Wanted;
+pub(crate) use self::destructors::cxa_thread_atexit;
 use self::modules::ModuleId;
 use self::reserve::Fixed;
-pub(crate) use self::thread::{cxa_thread_atexit, take_destructor, tls_get_addr};
+pub(crate) use self::thread::tls_get_addr;
+use crate::init::Registered;
 use crate::{
     ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
     lock,
@@ -106,6 +110,27 @@ pub(crate) fn release(id: TlsId) -> Result<()> {
     let block = lock(&BLOCKS).blocks.remove(&id.0).ok_or(NO_BLOCK)?;
     block.release();
     Ok(())
+}
+
+/// The storage of blocks.
+fn storage_of(blocks: &[TlsId]) -> Vec<Storage> {
+    let all = lock(&BLOCKS);
+    blocks.iter().filter_map(|id| all.blocks.get(&id.0)).map(|block| block.storage).collect()
+}
+
+/// Takes the last destructor that the calling thread has for an object of an image: one in `blocks`, or another one that
+/// is wanted.
+pub(crate) fn take_destructor(
+    image: ImageId,
+    blocks: &[TlsId],
+    others: &dyn Fn(&Registered) -> bool,
+) -> Option<Registered> {
+    destructors::take(&Wanted { image, blocks: &storage_of(blocks), others })
+}
+
+/// Forgets such destructors of all threads.
+pub(crate) fn forget_destructors(image: ImageId, blocks: &[TlsId], others: &dyn Fn(&Registered) -> bool) {
+    destructors::forget(&Wanted { image, blocks: &storage_of(blocks), others });
 }
 
 /// Gives back what an executor that goes away has left.

@@ -119,6 +119,17 @@ pub(super) fn block_of(id: ModuleId, thread: usize) -> *mut u8 {
     blocks.entry(thread).or_insert_with(|| BlockMemory::new(*layout, image)).start.as_ptr()
 }
 
+/// The module whose block of thread `thread` an address is in.
+pub(super) fn module_at(thread: usize, address: usize) -> Option<ModuleId> {
+    let modules = lock(&MODULES);
+    (0..).zip(&modules.slots).find_map(|(slot, of)| {
+        let block = of.module.as_ref()?.blocks.get(&thread)?;
+        let start = block.start.as_ptr() as usize;
+        let is_in = start <= address && address - start < block.layout.size();
+        is_in.then_some(ModuleId { slot, generation: of.generation })
+    })
+}
+
 /// Frees the blocks of a thread that exits.
 pub(super) fn remove_blocks_of(thread: usize, ids: impl Iterator<Item = ModuleId>) {
     let mut modules = lock(&MODULES);

@@ -67,6 +67,14 @@ pub(super) struct Fixed {
     pub(super) thread_offset: i64,
 }
 
+impl Fixed {
+    /// Whether an offset from the thread pointer is in it.
+    pub(super) fn has(&self, thread_offset: i64) -> bool {
+        let within = thread_offset.wrapping_sub(self.thread_offset);
+        within >= 0 && within.cast_unsigned() < self.size
+    }
+}
+
 /// From the calling thread's thread pointer to its copy of the array.
 fn own_thread_offset() -> i64 {
     let address = BYTES.with(|bytes| bytes.0.get() as u64);

@@ -1,18 +1,16 @@
-//! What each thread has: the addresses of its blocks and the destructors of its thread-local objects.
+//! What each thread has: the addresses of its blocks.
 //!
 //! The record is reached through a thread-local pointer without destructor, so that it can be used at any time of a
 //! thread's life. The thread's end comes in two steps: the C library runs destructors of thread-local objects, ours
 //! among them; then those of `pthread_key_create`, where ours frees the blocks.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
 use super::modules::{self, ModuleId};
-use super::thread_pointer;
-use crate::init::{self, AtExitFunction, Registered};
-use crate::{ImageId, os};
+use super::{destructors, thread_pointer};
 
 /// Set in the module numbers that we give out. The system's are small.
 const OURS: u64 = 1 << 63;
@@ -76,10 +74,8 @@ pub(super) struct Thread {
     pub(super) table_len: usize,
     /// Indexed by slot.
     blocks: Vec<Cached>,
-    /// Called last first.
-    destructors: Vec<(ImageId, Registered)>,
-    /// Whether the C library will call `run_destructors`.
-    hooked: bool,
+    /// Whether the C library will call the destructors of its thread-local objects.
+    pub(super) hooked: bool,
 }
 
 /// Where the thread's block of a module is.
@@ -94,7 +90,12 @@ pub(super) struct Cached {
 impl Thread {
     fn new() -> Self {
         let blocks = Vec::new();
-        Self { table: blocks.as_ptr(), table_len: 0, blocks, destructors: Vec::new(), hooked: false }
+        Self { table: blocks.as_ptr(), table_len: 0, blocks, hooked: false }
+    }
+
+    /// What tells it from other threads.
+    pub(super) fn number(&self) -> usize {
+        &raw const *self as usize
     }
 
     fn remember(&mut self, slot: usize, block: Cached) {
@@ -120,7 +121,7 @@ pub(super) fn place_of_thread() -> u64 {
 }
 
 /// Calls `action` with the thread's record, if it has one. `action` must not run user code, which might come back here.
-fn with_existing<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+pub(super) fn with_existing<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
     let thread = THREAD.get();
     // SAFETY: null, or made by `with_thread` for this thread and freed only at its end; no other reference is live, as
     // `action` runs nothing that comes back here.
@@ -129,7 +130,7 @@ fn with_existing<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
 }
 
 /// Calls `action` with the thread's record, made if need be.
-fn with_thread<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+pub(super) fn with_thread<T>(action: impl FnOnce(&mut Thread) -> T) -> Option<T> {
     static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
     if THREAD.get().is_null() {
         let key = KEY.get_or_init(|| {
@@ -164,7 +165,7 @@ fn dynamic_block(module: u64) -> *mut u8 {
 fn new_block(module: u64) -> *mut u8 {
     let id = id_of(module);
     with_thread(|thread| {
-        let start = modules::block_of(id, &raw const *thread as usize);
+        let start = modules::block_of(id, thread.number());
         if !start.is_null() {
             thread.remember(id.slot as usize, Cached { module, start });
         }
@@ -178,56 +179,8 @@ extern "C" fn thread_ends(thread: *mut c_void) {
     THREAD.set(null_mut());
     // SAFETY: the record that `with_thread` made for this thread, which nothing refers to any more.
     let thread = unsafe { Box::from_raw(thread.cast::<Thread>()) };
-    let number = &raw const *thread as usize;
+    let number = thread.number();
+    destructors::forget_thread(number);
     let blocks = thread.blocks.iter().filter(|cached| cached.module != 0);
     modules::remove_blocks_of(number, blocks.map(|cached| id_of(cached.module)));
-}
-
-/// `__cxa_thread_atexit` for linked code.
-pub(crate) extern "C" fn cxa_thread_atexit(
-    function: AtExitFunction,
-    argument: *mut c_void,
-    handle: *mut c_void,
-) -> c_int {
-    let Some(image) = init::image_with_handle(handle) else {
-        return os::cxa_thread_atexit(function, argument, handle);
-    };
-    let hooked = with_thread(|thread| {
-        if thread.destructors.len() == thread.destructors.capacity() {
-            // Before it grows: a thread that lives long must not collect those of images that were closed.
-            thread.destructors.retain(|(image, _)| init::check_open(*image).is_ok());
-        }
-        thread.destructors.push((image, Registered { function, argument }));
-        std::mem::replace(&mut thread.hooked, true)
-    });
-    match hooked {
-        Some(true) => 0,
-        // Our own address as handle: the library that we are in stays loaded as long as it may be called.
-        Some(false) => os::cxa_thread_atexit(run_destructors, null_mut(), run_destructors as *mut c_void),
-        None => -1,
-    }
-}
-
-/// Runs the destructors of a thread that exits, also those registered meanwhile, last first. Those of closed images
-/// are no more.
-extern "C-unwind" fn run_destructors(_: *mut c_void) {
-    loop {
-        let next = with_existing(|thread| {
-            let next = thread.destructors.pop();
-            thread.hooked = next.is_some();
-            next
-        });
-        let Some(Some((image, destructor))) = next else { return };
-        if init::check_open(image).is_ok() {
-            destructor.call();
-        }
-    }
-}
-
-/// Takes the last destructor that the calling thread has for an image, of those that are `wanted`.
-pub(crate) fn take_destructor(image: ImageId, wanted: impl Fn(&Registered) -> bool) -> Option<Registered> {
-    with_existing(|thread| {
-        let index = thread.destructors.iter().rposition(|(of, it)| *of == image && wanted(it))?;
-        Some(thread.destructors.remove(index).1)
-    })?
 }

@@ -10,7 +10,7 @@ use windows_sys::Win32::Foundation::HMODULE;
 
 use super::{TABLES, ensure_module, threads, unload};
 use crate::init::{self, AtExitFunction, Registered};
-use crate::{ExecAddr, ExecRange, ImageId, InitializerKind, Result, lock};
+use crate::{ExecAddr, ExecRange, ImageId, InitializerKind, Result, TlsId, lock};
 
 const PROCESS_DETACH: u32 = 0;
 const PROCESS_ATTACH: u32 = 1;
@@ -199,13 +199,45 @@ pub(crate) extern "C" fn cxa_thread_atexit(
         return -1;
     }
     let registered = Registered { function, argument };
+    // The thread that ends the process runs its destructors, too.
+    init::hook_exit();
     lock(&DESTRUCTORS).push(Destructor { thread: threads::current(), image, registered });
     0
 }
 
-/// Takes the last destructor that the calling thread has for an image, of those that are `wanted`.
-pub(crate) fn take_destructor(image: ImageId, wanted: impl Fn(&Registered) -> bool) -> Option<Registered> {
-    take(|destructor| destructor.image == image && wanted(&destructor.registered))
+/// Takes the last destructor that the calling thread has for an object of an image: one in `blocks`, or another one that
+/// is wanted.
+pub(crate) fn take_destructor(
+    image: ImageId,
+    blocks: &[TlsId],
+    others: &dyn Fn(&Registered) -> bool,
+) -> Option<Registered> {
+    let places = places_of(blocks);
+    take(|destructor| destructor.goes(image, &places, others))
+}
+
+/// Forgets such destructors of all threads.
+pub(crate) fn forget_destructors(image: ImageId, blocks: &[TlsId], others: &dyn Fn(&Registered) -> bool) {
+    let places = places_of(blocks);
+    lock(&DESTRUCTORS).retain(|destructor| !destructor.goes(image, &places, others));
+}
+
+/// Where threads have blocks.
+fn places_of(blocks: &[TlsId]) -> Vec<ExecRange> {
+    let tables = lock(&TABLES);
+    let found = blocks.iter().filter_map(|id| tables.blocks.get(&id.0));
+    let with_module = found.filter_map(|block| Some((block, tables.modules.get(&block.image)?)));
+    let places = with_module.flat_map(|(block, module)| {
+        module.threads.values().map(|&storage| ExecRange::new(ExecAddr(storage + block.offset), block.size))
+    });
+    places.collect()
+}
+
+impl Destructor {
+    fn goes(&self, image: ImageId, places: &[ExecRange], others: &dyn Fn(&Registered) -> bool) -> bool {
+        let object = ExecAddr(self.registered.argument as u64);
+        self.image == image && (places.iter().any(|place| place.contains(object)) || others(&self.registered))
+    }
 }
 
 fn take(wanted: impl Fn(&Destructor) -> bool) -> Option<Registered> {

@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicI32;
 use self::dll::Dll;
 use self::image::{Functions, destructors_of_closed, on_thread};
 pub(crate) use self::image::{
-    attach, cxa_thread_atexit, detach, detach_part, exit_thread, initialize_thread, take_destructor,
+    attach, cxa_thread_atexit, detach, detach_part, exit_thread, forget_destructors, initialize_thread, take_destructor,
 };
 use crate::free_list::FreeList;
 use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, init, lock};

@@ -1,0 +1,82 @@
+//! COMDAT sections: groups, leaders, what goes with them.
+
+use linkjit_link::graph::{Linkage, Selection};
+
+use crate::{MINGW, MSVC, Object, compile, error};
+
+/// A COMDAT section `.data$x` with `leader` in front of `after`.
+fn section(selection: &str, leader: &str, body: &str) -> String {
+    format!(".section .data$x,\"dw\",{selection},{leader}\n.globl {leader}\n{body}\n")
+}
+
+fn selection(selection: &str) -> Selection {
+    let object = Object::assembled(&section(selection, "x", "x: .long 1, 2"));
+    assert_eq!(object.symbol("x").linkage, Linkage::Strong);
+    let [group] = object.graph.groups() else { panic!("one group") };
+    assert_eq!(object.text(group.signature), "x");
+    group.selection
+}
+
+#[test]
+fn every_selection_is_a_group_that_can_be_checked() {
+    assert_eq!(selection("one_only"), Selection::NoDuplicates);
+    assert_eq!(selection("discard"), Selection::Any);
+    assert_eq!(selection("same_size"), Selection::SameSize(8));
+    assert_eq!(selection("largest"), Selection::Largest(8));
+    assert!(matches!(selection("same_contents"), Selection::ExactMatch(_)));
+    let refused = error(compile(MSVC, "s", &section("newest", "x", "x: .long 1"), &[]));
+    assert!(refused.contains("COMDAT selection NEWEST"), "{refused}");
+}
+
+#[test]
+fn contents_tell_exact_matches_apart() {
+    let hash = |body: &str| {
+        let object = Object::assembled(&section("same_contents", "x", body));
+        object.graph.groups()[0].selection
+    };
+    assert_eq!(hash("x: .long 1"), hash("x: .long 1"));
+    assert_ne!(hash("x: .long 1"), hash("x: .long 2"));
+    assert_ne!(hash("x: .quad a"), hash("x: .quad 0"));
+}
+
+#[test]
+fn leaders_may_be_behind_the_start_and_not_alone() {
+    let body = "before: .quad type\nx: .quad f\n.globl alias\nalias = x";
+    let object = Object::assembled(&(section("discard", "x", body) + ".data\n.quad x"));
+    let [group] = object.graph.groups() else { panic!("one group") };
+    assert_eq!(object.place("x"), Some((".data$x".into(), 8)));
+    assert_eq!(object.place("alias"), Some((".data$x".into(), 8)));
+    assert_eq!(object.symbol("x").block(), Some(group.blocks[0]));
+}
+
+#[test]
+fn associated_sections_go_with_theirs_through_chains() {
+    let source = section("discard", "x", "x: .long 1")
+        + ".section .first,\"dr\",associative,x\n.long 2\n.section .CRT$XCU,\"dr\",associative,x\n.quad f\n";
+    let object = Object::assembled(&source);
+    let [group] = object.graph.groups() else { panic!("one group") };
+    assert_eq!(group.blocks.len(), 3);
+    let parent = object.symbol("x").block().unwrap();
+    let children: Vec<_> = object.graph.dependents(parent).collect();
+    assert!(children.contains(&object.blocks(".first")[0]) && children.contains(&object.blocks(".CRT$XCU")[0]));
+    // They are no roots: what refers to their parent brings them.
+    assert!(object.graph.retained().is_empty());
+    assert_eq!(object.graph.initializers().len(), 1);
+}
+
+#[test]
+fn gnu_tables_go_with_the_function_of_their_name() {
+    let source = "template <class T> __attribute__((noinline)) T *f(T *p) { return p + *f(p); }
+                  int *g(int *p) { return f(p); }";
+    let object = Object::read(compile(MINGW, "c++", source, &["-O1"]));
+    let function = object.symbol("_Z1fIiEPT_S1_").block().unwrap();
+    let group = object.graph.groups().iter().find(|group| group.blocks.contains(&function)).expect("its group");
+    assert!(group.blocks.len() >= 3, "{:?}", group.blocks);
+}
+
+#[test]
+fn sections_with_a_static_leader_are_the_object_s_own() {
+    let object = Object::assembled(".section .data$x,\"dw\",discard,own\nown: .long 1\n.data\n.quad own");
+    assert!(object.graph.groups().is_empty());
+    assert_eq!(object.place("own"), Some((".data$x".into(), 0)));
+}

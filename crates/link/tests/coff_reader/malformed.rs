@@ -1,0 +1,132 @@
+//! What is no object for x86-64, or is broken.
+
+use std::time::{Duration, Instant};
+
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::source::Source;
+
+use crate::{MINGW, MSVC, compile, error};
+
+#[test]
+fn other_machines_and_kinds_are_explained() {
+    for (target, expected) in [
+        ("aarch64-pc-windows-msvc", "a COFF object for AArch64, not x86-64"),
+        ("i686-pc-windows-msvc", "a COFF object for x86 (32 bits), not x86-64"),
+        ("thumbv7-pc-windows-msvc", "a COFF object for ARM (32 bits), not x86-64"),
+    ] {
+        let bytes = compile(&["clang-19", "-target", target], "c", "int f(void) { return 1; }", &[]);
+        assert_eq!(error(bytes), format!("fixture.obj: {expected}"));
+    }
+    let mut anonymous = vec![0, 0, 0xff, 0xff, 1, 0, 0x64, 0x86, 0, 0, 0, 0];
+    anonymous.extend([0x38, 0xfe, 0xb3, 0x0c, 0xa5, 0xd9, 0xab, 0x4d, 0xac, 0x9b, 0xd6, 0xb6, 0x22, 0x26, 0x53, 0xc2]);
+    anonymous.extend([0; 40]);
+    assert!(error(anonymous.clone()).contains("compile it without /GL"));
+    anonymous[12] = 0;
+    assert!(error(anonymous).contains("an anonymous COFF object of an unknown class"));
+    assert!(error(vec![0, 0, 0xff, 0xff, 0, 0, 0x64, 0x86, 0, 0]).contains("a member of an import library"));
+}
+
+/// Objects with all that the reader knows.
+fn samples() -> Vec<Vec<u8>> {
+    let cxx = "struct B { virtual ~B() {} virtual int f() { return 1; } };
+               template <class T> T g(T t) { return t + 1; }
+               inline int shared = g(2); thread_local int local = 3;
+               int main() { B b; try { throw g(b.f()); } catch (int n) { return n + shared + local; } }";
+    let assembly = ".weak w\n.set w, f\n.comm c, 8, 3\n.globl f\nf: call e\n.section .pdata,\"dr\"\n.rva f, f, x
+        .section .xdata,\"dr\"\nx: .long 1\n.section .drectve,\"yni\"\n.ascii \"/include:f /alternatename:a=b \"
+        .section .data$d,\"dw\",largest,d\n.globl d\nd: .quad f\n.section .a,\"dr\",associative,d\n.long 1";
+    vec![
+        compile(MSVC, "c++", cxx, &["-O1", "-std=c++17", "-fexceptions", "-fcxx-exceptions"]),
+        compile(MINGW, "c++", cxx, &["-O1"]),
+        compile(MSVC, "s", assembly, &[]),
+        compile(MSVC, "s", assembly, &["-Wa,-mbig-obj"]),
+    ]
+}
+
+fn read(bytes: Vec<u8>) -> bool {
+    let mut names = NamePool::new();
+    match object::read(&Source::new("fixture.obj", bytes), &mut names) {
+        Ok(graph) => graph.symbol_ids().all(|id| graph.describe_symbol(&names, id).len() < 1 << 20),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.starts_with("fixture.obj"), "{text}");
+            false
+        }
+    }
+}
+
+#[test]
+fn no_truncation_panics() {
+    for sample in samples() {
+        assert!(read(sample.clone()));
+        for len in 2..sample.len() {
+            read(sample[..len].to_vec());
+        }
+    }
+}
+
+#[test]
+fn no_mutation_panics_or_takes_long() {
+    let start = Instant::now();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for sample in samples() {
+        for _ in 0..4_000 {
+            let mut bytes = sample.clone();
+            for _ in 0..=random() % 4 {
+                let at = usize::try_from(random()).unwrap() % bytes.len();
+                // Extremes find more than what is arbitrary.
+                bytes[at] = [0, 0xff, 0x7f, 0x80, random().to_le_bytes()[0]][usize::try_from(random() % 5).unwrap()];
+            }
+            read(bytes);
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+fn every_byte_of_the_headers_may_be_anything() {
+    for sample in samples() {
+        for at in 0..200.min(sample.len()) {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = sample.clone();
+                bytes[at] = value;
+                read(bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_outside_is_named() {
+    let good = compile(MSVC, "s", ".data\n.quad target\n.globl f\nf: .long 1", &[]);
+    let word = |at: usize| u32::from_le_bytes(good[at..at + 4].try_into().unwrap()) as usize;
+    let data = 20 + 40;
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut copy = good.clone();
+        copy[at..at + bytes.len()].copy_from_slice(bytes);
+        error(copy)
+    };
+    assert_eq!(
+        changed(data + 16, &[0xff; 4]),
+        "fixture.obj:.data: malformed section: it reaches beyond the end of the file"
+    );
+    assert_eq!(
+        changed(data + 24, &[0xff, 0xff, 0xff, 0]),
+        "fixture.obj:.data: malformed relocations: they reach beyond the end of the file"
+    );
+    let relocation = word(data + 24);
+    assert_eq!(
+        changed(relocation, &[5]),
+        "fixture.obj:.data+0x5: malformed relocation: it reaches beyond the end of its section"
+    );
+    assert!(changed(relocation + 4, &[0xff, 0xff]).contains("malformed relocation: its symbol"));
+    assert!(changed(8, &[0xff, 0xff, 0xff]).contains("symbol table: it reaches beyond the end of the file"));
+    assert!(changed(2, &[0xff, 0xff]).contains("the section table reaches beyond the end of the file"));
+}

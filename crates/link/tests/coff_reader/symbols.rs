@@ -1,0 +1,254 @@
+//! Sections, symbols, relocations, directives.
+
+use linkjit_link::graph::{Definition, InitializerOrder, Lifetime, Linkage, Request, Scope};
+
+use crate::{MINGW, MSVC, Object, compile, error};
+
+#[test]
+fn every_relocation_becomes_an_edge_with_the_addend_of_its_field() {
+    let object = Object::assembled(
+        ".text
+         call target
+         jne target
+         lea target(%rip), %rax
+         movl $1, target+5(%rip)
+         movb $1, target(%rip)
+         .data
+         .quad target+7
+         .long target+3
+         .long target@imgrel+2
+         .secrel32 target
+         .secidx target",
+    );
+    let code = object.blocks(".text")[0];
+    assert_eq!(
+        object.edges(code),
+        [
+            "0x1 Branch32 target -4",
+            "0x7 Branch32 target -4",
+            "0xe Delta32 target -4",
+            // Relative to the end of the instruction, four bytes and one byte behind the field.
+            "0x14 Delta32 target -3",
+            "0x1e Delta32 target -5",
+        ]
+    );
+    let data = object.blocks(".data")[0];
+    assert_eq!(
+        object.edges(data),
+        [
+            "0x0 Pointer64 target 7",
+            "0x8 Pointer32 target 3",
+            "0xc ImageOffset32 target 2",
+            "0x10 SectionOffset32 target 0",
+            "0x14 SectionNumber16 target 0",
+        ]
+    );
+}
+
+#[test]
+fn relocations_that_do_nothing_are_passed_over() {
+    let mut bytes = compile(MSVC, "s", ".data\n.quad target", &[]);
+    let place = relocation_of(&bytes, 1);
+    bytes[place + 8] = 0;
+    let object = Object::read(bytes);
+    assert!(object.edges(object.blocks(".data")[0]).is_empty());
+}
+
+#[test]
+fn other_relocations_are_refused_by_name() {
+    for (kind, name) in
+        [(0xd, "IMAGE_REL_AMD64_TOKEN"), (0xe, "_SREL32"), (0xf, "_PAIR"), (0x10, "_SSPAN32"), (0x33, "0x33")]
+    {
+        let mut bytes = compile(MSVC, "s", ".data\n.quad target", &[]);
+        let place = relocation_of(&bytes, 1);
+        bytes[place + 8] = kind;
+        let error = error(bytes);
+        assert!(error.starts_with("fixture.obj:.data+0x0: unsupported relocation") && error.contains(name), "{error}");
+    }
+}
+
+/// Where the first relocation of a section, counted from 0, is in the file.
+fn relocation_of(bytes: &[u8], section: usize) -> usize {
+    let header = 20 + 40 * section;
+    u32::from_le_bytes(bytes[header + 24..header + 28].try_into().unwrap()) as usize
+}
+
+#[test]
+fn more_relocations_than_the_header_can_count_are_read() {
+    let object = Object::assembled(".data\n.rept 70000\n.quad target\n.endr");
+    assert_eq!(object.edges(object.blocks(".data")[0]).len(), 70_000);
+}
+
+#[test]
+fn objects_with_many_sections_are_read() {
+    let source: String = (0..70_000).map(|n| format!(".section .text$f{n},\"xr\"\n.globl f{n}\nf{n}: ret\n")).collect();
+    let object = Object::read(compile(MSVC, "s", &source, &["-Wa,-mbig-obj"]));
+    assert_eq!(object.place("f69999"), Some((".text$f69999".into(), 0)));
+}
+
+#[test]
+fn symbols_are_what_their_class_and_section_say() {
+    let object = Object::assembled(
+        ".globl strong, absolute
+         .comm common, 12, 3
+         .set absolute, 0x1234
+         .text
+         nop
+         strong: ret
+         local: ret",
+    );
+    assert_eq!((object.symbol("strong").linkage, object.symbol("strong").scope), (Linkage::Strong, Scope::Default));
+    assert_eq!(object.place("strong"), Some((".text".into(), 1)));
+    assert_eq!(object.symbol("common").linkage, Linkage::Common);
+    let common = object.symbol("common").block().unwrap();
+    assert_eq!((object.graph.block(common).size, object.graph.block(common).alignment()), (12, 16));
+    assert!(matches!(object.symbol("absolute").definition, Definition::Absolute(address) if address.0 == 0x1234));
+}
+
+#[test]
+fn alignments_of_common_symbols_are_raised_by_directives() {
+    let object = Object::read(compile(MINGW, "c", "__attribute__((common, aligned(256))) char big[4];", &["-fcommon"]));
+    let common = object.symbol("big").block().unwrap();
+    assert_eq!(object.graph.block(common).alignment(), 256);
+}
+
+#[test]
+fn symbols_that_only_debuggers_read_are_accepted() {
+    let object = Object::assembled(
+        ".def .bf; .scl 101; .type 0; .endef
+         .def .section_like; .scl 104; .type 0; .endef
+         .def end; .scl 255; .type 0; .endef
+         .def f; .scl 2; .type 32; .endef
+         .globl f
+         f: ret",
+    );
+    assert!(object.symbol("f").callable);
+}
+
+#[test]
+fn weak_externals_yield_as_their_search_says() {
+    let with_search = |search: u8| {
+        let mut bytes = compile(MSVC, "s", ".weak w\n.set w, fallback\n.globl fallback\nfallback: ret", &[]);
+        // The record that describes the symbol holds the index of what it stands for, then the kind of search.
+        let records = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
+        let count = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+        let weak = (0..count).find(|&index| bytes[records + 18 * index + 16] == 105).unwrap();
+        bytes[records + 18 * (weak + 1) + 4] = search;
+        bytes
+    };
+    let linkage = |search| {
+        let object = Object::read(with_search(search));
+        (object.symbol("w").linkage, object.symbol("w").scope)
+    };
+    assert_eq!(linkage(1), (Linkage::Weak, Scope::Default));
+    assert_eq!(linkage(2), (Linkage::Fallback, Scope::Default));
+    assert_eq!(linkage(3), (Linkage::Weak, Scope::Default));
+    assert_eq!(linkage(4), (Linkage::Fallback, Scope::Local));
+    assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
+}
+
+#[test]
+fn weak_externals_may_stand_for_what_is_elsewhere_or_nowhere() {
+    let object = Object::assembled(".weak w\n.set w, elsewhere\n.weak nobody\n.data\n.quad w, nobody");
+    let alternates: Vec<_> =
+        object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target))).collect();
+    assert_eq!(alternates, [("w".to_owned(), "elsewhere".to_owned())]);
+    assert!(object.symbol("w").is_external());
+    assert!(matches!(object.symbol("nobody").definition, Definition::Absolute(address) if address.is_null()));
+}
+
+#[test]
+fn sections_are_placed_by_their_flags_and_names() {
+    let object = Object::assembled(
+        ".section .rdata$zzz,\"dr\"\n.long 1
+         .section .tls$,\"dw\"\n.long 1
+         .section .debug$S,\"dr\"\n.long 1
+         .section .drectve,\"yni\"\n.ascii \" \"
+         .section .CRT$XIU,\"dr\"\n.quad 1
+         .section .CRT$XCT00200,\"dr\"\n.quad 1
+         .section .CRT$XLB,\"dr\"\n.quad 1
+         .section .CRT$XTZ,\"dr\"\n.quad 1",
+    );
+    let section = |name: &str| object.graph.section(object.graph.find_section(name).unwrap());
+    assert_eq!((section(".rdata$zzz").output_name(), section(".rdata$zzz").grouped), (".rdata", true));
+    assert_eq!(section(".tls$").lifetime, Lifetime::ThreadLocal);
+    assert_eq!(section(".debug$S").lifetime, Lifetime::NoAlloc);
+    assert!(object.graph.find_section(".drectve").is_none());
+    let suffix = |text: &[u8]| {
+        let mut suffix = [0; 24];
+        suffix[..text.len()].copy_from_slice(text);
+        suffix
+    };
+    let orders: Vec<_> = object.graph.initializers().iter().map(|run| run.order).collect();
+    assert_eq!(
+        orders,
+        [
+            InitializerOrder::CInit(suffix(b"U")),
+            InitializerOrder::CxxInit(suffix(b"T00200")),
+            InitializerOrder::ThreadCallback(suffix(b"B")),
+            InitializerOrder::Term(suffix(b"Z")),
+        ]
+    );
+}
+
+#[test]
+fn records_of_functions_live_with_their_functions() {
+    let source = "__attribute__((noinline)) int f(int *p) { return p[f(p)] + 1; }
+                  __attribute__((noinline)) int g(int *p) { return p[g(p)] + 2; }";
+    for compiler in [MSVC, MINGW] {
+        for flags in [&["-O1"][..], &["-O1", "-ffunction-sections"]] {
+            let object = Object::read(compile(compiler, "c", source, flags));
+            let function = object.symbol("g").block().unwrap();
+            let sections =
+                object.graph.dependents(function).map(|block| object.graph.section(object.graph.block(block).section));
+            assert!(sections.filter(|section| section.function_records).count() >= 1, "{compiler:?} {flags:?}");
+            let records = object.graph.block_ids().filter(|&block| {
+                object.graph.section(object.graph.block(block).section).function_records
+                    && object.graph.block(block).size == 12
+            });
+            assert_eq!(records.count(), 2, "{compiler:?} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn directives_are_requests() {
+    let object = Object::assembled(
+        ".section .drectve,\"yni\"
+         .ascii \"\\357\\273\\277 /DEFAULTLIB:\\\"LIBCMT\\\" -defaultlib:foo.lib /NODEFAULTLIB:bar /disallowlib:baz\"
+         .ascii \" /INCLUDE:wanted /export:f,DATA /failifmismatch:\\\"a=b c\\\" /merge:.x=.y /alternatename:p=q\"
+         .ascii \" /stack:1000 /unheard:of nonsense \"",
+    );
+    let alternate = object.graph.alternates()[0];
+    assert_eq!((object.text(alternate.name), object.text(alternate.target)), ("p".into(), "q".into()));
+    let requests: Vec<String> = object
+        .graph
+        .requests()
+        .iter()
+        .map(|request| match request {
+            Request::DefaultLibrary(name) => format!("library {name}"),
+            Request::NoDefaultLibrary(name) => format!("no library {name:?}"),
+            Request::DisallowedLibrary(name) => format!("never library {name}"),
+            Request::Include(symbol) => format!("include {}", object.graph.describe_symbol(&object.names, *symbol)),
+            Request::Export(export) => format!("export {} {}", export.name, export.data),
+            Request::MustMatch { key, value } => format!("{key} is {value}"),
+            Request::Merge { from, to } => format!("{from} into {to}"),
+            Request::Unknown(word) => format!("unknown {word}"),
+        })
+        .collect();
+    assert_eq!(
+        requests,
+        [
+            "library libcmt.lib",
+            "library foo.lib",
+            "no library Some(\"bar.lib\")",
+            "never library baz.lib",
+            "include wanted",
+            "export f true",
+            "a is b c",
+            ".x into .y",
+            "unknown /unheard:of",
+            "unknown nonsense",
+        ]
+    );
+}

@@ -1,0 +1,182 @@
+//! What objects of COFF ask for across objects: selections of COMDAT sections, weak externals, alternates, agreement.
+//!
+//! Variables are linked on any system: no code is called.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use linkjit::{Error, Jit};
+
+/// Assembles an object for Windows.
+fn assemble(source: &str) -> Vec<u8> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("session_{}_{number}.obj", std::process::id()));
+    let mut command = Command::new("clang-19");
+    command.args(["--target=x86_64-pc-windows-msvc", "-x", "assembler", "-", "-c", "-o"]).arg(&output);
+    let mut process = command.stdin(Stdio::piped()).spawn().expect("clang is installed");
+    process.stdin.take().expect("a pipe").write_all(source.as_bytes()).expect("it reads");
+    assert!(process.wait().expect("it ends").success(), "{source}");
+    let bytes = std::fs::read(&output).expect("an object");
+    std::fs::remove_file(&output).expect("it is ours");
+    bytes
+}
+
+/// A session with these objects, `0.obj` and so on; the first error otherwise.
+fn link(sources: &[&str]) -> Result<Jit, Error> {
+    let jit = Jit::host()?;
+    for (number, source) in sources.iter().enumerate() {
+        jit.add_object(&format!("{number}.obj"), assemble(source))?;
+    }
+    Ok(jit)
+}
+
+/// The value of a variable.
+fn value(jit: &Jit, name: &str) -> u32 {
+    let address = jit.lookup(name).unwrap_or_else(|error| panic!("{error}"));
+    // SAFETY: the tests define variables of four bytes at least.
+    unsafe { (address.0 as *const u32).read_unaligned() }
+}
+
+/// A COMDAT section that defines `x`.
+fn comdat(selection: &str, body: &str) -> String {
+    format!(".section .data$x,\"dw\",{selection},x\n.globl x\nx: {body}\n")
+}
+
+/// The value of `x` of two objects, or what is wrong with them.
+fn selected(selection: &str, first: &str, second: &str) -> Result<u32, String> {
+    let jit = link(&[&comdat(selection, first), &comdat(selection, second)]).map_err(|error| error.to_string())?;
+    Ok(value(&jit, "x"))
+}
+
+#[test]
+fn selections_are_checked() {
+    assert_eq!(selected("discard", ".long 1", ".long 2, 3"), Ok(1));
+    assert_eq!(selected("same_size", ".long 1", ".long 2"), Ok(1));
+    assert_eq!(
+        selected("same_size", ".long 1", ".long 2, 3"),
+        Err("1.obj: its copy of 'x' is of another size than that in 0.obj".into())
+    );
+    assert_eq!(selected("same_contents", ".long 1", ".long 1"), Ok(1));
+    assert_eq!(
+        selected("same_contents", ".long 1", ".long 2"),
+        Err("1.obj: its copy of 'x' is different than that in 0.obj".into())
+    );
+    assert_eq!(
+        selected("one_only", ".long 1", ".long 1"),
+        Err("1.obj: duplicate definition of symbol 'x', which 0.obj defines already".into())
+    );
+}
+
+#[test]
+fn the_largest_is_taken_wherever_it_is() {
+    assert_eq!(selected("largest", ".long 1", ".long 2, 3"), Ok(2));
+    assert_eq!(selected("largest", ".long 1, 4", ".long 2"), Ok(1));
+    // Who referred to the smaller one refers to the larger one.
+    let first = comdat("largest", ".long 1") + ".data\n.globl pointer\npointer: .quad x";
+    let jit = link(&[&first, &comdat("largest", ".long 2, 3")]).unwrap();
+    let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the first object.
+    assert_eq!(unsafe { pointer.read() }, jit.lookup("x").unwrap().0);
+}
+
+#[test]
+fn what_is_linked_is_not_replaced_by_what_is_larger() {
+    let jit = link(&[&comdat("largest", ".long 1")]).unwrap();
+    assert_eq!(value(&jit, "x"), 1);
+    jit.add_object("late.obj", assemble(&comdat("largest", ".long 2, 3"))).unwrap();
+    assert_eq!(value(&jit, "x"), 1);
+}
+
+#[test]
+fn an_ordinary_definition_beside_a_comdat_section_is_a_duplicate() {
+    let ordinary = ".data\n.globl x\nx: .long 5";
+    for pair in [[&comdat("discard", ".long 1")[..], ordinary], [ordinary, &comdat("discard", ".long 1")]] {
+        let error = link(&pair).unwrap_err();
+        assert!(matches!(error, Error::Duplicate { ref name, .. } if name == "x"), "{error}");
+    }
+}
+
+#[test]
+fn associated_sections_go_with_the_copy_that_is_dropped() {
+    let with_child = |value: u32| {
+        comdat("discard", &format!(".long {value}"))
+            + &format!(".section .c,\"dw\",associative,x\nchild{value}: .long {value}\n.globl child{value}")
+    };
+    let jit = link(&[&with_child(1), &with_child(2)]).unwrap();
+    assert_eq!((value(&jit, "x"), value(&jit, "child1")), (1, 1));
+    assert!(matches!(jit.lookup("child2").unwrap_err(), Error::Undefined { .. }));
+}
+
+#[test]
+fn weak_externals_yield_to_definitions() {
+    let weak = ".weak w\n.set w, fallback\n.data\n.globl fallback\nfallback: .long 1";
+    let strong = ".data\n.globl w\nw: .long 2";
+    assert_eq!(value(&link(&[weak]).unwrap(), "w"), 1);
+    assert_eq!(value(&link(&[weak, strong]).unwrap(), "w"), 2);
+    assert_eq!(value(&link(&[strong, weak]).unwrap(), "w"), 2);
+    // The first of several counts.
+    let other = ".weak w\n.set w, other\n.data\n.globl other\nother: .long 3";
+    assert_eq!(value(&link(&[weak, other]).unwrap(), "w"), 1);
+}
+
+#[test]
+fn weak_externals_may_stand_for_other_objects_definitions() {
+    let weak = ".weak w\n.set w, elsewhere\n.data\n.globl pointer\npointer: .quad w";
+    let jit = link(&[weak, ".data\n.globl elsewhere\nelsewhere: .long 4"]).unwrap();
+    assert_eq!(value(&jit, "w"), 4);
+    let jit = link(&[weak, ".data\n.globl w\nw: .long 5"]).unwrap();
+    assert_eq!(value(&jit, "w"), 5);
+    let error = link(&[weak]).unwrap().lookup("pointer").unwrap_err();
+    assert!(matches!(error, Error::Undefined { .. }), "{error}");
+}
+
+/// An object that says what a name means if nobody defines it.
+fn alternate(directives: &str) -> String {
+    format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n.data\n.globl b\nb: .long 1\n")
+}
+
+#[test]
+fn alternates_count_across_objects_unless_there_is_a_definition() {
+    let uses = ".data\n.globl pointer\npointer: .quad a";
+    let jit = link(&[uses, &alternate("/alternatename:a=b")]).unwrap();
+    let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the first object.
+    assert_eq!(unsafe { pointer.read() }, jit.lookup("b").unwrap().0);
+    let jit = link(&[&alternate("/alternatename:a=b"), ".data\n.globl a\na: .long 2"]).unwrap();
+    assert_eq!(value(&jit, "a"), 2);
+}
+
+#[test]
+fn alternates_form_chains_but_no_circles() {
+    let jit = link(&[&alternate("/alternatename:a=c"), ".section .drectve,\"yni\"\n.ascii \" /alternatename:c=b \""]);
+    assert_eq!(value(&jit.unwrap(), "a"), 1);
+    let jit = link(&[&alternate("/alternatename:a=c /alternatename:c=a")]).unwrap();
+    let error = jit.lookup("a").unwrap_err();
+    assert!(matches!(error, Error::AliasCycle { .. } | Error::Undefined { .. }), "{error}");
+}
+
+#[test]
+fn objects_must_agree_on_what_they_say_has_to_match() {
+    let says = |value: &str| format!(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level={value} \"");
+    assert!(link(&[&says("2"), &says("2")]).is_ok());
+    let error = link(&[&says("2"), &says("0")]).unwrap_err().to_string();
+    assert_eq!(error, "objects disagree about 'level': 2 in 0.obj, 0 in 1.obj");
+}
+
+#[test]
+fn sections_are_sorted_by_suffix_across_objects() {
+    let piece =
+        |suffix: &str, value: u32| format!(".section list${suffix},\"dw\"\n.globl p{value}\np{value}: .long {value}\n");
+    let first = piece("z", 4)
+        + &piece("a", 1)
+        + ".section list$m,\"dw\"\n.globl p2\np2: .long 2\n.data\n.globl roots\nroots: .quad p1,p2,p3,p4";
+    let jit = link(&[&first, &piece("m", 3)]).unwrap();
+    let address = |name: &str| jit.lookup(name).unwrap_or_else(|error| panic!("{error}")).0;
+    jit.lookup("roots").unwrap();
+    let order = [address("p1"), address("p2"), address("p3"), address("p4")];
+    assert!(order.is_sorted(), "{order:x?}");
+    assert!(order[3] - order[0] <= 64, "{order:x?}");
+}

@@ -1,0 +1,144 @@
+//! How much memory linked code takes, how much it may, and what is done with that of code that is gone.
+
+mod assembly;
+
+use assembly::{Workshop, call, caller, function, mappings, source};
+use linkjit::{Error, Jit, Limits, MemoryUse};
+
+fn limited(limits: Limits) -> Jit {
+    Jit::builder().limits(limits).build().unwrap()
+}
+
+#[test]
+fn memory_is_counted_by_tracker_jitdylib_and_session() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let text = "extern \"C\" int abs(int); int table[1000]; const char text[500] = \"text\"; thread_local int t[10];
+                extern \"C\" int f(int i) { if (i > 1000) throw i; return table[i] + text[i] + t[i % 10] + abs(i); }";
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &source(&workshop.compile("cpp", text, &["-O1", "-fPIC"]))).unwrap();
+    assert_eq!(tracker.memory().unwrap(), MemoryUse::default());
+    jit.lookup("f").unwrap();
+    let memory = tracker.memory().unwrap();
+    assert!((50..1000).contains(&memory.code), "{memory:?}");
+    assert!((500..2000).contains(&memory.read_only), "{memory:?}");
+    assert!((4000..4200).contains(&memory.writable), "{memory:?}");
+    assert!((20..200).contains(&memory.unwind), "{memory:?}");
+    assert_eq!(memory.thread_local, 40);
+    assert!(memory.mappings >= 3 && memory.pages >= memory.bytes() && memory.pages % 4096 == 0, "{memory:?}");
+    // Entries for what is outside are the JITDylib's.
+    let all = jit.main().memory().unwrap();
+    assert!(all.bytes() > memory.bytes() && all.stubs > 0, "{all:?}");
+    assert!(jit.session().memory().bytes() >= all.bytes());
+    // SAFETY: nobody uses it.
+    unsafe { tracker.remove() }.unwrap();
+    assert!(matches!(tracker.memory(), Err(Error::TrackerRemoved)));
+    assert_eq!(jit.main().memory().unwrap().bytes(), all.bytes() - memory.bytes());
+    let main = jit.main().clone();
+    // SAFETY: as above.
+    unsafe { jit.close() }.unwrap();
+    assert!(matches!(main.memory(), Err(Error::Closed)));
+}
+
+#[test]
+fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
+    let (workshop, jit) = (Workshop::new(), limited(Limits { bytes: Some(10_000), ..Limits::default() }));
+    let large = |name: &str, size: u32| {
+        format!(
+            "{}.data\n.globl {name}_data\n{name}_data: .skip {size}, 1\n",
+            assembly::getter(name, &format!("{name}_data"))
+        )
+    };
+    jit.add_object_file(workshop.object(&large("small", 4000))).unwrap();
+    call(&jit, "small").unwrap();
+    let before = jit.session().memory();
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &source(&workshop.object(&large("large", 7000)))).unwrap();
+    for _ in 0..3 {
+        let error = jit.lookup("large").unwrap_err();
+        assert!(matches!(error, Error::Limit { limit: 10_000, wanted, .. } if wanted > 11_000), "{error}");
+        assert_eq!(jit.session().memory(), before);
+    }
+    // SAFETY: nobody uses it.
+    unsafe { tracker.remove() }.unwrap();
+    jit.add_object_file(workshop.object(&large("medium", 5000))).unwrap();
+    call(&jit, "medium").unwrap();
+}
+
+#[test]
+fn numbers_of_objects_and_symbols_are_limited() {
+    let (workshop, jit) =
+        (Workshop::new(), limited(Limits { objects: Some(6), symbols: Some(20), ..Limits::default() }));
+    let object = |name: &str| workshop.object(&function(name, 1));
+    let mut added = 0;
+    let error = loop {
+        match jit.add_object_file(object(&format!("f{added}"))) {
+            Ok(()) => added += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Limit { what: "objects", limit: 6, wanted: 7 }), "{error}");
+    // Nothing of it was added.
+    assert!(matches!(jit.lookup(&format!("f{added}")), Err(Error::Undefined { .. })));
+    assert_eq!(call(&jit, "f0").unwrap(), 1);
+
+    let jit = limited(Limits { symbols: Some(20), ..Limits::default() });
+    let text: String = (0..30).map(|number| function(&format!("g{number}"), number)).collect();
+    let error = jit.add_object_file(workshop.object(&text)).unwrap_err();
+    assert!(matches!(error, Error::Limit { what: "symbols", limit: 20, .. }), "{error}");
+    jit.add_object_file(object("g0")).unwrap();
+    assert_eq!(call(&jit, "g0").unwrap(), 1);
+    let error = (0..30).find_map(|n| jit.define_absolute(&format!("h{n}"), &raw const n).err());
+    assert!(matches!(error, Some(Error::Limit { what: "symbols", .. })));
+}
+
+/// A pulled member counts, too: the lookup fails, and another one does not.
+#[test]
+fn archive_members_count() {
+    let (workshop, jit) = (Workshop::new(), limited(Limits { objects: Some(4), ..Limits::default() }));
+    let members: Vec<_> = (0..8)
+        .map(|number| match number {
+            7 => function("m7", 7),
+            _ => caller(&format!("m{number}"), &format!("m{}", number + 1)),
+        })
+        .collect();
+    jit.add_archive(workshop.archive("rcs", &members.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(jit.lookup("m0"), Err(Error::Limit { what: "objects", .. })));
+    }
+    assert_eq!(call(&jit, "m7").unwrap(), 7);
+}
+
+/// A taken name is refused before anything is made for the JITDylib.
+#[test]
+fn a_jitdylib_of_a_taken_name_leaves_nothing_behind() {
+    let jit = Jit::host().unwrap();
+    for _ in 0..3 {
+        assert!(matches!(jit.session().create_dylib("main"), Err(Error::DuplicateDylib { .. })));
+    }
+    assert!(jit.session().create_dylib("other").is_ok());
+}
+
+/// Windows are small; what is freed in an older one is used again before there is another.
+#[test]
+fn memory_of_older_windows_is_used_again() {
+    let workshop = Workshop::new();
+    let jit = Jit::builder().window_size(1 << 20).build().unwrap();
+    // Three of them fill a window's executable quarter.
+    let large = |name: &str| format!("{}.skip {}, 0x90\n", function(name, 1), 80_000);
+    let add = |name: &str| {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &source(&workshop.object(&large(name)))).unwrap();
+        assert_eq!(call(&jit, name).unwrap(), 1);
+        tracker
+    };
+    let mut trackers: std::collections::VecDeque<_> = (0..9).map(|number| add(&format!("f{number}"))).collect();
+    let (windows, before) = (jit.statistics().windows, mappings());
+    assert!(windows >= 3, "{windows}");
+    for turn in 9..60 {
+        // SAFETY: nobody uses it.
+        unsafe { trackers.pop_front().unwrap().remove() }.unwrap();
+        trackers.push_back(add(&format!("f{turn}")));
+    }
+    assert_eq!(jit.statistics().windows, windows);
+    assert!(mappings() <= before + 4);
+}
