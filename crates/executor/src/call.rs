@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString, c_char, c_int};
 use std::ptr::null_mut;
 use std::sync::Mutex;
 
-use crate::{ExecAddr, ExecutorError, Result, lock, os};
+use crate::{ExecAddr, ExecutorError, Result, lock, os, outermost};
 
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
 /// long as it runs.
@@ -50,21 +50,8 @@ impl Arguments {
         let function = function.0 as *const ();
         let vector = self.vector as *mut *mut c_char;
         // SAFETY: the caller vouches for the function.
-        unsafe { call(function, self.count, vector, os::environment()) }
+        unsafe { outermost::call(function, self.count, vector, os::environment()) }
     }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-use crate::outermost::call;
-
-/// # Safety
-/// `function` must be the address of a function of this type that is sound to call.
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
-unsafe fn call(function: *const (), count: c_int, arguments: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
-    type Main = extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
-    // SAFETY: the caller vouches for the type.
-    let function: Main = unsafe { std::mem::transmute(function) };
-    function(count, arguments, environment)
 }
 
 /// Sets the arguments of the program; they begin with its name.

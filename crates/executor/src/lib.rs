@@ -22,7 +22,6 @@ mod in_process;
 mod init;
 mod memory;
 mod os;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod outermost;
 mod reentry;
 mod runtime;

@@ -8,7 +8,7 @@ pub(crate) use elf::symbol;
 #[cfg(all(windows, target_arch = "x86_64"))]
 mod windows;
 #[cfg(all(windows, target_arch = "x86_64"))]
-pub(crate) use windows::symbol;
+pub(crate) use windows::{library_function, symbol};
 
 #[cfg(not(any(
     all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),

@@ -19,7 +19,7 @@ use crate::{ExecAddr, init, os, tls};
 const LIBRARIES: [&str; 4] = ["vcruntime140.dll", "vcruntime140_1.dll", "ucrtbase.dll", "msvcp140.dll"];
 
 /// A function of the C++ runtime's DLLs.
-fn library_function(name: &CStr) -> Option<ExecAddr> {
+pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
     LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
 }
 

@@ -1,11 +1,9 @@
-//! The outermost frame of a program: beyond it, nobody handles its exceptions.
-//!
-//! The unwinder asks every frame, and Rust's `catch_unwind` takes any exception, only to abort the process. A program
-//! whose `main` throws must see what it would see without us: the search finds no handler, so that C++'s throw calls
-//! `std::terminate`, with the stack still there. Forced unwinding (`pthread_exit`) finds the end of the stack here, where
-//! the system ends the thread; Rust's frames would end the process. Panics are for them, and pass.
+//! The outermost frame for the unwinder of the Itanium ABI. Forced unwinding (`pthread_exit`) finds the end of the stack
+//! here, where the system ends the thread; Rust's frames would end the process.
 
 use std::ffi::{c_char, c_int};
+
+use super::RUST_PANIC;
 
 /// What the unwinder hands a personality routine, opaque to us.
 #[repr(C)]
@@ -21,8 +19,6 @@ const RBP: c_int = 6;
 const FORCE_UNWIND: c_int = 8;
 const FATAL_PHASE1_ERROR: c_int = 3;
 const CONTINUE_UNWIND: c_int = 8;
-/// Vendor and language of the exceptions that Rust's panics are. Standard libraries differ in the order of the bytes.
-const RUST_PANIC: u64 = u64::from_be_bytes(*b"MOZ\0RUST");
 
 /// Personality of [`call`] ("Itanium C++ ABI: Exception Handling", The Personality Routine).
 extern "C" fn personality(
@@ -40,7 +36,7 @@ extern "C" fn personality(
         unsafe { frame.wrapping_add(1).write(0) };
         return CONTINUE_UNWIND;
     }
-    if class == RUST_PANIC || class.swap_bytes() == RUST_PANIC { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
+    if RUST_PANIC.contains(&class) { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
 }
 
 /// Calls `function` with three arguments.
