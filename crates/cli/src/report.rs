@@ -141,6 +141,15 @@ struct SymbolLine<'a> {
     wanted_by: Vec<Place<'a>>,
     more_places: usize,
     similar: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    elsewhere: &'a [String],
+}
+
+impl<'a> SymbolLine<'a> {
+    /// Of which no more is known.
+    fn new(name: &'a str) -> Self {
+        Self { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: &[] }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -177,8 +186,7 @@ impl<'a> Line<'a> {
             Failure::Jit(error) => line.describe(error),
             Failure::NoEntry { entry, similar, searched } => {
                 line.kind = "no-entry";
-                line.symbols =
-                    vec![SymbolLine { name: entry, demangled: None, wanted_by: vec![], more_places: 0, similar }];
+                line.symbols = vec![SymbolLine { similar, ..SymbolLine::new(entry) }];
                 line.searched.clone_from(searched);
             }
             Failure::NoLibrary { searched, .. } => {
@@ -221,8 +229,7 @@ impl<'a> Line<'a> {
             }
             Error::Duplicate { name, second, .. } => {
                 self.in_file("duplicate-definition", Path::new(second));
-                self.symbols =
-                    vec![SymbolLine { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[] }];
+                self.symbols = vec![SymbolLine::new(name)];
             }
             Error::File { path, .. } => self.in_file("file", path),
             Error::Compile { file, output, .. } => {
@@ -244,6 +251,7 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         wanted_by: symbol.wanted_by.iter().map(place).collect(),
         more_places: symbol.more_places,
         similar: &symbol.similar,
+        elsewhere: &symbol.elsewhere,
     }
 }
 

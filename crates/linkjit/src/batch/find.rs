@@ -346,9 +346,10 @@ impl Batch<'_> {
                 }
                 if generator.is_users {
                     unfound = self.leave_to_generator(searched, &generator, unfound)?;
-                    continue;
+                } else {
+                    self.generate(searched, generator.definitions.as_ref(), &unfound)?;
                 }
-                self.generate(searched, generator.definitions.as_ref(), &unfound)?;
+                // Also what was defined for another lookup just now.
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
@@ -567,21 +568,5 @@ impl Batch<'_> {
         sections.sort_unstable();
         sections.dedup();
         sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
-    }
-
-    /// The generators that a lookup in `dylib` asks, for messages.
-    pub(super) fn searched(&self, dylib: DylibId) -> Vec<String> {
-        let state = self.session.state();
-        let Ok(order) = state.dylib(dylib).map(|dylib| dylib.link_order.clone()) else { return Vec::new() };
-        let mut searched = Vec::new();
-        let mut generators: Vec<Generator> = Vec::new();
-        for (dylib, _) in order {
-            let Ok(dylib) = state.dylib(dylib) else { continue };
-            searched.push(format!("JITDylib '{}'", dylib.name));
-            generators.extend(dylib.generators.iter().cloned());
-        }
-        drop(state);
-        searched.extend(generators.iter().map(|generator| generator.definitions.describe()));
-        searched
     }
 }
