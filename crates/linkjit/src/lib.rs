@@ -35,7 +35,9 @@ mod update;
 
 pub use compile::{Compiler, SystemCompiler};
 pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
-pub use generators::{DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted};
+pub use generators::{
+    DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
+};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
