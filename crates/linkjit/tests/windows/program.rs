@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use crate::case::{Case, SourceFile, Variant};
+use crate::downloads;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
@@ -38,6 +39,12 @@ pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
         for archive in all {
             inputs.push(find_archive(archive)?);
         }
+    }
+    for library in case.values("crate") {
+        inputs.push(downloads::of_crate(library)?);
+    }
+    for library in case.values("wheel") {
+        inputs.push(downloads::of_wheel(library)?);
     }
     let mut command = Command::new(root().join("crates/xtask/wine"));
     command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
@@ -134,7 +141,7 @@ fn find_archive(name: &str) -> Result<PathBuf, String> {
 }
 
 /// What a command prints, if it succeeds.
-fn succeed(command: &mut Command) -> Result<String, String> {
+pub(crate) fn succeed(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
