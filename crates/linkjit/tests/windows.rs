@@ -12,6 +12,8 @@ mod case;
 mod downloads;
 #[path = "windows/program.rs"]
 mod program;
+#[path = "windows/tools.rs"]
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use crate::program::succeed;
+use crate::tools::succeed;
 
 /// One download at a time: the tools keep what they have.
 static DOWNLOADING: Mutex<()> = Mutex::new(());
