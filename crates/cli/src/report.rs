@@ -33,9 +33,6 @@ pub(crate) enum Failure {
     /// `graph` asks for a member that isn't there.
     #[error("{file}: no member '{member}'")]
     NoMember { file: String, member: String },
-    /// A member of a thin archive that is a member of another archive.
-    #[error("{file}: '{member}' is in this archive: ask for it there")]
-    NestedMember { file: String, member: String },
     /// Standard output can't be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -144,6 +141,15 @@ struct SymbolLine<'a> {
     wanted_by: Vec<Place<'a>>,
     more_places: usize,
     similar: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    elsewhere: &'a [String],
+}
+
+impl<'a> SymbolLine<'a> {
+    /// Of which no more is known.
+    fn new(name: &'a str) -> Self {
+        Self { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: &[] }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -180,8 +186,7 @@ impl<'a> Line<'a> {
             Failure::Jit(error) => line.describe(error),
             Failure::NoEntry { entry, similar, searched } => {
                 line.kind = "no-entry";
-                line.symbols =
-                    vec![SymbolLine { name: entry, demangled: None, wanted_by: vec![], more_places: 0, similar }];
+                line.symbols = vec![SymbolLine { similar, ..SymbolLine::new(entry) }];
                 line.searched.clone_from(searched);
             }
             Failure::NoLibrary { searched, .. } => {
@@ -190,9 +195,7 @@ impl<'a> Line<'a> {
             }
             Failure::Script { file, .. } => line.in_file("script", file),
             Failure::NoSymbol { file, .. } => line.in_file("no-symbol", Path::new(file)),
-            Failure::NoMember { file, .. } | Failure::NestedMember { file, .. } => {
-                line.in_file("no-member", Path::new(file));
-            }
+            Failure::NoMember { file, .. } => line.in_file("no-member", Path::new(file)),
             Failure::Output(_) => line.kind = "output",
         }
         line
@@ -226,8 +229,7 @@ impl<'a> Line<'a> {
             }
             Error::Duplicate { name, second, .. } => {
                 self.in_file("duplicate-definition", Path::new(second));
-                self.symbols =
-                    vec![SymbolLine { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[] }];
+                self.symbols = vec![SymbolLine::new(name)];
             }
             Error::File { path, .. } => self.in_file("file", path),
             Error::Compile { file, output, .. } => {
@@ -249,6 +251,7 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         wanted_by: symbol.wanted_by.iter().map(place).collect(),
         more_places: symbol.more_places,
         similar: &symbol.similar,
+        elsewhere: &symbol.elsewhere,
     }
 }
 

@@ -19,6 +19,10 @@ pub struct UndefinedSymbol {
     pub more_places: usize,
     /// Defined names that look much like it.
     pub similar: Vec<String>,
+    /// Where it was searched, in this order: JITDylibs, then their generators.
+    pub searched: Vec<String>,
+    /// Who defines it, but hides it, or was not searched.
+    pub elsewhere: Vec<String>,
 }
 
 impl fmt::Display for UndefinedSymbol {
@@ -35,6 +39,9 @@ impl fmt::Display for UndefinedSymbol {
         }
         if !self.similar.is_empty() {
             write!(f, "\n    did you mean {}?", self.similar.join(", "))?;
+        }
+        for definer in &self.elsewhere {
+            write!(f, "\n    {definer}")?;
         }
         Ok(())
     }
@@ -75,7 +82,7 @@ pub enum Error {
     Undefined {
         /// The names.
         symbols: Vec<UndefinedSymbol>,
-        /// Where they were searched, in this order.
+        /// Where they were searched: all places, though not every name was searched in each.
         searched: Vec<String>,
     },
     /// A name is defined twice.
@@ -243,12 +250,21 @@ pub enum Error {
 
 fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     let mut text = String::new();
+    let alike = symbols.iter().all(|symbol| symbol.searched == searched);
     for symbol in symbols {
         text += &symbol.to_string();
+        if !alike {
+            text += "\n    searched ";
+            text += &symbol.searched.join(", ");
+        }
         text.push('\n');
     }
-    text += "searched ";
-    text += &searched.join(", ");
+    if alike {
+        text += "searched ";
+        text += &searched.join(", ");
+    } else {
+        text.pop();
+    }
     text
 }
 

@@ -80,7 +80,8 @@ impl JitDylib {
         self.add_object(&read_file(path.as_ref())?)
     }
 
-    /// Adds a link graph that was made by hand.
+    /// Adds a link graph that was made by hand; names that other graphs are to see are of
+    /// [`ExecutionSession::name_pool`].
     ///
     /// # Errors
     /// As [`JitDylib::add_object`].
@@ -88,11 +89,17 @@ impl JitDylib {
         self.add_graph_to(&self.default_tracker()?, graph)
     }
 
-    fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+    /// Adds a link graph that was made by hand and that `tracker` owns.
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_object_to`].
+    pub fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
         self.check_tracker(tracker)?;
-        let mut defining = self.session.begin_defining(self.id, || defined_names(&graph))?;
-        defining.state.define_unit(self.id, tracker.id(), graph, &defining.names)?;
-        Ok(())
+        let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
+        self.session.define_with(self.id, graph, any, |state, names, graph| {
+            state.define_unit(self.id, tracker.id(), graph, names)?;
+            Ok(())
+        })
     }
 
     /// Adds a unit: what it promises is defined from now on, and made when a lookup needs it.
@@ -209,20 +216,23 @@ impl JitDylib {
     /// If something else defines it.
     pub fn define_absolute(&self, name: &str, address: ExecAddr) -> Result<()> {
         let id = self.session.names().intern(name.as_bytes());
-        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
-        let address = Address::At(address);
-        defining.state.define_address(self.id, id, address, Linkage::Strong, &defining.names)
+        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
+        self.session.define_with(self.id, id, any, |state, names, id| {
+            state.define_address(self.id, id, Address::At(address), Linkage::Strong, names)
+        })
     }
 
     /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
     pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
         let id = self.session.names().intern(name.as_bytes());
-        let mut defining = self.session.begin_defining(self.id, || std::iter::once(id))?;
-        defining.state.define_address(self.id, id, Address::At(address), Linkage::Weak, &defining.names)?;
-        if let Some(entry) = defining.state.dylib_mut(self.id)?.symbols.get_mut(&id) {
-            entry.scope = Scope::Hidden;
-        }
-        Ok(())
+        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
+        self.session.define_with(self.id, id, any, |state, names, id| {
+            state.define_address(self.id, id, Address::At(address), Linkage::Weak, names)?;
+            if let Some(entry) = state.dylib_mut(self.id)?.symbols.get_mut(&id) {
+                entry.scope = Scope::Hidden;
+            }
+            Ok(())
+        })
     }
 
     /// Defines a name as another name for `target`, which is searched in this JITDylib.
@@ -243,8 +253,10 @@ impl JitDylib {
             let mut names = self.session.names();
             (names.intern(name.as_bytes()), names.intern(target.as_bytes()))
         };
-        let mut defining = self.session.begin_defining(self.id, || std::iter::once(name))?;
-        defining.state.define_alias(self.id, name, (from.id, target), &defining.names)
+        let any = |name: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*name);
+        self.session.define_with(self.id, name, any, |state, names, name| {
+            state.define_alias(self.id, name, (from.id, target), names)
+        })
     }
 
     /// Defines what a generator has found, unless something defines it meanwhile.
@@ -476,6 +488,21 @@ impl JitDylib {
             unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };
         }
         Ok(())
+    }
+
+    /// What it has, as text for people: link order, generators, memory, units and symbols with their states. Empty if it
+    /// is closed.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().define_alias("magnitude", "abs")?;
+    /// assert!(jit.main().dump().contains("magnitude: strong, exported, alias for abs of main"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> String {
+        self.session.dump_dylib(self.id)
     }
 
     /// Runs its terminators, removes it from the session and gives its memory back.

@@ -324,3 +324,27 @@ fn a_panic_of_a_generator_or_a_pass() {
         assert_eq!(call(&jit, "f").unwrap(), 4);
     }
 }
+
+#[test]
+fn a_missing_name_says_where_it_was_searched_and_who_has_it() {
+    let _alone = alone();
+    let workshop = Workshop::new();
+    let jit = Jit::host().unwrap();
+    let [searched, unrelated] = ["searched", "unrelated"].map(|name| jit.session().create_dylib(name).unwrap());
+    jit.main().add_to_link_order(&searched, MatchScope::Exported).unwrap();
+    let hidden = function("hidden_there", 1) + ".hidden hidden_there\n" + &caller("there", "nowhere");
+    searched.add_object_file(workshop.object(&hidden)).unwrap();
+    unrelated.add_object_file(workshop.object(&function("not_searched", 1))).unwrap();
+    let text = caller("f", "hidden_there") + &caller("g", "not_searched") + &caller("h", "there");
+    jit.add_object_file(workshop.object(&text)).unwrap();
+    let error = jit.main().lookup(&["f", "g", "h"]).unwrap_err();
+    let text = error.to_string();
+    let Error::Undefined { symbols, searched } = error else { panic!("{text}") };
+    let of = |name: &str| symbols.iter().find(|symbol| symbol.name == name).unwrap();
+    assert_eq!(of("hidden_there").elsewhere, ["JITDylib 'searched' hides it"]);
+    assert_eq!(of("not_searched").elsewhere, ["JITDylib 'unrelated' defines it, but is not searched"]);
+    assert_eq!(of("hidden_there").searched[..3], ["JITDylib 'main'", "JITDylib 'process'", "JITDylib 'searched'"]);
+    // Code of the other JITDylib is bound in the link order of that.
+    assert_eq!(of("nowhere").searched, ["JITDylib 'searched'"]);
+    assert!(searched.len() > 3 && text.contains("\n    searched JITDylib 'searched'"), "{text}");
+}

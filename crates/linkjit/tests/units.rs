@@ -1,120 +1,19 @@
 //! Units that are materialized when they are needed, rule by rule (numbers are those of the project's list of rules): what
-//! they promise, deliver and discard; who waits for whom.
+//! they promise, deliver and discard.
 
 mod assembly;
+mod recorded;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
-use assembly::{Workshop, call, call_in, caller, function, source};
+use assembly::{call, caller, function};
 use linkjit::link::source::Source;
 use linkjit::{
-    AbsoluteSymbols, Error, ExecAddr, FunctionUnit, Jit, MaterializationResponsibility, MaterializationUnit, Result,
+    AbsoluteSymbols, Error, ExecAddr, FunctionUnit, MaterializationResponsibility, MaterializationUnit, Result,
     SymbolAliases, SymbolFlags, UnitInterface,
 };
-
-/// A unit that says what happens to it.
-#[derive(Debug)]
-struct Recorded {
-    name: &'static str,
-    symbols: Vec<(&'static str, SymbolFlags)>,
-    delivers: Vec<Source>,
-    initializers: bool,
-    events: Events,
-}
-
-/// What happened, in order.
-#[derive(Clone, Debug, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
-
-impl Events {
-    fn say(&self, text: String) {
-        self.0.lock().unwrap().push(text);
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl MaterializationUnit for Recorded {
-    fn name(&self) -> String {
-        self.name.into()
-    }
-
-    fn interface(&self) -> UnitInterface {
-        let interface = UnitInterface::new(self.symbols.iter().copied());
-        if self.initializers { interface.with_initializers() } else { interface }
-    }
-
-    fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
-        let mut names: Vec<_> = responsibility.symbols().iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        self.events.say(format!("{} makes {}", self.name, names.join(" ")));
-        responsibility.complete_with(|responsibility| {
-            self.delivers.iter().try_for_each(|source| responsibility.add_object(source))
-        });
-    }
-
-    fn discard(&mut self, name: &str) {
-        self.events.say(format!("{} discards {name}", self.name));
-    }
-}
-
-impl Drop for Recorded {
-    fn drop(&mut self) {
-        self.events.say(format!("{} is dropped", self.name));
-    }
-}
-
-/// What the tests share.
-struct Fixture {
-    workshop: Workshop,
-    jit: Jit,
-    events: Events,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        Self { workshop: Workshop::new(), jit: Jit::host().unwrap(), events: Events::default() }
-    }
-
-    fn object(&self, text: &str) -> Source {
-        source(&self.workshop.object(text))
-    }
-
-    fn unit(&self, name: &'static str, symbols: &[(&'static str, SymbolFlags)], delivers: &[&str]) -> Recorded {
-        let delivers = delivers.iter().map(|text| self.object(text)).collect();
-        Recorded { name, symbols: symbols.to_vec(), delivers, initializers: false, events: self.events.clone() }
-    }
-
-    /// A unit of one function.
-    fn function(&self, name: &'static str, value: i32) -> Recorded {
-        self.unit(name, &[(name, SymbolFlags::FUNCTION)], &[&function(name, value)])
-    }
-}
-
-/// A unit that promises functions and is what a closure does.
-fn promise<F>(names: &[&str], materialize: F) -> impl MaterializationUnit + use<F>
-where
-    F: FnOnce(&mut MaterializationResponsibility) -> Result<()> + Send,
-{
-    let name = format!("the unit of {}", names.join(" and "));
-    FunctionUnit::new(name, UnitInterface::new(names.iter().map(|name| (*name, SymbolFlags::FUNCTION))), materialize)
-}
-
-fn undefined(error: &Error) -> bool {
-    matches!(error, Error::Undefined { .. })
-}
-
-/// The error that a unit has failed with.
-fn cause(error: Error) -> Error {
-    match error {
-        Error::Materialization { error, .. } => *error,
-        other => panic!("{other}"),
-    }
-}
+use recorded::{Events, Fixture, cause, promise, undefined};
 
 #[test]
 fn a_unit_is_materialized_once_and_when_it_is_needed() {
@@ -480,154 +379,6 @@ fn a_unit_with_initializers_is_materialized_to_be_initialized() {
     assert_eq!(order, 1293);
 }
 
-/// Rule 40, and deadlocks in general.
-#[test]
-fn lookups_that_need_each_others_units_do_not_wait_for_each_other() {
-    for threads in [0, 2] {
-        let workshop = Workshop::new();
-        let jit = Jit::builder().threads(threads).build().unwrap();
-        let meet = Arc::new(Barrier::new(2));
-        for (name, callee) in [("f", "g"), ("g", "f")] {
-            let text = caller(name, callee) + &function(&format!("{name}_"), 1);
-            let (object, meet) = (source(&workshop.object(&text)), meet.clone());
-            jit.main()
-                .define(promise(&[name], move |responsibility| {
-                    // Both are being materialized, each for another lookup.
-                    meet.wait();
-                    responsibility.add_object(&object)
-                }))
-                .unwrap();
-        }
-        thread::scope(|scope| {
-            let lookups = ["f", "g"].map(|name| {
-                let jit = &jit;
-                scope.spawn(move || jit.lookup(name).unwrap())
-            });
-            for lookup in lookups {
-                lookup.join().unwrap();
-            }
-        });
-    }
-}
-
-#[test]
-fn units_are_materialized_by_several_threads_at_once() {
-    let workshop = Workshop::new();
-    let jit = Jit::builder().threads(3).build().unwrap();
-    let meet = Arc::new(Barrier::new(4));
-    let names = ["a", "b", "c", "d"];
-    for name in names {
-        let (object, meet) = (source(&workshop.object(&function(name, 1))), meet.clone());
-        jit.main()
-            .define(promise(&[name], move |responsibility| {
-                // None gets beyond this if they are made one after the other.
-                meet.wait();
-                responsibility.add_object(&object)
-            }))
-            .unwrap();
-    }
-    jit.main().lookup(&names).unwrap();
-}
-
-#[test]
-fn a_materialization_may_look_up_names_and_use_them() {
-    for threads in [0, 2] {
-        let workshop = Workshop::new();
-        let jit = Jit::builder().threads(threads).build().unwrap();
-        let object = source(&workshop.object(&function("base", 5)));
-        jit.main().define(promise(&["base"], move |responsibility| responsibility.add_object(&object))).unwrap();
-        let dylib = jit.main().clone();
-        let (two, directory) = (function("g", 0), Workshop::new());
-        jit.main()
-            .define(promise(&["g"], move |responsibility| {
-                let base = call_in(&dylib, "base")?;
-                responsibility.add_object(&source(&directory.object(&two.replace("$0", &format!("${}", base * 2)))))
-            }))
-            .unwrap();
-        assert_eq!(call(&jit, "g").unwrap(), 10);
-    }
-}
-
-#[test]
-fn a_unit_that_waits_for_itself_is_an_error() {
-    let test = Fixture::new();
-    let dylib = test.jit.main().clone();
-    test.jit.main().define(promise(&["f"], move |_| dylib.lookup(&["f"]).map(drop))).unwrap();
-    let error = cause(test.jit.lookup("f").unwrap_err());
-    assert!(matches!(&error, Error::WaitsForItself { jobs } if jobs.len() == 1), "{error}");
-    assert_eq!(error.to_string(), "the unit of f waits for itself");
-    // Over others.
-    for (name, needs) in [("a", "b"), ("b", "c"), ("c", "a")] {
-        let dylib = test.jit.main().clone();
-        test.jit.main().define(promise(&[name], move |_| dylib.lookup(&[needs]).map(drop))).unwrap();
-    }
-    let text = test.jit.lookup("b").unwrap_err().to_string();
-    let circle = "waits for itself";
-    assert!(text.contains(circle) && text.contains("the unit of a, which waits for the unit of b"), "{text}");
-}
-
-#[test]
-fn units_that_wait_for_each_other_on_several_threads_are_an_error() {
-    let test = Fixture::new();
-    let meet = Arc::new(Barrier::new(2));
-    for (name, needs) in [("a", "b"), ("b", "a")] {
-        let (dylib, meet) = (test.jit.main().clone(), meet.clone());
-        let object = test.object(&function(name, 1));
-        test.jit
-            .main()
-            .define(promise(&[name], move |responsibility| {
-                meet.wait();
-                dylib.lookup(&[needs])?;
-                responsibility.add_object(&object)
-            }))
-            .unwrap();
-    }
-    thread::scope(|scope| {
-        let lookups = ["a", "b"].map(|name| {
-            let jit = &test.jit;
-            scope.spawn(move || jit.lookup(name).unwrap_err().to_string())
-        });
-        let errors = lookups.map(|lookup| lookup.join().unwrap());
-        assert!(errors.iter().any(|error| error.contains("waits for itself")), "{errors:?}");
-    });
-}
-
-#[test]
-fn a_materialization_may_end_on_another_thread() {
-    #[derive(Debug)]
-    struct Remote(Source, Arc<AtomicUsize>);
-    impl MaterializationUnit for Remote {
-        fn name(&self) -> String {
-            "remote".into()
-        }
-        fn interface(&self) -> UnitInterface {
-            UnitInterface::new([("f", SymbolFlags::FUNCTION)])
-        }
-        fn materialize(self: Box<Self>, mut responsibility: MaterializationResponsibility) {
-            thread::spawn(move || {
-                let set = linkjit::SymbolLookupSet::new(["base"]);
-                responsibility.lookup(&responsibility.dylib().clone(), &set).unwrap();
-                let set = linkjit::SymbolLookupSet::new(["f"]);
-                let error = responsibility.lookup(&responsibility.dylib().clone(), &set).unwrap_err();
-                assert!(matches!(error, Error::WaitsForItself { .. }), "{error}");
-                responsibility.add_object(&self.0).unwrap();
-                self.1.fetch_add(1, Ordering::Relaxed);
-                responsibility.complete().unwrap();
-            });
-        }
-    }
-    let test = Fixture::new();
-    let made = Arc::new(AtomicUsize::new(0));
-    test.jit.main().define(test.function("base", 1)).unwrap();
-    test.jit.main().define(Remote(test.object(&function("f", 4)), made.clone())).unwrap();
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| assert_eq!(call(&test.jit, "f").unwrap(), 4));
-        }
-    });
-    assert_eq!(made.load(Ordering::Relaxed), 1);
-}
-
 /// The seam for compilers: a function is compiled when it is first called.
 #[test]
 fn a_lazy_function_is_materialized_by_its_first_call() {
@@ -640,4 +391,23 @@ fn a_lazy_function_is_materialized_by_its_first_call() {
     assert!(test.events.take().is_empty());
     assert_eq!(call(&test.jit, "calls").unwrap(), 3);
     assert_eq!(test.events.take(), ["f_impl makes f_impl", "f_impl is dropped"]);
+}
+
+#[test]
+fn a_promise_counts_again_when_what_it_had_yielded_to_is_removed() {
+    let test = Fixture::new();
+    let weak = |name| (name, SymbolFlags::FUNCTION.weak());
+    let [first, second, mine] = [0; 3].map(|_| test.jit.create_tracker().unwrap());
+    let object = |text: &str| test.object(text);
+    test.jit.main().add_object_to(&first, &object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
+    let text = function("f", 2).replace(".globl", ".weak") + &function("g", 2).replace(".globl", ".weak");
+    test.jit.main().define_to(&mine, test.unit("unit", &[weak("f"), weak("g")], &[&text])).unwrap();
+    test.jit.main().add_object_to(&second, &object(&function("g", 1))).unwrap();
+    // One it had yielded to, one that has replaced it.
+    for tracker in [&first, &second] {
+        // SAFETY: nothing of it was linked.
+        unsafe { tracker.remove().unwrap() };
+    }
+    assert_eq!((call(&test.jit, "f").unwrap(), call(&test.jit, "g").unwrap()), (2, 2));
+    assert_eq!(test.events.take(), ["unit makes f g", "unit is dropped"]);
 }

@@ -265,13 +265,7 @@ impl Batch<'_> {
             let dylib = DylibId(of.dylib);
             let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
-                let again = Unfound::again(name);
-                let order = self.session.state().dylib(dylib)?.link_order.clone();
-                for (searched, scope) in order {
-                    if self.look_up_in(dylib, (searched, scope), vec![again])?.is_empty() {
-                        break;
-                    }
-                }
+                self.look_up_again((dylib, name))?;
             }
             if let Some(binding) = self.found.get(&(dylib, name)).map(|found| found.binding) {
                 self.bind(input, symbol, binding);
@@ -283,6 +277,25 @@ impl Batch<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Looks up in the tables what was not found before; if it is an alias, its target.
+    fn look_up_again(&mut self, name: (DylibId, NameId)) -> Result<()> {
+        loop {
+            let end = self.alias_end(name)?;
+            let order = self.session.state().dylib(end.0)?.link_order.clone();
+            for searched in order {
+                if self.look_up_in(end.0, searched, vec![Unfound::again(end.1)])?.is_empty() {
+                    break;
+                }
+            }
+            if let Some(&found) = self.found.get(&end) {
+                self.found.insert(name, found);
+            }
+            if self.alias_end(name)? == end {
+                return Ok(());
+            }
+        }
     }
 
     /// Looks names up in the link order of a JITDylib, aliases followed, and enters what is found into `found`.
@@ -333,9 +346,10 @@ impl Batch<'_> {
                 }
                 if generator.is_users {
                     unfound = self.leave_to_generator(searched, &generator, unfound)?;
-                    continue;
+                } else {
+                    self.generate(searched, generator.definitions.as_ref(), &unfound)?;
                 }
-                self.generate(searched, generator.definitions.as_ref(), &unfound)?;
+                // Also what was defined for another lookup just now.
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
@@ -554,21 +568,5 @@ impl Batch<'_> {
         sections.sort_unstable();
         sections.dedup();
         sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
-    }
-
-    /// The generators that a lookup in `dylib` asks, for messages.
-    pub(super) fn searched(&self, dylib: DylibId) -> Vec<String> {
-        let state = self.session.state();
-        let Ok(order) = state.dylib(dylib).map(|dylib| dylib.link_order.clone()) else { return Vec::new() };
-        let mut searched = Vec::new();
-        let mut generators: Vec<Generator> = Vec::new();
-        for (dylib, _) in order {
-            let Ok(dylib) = state.dylib(dylib) else { continue };
-            searched.push(format!("JITDylib '{}'", dylib.name));
-            generators.extend(dylib.generators.iter().cloned());
-        }
-        drop(state);
-        searched.extend(generators.iter().map(|generator| generator.definitions.describe()));
-        searched
     }
 }

@@ -10,7 +10,28 @@ use linkjit_link::{LinkError, Site};
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
 use crate::names::{demangle, near_misses};
-use crate::session::DylibId;
+use crate::session::{DylibId, DylibState, Generator, State};
+
+/// A name that nobody defines.
+#[derive(Default)]
+struct Missing {
+    /// In whose link orders it was searched.
+    from: Vec<DylibId>,
+    wanted_by: Vec<(u32, SymbolId)>,
+}
+
+impl State {
+    /// The JITDylibs of several link orders, each once.
+    fn searched_from(&self, from: &[DylibId]) -> Vec<DylibId> {
+        let mut searched = Vec::new();
+        for &(dylib, _) in from.iter().filter_map(|&dylib| self.dylib(dylib).ok()).flat_map(|of| &of.link_order) {
+            if !searched.contains(&dylib) {
+                searched.push(dylib);
+            }
+        }
+        searched
+    }
+}
 
 /// How many places that refer to a missing symbol are listed.
 const PLACES: usize = 3;
@@ -20,12 +41,12 @@ impl Batch<'_> {
     /// unbound.
     pub(super) fn report_missing(&self, is_complete: bool) -> Result<()> {
         let dylib = self.query.dylib;
-        let mut missing: BTreeMap<NameId, Vec<(u32, SymbolId)>> = BTreeMap::new();
+        let mut missing: BTreeMap<NameId, Missing> = BTreeMap::new();
         let required = self.query.names.iter().filter(|of| !of.weak).map(|of| of.name);
         for name in required.filter(|&name| !self.found.contains_key(&(dylib, name))) {
             let end = self.alias_end((dylib, name))?;
             if !self.awaited.contains(&end) {
-                missing.entry(end.1).or_default();
+                missing.entry(end.1).or_default().from.push(end.0);
             }
         }
         for (index, input) in (0u32..).zip(&self.inputs).filter(|_| is_complete) {
@@ -34,8 +55,10 @@ impl Batch<'_> {
                 let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
                 let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
                 if !self.late.iter().any(|late| (late.input, late.symbol) == (index, id)) {
-                    let name = self.alias_end((DylibId(input.dylib), name))?.1;
-                    missing.entry(name).or_default().push((index, id));
+                    let end = self.alias_end((DylibId(input.dylib), name))?;
+                    let missing = missing.entry(end.1).or_default();
+                    missing.from.push(end.0);
+                    missing.wanted_by.push((index, id));
                 }
             }
         }
@@ -43,18 +66,56 @@ impl Batch<'_> {
             return Ok(());
         }
         let known = self.known_names();
-        let symbols = missing.into_iter().map(|(name, wanted_by)| self.describe(name, &wanted_by, &known)).collect();
-        Err(Error::Undefined { symbols, searched: self.searched(dylib) })
+        let symbols: Vec<_> = missing.into_iter().map(|(name, of)| self.describe(name, of, &known)).collect();
+        let mut searched: Vec<String> = Vec::new();
+        for place in symbols.iter().flat_map(|symbol| &symbol.searched) {
+            if !searched.contains(place) {
+                searched.push(place.clone());
+            }
+        }
+        Err(Error::Undefined { symbols, searched })
     }
 
-    fn describe(&self, name: NameId, wanted_by: &[(u32, SymbolId)], known: &[String]) -> UndefinedSymbol {
-        let name = self.session.names().text(name).into_owned();
+    fn describe(&self, id: NameId, Missing { mut from, wanted_by }: Missing, known: &[String]) -> UndefinedSymbol {
+        from.sort_unstable();
+        from.dedup();
+        let (searched, elsewhere) = (self.searched(&from), self.elsewhere(&from, id));
+        let name = self.session.names().text(id).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);
         let places: Vec<Site> =
             wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
         let more_places = wanted_by.len() - places.len();
         let similar = near_misses(&name, known.iter().map(String::as_str));
-        UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar }
+        UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar, searched, elsewhere }
+    }
+
+    /// What is searched from JITDylibs: those of their link orders, and the generators of these.
+    fn searched(&self, from: &[DylibId]) -> Vec<String> {
+        let state = self.session.state();
+        let mut searched = Vec::new();
+        let mut generators: Vec<Generator> = Vec::new();
+        for dylib in state.searched_from(from) {
+            let Ok(dylib) = state.dylib(dylib) else { continue };
+            searched.push(format!("JITDylib '{}'", dylib.name));
+            generators.extend(dylib.generators.iter().cloned());
+        }
+        // Generators of the user are asked with nothing locked.
+        drop(state);
+        searched.extend(generators.iter().map(|generator| generator.definitions.describe()));
+        searched
+    }
+
+    /// Who defines a name all the same.
+    fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
+        let state = self.session.state();
+        let searched = state.searched_from(from);
+        let defining = (0u32..).map(DylibId).zip(&state.dylibs).filter_map(|(id, dylib)| Some((id, dylib.as_ref()?)));
+        let defining = defining.filter(|(_, dylib)| dylib.symbols.contains_key(&name));
+        let describe = |(id, dylib): (DylibId, &DylibState)| match searched.contains(&id) {
+            true => format!("JITDylib '{}' hides it", dylib.name),
+            false => format!("JITDylib '{}' defines it, but is not searched", dylib.name),
+        };
+        defining.map(describe).collect()
     }
 
     /// The first live edge of an input to a symbol.

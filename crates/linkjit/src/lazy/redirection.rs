@@ -1,6 +1,7 @@
 //! Redirectable symbols: functions whose implementation can be swapped.
 
 use linkjit_executor::ExecAddr;
+use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
 use super::stubs::{StubName, Stubs};
@@ -59,9 +60,11 @@ impl JitDylib {
             (id, stubs.add(&mut names, StubName::exported(id), initial)?)
         };
         let graph = stubs.finish();
-        let mut defining = self.session().begin_defining(self.id(), || defined_names(&graph))?;
-        let (unit, _) = defining.state.define_unit(self.id(), tracker.id(), graph, &defining.names)?;
-        Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
+        let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
+        self.session().define_with(self.id(), graph, any, |state, names, graph| {
+            let (unit, _) = state.define_unit(self.id(), tracker.id(), graph, names)?;
+            Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
+        })
     }
 }
 

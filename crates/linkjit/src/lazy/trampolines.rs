@@ -15,8 +15,8 @@ use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::names::demangle;
 use crate::session::{
-    Address, DefinedBy, Defining, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked,
-    defined_names, lock,
+    Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked, defined_names,
+    lock,
 };
 
 /// A function was called that could not be linked.
@@ -228,28 +228,31 @@ pub(crate) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    let names_of_object = || object.iter().flat_map(|(_, graph)| defined_names(graph));
-    let mut defining = session.begin_defining(dylib.id(), || defined_names(&graph).chain(names_of_object()))?;
-    let Defining { state, names, .. } = &mut defining;
-    let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
-    let mut defined = Defined { unit, first, object: None };
-    if let Some((owner, object)) = object {
-        match state.define_unit(dylib.id(), owner, object, names) {
-            // Its initializers wait until something of it is linked.
-            Ok((object, _)) => {
-                defined.object = Some(object);
-                if let Some(object) = state.units.get_mut(&object) {
-                    object.has_roots = false;
+    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph)>);
+    let any = |(stubs, object): &Graphs, is_lent: &dyn Fn(NameId) -> bool| {
+        defined_names(stubs).chain(object.iter().flat_map(|(_, graph)| defined_names(graph))).any(is_lent)
+    };
+    session.define_with(dylib.id(), (graph, object), any, |state, names, (graph, object)| {
+        let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
+        let mut defined = Defined { unit, first, object: None };
+        if let Some((owner, object)) = object {
+            match state.define_unit(dylib.id(), owner, object, names) {
+                // Its initializers wait until something of it is linked.
+                Ok((object, _)) => {
+                    defined.object = Some(object);
+                    if let Some(object) = state.units.get_mut(&object) {
+                        object.has_roots = false;
+                    }
+                }
+                Err(error) => {
+                    state.forget(&[unit], replaced);
+                    return Err(error);
                 }
             }
-            Err(error) => {
-                state.forget(&[unit], replaced);
-                return Err(error);
-            }
         }
-    }
-    state.lazy.insert(first, unit, functions);
-    Ok(defined)
+        state.lazy.insert(first, unit, functions);
+        Ok(defined)
+    })
 }
 
 impl State {

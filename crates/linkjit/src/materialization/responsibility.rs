@@ -130,6 +130,8 @@ impl MaterializationResponsibility {
     pub fn complete(mut self) -> Result<()> {
         self.is_over = true;
         let (graphs, direct) = (std::mem::take(&mut self.graphs), std::mem::take(&mut self.direct));
+        // Delivering may have to wait for a batch.
+        let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new()).ok();
         let delivered = self.session().deliver(self.unit, graphs, &direct);
         self.end(delivered.clone());
         delivered
@@ -161,6 +163,9 @@ impl MaterializationResponsibility {
             error: Box::new(error),
         });
         if outcome.is_err() {
+            // Others may inherit names, whose graphs no batch must have. If it can't be waited for, so be it.
+            let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new()).ok();
+            let _linking = self.session().begin_linking();
             self.session().state().fail_pending(self.unit);
         }
         self.session().progress().end(Job::Unit(self.unit), &outcome);

@@ -255,7 +255,7 @@ impl State {
     }
 
     /// Notes that somebody else has a definition of a name, too.
-    fn contest(&mut self, dylib: DylibId, name: NameId) -> Result<()> {
+    pub(super) fn contest(&mut self, dylib: DylibId, name: NameId) -> Result<()> {
         if let Some(entry) = self.dylib_mut(dylib)?.symbols.get_mut(&name) {
             entry.contested = true;
         }

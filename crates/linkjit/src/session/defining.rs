@@ -3,39 +3,33 @@
 //! A definition replaces a weak one as long as nobody has used that. While another thread's batch has the graph of the
 //! weak one, nobody knows yet whether it will be used: then the new definition waits until that batch is done.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::{NameId, NamePool};
 
+use super::ExecutionSession;
 use super::pending::Direct;
 use super::state::{DefinedBy, DylibId, State, TrackerId, UnitId};
-use super::{ExecutionSession, Linking, Tables};
 use crate::error::{Error, Result};
 use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags, UnitInterface};
 
-/// Names and tables, locked to add definitions.
-#[derive(Debug)]
-pub(crate) struct Defining<'a> {
-    pub(crate) state: Tables<'a>,
-    pub(crate) names: MutexGuard<'a, NamePool>,
-    _linking: Option<Linking<'a>>,
-}
-
 impl State {
-    /// Whether another thread's batch has the definition of one of these names and may use it.
-    fn has_lent(&self, dylib: DylibId, mut names: impl Iterator<Item = NameId>) -> bool {
-        let is_others = self.batch.is_some_and(|batch| batch.thread != std::thread::current().id());
-        let Ok(dylib) = self.dylib(dylib) else { return false };
-        let is_lent = |name| match dylib.symbols.get(&name) {
-            Some(entry) if entry.address.is_none() => match entry.by {
-                DefinedBy::Unit(unit, _) => self.units.get(&unit).is_some_and(|unit| unit.input.is_none()),
-                _ => false,
-            },
+    /// Whether another thread has a batch in flight.
+    fn is_lending(&self) -> bool {
+        self.batch.is_some_and(|batch| batch.thread != std::thread::current().id())
+    }
+
+    /// Whether a batch has the definition of a name and may use it.
+    fn has_lent(&self, dylib: DylibId, name: NameId) -> bool {
+        let Some(entry) = self.dylib(dylib).ok().and_then(|dylib| dylib.symbols.get(&name)) else { return false };
+        match entry.by {
+            DefinedBy::Unit(unit, _) if entry.address.is_none() => {
+                self.units.get(&unit).is_some_and(|unit| unit.input.is_none())
+            }
             _ => false,
-        };
-        is_others && names.any(is_lent)
+        }
     }
 }
 
@@ -46,20 +40,24 @@ pub(crate) fn defined_names(graph: &LinkGraph) -> impl Iterator<Item = NameId> {
 }
 
 impl ExecutionSession {
-    /// Locks everything to add definitions of `names` to a JITDylib.
-    pub(crate) fn begin_defining<I>(&self, dylib: DylibId, names: impl Fn() -> I) -> Result<Defining<'_>>
-    where
-        I: Iterator<Item = NameId>,
-    {
-        let mut linking = None;
-        loop {
-            let (pool, state) = (self.names(), self.state());
-            if linking.is_some() || !state.has_lent(dylib, names()) {
-                return Ok(Defining { state, names: pool, _linking: linking });
+    /// Has `define` add definitions of a subject to a JITDylib, with names and tables locked. `any` tells whether a
+    /// condition holds for any name that the subject defines.
+    pub(crate) fn define_with<S, T>(
+        &self,
+        dylib: DylibId,
+        subject: S,
+        any: impl Fn(&S, &dyn Fn(NameId) -> bool) -> bool,
+        define: impl FnOnce(&mut State, &NamePool, S) -> Result<T>,
+    ) -> Result<T> {
+        {
+            let (names, mut state) = (self.names(), self.state());
+            if !state.is_lending() || !any(&subject, &|name| state.has_lent(dylib, name)) {
+                return define(&mut state, &names, subject);
             }
-            drop((state, pool));
-            linking = Some(self.begin_linking()?);
         }
+        let _linking = self.begin_linking()?;
+        let (names, mut state) = (self.names(), self.state());
+        define(&mut state, &names, subject)
     }
 
     /// Adds a unit that is materialized when it is needed.
@@ -68,13 +66,14 @@ impl ExecutionSession {
         let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
         // Dropped with everything unlocked, if it is not taken.
         let mut unit = Some(unit);
-        let mut defining = self.begin_defining(dylib, || names.iter().copied())?;
-        let promise = (name, symbols.0, symbols.1);
-        let added = defining.state.define_pending(dylib, tracker, &mut unit, promise, &defining.names)?;
-        if let Some(added) = added {
-            self.progress().add(Job::Unit(added));
-        }
-        Ok(())
+        let any = |names: &Vec<NameId>, is_lent: &dyn Fn(NameId) -> bool| names.iter().copied().any(is_lent);
+        self.define_with(dylib, names, any, |state, pool, _| {
+            let added = state.define_pending(dylib, tracker, &mut unit, (name, symbols.0, symbols.1), pool)?;
+            if let Some(added) = added {
+                self.progress().add(Job::Unit(added));
+            }
+            Ok(())
+        })
     }
 
     /// Hands names that a unit has promised to another unit.
@@ -98,9 +97,10 @@ impl ExecutionSession {
     /// Puts what a unit has delivered into its place.
     pub(crate) fn deliver(&self, unit: UnitId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) -> Result<()> {
         let dylib = self.state().units.get(&unit).map(|unit| unit.dylib).ok_or(Error::TrackerRemoved)?;
-        let names = || graphs.iter().flat_map(defined_names);
-        let mut defining = self.begin_defining(dylib, names)?;
-        defining.state.deliver(unit, graphs, direct, &defining.names)
+        let any = |graphs: &Vec<LinkGraph>, is_lent: &dyn Fn(NameId) -> bool| {
+            graphs.iter().flat_map(defined_names).any(is_lent)
+        };
+        self.define_with(dylib, graphs, any, |state, names, graphs| state.deliver(unit, graphs, direct, names))
     }
 
     fn interned(&self, interface: &UnitInterface) -> (Vec<(NameId, SymbolFlags)>, bool) {

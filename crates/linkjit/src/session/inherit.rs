@@ -10,6 +10,7 @@ use linkjit_link::graph::{BlockId, Definition, InitializerSection, LinkGraph, Li
 use linkjit_link::names::NameId;
 
 use super::allocations::Owner;
+use super::pending::promised_entry;
 use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, State, TrackerId, Unit, UnitId};
 
 /// A definition that yielded: its symbol is a reference now.
@@ -76,7 +77,9 @@ impl State {
 
     /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
     pub(super) fn yield_to(&mut self, tracker: TrackerId, name: NameId, entry: &Entry) -> bool {
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return entry.contested };
+        let DefinedBy::Unit(unit, symbol) = entry.by else {
+            return entry.contested || self.is_of_another(tracker, entry.by);
+        };
         let Some(unit) = self.units.get_mut(&unit).filter(|unit| unit.tracker != tracker) else {
             return entry.contested;
         };
@@ -138,6 +141,7 @@ impl State {
                 let (_, name, address) = names[at];
                 self.inherit_name(dylib, name, address, unit, &yielded);
             }
+            self.inherit_promises(dylib, names);
         }
         left.groups.sort_unstable();
         for groups in left.groups.chunk_by(|one, other| one.0 == other.0) {
@@ -199,6 +203,25 @@ impl State {
         let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.symbols.insert(name, entry);
+        }
+    }
+
+    /// Gives names that are still free to units that have promised them and were not materialized yet.
+    fn inherit_promises(&mut self, dylib: DylibId, names: &[(DylibId, NameId, Option<Address>)]) {
+        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
+        let pending =
+            units.iter().filter_map(|id| Some((*id, self.units.get(id)?, self.units.get(id)?.pending.as_ref()?)));
+        let promised: Vec<_> = pending
+            .filter(|(.., pending)| !pending.is_taken())
+            .flat_map(|(id, unit, pending)| {
+                unit.names.iter().zip(pending.flags()).map(move |(name, flags)| (id, *name, *flags))
+            })
+            .filter(|(_, name, _)| names.binary_search_by_key(name, |&(_, name, _)| name).is_ok())
+            .collect();
+        let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        for (id, name, flags) in promised {
+            let entry = Entry { contested: true, ..promised_entry(id, flags) };
+            dylib.symbols.entry(name).or_insert(entry);
         }
     }
 

@@ -7,6 +7,7 @@ mod allocations;
 mod coff;
 mod define;
 mod defining;
+mod dump;
 mod epoch;
 mod inherit;
 mod initializing;
@@ -20,7 +21,7 @@ mod tracker;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
-pub(crate) use defining::{Defining, defined_names};
+pub(crate) use defining::defined_names;
 pub use memory::{Limits, MemoryUse};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
@@ -336,7 +337,8 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names that all of its graphs share: for graphs that are made by hand. Passes get it.
+    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs are to
+    /// see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names

@@ -27,6 +27,11 @@ impl Pending {
     pub(super) fn is_taken(&self) -> bool {
         self.unit.is_none()
     }
+
+    /// What is promised of the unit's names, in their order.
+    pub(super) fn flags(&self) -> &[SymbolFlags] {
+        &self.flags
+    }
 }
 
 /// A unit that is to be materialized now.
@@ -96,11 +101,11 @@ impl State {
         if let Some(twice) = symbols.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(duplicate(twice[0].0, name.to_string()));
         }
-        let mut kept = Vec::with_capacity(symbols.len());
+        let (mut kept, mut yielded) = (Vec::with_capacity(symbols.len()), Vec::new());
         for &(symbol, flags) in &symbols {
             match self.verdict(dylib, symbol, flags.linkage)? {
                 Verdict::New | Verdict::Replaces => kept.push((symbol, flags)),
-                Verdict::Yields => {}
+                Verdict::Yields => yielded.push(symbol),
                 Verdict::Conflicts => return Err(duplicate(symbol, self.definer(dylib, symbol))),
             }
         }
@@ -109,8 +114,16 @@ impl State {
         }
         self.check_definitions(1, kept.len())?;
         let id = self.next_unit();
+        for symbol in yielded {
+            let old = self.dylib(dylib)?.symbols.get(&symbol).map(|entry| entry.by);
+            if old.is_some_and(|old| self.is_of_another(tracker, old)) {
+                self.contest(dylib, symbol)?;
+            }
+        }
         for &(symbol, flags) in &kept {
-            self.install(dylib, symbol, promised(id, flags))?;
+            let old = self.dylib(dylib)?.symbols.get(&symbol).copied();
+            let contested = old.is_some_and(|old| self.yield_to(tracker, symbol, &old));
+            self.install(dylib, symbol, Entry { contested, ..promised_entry(id, flags) })?;
         }
         let (names, flags) = symbols.into_iter().unzip();
         let pending = Some(Box::new(Pending { unit: unit.take(), flags, requested: Vec::new() }));
@@ -140,7 +153,7 @@ impl State {
         let id = self.next_unit();
         for &(symbol, flags) in &symbols {
             // The JITDylib is there, and all names are.
-            let _there = self.install(dylib, symbol, promised(id, flags));
+            let _there = self.install(dylib, symbol, promised_entry(id, flags));
         }
         let (names, flags) = symbols.into_iter().unzip();
         let pending = Some(Box::new(Pending { unit: Some(unit), flags, requested: Vec::new() }));
@@ -197,7 +210,7 @@ impl State {
         Some(Taken { unit: taken, name, dylib, symbols: ours, discarded, requested })
     }
 
-    /// Puts what a unit has delivered into its place: all or nothing. The unit is pending no more, come what may.
+    /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still pending.
     pub(crate) fn deliver(
         &mut self,
         id: UnitId,
@@ -208,7 +221,7 @@ impl State {
         let Some(unit) = self.units.get_mut(&id) else { return Err(Error::TrackerRemoved) };
         let Some(pending) = unit.pending.take() else { return Err(Error::TrackerRemoved) };
         let (dylib, tracker) = (unit.dylib, unit.tracker);
-        let symbols = unit.names.iter().copied().zip(pending.flags).collect();
+        let symbols = unit.names.iter().copied().zip(pending.flags.iter().copied()).collect();
         let mut promise = Promise { unit: id, symbols, is_first: true };
         let (mut made, mut replaced) = (Vec::new(), Vec::new());
         let mut delivered = Ok(());
@@ -229,12 +242,10 @@ impl State {
             .and_then(|()| self.deliver_direct(dylib, &promise, direct, pool))
             .and_then(|()| self.check_promise(dylib, &promise, pool));
         if delivered.is_err() {
-            // What is promised still goes with the unit.
             self.forget(&made, replaced);
             let names = promise.symbols.iter().map(|&(name, _)| name).collect();
-            self.units.insert(id, Unit { names, ..Unit::new(Arc::default(), dylib, tracker) });
-            let left = self.remove_units(&[id]);
-            self.inherit(left);
+            let unit = Unit { names, pending: Some(pending), ..Unit::new(Arc::default(), dylib, tracker) };
+            self.units.insert(id, unit);
         } else if let Some(unit) = self.units.get_mut(&id) {
             // Without a graph it stays as the owner of its names.
             if promise.is_first {
@@ -297,6 +308,6 @@ impl State {
 }
 
 /// The entry of a name that a unit has promised.
-fn promised(unit: UnitId, flags: SymbolFlags) -> Entry {
+pub(super) fn promised_entry(unit: UnitId, flags: SymbolFlags) -> Entry {
     Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, contested: false }
 }

@@ -58,15 +58,28 @@ impl DerefMut for Tables<'_> {
 }
 
 impl Drop for Tables<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.ending.removed = self.state.removed.take();
+        if self.state.removed.is_some() {
+            self.ending.removed = self.state.removed.take();
+        }
     }
 }
 
 impl Drop for Ending<'_> {
+    #[inline]
     fn drop(&mut self) {
-        for (unit, _) in self.removed.iter().flat_map(|removed| &removed.0) {
-            self.progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
+        if let Some(removed) = self.removed.take() {
+            removed.end(self.progress);
+        }
+    }
+}
+
+impl Removed {
+    #[cold]
+    fn end(self, progress: &Progress<Job, Error>) {
+        for (unit, _) in &self.0 {
+            progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
         }
     }
 }

@@ -1,5 +1,6 @@
 // compilers: msvc
 // flags: -O0
+// flags: -O2 -fstack-protector-all -mno-stack-arg-probe
 // flags: -O2
 // expect: sum 4950
 // expect: jumped 3
