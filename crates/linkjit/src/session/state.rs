@@ -174,6 +174,10 @@ pub(crate) struct DylibState {
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
     pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// Libraries that objects ask for, by name, and whether they were opened or refused already.
+    pub(crate) default_libraries: Vec<(String, bool)>,
+    /// Libraries that objects do not want on account of others; `None` for all.
+    pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
     pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
@@ -277,6 +281,8 @@ impl State {
             groups: HashMap::default(),
             hidden: HashMap::default(),
             alternates: HashMap::default(),
+            default_libraries: Vec::new(),
+            no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
