@@ -313,6 +313,13 @@ impl ExecutionSession {
         self.state().statistics
     }
 
+    /// What is odd about objects that were added since this was called last, though they can be linked: directives that
+    /// linkjit does not know.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().warnings)
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
