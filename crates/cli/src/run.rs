@@ -64,6 +64,9 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[options.entry.as_str()]);
     drop(linking);
+    for warning in jit.session().take_warnings() {
+        reporter.warning(&warning);
+    }
     linked.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&options.entry, &options.arguments) };

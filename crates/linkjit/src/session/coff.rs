@@ -62,6 +62,11 @@ impl State {
 
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
+        for request in graph.requests() {
+            if let Request::Unknown(directive) = request {
+                self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+            }
+        }
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
             of.alternates.entry(alternate.name).or_insert((alternate.target, unit));

@@ -313,6 +313,13 @@ impl ExecutionSession {
         self.state().statistics
     }
 
+    /// What is odd about objects that were added since this was called last, though they can be linked: directives that
+    /// linkjit does not know.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().warnings)
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
@@ -360,6 +367,11 @@ impl ExecutionSession {
     /// Who materializes what, and who waits for it.
     pub(crate) fn progress(&self) -> &Arc<Progress<Job, Error>> {
         &self.shared.progress
+    }
+
+    /// Whether there are units that are yet to be materialized, say.
+    pub(crate) fn has_unfinished_jobs(&self) -> bool {
+        self.shared.progress.count() > RIGHTS.len()
     }
 
     /// Its threads.
@@ -413,10 +425,12 @@ impl ExecutionSession {
     }
 }
 
+/// Jobs that are never done.
+const RIGHTS: [Job; 2] = [Job::Linking, Job::Initializing];
+
 fn with_rights() -> Progress<Job, Error> {
     let progress = Progress::new();
-    progress.add(Job::Linking);
-    progress.add(Job::Initializing);
+    RIGHTS.iter().for_each(|&right| progress.add(right));
     progress
 }
 

@@ -246,6 +246,7 @@ pub(crate) struct State {
     /// The thread that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
+    pub(crate) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.

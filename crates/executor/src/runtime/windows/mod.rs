@@ -5,6 +5,7 @@
 
 mod arrays;
 mod checks;
+mod exception_ptr;
 mod exit;
 mod memory;
 mod oldnames;
@@ -29,6 +30,7 @@ pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
         b"_CxxThrowException" => throw::throw_exception as *const (),
+        _ if name == exception_ptr::COPY.to_bytes() => exception_ptr::copy as *const (),
         b"atexit" | b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" | b"onexit" => exit::on_exit as *const (),
         b"at_quick_exit" | b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
