@@ -369,6 +369,11 @@ impl ExecutionSession {
         &self.shared.progress
     }
 
+    /// Whether there are units that are yet to be materialized, say.
+    pub(crate) fn has_unfinished_jobs(&self) -> bool {
+        self.shared.progress.count() > RIGHTS.len()
+    }
+
     /// Its threads.
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
@@ -420,10 +425,12 @@ impl ExecutionSession {
     }
 }
 
+/// Jobs that are never done.
+const RIGHTS: [Job; 2] = [Job::Linking, Job::Initializing];
+
 fn with_rights() -> Progress<Job, Error> {
     let progress = Progress::new();
-    progress.add(Job::Linking);
-    progress.add(Job::Initializing);
+    RIGHTS.iter().for_each(|&right| progress.add(right));
     progress
 }
 
