@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess, ObjectFormat};
+use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, ObjectFormat, SystemMemory};
 use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
@@ -27,6 +27,7 @@ pub struct Jit {
 #[derive(Debug, Default)]
 pub struct JitBuilder {
     options: SessionOptions,
+    memory: Option<Arc<dyn MemoryProvider>>,
 }
 
 impl JitBuilder {
@@ -51,6 +52,13 @@ impl JitBuilder {
         self
     }
 
+    /// Where the memory of linked code comes from, if not from the operating system.
+    #[must_use]
+    pub fn memory(mut self, provider: Arc<dyn MemoryProvider>) -> Self {
+        self.memory = Some(provider);
+        self
+    }
+
     /// How much there may be in the session.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -63,7 +71,8 @@ impl JitBuilder {
     /// # Errors
     /// If linkjit does not know the system it is running on.
     pub fn build(self) -> Result<Jit> {
-        let executor: Arc<dyn Executor> = Arc::new(InProcess::new()?);
+        let memory = self.memory.unwrap_or_else(|| Arc::new(SystemMemory));
+        let executor: Arc<dyn Executor> = Arc::new(InProcess::with_memory(memory)?);
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
