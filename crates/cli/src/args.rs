@@ -102,7 +102,7 @@ struct RunArgs {
     stats: bool,
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
 }
 
 /// What `linkjit graph` shows.
@@ -132,7 +132,7 @@ pub(crate) struct RunOptions {
     /// Where libraries are searched first.
     pub(crate) directories: Vec<PathBuf>,
     /// `argv`: the first input, then the user's arguments.
-    pub(crate) arguments: Vec<String>,
+    pub(crate) arguments: Vec<OsString>,
     /// Functions are linked when they are first called.
     pub(crate) lazy: bool,
     pub(crate) time: bool,
@@ -214,7 +214,7 @@ fn places(matches: &clap::ArgMatches) -> Places {
 
 impl RunArgs {
     fn options(self, places: &Places) -> RunOptions {
-        let program = self.inputs.first().map(|path| path.to_string_lossy().into_owned());
+        let program = self.inputs.first().map(|path| path.clone().into_os_string());
         let inputs = places.inputs.iter().zip(self.inputs.into_iter().map(Item::Input));
         let libraries = places.libraries.iter().zip(self.libraries.into_iter().map(Item::Library));
         let dylibs = places.dylibs.iter().zip(self.dylibs.into_iter().map(Item::Dylib));

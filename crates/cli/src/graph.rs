@@ -65,17 +65,7 @@ fn member(archive: &Archive, name: &str) -> Result<Source, Failure> {
     let Some(found) = found else {
         return Err(Failure::NoMember { file: archive.source().name().to_string(), member: name.into() });
     };
-    match found?.content {
-        MemberContent::Inline(source) => Ok(source),
-        MemberContent::External { path, nested: None } => {
-            let archive = std::path::Path::new(&**archive.source().name());
-            let directory = archive.parent().unwrap_or(std::path::Path::new(""));
-            inputs::read(&directory.join(&*String::from_utf8_lossy(path)))
-        }
-        MemberContent::External { path, nested: Some(_) } => {
-            Err(Failure::NestedMember { file: String::from_utf8_lossy(path).into_owned(), member: name.into() })
-        }
-    }
+    Ok(linkjit::member_source(archive, found?.offset)?)
 }
 
 fn dump(source: &Source, options: &GraphOptions, out: &mut impl Write) -> Result<(), Failure> {

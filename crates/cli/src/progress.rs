@@ -32,6 +32,15 @@ impl Progress {
         }
     }
 
+    /// Leaves text on the terminal, or wherever standard error goes.
+    pub(crate) fn say(&mut self, text: &str) {
+        if self.shown {
+            self.show("");
+        }
+        // Without standard error there is nobody to tell.
+        let _gone = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
     fn show(&mut self, text: &str) {
         let mut terminal = std::io::stderr().lock();
         // A terminal that is gone needs no progress.

@@ -33,9 +33,6 @@ pub(crate) enum Failure {
     /// `graph` asks for a member that isn't there.
     #[error("{file}: no member '{member}'")]
     NoMember { file: String, member: String },
-    /// A member of a thin archive that is a member of another archive.
-    #[error("{file}: '{member}' is in this archive: ask for it there")]
-    NestedMember { file: String, member: String },
     /// Standard output can't be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -198,9 +195,7 @@ impl<'a> Line<'a> {
             }
             Failure::Script { file, .. } => line.in_file("script", file),
             Failure::NoSymbol { file, .. } => line.in_file("no-symbol", Path::new(file)),
-            Failure::NoMember { file, .. } | Failure::NestedMember { file, .. } => {
-                line.in_file("no-member", Path::new(file));
-            }
+            Failure::NoMember { file, .. } => line.in_file("no-member", Path::new(file)),
             Failure::Output(_) => line.kind = "output",
         }
         line

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
-use linkjit::{Compiler, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
+use linkjit::{Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
 
 use crate::args::{Item, RunOptions};
 use crate::inputs::{self, Kind};
@@ -33,7 +33,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let mut times = Times::default();
 
     let compiling = Instant::now();
-    let sources = compile(options, &mut progress);
+    let mut warnings = String::new();
+    let sources = compile(options, &mut progress, &mut warnings);
+    if !reporter.is_json() {
+        progress.say(&warnings);
+    }
     if !sources.is_empty() {
         times.compile = compiling.elapsed();
     }
@@ -81,8 +85,8 @@ fn end(failure: &LazyFailure, reporter: &Reporter) -> ! {
     std::process::exit(crate::FAILURE)
 }
 
-/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs.
-fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::Result<Source>> {
+/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs, as are warnings.
+fn compile(options: &RunOptions, progress: &mut Progress, warnings: &mut String) -> VecDeque<linkjit::Result<Source>> {
     let is_source = |item: &&Item| matches!(item, Item::Input(path) if inputs::is_source(path));
     let count = options.items.iter().filter(is_source).count();
     if count == 0 {
@@ -91,7 +95,7 @@ fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::R
     let queue = Mutex::new(options.items.iter().filter(is_source).enumerate());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
     let (sender, receiver) = mpsc::channel();
-    let mut compiled: Vec<(usize, linkjit::Result<Source>)> = std::thread::scope(|scope| {
+    let mut compiled: Vec<(usize, linkjit::Result<(Source, String)>)> = std::thread::scope(|scope| {
         for _ in 0..workers {
             let (queue, sender) = (&queue, sender.clone());
             scope.spawn(move || {
@@ -99,7 +103,7 @@ fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::R
                     // Nothing that is done under this lock can panic.
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some((index, Item::Input(path))) = next else { return };
-                    if sender.send((index, SystemCompiler.compile(path))).is_err() {
+                    if sender.send((index, SystemCompiler.compile_with_warnings(path))).is_err() {
                         return;
                     }
                 }
@@ -117,7 +121,13 @@ fn compile(options: &RunOptions, progress: &mut Progress) -> VecDeque<linkjit::R
         }
     });
     compiled.sort_by_key(|(index, _)| *index);
-    compiled.into_iter().map(|(_, result)| result).collect()
+    let without_warnings = |(_, result): (usize, linkjit::Result<(Source, String)>)| {
+        result.map(|(source, text)| {
+            warnings.push_str(&text);
+            source
+        })
+    };
+    compiled.into_iter().map(without_warnings).collect()
 }
 
 /// Puts inputs where they belong.

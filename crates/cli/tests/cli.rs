@@ -171,6 +171,37 @@ fn another_entry_can_be_chosen() {
 }
 
 #[test]
+fn an_entry_that_is_no_code_is_an_error() {
+    let fixtures = Fixtures::new("entry-data");
+    fixtures.c("data.o", "int variable = 5; const int constant = 6; int main(void) { return 0; }");
+    for entry in ["variable", "constant"] {
+        let outcome = fixtures.linkjit(&["run", "--entry", entry, "data.o"]);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.err);
+        assert!(outcome.err.contains("there is no code at 0x"), "{}", outcome.err);
+    }
+    check(&fixtures.linkjit(&["run", "data.o"]), 0, "");
+}
+
+#[test]
+fn warnings_of_the_compiler_are_shown() {
+    let fixtures = Fixtures::new("warnings");
+    fixtures.write("warns.c", "#warning do not forget this\nint main(void) { return 3; }\n");
+    let outcome = fixtures.linkjit(&["run", "warns.c"]);
+    assert_eq!(outcome.code, Some(3));
+    assert!(outcome.err.contains("do not forget this"), "{}", outcome.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let fixtures = Fixtures::new("bytes");
+    fixtures.c("bytes.o", "int main(int n, char **v) { return n == 2 ? (unsigned char)v[1][0] : 0; }");
+    let mut command = fixtures.command(&["run", "bytes.o", "--"]);
+    check(&Outcome::of(command.arg(std::ffi::OsStr::from_bytes(b"\xfe"))), 0xfe, "");
+}
+
+#[test]
 fn a_missing_entry_is_one_clear_line() {
     let fixtures = Fixtures::new("no_entry");
     fixtures.c("a.o", "int main(void) { return 1; }");

@@ -85,10 +85,8 @@ fn programs_of_several_objects_run_as_ever() {
     }
 }
 
-/// The hundred objects of sqlite's static library, used by 32 threads at once.
-#[test]
-fn sqlite_runs_as_ever_from_many_threads() {
-    let fixtures = Fixtures::new("lazy_sqlite");
+/// Takes sqlite's static library apart; returns the names of its hundred objects.
+fn sqlite(fixtures: &Fixtures) -> Vec<String> {
     let library =
         std::process::Command::new("cc").arg("-print-file-name=libsqlite3.a").output().expect("cc is installed");
     let library = String::from_utf8(library.stdout).expect("a path");
@@ -99,6 +97,14 @@ fn sqlite_runs_as_ever_from_many_threads() {
     let mut inputs: Vec<String> = objects.filter(|name| name.ends_with(".o")).collect();
     inputs.sort();
     assert!(inputs.len() > 50, "{inputs:?}");
+    inputs
+}
+
+/// The hundred objects of sqlite's static library, used by 32 threads at once.
+#[test]
+fn sqlite_runs_as_ever_from_many_threads() {
+    let fixtures = Fixtures::new("lazy_sqlite");
+    let mut inputs = sqlite(&fixtures);
     fixtures.c(
         "use.o",
         "#include <pthread.h>
@@ -189,4 +195,52 @@ fn destructors_that_were_never_called_are_linked_when_the_program_ends() {
     );
     let outcome = check_same(&fixtures, &["main.o", "log.o"]);
     assert_eq!((outcome.code, &*outcome.out), (Some(3), "open\nmain\nclose\n"));
+}
+
+/// How much of sqlite one query needs: of 1.25 MB, nearly all that code refers to is linked at once, because tables of
+/// functions refer to it; what is linked when it is called is less.
+#[test]
+fn one_query_needs_a_part_of_sqlite() {
+    let fixtures = Fixtures::new("query_sqlite");
+    let mut inputs = sqlite(&fixtures);
+    let all: u64 = inputs
+        .iter()
+        .map(|name| {
+            let mut names = linkjit::link::names::NamePool::new();
+            let bytes = std::fs::read(fixtures.path(name)).expect("it is there");
+            let source = linkjit::link::source::Source::new(name.as_str(), bytes);
+            let graph = linkjit::link::object::read(&source, &mut names).expect("an object");
+            let loaded = |section| graph.section(section).lifetime != linkjit::link::graph::Lifetime::NoAlloc;
+            graph.blocks().iter().filter(|block| loaded(block.section)).map(|block| block.size).sum::<u64>()
+        })
+        .sum();
+    fixtures.c(
+        "query.o",
+        "#include <sqlite3.h>
+         int main(void) {
+             sqlite3 *db; sqlite3_stmt *statement;
+             if (sqlite3_open(\":memory:\", &db) || sqlite3_prepare_v2(db, \"select 6 * 7\", -1, &statement, 0)) return 1;
+             sqlite3_step(statement);
+             return sqlite3_column_int(statement, 0); }",
+    );
+    inputs.push("query.o".into());
+    let linked = |mode: &[&str]| {
+        let inputs = inputs.iter().map(String::as_str);
+        let arguments: Vec<&str> =
+            ["run", "--json", "--stats"].into_iter().chain(mode.iter().copied()).chain(inputs).collect();
+        let outcome = fixtures.linkjit(&arguments);
+        assert_eq!(outcome.code, Some(42), "{}", outcome.err);
+        let lines = outcome.json();
+        let has = |line: &&serde_json::Value| line.get("code_bytes").is_some() || line.get("statistics").is_some();
+        let line = lines.iter().find(has).expect("it was asked for");
+        let of = line.get("statistics").unwrap_or(line);
+        ["code_bytes", "read_only_bytes", "writable_bytes"]
+            .iter()
+            .map(|key| of[*key].as_u64().expect("a number"))
+            .sum::<u64>()
+    };
+    let (eager, lazy) = (linked(&[]), linked(&["--lazy"]));
+    println!("of {all} bytes, {eager} are linked, {lazy} with --lazy");
+    assert!(eager < all, "{eager} of {all}");
+    assert!(lazy < eager - eager / 10, "{lazy} of {eager}");
 }

@@ -1,6 +1,6 @@
 //! Calls of `main`, and the arguments that initializers see.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, OsString, c_char, c_int};
 use std::ptr::null_mut;
 use std::sync::Mutex;
 
@@ -37,7 +37,7 @@ impl Arguments {
         if let Some(arguments) = *program {
             return Ok(arguments);
         }
-        let arguments = Self::new(std::env::args_os().map(std::ffi::OsString::into_encoded_bytes))?;
+        let arguments = Self::new(std::env::args_os().map(OsString::into_encoded_bytes))?;
         *program = Some(arguments);
         Ok(arguments)
     }
@@ -55,8 +55,8 @@ impl Arguments {
 }
 
 /// Sets the arguments of the program; they begin with its name.
-pub(crate) fn set_arguments(args: &[String]) -> Result<()> {
-    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_bytes()))?;
+pub(crate) fn set_arguments(args: &[OsString]) -> Result<()> {
+    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_encoded_bytes()))?;
     *lock(&PROGRAM) = Some(arguments);
     Ok(())
 }
@@ -66,8 +66,8 @@ pub(crate) fn set_arguments(args: &[String]) -> Result<()> {
 /// # Safety
 /// `main` must be the address of such a function, sound to call now.
 pub(crate) unsafe fn call_main(main: ExecAddr) -> Result<i32> {
-    if main.is_null() {
-        return Err(ExecutorError::Invalid { what: "address of main: null".into() });
+    if main.is_null() || !os::is_code(main) {
+        return Err(ExecutorError::Invalid { what: format!("address of main: there is no code at {main}") });
     }
     let arguments = Arguments::of_program()?;
     // SAFETY: the caller vouches for it.

@@ -1,5 +1,6 @@
 //! [`InProcess`]: the executor of the process we are in.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -171,7 +172,7 @@ impl Executor for InProcess {
         tls::RUNTIME_VARIABLES
     }
 
-    fn set_arguments(&self, args: &[String]) -> Result<()> {
+    fn set_arguments(&self, args: &[OsString]) -> Result<()> {
         call::set_arguments(args)
     }
 

@@ -34,6 +34,7 @@ pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
 pub use memory::{MemoryProvider, SystemMemory};
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -459,13 +460,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
-    fn set_arguments(&self, args: &[String]) -> Result<()>;
+    fn set_arguments(&self, args: &[OsString]) -> Result<()>;
 
     /// Calls `main(argc, argv, envp)` and returns its result. Exceptions of C++ that leave `main` end the program, as if
     /// nothing had called it; panics of Rust pass.
     ///
     /// # Errors
-    /// If the address is null, or the executor is gone.
+    /// If there is no code at the address, or the executor is gone.
     ///
     /// # Safety
     /// `main` must be the address of a function of that type that is sound to call.

@@ -223,7 +223,7 @@ extern "C" fn main_function(argc: c_int, argv: *const *const c_char, envp: *cons
 fn main_gets_its_arguments() {
     let executor = InProcess::new().unwrap();
     let main = ExecAddr(main_function as *const () as u64);
-    let args = ["program", "an argument", ""].map(String::from);
+    let args = ["program", "an argument", ""].map(std::ffi::OsString::from);
     executor.set_arguments(&args).unwrap();
     // SAFETY: main's type.
     assert_eq!(unsafe { executor.call_main(main) }.unwrap(), 33);

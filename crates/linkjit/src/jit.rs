@@ -1,5 +1,6 @@
 //! The front door.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -226,8 +227,9 @@ impl Jit {
     ///
     /// # Safety
     /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
-    pub unsafe fn run_main(&self, entry: &str, args: &[String]) -> Result<i32> {
-        self.session.executor().set_arguments(args)?;
+    pub unsafe fn run_main(&self, entry: &str, args: &[impl AsRef<OsStr>]) -> Result<i32> {
+        let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
+        self.session.executor().set_arguments(&args)?;
         let main = self.lookup(entry)?;
         // SAFETY: the caller's promise.
         Ok(unsafe { self.session.executor().call_main(main)? })

@@ -490,6 +490,21 @@ impl JitDylib {
         Ok(())
     }
 
+    /// What it has, as text for people: link order, generators, memory, units and symbols with their states. Empty if it
+    /// is closed.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().define_alias("magnitude", "abs")?;
+    /// assert!(jit.main().dump().contains("magnitude: strong, exported, alias for abs of main"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> String {
+        self.session.dump_dylib(self.id)
+    }
+
     /// Runs its terminators, removes it from the session and gives its memory back.
     ///
     /// # Errors

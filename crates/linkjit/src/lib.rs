@@ -16,6 +16,12 @@
 //! libraries, placed together in the JITDylib's window of addresses, fixed up, finalized, published; then pending
 //! initializers run. [`Jit`] is the front door; [`ExecutionSession`] is what it stands on.
 //!
+//! From here: [`JitDylib`] for more than one set of definitions; [`ResourceTracker`] to remove what was added;
+//! [`MaterializationUnit`] and [`DefinitionGenerator`] for what is made or searched when it is wanted;
+//! [`JitDylib::add_lazy_object`] for what is linked when it is called; [`JitDylib::update`] to replace what is running;
+//! [`Plugin`] to look into links and change them; [`Error`] for all that can go wrong. Errors leave the session as it
+//! was. Everything is `Send + Sync`, and all methods may be called from several threads at once.
+//!
 //! The linker is `linkjit-link`, the process that runs the code is `linkjit-executor`; they meet only here.
 
 mod batch;
@@ -35,7 +41,9 @@ mod update;
 
 pub use compile::{Compiler, SystemCompiler};
 pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
-pub use generators::{DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted};
+pub use generators::{
+    DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
+};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};

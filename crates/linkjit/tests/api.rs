@@ -100,7 +100,7 @@ fn panics_of_the_host_unwind_through_linked_frames() {
     }
     assert_eq!(call(&jit, "count", 0), 6);
     // SAFETY: main's type.
-    let panic = catch_unwind(AssertUnwindSafe(|| unsafe { jit.run_main("main", &["program".into()]) })).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(|| unsafe { jit.run_main("main", &["program"]) })).unwrap_err();
     assert_eq!(panic.downcast_ref::<c_int>(), Some(&1));
     assert_eq!(call(&jit, "count", 0), 7);
 }

@@ -583,3 +583,38 @@ fn boundary_symbols_find_lists_of_objects_that_are_linked() {
     jit.add_object_file(workshop.object(&getter("g", "__start_list"))).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 42);
 }
+
+/// A reference that may stay missing is bound to what is found for another reason, through an alias, too.
+#[test]
+fn a_weak_reference_to_an_alias_is_bound_when_the_target_is_pulled() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.main().define_alias("alias", "between").unwrap();
+    jit.main().define_alias("between", "target").unwrap();
+    jit.add_archive(workshop.archive("rcs", &[&(function("wanted", 1) + &function("target", 5))])).unwrap();
+    let user = ".globl f\nf: sub $8, %rsp\ncall wanted@PLT\nmov alias@GOTPCREL(%rip), %rax\nadd $8, %rsp\ntest %rax, %rax\n\
+        je 1f\njmp *%rax\n1: xor %eax, %eax\nret\n.weak alias\n";
+    jit.add_object_file(workshop.object(user)).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 5);
+    // As long as nothing else wants it, it is null.
+    let jit = Jit::host().unwrap();
+    jit.main().define_alias("alias", "target").unwrap();
+    jit.add_archive(workshop.archive("rcs", &[&function("target", 5)])).unwrap();
+    jit.add_object_file(workshop.object(&user.replace("call wanted@PLT", ""))).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 0);
+}
+
+#[test]
+fn the_default_version_of_a_symbol_is_what_its_name_means() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let versions = function("old", 1) + &function("new", 2) + ".symver old, f@V1\n.symver new, f@@V2\n";
+    jit.add_object_file(workshop.object(&versions)).unwrap();
+    jit.add_object_file(workshop.object(&caller("calls", "f"))).unwrap();
+    assert_eq!(call(&jit, "calls").unwrap(), 2);
+    let outdated = caller("outdated", "of_old") + ".symver of_old, f@V1\n";
+    jit.add_object_file(workshop.object(&outdated)).unwrap();
+    assert_eq!(call(&jit, "outdated").unwrap(), 1);
+    // An object that defines the name and its version has one function.
+    let jit = Jit::host().unwrap();
+    jit.add_object_file(workshop.object(&(function("f", 3) + ".symver f, f@@V1\n"))).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 3);
+}

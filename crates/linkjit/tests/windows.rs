@@ -3,12 +3,17 @@
 //! Cases and their directives are as those of `run.rs`, in `tests/cases/windows`, but compilers are `msvc` (clang for
 //! MSVC's ABI; there are no headers of MSVC here, so cases include `crt.h`), `clang-gnu` and `mingw`. Nothing is linked
 //! natively: every case says what it prints. `archives` are found by the compiler's driver; `mingw-runtime` stands for all
-//! those of a static MinGW program.
+//! those of a static MinGW program. `crate: NAME VERSION FILE` and `wheel: NAME==VERSION FILE` are libraries that MSVC
+//! made, out of packages of crates.io and PyPI, which are downloaded.
 
 #[path = "run/case.rs"]
 mod case;
+#[path = "windows/downloads.rs"]
+mod downloads;
 #[path = "windows/program.rs"]
 mod program;
+#[path = "windows/tools.rs"]
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;

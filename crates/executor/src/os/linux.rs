@@ -196,6 +196,19 @@ fn versioned(name: &CStr) -> Option<(CString, CString)> {
     Some((CString::new(name).ok()?, CString::new(version).ok()?))
 }
 
+/// Whether what is at an address can be executed; true if the system does not say.
+pub(crate) fn is_code(address: ExecAddr) -> bool {
+    let Ok(maps) = std::fs::read("/proc/self/maps") else { return true };
+    // Lines of `start-end protections ...`; paths need not be UTF-8.
+    maps.split(|&byte| byte == b'\n').any(|line| {
+        let mut fields = line.split(|&byte| byte == b' ').map(|field| std::str::from_utf8(field).unwrap_or_default());
+        let range = fields.next().and_then(|range| range.split_once('-'));
+        let Some((start, end)) = range else { return false };
+        let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
+        (number(start)..number(end)).contains(&address.0) && fields.next().is_some_and(|of| of.contains('x'))
+    })
+}
+
 /// The environment in the form of `main`'s third argument.
 pub(crate) fn environment() -> *mut *mut c_char {
     unsafe extern "C" {

@@ -49,6 +49,11 @@ pub(crate) fn find_symbol(_library: usize, _name: &CStr) -> Option<ExecAddr> {
     None
 }
 
+/// Whether what is at an address can be executed.
+pub(crate) fn is_code(_address: crate::ExecAddr) -> bool {
+    true
+}
+
 pub(crate) fn environment() -> *mut *mut c_char {
     std::ptr::null_mut()
 }

@@ -9,8 +9,9 @@ use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE_READ, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
-    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS, PAGE_READONLY,
+    PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -158,6 +159,16 @@ pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
     // SAFETY: a C string.
     let handle = unsafe { GetModuleHandleA(library.as_ptr().cast()) };
     if handle.is_null() { None } else { find_symbol(handle as usize, name) }
+}
+
+/// Whether what is at an address can be executed.
+pub(crate) fn is_code(address: ExecAddr) -> bool {
+    let mut information = MEMORY_BASIC_INFORMATION::default();
+    let size = size_of::<MEMORY_BASIC_INFORMATION>();
+    // SAFETY: it only looks at the address, and writes no more than the size that it is told.
+    let written = unsafe { VirtualQuery(address.0 as *const c_void, &raw mut information, size) };
+    let executable = PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
+    written != 0 && information.State == MEM_COMMIT && information.Protect & executable != 0
 }
 
 /// The environment in the form of `main`'s third argument.

@@ -265,13 +265,7 @@ impl Batch<'_> {
             let dylib = DylibId(of.dylib);
             let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
-                let again = Unfound::again(name);
-                let order = self.session.state().dylib(dylib)?.link_order.clone();
-                for (searched, scope) in order {
-                    if self.look_up_in(dylib, (searched, scope), vec![again])?.is_empty() {
-                        break;
-                    }
-                }
+                self.look_up_again((dylib, name))?;
             }
             if let Some(binding) = self.found.get(&(dylib, name)).map(|found| found.binding) {
                 self.bind(input, symbol, binding);
@@ -283,6 +277,25 @@ impl Batch<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Looks up in the tables what was not found before; if it is an alias, its target.
+    fn look_up_again(&mut self, name: (DylibId, NameId)) -> Result<()> {
+        loop {
+            let end = self.alias_end(name)?;
+            let order = self.session.state().dylib(end.0)?.link_order.clone();
+            for searched in order {
+                if self.look_up_in(end.0, searched, vec![Unfound::again(end.1)])?.is_empty() {
+                    break;
+                }
+            }
+            if let Some(&found) = self.found.get(&end) {
+                self.found.insert(name, found);
+            }
+            if self.alias_end(name)? == end {
+                return Ok(());
+            }
+        }
     }
 
     /// Looks names up in the link order of a JITDylib, aliases followed, and enters what is found into `found`.

@@ -21,6 +21,39 @@ impl SystemCompiler {
     pub fn knows(path: &Path) -> bool {
         Language::of(path).is_some()
     }
+
+    /// As [`Compiler::compile`]; also returns what the compiler has to say about a file that it accepts: warnings.
+    ///
+    /// # Errors
+    /// If the compiler is missing, or rejects the file.
+    pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
+        let unknown = || Error::Unsupported {
+            what: format!("{}: not a source file that linkjit knows a compiler for", source.display()),
+        };
+        let driver = Language::of(source).ok_or_else(unknown)?.driver();
+        let file_error =
+            |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
+        // The compiler says it, too, in many words.
+        std::fs::metadata(source).map_err(|error| file_error(source, error))?;
+        let directory = Temporary::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
+        let object = directory.0.join("object.o");
+        // Position-independent: then a variable of a shared library is reached wherever it is.
+        let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
+        let failure = |output: String| Error::Compile {
+            file: source.into(),
+            command: program.to_string_lossy().into_owned(),
+            output,
+        };
+        let output = command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(failure(messages));
+        }
+        let bytes = std::fs::read(&object).map_err(|error| file_error(&object, error))?;
+        Ok((Source::new(source.to_string_lossy().into_owned(), bytes), messages))
+    }
 }
 
 /// What compilers are told apart by.
@@ -95,31 +128,6 @@ impl Drop for Temporary {
 
 impl Compiler for SystemCompiler {
     fn compile(&self, source: &Path) -> Result<Source> {
-        let unknown = || Error::Unsupported {
-            what: format!("{}: not a source file that linkjit knows a compiler for", source.display()),
-        };
-        let driver = Language::of(source).ok_or_else(unknown)?.driver();
-        let file_error =
-            |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
-        // The compiler says it, too, in many words.
-        std::fs::metadata(source).map_err(|error| file_error(source, error))?;
-        let directory = Temporary::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
-        let object = directory.0.join("object.o");
-        // Position-independent: then a variable of a shared library is reached wherever it is.
-        let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
-        let mut command = Command::new(program);
-        command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
-        let failure = |output: String| Error::Compile {
-            file: source.into(),
-            command: program.to_string_lossy().into_owned(),
-            output,
-        };
-        let output = command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() {
-            return Err(failure(messages));
-        }
-        let bytes = std::fs::read(&object).map_err(|error| file_error(&object, error))?;
-        Ok(Source::new(source.to_string_lossy().into_owned(), bytes))
+        Ok(self.compile_with_warnings(source)?.0)
     }
 }

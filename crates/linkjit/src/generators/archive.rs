@@ -145,8 +145,12 @@ fn is_unwinders(name: &[u8]) -> bool {
     name.starts_with(b"_Unwind_")
 }
 
-/// The bytes of a member, wherever they are.
-fn member_source(archive: &Archive, offset: u64) -> Result<Source> {
+/// The bytes of the member at `offset` of an archive, wherever they are: those of a thin archive's members are in files
+/// beside it.
+///
+/// # Errors
+/// If there is no such member, or its file can't be read.
+pub fn member_source(archive: &Archive, offset: u64) -> Result<Source> {
     let member = archive.member_at(offset)?;
     match member.content {
         MemberContent::Inline(source) => Ok(source),

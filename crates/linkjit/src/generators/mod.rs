@@ -5,6 +5,7 @@ mod archive;
 mod library;
 
 pub use adapters::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
+pub use archive::member_source;
 pub(crate) use archive::{ArchiveGenerator, with_index as archive_with_index};
 pub(crate) use library::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 

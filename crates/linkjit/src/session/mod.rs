@@ -7,6 +7,7 @@ mod allocations;
 mod coff;
 mod define;
 mod defining;
+mod dump;
 mod epoch;
 mod inherit;
 mod initializing;

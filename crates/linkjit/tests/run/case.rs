@@ -48,6 +48,8 @@ const KEYS: &[&str] = &[
     "exit",
     "native",
     "error",
+    "crate",
+    "wheel",
 ];
 
 impl SourceFile {

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use crate::case::{Case, SourceFile, Variant};
-
-const TARGET: &str = "x86_64-pc-windows-gnu";
+use crate::downloads;
+use crate::tools::{for_wine, linkjit, root, succeed};
 
 /// Seconds that a program may run.
 const TIME_LIMIT: &str = "120";
@@ -39,6 +38,12 @@ pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
             inputs.push(find_archive(archive)?);
         }
     }
+    for library in case.values("crate") {
+        inputs.push(downloads::of_crate(library)?);
+    }
+    for library in case.values("wheel") {
+        inputs.push(downloads::of_wheel(library)?);
+    }
     let mut command = Command::new(root().join("crates/xtask/wine"));
     command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
     command.arg(linkjit()?).arg("run").args(inputs.iter().map(|path| for_wine(path)));
@@ -67,30 +72,6 @@ fn compare(case: &Case, output: &Output) -> Option<String> {
     }
     (output.status.code().map(|code| code.to_string()).as_deref() != Some(exit))
         .then(|| format!("expected exit {exit}"))
-}
-
-/// The repository.
-fn root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.ancestors().nth(2).unwrap_or(manifest)
-}
-
-/// The command for Windows, built once.
-fn linkjit() -> Result<&'static Path, String> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let build = || {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
-        succeed(cargo.arg("--target-dir").arg(target))?;
-        Ok(target.join(TARGET).join("debug/linkjit.exe"))
-    };
-    BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
-}
-
-/// A path as Wine's programs know it.
-fn for_wine(path: &Path) -> String {
-    format!("Z:{}", path.display())
 }
 
 /// A fresh directory for what is made.
@@ -131,13 +112,4 @@ fn find_archive(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(succeed(driver.arg(format!("-print-file-name={name}")))?.trim());
     let path = path.canonicalize().map_err(|error| format!("{name}: {error}"))?;
     if path.is_absolute() { Ok(path) } else { Err(format!("{name}: not found")) }
-}
-
-/// What a command prints, if it succeeds.
-fn succeed(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

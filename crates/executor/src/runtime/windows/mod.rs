@@ -3,6 +3,7 @@
 //!
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
+mod checks;
 mod exit;
 mod memory;
 mod statics;
@@ -58,7 +59,7 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
             dispatch as *const ()
         }
         b"??_7type_info@@6B@" => TYPE_INFO_VTABLE.0[1..].as_ptr().cast(),
-        _ => return memory::symbol(name).or_else(|| stdio::symbol(name)),
+        _ => return memory::symbol(name).or_else(|| stdio::symbol(name)).or_else(|| checks::symbol(name)),
     };
     Some(ExecAddr(address as u64))
 }

@@ -93,7 +93,7 @@ fn apply(
     match kind {
         // Any number fits, so that a thread-local variable has to be told by what it is. Those of the graph itself are
         // found by their sections, and a debugger wants to know their offsets.
-        Kind::Pointer64 if is_found_thread_local(graph, edge.target) => return Err(Refusal::Why(NO_ADDRESS)),
+        Kind::Pointer64 if is_found_thread_local(graph, edge.target) => Err(Refusal::Why(NO_ADDRESS)),
         Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
         Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
         Kind::SectionOffset32 => {

@@ -1,0 +1,112 @@
+//! JITDylibs as a whole: link orders that change, closing, the text form.
+
+mod assembly;
+
+use assembly::{Workshop, call, call_in, caller, function};
+use linkjit::{Error, ExecAddr, Jit, MatchScope};
+
+fn undefined_names(error: Error) -> Vec<String> {
+    match error {
+        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Link orders change while what was linked with them stays.
+#[test]
+fn a_link_order_is_changed_while_code_is_in_use() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [one, two] = [("one", 1), ("two", 2)].map(|(name, value)| {
+        let dylib = jit.create_dylib(name).unwrap();
+        dylib.add_object_file(workshop.object(&function("callee", value))).unwrap();
+        dylib
+    });
+    jit.main().add_to_link_order(&one, MatchScope::Exported).unwrap();
+    jit.main().add_to_link_order(&two, MatchScope::Exported).unwrap();
+    jit.add_object_file(workshop.object(&caller("first", "callee"))).unwrap();
+    assert_eq!(call(&jit, "first").unwrap(), 1);
+    jit.main().remove_from_link_order(&one).unwrap();
+    jit.add_object_file(workshop.object(&caller("second", "callee"))).unwrap();
+    assert_eq!((call(&jit, "first").unwrap(), call(&jit, "second").unwrap()), (1, 2));
+    jit.main().set_link_order(&[(one.clone(), MatchScope::Exported), (two, MatchScope::Exported)]).unwrap();
+    jit.add_object_file(workshop.object(&caller("third", "callee"))).unwrap();
+    assert_eq!(call(&jit, "third").unwrap(), 1);
+    // Code of `main` is bound to it.
+    // SAFETY: it is refused.
+    assert!(matches!(unsafe { one.close() }, Err(Error::InUse { .. })));
+}
+
+/// Rule 90: those who had it in their link order do not find it any more, and its name is free.
+#[test]
+fn a_closed_jitdylib_is_gone_from_link_orders() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let other = jit.create_dylib("other").unwrap();
+    other.add_object_file(workshop.object(&function("f", 1))).unwrap();
+    jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    assert_eq!(jit.session().dylib("other").map(|dylib| dylib.name()).as_deref(), Some("other"));
+    // SAFETY: nobody calls it any more.
+    unsafe { other.close().unwrap() };
+    assert_eq!(undefined_names(jit.lookup("f").unwrap_err()), ["f"]);
+    assert_eq!(jit.main().link_order().unwrap().len(), 2);
+    assert!(jit.session().dylib("other").is_none());
+    assert!(matches!(jit.main().add_to_link_order(&other, MatchScope::All), Err(Error::Closed)));
+    assert!(matches!(other.initialize(), Err(Error::Closed)));
+    // SAFETY: as above.
+    assert!(matches!(unsafe { other.close() }, Err(Error::Closed)));
+    assert_eq!(other.dump(), "");
+    jit.create_dylib("other").unwrap();
+}
+
+/// JITDylibs that need each other can't be closed one by one.
+#[test]
+fn a_session_is_closed_whatever_is_bound_to_what() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
+    one.add_to_link_order(&two, MatchScope::Exported).unwrap();
+    two.add_to_link_order(&one, MatchScope::Exported).unwrap();
+    one.add_object_file(workshop.object(&(caller("f", "g") + &function("h", 4)))).unwrap();
+    two.add_object_file(workshop.object(&caller("g", "h"))).unwrap();
+    assert_eq!(call_in(&one, "f").unwrap(), 4);
+    for dylib in [&one, &two] {
+        // SAFETY: it is refused.
+        assert!(matches!(unsafe { dylib.close() }, Err(Error::InUse { .. })));
+    }
+    let session = jit.session().clone();
+    // SAFETY: nobody calls any of it any more.
+    unsafe { jit.close().unwrap() };
+    assert!(session.dylibs().is_empty());
+    // SAFETY: there is nothing left.
+    unsafe { session.close().unwrap() };
+}
+
+#[test]
+fn a_dump_tells_who_defines_what_and_whether_it_is_linked() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (used, unused) = (function("used", 1) + ".weak used\n", function("unused", 2) + ".hidden unused\n");
+    let [used, unused] = [used, unused].map(|text| workshop.object(&text));
+    jit.add_object_file(&used).unwrap();
+    jit.add_object_file(&unused).unwrap();
+    jit.main().define_absolute("fixed", ExecAddr(0x1234)).unwrap();
+    jit.main().define_alias("other", "used").unwrap();
+    let interface = linkjit::UnitInterface::new([("later", linkjit::SymbolFlags::FUNCTION)]);
+    jit.main().define(linkjit::FunctionUnit::new("the unit", interface, |_| Ok(()))).unwrap();
+    let address = jit.lookup("used").unwrap();
+    let dump = jit.main().dump();
+    let (used, unused) = (used.display(), unused.display());
+    for line in [
+        "JITDylib 'main'".into(),
+        "  link order: main (all), process (exported)".into(),
+        format!("    {used}: linked"),
+        format!("    {unused}: not linked"),
+        "    the unit: not materialized".into(),
+        "    fixed: strong, exported, absolute 0x1234".into(),
+        "    later: strong, exported, not materialized by the unit".into(),
+        "    other: strong, exported, alias for used of main".into(),
+        format!("    unused: strong, hidden, not linked by {unused}"),
+        format!("    used: weak, exported, linked at {address} by {used}"),
+    ] {
+        assert!(dump.lines().any(|of| of == line), "no '{line}' in\n{dump}");
+    }
+    assert!(jit.session().dump().contains("JITDylib 'process'"));
+}

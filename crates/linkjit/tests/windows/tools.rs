@@ -1,0 +1,40 @@
+//! Wine, the command for Windows, other programs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// The repository.
+pub(crate) fn root() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest)
+}
+
+/// The command for Windows, built once.
+pub(crate) fn linkjit() -> Result<&'static Path, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
+        succeed(cargo.arg("--target-dir").arg(target))?;
+        Ok(target.join(TARGET).join("debug/linkjit.exe"))
+    };
+    BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
+}
+
+/// A path as Wine's programs know it.
+pub(crate) fn for_wine(path: &Path) -> String {
+    format!("Z:{}", path.display())
+}
+
+/// What a command prints, if it succeeds.
+pub(crate) fn succeed(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
