@@ -33,6 +33,9 @@ impl Kind {
                 matches!((bytes.get(5), bytes.get(16..18)), (Some(1), Some([3, 0])) | (Some(2), Some([0, 3])));
             return if is_shared { Self::SharedLibrary } else { Self::Object };
         }
+        if bytes.starts_with(b"MZ") {
+            return Self::SharedLibrary;
+        }
         let start = bytes.get(..4096).unwrap_or(bytes);
         let is_text = !start.is_empty() && start.iter().all(|&byte| byte >= b' ' || byte.is_ascii_whitespace());
         if is_text { Self::Script } else { Self::Object }
@@ -73,6 +76,7 @@ mod tests {
         assert_eq!(Kind::of(&elf(1)), Kind::Object);
         assert_eq!(Kind::of(&elf(3)), Kind::SharedLibrary);
         assert_eq!(Kind::of(b"\x7fELF"), Kind::Object);
+        assert_eq!(Kind::of(b"MZ\x90\0"), Kind::SharedLibrary);
         assert_eq!(Kind::of(b"!<arch>\n"), Kind::Archive);
         assert_eq!(Kind::of(b"!<thin>\n"), Kind::Archive);
         assert_eq!(Kind::of(b"/* GNU ld script */\nINPUT(libx.so.6)\n"), Kind::Script);

@@ -294,6 +294,15 @@ impl Reporter {
         print(&text);
     }
 
+    /// Something odd that does no harm.
+    pub(crate) fn warning(&self, text: &str) {
+        if self.json {
+            print(&json(&Line { kind: "warning", message: text.into(), ..Line::default() }));
+        } else {
+            print(&format!("linkjit: warning: {text}\n"));
+        }
+    }
+
     /// A wrong command line, for programs; `clap` prints it for people.
     pub(crate) fn usage(&self, text: &str) {
         // The paragraphs behind the first are about usage in general.

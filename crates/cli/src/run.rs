@@ -28,7 +28,9 @@ const SCRIPT_DEPTH: usize = 8;
 pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<Failure>> {
     let start = Instant::now();
     let one = |error: linkjit::Error| vec![Failure::from(error)];
-    let jit = std::mem::ManuallyDrop::new(Jit::host().map_err(one)?);
+    let directories = options.directories.iter().cloned().chain(developers_directories());
+    let jit = directories.fold(Jit::builder(), linkjit::JitBuilder::library_path);
+    let jit = std::mem::ManuallyDrop::new(jit.build().map_err(one)?);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
 
@@ -62,6 +64,9 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[options.entry.as_str()]);
     drop(linking);
+    for warning in jit.session().take_warnings() {
+        reporter.warning(&warning);
+    }
     linked.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&options.entry, &options.arguments) };
@@ -238,6 +243,12 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// Where the tools of Microsoft look for libraries: a developer's command prompt says so.
+fn developers_directories() -> Vec<PathBuf> {
+    let directories = std::env::var_os("LIB").filter(|_| cfg!(windows));
+    directories.map(|directories| std::env::split_paths(&directories).collect()).unwrap_or_default()
 }
 
 /// Whether an object defines a name for others.

@@ -27,6 +27,10 @@ impl Search {
     pub(crate) fn library(&self, name: &str) -> Result<PathBuf, Failure> {
         let names = match name.strip_prefix(':') {
             Some(exact) => vec![exact.to_string()],
+            // Import libraries first, as GNU's ld for Windows has it; then DLLs themselves.
+            None if cfg!(windows) => ["lib{}.dll.a", "{}.dll.a", "lib{}.a", "{}.lib", "lib{}.dll", "{}.dll"]
+                .map(|pattern| pattern.replace("{}", name))
+                .to_vec(),
             None => vec![format!("lib{name}.so"), format!("lib{name}.a")],
         };
         let mut files = self.directories.iter().flat_map(|directory| names.iter().map(|file| directory.join(file)));

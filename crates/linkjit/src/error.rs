@@ -107,6 +107,14 @@ pub enum Error {
         /// Whose is different.
         second: String,
     },
+    /// An object forbids a library that another object asks for (`/disallowlib`).
+    #[error("{object}: library '{library}' must not be linked, but another object asks for it")]
+    Disallowed {
+        /// The library.
+        library: String,
+        /// Who forbids it.
+        object: String,
+    },
     /// Objects were made with different settings that have to be the same (`/failifmismatch`).
     #[error("objects disagree about '{key}': {first}, {second}")]
     Mismatch {

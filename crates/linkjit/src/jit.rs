@@ -1,7 +1,7 @@
 //! The front door.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, ObjectFormat, SystemMemory};
@@ -57,6 +57,13 @@ impl JitBuilder {
     #[must_use]
     pub fn memory(mut self, provider: Arc<dyn MemoryProvider>) -> Self {
         self.memory = Some(provider);
+        self
+    }
+
+    /// A directory in which libraries are searched that objects ask for; see [`SessionOptions::library_paths`].
+    #[must_use]
+    pub fn library_path(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.library_paths.push(directory.into());
         self
     }
 

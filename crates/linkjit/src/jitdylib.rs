@@ -16,7 +16,9 @@ use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator,
 use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
 use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags};
-use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker, UnitId, defined_names, read_file};
+use crate::session::{
+    Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, defined_names, read_file,
+};
 
 /// Which symbols of a JITDylib a search may find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,7 +205,21 @@ impl JitDylib {
         state.add_generator(self.id, generator, true)
     }
 
-    /// The same for one of ours, which batches ask themselves.
+    /// Removes a generator that was added: lookups that begin from now on do not ask it. What it has defined stays.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn remove_generator(&self, generator: &Arc<dyn DefinitionGenerator>) -> Result<()> {
+        let is_it = |of: &mut Generator| std::ptr::addr_eq(Arc::as_ptr(&of.definitions), Arc::as_ptr(generator));
+        // What the user drops with it is dropped with nothing locked.
+        let _removed: Vec<_> = {
+            let mut state = self.session.state();
+            state.dylib_mut(self.id)?.generators.extract_if(.., is_it).collect()
+        };
+        Ok(())
+    }
+
+    /// As [`JitDylib::add_generator`] for one of ours, which batches ask themselves.
     pub(crate) fn add_own_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         let mut state = self.session.state();
         state.dylib_mut(self.id)?.archives = None;

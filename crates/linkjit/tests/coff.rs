@@ -180,3 +180,18 @@ fn sections_are_sorted_by_suffix_across_objects() {
     assert!(order.is_sorted(), "{order:x?}");
     assert!(order[3] - order[0] <= 64, "{order:x?}");
 }
+
+#[test]
+fn unknown_directives_are_warned_of_once() {
+    let jit = link(&[".section .drectve,\"yni\"\n.ascii \" /unheard:of /stack:1000 \""]).unwrap();
+    assert_eq!(jit.session().take_warnings(), ["0.obj: unknown directive '/unheard:of'"]);
+    assert!(jit.session().take_warnings().is_empty());
+}
+
+#[test]
+fn libraries_may_be_forbidden() {
+    let asks = ".section .drectve,\"yni\"\n.ascii \" /defaultlib:bad \"";
+    let forbids = ".section .drectve,\"yni\"\n.ascii \" /disallowlib:bad.lib \"";
+    let error = link(&[asks, forbids]).unwrap_err().to_string();
+    assert_eq!(error, "1.obj: library 'bad.lib' must not be linked, but another object asks for it");
+}

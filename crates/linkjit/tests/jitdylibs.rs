@@ -2,8 +2,10 @@
 
 mod assembly;
 
+use std::sync::Arc;
+
 use assembly::{Workshop, call, call_in, caller, function};
-use linkjit::{Error, ExecAddr, Jit, MatchScope};
+use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, Jit, MatchScope};
 
 fn undefined_names(error: Error) -> Vec<String> {
     match error {
@@ -109,4 +111,22 @@ fn a_dump_tells_who_defines_what_and_whether_it_is_linked() {
         assert!(dump.lines().any(|of| of == line), "no '{line}' in\n{dump}");
     }
     assert!(jit.session().dump().contains("JITDylib 'process'"));
+}
+
+#[test]
+fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
+    let jit = Jit::host().unwrap();
+    let [first, second] = ["first", "second"].map(|name| -> Arc<dyn DefinitionGenerator> {
+        Arc::new(FunctionGenerator::new(name, |dylib, names| {
+            names.iter().try_for_each(|of| dylib.define_absolute(&String::from_utf8_lossy(of.name), ExecAddr(5)))
+        }))
+    });
+    jit.main().add_generator(first.clone()).unwrap();
+    assert_eq!(jit.lookup("one").unwrap(), ExecAddr(5));
+    jit.main().remove_generator(&first).unwrap();
+    assert_eq!(Arc::strong_count(&first), 1);
+    assert_eq!(undefined_names(jit.lookup("two").unwrap_err()), ["two"]);
+    assert_eq!(jit.lookup("one").unwrap(), ExecAddr(5));
+    // One that was never added.
+    jit.main().remove_generator(&second).unwrap();
 }

@@ -4,6 +4,7 @@
 mod assembly;
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -131,16 +132,23 @@ fn a_chain_of_units_is_followed_to_its_end() {
 
 #[test]
 fn a_failure_forgets_what_was_pulled_for_the_lookup() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let weakly = function("weak", 1).replace(".globl", ".weak");
-    jit.add_object_file(workshop.object(&(weakly + &caller("start", "member") + &caller("calls", "weak")))).unwrap();
-    jit.add_archive(workshop.archive("rcs", &[&(caller("member", "f") + &function("weak", 2))])).unwrap();
-    define(&jit, &workshop, &["f"], &function("f", 3), || Err(Error::Unsupported { what: "not now".into() }));
-    jit.lookup("start").unwrap_err();
-    // The member is not there, and the weak definition is one again.
-    jit.add_object_file(workshop.object(&function("member", 4))).unwrap();
-    assert_eq!(call(&jit, "calls").unwrap(), 1);
-    assert_eq!(call(&jit, "start").unwrap(), 4);
+    for panics in [false, true] {
+        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let text = weakly.clone() + &caller("start", "member") + &caller("calls", "weak");
+        jit.add_object_file(workshop.object(&text)).unwrap();
+        jit.add_archive(workshop.archive("rcs", &[&(caller("member", "f") + &function("weak", 2))])).unwrap();
+        define(&jit, &workshop, &["f"], &function("f", 3), move || {
+            assert!(!panics, "on purpose");
+            Err(Error::Unsupported { what: "not now".into() })
+        });
+        let failed = catch_unwind(AssertUnwindSafe(|| jit.lookup("start").unwrap_err()));
+        assert_eq!(failed.is_err(), panics);
+        // The member is not there, and the weak definition is one again.
+        jit.add_object_file(workshop.object(&function("member", 4))).unwrap();
+        assert_eq!(call(&jit, "calls").unwrap(), 1);
+        assert_eq!(call(&jit, "start").unwrap(), 4);
+    }
 }
 
 #[test]

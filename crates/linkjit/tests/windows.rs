@@ -4,7 +4,8 @@
 //! MSVC's ABI; there are no headers of MSVC here, so cases include `crt.h`), `clang-gnu` and `mingw`. Nothing is linked
 //! natively: every case says what it prints. `archives` are found by the compiler's driver; `mingw-runtime` stands for all
 //! those of a static MinGW program. `crate: NAME VERSION FILE` and `wheel: NAME==VERSION FILE` are libraries that MSVC
-//! made, out of packages of crates.io and PyPI, which are downloaded.
+//! made, out of packages of crates.io and PyPI, which are downloaded. `dlls`, given as wheels are, take the place of Wine's.
+//! With several lines of `options` for `linkjit run`, the program runs with each.
 
 #[path = "run/case.rs"]
 mod case;

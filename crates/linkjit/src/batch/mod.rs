@@ -42,7 +42,7 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
     let attempted = (|| {
         let plugins = if query.goal == Goal::Find { Vec::new() } else { session.plugins() };
         let plugins = Plugins::new(plugins);
-        if !plugins.is_empty() && session.state().may_take_longer() {
+        if !plugins.is_empty() && (session.has_unfinished_jobs() || session.state().has_users_generators()) {
             // Without plugins, which should see a graph once; what they want themselves is seen to later.
             let mut scout = Batch::new(session, Plugins::default(), query);
             scout.find()?;
@@ -341,10 +341,9 @@ fn is_c_identifier(name: &str) -> bool {
 }
 
 impl State {
-    /// Whether a batch may meet something that it must not wait for.
-    fn may_take_longer(&self) -> bool {
-        self.units.values().any(|unit| unit.pending.is_some())
-            || self.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
+    /// Whether a batch may meet generators that it must not wait for.
+    fn has_users_generators(&self) -> bool {
+        self.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
     }
 
     /// Units of a JITDylib that have initializers of which nothing was linked yet.

@@ -112,10 +112,11 @@ impl DefaultLibraries {
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
         Self {
             libraries: Mutex::new(vec![
-                library("ucrtbase.dll", |_| true),
                 library("vcruntime140.dll", is_runtime),
                 library("vcruntime140_1.dll", |name| name.starts_with(b"__")),
                 library("msvcp140.dll", is_cxx),
+                // Has functions of the first one as well, for those who don't have it: they handle other exceptions.
+                library("ucrtbase.dll", |_| true),
             ]),
         }
     }

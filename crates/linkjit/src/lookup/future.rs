@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use linkjit_executor::ExecAddr;
 
-use super::{Advance, Query, SymbolLookupSet, addresses};
+use super::{Advance, Query, SymbolLookupSet, Unfinished, addresses};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::materialization::job::Job;
@@ -121,29 +121,30 @@ impl Task {
         // A panic of the user's code ends the lookup.
         let ending = Ending(self);
         let session = self.dylib.session();
+        let unfinished = Unfinished { query: &mut query, session };
         let mut blocked = wait;
         let result = loop {
             if let Some(wait) = blocked.take() {
                 let outcome = match wait.outcome() {
                     None if may_wait => wait.block(),
                     None => {
-                        std::mem::forget(ending);
+                        std::mem::forget((ending, unfinished));
                         self.put_aside(query, wait);
                         return;
                     }
                     Some(outcome) => outcome,
                 };
                 if let Err(error) = outcome {
-                    query.abandon(session);
                     break Err(error);
                 }
             }
-            match query.advance(session) {
+            match unfinished.query.advance(session) {
                 Ok(Advance::Blocked(wait)) => blocked = Some(wait),
                 Ok(Advance::Done(found)) => break self.set.addresses(addresses(found)),
                 Err(error) => break Err(error),
             }
         };
+        drop(unfinished);
         std::mem::forget(ending);
         self.finish(result);
     }

@@ -160,25 +160,18 @@ impl Query {
 
     /// Does it on this thread.
     fn run(mut self, session: &ExecutionSession) -> Result<Vec<Option<(NameId, Entry)>>> {
+        let unfinished = Unfinished { query: &mut self, session };
         loop {
-            match self.advance(session)? {
+            match unfinished.query.advance(session)? {
                 Advance::Done(found) => return Ok(found),
-                Advance::Blocked(wait) => {
-                    let waited = wait.block();
-                    self.or_abandon(session, waited)?;
-                }
+                Advance::Blocked(wait) => wait.block()?,
             }
         }
     }
 
     /// Does what a batch needs, and waits for others if need be.
     pub(crate) fn see_to(&mut self, session: &ExecutionSession, work: Work) -> Result<()> {
-        let done = self.carry_out(session, work);
-        if let Some(wait) = self.or_abandon(session, done)? {
-            let waited = wait.block();
-            self.or_abandon(session, waited)?;
-        }
-        Ok(())
+        self.carry_out(session, work)?.map_or(Ok(()), Wait::block)
     }
 
     /// Does all that can be done without waiting for others.
@@ -187,8 +180,7 @@ impl Query {
             match batch::attempt(session, self)? {
                 Attempt::Done(found) => return Ok(Advance::Done(found)),
                 Attempt::Needs(work) => {
-                    let done = self.carry_out(session, work);
-                    if let Some(wait) = self.or_abandon(session, done)? {
+                    if let Some(wait) = self.carry_out(session, work)? {
                         return Ok(Advance::Blocked(wait));
                     }
                 }
@@ -264,14 +256,6 @@ impl Query {
         Ok(None)
     }
 
-    /// If `result` is an error, forgets what was pulled for the lookup.
-    fn or_abandon<T>(&mut self, session: &ExecutionSession, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.abandon(session);
-        }
-        result
-    }
-
     /// Forgets what was pulled for the lookup, unless others have used it meanwhile.
     pub(crate) fn abandon(&mut self, session: &ExecutionSession) {
         if self.pulled.units.is_empty() {
@@ -281,6 +265,19 @@ impl Query {
         if let Ok(_linking) = session.begin_linking() {
             session.state().forget_unused(std::mem::take(&mut self.pulled));
         }
+    }
+}
+
+/// A lookup that has not come to its end: when that is due to an error or a panic, what was pulled for it is forgotten.
+struct Unfinished<'a> {
+    query: &'a mut Query,
+    session: &'a ExecutionSession,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // Nothing is left of a lookup that has.
+        self.query.abandon(self.session);
     }
 }
 

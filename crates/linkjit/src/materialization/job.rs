@@ -43,32 +43,42 @@ pub(crate) struct AtJob(());
 
 impl Drop for AtJob {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(Vec::pop);
+        with(Vec::pop);
     }
+}
+
+/// Calls `f` with the jobs of this thread. A thread that is about to end, and calls lazy functions in destructors of
+/// thread-local variables, is at none.
+fn with<T: Default>(f: impl FnOnce(&mut Vec<Current>) -> T) -> T {
+    CURRENT.try_with(|current| f(&mut current.borrow_mut())).unwrap_or_default()
 }
 
 /// Says that this thread is at a job of a session.
 pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) -> Result<AtJob> {
     let session = session.address();
-    CURRENT.with_borrow_mut(|current| {
-        if current.len() >= DEEPEST {
-            return Err(Error::Unsupported { what: format!("lookups from within lookups, {DEEPEST} deep") });
+    let is_too_deep = with(|current| {
+        let is_too_deep = current.len() >= DEEPEST;
+        if !is_too_deep {
+            current.push(Current { session, job, names });
         }
-        current.push(Current { session, job, names });
-        Ok(AtJob(()))
-    })
+        is_too_deep
+    });
+    if is_too_deep {
+        return Err(Error::Unsupported { what: format!("lookups from within lookups, {DEEPEST} deep") });
+    }
+    Ok(AtJob(()))
 }
 
 /// The job of a session that this thread is at, the innermost one.
 pub(crate) fn current(session: &ExecutionSession) -> Option<Job> {
     let session = session.address();
-    CURRENT.with_borrow(|current| current.iter().rev().find(|of| of.session == session).map(|of| of.job))
+    with(|current| current.iter().rev().find(|of| of.session == session).map(|of| of.job))
 }
 
 /// The names that this thread is asking a generator for; `None` if it is not asking it.
 pub(crate) fn asking(session: &ExecutionSession, generator: GeneratorId) -> Option<Vec<NameId>> {
     let session = session.address();
-    CURRENT.with_borrow(|current| {
+    with(|current| {
         let mut asking = current.iter().filter(|of| (of.session, of.job) == (session, Job::Generator(generator)));
         let mut names = asking.next()?.names.clone();
         names.extend(asking.flat_map(|of| &of.names));

@@ -91,7 +91,8 @@ impl UnitInterface {
 
 /// Definitions that are made when one of them is needed: see [`JitDylib::define`](crate::JitDylib::define).
 ///
-/// A unit is materialized as a whole, once. One that never is is dropped with what owns it.
+/// A unit is materialized as a whole, once. One that never is is dropped with what owns it; it should have no handle of its
+/// session or of one of its JITDylibs, which would keep each other then. Its responsibility has one.
 pub trait MaterializationUnit: fmt::Debug + Send {
     /// What messages call it.
     fn name(&self) -> String;

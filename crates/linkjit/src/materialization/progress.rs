@@ -64,6 +64,11 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         self.table().jobs.insert(job, Job::default());
     }
 
+    /// How many jobs are not done.
+    pub(crate) fn count(&self) -> usize {
+        self.table().jobs.len()
+    }
+
     /// Begins a job that was added. False if somebody else is at it, or it is done.
     pub(crate) fn start(&self, job: K) -> bool {
         match self.table().jobs.get_mut(&job) {

@@ -7,12 +7,44 @@ use linkjit_link::names::{NameId, NamePool};
 use super::state::{DefinedBy, DylibId, Entry, State, UnitId};
 use crate::error::{Error, Result};
 
+/// What the runtime's own default libraries are called: their DLLs are searched in any case, and what is in none of them
+/// is the executor's (`libcmt`, `msvcrt` and so on), or they hold nothing to link against.
+const RUNTIME_LIBRARIES: [&str; 9] =
+    ["libcmt", "msvcrt", "libcpmt", "msvcprt", "libvcruntime", "vcruntime", "libucrt", "ucrt", "oldnames"];
+
+/// Whether a default library is the runtime's, maybe that for debugging (`libcmtd.lib`).
+fn is_runtime(library: &str) -> bool {
+    let name = library.strip_suffix(".lib").unwrap_or(library);
+    RUNTIME_LIBRARIES.iter().any(|known| name == *known || name.strip_suffix('d') == Some(*known)) || name == "uuid"
+}
+
 impl State {
+    /// The default libraries of a JITDylib that are to be opened now.
+    pub(crate) fn take_default_libraries(&mut self, dylib: DylibId) -> Vec<String> {
+        let Ok(of) = self.dylib_mut(dylib) else { return Vec::new() };
+        let excluded = std::mem::take(&mut of.no_default_libraries);
+        let mut wanted = Vec::new();
+        for (name, done) in &mut of.default_libraries {
+            let is_excluded = excluded.iter().any(|of| of.as_ref().is_none_or(|of| of == name));
+            if !std::mem::replace(done, true) && !is_excluded && !is_runtime(name) {
+                wanted.push(name.clone());
+            }
+        }
+        of.no_default_libraries = excluded;
+        wanted
+    }
+
     /// Whether an object agrees with those before it.
     pub(super) fn check_requests(&self, dylib: DylibId, graph: &LinkGraph) -> Result<()> {
         let agreed = &self.dylib(dylib)?.agreed;
         for request in graph.requests() {
-            let Request::MustMatch { key, value } = request else { continue };
+            let (key, value) = match request {
+                Request::MustMatch { key, value } => (key, value),
+                Request::DisallowedLibrary(name) if self.asks_for(dylib, name) => {
+                    return Err(Error::Disallowed { library: name.clone(), object: graph.name().into() });
+                }
+                _ => continue,
+            };
             let Some((known, unit)) = agreed.get(key).filter(|(known, _)| known != value) else { continue };
             let unit = self.units.get(unit).map_or_else(String::new, |unit| unit.name.to_string());
             return Err(Error::Mismatch {
@@ -24,15 +56,31 @@ impl State {
         Ok(())
     }
 
+    fn asks_for(&self, dylib: DylibId, library: &str) -> bool {
+        self.dylib(dylib).is_ok_and(|of| of.default_libraries.iter().any(|(known, _)| known == library))
+    }
+
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
+        for request in graph.requests() {
+            if let Request::Unknown(directive) = request {
+                self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+            }
+        }
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
             of.alternates.entry(alternate.name).or_insert((alternate.target, unit));
         }
         for request in graph.requests() {
-            if let Request::MustMatch { key, value } = request {
-                of.agreed.entry(key.clone()).or_insert_with(|| (value.clone(), unit));
+            match request {
+                Request::MustMatch { key, value } => {
+                    of.agreed.entry(key.clone()).or_insert_with(|| (value.clone(), unit));
+                }
+                Request::DefaultLibrary(name) if of.default_libraries.iter().all(|(known, _)| known != name) => {
+                    of.default_libraries.push((name.clone(), false));
+                }
+                Request::NoDefaultLibrary(name) => of.no_default_libraries.push(name.clone()),
+                _ => {}
             }
         }
         Ok(())

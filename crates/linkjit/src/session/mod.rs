@@ -34,7 +34,7 @@ pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use withdraw::Withdrawn;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
@@ -73,7 +73,7 @@ pub enum LinkPolicy {
 }
 
 /// What a session is made with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// How much of an object is linked.
     pub policy: LinkPolicy,
@@ -86,11 +86,19 @@ pub struct SessionOptions {
     /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
     /// ask for it; `None`: as many as the machine runs at once.
     pub threads: Option<usize>,
+    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
+    pub library_paths: Vec<PathBuf>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { policy: LinkPolicy::default(), window_size: 1 << 30, limits: Limits::default(), threads: None }
+        Self {
+            policy: LinkPolicy::default(),
+            window_size: 1 << 30,
+            limits: Limits::default(),
+            threads: None,
+            library_paths: Vec::new(),
+        }
     }
 }
 
@@ -305,6 +313,13 @@ impl ExecutionSession {
         self.state().statistics
     }
 
+    /// What is odd about objects that were added since this was called last, though they can be linked: directives that
+    /// linkjit does not know.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().warnings)
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
@@ -352,6 +367,11 @@ impl ExecutionSession {
     /// Who materializes what, and who waits for it.
     pub(crate) fn progress(&self) -> &Arc<Progress<Job, Error>> {
         &self.shared.progress
+    }
+
+    /// Whether there are units that are yet to be materialized, say.
+    pub(crate) fn has_unfinished_jobs(&self) -> bool {
+        self.shared.progress.count() > RIGHTS.len()
     }
 
     /// Its threads.
@@ -405,10 +425,12 @@ impl ExecutionSession {
     }
 }
 
+/// Jobs that are never done.
+const RIGHTS: [Job; 2] = [Job::Linking, Job::Initializing];
+
 fn with_rights() -> Progress<Job, Error> {
     let progress = Progress::new();
-    progress.add(Job::Linking);
-    progress.add(Job::Initializing);
+    RIGHTS.iter().for_each(|&right| progress.add(right));
     progress
 }
 

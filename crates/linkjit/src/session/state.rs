@@ -174,6 +174,10 @@ pub(crate) struct DylibState {
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
     pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// Libraries that objects ask for, by name, and whether they were opened or refused already.
+    pub(crate) default_libraries: Vec<(String, bool)>,
+    /// Libraries that objects do not want on account of others; `None` for all.
+    pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
     pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
@@ -242,6 +246,7 @@ pub(crate) struct State {
     /// The thread that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
+    pub(crate) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
@@ -277,6 +282,8 @@ impl State {
             groups: HashMap::default(),
             hidden: HashMap::default(),
             alternates: HashMap::default(),
+            default_libraries: Vec::new(),
+            no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),

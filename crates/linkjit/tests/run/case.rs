@@ -50,6 +50,8 @@ const KEYS: &[&str] = &[
     "error",
     "crate",
     "wheel",
+    "dlls",
+    "options",
 ];
 
 impl SourceFile {

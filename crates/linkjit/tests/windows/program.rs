@@ -44,9 +44,23 @@ pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
     for library in case.values("wheel") {
         inputs.push(downloads::of_wheel(library)?);
     }
+    let options: Vec<&str> = case.values("options").collect();
+    let options = if options.is_empty() { vec![""] } else { options };
+    options.into_iter().try_for_each(|options| run(case, &inputs, options, &directory))
+}
+
+/// Runs a program.
+fn run(case: &Case, inputs: &[PathBuf], options: &str, directory: &Path) -> Result<(), String> {
     let mut command = Command::new(root().join("crates/xtask/wine"));
     command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
-    command.arg(linkjit()?).arg("run").args(inputs.iter().map(|path| for_wine(path)));
+    let dlls: Vec<&str> = case.values("dlls").collect();
+    if dlls.is_empty() {
+        command.arg(linkjit()?);
+    } else {
+        // The loader looks for DLLs beside the program first.
+        command.arg(beside(linkjit()?, &dlls, directory)?).env("WINEDLLOVERRIDES", overrides(&dlls));
+    }
+    command.arg("run").args(options.split_whitespace()).args(inputs.iter().map(|path| for_wine(path)));
     let output = command.arg("--").args(case.words("run-args")).output();
     let output = output.map_err(|error| format!("{command:?}: {error}"))?;
     if let Some(wrong) = compare(case, &output) {
@@ -55,6 +69,25 @@ pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
         return Err(format!("{wrong}\n{command:?}\n--- output, {}\n{out}--- errors\n{err}", output.status));
     }
     Ok(())
+}
+
+/// A copy of the command that has DLLs beside it.
+fn beside(command: &Path, dlls: &[&str], directory: &Path) -> Result<PathBuf, String> {
+    let put = |from: &Path| {
+        let to = directory.join(from.file_name().unwrap_or_default());
+        std::fs::copy(from, &to).map_err(|error| format!("{}: {error}", from.display()))?;
+        Ok::<_, String>(to)
+    };
+    for dll in dlls {
+        put(&downloads::of_wheel(dll)?)?;
+    }
+    put(command)
+}
+
+/// Tells Wine not to use its own: the DLLs' names, without extension.
+fn overrides(dlls: &[&str]) -> String {
+    let stems = dlls.iter().filter_map(|dll| Path::new(dll).file_stem()?.to_str());
+    stems.collect::<Vec<_>>().join(",") + "=n"
 }
 
 /// What is not as the case expects it.

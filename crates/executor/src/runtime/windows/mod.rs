@@ -4,6 +4,7 @@
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
 mod checks;
+mod exception_ptr;
 mod exit;
 mod memory;
 mod statics;
@@ -27,6 +28,7 @@ pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
         b"_CxxThrowException" => throw::throw_exception as *const (),
+        _ if name == exception_ptr::COPY.to_bytes() => exception_ptr::copy as *const (),
         b"atexit" | b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" => exit::on_exit as *const (),
         b"at_quick_exit" | b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
