@@ -280,7 +280,8 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, na
         Refusal::Overflow(Overflow { value, field }) => {
             let remedy = match Kind::from_edge(edge.kind) {
                 Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {
-                    ": compile with -fPIC, so that the address is loaded from a table"
+                    ": compile with -fPIC, or for Windows declare it as __declspec(dllimport), so that the address is \
+                     loaded from a table"
                 }
                 Some(Kind::Pointer32 | Kind::Pointer32Signed) => ": compile with -fPIC or -fPIE",
                 _ => "",
