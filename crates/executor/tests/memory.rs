@@ -221,3 +221,22 @@ fn threads_that_reserve_low_windows_at_once_all_get_one() {
         assert!(ranges[..index].iter().all(|other| !other.contains(range.start)), "{range:?}");
     }
 }
+
+#[cfg(windows)]
+#[test]
+fn windows_lie_within_reach_of_the_systems_libraries() {
+    let executor = InProcess::new().unwrap();
+    let kernel = linkjit_executor::SymbolRequest {
+        key: linkjit_executor::SymbolKey::Name(b"VirtualAlloc"),
+        thread_local: false,
+    };
+    let found = executor.find_symbols(linkjit_executor::LibraryId::PROCESS, &[kernel]).unwrap()[0];
+    let Some(linkjit_executor::SymbolAddress::Address(function)) = found else { panic!("{found:?}") };
+    for size in [16 << 20, 256 << 20, 1 << 30] {
+        let range = executor.reserve_window(size, Placement::Anywhere).unwrap().range;
+        assert!(
+            range.start.0.abs_diff(function.0) < 1 << 31 && range.end.0.abs_diff(function.0) < 1 << 31,
+            "{range:?}"
+        );
+    }
+}

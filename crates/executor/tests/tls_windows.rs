@@ -84,6 +84,22 @@ fn an_image_says_when_its_storage_is_used_up() {
 }
 
 #[test]
+fn files_that_ended_processes_left_are_removed() {
+    let own = std::env::temp_dir().join(format!("linkjit-tls-{}-left.dll", std::process::id()));
+    // Numbers of processes are multiples of 4.
+    let left = std::env::temp_dir().join("linkjit-tls-3-0.dll");
+    for path in [&own, &left] {
+        std::fs::write(path, []).unwrap();
+    }
+    let program = std::env::current_exe().unwrap();
+    let mut test = std::process::Command::new(program);
+    test.args(["--exact", "what_was_released_is_used_again_with_new_content"]).stdout(std::process::Stdio::null());
+    assert!(test.status().unwrap().success());
+    assert!(!left.exists() && own.exists());
+    std::fs::remove_file(own).unwrap();
+}
+
+#[test]
 fn a_thousand_images_leave_nothing_behind() {
     let (executor, window) = with_window();
     let cycle = || {

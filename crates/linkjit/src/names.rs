@@ -1,6 +1,8 @@
 //! Names as people know them.
 
-/// A symbol name in its source form, as far as its mangling is known: Itanium C++ and Rust. Other names come back as
+use msvc_demangler::DemangleFlags;
+
+/// A symbol name in its source form, as far as its mangling is known: Itanium's and MSVC's C++, Rust. Other names come back as
 /// they are.
 #[must_use]
 pub fn demangle(name: &str) -> String {
@@ -11,6 +13,13 @@ pub fn demangle(name: &str) -> String {
     if name.starts_with("_Z") && name.len() < 4096 {
         let demangled = cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok());
         return demangled.unwrap_or_else(|| name.into());
+    }
+    if name.starts_with('?') && name.len() < 4096 {
+        // What a reader looks for is the name and its arguments, not who calls it how.
+        let flags = DemangleFlags::NO_MS_KEYWORDS | DemangleFlags::NO_ACCESS_SPECIFIERS;
+        let flags = flags | DemangleFlags::NO_FUNCTION_RETURNS | DemangleFlags::NO_MEMBER_TYPE;
+        let flags = flags | DemangleFlags::SPACE_AFTER_COMMA | DemangleFlags::NO_CLASS_TYPE;
+        return msvc_demangler::demangle(name, flags).unwrap_or_else(|_| name.into());
     }
     name.into()
 }
@@ -57,6 +66,8 @@ mod tests {
     fn names_are_shown_as_they_were_written() {
         assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
         assert_eq!(demangle("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE"), "core::fmt::Write::write_fmt");
+        assert_eq!(demangle("?bar@foo@@YAXHPEBD@Z"), "foo::bar(int, char const *)");
+        assert_eq!(demangle("?garbage"), "?garbage");
         assert_eq!(demangle("printf"), "printf");
         assert_eq!(demangle("_Zgarbage"), "_Zgarbage");
     }

@@ -1,7 +1,11 @@
 //! The examples do what they say.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::path::PathBuf;
+#[path = "windows/tools.rs"]
+#[allow(dead_code, reason = "the rest is for other tests")]
+mod tools;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Writes a source file, and runs an example with it; returns what it prints.
@@ -65,5 +69,23 @@ fn exception_tracer_shows_who_throws_and_the_exception_is_caught() {
         ] {
             assert!(printed.contains(expected), "{compiler}: no '{expected}' in\n{printed}");
         }
+    }
+}
+
+#[test]
+fn exception_tracer_works_on_windows() {
+    let object = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("throws.obj");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/throws.cpp");
+    let mut clang = Command::new("clang-19");
+    clang.args(["--target=x86_64-pc-windows-msvc", "-std=c++17", "-fexceptions", "-fcxx-exceptions", "-O1", "-I"]);
+    clang.arg(source.with_file_name("include")).arg("-c").arg(&source).arg("-o").arg(&object);
+    tools::succeed(&mut clang).unwrap();
+    let mut wine = Command::new(tools::root().join("crates/xtask/wine"));
+    wine.arg(tools::example("exception_tracer").unwrap()).arg(tools::for_wine(&object));
+    let printed = tools::succeed(&mut wine).unwrap();
+    for expected in
+        ["throw by Shape::corners(int)", "throw by deep::thrower(void)", "=> 0x", "caught too few", "caught 42"]
+    {
+        assert!(printed.contains(expected), "{expected}:\n{printed}");
     }
 }

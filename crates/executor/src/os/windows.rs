@@ -9,9 +9,9 @@ use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE, PAGE_EXECUTE_READ,
-    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS, PAGE_READONLY,
-    PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
+    PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
+    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -37,7 +37,10 @@ pub(crate) fn page_size() -> u64 {
 /// Reserves addresses without memory behind them.
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
-        Placement::Anywhere => reserve_at(0, size).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
+        Placement::Anywhere => {
+            let near = near_libraries(size).and_then(|address| reserve_at(address, size));
+            near.or_else(|| reserve_at(0, size)).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })
+        }
         Placement::Low => {
             let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
             let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
@@ -47,6 +50,40 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
                 .ok_or(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
         }
     }
+}
+
+/// Where there are `size` free bytes within 2 GiB of the system's DLLs, all of it: the highest below them, or else the
+/// lowest above. The system would choose a place far away. Another thread may take it first.
+fn near_libraries(size: u64) -> Option<u64> {
+    const REACH: u64 = 1 << 31;
+    /// Around this DLL, which every process has, others lie within this.
+    const SPREAD: u64 = 1 << 28;
+    // SAFETY: a C string.
+    let library = unsafe { GetModuleHandleA(c"kernel32.dll".as_ptr().cast()) } as u64;
+    let (first, end) = (library.saturating_sub(REACH - SPREAD).max(LOW_END), library + (REACH - SPREAD));
+    let mut at = first.next_multiple_of(GRANULARITY);
+    let mut below = None;
+    while at < end {
+        let Some(region) = region_at(at) else { break };
+        let region_end = (region.BaseAddress as u64).saturating_add(region.RegionSize as u64);
+        let free = region_end.min(end).saturating_sub(at);
+        if region.State == MEM_FREE && free >= size {
+            if at > library {
+                return below.or(Some(at));
+            }
+            below = Some((at + free - size) / GRANULARITY * GRANULARITY);
+        }
+        at = region_end.max(at + 1).next_multiple_of(GRANULARITY);
+    }
+    below
+}
+
+/// What the system says about an address; `None` beyond those of programs.
+fn region_at(address: u64) -> Option<MEMORY_BASIC_INFORMATION> {
+    let mut region = MEMORY_BASIC_INFORMATION::default();
+    // SAFETY: the result is written to `region`, whose size is given.
+    let written = unsafe { VirtualQuery(address as *const c_void, &raw mut region, size_of_val(&region)) };
+    (written != 0).then_some(region)
 }
 
 fn reserve_at(address: u64, size: u64) -> Option<ExecRange> {
@@ -163,12 +200,8 @@ pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
 
 /// Whether what is at an address can be executed.
 pub(crate) fn is_code(address: ExecAddr) -> bool {
-    let mut information = MEMORY_BASIC_INFORMATION::default();
-    let size = size_of::<MEMORY_BASIC_INFORMATION>();
-    // SAFETY: it only looks at the address, and writes no more than the size that it is told.
-    let written = unsafe { VirtualQuery(address.0 as *const c_void, &raw mut information, size) };
     let executable = PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
-    written != 0 && information.State == MEM_COMMIT && information.Protect & executable != 0
+    region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & executable != 0)
 }
 
 /// The environment in the form of `main`'s third argument.

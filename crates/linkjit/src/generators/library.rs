@@ -109,6 +109,11 @@ impl DefaultLibraries {
             starts.iter().any(|start| name.starts_with(start))
         };
         let is_cxx = |name: &[u8]| name.starts_with(b"?") || name.starts_with(b"_");
+        // C's threads.
+        let is_thread = |name: &[u8]| {
+            let starts = [&b"thrd_"[..], b"mtx_", b"cnd_", b"tss_", b"call_once", b"_thrd_", b"_mtx_", b"_cnd_"];
+            starts.iter().any(|start| name.starts_with(start))
+        };
         let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
         Self {
             libraries: Mutex::new(vec![
@@ -117,6 +122,11 @@ impl DefaultLibraries {
                 library("msvcp140.dll", is_cxx),
                 // Has functions of the first one as well, for those who don't have it: they handle other exceptions.
                 library("ucrtbase.dll", |_| true),
+                library("msvcp140_1.dll", |name| name.ends_with(b"_resource")),
+                library("msvcp140_2.dll", |name| name.starts_with(b"__std_smf_")),
+                library("msvcp140_atomic_wait.dll", |name| name.starts_with(b"__std_")),
+                library("msvcp140_codecvt_ids.dll", |name| name.starts_with(b"?id@?$codecvt@")),
+                library("vcruntime140_threads.dll", is_thread),
             ]),
         }
     }

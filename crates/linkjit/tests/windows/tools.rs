@@ -25,6 +25,16 @@ pub(crate) fn linkjit() -> Result<&'static Path, String> {
     BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
 }
 
+/// An example of this crate for Windows.
+#[allow(dead_code, reason = "few tests run examples")]
+pub(crate) fn example(name: &str) -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit", "--target", TARGET, "--example", name]);
+    succeed(cargo.arg("--target-dir").arg(target))?;
+    Ok(target.join(TARGET).join("debug/examples").join(format!("{name}.exe")))
+}
+
 /// A path as Wine's programs know it.
 pub(crate) fn for_wine(path: &Path) -> String {
     format!("Z:{}", path.display())

@@ -27,10 +27,14 @@ struct Variable {
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
-        b"_RTC_CheckStackVars" => check_stack as *const (),
+        // The second is told, too, what the function has got from `_alloca`, which is not checked.
+        b"_RTC_CheckStackVars" | b"_RTC_CheckStackVars2" => check_stack as *const (),
         b"_RTC_UninitUse" => uninitialized as *const (),
-        // They prepare and end the checks of a whole program, of which there are none here.
-        b"_RTC_InitBase" | b"_RTC_Shutdown" => nothing as *const (),
+        // They prepare and end the checks of a whole program, of which there are none here, and of what `_alloca` gave; the
+        // last one is for debuggers, in functions that were compiled with `/JMC`.
+        b"_RTC_InitBase" | b"_RTC_Shutdown" | b"_RTC_AllocaHelper" | b"__CheckForDebuggerJustMyCode" => {
+            nothing as *const ()
+        }
         _ => return None,
     };
     Some(ExecAddr(address as u64))

@@ -3,10 +3,12 @@
 //!
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
+mod arrays;
 mod checks;
 mod exception_ptr;
 mod exit;
 mod memory;
+mod oldnames;
 mod statics;
 mod stdio;
 mod throw;
@@ -30,7 +32,7 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"_CxxThrowException" => throw::throw_exception as *const (),
         _ if name == exception_ptr::COPY.to_bytes() => exception_ptr::copy as *const (),
         b"atexit" | b"_crt_atexit" => exit::at_exit as *const (),
-        b"_onexit" => exit::on_exit as *const (),
+        b"_onexit" | b"onexit" => exit::on_exit as *const (),
         b"at_quick_exit" | b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
         b"__tlregdtor" => exit::at_thread_exit as *const (),
         b"__dyn_tls_on_demand_init" => exit::initialize_thread as *const (),
@@ -61,7 +63,10 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
             dispatch as *const ()
         }
         b"??_7type_info@@6B@" => TYPE_INFO_VTABLE.0[1..].as_ptr().cast(),
-        _ => return memory::symbol(name).or_else(|| stdio::symbol(name)).or_else(|| checks::symbol(name)),
+        _ => {
+            let others = [arrays::symbol, checks::symbol, memory::symbol, oldnames::symbol, stdio::symbol];
+            return others.iter().find_map(|symbol| symbol(name));
+        }
     };
     Some(ExecAddr(address as u64))
 }

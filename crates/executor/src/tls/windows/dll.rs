@@ -5,11 +5,11 @@
 //! it. The initial content of the storage is zeros in the file, so that its size costs nothing; it is filled in once the DLL
 //! is loaded.
 
-use std::path::PathBuf;
-use std::ptr::null_mut;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
+use windows_sys::Win32::Foundation::{CloseHandle, ERROR_ACCESS_DENIED, FreeLibrary, HMODULE};
+use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
 use crate::{ExecutorError, Result, os};
 
@@ -23,7 +23,10 @@ const DATA_IN_FILE: u32 = 0x400;
 const RELOCATIONS_IN_FILE: u32 = 0x600;
 const FILE_SIZE: usize = 0x800;
 
-/// What is at an address: `void (*)(void *dll, DWORD reason, void *)`.
+/// What the names of the files begin with; the number of the process follows.
+const PREFIX: &str = "linkjit-tls-";
+
+/// What the loader calls: `void (*)(void *dll, DWORD reason, void *)`.
 pub(super) type Callback = unsafe extern "system" fn(HMODULE, u32, *mut std::ffi::c_void);
 
 /// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file.
@@ -39,7 +42,11 @@ impl Dll {
     pub(super) fn load(size: u32, callback: Callback) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("linkjit-tls-{}-{number}.dll", std::process::id()));
+        let directory = std::env::temp_dir();
+        if number == 0 {
+            remove_left(&directory);
+        }
+        let path = directory.join(format!("{PREFIX}{}-{number}.dll", std::process::id()));
         let written = std::fs::write(&path, image(size, callback as usize as u64));
         written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
         match os::open_library(&path, false) {
@@ -73,10 +80,34 @@ impl Drop for Dll {
     fn drop(&mut self) {
         // SAFETY: the handle was counted for us when the DLL was loaded; nobody refers to it any more.
         unsafe { FreeLibrary(self.handle as HMODULE) };
-        self.handle = null_mut::<u8>() as usize;
         // It is in a directory for files that are left.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Removes files of processes that are no more: a DLL can't be removed as long as it is loaded, so those of images that
+/// are open when their process ends are left. What can't be done now is left for the next.
+fn remove_left(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
+        if process.is_some_and(|process| !is_running(process)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_running(process: u32) -> bool {
+    // SAFETY: has no preconditions.
+    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process) };
+    if handle.is_null() {
+        // It may be another user's.
+        return os::last_error() == ERROR_ACCESS_DENIED;
+    }
+    // SAFETY: opened above.
+    unsafe { CloseHandle(handle) };
+    true
 }
 
 /// The bytes of the file.

@@ -1,0 +1,157 @@
+//! Arrays of objects with constructors and destructors, for which Microsoft's compiler calls the functions here (`eh vector
+//! constructor iterator` and its kin): if one throws, what is constructed of the array is destroyed.
+
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+
+use windows_sys::Win32::System::Diagnostics::Debug::EXCEPTION_RECORD;
+
+use crate::ExecAddr;
+
+pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"??_L@YAXPEAX_K1P6AX0@Z2@Z" => construct as *const (),
+        b"??_N@YAXPEAX_K1P6AX0@Z2@Z" => construct_with_bases as *const (),
+        b"??__C@YAXPEAX0_K1P6AX00@ZP6AX0@Z@Z" => copy as *const (),
+        b"??_M@YAXPEAX_K1P6AX0@Z@Z" => destroy as *const (),
+        _ => return None,
+    };
+    Some(ExecAddr(address as u64))
+}
+
+/// What is being done to an array. It lies in the frames below, in this order, 32 bytes above their end.
+#[repr(C)]
+struct Array {
+    start: *mut u8,
+    /// Of an element, in bytes.
+    size: usize,
+    /// How many elements there are in the end.
+    count: usize,
+    /// `void (*)(void *)`, with a second argument for those that copy or have virtual bases.
+    constructor: *const (),
+    /// `void (*)(void *)`.
+    destructor: *const (),
+    /// What the elements are copied from.
+    source: *mut u8,
+    /// How many elements are constructed just now, from the start on.
+    constructed: usize,
+}
+
+/// Where the array is in a frame: above what the functions that it calls may use.
+const ARRAY: usize = 32;
+
+type OnElement = extern "C-unwind" fn(*mut u8, *mut u8);
+
+/// Calls constructors with what `second` makes of an element's offset.
+///
+/// # Safety
+/// The array must be one whose elements can be constructed so.
+unsafe fn construct_all(array: *mut Array, second: impl Fn(usize) -> *mut u8) {
+    // SAFETY: the caller vouches for the array.
+    let of = unsafe { &mut *array };
+    // SAFETY: functions ignore arguments that they do not have.
+    let constructor = unsafe { transmute::<*const (), OnElement>(of.constructor) };
+    while of.constructed < of.count {
+        let offset = of.constructed * of.size;
+        constructor(of.start.wrapping_add(offset), second(offset));
+        of.constructed += 1;
+    }
+}
+
+unsafe extern "C-unwind" fn run_constructors(array: *mut Array) {
+    // SAFETY: the compiler calls with an array.
+    unsafe { construct_all(array, |_| std::ptr::null_mut()) };
+}
+
+/// Their second argument says that they are to construct the virtual bases, too.
+unsafe extern "C-unwind" fn run_constructors_with_bases(array: *mut Array) {
+    // SAFETY: the compiler calls with an array.
+    unsafe { construct_all(array, |_| std::ptr::without_provenance_mut(1)) };
+}
+
+unsafe extern "C-unwind" fn run_copies(array: *mut Array) {
+    // SAFETY: the compiler calls with an array.
+    let source = unsafe { (*array).source };
+    // SAFETY: as above.
+    unsafe { construct_all(array, |offset| source.wrapping_add(offset)) };
+}
+
+/// Destroys what is constructed, last first. An element is gone once its destructor is called, though that may throw.
+unsafe extern "C-unwind" fn run_destructors(array: *mut Array) {
+    // SAFETY: the frames below pass theirs.
+    let of = unsafe { &mut *array };
+    // SAFETY: as above.
+    let destructor = unsafe { transmute::<*const (), extern "C-unwind" fn(*mut u8)>(of.destructor) };
+    while let Some(left) = of.constructed.checked_sub(1) {
+        of.constructed = left;
+        destructor(of.start.wrapping_add(left * of.size));
+    }
+}
+
+/// The handler of the frames below: when one is left by an exception, what is constructed of its array is destroyed.
+unsafe extern "C" fn handler(
+    record: *const EXCEPTION_RECORD,
+    frame: *mut c_void,
+    _context: *mut c_void,
+    _dispatcher: *mut c_void,
+) -> c_int {
+    const UNWINDING: u32 = 2 | 4;
+    const CONTINUE_SEARCH: c_int = 1;
+    // SAFETY: the system passes a valid record.
+    let flags = unsafe { (*record).ExceptionFlags };
+    if flags & UNWINDING != 0 {
+        // SAFETY: the frame is that of one of the functions below.
+        unsafe { run_destructors(frame.wrapping_byte_add(ARRAY).cast()) };
+    }
+    CONTINUE_SEARCH
+}
+
+/// A function that puts its arguments into an array of its frame and has `target` do the rest. Its frame takes 88 bytes, so
+/// that arguments beyond the fourth begin at 128.
+macro_rules! on_array {
+    ($($(#[$doc:meta])* $name:ident -> $target:ident: $($line:literal),*;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "C-unwind" fn $name() {
+            std::arch::naked_asm!(
+                ".seh_proc {name}",
+                ".seh_handler {handler}, @unwind",
+                "sub rsp, 88",
+                ".seh_stackalloc 88",
+                ".seh_endprologue",
+                "mov [rsp + 32], rcx",
+                "mov qword ptr [rsp + 80], 0",
+                $($line,)*
+                "lea rcx, [rsp + 32]",
+                "call {target}",
+                // Else the return address would be in the epilogue, which has no handlers.
+                "nop",
+                "add rsp, 88",
+                "ret",
+                ".seh_endproc",
+                name = sym $name,
+                handler = sym handler,
+                target = sym $target,
+            )
+        }
+    )*};
+}
+
+on_array! {
+    /// `(array, size, count, constructor, destructor)`
+    construct -> run_constructors:
+        "mov [rsp + 40], rdx", "mov [rsp + 48], r8", "mov [rsp + 56], r9",
+        "mov rax, [rsp + 128]", "mov [rsp + 64], rax";
+    /// As [`construct`], of classes with virtual bases.
+    construct_with_bases -> run_constructors_with_bases:
+        "mov [rsp + 40], rdx", "mov [rsp + 48], r8", "mov [rsp + 56], r9",
+        "mov rax, [rsp + 128]", "mov [rsp + 64], rax";
+    /// `(array, source, size, count, constructor, destructor)`
+    copy -> run_copies:
+        "mov [rsp + 72], rdx", "mov [rsp + 40], r8", "mov [rsp + 48], r9",
+        "mov rax, [rsp + 128]", "mov [rsp + 56], rax",
+        "mov rax, [rsp + 136]", "mov [rsp + 64], rax";
+    /// `(array, size, count, destructor)`. If a destructor throws, the elements before it are destroyed nevertheless.
+    destroy -> run_destructors:
+        "mov [rsp + 40], rdx", "mov [rsp + 80], r8", "mov [rsp + 64], r9";
+}
