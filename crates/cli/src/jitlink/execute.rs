@@ -1,13 +1,15 @@
 //! Running the program, in a session.
 
 use std::ffi::c_long;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use linkjit::link::object::archive::Archive;
 use linkjit::{ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope};
 
 use super::failure::{Failure, Result};
 use super::options::{Item, Options};
-use super::{find_library, is_archive, read};
+use super::{find_library, is_archive, read, section_graph};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
@@ -23,7 +25,6 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     for (is_set, name) in [
         (options.phony_externals, "-phony-externals"),
         (options.no_process_syms, "-no-process-syms"),
-        (options.all_load, "-all_load"),
         (options.show_addrs, "-show-addrs"),
         (options.show_entry_es, "-show-entry-es"),
         (options.show_init_es, "-show-init-es"),
@@ -70,12 +71,16 @@ fn load(jit: &Jit, options: &Options) -> Result<()> {
     }
     let mut target = jit.main().clone();
     let mut directories = Vec::new();
+    let mut is_lazy = false;
     for item in &options.items {
         match item {
             Item::Dylib(name) => target = find(&dylibs, name).unwrap_or(target),
             Item::Directory(path) => directories.push(path.clone()),
+            Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
             Item::Input(path) if is_archive(path) => target.add_archive(path)?,
+            Item::Input(path) if std::mem::take(&mut is_lazy) => target.add_lazy_object(&read(path)?)?,
             Item::Input(path) => target.add_object(&read(path)?)?,
+            Item::Lazy => is_lazy = true,
             Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
             Item::Alias { alias, target: of } => {
                 let place = |name: &Option<String>| match name {
@@ -85,15 +90,19 @@ fn load(jit: &Jit, options: &Options) -> Result<()> {
                 };
                 place(&alias.dylib)?.reexport(&alias.name, &place(&of.dylib)?, &of.name)?;
             }
-            Item::Library { hidden: true, .. } | Item::LoadHidden(_) | Item::Section { .. } => {
-                return Err(Failure::usage(
-                    "linkjit supports -hidden-l, -load_hidden and -sectcreate with -noexec only",
-                ));
+            Item::Section { name, file, symbols } => {
+                let intern = |name: &str| {
+                    jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner).intern(name.as_bytes())
+                };
+                target.add_graph(section_graph(name, file, symbols, intern)?)?;
+            }
+            Item::Library { hidden: true, .. } | Item::LoadHidden(_) => {
+                return Err(Failure::usage("linkjit supports -hidden-l and -load_hidden with -noexec only"));
             }
             Item::Library { name, .. } => match find(&dylibs, name) {
                 Some(other) => target.add_to_link_order(&other, MatchScope::Exported)?,
                 None => {
-                    let path = find_library(name, directories.iter(), &target.name())?;
+                    let path = find_library(name, directories.iter(), &target.name(), options.search_sys_lib)?;
                     if is_archive(&path) {
                         target.add_archive(path)?;
                     } else {
@@ -102,6 +111,15 @@ fn load(jit: &Jit, options: &Options) -> Result<()> {
                 }
             },
         }
+    }
+    Ok(())
+}
+
+/// Adds all members of an archive.
+fn add_members(target: &JitDylib, path: &Path) -> Result<()> {
+    let archive = Archive::parse(read(path)?)?;
+    for member in archive.members() {
+        target.add_object(&linkjit::member_source(&archive, member?.offset)?)?;
     }
     Ok(())
 }

@@ -21,10 +21,12 @@ use std::time::Instant;
 use linkjit::ExecAddr;
 use linkjit::link::check::{evaluate, rules};
 use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit::link::names::NameId;
 use linkjit::link::source::Source;
 use regex_lite::Regex;
 
 use crate::inputs;
+use crate::search::Search;
 use failure::{Failure, Result};
 use options::{Item, Options};
 use registry::Registry;
@@ -168,7 +170,7 @@ fn load(options: &Options) -> Result<Tables> {
                 Some(other) => tables.dylibs[dylib].order.push(other),
                 None => {
                     let place = &tables.dylibs[dylib].name;
-                    let path = find_library(name, directories, place)?;
+                    let path = find_library(name, directories, place, options.search_sys_lib)?;
                     if is_archive(&path) {
                         add_archive(&mut tables, dylib, &path, *hidden, options.all_load)?;
                     } else {
@@ -217,29 +219,40 @@ fn define(tables: &mut Tables, dylib: usize, item: &Item) -> Result<()> {
             tables.define(at, &alias.name, By::Alias(from, target))
         }
         Item::Section { name, file, symbols } => {
-            let content = read(file)?;
-            let size = content.bytes().len() as u64;
-            let source = Source::new(format!("orc_sectcreate_{name}"), []);
-            let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::X86_64);
-            let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
-            let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
-            for (symbol, offset) in symbols {
-                if *offset > size {
-                    let file = file.display();
-                    return Err(Failure::usage(format!("-sectcreate: '{symbol}' lies beyond the end of {file}")));
-                }
-                graph.add_symbol(Symbol {
-                    name: Name::Interned(tables.intern(symbol)),
-                    definition: Definition::Defined { block, offset: *offset },
-                    linkage: Linkage::Strong,
-                    scope: Scope::Default,
-                    ..Symbol::anonymous(block, *offset, 0)
-                })?;
-            }
+            let graph = section_graph(name, file, symbols, |name| tables.intern(name))?;
             tables.add_graph(dylib, graph, false).map(drop)
         }
         _ => Ok(()),
     }
+}
+
+/// A section with the content of a file, and symbols in it.
+fn section_graph(
+    name: &str,
+    file: &Path,
+    symbols: &[(String, u64)],
+    mut intern: impl FnMut(&str) -> NameId,
+) -> Result<LinkGraph> {
+    let content = read(file)?;
+    let size = content.bytes().len() as u64;
+    let source = Source::new(format!("orc_sectcreate_{name}"), []);
+    let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::X86_64);
+    let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
+    let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
+    for (symbol, offset) in symbols {
+        if *offset > size {
+            let file = file.display();
+            return Err(Failure::usage(format!("-sectcreate: '{symbol}' lies beyond the end of {file}")));
+        }
+        graph.add_symbol(Symbol {
+            name: Name::Interned(intern(symbol)),
+            definition: Definition::Defined { block, offset: *offset },
+            linkage: Linkage::Strong,
+            scope: Scope::Default,
+            ..Symbol::anonymous(block, *offset, 0)
+        })?;
+    }
+    Ok(graph)
 }
 
 fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all: bool) -> Result<()> {
@@ -249,9 +262,15 @@ fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all
     Ok(())
 }
 
-/// The file of `-l`, in the directories of the JITDylib.
-fn find_library<'a>(name: &str, directories: impl Iterator<Item = &'a PathBuf>, place: &str) -> Result<PathBuf> {
+/// The file of `-l`, in the directories of the JITDylib, then maybe in the system's.
+fn find_library<'a>(
+    name: &str,
+    directories: impl Iterator<Item = &'a PathBuf>,
+    place: &str,
+    of_system: bool,
+) -> Result<PathBuf> {
+    let system = || if of_system { Search::new(&[]).library(name).ok() } else { None };
     let mut files = directories.flat_map(|path| ["so", "a"].map(|end| path.join(format!("lib{name}.{end}"))));
     let missing = || Failure::usage(format!("While linking {place}, could not find library for -l{name}"));
-    files.find(|file| file.is_file()).ok_or_else(missing)
+    files.find(|file| file.is_file()).or_else(system).ok_or_else(missing)
 }

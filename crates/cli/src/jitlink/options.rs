@@ -12,6 +12,8 @@ use super::failure::{Failure, Result};
 pub(super) enum Item {
     /// An object or archive.
     Input(PathBuf),
+    /// `-lazy`: the input that follows is linked function by function, when they are called.
+    Lazy,
     /// `-jd`: where the next ones go.
     Dylib(String),
     /// `-L`.
@@ -55,6 +57,9 @@ pub(super) struct Options {
     pub(super) phony_externals: bool,
     pub(super) no_process_syms: bool,
     pub(super) all_load: bool,
+    /// `-l` also searches the system's directories.
+    pub(super) search_sys_lib: bool,
+    pub(super) debugger_support: bool,
     pub(super) show_addrs: bool,
     pub(super) show_entry_es: bool,
     pub(super) show_init_es: bool,
@@ -72,7 +77,6 @@ const MISSING: &[&str] = &[
     "add-self-relocations",
     "debug-only",
     "harness",
-    "lazy",
     "oop-executor",
     "oop-executor-connect",
     "orc-runtime",
@@ -127,6 +131,12 @@ impl Options {
             let which = if options.slab.address.is_some() { "-slab-address" } else { "-slab-page-size" };
             return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
         }
+        if options.debugger_support {
+            return Err(Failure::usage("linkjit does not support -debugger-support yet"));
+        }
+        if options.no_exec && options.items.contains(&Item::Lazy) {
+            return Err(Failure::usage("-lazy links what is called, so it can't be used with -noexec"));
+        }
         if options.check.is_some() && !options.no_exec {
             return Err(Failure::usage("-check is supported with -noexec only"));
         }
@@ -146,8 +156,14 @@ impl Options {
             "show-linked-files" => &mut self.show_linked_files,
             "show-times" => &mut self.show_times,
             "show-relocated-section-contents" => &mut self.show_contents,
-            // No harm in not having these: everything that fails is shown, and there is no debugger to register with.
-            "show-err-failed-to-materialize" | "search-sys-lib" | "debugger-support" => return Ok(true),
+            "search-sys-lib" => &mut self.search_sys_lib,
+            "debugger-support" => &mut self.debugger_support,
+            // It is always so: everything that fails is shown.
+            "show-err-failed-to-materialize" => return Ok(true),
+            "lazy" => {
+                self.items.push(Item::Lazy);
+                return Ok(true);
+            }
             _ => return Ok(false),
         };
         *flag = match value {
@@ -357,7 +373,9 @@ mod tests {
         check("-abs x a.o", "Invalid absolute define \"x\". Syntax: <name>=<addr>");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
         check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
-        check("-lazy a.o", "linkjit does not support -lazy yet");
+        check("-harness a.o", "linkjit does not support -harness yet");
+        check("-noexec -lazy a.o", "-lazy links what is called");
+        check("-debugger-support a.o", "linkjit does not support -debugger-support yet");
         check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");
     }
 }

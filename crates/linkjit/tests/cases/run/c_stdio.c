@@ -30,7 +30,8 @@ int main(int argc, char **argv) {
     printf("optind %d\n", optind);
     printf("page %ld, random %d\n", (long)getauxval(AT_PAGESZ), getauxval(AT_RANDOM) != 0);
     struct stat status;
-    printf("stat %d %d\n", stat("/", &status), S_ISDIR(status.st_mode));
+    int found_root = stat("/", &status);
+    printf("stat %d %d\n", found_root, S_ISDIR(status.st_mode));
     printf("lstat %d fstat %d\n", lstat("/", &status), fstat(1, &status));
     tzset();
     printf("%.3f %.3f %.3f\n", pow(2, 0.5), cos(1), fmod(7, 4));

@@ -1,0 +1,40 @@
+# What is linked lazily, from whole archives, from files, or found where the system's libraries are.
+#! archive libtwo.a two.s registers.s
+#! run run-options.o libtwo.a => 4
+#! run -all_load run-options.o libtwo.a => 5
+#! run -lazy run-options.o libtwo.a => 4
+#! run run-options.o libtwo.a -search-sys-lib -lpthread => 4
+#! error run-options.o libtwo.a -lpthread => could not find library for -lpthread
+#! error -debugger-support run-options.o libtwo.a => linkjit does not support -debugger-support yet
+#! error -noexec -lazy run-options.o => -lazy links what is called
+
+        .text
+        .globl  main, count
+        .type   main,@function
+main:   pushq   %rax
+        call    two@PLT
+        addl    count(%rip), %eax
+        popq    %rcx
+        ret
+        .size   main, .-main
+
+        .data
+count:  .long   2
+
+#--- two.s
+        .text
+        .globl  two
+        .type   two,@function
+two:    movl    $2, %eax
+        ret
+        .size   two, .-two
+
+#--- registers.s
+        .text
+        .type   more,@function
+more:   movq    count@GOTPCREL(%rip), %rax
+        incl    (%rax)
+        ret
+        .size   more, .-more
+        .section .init_array,"aw"
+        .quad   more
