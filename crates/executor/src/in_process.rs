@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, ObjectFormat, Placement,
-    PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, TlsBlock,
-    TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MemoryProvider, ObjectFormat,
+    Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest,
+    SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -31,9 +31,17 @@ impl InProcess {
     /// # Errors
     /// None so far; a system may have reasons.
     pub fn new() -> Result<Self> {
+        Self::with_memory(Arc::new(SystemMemory))
+    }
+
+    /// Makes an executor whose windows are in memory of another provider.
+    ///
+    /// # Errors
+    /// As for [`InProcess::new`].
+    pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { owner, memory: Arc::default(), libraries: Libraries::default() })
+        Ok(Self { owner, memory: Arc::new(Memory::new(memory)), libraries: Libraries::default() })
     }
 }
 

@@ -32,6 +32,7 @@ mod unwind;
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
+pub use memory::{MemoryProvider, SystemMemory};
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -3,7 +3,7 @@
 #![cfg(all(windows, target_arch = "x86_64"))]
 
 use std::ffi::{CStr, c_char, c_int};
-use std::panic::{catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use linkjit_executor::{ExecAddr, Executor, ExecutorError, InProcess};
 
@@ -26,7 +26,7 @@ fn panics_pass_main() {
     let executor = InProcess::new().unwrap();
     let main = ExecAddr(panics as *const () as u64);
     // SAFETY: the function ignores its arguments.
-    let caught = catch_unwind(|| unsafe { executor.call_main(main) }).unwrap_err();
+    let caught = catch_unwind(AssertUnwindSafe(|| unsafe { executor.call_main(main) })).unwrap_err();
     assert_eq!(caught.downcast_ref(), Some(&23));
 }
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess, ObjectFormat};
+use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, ObjectFormat, SystemMemory};
 use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
@@ -28,6 +28,7 @@ pub struct Jit {
 #[derive(Debug, Default)]
 pub struct JitBuilder {
     options: SessionOptions,
+    memory: Option<Arc<dyn MemoryProvider>>,
 }
 
 impl JitBuilder {
@@ -52,6 +53,13 @@ impl JitBuilder {
         self
     }
 
+    /// Where the memory of linked code comes from, if not from the operating system.
+    #[must_use]
+    pub fn memory(mut self, provider: Arc<dyn MemoryProvider>) -> Self {
+        self.memory = Some(provider);
+        self
+    }
+
     /// A directory in which libraries are searched that objects ask for; see [`SessionOptions::library_paths`].
     #[must_use]
     pub fn library_path(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -71,7 +79,8 @@ impl JitBuilder {
     /// # Errors
     /// If linkjit does not know the system it is running on.
     pub fn build(self) -> Result<Jit> {
-        let executor: Arc<dyn Executor> = Arc::new(InProcess::new()?);
+        let memory = self.memory.unwrap_or_else(|| Arc::new(SystemMemory));
+        let executor: Arc<dyn Executor> = Arc::new(InProcess::with_memory(memory)?);
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;

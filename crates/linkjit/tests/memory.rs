@@ -2,7 +2,11 @@
 
 mod assembly;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use assembly::{Workshop, call, caller, function, mappings, source};
+use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Protection, Result, SystemMemory};
 use linkjit::{Error, Jit, Limits, MemoryUse};
 
 fn limited(limits: Limits) -> Jit {
@@ -141,4 +145,75 @@ fn memory_of_older_windows_is_used_again() {
     }
     assert_eq!(jit.statistics().windows, windows);
     assert!(mappings() <= before + 4);
+}
+
+/// A provider that counts what it is asked for.
+#[derive(Debug, Default)]
+struct Counting {
+    reserved: AtomicU64,
+    committed: AtomicU64,
+    executable: AtomicU64,
+    recycled: AtomicU64,
+    exhausted: AtomicBool,
+}
+
+// SAFETY: all is the system's memory.
+unsafe impl MemoryProvider for Counting {
+    fn reserve(&self, size: u64, placement: Placement) -> Result<ExecRange> {
+        self.reserved.fetch_add(size, Ordering::Relaxed);
+        SystemMemory.reserve(size, placement)
+    }
+
+    fn commit(&self, pages: ExecRange) -> Result<()> {
+        if self.exhausted.load(Ordering::Relaxed) {
+            return Err(ExecutorError::Invalid { what: "no memory left".into() });
+        }
+        self.committed.fetch_add(pages.size(), Ordering::Relaxed);
+        SystemMemory.commit(pages)
+    }
+
+    fn protect(&self, pages: ExecRange, protection: Protection) -> Result<()> {
+        if protection == Protection::ReadExec {
+            self.executable.fetch_add(pages.size(), Ordering::Relaxed);
+        }
+        SystemMemory.protect(pages, protection)
+    }
+
+    fn recycle(&self, pages: ExecRange, was: Protection) -> Result<()> {
+        self.recycled.fetch_add(pages.size(), Ordering::Relaxed);
+        SystemMemory.recycle(pages, was)
+    }
+
+    fn release(&self, window: ExecRange) {
+        self.reserved.fetch_sub(window.size(), Ordering::Relaxed);
+        SystemMemory.release(window);
+    }
+}
+
+#[test]
+fn memory_comes_from_the_provider_and_goes_back_to_it() {
+    let workshop = Workshop::new();
+    let provider = Arc::new(Counting::default());
+    let jit = Jit::builder().memory(provider.clone()).window_size(1 << 24).build().unwrap();
+    let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &source(&workshop.object(&function("f", 3)))).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 3);
+    assert_eq!(count(&provider.reserved), 1 << 24);
+    assert!(count(&provider.committed) > 0);
+    assert_eq!((count(&provider.executable), count(&provider.recycled)), (4096, 0));
+    // SAFETY: nobody uses it.
+    unsafe { tracker.remove() }.unwrap();
+    assert_eq!(count(&provider.recycled), 4096);
+
+    // An error of the provider is one of the lookup, and leaves no trace.
+    provider.exhausted.store(true, Ordering::Relaxed);
+    let large = format!("{}.bss\n.globl large\nlarge: .skip 4000000\n", assembly::getter("get", "large"));
+    jit.add_object_file(workshop.object(&large)).unwrap();
+    assert!(matches!(jit.lookup("get"), Err(Error::Executor(ExecutorError::Invalid { .. }))));
+    provider.exhausted.store(false, Ordering::Relaxed);
+    assert_eq!(call(&jit, "get").unwrap(), 0);
+    // SAFETY: as above.
+    unsafe { jit.close() }.unwrap();
+    assert_eq!(count(&provider.reserved), 0);
 }

@@ -5,7 +5,12 @@ mod elf;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub(crate) use elf::*;
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"), windows)))]
 mod unsupported;
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(any(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"), windows)))]
 pub(crate) use unsupported::*;

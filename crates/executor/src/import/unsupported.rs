@@ -1,4 +1,4 @@
-//! Systems whose code refers to libraries through slots only, or on which linkjit does not know the loader.
+//! Systems on which linkjit does not know the loader.
 
 use crate::{ExecAddr, ExecRange, Import, Result};
 

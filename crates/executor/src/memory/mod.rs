@@ -3,6 +3,7 @@
 //! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
 //! executable and read-only pages change their protection, once, neighbours together.
 
+mod provider;
 mod window;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+pub use self::provider::{MemoryProvider, SystemMemory};
 use self::window::{Pages, WindowMemory};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
@@ -18,8 +20,9 @@ use crate::{
 };
 
 /// All windows of an executor, and the finalized allocations in them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
+    provider: Arc<dyn MemoryProvider>,
     tables: Mutex<Tables>,
 }
 
@@ -42,10 +45,14 @@ struct Finalized {
 }
 
 impl Memory {
+    pub(crate) fn new(provider: Arc<dyn MemoryProvider>) -> Self {
+        Self { provider, tables: Mutex::default() }
+    }
+
     pub(crate) fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
         let mut tables = lock(&self.tables);
         let id = WindowId(tables.last_window + 1);
-        let window = WindowMemory::reserve(id, size, placement)?;
+        let window = WindowMemory::reserve(Arc::clone(&self.provider), id, size, placement)?;
         tables.last_window = id.0;
         let (range, stripes) = (window.range, window.stripes());
         tables.windows.insert(id, Arc::new(window));
@@ -117,11 +124,12 @@ impl Memory {
         let tables = lock(&self.tables);
         for &address in words {
             let word = ExecRange::new(address, 8);
-            let is_ours =
-                tables.allocations.values().any(|finalized| finalized.memory.contain(word, &[Protection::Read]));
-            if !is_ours || !address.0.is_multiple_of(8) {
+            let has_it = |finalized: &&Finalized| finalized.memory.contain(word, &[Protection::Read]);
+            let owner = tables.allocations.values().find(has_it).filter(|_| address.0.is_multiple_of(8));
+            let Some(owner) = owner else {
                 return Err(ExecutorError::NoSuch { what: "word of read-only data" });
-            }
+            };
+            let memory = &owner.memory.window.memory;
             // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; all that code does with
             // it is to read it.
             let word = unsafe { AtomicU64::from_ptr(address.0 as *mut u64) };
@@ -129,9 +137,9 @@ impl Memory {
             let new = update(old);
             if new != old {
                 let page = ExecRange::new(ExecAddr(address.0 & !(os::page_size() - 1)), os::page_size());
-                os::protect(page, Protection::ReadWrite)?;
+                memory.protect(page, Protection::ReadWrite)?;
                 word.store(new.0, Ordering::Release);
-                os::protect(page, Protection::Read)?;
+                memory.protect(page, Protection::Read)?;
             }
         }
         Ok(())
@@ -191,7 +199,7 @@ impl Segments {
         ranges.sort_unstable_by_key(|range| range.start);
         for run in ranges.chunk_by(|one, next| one.end == next.start) {
             let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-            os::protect(ExecRange { start: first.start, end: last.end }, protection)?;
+            self.window.memory.protect(ExecRange { start: first.start, end: last.end }, protection)?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! One window: three stripes of pages, one per protection.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use super::provider::MemoryProvider;
 use crate::free_list::FreeList;
 use crate::unwind::WindowRecord;
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os};
@@ -34,10 +35,10 @@ impl Stripe {
     }
 
     /// Makes the pages from `start` to `end` usable.
-    fn commit(&mut self, start: u64, end: u64) -> Result<()> {
+    fn commit(&mut self, memory: &dyn MemoryProvider, start: u64, end: u64) -> Result<()> {
         if end > self.committed {
             let end = end.checked_next_multiple_of(COMMIT_AHEAD).unwrap_or(end).min(self.range.end.0);
-            os::commit(ExecRange { start: ExecAddr(self.committed), end: ExecAddr(end) })?;
+            memory.commit(ExecRange { start: ExecAddr(self.committed), end: ExecAddr(end) })?;
             self.committed = end;
         }
         if end > self.populated {
@@ -47,7 +48,7 @@ impl Stripe {
                 // As much again as is in use: a program that links little pays little.
                 let ahead = (end - self.range.start.0).min(POPULATE_AHEAD);
                 self.populated = (end + ahead).min(self.committed);
-                os::populate(ExecRange { start: ExecAddr(from), end: ExecAddr(self.populated) });
+                memory.populate(ExecRange { start: ExecAddr(from), end: ExecAddr(self.populated) });
             }
         }
         Ok(())
@@ -60,6 +61,7 @@ impl Stripe {
 pub(crate) struct WindowMemory {
     pub(crate) id: WindowId,
     pub(crate) range: ExecRange,
+    pub(crate) memory: Arc<dyn MemoryProvider>,
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
     /// Whether the first page is committed.
@@ -69,21 +71,27 @@ pub(crate) struct WindowMemory {
 }
 
 impl WindowMemory {
-    pub(crate) fn reserve(id: WindowId, size: u64, placement: Placement) -> Result<Self> {
+    pub(crate) fn reserve(
+        memory: Arc<dyn MemoryProvider>,
+        id: WindowId,
+        size: u64,
+        placement: Placement,
+    ) -> Result<Self> {
         let page = os::page_size();
         let size = size.checked_next_multiple_of(page).filter(|size| *size <= i64::MAX as u64);
         let Some(size) = size.filter(|size| *size >= 8 * page) else {
             return Err(ExecutorError::Invalid { what: "size of a window: less than 8 pages or too large".into() });
         };
-        let range = os::reserve(size, placement)?;
-        let record = WindowRecord::open(range).inspect_err(|_| os::release(range))?;
+        let range = memory.reserve(size, placement)?;
+        let record = WindowRecord::open(range).inspect_err(|_| memory.release(range))?;
         let quarter = size / 4 / page * page;
         let read = range.start.0 + page;
         let exec = range.start.0 + quarter;
         let write = exec + quarter;
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
-        Ok(Self { id, range, page, stripes: Mutex::new(stripes), has_header: Mutex::new(false), record: Some(record) })
+        let (stripes, has_header) = (Mutex::new(stripes), Mutex::new(false));
+        Ok(Self { id, range, memory, page, stripes, has_header, record: Some(record) })
     }
 
     /// Replaces the content of the first page, which is read-only afterwards.
@@ -95,17 +103,17 @@ impl WindowMemory {
         // Two must not write at the same time.
         let mut has_header = lock(&self.has_header);
         if !*has_header {
-            os::commit(page)?;
+            self.memory.commit(page)?;
             *has_header = true;
         }
-        os::protect(page, Protection::ReadWrite)?;
+        self.memory.protect(page, Protection::ReadWrite)?;
         // SAFETY: the page is committed and writable, in no stripe, and only written here, under the lock. Code of the
         // image that reads it meanwhile sees what a program sees that is changed while it runs: old bytes or new ones.
         let bytes = unsafe { std::slice::from_raw_parts_mut(page.start.0 as *mut u8, self.page as usize) };
         let (start, rest) = bytes.split_at_mut(header.len());
         start.copy_from_slice(header);
         rest.fill(0);
-        os::protect(page, Protection::Read)
+        self.memory.protect(page, Protection::Read)
     }
 
     /// Where pages of each protection come from.
@@ -140,7 +148,7 @@ impl WindowMemory {
         }
         let bytes = self.pages(size).ok_or_else(full)?;
         let start = stripe.free.take(bytes, align.max(self.page)).ok_or_else(full)?;
-        if let Err(error) = stripe.commit(start, start + bytes) {
+        if let Err(error) = stripe.commit(self.memory.as_ref(), start, start + bytes) {
             stripe.free.give(start, bytes);
             return Err(error);
         }
@@ -154,7 +162,7 @@ impl WindowMemory {
             return;
         }
         // Pages that can't be made writable and zero again are lost; they must not be handed out.
-        if os::recycle(range, if protected { protection } else { Protection::ReadWrite }).is_ok() {
+        if self.memory.recycle(range, if protected { protection } else { Protection::ReadWrite }).is_ok() {
             lock(&self.stripes)[protection as usize].free.give(range.start.0, range.size());
         }
     }
@@ -164,7 +172,7 @@ impl Drop for WindowMemory {
     fn drop(&mut self) {
         // Nobody may look for functions in it any more when its addresses are another's.
         self.record = None;
-        os::release(self.range);
+        self.memory.release(self.range);
     }
 }
 

@@ -97,12 +97,7 @@ impl Batch<'_> {
             self.adopt_roots(dylib)?;
         }
         let names = self.query.names.clone();
-        self.look_up(dylib, &names)?;
-        for of in &names {
-            if let Some(found) = self.found.get(&(dylib, of.name)) {
-                self.reach(found.binding);
-            }
-        }
+        self.find_names(dylib, &names)?;
         self.follow()?;
         if !self.plugins.is_empty() && self.work.is_empty() {
             self.run_passes(Stage::PostPrune)?;
@@ -111,6 +106,26 @@ impl Batch<'_> {
         // A pass may have defined what replaces something.
         while self.rebind_overridden()? {
             self.follow()?;
+        }
+        Ok(())
+    }
+
+    /// Finds what names need that were awaited, and what has to be done for that.
+    pub(super) fn find_awaited(&mut self, awaited: &[(DylibId, NameId)]) -> Result<()> {
+        for names in awaited.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(dylib, _)) = names.first() else { continue };
+            let names: Vec<_> = names.iter().map(|&(_, name)| Unfound::required(name)).collect();
+            self.find_names(dylib, &names)?;
+        }
+        self.follow()
+    }
+
+    fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
+        self.look_up(dylib, names)?;
+        for of in names {
+            if let Some(found) = self.found.get(&(dylib, of.name)) {
+                self.reach(found.binding);
+            }
         }
         Ok(())
     }

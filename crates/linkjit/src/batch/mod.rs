@@ -50,7 +50,7 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
                 if scout.work.asks.is_empty() {
                     scout.report_missing(false)?;
                 }
-                return Ok(scout.suspend());
+                return Ok(Attempt::Needs(scout.suspend()));
             }
         }
         Batch::new(session, plugins, query).link()
@@ -59,6 +59,20 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
         session.state().forget_unused(std::mem::take(&mut query.pulled));
     }
     attempted
+}
+
+/// What names need that a lookup has awaited: searching only from there is less than searching all anew, for a chain of
+/// units that are found one by one.
+pub(crate) fn search_on(
+    session: &ExecutionSession,
+    query: &mut Query,
+    mut awaited: Vec<(DylibId, NameId)>,
+) -> Result<Work> {
+    let _linking = session.begin_linking()?;
+    awaited.sort_unstable();
+    let mut batch = Batch::new(session, Plugins::default(), query);
+    batch.find_awaited(&awaited)?;
+    Ok(batch.suspend())
 }
 
 /// The addresses if there is nothing to link.
@@ -171,7 +185,7 @@ impl<'a> Batch<'a> {
             if self.work.asks.is_empty() && self.query.goal != Goal::Find {
                 self.report_missing(false)?;
             }
-            return Ok(self.suspend());
+            return Ok(Attempt::Needs(self.suspend()));
         }
         if self.query.goal == Goal::Find {
             self.session.state().keep_pulled();
@@ -207,7 +221,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Puts everything back, but for what was pulled: the next batch would only pull it again.
-    fn suspend(mut self) -> Attempt {
+    fn suspend(mut self) -> Work {
         let mut state = self.session.state();
         let pulled = &mut self.query.pulled;
         pulled.units.append(&mut state.pulled);
@@ -215,7 +229,8 @@ impl<'a> Batch<'a> {
         pulled.rebound.extend(self.rebound.iter().cloned());
         drop(state);
         self.is_suspended = true;
-        Attempt::Needs(std::mem::take(&mut self.work))
+        self.work.awaited.extend(self.awaited.drain());
+        std::mem::take(&mut self.work)
     }
 
     /// Runs the passes of a stage on all graphs.

@@ -64,6 +64,8 @@ pub(crate) struct Work {
     pub(crate) units: Vec<UnitId>,
     /// Generators to be asked.
     pub(crate) asks: Vec<Ask>,
+    /// The names that the units are wanted for, and in whose link orders.
+    pub(crate) awaited: Vec<(DylibId, NameId)>,
 }
 
 /// A generator of the user that is to be asked for names.
@@ -179,9 +181,18 @@ impl Query {
         loop {
             match batch::attempt(session, self)? {
                 Attempt::Done(found) => return Ok(Advance::Done(found)),
-                Attempt::Needs(work) => {
-                    if let Some(wait) = self.carry_out(session, work)? {
-                        return Ok(Advance::Blocked(wait));
+                Attempt::Needs(mut work) => {
+                    while !work.is_empty() {
+                        // What generators say may be that the lookup fails: then no unit is to be begun.
+                        let is_settled = work.asks.is_empty();
+                        let awaited = std::mem::take(&mut work.awaited);
+                        if let Some(wait) = self.carry_out(session, work)? {
+                            return Ok(Advance::Blocked(wait));
+                        }
+                        if !is_settled {
+                            break;
+                        }
+                        work = batch::search_on(session, self, awaited)?;
                     }
                 }
             }

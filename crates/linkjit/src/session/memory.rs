@@ -56,6 +56,17 @@ impl MemoryUse {
 /// How much there may be in a session. `None`: as much as there is room for.
 ///
 /// What would exceed a limit fails with [`Error::Limit`], and leaves the session as it was.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::{Error, Jit, Limits};
+///
+/// let jit = Jit::builder().limits(Limits { symbols: Some(100), ..Limits::default() }).build()?;
+/// let mut names = (0..1000).map(|number| format!("name{number}"));
+/// let error = names.find_map(|name| jit.define_absolute(&name, &raw const jit).err());
+/// assert!(matches!(error, Some(Error::Limit { limit: 100, .. })));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limits {
     /// Bytes of linked code and data, as counted by [`MemoryUse::bytes`].

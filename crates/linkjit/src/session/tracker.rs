@@ -121,6 +121,30 @@ impl ResourceTracker {
 
     /// The trackers whose linked code would have to go if this one was removed now.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, ResourceTracker, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-dependents-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
+    /// jit.main().add_object_to(&callee, &compile("int f(void) { return 1; }")?)?;
+    /// jit.main().add_object_to(&caller, &compile("int f(void); int g(void) { return f(); }")?)?;
+    /// assert!(callee.dependents()?.is_empty());
+    /// jit.lookup("g")?;
+    /// assert_eq!(callee.dependents()?.len(), 1);
+    /// // SAFETY: nobody calls any of it.
+    /// unsafe {
+    ///     assert!(matches!(callee.remove(), Err(linkjit::Error::InUse { .. })));
+    ///     ResourceTracker::remove_all(&[callee, caller])?;
+    /// }
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If it was removed.
     pub fn dependents(&self) -> Result<Vec<Self>> {
@@ -143,6 +167,28 @@ impl ResourceTracker {
 
     /// Gives all that it owns to another tracker of the same JITDylib: objects, linked or not, memory, initializers and
     /// terminators, lazy functions. This one is as if it were removed then.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, ResourceTracker, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-transfer-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let [first, all] = [jit.create_tracker()?, jit.create_tracker()?];
+    /// jit.main().add_object_to(&first, &compile("int f(void) { return 1; }")?)?;
+    /// first.transfer_to(&all)?;
+    /// // SAFETY: nobody calls it.
+    /// unsafe {
+    ///     assert!(matches!(first.remove(), Err(linkjit::Error::TrackerRemoved)));
+    ///     all.remove()?;
+    /// }
+    /// assert!(jit.lookup("f").is_err());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If one of them was removed, or the other is of another JITDylib.

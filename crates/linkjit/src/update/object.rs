@@ -78,6 +78,25 @@ impl JitDylib {
 
     /// Removes an updatable object with its stubs.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-updatable-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let object = compile("int f(void) { return 1; }")?;
+    /// jit.main().add_updatable_object(&object)?;
+    /// jit.lookup("f")?;
+    /// // SAFETY: nobody calls it.
+    /// unsafe { jit.main().remove_updatable_object(object.name())? };
+    /// assert!(jit.lookup("f").is_err());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`ResourceTracker::remove`], or if there is no such object.
     ///

@@ -42,6 +42,9 @@ impl Image {
     }
 }
 
+/// Why code that takes a thread-local variable for another one can't be linked.
+const NO_ADDRESS: &str = "a thread-local variable, which this code was compiled to find at an address";
+
 /// A value that its field can't hold.
 struct Overflow {
     value: i128,
@@ -88,6 +91,9 @@ fn apply(
     let target = || graph.address(edge.target).0.wrapping_add(addend);
     let from = |base: u64| target().wrapping_sub(base);
     match kind {
+        // Any number fits, so that a thread-local variable has to be told by what it is. Those of the graph itself are
+        // found by their sections, and a debugger wants to know their offsets.
+        Kind::Pointer64 if is_found_thread_local(graph, edge.target) => Err(Refusal::Why(NO_ADDRESS)),
         Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
         Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
         Kind::SectionOffset32 => {
@@ -255,6 +261,11 @@ fn is_address(edge: &Edge) -> bool {
     )
 }
 
+/// Whether an external symbol was found to be a thread-local variable.
+fn is_found_thread_local(graph: &LinkGraph, symbol: SymbolId) -> bool {
+    graph.symbol(symbol).is_external() && graph.thread_local_address(symbol).is_some()
+}
+
 #[cold]
 fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, names: &Mutex<NamePool>) -> LinkError {
     let site = graph.site(block, u64::from(edge.offset));
@@ -264,13 +275,13 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, na
     match *refusal {
         // A variable's offset in its block was taken for an address. Both are numbers, but they rarely fit.
         Refusal::Overflow(_) if is_address(edge) && graph.thread_local_address(named).is_some() => {
-            let why = "a thread-local variable, which this code was compiled to find at an address";
-            LinkError::BadRelocation { site, relocation, target, why: why.into() }
+            LinkError::BadRelocation { site, relocation, target, why: NO_ADDRESS.into() }
         }
         Refusal::Overflow(Overflow { value, field }) => {
             let remedy = match Kind::from_edge(edge.kind) {
                 Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {
-                    ": compile with -fPIC, so that the address is loaded from a table"
+                    ": compile with -fPIC, or for Windows declare it as __declspec(dllimport), so that the address is \
+                     loaded from a table"
                 }
                 Some(Kind::Pointer32 | Kind::Pointer32Signed) => ": compile with -fPIC or -fPIE",
                 _ => "",

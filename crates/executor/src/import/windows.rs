@@ -1,0 +1,19 @@
+//! Windows, where code that was not told that something is imported refers to it directly: for functions there are stubs, as
+//! those in import libraries; variables stay out of reach.
+
+use crate::{ExecAddr, ExecRange, Import, Result, os};
+
+/// What is executable is a function.
+pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+    Ok(addresses.iter().map(|address| os::is_code(*address).then_some(Import::Function)).collect())
+}
+
+/// Nothing is moved.
+pub(crate) fn current(address: ExecAddr) -> ExecAddr {
+    address
+}
+
+/// Nothing is moved.
+pub(crate) fn redirect() -> Result<()> {
+    Ok(())
+}
