@@ -2,8 +2,8 @@
 //! thread-local storage ("PE Format", The .tls Section).
 //!
 //! The DLL has no code. Its callback is a function of ours, whose address is written into the file: no relocation refers to
-//! it. The initial content of the storage is zeros in the file, so that its size costs nothing; it is filled in once the DLL
-//! is loaded.
+//! it. Of the initial content of the storage only the first bytes are in the file, so that its size costs nothing; the rest
+//! is filled in once the DLL is loaded.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ use crate::{ExecutorError, Result, os};
 const DIRECTORY: u32 = 0x1000;
 const INDEX: u32 = DIRECTORY + 40;
 const CALLBACKS: u32 = DIRECTORY + 48;
-const TEMPLATE: u32 = 0x2000;
+const TEMPLATE: u32 = DIRECTORY + 64;
 /// Where the sections' bytes are in the file.
 const DATA_IN_FILE: u32 = 0x400;
 const RELOCATIONS_IN_FILE: u32 = 0x600;
@@ -38,8 +38,8 @@ pub(super) struct Dll {
 }
 
 impl Dll {
-    /// Makes and loads a DLL with `size` bytes of storage.
-    pub(super) fn load(size: u32, callback: Callback) -> Result<Self> {
+    /// Makes and loads a DLL with `size` bytes of storage that begins with `header`.
+    pub(super) fn load(size: u32, header: &[u8], callback: Callback) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir();
@@ -47,7 +47,7 @@ impl Dll {
             remove_left(&directory);
         }
         let path = directory.join(format!("{PREFIX}{}-{number}.dll", std::process::id()));
-        let written = std::fs::write(&path, image(size, callback as usize as u64));
+        let written = std::fs::write(&path, image(size, header, callback as usize as u64));
         written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
         match os::open_library(&path, false) {
             Ok(handle) => Ok(Self { path, handle }),
@@ -111,7 +111,7 @@ fn is_running(process: u32) -> bool {
 }
 
 /// The bytes of the file.
-fn image(size: u32, callback: u64) -> Vec<u8> {
+fn image(size: u32, template: &[u8], callback: u64) -> Vec<u8> {
     const BASE: u64 = 0x1_8000_0000;
     const ALIGN_64: u32 = 7 << 20;
     let address = |rva: u32| BASE + u64::from(rva);
@@ -171,6 +171,7 @@ fn image(size: u32, callback: u64) -> Vec<u8> {
     }
     file.put_u32(data + 36, ALIGN_64);
     file.put_u64(data + (CALLBACKS - DIRECTORY) as usize, callback);
+    file.put(data + (TEMPLATE - DIRECTORY) as usize, template);
     // Relocations of one page: its address, the size of this block, then IMAGE_REL_BASED_DIR64 and the offset.
     let block = RELOCATIONS_IN_FILE as usize;
     file.put_u32(block, DIRECTORY);

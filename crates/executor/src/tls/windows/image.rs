@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use windows_sys::Win32::Foundation::HMODULE;
 
-use super::{TABLES, ensure_module, threads, unload};
+use super::{Storage, TABLES, ensure_module, threads, unload};
 use crate::init::{self, AtExitFunction, Registered};
 use crate::{ExecAddr, ExecRange, ImageId, InitializerKind, Result, TlsId, lock};
 
@@ -53,8 +53,9 @@ pub(crate) unsafe fn attach(owner: u32, image: ImageId, kind: InitializerKind, f
     }
     module.functions.initializers.extend_from_slice(functions);
     // Threads that had called all there were have to come again.
-    for &storage in module.threads.values() {
-        let header = storage as *mut super::Header;
+    module.forget_ended();
+    for storage in module.threads.values() {
+        let header = storage.address as *mut super::Header;
         // SAFETY: the storage of a thread that has it until it calls back, and begins with a header.
         let guard = unsafe { &raw mut (*header).guard };
         // SAFETY: as above. Generated code only compares the byte with zero.
@@ -127,7 +128,7 @@ pub(super) unsafe extern "system" fn on_thread(dll: HMODULE, reason: u32, _: *mu
     if reason == THREAD_ATTACH
         && let Some(storage) = threads::own_storage(module.index)
     {
-        module.threads.insert(thread, storage);
+        module.threads.insert(thread, Storage { address: storage, existed: None });
         let template = module.dll.template();
         // SAFETY: both have this size; the thread has not run any code of the image yet.
         unsafe { template.copy_to_nonoverlapping(storage as *mut u8, module.size as usize) };
@@ -228,7 +229,7 @@ fn places_of(blocks: &[TlsId]) -> Vec<ExecRange> {
     let found = blocks.iter().filter_map(|id| tables.blocks.get(&id.0));
     let with_module = found.filter_map(|block| Some((block, tables.modules.get(&block.image)?)));
     let places = with_module.flat_map(|(block, module)| {
-        module.threads.values().map(|&storage| ExecRange::new(ExecAddr(storage + block.offset), block.size))
+        module.threads.values().map(|storage| ExecRange::new(ExecAddr(storage.address + block.offset), block.size))
     });
     places.collect()
 }

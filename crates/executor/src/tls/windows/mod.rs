@@ -6,22 +6,24 @@
 //! also knows which threads there are: what is published later is written to the storage of each.
 //!
 //! Callbacks run under the loader's lock, so nothing here may call the loader with a lock of ours held. Linked code is
-//! called without any.
+//! called without any but that.
 
 mod dll;
 mod image;
 mod threads;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::mem::offset_of;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicI32;
+use std::sync::{Arc, Mutex};
 
 use self::dll::Dll;
 use self::image::{Functions, destructors_of_closed, on_thread};
 pub(crate) use self::image::{
     attach, cxa_thread_atexit, detach, detach_part, exit_thread, forget_destructors, initialize_thread, take_destructor,
 };
+use self::threads::Thread;
 use crate::free_list::FreeList;
 use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, init, lock};
 
@@ -41,6 +43,17 @@ struct Header {
     guard: u8,
     /// How many of the image's thread initializers the thread has called.
     initialized: u32,
+    /// Tells storage of this module from that of others, and from memory that is free.
+    nonce: u64,
+}
+
+/// The storage of a thread.
+#[derive(Debug)]
+struct Storage {
+    address: u64,
+    /// A thread that was there before the module. It may have been about to end when we came, too late to call back, and
+    /// have had for its storage what is another's by now.
+    existed: Option<Thread>,
 }
 
 /// The epoch before everything.
@@ -70,7 +83,7 @@ struct Module {
     size: u64,
     free: FreeList,
     /// The threads that have storage, and where.
-    threads: BTreeMap<u32, u64>,
+    threads: BTreeMap<u32, Storage>,
     functions: Functions,
 }
 
@@ -92,7 +105,8 @@ impl Tables {
 impl Module {
     /// Makes `bytes`, and zeros up to `size`, the content at `offset` of the storage of all threads, now and later.
     fn fill(&mut self, offset: u64, bytes: &[u8], size: u64) {
-        let places = self.threads.values().map(|&storage| storage as *mut u8).chain([self.dll.template()]);
+        self.forget_ended();
+        let places = self.threads.values().map(|storage| storage.address as *mut u8).chain([self.dll.template()]);
         for place in places {
             let place = place.wrapping_add(offset as usize);
             // SAFETY: the template and the storage of each thread have this size; blocks are within it, and code does not
@@ -104,9 +118,13 @@ impl Module {
         }
     }
 
+    fn forget_ended(&mut self) {
+        self.threads.retain(|_, storage| !storage.existed.as_ref().is_some_and(|thread| thread.has_ended()));
+    }
+
     /// The header of a thread.
     fn header(&self, thread: u32) -> Option<*mut Header> {
-        self.threads.get(&thread).map(|&storage| storage as *mut Header)
+        self.threads.get(&thread).map(|storage| storage.address as *mut Header)
     }
 }
 
@@ -119,10 +137,12 @@ fn ensure_module(owner: u32, image: ImageId, size: u64) -> Result<()> {
     let room = size.checked_mul(2).and_then(|size| size.checked_add(header + SLACK)).filter(|room| *room <= MOST);
     let room = room.ok_or_else(|| ExecutorError::Invalid { what: format!("size of a thread-local block: {size}") })?;
     let threads = threads::Threads::new()?;
-    let dll = Dll::load(room as u32, on_thread)?;
+    let nonce = RandomState::new().build_hasher().finish();
+    let mut first = [0; size_of::<Header>()];
+    first[offset_of!(Header, epoch)..][..4].copy_from_slice(&FIRST_EPOCH.to_le_bytes());
+    first[offset_of!(Header, nonce)..][..8].copy_from_slice(&nonce.to_le_bytes());
+    let dll = Dll::load(room as u32, &first, on_thread)?;
     let index = dll.index();
-    // What every thread begins with; those that exist get it below.
-    let epoch = FIRST_EPOCH.to_le_bytes();
     let mut module = Module {
         owner,
         index,
@@ -132,6 +152,7 @@ fn ensure_module(owner: u32, image: ImageId, size: u64) -> Result<()> {
         functions: Functions::default(),
         dll,
     };
+    let loader = threads.lock_loader();
     let mut tables = lock(&TABLES);
     let handle = module.dll.handle();
     let departed: Vec<u32> =
@@ -142,16 +163,15 @@ fn ensure_module(owner: u32, image: ImageId, size: u64) -> Result<()> {
         unload(module);
         return Ok(());
     }
-    threads.visit(|thread, environment| {
-        if departed.contains(&thread) {
+    threads.visit(&loader, |thread, id, environment| {
+        if departed.contains(&id) {
             return;
         }
-        // SAFETY: the DLL is loaded; threads that end call back, and wait for the lock that we hold.
-        if let Some(storage) = unsafe { threads::storage(environment, index) } {
-            module.threads.insert(thread, storage);
+        let at = offset_of!(Header, nonce) as u64;
+        if let Some(address) = threads::storage_of(environment, index, at, nonce) {
+            module.threads.insert(id, Storage { address, existed: Some(Arc::clone(thread)) });
         }
     });
-    module.fill(offset_of!(Header, epoch) as u64, &epoch, size_of::<Header>() as u64);
     tables.modules.insert(image.0, module);
     Ok(())
 }
