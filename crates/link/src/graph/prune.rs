@@ -3,13 +3,15 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Lifetime, LinkGraph, SymbolId};
+use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
 
 /// The worklist of one graph: blocks that are live and whose edges were not followed yet. Not recursive, so that a
 /// long chain of references costs no stack.
 #[derive(Debug, Default)]
 pub struct Reachability {
     pending: Vec<BlockId>,
+    /// A bit for every kind of edge that was followed.
+    kinds: u128,
 }
 
 impl Reachability {
@@ -61,12 +63,20 @@ impl Reachability {
         new && external
     }
 
+    /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds, so that who looks for
+    /// others need not look at them.
+    #[must_use]
+    pub fn may_have_met(&self, kind: EdgeKind) -> bool {
+        self.kinds & bit(kind) != 0
+    }
+
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
         while let Some(block) = self.pending.pop() {
             let range = graph.blocks[block.index()].edge_range();
             for at in range {
-                let target = graph.edges[at].target;
+                let Edge { kind, target, .. } = graph.edges[at];
+                self.kinds |= bit(kind);
                 if self.mark_symbol(graph, target) {
                     external(target);
                 }
@@ -78,6 +88,11 @@ impl Reachability {
             }
         }
     }
+}
+
+/// The bit of a kind; kinds may share one.
+fn bit(kind: EdgeKind) -> u128 {
+    1 << (kind.0 & 127)
 }
 
 impl LinkGraph {

@@ -327,10 +327,12 @@ impl Batch<'_> {
                 }
             }
         }
-        for name in names {
-            let end = self.alias_end((dylib, name.name))?;
-            if let Some(&found) = self.found.get(&end) {
-                self.found.insert((dylib, name.name), found);
+        for name in names.iter().map(|name| (dylib, name.name)) {
+            let end = self.alias_end(name)?;
+            if end != name
+                && let Some(&found) = self.found.get(&end)
+            {
+                self.found.insert(name, found);
             }
         }
         Ok(())
@@ -351,11 +353,14 @@ impl Batch<'_> {
     /// Searches one JITDylib of the link order after the other: first what it defines, then what its generators know.
     fn look_up_in_order(&mut self, dylib: DylibId, mut unfound: Vec<Unfound>) -> Result<()> {
         unfound.retain(|unfound| !self.found.contains_key(&(dylib, unfound.name)));
-        unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
-        unfound.dedup_by_key(|unfound| unfound.name);
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        for &(searched, scope) in &order {
+        for (position, &(searched, scope)) in order.iter().enumerate() {
             unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
+            if position == 0 {
+                // Mostly few are left.
+                unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
+                unfound.dedup_by_key(|unfound| unfound.name);
+            }
             self.open_default_libraries(searched)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
             for generator in generators {

@@ -290,7 +290,12 @@ impl Batch<'_> {
 
     /// Whether the window of a domain has to be low.
     fn has_low_fields(&self, domain: &Domain) -> bool {
-        domain.members.iter().any(|&member| has_low_fields(&self.inputs[member as usize]))
+        domain.members.iter().any(|&member| {
+            // The linker's own have no such fields.
+            let reach = self.reach.get(member as usize);
+            let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
+            may && has_low_fields(&self.inputs[member as usize])
+        })
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -589,6 +594,9 @@ fn is_low(window: Window) -> bool {
     window.range.end.0 <= 1 << 31
 }
 
+/// Kinds of fields that hold an address in 32 bits.
+const LOW_FIELDS: [Kind; 2] = [Kind::Pointer32, Kind::Pointer32Signed];
+
 /// Whether some live field holds an address in 32 bits: then the window must be low.
 fn has_low_fields(input: &Input) -> bool {
     let graph = &input.graph;
@@ -596,7 +604,7 @@ fn has_low_fields(input: &Input) -> bool {
     let mut edges = live.flat_map(|block| graph.edges(block));
     edges.any(|edge| {
         let absolute = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
-        matches!(Kind::from_edge(edge.kind), Some(Kind::Pointer32 | Kind::Pointer32Signed)) && !absolute
+        matches!(Kind::from_edge(edge.kind), Some(kind) if LOW_FIELDS.contains(&kind)) && !absolute
     })
 }
 

@@ -130,7 +130,10 @@ impl State {
         for (symbol, name, verdict) in verdicts {
             let of = graph.symbol(symbol);
             let (linkage, scope, definition) = (of.linkage, of.scope, of.definition);
-            let old = self.dylib(dylib)?.symbols.get(&name).copied();
+            let old = match verdict {
+                Verdict::New if promise.is_none() => None,
+                _ => self.dylib(dylib)?.symbols.get(&name).copied(),
+            };
             if verdict == Verdict::Yields {
                 if linkage == Linkage::Common
                     && let Some(old) = old
