@@ -30,11 +30,11 @@ pub(in crate::object) fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
     rest.get(..terminator(rest)?)
 }
 
-/// Where the first zero byte is. Names are short and many: starting a general search costs more than this takes.
+/// Where the first zero byte is. Most names are short: starting a general search costs more than looking at two words.
 fn terminator(bytes: &[u8]) -> Option<usize> {
     const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
+    let words = bytes.as_chunks::<8>().0.get(..2).unwrap_or_default();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         // The lowest bit that is set belongs to the first zero byte: borrows only go upwards from there.
@@ -43,7 +43,8 @@ fn terminator(bytes: &[u8]) -> Option<usize> {
             return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
         }
     }
-    rest.iter().position(|&byte| byte == 0).map(|at| words.len() * 8 + at)
+    let start = words.len() * 8;
+    memchr::memchr(0, bytes.get(start..)?).map(|at| start + at)
 }
 
 #[cfg(test)]

@@ -111,52 +111,59 @@ impl Builder<'_> {
     fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
-        for block in inputs[member as usize].graph.block_ids() {
-            let of = inputs[member as usize].graph.block(block);
-            if !of.live || of.placed {
-                continue;
-            }
-            for index in 0..inputs[member as usize].graph.edges(block).len() {
-                let input = &inputs[member as usize];
-                let edge = input.graph.edges(block)[index];
-                let Some(kind) = self.wanted(inputs, member, block, &edge) else { continue };
-                let entry = match local.get(&(edge.target, kind)) {
-                    Some(&entry) => entry,
-                    None => {
-                        let (binding, size) = self.entry(inputs, member, edge.target, kind)?;
-                        let input = &mut inputs[member as usize];
-                        let mut symbol = Symbol::anonymous(BlockId(0), 0, size);
-                        symbol.definition = crate::graph::Definition::External;
-                        symbol.live = true;
-                        let entry = input.graph.add_symbol(symbol)?;
-                        input.bind(entry, binding);
-                        local.insert((edge.target, kind), entry);
-                        entry
-                    }
-                };
-                inputs[member as usize].graph.edges_mut(block)[index].target = entry;
-            }
+        for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
+            let entry = match local.get(&(target, kind)) {
+                Some(&entry) => entry,
+                None => {
+                    let (binding, size) = self.entry(inputs, member, target, kind)?;
+                    let input = &mut inputs[member as usize];
+                    let mut symbol = Symbol::anonymous(BlockId(0), 0, size);
+                    symbol.definition = crate::graph::Definition::External;
+                    symbol.live = true;
+                    let entry = input.graph.add_symbol(symbol)?;
+                    input.bind(entry, binding);
+                    local.insert((target, kind), entry);
+                    entry
+                }
+            };
+            inputs[member as usize].graph.edges_mut(block)[index].target = entry;
         }
         let entries = local.into_iter().map(|((target, _), entry)| (entry, target)).collect();
         inputs[member as usize].graph.add_entries(entries);
         Ok(())
     }
 
+    /// The edges of a graph that need entries: where each is, its target, and what kind of entry.
+    fn wanted_by(&self, inputs: &[Input], input: &Input) -> Vec<(BlockId, usize, SymbolId, EntryKind)> {
+        let mut wanted = Vec::new();
+        for (block, of) in input.graph.block_ids().zip(input.graph.blocks()) {
+            if !of.live || of.placed {
+                continue;
+            }
+            for (index, edge) in input.graph.edges(block).iter().enumerate() {
+                if let Some(kind) = self.wanted(inputs, input, block, edge) {
+                    wanted.push((block, index, edge.target, kind));
+                }
+            }
+        }
+        wanted
+    }
+
     /// The kind of entry that an edge needs, if any.
-    fn wanted(&self, inputs: &[Input], member: u32, block: BlockId, edge: &Edge) -> Option<EntryKind> {
-        let input = &inputs[member as usize];
+    #[inline]
+    fn wanted(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
         let binding = || input.binding(edge.target);
         Some(match Kind::from_edge(edge.kind)? {
             Kind::Branch32 | Kind::StubFromGotBase64 => {
                 let target = binding();
-                let needs = target == Binding::Missing || self.is_far(inputs, member, target);
+                let needs = target == Binding::Missing || self.is_far(inputs, input, target);
                 return needs.then_some(EntryKind::Stub);
             }
             // What is relative to the image is within it: what is outside is reached through a stub there.
             Kind::ImageOffset32 => {
                 let outside = match binding() {
                     Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-                    target => self.is_far(inputs, member, target),
+                    target => self.is_far(inputs, input, target),
                 };
                 return outside.then_some(EntryKind::Stub);
             }
@@ -178,7 +185,7 @@ impl Builder<'_> {
                     && can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
-                    && !self.is_far(inputs, member, target);
+                    && !self.is_far(inputs, input, target);
                 if direct {
                     return None;
                 }
@@ -204,14 +211,14 @@ impl Builder<'_> {
     }
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
-    fn is_far(&self, inputs: &[Input], member: u32, binding: Binding) -> bool {
+    fn is_far(&self, inputs: &[Input], from: &Input, binding: Binding) -> bool {
         let Some(window) = self.window else { return binding != Binding::None };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
                 is_out_of_reach(window, address)
             }
             Binding::Input { input, .. } => {
-                inputs.get(input as usize).is_some_and(|definer| definer.dylib != inputs[member as usize].dylib)
+                inputs.get(input as usize).is_some_and(|definer| definer.dylib != from.dylib)
             }
             Binding::None | Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }

@@ -8,7 +8,7 @@ use super::file::{File, Section, field, u16_at, u32_at, u64_at};
 use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
 use crate::graph::{
-    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol, SymbolId,
+    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
 };
 use crate::names::NamePool;
 
@@ -133,33 +133,29 @@ pub(super) fn read(
 ) -> Result<()> {
     // Relocations without a symbol have the null symbol: their target is the addend.
     graph.add_symbol(unnamed_absolute(0))?;
-    let mut reader =
-        Reader { file, table, blocks, graph, names, common: None, common_thread_local: None, is_versioned: false };
-    let mut versioned = Vec::new();
+    let mut reader = Reader { file, table, blocks, graph, names, common: None, common_thread_local: None };
     for (index, raw) in table.entries.iter().enumerate().skip(1) {
         let entry = Entry::parse(raw);
         let symbol = reader.symbol(index, &entry)?;
-        let id = reader.graph.add_symbol(symbol)?;
-        if std::mem::take(&mut reader.is_versioned) {
-            versioned.push(id);
-        }
+        reader.graph.add_symbol(symbol)?;
     }
-    if !versioned.is_empty() {
-        name_default_versions(&versioned, graph, names);
+    // Few objects have versions.
+    if memchr::memchr(b'@', table.strings).is_some() {
+        name_default_versions(graph, names);
     }
     Ok(())
 }
 
 /// `name@@version` is what `name` means, unless the object defines that, too: assemblers keep both. (GNU as manual,
 /// ".symver"; other versions, `name@version`, are for those who ask for them.)
-fn name_default_versions(versioned: &[SymbolId], graph: &mut LinkGraph, names: &mut NamePool) {
+fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
     let mut defined: Vec<_> = graph.symbols().iter().filter(|of| !of.is_external()).map(Symbol::shared_name).collect();
     defined.sort_unstable();
-    for &id in versioned {
+    for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
         let Some(full) = symbol.shared_name().filter(|_| !symbol.is_external()) else { continue };
         let bytes = names.bytes(full);
-        let Some(at) = bytes.windows(2).position(|pair| pair == b"@@") else { continue };
+        let Some(at) = memchr::memmem::find(bytes, b"@@") else { continue };
         let base = bytes.get(..at).unwrap_or_default().to_vec();
         let base = names.intern(&base);
         if defined.binary_search(&Some(base)).is_err() {
@@ -178,8 +174,6 @@ struct Reader<'a, 'f> {
     common: Option<SectionId>,
     /// The same for thread-local ones.
     common_thread_local: Option<SectionId>,
-    /// The symbol that was read last has a version in its name.
-    is_versioned: bool,
 }
 
 impl Reader<'_, '_> {
@@ -227,7 +221,6 @@ impl Reader<'_, '_> {
             SymbolBind(other) => return Err(self.unsupported(name, format_args!("symbol binding {other}"))),
         };
         let indirect = entry.kind == elf::STT_GNU_IFUNC;
-        self.is_versioned = !local && name.contains(&b'@');
         Ok(Symbol {
             name: self.name(entry, name, local)?,
             definition,
