@@ -1,4 +1,5 @@
 //! How much memory linked code takes, how much it may, and what is done with that of code that is gone.
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
 
@@ -13,6 +14,7 @@ fn limited(limits: Limits) -> Jit {
     Jit::builder().limits(limits).build().unwrap()
 }
 
+#[cfg(not(windows))]
 #[test]
 fn memory_is_counted_by_tracker_jitdylib_and_session() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -190,6 +192,7 @@ unsafe impl MemoryProvider for Counting {
     }
 }
 
+#[cfg(not(windows))]
 #[test]
 fn memory_comes_from_the_provider_and_goes_back_to_it() {
     let workshop = Workshop::new();

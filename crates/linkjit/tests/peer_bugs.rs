@@ -18,6 +18,7 @@
 //! | groups are taken apart | dylibs: `a_group_is_dropped_whole` |
 //! | weak references pull archive members; which member is first | dylibs: `members_are_pulled_for_strong_references_only`, `archives_of_all_kinds_give_the_first_member_that_has_a_name` |
 //! | priorities count within an object only | initializers |
+#![cfg(not(windows))]
 
 mod assembly;
 

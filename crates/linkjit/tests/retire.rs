@@ -7,7 +7,7 @@ use std::ffi::c_int;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
-use assembly::{Workshop, call, call_at, caller, function, source};
+use assembly::{Workshop, call, call_at, caller, function, is_mapped_executable, source};
 use linkjit::{Error, ExecAddr, Jit, ResourceTracker};
 
 fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
@@ -19,17 +19,6 @@ fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
 fn retire(tracker: &ResourceTracker) -> linkjit::Result<()> {
     // SAFETY: who calls it has a guard.
     unsafe { tracker.retire() }
-}
-
-/// How many lines of the process's table of mappings are of executable memory that is no file's.
-fn is_mapped_executable(address: ExecAddr) -> bool {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().any(|line| {
-        let (range, rest) = line.split_once(' ').unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        let number = |text| u64::from_str_radix(text, 16).unwrap();
-        number(start) <= address.0 && address.0 < number(end) && rest.starts_with("r-x")
-    })
 }
 
 #[test]
