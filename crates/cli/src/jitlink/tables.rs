@@ -1,6 +1,6 @@
 //! Who defines what: the JITDylibs of a run that links without executing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
@@ -13,6 +13,7 @@ use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
 
 use super::archives::Archives;
+use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 
 /// Chains of aliases that are longer are taken for circles.
@@ -47,6 +48,8 @@ pub(super) struct Dylib {
     pub(super) order: Vec<usize>,
     pub(super) archives: Archives,
     libraries: Vec<LibraryId>,
+    /// Names of libraries that are linked weakly.
+    pub(super) nulls: HashSet<Vec<u8>>,
     groups: Vec<NameId>,
 }
 
@@ -61,8 +64,8 @@ pub(super) struct Tables {
     executor: Option<Box<dyn Executor>>,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
-    /// What was found outside.
-    pub(super) found: HashMap<NameId, Binding>,
+    /// What was found outside, in the link orders of JITDylibs.
+    found: HashMap<(usize, NameId), Binding>,
 }
 
 impl Tables {
@@ -235,33 +238,55 @@ impl Tables {
 
     /// Libraries of the link order, the process, and what is said to be there without being anywhere.
     fn look_up_outside(&mut self, dylib: usize, name: NameId, thread_local: bool) -> Result<Option<Binding>> {
-        if let Some(&found) = self.found.get(&name) {
+        if let Some(&found) = self.found.get(&(dylib, name)) {
             return Ok(Some(found));
         }
-        let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-        let mut libraries: Vec<_> = order.flat_map(|dylib| self.dylibs[dylib].libraries.clone()).collect();
-        libraries.extend(self.process_symbols.then_some(LibraryId::PROCESS));
         let bytes = self.names().bytes(name).to_vec();
-        for library in libraries {
-            let request = SymbolRequest { key: SymbolKey::Name(&bytes), thread_local };
+        let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
+        let null = if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) };
+        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
+        for searched in order {
+            let libraries = self.dylibs[searched].libraries.clone();
+            let mut found = self.find_in_libraries(&libraries, &bytes, thread_local)?;
+            // As in LLVM, `main` has every name then, and the process behind it is not asked.
+            if self.dylibs[searched].nulls.contains(&bytes) || self.phony_externals && searched == 0 {
+                found = found.or(Some(null));
+            }
+            if let Some(found) = found {
+                self.found.insert((dylib, name), found);
+                return Ok(Some(found));
+            }
+        }
+        let process: &[_] = if self.process_symbols { &[LibraryId::PROCESS] } else { &[] };
+        let found = if bytes == RESULT_OVERRIDE.as_bytes() {
+            Some(Binding::Linked(result_override()))
+        } else {
+            self.find_in_libraries(process, &bytes, thread_local)?
+        };
+        if let Some(found) = found {
+            self.found.insert((dylib, name), found);
+        }
+        Ok(found)
+    }
+
+    fn find_in_libraries(
+        &mut self,
+        libraries: &[LibraryId],
+        name: &[u8],
+        thread_local: bool,
+    ) -> Result<Option<Binding>> {
+        for &library in libraries {
+            let request = SymbolRequest { key: SymbolKey::Name(name), thread_local };
             let found = self.executor()?.find_symbols(library, &[request])?;
-            let binding = match found.first().copied().flatten() {
+            return Ok(Some(match found.first().copied().flatten() {
                 None => continue,
                 Some(SymbolAddress::Address(address)) => Binding::Linked(address),
                 Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
                     Binding::LinkedThreadLocal(TlsAddress { module, offset, thread_offset })
                 }
-            };
-            self.found.insert(name, binding);
-            return Ok(Some(binding));
+            }));
         }
-        if !self.phony_externals {
-            return Ok(None);
-        }
-        let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
-        let binding = if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) };
-        self.found.insert(name, binding);
-        Ok(Some(binding))
+        Ok(None)
     }
 
     /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
