@@ -273,8 +273,8 @@ fn page_size(text: &str) -> Result<u64> {
 }
 
 fn is_known_triple(text: &str) -> Result<()> {
-    let is_known = text.starts_with("x86_64") && !["apple", "darwin", "windows"].iter().any(|os| text.contains(os));
-    let refuse = || Failure::usage(format!("linkjit links ELF objects for x86-64 only, not for '{text}'"));
+    let is_known = text.starts_with("x86_64") && !["apple", "darwin"].iter().any(|os| text.contains(os));
+    let refuse = || Failure::usage(format!("linkjit links ELF and COFF objects for x86-64 only, not for '{text}'"));
     if is_known { Ok(()) } else { Err(refuse()) }
 }
 

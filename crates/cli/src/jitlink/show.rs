@@ -97,12 +97,24 @@ fn materializer<'a>(tables: &'a Tables, entry: &Entry) -> &'a str {
     }
 }
 
+/// What is known of an object's target.
+fn triple(object: &[u8]) -> &'static str {
+    let is_elf = object.starts_with(b"\x7fELF");
+    match object.get(7) {
+        _ if !is_elf => "x86_64---coff",
+        // EI_OSABI: ELFOSABI_FREEBSD. The rest do not say.
+        Some(9) => "x86_64--freebsd",
+        _ => "x86_64--",
+    }
+}
+
 /// `-show-graphs`: a graph with what the linker has made for it.
 pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> io::Result<()> {
     let Some(&first) = linked.members.first() else { return Ok(()) };
-    let name = tables.inputs[first as usize].graph.name();
+    let graph = &tables.inputs[first as usize].graph;
+    let name = graph.name();
     writeln!(out, "Link graph \"{name}\" post-fixup:")?;
-    writeln!(out, "LinkGraph \"{name}\" (triple = x86_64--)")?;
+    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(graph.source().bytes()))?;
     let mut sections: Vec<(&str, Vec<u32>)> = Vec::new();
     for &member in &linked.members {
         for section in tables.inputs[member as usize].graph.sections() {

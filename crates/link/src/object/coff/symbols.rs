@@ -235,7 +235,7 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs.
+    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
@@ -251,8 +251,9 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
+            // What is searched for first, or is elsewhere, stays a reference.
             if let (true, Name::Interned(target), Name::Interned(name)) =
-                (symbol.is_external(), symbol.name, self.graph.symbol(id).name)
+                (symbol.is_external() || linkage == Linkage::Fallback, symbol.name, self.graph.symbol(id).name)
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
@@ -265,10 +266,6 @@ impl Reader<'_, '_> {
             of.linkage = linkage;
             of.callable |= symbol.callable;
             of.thread_local = symbol.thread_local;
-            // It takes no part in satisfying what other objects refer to.
-            if search == pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY {
-                of.scope = Scope::Local;
-            }
         }
         Ok(())
     }
