@@ -16,6 +16,7 @@ use linkjit::link::tls::TlsAddress;
 use super::archives::Archives;
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -38,10 +39,17 @@ pub(super) struct Entry {
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
+    /// Something that is linked needs it.
+    searched: bool,
 }
 
-const NOBODY: Entry =
-    Entry { by: By::Absolute(ExecAddr::NULL), linkage: Linkage::Strong, scope: Scope::Default, callable: false };
+const NOBODY: Entry = Entry {
+    by: By::Absolute(ExecAddr::NULL),
+    linkage: Linkage::Strong,
+    scope: Scope::Default,
+    callable: false,
+    searched: false,
+};
 
 /// A JITDylib.
 #[derive(Debug, Default)]
@@ -151,7 +159,8 @@ impl Tables {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
-            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable };
+            let entry =
+                Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable, ..NOBODY };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
@@ -305,7 +314,8 @@ impl Tables {
             let is_visible = |entry: &&Entry| {
                 (searched == dylib || entry.scope == Scope::Default) && entry.linkage != Linkage::Fallback
             };
-            if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
+            if let Some(entry) = self.dylibs[searched].symbols.get_mut(&name).filter(|entry| is_visible(&&**entry)) {
+                entry.searched = true;
                 return Ok(Some(*entry));
             }
             if weak {
@@ -378,31 +388,76 @@ impl Tables {
         self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
     }
 
+    /// The JITDylibs and what they define, before or after linking.
+    pub(super) fn session(&mut self, is_linked: bool) -> Vec<DylibState> {
+        let process = if self.process_symbols { "Process" } else { "<TestResultJD>" };
+        let mut states = Vec::new();
+        for dylib in 0..self.dylibs.len() {
+            let of = &self.dylibs[dylib];
+            let others = of.order.iter().map(|&other| self.dylibs[other].name.clone());
+            let (name, order) = (of.name.clone(), others.chain([process.into()]).collect());
+            let entries: Vec<_> = of.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
+            // As in LLVM, all aliases of a JITDylib come together, though each is looked up by itself.
+            let is_searched_alias = |(_, entry): &(NameId, Entry)| matches!(entry.by, By::Alias(..)) && entry.searched;
+            let materializing = entries.iter().any(is_searched_alias);
+            let symbols = entries.into_iter().map(|(name, entry)| SymbolState {
+                name: self.text(name),
+                linkage: entry.linkage,
+                scope: entry.scope,
+                callable: entry.callable,
+                address: match entry.by {
+                    By::Absolute(_) | By::Alias(..) if !entry.searched => None,
+                    _ if is_linked => self.address(dylib, name),
+                    _ => None,
+                },
+                materializing: materializing && matches!(entry.by, By::Alias(..)),
+                by: match entry.by {
+                    By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
+                    By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
+                    By::Alias(..) => REEXPORTS.into(),
+                },
+            });
+            states.push(DylibState { name, order, symbols: symbols.collect() });
+        }
+        let result = SymbolState {
+            name: RESULT_OVERRIDE.into(),
+            linkage: Linkage::Strong,
+            scope: Scope::Default,
+            callable: false,
+            address: None,
+            materializing: false,
+            by: ABSOLUTE_SYMBOLS.into(),
+        };
+        if self.process_symbols {
+            states.insert(0, DylibState { name: process.into(), order: Vec::new(), symbols: Vec::new() });
+        } else {
+            states.push(DylibState { name: process.into(), order: Vec::new(), symbols: vec![result] });
+        }
+        states
+    }
+
     /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
     pub(super) fn address(&mut self, dylib: usize, name: NameId) -> Option<ExecAddr> {
-        let placed = |input: &Input, symbol: SymbolId| match input.graph.symbol(symbol).definition {
+        let entry = self.dylibs.get(dylib)?.symbols.get(&name)?;
+        match entry.by {
+            By::Input(input, symbol) => self.address_in(input, symbol),
+            By::Absolute(address) => Some(address),
+            By::Alias(..) => match self.look_up(dylib, name, true, false).ok()?? {
+                Binding::Input { input, symbol } => self.address_in(input, symbol),
+                Binding::Linked(address) => Some(address),
+                _ => None,
+            },
+        }
+    }
+
+    fn address_in(&self, input: u32, symbol: SymbolId) -> Option<ExecAddr> {
+        let input = self.inputs.get(input as usize)?;
+        let is_placed = match input.graph.symbol(symbol).definition {
             Definition::Defined { block, .. } => input.graph.block(block).placed,
             Definition::Absolute(_) => true,
             Definition::External => !matches!(input.binding(symbol), Binding::None),
         };
-        match self.dylibs.get(dylib)?.symbols.get(&name)?.by {
-            By::Absolute(address) => Some(address),
-            By::Input(input, symbol) => {
-                let input = self.inputs.get(input as usize)?;
-                placed(input, symbol).then(|| input.graph.address(symbol))
-            }
-            By::Alias(..) => {
-                let found = self.look_up(dylib, name, true, false).ok()??;
-                match found {
-                    Binding::Input { input, symbol } => {
-                        let input = self.inputs.get(input as usize)?;
-                        placed(input, symbol).then(|| input.graph.address(symbol))
-                    }
-                    Binding::Linked(address) => Some(address),
-                    _ => None,
-                }
-            }
-        }
+        is_placed.then(|| input.graph.address(symbol))
     }
 }
 
