@@ -1,6 +1,6 @@
 //! Who defines what: the JITDylibs of a run that links without executing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
@@ -14,6 +14,7 @@ use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
 
 use super::archives::Archives;
+use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 use super::link::is_coff;
 
@@ -63,6 +64,8 @@ pub(super) struct Dylib {
     pub(super) order: Vec<usize>,
     pub(super) archives: Archives,
     libraries: Vec<LibraryId>,
+    /// Names of libraries that are linked weakly.
+    pub(super) nulls: HashSet<Vec<u8>>,
     /// COMDAT groups: the signature, who has it, and which one is kept.
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
@@ -82,8 +85,8 @@ pub(super) struct Tables {
     executor: Option<Box<dyn Executor>>,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
-    /// What was found outside.
-    pub(super) found: HashMap<NameId, Binding>,
+    /// What was found outside, in the link orders of JITDylibs.
+    found: HashMap<(usize, NameId), Binding>,
 }
 
 impl Tables {
@@ -154,9 +157,6 @@ impl Tables {
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
         let is_coff = is_coff(&graph);
-        if is_coff {
-            infer_sizes(&mut graph);
-        }
         for alternate in graph.alternates() {
             self.dylibs[dylib].alternates.entry(alternate.name).or_insert(alternate.target);
         }
@@ -285,7 +285,7 @@ impl Tables {
                 Some(By::Input(input, symbol)) => return Ok(Some(Binding::Input { input, symbol })),
                 Some(By::Absolute(address)) => return Ok(Some(Binding::Linked(address))),
                 Some(By::Alias(dylib, name)) => place = (dylib, name),
-                None => return Ok(self.phony(place.1, is_tls)),
+                None => return Ok(self.has_phony(place.0).then(|| null(is_tls))),
             }
         }
         Err(Failure::link(format!("alias '{}' is defined by itself", self.text(name))))
@@ -339,37 +339,58 @@ impl Tables {
 
     /// Libraries of the link order, and the process.
     fn look_up_outside(&mut self, dylib: usize, name: NameId, thread_local: bool) -> Result<Option<Binding>> {
-        if let Some(&found) = self.found.get(&name) {
+        if let Some(&found) = self.found.get(&(dylib, name)) {
             return Ok(Some(found));
         }
-        let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-        let mut libraries: Vec<_> = order.flat_map(|dylib| self.dylibs[dylib].libraries.clone()).collect();
-        libraries.extend(self.process_symbols.then_some(LibraryId::PROCESS));
         let bytes = self.names().bytes(name).to_vec();
-        for library in libraries {
-            let request = SymbolRequest { key: SymbolKey::Name(&bytes), thread_local };
+        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
+        for searched in order {
+            let libraries = self.dylibs[searched].libraries.clone();
+            let mut found = self.find_in_libraries(&libraries, &bytes, thread_local)?;
+            if self.dylibs[searched].nulls.contains(&bytes) {
+                found = found.or(Some(null(thread_local)));
+            }
+            if let Some(found) = found {
+                self.found.insert((dylib, name), found);
+                return Ok(Some(found));
+            }
+        }
+        let found = match bytes.as_slice() {
+            _ if self.has_phony(dylib) => None,
+            name if name == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
+            name if self.process_symbols => self.find_in_libraries(&[LibraryId::PROCESS], name, thread_local)?,
+            _ => None,
+        };
+        if let Some(found) = found {
+            self.found.insert((dylib, name), found);
+        }
+        Ok(found)
+    }
+
+    fn find_in_libraries(
+        &mut self,
+        libraries: &[LibraryId],
+        name: &[u8],
+        thread_local: bool,
+    ) -> Result<Option<Binding>> {
+        for &library in libraries {
+            let request = SymbolRequest { key: SymbolKey::Name(name), thread_local };
             let found = self.executor()?.find_symbols(library, &[request])?;
-            let binding = match found.first().copied().flatten() {
+            return Ok(Some(match found.first().copied().flatten() {
                 None => continue,
                 Some(SymbolAddress::Address(address)) => Binding::Linked(address),
                 Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
                     Binding::LinkedThreadLocal(TlsAddress { module, offset, thread_offset })
                 }
-            };
-            self.found.insert(name, binding);
-            return Ok(Some(binding));
+            }));
         }
         Ok(None)
     }
 
-    /// Null, if names that nobody defines are to be that.
-    fn phony(&mut self, name: NameId, thread_local: bool) -> Option<Binding> {
-        let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
-        let binding = if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) };
-        if self.phony_externals {
-            self.found.insert(name, binding);
-        }
-        self.phony_externals.then_some(binding)
+    /// Whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the process's
+    /// symbols behind it are not seen.
+    fn has_phony(&self, dylib: usize) -> bool {
+        self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
     }
 
     /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
@@ -397,32 +418,6 @@ impl Tables {
                 }
             }
         }
-    }
-}
-
-/// Symbols of COFF have no sizes: each ends where the next one of its section begins. Those that only stand for others
-/// are left without.
-fn infer_sizes(graph: &mut LinkGraph) {
-    let mut places = Vec::new();
-    for id in graph.symbol_ids() {
-        if let (Definition::Defined { block, offset }, true) =
-            (graph.symbol(id).definition, graph.symbol(id).linkage != Linkage::Weak)
-        {
-            places.push((block, offset, id));
-        }
-    }
-    places.sort_unstable();
-    let mut next = None;
-    let mut end = 0;
-    for (block, offset, id) in places.into_iter().rev() {
-        if next != Some((block, offset)) {
-            end = match next {
-                Some((of, start)) if of == block => start,
-                _ => graph.block(block).size,
-            };
-            next = Some((block, offset));
-        }
-        graph.symbol_mut(id).size = end.saturating_sub(offset);
     }
 }
 
@@ -455,4 +450,10 @@ fn drop_blocks(graph: &mut LinkGraph, mut blocks: Vec<BlockId>) -> Vec<NameId> {
         }
     }
     names
+}
+
+/// What stands for a name that is nowhere.
+fn null(thread_local: bool) -> Binding {
+    let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
+    if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) }
 }
