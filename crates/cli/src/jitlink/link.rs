@@ -248,7 +248,10 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         inputs.push(input);
     }
     let made = next(inputs);
-    let entries = entries::build(inputs, &members, None, &SharedEntries::default(), made)?;
+    // Code of COFF has no GOT, and stubs only where nothing else helps.
+    let is_elf = inputs[member as usize].graph.source().bytes().starts_with(b"\x7fELF");
+    let near = (!is_elf).then(|| ExecRange::new(ExecAddr(slab.next()), 1 << 30));
+    let entries = entries::build(inputs, &members, near, &SharedEntries::default(), made)?;
     inputs.extend([entries.shared, entries.own]);
     members.extend([made, made + 1]);
     let region = slab.place(inputs, &members)?;

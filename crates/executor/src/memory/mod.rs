@@ -3,6 +3,7 @@
 //! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
 //! executable and read-only pages change their protection, once, neighbours together.
 
+mod header;
 mod provider;
 mod window;
 
@@ -125,12 +126,15 @@ impl Memory {
 
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
         let finalized = lock(&self.tables).remove(id);
-        finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+        let finalized = finalized.ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+        let window = Arc::clone(&finalized.memory.window);
+        drop(finalized);
+        window.update_header()
     }
 
-    pub(crate) fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
+    pub(crate) fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
         let window = lock(&self.tables).windows.get(&window).cloned();
-        window.ok_or(ExecutorError::NoSuch { what: "window" })?.set_header(header)
+        window.ok_or(ExecutorError::NoSuch { what: "window" })?.make_header(kept)
     }
 
     /// Where finalized allocations lie.
@@ -300,6 +304,7 @@ impl Allocation for InProcessMemory {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
         let tls = actions.tls_image.map(|image| image.id);
+        segments.window.update_header()?;
         memory.insert(Finalized {
             _unwind_tables: unwind_tables,
             _function_tables: function_tables,

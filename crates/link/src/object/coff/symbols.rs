@@ -82,7 +82,30 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph, name
         return Err(file.malformed("symbol table: records are missing at its end"));
     }
     reader.define_weak_externals()?;
-    Ok(reader.comdats)
+    let comdats = reader.comdats;
+    measure(graph);
+    Ok(comdats)
+}
+
+/// Gives symbols sizes, which COFF does not tell: each reaches to the next place of its section that has a symbol.
+fn measure(graph: &mut LinkGraph) {
+    let place = |id| match graph.symbol(id).definition {
+        Definition::Defined { block, offset } => Some((block, offset, id)),
+        _ => None,
+    };
+    let mut places: Vec<_> = graph.symbol_ids().filter_map(place).collect();
+    places.sort_unstable();
+    let mut end = None;
+    let mut before = None;
+    for &(block, offset, id) in places.iter().rev() {
+        let next = before.replace((block, offset));
+        end = match next {
+            Some(next) if next == (block, offset) => end,
+            Some((of, next)) if of == block => Some(next),
+            _ => Some(graph.block(block).size),
+        };
+        graph.symbol_mut(id).size = end.unwrap_or(offset).saturating_sub(offset);
+    }
 }
 
 struct Reader<'a, 'f> {
