@@ -18,26 +18,27 @@ pub struct FixupContext<'a> {
     /// What offsets from the GOT are relative to.
     pub got_base: ExecAddr,
     /// The image that the code believes to be part of.
-    pub image: Image,
+    pub image: Image<'a>,
     /// Resolvers for TLS descriptors: at a fixed offset from the thread pointer, and other.
     pub tls_resolvers: [ExecAddr; 2],
 }
 
-/// An image, whose sections are runs of pages of one protection.
+/// An image, as its header describes it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Image {
+pub struct Image<'a> {
     /// Where it begins.
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
-    pub sections: [ExecRange; 3],
+    pub sections: &'a [ExecRange],
 }
 
-impl Image {
+impl Image<'_> {
     /// The number of the section that an address lies in, and its offset there.
     fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
-        let mut sections = (1..).zip(self.sections);
+        let sections = || (1..).zip(self.sections).filter(|(_, section)| section.size() != 0);
+        let inside = sections().find(|(_, section)| section.contains(address));
         // A symbol may stand for the end of a section.
-        let (number, section) = sections.find(|(_, section)| section.start <= address && address <= section.end)?;
+        let (number, section) = inside.or_else(|| sections().find(|(_, section)| section.end == address))?;
         Some((number, address.distance_from(section.start).cast_unsigned()))
     }
 }
@@ -179,14 +180,14 @@ fn apply(
 }
 
 /// What an offset in a section is to a thread-local variable is its offset in the storage of its module.
-fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<u64, Refusal> {
+fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
         Some(address) => Ok(address.offset),
         None => Ok(locate(graph, edge, image)?.1),
     }
 }
 
-fn locate(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<(u16, u64), Refusal> {
+fn locate(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<(u16, u64), Refusal> {
     image.locate(graph.address(edge.target)).ok_or(Refusal::Why("it is in no section of this image"))
 }
 

@@ -82,7 +82,30 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph, name
         return Err(file.malformed("symbol table: records are missing at its end"));
     }
     reader.define_weak_externals()?;
-    Ok(reader.comdats)
+    let comdats = reader.comdats;
+    measure(graph);
+    Ok(comdats)
+}
+
+/// Gives symbols sizes, which COFF does not tell: each reaches to the next place of its section that has a symbol.
+fn measure(graph: &mut LinkGraph) {
+    let place = |id| match graph.symbol(id).definition {
+        Definition::Defined { block, offset } => Some((block, offset, id)),
+        _ => None,
+    };
+    let mut places: Vec<_> = graph.symbol_ids().filter_map(place).collect();
+    places.sort_unstable();
+    let mut end = None;
+    let mut before = None;
+    for &(block, offset, id) in places.iter().rev() {
+        let next = before.replace((block, offset));
+        end = match next {
+            Some(next) if next == (block, offset) => end,
+            Some((of, next)) if of == block => Some(next),
+            _ => Some(graph.block(block).size),
+        };
+        graph.symbol_mut(id).size = end.unwrap_or(offset).saturating_sub(offset);
+    }
 }
 
 struct Reader<'a, 'f> {
@@ -235,7 +258,7 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs.
+    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
@@ -251,8 +274,9 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
+            // What is searched for first, or is elsewhere, stays a reference.
             if let (true, Name::Interned(target), Name::Interned(name)) =
-                (symbol.is_external(), symbol.name, self.graph.symbol(id).name)
+                (symbol.is_external() || linkage == Linkage::Fallback, symbol.name, self.graph.symbol(id).name)
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
@@ -265,10 +289,6 @@ impl Reader<'_, '_> {
             of.linkage = linkage;
             of.callable |= symbol.callable;
             of.thread_local = symbol.thread_local;
-            // It takes no part in satisfying what other objects refer to.
-            if search == pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY {
-                of.scope = Scope::Local;
-            }
         }
         Ok(())
     }
