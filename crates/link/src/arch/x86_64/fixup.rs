@@ -32,6 +32,9 @@ pub struct Image {
     pub sections: [ExecRange; 3],
 }
 
+/// The number of the section of what is absolute: the one behind the last, as in images of link.exe.
+const NO_SECTION: u16 = 4;
+
 impl Image {
     /// The number of the section that an address lies in, and its offset there.
     fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
@@ -95,6 +98,8 @@ fn apply(
         // found by their sections, and a debugger wants to know their offsets.
         Kind::Pointer64 if is_found_thread_local(graph, edge.target) => Err(Refusal::Why(NO_ADDRESS)),
         Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
+        // Tables of images have zeros for what is not there: weak externals that nobody defines.
+        Kind::ImageOffset32 if target() == 0 => write(bytes, offset, [0; 4]),
         Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
         Kind::SectionOffset32 => {
             let value = section_offset(graph, edge, &context.image)?.wrapping_add(addend);
@@ -109,7 +114,7 @@ fn apply(
             write(bytes, offset, [old | value])
         }
         Kind::SectionNumber16 => {
-            let (number, _) = locate(graph, edge, &context.image)?;
+            let (number, _) = context.image.locate(graph.address(edge.target)).unwrap_or((NO_SECTION, 0));
             write(bytes, offset, number.to_le_bytes())
         }
         // Edges that need an entry were given its symbol as their target when it was made.
@@ -182,12 +187,11 @@ fn apply(
 fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
         Some(address) => Ok(address.offset),
-        None => Ok(locate(graph, edge, image)?.1),
+        None => {
+            let place = image.locate(graph.address(edge.target));
+            Ok(place.ok_or(Refusal::Why("it is in no section of this image"))?.1)
+        }
     }
-}
-
-fn locate(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<(u16, u64), Refusal> {
-    image.locate(graph.address(edge.target)).ok_or(Refusal::Why("it is in no section of this image"))
 }
 
 fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Result<(), Refusal> {

@@ -13,7 +13,7 @@ use crate::graph::{
     Alternate, BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
-use crate::names::NamePool;
+use crate::names::{NameId, NamePool};
 use crate::object::fields::{field, u16_at, u32_at};
 
 /// Common symbols are aligned to their size, but to no more than this (link.exe does so, and nobody documents it).
@@ -47,7 +47,7 @@ impl<'a> Entry<'a> {
         };
         // Numbers up to 0xfeff are those of sections.
         let section = match section {
-            -0x101..=-1 => section,
+            -0x100..=-1 => section,
             _ if !file.symbols.are_big() => section & 0xffff,
             _ => section,
         };
@@ -128,7 +128,7 @@ impl Reader<'_, '_> {
             -1 => Ok(self.global(entry, Definition::Absolute(ExecAddr(u64::from(entry.value))))),
             number => {
                 let section = self.section(entry, number)?;
-                self.comdats.lead(section, SymbolId(index), entry.name, self.names);
+                self.comdats.lead(section, entry.name, self.names);
                 match self.defined(entry, section)? {
                     Some(definition) => {
                         Ok(Symbol { thread_local: self.is_thread_local(section), ..self.global(entry, definition) })
@@ -219,11 +219,8 @@ impl Reader<'_, '_> {
         let record = record.ok_or_else(|| self.file.malformed("symbol table: records are missing at its end"))?;
         let high = if self.file.symbols.are_big() { u32::from(u16_at(record, 16)) << 16 } else { 0 };
         let [selection] = field(record, 14);
-        let description = Description {
-            selection: ComdatSelection(selection),
-            parent: u32::from(u16_at(record, 12)) | high,
-            checksum: u32_at(record, 8),
-        };
+        let description =
+            Description { selection: ComdatSelection(selection), parent: u32::from(u16_at(record, 12)) | high };
         Ok(self.comdats.describe(section, description))
     }
 
@@ -235,12 +232,13 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs.
+    /// to theirs. What may turn out to be somebody else's is found by name.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
             let linkage = match search {
                 pe::IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY | pe::IMAGE_WEAK_EXTERN_SEARCH_ALIAS => Linkage::Weak,
+                // Compilers for x86-64 make no anti-dependencies, which differ in what may stand for a weak external.
                 pe::IMAGE_WEAK_EXTERN_SEARCH_LIBRARY | pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY => Linkage::Fallback,
                 WeakExternSearch(other) => {
                     return Err(self.malformed(&entry, format_args!("its kind of search is {other}")));
@@ -251,13 +249,14 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
-            if let (true, Name::Interned(target), Name::Interned(name)) =
-                (symbol.is_external(), symbol.name, self.graph.symbol(id).name)
+            if let (Some(target), Some(name)) =
+                (self.replaceable(target, &symbol)?, self.graph.symbol(id).shared_name())
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
                 }
-                self.graph.add_alternate(Alternate { name, target });
+                let after_libraries = linkage == Linkage::Fallback;
+                self.graph.add_alternate(Alternate { name, target, after_libraries });
                 continue;
             }
             let of = self.graph.symbol_mut(id);
@@ -265,12 +264,17 @@ impl Reader<'_, '_> {
             of.linkage = linkage;
             of.callable |= symbol.callable;
             of.thread_local = symbol.thread_local;
-            // It takes no part in satisfying what other objects refer to.
-            if search == pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY {
-                of.scope = Scope::Local;
-            }
         }
         Ok(())
+    }
+
+    /// The name of a symbol if its definition may be another object's: of a COMDAT section there may be another copy.
+    fn replaceable(&self, index: u32, symbol: &Symbol) -> Result<Option<NameId>> {
+        let Some(name) = symbol.shared_name() else { return Ok(None) };
+        let section = Entry::parse(self.file, index)?.section;
+        let section = u32::try_from(section).ok().and_then(|number| self.file.section(number));
+        let is_comdat = section.is_some_and(|section| section.has(pe::IMAGE_SCN_LNK_COMDAT));
+        Ok((is_comdat || symbol.is_external() || symbol.linkage != Linkage::Strong).then_some(name))
     }
 
     #[cold]
