@@ -214,7 +214,7 @@ impl Jit {
     ///
     /// # Safety
     /// `F` must be the type of a pointer to the function that the name stands for: `unsafe extern "C" fn(...)`. It must
-    /// not be called after its code was removed.
+    /// not be called after its code was removed, or the last handle of the session dropped.
     ///
     /// # Panics
     /// If `F` is not of the size of a pointer; the compiler finds that out.
@@ -249,7 +249,8 @@ impl Jit {
     }
 
     /// Runs the terminators and `atexit` functions of all JITDylibs and gives their memory back; see
-    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits.
+    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits, if there is
+    /// still a handle of the session then: dropping the last one gives the memory back and runs nothing.
     ///
     /// # Errors
     /// As for [`ExecutionSession::close`].

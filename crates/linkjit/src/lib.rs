@@ -45,7 +45,7 @@ pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
 pub use jit::{Jit, JitBuilder};
-pub use jitdylib::{JitDylib, MatchScope};
+pub use jitdylib::{JitDylib, MatchScope, WeakJitDylib};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
 pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
 pub use materialization::{

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assembly::{Workshop, call, caller, function, mappings, source};
 use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Protection, Result, SystemMemory};
-use linkjit::{Error, Jit, Limits, MemoryUse};
+use linkjit::{Error, Jit, Limits, MemoryUse, ReexportsGenerator, SymbolAliases, SymbolFlags};
 
 fn limited(limits: Limits) -> Jit {
     Jit::builder().limits(limits).build().unwrap()
@@ -216,4 +216,24 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
     // SAFETY: as above.
     unsafe { jit.close() }.unwrap();
     assert_eq!(count(&provider.reserved), 0);
+}
+
+/// Those that the session has itself, generators and units, do not keep it.
+#[test]
+fn a_dropped_session_gives_its_memory_back() {
+    let workshop = Workshop::new();
+    let provider = Arc::new(Counting::default());
+    let jit = Jit::builder().memory(provider.clone()).build().unwrap();
+    jit.add_object_file(workshop.object(&function("f", 3))).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 3);
+    let other = jit.create_dylib("other").unwrap();
+    let all = |name: &str| Some(name.to_owned());
+    other.add_generator(Arc::new(ReexportsGenerator::new(jit.main(), all))).unwrap();
+    assert_eq!(other.lookup(&["f"]).unwrap(), jit.main().lookup(&["f"]).unwrap());
+    other.define(SymbolAliases::new(jit.main(), [("g", "f", SymbolFlags::FUNCTION)])).unwrap();
+    let weak = other.downgrade();
+    assert_eq!(weak.upgrade().unwrap().name(), "other");
+    drop((jit, other));
+    assert!(weak.upgrade().is_none());
+    assert_eq!(provider.reserved.load(Ordering::Relaxed), 0);
 }

@@ -3,13 +3,14 @@
 //! Unlike in a session, every graph is an island: it has GOT entries and stubs of its own for whatever is outside of it,
 //! also where they turn out not to be needed, because check rules ask for them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, SymbolId};
+use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, Request, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
@@ -21,6 +22,8 @@ use super::slab::{Region, Slab};
 use super::tables::Tables;
 
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
+/// What offsets in an image of COFF are relative to.
+const IMAGE_BASE: &str = "__ImageBase";
 
 /// A graph that was linked.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ struct Special {
 
 enum Place {
     Got,
+    ImageBase,
     SectionStart(String),
     SectionEnd(String),
 }
@@ -63,20 +67,24 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
+    // Images begin where the slab does, unless somebody says where they do.
+    let start = ExecAddr(slab.next());
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
         for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
-            let address = special.place.address(&tables.inputs[member as usize].graph, &linked);
+            let address = special.place.address(&tables.inputs[member as usize].graph, &linked, start);
             tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
         }
         all.push(linked);
     }
     resolve(&mut tables.inputs);
+    let image_base = tables.intern(IMAGE_BASE);
+    let image_base = tables.address(0, image_base).unwrap_or(start);
     for linked in &mut all {
         for &member in &linked.members {
-            bypass_stubs(&mut tables.inputs[member as usize]);
+            bypass_stubs(&mut tables.inputs[member as usize], image_base);
         }
-        write(tables, linked)?;
+        write(tables, linked, image_base)?;
     }
     Ok(all)
 }
@@ -98,10 +106,26 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
         Some(binding) => reach(binding, &mut queue),
         None => found.missing.push(tables.text(entry)),
     }
-    while let Some(member) = queue.pop_front() {
-        found.order.push(member);
-        let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for (symbol, place) in mark(&mut tables.inputs[member as usize], names) {
+    // Symbols that were looked up, one by one.
+    let mut seen = HashSet::new();
+    loop {
+        let externals: Vec<_> = match queue.pop_front() {
+            Some(member) => {
+                found.order.push(member);
+                let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
+                let externals = mark(&mut tables.inputs[member as usize], names);
+                externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
+            }
+            None => {
+                let replaced = replaced(&tables.inputs, &found.order, &seen);
+                if replaced.is_empty() {
+                    return Ok(found);
+                }
+                replaced
+            }
+        };
+        for (member, symbol, place) in externals {
+            seen.insert((member, symbol));
             if let Some(place) = place {
                 found.specials.push((member, Special { symbol, place }));
                 continue;
@@ -112,6 +136,10 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             let (dylib, weak, is_tls) = (input.dylib as usize, of.linkage == Linkage::Weak, of.thread_local);
             let binding = match tables.look_up(dylib, name, weak, is_tls)? {
                 Some(binding) => binding,
+                None if tables.text(name) == IMAGE_BASE => {
+                    found.specials.push((member, Special { symbol, place: Place::ImageBase }));
+                    continue;
+                }
                 None if weak => Binding::Missing,
                 None => {
                     found.missing.push(tables.text(name));
@@ -122,7 +150,17 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             reach(binding, &mut queue);
         }
     }
-    Ok(found)
+}
+
+/// Definitions of linked graphs that are references since members of archives were added.
+fn replaced(inputs: &[Input], linked: &[u32], seen: &HashSet<(u32, SymbolId)>) -> Vec<(u32, SymbolId, Option<Place>)> {
+    let mut found = Vec::new();
+    for &member in linked {
+        let graph = &inputs[member as usize].graph;
+        let live = graph.symbol_ids().filter(|&symbol| graph.symbol(symbol).live && graph.symbol(symbol).is_external());
+        found.extend(live.filter(|&symbol| !seen.contains(&(member, symbol))).map(|symbol| (member, symbol, None)));
+    }
+    found
 }
 
 /// Marks what is linked of a graph that is linked at all: what it defines for others and what that needs. Returns the
@@ -130,6 +168,14 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     let graph = &mut input.graph;
     let mut reach = Reachability::new();
+    let mut externals = Vec::new();
+    for request in graph.requests().to_vec() {
+        if let Request::Include(symbol) = request
+            && reach.mark_symbol(graph, symbol)
+        {
+            externals.push((symbol, None));
+        }
+    }
     // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
@@ -137,7 +183,6 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             reach.mark_symbol(graph, symbol);
         }
     }
-    let mut externals = Vec::new();
     loop {
         let mut new = Vec::new();
         reach.follow(graph, |symbol| new.push(symbol));
@@ -175,13 +220,14 @@ impl Place {
         Some(if is_start { Self::SectionStart(section.into()) } else { Self::SectionEnd(section.into()) })
     }
 
-    fn address(&self, graph: &LinkGraph, linked: &Linked) -> ExecAddr {
+    fn address(&self, graph: &LinkGraph, linked: &Linked, start: ExecAddr) -> ExecAddr {
         let blocks = |section: &str| {
             let of_section = |block: &&Block| block.placed && graph.section(block.section).name == section;
             graph.blocks().iter().filter(of_section).collect::<Vec<_>>()
         };
         match self {
             Self::Got => linked.got,
+            Self::ImageBase => start,
             Self::SectionStart(section) => blocks(section).iter().map(|block| block.address).min().unwrap_or_default(),
             Self::SectionEnd(section) => {
                 blocks(section).iter().map(|block| block.address.offset(block.size)).max().unwrap_or_default()
@@ -202,7 +248,10 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         inputs.push(input);
     }
     let made = next(inputs);
-    let entries = entries::build(inputs, &members, None, &SharedEntries::default(), made)?;
+    // Code of COFF has no GOT, and stubs only where nothing else helps.
+    let is_elf = inputs[member as usize].graph.source().bytes().starts_with(b"\x7fELF");
+    let near = (!is_elf).then(|| ExecRange::new(ExecAddr(slab.next()), 1 << 30));
+    let entries = entries::build(inputs, &members, near, &SharedEntries::default(), made)?;
     inputs.extend([entries.shared, entries.own]);
     members.extend([made, made + 1]);
     let region = slab.place(inputs, &members)?;
@@ -215,8 +264,9 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
     Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), has_got: got.is_some(), region })
 }
 
-/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them.
-fn bypass_stubs(input: &mut Input) {
+/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so with
+/// offsets in the image.
+fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
     let graph = &mut input.graph;
     for block in graph.block_ids() {
         let address = graph.block(block).address;
@@ -225,19 +275,25 @@ fn bypass_stubs(input: &mut Input) {
             let Some(target) = graph.entry_target(edge.target) else { continue };
             let fixup = address.offset(u64::from(edge.offset));
             let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
-            let reaches = displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok());
-            if Kind::from_edge(edge.kind) == Some(Kind::Branch32) && reaches {
+            let reaches = match Kind::from_edge(edge.kind) {
+                Some(Kind::Branch32) => displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok()),
+                Some(Kind::ImageOffset32) => u32::try_from(graph.address(target).distance_from(image_base)).is_ok(),
+                _ => false,
+            };
+            if reaches {
                 graph.edges_mut(block)[index].target = target;
             }
         }
     }
 }
 
-fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
+fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<()> {
+    let graph = linked.members.first().map(|&member| &tables.inputs[member as usize].graph);
+    let sections = graph.map(sections).unwrap_or_default();
     let context = FixupContext {
         names: &tables.names,
         got_base: linked.got,
-        image: Image::default(),
+        image: Image { base: image_base, sections: &sections },
         tls_resolvers: [ExecAddr::NULL; 2],
     };
     for &(place, offset) in &linked.region.blocks {
@@ -245,6 +301,31 @@ fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
             .map_err(|error| out_of_range(tables, place, &error))?;
     }
     Ok(())
+}
+
+/// Where the sections of a graph are: for themselves they are the image's. Sections of one name are one.
+fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
+    let mut found: Vec<(&str, ExecRange)> = Vec::new();
+    let mut numbers = Vec::new();
+    for section in graph.sections() {
+        let known = found.iter().position(|(name, _)| *name == section.name);
+        numbers.push(known.unwrap_or(found.len()));
+        if known.is_none() {
+            found.push((&section.name, ExecRange::default()));
+        }
+    }
+    for block in graph.blocks().iter().filter(|block| block.placed) {
+        let Some((_, range)) = numbers.get(block.section.index()).and_then(|&number| found.get_mut(number)) else {
+            continue;
+        };
+        let end = block.address.offset(block.size);
+        *range = if range.size() == 0 {
+            ExecRange { start: block.address, end }
+        } else {
+            ExecRange { start: range.start.min(block.address), end: range.end.max(end) }
+        };
+    }
+    found.into_iter().map(|(_, range)| range).collect()
 }
 
 /// A range error in LLVM's words; other errors in our own.
@@ -288,6 +369,8 @@ pub(super) fn kind_name(ours: &str) -> &str {
         "GotLoad32" => "PCRel32GOTLoadRelaxable",
         "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",
         "GotDelta64" => "Delta64",
+        "ImageOffset32" | "SectionOffset32" => "Pointer32",
+        "SectionNumber16" => "Pointer16",
         "GotOffset64" | "FromGotBase64" | "StubFromGotBase64" => "Delta64FromGOT",
         other => other,
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use linkjit::link::graph::{Definition, Linkage, Scope};
+use linkjit::link::graph::{Definition, Group, Linkage, Scope, Selection};
 
 use super::link::{Linked, kind_name};
 use super::registry::{Named, Registry};
@@ -97,12 +97,24 @@ fn materializer<'a>(tables: &'a Tables, entry: &Entry) -> &'a str {
     }
 }
 
+/// What is known of an object's target.
+fn triple(object: &[u8]) -> &'static str {
+    let is_elf = object.starts_with(b"\x7fELF");
+    match object.get(7) {
+        _ if !is_elf => "x86_64---coff",
+        // EI_OSABI: ELFOSABI_FREEBSD. The rest do not say.
+        Some(9) => "x86_64--freebsd",
+        _ => "x86_64--",
+    }
+}
+
 /// `-show-graphs`: a graph with what the linker has made for it.
 pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> io::Result<()> {
     let Some(&first) = linked.members.first() else { return Ok(()) };
-    let name = tables.inputs[first as usize].graph.name();
+    let graph = &tables.inputs[first as usize].graph;
+    let name = graph.name();
     writeln!(out, "Link graph \"{name}\" post-fixup:")?;
-    writeln!(out, "LinkGraph \"{name}\" (triple = x86_64--)")?;
+    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(graph.source().bytes()))?;
     let mut sections: Vec<(&str, Vec<u32>)> = Vec::new();
     for &member in &linked.members {
         for section in tables.inputs[member as usize].graph.sections() {
@@ -181,16 +193,22 @@ fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &
     let mut symbols: Vec<_> = graph
         .symbol_ids()
         .filter_map(|symbol| match graph.symbol(symbol).definition {
-            Definition::Defined { block, offset } if block == id => Some((offset, symbol)),
+            Definition::Defined { block, offset } if block == id && graph.symbol(symbol).live => Some((offset, symbol)),
             _ => None,
         })
         .collect();
     symbols.sort_unstable();
+    // LLVM tells by the linkage of their names that there may be several copies of COMDAT sections.
+    let may_have_copies = |group: &Group| group.selection != Selection::NoDuplicates && group.blocks.contains(&id);
+    let is_one_of_many = graph.groups().iter().any(may_have_copies);
     writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
     for (offset, symbol) in symbols {
-        let (address, of) = (graph.address(symbol), graph.symbol(symbol));
+        let (address, mut of) = (graph.address(symbol), graph.symbol(symbol).clone());
+        if is_one_of_many && of.scope != Scope::Local {
+            of.linkage = Linkage::Weak;
+        }
         let name = name(graph.symbol_name(&names, symbol));
-        writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {name}", attributes(of))?;
+        writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {name}", attributes(&of))?;
     }
     let mut edges = graph.edges(id).to_vec();
     edges.sort_by_key(|edge| edge.offset);

@@ -55,6 +55,11 @@ impl Slab {
         }
     }
 
+    /// Where the next graph begins.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Places a graph and those that the linker has made for it.
     pub(super) fn place(&mut self, inputs: &mut [Input], members: &[u32]) -> Result<Region> {
         let too_large = || Failure::link("the graph does not fit into the address space");
@@ -105,6 +110,7 @@ impl Slab {
                 of.address = ExecAddr(start + offset);
             }
         }
+        sort_records(inputs, &mut region);
         Ok(region)
     }
 
@@ -135,6 +141,28 @@ impl Slab {
         let start = i64::try_from(self.thread_local).ok()?;
         graph.set_tls_block(TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) });
         Some(())
+    }
+}
+
+/// Puts records of functions into the order of their functions, which have addresses now: the system searches in them.
+fn sort_records(inputs: &mut [Input], region: &mut Region) {
+    let function = |&((member, block), _): &(BlockRef, u64)| {
+        let graph = &inputs[member as usize].graph;
+        let is_record = graph.section(graph.block(block).section).function_records;
+        let begin = graph.edges(block).iter().find(|edge| is_record && edge.offset == 0)?;
+        Some((graph.address(begin.target).0.wrapping_add_signed(begin.addend), graph.block(block).size))
+    };
+    let records: Vec<_> =
+        (0..).zip(&region.blocks).filter_map(|(index, place)| Some((index, function(place)?, *place))).collect();
+    let size = records.first().map(|&(_, (_, size), _)| size);
+    if records.iter().any(|&(_, (_, other), _)| Some(other) != size) {
+        return;
+    }
+    let mut sorted = records.clone();
+    sorted.sort_by_key(|&(_, function, _)| function);
+    for ((index, _, (_, offset)), (_, _, ((member, block), _))) in records.into_iter().zip(sorted) {
+        region.blocks[index] = ((member, block), offset);
+        inputs[member as usize].graph.block_mut(block).address = ExecAddr(region.start + offset);
     }
 }
 

@@ -145,14 +145,17 @@ fn weak_externals_yield_as_their_search_says() {
         bytes[records + 18 * (weak + 1) + 4] = search;
         bytes
     };
-    let linkage = |search| {
+    for search in [1, 3] {
         let object = Object::read(with_search(search));
-        (object.symbol("w").linkage, object.symbol("w").scope)
-    };
-    assert_eq!(linkage(1), (Linkage::Weak, Scope::Default));
-    assert_eq!(linkage(2), (Linkage::Fallback, Scope::Default));
-    assert_eq!(linkage(3), (Linkage::Weak, Scope::Default));
-    assert_eq!(linkage(4), (Linkage::Fallback, Scope::Default));
+        assert_eq!((object.symbol("w").linkage, object.symbol("w").scope), (Linkage::Weak, Scope::Default));
+        assert!(object.graph.alternates().is_empty());
+    }
+    for search in [2, 4] {
+        let object = Object::read(with_search(search));
+        assert!(object.symbol("w").is_external());
+        let alternates = object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target)));
+        assert_eq!(alternates.collect::<Vec<_>>(), [("w".to_owned(), "fallback".to_owned())]);
+    }
     assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
 }
 

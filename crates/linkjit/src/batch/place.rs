@@ -400,12 +400,11 @@ impl Batch<'_> {
         Ok(state.dylib(dylib)?.windows.last().map_or(ExecAddr::NULL, |window| window.range.start))
     }
 
-    /// The image that a domain's code believes to be part of: its window.
-    fn image(&self, placed: &PlacedDomain) -> Result<Image> {
+    /// The window that a domain is placed in: the image that its code believes to be part of.
+    fn window_of(&self, placed: &PlacedDomain) -> Result<Option<Window>> {
         let state = self.session.state();
         let windows = &state.dylib(placed.domain.dylib)?.windows;
-        let window = windows.iter().find(|window| placed.bases.iter().any(|&base| window.range.contains(base)));
-        Ok(window.map_or_else(Image::default, |window| Image { base: window.range.start, sections: window.stripes }))
+        Ok(windows.iter().find(|window| placed.bases.iter().any(|&base| window.range.contains(base))).copied())
     }
 
     /// Copies and fixes up.
@@ -417,8 +416,10 @@ impl Batch<'_> {
         let mut domains = std::mem::take(&mut self.placed.domains);
         let result = domains.iter_mut().try_for_each(|placed| {
             let got_base = self.got_base(placed.domain.dylib)?;
-            let context =
-                FixupContext { names: self.session.name_pool(), got_base, image: self.image(placed)?, tls_resolvers };
+            let window = self.window_of(placed)?;
+            let image = window.as_ref().map(|window| Image { base: window.range.start, sections: &window.stripes });
+            let (names, image) = (self.session.name_pool(), image.unwrap_or_default());
+            let context = FixupContext { names, got_base, image, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
                 write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use linkjit_executor::{ExecAddr, Placement, TlsRequest, Window};
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::Kind;
-use linkjit_link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit_link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
 use super::coff_runtime;
@@ -18,9 +18,6 @@ use crate::error::Result;
 use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, tls_address};
-
-/// What the names of import slots begin with.
-pub(crate) const IMPORT_PREFIX: &[u8] = b"__imp_";
 
 /// Where the header of the image is: what code knows as `__ImageBase`, and GNU's runtime as `__dso_handle`.
 const IMAGE_BASE: [&str; 2] = ["__ImageBase", "__dso_handle"];
@@ -103,8 +100,8 @@ impl DefinitionGenerator for ImageGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let executor = dylib.session().executor();
         for wanted in names {
-            if let Some(target) = wanted.name.strip_prefix(IMPORT_PREFIX) {
-                let graph = import_slot(target, &mut dylib.session().names())?;
+            if let Some(target) = wanted.name.strip_prefix(imports::PREFIX) {
+                let graph = imports::slot(target, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
@@ -135,18 +132,6 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let image = session.state().dylib(dylib.id())?.image;
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
     Ok(session.executor().reserve_tls(image, request)?.module)
-}
-
-/// A word with the address of `target`, for code that was told that it is another image's.
-fn import_slot(target: &[u8], names: &mut NamePool) -> Result<LinkGraph> {
-    let text = String::from_utf8_lossy(target);
-    let mut graph = LinkGraph::new(Source::new(format!("the import of {text}"), []), Arch::X86_64);
-    let section = graph.add_section(".idata", Protection::Read, Lifetime::Standard)?;
-    let block = graph.add_block(section, Content::Owned([0; 8].into()), 0, 3)?;
-    define(&mut graph, names, &[IMPORT_PREFIX, target].concat(), Definition::Defined { block, offset: 0 })?;
-    let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
-    graph.add_edge(block, Edge { offset: 0, kind: Kind::ImportPointer64.edge(), target, addend: 0 })?;
-    Ok(graph)
 }
 
 fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {

@@ -140,6 +140,9 @@ pub struct Statistics {
 }
 
 /// A session: JITDylibs that share names, and an executor. A clone is another handle to the same session.
+///
+/// When the last handle is dropped, all memory of linked code is given back, and nothing of it is run: to run terminators,
+/// [close](ExecutionSession::close) the session before, or keep a handle until the process exits.
 #[derive(Clone, Debug)]
 pub struct ExecutionSession {
     shared: Arc<Shared>,
@@ -505,8 +508,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Dylibs that nobody closed: their code may still be used by threads and `atexit` handlers of the process, so
-        // the executor keeps their memory; it runs their terminators when the process exits.
+        // JITDylibs that nobody closed: no terminator is run, for nobody vouches for them. The memory is the executor's,
+        // and goes with it.
         state.dylibs.clear();
     }
 }

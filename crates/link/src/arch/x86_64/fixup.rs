@@ -18,30 +18,34 @@ pub struct FixupContext<'a> {
     /// What offsets from the GOT are relative to.
     pub got_base: ExecAddr,
     /// The image that the code believes to be part of.
-    pub image: Image,
+    pub image: Image<'a>,
     /// Resolvers for TLS descriptors: at a fixed offset from the thread pointer, and other.
     pub tls_resolvers: [ExecAddr; 2],
 }
 
-/// An image, whose sections are runs of pages of one protection.
+/// An image, as its header describes it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Image {
+pub struct Image<'a> {
     /// Where it begins.
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
-    pub sections: [ExecRange; 3],
+    pub sections: &'a [ExecRange],
 }
 
-/// The number of the section of what is absolute: the one behind the last, as in images of link.exe.
-const NO_SECTION: u16 = 4;
-
-impl Image {
+impl Image<'_> {
     /// The number of the section that an address lies in, and its offset there.
     fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
-        let mut sections = (1..).zip(self.sections);
+        let sections = || (1..).zip(self.sections).filter(|(_, section)| section.size() != 0);
+        let inside = sections().find(|(_, section)| section.contains(address));
         // A symbol may stand for the end of a section.
-        let (number, section) = sections.find(|(_, section)| section.start <= address && address <= section.end)?;
+        let (number, section) = inside.or_else(|| sections().find(|(_, section)| section.end == address))?;
         Some((number, address.distance_from(section.start).cast_unsigned()))
+    }
+
+    /// The number of an address's section; what is absolute has that behind the last, as in images of link.exe.
+    fn section_number(&self, address: ExecAddr) -> u16 {
+        let beyond = u16::try_from(self.sections.len()).unwrap_or(u16::MAX).saturating_add(1);
+        self.locate(address).map_or(beyond, |(number, _)| number)
     }
 }
 
@@ -114,7 +118,7 @@ fn apply(
             write(bytes, offset, [old | value])
         }
         Kind::SectionNumber16 => {
-            let (number, _) = context.image.locate(graph.address(edge.target)).unwrap_or((NO_SECTION, 0));
+            let number = context.image.section_number(graph.address(edge.target));
             write(bytes, offset, number.to_le_bytes())
         }
         // Edges that need an entry were given its symbol as their target when it was made.
@@ -184,7 +188,7 @@ fn apply(
 }
 
 /// What an offset in a section is to a thread-local variable is its offset in the storage of its module.
-fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<u64, Refusal> {
+fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
         Some(address) => Ok(address.offset),
         None => {

@@ -56,6 +56,9 @@ fn add_block(
     Ok(block)
 }
 
+/// Bytes of a record of a function: where it begins, where it ends, and how to unwind it.
+pub(super) const FUNCTION_RECORD: u64 = 12;
+
 /// Says which blocks hold initializers. One that is associated with a COMDAT section lives and dies with that; others
 /// are wanted whenever anything of the object is.
 pub(super) fn add_initializers(
@@ -101,10 +104,12 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
     elf::initializer_order(name)
 }
 
-/// Whether a section holds records of functions, for unwinding.
+/// Whether a section holds records of functions, for unwinding. One with half a record is anybody's data: the system
+/// would misread a table that has it inside.
 pub(super) fn is_function_table(section: &Section<'_>) -> bool {
     // GNU's compilers put the records of `.text.startup` into `.pdata.startup`.
     matches!(section.name.strip_prefix(b".pdata"), Some([] | [b'$' | b'.', ..]))
+        && section.size.is_multiple_of(FUNCTION_RECORD)
 }
 
 /// How a section is linked; `None` if it is not.

@@ -82,7 +82,30 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph, name
         return Err(file.malformed("symbol table: records are missing at its end"));
     }
     reader.define_weak_externals()?;
-    Ok(reader.comdats)
+    let comdats = reader.comdats;
+    measure(graph);
+    Ok(comdats)
+}
+
+/// Gives symbols sizes, which COFF does not tell: each reaches to the next place of its section that has a symbol.
+fn measure(graph: &mut LinkGraph) {
+    let place = |id| match graph.symbol(id).definition {
+        Definition::Defined { block, offset } => Some((block, offset, id)),
+        _ => None,
+    };
+    let mut places: Vec<_> = graph.symbol_ids().filter_map(place).collect();
+    places.sort_unstable();
+    let mut end = None;
+    let mut before = None;
+    for &(block, offset, id) in places.iter().rev() {
+        let next = before.replace((block, offset));
+        end = match next {
+            Some(next) if next == (block, offset) => end,
+            Some((of, next)) if of == block => Some(next),
+            _ => Some(graph.block(block).size),
+        };
+        graph.symbol_mut(id).size = end.unwrap_or(offset).saturating_sub(offset);
+    }
 }
 
 struct Reader<'a, 'f> {
@@ -232,13 +255,13 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs. What may turn out to be somebody else's is found by name.
+    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is. What may turn out to be somebody
+    /// else's is found by name.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
             let linkage = match search {
                 pe::IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY | pe::IMAGE_WEAK_EXTERN_SEARCH_ALIAS => Linkage::Weak,
-                // Compilers for x86-64 make no anti-dependencies, which differ in what may stand for a weak external.
                 pe::IMAGE_WEAK_EXTERN_SEARCH_LIBRARY | pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY => Linkage::Fallback,
                 WeakExternSearch(other) => {
                     return Err(self.malformed(&entry, format_args!("its kind of search is {other}")));
@@ -249,8 +272,9 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
+            // What is searched for first, or may be elsewhere, stays a reference.
             if let (Some(target), Some(name)) =
-                (self.replaceable(target, &symbol)?, self.graph.symbol(id).shared_name())
+                (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).shared_name())
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
@@ -268,9 +292,13 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// The name of a symbol if its definition may be another object's: of a COMDAT section there may be another copy.
-    fn replaceable(&self, index: u32, symbol: &Symbol) -> Result<Option<NameId>> {
+    /// The name of what a weak external stands for, if libraries are searched first, or if that may be another object's:
+    /// of a COMDAT section there may be another copy.
+    fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
         let Some(name) = symbol.shared_name() else { return Ok(None) };
+        if linkage == Linkage::Fallback {
+            return Ok(Some(name));
+        }
         let section = Entry::parse(self.file, index)?.section;
         let section = u32::try_from(section).ok().and_then(|number| self.file.section(number));
         let is_comdat = section.is_some_and(|section| section.has(pe::IMAGE_SCN_LNK_COMDAT));
