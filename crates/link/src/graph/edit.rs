@@ -339,19 +339,25 @@ impl LinkGraph {
         self.entries.sort_unstable();
     }
 
-    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them.
-    pub(crate) fn remove_entries(&mut self) {
-        let entries = std::mem::take(&mut self.entries);
-        if entries.is_empty() {
-            return;
+    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them, and returns
+    /// what stood for these. Blocks that are placed keep theirs: no entry is made for both.
+    pub(crate) fn remove_entries(&mut self) -> Vec<SymbolId> {
+        let mut removed = Vec::new();
+        if self.entries.is_empty() {
+            return removed;
         }
         for block in self.blocks.iter().filter(|block| !block.placed) {
             for edge in &mut self.edges[block.edge_range()] {
-                if let Ok(at) = entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
-                    edge.target = entries[at].1;
+                if let Ok(at) = self.entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
+                    removed.push(edge.target);
+                    edge.target = self.entries[at].1;
                 }
             }
         }
+        removed.sort_unstable();
+        removed.dedup();
+        self.entries.retain(|(entry, _)| removed.binary_search(entry).is_err());
+        removed
     }
 
     /// Forgets what pruning found beyond what is placed, so that it can be found anew.
