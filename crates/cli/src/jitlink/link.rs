@@ -11,7 +11,7 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, SymbolId};
+use linkjit::link::graph::{Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
@@ -214,6 +214,13 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
         let of = graph.symbol(symbol);
         if of.shared_name().is_some() && !of.is_external() {
             reach.mark_symbol(graph, symbol);
+        }
+    }
+    if is_coff(graph) {
+        let is_initializer = |block: &BlockId| graph.initializers().iter().any(|run| run.block == *block);
+        let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
+        for block in retained {
+            reach.mark_block(graph, block);
         }
     }
     loop {

@@ -134,6 +134,12 @@ impl Slab {
                 (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
             }
         }
+        let suffix = |id: &BlockId| {
+            let section = graph.section(graph.block(*id).section);
+            if section.grouped { section.name.clone() } else { String::new() }
+        };
+        image.sort_by_cached_key(suffix);
+        zeros.sort_by_cached_key(suffix);
         let (mut size, mut alignment) = (0, 1);
         for &id in image.iter().chain(&zeros) {
             let block = graph.block_mut(id);
