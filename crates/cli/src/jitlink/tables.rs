@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
+use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
@@ -69,7 +69,7 @@ pub(super) struct Dylib {
     /// COMDAT groups: the signature, who has it, and which one is kept.
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
-    alternates: HashMap<NameId, NameId>,
+    alternates: HashMap<NameId, Alternate>,
     /// What all objects must agree on: the value, and who said it first.
     agreed: HashMap<String, (String, u32)>,
 }
@@ -158,7 +158,7 @@ impl Tables {
         self.yield_groups(dylib, index, &mut graph)?;
         let is_coff = is_coff(&graph);
         for alternate in graph.alternates() {
-            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(alternate.target);
+            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
@@ -298,7 +298,8 @@ impl Tables {
         if let Some(entry) = order().find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
             return Ok(Some(*entry).filter(|entry| entry.linkage == Linkage::Fallback));
         }
-        let alternate = order().find_map(|searched| Some((searched, *self.dylibs[searched].alternates.get(&name)?)));
+        let alternate =
+            order().find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
         if let Some((searched, target)) = alternate {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
@@ -323,7 +324,8 @@ impl Tables {
             if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                 return Ok(Some(*entry));
             }
-            if weak {
+            let alternate = self.dylibs[searched].alternates.get(&name);
+            if weak || alternate.is_some_and(|alternate| !alternate.after_libraries) {
                 continue;
             }
             let bytes = self.names().bytes(name).to_vec();
