@@ -1,14 +1,18 @@
 //! Check tests: assembly files that are linked at fixed addresses, with rules about the result beside the code.
 //!
 //! Each file of `tests/cases/jitlink` is one object, or several: a line `#--- name.s` begins the next. The first is
-//! called as the file is. Lines that begin with `#!` say what to do with them; each is a test:
+//! called as the file is. Those called `.yaml` are for yaml2obj; assembly is for ELF, or COFF in files called `coff-*`.
+//! Lines that begin with `#!` say what to do with them; each is a test:
 //!
 //! - `#! check [OPTIONS]`: links with `-noexec`; the rules of the file (`# jitlink-check:`) hold.
 //! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
 //! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
 //!
-//! `{at 0x...}` among the options stands for a slab at that address. All objects are linked, unless the options name the
-//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name.
+//! A line `#! prints => TEXT` after one of these: there is TEXT in a line on its standard output, too.
+//!
+//! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked, unless the options name the
+//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
+//! `#! library NAME.so PART...` a shared library.
 //!
 //! With `LINKJIT_ORACLE` in the environment, which is the path of an llvm-jitlink, every test that `linkjit` passes is
 //! put to it as well: it must come to the same verdict, unless the line before the test says `#! llvm REASON`; then it
@@ -29,11 +33,25 @@ use libtest_mimic::{Arguments, Failed, Trial};
 struct Fixture {
     file: PathBuf,
     directory: PathBuf,
-    /// Names and texts of its parts.
-    parts: Vec<(String, String)>,
-    /// Names and members of its archives.
+    /// Names of its parts, as objects and as sources, and their texts.
+    parts: Vec<Part>,
+    /// Names and members of its archives and shared libraries.
     archives: Vec<(String, Vec<String>)>,
     built: OnceLock<Result<(), String>>,
+}
+
+struct Part {
+    object: String,
+    source: String,
+    text: String,
+}
+
+impl Part {
+    fn new(source: &str) -> Result<Self, String> {
+        let stem = source.strip_suffix(".s").or_else(|| source.strip_suffix(".yaml"));
+        let object = format!("{}.o", stem.ok_or("parts are called NAME.s or NAME.yaml")?);
+        Ok(Self { object, source: source.into(), text: String::new() })
+    }
 }
 
 /// What a line asks for.
@@ -50,6 +68,8 @@ struct Case {
     llvm_differs: Option<String>,
     /// LLVM is better not asked.
     alone: bool,
+    /// Parts of lines on standard output.
+    prints: Vec<String>,
 }
 
 fn main() {
@@ -70,18 +90,17 @@ fn main() {
 fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut parts = vec![(format!("{stem}.o"), String::new())];
+    let mut parts = vec![Part::new(&file.file_name().unwrap_or_default().to_string_lossy())?];
     let mut archives = Vec::new();
     let mut cases: Vec<(usize, Case)> = Vec::new();
     let mut llvm_differs = None;
     let mut alone = false;
     for (number, line) in (1..).zip(text.lines()) {
         if let Some(name) = line.strip_prefix("#--- ") {
-            let name = name.trim().strip_suffix(".s").ok_or("parts are called NAME.s")?;
-            parts.push((format!("{name}.o"), String::new()));
-        } else if let Some((_, part)) = parts.last_mut() {
-            part.push_str(line);
-            part.push('\n');
+            parts.push(Part::new(name.trim())?);
+        } else if let Some(part) = parts.last_mut() {
+            part.text.push_str(line);
+            part.text.push('\n');
         }
         let Some(directive) = line.strip_prefix("#! ") else { continue };
         let (verb, rest) = directive.split_once(' ').unwrap_or((directive, ""));
@@ -90,9 +109,16 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
             "check" => Verb::Check,
             "error" if !expected.is_empty() => Verb::Error(expected.into()),
             "run" => Verb::Run(expected.trim().parse().map_err(|error| format!("line {number}: {error}"))?),
-            "archive" => {
-                let mut words = rest.split_whitespace().map(|word| word.replace(".s", ".o"));
-                archives.push((words.next().ok_or("an archive has a name")?, words.collect()));
+            "archive" | "library" => {
+                let mut words = rest.split_whitespace();
+                let name = words.next().ok_or("an archive has a name")?;
+                archives
+                    .push((name.into(), words.map(|word| word.replace(".s", ".o").replace(".yaml", ".o")).collect()));
+                continue;
+            }
+            "prints" => {
+                let (_, case) = cases.last_mut().ok_or("there is nothing before that prints")?;
+                case.prints.push(rest.strip_prefix("=> ").ok_or("it prints '=> TEXT'")?.into());
                 continue;
             }
             "llvm" => {
@@ -106,7 +132,7 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
             _ => return Err(format!("line {number}: what is '{directive}'?")),
         };
         let (llvm_differs, alone) = (llvm_differs.take(), std::mem::take(&mut alone));
-        cases.push((number, Case { verb, options: options.trim().into(), llvm_differs, alone }));
+        cases.push((number, Case { verb, options: options.trim().into(), llvm_differs, alone, prints: Vec::new() }));
     }
     if cases.is_empty() {
         return Err("there is no '#!' line".into());
@@ -130,14 +156,24 @@ impl Fixture {
         }
         let temporary = self.directory.with_extension(std::process::id().to_string());
         fs::create_dir_all(&temporary).map_err(|error| error.to_string())?;
-        for (name, text) in &self.parts {
-            let source = temporary.join(name).with_extension("s");
-            fs::write(&source, text).map_err(|error| error.to_string())?;
-            let arguments = ["--triple=x86_64-linux-gnu", "--filetype=obj"];
-            tool(Command::new("llvm-mc-19").args(arguments).arg(&source).arg("-o").arg(temporary.join(name)))?;
+        let is_coff = self.file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("coff-"));
+        let triple = if is_coff { "--triple=x86_64-windows-msvc" } else { "--triple=x86_64-linux-gnu" };
+        for part in &self.parts {
+            let source = temporary.join(&part.source);
+            fs::write(&source, &part.text).map_err(|error| error.to_string())?;
+            let mut command = if part.source.ends_with(".s") {
+                let mut command = Command::new("llvm-mc-19");
+                command.args([triple, "--filetype=obj"]);
+                command
+            } else {
+                Command::new("yaml2obj-19")
+            };
+            tool(command.arg(&source).arg("-o").arg(temporary.join(&part.object)))?;
         }
         for (name, members) in &self.archives {
-            tool(Command::new("llvm-ar-19").arg("rcs").arg(name).args(members).current_dir(&temporary))?;
+            let mut command = if name.ends_with(".so") { Command::new("cc") } else { Command::new("llvm-ar-19") };
+            let how: &[&str] = if name.ends_with(".so") { &["-shared", "-nostdlib", "-o"] } else { &["rcs"] };
+            tool(command.args(how).arg(name).args(members).current_dir(&temporary))?;
         }
         // A run beside this one may have been faster; what it has made is the same.
         let _exists = fs::rename(&temporary, &self.directory);
@@ -146,7 +182,7 @@ impl Fixture {
 
     /// The command line for a case.
     fn arguments(&self, case: &Case) -> Vec<String> {
-        let mut options = case.options.clone();
+        let mut options = case.options.replace("{here}", &self.file.display().to_string());
         while let Some((before, rest)) = options.split_once("{at ") {
             let (address, after) = rest.split_once('}').unwrap_or((rest, ""));
             let slab = format!("-slab-allocate 1Mb -slab-page-size 4096 -slab-address {address}");
@@ -159,7 +195,7 @@ impl Fixture {
         let is_input = |name: &String| name.ends_with(".o") || name.ends_with(".a");
         if !arguments.iter().any(is_input) {
             let in_archives: Vec<_> = self.archives.iter().flat_map(|(_, members)| members).collect();
-            let objects = self.parts.iter().map(|(name, _)| name).filter(|name| !in_archives.contains(name));
+            let objects = self.parts.iter().map(|part| &part.object).filter(|name| !in_archives.contains(name));
             arguments.extend(objects.cloned());
         }
         arguments
@@ -194,7 +230,14 @@ fn verdict(case: &Case, output: &Output) -> Result<(), String> {
         (Verb::Error(text), code) => code == Some(1) && said.contains(text.as_str()),
         (Verb::Run(expected), code) => code == Some(*expected),
     };
-    if is_expected { Ok(()) } else { Err(format!("{}\n{said}", output.status)) }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    if !is_expected {
+        return Err(format!("{}\n{said}", output.status));
+    }
+    match case.prints.iter().find(|text| !printed.lines().any(|line| line.contains(text.as_str()))) {
+        Some(missing) => Err(format!("does not print '{missing}' but\n{printed}")),
+        None => Ok(()),
+    }
 }
 
 fn tool(command: &mut Command) -> Result<(), String> {

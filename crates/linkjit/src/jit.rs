@@ -11,6 +11,7 @@ use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
+use crate::platform::crt::CrtProvider;
 use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
@@ -64,6 +65,13 @@ impl JitBuilder {
     #[must_use]
     pub fn library_path(mut self, directory: impl Into<PathBuf>) -> Self {
         self.options.library_paths.push(directory.into());
+        self
+    }
+
+    /// Where the C runtime comes from that objects for Windows are linked with; see [`CrtProvider`].
+    #[must_use]
+    pub fn crt(mut self, provider: CrtProvider) -> Self {
+        self.options.crt = provider;
         self
     }
 
@@ -214,7 +222,7 @@ impl Jit {
     ///
     /// # Safety
     /// `F` must be the type of a pointer to the function that the name stands for: `unsafe extern "C" fn(...)`. It must
-    /// not be called after its code was removed.
+    /// not be called after its code was removed, or the last handle of the session dropped.
     ///
     /// # Panics
     /// If `F` is not of the size of a pointer; the compiler finds that out.
@@ -249,7 +257,8 @@ impl Jit {
     }
 
     /// Runs the terminators and `atexit` functions of all JITDylibs and gives their memory back; see
-    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits.
+    /// [`ExecutionSession::close`]. Without it that happens, but for the memory, when the process exits, if there is
+    /// still a handle of the session then: dropping the last one gives the memory back and runs nothing.
     ///
     /// # Errors
     /// As for [`ExecutionSession::close`].

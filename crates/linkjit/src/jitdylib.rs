@@ -17,7 +17,7 @@ use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_
 use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags};
 use crate::session::{
-    Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, defined_names, read_file,
+    Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, WeakSession, defined_names, read_file,
 };
 
 /// Which symbols of a JITDylib a search may find.
@@ -36,6 +36,21 @@ pub struct JitDylib {
     id: DylibId,
 }
 
+/// A handle of a JITDylib that does not keep its session: for units, generators and plugins, which the session has.
+#[derive(Debug)]
+pub struct WeakJitDylib {
+    session: WeakSession,
+    id: DylibId,
+}
+
+impl WeakJitDylib {
+    /// The JITDylib, if its session is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<JitDylib> {
+        Some(JitDylib::new(self.session.upgrade()?, self.id))
+    }
+}
+
 impl JitDylib {
     pub(crate) fn new(session: ExecutionSession, id: DylibId) -> Self {
         Self { session, id }
@@ -49,6 +64,12 @@ impl JitDylib {
     #[must_use]
     pub fn session(&self) -> &ExecutionSession {
         &self.session
+    }
+
+    /// A handle that does not keep the session.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakJitDylib {
+        WeakJitDylib { session: self.session.downgrade(), id: self.id }
     }
 
     /// Its name; empty once it is closed.
@@ -497,7 +518,7 @@ impl JitDylib {
                 ends.sort_by_key(|run| (run.order, run.unit));
                 dylib.terminators.append(&mut ends);
                 let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
-                let (image, terminators) = (dylib.image, dylib.terminator_arrays());
+                let (image, terminators) = (dylib.image, state.terminator_arrays(id));
                 (image, arrays, terminators, self.session.mark_initializing(&mut state, &runs))
             };
             // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.

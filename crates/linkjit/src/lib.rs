@@ -45,7 +45,7 @@ pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
 pub use jit::{Jit, JitBuilder};
-pub use jitdylib::{JitDylib, MatchScope};
+pub use jitdylib::{JitDylib, MatchScope, WeakJitDylib};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
 pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
 pub use materialization::{
@@ -53,6 +53,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
+pub use platform::crt::CrtProvider;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,

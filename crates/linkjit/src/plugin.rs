@@ -22,6 +22,9 @@ use crate::jitdylib::JitDylib;
 /// made the lookup; a panic of [`failed`](Plugin::failed) or [`removed`](Plugin::removed) goes nowhere, for these must
 /// not stop.
 ///
+/// A plugin is the session's until it is removed: a handle of the session or of a JITDylib in it would keep both as long
+/// ([`WeakJitDylib`](crate::WeakJitDylib) does not).
+///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
 /// use std::sync::Arc;

@@ -4,6 +4,7 @@
 mod assembly;
 
 use std::ffi::c_int;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
@@ -126,6 +127,41 @@ fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
     // SAFETY: nobody is in its code.
     unsafe { jit.close() }.unwrap();
     assert_eq!(*ENDED.lock().unwrap(), [1, -1, 2, -2]);
+}
+
+/// What is retired is in nobody's tables any more, but in the executor's, which other initializers replace.
+#[test]
+fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
+    extern "C" fn says(value: c_int) {
+        eprintln!("ended {value}");
+    }
+    if std::env::var_os("LINKJIT_RETIRE_CHILD").is_none() {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let test = "what_is_not_reclaimed_is_terminated_when_the_process_exits";
+        child.args([test, "--exact", "--nocapture"]).env("LINKJIT_RETIRE_CHILD", "1");
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        let ended: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("ended ")).collect();
+        assert_eq!(ended, ["2", "1"]);
+        return;
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.define_absolute("says", says as *const ()).unwrap();
+    let _guard = jit.session().enter();
+    for (number, retired) in [(1, true), (2, false)] {
+        let text = format!(
+            "{}.section .fini_array,\"aw\"\n.quad end\n.text\nend: mov ${number},%edi\njmp says@PLT\n",
+            function("f", number)
+        );
+        let tracker = add(&jit, &text, &workshop);
+        assert_eq!(call(&jit, "f").unwrap(), number);
+        if retired {
+            retire(&tracker).unwrap();
+        }
+    }
+    drop(workshop);
+    std::process::exit(0);
 }
 
 /// Threads call a lazy function whose implementation is replaced and retired all the time.

@@ -1,26 +1,37 @@
 //! Linking what the entry point reaches, at fixed addresses, without anybody to run it.
 //!
 //! Unlike in a session, every graph is an island: it has GOT entries and stubs of its own for whatever is outside of it,
-//! also where they turn out not to be needed, because check rules ask for them.
+//! also where they turn out not to be needed, because check rules ask for them. In COFF nobody asks, and rules with
+//! literal addresses expect none: there are entries only for what is out of reach.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, SymbolId};
+use linkjit::link::graph::{Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
+use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
 use linkjit::link::passes::indirect;
 
 use super::failure::{Failure, Result};
+use super::linked::LinkedFile;
 use super::slab::{Region, Slab};
 use super::tables::Tables;
 
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
+/// What offsets in an image of COFF are relative to.
+const IMAGE_BASE: &str = "__ImageBase";
+
+/// Whether a graph was read from an object of COFF.
+pub(super) fn is_coff(graph: &LinkGraph) -> bool {
+    coff::is_object(graph.source().bytes())
+}
 
 /// A graph that was linked.
 #[derive(Debug)]
@@ -30,8 +41,6 @@ pub(super) struct Linked {
     pub(super) region: Region,
     /// What offsets from the GOT are relative to.
     pub(super) got: ExecAddr,
-    /// Whether there is anything at `got`.
-    pub(super) has_got: bool,
 }
 
 /// A symbol of a graph that stands for a place that the linker knows.
@@ -42,6 +51,7 @@ struct Special {
 
 enum Place {
     Got,
+    ImageBase,
     SectionStart(String),
     SectionEnd(String),
 }
@@ -63,10 +73,14 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
+    let name = tables.intern(IMAGE_BASE);
+    let defined = tables.address(0, name);
+    let is_named = specials.iter().any(|(_, special)| matches!(special.place, Place::ImageBase));
+    let image_base = defined.unwrap_or(slab.image_base(is_named));
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
         for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
-            let address = special.place.address(&tables.inputs[member as usize].graph, &linked);
+            let address = special.place.address(&tables.inputs[member as usize].graph, &linked, image_base);
             tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
         }
         all.push(linked);
@@ -74,11 +88,38 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     resolve(&mut tables.inputs);
     for linked in &mut all {
         for &member in &linked.members {
-            bypass_stubs(&mut tables.inputs[member as usize]);
+            bypass_stubs(&mut tables.inputs[member as usize], image_base);
         }
-        write(tables, linked)?;
+        write(tables, linked, image_base)?;
     }
     Ok(all)
+}
+
+impl Linked {
+    /// What rules and `-show-...` options see of it.
+    pub(super) fn file<'a>(&self, tables: &'a Tables, names: &NamePool) -> LinkedFile<'a> {
+        let mut file = LinkedFile::default();
+        if let Some(&member) = self.members.first() {
+            file.name = tables.inputs[member as usize].graph.name().into();
+        }
+        for (index, &member) in self.members.iter().enumerate() {
+            let input = &tables.inputs[member as usize];
+            for symbol in input.graph.symbol_ids().filter(|_| index > 0) {
+                if let Binding::Input { input, symbol: target } = input.binding(symbol) {
+                    let name = tables.inputs[input as usize].graph.symbol_name(names, target);
+                    file.names.insert((index, symbol), String::from_utf8_lossy(name).into_owned());
+                }
+            }
+            let is_thread_local = |id| {
+                let section = input.graph.block(id).section;
+                input.graph.section(section).lifetime == Lifetime::ThreadLocal
+            };
+            let blocks = self.region.blocks.iter().filter(|((of, id), _)| *of == member && is_thread_local(*id));
+            file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.region.start + offset)));
+            file.graphs.push(&input.graph);
+        }
+        file
+    }
 }
 
 /// From the entry point to all graphs that it reaches, breadth first.
@@ -98,10 +139,26 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
         Some(binding) => reach(binding, &mut queue),
         None => found.missing.push(tables.text(entry)),
     }
-    while let Some(member) = queue.pop_front() {
-        found.order.push(member);
-        let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for (symbol, place) in mark(&mut tables.inputs[member as usize], names) {
+    // Symbols that were looked up, one by one.
+    let mut seen = HashSet::new();
+    loop {
+        let externals: Vec<_> = match queue.pop_front() {
+            Some(member) => {
+                found.order.push(member);
+                let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
+                let externals = mark(&mut tables.inputs[member as usize], names);
+                externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
+            }
+            None => {
+                let replaced = replaced(&tables.inputs, &found.order, &seen);
+                if replaced.is_empty() {
+                    return Ok(found);
+                }
+                replaced
+            }
+        };
+        for (member, symbol, place) in externals {
+            seen.insert((member, symbol));
             if let Some(place) = place {
                 found.specials.push((member, Special { symbol, place }));
                 continue;
@@ -112,6 +169,10 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             let (dylib, weak, is_tls) = (input.dylib as usize, of.linkage == Linkage::Weak, of.thread_local);
             let binding = match tables.look_up(dylib, name, weak, is_tls)? {
                 Some(binding) => binding,
+                None if tables.text(name) == IMAGE_BASE => {
+                    found.specials.push((member, Special { symbol, place: Place::ImageBase }));
+                    continue;
+                }
                 None if weak => Binding::Missing,
                 None => {
                     found.missing.push(tables.text(name));
@@ -122,7 +183,17 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             reach(binding, &mut queue);
         }
     }
-    Ok(found)
+}
+
+/// Definitions of linked graphs that are references since members of archives were added.
+fn replaced(inputs: &[Input], linked: &[u32], seen: &HashSet<(u32, SymbolId)>) -> Vec<(u32, SymbolId, Option<Place>)> {
+    let mut found = Vec::new();
+    for &member in linked {
+        let graph = &inputs[member as usize].graph;
+        let live = graph.symbol_ids().filter(|&symbol| graph.symbol(symbol).live && graph.symbol(symbol).is_external());
+        found.extend(live.filter(|&symbol| !seen.contains(&(member, symbol))).map(|symbol| (member, symbol, None)));
+    }
+    found
 }
 
 /// Marks what is linked of a graph that is linked at all: what it defines for others and what that needs. Returns the
@@ -130,6 +201,14 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     let graph = &mut input.graph;
     let mut reach = Reachability::new();
+    let mut externals = Vec::new();
+    for request in graph.requests().to_vec() {
+        if let Request::Include(symbol) = request
+            && reach.mark_symbol(graph, symbol)
+        {
+            externals.push((symbol, None));
+        }
+    }
     // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
@@ -137,7 +216,13 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             reach.mark_symbol(graph, symbol);
         }
     }
-    let mut externals = Vec::new();
+    if is_coff(graph) {
+        let is_initializer = |block: &BlockId| graph.initializers().iter().any(|run| run.block == *block);
+        let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
+        for block in retained {
+            reach.mark_block(graph, block);
+        }
+    }
     loop {
         let mut new = Vec::new();
         reach.follow(graph, |symbol| new.push(symbol));
@@ -175,13 +260,14 @@ impl Place {
         Some(if is_start { Self::SectionStart(section.into()) } else { Self::SectionEnd(section.into()) })
     }
 
-    fn address(&self, graph: &LinkGraph, linked: &Linked) -> ExecAddr {
+    fn address(&self, graph: &LinkGraph, linked: &Linked, start: ExecAddr) -> ExecAddr {
         let blocks = |section: &str| {
             let of_section = |block: &&Block| block.placed && graph.section(block.section).name == section;
             graph.blocks().iter().filter(of_section).collect::<Vec<_>>()
         };
         match self {
             Self::Got => linked.got,
+            Self::ImageBase => start,
             Self::SectionStart(section) => blocks(section).iter().map(|block| block.address).min().unwrap_or_default(),
             Self::SectionEnd(section) => {
                 blocks(section).iter().map(|block| block.address.offset(block.size)).max().unwrap_or_default()
@@ -202,7 +288,8 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         inputs.push(input);
     }
     let made = next(inputs);
-    let entries = entries::build(inputs, &members, None, &SharedEntries::default(), made)?;
+    let window = is_coff(&inputs[member as usize].graph).then(|| slab.window(&inputs[member as usize].graph));
+    let entries = entries::build(inputs, &members, window, &SharedEntries::default(), made)?;
     inputs.extend([entries.shared, entries.own]);
     members.extend([made, made + 1]);
     let region = slab.place(inputs, &members)?;
@@ -212,11 +299,12 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         graph.blocks().iter().filter(is_got).map(|block| block.address)
     });
     let got = got.min();
-    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), has_got: got.is_some(), region })
+    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), region })
 }
 
-/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them.
-fn bypass_stubs(input: &mut Input) {
+/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so with
+/// offsets in the image.
+fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
     let graph = &mut input.graph;
     for block in graph.block_ids() {
         let address = graph.block(block).address;
@@ -225,19 +313,25 @@ fn bypass_stubs(input: &mut Input) {
             let Some(target) = graph.entry_target(edge.target) else { continue };
             let fixup = address.offset(u64::from(edge.offset));
             let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
-            let reaches = displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok());
-            if Kind::from_edge(edge.kind) == Some(Kind::Branch32) && reaches {
+            let reaches = match Kind::from_edge(edge.kind) {
+                Some(Kind::Branch32) => displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok()),
+                Some(Kind::ImageOffset32) => u32::try_from(graph.address(target).distance_from(image_base)).is_ok(),
+                _ => false,
+            };
+            if reaches {
                 graph.edges_mut(block)[index].target = target;
             }
         }
     }
 }
 
-fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
+fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<()> {
+    let graph = linked.members.first().map(|&member| &tables.inputs[member as usize].graph);
+    let sections = graph.map(sections).unwrap_or_default();
     let context = FixupContext {
         names: &tables.names,
         got_base: linked.got,
-        image: Image::default(),
+        image: Image { base: image_base, sections: &sections },
         tls_resolvers: [ExecAddr::NULL; 2],
     };
     for &(place, offset) in &linked.region.blocks {
@@ -247,17 +341,44 @@ fn write(tables: &Tables, linked: &mut Linked) -> Result<()> {
     Ok(())
 }
 
+/// Where the sections of a graph are: for itself they are the image's. Sections of one name are one, and so are those
+/// that differ in what follows a `$`.
+fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
+    let mut found: Vec<(&str, ExecRange)> = Vec::new();
+    let mut numbers = Vec::new();
+    for section in graph.sections() {
+        let known = found.iter().position(|(name, _)| *name == section.output_name());
+        numbers.push(known.unwrap_or(found.len()));
+        if known.is_none() {
+            found.push((section.output_name(), ExecRange::default()));
+        }
+    }
+    for block in graph.blocks().iter().filter(|block| block.placed) {
+        let Some((_, range)) = numbers.get(block.section.index()).and_then(|&number| found.get_mut(number)) else {
+            continue;
+        };
+        let end = block.address.offset(block.size);
+        *range = if range.size() == 0 {
+            ExecRange { start: block.address, end }
+        } else {
+            ExecRange { start: range.start.min(block.address), end: range.end.max(end) }
+        };
+    }
+    found.into_iter().map(|(_, range)| range).collect()
+}
+
 /// A range error in LLVM's words; other errors in our own.
 fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -> Failure {
-    let LinkError::OutOfRange { site, relocation, target: name, .. } = error else {
+    let LinkError::OutOfRange { site, target: name, .. } = error else {
         return Failure::link(error.to_string());
     };
     let graph = &tables.inputs[member as usize].graph;
     let of = graph.block(block);
     let offset = site.offset.unwrap_or_default().wrapping_sub(of.section_offset);
     let edge = graph.edges(block).iter().find(|edge| u64::from(edge.offset) == offset);
-    let Some(&Edge { addend, target, .. }) = edge else { return Failure::link(error.to_string()) };
-    let address = graph.address(target);
+    let Some(edge) = edge else { return Failure::link(error.to_string()) };
+    let address = graph.address(edge.target);
+    let (kind, addend) = kind_and_addend(graph, edge);
     let addend_text = match addend {
         0 => String::new(),
         addend => format!(":{address:#x} + {addend:#x}"),
@@ -274,20 +395,29 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -
         graph.name(),
         graph.section(of.section).name,
         address.offset(addend.cast_unsigned()),
-        kind_name(relocation),
+        kind,
         of.address.offset(offset),
         of.address,
     ))
 }
 
-/// LLVM's name of an edge kind of ours.
-pub(super) fn kind_name(ours: &str) -> &str {
+/// What an edge is in LLVM's terms: there, some displacements are those from the end of the field.
+pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, i64) {
+    match Kind::from_edge(edge.kind) {
+        Some(Kind::Delta32 | Kind::Branch32) if is_coff(graph) => ("PCRel32", edge.addend.saturating_add(4)),
+        Some(Kind::Branch32) => ("BranchPCRel32", edge.addend.saturating_add(4)),
+        _ => (kind_name(graph.arch().edge_kind_name(edge.kind)), edge.addend),
+    }
+}
+
+fn kind_name(ours: &'static str) -> &'static str {
     match ours {
-        "Branch32" => "BranchPCRel32",
         "GotDelta32" => "Delta32",
         "GotLoad32" => "PCRel32GOTLoadRelaxable",
         "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",
         "GotDelta64" => "Delta64",
+        "ImageOffset32" | "SectionOffset32" => "Pointer32",
+        "SectionNumber16" => "Pointer16",
         "GotOffset64" | "FromGotBase64" | "StubFromGotBase64" => "Delta64FromGOT",
         other => other,
     }

@@ -18,16 +18,29 @@ pub(super) enum Item {
     Dylib(String),
     /// `-L`.
     Directory(PathBuf),
-    /// `-l` and `-hidden-l`.
-    Library { name: String, hidden: bool },
+    /// `-l`, `-hidden-l` and `-weak-l`.
+    Library { name: String, form: Form },
     /// `-load_hidden`.
     LoadHidden(PathBuf),
+    /// `-weak_library`.
+    WeakLibrary(PathBuf),
     /// `-abs`.
     Absolute { name: String, address: u64 },
     /// `-alias`; each side may name a JITDylib.
     Alias { alias: Place, target: Place },
     /// `-sectcreate`.
     Section { name: String, file: PathBuf, symbols: Vec<(String, u64)> },
+}
+
+/// What becomes of the symbols of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// They are what they are.
+    Usual,
+    /// Only their own JITDylib sees them.
+    Hidden,
+    /// They are null, as if the library were missing when the program runs.
+    Weak,
 }
 
 /// A symbol, in a JITDylib if one is named.
@@ -67,6 +80,9 @@ pub(super) struct Options {
     pub(super) show_times: bool,
     pub(super) show_contents: bool,
     pub(super) show_graphs: Option<String>,
+    pub(super) write_symtab: Option<PathBuf>,
+    /// A file that `-write-symtab` has written. Then the inputs are backtraces.
+    pub(super) symbolicate_with: Option<PathBuf>,
     pub(super) preload: Vec<PathBuf>,
     pub(super) arguments: Vec<String>,
 }
@@ -83,11 +99,7 @@ const MISSING: &[&str] = &[
     "perf-support",
     "record-lazy-execs",
     "speculate-order",
-    "symbolicate-with",
     "vtune-support",
-    "weak-l",
-    "weak_library",
-    "write-symtab",
     "pre-prune-total-block-size",
     "post-fixup-total-block-size",
 ];
@@ -102,7 +114,8 @@ impl Options {
         let mut arguments = arguments.into_iter();
         let mut inputs = 0;
         while let Some(argument) = arguments.next() {
-            let Some(option) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
+            let option = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+            let Some(option) = option.filter(|option| !option.is_empty()) else {
                 options.items.push(Item::Input(argument.into()));
                 inputs += 1;
                 continue;
@@ -136,9 +149,6 @@ impl Options {
         }
         if options.no_exec && options.items.contains(&Item::Lazy) {
             return Err(Failure::usage("-lazy links what is called, so it can't be used with -noexec"));
-        }
-        if options.check.is_some() && !options.no_exec {
-            return Err(Failure::usage("-check is supported with -noexec only"));
         }
         Ok(options)
     }
@@ -185,6 +195,8 @@ impl Options {
             "check" => self.check = Some(value()?.into()),
             "check-name" => self.check_name = Some(value()?),
             "entry" => self.entry = Some(value()?),
+            "write-symtab" => self.write_symtab = Some(value()?.into()),
+            "symbolicate-with" => self.symbolicate_with = Some(value()?.into()),
             "show-graphs" => self.show_graphs = Some(value()?),
             "preload" => self.preload.push(value()?.into()),
             "slab-allocate" => self.slab.size = Some(size(&value()?)?),
@@ -199,8 +211,11 @@ impl Options {
             },
             "jd" => self.items.push(Item::Dylib(value()?)),
             "L" => self.items.push(Item::Directory(value()?.into())),
-            "l" | "hidden-l" => self.items.push(Item::Library { name: value()?, hidden: name == "hidden-l" }),
+            "l" => self.items.push(Item::Library { name: value()?, form: Form::Usual }),
+            "hidden-l" => self.items.push(Item::Library { name: value()?, form: Form::Hidden }),
+            "weak-l" => self.items.push(Item::Library { name: value()?, form: Form::Weak }),
             "load_hidden" => self.items.push(Item::LoadHidden(value()?.into())),
+            "weak_library" => self.items.push(Item::WeakLibrary(value()?.into())),
             "abs" => self.items.push(absolute(&value()?)?),
             "alias" => self.items.push(alias(&value()?)?),
             "sectcreate" => self.items.push(section(&value()?)?),
@@ -259,8 +274,8 @@ fn page_size(text: &str) -> Result<u64> {
 }
 
 fn is_known_triple(text: &str) -> Result<()> {
-    let is_known = text.starts_with("x86_64") && !["apple", "darwin", "windows"].iter().any(|os| text.contains(os));
-    let refuse = || Failure::usage(format!("linkjit links ELF objects for x86-64 only, not for '{text}'"));
+    let is_known = text.starts_with("x86_64") && !["apple", "darwin"].iter().any(|os| text.contains(os));
+    let refuse = || Failure::usage(format!("linkjit links ELF and COFF objects for x86-64 only, not for '{text}'"));
     if is_known { Ok(()) } else { Err(refuse()) }
 }
 
@@ -317,11 +332,15 @@ mod tests {
 
     #[test]
     fn values_follow_in_every_way() {
-        for line in ["a.o -L d -l x -hidden-l h", "a.o --L=d -l=x --hidden-l=h", "a.o -Ld -lx -hidden-lh"] {
-            let library = |name: &str, hidden| Item::Library { name: name.into(), hidden };
-            let expected =
-                [Item::Input("a.o".into()), Item::Directory("d".into()), library("x", false), library("h", true)];
-            assert_eq!(items(line), expected, "{line}");
+        for line in [
+            "a.o -L d -l x -hidden-l h -weak-l w",
+            "a.o --L=d -l=x --hidden-l=h --weak-l=w",
+            "a.o -Ld -lx -hidden-lh -weak-lw",
+        ] {
+            let library = |name: &str, form| Item::Library { name: name.into(), form };
+            let [x, h, w] =
+                [("x", Form::Usual), ("h", Form::Hidden), ("w", Form::Weak)].map(|(n, form)| library(n, form));
+            assert_eq!(items(line), [Item::Input("a.o".into()), Item::Directory("d".into()), x, h, w], "{line}");
         }
     }
 
@@ -337,6 +356,7 @@ mod tests {
     fn definitions_are_taken_apart() {
         let place = |dylib: Option<&str>, name: &str| Place { dylib: dylib.map(Into::into), name: name.into() };
         assert_eq!(items("a.o -load_hidden f")[1], Item::LoadHidden("f".into()));
+        assert_eq!(items("a.o -weak_library f")[1], Item::WeakLibrary("f".into()));
         let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,f@g@p=1,q=0x2 a.o";
         assert_eq!(
             items(line),

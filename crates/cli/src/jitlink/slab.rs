@@ -6,6 +6,7 @@
 //! the order of their sections (those that the linker makes come last), then by offset, then by size.
 
 use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
 use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::Input;
@@ -53,6 +54,19 @@ impl Slab {
             modules: 0,
             thread_local: 0,
         }
+    }
+
+    /// Where an image begins that nobody gives a place. If code refers to its start, the next graph does, too; if only
+    /// offsets in the image are wanted, LLVM takes it for null, and tests below 4 GiB know that.
+    pub(super) fn image_base(&self, is_named: bool) -> ExecAddr {
+        ExecAddr(if is_named { self.next } else { self.next & !u64::from(u32::MAX) })
+    }
+
+    /// Where the next graph will be, with what the linker makes for it: more rather than less.
+    pub(super) fn window(&self, graph: &LinkGraph) -> ExecRange {
+        let bytes = |block: &Block| block.size.saturating_add(block.alignment());
+        let size = graph.blocks().iter().map(bytes).fold(self.page_size.saturating_mul(4), u64::saturating_add);
+        ExecRange { start: ExecAddr(self.next), end: ExecAddr(self.next.saturating_add(size)) }
     }
 
     /// Places a graph and those that the linker has made for it.
@@ -105,6 +119,7 @@ impl Slab {
                 of.address = ExecAddr(start + offset);
             }
         }
+        sort_records(inputs, &mut region);
         Ok(region)
     }
 
@@ -119,6 +134,12 @@ impl Slab {
                 (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
             }
         }
+        let suffix = |id: &BlockId| {
+            let section = graph.section(graph.block(*id).section);
+            if section.grouped { section.name.clone() } else { String::new() }
+        };
+        image.sort_by_cached_key(suffix);
+        zeros.sort_by_cached_key(suffix);
         let (mut size, mut alignment) = (0, 1);
         for &id in image.iter().chain(&zeros) {
             let block = graph.block_mut(id);
@@ -138,19 +159,41 @@ impl Slab {
     }
 }
 
+/// Puts records of functions into the order of their functions, which have addresses now: the system searches in them.
+fn sort_records(inputs: &mut [Input], region: &mut Region) {
+    let function = |&((member, block), _): &(BlockRef, u64)| {
+        let graph = &inputs[member as usize].graph;
+        let is_record = graph.section(graph.block(block).section).function_records;
+        let begin = graph.edges(block).iter().find(|edge| is_record && edge.offset == 0)?;
+        Some((graph.address(begin.target).0.wrapping_add_signed(begin.addend), graph.block(block).size))
+    };
+    let records: Vec<_> =
+        (0..).zip(&region.blocks).filter_map(|(index, place)| Some((index, function(place)?, *place))).collect();
+    let size = records.first().map(|&(_, (_, size), _)| size);
+    if records.iter().any(|&(_, (_, other), _)| Some(other) != size) {
+        return;
+    }
+    let mut sorted = records.clone();
+    sorted.sort_by_key(|&(_, function, _)| function);
+    for ((index, _, (_, offset)), (_, _, ((member, block), _))) in records.into_iter().zip(sorted) {
+        region.blocks[index] = ((member, block), offset);
+        inputs[member as usize].graph.block_mut(block).address = ExecAddr(region.start + offset);
+    }
+}
+
 /// The blocks of a segment, in order.
 fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<BlockRef> {
     let mut found = Vec::new();
     let mut sections: Vec<&str> = Vec::new();
     for &member in members {
         let graph = &inputs[member as usize].graph;
-        // Sections of one name are one.
+        // Sections of one name are one, and in COFF those that differ in what follows a `$`, which orders them.
         let ordinals: Vec<usize> = graph
             .sections()
             .iter()
             .map(|section| {
-                sections.iter().position(|name| *name == section.name).unwrap_or_else(|| {
-                    sections.push(&section.name);
+                sections.iter().position(|name| *name == section.output_name()).unwrap_or_else(|| {
+                    sections.push(section.output_name());
                     sections.len() - 1
                 })
             })
@@ -161,7 +204,11 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
             let is_here = protection_of(section) == protection && section.lifetime != Lifetime::NoAlloc;
             if is_here && block.live && !block.placed {
                 let ordinal = ordinals.get(block.section.index()).copied();
-                found.push((block.is_zeros(), ordinal, block.section_offset, block.size, (member, id)));
+                let is_ordered = section.name != section.output_name();
+                let suffix = if is_ordered { section.name.as_str() } else { "" };
+                // Of one section's blocks that begin at the same offset LLVM takes the smallest first.
+                let size = if is_ordered { 0 } else { block.size };
+                found.push((block.is_zeros(), ordinal, suffix, block.section_offset, size, (member, id)));
             }
         }
     }

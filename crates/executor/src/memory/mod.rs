@@ -3,10 +3,11 @@
 //! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
 //! executable and read-only pages change their protection, once, neighbours together.
 
+mod header;
 mod provider;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,8 +31,36 @@ pub(crate) struct Memory {
 struct Tables {
     windows: HashMap<WindowId, Arc<WindowMemory>>,
     allocations: HashMap<AllocationId, Finalized>,
+    /// Where the segments of the allocations begin.
+    by_start: BTreeMap<ExecAddr, AllocationId>,
     last_window: u32,
     last_allocation: u64,
+}
+
+impl Tables {
+    fn insert(&mut self, finalized: Finalized) -> AllocationId {
+        self.last_allocation += 1;
+        let id = AllocationId(self.last_allocation);
+        self.by_start.extend(finalized.memory.starts().map(|start| (start, id)));
+        self.allocations.insert(id, finalized);
+        id
+    }
+
+    fn remove(&mut self, id: AllocationId) -> Option<Finalized> {
+        let finalized = self.allocations.remove(&id)?;
+        for start in finalized.memory.starts() {
+            self.by_start.remove(&start);
+        }
+        Some(finalized)
+    }
+
+    /// The allocation that has an aligned word in a segment of that protection.
+    fn with_word(&self, word: ExecAddr, protection: Protection) -> Option<&Finalized> {
+        let (_, id) = self.by_start.range(..=word).next_back()?;
+        let range = ExecRange { start: word, end: word.offset(8) };
+        let has_it = |finalized: &&Finalized| finalized.memory.contain(range, &[protection]);
+        self.allocations.get(id).filter(has_it).filter(|_| word.0.is_multiple_of(8))
+    }
 }
 
 /// A finalized allocation. The fields are dropped in this order: the unwinder reads the tables until they are
@@ -62,8 +91,10 @@ impl Memory {
     pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {
         let mut tables = lock(&self.tables);
         let window = tables.windows.remove(&id).ok_or(ExecutorError::NoSuch { what: "window" })?;
-        let within: Vec<Finalized> =
-            tables.allocations.extract_if(|_, finalized| finalized.memory.window.id == id).map(|(_, it)| it).collect();
+        let is_within =
+            |(of, finalized): (&AllocationId, &Finalized)| (finalized.memory.window.id == id).then_some(*of);
+        let within: Vec<_> = tables.allocations.iter().filter_map(is_within).collect();
+        let within: Vec<Finalized> = within.into_iter().filter_map(|of| tables.remove(of)).collect();
         // The operating system and the unwinder are called without the lock.
         drop(tables);
         drop(within);
@@ -76,6 +107,7 @@ impl Memory {
         let mut tables = lock(&self.tables);
         let windows = std::mem::take(&mut tables.windows);
         let allocations = std::mem::take(&mut tables.allocations);
+        tables.by_start.clear();
         drop(tables);
         drop(allocations);
         drop(windows);
@@ -89,17 +121,20 @@ impl Memory {
             segments.pages.push(segments.window.take(request.protection, request.size, request.align)?);
         }
         let sizes = requests.iter().map(|request| request.size as usize).collect();
-        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes })
+        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes, executable: false })
     }
 
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
-        let finalized = lock(&self.tables).allocations.remove(&id);
-        finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+        let finalized = lock(&self.tables).remove(id);
+        let finalized = finalized.ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+        let window = Arc::clone(&finalized.memory.window);
+        drop(finalized);
+        window.update_header()
     }
 
-    pub(crate) fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
+    pub(crate) fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
         let window = lock(&self.tables).windows.get(&window).cloned();
-        window.ok_or(ExecutorError::NoSuch { what: "window" })?.set_header(header)
+        window.ok_or(ExecutorError::NoSuch { what: "window" })?.make_header(kept)
     }
 
     /// Where finalized allocations lie.
@@ -123,10 +158,7 @@ impl Memory {
     pub(crate) fn update_words(&self, words: &[ExecAddr], update: impl Fn(ExecAddr) -> ExecAddr) -> Result<()> {
         let tables = lock(&self.tables);
         for &address in words {
-            let word = ExecRange::new(address, 8);
-            let has_it = |finalized: &&Finalized| finalized.memory.contain(word, &[Protection::Read]);
-            let owner = tables.allocations.values().find(has_it).filter(|_| address.0.is_multiple_of(8));
-            let Some(owner) = owner else {
+            let Some(owner) = tables.with_word(address, Protection::Read) else {
                 return Err(ExecutorError::NoSuch { what: "word of read-only data" });
             };
             let memory = &owner.memory.window.memory;
@@ -151,10 +183,7 @@ impl Memory {
             return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
         }
         let tables = lock(&self.tables);
-        let word = ExecRange { start: slot, end: slot.offset(8) };
-        let is_ours =
-            tables.allocations.values().any(|finalized| finalized.memory.contain(word, &[Protection::ReadWrite]));
-        if !is_ours || !slot.0.is_multiple_of(8) {
+        if tables.with_word(slot, Protection::ReadWrite).is_none() {
             return Err(ExecutorError::NoSuch { what: "word of writable data" });
         }
         // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through it
@@ -170,10 +199,7 @@ impl Memory {
             drop(tables);
             return Err(ExecutorError::NoSuch { what: "window" });
         }
-        tables.last_allocation += 1;
-        let id = AllocationId(tables.last_allocation);
-        tables.allocations.insert(id, finalized);
-        Ok(id)
+        Ok(tables.insert(finalized))
     }
 }
 
@@ -204,6 +230,12 @@ impl Segments {
         Ok(())
     }
 
+    /// Where its segments begin that are not empty.
+    fn starts(&self) -> impl Iterator<Item = ExecAddr> {
+        let ranges = self.pages.iter().map(|pages| pages.range);
+        ranges.filter(|range| range.size() > 0).map(|range| range.start)
+    }
+
     /// Whether `range` lies in a segment with one of `protections`.
     fn contain(&self, range: ExecRange, protections: &[Protection]) -> bool {
         range.start <= range.end
@@ -230,6 +262,8 @@ pub(crate) struct InProcessMemory {
     segments: Segments,
     /// Requested size of each segment, in bytes: at most that of its pages.
     sizes: Vec<usize>,
+    /// Code is executable, hence can't be written any more.
+    executable: bool,
 }
 
 impl Allocation for InProcessMemory {
@@ -238,20 +272,28 @@ impl Allocation for InProcessMemory {
     }
 
     fn bytes(&mut self, index: usize) -> &mut [u8] {
-        let size = self.sizes[index];
-        if size == 0 {
+        let (size, pages) = (self.sizes[index], &self.segments.pages[index]);
+        if size == 0 || self.executable && pages.protection == Protection::ReadExec {
             return &mut [];
         }
-        let start = self.segments.pages[index].range.start.0 as *mut u8;
-        // SAFETY: the pages are committed, writable and zeroed; they belong to this segment alone (no two `Pages`
+        let start = pages.range.start.0 as *mut u8;
+        // SAFETY: the pages are committed, writable and initialized; they belong to this segment alone (no two `Pages`
         // overlap) until `self` is gone, and `self` is borrowed for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(start, size) }
     }
 
-    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+    fn make_executable(&mut self) -> Result<()> {
+        if !self.executable {
+            self.segments.protect(Protection::ReadExec)?;
+            self.executable = true;
+        }
+        Ok(())
+    }
+
+    fn finalize(mut self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+        check(&self.segments, actions)?;
+        self.make_executable()?;
         let Self { memory, mut segments, .. } = *self;
-        check(&segments, actions)?;
-        segments.protect(Protection::ReadExec)?;
         for slot in &actions.indirect_slots {
             resolve(*slot);
         }
@@ -262,6 +304,7 @@ impl Allocation for InProcessMemory {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
         let tls = actions.tls_image.map(|image| image.id);
+        segments.window.update_header()?;
         memory.insert(Finalized {
             _unwind_tables: unwind_tables,
             _function_tables: function_tables,

@@ -87,6 +87,15 @@ fn objects_with_many_sections_are_read() {
 }
 
 #[test]
+fn the_last_section_that_16_bits_can_number_is_found() {
+    // Beside .text, .data and .bss.
+    let source: String =
+        (4..=65_279).map(|n| format!(".section s,\"dr\",discard,f{n}\n.globl f{n}\nf{n}:\n")).collect();
+    let object = Object::assembled(&source);
+    assert_eq!(object.place("f65279"), Some(("s".into(), 0)));
+}
+
+#[test]
 fn symbols_are_what_their_class_and_section_say() {
     let object = Object::assembled(
         ".globl strong, absolute
@@ -136,14 +145,17 @@ fn weak_externals_yield_as_their_search_says() {
         bytes[records + 18 * (weak + 1) + 4] = search;
         bytes
     };
-    let linkage = |search| {
+    for search in [1, 3] {
         let object = Object::read(with_search(search));
-        (object.symbol("w").linkage, object.symbol("w").scope)
-    };
-    assert_eq!(linkage(1), (Linkage::Weak, Scope::Default));
-    assert_eq!(linkage(2), (Linkage::Fallback, Scope::Default));
-    assert_eq!(linkage(3), (Linkage::Weak, Scope::Default));
-    assert_eq!(linkage(4), (Linkage::Fallback, Scope::Local));
+        assert_eq!((object.symbol("w").linkage, object.symbol("w").scope), (Linkage::Weak, Scope::Default));
+        assert!(object.graph.alternates().is_empty());
+    }
+    for search in [2, 4] {
+        let object = Object::read(with_search(search));
+        assert!(object.symbol("w").is_external());
+        let alternates = object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target)));
+        assert_eq!(alternates.collect::<Vec<_>>(), [("w".to_owned(), "fallback".to_owned())]);
+    }
     assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
 }
 
@@ -189,6 +201,19 @@ fn sections_are_placed_by_their_flags_and_names() {
             InitializerOrder::Term(suffix(b"Z")),
         ]
     );
+}
+
+#[test]
+fn pieces_of_tables_are_linked_though_only_their_ends_are_named() {
+    let object = Object::assembled(
+        ".section table$a,\"dr\"\n.globl start\nstart: .quad 1
+         .section table$m,\"dr\"\n.quad 2
+         .section table$n,\"dr\",discard,n\n.globl n\nn: .quad 3
+         .section .rdata$r,\"dr\"\n.quad 4",
+    );
+    let retained = object.graph.retained().iter().map(|&block| object.graph.block(block).section);
+    let names: Vec<_> = retained.map(|section| object.graph.section(section).name.as_str()).collect();
+    assert_eq!(names, ["table$a", "table$m"]);
 }
 
 #[test]

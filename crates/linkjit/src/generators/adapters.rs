@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{DefinitionGenerator, Wanted};
-use crate::error::Result;
-use crate::jitdylib::JitDylib;
+use crate::error::{Error, Result};
+use crate::jitdylib::{JitDylib, WeakJitDylib};
 use crate::lookup::find_targets;
 
 /// A generator that passes on what a condition holds for.
@@ -109,32 +109,33 @@ impl<F: Fn(&JitDylib, &[Wanted<'_>]) -> Result<()> + Send + Sync> DefinitionGene
 /// # Ok(()) }
 /// ```
 pub struct ReexportsGenerator<F> {
-    from: JitDylib,
+    from: WeakJitDylib,
     source: F,
 }
 
 impl<F: Fn(&str) -> Option<String> + Send + Sync> ReexportsGenerator<F> {
     /// For each wanted name, `source` tells the name in `from`; `None`: it is not re-exported.
     pub fn new(from: &JitDylib, source: F) -> Self {
-        Self { from: from.clone(), source }
+        Self { from: from.downgrade(), source }
     }
 }
 
 impl<F: Fn(&str) -> Option<String> + Send + Sync> DefinitionGenerator for ReexportsGenerator<F> {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
+        let from = self.from.upgrade().ok_or(Error::Closed)?;
         let target = |name| (self.source)(&String::from_utf8_lossy(name));
         let targets = names.iter().filter_map(|wanted| Some((target(wanted.name)?, *wanted)));
         let targets: Vec<_> = targets.collect();
         // What is not defined there may be defined by a generator after this one.
-        let defined = find_targets(&self.from, &targets)?;
+        let defined = find_targets(&from, &targets)?;
         for ((target, wanted), _) in targets.iter().zip(defined).filter(|(_, defined)| *defined) {
-            dylib.reexport(&String::from_utf8_lossy(wanted.name), &self.from, target)?;
+            dylib.reexport(&String::from_utf8_lossy(wanted.name), &from, target)?;
         }
         Ok(())
     }
 
     fn describe(&self) -> String {
-        format!("re-exports of JITDylib '{}'", self.from.name())
+        format!("re-exports of JITDylib '{}'", self.from.upgrade().map(|from| from.name()).unwrap_or_default())
     }
 }
 

@@ -11,13 +11,13 @@ use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, ArchiveIndex, MemberContent, MemberRef};
 use linkjit_link::object::import::{Import, ImportKey};
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
-use crate::platform::coff::IMPORT_PREFIX;
 use crate::session::{Address, UnitId, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
@@ -53,7 +53,7 @@ impl ArchiveGenerator {
 impl State {
     /// The member that defines a name; an import library says of variables only where their slots are.
     fn find(&self, name: &[u8]) -> Option<MemberRef> {
-        let slot = || self.has_imports.then(|| self.index.find(&[IMPORT_PREFIX, name].concat()))?;
+        let slot = || self.has_imports.then(|| self.index.find(&[imports::PREFIX, name].concat()))?;
         self.index.find(name).or_else(slot)
     }
 

@@ -39,6 +39,9 @@ pub struct Wanted<'a> {
 /// A generator is asked by one lookup at a time, which then sees what was defined for the others, and at most once for a
 /// name by each. If it is asked because of a lookup that it makes itself, then not for the names that it is just asked
 /// for. Two generators that wait for each other's answers get an error ([`Error::WaitsForItself`]).
+///
+/// A generator is the session's: a handle of the session or of a JITDylib in it would keep both for ever. It is given the
+/// JITDylib that it is to define in; for others there are [weak handles](crate::WeakJitDylib).
 pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// Defines those of `names` that it knows in `dylib`. It may define more.
     ///

@@ -91,8 +91,9 @@ impl UnitInterface {
 
 /// Definitions that are made when one of them is needed: see [`JitDylib::define`](crate::JitDylib::define).
 ///
-/// A unit is materialized as a whole, once. One that never is is dropped with what owns it; it should have no handle of its
-/// session or of one of its JITDylibs, which would keep each other then. Its responsibility has one.
+/// A unit is materialized as a whole, once. One that never is is dropped with what owns it. It is the session's until
+/// then: a handle of the session or of one of its JITDylibs in it would keep both for ever. The responsibility has one, and
+/// for other JITDylibs there are [weak ones](crate::WeakJitDylib).
 pub trait MaterializationUnit: fmt::Debug + Send {
     /// What messages call it.
     fn name(&self) -> String;

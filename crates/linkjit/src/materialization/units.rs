@@ -5,8 +5,8 @@ use std::fmt;
 use linkjit_executor::ExecAddr;
 
 use super::{MaterializationResponsibility, MaterializationUnit, SymbolFlags, UnitInterface};
-use crate::error::Result;
-use crate::jitdylib::JitDylib;
+use crate::error::{Error, Result};
+use crate::jitdylib::{JitDylib, WeakJitDylib};
 
 /// Names for addresses.
 ///
@@ -71,9 +71,9 @@ impl MaterializationUnit for AbsoluteSymbols {
 /// assert_eq!(jit.lookup("magnitude")?, jit.lookup("abs")?);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SymbolAliases {
-    from: JitDylib,
+    from: WeakJitDylib,
     aliases: Vec<(String, String, SymbolFlags)>,
 }
 
@@ -84,13 +84,13 @@ impl SymbolAliases {
         aliases: impl IntoIterator<Item = (N, T, SymbolFlags)>,
     ) -> Self {
         let aliases = aliases.into_iter().map(|(name, target, flags)| (name.into(), target.into(), flags)).collect();
-        Self { from: from.clone(), aliases }
+        Self { from: from.downgrade(), aliases }
     }
 }
 
 impl MaterializationUnit for SymbolAliases {
     fn name(&self) -> String {
-        format!("aliases for symbols of '{}'", self.from.name())
+        format!("aliases for symbols of '{}'", self.from.upgrade().map(|from| from.name()).unwrap_or_default())
     }
 
     fn interface(&self) -> UnitInterface {
@@ -99,7 +99,8 @@ impl MaterializationUnit for SymbolAliases {
 
     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
         responsibility.complete_with(|responsibility| {
-            self.aliases.iter().try_for_each(|(name, of, _)| responsibility.define_alias(name, &self.from, of))
+            let from = self.from.upgrade().ok_or(Error::Closed)?;
+            self.aliases.iter().try_for_each(|(name, of, _)| responsibility.define_alias(name, &from, of))
         });
     }
 

@@ -188,10 +188,10 @@ impl State {
             count += tracker.allocations.len();
             let goes = |&id: &AllocationId| self.allocations.other_users(id, trackers).is_empty();
             let allocations = tracker.allocations.iter().copied().filter(goes).collect();
-            let (dylib, units) = (tracker.dylib, tracker.units.clone());
-            let dylib = self.dylib_mut(dylib)?;
-            let ended = dylib.take_terminators(&units);
-            endings.push(Ending { image: dylib.image, allocations, ended, terminators: dylib.terminator_arrays() });
+            let (id, units) = (tracker.dylib, tracker.units.clone());
+            let dylib = self.dylib_mut(id)?;
+            let (image, ended) = (dylib.image, in_order(dylib.take_terminators(&units)));
+            endings.push(Ending { image, allocations, ended, terminators: self.terminator_arrays(id) });
         }
         Ok((endings, count))
     }
@@ -202,10 +202,10 @@ impl State {
         let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
         by_dylib.sort_unstable();
         let ending = |of: &[(DylibId, AllocationId)]| {
-            let dylib = self.dylib(of.first()?.0).ok()?;
+            let dylib = of.first()?.0;
             let allocations = of.iter().map(|&(_, id)| id).collect();
-            let terminators = dylib.terminator_arrays();
-            Some(Ending { image: dylib.image, allocations, ended: Vec::new(), terminators })
+            let (image, terminators) = (self.dylib(dylib).ok()?.image, self.terminator_arrays(dylib));
+            Some(Ending { image, allocations, ended: Vec::new(), terminators })
         };
         by_dylib.chunk_by(|one, other| one.0 == other.0).filter_map(ending).collect()
     }
@@ -232,22 +232,24 @@ impl State {
         detached.unlinked = self.lazy.unlink(&detached.allocations);
         Ok(detached)
     }
+
+    /// The terminators of a JITDylib in the order in which they are to be called. Those of what is retired are among
+    /// them, in case that the process exits before they are called.
+    pub(crate) fn terminator_arrays(&self, dylib: DylibId) -> Vec<PointerArray> {
+        let current = self.dylib(dylib).map(|of| of.terminators.as_slice()).unwrap_or_default();
+        in_order(self.retired_terminators(dylib).chain(current).copied().collect())
+    }
 }
 
 impl super::DylibState {
-    /// Takes out the terminators of units, in the order in which they are to be called.
-    pub(super) fn take_terminators(&mut self, of: &[UnitId]) -> Vec<PointerArray> {
-        in_order(self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect())
-    }
-
-    /// The terminators in the order in which they are to be called.
-    pub(crate) fn terminator_arrays(&self) -> Vec<PointerArray> {
-        in_order(self.terminators.clone())
+    /// Takes out the terminators of units.
+    pub(super) fn take_terminators(&mut self, of: &[UnitId]) -> Vec<InitializerRun> {
+        self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect()
     }
 }
 
 /// Terminators in the order in which they are to be called: the initializers' backwards, but those of COFF forwards.
-fn in_order(runs: Vec<InitializerRun>) -> Vec<PointerArray> {
+pub(super) fn in_order(runs: Vec<InitializerRun>) -> Vec<PointerArray> {
     let (mut backwards, mut forwards): (Vec<_>, Vec<_>) =
         runs.into_iter().partition(|run| matches!(run.order, InitializerOrder::Fini(_)));
     backwards.reverse();

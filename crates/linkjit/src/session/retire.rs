@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linkjit_executor::{AllocationId, PointerArray};
+use linkjit_executor::AllocationId;
 
 use super::allocations::Owner;
 use super::epoch::Entered;
-use super::removal::Ending;
-use super::state::{DylibId, State, TrackerId};
+use super::removal::{Ending, in_order};
+use super::state::{DylibId, InitializerRun, State, TrackerId};
 use super::{ExecutionSession, Linking, ResourceTracker};
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub(crate) struct Retired {
     dylib: DylibId,
     allocations: Vec<AllocationId>,
     /// Its terminators.
-    ended: Vec<PointerArray>,
+    ended: Vec<InitializerRun>,
 }
 
 /// Says that its thread is about to be in linked code, until it is dropped: what is retired meanwhile stays.
@@ -177,9 +177,13 @@ impl State {
         }
         let mut allocations = self.allocations.unused(&retired.allocations);
         allocations.retain(|id| retired.allocations.contains(id));
-        let dylib = self.dylib(retired.dylib)?;
-        let (image, terminators) = (dylib.image, dylib.terminator_arrays());
-        Ok(Ending { image, allocations, ended: retired.ended.clone(), terminators })
+        let (image, terminators) = (self.dylib(retired.dylib)?.image, self.terminator_arrays(retired.dylib));
+        Ok(Ending { image, allocations, ended: in_order(retired.ended.clone()), terminators })
+    }
+
+    /// The terminators of what a JITDylib has retired.
+    pub(super) fn retired_terminators(&self, dylib: DylibId) -> impl Iterator<Item = &InitializerRun> {
+        self.retired.iter().filter(move |retired| retired.dylib == dylib).flat_map(|retired| &retired.ended)
     }
 }
 

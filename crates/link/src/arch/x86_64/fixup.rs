@@ -18,27 +18,34 @@ pub struct FixupContext<'a> {
     /// What offsets from the GOT are relative to.
     pub got_base: ExecAddr,
     /// The image that the code believes to be part of.
-    pub image: Image,
+    pub image: Image<'a>,
     /// Resolvers for TLS descriptors: at a fixed offset from the thread pointer, and other.
     pub tls_resolvers: [ExecAddr; 2],
 }
 
-/// An image, whose sections are runs of pages of one protection.
+/// An image, as its header describes it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Image {
+pub struct Image<'a> {
     /// Where it begins.
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
-    pub sections: [ExecRange; 3],
+    pub sections: &'a [ExecRange],
 }
 
-impl Image {
+impl Image<'_> {
     /// The number of the section that an address lies in, and its offset there.
     fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
-        let mut sections = (1..).zip(self.sections);
+        let sections = || (1..).zip(self.sections).filter(|(_, section)| section.size() != 0);
+        let inside = sections().find(|(_, section)| section.contains(address));
         // A symbol may stand for the end of a section.
-        let (number, section) = sections.find(|(_, section)| section.start <= address && address <= section.end)?;
+        let (number, section) = inside.or_else(|| sections().find(|(_, section)| section.end == address))?;
         Some((number, address.distance_from(section.start).cast_unsigned()))
+    }
+
+    /// The number of an address's section; what is absolute has that behind the last, as in images of link.exe.
+    fn section_number(&self, address: ExecAddr) -> u16 {
+        let beyond = u16::try_from(self.sections.len()).unwrap_or(u16::MAX).saturating_add(1);
+        self.locate(address).map_or(beyond, |(number, _)| number)
     }
 }
 
@@ -95,6 +102,8 @@ fn apply(
         // found by their sections, and a debugger wants to know their offsets.
         Kind::Pointer64 if is_found_thread_local(graph, edge.target) => Err(Refusal::Why(NO_ADDRESS)),
         Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
+        // Tables of images have zeros for what is not there: weak externals that nobody defines.
+        Kind::ImageOffset32 if target() == 0 => write(bytes, offset, [0; 4]),
         Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
         Kind::SectionOffset32 => {
             let value = section_offset(graph, edge, &context.image)?.wrapping_add(addend);
@@ -109,7 +118,7 @@ fn apply(
             write(bytes, offset, [old | value])
         }
         Kind::SectionNumber16 => {
-            let (number, _) = locate(graph, edge, &context.image)?;
+            let number = context.image.section_number(graph.address(edge.target));
             write(bytes, offset, number.to_le_bytes())
         }
         // Edges that need an entry were given its symbol as their target when it was made.
@@ -179,15 +188,14 @@ fn apply(
 }
 
 /// What an offset in a section is to a thread-local variable is its offset in the storage of its module.
-fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<u64, Refusal> {
+fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
         Some(address) => Ok(address.offset),
-        None => Ok(locate(graph, edge, image)?.1),
+        None => {
+            let place = image.locate(graph.address(edge.target));
+            Ok(place.ok_or(Refusal::Why("it is in no section of this image"))?.1)
+        }
     }
-}
-
-fn locate(graph: &LinkGraph, edge: &Edge, image: &Image) -> Result<(u16, u64), Refusal> {
-    image.locate(graph.address(edge.target)).ok_or(Refusal::Why("it is in no section of this image"))
 }
 
 fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Result<(), Refusal> {
@@ -212,7 +220,7 @@ fn thread_local(graph: &LinkGraph, symbol: SymbolId) -> Result<TlsAddress, Refus
 fn thread_offset(graph: &LinkGraph, symbol: SymbolId) -> Result<u64, Refusal> {
     let offset = thread_local(graph, symbol)?.thread_offset.ok_or(Refusal::Why(
         "the variable has no fixed offset from the thread pointer, which the initial- and local-exec models need: \
-         compile with -fPIC",
+         compile with -fPIC, or link it in one lookup with the variable",
     ))?;
     Ok(offset.cast_unsigned())
 }

@@ -1,12 +1,9 @@
 //! Records of functions (`.pdata`; "PE Format", "The .pdata Section"): a block each, which lives as long as its function.
 
 use super::file::File;
-use super::sections::{Blocks, is_function_table};
+use super::sections::{Blocks, FUNCTION_RECORD, is_function_table};
 use crate::error::Result;
 use crate::graph::LinkGraph;
-
-/// Size of a record: where the function begins, where it ends, and how to unwind it.
-const RECORD: u64 = 12;
 
 /// Splits the tables into records, and ties these to their functions.
 pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
@@ -14,11 +11,9 @@ pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> 
     let mut cuts = Vec::new();
     for (number, section) in file.numbered().filter(|(_, section)| is_function_table(section)) {
         let Some(block) = blocks.of(number) else { continue };
-        if !section.size.is_multiple_of(RECORD) {
-            return Err(file.malformed_section(section, "table of functions: it has half a record"));
-        }
-        cuts.extend((1..section.size / RECORD).map(|record| (block, record * RECORD)));
-        tables.push((section, block, section.size / RECORD));
+        let records = section.size / FUNCTION_RECORD;
+        cuts.extend((1..records).map(|record| (block, record * FUNCTION_RECORD)));
+        tables.push((section, block, records));
     }
     let mut parts = graph.split_blocks(&cuts)?;
     for (section, block, records) in tables {

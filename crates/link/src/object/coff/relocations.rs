@@ -4,21 +4,18 @@ use object::pe;
 use object::pe::RelocationType;
 
 use super::file::{File, Section};
-use super::sections::{Blocks, is_function_table};
+use super::sections::{Blocks, FUNCTION_RECORD, is_function_table};
 use crate::arch::x86_64::Kind;
 use crate::error::{LinkError, Result};
 use crate::graph::{Edge, Lifetime, LinkGraph, SymbolId};
 use crate::object::fields::{field, u16_at, u32_at};
-
-/// Bytes of a record of a function.
-const FUNCTION_RECORD: usize = 12;
 
 /// Reserves room for what the file has.
 pub(super) fn reserve(file: &File<'_>, graph: &mut LinkGraph) {
     let sections = file.sections.len();
     let edges = file.sections.iter().map(|section| section.relocations.len()).sum();
     let tables = file.sections.iter().filter(|section| is_function_table(section));
-    let records = tables.map(|section| section.data.len() / FUNCTION_RECORD).sum::<usize>();
+    let records = tables.map(|section| section.data.len() / FUNCTION_RECORD as usize).sum::<usize>();
     graph.reserve(sections, sections + records, file.symbols.len() as usize, edges, sections + records);
 }
 
@@ -94,7 +91,7 @@ fn edge(file: &File<'_>, section: &Section<'_>, raw: &[u8; 10]) -> Result<Option
 fn relative(section: &Section<'_>, offset: u32, number: u16) -> Kind {
     let before = section.data.get(..offset as usize).unwrap_or_default();
     match before {
-        _ if number != pe::IMAGE_REL_AMD64_REL32.0 => Kind::Delta32,
+        _ if number != pe::IMAGE_REL_AMD64_REL32.0 || !section.has(pe::IMAGE_SCN_MEM_EXECUTE) => Kind::Delta32,
         [.., 0xe8 | 0xe9] | [.., 0x0f, 0x80..=0x8f] => Kind::Branch32,
         _ => Kind::Delta32,
     }

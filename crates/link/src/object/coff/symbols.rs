@@ -13,7 +13,7 @@ use crate::graph::{
     Alternate, BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
-use crate::names::NamePool;
+use crate::names::{NameId, NamePool};
 use crate::object::fields::{field, u16_at, u32_at};
 
 /// Common symbols are aligned to their size, but to no more than this (link.exe does so, and nobody documents it).
@@ -47,7 +47,7 @@ impl<'a> Entry<'a> {
         };
         // Numbers up to 0xfeff are those of sections.
         let section = match section {
-            -0x101..=-1 => section,
+            -0x100..=-1 => section,
             _ if !file.symbols.are_big() => section & 0xffff,
             _ => section,
         };
@@ -82,7 +82,30 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph, name
         return Err(file.malformed("symbol table: records are missing at its end"));
     }
     reader.define_weak_externals()?;
-    Ok(reader.comdats)
+    let comdats = reader.comdats;
+    measure(graph);
+    Ok(comdats)
+}
+
+/// Gives symbols sizes, which COFF does not tell: each reaches to the next place of its section that has a symbol.
+fn measure(graph: &mut LinkGraph) {
+    let place = |id| match graph.symbol(id).definition {
+        Definition::Defined { block, offset } => Some((block, offset, id)),
+        _ => None,
+    };
+    let mut places: Vec<_> = graph.symbol_ids().filter_map(place).collect();
+    places.sort_unstable();
+    let mut end = None;
+    let mut before = None;
+    for &(block, offset, id) in places.iter().rev() {
+        let next = before.replace((block, offset));
+        end = match next {
+            Some(next) if next == (block, offset) => end,
+            Some((of, next)) if of == block => Some(next),
+            _ => Some(graph.block(block).size),
+        };
+        graph.symbol_mut(id).size = end.unwrap_or(offset).saturating_sub(offset);
+    }
 }
 
 struct Reader<'a, 'f> {
@@ -128,7 +151,7 @@ impl Reader<'_, '_> {
             -1 => Ok(self.global(entry, Definition::Absolute(ExecAddr(u64::from(entry.value))))),
             number => {
                 let section = self.section(entry, number)?;
-                self.comdats.lead(section, SymbolId(index), entry.name, self.names);
+                self.comdats.lead(section, entry.name, self.names);
                 match self.defined(entry, section)? {
                     Some(definition) => {
                         Ok(Symbol { thread_local: self.is_thread_local(section), ..self.global(entry, definition) })
@@ -205,7 +228,7 @@ impl Reader<'_, '_> {
     fn common(&mut self, entry: &Entry<'_>) -> Result<Definition> {
         let section = match self.common {
             Some(section) => section,
-            None => *self.common.insert(self.graph.add_section(".bss", Protection::ReadWrite, Lifetime::Standard)?),
+            None => *self.common.insert(self.graph.add_section("COMMON", Protection::ReadWrite, Lifetime::Standard)?),
         };
         let align_log2 = entry.value.checked_next_power_of_two().map_or(31, u32::trailing_zeros);
         let align_log2 = u8::try_from(align_log2.min(COMMON_ALIGN_LOG2)).unwrap_or(0);
@@ -219,11 +242,8 @@ impl Reader<'_, '_> {
         let record = record.ok_or_else(|| self.file.malformed("symbol table: records are missing at its end"))?;
         let high = if self.file.symbols.are_big() { u32::from(u16_at(record, 16)) << 16 } else { 0 };
         let [selection] = field(record, 14);
-        let description = Description {
-            selection: ComdatSelection(selection),
-            parent: u32::from(u16_at(record, 12)) | high,
-            checksum: u32_at(record, 8),
-        };
+        let description =
+            Description { selection: ComdatSelection(selection), parent: u32::from(u16_at(record, 12)) | high };
         Ok(self.comdats.describe(section, description))
     }
 
@@ -235,7 +255,8 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs.
+    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is. What may turn out to be somebody
+    /// else's is found by name.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
@@ -251,13 +272,15 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
-            if let (true, Name::Interned(target), Name::Interned(name)) =
-                (symbol.is_external(), symbol.name, self.graph.symbol(id).name)
+            // What is searched for first, or may be elsewhere, stays a reference.
+            if let (Some(target), Some(name)) =
+                (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).shared_name())
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
                 }
-                self.graph.add_alternate(Alternate { name, target });
+                let after_libraries = linkage == Linkage::Fallback;
+                self.graph.add_alternate(Alternate { name, target, after_libraries });
                 continue;
             }
             let of = self.graph.symbol_mut(id);
@@ -265,12 +288,21 @@ impl Reader<'_, '_> {
             of.linkage = linkage;
             of.callable |= symbol.callable;
             of.thread_local = symbol.thread_local;
-            // It takes no part in satisfying what other objects refer to.
-            if search == pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY {
-                of.scope = Scope::Local;
-            }
         }
         Ok(())
+    }
+
+    /// The name of what a weak external stands for, if libraries are searched first, or if that may be another object's:
+    /// of a COMDAT section there may be another copy.
+    fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
+        let Some(name) = symbol.shared_name() else { return Ok(None) };
+        if linkage == Linkage::Fallback {
+            return Ok(Some(name));
+        }
+        let section = Entry::parse(self.file, index)?.section;
+        let section = u32::try_from(section).ok().and_then(|number| self.file.section(number));
+        let is_comdat = section.is_some_and(|section| section.has(pe::IMAGE_SCN_LNK_COMDAT));
+        Ok((is_comdat || symbol.is_external() || symbol.linkage != Linkage::Strong).then_some(name))
     }
 
     #[cold]

@@ -1,0 +1,47 @@
+# What objects of COFF tell the linker in `.drectve`.
+#! llvm it follows no chains
+#! check {at 0x100000} coff-directives.o included.o
+#! llvm it follows no chains
+#! check {at 0x100000} -check-name=defined-check coff-directives.o included.o defined.o
+#! error coff-directives.o included.o mismatch.o => mismatch of 'Setting': 1 in coff-directives.o, 2 in mismatch.o
+#! error coff-directives.o => Symbols not found: [ included ]
+
+        .section .drectve,"yn"
+        .ascii  " /alternatename:missing=substitute /alternatename:chained=missing /include:included"
+        .ascii  " -aligncomm:\"tentative\",6 /failifmismatch:\"Setting=1\" /defaultlib:nowhere.lib /nodefaultlib"
+        .ascii  " /export:main,DATA /merge:.a=.b /section:.c,rw /guardsym:main,S /entry:main /stack:1 /heap:1"
+        .text
+        .globl  main, call, chain
+main:   movl    tentative(%rip), %eax
+call:   callq   missing
+chain:  callq   chained
+        retq
+        .globl  substitute
+substitute:
+        retq
+        .comm   small, 4
+        .comm   tentative, 12
+
+#--- included.s
+        .data
+        .globl  included
+included:
+        .quad   0x1122
+
+#--- defined.s
+        .text
+        .globl  missing
+missing:
+        retq
+
+#--- mismatch.s
+        .section .drectve,"yn"
+        .ascii  " /failifmismatch:\"Setting=2\""
+
+# jitlink-check: decode_operand(call, 0) = substitute - next_pc(call)
+# jitlink-check: decode_operand(chain, 0) = substitute - next_pc(chain)
+# jitlink-check: *{8}included = 0x1122
+# jitlink-check: tentative & 63 = 0
+#
+# defined-check: decode_operand(call, 0) = missing - next_pc(call)
+# defined-check: decode_operand(chain, 0) = missing - next_pc(chain)
