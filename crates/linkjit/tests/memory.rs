@@ -125,6 +125,7 @@ fn a_jitdylib_of_a_taken_name_leaves_nothing_behind() {
 }
 
 /// Windows are small; what is freed in an older one is used again before there is another.
+#[cfg(not(windows))]
 #[test]
 fn memory_of_older_windows_is_used_again() {
     let workshop = Workshop::new();
@@ -229,6 +230,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
 }
 
 /// Rules 81 and 83: wherever finalizing fails, what was done is undone, and all memory is given back.
+#[cfg(not(windows))]
 #[test]
 fn a_protection_that_is_refused_leaves_nothing() {
     let workshop = Workshop::new();

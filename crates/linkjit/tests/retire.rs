@@ -1,5 +1,6 @@
 //! Code that threads may still be in: SEMANTICS.md rule 94, and "removal has no protection against threads executing the
 //! removed code" (PEER-FEATURES.md C1).
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
 
@@ -130,6 +131,7 @@ fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
 }
 
 /// What is retired is in nobody's tables any more, but in the executor's, which other initializers replace.
+#[cfg(not(windows))]
 #[test]
 fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
     extern "C" fn says(value: c_int) {
