@@ -120,6 +120,7 @@ impl State {
             }
             dylib.unhide(&unit.hides);
             dylib.alternates.retain(|_, (_, of)| of != id);
+            dylib.image_requests.forget(*id);
             dylib.agreed.retain(|_, (_, of)| of != id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
