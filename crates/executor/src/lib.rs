@@ -179,6 +179,13 @@ pub trait Allocation: Send + std::fmt::Debug {
     /// The bytes of segment `index`, zeroed, to be written. In-process they are the final memory itself.
     fn bytes(&mut self, index: usize) -> &mut [u8];
 
+    /// Makes code executable: nothing is written to it any more, [`Allocation::bytes`] of it are none. For allocations
+    /// that are finalized one after the other and whose resolvers may call each other's code; finalizing does it, too.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    fn make_executable(&mut self) -> Result<()>;
+
     /// Makes the memory what it is to be and runs `actions`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
+use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
@@ -16,6 +16,11 @@ use linkjit::link::tls::TlsAddress;
 use super::archives::Archives;
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
+use super::link::is_coff;
+
+/// IMAGE_SYM_CLASS_WEAK_EXTERNAL, and IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY as it is in the record behind such a symbol.
+const WEAK_EXTERNAL: u8 = 105;
+const SEARCH_NO_LIBRARY: [u8; 4] = [1, 0, 0, 0];
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -38,10 +43,17 @@ pub(super) struct Entry {
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
+    /// It is for the graph that has it, and no other.
+    own: bool,
 }
 
-const NOBODY: Entry =
-    Entry { by: By::Absolute(ExecAddr::NULL), linkage: Linkage::Strong, scope: Scope::Default, callable: false };
+const NOBODY: Entry = Entry {
+    by: By::Absolute(ExecAddr::NULL),
+    linkage: Linkage::Strong,
+    scope: Scope::Default,
+    callable: false,
+    own: false,
+};
 
 /// A JITDylib.
 #[derive(Debug, Default)]
@@ -57,7 +69,7 @@ pub(super) struct Dylib {
     /// COMDAT groups: the signature, who has it, and which one is kept.
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
-    alternates: HashMap<NameId, NameId>,
+    alternates: HashMap<NameId, Alternate>,
     /// What all objects must agree on: the value, and who said it first.
     agreed: HashMap<String, (String, u32)>,
 }
@@ -144,14 +156,16 @@ impl Tables {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
+        let is_coff = is_coff(&graph);
         for alternate in graph.alternates() {
-            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(alternate.target);
+            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
-            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable };
+            let own = is_coff && has_no_library_search(&graph, symbol);
+            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable, own };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
@@ -284,7 +298,8 @@ impl Tables {
         if let Some(entry) = order().find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
             return Ok(Some(*entry).filter(|entry| entry.linkage == Linkage::Fallback));
         }
-        let alternate = order().find_map(|searched| Some((searched, *self.dylibs[searched].alternates.get(&name)?)));
+        let alternate =
+            order().find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
         if let Some((searched, target)) = alternate {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
@@ -303,12 +318,14 @@ impl Tables {
         let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
         for searched in order {
             let is_visible = |entry: &&Entry| {
-                (searched == dylib || entry.scope == Scope::Default) && entry.linkage != Linkage::Fallback
+                let is_shown = searched == dylib || entry.scope == Scope::Default;
+                is_shown && !entry.own && entry.linkage != Linkage::Fallback
             };
             if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                 return Ok(Some(*entry));
             }
-            if weak {
+            let alternate = self.dylibs[searched].alternates.get(&name);
+            if weak || alternate.is_some_and(|alternate| !alternate.after_libraries) {
                 continue;
             }
             let bytes = self.names().bytes(name).to_vec();
@@ -404,6 +421,20 @@ impl Tables {
             }
         }
     }
+}
+
+/// Whether a symbol is a weak external for which no library is searched: LLVM does not show those to other objects, and
+/// has tests that rely on it. Linkers do.
+fn has_no_library_search(graph: &LinkGraph, symbol: SymbolId) -> bool {
+    let bytes = graph.source().bytes();
+    let record = |symbol: usize| {
+        let table: [u8; 4] = *bytes.get(8..)?.first_chunk()?;
+        let start = usize::try_from(u32::from_le_bytes(table)).ok()?.checked_add(symbol.checked_mul(18)?)?;
+        bytes.get(start..start.checked_add(18)?)
+    };
+    let index = symbol.index();
+    record(index).is_some_and(|record| record[16] == WEAK_EXTERNAL)
+        && record(index + 1).is_some_and(|record| record[4..8] == SEARCH_NO_LIBRARY)
 }
 
 /// Forgets about blocks that another graph has; returns the names in them, which are references now.

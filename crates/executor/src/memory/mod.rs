@@ -121,7 +121,7 @@ impl Memory {
             segments.pages.push(segments.window.take(request.protection, request.size, request.align)?);
         }
         let sizes = requests.iter().map(|request| request.size as usize).collect();
-        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes })
+        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes, executable: false })
     }
 
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
@@ -262,6 +262,8 @@ pub(crate) struct InProcessMemory {
     segments: Segments,
     /// Requested size of each segment, in bytes: at most that of its pages.
     sizes: Vec<usize>,
+    /// Code is executable, hence can't be written any more.
+    executable: bool,
 }
 
 impl Allocation for InProcessMemory {
@@ -270,20 +272,28 @@ impl Allocation for InProcessMemory {
     }
 
     fn bytes(&mut self, index: usize) -> &mut [u8] {
-        let size = self.sizes[index];
-        if size == 0 {
+        let (size, pages) = (self.sizes[index], &self.segments.pages[index]);
+        if size == 0 || self.executable && pages.protection == Protection::ReadExec {
             return &mut [];
         }
-        let start = self.segments.pages[index].range.start.0 as *mut u8;
-        // SAFETY: the pages are committed, writable and zeroed; they belong to this segment alone (no two `Pages`
+        let start = pages.range.start.0 as *mut u8;
+        // SAFETY: the pages are committed, writable and initialized; they belong to this segment alone (no two `Pages`
         // overlap) until `self` is gone, and `self` is borrowed for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(start, size) }
     }
 
-    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+    fn make_executable(&mut self) -> Result<()> {
+        if !self.executable {
+            self.segments.protect(Protection::ReadExec)?;
+            self.executable = true;
+        }
+        Ok(())
+    }
+
+    fn finalize(mut self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+        check(&self.segments, actions)?;
+        self.make_executable()?;
         let Self { memory, mut segments, .. } = *self;
-        check(&segments, actions)?;
-        segments.protect(Protection::ReadExec)?;
         for slot in &actions.indirect_slots {
             resolve(*slot);
         }

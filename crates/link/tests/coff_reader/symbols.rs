@@ -87,6 +87,15 @@ fn objects_with_many_sections_are_read() {
 }
 
 #[test]
+fn the_last_section_that_16_bits_can_number_is_found() {
+    // Beside .text, .data and .bss.
+    let source: String =
+        (4..=65_279).map(|n| format!(".section s,\"dr\",discard,f{n}\n.globl f{n}\nf{n}:\n")).collect();
+    let object = Object::assembled(&source);
+    assert_eq!(object.place("f65279"), Some(("s".into(), 0)));
+}
+
+#[test]
 fn symbols_are_what_their_class_and_section_say() {
     let object = Object::assembled(
         ".globl strong, absolute
@@ -192,6 +201,19 @@ fn sections_are_placed_by_their_flags_and_names() {
             InitializerOrder::Term(suffix(b"Z")),
         ]
     );
+}
+
+#[test]
+fn pieces_of_tables_are_linked_though_only_their_ends_are_named() {
+    let object = Object::assembled(
+        ".section table$a,\"dr\"\n.globl start\nstart: .quad 1
+         .section table$m,\"dr\"\n.quad 2
+         .section table$n,\"dr\",discard,n\n.globl n\nn: .quad 3
+         .section .rdata$r,\"dr\"\n.quad 4",
+    );
+    let retained = object.graph.retained().iter().map(|&block| object.graph.block(block).section);
+    let names: Vec<_> = retained.map(|section| object.graph.section(section).name.as_str()).collect();
+    assert_eq!(names, ["table$a", "table$m"]);
 }
 
 #[test]

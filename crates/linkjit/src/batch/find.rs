@@ -4,8 +4,6 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use std::path::Path;
-
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -361,6 +359,7 @@ impl Batch<'_> {
                 unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
                 unfound.dedup_by_key(|unfound| unfound.name);
             }
+            unfound = self.take_alternates(dylib, searched, unfound)?;
             self.open_default_libraries(searched)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
             for generator in generators {
@@ -377,21 +376,6 @@ impl Batch<'_> {
             }
         }
         self.fall_back(dylib, &order, unfound)
-    }
-
-    /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched, or else
-    /// the DLL of that name. One that is neither is missed only if names are.
-    fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
-        let libraries = self.session.state().take_default_libraries(dylib);
-        let dylib = JitDylib::new(self.session.clone(), dylib);
-        for name in libraries {
-            let directories = &self.session.options().library_paths;
-            match directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file()) {
-                Some(path) => dylib.add_archive(path)?,
-                None => _ = dylib.add_library(Path::new(&name).with_extension("dll")),
-            }
-        }
-        Ok(())
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
@@ -446,6 +430,27 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Takes for names that no object of a JITDylib defines what stands for them, if libraries are not to be searched
+    /// before. Returns the other names.
+    fn take_alternates(&mut self, dylib: DylibId, searched: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
+        let state = self.session.state();
+        let alternates = &state.dylib(searched)?.alternates;
+        if alternates.is_empty() {
+            return Ok(unfound);
+        }
+        let mut left = Vec::new();
+        for name in unfound {
+            match alternates.get(&name.name) {
+                Some((alternate, _)) if !alternate.after_libraries => {
+                    self.aliases.insert((dylib, name.name), (searched, alternate.target));
+                    self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
+                }
+                _ => left.push(name),
+            }
+        }
+        Ok(left)
+    }
+
     /// Takes for names that nobody defines what stands for them then, if anything does.
     fn fall_back(&mut self, dylib: DylibId, order: &[(DylibId, MatchScope)], unfound: Vec<Unfound>) -> Result<()> {
         for name in unfound {
@@ -457,7 +462,8 @@ impl Batch<'_> {
                 (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
             };
             let definition = tables().find_map(fallback);
-            let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
+            let alternate =
+                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;

@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, Placement, PointerArray,
-    Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, ObjectFormat, Placement,
+    PointerArray, Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
@@ -173,7 +173,7 @@ impl Batch<'_> {
                 self.bring_near(domain.dylib, &domain.members, window)?;
             }
             match self.place_in(window, domain) {
-                Err(Error::Executor(ExecutorError::WindowFull { .. })) => {
+                Err(Error::Executor(ExecutorError::WindowFull { .. })) if !self.is_image() => {
                     self.placed.forget(&mut self.inputs, first_placed, first_made);
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
@@ -300,14 +300,20 @@ impl Batch<'_> {
         Ok(window)
     }
 
+    /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
+    fn is_image(&self) -> bool {
+        self.session.executor().object_format() == ObjectFormat::Coff
+    }
+
     /// Whether the window of a domain has to be low.
     fn has_low_fields(&self, domain: &Domain) -> bool {
-        domain.members.iter().any(|&member| {
-            // The linker's own have no such fields.
-            let reach = self.reach.get(member as usize);
-            let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
-            may && has_low_fields(&self.inputs[member as usize])
-        })
+        !self.is_image()
+            && domain.members.iter().any(|&member| {
+                // The linker's own have no such fields.
+                let reach = self.reach.get(member as usize);
+                let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
+                may && has_low_fields(&self.inputs[member as usize])
+            })
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -438,6 +444,12 @@ impl Batch<'_> {
     }
 
     fn finalize(&mut self) -> Result<()> {
+        // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
+        if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {
+            for memory in self.placed.domains.iter_mut().filter_map(|placed| placed.memory.as_mut()) {
+                memory.make_executable()?;
+            }
+        }
         for placed in &mut self.placed.domains {
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
@@ -520,8 +532,10 @@ impl Placed {
     /// Gives all memory back.
     pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut [Input]) {
         let executor = session.executor().as_ref();
+        let (mut layouts, mut slots) = (Vec::new(), Vec::new());
         for placed in self.domains.into_iter().rev() {
-            unplace(inputs, std::slice::from_ref(&placed.layout), &placed.slots);
+            layouts.push(placed.layout);
+            slots.extend(placed.slots);
             // Errors here would only hide the one that brought us here.
             if let Some(id) = placed.finalized {
                 let _gone = executor.deallocate(id);
@@ -530,6 +544,7 @@ impl Placed {
                 let _gone = executor.release_tls(tls.id);
             }
         }
+        unplace(inputs, &layouts, &slots);
         for tls in self.tls {
             let _gone = executor.release_tls(tls.id);
         }
