@@ -5,9 +5,12 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use linkjit::{Error, Jit};
+use linkjit::executor::ExecutorError;
+use linkjit::link::graph::LinkGraph;
+use linkjit::{Error, Jit, PassLists, Stage};
 
 /// Assembles an object for Windows.
 fn assemble(source: &str) -> Vec<u8> {
@@ -194,4 +197,108 @@ fn libraries_may_be_forbidden() {
     let forbids = ".section .drectve,\"yni\"\n.ascii \" /disallowlib:bad.lib \"";
     let error = link(&[asks, forbids]).unwrap_err().to_string();
     assert_eq!(error, "1.obj: library 'bad.lib' must not be linked, but another object asks for it");
+}
+
+#[test]
+fn weak_externals_follow_the_copy_that_is_kept() {
+    let copy = |value: u32| format!(".section .text$g,\"xr\",discard,g\n.globl g\ng: .long {value}\n");
+    for kind in [".weak w\n.set w, g", ".weak_anti_dep w\n.set w, g"] {
+        let jit = link(&[&copy(1), &(copy(2) + kind + "\n.data\n.globl pointer\npointer: .quad w")]).unwrap();
+        assert_eq!((value(&jit, "w"), value(&jit, "g")), (1, 1));
+        let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+        // SAFETY: a pointer of the second object.
+        assert_eq!(unsafe { pointer.read() }, jit.lookup("g").unwrap().0);
+        // A definition comes before what stands for it.
+        let jit = link(&[&(copy(1) + kind), ".data\n.globl w\nw: .long 3"]).unwrap();
+        assert_eq!((value(&jit, "w"), value(&jit, "g")), (3, 1));
+    }
+}
+
+#[test]
+fn weak_externals_form_chains() {
+    let chain = ".weak a\n.set a, b\n.weak b\n.set b, c\n.weak c\n.set c, d\n.data\n.globl d\nd: .long 1\n";
+    assert_eq!(value(&link(&[chain]).unwrap(), "a"), 1);
+    let jit = link(&[chain, ".data\n.globl b\nb: .long 2"]).unwrap();
+    assert_eq!((value(&jit, "a"), value(&jit, "b"), value(&jit, "c")), (2, 2, 1));
+    let absolute = ".globl x\n.set x, 0x1234\n.weak w\n.set w, x\n.data\n.globl pointer\npointer: .quad w";
+    assert_eq!(value(&link(&[absolute]).unwrap(), "pointer"), 0x1234);
+}
+
+#[test]
+fn zeros_are_sorted_by_suffix_too() {
+    let piece = |suffix: &str, name: &str| format!(".section .bss${suffix},\"bw\"\n.globl {name}\n{name}: .zero 4\n");
+    let first = piece("z", "end") + &piece("a", "start") + ".data\n.globl roots\nroots: .quad start, middle, end";
+    let jit = link(&[&first, &piece("m", "middle")]).unwrap();
+    jit.lookup("roots").unwrap();
+    let address = |name: &str| jit.lookup(name).unwrap_or_else(|error| panic!("{error}")).0;
+    let order = [address("start"), address("middle"), address("end")];
+    assert!(order.is_sorted() && order[2] - order[0] <= 64, "{order:x?}");
+    // Zeros between what is not zero are in order with that.
+    let list = |suffix: &str, flags: &str, name: &str| {
+        format!(".section list${suffix},\"{flags}\"\n.globl {name}\n{name}: .zero 4\n")
+    };
+    let source = list("c", "dw", "end") + &list("b", "bw", "middle") + &list("a", "dw", "start");
+    let jit = link(&[&(source + ".data\n.globl roots\nroots: .quad start, middle, end")]).unwrap();
+    let roots = jit.lookup("roots").unwrap().0 as *const [u64; 3];
+    // SAFETY: three pointers of the object.
+    let roots = unsafe { roots.read() };
+    assert!(roots.is_sorted() && roots[2] - roots[0] <= 64, "{roots:x?}");
+}
+
+#[test]
+fn what_is_nowhere_has_no_offset_and_the_section_behind_the_last() {
+    let source = ".weak nobody\n.data\n.globl x\nx: .long nobody@imgrel\n.secidx outside\n.short 0";
+    let jit = link(&[source, ".globl outside\n.set outside, 0x77"]).unwrap();
+    assert_eq!(value(&jit, "x"), 0);
+    let section = jit.lookup("x").unwrap().0 as *const [u16; 4];
+    // SAFETY: the variable has eight bytes.
+    assert_eq!(unsafe { section.read() }[2], 4);
+    let error = link(&[".data\n.globl x\nx: .secrel32 outside", ".globl outside\n.set outside, 0x77"]).unwrap();
+    let error = error.lookup("x").unwrap_err().to_string();
+    assert!(error.contains("0.obj:.data") && error.contains("no section of this image"), "{error}");
+}
+
+/// Rule 22: what a directive asks for is linked with its object, though nothing refers to it, and has to be there.
+#[test]
+fn names_that_are_to_be_included_are_roots() {
+    let asks = ".section .drectve,\"yn\"\n.ascii \" /include:needed\"\n.data\n.globl first\nfirst: .long 1\n";
+    let jit = link(&[asks]).unwrap();
+    let error = jit.lookup("first").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: needed"), "{error}");
+    let needed = ".data\n.globl needed\nneeded: .long 2\n.quad deeper\n";
+    jit.add_object("needed.obj", assemble(needed)).unwrap();
+    let error = jit.lookup("first").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: deeper"), "{error}");
+    jit.add_object("deeper.obj", assemble(".data\n.globl deeper\ndeeper: .long 3\n")).unwrap();
+    assert_eq!((value(&jit, "first"), jit.statistics().objects), (1, 3));
+}
+
+/// Rules 20 and 21: a function has its record, which is no reason to link it.
+#[test]
+fn records_of_functions_are_linked_with_them() {
+    let function = |name: &str| {
+        format!(
+            ".section .text${name},\"xr\",one_only,{name}\n.globl {name}\n.seh_proc {name}\n{name}: sub $40,%rsp\n\
+             .seh_stackalloc 40\n.seh_endprologue\nadd $40,%rsp\nret\n.seh_endproc\n"
+        )
+    };
+    let jit = link(&[&["one", "two", "three"].map(function).concat()]).unwrap();
+    let records = Arc::new(AtomicU32::new(0));
+    let count = records.clone();
+    jit.session().add_plugin(Arc::new(move |_: &LinkGraph, passes: &mut PassLists| {
+        let count = count.clone();
+        passes.add(Stage::PostPrune, move |graph, _| {
+            let live = graph.blocks().iter().filter(|block| block.live && !block.placed);
+            let records = live.filter(|block| graph.section(block.section).function_records);
+            count.fetch_add(u32::try_from(records.count()).unwrap(), Ordering::Relaxed);
+            Ok(())
+        });
+    }));
+    for name in ["two", "one", "three"] {
+        // Only on Windows is there somebody to tell of them.
+        if let Err(error) = jit.main().lookup(&[name]) {
+            assert!(matches!(error, Error::Executor(ExecutorError::Unsupported { .. })), "{error}");
+        }
+        assert_eq!(records.swap(0, Ordering::Relaxed), 1);
+    }
 }

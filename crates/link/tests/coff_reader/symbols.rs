@@ -87,6 +87,15 @@ fn objects_with_many_sections_are_read() {
 }
 
 #[test]
+fn the_last_section_that_16_bits_can_number_is_found() {
+    // Beside .text, .data and .bss.
+    let source: String =
+        (4..=65_279).map(|n| format!(".section s,\"dr\",discard,f{n}\n.globl f{n}\nf{n}:\n")).collect();
+    let object = Object::assembled(&source);
+    assert_eq!(object.place("f65279"), Some(("s".into(), 0)));
+}
+
+#[test]
 fn symbols_are_what_their_class_and_section_say() {
     let object = Object::assembled(
         ".globl strong, absolute

@@ -103,7 +103,7 @@ impl State {
         let implied = self.crt.implied_libraries();
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
-            of.alternates.entry(alternate.name).or_insert((alternate.target, unit));
+            of.alternates.entry(alternate.name).or_insert((*alternate, unit));
         }
         for request in graph.requests() {
             match request {

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -185,7 +185,7 @@ pub(crate) struct DylibState {
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
-    pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
     /// Libraries that objects do not want on account of others; `None` for all.

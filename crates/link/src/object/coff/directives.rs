@@ -1,14 +1,17 @@
 //! Directives: what `.drectve` says, in the words of the linker's command line ("PE Format", "The .drectve Section";
 //! the options are link.exe's, `-aligncomm` and `-exclude-symbols` GNU's).
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::file::{File, Section};
 use crate::error::Result;
 use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol, SymbolId};
-use crate::names::NamePool;
+use crate::names::{NameId, NamePool};
 
 /// Options that mean nothing to who links into a running process: sizes of its stack, manifests, how debuggers may edit
 /// it, what is left out of an index of exports.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 16] = [
     "stack",
     "heap",
     "entry",
@@ -19,6 +22,8 @@ const HARMLESS: [&str; 14] = [
     "guardsym",
     "section",
     "exclude-symbols",
+    "exclude-all-symbols",
+    "functionpadmin",
     "fastfail",
     "release",
     "ignore",
@@ -27,14 +32,28 @@ const HARMLESS: [&str; 14] = [
 
 /// Reads the directives of an object.
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph, names: &mut NamePool) -> Result<()> {
+    let mut symbols = Symbols::default();
     for section in file.sections.iter().filter(|section| section.name == b".drectve") {
         let text = section.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(section.data);
         let text = String::from_utf8_lossy(text);
         for word in words(&text) {
-            directive(file, section, &word, graph, names)?;
+            directive(file, section, &word, &mut symbols, graph, names)?;
         }
     }
     Ok(())
+}
+
+/// The symbols that directives are about, by name: collected when the first one is.
+#[derive(Default)]
+struct Symbols(Option<HashMap<NameId, SymbolId, FixedState>>);
+
+impl Symbols {
+    fn by_name(&mut self, graph: &LinkGraph) -> &mut HashMap<NameId, SymbolId, FixedState> {
+        self.0.get_or_insert_with(|| {
+            let shared = |id| Some((graph.symbol(id).shared_name()?, id));
+            graph.symbol_ids().filter_map(shared).collect()
+        })
+    }
 }
 
 /// The words of a text; spaces in quotation marks don't end one, and the marks vanish.
@@ -67,6 +86,7 @@ fn directive(
     file: &File<'_>,
     section: &Section<'_>,
     word: &str,
+    symbols: &mut Symbols,
     graph: &mut LinkGraph,
     names: &mut NamePool,
 ) -> Result<()> {
@@ -87,7 +107,7 @@ fn directive(
         "defaultlib" => Request::DefaultLibrary(library(needed()?)),
         "nodefaultlib" => Request::NoDefaultLibrary(value.map(library)),
         "disallowlib" => Request::DisallowedLibrary(library(needed()?)),
-        "include" => Request::Include(include(needed()?, graph, names)?),
+        "include" => Request::Include(include(names.intern(needed()?.as_bytes()), symbols, graph)?),
         "export" => Request::Export(export(needed()?).ok_or_else(|| malformed("it names nothing"))?),
         "failifmismatch" => {
             let (key, value) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
@@ -103,10 +123,15 @@ fn directive(
             if name == target {
                 return Err(malformed("a name can't stand for itself"));
             }
-            graph.add_alternate(Alternate { name, target });
+            graph.add_alternate(Alternate { name, target, after_libraries: true });
             return Ok(());
         }
-        "aligncomm" => return align_common(needed()?, graph, names).ok_or_else(|| malformed("it gives no alignment")),
+        "aligncomm" => {
+            let (name, log2) = needed()?.rsplit_once(',').ok_or_else(|| malformed("it gives no alignment"))?;
+            let log2 = log2.parse().ok().filter(|log2| *log2 < 32).ok_or_else(|| malformed("it gives no alignment"))?;
+            align_common(names.intern(name.as_bytes()), log2, symbols, graph);
+            return Ok(());
+        }
         _ => unknown(),
     };
     graph.add_request(request);
@@ -114,13 +139,13 @@ fn directive(
 }
 
 /// The object's symbol of that name, made if it has none.
-fn include(name: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Result<SymbolId> {
-    let name = names.intern(name.as_bytes());
-    let known = graph.symbol_ids().find(|&id| graph.symbol(id).shared_name() == Some(name));
-    match known {
-        Some(symbol) => Ok(symbol),
-        None => graph.add_symbol(Symbol::external(name, Linkage::Strong)),
+fn include(name: NameId, symbols: &mut Symbols, graph: &mut LinkGraph) -> Result<SymbolId> {
+    if let Some(&symbol) = symbols.by_name(graph).get(&name) {
+        return Ok(symbol);
     }
+    let symbol = graph.add_symbol(Symbol::external(name, Linkage::Strong))?;
+    symbols.by_name(graph).insert(name, symbol);
+    Ok(symbol)
 }
 
 /// The name of a library as it is compared: libraries have an extension, and case does not matter.
@@ -146,17 +171,13 @@ fn export(text: &str) -> Option<Export> {
     Some(export)
 }
 
-/// `name,log2`: raises the alignment of a common symbol.
-fn align_common(text: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Option<()> {
-    let (name, log2) = text.rsplit_once(',')?;
-    let log2: u8 = log2.parse().ok().filter(|log2| *log2 < 32)?;
-    let name = names.intern(name.as_bytes());
-    let symbol = graph.symbols().iter().find(|symbol| symbol.shared_name() == Some(name));
+/// Raises the alignment of a common symbol.
+fn align_common(name: NameId, log2: u8, symbols: &mut Symbols, graph: &mut LinkGraph) {
+    let symbol = symbols.by_name(graph).get(&name).map(|&symbol| graph.symbol(symbol));
     if let Some(block) = symbol.filter(|symbol| symbol.linkage == Linkage::Common).and_then(Symbol::block) {
         let block = graph.block_mut(block);
         block.align_log2 = block.align_log2.max(log2);
     }
-    Some(())
 }
 
 #[cfg(test)]
