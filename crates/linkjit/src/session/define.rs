@@ -77,6 +77,7 @@ impl State {
         let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
         let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
+        platform::coff_runtime::set_stdio_options(&mut graph, names);
         self.check_requests(dylib, &graph)?;
         self.select_groups(dylib, &graph, names)?;
         let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
