@@ -69,7 +69,7 @@ impl DefinitionGenerator for ImageGenerator {
             {
                 let address = tls_address(tls_module(dylib)?, offset, None);
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
-            } else {
+            } else if wanted.name == b"_tls_used" || !dylib.session().state().has_microsofts_crt(dylib.id()) {
                 let graph = coff_runtime::graph(wanted.name, &mut dylib.session().names())?;
                 if let Some(graph) = graph {
                     dylib.define_pulled(graph)?;

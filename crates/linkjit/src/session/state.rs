@@ -188,6 +188,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
+    /// What starts the C runtime that was opened among them.
+    pub(crate) crt_startup: Option<UnitId>,
     /// Libraries that objects do not want on account of others; `None` for all.
     pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
@@ -296,6 +298,7 @@ impl State {
             hidden: HashMap::default(),
             alternates: HashMap::default(),
             default_libraries: Vec::new(),
+            crt_startup: None,
             no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
