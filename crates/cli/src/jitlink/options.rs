@@ -80,6 +80,9 @@ pub(super) struct Options {
     pub(super) show_times: bool,
     pub(super) show_contents: bool,
     pub(super) show_graphs: Option<String>,
+    pub(super) write_symtab: Option<PathBuf>,
+    /// A file that `-write-symtab` has written. Then the inputs are backtraces.
+    pub(super) symbolicate_with: Option<PathBuf>,
     pub(super) preload: Vec<PathBuf>,
     pub(super) arguments: Vec<String>,
 }
@@ -96,9 +99,7 @@ const MISSING: &[&str] = &[
     "perf-support",
     "record-lazy-execs",
     "speculate-order",
-    "symbolicate-with",
     "vtune-support",
-    "write-symtab",
     "pre-prune-total-block-size",
     "post-fixup-total-block-size",
 ];
@@ -113,7 +114,8 @@ impl Options {
         let mut arguments = arguments.into_iter();
         let mut inputs = 0;
         while let Some(argument) = arguments.next() {
-            let Some(option) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
+            let option = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+            let Some(option) = option.filter(|option| !option.is_empty()) else {
                 options.items.push(Item::Input(argument.into()));
                 inputs += 1;
                 continue;
@@ -147,9 +149,6 @@ impl Options {
         }
         if options.no_exec && options.items.contains(&Item::Lazy) {
             return Err(Failure::usage("-lazy links what is called, so it can't be used with -noexec"));
-        }
-        if options.check.is_some() && !options.no_exec {
-            return Err(Failure::usage("-check is supported with -noexec only"));
         }
         Ok(options)
     }
@@ -196,6 +195,8 @@ impl Options {
             "check" => self.check = Some(value()?.into()),
             "check-name" => self.check_name = Some(value()?),
             "entry" => self.entry = Some(value()?),
+            "write-symtab" => self.write_symtab = Some(value()?.into()),
+            "symbolicate-with" => self.symbolicate_with = Some(value()?.into()),
             "show-graphs" => self.show_graphs = Some(value()?),
             "preload" => self.preload.push(value()?.into()),
             "slab-allocate" => self.slab.size = Some(size(&value()?)?),

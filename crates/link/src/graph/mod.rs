@@ -22,7 +22,7 @@ mod symbol;
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind};
 pub use prune::Reachability;
-pub use request::{Export, Request};
+pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
@@ -98,6 +98,8 @@ pub struct Alternate {
     pub name: NameId,
     /// The name of what it stands for then.
     pub target: NameId,
+    /// Archives and libraries are searched for a definition first.
+    pub after_libraries: bool,
 }
 
 /// When the pointers of a section are to be called, relative to the other initializers of a JITDylib.

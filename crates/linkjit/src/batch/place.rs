@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, Placement, PointerArray,
-    Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, ObjectFormat, Placement,
+    PointerArray, Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
@@ -71,6 +71,7 @@ impl Batch<'_> {
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
         let domains = self.domains();
+        self.shape_sections(&domains)?;
         for domain in &domains {
             if self.windows(domain)?.is_empty() {
                 self.reserve_window(domain)?;
@@ -102,6 +103,17 @@ impl Batch<'_> {
             finalize: fixed.elapsed(),
             ..BatchTimes::default()
         })
+    }
+
+    /// Gives sections the protections that objects ask for.
+    fn shape_sections(&mut self, domains: &[Domain]) -> Result<()> {
+        let state = self.session.state();
+        for domain in domains {
+            if let Some(sections) = state.dylib(domain.dylib)?.image_requests.sections() {
+                sections.apply(&mut self.inputs, &domain.members);
+            }
+        }
+        Ok(())
     }
 
     fn domains(&self) -> Vec<Domain> {
@@ -161,7 +173,7 @@ impl Batch<'_> {
                 self.bring_near(domain.dylib, &domain.members, window)?;
             }
             match self.place_in(window, domain) {
-                Err(Error::Executor(ExecutorError::WindowFull { .. })) => {
+                Err(Error::Executor(ExecutorError::WindowFull { .. })) if !self.is_image() => {
                     self.placed.forget(&mut self.inputs, first_placed, first_made);
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
@@ -288,14 +300,20 @@ impl Batch<'_> {
         Ok(window)
     }
 
+    /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
+    fn is_image(&self) -> bool {
+        self.session.executor().object_format() == ObjectFormat::Coff
+    }
+
     /// Whether the window of a domain has to be low.
     fn has_low_fields(&self, domain: &Domain) -> bool {
-        domain.members.iter().any(|&member| {
-            // The linker's own have no such fields.
-            let reach = self.reach.get(member as usize);
-            let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
-            may && has_low_fields(&self.inputs[member as usize])
-        })
+        !self.is_image()
+            && domain.members.iter().any(|&member| {
+                // The linker's own have no such fields.
+                let reach = self.reach.get(member as usize);
+                let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
+                may && has_low_fields(&self.inputs[member as usize])
+            })
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If

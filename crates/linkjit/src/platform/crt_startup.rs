@@ -111,7 +111,8 @@ impl<'a> Startup<'a> {
 
     /// A function that may be missing.
     fn optional(&mut self, name: &[u8]) -> Result<SymbolId> {
-        self.graph.add_alternate(Alternate { name: self.names.intern(name), target: self.names.intern(NOTHING) });
+        let (name_id, target) = (self.names.intern(name), self.names.intern(NOTHING));
+        self.graph.add_alternate(Alternate { name: name_id, target, after_libraries: true });
         self.external(name)
     }
 

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -15,6 +15,7 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::coff::ImageRequests;
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
@@ -185,7 +186,8 @@ pub(crate) struct DylibState {
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
-    pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
+    pub(crate) image_requests: ImageRequests,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
     /// What starts the C runtime that was opened among them.
@@ -297,6 +299,7 @@ impl State {
             groups: HashMap::default(),
             hidden: HashMap::default(),
             alternates: HashMap::default(),
+            image_requests: ImageRequests::default(),
             default_libraries: Vec::new(),
             crt_startup: None,
             no_default_libraries: Vec::new(),
