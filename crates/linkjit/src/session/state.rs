@@ -191,6 +191,8 @@ pub(crate) struct DylibState {
     pub(crate) image_requests: ImageRequests,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
+    /// What starts the C runtime that was opened among them.
+    pub(crate) crt_startup: Option<UnitId>,
     /// Libraries that objects do not want on account of others; `None` for all.
     pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
@@ -300,6 +302,7 @@ impl State {
             alternates: HashMap::default(),
             image_requests: ImageRequests::default(),
             default_libraries: Vec::new(),
+            crt_startup: None,
             no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],
