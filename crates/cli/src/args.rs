@@ -79,13 +79,16 @@ enum Verb {
     },
 }
 
+/// What is called if the command line names nothing.
+pub(crate) const MAIN: &str = "main";
+
 #[derive(Debug, Args)]
 struct RunArgs {
     /// Objects, static and shared libraries, linker scripts, sources
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// The function to be called as the program's main
-    #[arg(long, value_name = "NAME", default_value = "main")]
+    /// The function to be called as the program's main; without main, what objects for Windows say (/entry)
+    #[arg(long, value_name = "NAME", default_value = MAIN)]
     entry: String,
     /// Search libraries in this directory before the system's
     #[arg(short = 'L', value_name = "DIR")]

@@ -11,7 +11,7 @@ use linkjit::link::object;
 use linkjit::link::source::Source;
 use linkjit::{CrtProvider, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
 
-use crate::args::{Crt, Item, RunOptions};
+use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
@@ -74,11 +74,18 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     for warning in jit.session().take_warnings() {
         reporter.warning(&warning);
     }
-    linked.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
+    let entry = match linked.map_err(|error| Failure::of_entry(error, &options.entry)) {
+        Ok(_) => options.entry.clone(),
+        Err(failure) => match jit.main().entry().map_err(one)? {
+            // An object knows better than the default.
+            Some(entry) if matches!(failure, Failure::NoEntry { .. }) && options.entry == MAIN => entry,
+            _ => return Err(vec![failure]),
+        },
+    };
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
-    let result = unsafe { jit.run_main(&options.entry, &options.arguments) };
+    let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
-    let code = result.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
+    let code = result.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
     let statistics = jit.statistics();
     if options.time {
         times.finish(start.elapsed(), running, &statistics.times);

@@ -10,8 +10,9 @@
 //!
 //! A line `#! prints => TEXT` after one of these: there is TEXT in a line that it prints, too.
 //!
-//! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked, unless the options name the
-//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
+//! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked,
+//! unless the options name the inputs. A line `#! assemble OPTIONS` has options for the assembler. A line
+//! `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
 //! `#! library NAME.so PART...` a shared library.
 //!
 //! With `LINKJIT_ORACLE` in the environment, which is the path of an llvm-jitlink, every test that `linkjit` passes is
@@ -37,6 +38,8 @@ struct Fixture {
     parts: Vec<Part>,
     /// Names and members of its archives and shared libraries.
     archives: Vec<(String, Vec<String>)>,
+    /// Options of the assembler.
+    assembler: Vec<String>,
     built: OnceLock<Result<(), String>>,
 }
 
@@ -92,6 +95,7 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut parts = vec![Part::new(&file.file_name().unwrap_or_default().to_string_lossy())?];
     let mut archives = Vec::new();
+    let mut assembler = Vec::new();
     let mut cases: Vec<(usize, Case)> = Vec::new();
     let mut llvm_differs = None;
     let mut alone = false;
@@ -114,6 +118,10 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
                 let name = words.next().ok_or("an archive has a name")?;
                 archives
                     .push((name.into(), words.map(|word| word.replace(".s", ".o").replace(".yaml", ".o")).collect()));
+                continue;
+            }
+            "assemble" => {
+                assembler.extend(rest.split_whitespace().map(String::from));
                 continue;
             }
             "prints" => {
@@ -140,7 +148,8 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("jitlink-{stem}-{:x}", hasher.finish()));
-    let fixture = Arc::new(Fixture { file: file.into(), directory, parts, archives, built: OnceLock::new() });
+    let fixture =
+        Arc::new(Fixture { file: file.into(), directory, parts, archives, assembler, built: OnceLock::new() });
     let trial = |(number, case): (usize, Case)| {
         let fixture = Arc::clone(&fixture);
         Trial::test(format!("{stem}:{number}"), move || run(&fixture, &case).map_err(Failed::from))
@@ -163,7 +172,7 @@ impl Fixture {
             fs::write(&source, &part.text).map_err(|error| error.to_string())?;
             let mut command = if part.source.ends_with(".s") {
                 let mut command = Command::new("llvm-mc-19");
-                command.args([triple, "--filetype=obj"]);
+                command.args([triple, "--filetype=obj"]).args(&self.assembler);
                 command
             } else {
                 Command::new("yaml2obj-19")

@@ -302,3 +302,70 @@ fn records_of_functions_are_linked_with_them() {
         assert_eq!(records.swap(0, Ordering::Relaxed), 1);
     }
 }
+
+fn drectve(directives: &str) -> String {
+    format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n")
+}
+
+#[test]
+fn exports_are_found_under_their_names_and_numbers() {
+    let exports = drectve("/export:renamed=own,@7 /export:own") + ".data\n.globl own\nown: .long 5";
+    let user = ".data\n.globl user\nuser: .quad renamed";
+    let jit = link(&[&exports, user]).unwrap();
+    assert_eq!([value(&jit, "renamed"), value(&jit, "#7"), value(&jit, "own")], [5; 3]);
+    let pointer = jit.lookup("user").unwrap().0 as *const u64;
+    // SAFETY: it is 8 bytes.
+    assert_eq!(unsafe { pointer.read_unaligned() }, jit.lookup("own").unwrap().0);
+    // Another JITDylib sees them, too.
+    let other = jit.create_dylib("other").unwrap();
+    other.add_to_link_order(jit.main(), linkjit::MatchScope::Exported).unwrap();
+    assert_eq!(other.lookup(&["renamed"]).unwrap(), [jit.lookup("own").unwrap()]);
+}
+
+#[test]
+fn what_is_exported_may_be_another_objects_and_circles_are_errors() {
+    let own = ".data\n.globl own\nown: .long 6";
+    assert_eq!(value(&link(&[&drectve("/export:renamed=own"), own]).unwrap(), "renamed"), 6);
+    let circle = link(&[&drectve("/export:a=b /export:b=a")]).unwrap();
+    assert!(matches!(circle.lookup("a"), Err(Error::AliasCycle { .. })));
+    assert!(matches!(link(&[&drectve("/export:a=b")]).unwrap().lookup("a"), Err(Error::Undefined { .. })));
+}
+
+#[test]
+fn exports_go_with_their_objects() {
+    let jit = link(&[".data\n.globl own\nown: .long 6"]).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    let object =
+        linkjit::link::source::Source::new("exports.obj", assemble(&drectve("/export:renamed=own /entry:start")));
+    jit.main().add_object_to(&tracker, &object).unwrap();
+    assert_eq!(value(&jit, "renamed"), 6);
+    assert_eq!(jit.main().entry().unwrap().as_deref(), Some("start"));
+    // SAFETY: nothing of it is in use.
+    unsafe { tracker.remove() }.unwrap();
+    assert!(jit.lookup("renamed").is_err());
+    assert_eq!(jit.main().entry().unwrap(), None);
+}
+
+#[test]
+fn sections_get_the_protection_that_is_asked_for() {
+    let directives = drectve("/section:.own,rw /merge:.from=.to /merge:.back=.forth /merge:.forth=.back");
+    let body = ".section .own,\"dr\"\n.globl x\nx: .long 1
+        .section .from$a,\"dr\"\n.globl y\ny: .long 2
+        .section .to,\"dw\"\n.globl z\nz: .long 3
+        .section .back,\"dw\"\n.globl w\nw: .long 4";
+    let jit = link(&[&directives, body]).unwrap();
+    for name in ["x", "y", "z", "w"] {
+        let variable = jit.lookup(name).unwrap().0 as *mut u32;
+        // SAFETY: it is 4 bytes, which may be written to.
+        unsafe { variable.write_unaligned(9) };
+        assert_eq!(value(&jit, name), 9);
+    }
+}
+
+#[test]
+fn sections_are_not_shared_and_never_writable_and_executable() {
+    let jit = link(&[&drectve("/section:.s,RWS")]).unwrap();
+    assert_eq!(jit.session().take_warnings(), ["0.obj: other processes do not share section '.s'"]);
+    let error = link(&[&drectve("/section:.s,ERW")]).unwrap_err().to_string();
+    assert!(error.contains("directive /section:.s,ERW: section that is both writable and executable"), "{error}");
+}

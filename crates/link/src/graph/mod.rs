@@ -22,7 +22,7 @@ mod symbol;
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind};
 pub use prune::Reachability;
-pub use request::{Export, Request};
+pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 

@@ -388,7 +388,9 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            names.iter().map(|unfound| table.visible(unfound.name, unfound.scope(scope)).copied()).collect()
+            let exported = |name| table.image_requests.exported(searched, name);
+            let visible = |of: &Unfound| table.visible(of.name, of.scope(scope)).copied();
+            names.iter().map(|unfound| visible(unfound).or_else(|| exported(unfound.name))).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {

@@ -71,6 +71,7 @@ impl Batch<'_> {
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
         let domains = self.domains();
+        self.shape_sections(&domains)?;
         for domain in &domains {
             if self.windows(domain)?.is_empty() {
                 self.reserve_window(domain)?;
@@ -102,6 +103,17 @@ impl Batch<'_> {
             finalize: fixed.elapsed(),
             ..BatchTimes::default()
         })
+    }
+
+    /// Gives sections the protections that objects ask for.
+    fn shape_sections(&mut self, domains: &[Domain]) -> Result<()> {
+        let state = self.session.state();
+        for domain in domains {
+            if let Some(sections) = state.dylib(domain.dylib)?.image_requests.sections() {
+                sections.apply(&mut self.inputs, &domain.members);
+            }
+        }
+        Ok(())
     }
 
     fn domains(&self) -> Vec<Domain> {

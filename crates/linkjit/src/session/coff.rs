@@ -1,8 +1,11 @@
 //! What objects of COFF ask for beside what their symbols say: which of several COMDAT sections is kept, what all objects
 //! must agree on, what names mean that nobody defines.
 
-use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_link::graph::{Group, LinkGraph, Linkage, Protection, Request, Scope, Selection};
 use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::passes::image_sections::ImageSections;
 
 use super::state::{DefaultLibrary, DefinedBy, DylibId, DylibState, Entry, State, UnitId};
 use crate::error::{Error, Result};
@@ -26,6 +29,71 @@ impl DylibState {
             .iter_mut()
             .filter(|library| library.by == Some(unit))
             .for_each(|library| library.by = None);
+    }
+}
+
+/// What objects ask for about the image that their JITDylib is, each with who does.
+#[derive(Debug, Default)]
+pub(crate) struct ImageRequests {
+    /// What others find under names that may be nobody's here.
+    exports: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// Where the program begins.
+    entries: Vec<(NameId, UnitId)>,
+    merged: Vec<((String, String), UnitId)>,
+    protections: Vec<((String, Protection), UnitId)>,
+}
+
+impl ImageRequests {
+    /// Notes a request; the first of its kind counts.
+    fn enter(&mut self, unit: UnitId, request: &Request) {
+        match request {
+            Request::Export { name, target } if name != target => {
+                self.exports.entry(*name).or_insert((*target, unit));
+            }
+            Request::Entry(name) => self.entries.push((*name, unit)),
+            Request::Merge { from, to } => self.merged.push(((from.clone(), to.clone()), unit)),
+            Request::Protect { section, protection } => {
+                self.protections.push(((section.clone(), *protection), unit));
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets what a unit has asked for.
+    pub(super) fn forget(&mut self, unit: UnitId) {
+        self.exports.retain(|_, (_, of)| *of != unit);
+        self.entries.retain(|(_, of)| *of != unit);
+        self.merged.retain(|(_, of)| *of != unit);
+        self.protections.retain(|(_, of)| *of != unit);
+    }
+
+    /// What a name is exported for, as the JITDylib `dylib` would define it.
+    pub(crate) fn exported(&self, dylib: DylibId, name: NameId) -> Option<Entry> {
+        if self.exports.is_empty() {
+            return None;
+        }
+        let &(target, _) = self.exports.get(&name)?;
+        let by = DefinedBy::Alias(dylib, target);
+        Some(Entry { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false })
+    }
+
+    /// Whether something is exported that is called so.
+    pub(crate) fn is_export_of(&self, target: NameId) -> bool {
+        self.exports.values().any(|(of, _)| *of == target)
+    }
+
+    /// Where the program begins.
+    pub(crate) fn entry(&self) -> Option<NameId> {
+        self.entries.first().map(|(name, _)| *name)
+    }
+
+    /// What becomes of sections; `None` if nobody asks for anything.
+    pub(crate) fn sections(&self) -> Option<ImageSections> {
+        let sections = ImageSections {
+            merged: self.merged.iter().map(|(of, _)| of.clone()).collect(),
+            protections: self.protections.iter().map(|(of, _)| of.clone()).collect(),
+        };
+        (!sections.is_empty()).then_some(sections)
     }
 }
 
@@ -96,8 +164,14 @@ impl State {
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         for request in graph.requests() {
-            if let Request::Unknown(directive) = request {
-                self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+            match request {
+                Request::Unknown(directive) => {
+                    self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+                }
+                Request::Share(section) => {
+                    self.warnings.push(format!("{}: other processes do not share section '{section}'", graph.name()));
+                }
+                _ => {}
             }
         }
         let implied = self.crt.implied_libraries();
@@ -112,7 +186,7 @@ impl State {
                 }
                 Request::DefaultLibrary(name) => of.ask_for(name, Some(unit)),
                 Request::NoDefaultLibrary(name) => of.no_default_libraries.push(name.clone()),
-                _ => {}
+                other => of.image_requests.enter(unit, other),
             }
         }
         implied.iter().for_each(|name| of.ask_for(name, None));

@@ -120,6 +120,7 @@ impl State {
             }
             dylib.unhide(&unit.hides);
             dylib.alternates.retain(|_, (_, of)| of != id);
+            dylib.image_requests.forget(*id);
             dylib.agreed.retain(|_, (_, of)| of != id);
             dylib.forget_default_libraries(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);

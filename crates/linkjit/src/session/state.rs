@@ -15,6 +15,7 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::coff::ImageRequests;
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
@@ -186,6 +187,7 @@ pub(crate) struct DylibState {
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
     pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
+    pub(crate) image_requests: ImageRequests,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
     /// Libraries that objects do not want on account of others; `None` for all.
@@ -295,6 +297,7 @@ impl State {
             groups: HashMap::default(),
             hidden: HashMap::default(),
             alternates: HashMap::default(),
+            image_requests: ImageRequests::default(),
             default_libraries: Vec::new(),
             no_default_libraries: Vec::new(),
             agreed: HashMap::default(),

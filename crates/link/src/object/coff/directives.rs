@@ -6,21 +6,19 @@ use hashbrown::HashMap;
 
 use super::file::{File, Section};
 use crate::error::Result;
-use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol, SymbolId};
+use crate::graph::{Alternate, LinkGraph, Linkage, Protection, Request, Symbol, SymbolId};
 use crate::names::{NameId, NamePool};
 
 /// Options that mean nothing to who links into a running process: sizes of its stack, manifests, how debuggers may edit
 /// it, what is left out of an index of exports.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 14] = [
     "stack",
     "heap",
-    "entry",
     "subsystem",
     "manifestdependency",
     "editandcontinue",
     "throwingnew",
     "guardsym",
-    "section",
     "exclude-symbols",
     "exclude-all-symbols",
     "functionpadmin",
@@ -108,7 +106,38 @@ fn directive(
         "nodefaultlib" => Request::NoDefaultLibrary(value.map(library)),
         "disallowlib" => Request::DisallowedLibrary(library(needed()?)),
         "include" => Request::Include(include(names.intern(needed()?.as_bytes()), symbols, graph)?),
-        "export" => Request::Export(export(needed()?).ok_or_else(|| malformed("it names nothing"))?),
+        "export" => {
+            let export = export(needed()?).ok_or_else(|| malformed("it names nothing, or its number is none"))?;
+            let target = names.intern(export.target.as_bytes());
+            let ordinal = export.ordinal.map(|ordinal| format!("#{ordinal}"));
+            for name in [Some(export.name), ordinal.as_deref()].into_iter().flatten() {
+                graph.add_request(Request::Export { name: names.intern(name.as_bytes()), target });
+            }
+            return Ok(());
+        }
+        "entry" => Request::Entry(names.intern(needed()?.as_bytes())),
+        "section" => {
+            let (name, attributes) = needed()?.split_once(',').ok_or_else(|| malformed("it has no attributes"))?;
+            let attributes = attributes.split(',').next().unwrap_or_default().to_ascii_uppercase();
+            if !attributes.chars().all(|attribute| "DEKPRSW".contains(attribute)) {
+                graph.add_request(unknown());
+                return Ok(());
+            }
+            if attributes.contains('S') {
+                graph.add_request(Request::Share(name.into()));
+            }
+            let protection = match (attributes.contains('E'), attributes.contains('W'), attributes.contains('R')) {
+                (true, true, _) => {
+                    let what = format!("directive {word}: section that is both writable and executable");
+                    return Err(file.unsupported_section(section, what));
+                }
+                (true, ..) => Protection::ReadExec,
+                (_, true, _) => Protection::ReadWrite,
+                (.., true) => Protection::Read,
+                _ => return Ok(()),
+            };
+            Request::Protect { section: name.into(), protection }
+        }
         "failifmismatch" => {
             let (key, value) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
             Request::MustMatch { key: key.into(), value: value.into() }
@@ -155,20 +184,29 @@ fn library(name: &str) -> String {
     if has_extension { name } else { name + ".lib" }
 }
 
-/// `name[=target][,@ordinal[,NONAME]][,DATA][,PRIVATE]`.
-fn export(text: &str) -> Option<Export> {
+/// What an export says.
+#[derive(PartialEq, Eq, Debug)]
+struct Export<'a> {
+    name: &'a str,
+    target: &'a str,
+    ordinal: Option<u16>,
+}
+
+/// `name[=target][,@ordinal[,NONAME]][,DATA][,PRIVATE]` or `target,EXPORTAS,name`. What is exported by its number alone
+/// has its name, too, as it has in import libraries.
+fn export(text: &str) -> Option<Export<'_>> {
     let mut parts = text.split(',');
     let first = parts.next().filter(|name| !name.is_empty())?;
-    let (name, target) = first.split_once('=').map_or((first, None), |(name, target)| (name, Some(target)));
-    let mut export = Export { name: name.into(), target: target.map(Into::into), ordinal: None, data: false };
-    for part in parts {
+    let (name, target) = first.split_once('=').unwrap_or((first, first));
+    let mut export = Export { name, target, ordinal: None };
+    while let Some(part) = parts.next() {
         if let Some(ordinal) = part.strip_prefix('@') {
             export.ordinal = Some(ordinal.parse().ok()?);
-        } else if part.eq_ignore_ascii_case("data") {
-            export.data = true;
+        } else if part.eq_ignore_ascii_case("exportas") {
+            export.name = parts.next()?;
         }
     }
-    Some(export)
+    (!export.name.is_empty() && !export.target.is_empty()).then_some(export)
 }
 
 /// Raises the alignment of a common symbol.
@@ -192,11 +230,12 @@ mod tests {
 
     #[test]
     fn exports_have_aliases_ordinals_and_kinds() {
-        let expected = Export { name: "f".into(), target: Some("g".into()), ordinal: Some(3), data: true };
-        assert_eq!(export("f=g,@3,NONAME,DATA"), Some(expected));
-        assert_eq!(export("f").map(|export| export.name), Some("f".into()));
-        assert_eq!(export(""), None);
-        assert_eq!(export("f,@x"), None);
+        let export_of = |name, target, ordinal| Some(Export { name, target, ordinal });
+        assert_eq!(export("f=g,@3,NONAME,DATA"), export_of("f", "g", Some(3)));
+        assert_eq!(export("f,PRIVATE"), export_of("f", "f", None));
+        assert_eq!(export("f=library.#7"), export_of("f", "library.#7", None));
+        assert_eq!(export("f,EXPORTAS,g"), export_of("g", "f", None));
+        assert_eq!(["", "f,@x", "f=", "=f", "f,EXPORTAS"].map(export), [None, None, None, None, None]);
     }
 
     #[test]
