@@ -1,10 +1,10 @@
-//! What objects of COFF ask for beside what their symbols say: which of several COMDAT sections is kept, what all objects
-//! must agree on, what names mean that nobody defines.
+//! What objects of COFF ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
+//! that nobody defines.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_link::graph::{Group, LinkGraph, Linkage, Protection, Request, Scope, Selection};
-use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::graph::{LinkGraph, Linkage, Protection, Request, Scope};
+use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::state::{DefaultLibrary, DefinedBy, DylibId, DylibState, Entry, State, UnitId};
@@ -121,6 +121,27 @@ impl State {
         of.default_libraries.iter_mut().filter(|library| library.name == name).for_each(|library| library.done = true);
     }
 
+    /// Whether the C runtime of an installation was opened for a JITDylib.
+    pub(crate) fn has_installed_crt(&self, dylib: DylibId) -> bool {
+        let Ok(of) = self.dylib(dylib) else { return false };
+        of.default_libraries.iter().any(|library| library.done && self.crt.has_startup(&library.name))
+    }
+
+    /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
+    pub(crate) fn has_microsofts_crt(&self, dylib: DylibId) -> bool {
+        self.crt.is_microsofts() && self.has_installed_crt(dylib)
+    }
+
+    /// What starts that runtime, if it was made already.
+    pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<UnitId> {
+        self.dylib(dylib).ok()?.crt_startup.filter(|unit| self.units.contains_key(unit))
+    }
+
+    /// Whether something of a unit is yet to be linked.
+    pub(crate) fn is_to_be_linked(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|unit| unit.input.is_some())
+    }
+
     /// Whether libraries that objects ask for are for one runtime.
     fn check_flavours<'a>(&self, libraries: impl Iterator<Item = &'a DefaultLibrary>) -> Result<()> {
         let asked = |library: &'a DefaultLibrary| Some((library, library.by?, crt::flavour(&library.name)?));
@@ -190,75 +211,6 @@ impl State {
             }
         }
         implied.iter().for_each(|name| of.ask_for(name, None));
-        Ok(())
-    }
-
-    /// Compares the groups of a new object with those that are there. A larger one takes the place of another of its name
-    /// if nothing of that is linked yet.
-    pub(super) fn select_groups(&mut self, dylib: DylibId, graph: &LinkGraph, names: &NamePool) -> Result<()> {
-        let mut replaced = Vec::new();
-        for group in graph.groups() {
-            if group.selection == Selection::Any {
-                continue;
-            }
-            let Some(&(owner, _)) = self.dylib(dylib)?.groups.get(&group.signature) else { continue };
-            let Some(unit) = self.units.get(&owner) else { continue };
-            let known = unit.groups.iter().find(|(signature, _)| *signature == group.signature);
-            let Some(&(_, known)) = known else { continue };
-            let what = match (group.selection, known) {
-                (Selection::NoDuplicates, _) | (_, Selection::NoDuplicates) => {
-                    return Err(Error::Duplicate {
-                        name: names.text(group.signature).into_owned(),
-                        first: unit.name.to_string(),
-                        second: graph.name().into(),
-                    });
-                }
-                (Selection::SameSize(new), Selection::SameSize(old)) if new != old => "of another size",
-                (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => "different",
-                (Selection::Largest(new), Selection::Largest(old)) if new > old && !unit.started => {
-                    replaced.push((owner, group.signature));
-                    continue;
-                }
-                _ => continue,
-            };
-            return Err(Error::GroupMismatch {
-                name: names.text(group.signature).into_owned(),
-                what,
-                first: unit.name.to_string(),
-                second: graph.name().into(),
-            });
-        }
-        for (owner, signature) in replaced {
-            self.drop_group(dylib, owner, signature)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the names of a unit's group references, to what will take their place.
-    fn drop_group(&mut self, dylib: DylibId, owner: UnitId, signature: NameId) -> Result<()> {
-        let Some(input) = self.units.get_mut(&owner).and_then(|unit| unit.input.as_mut()) else { return Ok(()) };
-        let graph = &mut input.graph;
-        let groups = graph.dissolve_groups(|of| of == signature);
-        let mut blocks: Vec<_> = groups.iter().flat_map(|group: &Group| &group.blocks).copied().collect();
-        blocks.sort_unstable();
-        graph.discard_blocks(&blocks);
-        let mut names = Vec::new();
-        for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
-            if blocks.binary_search(&block).is_ok() {
-                graph.make_external(symbol);
-                names.push((name, symbol));
-            }
-        }
-        let of = self.dylib_mut(dylib)?;
-        of.groups.remove(&signature);
-        for (name, symbol) in names {
-            let is_its = |entry: &Entry| entry.by == DefinedBy::Unit(owner, symbol);
-            if of.symbols.get(&name).is_some_and(is_its) {
-                of.symbols.remove(&name);
-            }
-        }
         Ok(())
     }
 }
