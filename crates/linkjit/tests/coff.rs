@@ -1,6 +1,7 @@
 //! What objects of COFF ask for across objects: selections of COMDAT sections, weak externals, alternates, agreement.
 //!
 //! Variables are linked on any system: no code is called.
+#![cfg(not(windows))]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

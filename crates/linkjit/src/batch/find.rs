@@ -145,7 +145,7 @@ impl Batch<'_> {
     }
 
     /// Takes a unit into the batch; returns its input. Marks what is wanted of any object that is linked at all.
-    fn adopt(&mut self, unit: UnitId) -> Result<u32> {
+    pub(super) fn adopt(&mut self, unit: UnitId) -> Result<u32> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }

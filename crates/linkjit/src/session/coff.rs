@@ -134,6 +134,27 @@ impl State {
         }
     }
 
+    /// Whether the C runtime of an installation was opened for a JITDylib.
+    pub(crate) fn has_installed_crt(&self, dylib: DylibId) -> bool {
+        let Ok(of) = self.dylib(dylib) else { return false };
+        of.default_libraries.iter().any(|library| library.done && self.crt.has_startup(&library.name))
+    }
+
+    /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
+    pub(crate) fn has_microsofts_crt(&self, dylib: DylibId) -> bool {
+        self.crt.is_microsofts() && self.has_installed_crt(dylib)
+    }
+
+    /// What starts that runtime, if it was made already.
+    pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<UnitId> {
+        self.dylib(dylib).ok()?.crt_startup.filter(|unit| self.units.contains_key(unit))
+    }
+
+    /// Whether something of a unit is yet to be linked.
+    pub(crate) fn is_to_be_linked(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|unit| unit.input.is_some())
+    }
+
     /// Whether libraries that objects ask for are for one runtime.
     fn check_flavours(&self, libraries: &DefaultLibraries) -> Result<()> {
         let wanted = libraries.asked.keys().filter(|(library, _)| libraries.is_wanted(library));

@@ -180,6 +180,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
     pub(crate) default_libraries: DefaultLibraries,
+    /// What starts the C runtime that was opened among them.
+    pub(crate) crt_startup: Option<UnitId>,
     /// What all objects must agree on.
     pub(crate) agreed: Claims<String, String>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
@@ -287,6 +289,7 @@ impl State {
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
             default_libraries: DefaultLibraries::default(),
+            crt_startup: None,
             agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
