@@ -137,7 +137,7 @@ impl State {
     /// Whether the C runtime of an installation was opened for a JITDylib.
     pub(crate) fn has_installed_crt(&self, dylib: DylibId) -> bool {
         let Ok(of) = self.dylib(dylib) else { return false };
-        of.default_libraries.iter().any(|library| library.done && self.crt.has_startup(&library.name))
+        of.default_libraries.opened.iter().any(|library| self.crt.has_startup(library))
     }
 
     /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
