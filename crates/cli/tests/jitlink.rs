@@ -8,7 +8,7 @@
 //! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
 //! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
 //!
-//! A line `#! prints => TEXT` after one of these: there is TEXT in a line on its standard output, too.
+//! A line `#! prints => TEXT` after one of these: there is TEXT in a line that it prints, too.
 //!
 //! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked,
 //! unless the options name the inputs. A line `#! assemble OPTIONS` has options for the assembler. A line
@@ -74,7 +74,7 @@ struct Case {
     llvm_differs: Option<String>,
     /// LLVM is better not asked.
     alone: bool,
-    /// Parts of lines on standard output.
+    /// Parts of lines that it prints.
     prints: Vec<String>,
 }
 
@@ -247,7 +247,7 @@ fn verdict(case: &Case, output: &Output) -> Result<(), String> {
         (Verb::Error(text), code) => code == Some(1) && said.contains(text.as_str()),
         (Verb::Run(expected), code) => code == Some(*expected),
     };
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout) + &*said;
     if !is_expected {
         return Err(format!("{}\n{said}", output.status));
     }

@@ -7,6 +7,11 @@
 #! run -lazy run-options.o libtwo.a => 4
 #! llvm searches for shared libraries only
 #! run run-options.o libtwo.a -search-sys-lib -lpthread => 4
+#! alone it knows no file as its runtime but its own
+#! run -all_load -orc-runtime libtwo.a run-options.o libtwo.a => 5
+#! error run-options.o libtwo.a -orc-runtime nowhere.a => 'nowhere.a': No such file or directory
+#! run run-options.o libtwo.a -speculate=simple => 4
+#! prints => Warning: -speculate ignored as there are no -lazy inputs
 #! error run-options.o libtwo.a -lpthread => could not find library for -lpthread
 #! error -debugger-support run-options.o libtwo.a => linkjit does not support -debugger-support yet
 #! error -noexec -lazy run-options.o => -lazy links what is called
