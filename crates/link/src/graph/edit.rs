@@ -133,7 +133,9 @@ impl LinkGraph {
             self.edges.extend_from_within(old);
             end
         };
+        let added = self.edges.len();
         self.edges.extend(edges);
+        self.kinds = self.edges[added..].iter().fold(self.kinds, |kinds, edge| kinds | edge.kind.bit());
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let block = &mut self.blocks[block.index()];
         block.first_edge = first_edge;

@@ -43,6 +43,8 @@ pub struct LinkGraph {
     symbols: Vec<Symbol>,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
+    /// A bit for every kind of edge that was added.
+    kinds: u128,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -158,6 +160,7 @@ impl LinkGraph {
             blocks: Vec::new(),
             symbols: Vec::new(),
             edges: Vec::new(),
+            kinds: 0,
             dependents: Vec::new(),
             groups: Vec::new(),
             initializers: Vec::new(),
