@@ -191,6 +191,8 @@ pub(crate) struct DylibState {
     pub(crate) image_requests: ImageRequests,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
+    /// Names that import libraries have and DLLs have not, and why.
+    pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
     pub(crate) crt_startup: Option<UnitId>,
     /// Libraries that objects do not want on account of others; `None` for all.
@@ -302,6 +304,7 @@ impl State {
             alternates: HashMap::default(),
             image_requests: ImageRequests::default(),
             default_libraries: Vec::new(),
+            missing_imports: HashMap::default(),
             crt_startup: None,
             no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
