@@ -81,6 +81,7 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         platform::elf::own_personality_pointers(&mut graph, names);
+        platform::coff_runtime::set_stdio_options(&mut graph, names);
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
