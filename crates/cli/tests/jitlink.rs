@@ -9,7 +9,8 @@
 //! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
 //!
 //! `{at 0x...}` among the options stands for a slab at that address. All objects are linked, unless the options name the
-//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name.
+//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
+//! `#! library NAME.so PART...` a shared library.
 //!
 //! With `LINKJIT_ORACLE` in the environment, which is the path of an llvm-jitlink, every test that `linkjit` passes is
 //! put to it as well: it must come to the same verdict, unless the line before the test says `#! llvm REASON`; then it
@@ -32,7 +33,7 @@ struct Fixture {
     directory: PathBuf,
     /// Names of its parts, as objects and as sources, and their texts.
     parts: Vec<Part>,
-    /// Names and members of its archives.
+    /// Names and members of its archives and shared libraries.
     archives: Vec<(String, Vec<String>)>,
     built: OnceLock<Result<(), String>>,
 }
@@ -104,9 +105,11 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
             "check" => Verb::Check,
             "error" if !expected.is_empty() => Verb::Error(expected.into()),
             "run" => Verb::Run(expected.trim().parse().map_err(|error| format!("line {number}: {error}"))?),
-            "archive" => {
-                let mut words = rest.split_whitespace().map(|word| word.replace(".s", ".o").replace(".yaml", ".o"));
-                archives.push((words.next().ok_or("an archive has a name")?, words.collect()));
+            "archive" | "library" => {
+                let mut words = rest.split_whitespace();
+                let name = words.next().ok_or("an archive has a name")?;
+                archives
+                    .push((name.into(), words.map(|word| word.replace(".s", ".o").replace(".yaml", ".o")).collect()));
                 continue;
             }
             "llvm" => {
@@ -159,7 +162,9 @@ impl Fixture {
             tool(command.arg(&source).arg("-o").arg(temporary.join(&part.object)))?;
         }
         for (name, members) in &self.archives {
-            tool(Command::new("llvm-ar-19").arg("rcs").arg(name).args(members).current_dir(&temporary))?;
+            let mut command = if name.ends_with(".so") { Command::new("cc") } else { Command::new("llvm-ar-19") };
+            let how: &[&str] = if name.ends_with(".so") { &["-shared", "-nostdlib", "-o"] } else { &["rcs"] };
+            tool(command.args(how).arg(name).args(members).current_dir(&temporary))?;
         }
         // A run beside this one may have been faster; what it has made is the same.
         let _exists = fs::rename(&temporary, &self.directory);

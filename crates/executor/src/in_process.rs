@@ -78,8 +78,8 @@ impl Executor for InProcess {
         self.memory.deallocate(allocation)
     }
 
-    fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
-        self.memory.set_image_header(window, header)
+    fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
+        self.memory.make_image_header(window, kept)
     }
 
     fn open_image(&self, _name: &str) -> Result<ImageId> {

@@ -179,6 +179,13 @@ pub trait Allocation: Send + std::fmt::Debug {
     /// The bytes of segment `index`, zeroed, to be written. In-process they are the final memory itself.
     fn bytes(&mut self, index: usize) -> &mut [u8];
 
+    /// Makes code executable: nothing is written to it any more, [`Allocation::bytes`] of it are none. For allocations
+    /// that are finalized one after the other and whose resolvers may call each other's code; finalizing does it, too.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    fn make_executable(&mut self) -> Result<()>;
+
     /// Makes the memory what it is to be and runs `actions`.
     ///
     /// # Errors
@@ -314,12 +321,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
-    /// Makes `header` the content of the first page of a window, in place of what was there: the header of the image that
-    /// the window is. It is read-only.
+    /// Makes the first page of a window a header of Windows, of the image that the window is, with a section for each
+    /// protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
+    /// as large as what can be read, and data directories say where its functions and its thread-local storage are.
     ///
     /// # Errors
-    /// If there is no such window, or the header is larger than a page.
-    fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()>;
+    /// If there is no such window or no memory.
+    fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()>;
 
     /// Opens the record of a JITDylib.
     ///

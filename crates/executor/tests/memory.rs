@@ -35,6 +35,28 @@ fn segments_get_their_protection_and_none_is_writable_and_executable() {
 }
 
 #[test]
+fn code_that_is_executable_before_the_rest_is_final_is_not_written_any_more() {
+    let (executor, window) = with_window();
+    let requests = [segment(Protection::ReadExec, 16), segment(Protection::ReadWrite, 16)];
+    let mut allocation = executor.allocate(window.id, &requests).unwrap();
+    let address = allocation.address(0);
+    allocation.bytes(0)[..6].copy_from_slice(&returns(42)[..6]);
+    for _ in 0..2 {
+        allocation.make_executable().unwrap();
+        assert_eq!(call(address), 42);
+        assert_eq!((allocation.bytes(0).len(), allocation.bytes(1).len()), (0, 16));
+    }
+    executor.deallocate(allocation.finalize(&FinalizeActions::default()).unwrap()).unwrap();
+    // It is written to again by who gets it next.
+    let mut next = executor.allocate(window.id, &requests).unwrap();
+    assert_eq!((next.address(0), &*next.bytes(0)), (address, [0; 16].as_slice()));
+    next.make_executable().unwrap();
+    drop(next);
+    let mut last = executor.allocate(window.id, &requests).unwrap();
+    last.bytes(0).fill(1);
+}
+
+#[test]
 fn low_windows_end_below_2_gib() {
     let executor = InProcess::new().unwrap();
     for size in [1 << 20, 64 << 20, 256 << 20] {

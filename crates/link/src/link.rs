@@ -132,7 +132,9 @@ pub fn unplace(inputs: &mut [Input], layouts: &[Layout], slots: &[Slot]) {
         input.bind(slot.symbol, Binding::None);
     }
     for input in inputs {
-        input.graph.remove_entries();
+        for entry in input.graph.remove_entries() {
+            input.bind(entry, Binding::None);
+        }
     }
 }
 

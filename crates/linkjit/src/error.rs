@@ -125,6 +125,15 @@ pub enum Error {
         /// What the second says.
         second: String,
     },
+    /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider) has
+    /// its libraries.
+    #[error("{library}, a library of the C runtime that objects ask for, is not in {}", paths(searched))]
+    NoRuntime {
+        /// The library.
+        library: String,
+        /// Where it was searched.
+        searched: Vec<PathBuf>,
+    },
     /// An alias whose target is, in the end, itself.
     #[error("alias '{name}' is defined by itself")]
     AliasCycle {
@@ -284,6 +293,10 @@ fn list(names: &[String]) -> String {
         _ if names.is_empty() => "nothing".into(),
         _ => format!("'{}'", names.join("', '")),
     }
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn broken_promise(missing: &[String], unexpected: &[String]) -> String {

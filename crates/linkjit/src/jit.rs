@@ -11,6 +11,7 @@ use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
+use crate::platform::crt::CrtProvider;
 use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
@@ -64,6 +65,13 @@ impl JitBuilder {
     #[must_use]
     pub fn library_path(mut self, directory: impl Into<PathBuf>) -> Self {
         self.options.library_paths.push(directory.into());
+        self
+    }
+
+    /// Where the C runtime comes from that objects for Windows are linked with; see [`CrtProvider`].
+    #[must_use]
+    pub fn crt(mut self, provider: CrtProvider) -> Self {
+        self.options.crt = provider;
         self
     }
 

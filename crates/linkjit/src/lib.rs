@@ -53,6 +53,7 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
+pub use platform::crt::CrtProvider;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,

@@ -5,9 +5,12 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use linkjit::{Error, Jit};
+use linkjit::executor::ExecutorError;
+use linkjit::link::graph::LinkGraph;
+use linkjit::{Error, Jit, PassLists, Stage};
 
 /// Assembles an object for Windows.
 fn assemble(source: &str) -> Vec<u8> {
@@ -194,4 +197,49 @@ fn libraries_may_be_forbidden() {
     let forbids = ".section .drectve,\"yni\"\n.ascii \" /disallowlib:bad.lib \"";
     let error = link(&[asks, forbids]).unwrap_err().to_string();
     assert_eq!(error, "1.obj: library 'bad.lib' must not be linked, but another object asks for it");
+}
+
+/// Rule 22: what a directive asks for is linked with its object, though nothing refers to it, and has to be there.
+#[test]
+fn names_that_are_to_be_included_are_roots() {
+    let asks = ".section .drectve,\"yn\"\n.ascii \" /include:needed\"\n.data\n.globl first\nfirst: .long 1\n";
+    let jit = link(&[asks]).unwrap();
+    let error = jit.lookup("first").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: needed"), "{error}");
+    let needed = ".data\n.globl needed\nneeded: .long 2\n.quad deeper\n";
+    jit.add_object("needed.obj", assemble(needed)).unwrap();
+    let error = jit.lookup("first").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: deeper"), "{error}");
+    jit.add_object("deeper.obj", assemble(".data\n.globl deeper\ndeeper: .long 3\n")).unwrap();
+    assert_eq!((value(&jit, "first"), jit.statistics().objects), (1, 3));
+}
+
+/// Rules 20 and 21: a function has its record, which is no reason to link it.
+#[test]
+fn records_of_functions_are_linked_with_them() {
+    let function = |name: &str| {
+        format!(
+            ".section .text${name},\"xr\",one_only,{name}\n.globl {name}\n.seh_proc {name}\n{name}: sub $40,%rsp\n\
+             .seh_stackalloc 40\n.seh_endprologue\nadd $40,%rsp\nret\n.seh_endproc\n"
+        )
+    };
+    let jit = link(&[&["one", "two", "three"].map(function).concat()]).unwrap();
+    let records = Arc::new(AtomicU32::new(0));
+    let count = records.clone();
+    jit.session().add_plugin(Arc::new(move |_: &LinkGraph, passes: &mut PassLists| {
+        let count = count.clone();
+        passes.add(Stage::PostPrune, move |graph, _| {
+            let live = graph.blocks().iter().filter(|block| block.live && !block.placed);
+            let records = live.filter(|block| graph.section(block.section).function_records);
+            count.fetch_add(u32::try_from(records.count()).unwrap(), Ordering::Relaxed);
+            Ok(())
+        });
+    }));
+    for name in ["two", "one", "three"] {
+        // Only on Windows is there somebody to tell of them.
+        if let Err(error) = jit.main().lookup(&[name]) {
+            assert!(matches!(error, Error::Executor(ExecutorError::Unsupported { .. })), "{error}");
+        }
+        assert_eq!(records.swap(0, Ordering::Relaxed), 1);
+    }
 }

@@ -161,50 +161,6 @@ fn absolute_symbols_of_objects_may_be_weak_and_are_found() {
     assert_eq!(call(&jit, "get").unwrap(), 0x4321 + 0x1111);
 }
 
-/// Rules 18 to 20: code that nobody reaches is not linked, whatever it misses; nor is its unwind record.
-#[test]
-fn unreached_code_is_not_linked_unless_all_is() {
-    let workshop = Workshop::new();
-    let object = workshop.compile(
-        "c",
-        "int missing(void); int f(void) { return 1; } int g(void) { return missing(); }",
-        &["-O1", "-ffunction-sections"],
-    );
-    let jit = Jit::host().unwrap();
-    jit.add_object_file(&object).unwrap();
-    assert_eq!(call(&jit, "f").unwrap(), 1);
-    let whole = Jit::builder().policy(linkjit::LinkPolicy::Whole).build().unwrap();
-    whole.add_object_file(&object).unwrap();
-    assert_eq!(undefined_names(whole.lookup("f").unwrap_err()), ["missing"]);
-}
-
-/// Rule 23.
-#[test]
-fn retained_sections_and_boundary_symbols_need_no_reference() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
-    let entry = |value| format!(".section things,\"aw\"\n.quad {value}\n");
-    let count = ".globl count\ncount: lea __stop_things(%rip),%rax\n lea __start_things(%rip),%rcx\n sub %rcx,%rax\n \
-                 shr $3,%eax\n ret\n";
-    let member = function("pulled", 0) + &entry(3);
-    let needs = entry(2) + ".text\n" + &caller("needs", "pulled");
-    let archive = Input::Archive(vec![member]);
-    let first = entry(1) + ".text\n" + count + &caller("also", "needs") + "jmp also\n";
-    workshop.add(&jit, &[Input::Object(first), Input::Object(needs), archive]).unwrap();
-    // One of each object, and one of the member, which is pulled after the boundaries were seen.
-    assert_eq!(call(&jit, "count").unwrap(), 3);
-}
-
-/// Rule 24.
-#[test]
-fn boundary_symbols_of_no_section_are_undefined_or_null() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
-    jit.add_object_file(workshop.object(&(".weak __start_none\n".to_owned() + &getter("weak", "__start_none"))))
-        .unwrap();
-    jit.add_object_file(workshop.object(&getter("strong", "__start_none"))).unwrap();
-    assert_eq!(call(&jit, "weak").unwrap(), 0);
-    assert_eq!(undefined_names(jit.lookup("strong").unwrap_err()), ["__start_none"]);
-}
-
 /// Rule 31.
 #[test]
 fn the_first_jitdylib_of_the_link_order_wins() {
@@ -572,16 +528,6 @@ fn a_name_is_found_though_a_member_for_another_name_overrides_it() {
         let found = jit.main().lookup(&names).unwrap();
         assert_eq!(found.into_iter().map(call_at).sum::<i32>(), 5);
     }
-}
-
-/// Nothing else refers to the list, and all the rest of the object is linked.
-#[test]
-fn boundary_symbols_find_lists_of_objects_that_are_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
-    jit.add_object_file(workshop.object(&(function("f", 1) + ".section list,\"aw\"\n.long 42\n"))).unwrap();
-    assert_eq!(call(&jit, "f").unwrap(), 1);
-    jit.add_object_file(workshop.object(&getter("g", "__start_list"))).unwrap();
-    assert_eq!(call(&jit, "g").unwrap(), 42);
 }
 
 /// A reference that may stay missing is bound to what is found for another reason, through an alias, too.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assembly::{Workshop, call, caller, function, mappings, source};
 use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Protection, Result, SystemMemory};
-use linkjit::{Error, Jit, Limits, MemoryUse, ReexportsGenerator, SymbolAliases, SymbolFlags};
+use linkjit::{Error, Jit, Limits, MatchScope, MemoryUse, ReexportsGenerator, SymbolAliases, SymbolFlags};
 
 fn limited(limits: Limits) -> Jit {
     Jit::builder().limits(limits).build().unwrap()
@@ -155,6 +155,8 @@ struct Counting {
     executable: AtomicU64,
     recycled: AtomicU64,
     exhausted: AtomicBool,
+    /// How many changes of protections are granted before one is refused; 0 for all.
+    grants: AtomicU64,
 }
 
 // SAFETY: all is the system's memory.
@@ -173,6 +175,11 @@ unsafe impl MemoryProvider for Counting {
     }
 
     fn protect(&self, pages: ExecRange, protection: Protection) -> Result<()> {
+        let left = self.grants.load(Ordering::Relaxed);
+        self.grants.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 1 {
+            return Err(ExecutorError::Invalid { what: "refused".into() });
+        }
         if protection == Protection::ReadExec {
             self.executable.fetch_add(pages.size(), Ordering::Relaxed);
         }
@@ -216,6 +223,44 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
     // SAFETY: as above.
     unsafe { jit.close() }.unwrap();
     assert_eq!(count(&provider.reserved), 0);
+}
+
+/// Rules 81 and 83: wherever finalizing fails, what was done is undone, and all memory is given back.
+#[test]
+fn a_protection_that_is_refused_leaves_nothing() {
+    let workshop = Workshop::new();
+    let provider = Arc::new(Counting::default());
+    let jit = Jit::builder().memory(provider.clone()).build().unwrap();
+    let other = jit.create_dylib("other").unwrap();
+    jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
+    // Code, read-only data, an unwind record, an indirect function, a thread-local variable, in both.
+    let text = |name: &str, callee: &str| {
+        format!(
+            ".section .rodata\n1: .long 4\n.section .tdata,\"awT\",@progbits\nt: .long 5\n.text\n\
+             .globl {name}\n{name}: .cfi_startproc\nsub $8,%rsp\n.cfi_adjust_cfa_offset 8\ncall {callee}@PLT\n\
+             add 1b(%rip),%eax\nadd %fs:t@TPOFF,%eax\nadd $8,%rsp\nret\n.cfi_endproc\n"
+        )
+    };
+    let indirect =
+        ".globl last\n.type last,@gnu_indirect_function\nlast: lea 1f(%rip),%rax\nret\n1: mov $1,%eax\nret\n";
+    jit.add_object_file(workshop.object(&text("f", "inner"))).unwrap();
+    other.add_object_file(workshop.object(&(text("inner", "last") + indirect))).unwrap();
+    let mut refused = 0;
+    loop {
+        provider.grants.store(refused + 1, Ordering::Relaxed);
+        let result = jit.lookup("f");
+        // What was not used up is left when nothing was refused.
+        if provider.grants.swap(0, Ordering::Relaxed) > 0 {
+            result.unwrap();
+            break;
+        }
+        assert!(matches!(result, Err(Error::Executor(ExecutorError::Invalid { .. }))), "{result:?}");
+        refused += 1;
+        assert_eq!((jit.main().memory().unwrap(), jit.statistics().batches), (MemoryUse::default(), 0));
+        assert_eq!(provider.reserved.load(Ordering::Relaxed), 0);
+    }
+    assert!(refused >= 4, "{refused}");
+    assert_eq!(call(&jit, "f").unwrap(), 4 + 5 + 4 + 5 + 1);
 }
 
 /// Those that the session has itself, generators and units, do not keep it.

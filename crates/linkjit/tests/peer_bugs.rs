@@ -19,6 +19,21 @@
 //! | weak references pull archive members; which member is first | dylibs: `members_are_pulled_for_strong_references_only`, `archives_of_all_kinds_give_the_first_member_that_has_a_name` |
 //! | priorities count within an object only | initializers |
 
+//! | relaxed calls and jumps to what is below 4 GiB go astray | entries: `calls_and_jumps_through_the_table_reach_low_targets` |
+//! | ranges are tested off by 8 | link, `relax`: `mov_becomes_lea_to_the_very_edge_of_its_range`; jitlink cases `*-range` |
+//! | errors about ranges name the wrong address | failures: `a_relocation_out_of_range_and_then_a_near_definition` |
+//! | split blocks leave symbols that are too large | link, `graph::edit`: `symbols_and_edges_go_with_their_bytes` |
+//! | signed pointers in unwind records are read unsigned | link, `passes::eh_frame`: edges say what records refer to |
+//! | initial-exec, local-exec, local-dynamic and descriptors are unsupported | run: `relocations.s`, `tls_models.c` |
+//! | thread-local variables are misaligned, and stay | thread_local |
+//! | sections are neither retained nor ordered | link, `elf_reader`: `retained_sections_are_retained`, ... |
+//! | memory that is given back can't be used again | memory: `memory_of_older_windows_is_used_again` |
+//! | memory is leaked if a lookup fails | failures, memory: `a_protection_that_is_refused_leaves_nothing` |
+//! | weak definitions of several JITDylibs | dylibs: `weak_definitions_are_unified_within_a_jitdylib_only` |
+//!
+//! A second symbol table is an error here, too: ELF does not allow one. Where LLVM does not read debug sections, neither
+//! do we.
+
 mod assembly;
 
 use std::sync::{Arc, Mutex};
@@ -129,6 +144,27 @@ fn unwind_records_of_signal_frames_and_of_version_3_are_linked() {
         .balign 8, 0\n4:\n";
     jit.add_object_file(workshop.object(record)).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
+}
+
+/// LLVM's slabs refuse alignments beyond a page.
+#[test]
+fn sections_may_be_aligned_to_more_than_a_page() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let aligned = [
+        (".data,\"aw\"", "written", 1 << 16),
+        (".rodata,\"a\"", "read", 1 << 14),
+        (".text,\"ax\"", "code", 1 << 13),
+        (".bss,\"aw\",@nobits", "zeros", 1 << 15),
+    ];
+    let text: String = aligned
+        .map(|(section, name, align)| {
+            format!(".section {section}\n.skip 8\n.balign {align}\n.globl {name}\n{name}: .skip 8\n")
+        })
+        .concat();
+    jit.add_object_file(workshop.object(&text)).unwrap();
+    for (_, name, align) in aligned {
+        assert!(jit.lookup(name).unwrap().0.is_multiple_of(align), "{name}");
+    }
 }
 
 /// Rule 91: whatever of the user's is called, the session can be used there. What it must not do is an error.

@@ -1,7 +1,8 @@
 //! Linking what the entry point reaches, at fixed addresses, without anybody to run it.
 //!
 //! Unlike in a session, every graph is an island: it has GOT entries and stubs of its own for whatever is outside of it,
-//! also where they turn out not to be needed, because check rules ask for them.
+//! also where they turn out not to be needed, because check rules ask for them. In COFF nobody asks, and rules with
+//! literal addresses expect none: there are entries only for what is out of reach.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
@@ -10,10 +11,11 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, Edge, LinkGraph, Linkage, Reachability, Request, SymbolId};
+use linkjit::link::graph::{Block, BlockId, Edge, LinkGraph, Linkage, Reachability, Request, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
+use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
 use linkjit::link::passes::indirect;
 
@@ -24,6 +26,11 @@ use super::tables::Tables;
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
 /// What offsets in an image of COFF are relative to.
 const IMAGE_BASE: &str = "__ImageBase";
+
+/// Whether a graph was read from an object of COFF.
+pub(super) fn is_coff(graph: &LinkGraph) -> bool {
+    coff::is_object(graph.source().bytes())
+}
 
 /// A graph that was linked.
 #[derive(Debug)]
@@ -67,19 +74,19 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
-    // Images begin where the slab does, unless somebody says where they do.
-    let start = ExecAddr(slab.next());
+    let name = tables.intern(IMAGE_BASE);
+    let defined = tables.address(0, name);
+    let is_named = specials.iter().any(|(_, special)| matches!(special.place, Place::ImageBase));
+    let image_base = defined.unwrap_or(slab.image_base(is_named));
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
         for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
-            let address = special.place.address(&tables.inputs[member as usize].graph, &linked, start);
+            let address = special.place.address(&tables.inputs[member as usize].graph, &linked, image_base);
             tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
         }
         all.push(linked);
     }
     resolve(&mut tables.inputs);
-    let image_base = tables.intern(IMAGE_BASE);
-    let image_base = tables.address(0, image_base).unwrap_or(start);
     for linked in &mut all {
         for &member in &linked.members {
             bypass_stubs(&mut tables.inputs[member as usize], image_base);
@@ -183,6 +190,13 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             reach.mark_symbol(graph, symbol);
         }
     }
+    if is_coff(graph) {
+        let is_initializer = |block: &BlockId| graph.initializers().iter().any(|run| run.block == *block);
+        let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
+        for block in retained {
+            reach.mark_block(graph, block);
+        }
+    }
     loop {
         let mut new = Vec::new();
         reach.follow(graph, |symbol| new.push(symbol));
@@ -248,10 +262,8 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         inputs.push(input);
     }
     let made = next(inputs);
-    // Code of COFF has no GOT, and stubs only where nothing else helps.
-    let is_elf = inputs[member as usize].graph.source().bytes().starts_with(b"\x7fELF");
-    let near = (!is_elf).then(|| ExecRange::new(ExecAddr(slab.next()), 1 << 30));
-    let entries = entries::build(inputs, &members, near, &SharedEntries::default(), made)?;
+    let window = is_coff(&inputs[member as usize].graph).then(|| slab.window(&inputs[member as usize].graph));
+    let entries = entries::build(inputs, &members, window, &SharedEntries::default(), made)?;
     inputs.extend([entries.shared, entries.own]);
     members.extend([made, made + 1]);
     let region = slab.place(inputs, &members)?;
@@ -303,15 +315,16 @@ fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<(
     Ok(())
 }
 
-/// Where the sections of a graph are: for themselves they are the image's. Sections of one name are one.
+/// Where the sections of a graph are: for itself they are the image's. Sections of one name are one, and so are those
+/// that differ in what follows a `$`.
 fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
     let mut found: Vec<(&str, ExecRange)> = Vec::new();
     let mut numbers = Vec::new();
     for section in graph.sections() {
-        let known = found.iter().position(|(name, _)| *name == section.name);
+        let known = found.iter().position(|(name, _)| *name == section.output_name());
         numbers.push(known.unwrap_or(found.len()));
         if known.is_none() {
-            found.push((&section.name, ExecRange::default()));
+            found.push((section.output_name(), ExecRange::default()));
         }
     }
     for block in graph.blocks().iter().filter(|block| block.placed) {
@@ -330,15 +343,16 @@ fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
 
 /// A range error in LLVM's words; other errors in our own.
 fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -> Failure {
-    let LinkError::OutOfRange { site, relocation, target: name, .. } = error else {
+    let LinkError::OutOfRange { site, target: name, .. } = error else {
         return Failure::link(error.to_string());
     };
     let graph = &tables.inputs[member as usize].graph;
     let of = graph.block(block);
     let offset = site.offset.unwrap_or_default().wrapping_sub(of.section_offset);
     let edge = graph.edges(block).iter().find(|edge| u64::from(edge.offset) == offset);
-    let Some(&Edge { addend, target, .. }) = edge else { return Failure::link(error.to_string()) };
-    let address = graph.address(target);
+    let Some(edge) = edge else { return Failure::link(error.to_string()) };
+    let address = graph.address(edge.target);
+    let (kind, addend) = kind_and_addend(graph, edge);
     let addend_text = match addend {
         0 => String::new(),
         addend => format!(":{address:#x} + {addend:#x}"),
@@ -355,16 +369,23 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -
         graph.name(),
         graph.section(of.section).name,
         address.offset(addend.cast_unsigned()),
-        kind_name(relocation),
+        kind,
         of.address.offset(offset),
         of.address,
     ))
 }
 
-/// LLVM's name of an edge kind of ours.
-pub(super) fn kind_name(ours: &str) -> &str {
+/// What an edge is in LLVM's terms: there, some displacements are those from the end of the field.
+pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, i64) {
+    match Kind::from_edge(edge.kind) {
+        Some(Kind::Delta32 | Kind::Branch32) if is_coff(graph) => ("PCRel32", edge.addend.saturating_add(4)),
+        Some(Kind::Branch32) => ("BranchPCRel32", edge.addend.saturating_add(4)),
+        _ => (kind_name(graph.arch().edge_kind_name(edge.kind)), edge.addend),
+    }
+}
+
+fn kind_name(ours: &'static str) -> &'static str {
     match ours {
-        "Branch32" => "BranchPCRel32",
         "GotDelta32" => "Delta32",
         "GotLoad32" => "PCRel32GOTLoadRelaxable",
         "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",

@@ -13,6 +13,7 @@ mod registry;
 mod show;
 mod slab;
 mod tables;
+mod weak;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use regex_lite::Regex;
 use crate::inputs;
 use crate::search::Search;
 use failure::{Failure, Result};
-use options::{Item, Options};
+use options::{Form, Item, Options};
 use registry::Registry;
 use slab::Slab;
 use tables::{By, Tables};
@@ -166,13 +167,16 @@ fn load(options: &Options) -> Result<Tables> {
         match item {
             Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, false, options.all_load)?,
             Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, true, options.all_load)?,
-            Item::Library { name, hidden } => match tables.dylib(name) {
+            Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(weak::interface(path)?),
+            Item::Library { name, form } => match tables.dylib(name) {
                 Some(other) => tables.dylibs[dylib].order.push(other),
                 None => {
                     let place = &tables.dylibs[dylib].name;
-                    let path = find_library(name, directories, place, options.search_sys_lib)?;
-                    if is_archive(&path) {
-                        add_archive(&mut tables, dylib, &path, *hidden, options.all_load)?;
+                    let path = find_library(name, *form, directories, place, options.search_sys_lib)?;
+                    if *form == Form::Weak {
+                        tables.dylibs[dylib].nulls.extend(weak::interface(&path)?);
+                    } else if is_archive(&path) {
+                        add_archive(&mut tables, dylib, &path, *form == Form::Hidden, options.all_load)?;
                     } else {
                         tables.add_library(dylib, &inputs::for_loader(&path))?;
                     }
@@ -262,15 +266,21 @@ fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all
     Ok(())
 }
 
-/// The file of `-l`, in the directories of the JITDylib, then maybe in the system's.
+/// The file of `-l` and its relatives, in the directories of the JITDylib, then maybe in the system's.
 fn find_library<'a>(
     name: &str,
+    form: Form,
     directories: impl Iterator<Item = &'a PathBuf>,
     place: &str,
     of_system: bool,
 ) -> Result<PathBuf> {
     let system = || if of_system { Search::new(&[]).library(name).ok() } else { None };
-    let mut files = directories.flat_map(|path| ["so", "a"].map(|end| path.join(format!("lib{name}.{end}"))));
+    let ends: &[&str] = match form {
+        Form::Usual => &["so", "a"],
+        Form::Hidden => &["a"],
+        Form::Weak => &["so", "tbd"],
+    };
+    let mut files = directories.flat_map(|path| ends.iter().map(|end| path.join(format!("lib{name}.{end}"))));
     let missing = || Failure::usage(format!("While linking {place}, could not find library for -l{name}"));
     files.find(|file| file.is_file()).or_else(system).ok_or_else(missing)
 }

@@ -18,16 +18,29 @@ pub(super) enum Item {
     Dylib(String),
     /// `-L`.
     Directory(PathBuf),
-    /// `-l` and `-hidden-l`.
-    Library { name: String, hidden: bool },
+    /// `-l`, `-hidden-l` and `-weak-l`.
+    Library { name: String, form: Form },
     /// `-load_hidden`.
     LoadHidden(PathBuf),
+    /// `-weak_library`.
+    WeakLibrary(PathBuf),
     /// `-abs`.
     Absolute { name: String, address: u64 },
     /// `-alias`; each side may name a JITDylib.
     Alias { alias: Place, target: Place },
     /// `-sectcreate`.
     Section { name: String, file: PathBuf, symbols: Vec<(String, u64)> },
+}
+
+/// What becomes of the symbols of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// They are what they are.
+    Usual,
+    /// Only their own JITDylib sees them.
+    Hidden,
+    /// They are null, as if the library were missing when the program runs.
+    Weak,
 }
 
 /// A symbol, in a JITDylib if one is named.
@@ -85,8 +98,6 @@ const MISSING: &[&str] = &[
     "speculate-order",
     "symbolicate-with",
     "vtune-support",
-    "weak-l",
-    "weak_library",
     "write-symtab",
     "pre-prune-total-block-size",
     "post-fixup-total-block-size",
@@ -199,8 +210,11 @@ impl Options {
             },
             "jd" => self.items.push(Item::Dylib(value()?)),
             "L" => self.items.push(Item::Directory(value()?.into())),
-            "l" | "hidden-l" => self.items.push(Item::Library { name: value()?, hidden: name == "hidden-l" }),
+            "l" => self.items.push(Item::Library { name: value()?, form: Form::Usual }),
+            "hidden-l" => self.items.push(Item::Library { name: value()?, form: Form::Hidden }),
+            "weak-l" => self.items.push(Item::Library { name: value()?, form: Form::Weak }),
             "load_hidden" => self.items.push(Item::LoadHidden(value()?.into())),
+            "weak_library" => self.items.push(Item::WeakLibrary(value()?.into())),
             "abs" => self.items.push(absolute(&value()?)?),
             "alias" => self.items.push(alias(&value()?)?),
             "sectcreate" => self.items.push(section(&value()?)?),
@@ -317,11 +331,15 @@ mod tests {
 
     #[test]
     fn values_follow_in_every_way() {
-        for line in ["a.o -L d -l x -hidden-l h", "a.o --L=d -l=x --hidden-l=h", "a.o -Ld -lx -hidden-lh"] {
-            let library = |name: &str, hidden| Item::Library { name: name.into(), hidden };
-            let expected =
-                [Item::Input("a.o".into()), Item::Directory("d".into()), library("x", false), library("h", true)];
-            assert_eq!(items(line), expected, "{line}");
+        for line in [
+            "a.o -L d -l x -hidden-l h -weak-l w",
+            "a.o --L=d -l=x --hidden-l=h --weak-l=w",
+            "a.o -Ld -lx -hidden-lh -weak-lw",
+        ] {
+            let library = |name: &str, form| Item::Library { name: name.into(), form };
+            let [x, h, w] =
+                [("x", Form::Usual), ("h", Form::Hidden), ("w", Form::Weak)].map(|(n, form)| library(n, form));
+            assert_eq!(items(line), [Item::Input("a.o".into()), Item::Directory("d".into()), x, h, w], "{line}");
         }
     }
 
@@ -337,6 +355,7 @@ mod tests {
     fn definitions_are_taken_apart() {
         let place = |dylib: Option<&str>, name: &str| Place { dylib: dylib.map(Into::into), name: name.into() };
         assert_eq!(items("a.o -load_hidden f")[1], Item::LoadHidden("f".into()));
+        assert_eq!(items("a.o -weak_library f")[1], Item::WeakLibrary("f".into()));
         let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,f@g@p=1,q=0x2 a.o";
         assert_eq!(
             items(line),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use linkjit::ExecAddr;
 use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::check::Target;
-use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, Scope, SymbolId};
+use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, Scope, SectionId, SymbolId};
 use linkjit::link::link::Binding;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
-use super::link::{GOT_SYMBOL, Linked};
+use super::link::{GOT_SYMBOL, Linked, is_coff};
 use super::tables::{By, Tables};
 
 /// A place with a name.
@@ -211,11 +211,16 @@ impl Places<'_> {
     }
 
     fn section_name(&self, id: BlockId) -> String {
-        match self.graph.section(self.graph.block(id).section).name.as_str() {
-            // What LLVM calls it, in whose terms rules are written.
-            "COMMON" => ".common".into(),
-            name => name.into(),
-        }
+        section_name(self.graph, self.graph.block(id).section).into()
+    }
+}
+
+/// What LLVM calls a section, in whose terms rules are written.
+pub(super) fn section_name(graph: &LinkGraph, section: SectionId) -> &str {
+    match graph.section(section).name.as_str() {
+        "COMMON" if is_coff(graph) => "__common",
+        "COMMON" => ".common",
+        name => name,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use linkjit::link::graph::{Definition, Group, Linkage, Scope, Selection};
+use linkjit::link::graph::{Definition, Linkage, Scope, Selection, Symbol};
 
-use super::link::{Linked, kind_name};
-use super::registry::{Named, Registry};
+use super::link::{Linked, kind_and_addend};
+use super::registry::{Named, Registry, section_name};
 use super::tables::{By, Entry, Tables};
 
 /// `-show-addrs`.
@@ -117,11 +117,17 @@ pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> i
     writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(graph.source().bytes()))?;
     let mut sections: Vec<(&str, Vec<u32>)> = Vec::new();
     for &member in &linked.members {
-        for section in tables.inputs[member as usize].graph.sections() {
-            match sections.iter_mut().find(|(name, _)| *name == section.name) {
+        let graph = &tables.inputs[member as usize].graph;
+        for section in graph.section_ids() {
+            let name = section_name(graph, section);
+            // What the linker makes has a section when there is something in it.
+            if member != first && !graph.blocks().iter().any(|block| block.placed && block.section == section) {
+                continue;
+            }
+            match sections.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, members)) if members.contains(&member) => {}
                 Some((_, members)) => members.push(member),
-                None => sections.push((&section.name, vec![member])),
+                None => sections.push((name, vec![member])),
             }
         }
     }
@@ -132,7 +138,7 @@ pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> i
         for member in members {
             let graph = &tables.inputs[member as usize].graph;
             let placed = graph.block_ids().filter(|&id| graph.block(id).placed);
-            let here = placed.filter(|&id| graph.section(graph.block(id).section).name == section);
+            let here = placed.filter(|&id| section_name(graph, graph.block(id).section) == section);
             blocks.extend(here.map(|id| (graph.block(id).address, member, id)));
         }
         blocks.sort_unstable();
@@ -141,6 +147,7 @@ pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> i
         }
     }
     others(tables, first, "Absolute", out)?;
+    writeln!(out)?;
     others(tables, first, "External", out)
 }
 
@@ -190,36 +197,41 @@ fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &
         of.alignment(),
         of.alignment_offset
     )?;
-    let mut symbols: Vec<_> = graph
-        .symbol_ids()
-        .filter_map(|symbol| match graph.symbol(symbol).definition {
-            Definition::Defined { block, offset } if block == id && graph.symbol(symbol).live => Some((offset, symbol)),
-            _ => None,
-        })
-        .collect();
-    symbols.sort_unstable();
-    // LLVM tells by the linkage of their names that there may be several copies of COMDAT sections.
-    let may_have_copies = |group: &Group| group.selection != Selection::NoDuplicates && group.blocks.contains(&id);
-    let is_one_of_many = graph.groups().iter().any(may_have_copies);
-    writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
-    for (offset, symbol) in symbols {
-        let (address, mut of) = (graph.address(symbol), graph.symbol(symbol).clone());
-        if is_one_of_many && of.scope != Scope::Local {
-            of.linkage = Linkage::Weak;
+    // Any may be kept but that of a group which there must be once.
+    let is_weak =
+        graph.groups().iter().any(|group| group.selection != Selection::NoDuplicates && group.blocks.contains(&id));
+    let mut symbols = Vec::new();
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        let name = graph.symbol_name(&names, symbol);
+        match of.definition {
+            // Symbols that nobody needs are gone; those of entries have no name.
+            Definition::Defined { block, offset } if block == id && (of.live || name.is_empty()) => {
+                let mut of = of.clone();
+                if is_weak && of.shared_name().is_some() {
+                    of.linkage = Linkage::Weak;
+                }
+                let is_weak = of.linkage != Linkage::Strong;
+                symbols.push(((offset, is_weak, of.scope, name.is_empty(), name), graph.address(symbol), of));
+            }
+            _ => {}
         }
-        let name = name(graph.symbol_name(&names, symbol));
-        writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {name}", attributes(&of))?;
+    }
+    symbols.sort_by_key(|&(key, ..)| key);
+    writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
+    for ((offset, .., text), address, of) in symbols {
+        writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {}", attributes(&of), name(text))?;
     }
     let mut edges = graph.edges(id).to_vec();
     edges.sort_by_key(|edge| edge.offset);
     writeln!(out, "    {}", if edges.is_empty() { "no edges" } else { "edges:" })?;
     for edge in edges {
         let address = of.address.offset(u64::from(edge.offset));
-        let sign = if edge.addend < 0 { '-' } else { '+' };
-        let kind = kind_name(graph.arch().edge_kind_name(edge.kind));
+        let (kind, addend) = kind_and_addend(graph, &edge);
+        let sign = if addend < 0 { '-' } else { '+' };
         let target = graph.symbol_name(&names, edge.target);
         let target = if target.is_empty() {
-            format!("addressable@{:#018x}+{:#010x}", graph.address(edge.target), 0)
+            format!("addressable@{:#x}+{:#010x}", graph.address(edge.target), 0)
         } else {
             name(target)
         };
@@ -227,7 +239,7 @@ fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &
             out,
             "      {address:#x} (block + {:#010x}), addend = {sign}{:#010x}, kind = {kind}, target = {target}",
             edge.offset,
-            edge.addend.unsigned_abs()
+            addend.unsigned_abs()
         )?;
     }
     writeln!(out)
@@ -237,7 +249,7 @@ fn name(bytes: &[u8]) -> String {
     if bytes.is_empty() { "<anonymous symbol>".into() } else { String::from_utf8_lossy(bytes).into_owned() }
 }
 
-fn attributes(symbol: &linkjit::link::graph::Symbol) -> String {
+fn attributes(symbol: &Symbol) -> String {
     let linkage = if symbol.linkage == Linkage::Strong { "strong" } else { "weak" };
     let scope = match symbol.scope {
         Scope::Default => "default",
@@ -265,9 +277,11 @@ fn others(tables: &Tables, member: u32, what: &str, out: &mut impl Write) -> io:
         if is_one && !name.is_empty() {
             none = false;
             let (address, name) = (graph.address(id), String::from_utf8_lossy(name));
-            let attributes = attributes(symbol);
+            // Only who defines it knows its size.
+            let size = if symbol.is_external() { 0 } else { symbol.size };
+            let attributes = attributes(&Symbol { size, ..symbol.clone() });
             writeln!(out, "  {address:#x}: {address:#x} (addressable + 0x00000000): {attributes}  -   {name}")?;
         }
     }
-    if none { writeln!(out, "  none\n") } else { writeln!(out) }
+    if none { writeln!(out, "  none") } else { Ok(()) }
 }

@@ -6,6 +6,7 @@
 //! the order of their sections (those that the linker makes come last), then by offset, then by size.
 
 use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
 use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::Input;
@@ -55,9 +56,17 @@ impl Slab {
         }
     }
 
-    /// Where the next graph begins.
-    pub(super) fn next(&self) -> u64 {
-        self.next
+    /// Where an image begins that nobody gives a place. If code refers to its start, the next graph does, too; if only
+    /// offsets in the image are wanted, LLVM takes it for null, and tests below 4 GiB know that.
+    pub(super) fn image_base(&self, is_named: bool) -> ExecAddr {
+        ExecAddr(if is_named { self.next } else { self.next & !u64::from(u32::MAX) })
+    }
+
+    /// Where the next graph will be, with what the linker makes for it: more rather than less.
+    pub(super) fn window(&self, graph: &LinkGraph) -> ExecRange {
+        let bytes = |block: &Block| block.size.saturating_add(block.alignment());
+        let size = graph.blocks().iter().map(bytes).fold(self.page_size.saturating_mul(4), u64::saturating_add);
+        ExecRange { start: ExecAddr(self.next), end: ExecAddr(self.next.saturating_add(size)) }
     }
 
     /// Places a graph and those that the linker has made for it.
@@ -125,6 +134,12 @@ impl Slab {
                 (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
             }
         }
+        let suffix = |id: &BlockId| {
+            let section = graph.section(graph.block(*id).section);
+            if section.grouped { section.name.clone() } else { String::new() }
+        };
+        image.sort_by_cached_key(suffix);
+        zeros.sort_by_cached_key(suffix);
         let (mut size, mut alignment) = (0, 1);
         for &id in image.iter().chain(&zeros) {
             let block = graph.block_mut(id);
@@ -172,13 +187,13 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
     let mut sections: Vec<&str> = Vec::new();
     for &member in members {
         let graph = &inputs[member as usize].graph;
-        // Sections of one name are one.
+        // Sections of one name are one, and in COFF those that differ in what follows a `$`, which orders them.
         let ordinals: Vec<usize> = graph
             .sections()
             .iter()
             .map(|section| {
-                sections.iter().position(|name| *name == section.name).unwrap_or_else(|| {
-                    sections.push(&section.name);
+                sections.iter().position(|name| *name == section.output_name()).unwrap_or_else(|| {
+                    sections.push(section.output_name());
                     sections.len() - 1
                 })
             })
@@ -189,7 +204,11 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
             let is_here = protection_of(section) == protection && section.lifetime != Lifetime::NoAlloc;
             if is_here && block.live && !block.placed {
                 let ordinal = ordinals.get(block.section.index()).copied();
-                found.push((block.is_zeros(), ordinal, block.section_offset, block.size, (member, id)));
+                let is_ordered = section.name != section.output_name();
+                let suffix = if is_ordered { section.name.as_str() } else { "" };
+                // Of one section's blocks that begin at the same offset LLVM takes the smallest first.
+                let size = if is_ordered { 0 } else { block.size };
+                found.push((block.is_zeros(), ordinal, suffix, block.section_offset, size, (member, id)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Who defines what: the JITDylibs of a run that links without executing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
@@ -14,7 +14,13 @@ use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
 
 use super::archives::Archives;
+use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
+use super::link::is_coff;
+
+/// IMAGE_SYM_CLASS_WEAK_EXTERNAL, and IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY as it is in the record behind such a symbol.
+const WEAK_EXTERNAL: u8 = 105;
+const SEARCH_NO_LIBRARY: [u8; 4] = [1, 0, 0, 0];
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -37,10 +43,17 @@ pub(super) struct Entry {
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
+    /// It is for the graph that has it, and no other.
+    own: bool,
 }
 
-const NOBODY: Entry =
-    Entry { by: By::Absolute(ExecAddr::NULL), linkage: Linkage::Strong, scope: Scope::Default, callable: false };
+const NOBODY: Entry = Entry {
+    by: By::Absolute(ExecAddr::NULL),
+    linkage: Linkage::Strong,
+    scope: Scope::Default,
+    callable: false,
+    own: false,
+};
 
 /// A JITDylib.
 #[derive(Debug, Default)]
@@ -51,6 +64,8 @@ pub(super) struct Dylib {
     pub(super) order: Vec<usize>,
     pub(super) archives: Archives,
     libraries: Vec<LibraryId>,
+    /// Names of libraries that are linked weakly.
+    pub(super) nulls: HashSet<Vec<u8>>,
     /// COMDAT groups: the signature, who has it, and which one is kept.
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
@@ -70,8 +85,8 @@ pub(super) struct Tables {
     executor: Option<Box<dyn Executor>>,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
-    /// What was found outside.
-    pub(super) found: HashMap<NameId, Binding>,
+    /// What was found outside, in the link orders of JITDylibs.
+    found: HashMap<(usize, NameId), Binding>,
 }
 
 impl Tables {
@@ -141,6 +156,7 @@ impl Tables {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
+        let is_coff = is_coff(&graph);
         for alternate in graph.alternates() {
             self.dylibs[dylib].alternates.entry(alternate.name).or_insert(alternate.target);
         }
@@ -148,7 +164,8 @@ impl Tables {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
-            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable };
+            let own = is_coff && has_no_library_search(&graph, symbol);
+            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable, own };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
@@ -268,7 +285,7 @@ impl Tables {
                 Some(By::Input(input, symbol)) => return Ok(Some(Binding::Input { input, symbol })),
                 Some(By::Absolute(address)) => return Ok(Some(Binding::Linked(address))),
                 Some(By::Alias(dylib, name)) => place = (dylib, name),
-                None => return Ok(self.phony(place.1, is_tls)),
+                None => return Ok(self.has_phony(place.0).then(|| null(is_tls))),
             }
         }
         Err(Failure::link(format!("alias '{}' is defined by itself", self.text(name))))
@@ -300,7 +317,8 @@ impl Tables {
         let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
         for searched in order {
             let is_visible = |entry: &&Entry| {
-                (searched == dylib || entry.scope == Scope::Default) && entry.linkage != Linkage::Fallback
+                let is_shown = searched == dylib || entry.scope == Scope::Default;
+                is_shown && !entry.own && entry.linkage != Linkage::Fallback
             };
             if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                 return Ok(Some(*entry));
@@ -321,37 +339,58 @@ impl Tables {
 
     /// Libraries of the link order, and the process.
     fn look_up_outside(&mut self, dylib: usize, name: NameId, thread_local: bool) -> Result<Option<Binding>> {
-        if let Some(&found) = self.found.get(&name) {
+        if let Some(&found) = self.found.get(&(dylib, name)) {
             return Ok(Some(found));
         }
-        let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-        let mut libraries: Vec<_> = order.flat_map(|dylib| self.dylibs[dylib].libraries.clone()).collect();
-        libraries.extend(self.process_symbols.then_some(LibraryId::PROCESS));
         let bytes = self.names().bytes(name).to_vec();
-        for library in libraries {
-            let request = SymbolRequest { key: SymbolKey::Name(&bytes), thread_local };
+        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
+        for searched in order {
+            let libraries = self.dylibs[searched].libraries.clone();
+            let mut found = self.find_in_libraries(&libraries, &bytes, thread_local)?;
+            if self.dylibs[searched].nulls.contains(&bytes) {
+                found = found.or(Some(null(thread_local)));
+            }
+            if let Some(found) = found {
+                self.found.insert((dylib, name), found);
+                return Ok(Some(found));
+            }
+        }
+        let found = match bytes.as_slice() {
+            _ if self.has_phony(dylib) => None,
+            name if name == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
+            name if self.process_symbols => self.find_in_libraries(&[LibraryId::PROCESS], name, thread_local)?,
+            _ => None,
+        };
+        if let Some(found) = found {
+            self.found.insert((dylib, name), found);
+        }
+        Ok(found)
+    }
+
+    fn find_in_libraries(
+        &mut self,
+        libraries: &[LibraryId],
+        name: &[u8],
+        thread_local: bool,
+    ) -> Result<Option<Binding>> {
+        for &library in libraries {
+            let request = SymbolRequest { key: SymbolKey::Name(name), thread_local };
             let found = self.executor()?.find_symbols(library, &[request])?;
-            let binding = match found.first().copied().flatten() {
+            return Ok(Some(match found.first().copied().flatten() {
                 None => continue,
                 Some(SymbolAddress::Address(address)) => Binding::Linked(address),
                 Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
                     Binding::LinkedThreadLocal(TlsAddress { module, offset, thread_offset })
                 }
-            };
-            self.found.insert(name, binding);
-            return Ok(Some(binding));
+            }));
         }
         Ok(None)
     }
 
-    /// Null, if names that nobody defines are to be that.
-    fn phony(&mut self, name: NameId, thread_local: bool) -> Option<Binding> {
-        let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
-        let binding = if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) };
-        if self.phony_externals {
-            self.found.insert(name, binding);
-        }
-        self.phony_externals.then_some(binding)
+    /// Whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the process's
+    /// symbols behind it are not seen.
+    fn has_phony(&self, dylib: usize) -> bool {
+        self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
     }
 
     /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
@@ -382,6 +421,20 @@ impl Tables {
     }
 }
 
+/// Whether a symbol is a weak external for which no library is searched: LLVM does not show those to other objects, and
+/// has tests that rely on it. Linkers do.
+fn has_no_library_search(graph: &LinkGraph, symbol: SymbolId) -> bool {
+    let bytes = graph.source().bytes();
+    let record = |symbol: usize| {
+        let table: [u8; 4] = *bytes.get(8..)?.first_chunk()?;
+        let start = usize::try_from(u32::from_le_bytes(table)).ok()?.checked_add(symbol.checked_mul(18)?)?;
+        bytes.get(start..start.checked_add(18)?)
+    };
+    let index = symbol.index();
+    record(index).is_some_and(|record| record[16] == WEAK_EXTERNAL)
+        && record(index + 1).is_some_and(|record| record[4..8] == SEARCH_NO_LIBRARY)
+}
+
 /// Forgets about blocks that another graph has; returns the names in them, which are references now.
 fn drop_blocks(graph: &mut LinkGraph, mut blocks: Vec<BlockId>) -> Vec<NameId> {
     blocks.sort_unstable();
@@ -397,4 +450,10 @@ fn drop_blocks(graph: &mut LinkGraph, mut blocks: Vec<BlockId>) -> Vec<NameId> {
         }
     }
     names
+}
+
+/// What stands for a name that is nowhere.
+fn null(thread_local: bool) -> Binding {
+    let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
+    if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) }
 }

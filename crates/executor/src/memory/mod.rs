@@ -3,6 +3,7 @@
 //! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
 //! executable and read-only pages change their protection, once, neighbours together.
 
+mod header;
 mod provider;
 mod window;
 
@@ -120,17 +121,20 @@ impl Memory {
             segments.pages.push(segments.window.take(request.protection, request.size, request.align)?);
         }
         let sizes = requests.iter().map(|request| request.size as usize).collect();
-        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes })
+        Ok(InProcessMemory { memory: Arc::clone(self), segments, sizes, executable: false })
     }
 
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
         let finalized = lock(&self.tables).remove(id);
-        finalized.map(drop).ok_or(ExecutorError::NoSuch { what: "allocation" })
+        let finalized = finalized.ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+        let window = Arc::clone(&finalized.memory.window);
+        drop(finalized);
+        window.update_header()
     }
 
-    pub(crate) fn set_image_header(&self, window: WindowId, header: &[u8]) -> Result<()> {
+    pub(crate) fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
         let window = lock(&self.tables).windows.get(&window).cloned();
-        window.ok_or(ExecutorError::NoSuch { what: "window" })?.set_header(header)
+        window.ok_or(ExecutorError::NoSuch { what: "window" })?.make_header(kept)
     }
 
     /// Where finalized allocations lie.
@@ -258,6 +262,8 @@ pub(crate) struct InProcessMemory {
     segments: Segments,
     /// Requested size of each segment, in bytes: at most that of its pages.
     sizes: Vec<usize>,
+    /// Code is executable, hence can't be written any more.
+    executable: bool,
 }
 
 impl Allocation for InProcessMemory {
@@ -266,20 +272,28 @@ impl Allocation for InProcessMemory {
     }
 
     fn bytes(&mut self, index: usize) -> &mut [u8] {
-        let size = self.sizes[index];
-        if size == 0 {
+        let (size, pages) = (self.sizes[index], &self.segments.pages[index]);
+        if size == 0 || self.executable && pages.protection == Protection::ReadExec {
             return &mut [];
         }
-        let start = self.segments.pages[index].range.start.0 as *mut u8;
-        // SAFETY: the pages are committed, writable and zeroed; they belong to this segment alone (no two `Pages`
+        let start = pages.range.start.0 as *mut u8;
+        // SAFETY: the pages are committed, writable and initialized; they belong to this segment alone (no two `Pages`
         // overlap) until `self` is gone, and `self` is borrowed for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(start, size) }
     }
 
-    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+    fn make_executable(&mut self) -> Result<()> {
+        if !self.executable {
+            self.segments.protect(Protection::ReadExec)?;
+            self.executable = true;
+        }
+        Ok(())
+    }
+
+    fn finalize(mut self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+        check(&self.segments, actions)?;
+        self.make_executable()?;
         let Self { memory, mut segments, .. } = *self;
-        check(&segments, actions)?;
-        segments.protect(Protection::ReadExec)?;
         for slot in &actions.indirect_slots {
             resolve(*slot);
         }
@@ -290,6 +304,7 @@ impl Allocation for InProcessMemory {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
         let tls = actions.tls_image.map(|image| image.id);
+        segments.window.update_header()?;
         memory.insert(Finalized {
             _unwind_tables: unwind_tables,
             _function_tables: function_tables,

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::header::Image;
 use super::provider::MemoryProvider;
 use crate::free_list::FreeList;
-use crate::unwind::WindowRecord;
-use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os};
+use crate::unwind::{self, WindowRecord};
+use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os, tls};
 
 /// Memory is committed this many bytes ahead, so that few allocations have to ask the operating system.
 const COMMIT_AHEAD: u64 = 1 << 20;
@@ -55,6 +56,17 @@ impl Stripe {
     }
 }
 
+/// The header of an image, in the first page of a window that is one.
+#[derive(Debug, Default)]
+struct Header {
+    /// Whether the page is committed.
+    committed: bool,
+    /// Whether it follows what the window holds.
+    kept: bool,
+    /// Where its table of functions is, and where the one before was: somebody may still read that.
+    functions: [Option<Pages>; 2],
+}
+
 /// A reserved range of addresses. The first page is left free for an image header; then come the read-only, the
 /// executable and the writable stripe. Dropping it gives the addresses back: whoever hands out its pages keeps it.
 #[derive(Debug)]
@@ -64,8 +76,7 @@ pub(crate) struct WindowMemory {
     pub(crate) memory: Arc<dyn MemoryProvider>,
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
-    /// Whether the first page is committed.
-    has_header: Mutex<bool>,
+    header: Mutex<Header>,
     /// `None` only while it is dropped.
     record: Option<WindowRecord>,
 }
@@ -90,30 +101,76 @@ impl WindowMemory {
         let write = exec + quarter;
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
-        let (stripes, has_header) = (Mutex::new(stripes), Mutex::new(false));
-        Ok(Self { id, range, memory, page, stripes, has_header, record: Some(record) })
+        let (stripes, header) = (Mutex::new(stripes), Mutex::default());
+        Ok(Self { id, range, memory, page, stripes, header, record: Some(record) })
     }
 
-    /// Replaces the content of the first page, which is read-only afterwards.
-    pub(crate) fn set_header(&self, header: &[u8]) -> Result<()> {
-        if header.len() as u64 > self.page {
-            return Err(ExecutorError::Invalid { what: format!("image header: {} bytes", header.len()) });
+    /// Makes the first page the header of an image; `kept` says that it is to follow what the window holds from now on.
+    pub(crate) fn make_header(&self, kept: bool) -> Result<()> {
+        let mut header = lock(&self.header);
+        if !header.committed {
+            self.memory.commit(self.header_page())?;
+            header.committed = true;
         }
-        let page = ExecRange::new(self.range.start, self.page);
-        // Two must not write at the same time.
-        let mut has_header = lock(&self.has_header);
-        if !*has_header {
-            self.memory.commit(page)?;
-            *has_header = true;
+        header.kept |= kept;
+        self.write_header(&mut header)
+    }
+
+    /// Brings a header that is kept up to date.
+    pub(crate) fn update_header(&self) -> Result<()> {
+        let mut header = lock(&self.header);
+        if header.kept { self.write_header(&mut header) } else { Ok(()) }
+    }
+
+    fn header_page(&self) -> ExecRange {
+        ExecRange::new(self.range.start, self.page)
+    }
+
+    fn write_header(&self, header: &mut Header) -> Result<()> {
+        let mut image = Image {
+            range: self.range,
+            page: u32::try_from(self.page).unwrap_or(u32::MAX),
+            sections: self.stripes(),
+            functions: None,
+            thread_local: None,
+        };
+        if header.kept {
+            // Code that reads its sections may read all of them.
+            image.sections = lock(&self.stripes)
+                .each_ref()
+                .map(|stripe| ExecRange { start: stripe.range.start, end: ExecAddr(stripe.committed) });
+            image.functions = self.write_functions(header, &unwind::functions(self.range.start.0))?;
+            image.thread_local = tls::directory(self.range.start);
         }
-        self.memory.protect(page, Protection::ReadWrite)?;
-        // SAFETY: the page is committed and writable, in no stripe, and only written here, under the lock. Code of the
-        // image that reads it meanwhile sees what a program sees that is changed while it runs: old bytes or new ones.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(page.start.0 as *mut u8, self.page as usize) };
-        let (start, rest) = bytes.split_at_mut(header.len());
-        start.copy_from_slice(header);
+        self.write(self.header_page(), &image.header())
+    }
+
+    /// Writes the table of functions where no reader of the last one is; `None` if there is no room.
+    fn write_functions(&self, header: &mut Header, table: &[u8]) -> Result<Option<ExecRange>> {
+        header.functions.swap(0, 1);
+        let [pages, _] = &mut header.functions;
+        let size = table.len() as u64;
+        if pages.as_ref().is_none_or(|pages| pages.range.size() < size) {
+            if let Some(pages) = pages.take() {
+                self.give(&pages, true);
+            }
+            *pages = self.take(Protection::Read, size * 2, self.page).ok();
+        }
+        let Some(range) = pages.as_ref().map(|pages| pages.range).filter(|_| size > 0) else { return Ok(None) };
+        self.write(range, table)?;
+        Ok(Some(ExecRange::new(range.start, size)))
+    }
+
+    /// Replaces the content of committed pages, which are read-only afterwards.
+    fn write(&self, pages: ExecRange, content: &[u8]) -> Result<()> {
+        self.memory.protect(pages, Protection::ReadWrite)?;
+        // SAFETY: the pages are committed and writable, and only written here, by who has locked the header. Code of the
+        // image that reads them meanwhile sees what a program sees that is changed while it runs: old bytes or new ones.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(pages.start.0 as *mut u8, pages.size() as usize) };
+        let (start, rest) = bytes.split_at_mut(content.len());
+        start.copy_from_slice(content);
         rest.fill(0);
-        self.memory.protect(page, Protection::Read)
+        self.memory.protect(pages, Protection::Read)
     }
 
     /// Where pages of each protection come from.

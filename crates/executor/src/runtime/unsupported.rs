@@ -5,3 +5,7 @@ use crate::ExecAddr;
 pub(crate) fn symbol(_name: &[u8]) -> Option<ExecAddr> {
     None
 }
+
+pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
+    None
+}

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os};
+use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -46,6 +46,11 @@ impl Libraries {
         Ok(requests
             .iter()
             .map(|request| {
+                if let SymbolKey::Name(name) = request.key
+                    && let Some(address) = runtime::replacement(name)
+                {
+                    return Some(SymbolAddress::Address(address));
+                }
                 let name = match request.key {
                     SymbolKey::Name(name) => name,
                     SymbolKey::Ordinal(ordinal) => return find_ordinal(handle, ordinal),

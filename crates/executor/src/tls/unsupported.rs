@@ -14,6 +14,11 @@ pub(crate) fn reserve(_owner: u32, _image: ImageId, _request: TlsRequest) -> Res
     Err(UNSUPPORTED)
 }
 
+/// Only Windows has such directories.
+pub(crate) fn directory(_handle: ExecAddr) -> Option<[u64; 4]> {
+    None
+}
+
 pub(crate) fn publish(_id: TlsId, _image: &[u8]) -> Result<()> {
     Err(UNSUPPORTED)
 }

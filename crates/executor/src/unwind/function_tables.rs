@@ -56,6 +56,20 @@ pub(crate) fn window_at(address: u64) -> Option<u64> {
     (address < functions.end).then_some(start)
 }
 
+/// The records of all functions of the window at `base`, as one table.
+pub(crate) fn functions(base: u64) -> Vec<u8> {
+    let windows = read();
+    let runs = windows.get(&base).map(|functions| &functions.runs);
+    let functions = runs.into_iter().flat_map(BTreeMap::values).flat_map(|run| &run.functions);
+    let mut table = Vec::new();
+    for function in functions {
+        let entry = (base + u64::from(function.entry)) as *const [u8; FUNCTION_SIZE as usize];
+        // SAFETY: what is registered stays where it is until it is deregistered, for which nobody has the lock now.
+        table.extend_from_slice(&unsafe { entry.read() });
+    }
+    table
+}
+
 /// Identifies the callback of the window at `base`: the low bits say that it is one.
 fn identifier(base: u64) -> u64 {
     base | 3

@@ -8,9 +8,9 @@ mod unsupported;
 
 pub(crate) use self::eh_frame::UnwindTables;
 #[cfg(all(windows, target_arch = "x86_64"))]
-pub(crate) use self::function_tables::{FunctionTables, WindowRecord, window_at};
+pub(crate) use self::function_tables::{FunctionTables, WindowRecord, functions, window_at};
 #[cfg(not(all(windows, target_arch = "x86_64")))]
-pub(crate) use self::unsupported::{FunctionTables, WindowRecord};
+pub(crate) use self::unsupported::{FunctionTables, WindowRecord, functions};
 
 /// Size of a `RUNTIME_FUNCTION`.
 pub(crate) const FUNCTION_SIZE: u64 = 12;

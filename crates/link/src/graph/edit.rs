@@ -252,6 +252,9 @@ impl LinkGraph {
     /// hold the others. Symbols at a split point go to the part that begins there, edges stay with their bytes. Edges of
     /// the new parts are not moved, so splitting costs one pass over the block's edges, which are sorted for it.
     ///
+    /// Parts may be placed apart. References to a part by a symbol in front of it and an addend do not follow; give them a
+    /// symbol of their own before.
+    ///
     /// Returns the parts, the first being `block` itself.
     ///
     /// # Errors
@@ -339,19 +342,25 @@ impl LinkGraph {
         self.entries.sort_unstable();
     }
 
-    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them.
-    pub(crate) fn remove_entries(&mut self) {
-        let entries = std::mem::take(&mut self.entries);
-        if entries.is_empty() {
-            return;
+    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them, and returns
+    /// what stood for these. Blocks that are placed keep theirs: no entry is made for both.
+    pub(crate) fn remove_entries(&mut self) -> Vec<SymbolId> {
+        let mut removed = Vec::new();
+        if self.entries.is_empty() {
+            return removed;
         }
         for block in self.blocks.iter().filter(|block| !block.placed) {
             for edge in &mut self.edges[block.edge_range()] {
-                if let Ok(at) = entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
-                    edge.target = entries[at].1;
+                if let Ok(at) = self.entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
+                    removed.push(edge.target);
+                    edge.target = self.entries[at].1;
                 }
             }
         }
+        removed.sort_unstable();
+        removed.dedup();
+        self.entries.retain(|(entry, _)| removed.binary_search(entry).is_err());
+        removed
     }
 
     /// Forgets what pruning found beyond what is placed, so that it can be found anew.
@@ -408,5 +417,65 @@ impl Content {
             }
             Self::Zeros => Self::Zeros,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{Arch, x86_64::Kind};
+    use crate::source::Source;
+
+    fn place(graph: &LinkGraph, symbol: SymbolId) -> (u32, u64, u64) {
+        let Definition::Defined { block, offset } = graph.symbol(symbol).definition else { panic!("{symbol:?}") };
+        (block.0, offset, graph.symbol(symbol).size)
+    }
+
+    /// A symbol at a cut goes with what follows it, one at the very end stays with the last part, and none is larger than
+    /// what is left of its part.
+    #[test]
+    fn symbols_and_edges_go_with_their_bytes() {
+        let mut graph = LinkGraph::new(Source::new("made.o", b"0123456789abcdef".to_vec()), Arch::X86_64);
+        let section = graph.add_section("data", Protection::Read, Lifetime::Standard).unwrap();
+        let block = graph.add_block(section, Content::Source(0..16), 0, 3).unwrap();
+        graph.block_mut(block).alignment_offset = 6;
+        graph.block_mut(block).section_offset = 32;
+        let mut symbol = |offset, size| graph.add_symbol(Symbol::anonymous(block, offset, size)).unwrap();
+        let symbols = [(0, 16), (3, 0), (4, 2), (5, 99), (10, 6), (16, 0)].map(|(offset, size)| symbol(offset, size));
+        // Not in order, one at each side of a cut, and two at one offset.
+        for (offset, addend) in [(12, 1), (3, 2), (4, 3), (4, 4), (10, 5)] {
+            let edge = Edge { offset, kind: Kind::Pointer8.edge(), target: symbols[5], addend };
+            graph.add_edge(block, edge).unwrap();
+        }
+        let parts = graph.split_block(block, &[0, 4, 10, 16]).unwrap();
+        assert_eq!(parts, [BlockId(0), BlockId(1), BlockId(2)]);
+        let contents = parts.iter().map(|&part| graph.content(part).unwrap());
+        assert_eq!(contents.collect::<Vec<_>>(), [b"0123".as_slice(), b"456789", b"abcdef"]);
+        let places = symbols.map(|symbol| place(&graph, symbol));
+        assert_eq!(places, [(0, 0, 4), (0, 3, 0), (1, 0, 2), (1, 1, 5), (2, 0, 6), (2, 6, 0)]);
+        let edges = |part| graph.edges(part).iter().map(|edge| (edge.offset, edge.addend)).collect::<Vec<_>>();
+        assert_eq!(
+            parts.iter().map(|&part| edges(part)).collect::<Vec<_>>(),
+            [vec![(3, 2)], vec![(0, 3), (0, 4)], vec![(0, 5), (2, 1)]]
+        );
+        // Each part lies as its bytes lay: 6 (mod 8) and so on.
+        let of = |part: &BlockId| (graph.block(*part).alignment_offset, graph.block(*part).section_offset);
+        assert_eq!(parts.iter().map(of).collect::<Vec<_>>(), [(6, 32), (2, 36), (0, 42)]);
+        assert!(parts.iter().all(|&part| graph.block(part).align_log2 == 3));
+    }
+
+    #[test]
+    fn zeros_are_split_and_nothing_is_split_at_its_ends() {
+        let mut graph = LinkGraph::new(Source::new("made.o", Vec::new()), Arch::X86_64);
+        let section = graph.add_section("zeros", Protection::ReadWrite, Lifetime::Standard).unwrap();
+        let blocks = [0; 3].map(|_| graph.add_block(section, Content::Zeros, 1 << 33, 4).unwrap());
+        let far = graph.add_symbol(Symbol::anonymous(blocks[1], (1 << 32) + 8, 8)).unwrap();
+        let other = graph.add_symbol(Symbol::anonymous(blocks[2], (1 << 32) + 8, 8)).unwrap();
+        assert_eq!(graph.split_block(blocks[0], &[0, 1 << 33]).unwrap(), [blocks[0]]);
+        let cuts = [(blocks[1], 8), (blocks[1], 1 << 32)];
+        let parts: Vec<_> = graph.split_blocks(&cuts).unwrap().collect();
+        let sizes = [blocks[1], parts[0], parts[1]].map(|part| graph.block(part).size);
+        assert_eq!(sizes, [8, (1 << 32) - 8, 1 << 32]);
+        assert_eq!((place(&graph, far), place(&graph, other)), ((parts[1].0, 8, 8), (blocks[2].0, (1 << 32) + 8, 8)));
     }
 }

@@ -195,6 +195,19 @@ fn sections_are_placed_by_their_flags_and_names() {
 }
 
 #[test]
+fn pieces_of_tables_are_linked_though_only_their_ends_are_named() {
+    let object = Object::assembled(
+        ".section table$a,\"dr\"\n.globl start\nstart: .quad 1
+         .section table$m,\"dr\"\n.quad 2
+         .section table$n,\"dr\",discard,n\n.globl n\nn: .quad 3
+         .section .rdata$r,\"dr\"\n.quad 4",
+    );
+    let retained = object.graph.retained().iter().map(|&block| object.graph.block(block).section);
+    let names: Vec<_> = retained.map(|section| object.graph.section(section).name.as_str()).collect();
+    assert_eq!(names, ["table$a", "table$m"]);
+}
+
+#[test]
 fn records_of_functions_live_with_their_functions() {
     let source = "__attribute__((noinline)) int f(int *p) { return p[f(p)] + 1; }
                   __attribute__((noinline)) int g(int *p) { return p[g(p)] + 2; }";

@@ -4,8 +4,6 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use std::path::Path;
-
 use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -377,21 +375,6 @@ impl Batch<'_> {
             }
         }
         self.fall_back(dylib, &order, unfound)
-    }
-
-    /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched, or else
-    /// the DLL of that name. One that is neither is missed only if names are.
-    fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
-        let libraries = self.session.state().take_default_libraries(dylib);
-        let dylib = JitDylib::new(self.session.clone(), dylib);
-        for name in libraries {
-            let directories = &self.session.options().library_paths;
-            match directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file()) {
-                Some(path) => dylib.add_archive(path)?,
-                None => _ = dylib.add_library(Path::new(&name).with_extension("dll")),
-            }
-        }
-        Ok(())
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.

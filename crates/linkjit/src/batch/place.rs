@@ -426,6 +426,12 @@ impl Batch<'_> {
     }
 
     fn finalize(&mut self) -> Result<()> {
+        // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
+        if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {
+            for memory in self.placed.domains.iter_mut().filter_map(|placed| placed.memory.as_mut()) {
+                memory.make_executable()?;
+            }
+        }
         for placed in &mut self.placed.domains {
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
@@ -508,8 +514,10 @@ impl Placed {
     /// Gives all memory back.
     pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut [Input]) {
         let executor = session.executor().as_ref();
+        let (mut layouts, mut slots) = (Vec::new(), Vec::new());
         for placed in self.domains.into_iter().rev() {
-            unplace(inputs, std::slice::from_ref(&placed.layout), &placed.slots);
+            layouts.push(placed.layout);
+            slots.extend(placed.slots);
             // Errors here would only hide the one that brought us here.
             if let Some(id) = placed.finalized {
                 let _gone = executor.deallocate(id);
@@ -518,6 +526,7 @@ impl Placed {
                 let _gone = executor.release_tls(tls.id);
             }
         }
+        unplace(inputs, &layouts, &slots);
         for tls in self.tls {
             let _gone = executor.release_tls(tls.id);
         }

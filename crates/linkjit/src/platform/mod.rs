@@ -2,4 +2,5 @@
 
 pub(crate) mod coff;
 mod coff_runtime;
+pub(crate) mod crt;
 pub(crate) mod elf;

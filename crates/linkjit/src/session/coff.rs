@@ -4,34 +4,65 @@
 use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
 use linkjit_link::names::{NameId, NamePool};
 
-use super::state::{DefinedBy, DylibId, Entry, State, UnitId};
+use super::state::{DefaultLibrary, DefinedBy, DylibId, DylibState, Entry, State, UnitId};
 use crate::error::{Error, Result};
+use crate::platform::crt;
 
-/// What the runtime's own default libraries are called: their DLLs are searched in any case, and what is in none of them
-/// is the executor's (`libcmt`, `msvcrt` and so on), or they hold nothing to link against.
-const RUNTIME_LIBRARIES: [&str; 9] =
-    ["libcmt", "msvcrt", "libcpmt", "msvcprt", "libvcruntime", "vcruntime", "libucrt", "ucrt", "oldnames"];
+/// What objects call the runtime that they are for, in `/failifmismatch`.
+const RUNTIME_KEY: &str = "RuntimeLibrary";
 
-/// Whether a default library is the runtime's, maybe that for debugging (`libcmtd.lib`).
-fn is_runtime(library: &str) -> bool {
-    let name = library.strip_suffix(".lib").unwrap_or(library);
-    RUNTIME_LIBRARIES.iter().any(|known| name == *known || name.strip_suffix('d') == Some(*known)) || name == "uuid"
+impl DylibState {
+    fn ask_for(&mut self, library: &str, by: Option<UnitId>) {
+        match self.default_libraries.iter_mut().find(|known| known.name == library) {
+            Some(known) => known.by = known.by.or(by),
+            None => self.default_libraries.push(DefaultLibrary { name: library.into(), by, done: false }),
+        }
+    }
+
+    /// A unit that goes asks for nothing any more; what was opened for it stays.
+    pub(super) fn forget_default_libraries(&mut self, unit: UnitId) {
+        self.default_libraries.retain(|library| library.done || library.by != Some(unit));
+        self.default_libraries
+            .iter_mut()
+            .filter(|library| library.by == Some(unit))
+            .for_each(|library| library.by = None);
+    }
 }
 
 impl State {
-    /// The default libraries of a JITDylib that are to be opened now.
-    pub(crate) fn take_default_libraries(&mut self, dylib: DylibId) -> Vec<String> {
-        let Ok(of) = self.dylib_mut(dylib) else { return Vec::new() };
-        let excluded = std::mem::take(&mut of.no_default_libraries);
-        let mut wanted = Vec::new();
-        for (name, done) in &mut of.default_libraries {
-            let is_excluded = excluded.iter().any(|of| of.as_ref().is_none_or(|of| of == name));
-            if !std::mem::replace(done, true) && !is_excluded && !is_runtime(name) {
-                wanted.push(name.clone());
-            }
+    /// The default libraries of a JITDylib that are to be opened now, as far as `crt` does not know better. They are until
+    /// [`State::opened_default_library`] is told.
+    ///
+    /// # Errors
+    /// If the objects are for different runtimes, and the one that is to be linked serves not all.
+    pub(crate) fn default_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
+        let of = self.dylib(dylib)?;
+        let is_wanted = |library: &&DefaultLibrary| {
+            let is_it = |excluded: &Option<String>| excluded.as_ref().is_none_or(|name| *name == library.name);
+            !of.no_default_libraries.iter().any(is_it)
+        };
+        let mut libraries = of.default_libraries.iter().filter(|library| !library.done).filter(is_wanted).peekable();
+        if libraries.peek().is_some() && self.crt.is_microsofts() {
+            self.check_flavours(of.default_libraries.iter().filter(is_wanted))?;
         }
-        of.no_default_libraries = excluded;
-        wanted
+        Ok(libraries.map(|library| library.name.clone()).collect())
+    }
+
+    pub(crate) fn opened_default_library(&mut self, dylib: DylibId, name: &str) {
+        let Ok(of) = self.dylib_mut(dylib) else { return };
+        of.default_libraries.iter_mut().filter(|library| library.name == name).for_each(|library| library.done = true);
+    }
+
+    /// Whether libraries that objects ask for are for one runtime.
+    fn check_flavours<'a>(&self, libraries: impl Iterator<Item = &'a DefaultLibrary>) -> Result<()> {
+        let asked = |library: &'a DefaultLibrary| Some((library, library.by?, crt::flavour(&library.name)?));
+        let mut flavoured = libraries.filter_map(asked);
+        let Some(first) = flavoured.next() else { return Ok(()) };
+        let Some(second) = flavoured.find(|second| second.2 != first.2) else { return Ok(()) };
+        let describe = |(library, unit, flavour): (&DefaultLibrary, UnitId, &str)| {
+            format!("{} ({flavour}) in {}", library.name, self.units.get(&unit).map_or("", |unit| &unit.name))
+        };
+        Err(Error::Mismatch { key: RUNTIME_KEY.into(), first: describe(first), second: describe(second) })
     }
 
     /// Whether an object agrees with those before it.
@@ -39,6 +70,8 @@ impl State {
         let agreed = &self.dylib(dylib)?.agreed;
         for request in graph.requests() {
             let (key, value) = match request {
+                // One that serves all does not care.
+                Request::MustMatch { key, .. } if key == RUNTIME_KEY && !self.crt.is_microsofts() => continue,
                 Request::MustMatch { key, value } => (key, value),
                 Request::DisallowedLibrary(name) if self.asks_for(dylib, name) => {
                     return Err(Error::Disallowed { library: name.clone(), object: graph.name().into() });
@@ -57,7 +90,7 @@ impl State {
     }
 
     fn asks_for(&self, dylib: DylibId, library: &str) -> bool {
-        self.dylib(dylib).is_ok_and(|of| of.default_libraries.iter().any(|(known, _)| known == library))
+        self.dylib(dylib).is_ok_and(|of| of.default_libraries.iter().any(|known| known.name == library))
     }
 
     /// Notes what a new unit asks for.
@@ -67,6 +100,7 @@ impl State {
                 self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
             }
         }
+        let implied = self.crt.implied_libraries();
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
             of.alternates.entry(alternate.name).or_insert((alternate.target, unit));
@@ -76,13 +110,12 @@ impl State {
                 Request::MustMatch { key, value } => {
                     of.agreed.entry(key.clone()).or_insert_with(|| (value.clone(), unit));
                 }
-                Request::DefaultLibrary(name) if of.default_libraries.iter().all(|(known, _)| known != name) => {
-                    of.default_libraries.push((name.clone(), false));
-                }
+                Request::DefaultLibrary(name) => of.ask_for(name, Some(unit)),
                 Request::NoDefaultLibrary(name) => of.no_default_libraries.push(name.clone()),
                 _ => {}
             }
         }
+        implied.iter().for_each(|name| of.ask_for(name, None));
         Ok(())
     }
 

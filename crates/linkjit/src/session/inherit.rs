@@ -121,6 +121,7 @@ impl State {
             dylib.unhide(&unit.hides);
             dylib.alternates.retain(|_, (_, of)| of != id);
             dylib.agreed.retain(|_, (_, of)| of != id);
+            dylib.forget_default_libraries(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);

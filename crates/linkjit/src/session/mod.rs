@@ -52,6 +52,7 @@ use crate::materialization::job::{self, AtJob, Job};
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::{Progress, Wait};
 use crate::platform;
+use crate::platform::crt::CrtProvider;
 use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
@@ -88,6 +89,8 @@ pub struct SessionOptions {
     pub threads: Option<usize>,
     /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
     pub library_paths: Vec<PathBuf>,
+    /// Where the C runtime comes from that objects for Windows ask for.
+    pub crt: CrtProvider,
 }
 
 impl Default for SessionOptions {
@@ -98,6 +101,7 @@ impl Default for SessionOptions {
             limits: Limits::default(),
             threads: None,
             library_paths: Vec::new(),
+            crt: CrtProvider::default(),
         }
     }
 }
@@ -203,16 +207,16 @@ impl ExecutionSession {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 executor,
+                state: Mutex::new(State::new(options.limits, options.crt.clone())),
+                pool: Pool::new(options.threads),
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),
                 plugins: Mutex::default(),
-                state: Mutex::new(State::new(options.limits)),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
-                pool: Pool::new(options.threads),
                 epochs: epoch::Epochs::default(),
             }),
         }

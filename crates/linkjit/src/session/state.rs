@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
 use crate::lazy::LazyFunctions;
+use crate::platform::crt::CrtProvider;
 use crate::update::Updatable;
 
 /// A JITDylib of the session; never used twice.
@@ -163,6 +164,17 @@ pub(crate) struct InitializerRun {
     pub(crate) array: PointerArray,
 }
 
+/// A library that an object asks for (COFF `/defaultlib`).
+#[derive(Debug)]
+pub(crate) struct DefaultLibrary {
+    /// In small letters, with its extension.
+    pub(crate) name: String,
+    /// Who asked for it first; nobody, if all programs are linked with it, or who did is gone.
+    pub(crate) by: Option<UnitId>,
+    /// It was opened or refused already.
+    pub(crate) done: bool,
+}
+
 /// A JITDylib.
 #[derive(Debug)]
 pub(crate) struct DylibState {
@@ -174,8 +186,8 @@ pub(crate) struct DylibState {
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
     pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
-    /// Libraries that objects ask for, by name, and whether they were opened or refused already.
-    pub(crate) default_libraries: Vec<(String, bool)>,
+    /// Libraries that objects ask for.
+    pub(crate) default_libraries: Vec<DefaultLibrary>,
     /// Libraries that objects do not want on account of others; `None` for all.
     pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
@@ -234,6 +246,7 @@ pub(crate) struct State {
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
+    pub(crate) crt: CrtProvider,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many units, trackers and generators there have ever been.
@@ -266,8 +279,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+    pub(super) fn new(limits: Limits, crt: CrtProvider) -> Self {
+        Self { limits, crt, ..Self::default() }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {

@@ -117,6 +117,12 @@ fn work_directory(case: &Case, variant: &Variant) -> Result<PathBuf, String> {
 }
 
 fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<PathBuf, String> {
+    if file.extension() == "def" {
+        let library = directory.join(format!("{}.lib", file.file_name()));
+        let mut dlltool = Command::new("llvm-dlltool-19");
+        dlltool.args(["-m", "i386:x86-64", "-d"]).arg(&file.path).arg("-l").arg(&library);
+        return succeed(&mut dlltool).map(|_| library);
+    }
     let is_cxx = file.extension() == "cpp";
     let mut command = if variant.compiler == "mingw" {
         Command::new(if is_cxx { "x86_64-w64-mingw32-g++-posix" } else { "x86_64-w64-mingw32-gcc-posix" })

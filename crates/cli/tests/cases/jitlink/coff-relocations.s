@@ -1,9 +1,7 @@
 # Relocations of COFF that assemblers make. Offsets in the image are relative to `__ImageBase`, wherever that is said to
-# be, and else to the start of the slab; those in sections, and numbers of sections, are those of the object.
+# be; those in sections, and numbers of sections, are those of the object.
 #! llvm it has no ADDR32
 #! check {at 0x100000} -abs __ImageBase=0xf0000 -abs base=0xf0000
-#! llvm it has no ADDR32
-#! check {at 0x100000} -abs base=0x100000
 
         .text
         .globl  main, store8, store16, store32, load, tail, branch, number, other

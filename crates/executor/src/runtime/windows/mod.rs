@@ -7,6 +7,7 @@ mod arrays;
 mod checks;
 mod exception_ptr;
 mod exit;
+mod image;
 mod memory;
 mod oldnames;
 mod statics;
@@ -27,13 +28,25 @@ pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
     LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
 }
 
-pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+/// What linked code is given in place of a DLL's function, which would take it for code of no image.
+pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
+        b"RtlPcToFileHeader" => image::base_of as *const (),
         b"_CxxThrowException" => throw::throw_exception as *const (),
         _ if name == exception_ptr::COPY.to_bytes() => exception_ptr::copy as *const (),
-        b"atexit" | b"_crt_atexit" => exit::at_exit as *const (),
-        b"_onexit" | b"onexit" => exit::on_exit as *const (),
-        b"at_quick_exit" | b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
+        b"_crt_atexit" => exit::at_exit as *const (),
+        b"_onexit" => exit::on_exit as *const (),
+        b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
+        _ => return None,
+    };
+    Some(ExecAddr(address as u64))
+}
+
+pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"atexit" => exit::at_exit as *const (),
+        b"onexit" => exit::on_exit as *const (),
+        b"at_quick_exit" => exit::at_quick_exit as *const (),
         b"__tlregdtor" => exit::at_thread_exit as *const (),
         b"__dyn_tls_on_demand_init" => exit::initialize_thread as *const (),
         b"__cxa_atexit" => init::cxa_atexit as *const (),
@@ -64,7 +77,7 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         }
         b"??_7type_info@@6B@" => TYPE_INFO_VTABLE.0[1..].as_ptr().cast(),
         _ => {
-            let others = [arrays::symbol, checks::symbol, memory::symbol, oldnames::symbol, stdio::symbol];
+            let others = [replacement, arrays::symbol, checks::symbol, memory::symbol, oldnames::symbol, stdio::symbol];
             return others.iter().find_map(|symbol| symbol(name));
         }
     };

@@ -133,6 +133,11 @@ pub(crate) fn forget_destructors(image: ImageId, blocks: &[TlsId], others: &dyn 
     destructors::forget(&Wanted { image, blocks: &storage_of(blocks), others });
 }
 
+/// Only Windows has such directories.
+pub(crate) fn directory(_handle: ExecAddr) -> Option<[u64; 4]> {
+    None
+}
+
 /// Gives back what an executor that goes away has left.
 pub(crate) fn release_all_of(owner: u32) {
     let left: Vec<Block> =

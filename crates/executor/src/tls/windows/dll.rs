@@ -70,6 +70,13 @@ impl Dll {
         unsafe { place.read() }
     }
 
+    /// Its TLS directory but for the last 8 bytes: where the initial content of `size` bytes begins and ends, where the
+    /// number and the callbacks are.
+    pub(super) fn directory(&self, size: u64) -> [u64; 4] {
+        let at = |place: u32| (self.handle + place as usize) as u64;
+        [at(TEMPLATE), at(TEMPLATE) + size, at(INDEX), at(CALLBACKS)]
+    }
+
     /// The initial content of the storage of threads that start.
     pub(super) fn template(&self) -> *mut u8 {
         (self.handle + TEMPLATE as usize) as *mut u8

@@ -238,6 +238,12 @@ pub(crate) fn release_all_of(owner: u32) {
     destructors_of_closed();
 }
 
+/// What a TLS directory says of the image that has this handle; `None` if it has no thread-local storage.
+pub(crate) fn directory(handle: ExecAddr) -> Option<[u64; 4]> {
+    let image = init::image_with_handle(handle.0 as *mut _)?;
+    lock(&TABLES).modules.get(&image.0).map(|module| module.dll.directory(module.size))
+}
+
 /// Sets `_Init_thread_epoch` of the calling thread, for the image that has this handle.
 pub(crate) fn set_epoch(handle: ExecAddr, epoch: i32) {
     let Some(image) = init::image_with_handle(handle.0 as *mut _) else { return };

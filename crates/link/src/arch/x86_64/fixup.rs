@@ -213,7 +213,7 @@ fn thread_local(graph: &LinkGraph, symbol: SymbolId) -> Result<TlsAddress, Refus
 fn thread_offset(graph: &LinkGraph, symbol: SymbolId) -> Result<u64, Refusal> {
     let offset = thread_local(graph, symbol)?.thread_offset.ok_or(Refusal::Why(
         "the variable has no fixed offset from the thread pointer, which the initial- and local-exec models need: \
-         compile with -fPIC",
+         compile with -fPIC, or link it in one lookup with the variable",
     ))?;
     Ok(offset.cast_unsigned())
 }

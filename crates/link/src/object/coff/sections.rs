@@ -13,6 +13,11 @@ use crate::object::elf;
 const FOR_LINKER: [&[u8]; 7] =
     [b".gfids$y", b".giats$y", b".gljmp$y", b".gehcont$y", b".sxdata", b".voltbl", b".chks64"];
 
+/// Sections that are no tables, or whose pieces are found in other ways: initializers, records of functions, imports of
+/// GNU's libraries, debug information.
+const ORDINARY: [&[u8]; 11] =
+    [b".text", b".data", b".rdata", b".bss", b".xdata", b".pdata", b".CRT", b".tls", b".idata", b".debug", b".ctors"];
+
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
     by_section: Vec<Option<BlockId>>,
@@ -33,6 +38,9 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
             Some((protection, lifetime)) => Some(add_block(section, protection, lifetime, graph)?),
             None => None,
         };
+        if let Some(block) = block.filter(|_| is_part_of_table(section)) {
+            graph.retain_block(block);
+        }
         blocks.by_section.push(block);
     }
     Ok(blocks)
@@ -58,6 +66,15 @@ fn add_block(
 
 /// Bytes of a record of a function: where it begins, where it ends, and how to unwind it.
 pub(super) const FUNCTION_RECORD: u64 = 12;
+
+/// Whether somebody may walk over a section from those that begin and end what it is a part of: a name with a `$` that is
+/// not for the linker to split up what compilers make anyway, nor known to be walked by others. Linkers keep all
+/// sections, but for COMDAT sections.
+fn is_part_of_table(section: &Section<'_>) -> bool {
+    let mut parts = section.name.splitn(2, |byte| *byte == b'$');
+    let (Some(output), Some(_)) = (parts.next(), parts.next()) else { return false };
+    !section.has(pe::IMAGE_SCN_LNK_COMDAT) && !section.data.is_empty() && !ORDINARY.contains(&output)
+}
 
 /// Says which blocks hold initializers. One that is associated with a COMDAT section lives and dies with that; others
 /// are wanted whenever anything of the object is.

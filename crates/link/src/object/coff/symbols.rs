@@ -228,7 +228,7 @@ impl Reader<'_, '_> {
     fn common(&mut self, entry: &Entry<'_>) -> Result<Definition> {
         let section = match self.common {
             Some(section) => section,
-            None => *self.common.insert(self.graph.add_section(".bss", Protection::ReadWrite, Lifetime::Standard)?),
+            None => *self.common.insert(self.graph.add_section("COMMON", Protection::ReadWrite, Lifetime::Standard)?),
         };
         let align_log2 = entry.value.checked_next_power_of_two().map_or(31, u32::trailing_zeros);
         let align_log2 = u8::try_from(align_log2.min(COMMON_ALIGN_LOG2)).unwrap_or(0);

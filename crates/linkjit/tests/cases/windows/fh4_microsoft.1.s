@@ -1,0 +1,1 @@
+    .include "tests/cases/windows/fh4.1.s"
