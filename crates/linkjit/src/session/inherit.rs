@@ -241,7 +241,10 @@ impl State {
             for group in inherited {
                 group.retained.iter().for_each(|&block| input.graph.retain_block(block));
                 group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
-                unit.has_roots |= !group.retained.is_empty();
+                if !group.retained.is_empty() {
+                    unit.has_roots = true;
+                    dylib.roots.insert(id);
+                }
                 dylib.groups.insert(group.signature, (id, true));
             }
         }
