@@ -37,6 +37,10 @@ With --lazy, objects and sources are linked function by function, each when it i
 one that defines the entry is linked at once. The initializers of an object run when something of it
 is first linked. A call of what can't be linked ends the program with exit code 1.
 
+With --executor wine, Windows programs run from Linux: by the Windows build of linkjit, which lies beside
+this one, or where Cargo builds it, or where $LINKJIT_WINDOWS says, and by wine, or what $LINKJIT_WINE
+says. Inputs are objects and libraries then, and of the exit code Wine passes on the lower eight bits.
+
 The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
 --time and --stats report when main has returned: a program that calls exit() itself ends without.
 
@@ -44,6 +48,7 @@ Examples:
   linkjit run hello.c
   linkjit run main.o -L build -l foo -l z -- first second
   linkjit run main.o --jd plugin plugin.o -l foo
+  linkjit run --executor wine hello.obj
   linkjit run --entry selftest --time --stats libfoo.a app.o";
 
 /// Runs native code without linking a file first: objects, libraries, C and C++ sources.
@@ -74,13 +79,16 @@ enum Verb {
     },
 }
 
+/// What is called if the command line names nothing.
+pub(crate) const MAIN: &str = "main";
+
 #[derive(Debug, Args)]
 struct RunArgs {
     /// Objects, static and shared libraries, linker scripts, sources
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// The function to be called as the program's main
-    #[arg(long, value_name = "NAME", default_value = "main")]
+    /// The function to be called as the program's main; without main, what objects for Windows say (/entry)
+    #[arg(long, value_name = "NAME", default_value = MAIN)]
     entry: String,
     /// Search libraries in this directory before the system's
     #[arg(short = 'L', value_name = "DIR")]
@@ -94,6 +102,12 @@ struct RunArgs {
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
     lazy: bool,
+    /// Where the C runtime comes from that objects for Windows ask for: built-in, visual-studio, xwin=DIR, mingw=DIR
+    #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
+    crt: Crt,
+    /// What runs the program: this process, or the Windows build of linkjit under Wine
+    #[arg(long, value_name = "EXECUTOR", default_value = "self")]
+    executor: ExecutorKind,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
     time: bool,
@@ -103,6 +117,37 @@ struct RunArgs {
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<OsString>,
+}
+
+/// Who runs the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum ExecutorKind {
+    /// This process.
+    #[value(name = "self")]
+    Own,
+    /// The Windows build of linkjit, under Wine.
+    Wine,
+}
+
+/// Where the C runtime of Windows comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Crt {
+    BuiltIn,
+    VisualStudio,
+    Xwin(PathBuf),
+    MinGw(PathBuf),
+}
+
+impl Crt {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once('=').unwrap_or((text, "")) {
+            ("built-in", "") => Ok(Self::BuiltIn),
+            ("visual-studio", "") => Ok(Self::VisualStudio),
+            ("xwin", directory) if !directory.is_empty() => Ok(Self::Xwin(directory.into())),
+            ("mingw", directory) if !directory.is_empty() => Ok(Self::MinGw(directory.into())),
+            _ => Err("it is one of built-in, visual-studio, xwin=DIR, mingw=DIR".into()),
+        }
+    }
 }
 
 /// What `linkjit graph` shows.
@@ -135,6 +180,8 @@ pub(crate) struct RunOptions {
     pub(crate) arguments: Vec<OsString>,
     /// Functions are linked when they are first called.
     pub(crate) lazy: bool,
+    pub(crate) crt: Crt,
+    pub(crate) executor: ExecutorKind,
     pub(crate) time: bool,
     pub(crate) stats: bool,
 }
@@ -226,6 +273,8 @@ impl RunArgs {
             directories: self.directories,
             arguments: program.into_iter().chain(self.arguments).collect(),
             lazy: self.lazy,
+            crt: self.crt,
+            executor: self.executor,
             time: self.time,
             stats: self.stats,
         }

@@ -14,10 +14,11 @@ mod report;
 mod run;
 mod script;
 mod search;
+mod wine;
 
 use std::ffi::{c_char, c_int};
 
-use args::{Command, Invocation};
+use args::{Command, ExecutorKind, Invocation};
 use report::Reporter;
 
 const FAILURE: c_int = 1;
@@ -34,6 +35,7 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
     };
     let reporter = Reporter::new(invocation.json);
     let done = match invocation.command {
+        Command::Run(options) if options.executor == ExecutorKind::Wine => wine::run(&options, invocation.json),
         Command::Run(options) => run::run(&options, &reporter),
         Command::Jitlink(arguments) => Ok(jitlink::main(arguments)),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),

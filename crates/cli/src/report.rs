@@ -24,6 +24,18 @@ pub(crate) enum Failure {
     /// No file for `-l`.
     #[error("library '{name}' not found (-l {name})\nsearched {}", paths(searched))]
     NoLibrary { name: String, searched: Vec<PathBuf> },
+    /// A source among what is for the Windows build, which knows no compiler.
+    #[error("{}: Wine runs objects and libraries; compile it for Windows first", file.display())]
+    SourceForWine { file: PathBuf },
+    /// The Windows build of this command is not there.
+    #[error(
+        "the Windows build of linkjit is missing: `cargo build -p linkjit-cli --target {target}` makes it, {variable} says where it is\nsearched {}",
+        paths(searched)
+    )]
+    NoWindowsBuild { target: &'static str, variable: &'static str, searched: Vec<PathBuf> },
+    /// Wine can't be started.
+    #[error("{command}: {message}")]
+    NoWine { command: String, message: String },
     /// A linker script that linkjit can't follow.
     #[error("{}:{line}: linker script: {what}", file.display())]
     Script { file: PathBuf, line: usize, what: String },
@@ -196,6 +208,12 @@ impl<'a> Line<'a> {
             Failure::Script { file, .. } => line.in_file("script", file),
             Failure::NoSymbol { file, .. } => line.in_file("no-symbol", Path::new(file)),
             Failure::NoMember { file, .. } => line.in_file("no-member", Path::new(file)),
+            Failure::SourceForWine { file } => line.in_file("source-for-wine", file),
+            Failure::NoWindowsBuild { searched, .. } => {
+                line.kind = "no-windows-build";
+                line.searched = searched.iter().map(|path| path.display().to_string()).collect();
+            }
+            Failure::NoWine { .. } => line.kind = "no-wine",
             Failure::Output(_) => line.kind = "output",
         }
         line

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
-use linkjit::{Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
+use linkjit::{CrtProvider, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
 
-use crate::args::{Item, RunOptions};
+use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
@@ -30,7 +30,14 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let one = |error: linkjit::Error| vec![Failure::from(error)];
     let directories = options.directories.iter().cloned().chain(developers_directories());
     let jit = directories.fold(Jit::builder(), linkjit::JitBuilder::library_path);
-    let jit = std::mem::ManuallyDrop::new(jit.build().map_err(one)?);
+    let crt = match &options.crt {
+        Crt::BuiltIn => Ok(CrtProvider::built_in()),
+        Crt::VisualStudio => CrtProvider::visual_studio(),
+        Crt::Xwin(directory) => CrtProvider::xwin(directory),
+        Crt::MinGw(directory) => CrtProvider::mingw(directory),
+    };
+    let jit = crt.and_then(|crt| jit.crt(crt).build()).map_err(one)?;
+    let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
 
@@ -67,11 +74,18 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     for warning in jit.session().take_warnings() {
         reporter.warning(&warning);
     }
-    linked.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
+    let entry = match linked.map_err(|error| Failure::of_entry(error, &options.entry)) {
+        Ok(_) => options.entry.clone(),
+        Err(failure) => match jit.main().entry().map_err(one)? {
+            // An object knows better than the default.
+            Some(entry) if matches!(failure, Failure::NoEntry { .. }) && options.entry == MAIN => entry,
+            _ => return Err(vec![failure]),
+        },
+    };
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
-    let result = unsafe { jit.run_main(&options.entry, &options.arguments) };
+    let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
-    let code = result.map_err(|error| vec![Failure::of_entry(error, &options.entry)])?;
+    let code = result.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
     let statistics = jit.statistics();
     if options.time {
         times.finish(start.elapsed(), running, &statistics.times);

@@ -8,8 +8,11 @@
 //! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
 //! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
 //!
-//! `{at 0x...}` among the options stands for a slab at that address. All objects are linked, unless the options name the
-//! inputs. A line `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
+//! A line `#! prints => TEXT` after one of these: there is TEXT in a line that it prints, too.
+//!
+//! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked,
+//! unless the options name the inputs. A line `#! assemble OPTIONS` has options for the assembler. A line
+//! `#! archive NAME.a PART...` before makes an archive of objects, which are then inputs only by name;
 //! `#! library NAME.so PART...` a shared library.
 //!
 //! With `LINKJIT_ORACLE` in the environment, which is the path of an llvm-jitlink, every test that `linkjit` passes is
@@ -35,6 +38,8 @@ struct Fixture {
     parts: Vec<Part>,
     /// Names and members of its archives and shared libraries.
     archives: Vec<(String, Vec<String>)>,
+    /// Options of the assembler.
+    assembler: Vec<String>,
     built: OnceLock<Result<(), String>>,
 }
 
@@ -66,6 +71,8 @@ struct Case {
     llvm_differs: Option<String>,
     /// LLVM is better not asked.
     alone: bool,
+    /// Parts of lines that it prints.
+    prints: Vec<String>,
 }
 
 fn main() {
@@ -88,6 +95,7 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut parts = vec![Part::new(&file.file_name().unwrap_or_default().to_string_lossy())?];
     let mut archives = Vec::new();
+    let mut assembler = Vec::new();
     let mut cases: Vec<(usize, Case)> = Vec::new();
     let mut llvm_differs = None;
     let mut alone = false;
@@ -112,6 +120,15 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
                     .push((name.into(), words.map(|word| word.replace(".s", ".o").replace(".yaml", ".o")).collect()));
                 continue;
             }
+            "assemble" => {
+                assembler.extend(rest.split_whitespace().map(String::from));
+                continue;
+            }
+            "prints" => {
+                let (_, case) = cases.last_mut().ok_or("there is nothing before that prints")?;
+                case.prints.push(rest.strip_prefix("=> ").ok_or("it prints '=> TEXT'")?.into());
+                continue;
+            }
             "llvm" => {
                 llvm_differs = Some(rest.to_string());
                 continue;
@@ -123,7 +140,7 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
             _ => return Err(format!("line {number}: what is '{directive}'?")),
         };
         let (llvm_differs, alone) = (llvm_differs.take(), std::mem::take(&mut alone));
-        cases.push((number, Case { verb, options: options.trim().into(), llvm_differs, alone }));
+        cases.push((number, Case { verb, options: options.trim().into(), llvm_differs, alone, prints: Vec::new() }));
     }
     if cases.is_empty() {
         return Err("there is no '#!' line".into());
@@ -131,7 +148,8 @@ fn trials_of(file: &Path) -> Result<Vec<Trial>, String> {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("jitlink-{stem}-{:x}", hasher.finish()));
-    let fixture = Arc::new(Fixture { file: file.into(), directory, parts, archives, built: OnceLock::new() });
+    let fixture =
+        Arc::new(Fixture { file: file.into(), directory, parts, archives, assembler, built: OnceLock::new() });
     let trial = |(number, case): (usize, Case)| {
         let fixture = Arc::clone(&fixture);
         Trial::test(format!("{stem}:{number}"), move || run(&fixture, &case).map_err(Failed::from))
@@ -154,7 +172,7 @@ impl Fixture {
             fs::write(&source, &part.text).map_err(|error| error.to_string())?;
             let mut command = if part.source.ends_with(".s") {
                 let mut command = Command::new("llvm-mc-19");
-                command.args([triple, "--filetype=obj"]);
+                command.args([triple, "--filetype=obj"]).args(&self.assembler);
                 command
             } else {
                 Command::new("yaml2obj-19")
@@ -173,7 +191,7 @@ impl Fixture {
 
     /// The command line for a case.
     fn arguments(&self, case: &Case) -> Vec<String> {
-        let mut options = case.options.clone();
+        let mut options = case.options.replace("{here}", &self.file.display().to_string());
         while let Some((before, rest)) = options.split_once("{at ") {
             let (address, after) = rest.split_once('}').unwrap_or((rest, ""));
             let slab = format!("-slab-allocate 1Mb -slab-page-size 4096 -slab-address {address}");
@@ -221,7 +239,14 @@ fn verdict(case: &Case, output: &Output) -> Result<(), String> {
         (Verb::Error(text), code) => code == Some(1) && said.contains(text.as_str()),
         (Verb::Run(expected), code) => code == Some(*expected),
     };
-    if is_expected { Ok(()) } else { Err(format!("{}\n{said}", output.status)) }
+    let printed = String::from_utf8_lossy(&output.stdout) + &*said;
+    if !is_expected {
+        return Err(format!("{}\n{said}", output.status));
+    }
+    match case.prints.iter().find(|text| !printed.lines().any(|line| line.contains(text.as_str()))) {
+        Some(missing) => Err(format!("does not print '{missing}' but\n{printed}")),
+        None => Ok(()),
+    }
 }
 
 fn tool(command: &mut Command) -> Result<(), String> {

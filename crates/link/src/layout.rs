@@ -137,7 +137,7 @@ impl Layout {
                 }
             }
         }
-        layout.push_contiguous(inputs, contiguous)?;
+        layout.push_contiguous(inputs, contiguous, &mut zeros)?;
         layout.push_tls(inputs, &mut tls_image, &mut tls_zeros)?;
         layout.push_unwind(inputs, &unwind)?;
         layout.make_room_for_functions(inputs)?;
@@ -185,7 +185,13 @@ impl Layout {
         Ok(())
     }
 
-    fn push_contiguous(&mut self, inputs: &[Input], mut places: Vec<BlockRef>) -> Result<()> {
+    /// Sections of zeros alone, which are in order and have no boundary symbols, need no content: they go to the zeros.
+    fn push_contiguous(
+        &mut self,
+        inputs: &[Input],
+        mut places: Vec<BlockRef>,
+        zeros: &mut Vec<BlockRef>,
+    ) -> Result<()> {
         let section = |&(member, block): &BlockRef| {
             let graph = &inputs[member as usize].graph;
             graph.section(graph.block(block).section)
@@ -195,6 +201,11 @@ impl Layout {
         places.sort_by_cached_key(|place| (output(place), section(place).name.as_str()));
         for run in places.chunk_by(|a, b| output(a) == output(b)) {
             let (segment, name) = output(&run[0]);
+            let is_zeros = |&(member, block): &BlockRef| inputs[member as usize].graph.block(block).is_zeros();
+            if segment == READ_WRITE && section(&run[0]).grouped && run.iter().all(is_zeros) {
+                zeros.extend_from_slice(run);
+                continue;
+            }
             let mut extent: Option<SectionExtent> = None;
             for &place in run {
                 let start = self.room(inputs, segment, place)?;

@@ -247,6 +247,16 @@ impl JitDylib {
         state.add_generator(self.id, generator, false)
     }
 
+    /// Where its objects say that the program begins (COFF: `/entry`); the first that says so counts.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn entry(&self) -> Result<Option<String>> {
+        let names = self.session.names();
+        let entry = self.session.state().dylib(self.id)?.image_requests.entry();
+        Ok(entry.map(|name| names.text(name).into_owned()))
+    }
+
     /// Defines a name as an address.
     ///
     /// # Errors

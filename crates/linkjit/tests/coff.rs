@@ -1,15 +1,17 @@
 //! What objects of COFF ask for across objects: selections of COMDAT sections, weak externals, alternates, agreement.
 //!
 //! Variables are linked on any system: no code is called.
+#![cfg(not(windows))]
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use linkjit::executor::ExecutorError;
 use linkjit::link::graph::LinkGraph;
+use linkjit::link::source::Source;
 use linkjit::{Error, Jit, PassLists, Stage};
 
 /// Assembles an object for Windows.
@@ -199,6 +201,65 @@ fn libraries_may_be_forbidden() {
     assert_eq!(error, "1.obj: library 'bad.lib' must not be linked, but another object asks for it");
 }
 
+#[test]
+fn weak_externals_follow_the_copy_that_is_kept() {
+    let copy = |value: u32| format!(".section .text$g,\"xr\",discard,g\n.globl g\ng: .long {value}\n");
+    for kind in [".weak w\n.set w, g", ".weak_anti_dep w\n.set w, g"] {
+        let jit = link(&[&copy(1), &(copy(2) + kind + "\n.data\n.globl pointer\npointer: .quad w")]).unwrap();
+        assert_eq!((value(&jit, "w"), value(&jit, "g")), (1, 1));
+        let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+        // SAFETY: a pointer of the second object.
+        assert_eq!(unsafe { pointer.read() }, jit.lookup("g").unwrap().0);
+        // A definition comes before what stands for it.
+        let jit = link(&[&(copy(1) + kind), ".data\n.globl w\nw: .long 3"]).unwrap();
+        assert_eq!((value(&jit, "w"), value(&jit, "g")), (3, 1));
+    }
+}
+
+#[test]
+fn weak_externals_form_chains() {
+    let chain = ".weak a\n.set a, b\n.weak b\n.set b, c\n.weak c\n.set c, d\n.data\n.globl d\nd: .long 1\n";
+    assert_eq!(value(&link(&[chain]).unwrap(), "a"), 1);
+    let jit = link(&[chain, ".data\n.globl b\nb: .long 2"]).unwrap();
+    assert_eq!((value(&jit, "a"), value(&jit, "b"), value(&jit, "c")), (2, 2, 1));
+    let absolute = ".globl x\n.set x, 0x1234\n.weak w\n.set w, x\n.data\n.globl pointer\npointer: .quad w";
+    assert_eq!(value(&link(&[absolute]).unwrap(), "pointer"), 0x1234);
+}
+
+#[test]
+fn zeros_are_sorted_by_suffix_too() {
+    let piece = |suffix: &str, name: &str| format!(".section .bss${suffix},\"bw\"\n.globl {name}\n{name}: .zero 4\n");
+    let first = piece("z", "end") + &piece("a", "start") + ".data\n.globl roots\nroots: .quad start, middle, end";
+    let jit = link(&[&first, &piece("m", "middle")]).unwrap();
+    jit.lookup("roots").unwrap();
+    let address = |name: &str| jit.lookup(name).unwrap_or_else(|error| panic!("{error}")).0;
+    let order = [address("start"), address("middle"), address("end")];
+    assert!(order.is_sorted() && order[2] - order[0] <= 64, "{order:x?}");
+    // Zeros between what is not zero are in order with that.
+    let list = |suffix: &str, flags: &str, name: &str| {
+        format!(".section list${suffix},\"{flags}\"\n.globl {name}\n{name}: .zero 4\n")
+    };
+    let source = list("c", "dw", "end") + &list("b", "bw", "middle") + &list("a", "dw", "start");
+    let jit = link(&[&(source + ".data\n.globl roots\nroots: .quad start, middle, end")]).unwrap();
+    let roots = jit.lookup("roots").unwrap().0 as *const [u64; 3];
+    // SAFETY: three pointers of the object.
+    let roots = unsafe { roots.read() };
+    assert!(roots.is_sorted() && roots[2] - roots[0] <= 64, "{roots:x?}");
+}
+
+#[test]
+fn what_is_nowhere_has_no_offset_and_the_section_behind_the_last() {
+    let source = ".weak nobody\n.data\n.globl x\nx: .long nobody@imgrel\n.secidx outside\n.short 0";
+    let jit = link(&[source, ".globl outside\n.set outside, 0x77"]).unwrap();
+    assert_eq!(value(&jit, "x"), 0);
+    let section = jit.lookup("x").unwrap().0 as *const [u16; 4];
+    // SAFETY: the variable has eight bytes.
+    assert_eq!(unsafe { section.read() }[2], 4);
+    let error = link(&[".data\n.globl x\nx: .secrel32 outside", ".globl outside\n.set outside, 0x77"]).unwrap();
+    let error = error.lookup("x").unwrap_err().to_string();
+    assert!(error.contains("0.obj:.data") && error.contains("no section of this image"), "{error}");
+}
+
 /// Rule 22: what a directive asks for is linked with its object, though nothing refers to it, and has to be there.
 #[test]
 fn names_that_are_to_be_included_are_roots() {
@@ -242,4 +303,161 @@ fn records_of_functions_are_linked_with_them() {
         }
         assert_eq!(records.swap(0, Ordering::Relaxed), 1);
     }
+}
+
+/// An archive of objects.
+fn archive(members: &[&str]) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("coff_{}_{number}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("members.lib");
+    let mut command = Command::new("llvm-ar-19");
+    command.arg("rcs").arg(&path);
+    for (number, source) in members.iter().enumerate() {
+        let member = directory.join(format!("member{number}.obj"));
+        std::fs::write(&member, assemble(source)).unwrap();
+        command.arg(member);
+    }
+    assert!(command.status().expect("llvm-ar is installed").success());
+    path
+}
+
+#[test]
+fn what_did_not_fit_has_replaced_nothing() {
+    // B7.20: an object with a larger copy is refused for another reason.
+    let small = comdat("largest", ".long 1") + ".data\n.globl y\ny: .long 1";
+    let jit = link(&[&small]).unwrap();
+    let large = assemble(&(comdat("largest", ".long 2, 3") + ".data\n.globl y\ny: .long 2"));
+    let error = jit.add_object("large.obj", large).unwrap_err();
+    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
+    assert_eq!(value(&jit, "x"), 1);
+}
+
+#[test]
+fn what_was_pulled_in_vain_has_replaced_nothing() {
+    let member = comdat("largest", ".long 2, 3")
+        + ".data\n.globl wanted\nwanted: .quad nowhere\n.section .drectve,\"yni\"\n\
+           .ascii \" /failifmismatch:level=2 /alternatename:b=wanted /nodefaultlib \"";
+    let small = comdat("largest", ".long 1") + ".data\n.globl pointer\npointer: .quad x";
+    let jit = link(&[&small, &comdat("largest", ".long 4")]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    let error = jit.lookup("wanted").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: nowhere"), "{error}");
+    assert_eq!(value(&jit, "x"), 1);
+    let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the object.
+    assert_eq!(unsafe { pointer.read() }, jit.lookup("x").unwrap().0);
+    assert!(matches!(jit.lookup("b").unwrap_err(), Error::Undefined { .. }));
+    let other = ".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=3 \"";
+    jit.add_object("other.obj", assemble(other)).unwrap();
+}
+
+#[test]
+fn a_larger_copy_that_is_pulled_takes_the_place_of_what_is_not_linked() {
+    let member = comdat("largest", ".long 2, 3") + ".data\n.globl wanted\nwanted: .quad x";
+    let small = comdat("largest", ".long 1") + ".data\n.globl y\ny: .long 5";
+    let jit = link(&[&small]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    assert_eq!(value(&jit, "y"), 5);
+    jit.lookup("wanted").unwrap();
+    assert_eq!(value(&jit, "x"), 2);
+    // When a batch has the smaller one already, that stays.
+    let small = comdat("largest", ".long 1") + ".data\n.globl pointer\npointer: .quad x, wanted";
+    let jit = link(&[&small]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    jit.lookup("pointer").unwrap();
+    assert_eq!(value(&jit, "x"), 1);
+}
+
+#[test]
+fn the_next_largest_counts_when_the_largest_goes() {
+    let jit = link(&[&comdat("largest", ".long 1"), &comdat("largest", ".long 2, 2")]).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    let largest = Source::new("largest.obj", assemble(&comdat("largest", ".long 3, 3, 3")));
+    jit.main().add_object_to(&tracker, &largest).unwrap();
+    // SAFETY: nothing of it was linked.
+    unsafe { tracker.remove() }.unwrap();
+    assert_eq!(value(&jit, "x"), 2);
+}
+
+#[test]
+fn the_larger_of_any_and_largest_is_taken() {
+    // As lld-link does: tables of virtual functions have one or the other, with run-time types and without.
+    assert_eq!(selected("largest", ".long 1", ".long 2, 3"), Ok(2));
+    let pair = |first: (&str, &str), second: (&str, &str)| {
+        let jit = link(&[&comdat(first.0, first.1), &comdat(second.0, second.1)]).unwrap();
+        value(&jit, "x")
+    };
+    let (small, large) = (".long 1", ".long 2, 3");
+    assert_eq!(pair(("discard", small), ("largest", large)), 2);
+    assert_eq!(pair(("largest", small), ("discard", large)), 2);
+    assert_eq!(pair(("largest", large), ("discard", small)), 2);
+}
+
+fn drectve(directives: &str) -> String {
+    format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n")
+}
+
+#[test]
+fn exports_are_found_under_their_names_and_numbers() {
+    let exports = drectve("/export:renamed=own,@7 /export:own") + ".data\n.globl own\nown: .long 5";
+    let user = ".data\n.globl user\nuser: .quad renamed";
+    let jit = link(&[&exports, user]).unwrap();
+    assert_eq!([value(&jit, "renamed"), value(&jit, "#7"), value(&jit, "own")], [5; 3]);
+    let pointer = jit.lookup("user").unwrap().0 as *const u64;
+    // SAFETY: it is 8 bytes.
+    assert_eq!(unsafe { pointer.read_unaligned() }, jit.lookup("own").unwrap().0);
+    // Another JITDylib sees them, too.
+    let other = jit.create_dylib("other").unwrap();
+    other.add_to_link_order(jit.main(), linkjit::MatchScope::Exported).unwrap();
+    assert_eq!(other.lookup(&["renamed"]).unwrap(), [jit.lookup("own").unwrap()]);
+}
+
+#[test]
+fn what_is_exported_may_be_another_objects_and_circles_are_errors() {
+    let own = ".data\n.globl own\nown: .long 6";
+    assert_eq!(value(&link(&[&drectve("/export:renamed=own"), own]).unwrap(), "renamed"), 6);
+    let circle = link(&[&drectve("/export:a=b /export:b=a")]).unwrap();
+    assert!(matches!(circle.lookup("a"), Err(Error::AliasCycle { .. })));
+    assert!(matches!(link(&[&drectve("/export:a=b")]).unwrap().lookup("a"), Err(Error::Undefined { .. })));
+}
+
+#[test]
+fn exports_go_with_their_objects() {
+    let jit = link(&[".data\n.globl own\nown: .long 6"]).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    let object =
+        linkjit::link::source::Source::new("exports.obj", assemble(&drectve("/export:renamed=own /entry:start")));
+    jit.main().add_object_to(&tracker, &object).unwrap();
+    assert_eq!(value(&jit, "renamed"), 6);
+    assert_eq!(jit.main().entry().unwrap().as_deref(), Some("start"));
+    // SAFETY: nothing of it is in use.
+    unsafe { tracker.remove() }.unwrap();
+    assert!(jit.lookup("renamed").is_err());
+    assert_eq!(jit.main().entry().unwrap(), None);
+}
+
+#[test]
+fn sections_get_the_protection_that_is_asked_for() {
+    let directives = drectve("/section:.own,rw /merge:.from=.to /merge:.back=.forth /merge:.forth=.back");
+    let body = ".section .own,\"dr\"\n.globl x\nx: .long 1
+        .section .from$a,\"dr\"\n.globl y\ny: .long 2
+        .section .to,\"dw\"\n.globl z\nz: .long 3
+        .section .back,\"dw\"\n.globl w\nw: .long 4";
+    let jit = link(&[&directives, body]).unwrap();
+    for name in ["x", "y", "z", "w"] {
+        let variable = jit.lookup(name).unwrap().0 as *mut u32;
+        // SAFETY: it is 4 bytes, which may be written to.
+        unsafe { variable.write_unaligned(9) };
+        assert_eq!(value(&jit, name), 9);
+    }
+}
+
+#[test]
+fn sections_are_not_shared_and_never_writable_and_executable() {
+    let jit = link(&[&drectve("/section:.s,RWS")]).unwrap();
+    assert_eq!(jit.session().take_warnings(), ["0.obj: other processes do not share section '.s'"]);
+    let error = link(&[&drectve("/section:.s,ERW")]).unwrap_err().to_string();
+    assert!(error.contains("directive /section:.s,ERW: section that is both writable and executable"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! Which initializers are linked and run by a lookup: those of all that was added, whoever adds it meanwhile. (In which
 //! order: `initializers.rs`.)
+#![cfg(not(windows))]
 
 mod assembly;
 
@@ -67,28 +68,17 @@ fn a_lookup_without_initializing_runs_none_and_links_no_others() {
 fn initializers_that_come_while_units_are_materialized_are_run_too() {
     let (workshop, jit, log) = session();
     jit.add_archive(workshop.archive("rcs", &[&text(9, "")])).unwrap();
-    let unit = |number: c_int, objects: Vec<Source>, then: Option<Box<dyn FnOnce(&JitDylib) + Send>>| {
-        let interface = UnitInterface::new(Vec::<(&str, SymbolFlags)>::new()).with_initializers();
-        FunctionUnit::new(format!("unit {number}"), interface, move |responsibility| {
-            if let Some(then) = then {
-                then(responsibility.dylib());
-            }
-            objects.iter().try_for_each(|object| responsibility.add_object(object))
-        })
-    };
+    let interface = || UnitInterface::new(Vec::<(&str, SymbolFlags)>::new()).with_initializers();
     let [one, two, three, four] =
         [(1, ""), (2, "f9"), (3, ""), (4, "")].map(|(number, callee)| initialized(&workshop, number, callee));
-    let inner = unit(3, vec![three], None);
-    let outer = unit(
-        1,
-        vec![one],
-        Some(Box::new(move |dylib| {
-            dylib.add_object(&four).unwrap();
-            dylib.define(inner).unwrap();
-        })),
-    );
+    let outer = FunctionUnit::new("outer", interface(), move |responsibility| {
+        responsibility.dylib().add_object(&four)?;
+        let inner = FunctionUnit::new("inner", interface(), move |responsibility| responsibility.add_object(&three));
+        responsibility.dylib().define(inner)?;
+        responsibility.add_object(&one)
+    });
     jit.main().define(outer).unwrap();
-    jit.main().define(unit(2, vec![two], None)).unwrap();
+    jit.main().define(FunctionUnit::new("two", interface(), move |of| of.add_object(&two))).unwrap();
     jit.main().initialize().unwrap();
     // Those that came while others were made are behind them; the member came last.
     assert_eq!(take(&log), [1, 2, 4, 3, 9]);

@@ -1,4 +1,5 @@
 //! Thread-local variables of linked code: their alignment, their life, and the models that find them.
+#![cfg(not(windows))]
 
 mod assembly;
 
@@ -77,13 +78,14 @@ fn storage_is_given_back_with_its_object() {
         let tracker = jit.create_tracker().unwrap();
         jit.main().add_object_to(&tracker, &objects[round % 2]).unwrap();
         let address = jit.main().lookup(&["f"]).unwrap()[0];
-        // SAFETY: the function returns the address of this thread's variable, which nobody else uses.
-        unsafe {
-            let function: extern "C" fn() -> *mut i32 = std::mem::transmute(address.0 as *const ());
-            // Whoever had the place before.
-            assert_eq!(function().replace(round.try_into().unwrap()), 7);
-            tracker.remove().unwrap();
-        }
+        // SAFETY: the function is of this type.
+        let function: extern "C" fn() -> *mut i32 = unsafe { std::mem::transmute(address.0 as *const ()) };
+        // SAFETY: it returns the address of this thread's variable, which nobody else uses.
+        let before = unsafe { function().replace(round.try_into().unwrap()) };
+        // Not what those had left who had the place before.
+        assert_eq!(before, 7);
+        // SAFETY: nobody uses it any more.
+        unsafe { tracker.remove() }.unwrap();
     }
 }
 

@@ -81,7 +81,12 @@ impl Archives {
     }
 }
 
-/// The bytes of a member, under the name by which check rules know it: `libx.a[0](m.o)`.
+/// The name by which check rules know a member: `libx.a[0](m.o)`.
+pub(super) fn member_name(archive: &Archive, number: usize, member: &Member<'_>) -> String {
+    format!("{}[{number}]({})", archive.source().name(), String::from_utf8_lossy(member.name))
+}
+
+/// The bytes of a member, under that name.
 fn source(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Source> {
     let path = archive.source().name();
     let whole = match &member.content {
@@ -94,7 +99,7 @@ fn source(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Sourc
             return Err(Failure::usage(format!("{path}: members of archives in thin archives are not supported")));
         }
     };
-    let name = format!("{path}[{number}]({})", String::from_utf8_lossy(member.name));
+    let name = member_name(archive, number, member);
     let len = whole.bytes().len();
     whole.slice(name, 0..len).ok_or(Failure::Reported)
 }

@@ -1,19 +1,26 @@
 //! Running the program, in a session.
 
+use std::collections::HashMap;
 use std::ffi::c_long;
-use std::path::Path;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use linkjit::link::graph::Scope;
+use linkjit::link::graph::{LinkGraph, Scope};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;
 use linkjit::link::source::Source;
-use linkjit::{ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
+use linkjit::{ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
 
-use super::archives::Archives;
+use super::archives::{self, Archives};
 use super::failure::{Failure, Result};
+use super::harness::Harness;
 use super::options::{Form, Item, Options};
-use super::{find_library, is_archive, read, section_graph, weak};
+use super::record::Recorder;
+use super::references::add_self_relocations;
+use super::report::Reports;
+use super::{absolutes, find_library, is_archive, read, section_graph, show, weak};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
@@ -33,18 +40,8 @@ extern "C" fn set_test_result_override(result: c_long) {
 
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
 pub(super) fn execute(options: &Options) -> Result<i32> {
-    for (is_set, name) in [
-        (options.show_addrs, "-show-addrs"),
-        (options.show_entry_es, "-show-entry-es"),
-        (options.show_init_es, "-show-init-es"),
-        (options.show_linked_files, "-show-linked-files"),
-        (options.show_contents, "-show-relocated-section-contents"),
-        (options.show_graphs.is_some(), "-show-graphs"),
-    ] {
-        if is_set {
-            return Err(Failure::usage(format!("linkjit supports {name} with -noexec only")));
-        }
-    }
+    let start = Instant::now();
+    let reports = Reports::new(options)?;
     // As LLVM does, an object is linked as a whole. What -slab-allocate asks for is always so: a JITDylib's memory is in
     // one window, or in a further one if that is full.
     let jit = Jit::builder().policy(LinkPolicy::Whole).build().map_err(Failure::from)?;
@@ -53,11 +50,17 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     for path in &options.preload {
         jit.session().executor().open_library(path, true)?;
     }
+    if options.add_self_relocations {
+        let add = |_: &LinkGraph, passes: &mut PassLists| {
+            passes.add(Stage::PrePrune, |graph, _| Ok(add_self_relocations(graph)?));
+        };
+        jit.session().add_plugin(Arc::new(add));
+    }
     let process =
         if options.no_process_syms { jit.session().create_dylib("<TestResultJD>")? } else { jit.process().clone() };
     process.define_absolute(RESULT_OVERRIDE, result_override())?;
     let entry = options.entry.as_deref().unwrap_or("main");
-    load(&jit, options, &process)?;
+    let archives = load(&jit, options, &process)?;
     if options.phony_externals {
         let entry = entry.to_string();
         let phony = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
@@ -66,6 +69,11 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
             names.into_iter().try_for_each(|name| define_null(dylib, name))
         };
         jit.main().add_generator(Arc::new(FunctionGenerator::new("phony externals", phony)))?;
+    }
+    let loaded = Instant::now();
+    link(&jit, entry, options, &reports, &archives)?;
+    if options.show_times {
+        show::times([start, loaded, Instant::now()], &mut std::io::stdout())?;
     }
     let program = options.items.iter().find_map(|item| match item {
         Item::Input(path) => Some(path.to_string_lossy().into_owned()),
@@ -78,8 +86,42 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     Ok(wanted.map_or(result, |wanted| i32::try_from(wanted).unwrap_or(-1)))
 }
 
+/// Links what the program needs, initializers included, and reports about it.
+fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archives: &[PathBuf]) -> Result<()> {
+    let before = if options.show_init_es || options.show_entry_es { Some(super::load(options)?) } else { None };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut before = before.map(|mut tables| tables.session(false)).unwrap_or_default();
+    if options.show_init_es {
+        show::session(&before, &mut out)?;
+    }
+    if !reports.is_needed() && !options.show_entry_es {
+        out.flush()?;
+        return Ok(());
+    }
+    let recorder = Arc::new(Recorder::default());
+    let plugin = jit.session().add_plugin(recorder.clone());
+    let found = jit.main().lookup_with_initializers(&[entry])?;
+    jit.session().remove_plugin(plugin)?;
+    let names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(main) = before.iter_mut().find(|dylib| dylib.name == "main")
+        && let Some(symbol) = main.symbols.iter_mut().find(|symbol| symbol.name == entry)
+    {
+        symbol.address = found.first().copied();
+    }
+    let after = if options.show_entry_es { recorder.session(&names, before) } else { Vec::new() };
+    let members = member_names(archives)?;
+    recorder.with_program(&names, absolutes(options), &members, |program| {
+        reports.files(program, &mut out)?;
+        show::session(&after, &mut out)?;
+        reports.addresses(program, &mut out)?;
+        Ok(out.flush()?)
+    })
+}
+
 /// Puts everything into its JITDylib, in the order of the command line. All of them search the `process` at last.
-fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<()> {
+/// Returns the archives.
+fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>> {
+    let mut archives = Vec::new();
     let order = [(process.clone(), MatchScope::Exported)];
     jit.main().set_link_order(&order)?;
     let mut dylibs = vec![jit.main().clone()];
@@ -94,15 +136,32 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<()> {
     }
     let mut target = jit.main().clone();
     let mut directories = Vec::new();
+    let mut harness = Harness::new(&options.harness)?;
+    for path in &options.harness {
+        jit.main().add_object(&read(path)?)?;
+    }
     let mut is_lazy = false;
     for item in &options.items {
+        if let Item::Input(path) = item
+            && is_archive(path)
+        {
+            archives.push(path.clone());
+        }
         match item {
             Item::Dylib(name) => target = find(&dylibs, name).unwrap_or(target),
             Item::Directory(path) => directories.push(path.clone()),
             Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
             Item::Input(path) if is_archive(path) => target.add_archive(path)?,
             Item::Input(path) if std::mem::take(&mut is_lazy) => target.add_lazy_object(&read(path)?)?,
-            Item::Input(path) => target.add_object(&read(path)?)?,
+            Item::Input(path) => {
+                let graph = {
+                    let mut names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut graph = object::read(&read(path)?, &mut names)?;
+                    harness.apply(&mut graph, &mut names);
+                    graph
+                };
+                target.add_graph(graph)?;
+            }
             Item::Lazy => is_lazy = true,
             Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
             Item::Alias { alias, target: of } => {
@@ -130,6 +189,9 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<()> {
                 }
                 None => {
                     let path = find_library(name, *form, directories.iter(), &target.name(), options.search_sys_lib)?;
+                    if is_archive(&path) {
+                        archives.push(path.clone());
+                    }
                     match form {
                         Form::Weak => add_weak(&target, &path)?,
                         Form::Hidden => add_hidden(&target, &path, options.all_load)?,
@@ -141,7 +203,21 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<()> {
             },
         }
     }
-    Ok(())
+    Ok(archives)
+}
+
+/// What LLVM calls the members of archives, by what sessions call them.
+fn member_names(archives: &[PathBuf]) -> Result<HashMap<String, String>> {
+    let mut names = HashMap::new();
+    for path in archives {
+        let archive = Archive::parse(read(path)?)?;
+        for (number, member) in archive.members().enumerate() {
+            let member = member?;
+            let ours = linkjit::member_source(&archive, member.offset)?.name().to_string();
+            names.insert(ours, archives::member_name(&archive, number, &member));
+        }
+    }
+    Ok(names)
 }
 
 /// Adds all members of an archive.

@@ -11,7 +11,7 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, BlockId, Edge, LinkGraph, Linkage, Reachability, Request, SymbolId};
+use linkjit::link::graph::{Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
@@ -20,6 +20,8 @@ use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
 use linkjit::link::passes::indirect;
 
 use super::failure::{Failure, Result};
+use super::linked::LinkedFile;
+use super::references::add_self_relocations;
 use super::slab::{Region, Slab};
 use super::tables::Tables;
 
@@ -40,8 +42,6 @@ pub(super) struct Linked {
     pub(super) region: Region,
     /// What offsets from the GOT are relative to.
     pub(super) got: ExecAddr,
-    /// Whether there is anything at `got`.
-    pub(super) has_got: bool,
 }
 
 /// A symbol of a graph that stands for a place that the linker knows.
@@ -96,6 +96,33 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     Ok(all)
 }
 
+impl Linked {
+    /// What rules and `-show-...` options see of it.
+    pub(super) fn file<'a>(&self, tables: &'a Tables, names: &NamePool) -> LinkedFile<'a> {
+        let mut file = LinkedFile::default();
+        if let Some(&member) = self.members.first() {
+            file.name = tables.inputs[member as usize].graph.name().into();
+        }
+        for (index, &member) in self.members.iter().enumerate() {
+            let input = &tables.inputs[member as usize];
+            for symbol in input.graph.symbol_ids().filter(|_| index > 0) {
+                if let Binding::Input { input, symbol: target } = input.binding(symbol) {
+                    let name = tables.inputs[input as usize].graph.symbol_name(names, target);
+                    file.names.insert((index, symbol), String::from_utf8_lossy(name).into_owned());
+                }
+            }
+            let is_thread_local = |id| {
+                let section = input.graph.block(id).section;
+                input.graph.section(section).lifetime == Lifetime::ThreadLocal
+            };
+            let blocks = self.region.blocks.iter().filter(|((of, id), _)| *of == member && is_thread_local(*id));
+            file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.region.start + offset)));
+            file.graphs.push(&input.graph);
+        }
+        file
+    }
+}
+
 /// From the entry point to all graphs that it reaches, breadth first.
 fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
     let mut found = Found::default();
@@ -119,6 +146,9 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
         let externals: Vec<_> = match queue.pop_front() {
             Some(member) => {
                 found.order.push(member);
+                if tables.self_relocations {
+                    add_self_relocations(&mut tables.inputs[member as usize].graph).map_err(link_error)?;
+                }
                 let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
                 let externals = mark(&mut tables.inputs[member as usize], names);
                 externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
@@ -157,6 +187,13 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             reach(binding, &mut queue);
         }
     }
+}
+
+fn link_error(error: LinkError) -> Failure {
+    Failure::link(match error {
+        LinkError::NotLinkable { what, .. } => what,
+        error => error.to_string(),
+    })
 }
 
 /// Definitions of linked graphs that are references since members of archives were added.
@@ -273,7 +310,7 @@ fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked
         graph.blocks().iter().filter(is_got).map(|block| block.address)
     });
     let got = got.min();
-    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), has_got: got.is_some(), region })
+    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), region })
 }
 
 /// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so with

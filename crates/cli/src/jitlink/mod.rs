@@ -7,11 +7,18 @@
 mod archives;
 mod execute;
 mod failure;
+mod harness;
 mod link;
+mod linked;
 mod options;
+mod record;
+mod references;
 mod registry;
+mod report;
 mod show;
+mod sizes;
 mod slab;
+mod symbolicate;
 mod tables;
 mod weak;
 
@@ -20,17 +27,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use linkjit::ExecAddr;
-use linkjit::link::check::{evaluate, rules};
 use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 use linkjit::link::names::NameId;
+use linkjit::link::object;
 use linkjit::link::source::Source;
-use regex_lite::Regex;
 
 use crate::inputs;
 use crate::search::Search;
 use failure::{Failure, Result};
+use harness::Harness;
+use linked::LinkedProgram;
 use options::{Form, Item, Options};
-use registry::Registry;
+use report::Reports;
 use slab::Slab;
 use tables::{By, Tables};
 
@@ -47,9 +55,7 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
         let _closed = writeln!(std::io::stdout(), "{USAGE}");
         return 0;
     }
-    let done = Options::parse(arguments)
-        .and_then(|options| if options.no_exec { link_only(&options) } else { execute::execute(&options) });
-    done.unwrap_or_else(|failure| {
+    Options::parse(arguments).and_then(|options| run(&options)).unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Reported) {
             let _closed = writeln!(std::io::stderr(), "{failure}");
         }
@@ -57,75 +63,69 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
     })
 }
 
+fn run(options: &Options) -> Result<i32> {
+    for warning in options.warnings() {
+        writeln!(std::io::stderr(), "Warning: {warning}")?;
+    }
+    if let Some(path) = options.orc_runtime.as_deref().filter(|path| !path.is_file()) {
+        return Err(Failure::usage(format!("'{}': No such file or directory", path.display())));
+    }
+    match &options.symbolicate_with {
+        Some(table) => {
+            let inputs = options.items.iter().filter_map(|item| match item {
+                Item::Input(path) => Some(path.as_path()),
+                _ => None,
+            });
+            symbolicate::symbolicate(table, inputs)
+        }
+        None if options.no_exec => link_only(options),
+        None => execute::execute(options),
+    }
+}
+
 /// Links without running, and checks.
 fn link_only(options: &Options) -> Result<i32> {
     let start = Instant::now();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let shown_graphs = match &options.show_graphs {
-        Some(pattern) => Some(Regex::new(pattern).map_err(|error| Failure::usage(format!("-show-graphs: {error}")))?),
-        None => None,
-    };
-    let text = match &options.check {
-        Some(path) => Some(String::from_utf8_lossy(read(path)?.bytes()).into_owned()),
-        None => None,
-    };
+    let reports = Reports::new(options)?;
     let mut tables = load(options)?;
     let loaded = Instant::now();
     if options.show_init_es {
-        show::session(&mut tables, false, &mut out)?;
+        show::session(&tables.session(false), &mut out)?;
     }
     let entry = tables.intern(options.entry.as_deref().unwrap_or("main"));
     let mut slab = Slab::new(options.slab.address, options.slab.page_size);
     let linked = link::link(&mut tables, entry, &mut slab)?;
-    for linked in &linked {
-        let name = linked.members.first().map_or("", |&member| tables.inputs[member as usize].graph.name());
-        if options.show_linked_files {
-            writeln!(out, "Linking {name}")?;
-        }
-        if shown_graphs.as_ref().is_some_and(|regex| regex.is_match(name)) {
-            show::graph(&tables, linked, &mut out)?;
-        }
-        if options.show_contents {
-            show::contents(&tables, linked, &mut out)?;
-        }
-    }
-    if options.show_entry_es {
-        show::session(&mut tables, true, &mut out)?;
-    }
     let done = Instant::now();
-    if options.show_addrs || text.is_some() {
-        let registry = Registry::new(&tables, &linked)?;
-        if options.show_addrs {
-            show::addresses(&registry, &mut out)?;
-        }
-        out.flush()?;
-        if let (Some(text), Some(path)) = (&text, &options.check) {
-            check(&registry, text, options.check_name.as_deref().unwrap_or("jitlink-check"), path)?;
-        }
+    let session = if options.show_entry_es { tables.session(true) } else { Vec::new() };
+    if reports.is_needed() {
+        let names = tables.names();
+        let program = LinkedProgram {
+            names: &names,
+            files: linked.iter().map(|linked| linked.file(&tables, &names)).collect(),
+            absolutes: absolutes(options),
+            memory: linked.iter().map(|linked| (linked.region.start, (&*linked.region.bytes).into())).collect(),
+        };
+        reports.files(&program, &mut out)?;
+        show::session(&session, &mut out)?;
+        reports.addresses(&program, &mut out)?;
+    } else {
+        show::session(&session, &mut out)?;
     }
     if options.show_times {
-        let milliseconds = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
-        writeln!(out, "loading: {:.3} ms\nlinking: {:.3} ms", milliseconds(start, loaded), milliseconds(loaded, done))?;
+        show::times([start, loaded, done], &mut out)?;
     }
     out.flush()?;
     Ok(0)
 }
 
-/// Evaluates all rules, also after one is false.
-fn check(registry: &Registry<'_>, text: &str, name: &str, file: &Path) -> Result<()> {
-    let rules = rules(text, name);
-    let failures: Vec<_> = rules.iter().filter_map(|rule| evaluate(rule, registry).err()).collect();
-    let mut err = std::io::stderr().lock();
-    for failure in &failures {
-        writeln!(err, "{failure}")?;
-    }
-    if rules.is_empty() {
-        writeln!(err, "{} has no line that begins with '# {name}:'", file.display())?;
-    }
-    if rules.is_empty() || !failures.is_empty() {
-        return Err(Failure::usage(format!("Some checks in {} failed", file.display())));
-    }
-    Ok(())
+/// What `-abs` defines.
+fn absolutes(options: &Options) -> Vec<(String, ExecAddr)> {
+    let absolutes = options.items.iter().filter_map(|item| match item {
+        Item::Absolute { name, address } => Some((name.clone(), ExecAddr(*address))),
+        _ => None,
+    });
+    absolutes.collect()
 }
 
 /// Puts everything into its JITDylib: names that the command line defines first, then objects, then libraries.
@@ -139,7 +139,7 @@ fn load(options: &Options) -> Result<Tables> {
             dylibs.push(name.clone());
         }
     }
-    let mut tables = Tables::new(&dylibs, !options.no_process_syms, options.phony_externals);
+    let mut tables = Tables::new(&dylibs, options);
     let mut at = vec![0; options.items.len()];
     let mut current = 0;
     for (item, at) in options.items.iter().zip(&mut at) {
@@ -149,6 +149,10 @@ fn load(options: &Options) -> Result<Tables> {
         *at = current;
     }
     let items = || options.items.iter().zip(&at);
+    let mut harness = Harness::new(&options.harness)?;
+    for path in &options.harness {
+        tables.add_object(0, &read(path)?, false)?;
+    }
     for (item, &dylib) in items() {
         define(&mut tables, dylib, item)?;
     }
@@ -156,7 +160,13 @@ fn load(options: &Options) -> Result<Tables> {
         if let Item::Input(path) = item
             && !is_archive(path)
         {
-            tables.add_object(dylib, &read(path)?, false)?;
+            let graph = {
+                let mut names = tables.names();
+                let mut graph = object::read(&read(path)?, &mut names)?;
+                harness.apply(&mut graph, &mut names);
+                graph
+            };
+            tables.add_graph(dylib, graph, false)?;
         }
     }
     for (item, &dylib) in items() {

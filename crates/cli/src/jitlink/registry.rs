@@ -1,17 +1,17 @@
 //! What check rules can name, and `-show-addrs` prints: symbols, sections, GOT entries and stubs of linked graphs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkjit::ExecAddr;
 use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::check::Target;
-use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, Scope, SectionId, SymbolId};
-use linkjit::link::link::Binding;
+use linkjit::link::graph::{BlockId, Definition, LinkGraph, Scope, SectionId, SymbolId};
+use linkjit::link::names::NamePool;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
-use super::link::{GOT_SYMBOL, Linked, is_coff};
-use super::tables::{By, Tables};
+use super::link::{GOT_SYMBOL, is_coff};
+use super::linked::{In, LinkedFile, LinkedProgram};
 
 /// A place with a name.
 #[derive(Clone, Copy, Debug)]
@@ -30,46 +30,38 @@ pub(super) struct FileNames {
 }
 
 /// All names of a link.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registry<'a> {
     pub(super) symbols: BTreeMap<String, Named>,
     pub(super) files: BTreeMap<String, FileNames>,
-    regions: Vec<(u64, &'a [u8])>,
+    program: &'a LinkedProgram<'a>,
 }
 
 impl<'a> Registry<'a> {
-    pub(super) fn new(tables: &Tables, linked: &'a [Linked]) -> Result<Self> {
-        let mut registry = Self::default();
-        for dylib in &tables.dylibs {
-            for (&name, entry) in &dylib.symbols {
-                if let By::Absolute(address) = entry.by {
-                    let named = Named { address: address.0, size: 0, is_zeros: true };
-                    registry.symbols.insert(tables.text(name), named);
-                }
-            }
+    pub(super) fn new(program: &'a LinkedProgram<'a>) -> Result<Self> {
+        let mut registry = Self { symbols: BTreeMap::new(), files: BTreeMap::new(), program };
+        for (name, address) in &program.absolutes {
+            registry.symbols.insert(name.clone(), Named { address: address.0, size: 0, is_zeros: true });
         }
         let mut locals = BTreeMap::new();
-        for linked in linked {
-            registry.regions.push((linked.region.start, &linked.region.bytes));
-            registry.graph(tables, linked, &mut locals)?;
+        for file in &program.files {
+            registry.file_names(file, &mut locals)?;
         }
-        registry.regions.sort_unstable_by_key(|(start, _)| *start);
         for (name, named) in locals {
             registry.symbols.entry(name).or_insert(named);
         }
         Ok(registry)
     }
 
-    fn graph(&mut self, tables: &Tables, linked: &Linked, locals: &mut BTreeMap<String, Named>) -> Result<()> {
-        let Some((&member, made)) = linked.members.split_first() else { return Ok(()) };
-        let graph = &tables.inputs[member as usize].graph;
-        let places = Places { graph, linked, member };
-        let names = tables.names();
+    fn file_names(&mut self, of: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
+        let Some(graph) = of.graphs.first() else { return Ok(()) };
+        let names = self.program.names;
+        let places = Places { file: of, index: 0, graph };
         let mut file = FileNames::default();
         for id in graph.symbol_ids() {
             let Some(named) = places.symbol(id) else { continue };
             let symbol = graph.symbol(id);
-            let name = String::from_utf8_lossy(graph.symbol_name(&names, id)).into_owned();
+            let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
             if !name.is_empty() && symbol.scope == Scope::Local {
                 locals.entry(name).or_insert(named);
             } else if !name.is_empty() && (!symbol.is_external() || boundary(&name).is_some()) {
@@ -85,29 +77,17 @@ impl<'a> Registry<'a> {
                 places.widen(&mut file, symbol.block(), named.address);
             }
         }
-        for id in graph.block_ids() {
-            places.section_without_symbols(&mut file, id);
+        if let Some(address) = of.got() {
+            self.symbols.insert(GOT_SYMBOL.into(), Named { address, size: 0, is_zeros: false });
         }
-        if linked.has_got {
-            self.symbols.insert(GOT_SYMBOL.into(), Named { address: linked.got.0, size: 0, is_zeros: false });
-        }
-        for &member in made {
-            let input = &tables.inputs[member as usize];
-            let places = Places { graph: &input.graph, linked, member };
-            for id in input.graph.block_ids() {
+        for (index, graph) in of.graphs.iter().enumerate() {
+            let places = Places { file: of, index, graph };
+            for id in graph.block_ids() {
                 places.section_without_symbols(&mut file, id);
             }
-            let name_of = |symbol: SymbolId| {
-                let mut name = input.graph.symbol_name(&names, symbol);
-                if let (true, Binding::Input { input, symbol }) = (name.is_empty(), input.binding(symbol)) {
-                    name = tables.inputs[input as usize].graph.symbol_name(&names, symbol);
-                }
-                String::from_utf8_lossy(name).into_owned()
-            };
-            entries(&mut file, &input.graph, name_of);
         }
-        drop(names);
-        let path = graph.name();
+        entries(&mut file, of, names);
+        let path = of.name.as_str();
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         if self.files.insert(name.into(), file).is_some() {
             return Err(Failure::usage(format!("two linked files are called '{name}': rules can't tell them apart")));
@@ -121,47 +101,60 @@ fn boundary(name: &str) -> Option<&str> {
     name.strip_prefix("__start_").or_else(|| name.strip_prefix("__stop_"))
 }
 
-/// Enters the GOT entries and stubs of a graph of entries under the names of their targets.
-fn entries(file: &mut FileNames, graph: &LinkGraph, name_of: impl Fn(SymbolId) -> String) {
-    for (section, stubs) in [(GOT_SECTION, false), (STUBS_SECTION, true)] {
-        for id in graph.block_ids().filter(|&id| graph.section(graph.block(id).section).name == section) {
-            for edge in graph.edges(id).iter().filter(|_| graph.block(id).placed) {
-                let at = graph.block(id).address.offset(u64::from(edge.offset)).0;
-                if stubs {
-                    // The displacement of a jump through the entry, two bytes in.
-                    let entry = graph.address(edge.target).0;
-                    let of_entry = |(name, named): (&String, &Named)| (named.address == entry).then(|| name.clone());
-                    let Some(name) = file.got.iter().find_map(of_entry) else { continue };
-                    file.stubs.insert(name, Named { address: at.wrapping_sub(2), size: 6, is_zeros: false });
-                } else if matches!(Kind::from_edge(edge.kind), Some(Kind::Pointer64 | Kind::ThreadOffset64)) {
-                    let name = name_of(edge.target);
-                    if !name.is_empty() {
-                        file.got.insert(name, Named { address: at, size: 8, is_zeros: false });
-                    }
-                }
+/// Enters the GOT entries and stubs that a file uses under the names of their targets.
+fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
+    let uses = of.graphs.first().into_iter().flat_map(|graph| {
+        let entries = graph.symbol_ids().filter(|&symbol| graph.entry_target(symbol).is_some());
+        entries.map(|symbol| graph.address(symbol).0)
+    });
+    let mut used: HashSet<u64> = uses.collect();
+    // The displacement of a jump through the entry is two bytes in the stub.
+    let stubs: Vec<_> = places_in(of, STUBS_SECTION).map(|(at, ..)| (at.0.wrapping_sub(2), at.1)).collect();
+    used.extend(stubs.iter().filter(|(stub, _)| used.contains(stub)).map(|(_, entry)| *entry).collect::<Vec<_>>());
+    let mut of_entries = HashMap::new();
+    for ((at, _), kind, target) in places_in(of, GOT_SECTION) {
+        if used.contains(&at) && matches!(kind, Some(Kind::Pointer64 | Kind::ThreadOffset64)) {
+            let name = of.symbol_name(names, target);
+            if !name.is_empty() {
+                of_entries.entry(at).or_insert_with(|| name.clone());
+                file.got.insert(name, Named { address: at, size: 8, is_zeros: false });
             }
+        }
+    }
+    for (address, entry) in stubs.into_iter().filter(|(stub, _)| used.contains(stub)) {
+        if let Some(name) = of_entries.get(&entry) {
+            file.stubs.insert(name.clone(), Named { address, size: 6, is_zeros: false });
         }
     }
 }
 
+/// The edges of a section of entries: their places and their targets' addresses, kinds, and targets.
+fn places_in<'a>(
+    of: &'a LinkedFile<'_>,
+    section: &'a str,
+) -> impl Iterator<Item = ((u64, u64), Option<Kind>, In<SymbolId>)> + 'a {
+    of.blocks().flat_map(move |(place, (index, id))| {
+        let graph = of.graphs[index];
+        let is_here = index > 0 && graph.section(graph.block(id).section).name == section;
+        let edges = if is_here { graph.edges(id) } else { &[] };
+        edges.iter().map(move |edge| {
+            let at = place.wrapping_add(u64::from(edge.offset));
+            ((at, graph.address(edge.target).0), Kind::from_edge(edge.kind), (index, edge.target))
+        })
+    })
+}
+
 /// Where things of a graph are, as rules see it: thread-local variables at their initial image.
 struct Places<'a> {
+    file: &'a LinkedFile<'a>,
+    /// Which of the file's graphs.
+    index: usize,
     graph: &'a LinkGraph,
-    linked: &'a Linked,
-    member: u32,
 }
 
 impl Places<'_> {
     fn block(&self, id: BlockId) -> Option<u64> {
-        let block = self.graph.block(id);
-        if !block.placed {
-            return None;
-        }
-        if self.graph.section(block.section).lifetime != Lifetime::ThreadLocal {
-            return Some(block.address.0);
-        }
-        let found = self.linked.region.blocks.iter().find(|(place, _)| *place == (self.member, id));
-        found.map(|(_, offset)| self.linked.region.start + offset)
+        self.file.place((self.index, id))
     }
 
     fn symbol(&self, id: SymbolId) -> Option<Named> {
@@ -259,8 +252,6 @@ impl Target for Registry<'_> {
     }
 
     fn memory(&self, address: ExecAddr) -> &[u8] {
-        let after = self.regions.partition_point(|(start, _)| *start <= address.0);
-        let Some(&(start, bytes)) = after.checked_sub(1).and_then(|at| self.regions.get(at)) else { return &[] };
-        usize::try_from(address.0 - start).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default()
+        self.program.memory(address.0)
     }
 }

@@ -1,12 +1,15 @@
 //! What `-show-...` options print.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
-use linkjit::link::graph::{Definition, Linkage, Scope, Selection, Symbol};
+use linkjit::ExecAddr;
+use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Selection, Symbol};
+use linkjit::link::names::NamePool;
 
-use super::link::{Linked, kind_and_addend};
+use super::link::kind_and_addend;
+use super::linked::{LinkedFile, LinkedProgram};
 use super::registry::{Named, Registry, section_name};
-use super::tables::{By, Entry, Tables};
 
 /// `-show-addrs`.
 pub(super) fn addresses(registry: &Registry<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -42,59 +45,75 @@ fn place(named: &Named) -> String {
     format!("target addr = {address:#018x}, content: {address:#x} -- {end:#x} ({size} bytes)")
 }
 
-/// `-show-init-es` and `-show-entry-es`: the JITDylibs and their symbols.
-pub(super) fn session(tables: &mut Tables, is_linked: bool, out: &mut impl Write) -> io::Result<()> {
-    let head = |out: &mut dyn Write, name: &str, order: &[String]| {
-        let order: Vec<_> = order.iter().map(|name| format!(", (\"{name}\", MatchExportedSymbolsOnly)")).collect();
-        writeln!(out, "JITDylib \"{name}\" (ES: {:#018x}, State = Open)", 0)?;
-        writeln!(out, "Link order: [ (\"{name}\", MatchAllSymbols){} ]", order.concat())?;
-        writeln!(out, "Symbol table:")
-    };
-    if tables.process_symbols {
-        head(out, "Process", &[])?;
-    }
-    for dylib in 0..tables.dylibs.len() {
-        let of = &tables.dylibs[dylib];
-        let mut order: Vec<_> = of.order.iter().map(|&other| tables.dylibs[other].name.clone()).collect();
-        order.extend(tables.process_symbols.then(|| "Process".into()));
-        head(out, &of.name, &order)?;
-        let mut symbols: Vec<_> = of.symbols.iter().map(|(&name, &entry)| (tables.text(name), name, entry)).collect();
-        symbols.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        for (text, name, entry) in symbols {
-            let address = if is_linked { tables.address(dylib, name) } else { None };
-            let flags = flags(&entry);
-            match address {
-                Some(address) => writeln!(out, "    \"{text}\": {address:#x} {flags} Ready")?,
-                None => writeln!(
-                    out,
-                    "    \"{text}\": <not resolved>  {flags} Never-Searched (Materializer 0x0, {})",
-                    materializer(tables, &entry)
-                )?,
+/// `-show-times`: when it began, when all was loaded, and when linked.
+pub(super) fn times([start, loaded, linked]: [Instant; 3], out: &mut impl Write) -> io::Result<()> {
+    let milliseconds = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+    writeln!(out, "loading: {:.3} ms\nlinking: {:.3} ms", milliseconds(start, loaded), milliseconds(loaded, linked))
+}
+
+/// A JITDylib, as `-show-init-es` and `-show-entry-es` show it.
+#[derive(Debug)]
+pub(super) struct DylibState {
+    pub(super) name: String,
+    /// The others of the link order.
+    pub(super) order: Vec<String>,
+    pub(super) symbols: Vec<SymbolState>,
+}
+
+/// A definition of it.
+#[derive(Debug)]
+pub(super) struct SymbolState {
+    pub(super) name: String,
+    pub(super) linkage: Linkage,
+    pub(super) scope: Scope,
+    pub(super) callable: bool,
+    /// Where it is, if it was linked.
+    pub(super) address: Option<ExecAddr>,
+    /// Whether it is about to be linked.
+    pub(super) materializing: bool,
+    /// What is to define it: a file, or a kind of definitions.
+    pub(super) by: String,
+}
+
+/// What LLVM calls materializers that are no files.
+pub(super) const ABSOLUTE_SYMBOLS: &str = "<Absolute Symbols>";
+pub(super) const REEXPORTS: &str = "<Reexports>";
+
+/// `-show-init-es` and `-show-entry-es`: the JITDylibs and their symbols, sorted by name.
+pub(super) fn session(dylibs: &[DylibState], out: &mut impl Write) -> io::Result<()> {
+    for dylib in dylibs {
+        let order: Vec<_> =
+            dylib.order.iter().map(|name| format!(", (\"{name}\", MatchExportedSymbolsOnly)")).collect();
+        writeln!(out, "JITDylib \"{}\" (ES: {:#018x}, State = Open)", dylib.name, 0)?;
+        writeln!(out, "Link order: [ (\"{}\", MatchAllSymbols){} ]", dylib.name, order.concat())?;
+        writeln!(out, "Symbol table:")?;
+        let mut symbols: Vec<_> = dylib.symbols.iter().collect();
+        symbols.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        for symbol in symbols {
+            let (name, by, flags) = (&symbol.name, &symbol.by, flags(symbol));
+            match symbol.address {
+                Some(address) => writeln!(out, "    \"{name}\": {address:#x} {flags} Ready")?,
+                None => {
+                    let state = if symbol.materializing { "Materializing" } else { "Never-Searched" };
+                    writeln!(out, "    \"{name}\": <not resolved>  {flags} {state} (Materializer 0x0, {by})")?;
+                }
             }
         }
     }
     Ok(())
 }
 
-fn flags(entry: &Entry) -> String {
-    let mut flags = String::from(if entry.callable { "[Callable]" } else { "[Data]" });
-    match entry.linkage {
+fn flags(symbol: &SymbolState) -> String {
+    let mut flags = String::from(if symbol.callable { "[Callable]" } else { "[Data]" });
+    match symbol.linkage {
         Linkage::Strong => {}
         Linkage::Weak | Linkage::Fallback => flags += "[Weak]",
         Linkage::Common => flags += "[Common]",
     }
-    if entry.scope == Scope::Hidden {
+    if symbol.scope == Scope::Hidden {
         flags += "[Hidden]";
     }
     flags
-}
-
-fn materializer<'a>(tables: &'a Tables, entry: &Entry) -> &'a str {
-    match entry.by {
-        By::Input(input, _) => tables.inputs[input as usize].graph.name(),
-        By::Absolute(_) => "<Absolute Symbols>",
-        By::Alias(..) => "<Reexports>",
-    }
 }
 
 /// What is known of an object's target.
@@ -109,58 +128,55 @@ fn triple(object: &[u8]) -> &'static str {
 }
 
 /// `-show-graphs`: a graph with what the linker has made for it.
-pub(super) fn graph(tables: &Tables, linked: &Linked, out: &mut impl Write) -> io::Result<()> {
-    let Some(&first) = linked.members.first() else { return Ok(()) };
-    let graph = &tables.inputs[first as usize].graph;
-    let name = graph.name();
+pub(super) fn graph(names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Some(first) = file.graphs.first() else { return Ok(()) };
+    let name = &file.name;
     writeln!(out, "Link graph \"{name}\" post-fixup:")?;
-    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(graph.source().bytes()))?;
-    let mut sections: Vec<(&str, Vec<u32>)> = Vec::new();
-    for &member in &linked.members {
-        let graph = &tables.inputs[member as usize].graph;
+    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(first.source().bytes()))?;
+    let mut sections: Vec<(&str, Vec<&LinkGraph>)> = Vec::new();
+    for (index, &graph) in file.graphs.iter().enumerate() {
         for section in graph.section_ids() {
             let name = section_name(graph, section);
             // What the linker makes has a section when there is something in it.
-            if member != first && !graph.blocks().iter().any(|block| block.placed && block.section == section) {
+            if index > 0 && !graph.blocks().iter().any(|block| block.placed && block.section == section) {
                 continue;
             }
             match sections.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, members)) if members.contains(&member) => {}
-                Some((_, members)) => members.push(member),
-                None => sections.push((name, vec![member])),
+                Some((_, graphs)) if graphs.iter().any(|&known| std::ptr::eq(known, graph)) => {}
+                Some((_, graphs)) => graphs.push(graph),
+                None => sections.push((name, vec![graph])),
             }
         }
     }
-    sections.sort_unstable();
-    for (section, members) in sections {
+    sections.sort_by_key(|(name, _)| *name);
+    for (section, graphs) in sections {
         writeln!(out, "section {section}:\n")?;
         let mut blocks = Vec::new();
-        for member in members {
-            let graph = &tables.inputs[member as usize].graph;
+        for graph in graphs {
             let placed = graph.block_ids().filter(|&id| graph.block(id).placed);
             let here = placed.filter(|&id| section_name(graph, graph.block(id).section) == section);
-            blocks.extend(here.map(|id| (graph.block(id).address, member, id)));
+            blocks.extend(here.map(|id| (graph.block(id).address, graph, id)));
         }
-        blocks.sort_unstable();
-        for (_, member, id) in blocks {
-            block(tables, member, id, out)?;
+        blocks.sort_by_key(|(address, ..)| *address);
+        for (_, graph, id) in blocks {
+            block(names, graph, id, out)?;
         }
     }
-    others(tables, first, "Absolute", out)?;
+    others(names, first, "Absolute", out)?;
     writeln!(out)?;
-    others(tables, first, "External", out)
+    others(names, first, "External", out)
 }
 
 /// `-show-relocated-section-contents`: sixteen bytes a line, the address of the first a multiple of that.
-pub(super) fn contents(tables: &Tables, linked: &Linked, out: &mut impl Write) -> io::Result<()> {
-    let Some(&first) = linked.members.first() else { return Ok(()) };
-    writeln!(out, "Relocated section contents for {}:", tables.inputs[first as usize].graph.name())?;
+pub(super) fn contents(program: &LinkedProgram<'_>, file: &LinkedFile<'_>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "Relocated section contents for {}:", file.name)?;
     let mut sections: Vec<(&str, u64, u64)> = Vec::new();
-    for &((member, id), offset) in &linked.region.blocks {
-        let graph = &tables.inputs[member as usize].graph;
-        let block = graph.block(id);
-        let name = graph.section(block.section).name.as_str();
-        let (start, end) = (linked.region.start + offset, linked.region.start + offset + block.size);
+    let mut blocks: Vec<_> = file.blocks().collect();
+    blocks.sort_unstable();
+    for (start, (index, id)) in blocks {
+        let block = file.graphs[index].block(id);
+        let name = file.graphs[index].section(block.section).name.as_str();
+        let end = start.saturating_add(block.size);
         match sections.iter_mut().find(|(section, ..)| *section == name) {
             Some((_, from, to)) => (*from, *to) = (start.min(*from), end.max(*to)),
             None => sections.push((name, start, end)),
@@ -171,9 +187,7 @@ pub(super) fn contents(tables: &Tables, linked: &Linked, out: &mut impl Write) -
         for line in (start & !15..end).step_by(16) {
             write!(out, "{line:#x}:")?;
             for address in line..end.min(line + 16) {
-                let offset = address.checked_sub(start.max(linked.region.start)).map(|_| address - linked.region.start);
-                let byte = offset.and_then(|offset| linked.region.bytes.get(usize::try_from(offset).ok()?));
-                match byte {
+                match program.memory(address).first().filter(|_| address >= start) {
                     Some(byte) => write!(out, " {byte:02x}")?,
                     None => write!(out, "   ")?,
                 }
@@ -184,9 +198,7 @@ pub(super) fn contents(tables: &Tables, linked: &Linked, out: &mut impl Write) -
     Ok(())
 }
 
-fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &mut impl Write) -> io::Result<()> {
-    let graph = &tables.inputs[member as usize].graph;
-    let names = tables.names();
+fn block(names: &NamePool, graph: &LinkGraph, id: BlockId, out: &mut impl Write) -> io::Result<()> {
     let of = graph.block(id);
     let zeros = if of.is_zeros() { ", zero-fill" } else { "" };
     writeln!(
@@ -203,7 +215,7 @@ fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &
     let mut symbols = Vec::new();
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
-        let name = graph.symbol_name(&names, symbol);
+        let name = graph.symbol_name(names, symbol);
         match of.definition {
             // Symbols that nobody needs are gone; those of entries have no name.
             Definition::Defined { block, offset } if block == id && (of.live || name.is_empty()) => {
@@ -229,7 +241,7 @@ fn block(tables: &Tables, member: u32, id: linkjit::link::graph::BlockId, out: &
         let address = of.address.offset(u64::from(edge.offset));
         let (kind, addend) = kind_and_addend(graph, &edge);
         let sign = if addend < 0 { '-' } else { '+' };
-        let target = graph.symbol_name(&names, edge.target);
+        let target = graph.symbol_name(names, edge.target);
         let target = if target.is_empty() {
             format!("addressable@{:#x}+{:#010x}", graph.address(edge.target), 0)
         } else {
@@ -261,14 +273,12 @@ fn attributes(symbol: &Symbol) -> String {
 }
 
 /// The symbols of a graph that are in no block of it.
-fn others(tables: &Tables, member: u32, what: &str, out: &mut impl Write) -> io::Result<()> {
-    let graph = &tables.inputs[member as usize].graph;
-    let names = tables.names();
+fn others(names: &NamePool, graph: &LinkGraph, what: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{what} symbols:")?;
     let mut none = true;
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
-        let name = graph.symbol_name(&names, id);
+        let name = graph.symbol_name(names, id);
         let is_one = match symbol.definition {
             Definition::Absolute(_) => what == "Absolute",
             Definition::External => what == "External" && symbol.live,

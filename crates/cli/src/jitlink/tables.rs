@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
+use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
@@ -17,6 +17,8 @@ use super::archives::Archives;
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 use super::link::is_coff;
+use super::options::Options;
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
 
 /// IMAGE_SYM_CLASS_WEAK_EXTERNAL, and IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY as it is in the record behind such a symbol.
 const WEAK_EXTERNAL: u8 = 105;
@@ -43,6 +45,8 @@ pub(super) struct Entry {
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
+    /// Something that is linked needs it.
+    searched: bool,
     /// It is for the graph that has it, and no other.
     own: bool,
 }
@@ -52,6 +56,7 @@ const NOBODY: Entry = Entry {
     linkage: Linkage::Strong,
     scope: Scope::Default,
     callable: false,
+    searched: false,
     own: false,
 };
 
@@ -69,7 +74,7 @@ pub(super) struct Dylib {
     /// COMDAT groups: the signature, who has it, and which one is kept.
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
-    alternates: HashMap<NameId, NameId>,
+    alternates: HashMap<NameId, Alternate>,
     /// What all objects must agree on: the value, and who said it first.
     agreed: HashMap<String, (String, u32)>,
 }
@@ -85,20 +90,23 @@ pub(super) struct Tables {
     executor: Option<Box<dyn Executor>>,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
+    /// Functions that form their own addresses are to have edges for that.
+    pub(super) self_relocations: bool,
     /// What was found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
 }
 
 impl Tables {
-    pub(super) fn new(dylibs: &[String], process_symbols: bool, phony_externals: bool) -> Self {
+    pub(super) fn new(dylibs: &[String], options: &Options) -> Self {
         let dylib = |name: &str| Dylib { name: name.into(), ..Dylib::default() };
         Self {
             names: Mutex::default(),
             dylibs: std::iter::once("main").chain(dylibs.iter().map(String::as_str)).map(dylib).collect(),
             inputs: Vec::new(),
             executor: None,
-            process_symbols,
-            phony_externals,
+            process_symbols: !options.no_process_syms,
+            phony_externals: options.phony_externals,
+            self_relocations: options.add_self_relocations,
             found: HashMap::new(),
         }
     }
@@ -158,14 +166,21 @@ impl Tables {
         self.yield_groups(dylib, index, &mut graph)?;
         let is_coff = is_coff(&graph);
         for alternate in graph.alternates() {
-            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(alternate.target);
+            self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
             let own = is_coff && has_no_library_search(&graph, symbol);
-            let entry = Entry { by: By::Input(index, symbol), linkage: of.linkage, scope, callable: of.callable, own };
+            let entry = Entry {
+                by: By::Input(index, symbol),
+                linkage: of.linkage,
+                scope,
+                callable: of.callable,
+                own,
+                ..NOBODY
+            };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
@@ -298,7 +313,8 @@ impl Tables {
         if let Some(entry) = order().find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
             return Ok(Some(*entry).filter(|entry| entry.linkage == Linkage::Fallback));
         }
-        let alternate = order().find_map(|searched| Some((searched, *self.dylibs[searched].alternates.get(&name)?)));
+        let alternate =
+            order().find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
         if let Some((searched, target)) = alternate {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
@@ -320,10 +336,12 @@ impl Tables {
                 let is_shown = searched == dylib || entry.scope == Scope::Default;
                 is_shown && !entry.own && entry.linkage != Linkage::Fallback
             };
-            if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
+            if let Some(entry) = self.dylibs[searched].symbols.get_mut(&name).filter(|entry| is_visible(&&**entry)) {
+                entry.searched = true;
                 return Ok(Some(*entry));
             }
-            if weak {
+            let alternate = self.dylibs[searched].alternates.get(&name);
+            if weak || alternate.is_some_and(|alternate| !alternate.after_libraries) {
                 continue;
             }
             let bytes = self.names().bytes(name).to_vec();
@@ -393,31 +411,76 @@ impl Tables {
         self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
     }
 
+    /// The JITDylibs and what they define, before or after linking.
+    pub(super) fn session(&mut self, is_linked: bool) -> Vec<DylibState> {
+        let process = if self.process_symbols { "Process" } else { "<TestResultJD>" };
+        let mut states = Vec::new();
+        for dylib in 0..self.dylibs.len() {
+            let of = &self.dylibs[dylib];
+            let others = of.order.iter().map(|&other| self.dylibs[other].name.clone());
+            let (name, order) = (of.name.clone(), others.chain([process.into()]).collect());
+            let entries: Vec<_> = of.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
+            // As in LLVM, all aliases of a JITDylib come together, though each is looked up by itself.
+            let is_searched_alias = |(_, entry): &(NameId, Entry)| matches!(entry.by, By::Alias(..)) && entry.searched;
+            let materializing = entries.iter().any(is_searched_alias);
+            let symbols = entries.into_iter().map(|(name, entry)| SymbolState {
+                name: self.text(name),
+                linkage: entry.linkage,
+                scope: entry.scope,
+                callable: entry.callable,
+                address: match entry.by {
+                    By::Absolute(_) | By::Alias(..) if !entry.searched => None,
+                    _ if is_linked => self.address(dylib, name),
+                    _ => None,
+                },
+                materializing: materializing && matches!(entry.by, By::Alias(..)),
+                by: match entry.by {
+                    By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
+                    By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
+                    By::Alias(..) => REEXPORTS.into(),
+                },
+            });
+            states.push(DylibState { name, order, symbols: symbols.collect() });
+        }
+        let result = SymbolState {
+            name: RESULT_OVERRIDE.into(),
+            linkage: Linkage::Strong,
+            scope: Scope::Default,
+            callable: false,
+            address: None,
+            materializing: false,
+            by: ABSOLUTE_SYMBOLS.into(),
+        };
+        if self.process_symbols {
+            states.insert(0, DylibState { name: process.into(), order: Vec::new(), symbols: Vec::new() });
+        } else {
+            states.push(DylibState { name: process.into(), order: Vec::new(), symbols: vec![result] });
+        }
+        states
+    }
+
     /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
     pub(super) fn address(&mut self, dylib: usize, name: NameId) -> Option<ExecAddr> {
-        let placed = |input: &Input, symbol: SymbolId| match input.graph.symbol(symbol).definition {
+        let entry = self.dylibs.get(dylib)?.symbols.get(&name)?;
+        match entry.by {
+            By::Input(input, symbol) => self.address_in(input, symbol),
+            By::Absolute(address) => Some(address),
+            By::Alias(..) => match self.look_up(dylib, name, true, false).ok()?? {
+                Binding::Input { input, symbol } => self.address_in(input, symbol),
+                Binding::Linked(address) => Some(address),
+                _ => None,
+            },
+        }
+    }
+
+    fn address_in(&self, input: u32, symbol: SymbolId) -> Option<ExecAddr> {
+        let input = self.inputs.get(input as usize)?;
+        let is_placed = match input.graph.symbol(symbol).definition {
             Definition::Defined { block, .. } => input.graph.block(block).placed,
             Definition::Absolute(_) => true,
             Definition::External => !matches!(input.binding(symbol), Binding::None),
         };
-        match self.dylibs.get(dylib)?.symbols.get(&name)?.by {
-            By::Absolute(address) => Some(address),
-            By::Input(input, symbol) => {
-                let input = self.inputs.get(input as usize)?;
-                placed(input, symbol).then(|| input.graph.address(symbol))
-            }
-            By::Alias(..) => {
-                let found = self.look_up(dylib, name, true, false).ok()??;
-                match found {
-                    Binding::Input { input, symbol } => {
-                        let input = self.inputs.get(input as usize)?;
-                        placed(input, symbol).then(|| input.graph.address(symbol))
-                    }
-                    Binding::Linked(address) => Some(address),
-                    _ => None,
-                }
-            }
-        }
+        is_placed.then(|| input.graph.address(symbol))
     }
 }
 

@@ -7,6 +7,13 @@ use super::symbol::SymbolId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EdgeKind(pub u8);
 
+impl EdgeKind {
+    /// Its bit in a set of kinds; kinds may share one.
+    pub(super) fn bit(self) -> u128 {
+        1 << (self.0 & 127)
+    }
+}
+
 /// A fixup to be made: write `kind` of (`target`, `addend`) at `offset` of the block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Edge {

@@ -54,6 +54,11 @@ impl LinkGraph {
         self.sections[section.index()].grouped = true;
     }
 
+    /// Changes what the program may do with a section; blocks that are placed keep their place.
+    pub fn set_protection(&mut self, section: SectionId, protection: Protection) {
+        self.sections[section.index()].protection = protection;
+    }
+
     /// Says that the blocks of a section are records of functions; see [`Section::function_records`].
     pub fn set_function_records(&mut self, section: SectionId) {
         self.sections[section.index()].function_records = true;
@@ -128,7 +133,9 @@ impl LinkGraph {
             self.edges.extend_from_within(old);
             end
         };
+        let added = self.edges.len();
         self.edges.extend(edges);
+        self.kinds = self.edges[added..].iter().fold(self.kinds, |kinds, edge| kinds | edge.kind.bit());
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let block = &mut self.blocks[block.index()];
         block.first_edge = first_edge;

@@ -22,7 +22,7 @@ mod symbol;
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind};
 pub use prune::Reachability;
-pub use request::{Export, Request};
+pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
@@ -43,6 +43,8 @@ pub struct LinkGraph {
     symbols: Vec<Symbol>,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
+    /// A bit for every kind of edge that was added.
+    kinds: u128,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -98,6 +100,8 @@ pub struct Alternate {
     pub name: NameId,
     /// The name of what it stands for then.
     pub target: NameId,
+    /// Archives and libraries are searched for a definition first.
+    pub after_libraries: bool,
 }
 
 /// When the pointers of a section are to be called, relative to the other initializers of a JITDylib.
@@ -156,6 +160,7 @@ impl LinkGraph {
             blocks: Vec::new(),
             symbols: Vec::new(),
             edges: Vec::new(),
+            kinds: 0,
             dependents: Vec::new(),
             groups: Vec::new(),
             initializers: Vec::new(),

@@ -67,7 +67,7 @@ impl Reachability {
     /// others need not look at them.
     #[must_use]
     pub fn may_have_met(&self, kind: EdgeKind) -> bool {
-        self.kinds & bit(kind) != 0
+        self.kinds & kind.bit() != 0
     }
 
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
@@ -76,7 +76,7 @@ impl Reachability {
             let range = graph.blocks[block.index()].edge_range();
             for at in range {
                 let Edge { kind, target, .. } = graph.edges[at];
-                self.kinds |= bit(kind);
+                self.kinds |= kind.bit();
                 if self.mark_symbol(graph, target) {
                     external(target);
                 }
@@ -90,12 +90,13 @@ impl Reachability {
     }
 }
 
-/// The bit of a kind; kinds may share one.
-fn bit(kind: EdgeKind) -> u128 {
-    1 << (kind.0 & 127)
-}
-
 impl LinkGraph {
+    /// Whether it may have edges of that kind, live or not.
+    #[must_use]
+    pub fn may_have(&self, kind: EdgeKind) -> bool {
+        self.kinds & kind.bit() != 0
+    }
+
     /// Marks everything that `roots` reach. Without roots, everything.
     pub fn prune(&mut self, roots: &[SymbolId]) {
         let mut reach = Reachability::new();

@@ -1,6 +1,8 @@
 //! What objects ask of who links them, beside what their symbols say.
 
+use super::section::Protection;
 use super::symbol::SymbolId;
+use crate::names::NameId;
 
 /// A request (COFF `.drectve`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,8 +15,13 @@ pub enum Request {
     DisallowedLibrary(String),
     /// Link what this symbol stands for.
     Include(SymbolId),
-    /// Make a definition visible to others.
-    Export(Export),
+    /// Others find what `target` is under this name, or this number (`#7`).
+    Export {
+        /// What others ask for.
+        name: NameId,
+        /// A definition. With a dot in it, that of another library: `library.name`, `library.#7`.
+        target: NameId,
+    },
     /// All objects that have an opinion on `key` must have the same.
     MustMatch {
         /// What it is about.
@@ -22,26 +29,24 @@ pub enum Request {
         /// The opinion.
         value: String,
     },
-    /// Put the sections `from` into the section `to` of the image.
+    /// Put the sections `from` into the section `to` of the image, whose protection they get.
     Merge {
         /// The sections.
         from: String,
         /// Where to.
         to: String,
     },
+    /// What the program may do with a section of the image, whatever objects say.
+    Protect {
+        /// The section.
+        section: String,
+        /// What it may do with it.
+        protection: Protection,
+    },
+    /// The program begins here.
+    Entry(NameId),
+    /// A section is to be shared with other processes that have the same image.
+    Share(String),
     /// Something that nobody knows, to be warned of.
     Unknown(String),
-}
-
-/// A definition that is to be visible to others.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Export {
-    /// The name that others see.
-    pub name: String,
-    /// The name of the definition, if it is another one. With a dot in it, that of another library: `library.name`.
-    pub target: Option<String>,
-    /// Its number among the exports.
-    pub ordinal: Option<u16>,
-    /// It is a variable.
-    pub data: bool,
 }

@@ -42,9 +42,12 @@ pub enum EntryKind {
     TlsDescriptor,
 }
 
-/// The entries of a JITDylib that outlive the batch that made them, by their target. Not by its name, which may mean
-/// something else later.
-pub type SharedEntries = HashMap<(ExecAddr, EntryKind), ExecAddr, FixedState>;
+/// The entries of a JITDylib that outlive the batch that made them.
+pub type SharedEntries = HashMap<SharedKey, ExecAddr, FixedState>;
+
+/// What a shared entry is found by: the start of the window whose code it serves, as another one may be out of its reach,
+/// and its target. Not by the target's name, which may mean something else later.
+pub type SharedKey = (ExecAddr, ExecAddr, EntryKind);
 
 /// The graphs of entries that a batch has made.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ pub struct NewEntries {
     /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
     pub shared: Input,
     /// Their targets and symbols.
-    pub shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
+    pub shared_symbols: Vec<(SharedKey, SymbolId)>,
     /// All other entries.
     pub own: Input,
 }
@@ -88,6 +91,7 @@ pub fn build(
         shared: Table::new("shared entries", next_input, dylib, arch)?,
         own: Table::new("entries", next_input + 1, dylib, arch)?,
         shared_symbols: Vec::new(),
+        is_partly_placed: false,
     };
     for &member in members {
         builder.input(inputs, member)?;
@@ -103,12 +107,15 @@ struct Builder<'a> {
     window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
-    shared_symbols: Vec<((ExecAddr, EntryKind), SymbolId)>,
+    shared_symbols: Vec<(SharedKey, SymbolId)>,
     own: Table,
+    /// A part of the graph that needs entries just now was placed by an earlier batch.
+    is_partly_placed: bool,
 }
 
 impl Builder<'_> {
     fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
+        self.is_partly_placed = inputs[member as usize].graph.blocks().iter().any(|block| block.placed);
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
         for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
@@ -155,15 +162,14 @@ impl Builder<'_> {
         let binding = || input.binding(edge.target);
         Some(match Kind::from_edge(edge.kind)? {
             Kind::Branch32 | Kind::StubFromGotBase64 => {
-                let target = binding();
-                let needs = target == Binding::Missing || self.is_far(inputs, input, target);
+                let needs = binding() == Binding::Missing || self.is_far(inputs, input, edge.target);
                 return needs.then_some(EntryKind::Stub);
             }
             // What is relative to the image is within it: what is outside is reached through a stub there.
             Kind::ImageOffset32 => {
                 let outside = match binding() {
                     Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-                    target => self.is_far(inputs, input, target),
+                    _ => self.is_far(inputs, input, edge.target),
                 };
                 return outside.then_some(EntryKind::Stub);
             }
@@ -185,7 +191,7 @@ impl Builder<'_> {
                     && can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
-                    && !self.is_far(inputs, input, target);
+                    && !self.is_far(inputs, input, edge.target);
                 if direct {
                     return None;
                 }
@@ -211,16 +217,24 @@ impl Builder<'_> {
     }
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
-    fn is_far(&self, inputs: &[Input], from: &Input, binding: Binding) -> bool {
+    fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
+        let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
+        // What is not placed yet will be in the same window; what is may be in another one.
+        let is_elsewhere = |graph: &LinkGraph, symbol| {
+            let block = graph.symbol(symbol).block();
+            block.is_some_and(|block| graph.block(block).placed) && is_out_of_reach(window, graph.address(symbol))
+        };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
                 is_out_of_reach(window, address)
             }
-            Binding::Input { input, .. } => {
-                inputs.get(input as usize).is_some_and(|definer| definer.dylib != from.dylib)
+            Binding::Input { input, symbol } => {
+                let definer = inputs.get(input as usize);
+                definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(&of.graph, symbol))
             }
-            Binding::None | Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
+            Binding::None => self.is_partly_placed && is_elsewhere(&from.graph, target),
+            Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }
 
@@ -237,8 +251,9 @@ impl Builder<'_> {
             Binding::Outside(address) | Binding::OutsideFunction(address) => Some(address),
             _ => None,
         };
+        let window = self.window.map_or(ExecAddr::NULL, |window| window.start);
         if let Some(target) = outside
-            && let Some(&address) = self.existing.get(&(target, kind))
+            && let Some(&address) = self.existing.get(&(window, target, kind))
         {
             return Ok((Binding::Linked(address), 8));
         }
@@ -268,7 +283,7 @@ impl Builder<'_> {
         if let Some(target) = outside {
             // A stub brings its GOT entry with it.
             let made = table.symbols[made_before..].iter();
-            self.shared_symbols.extend(made.map(|&(kind, entry)| ((target, kind), entry)));
+            self.shared_symbols.extend(made.map(|&(kind, entry)| ((window, target, kind), entry)));
         }
         Ok((Binding::Input { input: table.index, symbol: entry }, 8))
     }

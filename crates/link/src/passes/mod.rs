@@ -3,6 +3,7 @@
 pub mod direct;
 pub mod eh_frame;
 pub mod entries;
+pub mod image_sections;
 pub mod imports;
 pub mod indirect;
 pub mod init_code;

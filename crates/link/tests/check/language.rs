@@ -6,7 +6,7 @@ use linkjit_link::check::{Rule, Target, evaluate, rules};
 const BASE: u64 = 0x1000;
 
 /// Names, and some memory at [`BASE`]: `call .+0x105` at `main`, numbers at `data`.
-struct Invented;
+pub(crate) struct Invented;
 
 const MEMORY: [u8; 24] = [
     0xe8, 0, 1, 0, 0, 0x48, 0x8b, 0x05, 0xf8, 0xff, 0xff, 0xff, 0, 0, 0, 0, //

@@ -2,4 +2,5 @@
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
 mod language;
+mod mutations;
 mod operands;

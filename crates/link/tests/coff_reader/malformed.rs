@@ -104,6 +104,23 @@ fn every_byte_of_the_headers_may_be_anything() {
 }
 
 #[test]
+fn objects_of_great_numbers_are_read_in_proportion_to_their_size() {
+    const COUNT: usize = 40_000;
+    let repeated = |line: &dyn Fn(usize) -> String| (0..COUNT).map(line).collect::<String>();
+    // Every section goes with the one before.
+    let chain = repeated(&|n| match n {
+        0 => ".section s,\"dr\",discard,f0\n.globl f0\nf0: .long 1\n".into(),
+        _ => format!(".section s,\"dr\",associative,f{}\nf{n}: .long 1\n", n - 1),
+    });
+    assert!(read(compile(MSVC, "s", &chain, &["-Wa,-mbig-obj"])));
+    let tables = repeated(&|n| format!(".section .xdata$f{n},\"dr\",discard,x{n}\nx{n}:\n"));
+    assert!(read(compile(MSVC, "s", &tables, &["-Wa,-mbig-obj"])));
+    let commons = repeated(&|n| format!(".comm c{n}, 8, 3\n"));
+    let includes = repeated(&|n| format!(".ascii \" /include:i{n} -aligncomm:c{n},5 \"\n"));
+    assert!(read(compile(MSVC, "s", &(commons + ".section .drectve,\"yni\"\n" + &includes), &[])));
+}
+
+#[test]
 fn what_lies_outside_is_named() {
     let good = compile(MSVC, "s", ".data\n.quad target\n.globl f\nf: .long 1", &[]);
     let word = |at: usize| u32::from_le_bytes(good[at..at + 4].try_into().unwrap()) as usize;

@@ -87,6 +87,15 @@ fn objects_with_many_sections_are_read() {
 }
 
 #[test]
+fn the_last_section_that_16_bits_can_number_is_found() {
+    // Beside .text, .data and .bss.
+    let source: String =
+        (4..=65_279).map(|n| format!(".section s,\"dr\",discard,f{n}\n.globl f{n}\nf{n}:\n")).collect();
+    let object = Object::assembled(&source);
+    assert_eq!(object.place("f65279"), Some(("s".into(), 0)));
+}
+
+#[test]
 fn symbols_are_what_their_class_and_section_say() {
     let object = Object::assembled(
         ".globl strong, absolute
@@ -232,7 +241,7 @@ fn directives_are_requests() {
     let object = Object::assembled(
         ".section .drectve,\"yni\"
          .ascii \"\\357\\273\\277 /DEFAULTLIB:\\\"LIBCMT\\\" -defaultlib:foo.lib /NODEFAULTLIB:bar /disallowlib:baz\"
-         .ascii \" /INCLUDE:wanted /export:f,DATA /failifmismatch:\\\"a=b c\\\" /merge:.x=.y /alternatename:p=q\"
+         .ascii \" /INCLUDE:wanted /export:f,DATA /export:g=d.f,@7 /failifmismatch:\\\"a=b c\\\" /merge:.x=.y /section:.z,RS /section:.w,!W /entry:e /alternatename:p=q\"
          .ascii \" /stack:1000 /unheard:of nonsense \"",
     );
     let alternate = object.graph.alternates()[0];
@@ -246,9 +255,12 @@ fn directives_are_requests() {
             Request::NoDefaultLibrary(name) => format!("no library {name:?}"),
             Request::DisallowedLibrary(name) => format!("never library {name}"),
             Request::Include(symbol) => format!("include {}", object.graph.describe_symbol(&object.names, *symbol)),
-            Request::Export(export) => format!("export {} {}", export.name, export.data),
+            Request::Export { name, target } => format!("export {} {}", object.text(*name), object.text(*target)),
             Request::MustMatch { key, value } => format!("{key} is {value}"),
             Request::Merge { from, to } => format!("{from} into {to}"),
+            Request::Protect { section, protection } => format!("{section} is {protection}"),
+            Request::Share(section) => format!("share {section}"),
+            Request::Entry(name) => format!("begin at {}", object.text(*name)),
             Request::Unknown(word) => format!("unknown {word}"),
         })
         .collect();
@@ -260,9 +272,15 @@ fn directives_are_requests() {
             "no library Some(\"bar.lib\")",
             "never library baz.lib",
             "include wanted",
-            "export f true",
+            "export f f",
+            "export g d.f",
+            "export #7 d.f",
             "a is b c",
             ".x into .y",
+            "share .z",
+            ".z is r--",
+            "unknown /section:.w,!W",
+            "begin at e",
             "unknown /unheard:of",
             "unknown nonsense",
         ]

@@ -45,7 +45,11 @@ impl State {
         let dylibs = self.dylibs.iter().flatten();
         dylibs
             .flat_map(|dylib| {
-                addresses.iter().filter_map(|&address| dylib.entries.get(&(address, EntryKind::Got)).copied())
+                let keys = dylib
+                    .windows
+                    .iter()
+                    .flat_map(|window| addresses.iter().map(|&address| (window.range.start, address, EntryKind::Got)));
+                keys.filter_map(|key| dylib.entries.get(&key).copied())
             })
             .collect()
     }

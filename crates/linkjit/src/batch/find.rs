@@ -145,7 +145,7 @@ impl Batch<'_> {
     }
 
     /// Takes a unit into the batch; returns its input. Marks what is wanted of any object that is linked at all.
-    fn adopt(&mut self, unit: UnitId) -> Result<u32> {
+    pub(super) fn adopt(&mut self, unit: UnitId) -> Result<u32> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
@@ -359,6 +359,7 @@ impl Batch<'_> {
                 unfound.sort_by_key(|unfound| (unfound.name, unfound.weak));
                 unfound.dedup_by_key(|unfound| unfound.name);
             }
+            unfound = self.take_alternates(dylib, searched, unfound)?;
             self.open_default_libraries(searched)?;
             let generators = self.session.state().dylib(searched)?.generators.clone();
             for generator in generators {
@@ -387,7 +388,9 @@ impl Batch<'_> {
         let entries: Vec<_> = {
             let state = self.session.state();
             let table = state.dylib(searched)?;
-            names.iter().map(|unfound| table.visible(unfound.name, unfound.scope(scope)).copied()).collect()
+            let exported = |name| table.image_requests.exported(searched, name);
+            let visible = |of: &Unfound| table.visible(of.name, of.scope(scope)).copied();
+            names.iter().map(|unfound| visible(unfound).or_else(|| exported(unfound.name))).collect()
         };
         let mut unfound = Vec::new();
         for (name, entry) in names.into_iter().zip(entries) {
@@ -427,6 +430,27 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Takes for names that no object of a JITDylib defines what stands for them, if libraries are not to be searched
+    /// before. Returns the other names.
+    fn take_alternates(&mut self, dylib: DylibId, searched: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
+        let state = self.session.state();
+        let alternates = &state.dylib(searched)?.alternates;
+        if alternates.is_empty() {
+            return Ok(unfound);
+        }
+        let mut left = Vec::new();
+        for name in unfound {
+            match alternates.get(&name.name) {
+                Some((alternate, _)) if !alternate.after_libraries => {
+                    self.aliases.insert((dylib, name.name), (searched, alternate.target));
+                    self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
+                }
+                _ => left.push(name),
+            }
+        }
+        Ok(left)
+    }
+
     /// Takes for names that nobody defines what stands for them then, if anything does.
     fn fall_back(&mut self, dylib: DylibId, order: &[(DylibId, MatchScope)], unfound: Vec<Unfound>) -> Result<()> {
         for name in unfound {
@@ -438,7 +462,8 @@ impl Batch<'_> {
                 (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
             };
             let definition = tables().find_map(fallback);
-            let alternate = tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0)));
+            let alternate =
+                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;

@@ -6,15 +6,15 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, Placement, PointerArray,
-    Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, ObjectFormat, Placement,
+    PointerArray, Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit_link::graph::{Definition, InitializerOrder, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, InitializerOrder, Lifetime, LinkGraph, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
 use linkjit_link::passes::direct;
-use linkjit_link::passes::entries::{self, EntryKind};
+use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
 
@@ -34,6 +34,8 @@ pub(super) struct Domain {
     pub(super) dylib: DylibId,
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
+    /// It has to be in low memory; so have all domains of a JITDylib if one has, to be in reach of one another.
+    pub(super) low: bool,
     pub(super) members: Vec<u32>,
 }
 
@@ -53,7 +55,7 @@ pub(super) struct PlacedDomain {
 }
 
 /// New entries of a JITDylib, to be shared by later batches.
-type SharedSymbols = Vec<(DylibId, u32, Vec<((ExecAddr, EntryKind), SymbolId)>)>;
+type SharedSymbols = Vec<(DylibId, u32, Vec<(SharedKey, SymbolId)>)>;
 
 /// What a batch has placed.
 #[derive(Debug, Default)]
@@ -71,6 +73,7 @@ impl Batch<'_> {
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
         let domains = self.domains();
+        self.shape_sections(&domains)?;
         for domain in &domains {
             if self.windows(domain)?.is_empty() {
                 self.reserve_window(domain)?;
@@ -104,6 +107,17 @@ impl Batch<'_> {
         })
     }
 
+    /// Gives sections the protections that objects ask for.
+    fn shape_sections(&mut self, domains: &[Domain]) -> Result<()> {
+        let state = self.session.state();
+        for domain in domains {
+            if let Some(sections) = state.dylib(domain.dylib)?.image_requests.sections() {
+                sections.apply(&mut self.inputs, &domain.members);
+            }
+        }
+        Ok(())
+    }
+
     fn domains(&self) -> Vec<Domain> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
@@ -114,13 +128,18 @@ impl Batch<'_> {
                 tracker.filter(|&tracker| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != tracker));
             match domains.iter_mut().find(|domain| domain.dylib == dylib && domain.tracker == tracker) {
                 Some(domain) => domain.members.push(index),
-                None => domains.push(Domain { dylib, tracker, members: vec![index] }),
+                None => domains.push(Domain { dylib, tracker, low: false, members: vec![index] }),
             }
         }
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
             domain.members.sort_by_key(|&member| self.units[member as usize]);
+        }
+        let low = domains.iter().filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
+        let low: Vec<_> = low.map(|domain| domain.dylib).collect();
+        for domain in &mut domains {
+            domain.low = low.contains(&domain.dylib);
         }
         domains
     }
@@ -161,7 +180,7 @@ impl Batch<'_> {
                 self.bring_near(domain.dylib, &domain.members, window)?;
             }
             match self.place_in(window, domain) {
-                Err(Error::Executor(ExecutorError::WindowFull { .. })) => {
+                Err(Error::Executor(ExecutorError::WindowFull { .. })) if !self.is_image() => {
                     self.placed.forget(&mut self.inputs, first_placed, first_made);
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
@@ -218,7 +237,7 @@ impl Batch<'_> {
         let shared = self.add_input(new.shared);
         domain.members.push(self.add_input(new.own));
         if !new.shared_symbols.is_empty() {
-            let own = Domain { dylib: domain.dylib, tracker: None, members: vec![shared] };
+            let own = Domain { tracker: None, members: vec![shared], ..*domain };
             self.place_members(window, own, Part::Own)?;
             self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
         }
@@ -274,28 +293,31 @@ impl Batch<'_> {
 
     /// The windows of a JITDylib that a domain may be placed in, newest first.
     fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
-        let low = self.has_low_fields(domain);
         let state = self.session.state();
         let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
-        Ok(windows.filter(|&window| !low || is_low(window)).collect())
+        Ok(windows.filter(|&window| !domain.low || is_low(window)).collect())
     }
 
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
     fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
-        let window = if self.has_low_fields(domain) { self.low_window()? } else { self.usual_window(&domain.members)? };
+        let window = if domain.low { self.low_window()? } else { self.usual_window(&domain.members)? };
         self.placed.windows.push((domain.dylib, window));
         self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
         Ok(window)
     }
 
-    /// Whether the window of a domain has to be low.
-    fn has_low_fields(&self, domain: &Domain) -> bool {
-        domain.members.iter().any(|&member| {
-            // The linker's own have no such fields.
-            let reach = self.reach.get(member as usize);
-            let may = reach.is_some_and(|reach| LOW_FIELDS.iter().any(|kind| reach.may_have_met(kind.edge())));
-            may && has_low_fields(&self.inputs[member as usize])
-        })
+    /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
+    fn is_image(&self) -> bool {
+        self.session.executor().object_format() == ObjectFormat::Coff
+    }
+
+    /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
+    fn has_low_fields(&self, member: u32) -> bool {
+        let input = &self.inputs[member as usize];
+        // A pass may have changed kinds.
+        let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
+        let may = LOW_FIELDS.iter().any(|kind| input.graph.may_have(kind.edge()) || is_met(kind.edge()));
+        may && has_low_fields(&input.graph)
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -340,9 +362,7 @@ impl Batch<'_> {
             let graph = &mut self.inputs[member as usize].graph;
             if graph.block_ids().any(|id| {
                 let of = graph.block(id);
-                of.live
-                    && !of.placed
-                    && graph.section(of.section).lifetime == linkjit_link::graph::Lifetime::ThreadLocal
+                of.live && !of.placed && graph.section(of.section).lifetime == Lifetime::ThreadLocal
             }) {
                 graph.set_tls_block(tls_address(block.module, block.module_offset, block.thread_offset));
             }
@@ -607,11 +627,10 @@ fn is_low(window: Window) -> bool {
 /// Kinds of fields that hold an address in 32 bits.
 const LOW_FIELDS: [Kind; 2] = [Kind::Pointer32, Kind::Pointer32Signed];
 
-/// Whether some live field holds an address in 32 bits: then the window must be low.
-fn has_low_fields(input: &Input) -> bool {
-    let graph = &input.graph;
-    let live = graph.block_ids().filter(|&block| graph.block(block).live && !graph.block(block).placed);
-    let mut edges = live.flat_map(|block| graph.edges(block));
+/// Whether some field holds an address in 32 bits: then the window must be low.
+fn has_low_fields(graph: &LinkGraph) -> bool {
+    let is_linked = |&block: &BlockId| graph.section(graph.block(block).section).lifetime != Lifetime::NoAlloc;
+    let mut edges = graph.block_ids().filter(is_linked).flat_map(|block| graph.edges(block));
     edges.any(|edge| {
         let absolute = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
         matches!(Kind::from_edge(edge.kind), Some(kind) if LOW_FIELDS.contains(&kind)) && !absolute

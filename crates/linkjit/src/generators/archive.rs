@@ -18,6 +18,7 @@ use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
+use crate::platform::crt_startup::{is_exit, is_images};
 use crate::session::{Address, UnitId, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
@@ -103,7 +104,7 @@ impl DefinitionGenerator for ArchiveGenerator {
         // On Windows the unwinder is the system's, and what archives have of it passes on to that.
         let unwinder_is_its_own = !state.has_imports;
         let is_pulled = |wanted: &&Wanted<'_>| {
-            let is_shared = unwinder_is_its_own && is_unwinders(wanted.name);
+            let is_shared = if unwinder_is_its_own { is_unwinders(wanted.name) } else { is_images(wanted.name) };
             !wanted.weak && wanted.kind == LookupKind::Static && !is_shared
         };
         for wanted in names.iter().filter(is_pulled) {
@@ -117,10 +118,13 @@ impl DefinitionGenerator for ArchiveGenerator {
                 state.import(dylib, &import)?;
                 continue;
             }
-            let graph = object::read(&source, &mut dylib.session().names())?;
+            let mut graph = object::read(&source, &mut dylib.session().names())?;
             if let Some(import) = state.import_of_object(dylib, &graph, member)? {
                 state.import(dylib, &import)?;
                 continue;
+            }
+            if state.has_imports {
+                leave_to_runtime(&mut graph, &dylib.session().names());
             }
             let unit = dylib.define_pulled(graph)?;
             state.pulled.insert(member, unit);
@@ -135,6 +139,18 @@ impl DefinitionGenerator for ArchiveGenerator {
             [one] => (*one).into(),
             [first, rest @ ..] => format!("{first} and {} more archives", rest.len()),
             [] => "no archive".into(),
+        }
+    }
+}
+
+/// Makes definitions references that a member has of what is the runtime's in any case.
+fn leave_to_runtime(graph: &mut LinkGraph, names: &NamePool) {
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
+        let name = names.bytes(name);
+        if is_images(name) || is_exit(name) {
+            graph.make_external(symbol);
         }
     }
 }

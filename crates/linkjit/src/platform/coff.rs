@@ -4,9 +4,10 @@
 //! what unwind information and run-time types are relative to. The executor writes it. Imports are called through slots, `__imp_X`, which are
 //! words of read-only data, made here when they are wanted. Thread-local variables are found through `_tls_index`.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{Placement, TlsRequest, Window};
+use linkjit_executor::{Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 use linkjit_link::names::NamePool;
@@ -69,7 +70,11 @@ impl DefinitionGenerator for ImageGenerator {
             {
                 let address = tls_address(tls_module(dylib)?, offset, None);
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
-            } else {
+            } else if wanted.name.contains(&b'.') && is_forward(dylib, wanted.name)? {
+                if let Some(address) = forwarded(dylib, wanted.name)? {
+                    dylib.define_found(wanted.name, address);
+                }
+            } else if wanted.name == b"_tls_used" || !dylib.session().state().has_microsofts_crt(dylib.id()) {
                 let graph = coff_runtime::graph(wanted.name, &mut dylib.session().names())?;
                 if let Some(graph) = graph {
                     dylib.define_pulled(graph)?;
@@ -82,6 +87,32 @@ impl DefinitionGenerator for ImageGenerator {
     fn describe(&self) -> String {
         "the image".into()
     }
+}
+
+/// Whether something is exported for what another library has under this name.
+fn is_forward(dylib: &JitDylib, name: &[u8]) -> Result<bool> {
+    let session = dylib.session();
+    let id = session.names().find(name);
+    let state = session.state();
+    let requests = &state.dylib(dylib.id())?.image_requests;
+    Ok(id.is_some_and(|id| requests.is_export_of(id)))
+}
+
+/// What `library.name` or `library.#number` is ("PE Format", "Export Address Table", forwarders); `None` if the library has
+/// no such thing.
+fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
+    let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return Ok(None) };
+    let (library, name) = (&name[..dot], &name[dot + 1..]);
+    let number = name.strip_prefix(b"#").and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
+    let key = number.map_or(SymbolKey::Name(name), SymbolKey::Ordinal);
+    let executor = dylib.session().executor();
+    let path = String::from_utf8_lossy(library).into_owned() + ".dll";
+    let library = executor.open_library(Path::new(&path), false)?;
+    let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
+    Ok(found.into_iter().flatten().find_map(|found| match found {
+        SymbolAddress::Address(address) => Some(Address::At(address)),
+        SymbolAddress::ThreadLocal { .. } => None,
+    }))
 }
 
 /// The number of the image's thread-local storage.

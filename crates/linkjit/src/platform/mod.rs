@@ -3,4 +3,5 @@
 pub(crate) mod coff;
 mod coff_runtime;
 pub(crate) mod crt;
+pub(crate) mod crt_startup;
 pub(crate) mod elf;

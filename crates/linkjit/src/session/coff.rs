@@ -1,8 +1,11 @@
-//! What objects of COFF ask for beside what their symbols say: which of several COMDAT sections is kept, what all objects
-//! must agree on, what names mean that nobody defines.
+//! What objects of COFF ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
+//! that nobody defines.
 
-use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
-use linkjit_link::names::{NameId, NamePool};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_link::graph::{LinkGraph, Linkage, Protection, Request, Scope};
+use linkjit_link::names::NameId;
+use linkjit_link::passes::image_sections::ImageSections;
 
 use super::state::{DefaultLibrary, DefinedBy, DylibId, DylibState, Entry, State, UnitId};
 use crate::error::{Error, Result};
@@ -29,6 +32,71 @@ impl DylibState {
     }
 }
 
+/// What objects ask for about the image that their JITDylib is, each with who does.
+#[derive(Debug, Default)]
+pub(crate) struct ImageRequests {
+    /// What others find under names that may be nobody's here.
+    exports: HashMap<NameId, (NameId, UnitId), FixedState>,
+    /// Where the program begins.
+    entries: Vec<(NameId, UnitId)>,
+    merged: Vec<((String, String), UnitId)>,
+    protections: Vec<((String, Protection), UnitId)>,
+}
+
+impl ImageRequests {
+    /// Notes a request; the first of its kind counts.
+    fn enter(&mut self, unit: UnitId, request: &Request) {
+        match request {
+            Request::Export { name, target } if name != target => {
+                self.exports.entry(*name).or_insert((*target, unit));
+            }
+            Request::Entry(name) => self.entries.push((*name, unit)),
+            Request::Merge { from, to } => self.merged.push(((from.clone(), to.clone()), unit)),
+            Request::Protect { section, protection } => {
+                self.protections.push(((section.clone(), *protection), unit));
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets what a unit has asked for.
+    pub(super) fn forget(&mut self, unit: UnitId) {
+        self.exports.retain(|_, (_, of)| *of != unit);
+        self.entries.retain(|(_, of)| *of != unit);
+        self.merged.retain(|(_, of)| *of != unit);
+        self.protections.retain(|(_, of)| *of != unit);
+    }
+
+    /// What a name is exported for, as the JITDylib `dylib` would define it.
+    pub(crate) fn exported(&self, dylib: DylibId, name: NameId) -> Option<Entry> {
+        if self.exports.is_empty() {
+            return None;
+        }
+        let &(target, _) = self.exports.get(&name)?;
+        let by = DefinedBy::Alias(dylib, target);
+        Some(Entry { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false })
+    }
+
+    /// Whether something is exported that is called so.
+    pub(crate) fn is_export_of(&self, target: NameId) -> bool {
+        self.exports.values().any(|(of, _)| *of == target)
+    }
+
+    /// Where the program begins.
+    pub(crate) fn entry(&self) -> Option<NameId> {
+        self.entries.first().map(|(name, _)| *name)
+    }
+
+    /// What becomes of sections; `None` if nobody asks for anything.
+    pub(crate) fn sections(&self) -> Option<ImageSections> {
+        let sections = ImageSections {
+            merged: self.merged.iter().map(|(of, _)| of.clone()).collect(),
+            protections: self.protections.iter().map(|(of, _)| of.clone()).collect(),
+        };
+        (!sections.is_empty()).then_some(sections)
+    }
+}
+
 impl State {
     /// The default libraries of a JITDylib that are to be opened now, as far as `crt` does not know better. They are until
     /// [`State::opened_default_library`] is told.
@@ -51,6 +119,27 @@ impl State {
     pub(crate) fn opened_default_library(&mut self, dylib: DylibId, name: &str) {
         let Ok(of) = self.dylib_mut(dylib) else { return };
         of.default_libraries.iter_mut().filter(|library| library.name == name).for_each(|library| library.done = true);
+    }
+
+    /// Whether the C runtime of an installation was opened for a JITDylib.
+    pub(crate) fn has_installed_crt(&self, dylib: DylibId) -> bool {
+        let Ok(of) = self.dylib(dylib) else { return false };
+        of.default_libraries.iter().any(|library| library.done && self.crt.has_startup(&library.name))
+    }
+
+    /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
+    pub(crate) fn has_microsofts_crt(&self, dylib: DylibId) -> bool {
+        self.crt.is_microsofts() && self.has_installed_crt(dylib)
+    }
+
+    /// What starts that runtime, if it was made already.
+    pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<UnitId> {
+        self.dylib(dylib).ok()?.crt_startup.filter(|unit| self.units.contains_key(unit))
+    }
+
+    /// Whether something of a unit is yet to be linked.
+    pub(crate) fn is_to_be_linked(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|unit| unit.input.is_some())
     }
 
     /// Whether libraries that objects ask for are for one runtime.
@@ -96,14 +185,20 @@ impl State {
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         for request in graph.requests() {
-            if let Request::Unknown(directive) = request {
-                self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+            match request {
+                Request::Unknown(directive) => {
+                    self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+                }
+                Request::Share(section) => {
+                    self.warnings.push(format!("{}: other processes do not share section '{section}'", graph.name()));
+                }
+                _ => {}
             }
         }
         let implied = self.crt.implied_libraries();
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
-            of.alternates.entry(alternate.name).or_insert((alternate.target, unit));
+            of.alternates.entry(alternate.name).or_insert((*alternate, unit));
         }
         for request in graph.requests() {
             match request {
@@ -112,79 +207,10 @@ impl State {
                 }
                 Request::DefaultLibrary(name) => of.ask_for(name, Some(unit)),
                 Request::NoDefaultLibrary(name) => of.no_default_libraries.push(name.clone()),
-                _ => {}
+                other => of.image_requests.enter(unit, other),
             }
         }
         implied.iter().for_each(|name| of.ask_for(name, None));
-        Ok(())
-    }
-
-    /// Compares the groups of a new object with those that are there. A larger one takes the place of another of its name
-    /// if nothing of that is linked yet.
-    pub(super) fn select_groups(&mut self, dylib: DylibId, graph: &LinkGraph, names: &NamePool) -> Result<()> {
-        let mut replaced = Vec::new();
-        for group in graph.groups() {
-            if group.selection == Selection::Any {
-                continue;
-            }
-            let Some(&(owner, _)) = self.dylib(dylib)?.groups.get(&group.signature) else { continue };
-            let Some(unit) = self.units.get(&owner) else { continue };
-            let known = unit.groups.iter().find(|(signature, _)| *signature == group.signature);
-            let Some(&(_, known)) = known else { continue };
-            let what = match (group.selection, known) {
-                (Selection::NoDuplicates, _) | (_, Selection::NoDuplicates) => {
-                    return Err(Error::Duplicate {
-                        name: names.text(group.signature).into_owned(),
-                        first: unit.name.to_string(),
-                        second: graph.name().into(),
-                    });
-                }
-                (Selection::SameSize(new), Selection::SameSize(old)) if new != old => "of another size",
-                (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => "different",
-                (Selection::Largest(new), Selection::Largest(old)) if new > old && !unit.started => {
-                    replaced.push((owner, group.signature));
-                    continue;
-                }
-                _ => continue,
-            };
-            return Err(Error::GroupMismatch {
-                name: names.text(group.signature).into_owned(),
-                what,
-                first: unit.name.to_string(),
-                second: graph.name().into(),
-            });
-        }
-        for (owner, signature) in replaced {
-            self.drop_group(dylib, owner, signature)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the names of a unit's group references, to what will take their place.
-    fn drop_group(&mut self, dylib: DylibId, owner: UnitId, signature: NameId) -> Result<()> {
-        let Some(input) = self.units.get_mut(&owner).and_then(|unit| unit.input.as_mut()) else { return Ok(()) };
-        let graph = &mut input.graph;
-        let groups = graph.dissolve_groups(|of| of == signature);
-        let mut blocks: Vec<_> = groups.iter().flat_map(|group: &Group| &group.blocks).copied().collect();
-        blocks.sort_unstable();
-        graph.discard_blocks(&blocks);
-        let mut names = Vec::new();
-        for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
-            if blocks.binary_search(&block).is_ok() {
-                graph.make_external(symbol);
-                names.push((name, symbol));
-            }
-        }
-        let of = self.dylib_mut(dylib)?;
-        of.groups.remove(&signature);
-        for (name, symbol) in names {
-            let is_its = |entry: &Entry| entry.by == DefinedBy::Unit(owner, symbol);
-            if of.symbols.get(&name).is_some_and(is_its) {
-                of.symbols.remove(&name);
-            }
-        }
         Ok(())
     }
 }

@@ -9,11 +9,12 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
-use super::inherit::{Yielded, YieldedGroup};
+use super::groups::{GroupOwner, Yields};
+use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
@@ -74,13 +75,31 @@ impl State {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
-        let id = takes_over.unwrap_or_else(|| self.next_unit());
         platform::elf::own_personality_pointers(&mut graph, names);
         self.check_requests(dylib, &graph)?;
-        self.select_groups(dylib, &graph, names)?;
-        let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
+        let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
+        let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
+        let defined = self.define_selected(dylib, tracker, (graph, yields, &replaced_groups), names, promise);
+        if defined.is_err() {
+            self.inherit(replaced_groups);
+        }
+        defined
+    }
 
+    /// Adds an object of whose groups it is known which are kept.
+    fn define_selected(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        (mut graph, yields, replaced_groups): (LinkGraph, Yields, &Inheritance),
+        names: &NamePool,
+        promise: Option<&Promise>,
+    ) -> Result<(UnitId, Vec<Replaced>)> {
+        let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
+        let id = takes_over.unwrap_or_else(|| self.next_unit());
+        let Yields { names: mut yielded, groups: yielded_groups, .. } = yields;
+        let is_of_replaced_group =
+            |name: NameId| replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
@@ -164,7 +183,8 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let contested = old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old));
+            let contested =
+                old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old)) || is_of_replaced_group(name);
             if let Some(old) = old {
                 self.override_definition(&old);
             }
@@ -173,9 +193,12 @@ impl State {
         }
 
         self.enter_requests(dylib, id, &graph)?;
-        let groups: Vec<_> = graph.groups().iter().map(|group| (group.signature, group.selection)).collect();
-        for &(signature, _) in &groups {
-            self.dylib_mut(dylib)?.groups.entry(signature).or_insert((id, false));
+        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
+        let of = self.dylib_mut(dylib)?;
+        for group in graph.groups() {
+            let contested = replaced_groups.groups.binary_search(&(dylib, group.signature)).is_ok();
+            let owner = GroupOwner { unit: id, selection: group.selection, contested };
+            of.groups.entry(group.signature).or_insert(owner);
         }
         let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
         let has_roots = includes || !graph.retained().is_empty();
@@ -202,64 +225,6 @@ impl State {
             None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))
-    }
-
-    /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
-    /// Returns what of them would be definitions if that unit, being another tracker's, were not there.
-    fn yield_groups(
-        &mut self,
-        dylib: DylibId,
-        tracker: TrackerId,
-        graph: &mut LinkGraph,
-        promise: Option<&Promise>,
-    ) -> Result<(Vec<Yielded>, Vec<YieldedGroup>)> {
-        let Self { dylibs, units, .. } = self;
-        let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
-        let (mut dropped, mut to_others, mut yielded_groups) = (vec![], vec![], vec![]);
-        // Other units' definitions have yielded to what was promised: such groups are kept.
-        let is_promised = |symbol: &&Symbol| {
-            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
-            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
-        };
-        let promised: Vec<_> = match promise {
-            Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
-            None => Vec::new(),
-        };
-        for group in graph.groups() {
-            let Some((owner, contested)) = of.groups.get_mut(&group.signature) else { continue };
-            let Some(owner) = units.get(owner) else { continue };
-            if group.blocks.iter().any(|block| promised.contains(block)) {
-                continue;
-            }
-            dropped.extend_from_slice(&group.blocks);
-            if owner.tracker != tracker {
-                *contested = true;
-                to_others.extend_from_slice(&group.blocks);
-                let is_its = |block: &BlockId| group.blocks.contains(block);
-                let retained = graph.retained().iter().copied().filter(is_its).collect();
-                let initializers = graph.initializers().iter().copied().filter(|run| is_its(&run.block)).collect();
-                yielded_groups.push(YieldedGroup { signature: group.signature, retained, initializers });
-            }
-        }
-        if dropped.is_empty() {
-            return Ok((Vec::new(), yielded_groups));
-        }
-        dropped.sort_unstable();
-        to_others.sort_unstable();
-        graph.discard_blocks(&dropped);
-        let mut yielded = Vec::new();
-        for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
-            if dropped.binary_search(&block).is_ok() {
-                if to_others.binary_search(&block).is_ok() {
-                    yielded.push(Yielded::new(name, symbol, of));
-                    self.contest(dylib, name)?;
-                }
-                graph.make_external(symbol);
-            }
-        }
-        Ok((yielded, yielded_groups))
     }
 
     /// Notes that somebody else has a definition of a name, too.

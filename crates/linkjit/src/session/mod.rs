@@ -9,6 +9,7 @@ mod define;
 mod defining;
 mod dump;
 mod epoch;
+mod groups;
 mod inherit;
 mod initializing;
 mod memory;

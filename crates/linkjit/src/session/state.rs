@@ -7,7 +7,7 @@ use std::thread::ThreadId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -16,6 +16,8 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::coff::ImageRequests;
+use super::groups::GroupOwner;
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
@@ -110,10 +112,10 @@ pub(crate) struct Unit {
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
-    pub(crate) groups: Vec<(NameId, Selection)>,
+    pub(crate) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
     pub(crate) hides: Vec<NameId>,
-    /// Its definitions and groups that yielded to those of units of other trackers.
+    /// Its definitions and groups that yielded to those of units of other trackers, or to larger groups.
     pub(crate) yielded: Vec<Yielded>,
     pub(crate) yielded_groups: Vec<YieldedGroup>,
     /// It can be replaced; then it is asked where its variables are.
@@ -181,14 +183,17 @@ pub(crate) struct DefaultLibrary {
 pub(crate) struct DylibState {
     pub(crate) name: String,
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
-    /// COMDAT groups by signature, whose is kept, and whether another tracker's unit has one, too.
-    pub(crate) groups: HashMap<NameId, (UnitId, bool), FixedState>,
+    /// The COMDAT groups that are kept, by signature.
+    pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines, and who says so.
-    pub(crate) alternates: HashMap<NameId, (NameId, UnitId), FixedState>,
+    pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
+    pub(crate) image_requests: ImageRequests,
     /// Libraries that objects ask for.
     pub(crate) default_libraries: Vec<DefaultLibrary>,
+    /// What starts the C runtime that was opened among them.
+    pub(crate) crt_startup: Option<UnitId>,
     /// Libraries that objects do not want on account of others; `None` for all.
     pub(crate) no_default_libraries: Vec<Option<String>>,
     /// What all objects must agree on: the value, and who said it first.
@@ -298,7 +303,9 @@ impl State {
             groups: HashMap::default(),
             hidden: HashMap::default(),
             alternates: HashMap::default(),
+            image_requests: ImageRequests::default(),
             default_libraries: Vec::new(),
+            crt_startup: None,
             no_default_libraries: Vec::new(),
             agreed: HashMap::default(),
             link_order: vec![(id, MatchScope::All)],

@@ -1,5 +1,5 @@
 # Code that was told that something is another image's finds it through a slot, wherever it is.
-#! llvm it makes no slots
+#! llvm makes no slots
 #! check {at 0x100000} -abs outside=0x7ff700000000
 #! error => Symbols not found: [ __imp_outside ]
 

@@ -41,6 +41,12 @@ impl Image<'_> {
         let (number, section) = inside.or_else(|| sections().find(|(_, section)| section.end == address))?;
         Some((number, address.distance_from(section.start).cast_unsigned()))
     }
+
+    /// The number of an address's section; what is absolute has that behind the last, as in images of link.exe.
+    fn section_number(&self, address: ExecAddr) -> u16 {
+        let beyond = u16::try_from(self.sections.len()).unwrap_or(u16::MAX).saturating_add(1);
+        self.locate(address).map_or(beyond, |(number, _)| number)
+    }
 }
 
 /// Why code that takes a thread-local variable for another one can't be linked.
@@ -96,6 +102,8 @@ fn apply(
         // found by their sections, and a debugger wants to know their offsets.
         Kind::Pointer64 if is_found_thread_local(graph, edge.target) => Err(Refusal::Why(NO_ADDRESS)),
         Kind::Pointer64 | Kind::ImportPointer64 => write(bytes, offset, target().to_le_bytes()),
+        // Tables of images have zeros for what is not there: weak externals that nobody defines.
+        Kind::ImageOffset32 if target() == 0 => write(bytes, offset, [0; 4]),
         Kind::ImageOffset32 => write(bytes, offset, unsigned32(from(context.image.base.0))?.to_le_bytes()),
         Kind::SectionOffset32 => {
             let value = section_offset(graph, edge, &context.image)?.wrapping_add(addend);
@@ -110,7 +118,7 @@ fn apply(
             write(bytes, offset, [old | value])
         }
         Kind::SectionNumber16 => {
-            let (number, _) = locate(graph, edge, &context.image)?;
+            let number = context.image.section_number(graph.address(edge.target));
             write(bytes, offset, number.to_le_bytes())
         }
         // Edges that need an entry were given its symbol as their target when it was made.
@@ -183,12 +191,11 @@ fn apply(
 fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
         Some(address) => Ok(address.offset),
-        None => Ok(locate(graph, edge, image)?.1),
+        None => {
+            let place = image.locate(graph.address(edge.target));
+            Ok(place.ok_or(Refusal::Why("it is in no section of this image"))?.1)
+        }
     }
-}
-
-fn locate(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<(u16, u64), Refusal> {
-    image.locate(graph.address(edge.target)).ok_or(Refusal::Why("it is in no section of this image"))
 }
 
 fn write<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) -> Result<(), Refusal> {

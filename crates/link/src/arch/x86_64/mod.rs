@@ -12,7 +12,10 @@ mod stub;
 
 pub use fixup::{FixupContext, Image, fix_block};
 pub use relax::{can_relax, relax};
-pub use stub::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, INIT_ENTRY, INIT_EXIT, STUB, STUB_SIZE, TRAMPOLINE};
+pub use stub::{
+    AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, FRAME_UNWIND, INIT_ENTRY, INIT_EXIT, START_CALL, STUB, STUB_SIZE,
+    TERMINATING_CALL, TRAMPOLINE,
+};
 
 use crate::graph::EdgeKind;
 
@@ -90,14 +93,15 @@ kinds! {
     TlsModuleDelta32,
     /// `Fixup <- TlsDescriptor(Target) - Fixup + Addend : int32`. ELF GOTPC32_TLSDESC and its CODE_ forms.
     TlsDescriptorDelta32,
-    /// `Fixup <- Target - image base + Addend : uint32`. COFF ADDR32NB.
+    /// `Fixup <- Target - image base + Addend : uint32`; zero if Target is null. COFF ADDR32NB.
     ImageOffset32,
     /// `Fixup <- Target - start of its section of the image + Addend : uint32`; of a thread-local variable, its offset
     /// in the storage of its module. COFF SECREL.
     SectionOffset32,
     /// As [`Kind::SectionOffset32`], 7 bits. COFF SECREL7.
     SectionOffset7,
-    /// `Fixup <- number of Target's section of the image : uint16`. COFF SECTION.
+    /// `Fixup <- number of Target's section of the image : uint16`; one more than there are for what is in none. COFF
+    /// SECTION.
     SectionNumber16,
     /// As [`Kind::Pointer64`], but never the address of a stub: the slots that code calls imports through.
     ImportPointer64,

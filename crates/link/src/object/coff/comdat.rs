@@ -2,14 +2,15 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
+use hashbrown::HashMap;
 use object::pe;
 use object::pe::ComdatSelection;
 
 use super::file::{File, Section};
 use super::sections::Blocks;
 use crate::error::Result;
-use crate::graph::{Group, LinkGraph, Selection, SymbolId};
+use crate::graph::{Group, LinkGraph, Selection};
 use crate::names::{NameId, NamePool};
 
 /// What the symbol that stands for a section says about it.
@@ -18,8 +19,6 @@ pub(super) struct Description {
     pub(super) selection: ComdatSelection,
     /// The section that an associated one goes with.
     pub(super) parent: u32,
-    /// Of the content; 0 if the compiler made none.
-    pub(super) checksum: u32,
 }
 
 /// Who leads a COMDAT section: the symbol after the one that stands for the section.
@@ -68,7 +67,7 @@ impl Comdats {
     }
 
     /// A symbol that others know is defined in a section.
-    pub(super) fn lead(&mut self, section: u32, _symbol: SymbolId, name: &[u8], names: &mut NamePool) {
+    pub(super) fn lead(&mut self, section: u32, name: &[u8], names: &mut NamePool) {
         if let Some((Some(description), leader @ Leader::Expected)) = self.get_mut(section)
             && description.selection != pe::IMAGE_COMDAT_SELECT_ASSOCIATIVE
         {
@@ -89,16 +88,9 @@ impl Comdats {
         (description.selection == pe::IMAGE_COMDAT_SELECT_ASSOCIATIVE).then_some(description.parent)
     }
 
-    /// The end of a chain of associated sections; `None` if the chain has none.
-    fn root(&self, section: u32) -> Option<u32> {
-        let mut root = section;
-        for _ in 0..=self.sections.len() {
-            match self.parent(root) {
-                Some(parent) => root = parent,
-                None => return Some(root),
-            }
-        }
-        None
+    /// Whether a section is led by a name that others know.
+    fn is_named(&self, section: u32) -> bool {
+        matches!(self.get(section), Some((_, Leader::Name(_))))
     }
 }
 
@@ -113,19 +105,17 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &
         *group = Some(groups.len());
         groups.push(Group { signature, selection, blocks: vec![block] });
     }
+    let parents = parents(file, comdats)?;
+    let mut shortened = parents.clone();
     for (number, section) in file.numbered() {
-        let Some(parent) = comdats.parent(number).or_else(|| gnu_parent(file, section, number, comdats)) else {
-            continue;
-        };
-        if file.section(parent).is_none() || parent == number {
-            let what = format_args!("section: it goes with section {parent}, which does not exist");
-            return Err(file.malformed_section(section, what));
-        }
-        let Some(root) = comdats.root(parent) else {
+        let Some(parent) = parents.get(number as usize).copied().flatten() else { continue };
+        let Some(root) = root(&mut shortened, number) else {
             return Err(file.malformed_section(section, "section: it goes with itself"));
         };
-        let (Some(block), Some(parent_block)) = (blocks.of(number), blocks.of(parent)) else { continue };
-        graph.add_dependent(parent_block, block);
+        let Some(block) = blocks.of(number) else { continue };
+        if let Some(parent) = blocks.of(parent) {
+            graph.add_dependent(parent, block);
+        }
         let group = group_of.get(root as usize).copied().flatten().and_then(|group| groups.get_mut(group));
         if let Some(group) = group {
             group.blocks.push(block);
@@ -135,12 +125,55 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &
     Ok(())
 }
 
+/// By number, the section that each lives and dies with.
+fn parents(file: &File<'_>, comdats: &Comdats) -> Result<Vec<Option<u32>>> {
+    let mut parents = Vec::with_capacity(file.sections.len() + 1);
+    parents.push(None);
+    // The code of GNU's compilers, by what follows the `$`: of several with one name the last counts so far.
+    let mut code: HashMap<&[u8], u32, RandomState> = HashMap::default();
+    for (number, section) in file.numbered() {
+        let parent = comdats.parent(number).or_else(|| gnu_parent(section, number, comdats, &code));
+        if let Some(parent) = parent.filter(|&parent| file.section(parent).is_none() || parent == number) {
+            let what = format_args!("section: it goes with section {parent}, which does not exist");
+            return Err(file.malformed_section(section, what));
+        }
+        parents.push(parent);
+        if let Some(name) = section.name.strip_prefix(b".text$") {
+            code.insert(name, number);
+        }
+    }
+    Ok(parents)
+}
+
+/// The end of a chain of associated sections; `None` if the chain has none. Shortens the chain for who asks next.
+fn root(parents: &mut [Option<u32>], section: u32) -> Option<u32> {
+    let parent = |parents: &[Option<u32>], section: u32| parents.get(section as usize).copied().flatten();
+    let mut root = section;
+    for _ in 0..parents.len() {
+        match parent(parents, root) {
+            Some(next) => root = next,
+            None => break,
+        }
+    }
+    if parent(parents, root).is_some() {
+        return None;
+    }
+    let mut section = section;
+    while let Some(next) = parent(parents, section) {
+        if let Some(of) = parents.get_mut(section as usize) {
+            *of = Some(root);
+        }
+        section = next;
+    }
+    Some(root)
+}
+
 fn selection(file: &File<'_>, section: &Section<'_>, description: Description) -> Result<Selection> {
     Ok(match description.selection {
         pe::IMAGE_COMDAT_SELECT_NODUPLICATES => Selection::NoDuplicates,
         pe::IMAGE_COMDAT_SELECT_ANY => Selection::Any,
         pe::IMAGE_COMDAT_SELECT_SAME_SIZE => Selection::SameSize(section.size),
-        pe::IMAGE_COMDAT_SELECT_EXACT_MATCH => Selection::ExactMatch(content_hash(section, description)),
+        pe::IMAGE_COMDAT_SELECT_EXACT_MATCH => Selection::ExactMatch(content_hash(section)),
         pe::IMAGE_COMDAT_SELECT_LARGEST => Selection::Largest(section.size),
         pe::IMAGE_COMDAT_SELECT_NEWEST => {
             return Err(
@@ -153,15 +186,12 @@ fn selection(file: &File<'_>, section: &Section<'_>, description: Description) -
     })
 }
 
-/// Tells contents apart. Relocations are compared by place and type: their symbols have other numbers in other objects.
-fn content_hash(section: &Section<'_>, description: Description) -> u64 {
+/// Tells contents apart: not by the checksum, which not all compilers make. Relocations are compared by place and type:
+/// their symbols have other numbers in other objects.
+fn content_hash(section: &Section<'_>) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     section.size.hash(&mut hasher);
-    if description.checksum == 0 {
-        section.data.hash(&mut hasher);
-    } else {
-        description.checksum.hash(&mut hasher);
-    }
+    section.data.hash(&mut hasher);
     for relocation in section.relocations {
         let [place @ .., _, _, _, _, low, high] = relocation;
         (place, low, high).hash(&mut hasher);
@@ -169,15 +199,14 @@ fn content_hash(section: &Section<'_>, description: Description) -> u64 {
     hasher.finish()
 }
 
-/// GNU's compilers associate `.pdata$f` and `.xdata$f` with `.text$f` by name alone.
-fn gnu_parent(file: &File<'_>, section: &Section<'_>, number: u32, comdats: &Comdats) -> Option<u32> {
-    let rest = section.name.strip_prefix(b".pdata$").or_else(|| section.name.strip_prefix(b".xdata$"))?;
-    if !section.has(pe::IMAGE_SCN_LNK_COMDAT) || matches!(comdats.get(number), Some((_, Leader::Name(_)))) {
-        return None;
-    }
-    // The code comes right before its tables.
-    let before = file.sections.get(..(number as usize).checked_sub(1)?)?;
-    let is_code = |section: &Section<'_>| section.name.strip_prefix(b".text$").is_some_and(|name| name == rest);
-    let position = before.iter().rposition(is_code)?;
-    u32::try_from(position + 1).ok()
+/// GNU's compilers associate `.pdata$f` and `.xdata$f` with `.text$f` by name alone. The code comes before its tables.
+fn gnu_parent(
+    section: &Section<'_>,
+    number: u32,
+    comdats: &Comdats,
+    code: &HashMap<&[u8], u32, RandomState>,
+) -> Option<u32> {
+    let name = section.name.strip_prefix(b".pdata$").or_else(|| section.name.strip_prefix(b".xdata$"))?;
+    let may_have_one = section.has(pe::IMAGE_SCN_LNK_COMDAT) && !comdats.is_named(number);
+    code.get(name).copied().filter(|_| may_have_one)
 }

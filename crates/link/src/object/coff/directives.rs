@@ -1,24 +1,27 @@
 //! Directives: what `.drectve` says, in the words of the linker's command line ("PE Format", "The .drectve Section";
 //! the options are link.exe's, `-aligncomm` and `-exclude-symbols` GNU's).
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::file::{File, Section};
 use crate::error::Result;
-use crate::graph::{Alternate, Export, LinkGraph, Linkage, Request, Symbol, SymbolId};
-use crate::names::NamePool;
+use crate::graph::{Alternate, LinkGraph, Linkage, Protection, Request, Symbol, SymbolId};
+use crate::names::{NameId, NamePool};
 
 /// Options that mean nothing to who links into a running process: sizes of its stack, manifests, how debuggers may edit
 /// it, what is left out of an index of exports.
 const HARMLESS: [&str; 14] = [
     "stack",
     "heap",
-    "entry",
     "subsystem",
     "manifestdependency",
     "editandcontinue",
     "throwingnew",
     "guardsym",
-    "section",
     "exclude-symbols",
+    "exclude-all-symbols",
+    "functionpadmin",
     "fastfail",
     "release",
     "ignore",
@@ -27,14 +30,28 @@ const HARMLESS: [&str; 14] = [
 
 /// Reads the directives of an object.
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph, names: &mut NamePool) -> Result<()> {
+    let mut symbols = Symbols::default();
     for section in file.sections.iter().filter(|section| section.name == b".drectve") {
         let text = section.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(section.data);
         let text = String::from_utf8_lossy(text);
         for word in words(&text) {
-            directive(file, section, &word, graph, names)?;
+            directive(file, section, &word, &mut symbols, graph, names)?;
         }
     }
     Ok(())
+}
+
+/// The symbols that directives are about, by name: collected when the first one is.
+#[derive(Default)]
+struct Symbols(Option<HashMap<NameId, SymbolId, FixedState>>);
+
+impl Symbols {
+    fn by_name(&mut self, graph: &LinkGraph) -> &mut HashMap<NameId, SymbolId, FixedState> {
+        self.0.get_or_insert_with(|| {
+            let shared = |id| Some((graph.symbol(id).shared_name()?, id));
+            graph.symbol_ids().filter_map(shared).collect()
+        })
+    }
 }
 
 /// The words of a text; spaces in quotation marks don't end one, and the marks vanish.
@@ -67,6 +84,7 @@ fn directive(
     file: &File<'_>,
     section: &Section<'_>,
     word: &str,
+    symbols: &mut Symbols,
     graph: &mut LinkGraph,
     names: &mut NamePool,
 ) -> Result<()> {
@@ -87,8 +105,39 @@ fn directive(
         "defaultlib" => Request::DefaultLibrary(library(needed()?)),
         "nodefaultlib" => Request::NoDefaultLibrary(value.map(library)),
         "disallowlib" => Request::DisallowedLibrary(library(needed()?)),
-        "include" => Request::Include(include(needed()?, graph, names)?),
-        "export" => Request::Export(export(needed()?).ok_or_else(|| malformed("it names nothing"))?),
+        "include" => Request::Include(include(names.intern(needed()?.as_bytes()), symbols, graph)?),
+        "export" => {
+            let export = export(needed()?).ok_or_else(|| malformed("it names nothing, or its number is none"))?;
+            let target = names.intern(export.target.as_bytes());
+            let ordinal = export.ordinal.map(|ordinal| format!("#{ordinal}"));
+            for name in [Some(export.name), ordinal.as_deref()].into_iter().flatten() {
+                graph.add_request(Request::Export { name: names.intern(name.as_bytes()), target });
+            }
+            return Ok(());
+        }
+        "entry" => Request::Entry(names.intern(needed()?.as_bytes())),
+        "section" => {
+            let (name, attributes) = needed()?.split_once(',').ok_or_else(|| malformed("it has no attributes"))?;
+            let attributes = attributes.split(',').next().unwrap_or_default().to_ascii_uppercase();
+            if !attributes.chars().all(|attribute| "DEKPRSW".contains(attribute)) {
+                graph.add_request(unknown());
+                return Ok(());
+            }
+            if attributes.contains('S') {
+                graph.add_request(Request::Share(name.into()));
+            }
+            let protection = match (attributes.contains('E'), attributes.contains('W'), attributes.contains('R')) {
+                (true, true, _) => {
+                    let what = format!("directive {word}: section that is both writable and executable");
+                    return Err(file.unsupported_section(section, what));
+                }
+                (true, ..) => Protection::ReadExec,
+                (_, true, _) => Protection::ReadWrite,
+                (.., true) => Protection::Read,
+                _ => return Ok(()),
+            };
+            Request::Protect { section: name.into(), protection }
+        }
         "failifmismatch" => {
             let (key, value) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
             Request::MustMatch { key: key.into(), value: value.into() }
@@ -103,10 +152,15 @@ fn directive(
             if name == target {
                 return Err(malformed("a name can't stand for itself"));
             }
-            graph.add_alternate(Alternate { name, target });
+            graph.add_alternate(Alternate { name, target, after_libraries: true });
             return Ok(());
         }
-        "aligncomm" => return align_common(needed()?, graph, names).ok_or_else(|| malformed("it gives no alignment")),
+        "aligncomm" => {
+            let (name, log2) = needed()?.rsplit_once(',').ok_or_else(|| malformed("it gives no alignment"))?;
+            let log2 = log2.parse().ok().filter(|log2| *log2 < 32).ok_or_else(|| malformed("it gives no alignment"))?;
+            align_common(names.intern(name.as_bytes()), log2, symbols, graph);
+            return Ok(());
+        }
         _ => unknown(),
     };
     graph.add_request(request);
@@ -114,13 +168,13 @@ fn directive(
 }
 
 /// The object's symbol of that name, made if it has none.
-fn include(name: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Result<SymbolId> {
-    let name = names.intern(name.as_bytes());
-    let known = graph.symbol_ids().find(|&id| graph.symbol(id).shared_name() == Some(name));
-    match known {
-        Some(symbol) => Ok(symbol),
-        None => graph.add_symbol(Symbol::external(name, Linkage::Strong)),
+fn include(name: NameId, symbols: &mut Symbols, graph: &mut LinkGraph) -> Result<SymbolId> {
+    if let Some(&symbol) = symbols.by_name(graph).get(&name) {
+        return Ok(symbol);
     }
+    let symbol = graph.add_symbol(Symbol::external(name, Linkage::Strong))?;
+    symbols.by_name(graph).insert(name, symbol);
+    Ok(symbol)
 }
 
 /// The name of a library as it is compared: libraries have an extension, and case does not matter.
@@ -130,33 +184,38 @@ fn library(name: &str) -> String {
     if has_extension { name } else { name + ".lib" }
 }
 
-/// `name[=target][,@ordinal[,NONAME]][,DATA][,PRIVATE]`.
-fn export(text: &str) -> Option<Export> {
-    let mut parts = text.split(',');
-    let first = parts.next().filter(|name| !name.is_empty())?;
-    let (name, target) = first.split_once('=').map_or((first, None), |(name, target)| (name, Some(target)));
-    let mut export = Export { name: name.into(), target: target.map(Into::into), ordinal: None, data: false };
-    for part in parts {
-        if let Some(ordinal) = part.strip_prefix('@') {
-            export.ordinal = Some(ordinal.parse().ok()?);
-        } else if part.eq_ignore_ascii_case("data") {
-            export.data = true;
-        }
-    }
-    Some(export)
+/// What an export says.
+#[derive(PartialEq, Eq, Debug)]
+struct Export<'a> {
+    name: &'a str,
+    target: &'a str,
+    ordinal: Option<u16>,
 }
 
-/// `name,log2`: raises the alignment of a common symbol.
-fn align_common(text: &str, graph: &mut LinkGraph, names: &mut NamePool) -> Option<()> {
-    let (name, log2) = text.rsplit_once(',')?;
-    let log2: u8 = log2.parse().ok().filter(|log2| *log2 < 32)?;
-    let name = names.intern(name.as_bytes());
-    let symbol = graph.symbols().iter().find(|symbol| symbol.shared_name() == Some(name));
+/// `name[=target][,@ordinal[,NONAME]][,DATA][,PRIVATE]` or `target,EXPORTAS,name`. What is exported by its number alone
+/// has its name, too, as it has in import libraries.
+fn export(text: &str) -> Option<Export<'_>> {
+    let mut parts = text.split(',');
+    let first = parts.next().filter(|name| !name.is_empty())?;
+    let (name, target) = first.split_once('=').unwrap_or((first, first));
+    let mut export = Export { name, target, ordinal: None };
+    while let Some(part) = parts.next() {
+        if let Some(ordinal) = part.strip_prefix('@') {
+            export.ordinal = Some(ordinal.parse().ok()?);
+        } else if part.eq_ignore_ascii_case("exportas") {
+            export.name = parts.next()?;
+        }
+    }
+    (!export.name.is_empty() && !export.target.is_empty()).then_some(export)
+}
+
+/// Raises the alignment of a common symbol.
+fn align_common(name: NameId, log2: u8, symbols: &mut Symbols, graph: &mut LinkGraph) {
+    let symbol = symbols.by_name(graph).get(&name).map(|&symbol| graph.symbol(symbol));
     if let Some(block) = symbol.filter(|symbol| symbol.linkage == Linkage::Common).and_then(Symbol::block) {
         let block = graph.block_mut(block);
         block.align_log2 = block.align_log2.max(log2);
     }
-    Some(())
 }
 
 #[cfg(test)]
@@ -171,11 +230,12 @@ mod tests {
 
     #[test]
     fn exports_have_aliases_ordinals_and_kinds() {
-        let expected = Export { name: "f".into(), target: Some("g".into()), ordinal: Some(3), data: true };
-        assert_eq!(export("f=g,@3,NONAME,DATA"), Some(expected));
-        assert_eq!(export("f").map(|export| export.name), Some("f".into()));
-        assert_eq!(export(""), None);
-        assert_eq!(export("f,@x"), None);
+        let export_of = |name, target, ordinal| Some(Export { name, target, ordinal });
+        assert_eq!(export("f=g,@3,NONAME,DATA"), export_of("f", "g", Some(3)));
+        assert_eq!(export("f,PRIVATE"), export_of("f", "f", None));
+        assert_eq!(export("f=library.#7"), export_of("f", "library.#7", None));
+        assert_eq!(export("f,EXPORTAS,g"), export_of("g", "f", None));
+        assert_eq!(["", "f,@x", "f=", "=f", "f,EXPORTAS"].map(export), [None, None, None, None, None]);
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn edge(file: &File<'_>, section: &Section<'_>, raw: &[u8; 10]) -> Result<Option
 fn relative(section: &Section<'_>, offset: u32, number: u16) -> Kind {
     let before = section.data.get(..offset as usize).unwrap_or_default();
     match before {
-        _ if number != pe::IMAGE_REL_AMD64_REL32.0 => Kind::Delta32,
+        _ if number != pe::IMAGE_REL_AMD64_REL32.0 || !section.has(pe::IMAGE_SCN_MEM_EXECUTE) => Kind::Delta32,
         [.., 0xe8 | 0xe9] | [.., 0x0f, 0x80..=0x8f] => Kind::Branch32,
         _ => Kind::Delta32,
     }

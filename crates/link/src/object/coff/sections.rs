@@ -58,7 +58,7 @@ fn add_block(
     let block = graph.add_block(id, content, section.size, section.align_log2)?;
     if is_function_table(section) {
         graph.set_function_records(id);
-    } else if lifetime == Lifetime::ThreadLocal || (lifetime == Lifetime::Standard && !is_zeros) {
+    } else if lifetime != Lifetime::NoAlloc {
         graph.set_grouped(id);
     }
     Ok(block)

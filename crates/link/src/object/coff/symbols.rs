@@ -13,7 +13,7 @@ use crate::graph::{
     Alternate, BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
-use crate::names::NamePool;
+use crate::names::{NameId, NamePool};
 use crate::object::fields::{field, u16_at, u32_at};
 
 /// Common symbols are aligned to their size, but to no more than this (link.exe does so, and nobody documents it).
@@ -47,7 +47,7 @@ impl<'a> Entry<'a> {
         };
         // Numbers up to 0xfeff are those of sections.
         let section = match section {
-            -0x101..=-1 => section,
+            -0x100..=-1 => section,
             _ if !file.symbols.are_big() => section & 0xffff,
             _ => section,
         };
@@ -151,7 +151,7 @@ impl Reader<'_, '_> {
             -1 => Ok(self.global(entry, Definition::Absolute(ExecAddr(u64::from(entry.value))))),
             number => {
                 let section = self.section(entry, number)?;
-                self.comdats.lead(section, SymbolId(index), entry.name, self.names);
+                self.comdats.lead(section, entry.name, self.names);
                 match self.defined(entry, section)? {
                     Some(definition) => {
                         Ok(Symbol { thread_local: self.is_thread_local(section), ..self.global(entry, definition) })
@@ -242,11 +242,8 @@ impl Reader<'_, '_> {
         let record = record.ok_or_else(|| self.file.malformed("symbol table: records are missing at its end"))?;
         let high = if self.file.symbols.are_big() { u32::from(u16_at(record, 16)) << 16 } else { 0 };
         let [selection] = field(record, 14);
-        let description = Description {
-            selection: ComdatSelection(selection),
-            parent: u32::from(u16_at(record, 12)) | high,
-            checksum: u32_at(record, 8),
-        };
+        let description =
+            Description { selection: ComdatSelection(selection), parent: u32::from(u16_at(record, 12)) | high };
         Ok(self.comdats.describe(section, description))
     }
 
@@ -258,7 +255,8 @@ impl Reader<'_, '_> {
     }
 
     /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is.
+    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is. What may turn out to be somebody
+    /// else's is found by name.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
@@ -274,14 +272,15 @@ impl Reader<'_, '_> {
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
-            // What is searched for first, or is elsewhere, stays a reference.
-            if let (true, Name::Interned(target), Name::Interned(name)) =
-                (symbol.is_external() || linkage == Linkage::Fallback, symbol.name, self.graph.symbol(id).name)
+            // What is searched for first, or may be elsewhere, stays a reference.
+            if let (Some(target), Some(name)) =
+                (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).shared_name())
             {
                 if target == name {
                     return Err(self.malformed(&entry, "it stands for itself"));
                 }
-                self.graph.add_alternate(Alternate { name, target });
+                let after_libraries = linkage == Linkage::Fallback;
+                self.graph.add_alternate(Alternate { name, target, after_libraries });
                 continue;
             }
             let of = self.graph.symbol_mut(id);
@@ -291,6 +290,19 @@ impl Reader<'_, '_> {
             of.thread_local = symbol.thread_local;
         }
         Ok(())
+    }
+
+    /// The name of what a weak external stands for, if libraries are searched first, or if that may be another object's:
+    /// of a COMDAT section there may be another copy.
+    fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
+        let Some(name) = symbol.shared_name() else { return Ok(None) };
+        if linkage == Linkage::Fallback {
+            return Ok(Some(name));
+        }
+        let section = Entry::parse(self.file, index)?.section;
+        let section = u32::try_from(section).ok().and_then(|number| self.file.section(number));
+        let is_comdat = section.is_some_and(|section| section.has(pe::IMAGE_SCN_LNK_COMDAT));
+        Ok((is_comdat || symbol.is_external() || symbol.linkage != Linkage::Strong).then_some(name))
     }
 
     #[cold]

@@ -1,0 +1,93 @@
+//! What was linked, as rules and `-show-...` options see it, whoever has linked it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use linkjit::ExecAddr;
+use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, SymbolId};
+use linkjit::link::names::NamePool;
+use linkjit::link::passes::entries::GOT_SECTION;
+
+/// A graph of a file: which one it is among those of the file, and a block or symbol of it.
+pub(super) type In<T> = (usize, T);
+
+/// A linked file.
+#[derive(Debug, Default)]
+pub(super) struct LinkedFile<'a> {
+    pub(super) name: String,
+    /// Its graph, then those that the linker has made for it.
+    pub(super) graphs: Vec<&'a LinkGraph>,
+    /// Names of symbols of made graphs that have none themselves.
+    pub(super) names: HashMap<In<SymbolId>, String>,
+    /// Where initial images of thread-local blocks are. Their addresses are offsets in the storage.
+    pub(super) images: HashMap<In<BlockId>, u64>,
+}
+
+/// All that was linked.
+#[derive(Debug)]
+pub(super) struct LinkedProgram<'a> {
+    pub(super) names: &'a NamePool,
+    pub(super) files: Vec<LinkedFile<'a>>,
+    /// Symbols without a place in a file.
+    pub(super) absolutes: Vec<(String, ExecAddr)>,
+    /// Memory, sorted by address.
+    pub(super) memory: Vec<(u64, Cow<'a, [u8]>)>,
+}
+
+impl LinkedFile<'_> {
+    /// Where a block is, as rules see it: thread-local variables at their initial image.
+    pub(super) fn place(&self, (index, id): In<BlockId>) -> Option<u64> {
+        let graph = self.graphs.get(index)?;
+        let block = graph.block(id);
+        if !block.placed {
+            None
+        } else if graph.section(block.section).lifetime == Lifetime::ThreadLocal {
+            self.images.get(&(index, id)).copied()
+        } else {
+            Some(block.address.0)
+        }
+    }
+
+    /// All blocks that have a place, and where that is.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (u64, In<BlockId>)> + '_ {
+        let all =
+            self.graphs.iter().enumerate().flat_map(|(index, graph)| graph.block_ids().map(move |id| (index, id)));
+        all.filter_map(|block| Some((self.place(block)?, block)))
+    }
+
+    /// The start of the GOT, if there is one.
+    pub(super) fn got(&self) -> Option<u64> {
+        let is_got = |graph: &LinkGraph, id| graph.section(graph.block(id).section).name == GOT_SECTION;
+        self.blocks().filter(|&(_, (index, id))| is_got(self.graphs[index], id)).map(|(place, _)| place).min()
+    }
+
+    /// The name of a symbol, or of what it stands for.
+    pub(super) fn symbol_name(&self, names: &NamePool, (index, symbol): In<SymbolId>) -> String {
+        let own = self.graphs.get(index).map_or(&[][..], |graph| graph.symbol_name(names, symbol));
+        match self.names.get(&(index, symbol)) {
+            Some(name) if own.is_empty() => name.clone(),
+            _ => String::from_utf8_lossy(own).into_owned(),
+        }
+    }
+
+    /// The named symbols of the file, and where they are.
+    pub(super) fn symbols<'a>(&'a self, names: &'a NamePool) -> impl Iterator<Item = (u64, String)> + 'a {
+        let symbols = self.graphs.first().into_iter().flat_map(|graph| graph.symbol_ids());
+        symbols.filter_map(move |symbol| {
+            let Definition::Defined { block, offset } = self.graphs.first()?.symbol(symbol).definition else {
+                return None;
+            };
+            let name = self.symbol_name(names, (0, symbol));
+            Some((self.place((0, block))?.wrapping_add(offset), name)).filter(|(_, name)| !name.is_empty())
+        })
+    }
+}
+
+impl LinkedProgram<'_> {
+    /// The bytes from an address on, as far as they are known.
+    pub(super) fn memory(&self, address: u64) -> &[u8] {
+        let after = self.memory.partition_point(|(start, _)| *start <= address);
+        let Some((start, bytes)) = after.checked_sub(1).and_then(|at| self.memory.get(at)) else { return &[] };
+        usize::try_from(address - start).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default()
+    }
+}

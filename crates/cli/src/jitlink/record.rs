@@ -1,0 +1,190 @@
+//! What a session links, recorded for those who look at it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use linkjit::executor::ExecRange;
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
+use linkjit::{ExecAddr, LinkedAllocation, PassLists, Plugin, Stage};
+
+use super::failure::{Failure, Result};
+use super::linked::{LinkedFile, LinkedProgram};
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
+
+/// Keeps copies of all graphs that are linked.
+#[derive(Default)]
+pub(super) struct Recorder {
+    batch: Arc<Mutex<Recorded>>,
+    all: Mutex<Recorded>,
+}
+
+#[derive(Default)]
+struct Recorded {
+    objects: Vec<LinkGraph>,
+    /// What the linker has made for them.
+    made: Vec<LinkGraph>,
+    segments: Vec<ExecRange>,
+    /// The JITDylibs of the objects, by their names.
+    dylibs: HashMap<String, String>,
+}
+
+impl Plugin for Recorder {
+    fn add_passes(&self, _: &LinkGraph, passes: &mut PassLists) {
+        // What the linker makes is in no need of pruning.
+        let is_object = Arc::new(AtomicBool::new(false));
+        let is_pruned = Arc::clone(&is_object);
+        passes.add(Stage::PrePrune, move |_, _| {
+            is_pruned.store(true, Ordering::Relaxed);
+            Ok(())
+        });
+        let batch = Arc::clone(&self.batch);
+        passes.add(Stage::PostFixup, move |graph, _| {
+            let mut batch = lock(&batch);
+            let list = if is_object.load(Ordering::Relaxed) { &mut batch.objects } else { &mut batch.made };
+            let mut graph = graph.clone();
+            // Objects are linked as a whole: what nobody refers to is there as well.
+            for id in graph.symbol_ids() {
+                let is_placed = graph.symbol(id).block().is_some_and(|block| graph.block(block).placed);
+                graph.symbol_mut(id).live |= is_placed;
+            }
+            list.push(graph);
+            Ok(())
+        });
+    }
+
+    fn linked(&self, allocations: &[LinkedAllocation<'_>], _: &Mutex<NamePool>) -> linkjit::Result<()> {
+        let batch = std::mem::take(&mut *lock(&self.batch));
+        let mut all = lock(&self.all);
+        all.objects.extend(batch.objects);
+        all.made.extend(batch.made);
+        all.segments.extend(allocations.iter().flat_map(|allocation| allocation.segments));
+        for allocation in allocations {
+            let dylib = allocation.dylib.name();
+            all.dylibs.extend(allocation.blocks.iter().map(|(graph, _)| (graph.name().into(), dylib.clone())));
+        }
+        Ok(())
+    }
+
+    fn failed(&self) {
+        *lock(&self.batch) = Recorded::default();
+    }
+}
+
+impl Recorder {
+    /// The state of JITDylibs, given what it was before anything was linked.
+    pub(super) fn session(&self, names: &NamePool, mut dylibs: Vec<DylibState>) -> Vec<DylibState> {
+        let all = lock(&self.all);
+        for graph in &all.objects {
+            let dylib = all.dylibs.get(graph.name());
+            let Some(own) = dylibs.iter().position(|state| Some(&state.name) == dylib) else { continue };
+            for id in graph.symbol_ids() {
+                let symbol = graph.symbol(id);
+                let (Some(name), true) = (symbol.shared_name(), symbol.live) else { continue };
+                let (name, address) = (names.text(name).into_owned(), Some(graph.address(id)));
+                if !symbol.is_external() {
+                    let state = SymbolState {
+                        name,
+                        linkage: symbol.linkage,
+                        scope: symbol.scope,
+                        callable: symbol.callable,
+                        address,
+                        materializing: false,
+                        by: graph.name().into(),
+                    };
+                    match dylibs[own].symbols.iter_mut().find(|known| known.name == state.name) {
+                        Some(known) => *known = state,
+                        // Of an archive.
+                        None => dylibs[own].symbols.push(state),
+                    }
+                } else if let Some(known) = find(&mut dylibs, own, &name) {
+                    known.address = address;
+                }
+            }
+        }
+        for dylib in &mut dylibs {
+            let mut aliases = dylib.symbols.iter().filter(|symbol| symbol.by == REEXPORTS);
+            let materializing = aliases.any(|alias| alias.address.is_some());
+            for alias in dylib.symbols.iter_mut().filter(|symbol| symbol.by == REEXPORTS) {
+                alias.materializing = materializing;
+            }
+        }
+        dylibs
+    }
+
+    /// Calls `see` with all that was linked. Memory is as it is now, and `members` tells what members of archives are to
+    /// be called.
+    pub(super) fn with_program<T>(
+        &self,
+        names: &NamePool,
+        absolutes: Vec<(String, ExecAddr)>,
+        members: &HashMap<String, String>,
+        see: impl FnOnce(&LinkedProgram<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let all = lock(&self.all);
+        // Entries refer to symbols of other graphs without their names.
+        let mut by_address = HashMap::new();
+        for graph in &all.objects {
+            for symbol in graph.symbol_ids().filter(|&symbol| !graph.symbol(symbol).is_external()) {
+                let name = graph.symbol_name(names, symbol);
+                if !name.is_empty() {
+                    by_address
+                        .entry(graph.address(symbol))
+                        .or_insert_with(|| String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        let mut files = Vec::new();
+        for object in &all.objects {
+            let name = members.get(object.name()).map_or(object.name(), String::as_str);
+            let mut file = LinkedFile { name: name.into(), graphs: vec![object], ..LinkedFile::default() };
+            file.graphs.extend(&all.made);
+            for (index, graph) in (1..).zip(&all.made) {
+                for symbol in graph.symbol_ids() {
+                    if let Some(name) = by_address.get(&graph.address(symbol)) {
+                        file.names.insert((index, symbol), name.clone());
+                    }
+                }
+            }
+            files.push(file);
+        }
+        let mut memory = Vec::new();
+        for segment in all.segments.iter().filter(|segment| segment.size() > 0) {
+            memory.push((segment.start.0, read(*segment)?.into()));
+        }
+        memory.sort_by_key(|(start, _)| *start);
+        see(&LinkedProgram { names, files, absolutes, memory })
+    }
+}
+
+/// What a name is that a JITDylib looks for, unless an object defines it.
+fn find<'a>(dylibs: &'a mut [DylibState], own: usize, name: &str) -> Option<&'a mut SymbolState> {
+    let order: Vec<_> = std::iter::once(dylibs[own].name.clone()).chain(dylibs[own].order.iter().cloned()).collect();
+    let is_it = |symbol: &SymbolState| symbol.name == name && [ABSOLUTE_SYMBOLS, REEXPORTS].contains(&&*symbol.by);
+    let has_it = |of: &String| dylibs.iter().position(|dylib| dylib.name == *of && dylib.symbols.iter().any(is_it));
+    let dylib = order.iter().find_map(has_it)?;
+    dylibs[dylib].symbols.iter_mut().find(|symbol| is_it(symbol))
+}
+
+/// Reads memory of the process, whoever may be writing there.
+#[cfg(target_os = "linux")]
+fn read(range: ExecRange) -> Result<Vec<u8>> {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    let unreadable = |error: std::io::Error| Failure::usage(format!("/proc/self/mem: {error}"));
+    let mut bytes = vec![0; usize::try_from(range.size()).unwrap_or(0)];
+    let memory = File::open("/proc/self/mem").map_err(unreadable)?;
+    memory.read_exact_at(&mut bytes, range.start.0).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read(_: ExecRange) -> Result<Vec<u8>> {
+    Err(Failure::usage("on this system, linkjit shows and checks what was linked with -noexec only"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,102 @@
+//! `linkjit run --executor wine`: programs for Windows, run from another system by the Windows build of this command.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use crate::args::{Crt, Item, RunOptions};
+use crate::inputs;
+use crate::report::Failure;
+
+/// Says where the Windows build is.
+const PROGRAM_VARIABLE: &str = "LINKJIT_WINDOWS";
+/// Says what runs Windows programs, if it is not `wine`.
+const WINE_VARIABLE: &str = "LINKJIT_WINE";
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// Has the program run; returns its exit code, of which Wine passes the lower eight bits.
+pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>> {
+    let sources = options.items.iter().filter_map(|item| match item {
+        Item::Input(path) if inputs::is_source(path) => Some(Failure::SourceForWine { file: path.clone() }),
+        _ => None,
+    });
+    let sources: Vec<_> = sources.collect();
+    if !sources.is_empty() {
+        return Err(sources);
+    }
+    let program = program().map_err(|failure| vec![failure])?;
+    let wine = std::env::var_os(WINE_VARIABLE).unwrap_or_else(|| "wine".into());
+    let mut command = Command::new(&wine);
+    command.arg(for_wine(&program)).args(arguments(options, json));
+    if std::env::var_os("WINEDEBUG").is_none() {
+        // Its own diagnostics would be among those of the program.
+        command.env("WINEDEBUG", "-all");
+    }
+    let status = command.status().map_err(|error| {
+        vec![Failure::NoWine { command: wine.to_string_lossy().into_owned(), message: error.to_string() }]
+    })?;
+    Ok(exit_code(status))
+}
+
+/// The Windows build: beside this one, or where Cargo puts it.
+fn program() -> Result<PathBuf, Failure> {
+    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
+        return Ok(path.into());
+    }
+    let this = std::env::current_exe().unwrap_or_default();
+    let directory = this.parent().unwrap_or(Path::new(""));
+    let of_cargo = directory.parent().zip(directory.file_name());
+    let of_cargo = of_cargo.map(|(target, profile)| target.join(TARGET).join(profile));
+    let searched: Vec<_> =
+        [Some(directory.into()), of_cargo].into_iter().flatten().map(|path| path.join("linkjit.exe")).collect();
+    match searched.iter().find(|path| path.is_file()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(Failure::NoWindowsBuild { target: TARGET, variable: PROGRAM_VARIABLE, searched }),
+    }
+}
+
+/// The command line that says the same there.
+fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["run".into(), "--entry".into(), options.entry.clone().into()];
+    let flags = [("--json", json), ("--lazy", options.lazy), ("--time", options.time), ("--stats", options.stats)];
+    line.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.into()));
+    for directory in &options.directories {
+        line.extend(["-L".into(), for_wine(directory)]);
+    }
+    match &options.crt {
+        Crt::BuiltIn => {}
+        Crt::VisualStudio => line.push("--crt=visual-studio".into()),
+        Crt::Xwin(directory) => line.push(joined("--crt=xwin=", &for_wine(directory))),
+        Crt::MinGw(directory) => line.push(joined("--crt=mingw=", &for_wine(directory))),
+    }
+    for item in &options.items {
+        match item {
+            Item::Input(path) => line.push(for_wine(path)),
+            Item::Library(name) => line.extend(["-l".into(), name.into()]),
+            Item::Dylib(name) => line.extend(["--jd".into(), name.into()]),
+        }
+    }
+    line.push("--".into());
+    line.extend(options.arguments.iter().skip(1).cloned());
+    line
+}
+
+/// A path as Wine's programs know it; they are started in the same directory.
+fn for_wine(path: &Path) -> OsString {
+    if path.has_root() { joined("Z:", path.as_os_str()) } else { path.into() }
+}
+
+fn joined(prefix: &str, rest: &OsStr) -> OsString {
+    let mut joined = OsString::from(prefix);
+    joined.push(rest);
+    joined
+}
+
+/// As shells have it for who was ended by a signal.
+fn exit_code(status: ExitStatus) -> i32 {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);
+    #[cfg(not(unix))]
+    let signal = None;
+    status.code().or(signal).unwrap_or(crate::FAILURE)
+}

@@ -1,0 +1,104 @@
+//! `linkjit run --executor wine`: programs for Windows, run from Linux.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    dead_code,
+    reason = "tests are nobody's interface"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{Fixtures, Outcome};
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+const PROGRAM: &str = "
+    int puts(const char *);
+    int main(int argc, char **argv) {
+        for (int i = 1; i < argc; i++) puts(argv[i]);
+        return 40 + argc;
+    }";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository")
+}
+
+/// Makes what Cargo makes of the command for Windows.
+fn build() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
+    assert!(cargo.arg("--target-dir").arg(target).status().expect("Cargo starts").success());
+}
+
+fn compile(fixtures: &Fixtures, name: &str, source: &str) {
+    let file = format!("{name}.c");
+    fixtures.write(&file, source);
+    fixtures.tool(&["clang-19", "--target=x86_64-pc-windows-msvc", "-c", "-O1", &file, "-o", name]);
+}
+
+/// Runs with the wine of the tests.
+fn run(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
+    let mut command = fixtures.command(&[&["run", "--executor", "wine"], arguments].concat());
+    Outcome::of(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
+}
+
+#[test]
+fn a_program_for_windows_runs_under_wine() {
+    build();
+    let fixtures = Fixtures::new("wine");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    let outcome = run(&fixtures, &["hello.obj", "--", "one", "two words"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(43), "one\r\ntwo words\r\n", ""));
+
+    // Paths and options mean there what they mean here.
+    compile(&fixtures, "start.obj", "int answer(void); int start(void) { return answer(); }");
+    compile(&fixtures, "answer.obj", "int answer(void) { return 7; }");
+    fixtures.write("lib/.directory", "");
+    fixtures.tool(&["llvm-lib-19", "/out:lib/answer.lib", "answer.obj"]);
+    let (object, directory) = (fixtures.path("start.obj"), fixtures.path("lib"));
+    let [object, directory] = [&object, &directory].map(|path| path.to_str().expect("UTF-8"));
+    let outcome = run(&fixtures, &["--entry", "start", "--lazy", "-L", directory, "-l", "answer", object]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(7), "", ""));
+
+    // Errors are told as here.
+    let outcome = run(&fixtures, &["--json", object]);
+    assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);
+}
+
+#[test]
+fn what_is_missing_to_run_under_wine_is_said() {
+    let fixtures = Fixtures::new("no-wine");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    // A copy that Cargo has not built.
+    let copy = fixtures.path("linkjit");
+    std::fs::copy(env!("CARGO_BIN_EXE_linkjit"), &copy).expect("a copy");
+    let run = |wine: &str| {
+        let mut command = Command::new(&copy);
+        command
+            .current_dir(fixtures.path(""))
+            .args(["run", "--executor", "wine", "hello.obj"])
+            .env("LINKJIT_WINE", wine);
+        command
+    };
+    let outcome = Outcome::of(&mut run("wine"));
+    let expected = "linkjit: error: the Windows build of linkjit is missing: `cargo build -p linkjit-cli --target \
+                    x86_64-pc-windows-gnu` makes it, LINKJIT_WINDOWS says where it is";
+    assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
+
+    let outcome = Outcome::of(run("/nowhere/wine").env("LINKJIT_WINDOWS", "linkjit.exe"));
+    assert_eq!(
+        (outcome.code, outcome.headline()),
+        (Some(1), "linkjit: error: /nowhere/wine: No such file or directory (os error 2)")
+    );
+
+    fixtures.write("hello.c", PROGRAM);
+    let outcome = fixtures.linkjit(&["run", "--executor", "wine", "hello.c"]);
+    let expected = "linkjit: error: hello.c: Wine runs objects and libraries; compile it for Windows first";
+    assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
+}

@@ -1,0 +1,1 @@
+int others(void) { return 4; }

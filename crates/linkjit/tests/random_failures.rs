@@ -1,0 +1,191 @@
+//! Sessions in which memory is refused and fixups fail at random: whatever fails, what is linked afterwards is right.
+
+mod assembly;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use assembly::{Workshop, call_at, source};
+use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Protection, Result, SystemMemory};
+use linkjit::{Error, ExecAddr, Jit, JitDylib, MatchScope, ResourceTracker};
+
+/// How many JITDylibs, and functions in all of them.
+const DYLIBS: usize = 3;
+const FUNCTIONS: usize = 24;
+
+/// xorshift64*: the same sessions every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % limit
+    }
+}
+
+/// The system's memory, which is refused when the count comes to zero.
+#[derive(Debug, Default)]
+struct Moody(AtomicU64);
+
+impl Moody {
+    fn ask(&self) -> Result<()> {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 1 { Err(ExecutorError::Invalid { what: "not in the mood".into() }) } else { Ok(()) }
+    }
+}
+
+// SAFETY: all is the system's memory.
+unsafe impl MemoryProvider for Moody {
+    fn reserve(&self, size: u64, placement: Placement) -> Result<ExecRange> {
+        self.ask()?;
+        SystemMemory.reserve(size, placement)
+    }
+
+    fn commit(&self, pages: ExecRange) -> Result<()> {
+        self.ask()?;
+        SystemMemory.commit(pages)
+    }
+
+    fn protect(&self, pages: ExecRange, protection: Protection) -> Result<()> {
+        self.ask()?;
+        SystemMemory.protect(pages, protection)
+    }
+
+    fn recycle(&self, pages: ExecRange, was: Protection) -> Result<()> {
+        SystemMemory.recycle(pages, was)
+    }
+
+    fn release(&self, window: ExecRange) {
+        SystemMemory.release(window);
+    }
+}
+
+/// A function that adds to a variable of its own what others return and what is in others' variables.
+struct Function {
+    dylib: usize,
+    calls: Vec<usize>,
+    reads: Vec<usize>,
+    /// It holds a value in a byte that may be too large for that.
+    has_byte: bool,
+    text: String,
+}
+
+impl Function {
+    fn new(number: usize, random: &mut Random) -> Self {
+        let some = |random: &mut Random, below: usize| -> Vec<usize> {
+            (0..random.below(3)).filter(|_| below > 0).map(|_| random.below(below.max(1))).collect()
+        };
+        // No circles of calls.
+        let (calls, reads) = (some(random, number), some(random, FUNCTIONS));
+        let (has_byte, is_low) = (random.below(4) == 0, random.below(6) == 0);
+        let mut text = format!(
+            ".section .data.v{number},\"aw\"\n.globl v{number}\nv{number}: .long {number}\n.skip {}\n\
+             .section .text.f{number},\"ax\"\n.globl f{number}\nf{number}: .cfi_startproc\npush %rbx\n\
+             .cfi_adjust_cfa_offset 8\nmov v{number}@GOTPCREL(%rip),%rax\nmov (%rax),%ebx\n",
+            random.below(30) * 1000
+        );
+        for (at, callee) in calls.iter().enumerate() {
+            let through = if at == 0 { format!("f{callee}@PLT") } else { format!("*f{callee}@GOTPCREL(%rip)") };
+            text += &format!("call {through}\nadd %eax,%ebx\n");
+        }
+        for (at, read) in reads.iter().enumerate() {
+            // Now and then by an instruction that needs its table entry.
+            let load = if at == 0 { "mov" } else { "xor %eax,%eax\nadd" };
+            text += &format!("{load} v{read}@GOTPCREL(%rip),%rax\nadd (%rax),%ebx\n");
+        }
+        text += "mov %ebx,%eax\npop %rbx\nret\n.cfi_endproc\n";
+        if is_low {
+            text += &format!("mov $f{number},%eax\n");
+        }
+        if has_byte {
+            text += &format!(".byte byte{number}\n");
+        }
+        text += &format!(".skip {}\n", random.below(40) * 1000);
+        Self { dylib: random.below(DYLIBS), calls, reads, has_byte, text }
+    }
+}
+
+fn expected(functions: &[Function], number: usize) -> i32 {
+    let calls: i32 = functions[number].calls.iter().map(|&callee| expected(functions, callee)).sum();
+    calls + functions[number].reads.iter().chain([&number]).map(|&read| i32::try_from(read).unwrap()).sum::<i32>()
+}
+
+/// Gives `byte{number}` a value, and takes back what it had.
+fn set_byte(dylib: &JitDylib, workshop: &Workshop, number: usize, value: u32) -> ResourceTracker {
+    let tracker = dylib.create_tracker().unwrap();
+    let text = format!(".globl byte{number}\nbyte{number} = {value}\n");
+    dylib.add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+    tracker
+}
+
+fn run(seed: u64) -> usize {
+    let (mut random, workshop, moody) = (Random(seed), Workshop::new(), Arc::new(Moody::default()));
+    let jit = Jit::builder().memory(moody.clone()).window_size(1 << 20).build().unwrap();
+    let dylibs: Vec<JitDylib> = (0..DYLIBS).map(|n| jit.create_dylib(&n.to_string()).unwrap()).collect();
+    for dylib in &dylibs {
+        let others: Vec<_> = dylibs.iter().map(|other| (other.clone(), MatchScope::Exported)).collect();
+        dylib.set_link_order(&others).unwrap();
+    }
+    let functions: Vec<_> = (0..FUNCTIONS).map(|number| Function::new(number, &mut random)).collect();
+    let mut bytes = Vec::new();
+    for (number, function) in functions.iter().enumerate() {
+        let dylib = &dylibs[function.dylib];
+        if random.below(3) == 0 {
+            let tracker = dylib.create_tracker().unwrap();
+            dylib.add_object_to(&tracker, &source(&workshop.object(&function.text))).unwrap();
+        } else {
+            dylib.add_object_file(workshop.object(&function.text)).unwrap();
+        }
+        if function.has_byte {
+            bytes.push((number, set_byte(dylib, &workshop, number, 0x1234)));
+        }
+    }
+    let mut failures = 0;
+    let mut found: Vec<Option<ExecAddr>> = vec![None; FUNCTIONS];
+    let mut rounds = 0;
+    while found.iter().any(Option::is_none) {
+        rounds += 1;
+        assert!(rounds < 1000, "seed {seed}: does not end");
+        let number = random.below(FUNCTIONS);
+        let dylib = &dylibs[random.below(DYLIBS)];
+        // Less and less often.
+        if random.below(rounds) < 8 {
+            moody.0.store(1 + random.below(12) as u64, Ordering::Relaxed);
+        }
+        let result = dylib.lookup(&[&format!("f{number}")]);
+        moody.0.store(0, Ordering::Relaxed);
+        match result {
+            Ok(addresses) => {
+                assert_eq!(call_at(addresses[0]), expected(&functions, number), "seed {seed}, f{number}");
+                assert_eq!(*found[number].get_or_insert(addresses[0]), addresses[0], "seed {seed}, f{number}");
+            }
+            Err(error) => {
+                assert!(matches!(error, Error::Executor(_) | Error::Link { .. }), "seed {seed}: {error}");
+                failures += 1;
+            }
+        }
+        // Sooner or later all bytes have values that fit.
+        if random.below(8) == 0
+            && let Some((number, tracker)) = bytes.pop()
+        {
+            // SAFETY: nobody uses a number.
+            unsafe { tracker.remove() }.unwrap();
+            let _stays = set_byte(&dylibs[functions[number].dylib], &workshop, number, 0x12);
+        }
+    }
+    for (number, address) in found.iter().enumerate() {
+        assert_eq!(call_at(address.unwrap()), expected(&functions, number), "seed {seed}, f{number}");
+    }
+    // SAFETY: nobody uses it any more.
+    unsafe { jit.close() }.unwrap();
+    failures
+}
+
+#[test]
+fn what_is_linked_after_failures_is_right() {
+    let failures: usize = (1..=12).map(run).sum();
+    assert!(failures > 50, "{failures}");
+}
