@@ -285,12 +285,12 @@ fn find_library<'a>(
     of_system: bool,
 ) -> Result<PathBuf> {
     let system = || if of_system { Search::new(&[]).library(name).ok() } else { None };
-    let ends: &[&str] = match form {
-        Form::Usual => &["so", "a"],
-        Form::Hidden => &["a"],
-        Form::Weak => &["so", "tbd"],
+    let forms: &[&str] = match form {
+        Form::Usual => &["lib{}.so", "lib{}.a", "{}.lib"],
+        Form::Hidden => &["lib{}.a", "{}.lib"],
+        Form::Weak => &["lib{}.so", "lib{}.tbd"],
     };
-    let mut files = directories.flat_map(|path| ends.iter().map(|end| path.join(format!("lib{name}.{end}"))));
+    let mut files = directories.flat_map(|path| forms.iter().map(|form| path.join(form.replace("{}", name))));
     let missing = || Failure::usage(format!("While linking {place}, could not find library for -l{name}"));
     files.find(|file| file.is_file()).or_else(system).ok_or_else(missing)
 }

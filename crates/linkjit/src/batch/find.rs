@@ -440,7 +440,7 @@ impl Batch<'_> {
         }
         let mut left = Vec::new();
         for name in unfound {
-            match alternates.get(&name.name) {
+            match alternates.first(&name.name) {
                 Some((alternate, _)) if !alternate.after_libraries => {
                     self.aliases.insert((dylib, name.name), (searched, alternate.target));
                     self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
@@ -463,7 +463,7 @@ impl Batch<'_> {
             };
             let definition = tables().find_map(fallback);
             let alternate =
-                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0.target)));
+                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.first(&name.name)?.0.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;

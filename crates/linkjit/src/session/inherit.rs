@@ -139,10 +139,10 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.alternates.retain(|_, (_, of)| of != id);
+            dylib.alternates.forget(*id);
             dylib.image_requests.forget(*id);
-            dylib.agreed.retain(|_, (_, of)| of != id);
-            dylib.forget_default_libraries(*id);
+            dylib.agreed.forget(*id);
+            dylib.default_libraries.forget(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);

@@ -16,7 +16,8 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
-use super::coff::ImageRequests;
+use super::claims::Claims;
+use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
@@ -167,17 +168,6 @@ pub(crate) struct InitializerRun {
     pub(crate) array: PointerArray,
 }
 
-/// A library that an object asks for (COFF `/defaultlib`).
-#[derive(Debug)]
-pub(crate) struct DefaultLibrary {
-    /// In small letters, with its extension.
-    pub(crate) name: String,
-    /// Who asked for it first; nobody, if all programs are linked with it, or who did is gone.
-    pub(crate) by: Option<UnitId>,
-    /// It was opened or refused already.
-    pub(crate) done: bool,
-}
-
 /// A JITDylib.
 #[derive(Debug)]
 pub(crate) struct DylibState {
@@ -187,17 +177,16 @@ pub(crate) struct DylibState {
     pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
-    /// What names mean that nobody defines, and who says so.
-    pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
+    /// What names mean that nobody defines.
+    pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
-    /// Libraries that objects ask for.
-    pub(crate) default_libraries: Vec<DefaultLibrary>,
+    pub(crate) default_libraries: DefaultLibraries,
+    /// Names that import libraries have and DLLs have not, and why.
+    pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
     pub(crate) crt_startup: Option<UnitId>,
-    /// Libraries that objects do not want on account of others; `None` for all.
-    pub(crate) no_default_libraries: Vec<Option<String>>,
-    /// What all objects must agree on: the value, and who said it first.
-    pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
+    /// What all objects must agree on.
+    pub(crate) agreed: Claims<String, String>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
@@ -302,12 +291,12 @@ impl State {
             symbols: HashMap::default(),
             groups: HashMap::default(),
             hidden: HashMap::default(),
-            alternates: HashMap::default(),
+            alternates: Claims::default(),
             image_requests: ImageRequests::default(),
-            default_libraries: Vec::new(),
+            default_libraries: DefaultLibraries::default(),
+            missing_imports: HashMap::default(),
             crt_startup: None,
-            no_default_libraries: Vec::new(),
-            agreed: HashMap::default(),
+            agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
