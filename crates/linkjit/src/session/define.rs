@@ -46,6 +46,11 @@ fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool
     }
 }
 
+/// Whether both are absolute, with one value.
+fn is_same_constant(new: &Symbol, old: &Entry) -> bool {
+    matches!(new.definition, Definition::Absolute(value) if old.address == Some(Address::At(value)))
+}
+
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
     Error::Duplicate { name: names.text(name).into_owned(), first: first.into(), second: graph.name().into() }
@@ -76,6 +81,7 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         platform::elf::own_personality_pointers(&mut graph, names);
+        platform::coff_runtime::set_stdio_options(&mut graph, names);
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
@@ -121,6 +127,8 @@ impl State {
                     }
                     Verdict::New
                 }
+                // All agree about a constant, as linkers see it.
+                Some(old) if is_same_constant(of, old) => Verdict::Yields,
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
@@ -216,7 +224,12 @@ impl State {
         };
         match takes_over {
             // It keeps its place in the order in which things were added.
-            Some(id) => _ = self.units.insert(id, unit),
+            Some(id) => {
+                if has_roots {
+                    self.dylib_mut(dylib)?.roots.insert(id);
+                }
+                self.units.insert(id, unit);
+            }
             None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))

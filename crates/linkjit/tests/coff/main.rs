@@ -3,6 +3,8 @@
 //! Variables are linked on any system: no code is called.
 #![cfg(not(windows))]
 
+mod image;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -460,4 +462,33 @@ fn sections_are_not_shared_and_never_writable_and_executable() {
     assert_eq!(jit.session().take_warnings(), ["0.obj: other processes do not share section '.s'"]);
     let error = link(&[&drectve("/section:.s,ERW")]).unwrap_err().to_string();
     assert!(error.contains("directive /section:.s,ERW: section that is both writable and executable"), "{error}");
+}
+
+#[test]
+fn what_objects_say_counts_as_long_as_one_of_them_is_there() {
+    let says = |level: u32| drectve(&format!("/failifmismatch:level={level} /alternatename:a=b"));
+    let definition = ".data\n.globl b\nb: .long 6";
+    let jit = link(&[definition]).unwrap();
+    let first = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&first, &Source::new("first.obj", assemble(&says(2)))).unwrap();
+    let second = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&second, &Source::new("second.obj", assemble(&says(2)))).unwrap();
+    // SAFETY: nothing of it was linked.
+    unsafe { first.remove() }.unwrap();
+    let error = jit.add_object("third.obj", assemble(&says(3))).unwrap_err().to_string();
+    assert_eq!(error, "objects disagree about 'level': 2 in second.obj, 3 in third.obj");
+    assert_eq!(value(&jit, "a"), 6);
+    // SAFETY: nothing of it was linked.
+    unsafe { second.remove() }.unwrap();
+    jit.add_object("third.obj", assemble(&drectve("/failifmismatch:level=3"))).unwrap();
+}
+
+#[test]
+fn constants_may_be_defined_more_than_once() {
+    // B7.13, as lld-link does.
+    let constant = |value: u32| format!(".globl constant\n.set constant, {value}\n");
+    let jit = link(&[&constant(7), &constant(7), ".data\n.globl pointer\npointer: .quad constant"]).unwrap();
+    assert_eq!(value(&jit, "pointer"), 7);
+    let error = link(&[&constant(7), &constant(8)]).unwrap_err();
+    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
 }
