@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
-use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit::executor::{ExecRange, Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
@@ -195,7 +195,7 @@ impl Tables {
             self.dylibs[dylib].symbols.insert(name, entry);
         }
         let dylib = u32::try_from(dylib).unwrap_or(u32::MAX);
-        self.inputs.push(Input { graph, bindings: Vec::new(), dylib });
+        self.inputs.push(Input { graph, bindings: Vec::new(), dylib, window: ExecRange::default() });
         Ok(index)
     }
 
