@@ -81,6 +81,7 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         platform::elf::own_personality_pointers(&mut graph, names);
+        platform::coff_runtime::set_stdio_options(&mut graph, names);
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
@@ -223,7 +224,12 @@ impl State {
         };
         match takes_over {
             // It keeps its place in the order in which things were added.
-            Some(id) => _ = self.units.insert(id, unit),
+            Some(id) => {
+                if has_roots {
+                    self.dylib_mut(dylib)?.roots.insert(id);
+                }
+                self.units.insert(id, unit);
+            }
             None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))

@@ -3,6 +3,8 @@
 //! Variables are linked on any system: no code is called.
 #![cfg(not(windows))]
 
+mod image;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
