@@ -1,14 +1,14 @@
 //! Check tests: assembly files that are linked at fixed addresses, with rules about the result beside the code.
 //!
 //! Each file of `tests/cases/jitlink` is one object, or several: a line `#--- name.s` begins the next. The first is
-//! called as the file is. Those called `.yaml` are for yaml2obj; assembly is for ELF, or COFF in files called `coff-*`.
-//! Lines that begin with `#!` say what to do with them; each is a test:
+//! called as the file is. Those called `.yaml` are for yaml2obj, those called `.def` become import libraries; assembly is
+//! for ELF, or COFF in files called `coff-*`. Lines that begin with `#!` say what to do with them; each is a test:
 //!
 //! - `#! check [OPTIONS]`: links with `-noexec`; the rules of the file (`# jitlink-check:`) hold.
 //! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
 //! - `#! run [OPTIONS] => CODE`: runs the program, which ends with this exit code.
 //!
-//! A line `#! prints => TEXT` after one of these: there is TEXT in a line on its standard output, too.
+//! A line `#! prints => TEXT` after one of these: there is TEXT in a line that it prints, too.
 //!
 //! `{at 0x...}` among the options stands for a slab at that address, `{here}` for the file. All objects are linked,
 //! unless the options name the inputs. A line `#! assemble OPTIONS` has options for the assembler. A line
@@ -51,8 +51,11 @@ struct Part {
 
 impl Part {
     fn new(source: &str) -> Result<Self, String> {
-        let stem = source.strip_suffix(".s").or_else(|| source.strip_suffix(".yaml"));
-        let object = format!("{}.o", stem.ok_or("parts are called NAME.s or NAME.yaml")?);
+        let object = match source.rsplit_once('.') {
+            Some((stem, "s" | "yaml")) => format!("{stem}.o"),
+            Some((stem, "def")) => format!("{stem}.lib"),
+            _ => return Err("parts are called NAME.s, NAME.yaml or NAME.def".into()),
+        };
         Ok(Self { object, source: source.into(), text: String::new() })
     }
 }
@@ -71,7 +74,7 @@ struct Case {
     llvm_differs: Option<String>,
     /// LLVM is better not asked.
     alone: bool,
-    /// Parts of lines on standard output.
+    /// Parts of lines that it prints.
     prints: Vec<String>,
 }
 
@@ -170,14 +173,19 @@ impl Fixture {
         for part in &self.parts {
             let source = temporary.join(&part.source);
             fs::write(&source, &part.text).map_err(|error| error.to_string())?;
-            let mut command = if part.source.ends_with(".s") {
-                let mut command = Command::new("llvm-mc-19");
-                command.args([triple, "--filetype=obj"]).args(&self.assembler);
-                command
-            } else {
-                Command::new("yaml2obj-19")
+            let (program, arguments): (_, &[&str]) = match part.source.rsplit_once('.') {
+                Some((_, "s")) => ("llvm-mc-19", &[triple, "--filetype=obj", "-o"]),
+                Some((_, "def")) => ("llvm-dlltool-19", &["-m", "i386:x86-64", "-l"]),
+                _ => ("yaml2obj-19", &["-o"]),
             };
-            tool(command.arg(&source).arg("-o").arg(temporary.join(&part.object)))?;
+            let mut command = Command::new(program);
+            command.args(arguments).arg(temporary.join(&part.object));
+            match program {
+                "llvm-mc-19" => command.args(&self.assembler).arg(&source),
+                "llvm-dlltool-19" => command.arg("-d").arg(&source),
+                _ => command.arg(&source),
+            };
+            tool(&mut command)?;
         }
         for (name, members) in &self.archives {
             let mut command = if name.ends_with(".so") { Command::new("cc") } else { Command::new("llvm-ar-19") };
@@ -239,7 +247,7 @@ fn verdict(case: &Case, output: &Output) -> Result<(), String> {
         (Verb::Error(text), code) => code == Some(1) && said.contains(text.as_str()),
         (Verb::Run(expected), code) => code == Some(*expected),
     };
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout) + &*said;
     if !is_expected {
         return Err(format!("{}\n{said}", output.status));
     }

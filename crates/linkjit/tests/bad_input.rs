@@ -3,6 +3,7 @@
 //!
 //! The work is done in a child with limits on memory and processor time, so that exceeding them is a failure that can be
 //! told from others.
+#![cfg(not(windows))]
 
 mod assembly;
 

@@ -2,6 +2,7 @@
 //!
 //! Microsoft's libraries can't be had here: trees of directories as `xwin splat` makes them are filled with libraries of our
 //! own. Variables are linked on any system; `windows.rs` runs programs.
+#![cfg(not(windows))]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
 //! Table entries, stubs and relaxation: what code gets to reach its targets, and what it does without.
+#![cfg(not(windows))]
 
 mod assembly;
 

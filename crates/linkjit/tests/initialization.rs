@@ -1,5 +1,6 @@
 //! Which initializers are linked and run by a lookup: those of all that was added, whoever adds it meanwhile. (In which
 //! order: `initializers.rs`.)
+#![cfg(not(windows))]
 
 mod assembly;
 

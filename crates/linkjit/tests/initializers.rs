@@ -68,8 +68,8 @@ fn add(dylib: &JitDylib, object: Object) -> Result<()> {
     let initializer = (InitializerOrder::Init(object.priority), object.number);
     let terminator = (InitializerOrder::Fini(object.priority), object.number | 1 << 31);
     for (order, what) in [initializer, terminator].into_iter().take(1 + usize::from(object.has_terminator)) {
-        // mov $what, %edi; jmp ran
-        let mut bytes = vec![0xbf];
+        // mov $what, %edi (Windows: %ecx); jmp ran
+        let mut bytes = vec![if cfg!(windows) { 0xb9 } else { 0xbf }];
         bytes.extend(what.to_le_bytes());
         bytes.extend([0xe9, 0, 0, 0, 0]);
         let function = graph.add_block(code, Content::Owned(bytes.into()), 0, 4)?;

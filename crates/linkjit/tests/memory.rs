@@ -1,4 +1,5 @@
 //! How much memory linked code takes, how much it may, and what is done with that of code that is gone.
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
 
@@ -13,6 +14,7 @@ fn limited(limits: Limits) -> Jit {
     Jit::builder().limits(limits).build().unwrap()
 }
 
+#[cfg(not(windows))]
 #[test]
 fn memory_is_counted_by_tracker_jitdylib_and_session() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -123,6 +125,7 @@ fn a_jitdylib_of_a_taken_name_leaves_nothing_behind() {
 }
 
 /// Windows are small; what is freed in an older one is used again before there is another.
+#[cfg(not(windows))]
 #[test]
 fn memory_of_older_windows_is_used_again() {
     let workshop = Workshop::new();
@@ -197,6 +200,7 @@ unsafe impl MemoryProvider for Counting {
     }
 }
 
+#[cfg(not(windows))]
 #[test]
 fn memory_comes_from_the_provider_and_goes_back_to_it() {
     let workshop = Workshop::new();
@@ -226,6 +230,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
 }
 
 /// Rules 81 and 83: wherever finalizing fails, what was done is undone, and all memory is given back.
+#[cfg(not(windows))]
 #[test]
 fn a_protection_that_is_refused_leaves_nothing() {
     let workshop = Workshop::new();

@@ -1,4 +1,5 @@
 //! The epochs of retired code, in all interleavings of some threads (a model checker's atomics in place of the real ones).
+#![cfg(not(windows))]
 
 #[path = "../src/session/epoch.rs"]
 #[allow(dead_code, clippy::modulo_one, reason = "the test uses what it checks, with one shard")]

@@ -1,5 +1,6 @@
 //! Who does which job and who waits for it, in all interleavings of some threads (a model checker's locks in place of the
 //! real ones). A thread that waits for ever is an error here, too.
+#![cfg(not(windows))]
 
 #[path = "../src/materialization/progress.rs"]
 #[allow(dead_code, reason = "the test uses what it checks")]

@@ -18,6 +18,7 @@
 //! | groups are taken apart | dylibs: `a_group_is_dropped_whole` |
 //! | weak references pull archive members; which member is first | dylibs: `members_are_pulled_for_strong_references_only`, `archives_of_all_kinds_give_the_first_member_that_has_a_name` |
 //! | priorities count within an object only | initializers |
+#![cfg(not(windows))]
 
 //! | relaxed calls and jumps to what is below 4 GiB go astray | entries: `calls_and_jumps_through_the_table_reach_low_targets` |
 //! | ranges are tested off by 8 | link, `relax`: `mov_becomes_lea_to_the_very_edge_of_its_range`; jitlink cases `*-range` |

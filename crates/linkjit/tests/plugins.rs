@@ -265,7 +265,8 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
     let undefined: Break =
         |jit| jit.add_object("g.o", compile("-O1", "int h(void); int g(void) { return h(); }")).unwrap();
     let far: Break = |jit| {
-        let source = ".data; x: .long y; .text; .globl g; g: mov x(%rip), %eax; ret; .globl y; y = 0x123456789a";
+        let source = ".data; x: .long y; .text; .globl g; g: mov x(%rip), %eax; ret";
+        jit.define_absolute("y", 0x12_3456_789a as *const ()).unwrap();
         jit.add_object("g.o", compile("-x assembler", &source.replace("; ", "\n"))).unwrap();
     };
     let huge: Break = |jit| {

@@ -1,4 +1,5 @@
 //! What of an object is linked: what is reached from what is wanted, and from what needs no reference.
+#![cfg(not(windows))]
 
 mod assembly;
 

@@ -1,4 +1,5 @@
 //! When a symbol is ready: when all that it reaches is, on whatever way, or not at all.
+#![cfg(not(windows))]
 
 mod assembly;
 

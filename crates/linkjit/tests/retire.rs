@@ -1,5 +1,6 @@
 //! Code that threads may still be in: SEMANTICS.md rule 94, and "removal has no protection against threads executing the
 //! removed code" (PEER-FEATURES.md C1).
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
 
@@ -8,7 +9,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
-use assembly::{Workshop, call, call_at, caller, function, source};
+use assembly::{Workshop, call, call_at, caller, function, is_mapped_executable, source};
 use linkjit::{Error, ExecAddr, Jit, ResourceTracker};
 
 fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
@@ -20,17 +21,6 @@ fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
 fn retire(tracker: &ResourceTracker) -> linkjit::Result<()> {
     // SAFETY: who calls it has a guard.
     unsafe { tracker.retire() }
-}
-
-/// How many lines of the process's table of mappings are of executable memory that is no file's.
-fn is_mapped_executable(address: ExecAddr) -> bool {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().any(|line| {
-        let (range, rest) = line.split_once(' ').unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        let number = |text| u64::from_str_radix(text, 16).unwrap();
-        number(start) <= address.0 && address.0 < number(end) && rest.starts_with("r-x")
-    })
 }
 
 #[test]
@@ -141,6 +131,7 @@ fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
 }
 
 /// What is retired is in nobody's tables any more, but in the executor's, which other initializers replace.
+#[cfg(not(windows))]
 #[test]
 fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
     extern "C" fn says(value: c_int) {

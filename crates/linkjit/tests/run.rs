@@ -25,36 +25,36 @@
 //!
 //! A companion may have a line `flags: F...`, too: flags for it alone, behind those of the variant.
 
+#[cfg(unix)]
 #[path = "run/case.rs"]
 mod case;
+#[cfg(unix)]
 #[path = "run/child.rs"]
 mod child;
+#[cfg(unix)]
 #[path = "run/program.rs"]
 mod program;
 
-use std::path::Path;
-use std::process::ExitCode;
+/// What `tests/windows.rs` runs is for Windows.
+#[cfg(windows)]
+fn main() {}
 
-use libtest_mimic::{Arguments, Trial};
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use libtest_mimic::{Arguments, Trial};
 
-use case::Case;
-
-fn main() -> ExitCode {
     if let Some(code) = child::main() {
         return code;
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/run");
-    let trials = Case::all(&directory).into_iter().flat_map(trials).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// One test for each compiler and line of flags.
-fn trials(case: Case) -> Vec<Trial> {
-    let variants = case.variants();
-    let case = std::sync::Arc::new(case);
-    let trial = |variant: case::Variant| {
-        let case = case.clone();
-        Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
-    };
-    variants.into_iter().map(trial).collect()
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/run");
+    // One test for each compiler and line of flags.
+    let trials = case::Case::all(&directory).into_iter().flat_map(|case| {
+        let variants = case.variants();
+        let case = std::sync::Arc::new(case);
+        variants.into_iter().map(move |variant| {
+            let case = case.clone();
+            Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

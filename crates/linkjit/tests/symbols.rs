@@ -1,4 +1,5 @@
 //! Who wins when a name is defined more than once: the same verdict as the system's linker gives, for all combinations.
+#![cfg(not(windows))]
 
 mod assembly;
 

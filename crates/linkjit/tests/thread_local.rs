@@ -1,4 +1,5 @@
 //! Thread-local variables of linked code: their alignment, their life, and the models that find them.
+#![cfg(not(windows))]
 
 mod assembly;
 

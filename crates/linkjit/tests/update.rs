@@ -1,4 +1,5 @@
 //! Objects that are replaced while they are in use.
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
 
@@ -6,7 +7,7 @@ use std::ffi::c_int;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use assembly::{Workshop, call, call_at, files, mappings, resident};
+use assembly::{Workshop, call, call_at, handles, mappings, resident};
 use linkjit::link::source::Source;
 use linkjit::{Error, ExecAddr, Generation, Jit};
 
@@ -188,6 +189,10 @@ fn variables_that_can_not_be_kept_are_named_with_the_reason() {
         ),
     ];
     for (text, name, why) in cases {
+        if cfg!(windows) && why.contains("aligned") {
+            // It has pages of its own, and is.
+            continue;
+        }
         let variables = refused(update(&jit, &object(text)));
         assert!(variables.iter().any(|(of, because)| of == name && because.contains(why)), "{variables:?}");
         assert_eq!(call(&jit, "f").unwrap() - 8, jit_calls());
@@ -335,7 +340,7 @@ fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let object = |value: i32| {
         let text = "extern \"C\" void trace(int); extern \"C\" int f() { return N; }
-            namespace { struct S { S() { trace(N + f()); } ~S() { trace(-N); } }; S s; }
+            namespace { struct S { int v; S() : v(N) { trace(v + f()); } ~S() { trace(-v); } }; } static S s;
             __attribute__((destructor)) static void end() { trace(-10 * N); }";
         compile(&workshop, "a.o", "cpp", &text.replace('N', &value.to_string()))
     };
@@ -445,6 +450,7 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
+    const COUNT: &str = if cfg!(windows) { "count" } else { "_ZL5count" };
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let objects: Vec<_> = (0..2)
         .map(|value| {
@@ -462,7 +468,7 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
     let mut run = |turns: usize| {
         for turn in 0..turns {
             // SAFETY: nobody is in the code.
-            let update = unsafe { jit.main().update().replace(&objects[turn % 2]).keep_only(&["_ZL5count"]).commit() };
+            let update = unsafe { jit.main().update().replace(&objects[turn % 2]).keep_only(&[COUNT]).commit() };
             let generation = update.unwrap();
             count += 1;
             let own = i32::try_from(turn % 2).unwrap();
@@ -473,9 +479,9 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
         }
     };
     run(100);
-    let before = (mappings(), files(), resident());
+    let before = (mappings(), handles(), resident());
     run(10_000);
-    let after = (mappings(), files(), resident());
+    let after = (mappings(), handles(), resident());
     assert!(after.0 <= before.0 + 4, "mappings: {} -> {}", before.0, after.0);
     assert_eq!(after.1, before.1, "files");
     assert!(after.2 < before.2 + (4 << 20), "resident: {} -> {}", before.2, after.2);

@@ -25,6 +25,10 @@ use libtest_mimic::{Arguments, Trial};
 use case::Case;
 
 fn main() -> ExitCode {
+    if cfg!(windows) {
+        // The cases are compiled on the system that Wine runs on.
+        return ExitCode::SUCCESS;
+    }
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/windows");
     let trials = Case::all(&directory).into_iter().flat_map(trials).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -6,6 +6,7 @@ use linkjit::link::graph::LinkGraph;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::object::archive::{Archive, Member, MemberContent};
+use linkjit::link::object::import::Import;
 use linkjit::link::source::Source;
 
 use super::failure::{Failure, Result};
@@ -46,6 +47,9 @@ impl Archives {
         for (number, member) in archive.members().enumerate() {
             let member = member?;
             let source = source(&archive, number, &member)?;
+            if is_import(&source)? {
+                continue;
+            }
             if !archive.has_index() {
                 for name in definitions(&source)? {
                     index.entry(name).or_insert(member.offset);
@@ -73,12 +77,20 @@ impl Archives {
                 let member = member?;
                 if member.offset == offset {
                     let source = source(&opened.archive, number, &member)?;
+                    if is_import(&source)? {
+                        break;
+                    }
                     return Ok(Some(Taken { source, hidden: opened.hidden }));
                 }
             }
         }
         Ok(None)
     }
+}
+
+/// Whether a member says that a DLL has a name. Without a process there are no DLLs: then others have to define it.
+fn is_import(source: &Source) -> Result<bool> {
+    Ok(Import::parse(source)?.is_some())
 }
 
 /// The name by which check rules know a member: `libx.a[0](m.o)`.

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use linkjit::link::graph::Scope;
+use linkjit::link::graph::{LinkGraph, Scope};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;
 use linkjit::link::source::Source;
-use linkjit::{ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, Wanted};
+use linkjit::{ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
 
 use super::archives::{self, Archives};
 use super::failure::{Failure, Result};
+use super::harness::Harness;
 use super::options::{Form, Item, Options};
 use super::record::Recorder;
+use super::references::add_self_relocations;
 use super::report::Reports;
 use super::{absolutes, find_library, is_archive, read, section_graph, show, weak};
 use crate::inputs;
@@ -47,6 +49,12 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     let jit = std::mem::ManuallyDrop::new(jit);
     for path in &options.preload {
         jit.session().executor().open_library(path, true)?;
+    }
+    if options.add_self_relocations {
+        let add = |_: &LinkGraph, passes: &mut PassLists| {
+            passes.add(Stage::PrePrune, |graph, _| Ok(add_self_relocations(graph)?));
+        };
+        jit.session().add_plugin(Arc::new(add));
     }
     let process =
         if options.no_process_syms { jit.session().create_dylib("<TestResultJD>")? } else { jit.process().clone() };
@@ -128,6 +136,10 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
     }
     let mut target = jit.main().clone();
     let mut directories = Vec::new();
+    let mut harness = Harness::new(&options.harness)?;
+    for path in &options.harness {
+        jit.main().add_object(&read(path)?)?;
+    }
     let mut is_lazy = false;
     for item in &options.items {
         if let Item::Input(path) = item
@@ -141,7 +153,15 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
             Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
             Item::Input(path) if is_archive(path) => target.add_archive(path)?,
             Item::Input(path) if std::mem::take(&mut is_lazy) => target.add_lazy_object(&read(path)?)?,
-            Item::Input(path) => target.add_object(&read(path)?)?,
+            Item::Input(path) => {
+                let graph = {
+                    let mut names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut graph = object::read(&read(path)?, &mut names)?;
+                    harness.apply(&mut graph, &mut names);
+                    graph
+                };
+                target.add_graph(graph)?;
+            }
             Item::Lazy => is_lazy = true,
             Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
             Item::Alias { alias, target: of } => {

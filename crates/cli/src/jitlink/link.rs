@@ -21,6 +21,7 @@ use linkjit::link::passes::indirect;
 
 use super::failure::{Failure, Result};
 use super::linked::LinkedFile;
+use super::references::add_self_relocations;
 use super::slab::{Region, Slab};
 use super::tables::Tables;
 
@@ -145,6 +146,9 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
         let externals: Vec<_> = match queue.pop_front() {
             Some(member) => {
                 found.order.push(member);
+                if tables.self_relocations {
+                    add_self_relocations(&mut tables.inputs[member as usize].graph).map_err(link_error)?;
+                }
                 let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
                 let externals = mark(&mut tables.inputs[member as usize], names);
                 externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
@@ -183,6 +187,13 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             reach(binding, &mut queue);
         }
     }
+}
+
+fn link_error(error: LinkError) -> Failure {
+    Failure::link(match error {
+        LinkError::NotLinkable { what, .. } => what,
+        error => error.to_string(),
+    })
 }
 
 /// Definitions of linked graphs that are references since members of archives were added.

@@ -7,13 +7,16 @@
 mod archives;
 mod execute;
 mod failure;
+mod harness;
 mod link;
 mod linked;
 mod options;
 mod record;
+mod references;
 mod registry;
 mod report;
 mod show;
+mod sizes;
 mod slab;
 mod symbolicate;
 mod tables;
@@ -26,11 +29,13 @@ use std::time::Instant;
 use linkjit::ExecAddr;
 use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 use linkjit::link::names::NameId;
+use linkjit::link::object;
 use linkjit::link::source::Source;
 
 use crate::inputs;
 use crate::search::Search;
 use failure::{Failure, Result};
+use harness::Harness;
 use linked::LinkedProgram;
 use options::{Form, Item, Options};
 use report::Reports;
@@ -59,6 +64,12 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
 }
 
 fn run(options: &Options) -> Result<i32> {
+    for warning in options.warnings() {
+        writeln!(std::io::stderr(), "Warning: {warning}")?;
+    }
+    if let Some(path) = options.orc_runtime.as_deref().filter(|path| !path.is_file()) {
+        return Err(Failure::usage(format!("'{}': No such file or directory", path.display())));
+    }
     match &options.symbolicate_with {
         Some(table) => {
             let inputs = options.items.iter().filter_map(|item| match item {
@@ -128,7 +139,7 @@ fn load(options: &Options) -> Result<Tables> {
             dylibs.push(name.clone());
         }
     }
-    let mut tables = Tables::new(&dylibs, !options.no_process_syms, options.phony_externals);
+    let mut tables = Tables::new(&dylibs, options);
     let mut at = vec![0; options.items.len()];
     let mut current = 0;
     for (item, at) in options.items.iter().zip(&mut at) {
@@ -138,6 +149,10 @@ fn load(options: &Options) -> Result<Tables> {
         *at = current;
     }
     let items = || options.items.iter().zip(&at);
+    let mut harness = Harness::new(&options.harness)?;
+    for path in &options.harness {
+        tables.add_object(0, &read(path)?, false)?;
+    }
     for (item, &dylib) in items() {
         define(&mut tables, dylib, item)?;
     }
@@ -145,7 +160,13 @@ fn load(options: &Options) -> Result<Tables> {
         if let Item::Input(path) = item
             && !is_archive(path)
         {
-            tables.add_object(dylib, &read(path)?, false)?;
+            let graph = {
+                let mut names = tables.names();
+                let mut graph = object::read(&read(path)?, &mut names)?;
+                harness.apply(&mut graph, &mut names);
+                graph
+            };
+            tables.add_graph(dylib, graph, false)?;
         }
     }
     for (item, &dylib) in items() {
@@ -264,12 +285,12 @@ fn find_library<'a>(
     of_system: bool,
 ) -> Result<PathBuf> {
     let system = || if of_system { Search::new(&[]).library(name).ok() } else { None };
-    let ends: &[&str] = match form {
-        Form::Usual => &["so", "a"],
-        Form::Hidden => &["a"],
-        Form::Weak => &["so", "tbd"],
+    let forms: &[&str] = match form {
+        Form::Usual => &["lib{}.so", "lib{}.a", "{}.lib"],
+        Form::Hidden => &["lib{}.a", "{}.lib"],
+        Form::Weak => &["lib{}.so", "lib{}.tbd"],
     };
-    let mut files = directories.flat_map(|path| ends.iter().map(|end| path.join(format!("lib{name}.{end}"))));
+    let mut files = directories.flat_map(|path| forms.iter().map(|form| path.join(form.replace("{}", name))));
     let missing = || Failure::usage(format!("While linking {place}, could not find library for -l{name}"));
     files.find(|file| file.is_file()).or_else(system).ok_or_else(missing)
 }

@@ -72,7 +72,13 @@ pub(super) struct Options {
     pub(super) all_load: bool,
     /// `-l` also searches the system's directories.
     pub(super) search_sys_lib: bool,
-    pub(super) debugger_support: bool,
+    debugger_support: bool,
+    perf_support: bool,
+    vtune_support: bool,
+    speculate: bool,
+    speculate_order: Option<PathBuf>,
+    record_lazy: Option<PathBuf>,
+    pub(super) orc_runtime: Option<PathBuf>,
     pub(super) show_addrs: bool,
     pub(super) show_entry_es: bool,
     pub(super) show_init_es: bool,
@@ -80,6 +86,11 @@ pub(super) struct Options {
     pub(super) show_times: bool,
     pub(super) show_contents: bool,
     pub(super) show_graphs: Option<String>,
+    pub(super) pre_prune_size: bool,
+    pub(super) post_fixup_size: bool,
+    pub(super) add_self_relocations: bool,
+    /// Objects that use the inputs' own symbols, and replace some.
+    pub(super) harness: Vec<PathBuf>,
     pub(super) write_symtab: Option<PathBuf>,
     /// A file that `-write-symtab` has written. Then the inputs are backtraces.
     pub(super) symbolicate_with: Option<PathBuf>,
@@ -87,21 +98,11 @@ pub(super) struct Options {
     pub(super) arguments: Vec<String>,
 }
 
-/// Options that linkjit knows and does not have. Ignoring them would change what a run shows.
-const MISSING: &[&str] = &[
-    "ObjC",
-    "add-self-relocations",
-    "debug-only",
-    "harness",
-    "oop-executor",
-    "oop-executor-connect",
-    "orc-runtime",
-    "perf-support",
-    "record-lazy-execs",
-    "speculate-order",
-    "vtune-support",
-    "pre-prune-total-block-size",
-    "post-fixup-total-block-size",
+/// Options that linkjit knows and does not have, and why. Ignoring them would change what a run shows.
+const MISSING: &[(&str, &str)] = &[
+    ("debug-only", "it has no debug log"),
+    ("oop-executor", "programs run in its own process only"),
+    ("oop-executor-connect", "programs run in its own process only"),
 ];
 
 /// Options whose value may follow without `=` or space.
@@ -121,7 +122,10 @@ impl Options {
                 continue;
             };
             let (name, value) = split(option);
-            if name == "args" {
+            if name == "harness" {
+                options.harness.extend(value.map(PathBuf::from));
+                options.harness.extend(arguments.by_ref().map(PathBuf::from));
+            } else if name == "args" {
                 options.arguments.extend(value.map(str::to_string));
                 options.arguments.extend(arguments.by_ref());
             } else if !options.flag(name, value)? {
@@ -138,19 +142,43 @@ impl Options {
                  Must specify at least 1 positional argument: an object file",
             ));
         }
-        if (options.slab.address.is_some() || options.slab.page_size.is_some())
-            && (options.slab.size.is_none() || !options.no_exec)
-        {
-            let which = if options.slab.address.is_some() { "-slab-address" } else { "-slab-page-size" };
+        options.check_together()?;
+        Ok(options)
+    }
+
+    /// What can't be, or not with one another.
+    fn check_together(&self) -> Result<()> {
+        let is_lazy = self.items.contains(&Item::Lazy);
+        let is_placed = self.slab.address.is_some() || self.slab.page_size.is_some();
+        if is_placed && (self.slab.size.is_none() || !self.no_exec) {
+            let which = if self.slab.address.is_some() { "-slab-address" } else { "-slab-page-size" };
             return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
         }
-        if options.debugger_support {
-            return Err(Failure::usage("linkjit does not support -debugger-support yet"));
+        for (is_set, name, why) in [
+            (self.debugger_support, "-debugger-support", "debuggers are told of nothing"),
+            (self.perf_support, "-perf-support", "it writes no files for perf"),
+            (self.vtune_support, "-vtune-support", "it tells VTune nothing"),
+            (self.speculate && is_lazy, "-speculate=simple", "lazy functions are linked when they are called"),
+        ] {
+            if is_set {
+                return Err(unsupported(name, why));
+            }
         }
-        if options.no_exec && options.items.contains(&Item::Lazy) {
+        if self.no_exec && is_lazy {
             return Err(Failure::usage("-lazy links what is called, so it can't be used with -noexec"));
         }
-        Ok(options)
+        Ok(())
+    }
+
+    /// What is said about options that have no effect.
+    pub(super) fn warnings(&self) -> Vec<&'static str> {
+        let speculates = self.speculate && self.items.contains(&Item::Lazy);
+        let all = [
+            (self.speculate && !speculates, "-speculate ignored as there are no -lazy inputs"),
+            (self.speculate_order.is_some() && !speculates, "-speculate-order ignored because speculation is disabled"),
+            (self.record_lazy.is_some() && !speculates, "-record-lazy-execs ignored because speculation is disabled"),
+        ];
+        all.into_iter().filter_map(|(is_said, warning)| is_said.then_some(warning)).collect()
     }
 
     /// Sets an option that takes no value of its own; false if it is none of these.
@@ -166,10 +194,15 @@ impl Options {
             "show-linked-files" => &mut self.show_linked_files,
             "show-times" => &mut self.show_times,
             "show-relocated-section-contents" => &mut self.show_contents,
+            "pre-prune-total-block-size" => &mut self.pre_prune_size,
+            "post-fixup-total-block-size" => &mut self.post_fixup_size,
+            "add-self-relocations" => &mut self.add_self_relocations,
             "search-sys-lib" => &mut self.search_sys_lib,
             "debugger-support" => &mut self.debugger_support,
-            // It is always so: everything that fails is shown.
-            "show-err-failed-to-materialize" => return Ok(true),
+            "perf-support" => &mut self.perf_support,
+            "vtune-support" => &mut self.vtune_support,
+            // Everything that fails is always shown; and no member of an archive has Objective-C in ELF and COFF.
+            "show-err-failed-to-materialize" | "ObjC" => return Ok(true),
             "lazy" => {
                 self.items.push(Item::Lazy);
                 return Ok(true);
@@ -188,8 +221,8 @@ impl Options {
     }
 
     fn option(&mut self, name: &str, argument: &str, value: impl FnOnce() -> Result<String>) -> Result<()> {
-        if MISSING.contains(&name) {
-            return Err(Failure::usage(format!("linkjit does not support {argument} yet")));
+        if let Some((_, why)) = MISSING.iter().find(|(missing, _)| *missing == name) {
+            return Err(unsupported(argument, why));
         }
         match name {
             "check" => self.check = Some(value()?.into()),
@@ -205,10 +238,22 @@ impl Options {
             // Links are made on the calling thread, which is what 0 asks for and no other number forbids.
             "num-threads" => drop(number(name, &value()?)?),
             "triple" => is_known_triple(&value()?)?,
-            "speculate" | "use-memmgr" => match value()?.as_str() {
-                "none" | "default" => {}
-                other => return Err(Failure::usage(format!("linkjit does not support -{name}={other} yet"))),
+            "speculate" => match value()?.as_str() {
+                "none" => self.speculate = false,
+                "simple" => self.speculate = true,
+                other => return Err(no_such_choice(name, other)),
             },
+            "speculate-order" => self.speculate_order = Some(value()?.into()),
+            "record-lazy-execs" => self.record_lazy = Some(value()?.into()),
+            "use-memmgr" => match value()?.as_str() {
+                "default" => {}
+                other @ ("generic" | "simple-remote" | "shared") => {
+                    return Err(unsupported(&format!("-use-memmgr={other}"), "it has one memory manager"));
+                }
+                other => return Err(no_such_choice(name, other)),
+            },
+            // What it is passed for, initializers, thread-local storage, lazy functions, linkjit has built in.
+            "orc-runtime" => self.orc_runtime = Some(value()?.into()),
             "jd" => self.items.push(Item::Dylib(value()?)),
             "L" => self.items.push(Item::Directory(value()?.into())),
             "l" => self.items.push(Item::Library { name: value()?, form: Form::Usual }),
@@ -226,6 +271,14 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn unsupported(option: &str, why: &str) -> Failure {
+    Failure::usage(format!("linkjit does not support {option} yet: {why}"))
+}
+
+fn no_such_choice(option: &str, value: &str) -> Failure {
+    Failure::usage(format!("for the --{option} option: Cannot find option named '{value}'!"))
 }
 
 /// The name of an option, and the value that is in the same argument.
@@ -350,6 +403,8 @@ mod tests {
         assert!(options.no_exec && !options.show_addrs);
         assert_eq!(options.arguments, ["-noexec", "b.o"]);
         assert_eq!(options.items, [Item::Input("a.o".into())]);
+        let options = parse("a.o -harness h.o -noexec").expect("a command line");
+        assert_eq!(options.harness, [PathBuf::from("h.o"), PathBuf::from("-noexec")]);
     }
 
     #[test]
@@ -369,6 +424,16 @@ mod tests {
                 Item::Input("a.o".into()),
             ]
         );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said() {
+        let warnings = |line: &str| parse(line).expect("a command line").warnings().concat();
+        assert_eq!(warnings("a.o -ObjC -perf-support=false -speculate=none -use-memmgr=default"), "");
+        assert_eq!(warnings("a.o -speculate=simple"), "-speculate ignored as there are no -lazy inputs");
+        let all = warnings("a.o -speculate-order=o -record-lazy-execs=r");
+        let disabled = "ignored because speculation is disabled";
+        assert_eq!(all, format!("-speculate-order {disabled}-record-lazy-execs {disabled}"));
     }
 
     #[test]
@@ -393,7 +458,14 @@ mod tests {
         check("-abs x a.o", "Invalid absolute define \"x\". Syntax: <name>=<addr>");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
         check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
-        check("-harness a.o", "linkjit does not support -harness yet");
+        check("-oop-executor a.o", "linkjit does not support -oop-executor yet: programs run in its own process only");
+        check("-oop-executor=e a.o", "linkjit does not support -oop-executor=e yet");
+        check("-perf-support a.o", "linkjit does not support -perf-support yet: it writes no files for perf");
+        check("-vtune-support a.o", "linkjit does not support -vtune-support yet");
+        check("-debug-only=orc a.o", "linkjit does not support -debug-only=orc yet: it has no debug log");
+        check("-speculate=simple -lazy a.o", "linkjit does not support -speculate=simple yet");
+        check("-speculate=bogus a.o", "for the --speculate option: Cannot find option named 'bogus'!");
+        check("-use-memmgr=shared a.o", "linkjit does not support -use-memmgr=shared yet: it has one memory manager");
         check("-noexec -lazy a.o", "-lazy links what is called");
         check("-debugger-support a.o", "linkjit does not support -debugger-support yet");
         check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");

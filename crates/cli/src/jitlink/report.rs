@@ -11,7 +11,7 @@ use super::linked::LinkedProgram;
 use super::options::Options;
 use super::registry::Registry;
 use super::symbolicate::write_table;
-use super::{read, show};
+use super::{read, show, sizes};
 
 /// What the options ask for.
 pub(super) struct Reports<'a> {
@@ -37,7 +37,8 @@ impl<'a> Reports<'a> {
     pub(super) fn is_needed(&self) -> bool {
         let options = self.options;
         let shows = options.show_linked_files || options.show_contents || options.show_addrs;
-        shows || options.write_symtab.is_some() || self.shown_graphs.is_some() || self.rules.is_some()
+        let counts = options.pre_prune_size || options.post_fixup_size;
+        shows || counts || options.write_symtab.is_some() || self.shown_graphs.is_some() || self.rules.is_some()
     }
 
     /// Shows files as they were linked.
@@ -52,6 +53,16 @@ impl<'a> Reports<'a> {
             if self.options.show_contents {
                 show::contents(program, file, out)?;
             }
+        }
+        let mut err = std::io::stderr().lock();
+        if self.options.pre_prune_size || self.options.post_fixup_size {
+            writeln!(err, "Statistics:")?;
+        }
+        if self.options.pre_prune_size {
+            writeln!(err, "  Total size of all blocks before pruning: {}", sizes::before_pruning(program))?;
+        }
+        if self.options.post_fixup_size {
+            writeln!(err, "  Total size of all blocks after fixups: {}", sizes::after_fixups(program))?;
         }
         self.options.write_symtab.as_deref().map_or(Ok(()), |path| write_table(program, path))
     }

@@ -17,6 +17,7 @@ use super::archives::Archives;
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 use super::link::is_coff;
+use super::options::Options;
 use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
 
 /// IMAGE_SYM_CLASS_WEAK_EXTERNAL, and IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY as it is in the record behind such a symbol.
@@ -89,20 +90,23 @@ pub(super) struct Tables {
     executor: Option<Box<dyn Executor>>,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
+    /// Functions that form their own addresses are to have edges for that.
+    pub(super) self_relocations: bool,
     /// What was found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
 }
 
 impl Tables {
-    pub(super) fn new(dylibs: &[String], process_symbols: bool, phony_externals: bool) -> Self {
+    pub(super) fn new(dylibs: &[String], options: &Options) -> Self {
         let dylib = |name: &str| Dylib { name: name.into(), ..Dylib::default() };
         Self {
             names: Mutex::default(),
             dylibs: std::iter::once("main").chain(dylibs.iter().map(String::as_str)).map(dylib).collect(),
             inputs: Vec::new(),
             executor: None,
-            process_symbols,
-            phony_externals,
+            process_symbols: !options.no_process_syms,
+            phony_externals: options.phony_externals,
+            self_relocations: options.add_self_relocations,
             found: HashMap::new(),
         }
     }

@@ -28,11 +28,13 @@
 
 mod decode;
 mod evaluate;
+mod references;
 mod rules;
 mod scan;
 
 pub use decode::{Instruction, Operand, decode};
 pub use evaluate::{Failure, evaluate};
+pub use references::self_references;
 pub use rules::{Rule, rules};
 
 use linkjit_address::ExecAddr;

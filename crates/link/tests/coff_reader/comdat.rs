@@ -80,3 +80,39 @@ fn sections_with_a_static_leader_are_the_object_s_own() {
     assert!(object.graph.groups().is_empty());
     assert_eq!(object.place("own"), Some((".data$x".into(), 0)));
 }
+
+/// B7.19: what refers to the section of a leader that is not at its start refers to the section.
+#[test]
+fn references_to_a_section_are_to_its_start() {
+    let body = "before: .quad 1\nx: .quad f\n.section .rdata,\"dr\"\n.quad before, x";
+    let object = Object::assembled(&section("discard", "x", body));
+    let edges = object.edges(object.blocks(".rdata")[0]);
+    let offset = |edge: &str| {
+        let target = edge.split_whitespace().nth(2).unwrap_or_default();
+        object.place(target).map(|(_, offset)| offset)
+    };
+    assert_eq!(edges.iter().map(|edge| offset(edge)).collect::<Vec<_>>(), [Some(0), Some(8)], "{edges:?}");
+}
+
+/// B7.21: a section that goes with one that does not exist is refused; one that goes with one that is not linked lives as
+/// long as what refers to it.
+#[test]
+fn sections_may_go_with_what_is_not_linked_but_exists() {
+    let source =
+        section("discard", "x", "x: .long 1") + ".section .c,\"dr\",associative,x\nchild: .long 2\n.quad child";
+    let mut bytes = compile(MSVC, "s", &source, &[]);
+    let records = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
+    let count = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+    let describing = |&index: &usize| bytes[records + 18 * index..][14] == 5 && bytes[records + 18 * index..][12] != 0;
+    let record = records + 18 * (0..count).filter(describing).last().unwrap();
+    let parent = usize::from(bytes[record + 12]);
+    bytes[record + 12] = 99;
+    let refused = error(bytes.clone());
+    assert!(refused.contains(".c: malformed section: it goes with section 99, which does not exist"), "{refused}");
+    // The parent is removed: IMAGE_SCN_LNK_REMOVE.
+    bytes[record + 12] = u8::try_from(parent).unwrap();
+    bytes[20 + 40 * (parent - 1) + 37] |= 0x08;
+    let object = Object::read(bytes);
+    assert!(object.blocks(".data$x").is_empty());
+    assert_eq!(object.place("child"), Some((".c".into(), 0)));
+}

@@ -1,6 +1,6 @@
 //! Sections, symbols, relocations, directives.
 
-use linkjit_link::graph::{Definition, InitializerOrder, Lifetime, Linkage, Request, Scope};
+use linkjit_link::graph::{Definition, InitializerOrder, Lifetime, Linkage, Protection, Request, Scope};
 
 use crate::{MINGW, MSVC, Object, compile, error};
 
@@ -285,4 +285,75 @@ fn directives_are_requests() {
             "unknown nonsense",
         ]
     );
+}
+
+/// B7.15: what symbols there are says nothing about how many sections there are.
+#[test]
+fn an_object_may_have_more_sections_than_symbols() {
+    const SECTIONS: u16 = 5;
+    let mut bytes = vec![0x64, 0x86];
+    bytes.extend(SECTIONS.to_le_bytes());
+    bytes.extend([0; 4]);
+    let headers_end = 20 + 40 * u32::from(SECTIONS);
+    bytes.extend((headers_end + 4).to_le_bytes());
+    bytes.extend(1u32.to_le_bytes());
+    bytes.extend([0; 4]);
+    for number in 1..=SECTIONS {
+        let mut header = [0; 40];
+        header[..2].copy_from_slice(&[b's', b'0' + u8::try_from(number).unwrap()]);
+        header[16..20].copy_from_slice(&4u32.to_le_bytes());
+        header[20..24].copy_from_slice(&headers_end.to_le_bytes());
+        // Initialized data that can be read.
+        header[36..40].copy_from_slice(&0x4000_0040_u32.to_le_bytes());
+        bytes.extend(header);
+    }
+    bytes.extend([1, 2, 3, 4]);
+    bytes.extend(*b"last\0\0\0\0");
+    bytes.extend([0; 4]);
+    bytes.extend(SECTIONS.to_le_bytes());
+    bytes.extend([0, 0, 2, 0]);
+    bytes.extend(4u32.to_le_bytes());
+    let object = Object::read(bytes);
+    assert_eq!(object.place("last"), Some(("s5".into(), 0)));
+}
+
+/// B7.7: of sections with one name some may be removed and others not.
+#[test]
+fn each_section_is_linked_as_its_own_flags_say() {
+    let object = Object::assembled(
+        ".section s,\"nr\"\n.long 1
+         .section s,\"dr\",discard,x\n.globl x\nx: .long 2
+         .section s,\"dw\",discard,y\n.globl y\ny: .long 3",
+    );
+    let blocks = object.blocks("s");
+    let protections = blocks.iter().map(|&block| object.graph.section(object.graph.block(block).section).protection);
+    assert_eq!(protections.collect::<Vec<_>>(), [Protection::Read, Protection::ReadWrite]);
+}
+
+/// B7.10: a weak external is code if what it stands for is.
+#[test]
+fn weak_variables_are_no_functions() {
+    let object = Object::assembled(
+        ".weak v\n.set v, variable\n.data\n.globl variable\nvariable: .long 1
+         .weak f\n.set f, function\n.text\n.def function; .scl 2; .type 32; .endef\n.globl function\nfunction: ret",
+    );
+    assert!(!object.symbol("v").callable);
+    assert!(object.symbol("f").callable);
+}
+
+/// B7.16: a name may be included more than once.
+#[test]
+fn what_is_included_twice_is_one_symbol() {
+    let object = Object::assembled(
+        ".section .drectve,\"yni\"\n.ascii \" /include:f /include:g /include:f /include:g \"\n.text\n.globl f\nf: ret",
+    );
+    let included = object.graph.requests().iter().map(|request| match request {
+        Request::Include(symbol) => object.graph.describe_symbol(&object.names, *symbol),
+        _ => String::new(),
+    });
+    assert_eq!(included.collect::<Vec<_>>(), ["f", "g", "f", "g"]);
+    let named = |name: &str| {
+        object.graph.symbol_ids().filter(|&id| object.graph.symbol_name(&object.names, id) == name.as_bytes()).count()
+    };
+    assert_eq!((named("f"), named("g")), (1, 1));
 }

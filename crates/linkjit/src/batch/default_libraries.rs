@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use linkjit_executor::ObjectFormat;
+
 use super::Batch;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
+use crate::lookup::Goal;
 use crate::platform::crt::Meaning;
+use crate::platform::crt_startup;
 use crate::session::DylibId;
 
 impl Batch<'_> {
@@ -30,6 +34,31 @@ impl Batch<'_> {
                 }
             }
             self.session.state().opened_default_library(dylib, &name);
+        }
+        if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&of) }
+    }
+
+    /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.
+    fn start_crt(&mut self, dylib: &JitDylib) -> Result<()> {
+        if self.session.executor().object_format() != ObjectFormat::Coff {
+            return Ok(());
+        }
+        let (is_installed, made) = {
+            let state = self.session.state();
+            (state.has_installed_crt(dylib.id()), state.crt_startup(dylib.id()))
+        };
+        let unit = match made {
+            Some(unit) => unit,
+            None if is_installed => {
+                let graph = crt_startup::graph(&self.session.options().crt, &mut self.session.names())?;
+                let unit = dylib.define_pulled(graph)?;
+                self.session.state().dylib_mut(dylib.id())?.crt_startup = Some(unit);
+                unit
+            }
+            None => return Ok(()),
+        };
+        if self.session.state().is_to_be_linked(unit) {
+            self.adopt(unit)?;
         }
         Ok(())
     }

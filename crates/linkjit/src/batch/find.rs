@@ -130,7 +130,7 @@ impl Batch<'_> {
 
     /// Takes all units into the batch that are to be initialized and were not linked yet.
     fn adopt_roots(&mut self, dylib: DylibId) -> Result<()> {
-        let state = self.session.state();
+        let mut state = self.session.state();
         let order = state.dependency_order(dylib);
         let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
         let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
@@ -145,7 +145,7 @@ impl Batch<'_> {
     }
 
     /// Takes a unit into the batch; returns its input. Marks what is wanted of any object that is linked at all.
-    fn adopt(&mut self, unit: UnitId) -> Result<u32> {
+    pub(super) fn adopt(&mut self, unit: UnitId) -> Result<u32> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
@@ -440,7 +440,7 @@ impl Batch<'_> {
         }
         let mut left = Vec::new();
         for name in unfound {
-            match alternates.get(&name.name) {
+            match alternates.first(&name.name) {
                 Some((alternate, _)) if !alternate.after_libraries => {
                     self.aliases.insert((dylib, name.name), (searched, alternate.target));
                     self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
@@ -463,7 +463,7 @@ impl Batch<'_> {
             };
             let definition = tables().find_map(fallback);
             let alternate =
-                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.get(&name.name)?.0.target)));
+                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.first(&name.name)?.0.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;

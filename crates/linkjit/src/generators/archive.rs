@@ -18,6 +18,7 @@ use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
+use crate::platform::crt_startup::{is_exit, is_images};
 use crate::session::{Address, UnitId, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
@@ -31,8 +32,8 @@ pub(crate) struct ArchiveGenerator {
 struct State {
     index: ArchiveIndex,
     has_imports: bool,
-    /// The DLLs that import libraries among them name.
-    libraries: HashMap<Vec<u8>, LibraryId, FixedState>,
+    /// The DLLs that import libraries among them name, or why they can't be loaded.
+    libraries: HashMap<Vec<u8>, Result<LibraryId, String>, FixedState>,
     /// Members that became units. A unit may be gone again: if the lookup that pulled it failed.
     pulled: HashMap<MemberRef, UnitId, FixedState>,
 }
@@ -57,16 +58,23 @@ impl State {
         self.index.find(name).or_else(slot)
     }
 
-    /// Defines a symbol of a DLL.
+    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may.
     fn import(&mut self, dylib: &JitDylib, import: &Import) -> Result<()> {
         let executor = dylib.session().executor();
+        let name = String::from_utf8_lossy(&import.library);
         let library = match self.libraries.get(&import.library) {
-            Some(&library) => library,
+            Some(library) => library,
             None => {
-                let path = PathBuf::from(String::from_utf8_lossy(&import.library).into_owned());
-                let library = executor.open_library(&path, true)?;
-                self.libraries.insert(import.library.clone(), library);
-                library
+                let opened = executor.open_library(Path::new(&*name), true);
+                let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
+                self.libraries.entry(import.library.clone()).or_insert(opened)
+            }
+        };
+        let library = match library {
+            Ok(library) => *library,
+            Err(why) => {
+                dylib.note_missing_import(&import.name, why);
+                return Ok(());
             }
         };
         let key = match &import.key {
@@ -76,6 +84,8 @@ impl State {
         let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
         if let Some(Some(SymbolAddress::Address(address))) = found.first() {
             dylib.define_found(&import.name, Address::At(*address));
+        } else {
+            dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
         }
         Ok(())
     }
@@ -103,7 +113,7 @@ impl DefinitionGenerator for ArchiveGenerator {
         // On Windows the unwinder is the system's, and what archives have of it passes on to that.
         let unwinder_is_its_own = !state.has_imports;
         let is_pulled = |wanted: &&Wanted<'_>| {
-            let is_shared = unwinder_is_its_own && is_unwinders(wanted.name);
+            let is_shared = if unwinder_is_its_own { is_unwinders(wanted.name) } else { is_images(wanted.name) };
             !wanted.weak && wanted.kind == LookupKind::Static && !is_shared
         };
         for wanted in names.iter().filter(is_pulled) {
@@ -117,10 +127,13 @@ impl DefinitionGenerator for ArchiveGenerator {
                 state.import(dylib, &import)?;
                 continue;
             }
-            let graph = object::read(&source, &mut dylib.session().names())?;
+            let mut graph = object::read(&source, &mut dylib.session().names())?;
             if let Some(import) = state.import_of_object(dylib, &graph, member)? {
                 state.import(dylib, &import)?;
                 continue;
+            }
+            if state.has_imports {
+                leave_to_runtime(&mut graph, &dylib.session().names());
             }
             let unit = dylib.define_pulled(graph)?;
             state.pulled.insert(member, unit);
@@ -135,6 +148,18 @@ impl DefinitionGenerator for ArchiveGenerator {
             [one] => (*one).into(),
             [first, rest @ ..] => format!("{first} and {} more archives", rest.len()),
             [] => "no archive".into(),
+        }
+    }
+}
+
+/// Makes definitions references that a member has of what is the runtime's in any case.
+fn leave_to_runtime(graph: &mut LinkGraph, names: &NamePool) {
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
+        let name = names.bytes(name);
+        if is_images(name) || is_exit(name) {
+            graph.make_external(symbol);
         }
     }
 }

@@ -74,7 +74,7 @@ impl DefinitionGenerator for ImageGenerator {
                 if let Some(address) = forwarded(dylib, wanted.name)? {
                     dylib.define_found(wanted.name, address);
                 }
-            } else {
+            } else if wanted.name == b"_tls_used" || !dylib.session().state().has_microsofts_crt(dylib.id()) {
                 let graph = coff_runtime::graph(wanted.name, &mut dylib.session().names())?;
                 if let Some(graph) = graph {
                     dylib.define_pulled(graph)?;

@@ -3,9 +3,12 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
 use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind};
-use linkjit_link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit_link::graph::{
+    BlockId, Content, Definition, Edge, Group, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
+};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
@@ -43,6 +46,11 @@ fn piece(name: &[u8]) -> Option<Piece> {
         b"__guard_xfg_dispatch_icall_fptr" => pointer(b"_guard_xfg_dispatch_icall_nop"),
         b"_fltused" => data(&FLOATING_POINT_USED.to_le_bytes()),
         b"__isa_available" => data(&ISA_SSE2.to_le_bytes()),
+        b"__isa_enabled" => data(&(1u32 << ISA_SSE2).to_le_bytes()),
+        // What processors are good at: nothing in particular.
+        b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" => data(&[0; 4]),
+        b"__memcpy_nt_iters" | b"__enclave_config" | b"__security_cookie_complement" => data(&[0; 8]),
+        b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.
         b"_tls_used" => data(&[0; 40]),
         // Where `type_info::name` keeps the names that it has made.
@@ -52,6 +60,44 @@ fn piece(name: &[u8]) -> Option<Piece> {
     })
 }
 
+/// Offsets in the load configuration of what it has here ("PE Format", The Load Configuration Structure). There are no
+/// tables for Control Flow Guard.
+const LOAD_CONFIGURATION: [(u32, &[u8]); 3] =
+    [(0x58, b"__security_cookie"), (0x70, b"__guard_check_icall_fptr"), (0x78, b"__guard_dispatch_icall_fptr")];
+
+fn load_configuration() -> Piece {
+    const SIZE: u32 = 0x140;
+    let mut content = vec![0; SIZE as usize];
+    content[..4].copy_from_slice(&SIZE.to_le_bytes());
+    let edges = LOAD_CONFIGURATION.map(|(at, target)| (at, Kind::Pointer64, target, 0)).into();
+    Piece { protection: Protection::Read, content, edges }
+}
+
+/// Whether a name is that of a table for Control Flow Guard, or of its size: images have none.
+fn is_absent(name: &[u8]) -> bool {
+    let ends = [&b"_table"[..], b"_count", b"flags"];
+    let is_guards = name.strip_prefix(b"__guard_").is_some_and(|rest| ends.iter().any(|end| rest.ends_with(end)));
+    is_guards || matches!(name, b"__dynamic_value_reloc_table" | b"__volatile_metadata" | b"__hybrid_code_map")
+}
+
+/// Sets the options of `printf` and `scanf`, which the runtime's headers keep in a variable of each image, to what the
+/// runtime's start-up code would: `%s` of their wide forms is a wide string.
+pub(crate) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
+    const LEGACY_WIDE: [(&[u8], u64); 2] = [(b"printf_", 1 << 2), (b"scanf_", 1 << 1)];
+    let options = |signature| {
+        let function = names.bytes(signature).strip_prefix(b"?_OptionsStorage@?1??__local_stdio_")?;
+        LEGACY_WIDE.iter().find(|(of, _)| function.starts_with(of)).map(|(_, options)| *options)
+    };
+    let of_group = |group: &Group| Some((*group.blocks.first()?, options(group.signature)?));
+    let variables: Vec<_> = graph.groups().iter().filter_map(of_group).collect();
+    for (block, options) in variables {
+        let block = graph.block_mut(block);
+        if block.is_zeros() && block.size == 8 {
+            block.content = Content::Owned(options.to_le_bytes().into());
+        }
+    }
+}
+
 /// A value that an attacker does not know. Its upper two bytes are zero, which ends strings.
 fn cookie() -> u64 {
     RandomState::new().build_hasher().finish() & 0x0000_ffff_ffff_ffff
@@ -59,8 +105,18 @@ fn cookie() -> u64 {
 
 /// A graph that defines `name`; `None` if the runtime has no such thing.
 pub(super) fn graph(name: &[u8], names: &mut NamePool) -> Result<Option<LinkGraph>> {
-    let Some(Piece { protection, content, edges }) = piece(name) else { return Ok(None) };
     let mut graph = LinkGraph::new(Source::new("the image's C runtime", []), Arch::X86_64);
+    if is_absent(name) {
+        graph.add_symbol(Symbol {
+            name: Name::Interned(names.intern(name)),
+            definition: Definition::Absolute(ExecAddr::NULL),
+            linkage: Linkage::Weak,
+            scope: Scope::Hidden,
+            ..Symbol::anonymous(BlockId(0), 0, 0)
+        })?;
+        return Ok(Some(graph));
+    }
+    let Some(Piece { protection, content, edges }) = piece(name) else { return Ok(None) };
     let section = graph.add_section(".crt", protection, Lifetime::Standard)?;
     let size = content.len() as u64;
     let block = graph.add_block(section, Content::Owned(content.into()), 0, 4)?;

@@ -136,6 +136,15 @@ impl CrtProvider {
         if self.kind == Kind::MinGw { &MINGW_LIBRARIES } else { &[] }
     }
 
+    /// Whether a default library is the one that has the runtime's start-up.
+    pub(crate) fn has_startup(&self, library: &str) -> bool {
+        match self.kind {
+            Kind::BuiltIn => false,
+            Kind::Microsoft => matches!(library, "libcmt.lib" | "libcmtd.lib" | "msvcrt.lib" | "msvcrtd.lib"),
+            Kind::MinGw => library == "mingw32.lib",
+        }
+    }
+
     fn implies(&self, library: &str) -> bool {
         self.implied_libraries().contains(&library)
     }

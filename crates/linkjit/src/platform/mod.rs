@@ -1,6 +1,7 @@
 //! Platforms: what the loader and the C runtime would have done for a program of each object format.
 
 pub(crate) mod coff;
-mod coff_runtime;
+pub(crate) mod coff_runtime;
 pub(crate) mod crt;
+pub(crate) mod crt_startup;
 pub(crate) mod elf;

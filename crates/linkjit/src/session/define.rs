@@ -10,11 +10,12 @@
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
 use linkjit_executor::ExecRange;
-use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 
-use super::inherit::{Yielded, YieldedGroup};
+use super::groups::{GroupOwner, Yields};
+use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
@@ -46,6 +47,11 @@ fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool
     }
 }
 
+/// Whether both are absolute, with one value.
+fn is_same_constant(new: &Symbol, old: &Entry) -> bool {
+    matches!(new.definition, Definition::Absolute(value) if old.address == Some(Address::At(value)))
+}
+
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
     Error::Duplicate { name: names.text(name).into_owned(), first: first.into(), second: graph.name().into() }
@@ -75,13 +81,32 @@ impl State {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
+        platform::elf::own_personality_pointers(&mut graph, names);
+        platform::coff_runtime::set_stdio_options(&mut graph, names);
+        self.check_requests(dylib, &graph)?;
+        let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
+        let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
+        let defined = self.define_selected(dylib, tracker, (graph, yields, &replaced_groups), names, promise);
+        if defined.is_err() {
+            self.inherit(replaced_groups);
+        }
+        defined
+    }
+
+    /// Adds an object of whose groups it is known which are kept.
+    fn define_selected(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        (mut graph, yields, replaced_groups): (LinkGraph, Yields, &Inheritance),
+        names: &NamePool,
+        promise: Option<&Promise>,
+    ) -> Result<(UnitId, Vec<Replaced>)> {
         let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
         let id = takes_over.unwrap_or_else(|| self.next_unit());
-        platform::elf::own_personality_pointers(&mut graph, names);
-        self.check_requests(dylib, &graph)?;
-        self.select_groups(dylib, &graph, names)?;
-        let (mut yielded, yielded_groups) = self.yield_groups(dylib, tracker, &mut graph, promise)?;
-
+        let Yields { names: mut yielded, groups: yielded_groups, .. } = yields;
+        let is_of_replaced_group =
+            |name: NameId| replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
         let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
@@ -103,6 +128,8 @@ impl State {
                     }
                     Verdict::New
                 }
+                // All agree about a constant, as linkers see it.
+                Some(old) if is_same_constant(of, old) => Verdict::Yields,
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
@@ -165,7 +192,8 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let contested = old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old));
+            let contested =
+                old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old)) || is_of_replaced_group(name);
             if let Some(old) = old {
                 self.override_definition(&old);
             }
@@ -174,9 +202,12 @@ impl State {
         }
 
         self.enter_requests(dylib, id, &graph)?;
-        let groups: Vec<_> = graph.groups().iter().map(|group| (group.signature, group.selection)).collect();
-        for &(signature, _) in &groups {
-            self.dylib_mut(dylib)?.groups.entry(signature).or_insert((id, false));
+        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
+        let of = self.dylib_mut(dylib)?;
+        for group in graph.groups() {
+            let contested = replaced_groups.groups.binary_search(&(dylib, group.signature)).is_ok();
+            let owner = GroupOwner { unit: id, selection: group.selection, contested };
+            of.groups.entry(group.signature).or_insert(owner);
         }
         let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
         let has_roots = includes || !graph.retained().is_empty();
@@ -194,68 +225,15 @@ impl State {
         };
         match takes_over {
             // It keeps its place in the order in which things were added.
-            Some(id) => _ = self.units.insert(id, unit),
+            Some(id) => {
+                if has_roots {
+                    self.dylib_mut(dylib)?.roots.insert(id);
+                }
+                self.units.insert(id, unit);
+            }
             None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))
-    }
-
-    /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
-    /// Returns what of them would be definitions if that unit, being another tracker's, were not there.
-    fn yield_groups(
-        &mut self,
-        dylib: DylibId,
-        tracker: TrackerId,
-        graph: &mut LinkGraph,
-        promise: Option<&Promise>,
-    ) -> Result<(Vec<Yielded>, Vec<YieldedGroup>)> {
-        let Self { dylibs, units, .. } = self;
-        let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
-        let (mut dropped, mut to_others, mut yielded_groups) = (vec![], vec![], vec![]);
-        // Other units' definitions have yielded to what was promised: such groups are kept.
-        let is_promised = |symbol: &&Symbol| {
-            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
-            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
-        };
-        let promised: Vec<_> = match promise {
-            Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
-            None => Vec::new(),
-        };
-        for group in graph.groups() {
-            let Some((owner, contested)) = of.groups.get_mut(&group.signature) else { continue };
-            let Some(owner) = units.get(owner) else { continue };
-            if group.blocks.iter().any(|block| promised.contains(block)) {
-                continue;
-            }
-            dropped.extend_from_slice(&group.blocks);
-            if owner.tracker != tracker {
-                *contested = true;
-                to_others.extend_from_slice(&group.blocks);
-                let is_its = |block: &BlockId| group.blocks.contains(block);
-                let retained = graph.retained().iter().copied().filter(is_its).collect();
-                let initializers = graph.initializers().iter().copied().filter(|run| is_its(&run.block)).collect();
-                yielded_groups.push(YieldedGroup { signature: group.signature, retained, initializers });
-            }
-        }
-        if dropped.is_empty() {
-            return Ok((Vec::new(), yielded_groups));
-        }
-        dropped.sort_unstable();
-        to_others.sort_unstable();
-        graph.discard_blocks(&dropped);
-        let mut yielded = Vec::new();
-        for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
-            if dropped.binary_search(&block).is_ok() {
-                if to_others.binary_search(&block).is_ok() {
-                    yielded.push(Yielded::new(name, symbol, of));
-                    self.contest(dylib, name)?;
-                }
-                graph.make_external(symbol);
-            }
-        }
-        Ok((yielded, yielded_groups))
     }
 
     /// Notes that somebody else has a definition of a name, too.

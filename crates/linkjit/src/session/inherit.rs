@@ -4,12 +4,18 @@
 //! object goes, the others' become definitions again: all is as if the object had never been added. What code of others
 //! is bound to already stays in memory (see [`super::removal`]), and its name with it.
 //!
-//! Only what lost to another tracker's unit is recorded: units of one tracker go together.
+//! Only what lost to another tracker's unit is recorded, since units of one tracker go together, and what a larger group
+//! has replaced, since that may have been pulled for a lookup which fails.
 
-use linkjit_link::graph::{BlockId, Definition, InitializerSection, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use std::cmp::Reverse;
+
+use linkjit_link::graph::{
+    BlockId, Definition, Group, InitializerSection, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId,
+};
 use linkjit_link::names::NameId;
 
 use super::allocations::Owner;
+use super::groups::GroupOwner;
 use super::pending::promised_entry;
 use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, State, TrackerId, Unit, UnitId};
 
@@ -22,12 +28,14 @@ pub(crate) struct Yielded {
     linkage: Linkage,
     scope: Scope,
     indirect: bool,
+    /// The size of its group, of which the largest counts; otherwise 0.
+    pub(super) of_group: u64,
 }
 
 impl Yielded {
     pub(crate) fn new(name: NameId, id: SymbolId, symbol: &Symbol) -> Self {
         let &Symbol { definition, linkage, scope, indirect, .. } = symbol;
-        Self { name, symbol: id, definition, linkage, scope, indirect }
+        Self { name, symbol: id, definition, linkage, scope, indirect, of_group: 0 }
     }
 
     fn restore(&self, graph: &mut LinkGraph) {
@@ -36,13 +44,14 @@ impl Yielded {
     }
 
     /// Which of several is the one that counts.
-    fn rank(&self) -> u8 {
-        match self.linkage {
+    fn rank(&self) -> (u8, Reverse<u64>) {
+        let linkage = match self.linkage {
             Linkage::Strong => 0,
             Linkage::Common => 1,
             Linkage::Weak => 2,
             Linkage::Fallback => 3,
-        }
+        };
+        (linkage, Reverse(self.of_group))
     }
 }
 
@@ -50,8 +59,19 @@ impl Yielded {
 #[derive(Clone, Debug)]
 pub(crate) struct YieldedGroup {
     pub(crate) signature: NameId,
+    selection: Selection,
+    /// Its size if the largest counts; otherwise 0.
+    pub(super) size: u64,
     pub(crate) retained: Vec<BlockId>,
     pub(crate) initializers: Vec<InitializerSection>,
+}
+
+impl YieldedGroup {
+    pub(super) fn new(group: &Group) -> Self {
+        let &Group { signature, selection, .. } = group;
+        let size = if let Selection::Largest(size) = selection { size } else { 0 };
+        Self { signature, selection, size, retained: Vec::new(), initializers: Vec::new() }
+    }
 }
 
 /// What removed units leave to others.
@@ -108,21 +128,21 @@ impl State {
                     left.names.push((unit.dylib, name, entry.address));
                 }
             }
-            for (signature, _) in unit.groups {
-                if let Some(&(owner, contested)) = dylib.groups.get(&signature)
-                    && owner == *id
+            for signature in unit.groups {
+                if let Some(&owner) = dylib.groups.get(&signature)
+                    && owner.unit == *id
                 {
                     dylib.groups.remove(&signature);
-                    if contested {
+                    if owner.contested {
                         left.groups.push((unit.dylib, signature));
                     }
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.alternates.retain(|_, (_, of)| of != id);
+            dylib.alternates.forget(*id);
             dylib.image_requests.forget(*id);
-            dylib.agreed.retain(|_, (_, of)| of != id);
-            dylib.forget_default_libraries(*id);
+            dylib.agreed.forget(*id);
+            dylib.default_libraries.forget(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
@@ -228,23 +248,33 @@ impl State {
     }
 
     fn inherit_groups(&mut self, dylib: DylibId, groups: &[(DylibId, NameId)]) {
-        let units = self.dylib(dylib).map(|dylib| dylib.units.clone()).unwrap_or_default();
-        for id in units {
-            let Some(unit) = self.units.get_mut(&id).filter(|unit| !unit.yielded_groups.is_empty()) else { continue };
-            let Some(input) = &mut unit.input else { continue };
-            let Some(Some(dylib)) = self.dylibs.get_mut(dylib.0 as usize) else { return };
-            let taken = &dylib.groups;
-            let is_left = |group: &YieldedGroup| {
-                groups.binary_search_by_key(&group.signature, |&(_, signature)| signature).is_ok()
-                    && !taken.contains_key(&group.signature)
-            };
-            let inherited: Vec<_> = unit.yielded_groups.extract_if(.., |group| is_left(group)).collect();
-            for group in inherited {
-                group.retained.iter().for_each(|&block| input.graph.retain_block(block));
-                group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
-                unit.has_roots |= !group.retained.is_empty();
-                dylib.groups.insert(group.signature, (id, true));
+        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
+        let mut found = Vec::new();
+        for (position, id) in units.iter().enumerate() {
+            // A batch that has the graph is about to fail or is not concerned.
+            let Some(unit) = self.units.get(id).filter(|unit| unit.input.is_some()) else { continue };
+            for group in &unit.yielded_groups {
+                if groups.binary_search(&(dylib, group.signature)).is_ok() {
+                    found.push(((Reverse(group.size), position), *id, group.signature));
+                }
             }
+        }
+        found.sort_unstable();
+        for (_, id, signature) in found {
+            let Some(Some(dylib)) = self.dylibs.get_mut(dylib.0 as usize) else { return };
+            let Some(unit) = self.units.get_mut(&id).filter(|_| !dylib.groups.contains_key(&signature)) else {
+                continue;
+            };
+            let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
+            let (Some(at), Some(input)) = (at, &mut unit.input) else { continue };
+            let group = unit.yielded_groups.swap_remove(at);
+            group.retained.iter().for_each(|&block| input.graph.retain_block(block));
+            group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
+            if !group.retained.is_empty() {
+                unit.has_roots = true;
+                dylib.roots.insert(id);
+            }
+            dylib.groups.insert(signature, GroupOwner { unit: id, selection: group.selection, contested: true });
         }
     }
 }

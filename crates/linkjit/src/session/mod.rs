@@ -4,11 +4,13 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
 
 mod allocations;
+mod claims;
 mod coff;
 mod define;
 mod defining;
 mod dump;
 mod epoch;
+mod groups;
 mod inherit;
 mod initializing;
 mod memory;

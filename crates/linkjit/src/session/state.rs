@@ -1,12 +1,13 @@
 //! The tables of a session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Selection, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::passes::entries::SharedEntries;
@@ -15,7 +16,9 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
-use super::coff::ImageRequests;
+use super::claims::Claims;
+use super::coff::{DefaultLibraries, ImageRequests};
+use super::groups::GroupOwner;
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
@@ -110,10 +113,10 @@ pub(crate) struct Unit {
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
-    pub(crate) groups: Vec<(NameId, Selection)>,
+    pub(crate) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
     pub(crate) hides: Vec<NameId>,
-    /// Its definitions and groups that yielded to those of units of other trackers.
+    /// Its definitions and groups that yielded to those of units of other trackers, or to larger groups.
     pub(crate) yielded: Vec<Yielded>,
     pub(crate) yielded_groups: Vec<YieldedGroup>,
     /// It can be replaced; then it is asked where its variables are.
@@ -165,40 +168,32 @@ pub(crate) struct InitializerRun {
     pub(crate) array: PointerArray,
 }
 
-/// A library that an object asks for (COFF `/defaultlib`).
-#[derive(Debug)]
-pub(crate) struct DefaultLibrary {
-    /// In small letters, with its extension.
-    pub(crate) name: String,
-    /// Who asked for it first; nobody, if all programs are linked with it, or who did is gone.
-    pub(crate) by: Option<UnitId>,
-    /// It was opened or refused already.
-    pub(crate) done: bool,
-}
-
 /// A JITDylib.
 #[derive(Debug)]
 pub(crate) struct DylibState {
     pub(crate) name: String,
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
-    /// COMDAT groups by signature, whose is kept, and whether another tracker's unit has one, too.
-    pub(crate) groups: HashMap<NameId, (UnitId, bool), FixedState>,
+    /// The COMDAT groups that are kept, by signature.
+    pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
-    /// What names mean that nobody defines, and who says so.
-    pub(crate) alternates: HashMap<NameId, (Alternate, UnitId), FixedState>,
+    /// What names mean that nobody defines.
+    pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
-    /// Libraries that objects ask for.
-    pub(crate) default_libraries: Vec<DefaultLibrary>,
-    /// Libraries that objects do not want on account of others; `None` for all.
-    pub(crate) no_default_libraries: Vec<Option<String>>,
-    /// What all objects must agree on: the value, and who said it first.
-    pub(crate) agreed: HashMap<String, (String, UnitId), FixedState>,
+    pub(crate) default_libraries: DefaultLibraries,
+    /// Names that import libraries have and DLLs have not, and why.
+    pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
+    /// What starts the C runtime that was opened among them.
+    pub(crate) crt_startup: Option<UnitId>,
+    /// What all objects must agree on.
+    pub(crate) agreed: Claims<String, String>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
+    /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
+    pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
     pub(crate) entries: SharedEntries,
@@ -296,11 +291,12 @@ impl State {
             symbols: HashMap::default(),
             groups: HashMap::default(),
             hidden: HashMap::default(),
-            alternates: HashMap::default(),
+            alternates: Claims::default(),
             image_requests: ImageRequests::default(),
-            default_libraries: Vec::new(),
-            no_default_libraries: Vec::new(),
-            agreed: HashMap::default(),
+            default_libraries: DefaultLibraries::default(),
+            missing_imports: HashMap::default(),
+            crt_startup: None,
+            agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
@@ -308,6 +304,7 @@ impl State {
             image,
             windows: Vec::new(),
             entries: SharedEntries::default(),
+            roots: BTreeSet::new(),
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
@@ -376,7 +373,11 @@ impl State {
 
     /// Enters a unit into the tables.
     pub(super) fn add_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
-        self.dylib_mut(unit.dylib)?.units.push(id);
+        let dylib = self.dylib_mut(unit.dylib)?;
+        dylib.units.push(id);
+        if unit.has_roots {
+            dylib.roots.insert(id);
+        }
         if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
             tracker.units.push(id);
         }
@@ -408,6 +409,14 @@ impl State {
     /// Who is to give back what is placed for a tracker; none for what a JITDylib has for itself.
     pub(crate) fn owner(&self, tracker: Option<TrackerId>) -> Owner {
         tracker.filter(|tracker| self.trackers.contains_key(tracker)).map_or(Owner::Dylib, Owner::Tracker)
+    }
+
+    /// Units of a JITDylib that have initializers of which nothing was linked yet.
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
+        let Self { dylibs, units, .. } = self;
+        let Some(Some(dylib)) = dylibs.get_mut(dylib.0 as usize) else { return Vec::new() };
+        dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
+        dylib.roots.iter().copied().collect()
     }
 
     /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.

@@ -3,6 +3,7 @@
 use linkjit_link::graph::Linkage;
 use linkjit_link::names::NameId;
 
+use super::groups::GroupOwner;
 use super::inherit::Inheritance;
 use super::state::{DefinedBy, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ pub(crate) struct Withdrawn {
     pub(crate) tracker: TrackerId,
     units: Vec<(UnitId, Unit)>,
     names: Vec<(NameId, Entry)>,
-    groups: Vec<(NameId, UnitId, bool)>,
+    groups: Vec<(NameId, GroupOwner)>,
 }
 
 impl State {
@@ -33,12 +34,12 @@ impl State {
                     withdrawn.names.push((name, entry));
                 }
             }
-            for &(signature, _) in &unit.groups {
-                if let Some(&(owner, contested)) = dylib.groups.get(&signature)
-                    && owner == id
+            for &signature in &unit.groups {
+                if let Some(&owner) = dylib.groups.get(&signature)
+                    && owner.unit == id
                 {
                     dylib.groups.remove(&signature);
-                    withdrawn.groups.push((signature, id, contested));
+                    withdrawn.groups.push((signature, owner));
                 }
             }
             dylib.unhide(&unit.hides);
@@ -75,14 +76,17 @@ impl State {
             }
             let at = dylib.units.partition_point(|&other| other < id);
             dylib.units.insert(at, id);
+            if unit.has_roots {
+                dylib.roots.insert(id);
+            }
             self.units.insert(id, unit);
         }
         let Ok(dylib) = self.dylib_mut(dylib) else { return };
         for (name, entry) in withdrawn.names {
             dylib.symbols.entry(name).or_insert(entry);
         }
-        for (signature, id, contested) in withdrawn.groups {
-            dylib.groups.entry(signature).or_insert((id, contested));
+        for (signature, owner) in withdrawn.groups {
+            dylib.groups.entry(signature).or_insert(owner);
         }
     }
 
@@ -91,8 +95,8 @@ impl State {
         let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
         let names = withdrawn.names.iter().filter(|(_, entry)| entry.contested);
         let names = names.map(|&(name, entry)| (dylib, name, entry.address)).collect();
-        let groups = withdrawn.groups.iter().filter(|(.., contested)| *contested);
-        let groups = groups.map(|&(signature, ..)| (dylib, signature)).collect();
+        let groups = withdrawn.groups.iter().filter(|(_, owner)| owner.contested);
+        let groups = groups.map(|&(signature, _)| (dylib, signature)).collect();
         self.inherit(Inheritance { names, groups });
     }
 }

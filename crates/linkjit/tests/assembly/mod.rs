@@ -1,6 +1,12 @@
 //! What the tests share: fixtures in assembly, and what the system's linker makes of them.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+
+#[path = "../compiler/mod.rs"]
+mod compiler;
+#[cfg_attr(windows, path = "../../../executor/tests/support/windows.rs")]
+#[cfg_attr(not(windows), path = "../../../executor/tests/support/linux.rs")]
+mod process;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +14,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub(crate) use compiler::run;
+use compiler::{compiler, tool};
 use linkjit::{Error, Jit};
+pub(crate) use process::{handles, resident};
 
 /// The linker that ours is compared with.
 const NATIVE_LINKER: &str = "ld.lld-19";
@@ -49,7 +58,7 @@ impl Workshop {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("linkjit-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(unique);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         std::fs::create_dir_all(&directory).unwrap();
         Self { directory, assembled: Mutex::default(), made: AtomicU32::new(0) }
     }
@@ -66,7 +75,7 @@ impl Workshop {
         }
         let (source, object) = (self.path("s"), self.path("o"));
         std::fs::write(&source, text).unwrap();
-        run(Command::new("as").arg(&source).arg("-o").arg(&object));
+        run(tool("as").arg(&source).arg("-o").arg(&object));
         self.assembled.lock().unwrap().insert(text.into(), object.clone());
         object
     }
@@ -75,8 +84,7 @@ impl Workshop {
     pub(crate) fn compile(&self, extension: &str, text: &str, flags: &[&str]) -> PathBuf {
         let (source, object) = (self.path(extension), self.path("o"));
         std::fs::write(&source, text).unwrap();
-        let compiler = if extension == "c" { "gcc" } else { "g++" };
-        run(Command::new(compiler).arg("-c").args(flags).arg(&source).arg("-o").arg(&object));
+        run(compiler(extension != "c").arg("-c").args(flags).arg(&source).arg("-o").arg(&object));
         object
     }
 
@@ -87,7 +95,7 @@ impl Workshop {
             return path.clone();
         }
         let archive = self.path("a");
-        run(Command::new("ar").arg(flags).arg(&archive).args(members.iter().map(|text| self.object(text))));
+        run(tool("ar").arg(flags).arg(&archive).args(members.iter().map(|text| self.object(text))));
         self.assembled.lock().unwrap().insert(key, archive.clone());
         archive
     }
@@ -182,28 +190,46 @@ pub(crate) fn call_at(address: linkjit::ExecAddr) -> i32 {
     function()
 }
 
-/// Runs a tool, which must succeed.
-pub(crate) fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+/// `int name(void)` that returns `value`, in a group of its own.
+pub(crate) fn group(name: &str, value: i32) -> String {
+    let function = function(name, value);
+    if cfg!(windows) {
+        format!(".section .text${name},\"xr\"\n.linkonce discard\n{function}.text\n")
+    } else {
+        let function = function.replace(".globl", ".weak");
+        format!(".section .text.{name},\"axG\",@progbits,{name},comdat\n{function}.text\n")
+    }
+}
+
+/// Begins a function that others see.
+fn label(name: &str) -> String {
+    let kind = if cfg!(windows) {
+        format!(".def {name}; .scl 2; .type 32; .endef")
+    } else {
+        format!(".type {name},@function")
+    };
+    format!(".globl {name}\n{kind}\n{name}:")
 }
 
 /// `int name(void)` that returns `value`.
 pub(crate) fn function(name: &str, value: i32) -> String {
-    format!(".globl {name}\n.type {name},@function\n{name}: mov ${value},%eax\n ret\n")
+    format!("{} mov ${value},%eax\n ret\n", label(name))
 }
 
 /// `int name(void)` that returns what `callee` does.
 pub(crate) fn caller(name: &str, callee: &str) -> String {
-    format!(".globl {name}\n.type {name},@function\n{name}: sub $8,%rsp\n call {callee}@PLT\n add $8,%rsp\n ret\n")
+    let through = if cfg!(windows) { "" } else { "@PLT" };
+    format!("{} sub $40,%rsp\n call {callee}{through}\n add $40,%rsp\n ret\n", label(name))
 }
 
 /// `int name(void)` that returns the variable `of`, 0 if there is none.
 pub(crate) fn getter(name: &str, of: &str) -> String {
-    format!(
-        ".globl {name}\n.type {name},@function\n{name}: mov {of}@GOTPCREL(%rip),%rax\n test %rax,%rax\n jz 1f\n \
-         mov (%rax),%eax\n1: ret\n"
-    )
+    let (slot, address) = if cfg!(windows) {
+        (format!(".section .rdata,\"dr\"\n2: .quad {of}\n.text\n"), "2b(%rip)".into())
+    } else {
+        (String::new(), format!("{of}@GOTPCREL(%rip)"))
+    };
+    format!("{slot}{} mov {address},%rax\n test %rax,%rax\n jz 1f\n mov (%rax),%eax\n1: ret\n", label(name))
 }
 
 /// The bytes of a file as a source of that name.
@@ -211,18 +237,14 @@ pub(crate) fn source(path: &Path) -> linkjit::link::source::Source {
     linkjit::link::source::Source::new(path.to_string_lossy().into_owned(), std::fs::read(path).unwrap())
 }
 
-/// Lines of the process's table of mappings.
+/// Mappings of the process.
 pub(crate) fn mappings() -> usize {
-    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
+    process::mappings().len()
 }
 
-/// Resident memory of the process in bytes.
-pub(crate) fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
-
-/// Open files of the process.
-pub(crate) fn files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+/// Whether there is code.
+pub(crate) fn is_mapped_executable(address: linkjit::ExecAddr) -> bool {
+    let is_there =
+        |range: &std::ops::Range<u64>, permissions: &str| range.contains(&address.0) && permissions.starts_with("r-x");
+    process::mappings().iter().any(|(range, permissions)| is_there(range, permissions))
 }

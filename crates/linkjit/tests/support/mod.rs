@@ -1,7 +1,9 @@
 //! Objects for tests, compiled when they run.
 
+#[path = "../compiler/mod.rs"]
+mod compiler;
+
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Compiles C (or what `-x` in `flags` says) to an object; returns its bytes.
@@ -18,10 +20,9 @@ pub(crate) fn compile_file(flags: &str, source: &str) -> PathBuf {
     std::fs::create_dir_all(&directory).expect("cargo made its parent");
     let [text, object] = ["txt", "o"].map(|extension| directory.join(&stem).with_extension(extension));
     std::fs::write(&text, source).expect("a new file");
-    let mut command = Command::new("cc");
+    let mut command = compiler::compiler(flags.contains("-x c++"));
     command.args(if flags.contains("-x ") { [].as_slice() } else { &["-x", "c"] });
     command.args(flags.split_whitespace()).arg("-c").arg(&text).arg("-o").arg(&object);
-    let output = command.output().expect("cc is installed");
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    compiler::run(&mut command);
     object
 }

@@ -1,7 +1,7 @@
 # Absolute symbols: external ones are for all objects, others for their own.
-#! llvm they are local there
+#! llvm takes them for local
 #! check {at 0x100000} coff-absolute.o
-#! llvm they are local there
+#! llvm takes them for local
 #! check {at 0x100000} -check-name=other-check -entry other coff-absolute.o other.o
 #! error {at 0x100000} -entry other coff-absolute.o private.o => Symbols not found: [ private ]
 #! error {at 0x100000} coff-absolute.o twice.o => duplicate definition of symbol 'shared'

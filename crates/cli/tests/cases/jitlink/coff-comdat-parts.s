@@ -1,8 +1,8 @@
 # What is in and goes with COMDAT sections: leaders that are not at the start, several names, local names, sections that
 # go with others, through others, and those of GNU's compilers, which go by name.
-#! llvm it gives up at a second name in a COMDAT section
+#! llvm gives up at a second name in a COMDAT section
 #! check {at 0x100000} -abs __ImageBase=0x100000 coff-comdat-parts.o
-#! llvm it gives up at a second name in a COMDAT section
+#! llvm gives up at a second name in a COMDAT section
 #! check {at 0x100000} -abs __ImageBase=0x100000 -check-name=second-check -entry other first.o coff-comdat-parts.o
 
         .text

@@ -1,5 +1,5 @@
 # COMDAT sections of COFF: which of several is kept, and what is linked to that.
-#! llvm its reader gives up at sections that belong to others
+#! llvm gives up at sections that belong to others
 #! check {at 0x100000} coff-comdat.o same.o
 #! error coff-comdat.o another-size.o => another size
 #! error coff-comdat.o other-content.o => other content

@@ -1,5 +1,5 @@
 # Tentative definitions: the largest counts, a definition more than any.
-#! llvm it does not take the alignment of the largest
+#! llvm does not take the alignment of the largest
 #! check {at 0x100000}
 
         .text

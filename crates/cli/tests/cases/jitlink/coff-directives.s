@@ -1,7 +1,7 @@
 # What objects of COFF tell the linker in `.drectve`.
-#! llvm it follows no chains
+#! llvm follows no chains
 #! check {at 0x100000} coff-directives.o included.o
-#! llvm it follows no chains
+#! llvm follows no chains
 #! check {at 0x100000} -check-name=defined-check coff-directives.o included.o defined.o
 #! error coff-directives.o included.o mismatch.o => mismatch of 'Setting': 1 in coff-directives.o, 2 in mismatch.o
 #! error coff-directives.o => Symbols not found: [ included ]

@@ -1,5 +1,5 @@
 # Records of functions are in the order of their functions, whichever sections they come from.
-#! llvm it leaves them in the order of their sections
+#! llvm leaves them in the order of their sections
 #! check {at 0x100000} -abs __ImageBase=0x100000
 
         .text

@@ -4,9 +4,9 @@
 #! check {at 0xffff0000} -check-name=null-check coff-image.o
 #! check {at 0x100000} -abs __ImageBase=0xff000 -check-name=said-check coff-image.o
 #! error {at 0x100000} -abs __ImageBase=0x200000 coff-image.o => out of range
-#! llvm it knows no image that nobody defines
+#! llvm knows no image that nobody defines
 #! check {at 0x200000000} -check-name=above-check coff-image.o
-#! llvm it knows no image that nobody defines
+#! llvm knows no image that nobody defines
 #! check {at 0x100000} -check-name=named-check -entry named named.o
 
         .text

@@ -1,7 +1,15 @@
 # Code that was told that something is another image's finds it through a slot, wherever it is.
-#! llvm it makes no slots
-#! check {at 0x100000} -abs outside=0x7ff700000000
-#! error => Symbols not found: [ __imp_outside ]
+#! llvm makes no slots
+#! check {at 0x100000} -abs outside=0x7ff700000000 coff-imports.o
+#! error coff-imports.o => Symbols not found: [ __imp_outside ]
+#! error coff-imports.o dll.lib => Symbols not found: [ __imp_outside ]
+#! llvm looks for the DLL
+#! check {at 0x100000} -abs outside=0x7ff700000000 coff-imports.o dll.lib
+#! archive outside.lib outside.s
+#! llvm makes no slots
+#! check {at 0x100000} -check-name=linked-check coff-imports.o outside.lib
+#! llvm makes no slots
+#! check {at 0x100000} -check-name=linked-check coff-imports.o -L. -loutside
 
         .text
         .globl  main, load, inside
@@ -13,3 +21,17 @@ inside: retq
 # jitlink-check: *{8}__imp_inside = inside
 # jitlink-check: decode_operand(main, 3) = __imp_outside - next_pc(main)
 # jitlink-check: decode_operand(load, 4) = __imp_inside - next_pc(load)
+
+#--- outside.s
+        .text
+        .globl  outside
+outside:
+        retq
+
+# linked-check: *{8}__imp_outside = outside
+# linked-check: decode_operand(main, 3) = __imp_outside - next_pc(main)
+
+#--- dll.def
+LIBRARY dll.dll
+EXPORTS
+  outside

@@ -1,5 +1,5 @@
 # What is out of reach: calls go through stubs, variables are an error that says how far they are.
-#! llvm it has no stubs for COFF
+#! llvm has no stubs for COFF
 #! check {at 0x100000} -abs far=0x7ff700000000 -abs near=0x7ffff000 coff-out-of-reach.o
 #! error {at 0x100000} -abs far=0x7ff700000000 data.o => In graph data.o, section .text: relocation target 0x7ff700000000 (far) is out of range of PCRel32 fixup at address 0x
 #! error {at 0x100000} -abs near=0x80110000 tail.o => out of range

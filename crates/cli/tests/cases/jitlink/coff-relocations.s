@@ -1,6 +1,6 @@
 # Relocations of COFF that assemblers make. Offsets in the image are relative to `__ImageBase`, wherever that is said to
 # be; those in sections, and numbers of sections, are those of the object.
-#! llvm it has no ADDR32
+#! llvm has no ADDR32
 #! check {at 0x100000} -abs __ImageBase=0xf0000 -abs base=0xf0000
 
         .text

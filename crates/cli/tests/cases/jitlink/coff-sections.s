@@ -1,6 +1,6 @@
 # What follows a `$` in the name of a section orders it among those that are one in the image: whatever their order in the
 # file, tables have their ends around them. Offsets in sections are those in the whole.
-#! llvm it takes them for sections of their own, in the order of the file
+#! llvm takes them for sections of their own, in the order of the file
 #! check {at 0x100000}
 
         .text

@@ -1,6 +1,6 @@
 # Thread-local variables of COFF are found by their offset in the storage of their image, whose sections are ordered by
 # what follows a `$`.
-#! llvm it takes them for sections of their own, in the order of the file
+#! llvm takes them for sections of their own, in the order of the file
 #! check {at 0x100000} -abs _tls_index=3
 
         .text

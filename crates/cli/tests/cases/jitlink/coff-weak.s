@@ -1,12 +1,12 @@
 # Weak symbols as assemblers make them: a definition stands for itself until there is another, a reference is null.
-#! llvm it wants what weak symbols stand for to be in a section
+#! llvm wants what weak symbols stand for to be in a section
 #! check {at 0x100000} coff-weak.o
-#! llvm it wants what weak symbols stand for to be in a section
+#! llvm wants what weak symbols stand for to be in a section
 #! check {at 0x100000} -check-name=replaced-check coff-weak.o strong.o
-#! llvm it wants what weak symbols stand for to be in a section
+#! llvm wants what weak symbols stand for to be in a section
 #! check {at 0x100000} -check-name=first-check coff-weak.o another.o
 #! archive strong.a strong.s
-#! llvm it wants what weak symbols stand for to be in a section
+#! llvm wants what weak symbols stand for to be in a section
 #! check {at 0x100000} coff-weak.o strong.a
 
         .text

@@ -1,6 +1,6 @@
 # Relocations in the compact encoding (SHT_CREL): a difference each to the one before, of places, symbols, types, addends.
 #! assemble --crel
-#! llvm it takes no notice of them
+#! llvm takes no notice of them
 #! check {at 0x100000} -abs far=0x7ff700000000
 
         .text

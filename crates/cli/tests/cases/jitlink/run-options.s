@@ -1,12 +1,17 @@
 # What is linked lazily, from whole archives, from files, or found where the system's libraries are.
 #! archive libtwo.a two.s registers.s
 #! run run-options.o libtwo.a => 4
-#! llvm it runs no initializers without the ORC runtime
+#! llvm runs no initializers without the ORC runtime
 #! run -all_load run-options.o libtwo.a => 5
-#! llvm it needs the ORC runtime for that
+#! llvm needs the ORC runtime for that
 #! run -lazy run-options.o libtwo.a => 4
-#! llvm it searches for shared libraries only
+#! llvm searches for shared libraries only
 #! run run-options.o libtwo.a -search-sys-lib -lpthread => 4
+#! alone it knows no file as its runtime but its own
+#! run -all_load -orc-runtime libtwo.a run-options.o libtwo.a => 5
+#! error run-options.o libtwo.a -orc-runtime nowhere.a => 'nowhere.a': No such file or directory
+#! run run-options.o libtwo.a -speculate=simple => 4
+#! prints => Warning: -speculate ignored as there are no -lazy inputs
 #! error run-options.o libtwo.a -lpthread => could not find library for -lpthread
 #! error -debugger-support run-options.o libtwo.a => linkjit does not support -debugger-support yet
 #! error -noexec -lazy run-options.o => -lazy links what is called

@@ -1,6 +1,6 @@
 # What libraries that are linked weakly define is null, whatever it is in the process.
 #! library libwhatever.so puts.s
-#! llvm its weak libraries are Mach-O libraries or TextAPI files
+#! llvm has weak libraries of Mach-O and TextAPI only
 #! check {at 0x100000} -weak_library libwhatever.so
 #! llvm
 #! check {at 0x100000} -L. -weak-lwhatever

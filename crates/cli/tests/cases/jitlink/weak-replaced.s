@@ -1,6 +1,6 @@
 # A weak definition yields to that of a member of an archive, which another name has brought in.
 #! archive libmember.a member.s
-#! llvm it takes that for a duplicate
+#! llvm takes that for a duplicate
 #! check {at 0x100000} weak-replaced.o libmember.a
 
         .text

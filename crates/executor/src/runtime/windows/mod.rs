@@ -3,6 +3,7 @@
 //!
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
+mod algorithms;
 mod arrays;
 mod checks;
 mod exception_ptr;
@@ -12,7 +13,9 @@ mod memory;
 mod oldnames;
 mod statics;
 mod stdio;
+mod system;
 mod throw;
+mod variables;
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -69,6 +72,8 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__main"
         | b"__dyn_tls_init"
         | b"_pei386_runtime_relocator"
+        | b"__isa_available_init"
+        | b"__security_init_cookie"
         | b"_guard_check_icall_nop"
         | b"_guard_check_icall"
         | b"?_Facet_Register@std@@YAXPEAV_Facet_base@1@@Z" => nothing as *const (),
@@ -77,7 +82,17 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         }
         b"??_7type_info@@6B@" => TYPE_INFO_VTABLE.0[1..].as_ptr().cast(),
         _ => {
-            let others = [replacement, arrays::symbol, checks::symbol, memory::symbol, oldnames::symbol, stdio::symbol];
+            let others = [
+                replacement,
+                algorithms::symbol,
+                variables::symbol,
+                system::symbol,
+                arrays::symbol,
+                checks::symbol,
+                memory::symbol,
+                oldnames::symbol,
+                stdio::symbol,
+            ];
             return others.iter().find_map(|symbol| symbol(name));
         }
     };

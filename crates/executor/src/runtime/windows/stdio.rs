@@ -1,33 +1,43 @@
-//! `printf` and `scanf` and their kin, which the C runtime's headers define over a few functions of its DLL.
+//! `printf` and `scanf` and their kin, which the C runtime's headers define over a few functions of its DLL
+//! (`legacy_stdio_definitions.lib`).
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::mem::transmute;
 use std::process::abort;
 
 use super::library_function;
 use crate::ExecAddr;
 
-pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"printf" => printf as *const (),
-        b"fprintf" => fprintf as *const (),
-        b"sprintf" => sprintf as *const (),
-        b"snprintf" => snprintf as *const (),
-        b"scanf" => scanf as *const (),
-        b"fscanf" => fscanf as *const (),
-        b"sscanf" => sscanf as *const (),
-        b"vprintf" => vprintf as *const (),
-        b"vfprintf" => vfprintf as *const (),
-        b"vsprintf" => vsprintf as *const (),
-        b"vsnprintf" => vsnprintf as *const (),
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+/// `%s` of wide functions is a wide string, as ever: the runtime's start-up code chooses that.
+const PRINT: u64 = 1 << 2;
+const SCAN: u64 = 1 << 1;
+/// What is too long is cut off without a null, and the result says so; or else it is the length that would be.
+const LEGACY_PRINT: u64 = PRINT | 1 << 0;
+const STANDARD_PRINT: u64 = PRINT | 1 << 1;
+/// Strings come with the size of their buffer.
+const SECURE_SCAN: u64 = SCAN | 1 << 0;
+
+const UNLIMITED: usize = usize::MAX;
+
+/// The functions here, by name.
+macro_rules! functions {
+    ($($name:ident)*) => { [$((stringify!($name), $name as *const ())),*] };
 }
 
-/// A buffer and its size as large as may be; what is returned is the length that would be, as C wants it.
-const STANDARD_SNPRINTF: u64 = 1 << 1;
-const UNLIMITED: usize = usize::MAX;
+pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let name = std::str::from_utf8(name).ok().filter(|name| name.contains("printf") || name.contains("scanf"))?;
+    let functions = functions! {
+        printf fprintf sprintf snprintf _snprintf _scprintf printf_s fprintf_s sprintf_s _snprintf_s
+        wprintf fwprintf swprintf _swprintf _snwprintf _scwprintf wprintf_s fwprintf_s swprintf_s _snwprintf_s
+        scanf fscanf sscanf scanf_s fscanf_s sscanf_s wscanf fwscanf swscanf wscanf_s fwscanf_s swscanf_s
+        vprintf vfprintf vsprintf vsnprintf _vsnprintf _vscprintf vprintf_s vfprintf_s vsprintf_s _vsnprintf_s
+        vwprintf vfwprintf vswprintf _vswprintf _vsnwprintf _vscwprintf vwprintf_s vfwprintf_s vswprintf_s
+        _vsnwprintf_s vscanf vfscanf vsscanf vscanf_s vfscanf_s vsscanf_s vwscanf vfwscanf vswscanf vwscanf_s
+        vfwscanf_s vswscanf_s vsnprintf_s
+    };
+    let (_, address) = functions.iter().find(|(known, _)| *known == name)?;
+    Some(ExecAddr(*address as u64))
+}
 
 fn find(name: &CStr) -> *const () {
     // Code that prints by these names can't go on without.
@@ -42,11 +52,11 @@ fn stream(number: u32) -> u64 {
 }
 
 /// Prints to or scans from a file: `(options, file, format, locale, arguments)`.
-fn on_file(function: &CStr, file: u64, format: u64, arguments: *const u64) -> c_int {
+fn on_file(function: &CStr, options: u64, file: u64, format: u64, arguments: *const u64) -> c_int {
     type OnFile = extern "C" fn(u64, u64, u64, u64, *const u64) -> c_int;
     // SAFETY: the functions that are passed have this type.
     let function = unsafe { transmute::<*const (), OnFile>(find(function)) };
-    function(0, file, format, 0, arguments)
+    function(options, file, format, 0, arguments)
 }
 
 /// Prints to or scans from memory: `(options, buffer, size, format, locale, arguments)`.
@@ -57,43 +67,101 @@ fn on_buffer(function: &CStr, options: u64, buffer: u64, size: usize, format: u6
     function(options, buffer, size, format, 0, arguments)
 }
 
-const PRINT: &CStr = c"__stdio_common_vfprintf";
-const PRINT_TO_BUFFER: &CStr = c"__stdio_common_vsprintf";
-const SCAN: &CStr = c"__stdio_common_vfscanf";
-const SCAN_BUFFER: &CStr = c"__stdio_common_vsscanf";
+/// On a file, and on a standard stream.
+macro_rules! on_file {
+    ($($name:ident, $standard:ident($stream:literal): $function:literal, $options:expr;)*) => {$(
+        extern "C" fn $name(file: u64, format: u64, arguments: *const u64) -> c_int {
+            on_file($function, $options, file, format, arguments)
+        }
 
-extern "C" fn vprintf(format: u64, arguments: *const u64) -> c_int {
-    on_file(PRINT, stream(1), format, arguments)
+        extern "C" fn $standard(format: u64, arguments: *const u64) -> c_int {
+            on_file($function, $options, stream($stream), format, arguments)
+        }
+    )*};
 }
 
-extern "C" fn vfprintf(file: u64, format: u64, arguments: *const u64) -> c_int {
-    on_file(PRINT, file, format, arguments)
+on_file! {
+    vfprintf, vprintf(1): c"__stdio_common_vfprintf", PRINT;
+    vfprintf_s, vprintf_s(1): c"__stdio_common_vfprintf_s", PRINT;
+    vfwprintf, vwprintf(1): c"__stdio_common_vfwprintf", PRINT;
+    vfwprintf_s, vwprintf_s(1): c"__stdio_common_vfwprintf_s", PRINT;
+    vfscanf, vscanf(0): c"__stdio_common_vfscanf", SCAN;
+    vfscanf_s, vscanf_s(0): c"__stdio_common_vfscanf", SECURE_SCAN;
+    vfwscanf, vwscanf(0): c"__stdio_common_vfwscanf", SCAN;
+    vfwscanf_s, vwscanf_s(0): c"__stdio_common_vfwscanf", SECURE_SCAN;
 }
 
-extern "C" fn vsprintf(buffer: u64, format: u64, arguments: *const u64) -> c_int {
-    on_buffer(PRINT_TO_BUFFER, STANDARD_SNPRINTF, buffer, UNLIMITED, format, arguments)
+/// On a buffer of a size.
+macro_rules! on_buffer {
+    ($($name:ident: $function:literal, $options:expr;)*) => {$(
+        extern "C" fn $name(buffer: u64, size: usize, format: u64, arguments: *const u64) -> c_int {
+            on_buffer($function, $options, buffer, size, format, arguments)
+        }
+    )*};
 }
 
-extern "C" fn vsnprintf(buffer: u64, size: usize, format: u64, arguments: *const u64) -> c_int {
-    on_buffer(PRINT_TO_BUFFER, STANDARD_SNPRINTF, buffer, size, format, arguments)
+on_buffer! {
+    vsnprintf: c"__stdio_common_vsprintf", STANDARD_PRINT;
+    _vsnprintf: c"__stdio_common_vsprintf", LEGACY_PRINT;
+    vsprintf_s: c"__stdio_common_vsprintf_s", PRINT;
+    vswprintf: c"__stdio_common_vswprintf", PRINT;
+    _vsnwprintf: c"__stdio_common_vswprintf", LEGACY_PRINT;
+    vswprintf_s: c"__stdio_common_vswprintf_s", PRINT;
 }
 
-extern "C" fn vscanf(format: u64, arguments: *const u64) -> c_int {
-    on_file(SCAN, stream(0), format, arguments)
+/// On a buffer as large as may be.
+macro_rules! on_memory {
+    ($($name:ident: $function:literal, $options:expr;)*) => {$(
+        extern "C" fn $name(buffer: u64, format: u64, arguments: *const u64) -> c_int {
+            on_buffer($function, $options, buffer, UNLIMITED, format, arguments)
+        }
+    )*};
 }
 
-extern "C" fn vfscanf(file: u64, format: u64, arguments: *const u64) -> c_int {
-    on_file(SCAN, file, format, arguments)
+on_memory! {
+    vsprintf: c"__stdio_common_vsprintf", STANDARD_PRINT;
+    _vswprintf: c"__stdio_common_vswprintf", LEGACY_PRINT;
+    vsscanf: c"__stdio_common_vsscanf", SCAN;
+    vsscanf_s: c"__stdio_common_vsscanf", SECURE_SCAN;
+    vswscanf: c"__stdio_common_vswscanf", SCAN;
+    vswscanf_s: c"__stdio_common_vswscanf", SECURE_SCAN;
 }
 
-extern "C" fn vsscanf(buffer: u64, format: u64, arguments: *const c_void) -> c_int {
-    on_buffer(SCAN_BUFFER, 0, buffer, UNLIMITED, format, arguments.cast())
+/// The length that would be printed.
+extern "C" fn _vscprintf(format: u64, arguments: *const u64) -> c_int {
+    on_buffer(c"__stdio_common_vsprintf", STANDARD_PRINT, 0, 0, format, arguments)
+}
+
+extern "C" fn _vscwprintf(format: u64, arguments: *const u64) -> c_int {
+    on_buffer(c"__stdio_common_vswprintf", STANDARD_PRINT, 0, 0, format, arguments)
+}
+
+/// At most so much of a buffer.
+macro_rules! on_part {
+    ($($name:ident: $function:literal;)*) => {$(
+        extern "C" fn $name(buffer: u64, size: usize, most: usize, format: u64, arguments: *const u64) -> c_int {
+            type OnPart = extern "C" fn(u64, u64, usize, usize, u64, u64, *const u64) -> c_int;
+            // SAFETY: the function has this type.
+            let function = unsafe { transmute::<*const (), OnPart>(find($function)) };
+            function(PRINT, buffer, size, most, format, 0, arguments)
+        }
+    )*};
+}
+
+on_part! {
+    _vsnprintf_s: c"__stdio_common_vsnprintf_s";
+    vsnprintf_s: c"__stdio_common_vsnprintf_s";
+    _vsnwprintf_s: c"__stdio_common_vsnwprintf_s";
 }
 
 /// Variadic functions: the arguments in registers go to their homes on the stack, where the others follow; the list of
-/// those beyond the named ones is passed on after these.
+/// those beyond the named ones is passed on after these, whose number is given.
 macro_rules! variadic {
-    ($($name:ident -> $target:ident: $list:literal;)*) => {$(
+    (@list 1) => { "lea rdx, [rsp + 56]" };
+    (@list 2) => { "lea r8, [rsp + 64]" };
+    (@list 3) => { "lea r9, [rsp + 72]" };
+    (@list 4) => { "lea rax, [rsp + 80]\nmov [rsp + 32], rax" };
+    ($($name:ident -> $target:ident: $named:tt;)*) => {$(
         #[unsafe(naked)]
         unsafe extern "C" fn $name() {
             std::arch::naked_asm!(
@@ -105,7 +173,7 @@ macro_rules! variadic {
                 "mov [rsp + 56], rdx",
                 "mov [rsp + 64], r8",
                 "mov [rsp + 72], r9",
-                $list,
+                variadic!(@list $named),
                 "call {target}",
                 "add rsp, 40",
                 "ret",
@@ -118,11 +186,36 @@ macro_rules! variadic {
 }
 
 variadic! {
-    printf -> vprintf: "lea rdx, [rsp + 56]";
-    fprintf -> vfprintf: "lea r8, [rsp + 64]";
-    sprintf -> vsprintf: "lea r8, [rsp + 64]";
-    snprintf -> vsnprintf: "lea r9, [rsp + 72]";
-    scanf -> vscanf: "lea rdx, [rsp + 56]";
-    fscanf -> vfscanf: "lea r8, [rsp + 64]";
-    sscanf -> vsscanf: "lea r8, [rsp + 64]";
+    printf -> vprintf: 1;
+    fprintf -> vfprintf: 2;
+    sprintf -> vsprintf: 2;
+    snprintf -> vsnprintf: 3;
+    _snprintf -> _vsnprintf: 3;
+    _scprintf -> _vscprintf: 1;
+    printf_s -> vprintf_s: 1;
+    fprintf_s -> vfprintf_s: 2;
+    sprintf_s -> vsprintf_s: 3;
+    _snprintf_s -> _vsnprintf_s: 4;
+    wprintf -> vwprintf: 1;
+    fwprintf -> vfwprintf: 2;
+    swprintf -> vswprintf: 3;
+    _swprintf -> _vswprintf: 2;
+    _snwprintf -> _vsnwprintf: 3;
+    _scwprintf -> _vscwprintf: 1;
+    wprintf_s -> vwprintf_s: 1;
+    fwprintf_s -> vfwprintf_s: 2;
+    swprintf_s -> vswprintf_s: 3;
+    _snwprintf_s -> _vsnwprintf_s: 4;
+    scanf -> vscanf: 1;
+    fscanf -> vfscanf: 2;
+    sscanf -> vsscanf: 2;
+    scanf_s -> vscanf_s: 1;
+    fscanf_s -> vfscanf_s: 2;
+    sscanf_s -> vsscanf_s: 2;
+    wscanf -> vwscanf: 1;
+    fwscanf -> vfwscanf: 2;
+    swscanf -> vswscanf: 2;
+    wscanf_s -> vwscanf_s: 1;
+    fwscanf_s -> vfwscanf_s: 2;
+    swscanf_s -> vswscanf_s: 2;
 }

@@ -12,7 +12,10 @@ mod stub;
 
 pub use fixup::{FixupContext, Image, fix_block};
 pub use relax::{can_relax, relax};
-pub use stub::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, INIT_ENTRY, INIT_EXIT, STUB, STUB_SIZE, TRAMPOLINE};
+pub use stub::{
+    AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, FRAME_UNWIND, INIT_ENTRY, INIT_EXIT, START_CALL, STUB, STUB_SIZE,
+    TERMINATING_CALL, TRAMPOLINE,
+};
 
 use crate::graph::EdgeKind;
 

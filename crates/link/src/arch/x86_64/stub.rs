@@ -18,6 +18,19 @@ pub const AT_QUICK_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0
 /// 3 and 11.
 pub const COOKIE_CHECK: [u8; 15] = [0x48, 0x3b, 0x0d, 0, 0, 0, 0, 0x75, 0x01, 0xc3, 0xe9, 0, 0, 0, 0];
 
+/// Calls a function of Windows with zero, and returns zero if that returns true: `sub $40,%rsp; xor %ecx,%ecx; call
+/// function; xor $1,%al; movzx %al,%eax; add $40,%rsp; ret`. The displacement is at 7.
+pub const START_CALL: [u8; 21] =
+    [0x48, 0x83, 0xec, 0x28, 0x31, 0xc9, 0xe8, 0, 0, 0, 0, 0x34, 0x01, 0x0f, 0xb6, 0xc0, 0x48, 0x83, 0xc4, 0x28, 0xc3];
+
+/// How the frame of [`START_CALL`] is unwound: `UNWIND_INFO`, with one code, by which the first four bytes allocate 40 bytes
+/// ("x64 exception handling", Microsoft Learn).
+pub const FRAME_UNWIND: [u8; 8] = [0x01, 0x04, 0x01, 0x00, 0x04, 0x42, 0x00, 0x00];
+
+/// Goes on to a function of Windows with the arguments one and zero: `mov $1,%ecx; xor %edx,%edx; jmp function`. The
+/// displacement is at 8.
+pub const TERMINATING_CALL: [u8; 12] = [0xb9, 0x01, 0x00, 0x00, 0x00, 0x31, 0xd2, 0xe9, 0, 0, 0, 0];
+
 /// Opens a function around code of `.init`: `sub $8,%rsp; jmp code`. The displacement is at 5.
 pub const INIT_ENTRY: [u8; 9] = [0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0];
 

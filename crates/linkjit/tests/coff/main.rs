@@ -1,15 +1,19 @@
 //! What objects of COFF ask for across objects: selections of COMDAT sections, weak externals, alternates, agreement.
 //!
 //! Variables are linked on any system: no code is called.
+#![cfg(not(windows))]
+
+mod image;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use linkjit::executor::ExecutorError;
 use linkjit::link::graph::LinkGraph;
+use linkjit::link::source::Source;
 use linkjit::{Error, Jit, PassLists, Stage};
 
 /// Assembles an object for Windows.
@@ -303,6 +307,96 @@ fn records_of_functions_are_linked_with_them() {
     }
 }
 
+/// An archive of objects.
+fn archive(members: &[&str]) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("coff_{}_{number}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("members.lib");
+    let mut command = Command::new("llvm-ar-19");
+    command.arg("rcs").arg(&path);
+    for (number, source) in members.iter().enumerate() {
+        let member = directory.join(format!("member{number}.obj"));
+        std::fs::write(&member, assemble(source)).unwrap();
+        command.arg(member);
+    }
+    assert!(command.status().expect("llvm-ar is installed").success());
+    path
+}
+
+#[test]
+fn what_did_not_fit_has_replaced_nothing() {
+    // B7.20: an object with a larger copy is refused for another reason.
+    let small = comdat("largest", ".long 1") + ".data\n.globl y\ny: .long 1";
+    let jit = link(&[&small]).unwrap();
+    let large = assemble(&(comdat("largest", ".long 2, 3") + ".data\n.globl y\ny: .long 2"));
+    let error = jit.add_object("large.obj", large).unwrap_err();
+    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
+    assert_eq!(value(&jit, "x"), 1);
+}
+
+#[test]
+fn what_was_pulled_in_vain_has_replaced_nothing() {
+    let member = comdat("largest", ".long 2, 3")
+        + ".data\n.globl wanted\nwanted: .quad nowhere\n.section .drectve,\"yni\"\n\
+           .ascii \" /failifmismatch:level=2 /alternatename:b=wanted /nodefaultlib \"";
+    let small = comdat("largest", ".long 1") + ".data\n.globl pointer\npointer: .quad x";
+    let jit = link(&[&small, &comdat("largest", ".long 4")]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    let error = jit.lookup("wanted").unwrap_err().to_string();
+    assert!(error.contains("undefined symbol: nowhere"), "{error}");
+    assert_eq!(value(&jit, "x"), 1);
+    let pointer = jit.lookup("pointer").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the object.
+    assert_eq!(unsafe { pointer.read() }, jit.lookup("x").unwrap().0);
+    assert!(matches!(jit.lookup("b").unwrap_err(), Error::Undefined { .. }));
+    let other = ".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=3 \"";
+    jit.add_object("other.obj", assemble(other)).unwrap();
+}
+
+#[test]
+fn a_larger_copy_that_is_pulled_takes_the_place_of_what_is_not_linked() {
+    let member = comdat("largest", ".long 2, 3") + ".data\n.globl wanted\nwanted: .quad x";
+    let small = comdat("largest", ".long 1") + ".data\n.globl y\ny: .long 5";
+    let jit = link(&[&small]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    assert_eq!(value(&jit, "y"), 5);
+    jit.lookup("wanted").unwrap();
+    assert_eq!(value(&jit, "x"), 2);
+    // When a batch has the smaller one already, that stays.
+    let small = comdat("largest", ".long 1") + ".data\n.globl pointer\npointer: .quad x, wanted";
+    let jit = link(&[&small]).unwrap();
+    jit.add_archive(archive(&[&member])).unwrap();
+    jit.lookup("pointer").unwrap();
+    assert_eq!(value(&jit, "x"), 1);
+}
+
+#[test]
+fn the_next_largest_counts_when_the_largest_goes() {
+    let jit = link(&[&comdat("largest", ".long 1"), &comdat("largest", ".long 2, 2")]).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    let largest = Source::new("largest.obj", assemble(&comdat("largest", ".long 3, 3, 3")));
+    jit.main().add_object_to(&tracker, &largest).unwrap();
+    // SAFETY: nothing of it was linked.
+    unsafe { tracker.remove() }.unwrap();
+    assert_eq!(value(&jit, "x"), 2);
+}
+
+#[test]
+fn the_larger_of_any_and_largest_is_taken() {
+    // As lld-link does: tables of virtual functions have one or the other, with run-time types and without.
+    assert_eq!(selected("largest", ".long 1", ".long 2, 3"), Ok(2));
+    let pair = |first: (&str, &str), second: (&str, &str)| {
+        let jit = link(&[&comdat(first.0, first.1), &comdat(second.0, second.1)]).unwrap();
+        value(&jit, "x")
+    };
+    let (small, large) = (".long 1", ".long 2, 3");
+    assert_eq!(pair(("discard", small), ("largest", large)), 2);
+    assert_eq!(pair(("largest", small), ("discard", large)), 2);
+    assert_eq!(pair(("largest", large), ("discard", small)), 2);
+}
+
 fn drectve(directives: &str) -> String {
     format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n")
 }
@@ -368,4 +462,33 @@ fn sections_are_not_shared_and_never_writable_and_executable() {
     assert_eq!(jit.session().take_warnings(), ["0.obj: other processes do not share section '.s'"]);
     let error = link(&[&drectve("/section:.s,ERW")]).unwrap_err().to_string();
     assert!(error.contains("directive /section:.s,ERW: section that is both writable and executable"), "{error}");
+}
+
+#[test]
+fn what_objects_say_counts_as_long_as_one_of_them_is_there() {
+    let says = |level: u32| drectve(&format!("/failifmismatch:level={level} /alternatename:a=b"));
+    let definition = ".data\n.globl b\nb: .long 6";
+    let jit = link(&[definition]).unwrap();
+    let first = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&first, &Source::new("first.obj", assemble(&says(2)))).unwrap();
+    let second = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&second, &Source::new("second.obj", assemble(&says(2)))).unwrap();
+    // SAFETY: nothing of it was linked.
+    unsafe { first.remove() }.unwrap();
+    let error = jit.add_object("third.obj", assemble(&says(3))).unwrap_err().to_string();
+    assert_eq!(error, "objects disagree about 'level': 2 in second.obj, 3 in third.obj");
+    assert_eq!(value(&jit, "a"), 6);
+    // SAFETY: nothing of it was linked.
+    unsafe { second.remove() }.unwrap();
+    jit.add_object("third.obj", assemble(&drectve("/failifmismatch:level=3"))).unwrap();
+}
+
+#[test]
+fn constants_may_be_defined_more_than_once() {
+    // B7.13, as lld-link does.
+    let constant = |value: u32| format!(".globl constant\n.set constant, {value}\n");
+    let jit = link(&[&constant(7), &constant(7), ".data\n.globl pointer\npointer: .quad constant"]).unwrap();
+    assert_eq!(value(&jit, "pointer"), 7);
+    let error = link(&[&constant(7), &constant(8)]).unwrap_err();
+    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
 }

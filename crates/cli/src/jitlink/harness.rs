@@ -1,0 +1,75 @@
+//! `-harness`: objects that take a test's objects apart. What they refer to is for all to see, what they define replaces
+//! what the test defines.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use linkjit::link::graph::{LinkGraph, Linkage, Name, Scope, SymbolId};
+use linkjit::link::names::NamePool;
+use linkjit::link::object;
+
+use super::failure::Result;
+use super::read;
+
+/// The names of a test's harness.
+#[derive(Debug, Default)]
+pub(super) struct Harness {
+    externals: HashSet<Vec<u8>>,
+    definitions: HashSet<Vec<u8>>,
+    /// Weak definitions of the test so far.
+    weak: HashSet<Vec<u8>>,
+}
+
+impl Harness {
+    /// Reads the harness's objects.
+    pub(super) fn new(files: &[PathBuf]) -> Result<Self> {
+        let mut harness = Self::default();
+        for path in files {
+            let mut names = NamePool::new();
+            let graph = object::read(&read(path)?, &mut names)?;
+            for id in graph.symbol_ids() {
+                let symbol = graph.symbol(id);
+                let name = graph.symbol_name(&names, id).to_vec();
+                if !name.is_empty() {
+                    (if symbol.is_external() { &mut harness.externals } else { &mut harness.definitions }).insert(name);
+                }
+            }
+        }
+        harness.externals.retain(|name| !harness.definitions.contains(name));
+        Ok(harness)
+    }
+
+    /// Makes an object of the test ready to be linked with the harness.
+    pub(super) fn apply(&mut self, graph: &mut LinkGraph, names: &mut NamePool) {
+        if self.externals.is_empty() && self.definitions.is_empty() {
+            return;
+        }
+        for id in graph.symbol_ids() {
+            let symbol = graph.symbol(id);
+            let (linkage, is_external) = (symbol.linkage, symbol.is_external());
+            let name = graph.symbol_name(names, id).to_vec();
+            if is_external || name.is_empty() {
+                continue;
+            }
+            let is_wanted = self.externals.contains(&name);
+            let is_replaced = self.definitions.contains(&name);
+            if linkage == Linkage::Weak && !is_replaced && self.weak.insert(name.clone()) {
+                let scope = if is_wanted { Scope::Default } else { Scope::Hidden };
+                graph.set_visibility(id, Linkage::Strong, scope);
+            } else if linkage == Linkage::Weak || !is_wanted && is_replaced {
+                promote(graph, names, id, linkage);
+                graph.make_external(id);
+            } else if is_wanted {
+                promote(graph, names, id, linkage);
+            }
+        }
+    }
+}
+
+/// Makes a symbol one that other graphs know by its name.
+fn promote(graph: &mut LinkGraph, names: &mut NamePool, symbol: SymbolId, linkage: Linkage) {
+    let name = graph.symbol_name(names, symbol).to_vec();
+    let name = names.intern(&name);
+    graph.rename(symbol, Name::Interned(name));
+    graph.set_visibility(symbol, linkage, Scope::Default);
+}

@@ -1,0 +1,34 @@
+//! `-add-self-relocations`: edges where functions form their own addresses.
+
+use linkjit::link::LinkError;
+use linkjit::link::arch::x86_64::Kind;
+use linkjit::link::check::self_references;
+use linkjit::link::graph::{Definition, Edge, LinkGraph};
+
+/// Adds an edge for each `lea` of a function's own address that has none.
+pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkError> {
+    for target in graph.symbol_ids() {
+        let symbol = graph.symbol(target);
+        let (true, Definition::Defined { block, offset }) = (symbol.callable, symbol.definition) else { continue };
+        let code = usize::try_from(offset).ok().and_then(|start| graph.content(block)?.get(start..));
+        let Some(code) = code else { continue };
+        // Who does not know its size goes on to the end.
+        let size = usize::try_from(symbol.size).ok().filter(|&size| size > 0).unwrap_or(code.len());
+        let code = code.get(..size).unwrap_or(code);
+        let found = self_references(code).map_err(|at| {
+            let address = graph.block(block).section_offset.wrapping_add(offset).wrapping_add(at as u64);
+            let what = format!("failed to disassemble at address {address:#018x}");
+            LinkError::NotLinkable { site: graph.site(block, offset.wrapping_add(at as u64)), what }
+        })?;
+        for at in found {
+            let Some(at) = u32::try_from(offset).ok().and_then(|offset| offset.checked_add(u32::try_from(at).ok()?))
+            else {
+                continue;
+            };
+            if graph.edges(block).iter().all(|edge| edge.offset != at) {
+                graph.add_edge(block, Edge { offset: at, kind: Kind::Delta32.edge(), target, addend: -4 })?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! What Microsoft's C++ library links into each image to ask the system: texts of errors, and initialization that is done
+//! once (`std::system_category`, `std::call_once`).
+
+use std::ptr::{null, null_mut};
+
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    FORMAT_MESSAGE_ALLOCATE_BUFFER, FORMAT_MESSAGE_FROM_SYSTEM, FORMAT_MESSAGE_IGNORE_INSERTS, FormatMessageA,
+};
+
+use crate::{ExecAddr, os};
+
+pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"__std_init_once_begin_initialize" => {
+            return os::system_function(c"kernel32.dll", c"InitOnceBeginInitialize");
+        }
+        b"__std_init_once_complete" => return os::system_function(c"kernel32.dll", c"InitOnceComplete"),
+        b"__std_init_once_link_alternate_names_and_abort" => super::fail as *const (),
+        b"__std_system_error_allocate_message" => allocate_message as *const (),
+        b"__std_system_error_deallocate_message" => free_message as *const (),
+        b"__std_get_string_size_without_trailing_whitespace" => trimmed as *const (),
+        _ => return None,
+    };
+    Some(ExecAddr(address as u64))
+}
+
+/// Stores the system's text for an error; returns its length without the end of the line.
+unsafe extern "C" fn allocate_message(error: u32, text: *mut *mut u8) -> usize {
+    // SAFETY: the caller passes a place for it.
+    unsafe { text.write(null_mut()) };
+    let flags = FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS;
+    // SAFETY: with these flags the system allocates the text, and stores where it is.
+    let length = unsafe { FormatMessageA(flags, null(), error, 0, text.cast(), 0, null()) };
+    // SAFETY: the caller's place.
+    let text = unsafe { text.read() };
+    // SAFETY: the system has written as much.
+    unsafe { trimmed(text, length as usize) }
+}
+
+extern "C" fn free_message(text: *mut u8) {
+    // SAFETY: it is what `allocate_message` got from the system.
+    unsafe { LocalFree(text.cast()) };
+}
+
+/// The length of a text up to the last character that is no space.
+unsafe extern "C" fn trimmed(text: *const u8, length: usize) -> usize {
+    if length == 0 {
+        return 0;
+    }
+    // SAFETY: the caller vouches for the text.
+    unsafe { std::slice::from_raw_parts(text, length) }.trim_ascii_end().len()
+}

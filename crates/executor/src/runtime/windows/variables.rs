@@ -1,0 +1,32 @@
+//! Variables of the C runtime, which programs refer to directly but its DLL hands out by functions: each returns the address
+//! of one ("Global variables", Microsoft Learn).
+
+use std::mem::transmute;
+
+use super::library_function;
+use crate::ExecAddr;
+
+pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
+    let function = match name {
+        b"_environ" | b"environ" => c"__p__environ",
+        b"_wenviron" => c"__p__wenviron",
+        b"__argc" => c"__p___argc",
+        b"__argv" => c"__p___argv",
+        b"__wargv" => c"__p___wargv",
+        b"_pgmptr" => c"__p__pgmptr",
+        b"_wpgmptr" => c"__p__wpgmptr",
+        b"_fmode" => c"__p__fmode",
+        b"_commode" => c"__p__commode",
+        b"_daylight" | b"daylight" => c"__daylight",
+        b"_dstbias" => c"__dstbias",
+        b"_timezone" | b"timezone" => c"__timezone",
+        b"_tzname" | b"tzname" => c"__tzname",
+        b"_sys_errlist" | b"sys_errlist" => c"__sys_errlist",
+        b"_sys_nerr" | b"sys_nerr" => c"__sys_nerr",
+        _ => return None,
+    };
+    let function = library_function(function)?;
+    // SAFETY: the functions above take nothing and return an address.
+    let function = unsafe { transmute::<*const (), extern "C" fn() -> u64>(function.0 as *const ()) };
+    Some(ExecAddr(function()))
+}

@@ -1,0 +1,172 @@
+//! The start-up of a C runtime that is linked out of an installation: what the entry point of a DLL would call, for an image
+//! is to the runtime what a DLL is. Initializers and terminators themselves are the session's, as are `atexit` and
+//! thread-local storage ([`is_images`]).
+//!
+//! For Microsoft's that is what `dll_dllmain.cpp` calls, which Visual Studio has among the runtime's sources; for
+//! MinGW-w64's what `crtdll.c` and `crtexe.c` do and no initializer does.
+
+use linkjit_link::arch::Arch;
+use linkjit_link::arch::x86_64::{FRAME_UNWIND, Kind, START_CALL, TERMINATING_CALL};
+use linkjit_link::graph::{
+    Alternate, BlockId, Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection,
+    SectionId, Suffix, Symbol, SymbolId,
+};
+use linkjit_link::names::NamePool;
+use linkjit_link::source::Source;
+
+use super::crt::CrtProvider;
+use crate::error::Result;
+
+/// Whether a name is of what each image has one of, or of functions that must know images: it is never taken from
+/// libraries, though the C runtime's static ones define it.
+pub(crate) fn is_images(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"_tls_index"
+            | b"_tls_used"
+            | b"__tls_guard"
+            | b"__tlregdtor"
+            | b"__dyn_tls_init"
+            | b"__dyn_tls_on_demand_init"
+            | b"_Init_thread_epoch"
+            | b"_Init_thread_header"
+            | b"_Init_thread_footer"
+            | b"_Init_thread_abort"
+            | b"atexit"
+            | b"_onexit"
+            | b"_crt_atexit"
+            | b"at_quick_exit"
+            | b"_crt_at_quick_exit"
+            | b"_CxxThrowException"
+            | b"?__ExceptionPtrCopyException@@YAXPEAXPEBX1@Z"
+            | b"__main"
+            | b"_pei386_runtime_relocator"
+    )
+}
+
+/// Whether a name is of a function that ends the process. One that a static library defines would end only what that
+/// library knows of.
+pub(crate) fn is_exit(name: &[u8]) -> bool {
+    matches!(name, b"exit" | b"quick_exit")
+}
+
+/// What does nothing, for functions that not every version of the runtime has.
+const NOTHING: &[u8] = b"_guard_check_icall_nop";
+
+/// The start-up of the runtime that `crt` finds.
+pub(crate) fn graph(crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
+    let mut startup = Startup::new(names)?;
+    if crt.is_microsofts() {
+        let cookie = startup.external(b"__security_init_cookie")?;
+        startup.call(InitializerOrder::Preinit, &[cookie])?;
+        let initialize = startup.start_call(b"__scrt_initialize_crt")?;
+        startup.call(InitializerOrder::CInit(suffix(b'A')), &[initialize])?;
+        let after = startup.start_call(b"__scrt_dllmain_after_initialize_c")?;
+        startup.call(InitializerOrder::CInit(suffix(b'Z')), &[after])?;
+        let checks = startup.optional(b"_RTC_Initialize")?;
+        let stdio = startup.optional(b"__scrt_initialize_default_local_stdio_options")?;
+        startup.call(InitializerOrder::CxxInit(suffix(b'A')), &[checks, stdio])?;
+        let end = startup.end_call(b"__scrt_uninitialize_crt")?;
+        startup.call(InitializerOrder::Term(suffix(b'Z')), &[end])?;
+    } else {
+        // The precision of `long double`, and the callbacks that call destructors of threads' keys.
+        let reset = startup.external(b"_fpreset")?;
+        startup.call(InitializerOrder::Preinit, &[reset])?;
+        let callbacks = startup.external(b"__mingw_initltsdrot_force")?;
+        startup.hold(callbacks)?;
+    }
+    Ok(startup.graph)
+}
+
+fn suffix(letter: u8) -> Suffix {
+    let mut suffix = Suffix::default();
+    suffix[0] = letter;
+    suffix
+}
+
+/// The graph in the making.
+struct Startup<'a> {
+    graph: LinkGraph,
+    names: &'a mut NamePool,
+    text: SectionId,
+    data: SectionId,
+    records: SectionId,
+    /// How the frame of a function that calls is unwound; made when there is one.
+    unwind: Option<SymbolId>,
+}
+
+impl<'a> Startup<'a> {
+    fn new(names: &'a mut NamePool) -> Result<Self> {
+        let mut graph = LinkGraph::new(Source::new("the start-up of the C runtime", []), Arch::X86_64);
+        let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
+        let data = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
+        let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
+        graph.set_function_records(records);
+        Ok(Self { graph, names, text, data, records, unwind: None })
+    }
+
+    fn external(&mut self, name: &[u8]) -> Result<SymbolId> {
+        Ok(self.graph.add_symbol(Symbol::external(self.names.intern(name), Linkage::Strong))?)
+    }
+
+    /// A function that may be missing.
+    fn optional(&mut self, name: &[u8]) -> Result<SymbolId> {
+        let (name_id, target) = (self.names.intern(name), self.names.intern(NOTHING));
+        self.graph.add_alternate(Alternate { name: name_id, target, after_libraries: true });
+        self.external(name)
+    }
+
+    fn block(&mut self, section: SectionId, bytes: &[u8], align_log2: u8) -> Result<(BlockId, SymbolId)> {
+        let block = self.graph.add_block(section, Content::Owned(bytes.into()), 0, align_log2)?;
+        let symbol = self.graph.add_symbol(Symbol::anonymous(block, 0, bytes.len() as u64))?;
+        Ok((block, symbol))
+    }
+
+    fn edge(&mut self, block: BlockId, offset: u32, kind: Kind, target: SymbolId, addend: i64) -> Result<()> {
+        Ok(self.graph.add_edge(block, Edge { offset, kind: kind.edge(), target, addend })?)
+    }
+
+    /// A function that calls `bool name(0)` and returns zero if that is true.
+    fn start_call(&mut self, name: &[u8]) -> Result<SymbolId> {
+        let target = self.external(name)?;
+        let (block, function) = self.block(self.text, &START_CALL, 4)?;
+        self.edge(block, 7, Kind::Branch32, target, -4)?;
+        let unwind = match self.unwind {
+            Some(unwind) => unwind,
+            None => self.block(self.data, &FRAME_UNWIND, 2)?.1,
+        };
+        self.unwind = Some(unwind);
+        let (record, _) = self.block(self.records, &[0; 12], 2)?;
+        self.edge(record, 0, Kind::ImageOffset32, function, 0)?;
+        self.edge(record, 4, Kind::ImageOffset32, function, START_CALL.len() as i64)?;
+        self.edge(record, 8, Kind::ImageOffset32, unwind, 0)?;
+        self.graph.add_dependent(block, record);
+        Ok(function)
+    }
+
+    /// A function that calls `bool name(true, false)`.
+    fn end_call(&mut self, name: &[u8]) -> Result<SymbolId> {
+        let target = self.external(name)?;
+        let (block, function) = self.block(self.text, &TERMINATING_CALL, 4)?;
+        self.edge(block, 8, Kind::Branch32, target, -4)?;
+        Ok(function)
+    }
+
+    /// Has functions called, in this order.
+    fn call(&mut self, order: InitializerOrder, functions: &[SymbolId]) -> Result<()> {
+        let (block, _) = self.block(self.data, &[0; 8].repeat(functions.len()), 3)?;
+        for (offset, &function) in (0..).step_by(8).zip(functions) {
+            self.edge(block, offset, Kind::Pointer64, function, 0)?;
+        }
+        self.graph.add_initializers(InitializerSection { block, order, backwards: false });
+        Ok(())
+    }
+
+    /// Has the member of a library linked that defines `symbol`.
+    fn hold(&mut self, symbol: SymbolId) -> Result<()> {
+        let (block, _) = self.block(self.data, &[0; 8], 3)?;
+        self.edge(block, 0, Kind::Pointer64, symbol, 0)?;
+        self.graph.retain_block(block);
+        Ok(())
+    }
+}

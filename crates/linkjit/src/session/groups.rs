@@ -1,0 +1,223 @@
+//! Which of several COMDAT groups is kept, and what becomes of the others.
+//!
+//! The first one stays, as a rule. One of COFF that is to be the largest takes the place of a smaller one until something
+//! of that is linked; the smaller one has yielded then, and is back when the larger one goes or was not to be.
+
+use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
+use linkjit_link::names::{NameId, NamePool};
+
+use super::inherit::{Inheritance, Yielded, YieldedGroup};
+use super::pending::Promise;
+use super::state::{DefinedBy, DylibId, DylibState, State, TrackerId, Unit, UnitId};
+use crate::error::{Error, Result};
+
+/// The COMDAT group of a name that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupOwner {
+    /// Whose it is.
+    pub(crate) unit: UnitId,
+    pub(crate) selection: Selection,
+    /// Another unit has one, too, and would keep it if this one had not.
+    pub(crate) contested: bool,
+}
+
+/// What the groups of a new unit are to those of others.
+#[derive(Debug, Default)]
+pub(super) struct Yields {
+    /// What of them would be definitions if another tracker's unit were not there.
+    pub(super) names: Vec<Yielded>,
+    pub(super) groups: Vec<YieldedGroup>,
+    /// Those of others that yield to them.
+    pub(super) replaced: Vec<(UnitId, NameId)>,
+}
+
+impl State {
+    /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
+    ///
+    /// # Errors
+    /// If one of them is not as the other.
+    pub(super) fn yield_groups(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        graph: &mut LinkGraph,
+        promise: Option<&Promise>,
+        names: &NamePool,
+    ) -> Result<Yields> {
+        let Self { dylibs, units, .. } = self;
+        let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
+        let mut yields = Yields::default();
+        let mut lost = Vec::new();
+        // Other units' definitions have yielded to what was promised: such groups are kept.
+        let is_promised = |symbol: &&Symbol| {
+            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
+            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
+        };
+        let mut promised: Vec<_> = match promise {
+            Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
+            None => Vec::new(),
+        };
+        promised.sort_unstable();
+        let mut contested = Vec::new();
+        for (index, group) in graph.groups().iter().enumerate() {
+            let Some(owner) = of.groups.get(&group.signature) else { continue };
+            let Some(unit) = units.get(&owner.unit) else { continue };
+            if group.blocks.iter().any(|block| promised.binary_search(block).is_ok()) {
+                continue;
+            }
+            match select(graph, group, owner, unit, of) {
+                Ok(Selected::Old) => {
+                    let is_others = unit.tracker != tracker;
+                    lost.push((index, is_others));
+                    contested.extend(Some(group.signature).filter(|_| is_others));
+                }
+                Ok(Selected::New) => yields.replaced.push((owner.unit, group.signature)),
+                Err(conflict) => {
+                    let (first, second) = (unit.name.to_string(), graph.name().into());
+                    let name = names.text(group.signature).into_owned();
+                    return Err(match conflict {
+                        Conflict::Duplicate => Error::Duplicate { name, first, second },
+                        Conflict::Differs(what) => Error::GroupMismatch { name, what, first, second },
+                    });
+                }
+            }
+        }
+        for signature in contested {
+            of.groups.entry(signature).and_modify(|owner| owner.contested = true);
+        }
+        (yields.names, yields.groups) = surrender(graph, &lost);
+        for yielded in &yields.names {
+            self.contest(dylib, yielded.name)?;
+        }
+        Ok(yields)
+    }
+
+    /// Makes the names of groups of others references to what will take their place. What is returned gives them back.
+    pub(super) fn replace_groups(&mut self, dylib: DylibId, mut replaced: Vec<(UnitId, NameId)>) -> Inheritance {
+        let mut left = Inheritance::default();
+        replaced.sort_unstable();
+        for replaced in replaced.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(owner, _)) = replaced.first() else { continue };
+            let Some(unit) = self.units.get_mut(&owner) else { continue };
+            let Some(input) = unit.input.as_mut() else { continue };
+            let signatures = input.graph.groups().iter().enumerate();
+            let is_replaced = |group: &Group| replaced.binary_search(&(owner, group.signature)).is_ok();
+            let lost: Vec<_> =
+                signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
+            let (names, groups) = surrender(&mut input.graph, &lost);
+            let Ok(of) = self.dylibs.get_mut(dylib.0 as usize).and_then(Option::as_mut).ok_or(()) else { return left };
+            for yielded in &names {
+                if of.symbols.get(&yielded.name).is_some_and(|entry| entry.by == DefinedBy::Unit(owner, yielded.symbol))
+                {
+                    of.symbols.remove(&yielded.name);
+                    left.names.push((dylib, yielded.name, None));
+                }
+            }
+            for group in &groups {
+                of.groups.remove(&group.signature);
+                left.groups.push((dylib, group.signature));
+            }
+            unit.yielded.extend(names);
+            unit.yielded_groups.extend(groups);
+        }
+        left.names.sort_unstable_by_key(|&(_, name, _)| name);
+        left.groups.sort_unstable();
+        left
+    }
+}
+
+enum Selected {
+    Old,
+    New,
+}
+
+enum Conflict {
+    Duplicate,
+    Differs(&'static str),
+}
+
+/// Compares a new group with the one that is there.
+fn select(
+    graph: &LinkGraph,
+    group: &Group,
+    owner: &GroupOwner,
+    unit: &Unit,
+    of: &DylibState,
+) -> Result<Selected, Conflict> {
+    let (new, old) = match (group.selection, owner.selection) {
+        (Selection::NoDuplicates, _) | (_, Selection::NoDuplicates) => return Err(Conflict::Duplicate),
+        (Selection::SameSize(new), Selection::SameSize(old)) if new != old => {
+            return Err(Conflict::Differs("of another size"));
+        }
+        (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => {
+            return Err(Conflict::Differs("different"));
+        }
+        (Selection::Largest(new), Selection::Largest(old)) => (new, old),
+        // Compilers with and without run-time types make virtual tables with these selections: the larger one serves both.
+        (Selection::Largest(new), Selection::Any) => (new, size_of_leader(unit, group.signature, of)),
+        (Selection::Any, Selection::Largest(old)) => {
+            (group.blocks.first().map_or(0, |&block| graph.block(block).size), old)
+        }
+        _ => return Ok(Selected::Old),
+    };
+    // A batch has what is not at hand; what has an address is linked.
+    let is_free = of.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
+    Ok(if new > old && is_free && unit.input.is_some() { Selected::New } else { Selected::Old })
+}
+
+/// The size of the block of a unit that a group is known by.
+fn size_of_leader(unit: &Unit, signature: NameId, of: &DylibState) -> u64 {
+    let leader = of.symbols.get(&signature).and_then(|entry| match entry.by {
+        DefinedBy::Unit(_, symbol) => {
+            let graph = &unit.input.as_ref()?.graph;
+            Some(graph.block(graph.symbols().get(symbol.index())?.block()?).size)
+        }
+        _ => None,
+    });
+    leader.unwrap_or(u64::MAX)
+}
+
+/// Gives up groups of a graph, by index: their names become references. Returns what they were, for those with a mark.
+fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
+    let (mut names, mut groups) = (Vec::new(), Vec::<YieldedGroup>::new());
+    if lost.is_empty() {
+        return (names, groups);
+    }
+    let mut dropped = Vec::new();
+    let mut marked: Vec<(BlockId, usize)> = Vec::new();
+    for &(index, is_marked) in lost {
+        let Some(group) = graph.groups().get(index) else { continue };
+        dropped.extend_from_slice(&group.blocks);
+        if is_marked {
+            marked.extend(group.blocks.iter().map(|&block| (block, groups.len())));
+            groups.push(YieldedGroup::new(group));
+        }
+    }
+    dropped.sort_unstable();
+    marked.sort_unstable();
+    let group_of = |block| marked.binary_search_by_key(&block, |&(block, _)| block).ok().map(|at| marked[at].1);
+    for &block in graph.retained() {
+        if let Some(index) = group_of(block) {
+            groups[index].retained.push(block);
+        }
+    }
+    for &run in graph.initializers() {
+        if let Some(index) = group_of(run.block) {
+            groups[index].initializers.push(run);
+        }
+    }
+    graph.discard_blocks(&dropped);
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
+        if dropped.binary_search(&block).is_ok() {
+            if let Some(index) = group_of(block) {
+                let mut yielded = Yielded::new(name, symbol, of);
+                yielded.of_group = groups[index].size;
+                names.push(yielded);
+            }
+            graph.make_external(symbol);
+        }
+    }
+    (names, groups)
+}

@@ -1,0 +1,129 @@
+//! Sections and initializers of the image that a JITDylib is.
+
+use linkjit::{Error, Jit};
+
+use crate::{link, value};
+
+/// What the words at a symbol are.
+fn words<const N: usize>(jit: &Jit, name: &str) -> [u64; N] {
+    let address = jit.lookup(name).unwrap_or_else(|error| panic!("{error}"));
+    // SAFETY: the tests define that many words there.
+    unsafe { (address.0 as *const [u64; N]).read_unaligned() }
+}
+
+/// B7.3: debug information is not linked, so it needs nothing, and what goes with a function neither.
+#[test]
+fn debug_information_is_not_in_the_process() {
+    let function = ".section .data$x,\"dw\",discard,x\n.globl x\nx: .long 5\n";
+    let debug = ".section .debug$S,\"dr\",associative,x\n.secrel32 x\n.secidx x\n.quad nobody_has_this\n\
+                 .section .debug$T,\"dr\"\n.zero 0x100000\n";
+    let jit = link(&[&format!("{function}{debug}")]).unwrap();
+    assert_eq!(value(&jit, "x"), 5);
+    assert!(jit.statistics().objects == 1);
+}
+
+/// B7.4: a section of one name may be constant in one place and variable in another; each is what it says.
+#[test]
+fn sections_of_one_name_may_have_several_protections() {
+    let constant = ".section mixed,\"dr\"\n.globl constant\nconstant: .long 1\n";
+    let variable = ".section mixed,\"dw\",discard,variable\n.globl variable\nvariable: .long 2\n";
+    let user = ".data\n.globl both\nboth: .quad constant, variable\n";
+    let jit = link(&[&format!("{constant}{variable}{user}")]).unwrap();
+    let [constant, variable] = words(&jit, "both");
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let is_writable = |address: u64| {
+        let range = |line: &str| {
+            let (start, rest) = line.split_once('-')?;
+            let (end, rest) = rest.split_once(' ')?;
+            let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+            range.contains(&address).then(|| rest.starts_with("rw"))
+        };
+        maps.lines().find_map(range).expect("it is mapped")
+    };
+    assert_eq!((is_writable(constant), is_writable(variable)), (false, true));
+}
+
+/// B7.5 and B7.6: pieces with one suffix are in link order, however many sections and objects they come from.
+#[test]
+fn pieces_with_one_suffix_are_in_link_order() {
+    let piece = |number: usize| {
+        format!(".section list$m,\"dr\",discard,p{number}\n.globl p{number}\np{number}: .quad {number}\n")
+    };
+    let object = |numbers: std::ops::Range<usize>| numbers.map(piece).collect::<String>();
+    let ends = ".section list$a,\"dr\"\n.globl start\nstart: .quad 100\n.section list$z,\"dr\"\n.quad 200\n";
+    let all: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
+    let roots = format!(".data\n.globl roots\nroots: .quad start, {}\n", all.join(", "));
+    let jit = link(&[&(object(0..5) + ends), &object(5..12), &roots]).unwrap();
+    jit.lookup("roots").unwrap();
+    let expected: [u64; 14] = [100, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 200];
+    assert_eq!(words::<14>(&jit, "start"), expected);
+}
+
+/// An object whose initializers in these sections note their numbers, from 1.
+fn initializers(sections: &[&str]) -> String {
+    let mut source = ".bss\n.globl next\nnext: .zero 8\n.globl order\norder: .zero 64\n.text\n".to_owned();
+    for number in 1..=sections.len() {
+        source += &format!(
+            "f{number}: movq next(%rip), %rax\nleaq order(%rip), %rcx\nmovb ${number}, (%rcx,%rax)\n\
+             incq next(%rip)\nxorl %eax, %eax\nret\n"
+        );
+    }
+    for (number, section) in (1..).zip(sections) {
+        source += &format!(".section {section},\"dr\"\n.quad f{number}\n");
+    }
+    source
+}
+
+/// B7.5, B7.6 and B7.45: `.CRT$XI*` come before `.CRT$XC*`, both in the order of their whole suffixes, whatever these are.
+#[test]
+fn initializers_run_in_the_order_of_their_whole_suffixes() {
+    let sections = [
+        ".CRT$XCU",
+        ".CRT$XCA00101",
+        ".CRT$XCU2",
+        ".CRT$XIC",
+        ".CRT$XCt",
+        ".CRT$XCAA",
+        ".CRT$XIA9",
+        ".CRT$XCU",
+        ".CRT$XC",
+    ];
+    let jit = link(&[&initializers(&sections)]).unwrap();
+    jit.main().initialize().unwrap();
+    let order = words::<8>(&jit, "order").map(u64::to_le_bytes).concat();
+    assert_eq!(order[..10], [7, 4, 9, 2, 6, 1, 8, 3, 5, 0]);
+}
+
+/// B7.47: initializers go with their object, be they run or not.
+#[test]
+fn initializers_of_what_is_removed_do_not_run() {
+    let jit = link(&[]).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    let source = linkjit::link::source::Source::new("gone.obj", crate::assemble(&initializers(&[".CRT$XCU"])));
+    jit.main().add_object_to(&tracker, &source).unwrap();
+    // SAFETY: nothing of it was linked.
+    unsafe { tracker.remove() }.unwrap();
+    jit.main().initialize().unwrap();
+    assert_eq!(jit.statistics().objects, 0);
+    jit.add_object("again.obj", crate::assemble(&initializers(&[".CRT$XCU", ".CRT$XCT"]))).unwrap();
+    jit.main().initialize().unwrap();
+    assert_eq!(words::<1>(&jit, "order"), [0x0102]);
+}
+
+/// B7.27: what a displacement does not reach is named with the place, the symbol and what to do about it.
+#[test]
+fn variables_out_of_reach_are_named_with_the_remedy() {
+    let far = ".globl far\n.set far, 1\n";
+    let source = ".text\n.globl f\nf: nop\nmovl far(%rip), %eax\nret\n";
+    // An assembler folds constants of its own object.
+    let jit = link(&[source]).unwrap();
+    let error = match jit.add_object("far.obj", crate::assemble(far)) {
+        Ok(()) => jit.lookup("f").unwrap_err(),
+        Err(error) => error,
+    };
+    let text = error.to_string();
+    assert!(matches!(error, Error::Link(_)), "{text}");
+    for part in ["0.obj:.text+0x3", "'far'", "__declspec(dllimport)"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
