@@ -224,7 +224,12 @@ impl State {
         };
         match takes_over {
             // It keeps its place in the order in which things were added.
-            Some(id) => _ = self.units.insert(id, unit),
+            Some(id) => {
+                if has_roots {
+                    self.dylib_mut(dylib)?.roots.insert(id);
+                }
+                self.units.insert(id, unit);
+            }
             None => self.add_unit(id, unit)?,
         }
         Ok((id, replaced))
