@@ -387,8 +387,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments`: those
-    /// objects go on under other code's care.
+    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments` or without
+    /// saying for which, as it is usual on Windows: those objects go on under other code's care.
     ///
     /// # Errors
     /// If there is no such image or allocation.
