@@ -104,7 +104,7 @@ fn sections_may_go_with_what_is_not_linked_but_exists() {
     let records = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
     let count = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let describing = |&index: &usize| bytes[records + 18 * index..][14] == 5 && bytes[records + 18 * index..][12] != 0;
-    let record = records + 18 * (0..count).filter(describing).last().unwrap();
+    let record = records + 18 * (0..count).rfind(describing).unwrap();
     let parent = usize::from(bytes[record + 12]);
     bytes[record + 12] = 99;
     let refused = error(bytes.clone());
