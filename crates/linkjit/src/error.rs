@@ -21,7 +21,7 @@ pub struct UndefinedSymbol {
     pub similar: Vec<String>,
     /// Where it was searched, in this order: JITDylibs, then their generators.
     pub searched: Vec<String>,
-    /// Who defines it, but hides it, or was not searched.
+    /// Who defines it, but hides it, or was not searched; which DLL was to have it, and has not.
     pub elsewhere: Vec<String>,
 }
 

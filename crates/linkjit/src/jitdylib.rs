@@ -315,6 +315,15 @@ impl JitDylib {
         let _closed = state.define_address(self.id, id, address, Linkage::Weak, &names);
     }
 
+    /// Notes why an import could not be found, to be told if nothing else defines it.
+    pub(crate) fn note_missing_import(&self, name: &[u8], why: &str) {
+        let id = self.session.names().intern(name);
+        // If the JITDylib is closed, nobody asks.
+        if let Ok(dylib) = self.session.state().dylib_mut(self.id) {
+            dylib.missing_imports.insert(id, why.into());
+        }
+    }
+
     /// Adds an archive member for the batch that is being linked.
     pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<UnitId> {
         let tracker = self.default_tracker()?;

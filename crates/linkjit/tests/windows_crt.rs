@@ -5,47 +5,13 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
+#[path = "windows/build.rs"]
+mod build;
 #[path = "windows/tools.rs"]
 mod tools;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use tools::{for_wine, linkjit, root, succeed};
-
-/// A fresh directory.
-fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("windows_crt").join(name);
-    _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir_all(&directory).expect("it is ours");
-    directory
-}
-
-/// Compiles C with this compiler.
-fn compile(compiler: &[&str], source: &str, object: &Path) {
-    let file = object.with_extension("c");
-    std::fs::create_dir_all(file.parent().expect("a directory")).expect("it is ours");
-    std::fs::write(&file, source).expect("it is ours");
-    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/include");
-    let mut command = Command::new(compiler[0]);
-    command.args(&compiler[1..]).args(["-O1", "-c", "-I"]).arg(include).arg(file).arg("-o").arg(object);
-    succeed(&mut command).unwrap();
-}
-
-const MSVC: [&str; 2] = ["clang-19", "--target=x86_64-pc-windows-msvc"];
-const GNU: [&str; 1] = ["x86_64-w64-mingw32-gcc-posix"];
-
-/// Makes a static library with a member of each source.
-fn library(sources: &[&str], output: &Path) {
-    let mut command = Command::new("llvm-lib-19");
-    command.arg(format!("/out:{}", output.display()));
-    for (number, source) in sources.iter().enumerate() {
-        let object = output.with_extension(format!("{number}.obj"));
-        compile(&MSVC, source, &object);
-        command.arg(object);
-    }
-    succeed(&mut command).unwrap();
-}
+use build::{GNU, MSVC, Outcome, compile, directory, library, run};
+use tools::for_wine;
 
 /// What the start-up and the end of Microsoft's runtime call. What is `wrong` there must not be called: it knows nothing of
 /// images that are linked later.
@@ -88,21 +54,8 @@ const PROGRAM: &str = r#"
     }
 "#;
 
-/// Runs a program with an installation; returns what it prints, and its exit code.
-fn run(crt: &str, object: &Path) -> (String, String, Option<i32>) {
-    let mut command = Command::new(root().join("crates/xtask/wine"));
-    command
-        .arg(linkjit().unwrap())
-        .args(["run", "--crt", crt])
-        .arg(for_wine(object))
-        .stdin(std::process::Stdio::null());
-    let output = command.output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\r', "");
-    (text(&output.stdout), text(&output.stderr), output.status.code())
-}
-
 /// Runs the program with a runtime as above.
-fn run_with_microsofts(name: &str, succeeds: &str) -> (String, String, Option<i32>) {
+fn run_with_microsofts(name: &str, succeeds: &str) -> Outcome {
     let directory = directory(name);
     let startup = STARTUP.replace("SUCCEEDS", succeeds);
     for part in ["crt/lib/x86_64", "sdk/lib/um/x86_64", "sdk/lib/ucrt/x86_64"] {
@@ -110,12 +63,12 @@ fn run_with_microsofts(name: &str, succeeds: &str) -> (String, String, Option<i3
     }
     library(&[&startup, COOKIE, EXIT], &directory.join("crt/lib/x86_64/libcmt.lib"));
     compile(&MSVC, PROGRAM, &directory.join("main.obj"));
-    run(&format!("xwin={}", for_wine(&directory)), &directory.join("main.obj"))
+    run(&["--crt", &format!("xwin={}", for_wine(&directory)), &for_wine(&directory.join("main.obj"))])
 }
 
 #[test]
 fn the_static_runtime_is_started_and_ended_as_a_dll_does_it() {
-    let (out, err, code) = run_with_microsofts("static", "1");
+    let Outcome { out, err, code } = run_with_microsofts("static", "1");
     let expected = ["cookie", "initialize 0", "XI", "after C", "checks", "XC", "main 42 5", "atexit", "XP", "XT"];
     assert_eq!(out, expected.join("\n") + "\nuninitialize 1 0\n", "{err}");
     assert_eq!((err.as_str(), code), ("", Some(3)));
@@ -123,7 +76,7 @@ fn the_static_runtime_is_started_and_ended_as_a_dll_does_it() {
 
 #[test]
 fn no_program_runs_if_the_runtime_can_not_be_started() {
-    let (out, err, code) = run_with_microsofts("fails", "0");
+    let Outcome { out, err, code } = run_with_microsofts("fails", "0");
     assert!(out.starts_with("cookie\ninitialize 0\n"), "{out}");
     assert_eq!((["XI", "XC", "main"].map(|line| out.contains(line)), code), ([false; 3], Some(1)), "{out}");
     assert!(err.starts_with("linkjit: error: the initializer at "), "{err}");
@@ -155,7 +108,8 @@ fn the_runtime_of_mingw_is_started_before_constructors() {
             return 3;
         }"#;
     compile(&GNU, program, &directory.join("main.obj"));
-    let (out, err, code) = run("mingw=Z:/usr/x86_64-w64-mingw32", &directory.join("main.obj"));
+    let Outcome { out, err, code } =
+        run(&["--crt", "mingw=Z:/usr/x86_64-w64-mingw32", &for_wine(&directory.join("main.obj"))]);
     assert_eq!(out, "reset\nconstructor\ndestroyed value\nmain\n", "{err}");
     assert_eq!((err.as_str(), code), ("", Some(3)));
 }

@@ -105,7 +105,7 @@ impl Batch<'_> {
         searched
     }
 
-    /// Who defines a name all the same.
+    /// Who defines a name all the same, or was to.
     fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
         let state = self.session.state();
         let searched = state.searched_from(from);
@@ -115,7 +115,9 @@ impl Batch<'_> {
             true => format!("JITDylib '{}' hides it", dylib.name),
             false => format!("JITDylib '{}' defines it, but is not searched", dylib.name),
         };
-        defining.map(describe).collect()
+        let of_searched = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
+        let missing = of_searched.filter_map(|dylib| dylib.missing_imports.get(&name).cloned());
+        defining.map(describe).chain(missing).collect()
     }
 
     /// The first live edge of an input to a symbol.

@@ -32,8 +32,8 @@ pub(crate) struct ArchiveGenerator {
 struct State {
     index: ArchiveIndex,
     has_imports: bool,
-    /// The DLLs that import libraries among them name.
-    libraries: HashMap<Vec<u8>, LibraryId, FixedState>,
+    /// The DLLs that import libraries among them name, or why they can't be loaded.
+    libraries: HashMap<Vec<u8>, Result<LibraryId, String>, FixedState>,
     /// Members that became units. A unit may be gone again: if the lookup that pulled it failed.
     pulled: HashMap<MemberRef, UnitId, FixedState>,
 }
@@ -58,16 +58,23 @@ impl State {
         self.index.find(name).or_else(slot)
     }
 
-    /// Defines a symbol of a DLL.
+    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may.
     fn import(&mut self, dylib: &JitDylib, import: &Import) -> Result<()> {
         let executor = dylib.session().executor();
+        let name = String::from_utf8_lossy(&import.library);
         let library = match self.libraries.get(&import.library) {
-            Some(&library) => library,
+            Some(library) => library,
             None => {
-                let path = PathBuf::from(String::from_utf8_lossy(&import.library).into_owned());
-                let library = executor.open_library(&path, true)?;
-                self.libraries.insert(import.library.clone(), library);
-                library
+                let opened = executor.open_library(Path::new(&*name), true);
+                let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
+                self.libraries.entry(import.library.clone()).or_insert(opened)
+            }
+        };
+        let library = match library {
+            Ok(library) => *library,
+            Err(why) => {
+                dylib.note_missing_import(&import.name, why);
+                return Ok(());
             }
         };
         let key = match &import.key {
@@ -77,6 +84,8 @@ impl State {
         let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
         if let Some(Some(SymbolAddress::Address(address))) = found.first() {
             dylib.define_found(&import.name, Address::At(*address));
+        } else {
+            dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
         }
         Ok(())
     }

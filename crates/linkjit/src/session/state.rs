@@ -180,6 +180,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
     pub(crate) default_libraries: DefaultLibraries,
+    /// Names that import libraries have and DLLs have not, and why.
+    pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
     pub(crate) crt_startup: Option<UnitId>,
     /// What all objects must agree on.
@@ -289,6 +291,7 @@ impl State {
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
             default_libraries: DefaultLibraries::default(),
+            missing_imports: HashMap::default(),
             crt_startup: None,
             agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],

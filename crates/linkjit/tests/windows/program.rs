@@ -141,7 +141,8 @@ fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<Pat
     let object = directory.join(format!("{}.obj", file.file_name()));
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/include");
     command.args(variant.flags.split_whitespace());
-    succeed(command.arg("-I").arg(include).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
+    // GNU's compilers have headers of their own, which come first.
+    succeed(command.arg("-idirafter").arg(include).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
     Ok(object)
 }
 

@@ -1,0 +1,88 @@
+//! Where names of programs for Windows are searched, and in which order: as by link.exe, then in the process.
+//!
+//! All names are of functions that kernel32.dll has, which is the last place: who comes before it returns what says so.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs, reason = "tests are nobody's interface")]
+
+#[path = "windows/build.rs"]
+mod build;
+#[path = "windows/tools.rs"]
+mod tools;
+
+use std::path::Path;
+
+use build::{MSVC, Outcome, compile, directory, import_library, library, run};
+use tools::for_wine;
+
+/// A function that returns `number`.
+fn function(name: &str, number: u32) -> String {
+    format!("int {name}() {{ return {number}; }}\n")
+}
+
+/// Runs `main.c` with other inputs; libraries that it asks for are in `directory`.
+fn run_in(directory: &Path, main: &str, inputs: &[&str]) -> Outcome {
+    compile(&MSVC, main, &directory.join("main.obj"));
+    let place = for_wine(directory);
+    let paths: Vec<String> = std::iter::once(&"main.obj").chain(inputs).map(|name| format!("{place}/{name}")).collect();
+    let paths = paths.iter().map(String::as_str);
+    run(&["-L", &place].into_iter().chain(paths).collect::<Vec<_>>())
+}
+
+#[test]
+fn objects_come_before_libraries_before_default_libraries_before_the_process() {
+    let directory = directory("order");
+    compile(&MSVC, &function("lstrlenA", 1), &directory.join("object.obj"));
+    library(&[&function("lstrlenA", 9), &function("lstrlenW", 2)], &directory.join("given.lib"));
+    library(&[&function("lstrlenW", 9), &function("lstrcmpA", 3)], &directory.join("second.lib"));
+    library(&[&function("lstrcmpA", 9), &function("lstrcmpW", 4)], &directory.join("asked.lib"));
+    // What kernel32.dll has under these names would not return five.
+    import_library("ucrtbase.dll", &["lstrcmpW == abs", "lstrcmpiA == abs"], &directory.join("imports.lib"));
+    let main = r#"
+        #include "crt.h"
+        #pragma comment(lib, "asked")
+        #pragma comment(lib, "imports")
+        int lstrlenA(), lstrlenW(), lstrcmpA(), lstrcmpW(), lstrcmpiA(int), lstrcmpiW(const void *, const void *);
+        int main(void) {
+            printf("object %d\n", lstrlenA());
+            printf("libraries %d %d\n", lstrlenW(), lstrcmpA());
+            printf("default libraries %d %d\n", lstrcmpW(), lstrcmpiA(-5));
+            printf("process %d\n", lstrcmpiW(L"a", L"A"));
+            return 0;
+        }"#;
+    // Objects count wherever they are.
+    let outcome = run_in(&directory, main, &["given.lib", "second.lib", "object.obj"]);
+    let expected = "object 1\nlibraries 2 3\ndefault libraries 4 5\nprocess 0\n";
+    assert_eq!((&*outcome.out, &*outcome.err, outcome.code), (expected, "", Some(0)));
+}
+
+#[test]
+fn what_has_not_what_it_promises_is_passed_by() {
+    let directory = directory("promises");
+    import_library("nowhere.dll", &["lstrlenA"], &directory.join("nowhere.lib"));
+    import_library("ucrtbase.dll", &["lstrlenW"], &directory.join("without.lib"));
+    let main = r#"
+        #include "crt.h"
+        #pragma comment(lib, "is_missing")
+        #pragma comment(lib, "nowhere")
+        #pragma comment(lib, "without")
+        int lstrlenA(const char *);
+        __declspec(dllimport) int lstrlenW(const void *);
+        int main(void) {
+            printf("%d %d\n", lstrlenA("abc"), lstrlenW(L"ab"));
+            return 0;
+        }"#;
+    let outcome = run_in(&directory, main, &[]);
+    assert_eq!((&*outcome.out, &*outcome.err, outcome.code), ("3 2\n", "", Some(0)));
+}
+
+#[test]
+fn what_was_promised_and_is_nowhere_is_said() {
+    let directory = directory("nowhere");
+    import_library("nowhere.dll", &["one"], &directory.join("nowhere.lib"));
+    import_library("ucrtbase.dll", &["two"], &directory.join("without.lib"));
+    let main = "int one(void); int two(void); int main(void) { return one() + two(); }";
+    let outcome = run_in(&directory, main, &["nowhere.lib", "without.lib"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.out);
+    assert!(outcome.err.contains("nowhere.dll is to have it, but nowhere.dll: "), "{}", outcome.err);
+    assert!(outcome.err.contains("ucrtbase.dll is to have it, and has not"), "{}", outcome.err);
+}
