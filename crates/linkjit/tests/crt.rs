@@ -1,7 +1,7 @@
 //! Where the C runtime of Windows comes from, and which one objects get.
 //!
 //! Microsoft's libraries can't be had here: trees of directories as `xwin splat` makes them are filled with libraries of our
-//! own. Variables are linked on any system; `windows.rs` runs programs.
+//! own. Variables are linked where code for Windows can not run, so that no start-up is needed; `windows_crt.rs` runs programs.
 #![cfg(not(windows))]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 

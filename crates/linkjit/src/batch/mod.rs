@@ -12,6 +12,7 @@ mod missing;
 mod place;
 mod plugins;
 mod uses;
+mod windows;
 
 use std::time::Instant;
 
@@ -83,7 +84,7 @@ pub(crate) fn already_linked(
     names: &[NameId],
     roots: bool,
 ) -> Result<Option<Vec<Address>>> {
-    let state = session.state();
+    let mut state = session.state();
     state.dylib(dylib)?;
     if roots && state.dependency_order(dylib).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
         return Ok(None);
@@ -360,12 +361,5 @@ impl State {
     /// Whether a batch may meet generators that it must not wait for.
     fn has_users_generators(&self) -> bool {
         self.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
-    }
-
-    /// Units of a JITDylib that have initializers of which nothing was linked yet.
-    fn unlinked_roots(&self, dylib: DylibId) -> Vec<UnitId> {
-        let Ok(dylib) = self.dylib(dylib) else { return Vec::new() };
-        let unlinked = |unit: &&UnitId| self.units.get(*unit).is_some_and(|unit| unit.has_roots && !unit.started);
-        dylib.units.iter().filter(unlinked).copied().collect()
     }
 }

@@ -270,7 +270,10 @@ impl State {
             let group = unit.yielded_groups.swap_remove(at);
             group.retained.iter().for_each(|&block| input.graph.retain_block(block));
             group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
-            unit.has_roots |= !group.retained.is_empty();
+            if !group.retained.is_empty() {
+                unit.has_roots = true;
+                dylib.roots.insert(id);
+            }
             dylib.groups.insert(signature, GroupOwner { unit: id, selection: group.selection, contested: true });
         }
     }

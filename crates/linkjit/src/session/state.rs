@@ -1,5 +1,6 @@
 //! The tables of a session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
@@ -191,6 +192,8 @@ pub(crate) struct DylibState {
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: Vec<UnitId>,
+    /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
+    pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
     pub(crate) entries: SharedEntries,
@@ -301,6 +304,7 @@ impl State {
             image,
             windows: Vec::new(),
             entries: SharedEntries::default(),
+            roots: BTreeSet::new(),
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
@@ -369,7 +373,11 @@ impl State {
 
     /// Enters a unit into the tables.
     pub(super) fn add_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
-        self.dylib_mut(unit.dylib)?.units.push(id);
+        let dylib = self.dylib_mut(unit.dylib)?;
+        dylib.units.push(id);
+        if unit.has_roots {
+            dylib.roots.insert(id);
+        }
         if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
             tracker.units.push(id);
         }
@@ -401,6 +409,14 @@ impl State {
     /// Who is to give back what is placed for a tracker; none for what a JITDylib has for itself.
     pub(crate) fn owner(&self, tracker: Option<TrackerId>) -> Owner {
         tracker.filter(|tracker| self.trackers.contains_key(tracker)).map_or(Owner::Dylib, Owner::Tracker)
+    }
+
+    /// Units of a JITDylib that have initializers of which nothing was linked yet.
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
+        let Self { dylibs, units, .. } = self;
+        let Some(Some(dylib)) = dylibs.get_mut(dylib.0 as usize) else { return Vec::new() };
+        dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
+        dylib.roots.iter().copied().collect()
     }
 
     /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.

@@ -76,6 +76,9 @@ impl State {
             }
             let at = dylib.units.partition_point(|&other| other < id);
             dylib.units.insert(at, id);
+            if unit.has_roots {
+                dylib.roots.insert(id);
+            }
             self.units.insert(id, unit);
         }
         let Ok(dylib) = self.dylib_mut(dylib) else { return };
