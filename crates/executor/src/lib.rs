@@ -14,6 +14,7 @@
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
 mod call;
+pub mod crash;
 mod error;
 pub mod file;
 mod free_list;

@@ -113,6 +113,7 @@ fn objects_for_the_static_and_for_the_dynamic_runtime_do_not_go_together_if_it_i
     assert_eq!(value(&jit, "r").unwrap(), 2);
 }
 
+/// B7.41 of docs/coff-cases.md.
 #[test]
 fn the_runtime_that_objects_ask_for_is_found_where_it_is_installed() {
     for (name, asks, expected) in [("static", STATIC, 1), ("dynamic", DYNAMIC, 2)] {
