@@ -186,7 +186,7 @@ impl Tables {
             if let (Linkage::Common, Some(Entry { by: By::Input(other, of), linkage: Linkage::Common, .. })) =
                 (entry.linkage, old)
             {
-                share_alignment((&mut graph, symbol), (&mut self.inputs[other as usize].graph, of));
+                share_alignment(&mut graph, symbol, &mut self.inputs[other as usize].graph, of);
             }
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
                 None => {}
@@ -504,10 +504,9 @@ fn has_no_library_search(graph: &LinkGraph, symbol: SymbolId) -> bool {
 }
 
 /// Gives the tentative definitions of a name the stricter of their alignments.
-fn share_alignment(one: (&mut LinkGraph, SymbolId), other: (&mut LinkGraph, SymbolId)) {
-    let block = |(graph, symbol): &(&mut LinkGraph, SymbolId)| graph.symbol(*symbol).block();
-    let (Some(first), Some(second)) = (block(&one), block(&other)) else { return };
-    let (first, second) = (one.0.block_mut(first), other.0.block_mut(second));
+fn share_alignment(graph: &mut LinkGraph, symbol: SymbolId, other: &mut LinkGraph, of: SymbolId) {
+    let (Some(first), Some(second)) = (graph.symbol(symbol).block(), other.symbol(of).block()) else { return };
+    let (first, second) = (graph.block_mut(first), other.block_mut(second));
     let align_log2 = first.align_log2.max(second.align_log2);
     (first.align_log2, second.align_log2) = (align_log2, align_log2);
 }
