@@ -71,6 +71,29 @@ fn a_program_for_windows_runs_under_wine() {
     assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);
 }
 
+/// The linker without a process works there as here, with that system's paths.
+#[test]
+fn check_rules_hold_on_windows() {
+    build();
+    let fixtures = Fixtures::new("check-on-windows");
+    let case = root().join("crates/cli/tests/cases/jitlink/coff-relocations.s");
+    let case = case.to_str().expect("UTF-8");
+    fixtures.tool(&["llvm-mc-19", "--triple=x86_64-windows-msvc", "--filetype=obj", case, "-o", "coff-relocations.o"]);
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(TARGET).join("debug/linkjit.exe");
+    let check = |base: &str| {
+        let mut wine = Command::new(root().join("crates/xtask/wine"));
+        wine.arg(&program).args(["jitlink", "-noexec", "-slab-allocate", "1Mb", "-slab-address", "0x100000"]);
+        wine.args(["-slab-page-size", "4096", "-abs", "__ImageBase=0xf0000", "-abs", base, "-check"]);
+        let object = fixtures.path("coff-relocations.o").display().to_string().replace('/', "\\");
+        Outcome::of(wine.arg(format!("Z:{case}")).arg(format!("Z:{object}")))
+    };
+    let outcome = check("base=0xf0000");
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""));
+    let outcome = check("base=0x1");
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("Expression '*{4}offsets = main - base' is false: "), "{}", outcome.err);
+}
+
 #[test]
 fn what_is_missing_to_run_under_wine_is_said() {
     let fixtures = Fixtures::new("no-wine");

@@ -279,7 +279,8 @@ pub(crate) unsafe fn close_part(
 pub(crate) fn forget_registered(id: ImageId, functions: &[ExecRange], arguments: &[ExecRange]) -> Result<()> {
     let is_in = |ranges: &[ExecRange], address: u64| ranges.iter().any(|range| range.contains(ExecAddr(address)));
     lock(&IMAGES).get(id)?.at_exit.retain(|(_, registered)| {
-        !is_in(functions, registered.function as usize as u64) || !is_in(arguments, registered.argument as u64)
+        let is_for_argument = registered.argument.is_null() || is_in(arguments, registered.argument as u64);
+        !is_in(functions, registered.function as usize as u64) || !is_for_argument
     });
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
 mod call;
+pub mod crash;
 mod error;
 pub mod file;
 mod free_list;
@@ -386,8 +387,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments`: those
-    /// objects go on under other code's care.
+    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments` or without
+    /// saying for which, as it is usual on Windows: those objects go on under other code's care.
     ///
     /// # Errors
     /// If there is no such image or allocation.

@@ -72,6 +72,7 @@ fn passes(function: ExecAddr) {
     assert_eq!(caught.downcast_ref(), Some(&17));
 }
 
+/// B7.32 of docs/coff-cases.md.
 #[test]
 fn eight_threads_throw_through_ten_thousand_functions() {
     let (executor, window) = with_window();
@@ -89,6 +90,7 @@ fn eight_threads_throw_through_ten_thousand_functions() {
     }
 }
 
+/// B7.35 of docs/coff-cases.md.
 #[test]
 fn functions_are_known_until_they_are_removed() {
     let (executor, window) = with_window();
@@ -142,6 +144,7 @@ extern "C-unwind" fn throws_described() {
 
 static DESCRIPTION: Mutex<u64> = Mutex::new(0);
 
+/// B7.33 of docs/coff-cases.md.
 #[test]
 fn exceptions_of_cxx_are_thrown_relative_to_their_window_and_handled() {
     let (executor, window) = with_window();

@@ -91,6 +91,7 @@ fn empty_segments_take_no_memory() {
     executor.deallocate(id).unwrap();
 }
 
+/// B7.55 of docs/coff-cases.md.
 #[test]
 fn freed_memory_is_zero_and_used_again() {
     let (executor, window) = with_window();

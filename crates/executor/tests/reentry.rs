@@ -70,6 +70,7 @@ extern "C" fn weighted(a: u64, b: f64, c: u64, d: f64, e: u64, f: f64, g: f32, h
     [a as f64, b, c as f64, d, e as f64, f, f64::from(g), h as f64].iter().zip(1..).map(|(x, n)| x * f64::from(n)).sum()
 }
 
+/// B7.39 of docs/coff-cases.md.
 #[test]
 fn arguments_in_registers_and_on_the_stack_arrive() {
     let (executor, window) = with_window();
@@ -90,6 +91,7 @@ fn arguments_in_registers_and_on_the_stack_arrive() {
     executor.close_reentry(reentry).unwrap();
 }
 
+/// B7.39 of docs/coff-cases.md.
 #[test]
 fn vector_registers_arrive_whole() {
     if !std::arch::is_x86_feature_detected!("avx") {

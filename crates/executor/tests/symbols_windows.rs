@@ -41,6 +41,7 @@ fn modules_that_are_loaded_later_are_of_the_process_too() {
     assert!(executor.find_symbols(LibraryId(library.0 + 1), &[]).is_err());
 }
 
+/// B7.42 of docs/coff-cases.md.
 #[test]
 fn exports_are_found_by_their_numbers_in_one_library() {
     let executor = InProcess::new().unwrap();
@@ -59,6 +60,7 @@ fn exports_are_found_by_their_numbers_in_one_library() {
     assert_eq!(find(&executor, LibraryId::PROCESS, &keys[..1]), [None]);
 }
 
+/// B7.43 and B7.50 of docs/coff-cases.md.
 #[test]
 fn a_library_that_is_not_there_is_an_error_with_the_loader_s_words() {
     let executor = InProcess::new().unwrap();

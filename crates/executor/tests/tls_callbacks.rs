@@ -45,6 +45,7 @@ fn runtime<F: Copy>(executor: &InProcess, name: &str) -> F {
     unsafe { std::mem::transmute_copy(&address) }
 }
 
+/// B7.30 and B7.51 of docs/coff-cases.md.
 #[test]
 fn callbacks_initializers_and_destructors_run_on_threads_that_start_and_end() {
     let (executor, window) = with_window();

@@ -41,6 +41,7 @@ fn set(block: &TlsBlock, value: u64) {
     unsafe { place(block.module, block.module_offset).write(value) };
 }
 
+/// B7.30 of docs/coff-cases.md.
 #[test]
 fn threads_that_exist_and_new_ones_have_the_initial_content_each_its_own() {
     let (executor, window, image) = image();
@@ -99,6 +100,7 @@ fn files_that_ended_processes_left_are_removed() {
     std::fs::remove_file(own).unwrap();
 }
 
+/// B7.40 of docs/coff-cases.md.
 #[test]
 fn a_thousand_images_leave_nothing_behind() {
     let (executor, window) = with_window();

@@ -9,7 +9,7 @@
 //! 4. calls [`resolve`]: now every symbol has an address;
 //! 5. calls [`write()`]: blocks are copied and fixed up, once, in the memory where they stay.
 
-use linkjit_address::ExecAddr;
+use linkjit_address::{ExecAddr, ExecRange};
 
 use crate::arch::Arch;
 use crate::arch::x86_64::{self, FixupContext};
@@ -53,8 +53,10 @@ pub struct Input {
     pub graph: LinkGraph,
     /// What its external symbols are bound to, indexed by [`SymbolId`]; symbols beyond the end are unbound.
     pub bindings: Vec<Binding>,
-    /// Which JITDylib it belongs to; inputs of one JITDylib reach each other directly.
+    /// Which JITDylib it belongs to.
     pub dylib: u32,
+    /// Where it is meant to be placed, if that is known: inputs of one JITDylib and one window reach each other directly.
+    pub window: ExecRange,
 }
 
 impl Input {

@@ -327,6 +327,7 @@ fn sixty_four_bit_indexes_of_the_tools_are_read() {
     }
 }
 
+/// B7.42 of docs/coff-cases.md.
 #[test]
 fn tables_that_repeat_the_index_of_coff_are_passed_over() {
     let dir = directory("coff_tables");

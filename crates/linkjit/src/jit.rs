@@ -55,6 +55,51 @@ impl JitBuilder {
     }
 
     /// Where the memory of linked code comes from, if not from the operating system.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use linkjit::executor::{ExecRange, MemoryProvider, Placement, Protection, Result, SystemMemory};
+    ///
+    /// /// The system's memory, with a count of what is taken of it.
+    /// #[derive(Debug, Default)]
+    /// struct Counted(AtomicU64);
+    ///
+    /// // SAFETY: all of it is the system's.
+    /// unsafe impl MemoryProvider for Counted {
+    ///     fn reserve(&self, size: u64, placement: Placement) -> Result<ExecRange> {
+    ///         SystemMemory.reserve(size, placement)
+    ///     }
+    ///
+    ///     fn commit(&self, pages: ExecRange) -> Result<()> {
+    ///         self.0.fetch_add(pages.size(), Ordering::Relaxed);
+    ///         SystemMemory.commit(pages)
+    ///     }
+    ///
+    ///     fn protect(&self, pages: ExecRange, protection: Protection) -> Result<()> {
+    ///         SystemMemory.protect(pages, protection)
+    ///     }
+    ///
+    ///     fn recycle(&self, pages: ExecRange, was: Protection) -> Result<()> {
+    ///         SystemMemory.recycle(pages, was)
+    ///     }
+    ///
+    ///     fn release(&self, window: ExecRange) {
+    ///         SystemMemory.release(window);
+    ///     }
+    /// }
+    ///
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-provider-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
+    /// let memory = Arc::new(Counted::default());
+    /// let jit = linkjit::Jit::builder().memory(memory.clone()).build()?;
+    /// jit.add_source_file(&path)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// jit.lookup("answer")?;
+    /// assert!(memory.0.load(Ordering::Relaxed) > 0);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn memory(mut self, provider: Arc<dyn MemoryProvider>) -> Self {
         self.memory = Some(provider);

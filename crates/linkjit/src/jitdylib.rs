@@ -17,7 +17,7 @@ use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_
 use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags};
 use crate::session::{
-    Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, WeakSession, defined_names, read_file,
+    Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, defined_names, read_file,
 };
 
 /// Which symbols of a JITDylib a search may find.
@@ -30,25 +30,29 @@ pub enum MatchScope {
 }
 
 /// A JITDylib of a session. A clone is another handle to the same one.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::{ExecAddr, MatchScope};
+///
+/// let jit = linkjit::Jit::host()?;
+/// let (plugin, base) = (jit.create_dylib("plugin")?, jit.create_dylib("base")?);
+/// base.define_absolute("size", ExecAddr(42))?;
+/// assert!(plugin.lookup(&["size"]).is_err());
+/// // It searches itself, then the process, then `base`: what that exports, with `All` what it hides, too.
+/// plugin.add_to_link_order(&base, MatchScope::Exported)?;
+/// assert_eq!(plugin.lookup(&["size"])?, [ExecAddr(42)]);
+/// plugin.define_absolute("size", ExecAddr(43))?;
+/// assert_eq!(plugin.lookup(&["size"])?, [ExecAddr(43)]);
+/// // SAFETY: nobody is in its code.
+/// unsafe { plugin.close()? };
+/// assert!(jit.session().dylib("plugin").is_none());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct JitDylib {
     session: ExecutionSession,
     id: DylibId,
-}
-
-/// A handle of a JITDylib that does not keep its session: for units, generators and plugins, which the session has.
-#[derive(Debug)]
-pub struct WeakJitDylib {
-    session: WeakSession,
-    id: DylibId,
-}
-
-impl WeakJitDylib {
-    /// The JITDylib, if its session is still there.
-    #[must_use]
-    pub fn upgrade(&self) -> Option<JitDylib> {
-        Some(JitDylib::new(self.session.upgrade()?, self.id))
-    }
 }
 
 impl JitDylib {
@@ -64,12 +68,6 @@ impl JitDylib {
     #[must_use]
     pub fn session(&self) -> &ExecutionSession {
         &self.session
-    }
-
-    /// A handle that does not keep the session.
-    #[must_use]
-    pub fn downgrade(&self) -> WeakJitDylib {
-        WeakJitDylib { session: self.session.downgrade(), id: self.id }
     }
 
     /// Its name; empty once it is closed.
@@ -207,6 +205,19 @@ impl JitDylib {
     }
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// # fn main() -> linkjit::Result<()> {
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.add_library("libm.so.6")?;
+    /// // SAFETY: its type.
+    /// let cosine = unsafe { jit.lookup_fn::<extern "C" fn(f64) -> f64>("cos")? };
+    /// assert_eq!(cosine(0.0), 1.0);
+    /// # Ok(()) }
+    /// # #[cfg(not(target_os = "linux"))]
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     /// What the system's loader says.

@@ -45,7 +45,7 @@ pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
 pub use jit::{Jit, JitBuilder};
-pub use jitdylib::{JitDylib, MatchScope, WeakJitDylib};
+pub use jitdylib::{JitDylib, MatchScope};
 pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
 pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
 pub use materialization::{
@@ -57,6 +57,7 @@ pub use platform::crt::CrtProvider;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
+    WeakJitDylib,
 };
 
 pub use update::{Generation, Update};

@@ -1,7 +1,7 @@
 //! Where the C runtime of Windows comes from, and which one objects get.
 //!
 //! Microsoft's libraries can't be had here: trees of directories as `xwin splat` makes them are filled with libraries of our
-//! own. Variables are linked on any system; `windows.rs` runs programs.
+//! own. Variables are linked where code for Windows can not run, so that no start-up is needed; `windows_crt.rs` runs programs.
 #![cfg(not(windows))]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
@@ -113,6 +113,7 @@ fn objects_for_the_static_and_for_the_dynamic_runtime_do_not_go_together_if_it_i
     assert_eq!(value(&jit, "r").unwrap(), 2);
 }
 
+/// B7.41 of docs/coff-cases.md.
 #[test]
 fn the_runtime_that_objects_ask_for_is_found_where_it_is_installed() {
     for (name, asks, expected) in [("static", STATIC, 1), ("dynamic", DYNAMIC, 2)] {

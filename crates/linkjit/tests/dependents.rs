@@ -196,19 +196,22 @@ const SHARED: &str = "#include <stdexcept>
     }
 ";
 
-#[cfg(not(windows))]
 #[test]
 fn inline_code_stays_for_others_and_so_do_its_static_variables() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     for (flags, together) in [("-O0", false), ("-O0", true), ("-O1", false)] {
+        if cfg!(windows) && flags == "-O1" {
+            // What calls the destructor is no part of the inline function, into whose callers the function is inlined.
+            continue;
+        }
         TRACE.lock().unwrap().clear();
         let [one, two, three] = ["one", "two", "three"].map(|name| {
             let text = format!(
                 "{SHARED} static Noisy own(NUMBER); extern \"C\" int {name}() {{ return counter() * 1000 + all() * 10 + noisy().value; }}"
             );
             let number = name.len().to_string() + if name == "two" { "1" } else { "0" };
-            add(&jit, &workshop.compile("cpp", &text.replace("NUMBER", &number), &[flags, "-fPIC"]))
+            add(&jit, &workshop.compile("cpp", &text.replace("NUMBER", &number), &[flags, "-fPIC", "-ffunction-sections"]))
         });
         if together {
             jit.main().initialize().unwrap();

@@ -328,6 +328,7 @@ fn thread_local_variables_have_no_address() {
     }
 }
 
+/// B7.46 and B7.49 of docs/coff-cases.md.
 #[test]
 fn initializers_of_dependencies_run_first_and_atexit_runs_per_jitdylib() {
     let workshop = Workshop::new();

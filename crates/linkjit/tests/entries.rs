@@ -246,6 +246,22 @@ fn parts_that_are_linked_apart_reach_each_other() {
     assert_eq!(call_at(jit.main().lookup(&["high"]).unwrap()[0]), 10);
 }
 
+/// What is linked of an object goes where its first part is, even if it is linked for one that has to be elsewhere.
+#[test]
+fn an_object_stays_in_one_window() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let high = ".data\nx: .long 7\n.section .text.get,\"ax\"\n.globl get\nget: .cfi_startproc\nmov x(%rip),%eax\nret\n\
+                .cfi_endproc\n.section .text.more,\"ax\"\n.globl more\nmore: .cfi_startproc\nsub $8,%rsp\n\
+                .cfi_adjust_cfa_offset 8\ncall get\nadd x(%rip),%eax\nmov back@GOTPCREL(%rip),%rcx\nadd (%rcx),%eax\n\
+                add $8,%rsp\nret\n.cfi_endproc\n";
+    let low = ".globl low, back\nlow: mov $back,%eax\nmov more@GOTPCREL(%rip),%rcx\njmp more\n.data\nback: .long 100\n";
+    jit.add_object_file(workshop.object(high)).unwrap();
+    assert_eq!(call(&jit, "get").unwrap(), 7);
+    jit.add_object_file(workshop.object(low)).unwrap();
+    assert_eq!(call(&jit, "low").unwrap(), 114);
+    assert!(jit.lookup("low").unwrap().0 < 1 << 31 && jit.lookup("more").unwrap().0 > 1 << 32);
+}
+
 /// An entry serves code of its window: that of another one may be out of its reach.
 #[test]
 fn entries_of_another_window_are_not_shared() {

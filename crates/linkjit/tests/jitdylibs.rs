@@ -16,6 +16,7 @@ fn undefined_names(error: Error) -> Vec<String> {
 }
 
 /// Link orders change while what was linked with them stays.
+/// B7.36 of docs/coff-cases.md.
 #[test]
 fn a_link_order_is_changed_while_code_is_in_use() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -62,6 +63,7 @@ fn a_closed_jitdylib_is_gone_from_link_orders() {
 }
 
 /// JITDylibs that need each other can't be closed one by one.
+/// B7.40 and B7.49 of docs/coff-cases.md.
 #[test]
 fn a_session_is_closed_whatever_is_bound_to_what() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

@@ -109,6 +109,7 @@ extern "C" fn trace(value: i32) {
     TRACE.store(TRACE.load(Ordering::Relaxed) * 10 + value, Ordering::Relaxed);
 }
 
+/// B7.47 of docs/coff-cases.md.
 #[test]
 fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

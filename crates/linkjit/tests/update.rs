@@ -139,7 +139,6 @@ fn variables_are_kept_by_name() {
     }
 }
 
-#[cfg(not(windows))]
 #[test]
 fn without_being_told_so_variables_are_new() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -172,7 +171,6 @@ fn refused(result: linkjit::Result<Generation>) -> Vec<(String, String)> {
     }
 }
 
-#[cfg(not(windows))]
 #[test]
 fn variables_that_can_not_be_kept_are_named_with_the_reason() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -191,6 +189,10 @@ fn variables_that_can_not_be_kept_are_named_with_the_reason() {
         ),
     ];
     for (text, name, why) in cases {
+        if cfg!(windows) && why.contains("aligned") {
+            // It has pages of its own, and is.
+            continue;
+        }
         let variables = refused(update(&jit, &object(text)));
         assert!(variables.iter().any(|(of, because)| of == name && because.contains(why)), "{variables:?}");
         assert_eq!(call(&jit, "f").unwrap() - 8, jit_calls());
@@ -277,7 +279,6 @@ fn only_the_newest_generation_is_left_for_the_one_before() {
     assert_eq!(call(&jit, "f").unwrap(), 2);
 }
 
-#[cfg(not(windows))]
 #[test]
 fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -333,14 +334,13 @@ fn traced() -> Vec<c_int> {
     std::mem::take(&mut TRACE.lock().unwrap())
 }
 
-#[cfg(not(windows))]
 #[test]
 fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let object = |value: i32| {
         let text = "extern \"C\" void trace(int); extern \"C\" int f() { return N; }
-            namespace { struct S { S() { trace(N + f()); } ~S() { trace(-N); } }; S s; }
+            namespace { struct S { int v; S() : v(N) { trace(v + f()); } ~S() { trace(-v); } }; } static S s;
             __attribute__((destructor)) static void end() { trace(-10 * N); }";
         compile(&workshop, "a.o", "cpp", &text.replace('N', &value.to_string()))
     };
@@ -441,7 +441,6 @@ fn a_running_loop_goes_on_with_the_new_code_and_its_state() {
     assert_eq!(call_at(total), calls.load(Ordering::Relaxed));
 }
 
-#[cfg(not(windows))]
 #[test]
 fn ten_thousand_generations_take_no_more_memory_than_ten() {
     if std::env::var_os("UPDATE_CHILD").is_none() {
@@ -451,6 +450,7 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
+    const COUNT: &str = if cfg!(windows) { "count" } else { "_ZL5count" };
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let objects: Vec<_> = (0..2)
         .map(|value| {
@@ -468,7 +468,7 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
     let mut run = |turns: usize| {
         for turn in 0..turns {
             // SAFETY: nobody is in the code.
-            let update = unsafe { jit.main().update().replace(&objects[turn % 2]).keep_only(&["_ZL5count"]).commit() };
+            let update = unsafe { jit.main().update().replace(&objects[turn % 2]).keep_only(&[COUNT]).commit() };
             let generation = update.unwrap();
             count += 1;
             let own = i32::try_from(turn % 2).unwrap();

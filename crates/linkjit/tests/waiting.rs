@@ -265,6 +265,7 @@ fn a_terminator_and_a_unit_that_wait_for_each_other_end() {
 }
 
 /// Likewise with initializers, which one thread runs at a time.
+/// B7.48 of docs/coff-cases.md.
 #[test]
 fn an_initializer_and_a_unit_that_wait_for_each_other_end() {
     let _alone = alone();

@@ -207,6 +207,28 @@ fn a_newcomer_finds_the_way() {
 }
 
 /// Our own packages that a manifest names in a section of dependencies, for development or not.
+#[test]
+fn the_cases_of_coff_are_all_listed_with_tests_that_exist() {
+    let document = text("docs/coff-cases.md");
+    let all = files();
+    let code: String = rust_files().map(|file| text(&file)).collect();
+    let mut found: Vec<_> =
+        (1..=57).map(|case| format!("| B7.{case} |")).filter(|row| !document.contains(row.as_str())).collect();
+    let rows = document.lines().filter(|line| line.starts_with("| B7."));
+    for test in rows.filter_map(|row| row.rsplit(" | ").next()).flat_map(|here| here.split('`').skip(1).step_by(2)) {
+        let is_there = match test.rsplit_once('.') {
+            Some(_) => all.iter().any(|file| file.ends_with(&format!("/{test}")) || file == test),
+            None if !test.contains('_') || test.starts_with('_') => true,
+            None => code.contains(&match test.strip_suffix('*') {
+                Some(start) => format!("fn {start}"),
+                None => format!("fn {test}("),
+            }),
+        };
+        found.extend(Some(test.to_owned()).filter(|_| !is_there));
+    }
+    report(&found, "docs/coff-cases.md must have a row for each case, and name tests that there are");
+}
+
 fn own_dependencies(manifest: &str) -> BTreeSet<String> {
     let mut section = String::new();
     let mut found = BTreeSet::new();

@@ -80,6 +80,7 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         _ => None,
     });
     let arguments: Vec<_> = program.into_iter().chain(options.arguments.iter().cloned()).collect();
+    linkjit::executor::crash::print_backtraces();
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(entry, &arguments) }?;
     let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -88,7 +88,8 @@ impl<'a> Registry<'a> {
         }
         entries(&mut file, of, names);
         let path = of.name.as_str();
-        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let is_separator = |c: char| c == '/' || cfg!(windows) && c == '\\';
+        let name = path.rsplit_once(is_separator).map_or(path, |(_, name)| name);
         if self.files.insert(name.into(), file).is_some() {
             return Err(Failure::usage(format!("two linked files are called '{name}': rules can't tell them apart")));
         }

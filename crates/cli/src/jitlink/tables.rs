@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
-use linkjit::executor::{Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit::executor::{ExecRange, Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
@@ -183,6 +183,11 @@ impl Tables {
             };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
+            if let (Linkage::Common, Some(Entry { by: By::Input(other, of), linkage: Linkage::Common, .. })) =
+                (entry.linkage, old)
+            {
+                share_alignment(&mut graph, symbol, &mut self.inputs[other as usize].graph, of);
+            }
             match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
                 None => {}
                 Some(Some(false)) => {
@@ -199,7 +204,7 @@ impl Tables {
             self.dylibs[dylib].symbols.insert(name, entry);
         }
         let dylib = u32::try_from(dylib).unwrap_or(u32::MAX);
-        self.inputs.push(Input { graph, bindings: Vec::new(), dylib });
+        self.inputs.push(Input { graph, bindings: Vec::new(), dylib, window: ExecRange::default() });
         Ok(index)
     }
 
@@ -496,6 +501,14 @@ fn has_no_library_search(graph: &LinkGraph, symbol: SymbolId) -> bool {
     let index = symbol.index();
     record(index).is_some_and(|record| record[16] == WEAK_EXTERNAL)
         && record(index + 1).is_some_and(|record| record[4..8] == SEARCH_NO_LIBRARY)
+}
+
+/// Gives the tentative definitions of a name the stricter of their alignments.
+fn share_alignment(graph: &mut LinkGraph, symbol: SymbolId, other: &mut LinkGraph, of: SymbolId) {
+    let (Some(first), Some(second)) = (graph.symbol(symbol).block(), other.symbol(of).block()) else { return };
+    let (first, second) = (graph.block_mut(first), other.block_mut(second));
+    let align_log2 = first.align_log2.max(second.align_log2);
+    (first.align_log2, second.align_log2) = (align_log2, align_log2);
 }
 
 /// Forgets about blocks that another graph has; returns the names in them, which are references now.

@@ -147,6 +147,7 @@ mod tests {
         Source::new("a.lib(a.dll)", bytes)
     }
 
+    /// B7.42 of docs/coff-cases.md.
     #[test]
     fn every_kind_of_name_is_read() {
         let key = |kinds, strings: &[u8]| Import::parse(&member(7, kinds, strings)).unwrap().unwrap().key;

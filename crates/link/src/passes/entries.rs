@@ -85,6 +85,7 @@ pub fn build(
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
     let arch = members.first().map_or(crate::arch::Arch::X86_64, |&member| inputs[member as usize].graph.arch());
+    let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
     let mut builder = Builder {
         window,
         existing,
@@ -97,9 +98,9 @@ pub fn build(
         builder.input(inputs, member)?;
     }
     Ok(NewEntries {
-        shared: builder.shared.finish()?,
+        shared: builder.shared.finish(meant)?,
         shared_symbols: builder.shared_symbols,
-        own: builder.own.finish()?,
+        own: builder.own.finish(meant)?,
     })
 }
 
@@ -220,10 +221,9 @@ impl Builder<'_> {
     fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
         let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
-        // What is not placed yet will be in the same window; what is may be in another one.
-        let is_elsewhere = |graph: &LinkGraph, symbol| {
-            let block = graph.symbol(symbol).block();
-            block.is_some_and(|block| graph.block(block).placed) && is_out_of_reach(window, graph.address(symbol))
+        let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).block() {
+            Some(block) if of.graph.block(block).placed => is_out_of_reach(window, of.graph.address(symbol)),
+            _ => of.window != from.window,
         };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
@@ -231,9 +231,9 @@ impl Builder<'_> {
             }
             Binding::Input { input, symbol } => {
                 let definer = inputs.get(input as usize);
-                definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(&of.graph, symbol))
+                definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
             }
-            Binding::None => self.is_partly_placed && is_elsewhere(&from.graph, target),
+            Binding::None => self.is_partly_placed && is_elsewhere(from, target),
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }
@@ -406,7 +406,7 @@ impl Table {
         self.graph.add_symbol(Symbol::anonymous(self.got, start, self.got_size - start))
     }
 
-    fn finish(mut self) -> Result<Input> {
+    fn finish(mut self, window: ExecRange) -> Result<Input> {
         let mut code = Vec::new();
         for _ in 0..self.stub_count {
             code.extend_from_slice(&STUB);
@@ -423,7 +423,7 @@ impl Table {
                 self.graph.add_edge(block, edge)?;
             }
         }
-        Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib })
+        Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib, window })
     }
 }
 

@@ -37,6 +37,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
     }
     let Some(&(first, _)) = found.first() else { return Ok(None) };
     let (dylib, arch) = (inputs[first as usize].dylib, inputs[first as usize].graph.arch());
+    let window = inputs[first as usize].window;
     let mut graph = LinkGraph::new(Source::new("indirect functions", []), arch);
     let got = graph.add_section(super::entries::GOT_SECTION, Protection::Read, Lifetime::Standard)?;
     let stubs = graph.add_section(super::entries::STUBS_SECTION, Protection::ReadExec, Lifetime::Standard)?;
@@ -57,7 +58,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
         slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
-    Ok(Some((Input { graph, bindings: Vec::new(), dylib }, slots)))
+    Ok(Some((Input { graph, bindings: Vec::new(), dylib, window }, slots)))
 }
 
 fn live_block(graph: &mut LinkGraph, section: crate::graph::SectionId, content: &[u8]) -> Result<BlockId> {

@@ -3,7 +3,7 @@
 //!
 //! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
-use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId};
+use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId, Selection};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
@@ -108,7 +108,9 @@ impl<'a> Search<'a> {
                     self.add(at, block);
                 }
             }
-            for &block in graph.groups().iter().flat_map(|group| &group.blocks) {
+            // One that nobody may have alike stands for no other.
+            let groups = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
+            for &block in groups.flat_map(|group| &group.blocks) {
                 self.add(at, block);
             }
         }

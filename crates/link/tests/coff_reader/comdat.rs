@@ -17,6 +17,7 @@ fn selection(selection: &str) -> Selection {
     group.selection
 }
 
+/// B7.20 of docs/coff-cases.md.
 #[test]
 fn every_selection_is_a_group_that_can_be_checked() {
     assert_eq!(selection("one_only"), Selection::NoDuplicates);
@@ -39,6 +40,7 @@ fn contents_tell_exact_matches_apart() {
     assert_ne!(hash("x: .quad a"), hash("x: .quad 0"));
 }
 
+/// B7.17 of docs/coff-cases.md.
 #[test]
 fn leaders_may_be_behind_the_start_and_not_alone() {
     let body = "before: .quad type\nx: .quad f\n.globl alias\nalias = x";
@@ -49,6 +51,7 @@ fn leaders_may_be_behind_the_start_and_not_alone() {
     assert_eq!(object.symbol("x").block(), Some(group.blocks[0]));
 }
 
+/// B7.21 of docs/coff-cases.md.
 #[test]
 fn associated_sections_go_with_theirs_through_chains() {
     let source = section("discard", "x", "x: .long 1")
@@ -64,6 +67,7 @@ fn associated_sections_go_with_theirs_through_chains() {
     assert_eq!(object.graph.initializers().len(), 1);
 }
 
+/// B7.31 of docs/coff-cases.md.
 #[test]
 fn gnu_tables_go_with_the_function_of_their_name() {
     let source = "template <class T> __attribute__((noinline)) T *f(T *p) { return p + *f(p); }
@@ -74,6 +78,7 @@ fn gnu_tables_go_with_the_function_of_their_name() {
     assert!(group.blocks.len() >= 3, "{:?}", group.blocks);
 }
 
+/// B7.18 of docs/coff-cases.md.
 #[test]
 fn sections_with_a_static_leader_are_the_object_s_own() {
     let object = Object::assembled(".section .data$x,\"dw\",discard,own\nown: .long 1\n.data\n.quad own");
@@ -104,7 +109,7 @@ fn sections_may_go_with_what_is_not_linked_but_exists() {
     let records = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
     let count = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let describing = |&index: &usize| bytes[records + 18 * index..][14] == 5 && bytes[records + 18 * index..][12] != 0;
-    let record = records + 18 * (0..count).filter(describing).last().unwrap();
+    let record = records + 18 * (0..count).rfind(describing).unwrap();
     let parent = usize::from(bytes[record + 12]);
     bytes[record + 12] = 99;
     let refused = error(bytes.clone());

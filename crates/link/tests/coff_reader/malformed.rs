@@ -8,6 +8,7 @@ use linkjit_link::source::Source;
 
 use crate::{MINGW, MSVC, compile, error};
 
+/// B7.1 and B7.56 of docs/coff-cases.md.
 #[test]
 fn other_machines_and_kinds_are_explained() {
     for (target, expected) in [
@@ -120,6 +121,7 @@ fn objects_of_great_numbers_are_read_in_proportion_to_their_size() {
     assert!(read(compile(MSVC, "s", &(commons + ".section .drectve,\"yni\"\n" + &includes), &[])));
 }
 
+/// B7.8 of docs/coff-cases.md.
 #[test]
 fn what_lies_outside_is_named() {
     let good = compile(MSVC, "s", ".data\n.quad target\n.globl f\nf: .long 1", &[]);

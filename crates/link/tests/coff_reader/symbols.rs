@@ -4,6 +4,7 @@ use linkjit_link::graph::{Definition, InitializerOrder, Lifetime, Linkage, Prote
 
 use crate::{MINGW, MSVC, Object, compile, error};
 
+/// B7.24 of docs/coff-cases.md.
 #[test]
 fn every_relocation_becomes_an_edge_with_the_addend_of_its_field() {
     let object = Object::assembled(
@@ -45,6 +46,7 @@ fn every_relocation_becomes_an_edge_with_the_addend_of_its_field() {
     );
 }
 
+/// B7.24 of docs/coff-cases.md.
 #[test]
 fn relocations_that_do_nothing_are_passed_over() {
     let mut bytes = compile(MSVC, "s", ".data\n.quad target", &[]);
@@ -54,6 +56,7 @@ fn relocations_that_do_nothing_are_passed_over() {
     assert!(object.edges(object.blocks(".data")[0]).is_empty());
 }
 
+/// B7.24 of docs/coff-cases.md.
 #[test]
 fn other_relocations_are_refused_by_name() {
     for (kind, name) in
@@ -95,6 +98,7 @@ fn the_last_section_that_16_bits_can_number_is_found() {
     assert_eq!(object.place("f65279"), Some(("s".into(), 0)));
 }
 
+/// B7.12 and B7.13 of docs/coff-cases.md.
 #[test]
 fn symbols_are_what_their_class_and_section_say() {
     let object = Object::assembled(
@@ -114,6 +118,7 @@ fn symbols_are_what_their_class_and_section_say() {
     assert!(matches!(object.symbol("absolute").definition, Definition::Absolute(address) if address.0 == 0x1234));
 }
 
+/// B7.12 of docs/coff-cases.md.
 #[test]
 fn alignments_of_common_symbols_are_raised_by_directives() {
     let object = Object::read(compile(MINGW, "c", "__attribute__((common, aligned(256))) char big[4];", &["-fcommon"]));
@@ -121,6 +126,7 @@ fn alignments_of_common_symbols_are_raised_by_directives() {
     assert_eq!(object.graph.block(common).alignment(), 256);
 }
 
+/// B7.14 of docs/coff-cases.md.
 #[test]
 fn symbols_that_only_debuggers_read_are_accepted() {
     let object = Object::assembled(
@@ -134,6 +140,7 @@ fn symbols_that_only_debuggers_read_are_accepted() {
     assert!(object.symbol("f").callable);
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_yield_as_their_search_says() {
     let with_search = |search: u8| {
@@ -159,6 +166,7 @@ fn weak_externals_yield_as_their_search_says() {
     assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_may_stand_for_what_is_elsewhere_or_nowhere() {
     let object = Object::assembled(".weak w\n.set w, elsewhere\n.weak nobody\n.data\n.quad w, nobody");
@@ -169,6 +177,7 @@ fn weak_externals_may_stand_for_what_is_elsewhere_or_nowhere() {
     assert!(matches!(object.symbol("nobody").definition, Definition::Absolute(address) if address.is_null()));
 }
 
+/// B7.3, B7.30 and B7.45 of docs/coff-cases.md.
 #[test]
 fn sections_are_placed_by_their_flags_and_names() {
     let object = Object::assembled(
@@ -216,6 +225,7 @@ fn pieces_of_tables_are_linked_though_only_their_ends_are_named() {
     assert_eq!(names, ["table$a", "table$m"]);
 }
 
+/// B7.32 of docs/coff-cases.md.
 #[test]
 fn records_of_functions_live_with_their_functions() {
     let source = "__attribute__((noinline)) int f(int *p) { return p[f(p)] + 1; }
@@ -236,6 +246,7 @@ fn records_of_functions_live_with_their_functions() {
     }
 }
 
+/// B7.22 and B7.23 of docs/coff-cases.md.
 #[test]
 fn directives_are_requests() {
     let object = Object::assembled(

@@ -12,6 +12,7 @@ mod missing;
 mod place;
 mod plugins;
 mod uses;
+mod windows;
 
 use std::time::Instant;
 

@@ -6,38 +6,26 @@
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, ObjectFormat, Placement,
-    PointerArray, Protection, RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, PointerArray, Protection,
+    RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit_link::graph::{BlockId, Definition, InitializerOrder, Lifetime, LinkGraph, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Lifetime, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
-use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
 
 use super::uses::Used;
+use super::windows::Domain;
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
-    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, TrackerId, UnitId,
-    tls_address,
+    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId, tls_address,
 };
-
-/// Inputs that share an allocation.
-#[derive(Clone, Debug)]
-pub(super) struct Domain {
-    pub(super) dylib: DylibId,
-    /// `None`: the JITDylib itself, for entries that outlive the batch.
-    pub(super) tracker: Option<TrackerId>,
-    /// It has to be in low memory; so have all domains of a JITDylib if one has, to be in reach of one another.
-    pub(super) low: bool,
-    pub(super) members: Vec<u32>,
-}
 
 /// A part of a domain with memory.
 #[derive(Debug)]
@@ -65,7 +53,7 @@ pub(super) struct Placed {
     /// Storage that was reserved before its domain was placed.
     tls: Vec<TlsBlock>,
     /// Windows that were reserved.
-    windows: Vec<(DylibId, Window)>,
+    pub(super) windows: Vec<(DylibId, Window)>,
 }
 
 impl Batch<'_> {
@@ -75,9 +63,7 @@ impl Batch<'_> {
         let domains = self.domains();
         self.shape_sections(&domains)?;
         for domain in &domains {
-            if self.windows(domain)?.is_empty() {
-                self.reserve_window(domain)?;
-            }
+            self.choose_window(domain)?;
         }
         // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
         for domain in &domains {
@@ -116,32 +102,6 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-
-    fn domains(&self) -> Vec<Domain> {
-        let state = self.session.state();
-        let mut domains: Vec<Domain> = Vec::new();
-        for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
-            let dylib = DylibId(input.dylib);
-            let tracker = unit.and_then(|unit| state.units.get(&unit)).map(|unit| unit.tracker);
-            let tracker =
-                tracker.filter(|&tracker| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != tracker));
-            match domains.iter_mut().find(|domain| domain.dylib == dylib && domain.tracker == tracker) {
-                Some(domain) => domain.members.push(index),
-                None => domains.push(Domain { dylib, tracker, low: false, members: vec![index] }),
-            }
-        }
-        // Archive members were found in the order in which they were wanted; initializers and sections that are walked
-        // follow the order in which they were added.
-        for domain in &mut domains {
-            domain.members.sort_by_key(|&member| self.units[member as usize]);
-        }
-        let low = domains.iter().filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
-        let low: Vec<_> = low.map(|domain| domain.dylib).collect();
-        for domain in &mut domains {
-            domain.low = low.contains(&domain.dylib);
-        }
-        domains
     }
 
     fn place_domain(&mut self, mut domain: Domain) -> Result<()> {
@@ -237,7 +197,7 @@ impl Batch<'_> {
         let shared = self.add_input(new.shared);
         domain.members.push(self.add_input(new.own));
         if !new.shared_symbols.is_empty() {
-            let own = Domain { tracker: None, members: vec![shared], ..*domain };
+            let own = domain.of_jitdylib(shared);
             self.place_members(window, own, Part::Own)?;
             self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
         }
@@ -289,62 +249,6 @@ impl Batch<'_> {
         self.inputs.push(input);
         self.units.push(None);
         index
-    }
-
-    /// The windows of a JITDylib that a domain may be placed in, newest first.
-    fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
-        let state = self.session.state();
-        let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
-        Ok(windows.filter(|&window| !domain.low || is_low(window)).collect())
-    }
-
-    /// Reserves another window for a JITDylib, with a domain that is to be placed there.
-    fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
-        let window = if domain.low { self.low_window()? } else { self.usual_window(&domain.members)? };
-        self.placed.windows.push((domain.dylib, window));
-        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
-        Ok(window)
-    }
-
-    /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
-    fn is_image(&self) -> bool {
-        self.session.executor().object_format() == ObjectFormat::Coff
-    }
-
-    /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
-    fn has_low_fields(&self, member: u32) -> bool {
-        let input = &self.inputs[member as usize];
-        // A pass may have changed kinds.
-        let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
-        let may = LOW_FIELDS.iter().any(|kind| input.graph.may_have(kind.edge()) || is_met(kind.edge()));
-        may && has_low_fields(&input.graph)
-    }
-
-    /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
-    /// there is no such place, all of that can be brought near to low memory.
-    fn usual_window(&self, members: &[u32]) -> Result<Window> {
-        let executor = self.session.executor();
-        let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
-        if direct::find(&self.inputs, members, window.range).is_empty() {
-            return Ok(window);
-        }
-        executor.release_window(window.id)?;
-        self.low_window()
-    }
-
-    fn low_window(&self) -> Result<Window> {
-        let executor = self.session.executor();
-        let mut size = self.session.options().window_size;
-        // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
-        loop {
-            match executor.reserve_window(size, Placement::Low) {
-                Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
-                other => {
-                    let anywhere = |_| executor.reserve_window(size, Placement::Anywhere);
-                    return Ok(other.or_else(anywhere)?);
-                }
-            }
-        }
     }
 
     /// Reserves thread-local storage for what a domain defines.
@@ -617,24 +521,6 @@ fn initializers(
         }
     }
     arrays
-}
-
-/// Whether all addresses of a window fit into 32 bits, signed ones too.
-fn is_low(window: Window) -> bool {
-    window.range.end.0 <= 1 << 31
-}
-
-/// Kinds of fields that hold an address in 32 bits.
-const LOW_FIELDS: [Kind; 2] = [Kind::Pointer32, Kind::Pointer32Signed];
-
-/// Whether some field holds an address in 32 bits: then the window must be low.
-fn has_low_fields(graph: &LinkGraph) -> bool {
-    let is_linked = |&block: &BlockId| graph.section(graph.block(block).section).lifetime != Lifetime::NoAlloc;
-    let mut edges = graph.block_ids().filter(is_linked).flat_map(|block| graph.edges(block));
-    edges.any(|edge| {
-        let absolute = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
-        matches!(Kind::from_edge(edge.kind), Some(kind) if LOW_FIELDS.contains(&kind)) && !absolute
-    })
 }
 
 /// Whether some live code uses the initial- or local-exec model.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::{Error, Result};
-use crate::jitdylib::{JitDylib, WeakJitDylib};
+use crate::jitdylib::JitDylib;
 use crate::lookup::find_targets;
+use crate::session::WeakJitDylib;
 
 /// A generator that passes on what a condition holds for.
 ///

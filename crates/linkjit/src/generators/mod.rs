@@ -42,6 +42,40 @@ pub struct Wanted<'a> {
 ///
 /// A generator is the session's: a handle of the session or of a JITDylib in it would keep both for ever. It is given the
 /// JITDylib that it is to define in; for others there are [weak handles](crate::WeakJitDylib).
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use std::sync::Arc;
+/// use linkjit::{DefinitionGenerator, ExecAddr, JitDylib, Result, Wanted};
+///
+/// /// Knows `register_0` to `register_99`.
+/// #[derive(Debug)]
+/// struct Registers(u64);
+///
+/// impl DefinitionGenerator for Registers {
+///     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
+///         for wanted in names {
+///             let name = String::from_utf8_lossy(wanted.name);
+///             let number = name.strip_prefix("register_").and_then(|number| number.parse().ok());
+///             if let Some(number @ 0..100) = number {
+///                 dylib.define_absolute(&name, ExecAddr(self.0 + 4 * number))?;
+///             }
+///         }
+///         Ok(())
+///     }
+///
+///     fn describe(&self) -> String {
+///         "the registers".into()
+///     }
+/// }
+///
+/// let jit = linkjit::Jit::host()?;
+/// jit.main().add_generator(Arc::new(Registers(0x1000)))?;
+/// assert_eq!(jit.lookup("register_3")?, ExecAddr(0x100c));
+/// // The error says who was asked.
+/// assert!(jit.lookup("register_100").unwrap_err().to_string().contains("the registers"));
+/// # Ok(()) }
+/// ```
 pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// Defines those of `names` that it knows in `dylib`. It may define more.
     ///

@@ -30,6 +30,25 @@ impl JitDylib {
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
     /// with the other initializers of the JITDylib.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-lazy-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
+    /// # let object = SystemCompiler.compile(&path)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().add_lazy_object(&object)?;
+    /// // SAFETY: its type.
+    /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
+    /// let before = jit.statistics().code_bytes;
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { answer() }, 42);
+    /// // Now it is linked.
+    /// assert!(jit.statistics().code_bytes > before);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`JitDylib::add_object`].
     pub fn add_lazy_object(&self, source: &Source) -> Result<()> {

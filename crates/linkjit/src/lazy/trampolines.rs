@@ -329,6 +329,28 @@ impl ExecutionSession {
     /// the function is called again, linking it is tried again.
     ///
     /// Without a handler, or if it returns `None`, the reason is printed to standard error and the process is aborted.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use std::sync::Arc;
+    /// use linkjit::{ExecAddr, LazyFailure};
+    ///
+    /// extern "C" fn instead() -> i32 {
+    ///     -1
+    /// }
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.session().set_lazy_failure_handler(Arc::new(|failure: &LazyFailure| {
+    ///     assert_eq!(failure.name, "f");
+    ///     Some(ExecAddr(instead as *const () as u64))
+    /// }));
+    /// let other = jit.create_dylib("other")?;
+    /// jit.main().lazy_reexports(&other, &[("f", "not_there")])?;
+    /// // SAFETY: its type.
+    /// let f = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("f")? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { f() }, -1);
+    /// # Ok(()) }
+    /// ```
     pub fn set_lazy_failure_handler(&self, handler: Arc<LazyFailureHandler>) {
         *lock(&self.reentry().handler) = Some(handler);
     }

@@ -94,6 +94,45 @@ impl UnitInterface {
 /// A unit is materialized as a whole, once. One that never is is dropped with what owns it. It is the session's until
 /// then: a handle of the session or of one of its JITDylibs in it would keep both for ever. The responsibility has one, and
 /// for other JITDylibs there are [weak ones](crate::WeakJitDylib).
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::{ExecAddr, MaterializationResponsibility, MaterializationUnit, SymbolFlags, UnitInterface};
+///
+/// /// Numbers that are computed when somebody wants one.
+/// #[derive(Debug)]
+/// struct Squares(Vec<u64>);
+///
+/// impl MaterializationUnit for Squares {
+///     fn name(&self) -> String {
+///         "squares".into()
+///     }
+///
+///     fn interface(&self) -> UnitInterface {
+///         UnitInterface::new(self.0.iter().map(|n| (format!("square_{n}"), SymbolFlags::DATA.weak())))
+///     }
+///
+///     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
+///         responsibility.complete_with(|responsibility| {
+///             for n in self.0 {
+///                 responsibility.define_absolute(&format!("square_{n}"), ExecAddr(n * n));
+///             }
+///             Ok(())
+///         });
+///     }
+///
+///     fn discard(&mut self, name: &str) {
+///         self.0.retain(|n| format!("square_{n}") != name);
+///     }
+/// }
+///
+/// let jit = linkjit::Jit::host()?;
+/// jit.main().define(Squares(vec![2, 3, 4]))?;
+/// // A strong definition beats a weak one that nobody has looked up.
+/// jit.main().define_absolute("square_3", ExecAddr(10))?;
+/// assert_eq!(jit.main().lookup(&["square_2", "square_3"])?, [ExecAddr(4), ExecAddr(10)]);
+/// # Ok(()) }
+/// ```
 pub trait MaterializationUnit: fmt::Debug + Send {
     /// What messages call it.
     fn name(&self) -> String;

@@ -100,6 +100,30 @@ impl MaterializationResponsibility {
     /// Hands names over to another unit, at once: they are that unit's from now on, to be materialized when somebody wants
     /// them, whatever becomes of this one. A unit replaces itself by delegating all that it has.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::{AbsoluteSymbols, ExecAddr, FunctionUnit, SymbolFlags, UnitInterface};
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// let names = [("one", 1), ("two", 2), ("three", 3)];
+    /// let interface = UnitInterface::new(names.map(|(name, _)| (name, SymbolFlags::DATA)));
+    /// jit.main().define(FunctionUnit::new("numbers", interface, move |responsibility| {
+    ///     for (name, value) in names {
+    ///         if responsibility.requested().iter().any(|wanted| wanted == name) {
+    ///             responsibility.define_absolute(name, ExecAddr(value));
+    ///         } else {
+    ///             // Later, if ever.
+    ///             let later = AbsoluteSymbols::new([(name, ExecAddr(value), SymbolFlags::DATA)]);
+    ///             responsibility.delegate(Box::new(later))?;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }))?;
+    /// assert_eq!(jit.main().lookup(&["two"])?, [ExecAddr(2)]);
+    /// assert_eq!(jit.main().lookup(&["one", "three"])?, [ExecAddr(1), ExecAddr(3)]);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If the other unit's interface has names that are not this one's to deliver, or what owns this was removed.
     pub fn delegate(&mut self, unit: Box<dyn MaterializationUnit>) -> Result<()> {

@@ -6,7 +6,8 @@ use linkjit_executor::ExecAddr;
 
 use super::{MaterializationResponsibility, MaterializationUnit, SymbolFlags, UnitInterface};
 use crate::error::{Error, Result};
-use crate::jitdylib::{JitDylib, WeakJitDylib};
+use crate::jitdylib::JitDylib;
+use crate::session::WeakJitDylib;
 
 /// Names for addresses.
 ///

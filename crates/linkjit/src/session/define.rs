@@ -9,6 +9,7 @@
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
+use linkjit_executor::ExecRange;
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
@@ -211,7 +212,7 @@ impl State {
         let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
         let has_roots = includes || !graph.retained().is_empty();
         let name = graph.source().name().clone();
-        let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0 }));
+        let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0, window: ExecRange::default() }));
         let unit = Unit {
             input,
             has_roots,

@@ -20,6 +20,7 @@ mod retire;
 mod state;
 mod tables;
 mod tracker;
+mod weak;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
@@ -34,11 +35,12 @@ pub(crate) use state::{
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
+pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -190,17 +192,6 @@ impl std::fmt::Debug for Plugins {
     }
 }
 
-/// A handle that does not keep the session.
-#[derive(Debug)]
-pub(crate) struct WeakSession(Weak<Shared>);
-
-impl WeakSession {
-    /// The session, if it is still there.
-    pub(crate) fn upgrade(&self) -> Option<ExecutionSession> {
-        Some(ExecutionSession { shared: self.0.upgrade()? })
-    }
-}
-
 impl ExecutionSession {
     /// A session without JITDylibs.
     #[must_use]
@@ -344,11 +335,6 @@ impl ExecutionSession {
     #[must_use]
     pub fn executor(&self) -> &Arc<dyn Executor> {
         &self.shared.executor
-    }
-
-    /// A handle that does not keep it.
-    pub(crate) fn downgrade(&self) -> WeakSession {
-        WeakSession(Arc::downgrade(&self.shared))
     }
 
     /// What links functions when they are called.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph, Protection, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph, Protection, Scope, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 
 use crate::error::NotKept;
@@ -180,7 +180,9 @@ fn variables(graph: &LinkGraph, names: &NamePool) -> Variables {
             Lifetime::NoAlloc => false,
         };
         let name = graph.symbol_name(names, symbol);
-        if is_mutable && !name.is_empty() {
+        // COFF has symbols that stand for sections, by their names.
+        let is_section = of.scope == Scope::Local && offset == 0 && name == section.name.as_bytes();
+        if is_mutable && !name.is_empty() && !is_section {
             let variable = Variable { symbol, block, offset, size: of.size, ambiguous: false };
             found.entry(name.to_vec()).and_modify(|other| other.ambiguous = true).or_insert(variable);
         }

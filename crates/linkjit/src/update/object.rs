@@ -131,7 +131,10 @@ fn is_reference(graph: &LinkGraph, block: BlockId, edge: &Edge, name: &[u8]) -> 
 /// Whether a function is one whose address code takes only to hand it to the C++ runtime together with an object: that
 /// is then destroyed by the code that has made it.
 fn is_destructor(name: &[u8]) -> bool {
-    name.starts_with(b"__tcf_") || name.starts_with(b"_ZN") && (name.ends_with(b"D1Ev") || name.ends_with(b"D2Ev"))
+    // Functions that compilers make for that: gcc, clang for MinGW's ABI, and for MSVC's.
+    let made: [&[u8]; 3] = [b"__tcf_", b"__dtor_", b"??__F"];
+    made.iter().any(|prefix| name.starts_with(prefix))
+        || name.starts_with(b"_ZN") && (name.ends_with(b"D1Ev") || name.ends_with(b"D2Ev"))
 }
 
 fn is_code(graph: &LinkGraph, block: BlockId) -> bool {

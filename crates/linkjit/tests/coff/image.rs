@@ -1,5 +1,11 @@
 //! Sections and initializers of the image that a JITDylib is.
 
+use linkjit::link::arch::Arch;
+use linkjit::link::arch::x86_64::Kind;
+use linkjit::link::graph::{
+    Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Name, Protection, Scope, Symbol,
+};
+use linkjit::link::source::Source;
 use linkjit::{Error, ExecAddr, Jit};
 
 use crate::{link, value};
@@ -99,7 +105,7 @@ fn initializers_run_in_the_order_of_their_whole_suffixes() {
 fn initializers_of_what_is_removed_do_not_run() {
     let jit = link(&[]).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    let source = linkjit::link::source::Source::new("gone.obj", crate::assemble(&initializers(&[".CRT$XCU"])));
+    let source = Source::new("gone.obj", crate::assemble(&initializers(&[".CRT$XCU"])));
     jit.main().add_object_to(&tracker, &source).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove() }.unwrap();
@@ -146,4 +152,33 @@ fn variables_elsewhere_are_found_in_reach_and_named_out_of_reach() {
     let displacement = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
     let end = near.lookup("f").unwrap().0 + 7;
     assert_eq!(end.wrapping_add_signed(displacement.into()), own.0 + 4);
+
+/// B7.29: graphs that clients make have initializers as those of objects do.
+#[test]
+fn graphs_of_clients_have_initializers() {
+    let mut graph = LinkGraph::new(Source::new("made", []), Arch::X86_64);
+    let block = |graph: &mut LinkGraph, name: &str, protection, content: &[u8]| {
+        let section = graph.add_section(name, protection, Lifetime::Standard).unwrap();
+        graph.add_block(section, Content::Owned(content.into()), 0, 3).unwrap()
+    };
+    let variable = block(&mut graph, ".data", Protection::ReadWrite, &[0; 8]);
+    // movl $7, variable(%rip); xorl %eax, %eax; ret
+    let code = block(&mut graph, ".text", Protection::ReadExec, &[0xc7, 5, 0, 0, 0, 0, 7, 0, 0, 0, 0x31, 0xc0, 0xc3]);
+    let pointer = block(&mut graph, ".CRT$XCU", Protection::Read, &[0; 8]);
+    let to_variable = graph.add_symbol(Symbol::anonymous(variable, 0, 4)).unwrap();
+    let function = graph.add_symbol(Symbol::anonymous(code, 0, 13)).unwrap();
+    graph.add_edge(code, Edge { offset: 2, kind: Kind::Delta32.edge(), target: to_variable, addend: -8 }).unwrap();
+    graph.add_edge(pointer, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: function, addend: 0 }).unwrap();
+    let order = InitializerOrder::CxxInit([0; 24]);
+    graph.add_initializers(InitializerSection { block: pointer, order, backwards: false });
+    let jit = link(&[]).unwrap();
+    let symbol = Symbol {
+        name: Name::Interned(jit.session().name_pool().lock().unwrap().intern(b"variable")),
+        scope: Scope::Default,
+        ..Symbol::anonymous(variable, 0, 4)
+    };
+    graph.add_symbol(symbol).unwrap();
+    jit.main().add_graph(graph).unwrap();
+    jit.main().initialize().unwrap();
+    assert_eq!(value(&jit, "variable"), 7);
 }

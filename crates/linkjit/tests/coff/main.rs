@@ -58,6 +58,7 @@ fn selected(selection: &str, first: &str, second: &str) -> Result<u32, String> {
     Ok(value(&jit, "x"))
 }
 
+/// B7.20 of docs/coff-cases.md.
 #[test]
 fn selections_are_checked() {
     assert_eq!(selected("discard", ".long 1", ".long 2, 3"), Ok(1));
@@ -77,6 +78,7 @@ fn selections_are_checked() {
     );
 }
 
+/// B7.20 of docs/coff-cases.md.
 #[test]
 fn the_largest_is_taken_wherever_it_is() {
     assert_eq!(selected("largest", ".long 1", ".long 2, 3"), Ok(2));
@@ -97,6 +99,7 @@ fn what_is_linked_is_not_replaced_by_what_is_larger() {
     assert_eq!(value(&jit, "x"), 1);
 }
 
+/// B7.20 of docs/coff-cases.md.
 #[test]
 fn an_ordinary_definition_beside_a_comdat_section_is_a_duplicate() {
     let ordinary = ".data\n.globl x\nx: .long 5";
@@ -106,6 +109,7 @@ fn an_ordinary_definition_beside_a_comdat_section_is_a_duplicate() {
     }
 }
 
+/// B7.21 of docs/coff-cases.md.
 #[test]
 fn associated_sections_go_with_the_copy_that_is_dropped() {
     let with_child = |value: u32| {
@@ -117,6 +121,7 @@ fn associated_sections_go_with_the_copy_that_is_dropped() {
     assert!(matches!(jit.lookup("child2").unwrap_err(), Error::Undefined { .. }));
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_yield_to_definitions() {
     let weak = ".weak w\n.set w, fallback\n.data\n.globl fallback\nfallback: .long 1";
@@ -129,6 +134,7 @@ fn weak_externals_yield_to_definitions() {
     assert_eq!(value(&link(&[weak, other]).unwrap(), "w"), 1);
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_may_stand_for_other_objects_definitions() {
     let weak = ".weak w\n.set w, elsewhere\n.data\n.globl pointer\npointer: .quad w";
@@ -145,6 +151,7 @@ fn alternate(directives: &str) -> String {
     format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n.data\n.globl b\nb: .long 1\n")
 }
 
+/// B7.11 of docs/coff-cases.md.
 #[test]
 fn alternates_count_across_objects_unless_there_is_a_definition() {
     let uses = ".data\n.globl pointer\npointer: .quad a";
@@ -156,6 +163,7 @@ fn alternates_count_across_objects_unless_there_is_a_definition() {
     assert_eq!(value(&jit, "a"), 2);
 }
 
+/// B7.11 of docs/coff-cases.md.
 #[test]
 fn alternates_form_chains_but_no_circles() {
     let jit = link(&[&alternate("/alternatename:a=c"), ".section .drectve,\"yni\"\n.ascii \" /alternatename:c=b \""]);
@@ -165,6 +173,7 @@ fn alternates_form_chains_but_no_circles() {
     assert!(matches!(error, Error::AliasCycle { .. } | Error::Undefined { .. }), "{error}");
 }
 
+/// B7.22 of docs/coff-cases.md.
 #[test]
 fn objects_must_agree_on_what_they_say_has_to_match() {
     let says = |value: &str| format!(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level={value} \"");
@@ -173,6 +182,7 @@ fn objects_must_agree_on_what_they_say_has_to_match() {
     assert_eq!(error, "objects disagree about 'level': 2 in 0.obj, 0 in 1.obj");
 }
 
+/// B7.5 of docs/coff-cases.md.
 #[test]
 fn sections_are_sorted_by_suffix_across_objects() {
     let piece =
@@ -188,6 +198,7 @@ fn sections_are_sorted_by_suffix_across_objects() {
     assert!(order[3] - order[0] <= 64, "{order:x?}");
 }
 
+/// B7.22 of docs/coff-cases.md.
 #[test]
 fn unknown_directives_are_warned_of_once() {
     let jit = link(&[".section .drectve,\"yni\"\n.ascii \" /unheard:of /stack:1000 \""]).unwrap();
@@ -195,6 +206,7 @@ fn unknown_directives_are_warned_of_once() {
     assert!(jit.session().take_warnings().is_empty());
 }
 
+/// B7.22 of docs/coff-cases.md.
 #[test]
 fn libraries_may_be_forbidden() {
     let asks = ".section .drectve,\"yni\"\n.ascii \" /defaultlib:bad \"";
@@ -203,6 +215,7 @@ fn libraries_may_be_forbidden() {
     assert_eq!(error, "1.obj: library 'bad.lib' must not be linked, but another object asks for it");
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_follow_the_copy_that_is_kept() {
     let copy = |value: u32| format!(".section .text$g,\"xr\",discard,g\n.globl g\ng: .long {value}\n");
@@ -218,6 +231,7 @@ fn weak_externals_follow_the_copy_that_is_kept() {
     }
 }
 
+/// B7.9 of docs/coff-cases.md.
 #[test]
 fn weak_externals_form_chains() {
     let chain = ".weak a\n.set a, b\n.weak b\n.set b, c\n.weak c\n.set c, d\n.data\n.globl d\nd: .long 1\n";
@@ -228,6 +242,7 @@ fn weak_externals_form_chains() {
     assert_eq!(value(&link(&[absolute]).unwrap(), "pointer"), 0x1234);
 }
 
+/// B7.5 of docs/coff-cases.md.
 #[test]
 fn zeros_are_sorted_by_suffix_too() {
     let piece = |suffix: &str, name: &str| format!(".section .bss${suffix},\"bw\"\n.globl {name}\n{name}: .zero 4\n");
@@ -249,6 +264,7 @@ fn zeros_are_sorted_by_suffix_too() {
     assert!(roots.is_sorted() && roots[2] - roots[0] <= 64, "{roots:x?}");
 }
 
+/// B7.28 of docs/coff-cases.md.
 #[test]
 fn what_is_nowhere_has_no_offset_and_the_section_behind_the_last() {
     let source = ".weak nobody\n.data\n.globl x\nx: .long nobody@imgrel\n.secidx outside\n.short 0";
@@ -263,6 +279,7 @@ fn what_is_nowhere_has_no_offset_and_the_section_behind_the_last() {
 }
 
 /// Rule 22: what a directive asks for is linked with its object, though nothing refers to it, and has to be there.
+/// B7.16 of docs/coff-cases.md.
 #[test]
 fn names_that_are_to_be_included_are_roots() {
     let asks = ".section .drectve,\"yn\"\n.ascii \" /include:needed\"\n.data\n.globl first\nfirst: .long 1\n";
@@ -278,6 +295,7 @@ fn names_that_are_to_be_included_are_roots() {
 }
 
 /// Rules 20 and 21: a function has its record, which is no reason to link it.
+/// B7.32 of docs/coff-cases.md.
 #[test]
 fn records_of_functions_are_linked_with_them() {
     let function = |name: &str| {
@@ -401,6 +419,7 @@ fn drectve(directives: &str) -> String {
     format!(".section .drectve,\"yni\"\n.ascii \" {directives} \"\n")
 }
 
+/// B7.22 of docs/coff-cases.md.
 #[test]
 fn exports_are_found_under_their_names_and_numbers() {
     let exports = drectve("/export:renamed=own,@7 /export:own") + ".data\n.globl own\nown: .long 5";

@@ -6,6 +6,7 @@
 #! error coff-comdat.o second.o => duplicate definition of symbol 'no_duplicates'
 #! error coff-comdat.o newest.o => newest
 #! error coff-comdat.o strong.o => duplicate definition
+#! error {at 0x100000} -entry any any.o strong-any.o => In strong-any.o, duplicate definition of symbol 'any'
 
         .text
         .globl  main
@@ -95,6 +96,16 @@ stamped:
         .globl  no_duplicates
 no_duplicates:
         retq
+
+#--- any.s
+        .section .text,"xr",discard,any
+        .globl  any
+any:    retq
+
+#--- strong-any.s
+        .text
+        .globl  any
+any:    retq
 
 # jitlink-check: decode_operand(any, 1) = 1
 # jitlink-check: decode_operand(same_size, 1) = 1

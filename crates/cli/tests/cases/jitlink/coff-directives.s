@@ -3,6 +3,8 @@
 #! check {at 0x100000} coff-directives.o included.o
 #! llvm follows no chains
 #! check {at 0x100000} -check-name=defined-check coff-directives.o included.o defined.o
+#! llvm stumbles over the mark
+#! check {at 0x100000} -entry marked -check-name=marked-check marked.o
 #! error coff-directives.o included.o mismatch.o => mismatch of 'Setting': 1 in coff-directives.o, 2 in mismatch.o
 #! error coff-directives.o => Symbols not found: [ included ]
 
@@ -37,6 +39,18 @@ missing:
 #--- mismatch.s
         .section .drectve,"yn"
         .ascii  " /failifmismatch:\"Setting=2\""
+
+# Directives may begin with a mark of their encoding, in any case of letters, and with either sign.
+#--- marked.s
+        .section .drectve,"yn"
+        .ascii  "\357\273\277-AlternateName:absent=present   /DEFAULTLIB:\"with space.lib\" -exclude-symbols:marked\0"
+        .text
+        .globl  marked, present
+marked: callq   absent
+present:
+        retq
+
+# marked-check: decode_operand(marked, 0) = present - next_pc(marked)
 
 # jitlink-check: decode_operand(call, 0) = substitute - next_pc(call)
 # jitlink-check: decode_operand(chain, 0) = substitute - next_pc(chain)

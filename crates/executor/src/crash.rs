@@ -1,0 +1,88 @@
+//! Backtraces of linked programs that are killed by a signal.
+
+/// From now on a program that crashes (`SIGSEGV`, `SIGABRT` and the like) says on standard error where: the addresses of
+/// its frames, one a line, as `#0 0x00007f0123456789`. Then it ends as it would have. For processes that run one program;
+/// a program's own handlers take precedence. The thread that calls this says so even when its stack is used up. On Windows nothing changes: the system reports crashes itself.
+pub fn print_backtraces() {
+    #[cfg(unix)]
+    unix::install();
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::{c_int, c_void};
+    use std::fmt::Write;
+    use std::mem::MaybeUninit;
+    use std::ptr::null_mut;
+
+    const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP];
+
+    /// "Itanium C++ ABI: Exception Handling", 1.1.2: `_URC_NO_REASON`, go on; `_URC_END_OF_STACK`, stop.
+    const NO_REASON: c_int = 0;
+    const END_OF_STACK: c_int = 5;
+
+    /// A program that has used up its stack has more frames than anybody reads.
+    const MOST_FRAMES: u32 = 256;
+
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(step: extern "C" fn(*mut c_void, *mut c_void) -> c_int, frames: *mut c_void) -> c_int;
+        fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    }
+
+    /// Walking frames takes more than the stacks for signals that Rust makes.
+    const STACK_SIZE: usize = 1 << 16;
+
+    pub(super) fn install() {
+        let stack: &'static mut [u8] = Box::leak(vec![0; STACK_SIZE].into_boxed_slice());
+        let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+        // SAFETY: this memory is nobody else's, for ever. Without it the thread keeps the stack it has.
+        let _kept = unsafe { libc::sigaltstack(&raw const stack, null_mut()) };
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: all zeros is an action: the default one.
+        let action = unsafe { action.assume_init_mut() };
+        action.sa_sigaction = handle as extern "C" fn(c_int) as *const () as usize;
+        // The handler is for the first signal only.
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND | libc::SA_NODEFER;
+        for signal in SIGNALS {
+            // SAFETY: the action is sound, and the handler may be called at any time. A signal that can't be handled is not.
+            let _unhandled = unsafe { libc::sigaction(signal, action, null_mut()) };
+        }
+    }
+
+    /// Writes without buffers: the heap may be what is broken.
+    struct Line {
+        bytes: [u8; 32],
+        len: usize,
+    }
+
+    impl Write for Line {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            let end = self.len + text.len();
+            self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+            self.len = end;
+            Ok(())
+        }
+    }
+
+    extern "C" fn handle(signal: c_int) {
+        let mut frames = 0u32;
+        // SAFETY: the frames of this thread are described, or the walk ends where they are not.
+        let _ended = unsafe { _Unwind_Backtrace(step, (&raw mut frames).cast()) };
+        // SAFETY: the signal has its default action again, which is what is wanted.
+        let _ends = unsafe { libc::raise(signal) };
+    }
+
+    extern "C" fn step(context: *mut c_void, frames: *mut c_void) -> c_int {
+        // SAFETY: it is the counter that the walk was begun with, and nobody else's meanwhile.
+        let frames = unsafe { &mut *frames.cast::<u32>() };
+        // SAFETY: the context is that of the frame, for the time of this call.
+        let address = unsafe { _Unwind_GetIP(context) };
+        let mut line = Line { bytes: [0; 32], len: 0 };
+        if writeln!(line, "#{frames} {address:#018x}").is_ok() {
+            // SAFETY: the bytes are initialized up to the length. Nobody is left to tell if this fails.
+            let _written = unsafe { libc::write(libc::STDERR_FILENO, line.bytes.as_ptr().cast(), line.len) };
+        }
+        *frames += 1;
+        if *frames < MOST_FRAMES { NO_REASON } else { END_OF_STACK }
+    }
+}

@@ -1,0 +1,58 @@
+//! Handles that do not keep the session: for what the session has itself.
+
+use std::sync::{Arc, Weak};
+
+use super::state::DylibId;
+use super::{ExecutionSession, Shared};
+use crate::jitdylib::JitDylib;
+
+/// A handle that does not keep the session.
+#[derive(Debug)]
+pub(crate) struct WeakSession(Weak<Shared>);
+
+impl WeakSession {
+    /// The session, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<ExecutionSession> {
+        Some(ExecutionSession { shared: self.0.upgrade()? })
+    }
+}
+
+impl ExecutionSession {
+    /// A handle that does not keep it.
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.shared))
+    }
+}
+
+/// A handle of a JITDylib that does not keep its session: for units, generators and plugins, which the session has.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// let jit = linkjit::Jit::host()?;
+/// let weak = jit.main().downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(jit);
+/// assert!(weak.upgrade().is_none());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct WeakJitDylib {
+    session: WeakSession,
+    id: DylibId,
+}
+
+impl WeakJitDylib {
+    /// The JITDylib, if its session is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<JitDylib> {
+        Some(JitDylib::new(self.session.upgrade()?, self.id))
+    }
+}
+
+impl JitDylib {
+    /// A handle that does not keep its session.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakJitDylib {
+        WeakJitDylib { session: self.session().downgrade(), id: self.id() }
+    }
+}
