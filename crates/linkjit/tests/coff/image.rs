@@ -152,6 +152,7 @@ fn variables_elsewhere_are_found_in_reach_and_named_out_of_reach() {
     let displacement = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
     let end = near.lookup("f").unwrap().0 + 7;
     assert_eq!(end.wrapping_add_signed(displacement.into()), own.0 + 4);
+}
 
 /// B7.29: graphs that clients make have initializers as those of objects do.
 #[test]
