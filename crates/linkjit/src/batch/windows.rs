@@ -110,7 +110,7 @@ impl Batch<'_> {
         // A pass may have changed kinds.
         let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
         let may = LOW_FIELDS.iter().any(|kind| input.graph.may_have(kind.edge()) || is_met(kind.edge()));
-        may && has_low_fields(&input.graph)
+        may && !self.is_image() && has_low_fields(&input.graph)
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
