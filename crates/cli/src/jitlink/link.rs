@@ -357,7 +357,7 @@ fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<(
     let context = FixupContext {
         names: &tables.names,
         got_base: linked.got,
-        image: Image { base: image_base, sections: &sections },
+        image: Image { base: image_base, sections: &sections, tls_module: None },
         tls_resolvers: [ExecAddr::NULL; 2],
     };
     for &(place, offset) in &linked.region.blocks {
