@@ -1,4 +1,4 @@
-//! What lookups find, rule by rule (numbers are those of the project's list of rules): definitions, JITDylibs, link
+//! What lookups find, rule by rule (numbers are those of docs/rules.md): definitions, JITDylibs, link
 //! order, aliases, generators, archives.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
@@ -144,7 +144,6 @@ fn a_common_variable_has_the_largest_size_and_alignment() {
 }
 
 /// Rule 15.
-#[cfg(not(windows))]
 #[test]
 fn a_missing_weak_function_is_null_and_a_call_of_it_links() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

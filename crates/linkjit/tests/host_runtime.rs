@@ -17,7 +17,7 @@ fn wide(text: &OsStr) -> Vec<u16> {
 }
 
 fn directory() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host_runtime_{}", std::process::id()));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("host_runtime");
     std::fs::create_dir_all(&directory).expect("it is ours");
     directory
 }

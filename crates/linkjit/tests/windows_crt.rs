@@ -10,7 +10,9 @@ mod build;
 #[path = "windows/tools.rs"]
 mod tools;
 
-use build::{GNU, MSVC, Outcome, compile, directory, library, run};
+use std::path::PathBuf;
+
+use build::{GNU, MSVC, Outcome, compile, compile_cxx, directory, import_library, library, run};
 use tools::for_wine;
 
 /// What the start-up and the end of Microsoft's runtime call. What is `wrong` there must not be called: it knows nothing of
@@ -23,9 +25,12 @@ const STARTUP: &str = r#"
     _Bool __scrt_dllmain_after_initialize_c(void) { puts("after C"); return 1; }
     _Bool __scrt_uninitialize_crt(_Bool ends, _Bool exits) { printf("uninitialize %d %d\n", ends, exits); return 1; }
     void _RTC_Initialize(void) { puts("checks"); }
+    void types(void) __asm__("?__scrt_initialize_type_info@@YAXXZ");
+    void types(void) { puts("types"); }
     int atexit(void (*function)(void)) { wrong(); return 0; }
     void __dyn_tls_init(void) { wrong(); }
     void (*const __dyn_tls_init_callback)(void) = __dyn_tls_init;
+    void _CxxThrowException(void *object, void *type) { wrong(); }
     unsigned _tls_index;
 "#;
 const COOKIE: &str = "unsigned long long __security_cookie = 42;";
@@ -54,13 +59,19 @@ const PROGRAM: &str = r#"
     }
 "#;
 
-/// Runs the program with a runtime as above.
-fn run_with_microsofts(name: &str, succeeds: &str) -> Outcome {
+/// The directories of a tree as xwin makes it.
+fn tree(name: &str) -> PathBuf {
     let directory = directory(name);
-    let startup = STARTUP.replace("SUCCEEDS", succeeds);
     for part in ["crt/lib/x86_64", "sdk/lib/um/x86_64", "sdk/lib/ucrt/x86_64"] {
         std::fs::create_dir_all(directory.join(part)).expect("it is ours");
     }
+    directory
+}
+
+/// Runs the program with a runtime as above.
+fn run_with_microsofts(name: &str, succeeds: &str) -> Outcome {
+    let directory = tree(name);
+    let startup = STARTUP.replace("SUCCEEDS", succeeds);
     library(&[&startup, COOKIE, EXIT], &directory.join("crt/lib/x86_64/libcmt.lib"));
     compile(&MSVC, PROGRAM, &directory.join("main.obj"));
     run(&["--crt", &format!("xwin={}", for_wine(&directory)), &for_wine(&directory.join("main.obj"))])
@@ -69,9 +80,59 @@ fn run_with_microsofts(name: &str, succeeds: &str) -> Outcome {
 #[test]
 fn the_static_runtime_is_started_and_ended_as_a_dll_does_it() {
     let Outcome { out, err, code } = run_with_microsofts("static", "1");
-    let expected = ["cookie", "initialize 0", "XI", "after C", "checks", "XC", "main 42 5", "atexit", "XP", "XT"];
+    let expected =
+        ["cookie", "initialize 0", "XI", "after C", "checks", "types", "XC", "main 42 5", "atexit", "XP", "XT"];
     assert_eq!(out, expected.join("\n") + "\nuninitialize 1 0\n", "{err}");
     assert_eq!((err.as_str(), code), ("", Some(3)));
+}
+
+/// A program that throws, for the runtime's DLLs.
+const THROWS: &str = r#"
+    #include "crt.h"
+    #pragma comment(lib, "MSVCRT")
+    #pragma comment(lib, "msvcprt")
+    #pragma comment(lib, "kernel32")
+    struct Base { virtual ~Base() {} };
+    struct Derived : Base {};
+    static Derived global;
+    static void at_exit() { puts("atexit"); }
+    int main() {
+        atexit(at_exit);
+        try { throw Derived(); } catch (Base &base) {
+            puts(dynamic_cast<Derived *>(&base) ? "derived" : "base");
+        }
+        return GetCurrentThreadId() == 0;
+    }
+"#;
+
+#[test]
+fn the_runtime_of_dlls_is_linked_by_its_import_libraries() {
+    let directory = tree("dynamic");
+    let crt = directory.join("crt/lib/x86_64");
+    // What it has of static parts, which ask for the rest.
+    let rest = r#"
+        #pragma comment(lib, "vcruntime")
+        #pragma comment(lib, "ucrt")
+        void *type_info_vtable[2] __asm__("??_7type_info@@6B@");
+        void delete_object(void *object, unsigned long long size) __asm__("??3@YAXPEAX_K@Z");
+        void free(void *);
+        void delete_object(void *object, unsigned long long size) { free(object); }"#;
+    let startup = STARTUP.replace("SUCCEEDS", "1") + rest;
+    library(&[&startup, COOKIE], &crt.join("msvcrt.lib"));
+    library(&[""], &crt.join("msvcprt.lib"));
+    let of_vcruntime = ["__CxxFrameHandler3", "_CxxThrowException", "__RTDynamicCast", "__std_terminate"];
+    import_library("vcruntime140.dll", &of_vcruntime, &crt.join("vcruntime.lib"));
+    let of_ucrt = ["puts", "free", "exit", "_crt_atexit", "__acrt_iob_func", "__stdio_common_vfprintf"];
+    import_library("ucrtbase.dll", &of_ucrt, &directory.join("sdk/lib/ucrt/x86_64/ucrt.lib"));
+    import_library("kernel32.dll", &["GetCurrentThreadId"], &directory.join("sdk/lib/um/x86_64/kernel32.lib"));
+    compile_cxx(THROWS, &directory.join("main.obj"));
+    for options in [&[][..], &["--lazy"]] {
+        let crt = format!("xwin={}", for_wine(&directory));
+        let object = for_wine(&directory.join("main.obj"));
+        let Outcome { out, err, code } = run(&[options, &["--crt", &crt, &object]].concat());
+        let expected = "cookie\ninitialize 0\nafter C\nchecks\ntypes\nderived\natexit\nuninitialize 1 0\n";
+        assert_eq!((&*out, &*err, code), (expected, "", Some(0)));
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use linkjit_address::{ExecAddr, ExecRange};
 use super::direct::is_out_of_reach;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
 use crate::error::Result;
-use crate::graph::{BlockId, Content, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
+use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
 use crate::link::{Binding, Input};
 use crate::names::NameId;
 use crate::source::Source;
@@ -221,8 +221,12 @@ impl Builder<'_> {
     fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
         let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
-        let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).block() {
-            Some(block) if of.graph.block(block).placed => is_out_of_reach(window, of.graph.address(symbol)),
+        let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).definition {
+            Definition::Defined { block, .. } if of.graph.block(block).placed => {
+                is_out_of_reach(window, of.graph.address(symbol))
+            }
+            // A weak external of COFF may be null.
+            Definition::Absolute(address) => is_out_of_reach(window, address),
             _ => of.window != from.window,
         };
         match binding {
@@ -233,7 +237,10 @@ impl Builder<'_> {
                 let definer = inputs.get(input as usize);
                 definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
             }
-            Binding::None => self.is_partly_placed && is_elsewhere(from, target),
+            Binding::None => {
+                let may_be = self.is_partly_placed || from.graph.symbol(target).block().is_none();
+                may_be && is_elsewhere(from, target)
+            }
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }

@@ -335,7 +335,11 @@ impl Batch<'_> {
         let result = domains.iter_mut().try_for_each(|placed| {
             let got_base = self.got_base(placed.domain.dylib)?;
             let window = self.window_of(placed)?;
-            let image = window.as_ref().map(|window| Image { base: window.range.start, sections: &window.stripes });
+            let tls_module = self.session.state().dylib(placed.domain.dylib)?.image_tls;
+            let image = window.as_ref().map(|window| {
+                let (base, sections) = (window.range.start, window.stripes.as_slice());
+                Image { base, sections, tls_module }
+            });
             let (names, image) = (self.session.name_pool(), image.unwrap_or_default());
             let context = FixupContext { names, got_base, image, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };

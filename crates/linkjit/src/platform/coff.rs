@@ -120,7 +120,9 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let session = dylib.session();
     let image = session.state().dylib(dylib.id())?.image;
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
-    Ok(session.executor().reserve_tls(image, request)?.module)
+    let module = session.executor().reserve_tls(image, request)?.module;
+    session.state().dylib_mut(dylib.id())?.image_tls = Some(module);
+    Ok(module)
 }
 
 fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {

@@ -196,6 +196,8 @@ pub(crate) struct DylibState {
     pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
+    /// The number of the thread-local storage that all code of an image has, if it has some.
+    pub(crate) image_tls: Option<u64>,
     pub(crate) entries: SharedEntries,
     /// Memory of what belongs to no tracker: shared entries.
     pub(crate) own_allocations: Vec<AllocationId>,
@@ -303,6 +305,7 @@ impl State {
             units: Vec::new(),
             image,
             windows: Vec::new(),
+            image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
             own_allocations: Vec::new(),

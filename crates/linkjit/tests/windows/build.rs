@@ -15,12 +15,21 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 
 /// Compiles C with this compiler.
 pub(crate) fn compile(compiler: &[&str], source: &str, object: &Path) {
-    let file = object.with_extension("c");
-    std::fs::create_dir_all(file.parent().expect("a directory")).expect("it is ours");
-    std::fs::write(&file, source).expect("it is ours");
+    compile_file(compiler, source, &object.with_extension("c"), object);
+}
+
+/// Compiles C++ for MSVC's ABI.
+#[allow(dead_code, reason = "not for all tests")]
+pub(crate) fn compile_cxx(source: &str, object: &Path) {
+    let options = ["-std=c++17", "-fexceptions", "-fcxx-exceptions"];
+    compile_file(&[&MSVC[..], &options].concat(), source, &object.with_extension("cpp"), object);
+}
+
+fn compile_file(compiler: &[&str], source: &str, file: &Path, object: &Path) {
+    std::fs::write(file, source).expect("it is ours");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/include");
     let mut command = Command::new(compiler[0]);
-    command.args(&compiler[1..]).args(["-O1", "-c", "-I"]).arg(include).arg(file).arg("-o").arg(object);
+    command.args(&compiler[1..]).args(["-O1", "-c", "-idirafter"]).arg(include).arg(file).arg("-o").arg(object);
     succeed(&mut command).unwrap();
 }
 

@@ -30,6 +30,8 @@ pub struct Image<'a> {
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
     pub sections: &'a [ExecRange],
+    /// The number of the thread-local storage that its code takes all thread-local variables for parts of, if there is one.
+    pub tls_module: Option<u64>,
 }
 
 impl Image<'_> {
@@ -190,6 +192,9 @@ fn apply(
 /// What an offset in a section is to a thread-local variable is its offset in the storage of its module.
 fn section_offset(graph: &LinkGraph, edge: &Edge, image: &Image<'_>) -> Result<u64, Refusal> {
     match graph.thread_local_address(edge.target) {
+        Some(address) if image.tls_module.is_some_and(|module| module != address.module) => Err(Refusal::Why(
+            "it is a thread-local variable of another image: a function there has to return its address",
+        )),
         Some(address) => Ok(address.offset),
         None => {
             let place = image.locate(graph.address(edge.target));
