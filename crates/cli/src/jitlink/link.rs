@@ -17,6 +17,7 @@ use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
+use linkjit::link::passes::image_sections::ImageSections;
 use linkjit::link::passes::indirect;
 
 use super::failure::{Failure, Result};
@@ -78,6 +79,7 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     let defined = tables.address(0, name);
     let is_named = specials.iter().any(|(_, special)| matches!(special.place, Place::ImageBase));
     let image_base = defined.unwrap_or(slab.image_base(is_named));
+    image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
         for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
@@ -121,6 +123,19 @@ impl Linked {
         }
         file
     }
+}
+
+/// What the graphs ask for about the sections of the image that they are parts of.
+fn image_sections(inputs: &[Input], order: &[u32]) -> ImageSections {
+    let mut sections = ImageSections::default();
+    for request in order.iter().flat_map(|&member| inputs[member as usize].graph.requests()) {
+        match request {
+            Request::Merge { from, to } => sections.merged.push((from.clone(), to.clone())),
+            Request::Protect { section, protection } => sections.protections.push((section.clone(), *protection)),
+            _ => {}
+        }
+    }
+    sections
 }
 
 /// From the entry point to all graphs that it reaches, breadth first.
