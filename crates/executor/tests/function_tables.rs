@@ -191,3 +191,41 @@ fn exceptions_of_cxx_are_thrown_relative_to_their_window_and_handled() {
     assert_eq!(call_with(function, throws_described as *const () as u64) as u32, 77);
     assert_eq!(ARGUMENTS.lock().unwrap()[2..], [0, 0]);
 }
+
+/// The table of functions that an image's header names.
+fn table_of(window: &Window) -> &'static [[u8; 12]] {
+    let word = |offset: u64| {
+        // SAFETY: within the header, which is readable.
+        unsafe { (window.range.start.offset(offset).0 as *const u32).read() }
+    };
+    // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the fourth.
+    let directory = u64::from(word(0x3c)) + 24 + 112 + 3 * 8;
+    let (start, size) = (word(directory), word(directory + 4));
+    let start = window.range.start.offset(u64::from(start)).0 as *const [u8; 12];
+    // SAFETY: the header says so, and nobody changes it meanwhile.
+    unsafe { std::slice::from_raw_parts(start, size as usize / 12) }
+}
+
+#[test]
+fn a_header_that_is_kept_lists_the_functions_there_are() {
+    let (executor, window) = with_window();
+    executor.make_image_header(window.id, false).unwrap();
+    let (first, functions) = load(&executor, &window, 2, |_| ()).unwrap();
+    assert!(table_of(&window).is_empty());
+    executor.make_image_header(window.id, true).unwrap();
+    let begins = |functions: &[ExecAddr]| functions.iter().map(|it| offset(&window, *it)).collect::<Vec<_>>();
+    let listed = || table_of(&window).iter().map(|it| u32::from_le_bytes([it[0], it[1], it[2], it[3]]));
+    assert!(listed().eq(begins(&functions)));
+    let mut batches = Vec::new();
+    for _ in 0..300 {
+        batches.push(load(&executor, &window, 3, |table| table.reverse()).unwrap());
+    }
+    assert_eq!(listed().len(), 902);
+    assert!(listed().is_sorted());
+    executor.deallocate(first).unwrap();
+    for (id, functions) in batches {
+        assert!(begins(&functions).iter().all(|begin| listed().any(|it| it == *begin)));
+        executor.deallocate(id).unwrap();
+    }
+    assert!(table_of(&window).is_empty());
+}

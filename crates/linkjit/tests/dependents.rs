@@ -1,5 +1,5 @@
-//! Nothing dangles when something is removed: who is bound to it is named, or keeps what it needs. SEMANTICS.md E1, E2 and
-//! E11 (rules 2, 9, 12, 86 to 90), and the bugs of PEER-FEATURES.md C1 about trackers.
+//! Nothing dangles when something is removed: who is bound to it is named, or keeps what it needs. Rules 2, 9, 12 and
+//! 86 to 90 of docs/rules.md, and LLVM's bugs about trackers.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
@@ -144,7 +144,7 @@ fn what_had_yielded_is_a_definition_again() {
     }
 }
 
-/// LLVM forgets that the name has changed hands: removing the old owner deletes the new one's definition (C1).
+/// LLVM forgets that the name has changed hands: removing the old owner deletes the new one's definition.
 #[test]
 fn the_removal_of_what_was_replaced_leaves_what_has_replaced_it() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

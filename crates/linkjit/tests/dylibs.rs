@@ -1,4 +1,4 @@
-//! What lookups find, rule by rule (numbers are those of the project's list of rules): definitions, JITDylibs, link
+//! What lookups find, rule by rule (numbers are those of docs/rules.md): definitions, JITDylibs, link
 //! order, aliases, generators, archives.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 

@@ -81,6 +81,7 @@ fn what_a_forgotten_member_had_replaced_is_back() {
 }
 
 #[cfg(not(windows))]
+/// Rule 83: what can't be fixed up gives its memory back, and the lookup fails once, with the place.
 #[test]
 fn a_relocation_out_of_range_and_then_a_near_definition() {
     let _alone = alone();

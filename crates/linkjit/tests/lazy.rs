@@ -1,4 +1,5 @@
-//! Functions that are linked when they are first called, and functions whose implementation is swapped.
+//! Functions that are linked when they are first called, and functions whose implementation is swapped. Rule 93: whatever
+//! arguments calls have, and whatever is thrown through them, passes.
 #![cfg(target_arch = "x86_64")]
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 

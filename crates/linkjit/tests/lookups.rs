@@ -1,5 +1,5 @@
-//! Lookups of sets of names, as futures, by generators and from within each other; rules by the numbers of the project's
-//! list.
+//! Lookups of sets of names, as futures, by generators and from within each other; rules by the numbers of
+//! docs/rules.md.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
@@ -46,7 +46,7 @@ fn text(wanted: &Wanted<'_>) -> String {
     String::from_utf8_lossy(wanted.name).into_owned()
 }
 
-/// Rules 15 and 44.
+/// Rules 15, 37 and 44: the result has the names that were asked for, in their order.
 #[test]
 fn names_that_may_be_missing_are_found_or_not() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -118,6 +118,7 @@ fn flags_are_known_without_materializing() {
     assert_eq!(jit.statistics().batches, 0);
 }
 
+/// Rule 39: units are materialized with nothing locked, and not one within the other.
 #[test]
 fn a_chain_of_units_is_followed_to_its_end() {
     const LENGTH: usize = 200;
@@ -130,6 +131,25 @@ fn a_chain_of_units_is_followed_to_its_end() {
         define(&jit, &workshop, &[&format!("f{LENGTH}")], &function(&format!("f{LENGTH}"), 7), || Ok(()));
         assert_eq!(call(&jit, "f0").unwrap(), 7);
     }
+}
+
+/// The same, with a stack that would not hold thousands of calls.
+#[test]
+fn a_long_chain_of_units_needs_no_stack() {
+    const LENGTH: u64 = 1500;
+    let jit = Jit::builder().threads(0).build().unwrap();
+    for index in 0..LENGTH {
+        let interface = UnitInterface::new([(format!("a{index}"), SymbolFlags::DATA)]);
+        let unit = FunctionUnit::new(format!("unit {index}"), interface, move |responsibility| {
+            let dylib = responsibility.dylib().clone();
+            responsibility.define_alias(&format!("a{index}"), &dylib, &format!("a{}", index + 1))
+        });
+        jit.main().define(unit).unwrap();
+    }
+    jit.main().define_absolute(&format!("a{LENGTH}"), ExecAddr(LENGTH)).unwrap();
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let found = thread.spawn(move || jit.main().lookup(&["a0"])).unwrap().join().unwrap();
+    assert_eq!(found.unwrap(), [ExecAddr(LENGTH)]);
 }
 
 #[test]

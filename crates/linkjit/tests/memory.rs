@@ -70,6 +70,7 @@ fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
     call(&jit, "medium").unwrap();
 }
 
+/// Rule 7: what is refused when it is to be added leaves nothing defined.
 #[test]
 fn numbers_of_objects_and_symbols_are_limited() {
     let (workshop, jit) =

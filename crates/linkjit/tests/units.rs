@@ -1,4 +1,4 @@
-//! Units that are materialized when they are needed, rule by rule (numbers are those of the project's list of rules): what
+//! Units that are materialized when they are needed, rule by rule (numbers are those of docs/rules.md): what
 //! they promise, deliver and discard.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
@@ -98,7 +98,7 @@ fn a_weak_promise_is_fixed_when_it_is_first_searched_for() {
     });
 }
 
-/// Rules 6 and 9: what is delivered beyond the promise competes like anything else.
+/// Rules 6, 9 and 10: what is delivered beyond the promise competes like anything else.
 #[test]
 fn what_was_not_promised_competes_as_in_any_object() {
     let test = Fixture::new();

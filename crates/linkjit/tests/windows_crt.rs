@@ -25,6 +25,8 @@ const STARTUP: &str = r#"
     _Bool __scrt_dllmain_after_initialize_c(void) { puts("after C"); return 1; }
     _Bool __scrt_uninitialize_crt(_Bool ends, _Bool exits) { printf("uninitialize %d %d\n", ends, exits); return 1; }
     void _RTC_Initialize(void) { puts("checks"); }
+    void types(void) __asm__("?__scrt_initialize_type_info@@YAXXZ");
+    void types(void) { puts("types"); }
     int atexit(void (*function)(void)) { wrong(); return 0; }
     void __dyn_tls_init(void) { wrong(); }
     void (*const __dyn_tls_init_callback)(void) = __dyn_tls_init;
@@ -78,7 +80,8 @@ fn run_with_microsofts(name: &str, succeeds: &str) -> Outcome {
 #[test]
 fn the_static_runtime_is_started_and_ended_as_a_dll_does_it() {
     let Outcome { out, err, code } = run_with_microsofts("static", "1");
-    let expected = ["cookie", "initialize 0", "XI", "after C", "checks", "XC", "main 42 5", "atexit", "XP", "XT"];
+    let expected =
+        ["cookie", "initialize 0", "XI", "after C", "checks", "types", "XC", "main 42 5", "atexit", "XP", "XT"];
     assert_eq!(out, expected.join("\n") + "\nuninitialize 1 0\n", "{err}");
     assert_eq!((err.as_str(), code), ("", Some(3)));
 }
@@ -127,7 +130,7 @@ fn the_runtime_of_dlls_is_linked_by_its_import_libraries() {
         let crt = format!("xwin={}", for_wine(&directory));
         let object = for_wine(&directory.join("main.obj"));
         let Outcome { out, err, code } = run(&[options, &["--crt", &crt, &object]].concat());
-        let expected = "cookie\ninitialize 0\nafter C\nchecks\nderived\natexit\nuninitialize 1 0\n";
+        let expected = "cookie\ninitialize 0\nafter C\nchecks\ntypes\nderived\natexit\nuninitialize 1 0\n";
         assert_eq!((&*out, &*err, code), (expected, "", Some(0)));
     }
 }

@@ -133,7 +133,8 @@ impl DefinitionGenerator for ArchiveGenerator {
                 continue;
             }
             if state.has_imports {
-                leave_to_runtime(&mut graph, &dylib.session().names());
+                let is_microsofts = dylib.session().options().crt.is_microsofts();
+                leave_to_runtime(&mut graph, is_microsofts, &dylib.session().names());
             }
             let unit = dylib.define_pulled(graph)?;
             state.pulled.insert(member, unit);
@@ -153,12 +154,12 @@ impl DefinitionGenerator for ArchiveGenerator {
 }
 
 /// Makes definitions references that a member has of what is the runtime's in any case.
-fn leave_to_runtime(graph: &mut LinkGraph, names: &NamePool) {
+fn leave_to_runtime(graph: &mut LinkGraph, is_microsofts: bool, names: &NamePool) {
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
         let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
         let name = names.bytes(name);
-        if is_images(name) || is_exit(name) {
+        if is_images(name) || is_microsofts && is_exit(name) {
             graph.make_external(symbol);
         }
     }

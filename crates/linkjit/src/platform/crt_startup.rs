@@ -64,8 +64,9 @@ pub(crate) fn graph(crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph
         let after = startup.start_call(b"__scrt_dllmain_after_initialize_c")?;
         startup.call(InitializerOrder::CInit(suffix(b'Z')), &[after])?;
         let checks = startup.optional(b"_RTC_Initialize")?;
+        let types = startup.optional(b"?__scrt_initialize_type_info@@YAXXZ")?;
         let stdio = startup.optional(b"__scrt_initialize_default_local_stdio_options")?;
-        startup.call(InitializerOrder::CxxInit(suffix(b'A')), &[checks, stdio])?;
+        startup.call(InitializerOrder::CxxInit(suffix(b'A')), &[checks, types, stdio])?;
         let end = startup.end_call(b"__scrt_uninitialize_crt")?;
         startup.call(InitializerOrder::Term(suffix(b'Z')), &[end])?;
     } else {

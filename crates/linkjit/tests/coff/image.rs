@@ -6,7 +6,7 @@ use linkjit::link::graph::{
     Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Name, Protection, Scope, Symbol,
 };
 use linkjit::link::source::Source;
-use linkjit::{Error, Jit};
+use linkjit::{Error, ExecAddr, Jit};
 
 use crate::{link, value};
 
@@ -132,6 +132,26 @@ fn variables_out_of_reach_are_named_with_the_remedy() {
     for part in ["0.obj:.text+0x3", "'far'", "__declspec(dllimport)"] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+/// Code may refer to a variable of a DLL as to one of its own (GNU's compilers with `-mcmodel=small`).
+#[test]
+fn variables_elsewhere_are_found_in_reach_and_named_out_of_reach() {
+    let source = ".text\n.globl f\nf: nop\nmov elsewhere+4(%rip), %eax\nret\n.data\n.globl own\nown: .long 1, 2";
+    let far = link(&[source]).unwrap();
+    far.main().define_absolute("elsewhere", ExecAddr(0x6000_0000_0000_0000)).unwrap();
+    let error = far.lookup("f").unwrap_err().to_string();
+    let said = ["0.obj:.text+0x3: ", " to 'elsewhere' is out of range", "__declspec(dllimport)"];
+    assert!(said.iter().all(|said| error.contains(said)), "{error}");
+    let near = link(&[source]).unwrap();
+    let own = near.lookup("own").unwrap();
+    near.main().define_absolute("elsewhere", own).unwrap();
+    let code = near.lookup("f").unwrap().0 as *const [u8; 8];
+    // SAFETY: the function has that many bytes.
+    let code = unsafe { code.read_unaligned() };
+    let displacement = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
+    let end = near.lookup("f").unwrap().0 + 7;
+    assert_eq!(end.wrapping_add_signed(displacement.into()), own.0 + 4);
 }
 
 /// B7.29: graphs that clients make have initializers as those of objects do.
