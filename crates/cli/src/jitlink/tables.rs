@@ -298,6 +298,11 @@ impl Tables {
         Failure::usage(format!("In {}, the COMDAT section of '{name}' has {what} than the one before", graph.name()))
     }
 
+    /// What defines a name in a JITDylib so far.
+    pub(super) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
+        Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
+    }
+
     /// What a name is in the link order of a JITDylib; archive members are added on the way, but not for weak
     /// references. `None` if it is nothing.
     pub(super) fn look_up(&mut self, dylib: usize, name: NameId, weak: bool, is_tls: bool) -> Result<Option<Binding>> {
