@@ -233,7 +233,7 @@ impl Invocation {
         })
     }
 
-    fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut matches = Cli::command().try_get_matches_from(line)?;
         let order = matches.subcommand_matches("run").map(places);
         let cli = Cli::from_arg_matches_mut(&mut matches)?;

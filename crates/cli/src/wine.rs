@@ -100,3 +100,21 @@ fn exit_code(status: ExitStatus) -> i32 {
     let signal = None;
     status.code().or(signal).unwrap_or(crate::FAILURE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Command, Invocation};
+
+    #[test]
+    fn the_command_line_says_the_same_there() {
+        let line = "linkjit run --executor wine --crt mingw=/usr/m -L /l -L m --lazy a.obj -lz --jd p /b.obj -- -x /y";
+        let invocation = Invocation::parse(line.split(' ').map(OsString::from)).expect("a command line");
+        let Command::Run(options) = invocation.command else { panic!("{invocation:?}") };
+        let there: Vec<_> =
+            arguments(&options, true).into_iter().map(|word| word.into_string().expect("ASCII")).collect();
+        let expected =
+            "run --entry main --json --lazy -L Z:/l -L m --crt=mingw=Z:/usr/m a.obj -l z --jd p Z:/b.obj -- -x /y";
+        assert_eq!(there.join(" "), expected);
+    }
+}

@@ -17,13 +17,14 @@ use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
+use linkjit::link::passes::image_sections::ImageSections;
 use linkjit::link::passes::indirect;
 
 use super::failure::{Failure, Result};
 use super::linked::LinkedFile;
 use super::references::add_self_relocations;
 use super::slab::{Region, Slab};
-use super::tables::Tables;
+use super::tables::{By, Tables};
 
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
 /// What offsets in an image of COFF are relative to.
@@ -74,10 +75,9 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
-    let name = tables.intern(IMAGE_BASE);
-    let defined = tables.address(0, name);
     let is_named = specials.iter().any(|(_, special)| matches!(special.place, Place::ImageBase));
-    let image_base = defined.unwrap_or(slab.image_base(is_named));
+    let image_base = slab.image_base(is_named);
+    image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
         for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
@@ -87,6 +87,8 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         all.push(linked);
     }
     resolve(&mut tables.inputs);
+    let name = tables.intern(IMAGE_BASE);
+    let image_base = tables.address(0, name).unwrap_or(image_base);
     for linked in &mut all {
         for &member in &linked.members {
             bypass_stubs(&mut tables.inputs[member as usize], image_base);
@@ -123,6 +125,19 @@ impl Linked {
     }
 }
 
+/// What the graphs ask for about the sections of the image that they are parts of.
+fn image_sections(inputs: &[Input], order: &[u32]) -> ImageSections {
+    let mut sections = ImageSections::default();
+    for request in order.iter().flat_map(|&member| inputs[member as usize].graph.requests()) {
+        match request {
+            Request::Merge { from, to } => sections.merged.push((from.clone(), to.clone())),
+            Request::Protect { section, protection } => sections.protections.push((section.clone(), *protection)),
+            _ => {}
+        }
+    }
+    sections
+}
+
 /// From the entry point to all graphs that it reaches, breadth first.
 fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
     let mut found = Found::default();
@@ -151,6 +166,14 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
                 }
                 let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
                 let externals = mark(&mut tables.inputs[member as usize], names);
+                // An object may define the start of the image; whoever has offsets in it needs that.
+                let input = &tables.inputs[member as usize];
+                if is_coff(&input.graph) {
+                    let (dylib, name) = (input.dylib as usize, tables.intern(IMAGE_BASE));
+                    if let Some(By::Input(input, symbol)) = tables.definition(dylib, name) {
+                        reach(Binding::Input { input, symbol }, &mut queue);
+                    }
+                }
                 externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
             }
             None => {

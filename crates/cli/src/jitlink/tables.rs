@@ -75,6 +75,8 @@ pub(super) struct Dylib {
     groups: HashMap<NameId, (u32, Selection)>,
     /// What names mean that nobody defines.
     alternates: HashMap<NameId, Alternate>,
+    /// What other JITDylibs find under names that may be nobody's here (`/export:name=target`).
+    exports: HashMap<NameId, NameId>,
     /// What all objects must agree on: the value, and who said it first.
     agreed: HashMap<String, (String, u32)>,
 }
@@ -165,6 +167,13 @@ impl Tables {
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
         let is_coff = is_coff(&graph);
+        for request in graph.requests() {
+            if let Request::Export { name, target } = request
+                && name != target
+            {
+                self.dylibs[dylib].exports.entry(*name).or_insert(*target);
+            }
+        }
         for alternate in graph.alternates() {
             self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
@@ -289,6 +298,11 @@ impl Tables {
         Failure::usage(format!("In {}, the COMDAT section of '{name}' has {what} than the one before", graph.name()))
     }
 
+    /// What defines a name in a JITDylib so far.
+    pub(super) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
+        Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
+    }
+
     /// What a name is in the link order of a JITDylib; archive members are added on the way, but not for weak
     /// references. `None` if it is nothing.
     pub(super) fn look_up(&mut self, dylib: usize, name: NameId, weak: bool, is_tls: bool) -> Result<Option<Binding>> {
@@ -344,6 +358,9 @@ impl Tables {
             if let Some(entry) = self.dylibs[searched].symbols.get_mut(&name).filter(|entry| is_visible(&&**entry)) {
                 entry.searched = true;
                 return Ok(Some(*entry));
+            }
+            if let Some(&target) = self.dylibs[searched].exports.get(&name).filter(|_| searched != dylib) {
+                return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
             }
             let alternate = self.dylibs[searched].alternates.get(&name);
             if weak || alternate.is_some_and(|alternate| !alternate.after_libraries) {

@@ -28,16 +28,18 @@ pub(crate) struct Unfound {
     /// It may stay missing.
     pub(crate) weak: bool,
     pub(crate) kind: LookupKind,
+    /// Code refers to it: what a weak external stands for has time until all else is found.
+    pub(crate) of_code: bool,
 }
 
 impl Unfound {
     /// One that a lookup needs.
     pub(crate) fn required(name: NameId) -> Self {
-        Self { name, thread_local: false, weak: false, kind: LookupKind::Static }
+        Self { name, thread_local: false, weak: false, kind: LookupKind::Static, of_code: false }
     }
 
     /// What a search that may see `scope` may see for it: a running program sees what is exported.
-    fn scope(&self, scope: MatchScope) -> MatchScope {
+    pub(super) fn scope(&self, scope: MatchScope) -> MatchScope {
         if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
     }
 
@@ -54,7 +56,7 @@ impl DylibState {
     }
 
     /// The same, or what counts if there is no other definition anywhere.
-    fn definition(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
+    pub(super) fn definition(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
         let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
         self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
     }
@@ -219,7 +221,7 @@ impl Batch<'_> {
             }
             if !self.wanted.is_empty() {
                 self.bind_wanted()?;
-            } else if !self.bind_unbound()? && !self.reach_late_sections() {
+            } else if !self.bind_unbound()? && !self.reach_late_sections() && !self.bind_alternates()? {
                 return Ok(());
             }
         }
@@ -237,7 +239,8 @@ impl Batch<'_> {
                 continue;
             }
             let weak = symbol.linkage == Linkage::Weak;
-            let unfound_name = Unfound { thread_local: symbol.thread_local, weak, ..Unfound::required(name) };
+            let thread_local = symbol.thread_local;
+            let unfound_name = Unfound { thread_local, weak, of_code: true, ..Unfound::required(name) };
             match unfound.iter_mut().find(|(of, _)| *of == dylib) {
                 Some((_, names)) => names.push(unfound_name),
                 None => unfound.push((dylib, vec![unfound_name])),
@@ -273,7 +276,7 @@ impl Batch<'_> {
     }
 
     /// Tries again to bind what was not found when it was wanted. Returns whether something was bound.
-    fn bind_unbound(&mut self) -> Result<bool> {
+    pub(super) fn bind_unbound(&mut self) -> Result<bool> {
         let mut any = false;
         for (input, symbol) in std::mem::take(&mut self.unbound) {
             let of = &self.inputs[input as usize];
@@ -314,7 +317,7 @@ impl Batch<'_> {
     }
 
     /// Looks names up in the link order of a JITDylib, aliases followed, and enters what is found into `found`.
-    fn look_up(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
+    pub(super) fn look_up(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
         let mut pending = vec![(dylib, names.to_vec())];
         while let Some((dylib, names)) = pending.pop() {
             self.look_up_in_order(dylib, names)?;
@@ -403,7 +406,7 @@ impl Batch<'_> {
     }
 
     /// Enters what a name was found to be, for code of `dylib`.
-    fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
+    pub(super) fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
         let binding = match (entry.address, entry.by) {
             (_, DefinedBy::Alias(of, target)) => {
                 self.aliases.insert((dylib, name.name), (of, target));
@@ -427,51 +430,6 @@ impl Batch<'_> {
             (None, DefinedBy::Outside) => return Ok(()),
         };
         self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
-        Ok(())
-    }
-
-    /// Takes for names that no object of a JITDylib defines what stands for them, if libraries are not to be searched
-    /// before. Returns the other names.
-    fn take_alternates(&mut self, dylib: DylibId, searched: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
-        let state = self.session.state();
-        let alternates = &state.dylib(searched)?.alternates;
-        if alternates.is_empty() {
-            return Ok(unfound);
-        }
-        let mut left = Vec::new();
-        for name in unfound {
-            match alternates.first(&name.name) {
-                Some((alternate, _)) if !alternate.after_libraries => {
-                    self.aliases.insert((dylib, name.name), (searched, alternate.target));
-                    self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
-                }
-                _ => left.push(name),
-            }
-        }
-        Ok(left)
-    }
-
-    /// Takes for names that nobody defines what stands for them then, if anything does.
-    fn fall_back(&mut self, dylib: DylibId, order: &[(DylibId, MatchScope)], unfound: Vec<Unfound>) -> Result<()> {
-        for name in unfound {
-            let state = self.session.state();
-            let tables =
-                || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
-            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
-                let entry = of.definition(name.name, name.scope(scope))?;
-                (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
-            };
-            let definition = tables().find_map(fallback);
-            let alternate =
-                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.first(&name.name)?.0.target)));
-            drop(state);
-            if let Some((searched, entry)) = definition {
-                self.enter(dylib, searched, name, &entry)?;
-            } else if let Some((searched, target)) = alternate {
-                self.aliases.insert((dylib, name.name), (searched, target));
-                self.alias_targets.push((searched, Unfound { name: target, ..name }));
-            }
-        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! visible, its memory is returned, and another try is possible. So does one that needs something which takes longer
 //! than a batch may: see [`crate::lookup`].
 
+mod alternates;
 mod default_libraries;
 mod direct;
 mod find;

@@ -135,6 +135,7 @@ pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(String, Wanted<'_>)]) -
             thread_local: wanted.thread_local,
             weak: wanted.weak,
             kind: wanted.kind,
+            of_code: false,
         };
         targets.iter().map(of).collect()
     };

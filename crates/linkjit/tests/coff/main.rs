@@ -511,3 +511,22 @@ fn constants_may_be_defined_more_than_once() {
     let error = link(&[&constant(7), &constant(8)]).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
 }
+
+#[test]
+fn weak_externals_wait_for_what_is_pulled_for_another_reason() {
+    // B7.9: virtual tables have such references, and the definition may be in a library.
+    let copy = ".section .text$g,\"xr\",discard,g\n.globl g\ng: .long 1\n.weak w\n.set w, g\n";
+    let user = format!("{copy}.data\n.globl pointers\npointers: .quad w, wanted\n");
+    let member = ".section .text$w,\"xr\",discard,w\n.globl w\nw: .long 2\n.data\n.globl wanted\nwanted: .long 3\n";
+    let jit = link(&[&user]).unwrap();
+    jit.add_archive(archive(&[member])).unwrap();
+    let pointers = jit.lookup("pointers").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the object.
+    assert_eq!(unsafe { pointers.read() }, jit.lookup("w").unwrap().0);
+    assert_eq!(value(&jit, "w"), 2);
+    // For its own sake none is pulled.
+    let jit = link(&[copy, ".data\n.globl pointer\npointer: .quad w"]).unwrap();
+    jit.add_archive(archive(&[member])).unwrap();
+    jit.lookup("pointer").unwrap();
+    assert_eq!((value(&jit, "w"), jit.statistics().objects), (1, 2));
+}

@@ -5,6 +5,9 @@
 #! check {at 0x100000} -check-name=defined-check coff-directives.o included.o defined.o
 #! llvm stumbles over the mark
 #! check {at 0x100000} -entry marked -check-name=marked-check marked.o
+#! llvm exports nothing
+#! check {at 0x100000} -check-name=exported-check importer.o -lother -jd other exporter.o
+#! error {at 0x100000} -entry importer importer.o exporter.o => Symbols not found: [ public ]
 #! error coff-directives.o included.o mismatch.o => mismatch of 'Setting': 1 in coff-directives.o, 2 in mismatch.o
 #! error coff-directives.o => Symbols not found: [ included ]
 
@@ -39,6 +42,25 @@ missing:
 #--- mismatch.s
         .section .drectve,"yn"
         .ascii  " /failifmismatch:\"Setting=2\""
+
+# Exports are for other JITDylibs.
+#--- importer.s
+        .text
+        .globl  main, importer
+main:
+importer:
+        callq   public
+        retq
+
+#--- exporter.s
+        .section .drectve,"yn"
+        .ascii  " /export:public=private_name,@7 /export:private_name"
+        .text
+        .globl  private_name
+private_name:
+        retq
+
+# exported-check: decode_operand(main, 0) = private_name - next_pc(main)
 
 # Directives may begin with a mark of their encoding, in any case of letters, and with either sign.
 #--- marked.s

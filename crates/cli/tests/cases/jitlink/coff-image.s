@@ -3,6 +3,7 @@
 #! check {at 0x100000} -check-name=null-check coff-image.o
 #! check {at 0xffff0000} -check-name=null-check coff-image.o
 #! check {at 0x100000} -abs __ImageBase=0xff000 -check-name=said-check coff-image.o
+#! check {at 0x100000} -check-name=object-check -entry start header.o coff-image.o
 #! error {at 0x100000} -abs __ImageBase=0x200000 coff-image.o => out of range
 #! llvm knows no image that nobody defines
 #! check {at 0x200000000} -check-name=above-check coff-image.o
@@ -42,3 +43,16 @@ base:   .quad   __ImageBase
 # named-check: *{8}base = 0x100000
 # named-check: decode_operand(named, 4) = 0x100000 - next_pc(named)
 # named-check: *{4}(base + 8) = named - 0x100000
+
+# An object may have the header.
+#--- header.s
+        .section .header,"dr"
+        .globl  __ImageBase
+__ImageBase:
+        .ascii  "MZ"
+        .text
+        .globl  start
+start:  callq   main
+
+# object-check: *{2}__ImageBase = 0x5a4d
+# object-check: *{4}offsets = main - __ImageBase

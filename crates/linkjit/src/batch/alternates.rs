@@ -1,0 +1,102 @@
+//! Alternates: what names mean if nobody defines them (COFF's weak externals and `/alternatename`).
+//!
+//! Some have libraries searched before they count. For others no library is searched; but if a member of one that is pulled
+//! for another reason defines the name, that is what it means. So references wait until all else is found.
+
+use linkjit_link::graph::Linkage;
+use linkjit_link::names::NameId;
+
+use super::Batch;
+use super::find::Unfound;
+use crate::error::Result;
+use crate::jitdylib::MatchScope;
+use crate::session::{DylibId, DylibState, State};
+
+impl State {
+    /// Who says what a name means to code of a JITDylib without a search of libraries.
+    fn early_alternate(&self, dylib: DylibId, name: NameId) -> Option<(DylibId, NameId)> {
+        self.dylib(dylib).ok()?.link_order.iter().find_map(|&(searched, _)| {
+            let (alternate, _) = self.dylib(searched).ok()?.alternates.first(&name)?;
+            (!alternate.after_libraries).then_some((searched, alternate.target))
+        })
+    }
+}
+
+impl Batch<'_> {
+    /// Takes for names that no object of a JITDylib defines what stands for them, if libraries are not to be searched
+    /// before. Returns the names that these are to be searched for.
+    pub(super) fn take_alternates(
+        &mut self,
+        dylib: DylibId,
+        searched: DylibId,
+        unfound: Vec<Unfound>,
+    ) -> Result<Vec<Unfound>> {
+        let state = self.session.state();
+        let alternates = &state.dylib(searched)?.alternates;
+        if alternates.is_empty() {
+            return Ok(unfound);
+        }
+        let mut left = Vec::new();
+        for name in unfound {
+            match alternates.first(&name.name) {
+                Some((alternate, _)) if !alternate.after_libraries => {
+                    if !name.of_code {
+                        self.aliases.insert((dylib, name.name), (searched, alternate.target));
+                        self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
+                    }
+                }
+                _ => left.push(name),
+            }
+        }
+        Ok(left)
+    }
+
+    /// Binds references to what stands for names that nobody has defined, now that nothing else is to be found. Returns
+    /// whether any were bound.
+    pub(super) fn bind_alternates(&mut self) -> Result<bool> {
+        let mut names = Vec::new();
+        for &(input, symbol) in &self.unbound {
+            let of = &self.inputs[input as usize];
+            let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
+            names.push(self.alias_end((DylibId(of.dylib), name))?);
+        }
+        let state = self.session.state();
+        names.retain(|&(dylib, name)| state.early_alternate(dylib, name).is_some());
+        drop(state);
+        names.sort_unstable();
+        names.dedup();
+        for &(dylib, name) in &names {
+            self.look_up(dylib, &[Unfound::required(name)])?;
+        }
+        Ok(!names.is_empty() && self.bind_unbound()?)
+    }
+
+    /// Takes for names that nobody defines what stands for them then, if anything does.
+    pub(super) fn fall_back(
+        &mut self,
+        dylib: DylibId,
+        order: &[(DylibId, MatchScope)],
+        unfound: Vec<Unfound>,
+    ) -> Result<()> {
+        for name in unfound {
+            let state = self.session.state();
+            let tables =
+                || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
+            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
+                let entry = of.definition(name.name, name.scope(scope))?;
+                (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
+            };
+            let definition = tables().find_map(fallback);
+            let alternate =
+                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.first(&name.name)?.0.target)));
+            drop(state);
+            if let Some((searched, entry)) = definition {
+                self.enter(dylib, searched, name, &entry)?;
+            } else if let Some((searched, target)) = alternate {
+                self.aliases.insert((dylib, name.name), (searched, target));
+                self.alias_targets.push((searched, Unfound { name: target, ..name }));
+            }
+        }
+        Ok(())
+    }
+}
