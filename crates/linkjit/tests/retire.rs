@@ -1,5 +1,4 @@
-//! Code that threads may still be in: SEMANTICS.md rule 94, and "removal has no protection against threads executing the
-//! removed code" (PEER-FEATURES.md C1).
+//! Code that threads may still be in. Rule 94 of docs/rules.md; LLVM protects nobody who is in removed code.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
