@@ -1,5 +1,6 @@
 //! Sessions in which memory is refused, fixups fail and objects are replaced at random: whatever fails, what is linked
 //! afterwards is right.
+#![cfg(not(windows))]
 
 mod assembly;
 
