@@ -70,6 +70,8 @@ struct Function {
     dylib: usize,
     calls: Vec<usize>,
     reads: Vec<usize>,
+    /// By way of a thread-local variable and an indirect function.
+    adds: i32,
     /// It holds a value in a byte that may be too large for that.
     has_byte: bool,
     text: String,
@@ -98,6 +100,18 @@ impl Function {
             let load = if at == 0 { "mov" } else { "xor %eax,%eax\nadd" };
             text += &format!("{load} v{read}@GOTPCREL(%rip),%rax\nadd (%rax),%ebx\n");
         }
+        let has_thread_local = random.below(3) == 0;
+        if has_thread_local {
+            text += &format!(".byte 0x66\nlea t{number}@TLSGD(%rip),%rdi\n.byte 0x66,0x66,0x48\n");
+            text += "call __tls_get_addr@PLT\nadd (%rax),%ebx\n";
+        }
+        if has_thread_local && random.below(2) == 0 {
+            text += &format!("mov t{number}@GOTTPOFF(%rip),%rax\nadd %fs:(%rax),%ebx\nsub $10000,%ebx\n");
+        }
+        let is_indirect = random.below(4) == 0;
+        if is_indirect {
+            text += &format!("call i{number}@PLT\nadd %eax,%ebx\n");
+        }
         // An inline function that several objects have, with a static variable.
         let inline = format!("inline{}", random.below(4));
         text += &format!(
@@ -107,6 +121,17 @@ impl Function {
              .section .data.{inline},\"awG\",@progbits,{inline},comdat\n.weak {inline}.static\n{inline}.static: .long 1000\n\
              .section .text.f{number},\"ax\"\n"
         );
+        if has_thread_local {
+            text += &format!(".section .tdata.t{number},\"awT\",@progbits\nt{number}: .long 10000\n");
+        }
+        if is_indirect {
+            text += &format!(
+                ".section .text.i{number},\"ax\"\n.globl i{number}\n.type i{number},@gnu_indirect_function\n\
+                 i{number}: lea 1f(%rip),%rax\nret\n1: mov $20000,%eax\nret\n"
+            );
+        }
+        text += &format!(".section .text.f{number},\"ax\"\n");
+        let adds = i32::from(has_thread_local) * 10_000 + i32::from(is_indirect) * 20_000;
         if is_low {
             text += &format!("mov $f{number},%eax\n");
         }
@@ -114,13 +139,14 @@ impl Function {
             text += &format!(".byte byte{number}\n");
         }
         text += &format!(".skip {}\n", random.below(40) * 1000);
-        Self { dylib: random.below(DYLIBS), calls, reads, has_byte, text }
+        Self { dylib: random.below(DYLIBS), calls, reads, adds, has_byte, text }
     }
 }
 
 fn expected(functions: &[Function], number: usize) -> i32 {
     let calls: i32 = functions[number].calls.iter().map(|&callee| expected(functions, callee)).sum();
-    1000 + calls
+    1000 + functions[number].adds
+        + calls
         + functions[number].reads.iter().chain([&number]).map(|&read| i32::try_from(read).unwrap()).sum::<i32>()
 }
 
@@ -138,7 +164,8 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
     let jit = Jit::builder().memory(moody.clone()).window_size(1 << 20).build().unwrap();
     let dylibs: Vec<JitDylib> = (0..DYLIBS).map(|n| jit.create_dylib(&n.to_string()).unwrap()).collect();
     for dylib in &dylibs {
-        let others: Vec<_> = dylibs.iter().map(|other| (other.clone(), MatchScope::Exported)).collect();
+        let others = dylibs.iter().chain([jit.process()]);
+        let others: Vec<_> = others.map(|other| (other.clone(), MatchScope::Exported)).collect();
         dylib.set_link_order(&others).unwrap();
     }
     let functions: Vec<_> = (0..FUNCTIONS).map(|number| Function::new(number, &mut random, lazy)).collect();

@@ -89,6 +89,16 @@ fn storage_is_given_back_with_its_object() {
     }
 }
 
+/// Local-exec code that is linked after the object's variables finds them: they are where it needs them from the start.
+#[test]
+fn an_object_that_needs_fixed_offsets_gets_them_whatever_is_linked_first() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let text = ".section .tdata,\"awT\",@progbits\nx: .long 7\n.skip 5000\n.text\n.globl first\nfirst: mov $1,%eax\nret\n\
+                .section .text.reads,\"ax\"\n.globl reads\nreads: mov %fs:x@TPOFF,%eax\nret\n";
+    jit.add_object_file(workshop.object(text)).unwrap();
+    assert_eq!((call(&jit, "first").unwrap(), call(&jit, "reads").unwrap()), (1, 7));
+}
+
 /// A variable that nobody wanted at a fixed offset when it was linked has none, and can't be moved: threads have it. The
 /// error says what helps.
 #[test]

@@ -1,7 +1,6 @@
 //! Running the program, in a session.
 
 use std::collections::HashMap;
-use std::ffi::c_long;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,17 +23,17 @@ use super::{absolutes, find_library, is_archive, read, section_graph, show, weak
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
-static RESULT: Mutex<Option<c_long>> = Mutex::new(None);
+static RESULT: Mutex<Option<i64>> = Mutex::new(None);
 
 /// For programs whose `main` says nothing.
 pub(super) const RESULT_OVERRIDE: &str = "llvm_jitlink_setTestResultOverride";
 
 /// Where it is.
 pub(super) fn result_override() -> ExecAddr {
-    ExecAddr(set_test_result_override as extern "C" fn(c_long) as *const () as u64)
+    ExecAddr(set_test_result_override as extern "C" fn(i64) as *const () as u64)
 }
 
-extern "C" fn set_test_result_override(result: c_long) {
+extern "C" fn set_test_result_override(result: i64) {
     *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
 }
 

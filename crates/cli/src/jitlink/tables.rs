@@ -192,6 +192,10 @@ impl Tables {
             };
             let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
+            // Two definitions of one name within an object: the reader of objects did not mind, we do.
+            if old.is_some_and(|old| matches!(old.by, By::Input(owner, _) if owner == index)) {
+                return Err(self.duplicate(&graph, name));
+            }
             if let (Linkage::Common, Some(Entry { by: By::Input(other, of), linkage: Linkage::Common, .. })) =
                 (entry.linkage, old)
             {
@@ -238,7 +242,9 @@ impl Tables {
             let Request::MustMatch { key, value } = request else { continue };
             match self.dylibs[dylib].agreed.get(key) {
                 Some((known, first)) if known != value => {
-                    let (first, second) = (self.inputs[*first as usize].graph.name(), graph.name());
+                    let second = graph.name();
+                    // It may contradict itself.
+                    let first = self.inputs.get(*first as usize).map_or(second, |input| input.graph.name());
                     let what = format!("mismatch of '{key}': {known} in {first}, {value} in {second}");
                     return Err(Failure::usage(what));
                 }
@@ -266,7 +272,7 @@ impl Tables {
                     (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => {
                         return Err(self.mismatch(graph, group.signature, "other content"));
                     }
-                    (Selection::Largest(new), Selection::Largest(old)) if new > old => {
+                    (Selection::Largest(new), Selection::Largest(old)) if new > old && owner != index => {
                         let owner = &mut self.inputs[owner as usize].graph;
                         let yielding = owner.dissolve_groups(|signature| signature == group.signature);
                         let blocks = yielding.into_iter().flat_map(|group| group.blocks).collect();

@@ -330,13 +330,22 @@ impl Batch<'_> {
         }
         for name in names.iter().map(|name| (dylib, name.name)) {
             let end = self.alias_end(name)?;
-            if end != name
-                && let Some(&found) = self.found.get(&end)
-            {
+            if end == name {
+                continue;
+            }
+            self.shorten_aliases(name, end);
+            if let Some(&found) = self.found.get(&end) {
                 self.found.insert(name, found);
             }
         }
         Ok(())
+    }
+
+    /// Makes all aliases of a chain lead to its end at once: many names may begin in the middle of a long one.
+    fn shorten_aliases(&mut self, mut name: (DylibId, NameId), end: (DylibId, NameId)) {
+        while let Some(next) = self.aliases.get_mut(&name).filter(|next| **next != end) {
+            name = std::mem::replace(next, end);
+        }
     }
 
     /// What a name is, in the end, an alias for: itself if it is none.

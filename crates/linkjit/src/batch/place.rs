@@ -10,7 +10,7 @@ use linkjit_executor::{
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit_link::graph::{InitializerOrder, Lifetime, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Binding, Input, resolve, unplace, write};
 use linkjit_link::passes::entries::{self, SharedKey};
@@ -258,7 +258,9 @@ impl Batch<'_> {
             return Ok(None);
         }
         let image = self.session.state().dylib(domain.dylib)?.image;
-        let fixed_offset = self.inputs.iter().any(uses_thread_offsets);
+        let fixed_offset = (0..self.next_input()).any(|member| {
+            self.may_have(member, &THREAD_OFFSETS) && uses_thread_offsets(&self.inputs[member as usize].graph)
+        });
         let request = TlsRequest { size: extent.size, align: extent.align, fixed_offset };
         let block = self.session.executor().reserve_tls(image, request)?;
         self.placed.tls.push(block);
@@ -527,15 +529,17 @@ fn initializers(
     arrays
 }
 
-/// Whether some live code uses the initial- or local-exec model.
-fn uses_thread_offsets(input: &Input) -> bool {
-    let graph = &input.graph;
-    let live = graph.block_ids().filter(|&block| graph.block(block).live && !graph.block(block).placed);
-    let mut edges = live.flat_map(|block| graph.edges(block));
-    edges.any(|edge| {
-        matches!(
-            Kind::from_edge(edge.kind),
-            Some(Kind::ThreadOffset32 | Kind::ThreadOffset64 | Kind::ThreadOffsetDelta32)
-        )
+/// Kinds of fields of the initial- and local-exec models.
+const THREAD_OFFSETS: [Kind; 3] = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
+
+/// Whether some live code needs offsets from the thread pointer, or other code of the graph those of its own variables: it
+/// may be linked later, and they can't be moved then.
+fn uses_thread_offsets(graph: &LinkGraph) -> bool {
+    graph.block_ids().any(|id| {
+        let block = graph.block(id);
+        graph.edges(id).iter().any(|edge| {
+            let is_wanted = block.live && !block.placed || !graph.symbol(edge.target).is_external();
+            is_wanted && matches!(Kind::from_edge(edge.kind), Some(kind) if THREAD_OFFSETS.contains(&kind))
+        })
     })
 }

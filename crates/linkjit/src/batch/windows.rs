@@ -106,11 +106,16 @@ impl Batch<'_> {
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
     fn has_low_fields(&self, member: u32) -> bool {
-        let input = &self.inputs[member as usize];
+        let may = !self.is_image() && self.may_have(member, &LOW_FIELDS);
+        may && has_low_fields(&self.inputs[member as usize].graph)
+    }
+
+    /// Whether an input may have edges of such kinds, live or not. Most have not, and need not be looked at.
+    pub(super) fn may_have(&self, member: u32, kinds: &[Kind]) -> bool {
+        let graph = &self.inputs[member as usize].graph;
         // A pass may have changed kinds.
         let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
-        let may = LOW_FIELDS.iter().any(|kind| input.graph.may_have(kind.edge()) || is_met(kind.edge()));
-        may && !self.is_image() && has_low_fields(&input.graph)
+        kinds.iter().any(|kind| graph.may_have(kind.edge()) || is_met(kind.edge()))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If

@@ -4,6 +4,7 @@
 #![cfg(not(windows))]
 
 mod image;
+mod mutations;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -529,4 +530,17 @@ fn weak_externals_wait_for_what_is_pulled_for_another_reason() {
     jit.add_archive(archive(&[member])).unwrap();
     jit.lookup("pointer").unwrap();
     assert_eq!((value(&jit, "w"), jit.statistics().objects), (1, 2));
+}
+
+#[test]
+fn all_names_of_a_long_chain_are_found() {
+    const COUNT: usize = 20_000;
+    let chain: String = (0..COUNT).map(|n| format!(".ascii \" /alternatename:a{n}=a{}\"\n", n + 1)).collect();
+    let users: String = (0..COUNT).map(|n| format!(".quad a{n}\n")).collect();
+    let end = format!(".data\n.globl a{COUNT}\na{COUNT}: .quad 8\n.globl users\nusers:\n");
+    let jit = link(&[&format!(".section .drectve,\"yni\"\n{chain}{end}{users}")]).unwrap();
+    let users = jit.lookup("users").unwrap().0 as *const [u64; COUNT];
+    let end = jit.lookup(&format!("a{COUNT}")).unwrap().0;
+    // SAFETY: that many pointers of the object.
+    assert!(unsafe { &*users }.iter().all(|&user| user == end));
 }

@@ -9,6 +9,7 @@
 #! check {at 0x100000} -check-name=exported-check importer.o -lother -jd other exporter.o
 #! error {at 0x100000} -entry importer importer.o exporter.o => Symbols not found: [ public ]
 #! error coff-directives.o included.o mismatch.o => mismatch of 'Setting': 1 in coff-directives.o, 2 in mismatch.o
+#! error -entry undecided undecided.o => mismatch of 'Setting': 1 in undecided.o, 2 in undecided.o
 #! error coff-directives.o => Symbols not found: [ included ]
 
         .section .drectve,"yn"
@@ -42,6 +43,14 @@ missing:
 #--- mismatch.s
         .section .drectve,"yn"
         .ascii  " /failifmismatch:\"Setting=2\""
+
+#--- undecided.s
+        .section .drectve,"yn"
+        .ascii  " /failifmismatch:Setting=1 /failifmismatch:Setting=2"
+        .text
+        .globl  undecided
+undecided:
+        retq
 
 # Exports are for other JITDylibs.
 #--- importer.s
