@@ -4,6 +4,7 @@
 #![cfg(not(windows))]
 
 mod image;
+mod mutations;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
