@@ -83,6 +83,9 @@ impl State {
         }
         platform::elf::own_personality_pointers(&mut graph, names);
         platform::coff_runtime::set_stdio_options(&mut graph, names);
+        if self.has_images {
+            platform::coff::leave_tls_to_image(&mut graph, names);
+        }
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));

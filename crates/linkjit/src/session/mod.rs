@@ -196,11 +196,12 @@ impl ExecutionSession {
     /// A session without JITDylibs.
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
+        let has_images = executor.object_format() == ObjectFormat::Coff;
         Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 executor,
-                state: Mutex::new(State::new(options.limits, options.crt.clone())),
+                state: Mutex::new(State::new(options.limits, options.crt.clone(), has_images)),
                 pool: Pool::new(options.threads),
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::default(),

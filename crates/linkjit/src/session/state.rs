@@ -246,6 +246,8 @@ pub(crate) struct State {
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
+    /// JITDylibs are images of Windows.
+    pub(super) has_images: bool,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many units, trackers and generators there have ever been.
@@ -278,8 +280,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider) -> Self {
-        Self { limits, crt, ..Self::default() }
+    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool) -> Self {
+        Self { limits, crt, has_images, ..Self::default() }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
