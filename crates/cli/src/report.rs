@@ -90,6 +90,9 @@ fn hint(similar: &[String], entry: &str) -> String {
 }
 
 fn paths(paths: &[PathBuf]) -> String {
+    if paths.is_empty() {
+        return "no directories: -L names some".into();
+    }
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 

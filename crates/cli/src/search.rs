@@ -15,8 +15,13 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Searches the user's directories, then the system's.
+    /// Searches the user's directories, then the system's; on Windows, these are what `LIB` lists, as for Microsoft's linker.
     pub(crate) fn new(directories: &[PathBuf]) -> Self {
+        if cfg!(windows) {
+            let listed = std::env::var_os("LIB").unwrap_or_default();
+            let listed = std::env::split_paths(&listed).filter(|directory| !directory.as_os_str().is_empty());
+            return Self { directories: directories.iter().cloned().chain(listed).collect() };
+        }
         let multiarch = format!("{}-linux-gnu", std::env::consts::ARCH);
         let multiarch = ["/usr/local/lib", "/lib", "/usr/lib"].map(|parent| Path::new(parent).join(&multiarch));
         let system = SYSTEM.iter().map(PathBuf::from);

@@ -79,6 +79,25 @@ fn linked_code_that_uses_what_is_retired_keeps_it() {
     retire(&new).unwrap();
 }
 
+/// Parts of an object that were linked one after the other, of which others use one.
+#[test]
+fn what_is_kept_keeps_the_rest_of_its_object() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let text = ".data\n.globl v\nv: .long 7\n.section .text.f,\"ax\"\n.globl f\nf: mov v(%rip),%eax\nret\n";
+    let tracker = add(&jit, text, &workshop);
+    jit.main().lookup(&["v"]).unwrap();
+    let user = add(&jit, &caller("user", "f"), &workshop);
+    let address = jit.main().lookup(&["user"]).unwrap()[0];
+    let before = jit.main().memory().unwrap();
+    retire(&tracker).unwrap();
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert_eq!(call_at(address), 7);
+    assert_eq!(jit.main().memory().unwrap(), before);
+    // SAFETY: nobody is in its code.
+    unsafe { user.remove() }.unwrap();
+    assert_eq!((jit.main().memory().unwrap().code, jit.main().memory().unwrap().writable), (0, 0));
+}
+
 #[test]
 fn what_retired_code_needs_can_be_removed_when_that_is_gone() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

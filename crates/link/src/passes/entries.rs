@@ -170,7 +170,7 @@ impl Builder<'_> {
             Kind::ImageOffset32 => {
                 let outside = match binding() {
                     Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-                    _ => self.is_far(inputs, input, edge.target),
+                    _ => !is_constant(inputs, input, edge.target) && self.is_far(inputs, input, edge.target),
                 };
                 return outside.then_some(EntryKind::Stub);
             }
@@ -437,4 +437,14 @@ impl Table {
 fn edge(offset: u64, kind: Kind, target: SymbolId, addend: i64) -> Edge {
     // A graph has fewer than 2^32 symbols; a table beyond 4 GiB has more entries than that.
     Edge { offset: u32::try_from(offset).unwrap_or(u32::MAX), kind: kind.edge(), target, addend }
+}
+
+/// Whether a symbol is defined as a number, which is no place that a stub could lead to: null, mostly.
+fn is_constant(inputs: &[Input], input: &Input, symbol: SymbolId) -> bool {
+    let definition = match input.binding(symbol) {
+        Binding::None => Some(input.graph.symbol(symbol).definition),
+        Binding::Input { input, symbol } => inputs.get(input as usize).map(|of| of.graph.symbol(symbol).definition),
+        _ => None,
+    };
+    matches!(definition, Some(Definition::Absolute(_)))
 }

@@ -28,6 +28,21 @@ fn other_machines_and_kinds_are_explained() {
     assert!(error(vec![0, 0, 0xff, 0xff, 0, 0, 0x64, 0x86, 0, 0]).contains("a member of an import library"));
 }
 
+#[test]
+fn code_of_other_kinds_is_refused_by_name() {
+    let managed = compile(MSVC, "s", ".section .cormeta,\"dr\"\n.long 1", &[]);
+    assert!(error(managed).contains(".cormeta: unsupported metadata of managed code: compile it without /clr"));
+    let bitcode = compile(MSVC, "c", "int f(void) { return 1; }", &["-emit-llvm"]);
+    assert!(error(bitcode).contains("LLVM bitcode: compile it to an object first"));
+    let mut other = compile(MSVC, "s", "ret", &[]);
+    for (machine, name) in [(0xa641_u16, "ARM64EC"), (0xa64e, "ARM64X")] {
+        other[..2].copy_from_slice(&machine.to_le_bytes());
+        assert_eq!(error(other.clone()), format!("fixture.obj: a COFF object for {name}, not x86-64"));
+    }
+    let both = compile(MSVC, "s", ".section both,\"wx\"\nret", &[]);
+    assert!(error(both).contains("section that is both writable and executable"));
+}
+
 /// Objects with all that the reader knows.
 fn samples() -> Vec<Vec<u8>> {
     let cxx = "struct B { virtual ~B() {} virtual int f() { return 1; } };

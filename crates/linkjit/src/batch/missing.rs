@@ -101,7 +101,12 @@ impl Batch<'_> {
         }
         // Generators of the user are asked with nothing locked.
         drop(state);
-        searched.extend(generators.iter().map(|generator| generator.definitions.describe()));
+        // JITDylibs have generators of the same kind each.
+        for place in generators.iter().map(|generator| generator.definitions.describe()) {
+            if !searched.contains(&place) {
+                searched.push(place);
+            }
+        }
         searched
     }
 

@@ -179,6 +179,20 @@ impl Allocations {
         }
     }
 
+    /// Notes that what a tracker owns needs one another, as nobody did while the tracker had it: others may use a part.
+    pub(crate) fn tie(&mut self, allocations: &[AllocationId], by: UnitId) {
+        let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|of| of.part != Part::Shared);
+        let own: Vec<_> = allocations.iter().copied().filter(is_own).collect();
+        for (one, next) in own.iter().zip(own.iter().cycle().skip(1)).filter(|(one, next)| one != next) {
+            if let Some(of) = self.by_id.get_mut(one) {
+                of.uses.push(*next);
+            }
+            if let Some(of) = self.by_id.get_mut(next) {
+                of.users.push((*one, by));
+            }
+        }
+    }
+
     /// Takes an allocation out that is to be given back.
     pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
         let allocation = self.by_id.remove(&id)?;

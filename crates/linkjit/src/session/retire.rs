@@ -124,6 +124,10 @@ impl ExecutionSession {
             let mut state = self.state();
             let of = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
             let (dylib, units) = (of.dylib, of.units.clone());
+            let allocations = of.allocations.clone();
+            if let Some(&unit) = units.first() {
+                state.allocations.tie(&allocations, unit);
+            }
             let ended = state.dylib_mut(dylib)?.take_terminators(&units);
             (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
         };

@@ -4,6 +4,7 @@
 #![cfg(not(windows))]
 
 mod image;
+mod mutations;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -168,6 +169,9 @@ fn alternates_count_across_objects_unless_there_is_a_definition() {
 fn alternates_form_chains_but_no_circles() {
     let jit = link(&[&alternate("/alternatename:a=c"), ".section .drectve,\"yni\"\n.ascii \" /alternatename:c=b \""]);
     assert_eq!(value(&jit.unwrap(), "a"), 1);
+    let jit = link(&[&alternate("/alternatename:b=b /alternatename:d=d")]).unwrap();
+    assert_eq!(value(&jit, "b"), 1);
+    assert!(matches!(jit.lookup("d").unwrap_err(), Error::Undefined { .. }));
     let jit = link(&[&alternate("/alternatename:a=c /alternatename:c=a")]).unwrap();
     let error = jit.lookup("a").unwrap_err();
     assert!(matches!(error, Error::AliasCycle { .. } | Error::Undefined { .. }), "{error}");

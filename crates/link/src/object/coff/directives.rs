@@ -149,10 +149,10 @@ fn directive(
         "alternatename" => {
             let (name, target) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
             let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
-            if name == target {
-                return Err(malformed("a name can't stand for itself"));
+            // One that stands for itself says nothing, to other linkers neither.
+            if name != target {
+                graph.add_alternate(Alternate { name, target, after_libraries: true });
             }
-            graph.add_alternate(Alternate { name, target, after_libraries: true });
             return Ok(());
         }
         "aligncomm" => {
