@@ -12,6 +12,7 @@ use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 use super::failure::{Failure, Result};
 use super::link::{GOT_SYMBOL, is_coff};
 use super::linked::{In, LinkedFile, LinkedProgram};
+use super::slab::UNWIND_TERMINATOR;
 
 /// A place with a name.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,7 @@ impl<'a> Registry<'a> {
         for (index, graph) in of.graphs.iter().enumerate() {
             let places = Places { file: of, index, graph };
             for id in graph.block_ids() {
-                places.section_without_symbols(&mut file, id);
+                places.rest_of_section(&mut file, id);
             }
         }
         entries(&mut file, of, names);
@@ -188,10 +189,19 @@ impl Places<'_> {
         named.is_zeros &= is_zeros;
     }
 
-    /// Sections whose symbols nobody needs have at least their blocks.
-    fn section_without_symbols(&self, file: &mut FileNames, id: BlockId) {
+    /// Sections whose symbols nobody needs have at least their blocks; unwind tables all records, and what ends them.
+    fn rest_of_section(&self, file: &mut FileNames, id: BlockId) {
         let section = self.section_name(id);
-        if !file.sections.contains_key(&section) {
+        let block = self.graph.block(id);
+        if self.graph.section(block.section).unwind_records
+            && let Some(start) = self.block(id)
+        {
+            self.widen(file, Some(id), start);
+            if let Some(named) = file.sections.get_mut(&section) {
+                let end = start.wrapping_add(block.size).wrapping_add(UNWIND_TERMINATOR);
+                named.size = named.size.max(end.wrapping_sub(named.address));
+            }
+        } else if !file.sections.contains_key(&section) {
             self.widen_to_blocks(file, &section);
         }
     }
