@@ -87,7 +87,7 @@ impl Slab {
                         .is_none_or(|before| blocks.get(before).is_none_or(|&before| !is_unwind(inputs, before)))
                 {
                     address = address.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
-                    size = size.next_multiple_of(UNWIND_ALIGNMENT);
+                    size = size.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
                 }
                 address = align(address, block).ok_or_else(too_large)?;
                 region.blocks.push((place, address.wrapping_sub(start)));

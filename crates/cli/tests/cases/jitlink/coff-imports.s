@@ -11,6 +11,9 @@
 #! llvm makes no slots
 #! check {at 0x100000} -check-name=linked-check coff-imports.o -L. -loutside
 
+#! error circle.o => alias '__imp_circle' is defined by itself
+#! error slots.o => Symbols not found: [ __imp___imp_main ]
+
         .text
         .globl  main, load, inside
 main:   callq   *__imp_outside(%rip)
@@ -35,3 +38,15 @@ outside:
 LIBRARY dll.dll
 EXPORTS
   outside
+
+#--- circle.s
+        .section .drectve,"yn"
+        .ascii  " /alternatename:circle=__imp_circle"
+        .text
+        .globl  main
+main:   jmpq    *__imp_circle(%rip)
+
+#--- slots.s
+        .text
+        .globl  main
+main:   jmpq    *__imp___imp_main(%rip)
