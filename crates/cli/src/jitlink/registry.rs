@@ -54,6 +54,7 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
+    /// `locals` are names that mean nothing if somebody defines them for all.
     fn file_names(&mut self, of: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
         let Some(graph) = of.graphs.first() else { return Ok(()) };
         let names = self.program.names;
@@ -76,6 +77,15 @@ impl<'a> Registry<'a> {
             }
             if symbol.live {
                 places.widen(&mut file, symbol.block(), named.address);
+            }
+        }
+        let mut targets = HashMap::new();
+        if !graph.alternates().is_empty() {
+            targets.extend(graph.symbol_ids().filter_map(|id| Some((graph.symbol(id).shared_name()?, id))));
+        }
+        for alternate in graph.alternates() {
+            if let Some(named) = targets.get(&alternate.target).and_then(|id| places.symbol(*id)) {
+                locals.entry(names.text(alternate.name).into_owned()).or_insert(Named { size: 0, ..named });
             }
         }
         if let Some(address) = of.got() {
