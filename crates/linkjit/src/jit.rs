@@ -49,6 +49,31 @@ impl JitBuilder {
     }
 
     /// Threads of the session's own; see [`SessionOptions::threads`].
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use std::sync::{Arc, Mutex};
+    /// use linkjit::{ExecAddr, FunctionUnit, Jit, SymbolFlags, UnitInterface};
+    ///
+    /// for threads in [0, 2] {
+    ///     let jit = Jit::builder().threads(threads).build()?;
+    ///     let made_by = Arc::new(Mutex::new(Vec::new()));
+    ///     for name in ["a", "b"] {
+    ///         let made_by = made_by.clone();
+    ///         let interface = UnitInterface::new([(name, SymbolFlags::DATA)]);
+    ///         jit.main().define(FunctionUnit::new(name, interface, move |responsibility| {
+    ///             made_by.lock().unwrap().push(std::thread::current().id());
+    ///             responsibility.define_absolute(name, ExecAddr(4096));
+    ///             Ok(())
+    ///         }))?;
+    ///     }
+    ///     // With threads the two are made at once, without them one after the other, here.
+    ///     jit.main().lookup(&["a", "b"])?;
+    ///     let here = std::thread::current().id();
+    ///     assert!(threads > 0 || *made_by.lock().unwrap() == [here, here]);
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = Some(threads);

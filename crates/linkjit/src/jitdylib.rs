@@ -184,6 +184,31 @@ impl JitDylib {
 
     /// Adds a static archive: its members are added when something that they define is wanted.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let directory = std::env::temp_dir().join(format!("linkjit-doc-archive-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory).unwrap();
+    /// # let archive = directory.join("libanswers.a");
+    /// # for (name, text) in [("f", "int g(void); int f(void) { return g() + 1; }"), ("g", "int g(void) { return 41; }"),
+    /// #     ("h", "int there_is_no_such_function(void); int h(void) { return there_is_no_such_function(); }")]
+    /// # {
+    /// #     let (source, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.o")));
+    /// #     std::fs::write(&source, text).unwrap();
+    /// #     std::fs::write(&object, SystemCompiler.compile(&source)?.bytes()).unwrap();
+    /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
+    /// # }
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().add_archive(&archive)?;
+    /// // f.o needs g.o; nobody needs h.o, which could not be linked.
+    /// // SAFETY: its type.
+    /// let f = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("f")? };
+    /// # std::fs::remove_dir_all(&directory).unwrap();
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { f() }, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -520,7 +545,37 @@ impl JitDylib {
     }
 
     /// Links what has initializers here and in the JITDylibs it depends on, and runs those that were not run yet:
-    /// dependencies first, then by priority, then in link order.
+    /// dependencies first, then by priority, then in link order. Terminators run in the reverse order, when code is
+    /// removed or its JITDylib is closed.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, MatchScope, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-initialize-{}.c", std::process::id()));
+    /// # let compile = |number: &str| {
+    /// #     let text = "extern int events[], count; __attribute__((constructor)) static void begin(void) { events[count++] = N; }
+    /// #                 __attribute__((destructor)) static void end(void) { events[count++] = -N; }";
+    /// #     std::fs::write(&path, text.replace('N', number)).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// static mut EVENTS: [i32; 4] = [0; 4];
+    /// static mut COUNT: i32 = 0;
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.define_absolute("events", &raw const EVENTS)?;
+    /// jit.define_absolute("count", &raw const COUNT)?;
+    /// let plugin = jit.create_dylib("plugin")?;
+    /// plugin.add_to_link_order(jit.main(), MatchScope::Exported)?;
+    /// // Each has a constructor that notes its number and a destructor that notes it with a minus.
+    /// plugin.add_object(&compile("2")?)?;
+    /// jit.main().add_object(&compile("1")?)?;
+    /// plugin.initialize()?;
+    /// // SAFETY: nobody is in the code.
+    /// unsafe { jit.close()? };
+    /// // SAFETY: nobody writes it any more.
+    /// assert_eq!(unsafe { EVENTS }, [1, 2, -2, -1]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If something can't be linked.

@@ -148,6 +148,45 @@ fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
     assert_eq!(*ENDED.lock().unwrap(), [1, -1, 2, -2]);
 }
 
+/// It may be called until then.
+#[test]
+fn what_others_keep_is_terminated_when_the_last_of_them_goes_and_at_the_latest_at_close() {
+    static KEPT: Mutex<Vec<c_int>> = Mutex::new(Vec::new());
+    extern "C" fn kept(value: c_int) {
+        KEPT.lock().unwrap().push(value);
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.define_absolute("kept", kept as *const ()).unwrap();
+    let text = "extern \"C\" void kept(int); struct SN { ~SN() { kept(N); } }; static SN s;
+                __attribute__((destructor)) static void end() { kept(-N); } extern \"C\" int fN() { return N; }";
+    let add_pair = |number: &str| {
+        let tracker = jit.create_tracker().unwrap();
+        let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
+        jit.main().add_object_to(&tracker, &source(&object)).unwrap();
+        let user = format!("user{number}");
+        let user_tracker = add(&jit, &caller(&user, &format!("f{number}")), &workshop);
+        assert_eq!(call(&jit, &user).unwrap().to_string(), number);
+        (tracker, user_tracker)
+    };
+    let pairs = ["1", "2"].map(add_pair);
+    for (tracker, _) in &pairs {
+        retire(tracker).unwrap();
+    }
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert_eq!((call(&jit, "user1").unwrap(), KEPT.lock().unwrap().as_slice()), (1, &[][..]));
+    // SAFETY: nobody is in its code.
+    unsafe { pairs[0].1.remove() }.unwrap();
+    assert_eq!(*KEPT.lock().unwrap(), [1, -1]);
+    // What is initialized later has the executor told of all terminators again.
+    let third = add_pair("3");
+    // SAFETY: as above.
+    unsafe { ResourceTracker::remove_all(&[third.0, third.1]) }.unwrap();
+    assert_eq!(*KEPT.lock().unwrap(), [1, -1, 3, -3]);
+    // SAFETY: as above.
+    unsafe { jit.close() }.unwrap();
+    assert_eq!(*KEPT.lock().unwrap(), [1, -1, 3, -3, 2, -2]);
+}
+
 /// What is retired is in nobody's tables any more, but in the executor's, which other initializers replace.
 #[cfg(not(windows))]
 #[test]

@@ -206,7 +206,6 @@ fn a_newcomer_finds_the_way() {
     report(&missing.collect::<Vec<_>>(), "write these files and commit them");
 }
 
-/// Our own packages that a manifest names in a section of dependencies, for development or not.
 #[test]
 fn the_cases_of_coff_are_all_listed_with_tests_that_exist() {
     let document = text("docs/coff-cases.md");
@@ -229,6 +228,7 @@ fn the_cases_of_coff_are_all_listed_with_tests_that_exist() {
     report(&found, "docs/coff-cases.md must have a row for each case, and name tests that there are");
 }
 
+/// Our own packages that a manifest names in a section of dependencies, for development or not.
 fn own_dependencies(manifest: &str) -> BTreeSet<String> {
     let mut section = String::new();
     let mut found = BTreeSet::new();

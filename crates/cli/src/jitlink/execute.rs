@@ -10,7 +10,9 @@ use linkjit::link::graph::{LinkGraph, Scope};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;
 use linkjit::link::source::Source;
-use linkjit::{ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
+use linkjit::{
+    ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
+};
 
 use super::archives::{self, Archives};
 use super::failure::{Failure, Result};
@@ -60,6 +62,7 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     process.define_absolute(RESULT_OVERRIDE, result_override())?;
     let entry = options.entry.as_deref().unwrap_or("main");
     let archives = load(&jit, options, &process)?;
+    find_entry(&jit, entry, &process)?;
     if options.phony_externals {
         let entry = entry.to_string();
         let phony = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
@@ -181,12 +184,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
             Item::LoadHidden(path) => add_hidden(&target, path, options.all_load)?,
             Item::WeakLibrary(path) => add_weak(&target, path)?,
             Item::Library { name, form } => match find(&dylibs, name) {
-                Some(other) => {
-                    // Before the process, in the order of the command line.
-                    target.remove_from_link_order(process)?;
-                    target.add_to_link_order(&other, MatchScope::Exported)?;
-                    target.add_to_link_order(process, MatchScope::Exported)?;
-                }
+                Some(other) => add_to_link_order(&target, &other, MatchScope::Exported, process)?,
                 None => {
                     let path = find_library(name, *form, directories.iter(), &target.name(), options.search_sys_lib)?;
                     if is_archive(&path) {
@@ -204,6 +202,27 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
         }
     }
     Ok(archives)
+}
+
+/// Lets the program begin in any JITDylib; initializers of that one are run, too.
+fn find_entry(jit: &Jit, entry: &str, process: &JitDylib) -> Result<()> {
+    let wanted = SymbolLookupSet::new([entry]);
+    for dylib in std::iter::once(jit.main().clone()).chain(jit.session().dylibs()) {
+        if dylib.lookup_flags(&wanted)?.first().is_some_and(Option::is_some) {
+            if dylib.name() != jit.main().name() {
+                add_to_link_order(jit.main(), &dylib, MatchScope::All, process)?;
+            }
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Has a JITDylib searched before the process, in the order of the command line.
+fn add_to_link_order(of: &JitDylib, other: &JitDylib, scope: MatchScope, process: &JitDylib) -> linkjit::Result<()> {
+    of.remove_from_link_order(process)?;
+    of.add_to_link_order(other, scope)?;
+    of.add_to_link_order(process, MatchScope::Exported)
 }
 
 /// What LLVM calls the members of archives, by what sessions call them.

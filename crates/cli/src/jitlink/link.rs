@@ -66,7 +66,7 @@ struct Found {
     missing: Vec<String>,
 }
 
-/// Links what `entry` needs in the JITDylib `main`; returns the linked graphs in the order in which they were placed.
+/// Links what `entry` needs; returns the linked graphs in the order in which they were placed.
 pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Result<Vec<Linked>> {
     let Found { order, specials, mut missing } = find(tables, entry)?;
     if !missing.is_empty() {
@@ -151,7 +151,9 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             queue.push_back(input);
         }
     };
-    match tables.look_up(0, entry, false, false)? {
+    // It may be in any JITDylib.
+    let mut dylibs = 0..tables.dylibs.len();
+    match dylibs.find_map(|dylib| tables.look_up(dylib, entry, false, false).transpose()).transpose()? {
         Some(binding) => reach(binding, &mut queue),
         None => found.missing.push(tables.text(entry)),
     }

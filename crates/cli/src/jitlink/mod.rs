@@ -50,7 +50,9 @@ Links as llvm-jitlink does and takes its options, with one dash or two, and its 
 
 /// Does what the arguments after `jitlink` ask for; returns the exit code.
 pub(crate) fn main(arguments: Vec<String>) -> i32 {
-    if arguments.iter().any(|argument| matches!(argument.as_str(), "-help" | "--help" | "-h")) {
+    // What follows these is not for us.
+    let mut own = arguments.iter().map(String::as_str).take_while(|word| !options::TAKES_REST.contains(word));
+    if own.any(|word| matches!(word, "-help" | "--help" | "-h")) {
         // Nobody is left to tell if that fails.
         let _closed = writeln!(std::io::stdout(), "{USAGE}");
         return 0;

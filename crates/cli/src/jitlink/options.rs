@@ -108,6 +108,9 @@ const MISSING: &[(&str, &str)] = &[
 /// Options whose value may follow without `=` or space.
 const JOINED: &[&str] = &["hidden-l", "weak-l", "L", "l"];
 
+/// Options that take all that follows.
+pub(super) const TAKES_REST: &[&str] = &["-args", "--args", "-harness", "--harness"];
+
 impl Options {
     /// Reads the arguments after the command's name.
     pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
@@ -227,7 +230,8 @@ impl Options {
         match name {
             "check" => self.check = Some(value()?.into()),
             "check-name" => self.check_name = Some(value()?),
-            "entry" => self.entry = Some(value()?),
+            // No name is the usual one.
+            "entry" => self.entry = Some(value()?).filter(|name| !name.is_empty()),
             "write-symtab" => self.write_symtab = Some(value()?.into()),
             "symbolicate-with" => self.symbolicate_with = Some(value()?.into()),
             "show-graphs" => self.show_graphs = Some(value()?),
@@ -283,17 +287,13 @@ fn no_such_choice(option: &str, value: &str) -> Failure {
 
 /// The name of an option, and the value that is in the same argument.
 fn split(option: &str) -> (&str, Option<&str>) {
-    if let Some((name, value)) = option.split_once('=') {
-        return (name, Some(value));
-    }
-    for name in JOINED {
-        let Some(value) = option.strip_prefix(name) else { continue };
+    let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+    let mut joined = JOINED.iter().filter_map(|prefix| Some((*prefix, option.strip_prefix(prefix)?)));
+    match joined.next() {
         // What begins like them and is an option of its own.
-        if !value.is_empty() && !["lazy", "load_hidden"].contains(&option) {
-            return (name, Some(value));
-        }
+        Some((prefix, joined)) if name != prefix && !["lazy", "load_hidden"].contains(&name) => (prefix, Some(joined)),
+        _ => (name, value),
     }
-    (option, None)
 }
 
 fn number(option: &str, text: &str) -> Result<u64> {
@@ -301,12 +301,16 @@ fn number(option: &str, text: &str) -> Result<u64> {
     parse_number(text).ok_or_else(invalid)
 }
 
-/// Decimal, or hexadecimal after `0x`.
+/// A number as in C: decimal, or what its prefix says (`0x`, `0b`, `0o`, `0`). It has no sign.
 fn parse_number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
+    let (radix, digits) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, text.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, text.get(2..)?),
+        [b'0', b'o', ..] => (8, text.get(2..)?),
+        [b'0', b'0'..=b'9', ..] => (8, text.get(1..)?),
+        _ => (10, text),
+    };
+    u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))
 }
 
 fn size(text: &str) -> Result<u64> {
@@ -398,6 +402,21 @@ mod tests {
     }
 
     #[test]
+    fn joined_values_may_have_signs_of_equality() {
+        let library = |name: &str| Item::Library { name: name.into(), form: Form::Usual };
+        let all = items("a.o -Lx=y -la=b -l=c=d -load_hidden=e");
+        let expected = [Item::Directory("x=y".into()), library("a=b"), library("c=d"), Item::LoadHidden("e".into())];
+        assert_eq!(all[1..], expected);
+    }
+
+    #[test]
+    fn numbers_are_as_in_c() {
+        let numbers = ["16", "0x10", "0X10", "020", "0b10000", "0o20", "0", "1x", "0x", "0x+1", ""].map(parse_number);
+        let some = Some(16);
+        assert_eq!(numbers, [some, some, some, some, some, some, Some(0), None, None, None, None]);
+    }
+
+    #[test]
     fn flags_may_be_repeated_and_args_take_the_rest() {
         let options = parse("-noexec --noexec -show-addrs=false a.o -args -noexec b.o").expect("a command line");
         assert!(options.no_exec && !options.show_addrs);
@@ -456,6 +475,7 @@ mod tests {
         check("-noexec", "Not enough positional command line arguments");
         check("a.o -entry", "for the -entry option: requires a value");
         check("-abs x a.o", "Invalid absolute define \"x\". Syntax: <name>=<addr>");
+        check("-abs x=+1 a.o", "Invalid address expression \"+1\"");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
         check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
         check("-oop-executor a.o", "linkjit does not support -oop-executor yet: programs run in its own process only");

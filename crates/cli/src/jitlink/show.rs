@@ -186,7 +186,7 @@ pub(super) fn contents(program: &LinkedProgram<'_>, file: &LinkedFile<'_>, out: 
         writeln!(out, "{name} content:")?;
         for line in (start & !15..end).step_by(16) {
             write!(out, "{line:#x}:")?;
-            for address in line..end.min(line + 16) {
+            for address in line..end.min(line.saturating_add(16)) {
                 match program.memory(address).first().filter(|_| address >= start) {
                     Some(byte) => write!(out, " {byte:02x}")?,
                     None => write!(out, "   ")?,

@@ -20,7 +20,7 @@ const PAGE_SIZE: u64 = 4096;
 /// All memory of a run; more is taken for a mistake.
 const LIMIT: u64 = 4 << 30;
 /// An unwind table ends with a record of length zero.
-const UNWIND_TERMINATOR: u64 = 4;
+pub(super) const UNWIND_TERMINATOR: u64 = 4;
 /// Records are packed; where the first begins is as compilers align the table.
 const UNWIND_ALIGNMENT: u64 = 8;
 
@@ -87,7 +87,7 @@ impl Slab {
                         .is_none_or(|before| blocks.get(before).is_none_or(|&before| !is_unwind(inputs, before)))
                 {
                     address = address.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
-                    size = size.next_multiple_of(UNWIND_ALIGNMENT);
+                    size = size.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
                 }
                 address = align(address, block).ok_or_else(too_large)?;
                 region.blocks.push((place, address.wrapping_sub(start)));

@@ -96,6 +96,8 @@ pub(super) struct Tables {
     pub(super) self_relocations: bool,
     /// What was found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
+    /// Slots of imports that wait for their targets to be found.
+    slots_begun: usize,
 }
 
 impl Tables {
@@ -110,6 +112,7 @@ impl Tables {
             phony_externals: options.phony_externals,
             self_relocations: options.add_self_relocations,
             found: HashMap::new(),
+            slots_begun: 0,
         }
     }
 
@@ -299,6 +302,11 @@ impl Tables {
     }
 
     #[cold]
+    fn circle(&self, name: NameId) -> Failure {
+        Failure::link(format!("alias '{}' is defined by itself", self.text(name)))
+    }
+
+    #[cold]
     fn mismatch(&self, graph: &LinkGraph, name: NameId, what: &str) -> Failure {
         let name = self.text(name);
         Failure::usage(format!("In {}, the COMDAT section of '{name}' has {what} than the one before", graph.name()))
@@ -328,7 +336,7 @@ impl Tables {
                 None => return Ok(self.has_phony(place.0).then(|| null(is_tls))),
             }
         }
-        Err(Failure::link(format!("alias '{}' is defined by itself", self.text(name))))
+        Err(self.circle(name))
     }
 
     /// What stands for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
@@ -344,12 +352,22 @@ impl Tables {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
         let bytes = self.names().bytes(name).to_vec();
-        let Some(target) = bytes.strip_prefix(imports::PREFIX) else { return Ok(None) };
-        let target = self.names().intern(target);
-        if self.look_up(dylib, target, false, false)?.is_none() {
+        let Some(target) = imports::target(&bytes) else { return Ok(None) };
+        let id = self.names().intern(target);
+        // By other names it may be the slot of something, or its own.
+        if self.slots_begun >= LONGEST_ALIAS_CHAIN {
+            return Err(self.circle(name));
+        }
+        self.slots_begun += 1;
+        // Of what is nothing, the slot is nothing, too.
+        let phony = std::mem::take(&mut self.phony_externals);
+        let found = self.look_up(dylib, id, false, false);
+        self.phony_externals = phony;
+        self.slots_begun -= 1;
+        if found?.is_none() {
             return Ok(None);
         }
-        let slot = imports::slot(bytes.get(imports::PREFIX.len()..).unwrap_or_default(), &mut self.names())?;
+        let slot = imports::slot(target, &mut self.names())?;
         self.add_graph(dylib, slot, false)?;
         Ok(self.dylibs[dylib].symbols.get(&name).copied())
     }

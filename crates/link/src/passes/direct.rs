@@ -9,6 +9,7 @@
 use linkjit_address::{ExecAddr, ExecRange};
 
 use crate::arch::x86_64::Kind;
+use crate::graph::Edge;
 use crate::link::{Binding, Input};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
@@ -19,21 +20,52 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
         Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
         _ => None,
     };
-    let mut found = Vec::new();
-    for input in members.iter().filter_map(|&member| inputs.get(member as usize)) {
-        if !input.bindings.iter().any(|&binding| far(binding).is_some()) {
-            continue;
-        }
-        let graph = &input.graph;
-        let live = graph.block_ids().filter(|&block| graph.block(block).live && !graph.block(block).placed);
-        let direct = live.flat_map(|block| graph.edges(block)).filter(|edge| {
-            matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
-        });
-        found.extend(direct.filter_map(|edge| far(input.binding(edge.target))));
-    }
+    let members = members.iter().filter_map(|&member| inputs.get(member as usize));
+    let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of `members`
+/// refer to directly.
+#[must_use]
+pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> bool {
+    let far = |binding| match binding {
+        Binding::Linked(address) if is_out_of_reach(window, address) => Some(address),
+        _ => None,
+    };
+    let mut members = members.iter().filter_map(|&member| inputs.get(member as usize));
+    members.all(|input| direct(input, far).next().is_none())
+}
+
+/// The other inputs that live, not yet placed blocks of `members` refer to directly.
+#[must_use]
+pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
+    let other = |binding| match binding {
+        Binding::Input { input, .. } => Some(input),
+        _ => None,
+    };
+    let members = members.iter().filter_map(|&member| inputs.get(member as usize));
+    let mut found: Vec<_> = members.flat_map(|input| direct(input, other)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What `pick` picks of the bindings that an input refers to directly.
+fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = T> {
+    let graph = &input.graph;
+    let has_some = input.bindings.iter().any(|&binding| pick(binding).is_some());
+    let blocks = graph.block_ids().filter(move |&block| {
+        let of = graph.block(block);
+        has_some && of.live && !of.placed
+    });
+    let is_direct = |edge: &&Edge| {
+        matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
+    };
+    let direct = blocks.flat_map(|block| graph.edges(block)).filter(is_direct);
+    direct.filter_map(move |edge| pick(input.binding(edge.target)))
 }
 
 /// Binds external symbols anew.

@@ -1,6 +1,8 @@
 //! Sections of an image as its objects ask for them (link.exe's `/merge` and `/section`): what the program may do with them.
 //! Where they are does not matter: an image has three sections, one for each protection.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::graph::{Lifetime, Protection};
 use crate::link::Input;
 
@@ -15,6 +17,9 @@ const USUAL: [(&str, Protection); 8] = [
     (".data", Protection::ReadWrite),
     (".bss", Protection::ReadWrite),
 ];
+
+/// Sections that become parts of others more often are taken to go in a circle, which has no end; link.exe refuses it.
+const LONGEST_CHAIN: usize = 100;
 
 /// What objects ask for.
 #[derive(Clone, Debug, Default)]
@@ -32,34 +37,16 @@ impl ImageSections {
         self.merged.is_empty() && self.protections.is_empty()
     }
 
-    /// The section that one ends up in.
-    fn end<'a>(&'a self, section: &'a str) -> &'a str {
-        let mut end = section;
-        // A circle has no end; link.exe refuses it.
-        for _ in 0..self.merged.len() {
-            match self.merged.iter().find(|(from, _)| from == end) {
-                Some((_, to)) => end = to,
-                None => break,
-            }
-        }
-        end
-    }
-
-    /// The protection of a section that another becomes a part of, or that is asked for.
-    fn protection(&self, section: &str, known: &[(String, Protection)]) -> Option<Protection> {
-        let asked = self.protections.iter().rev();
-        let usual = USUAL.iter().find(|(name, _)| *name == section).map(|(_, protection)| *protection);
-        let of = |(name, protection): &(String, Protection)| (name == section).then_some(*protection);
-        asked.clone().find_map(of).or(usual).or_else(|| known.iter().find_map(of))
-    }
-
     /// Gives the sections of `members` that are to be placed the protections that are asked for.
     pub fn apply(&self, inputs: &mut [Input], members: &[u32]) {
-        let mut known: Vec<(String, Protection)> = Vec::new();
+        let merged: HashMap<_, _> = self.merged.iter().rev().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+        let asked: HashMap<_, _> = self.protections.iter().map(|(name, of)| (name.as_str(), *of)).collect();
+        let targets: HashSet<_> = merged.values().copied().collect();
+        let mut known = HashMap::new();
         for &member in members {
             for section in inputs[member as usize].graph.sections() {
-                if self.merged.iter().any(|(_, to)| to == section.output_name()) {
-                    known.push((section.output_name().into(), section.protection));
+                if let Some(name) = targets.get(section.output_name()) {
+                    known.entry(*name).or_insert(section.protection);
                 }
             }
         }
@@ -68,15 +55,27 @@ impl ImageSections {
             for id in graph.section_ids() {
                 let section = graph.section(id);
                 let name = section.output_name();
-                let is_asked_for = self.protections.iter().any(|(asked, _)| asked == name);
-                let end = self.end(name);
-                if section.lifetime != Lifetime::Standard || (end == name && !is_asked_for) {
+                let end = end(&merged, name);
+                if section.lifetime != Lifetime::Standard || (end == name && !asked.contains_key(name)) {
                     continue;
                 }
-                if let Some(protection) = self.protection(end, &known) {
+                let usual = || USUAL.iter().find(|(name, _)| *name == end).map(|(_, protection)| *protection);
+                if let Some(protection) = asked.get(end).copied().or_else(usual).or_else(|| known.get(end).copied()) {
                     graph.set_protection(id, protection);
                 }
             }
         }
     }
+}
+
+/// The section that one ends up in.
+fn end<'a>(merged: &HashMap<&'a str, &'a str>, section: &'a str) -> &'a str {
+    let mut end = section;
+    for _ in 0..LONGEST_CHAIN {
+        match merged.get(end) {
+            Some(to) => end = to,
+            None => break,
+        }
+    }
+    end
 }

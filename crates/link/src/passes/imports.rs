@@ -11,6 +11,12 @@ use crate::source::Source;
 /// What the names of slots begin with.
 pub const PREFIX: &[u8] = b"__imp_";
 
+/// What the slot of that name is for, if it is one: there are no slots for slots.
+#[must_use]
+pub fn target(slot: &[u8]) -> Option<&[u8]> {
+    slot.strip_prefix(PREFIX).filter(|target| !target.starts_with(PREFIX))
+}
+
 /// The slot of `target`. Its name is hidden and weak: what the user defines takes precedence.
 ///
 /// # Errors

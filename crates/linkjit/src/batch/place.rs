@@ -18,7 +18,7 @@ use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
 
 use super::uses::Used;
-use super::windows::Domain;
+use super::windows::{Domain, reach_each_other};
 use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
@@ -60,19 +60,14 @@ impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
-        let domains = self.domains();
+        let mut domains = self.domains();
         self.shape_sections(&domains)?;
-        for domain in &domains {
-            self.choose_window(domain)?;
-        }
-        // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
-        for domain in &domains {
-            if let Some(&window) = self.windows(domain)?.first() {
-                self.bring_near(domain.dylib, &domain.members, window)?;
-            }
-        }
-        for domain in domains {
-            self.place_domain(domain)?;
+        let first_made = self.inputs.len();
+        // A domain that has moved stays there if it can: there is an end to it.
+        let mut tries = 2 * domains.len();
+        while !self.place_domains(&mut domains)? && tries > 0 {
+            tries -= 1;
+            self.take_back(first_made);
         }
         self.plugins.add_passes(&self.inputs);
         self.run_passes(Stage::PostAllocation)?;
@@ -104,7 +99,40 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn place_domain(&mut self, mut domain: Domain) -> Result<()> {
+    /// Places domains where they are meant to be. `false` if one had to go so far away that those before it do not reach it
+    /// the way they have been told.
+    fn place_domains(&mut self, domains: &mut [Domain]) -> Result<bool> {
+        for domain in &mut *domains {
+            self.choose_window(domain)?;
+        }
+        // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
+        for domain in &*domains {
+            if let Some(&window) = self.windows(domain)?.first() {
+                self.bring_near(domain.dylib, &domain.members, window)?;
+            }
+        }
+        let mut is_right = true;
+        for at in 0..domains.len() {
+            let (before, rest) = domains.split_at_mut(at);
+            let Some(domain) = rest.first_mut() else { break };
+            let window = self.place_domain(domain.clone())?;
+            let is_near = domain.meant.is_none_or(|meant| meant.id == window.id || reach_each_other(meant, window));
+            is_right &= is_near || before.iter().all(|other| other.dylib != domain.dylib);
+            domain.meant = Some(window);
+        }
+        Ok(is_right)
+    }
+
+    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed otherwise.
+    fn take_back(&mut self, first_made: usize) {
+        let windows = std::mem::take(&mut self.placed.windows);
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
+        self.placed.windows = windows;
+        self.inputs.truncate(first_made);
+        self.units.truncate(first_made);
+    }
+
+    fn place_domain(&mut self, mut domain: Domain) -> Result<Window> {
         let tls = self.reserve_tls(&domain)?;
         self.bind_tls_base(&domain, tls);
         let next = self.next_input();
@@ -114,11 +142,10 @@ impl Batch<'_> {
             domain.members.push(self.add_input(input));
         }
         let first = self.placed.domains.len();
-        if let Err(error) = self.place_somewhere(&mut domain) {
+        let window = self.place_somewhere(&mut domain).inspect_err(|_| {
             // The names stand for their stubs: let rolling back know.
             unplace(&mut self.inputs, &[], &slots);
-            return Err(error);
-        }
+        })?;
         let tls = tls.filter(|_| self.placed.tls.pop().is_some());
         if let Some(own) = self.placed.domains.last_mut() {
             own.slots = slots;
@@ -127,12 +154,12 @@ impl Batch<'_> {
         if let Some(part) = parts.find(|part| part.layout.tls_image(part.bases).is_some()) {
             part.tls = tls;
         }
-        Ok(())
+        Ok(window)
     }
 
     /// Places a domain in the newest window of its JITDylib that has room, or else in one that is empty: what does not fit
-    /// there fits nowhere.
-    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<()> {
+    /// there fits nowhere. Returns the window.
+    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<Window> {
         let (originals, first_made) = (domain.members.len(), self.inputs.len());
         let first_placed = self.placed.domains.len();
         for (index, window) in self.windows(domain)?.into_iter().enumerate() {
@@ -146,16 +173,18 @@ impl Batch<'_> {
                     self.units.truncate(first_made);
                     domain.members.truncate(originals);
                 }
-                result => return result,
+                result => return result.map(|()| window),
             }
         }
         let window = self.reserve_window(domain)?;
         self.bring_near(domain.dylib, &domain.members, window)?;
-        self.place_in(window, domain)
+        self.place_in(window, domain)?;
+        Ok(window)
     }
 
     /// Places a domain: first what others may share, if there is any and it may outlive the rest.
     fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<()> {
+        self.mean_for(domain, window);
         for (part, longer) in self.longer_parts(domain) {
             if let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members, longer) {
                 let placed = self.place_part(window, domain, part);

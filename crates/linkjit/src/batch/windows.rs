@@ -4,6 +4,8 @@
 //! it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All else goes to the newest
 //! window, and is reached through table entries from others.
 
+use std::collections::HashMap;
+
 use linkjit_executor::{ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
@@ -21,6 +23,8 @@ pub(super) struct Domain {
     pub(super) tracker: Option<TrackerId>,
     /// Where earlier batches have placed parts of them.
     home: Option<Window>,
+    /// Where they are to be placed, if there is room.
+    pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
     low: bool,
     pub(super) members: Vec<u32>,
@@ -51,7 +55,7 @@ impl Batch<'_> {
             };
             match domains.iter_mut().find(is_its) {
                 Some(domain) => domain.members.push(index),
-                None => domains.push(Domain { dylib, tracker, home, low: false, members: vec![index] }),
+                None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
             }
         }
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
@@ -65,30 +69,70 @@ impl Batch<'_> {
         for domain in &mut domains {
             domain.low = domain.home.map_or_else(|| low.contains(&domain.dylib), is_low);
         }
+        drop(state);
+        self.spread_low(&mut domains);
         domains
     }
 
+    /// What low code refers to directly has to be low, too, if it may.
+    fn spread_low(&self, domains: &mut [Domain]) {
+        let mut pending: Vec<usize> = (0..domains.len()).filter(|&at| domains[at].low).collect();
+        if pending.is_empty() || self.is_image() {
+            return;
+        }
+        let domain_of: HashMap<u32, usize> = domains
+            .iter()
+            .enumerate()
+            .flat_map(|(at, domain)| domain.members.iter().map(move |&of| (of, at)))
+            .collect();
+        while let Some(at) = pending.pop() {
+            for other in direct::inputs(&self.inputs, &domains[at].members) {
+                let Some(&other) = domain_of.get(&other) else { continue };
+                if !domains[other].low && domains[other].home.is_none() {
+                    domains[other].low = true;
+                    pending.push(other);
+                }
+            }
+        }
+    }
+
     /// Sees to it that there is a window for a domain, and notes which one is meant for its members.
-    pub(super) fn choose_window(&mut self, domain: &Domain) -> Result<()> {
+    pub(super) fn choose_window(&mut self, domain: &mut Domain) -> Result<()> {
         let window = match self.windows(domain)?.first() {
             Some(&window) => window,
             None => self.reserve_window(domain)?,
         };
-        for &member in &domain.members {
-            self.inputs[member as usize].window = window.range;
-        }
+        domain.meant = Some(window);
+        self.mean_for(domain, window);
         Ok(())
     }
 
-    /// The windows of a JITDylib that a domain may be placed in: its own, then those in reach of that, newest first.
+    /// Notes the window that the members of a domain are meant for: others reach them as if they were there.
+    pub(super) fn mean_for(&mut self, domain: &Domain, window: Window) {
+        for &member in &domain.members {
+            self.inputs[member as usize].window = window.range;
+        }
+    }
+
+    /// The windows of a JITDylib that a domain may be placed in: the one it is meant for, its own, then those in reach of
+    /// that, newest first. All those last from where it reaches not all that is linked and that it refers to directly.
     pub(super) fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
-        let state = self.session.state();
-        let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
-        let may = |window: &Window| {
-            let is_near = domain.home.is_none_or(|home| home.id != window.id && reach_each_other(home, *window));
-            is_near && (!domain.low || is_low(*window))
+        let mut windows: Vec<Window> = {
+            let state = self.session.state();
+            let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
+            let may = |window: &Window| {
+                let is_near = domain.home.is_none_or(|home| home.id != window.id && reach_each_other(home, *window));
+                is_near && (!domain.low || is_low(*window))
+            };
+            domain.home.into_iter().chain(windows.filter(may)).collect()
         };
-        Ok(domain.home.into_iter().chain(windows.filter(may)).collect())
+        if windows.len() > 1 && domain.home.is_none() {
+            windows.sort_by_cached_key(|window| !direct::reaches_linked(&self.inputs, &domain.members, window.range));
+        }
+        if let Some(at) = windows.iter().position(|window| domain.meant.is_some_and(|meant| meant.id == window.id)) {
+            windows[..=at].rotate_right(1);
+        }
+        Ok(windows)
     }
 
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
@@ -157,7 +201,7 @@ fn home_of(state: &State, dylib: DylibId, graph: &LinkGraph) -> Option<Window> {
 }
 
 /// Whether displacements of 32 bits reach from all of one window to all of another.
-fn reach_each_other(one: Window, other: Window) -> bool {
+pub(super) fn reach_each_other(one: Window, other: Window) -> bool {
     let (start, end) = (one.range.start.min(other.range.start), one.range.end.max(other.range.end));
     // Some pages of slack for addends.
     end.0 - start.0 < (1 << 31) - 0x4000

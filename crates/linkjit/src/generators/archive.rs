@@ -110,6 +110,8 @@ impl State {
 impl DefinitionGenerator for ArchiveGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let mut state = lock(&self.state);
+        // A DLL that could not be loaded may be there by now.
+        state.libraries.retain(|_, library| library.is_ok());
         // On Windows the unwinder is the system's, and what archives have of it passes on to that.
         let unwinder_is_its_own = !state.has_imports;
         let is_pulled = |wanted: &&Wanted<'_>| {

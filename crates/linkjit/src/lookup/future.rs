@@ -21,6 +21,27 @@ use crate::session::lock;
 /// materialized by then stays materialized, and nobody else's lookup is disturbed.
 ///
 /// In a session without threads it is done when it is polled, or waited for.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::{ExecAddr, FunctionUnit, SymbolFlags, SymbolLookupSet, UnitInterface};
+///
+/// let jit = linkjit::Jit::builder().threads(0).build()?;
+/// let interface = UnitInterface::new([("answer", SymbolFlags::DATA)]);
+/// jit.main().define(FunctionUnit::new("the answer", interface, |responsibility| {
+///     responsibility.define_absolute("answer", ExecAddr(42));
+///     Ok(())
+/// }))?;
+/// // Cancelled before anybody did anything for it: it is as if there had been no lookup.
+/// drop(jit.main().lookup_future(&SymbolLookupSet::new(["answer"])));
+/// // Any number may be on their way at once. What may be missing is `None`.
+/// let wanted = SymbolLookupSet::new(["answer"]).weak(["question"]);
+/// let lookups = [jit.main().lookup_future(&wanted), jit.main().lookup_future(&wanted)];
+/// for lookup in lookups {
+///     assert_eq!(lookup.wait()?, [Some(ExecAddr(42)), None]);
+/// }
+/// # Ok(()) }
+/// ```
 #[must_use]
 pub struct LookupFuture {
     task: Arc<Task>,

@@ -52,7 +52,7 @@ impl DefinitionGenerator for ImageGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let executor = dylib.session().executor();
         for wanted in names {
-            if let Some(target) = wanted.name.strip_prefix(imports::PREFIX) {
+            if let Some(target) = imports::target(wanted.name) {
                 let graph = imports::slot(target, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE {

@@ -1,6 +1,7 @@
 //! What objects say about something, with who does: when one goes, what others say is left.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
@@ -11,7 +12,8 @@ use super::state::UnitId;
 /// What is said about keys.
 #[derive(Debug)]
 pub(crate) struct Claims<K, V> {
-    by_key: HashMap<K, Vec<(V, UnitId)>, FixedState>,
+    /// Thousands of objects may say the same, and each may go: that must not take a walk over all of them.
+    by_key: HashMap<K, BTreeMap<UnitId, V>, FixedState>,
 }
 
 impl<K, V> Default for Claims<K, V> {
@@ -21,22 +23,26 @@ impl<K, V> Default for Claims<K, V> {
 }
 
 impl<K: Hash + Eq, V> Claims<K, V> {
-    /// Notes what a unit says about a key.
+    /// Notes what a unit says about a key, if it has not said something before.
     pub(super) fn enter(&mut self, key: K, value: V, unit: UnitId) {
-        self.by_key.entry(key).or_default().push((value, unit));
+        self.by_key.entry(key).or_default().entry(unit).or_insert(value);
     }
 
-    /// What was said about a key first, and by whom.
-    pub(crate) fn first<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&(V, UnitId)>
+    /// What the first unit that was added says about a key, and which one that is.
+    pub(crate) fn first<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<(&V, UnitId)>
     where
         K: Borrow<Q>,
     {
-        self.by_key.get(key)?.first()
+        let (unit, value) = self.by_key.get(key)?.first_key_value()?;
+        Some((value, *unit))
     }
 
-    /// The keys that something is said about, in no order, with who did first.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&K, UnitId)> {
-        self.by_key.iter().filter_map(|(key, claims)| Some((key, claims.first()?.1)))
+    /// What counts of what is said, in no order: keys, values, and who says so first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V, UnitId)> {
+        self.by_key.iter().filter_map(|(key, claims)| {
+            let (unit, value) = claims.first_key_value()?;
+            Some((key, value, *unit))
+        })
     }
 
     /// Whether nothing is said.
@@ -47,7 +53,7 @@ impl<K: Hash + Eq, V> Claims<K, V> {
     /// Forgets what a unit says.
     pub(super) fn forget(&mut self, unit: UnitId) {
         self.by_key.retain(|_, claims| {
-            claims.retain(|(_, by)| *by != unit);
+            claims.remove(&unit);
             !claims.is_empty()
         });
     }

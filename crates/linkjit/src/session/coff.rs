@@ -2,7 +2,7 @@
 //! that nobody defines.
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use linkjit_link::graph::{LinkGraph, Linkage, Protection, Request, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
@@ -51,7 +51,7 @@ impl DefaultLibraries {
 #[derive(Debug, Default)]
 pub(crate) struct ImageRequests {
     /// What others find under names that may be nobody's here.
-    exports: HashMap<NameId, (NameId, UnitId), FixedState>,
+    exports: Claims<NameId, NameId>,
     /// Where the program begins.
     entries: Vec<(NameId, UnitId)>,
     merged: Vec<((String, String), UnitId)>,
@@ -63,7 +63,7 @@ impl ImageRequests {
     fn enter(&mut self, unit: UnitId, request: &Request) {
         match request {
             Request::Export { name, target } if name != target => {
-                self.exports.entry(*name).or_insert((*target, unit));
+                self.exports.enter(*name, *target, unit);
             }
             Request::Entry(name) => self.entries.push((*name, unit)),
             Request::Merge { from, to } => self.merged.push(((from.clone(), to.clone()), unit)),
@@ -76,7 +76,7 @@ impl ImageRequests {
 
     /// Forgets what a unit has asked for.
     pub(super) fn forget(&mut self, unit: UnitId) {
-        self.exports.retain(|_, (_, of)| *of != unit);
+        self.exports.forget(unit);
         self.entries.retain(|(_, of)| *of != unit);
         self.merged.retain(|(_, of)| *of != unit);
         self.protections.retain(|(_, of)| *of != unit);
@@ -87,14 +87,14 @@ impl ImageRequests {
         if self.exports.is_empty() {
             return None;
         }
-        let &(target, _) = self.exports.get(&name)?;
-        let by = DefinedBy::Alias(dylib, target);
+        let (target, _) = self.exports.first(&name)?;
+        let by = DefinedBy::Alias(dylib, *target);
         Some(Entry { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false })
     }
 
     /// Whether something is exported that is called so.
     pub(crate) fn is_export_of(&self, target: NameId) -> bool {
-        self.exports.values().any(|(of, _)| *of == target)
+        self.exports.iter().any(|(_, of, _)| *of == target)
     }
 
     /// Where the program begins.
@@ -105,11 +105,18 @@ impl ImageRequests {
     /// What becomes of sections; `None` if nobody asks for anything.
     pub(crate) fn sections(&self) -> Option<ImageSections> {
         let sections = ImageSections {
-            merged: self.merged.iter().map(|(of, _)| of.clone()).collect(),
-            protections: self.protections.iter().map(|(of, _)| of.clone()).collect(),
+            merged: first_of_each(self.merged.iter().map(|(of, _)| of)),
+            // The last one counts.
+            protections: first_of_each(self.protections.iter().rev().map(|(of, _)| of)),
         };
         (!sections.is_empty()).then_some(sections)
     }
+}
+
+/// What is said of each section first: a header may make all objects say the same.
+fn first_of_each<'a, V: Clone + 'a>(said: impl Iterator<Item = &'a (String, V)>) -> Vec<(String, V)> {
+    let mut known: HashSet<&str, FixedState> = HashSet::default();
+    said.filter(|(section, _)| known.insert(section)).cloned().collect()
 }
 
 impl State {
@@ -157,9 +164,9 @@ impl State {
 
     /// Whether libraries that objects ask for are for one runtime.
     fn check_flavours(&self, libraries: &DefaultLibraries) -> Result<()> {
-        let wanted = libraries.asked.keys().filter(|(library, _)| libraries.is_wanted(library));
+        let wanted = libraries.asked.iter().filter(|(library, ..)| libraries.is_wanted(library));
         let mut flavoured: Vec<_> =
-            wanted.filter_map(|(library, unit)| Some((unit, library, crt::flavour(library)?))).collect();
+            wanted.filter_map(|(library, _, unit)| Some((unit, library, crt::flavour(library)?))).collect();
         flavoured.sort_unstable();
         let Some(first) = flavoured.first() else { return Ok(()) };
         let Some(second) = flavoured.iter().find(|second| second.2 != first.2) else { return Ok(()) };
@@ -182,8 +189,8 @@ impl State {
                 }
                 _ => continue,
             };
-            let Some((known, unit)) = agreed.first(key).filter(|(known, _)| known != value) else { continue };
-            let unit = self.units.get(unit).map_or_else(String::new, |unit| unit.name.to_string());
+            let Some((known, unit)) = agreed.first(key).filter(|(known, _)| *known != value) else { continue };
+            let unit = self.units.get(&unit).map_or_else(String::new, |unit| unit.name.to_string());
             return Err(Error::Mismatch {
                 key: key.clone(),
                 first: format!("{known} in {unit}"),

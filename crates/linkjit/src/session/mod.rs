@@ -68,6 +68,25 @@ mod sync {
 }
 
 /// How much of an object is linked when something of it is wanted.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// # use linkjit::{Compiler, LinkPolicy, SystemCompiler};
+/// # let path = std::env::temp_dir().join(format!("linkjit-doc-policy-{}.s", std::process::id()));
+/// # let text = ".section .text.f,\"ax\"\n.globl f\nf: mov $1,%eax\nret\n.section .text.g,\"ax\"\n.globl g\ng: jmp missing@PLT\n";
+/// # std::fs::write(&path, text).unwrap();
+/// # let object = SystemCompiler.compile(&path)?;
+/// # std::fs::remove_file(&path).unwrap();
+/// // `object` has `f`, which needs nothing, and `g`, which calls `missing`, each in a section of its own.
+/// let [some, all] = [LinkPolicy::Demand, LinkPolicy::Whole].map(|policy| {
+///     let jit = linkjit::Jit::builder().policy(policy).build()?;
+///     jit.main().add_object(&object)?;
+///     jit.lookup("f").map(|_| jit.statistics().code_bytes)
+/// });
+/// assert!(some.is_ok());
+/// assert!(all.unwrap_err().to_string().contains("missing"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LinkPolicy {
     /// What lookups reach, and initializers. The rest follows when somebody asks for it.

@@ -113,7 +113,7 @@ impl ExecutionSession {
     pub(crate) fn release(&self, linking: &Linking<'_>, allocations: &[AllocationId]) -> Result<()> {
         let unused = self.state().allocations.unused(allocations);
         let not_closed: Vec<_> = unused.iter().copied().filter(|id| !allocations.contains(id)).collect();
-        let endings = self.state().endings_of(&not_closed);
+        let endings = self.state().take_endings_of(&not_closed);
         for ending in endings {
             // SAFETY: its last user is gone; whoever removed that vouches for it.
             unsafe { self.close_part(linking, &ending)? };
@@ -196,16 +196,19 @@ impl State {
         Ok((endings, count))
     }
 
-    /// What is to be closed before allocations are given back, by JITDylib.
-    pub(super) fn endings_of(&self, allocations: &[AllocationId]) -> Vec<Ending> {
+    /// What is to be closed before allocations are given back that were kept for others, by JITDylib.
+    fn take_endings_of(&mut self, allocations: &[AllocationId]) -> Vec<Ending> {
         let with_dylib = |&id: &AllocationId| Some((self.allocations.get(id)?.dylib, id));
         let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
         by_dylib.sort_unstable();
         let ending = |of: &[(DylibId, AllocationId)]| {
-            let dylib = of.first()?.0;
-            let allocations = of.iter().map(|&(_, id)| id).collect();
-            let (image, terminators) = (self.dylib(dylib).ok()?.image, self.terminator_arrays(dylib));
-            Some(Ending { image, allocations, ended: Vec::new(), terminators })
+            let id = of.first()?.0;
+            let allocations: Vec<_> = of.iter().map(|&(_, id)| id).collect();
+            let Self { dylibs, allocations: all, .. } = &mut *self;
+            let dylib = dylibs.get_mut(id.0 as usize)?.as_mut()?;
+            let goes = |run: &mut InitializerRun| all.at(run.array.address).is_some_and(|id| allocations.contains(&id));
+            let ended = in_order(dylib.kept_terminators.extract_if(.., goes).collect());
+            Some(Ending { image: dylib.image, allocations, ended, terminators: self.terminator_arrays(id) })
         };
         by_dylib.chunk_by(|one, other| one.0 == other.0).filter_map(ending).collect()
     }
@@ -234,10 +237,11 @@ impl State {
     }
 
     /// The terminators of a JITDylib in the order in which they are to be called. Those of what is retired are among
-    /// them, in case that the process exits before they are called.
+    /// them, in case that the process exits, or the JITDylib is closed, before they are called.
     pub(crate) fn terminator_arrays(&self, dylib: DylibId) -> Vec<PointerArray> {
-        let current = self.dylib(dylib).map(|of| of.terminators.as_slice()).unwrap_or_default();
-        in_order(self.retired_terminators(dylib).chain(current).copied().collect())
+        let (kept, current) =
+            self.dylib(dylib).map_or((&[][..], &[][..]), |of| (&of.kept_terminators, &of.terminators));
+        in_order(self.retired_terminators(dylib).chain(kept).chain(current).copied().collect())
     }
 }
 

@@ -181,8 +181,12 @@ impl State {
         }
         let mut allocations = self.allocations.unused(&retired.allocations);
         allocations.retain(|id| retired.allocations.contains(id));
+        let goes =
+            |run: &InitializerRun| self.allocations.at(run.array.address).is_none_or(|id| allocations.contains(&id));
+        let (ended, mut kept): (Vec<_>, _) = retired.ended.iter().copied().partition(goes);
+        self.dylib_mut(retired.dylib)?.kept_terminators.append(&mut kept);
         let (image, terminators) = (self.dylib(retired.dylib)?.image, self.terminator_arrays(retired.dylib));
-        Ok(Ending { image, allocations, ended: in_order(retired.ended.clone()), terminators })
+        Ok(Ending { image, allocations, ended: in_order(ended), terminators })
     }
 
     /// The terminators of what a JITDylib has retired.

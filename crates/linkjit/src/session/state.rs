@@ -208,6 +208,8 @@ pub(crate) struct DylibState {
     pub(crate) pending_terminators: Vec<InitializerRun>,
     /// Those to be run at close.
     pub(crate) terminators: Vec<InitializerRun>,
+    /// Those of what was retired and that others still use, to be run when the last of these goes.
+    pub(super) kept_terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
     /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
@@ -315,6 +317,7 @@ impl State {
             pending_initializers: Vec::new(),
             pending_terminators: Vec::new(),
             terminators: Vec::new(),
+            kept_terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
             platform_tracker,

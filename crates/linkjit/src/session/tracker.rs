@@ -97,6 +97,26 @@ impl ResourceTracker {
 
     /// Removes what it owns with all whose linked code is bound to it, directly or not; returns the trackers of those.
     ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-cascade-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
+    /// jit.main().add_object_to(&callee, &compile("int f(void) { return 1; }")?)?;
+    /// jit.main().add_object_to(&caller, &compile("int f(void); int g(void) { return f(); }")?)?;
+    /// jit.lookup("g")?;
+    /// // SAFETY: nobody calls any of it.
+    /// assert_eq!(unsafe { callee.remove_with_dependents()? }.len(), 1);
+    /// assert!(jit.lookup("g").is_err());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If it was removed before.
     ///

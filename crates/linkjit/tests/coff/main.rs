@@ -464,6 +464,48 @@ fn exports_go_with_their_objects() {
 }
 
 #[test]
+fn an_export_stays_as_long_as_one_object_says_it() {
+    let jit = link(&[".data\n.globl own\nown: .long 6"]).unwrap();
+    let object = assemble(&drectve("/export:renamed=own"));
+    let trackers = ["first.obj", "second.obj"].map(|name| {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &Source::new(name, object.clone())).unwrap();
+        tracker
+    });
+    let [first, second] = trackers;
+    // SAFETY: nothing of it was linked.
+    unsafe { first.remove() }.unwrap();
+    assert_eq!(value(&jit, "renamed"), 6);
+    // SAFETY: as above.
+    unsafe { second.remove() }.unwrap();
+    assert!(jit.lookup("renamed").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_library_that_imports_name_may_come_after_a_lookup_that_has_missed_it() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let stem = format!("late_{}", std::process::id());
+    let path = |extension: &str| directory.join(format!("{stem}.{extension}"));
+    let (library, imports, definition, source) = (path("so"), path("lib"), path("def"), path("c"));
+    // What the library calls otherwise is found by nobody else.
+    std::fs::write(&definition, format!("LIBRARY \"{stem}.so\"\nEXPORTS\nlate == in_the_library\n")).unwrap();
+    std::fs::write(&source, "int in_the_library = 7;\n").unwrap();
+    let run = |command: &mut Command| assert!(command.status().expect("it is installed").success());
+    run(Command::new("llvm-dlltool-19").args(["-m", "i386:x86-64", "-d"]).arg(&definition).arg("-l").arg(&imports));
+    let jit = link(&[".data\n.globl user\nuser: .quad late"]).unwrap();
+    jit.main().add_archive(&imports).unwrap();
+    let error = jit.lookup("user").unwrap_err().to_string();
+    assert!(error.contains("is to have it, but"), "{error}");
+    let soname = format!("-Wl,-soname,{stem}.so");
+    run(Command::new("clang-19").args(["-shared", &soname, "-o"]).arg(&library).arg(&source));
+    // The loader knows the name from now on.
+    link(&[]).unwrap().add_library(&library).unwrap();
+    jit.lookup("user").unwrap();
+    [library, imports, definition, source].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}
+
+#[test]
 fn sections_get_the_protection_that_is_asked_for() {
     let directives = drectve("/section:.own,rw /merge:.from=.to /merge:.back=.forth /merge:.forth=.back");
     let body = ".section .own,\"dr\"\n.globl x\nx: .long 1

@@ -3,6 +3,8 @@
 #! error {at 0x100000} dylibs.o -jd other other.o => Symbols not found: [ there ]
 #! check {at 0x100000} dylibs.o -abs there=0x1234 -jd other other.o -check-name absolute
 #! check {at 0x100000} dylibs.o -alias there=other:renamed -jd other other.o -alias renamed=there -check-name linked
+#! check {at 0x100000} -jd other -abs there=010 dylibs.o -check-name elsewhere
+#! error {at 0x100000} -entry nothing -jd other -abs there=010 dylibs.o => Symbols not found: [ nothing ]
 #! alone llvm-jitlink takes memory until there is none
 #! error {at 0x100000} dylibs.o -alias there=there => alias
 #! error {at 0x100000} dylibs.o other.o other.o => In other.o, duplicate definition of symbol 'there'
@@ -20,4 +22,5 @@ there:  .quad   7
         .size   there, 8
 
 # linked: *{8}(got_addr(dylibs.o, there)) = section_addr(other.o, .data)
+# elsewhere: *{8}(got_addr(dylibs.o, there)) = 8
 # absolute: *{8}(got_addr(dylibs.o, there)) = 0x1234

@@ -4,6 +4,8 @@
 #! run run.o number.o -args a b c => 42
 #! run -entry seven => 7
 #! run -entry=overridden => 9
+#! run number.o -jd other run.o -l main => 42
+#! run -entry= run.o number.o -args --help => 42
 #! error -check nofile => nofile
 
         .text
