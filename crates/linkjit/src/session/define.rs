@@ -314,7 +314,7 @@ impl State {
     }
 
     /// Makes the symbol of a definition that lost a reference to the one that won.
-    fn override_definition(&mut self, old: &Entry) {
+    pub(super) fn override_definition(&mut self, old: &Entry) {
         let DefinedBy::Unit(unit, symbol) = old.by else { return };
         match self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
             Some(input) => input.graph.make_external(symbol),

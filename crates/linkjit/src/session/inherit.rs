@@ -205,8 +205,11 @@ impl State {
     }
 
     fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>, id: UnitId, yielded: &Yielded) {
-        // Somebody else took the name meanwhile, or a better one just did.
-        if self.dylib(dylib).is_ok_and(|dylib| dylib.symbols.contains_key(&name)) {
+        // Somebody else took the name meanwhile, as the next generation of an object does, or a better one just did.
+        if let Ok(dylib) = self.dylib_mut(dylib)
+            && let Some(entry) = dylib.symbols.get_mut(&name)
+        {
+            entry.contested = true;
             return;
         }
         let kept = self.is_bound_to(id, address);
@@ -262,9 +265,11 @@ impl State {
         found.sort_unstable();
         for (_, id, signature) in found {
             let Some(Some(dylib)) = self.dylibs.get_mut(dylib.0 as usize) else { return };
-            let Some(unit) = self.units.get_mut(&id).filter(|_| !dylib.groups.contains_key(&signature)) else {
+            if let Some(owner) = dylib.groups.get_mut(&signature) {
+                owner.contested = true;
                 continue;
-            };
+            }
+            let Some(unit) = self.units.get_mut(&id) else { continue };
             let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
             let (Some(at), Some(input)) = (at, &mut unit.input) else { continue };
             let group = unit.yielded_groups.swap_remove(at);

@@ -71,8 +71,9 @@ impl ExecutionSession {
         let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.state().check_closable(dylibs)?;
+        // What that leaves without users may be of any of them.
+        dylibs.iter().try_for_each(|&dylib| self.reclaim_dylib(&linking, dylib))?;
         for &dylib in dylibs {
-            self.reclaim_dylib(&linking, dylib)?;
             let image = self.state().dylib(dylib)?.image;
             let lent = self.lend_linking(&linking);
             // SAFETY: its code is still there; the caller vouches for the rest.

@@ -358,6 +358,8 @@ impl State {
             self.drop_later(*id, pending);
         }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
+        // What its terminators have retired.
+        self.retired.retain(|retired| retired.dylib != id);
         let mut allocations: Vec<_> =
             self.allocations.iter().filter(|(_, of)| of.dylib == id).map(|(allocation, _)| allocation).collect();
         allocations.sort_unstable();
