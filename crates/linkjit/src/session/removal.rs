@@ -120,7 +120,12 @@ impl ExecutionSession {
             unsafe { self.close_part(linking, &ending)? };
         }
         for id in unused.into_iter().rev() {
-            let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            let allocation = {
+                let mut state = self.state();
+                let Some(allocation) = state.allocations.remove(id) else { continue };
+                state.lazy.forget_slots(&allocation.segments);
+                allocation
+            };
             plugin::tell(&self.plugins(), |plugin| plugin.removed(id));
             self.executor().deallocate(id)?;
             if let Some(tls) = allocation.tls {
@@ -232,8 +237,12 @@ impl State {
         self.removals += 1;
         let left = self.remove_units(&units);
         self.inherit(left);
-        // Behind the units: their own stubs are forgotten now.
-        detached.unlinked = self.lazy.unlink(&detached.allocations);
+        // Behind the units: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
+        let Self { lazy, allocations, .. } = self;
+        let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|of| of.part != Part::Shared);
+        detached.unlinked = lazy.unlink(&detached.allocations, |slot, implementation| {
+            allocations.at(slot).filter(|id| is_own(id) && is_own(&implementation))
+        });
         Ok(detached)
     }
 

@@ -368,7 +368,7 @@ impl State {
                 allocation.owner = Owner::Users;
             }
         }
-        let unlinked = self.lazy.unlink(&allocations);
+        let unlinked = self.lazy.unlink(&allocations, |_, _| None);
         Ok((dylib, Detached { allocations, unlinked }))
     }
 
