@@ -245,8 +245,8 @@ fn inline_code_stays_for_others_and_so_do_its_static_variables() {
 fn constants_of_inline_code_that_is_linked_later_are_no_reason_to_keep_the_rest() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let inline = "static inline const char *more(int i) { return \"two\" + i; }
-                  inline int k() { volatile int zero = 0; return more(zero)[0]; } extern \"C\" int";
-    let flags = ["-O1", "-fPIC", "-fasynchronous-unwind-tables"];
+                  __attribute__((noinline)) inline int k() { volatile int zero = 0; return more(zero)[0]; } extern \"C\" int";
+    let flags = ["-O1", "-fPIC", "-ffunction-sections", "-fasynchronous-unwind-tables"];
     let object = |text: &str| workshop.compile("cpp", &format!("{inline} {text}"), &flags);
     let text = "f(int i) { volatile int zero = i - i; return \"one\"[zero]; } extern \"C\" int g() { return k(); }";
     let first = add(&jit, &object(text));
