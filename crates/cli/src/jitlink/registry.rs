@@ -12,6 +12,7 @@ use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 use super::failure::{Failure, Result};
 use super::link::{GOT_SYMBOL, is_coff};
 use super::linked::{In, LinkedFile, LinkedProgram};
+use super::slab::UNWIND_TERMINATOR;
 
 /// A place with a name.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,7 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
+    /// `locals` are names that mean nothing if somebody defines them for all.
     fn file_names(&mut self, of: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
         let Some(graph) = of.graphs.first() else { return Ok(()) };
         let names = self.program.names;
@@ -77,13 +79,22 @@ impl<'a> Registry<'a> {
                 places.widen(&mut file, symbol.block(), named.address);
             }
         }
+        let mut targets = HashMap::new();
+        if !graph.alternates().is_empty() {
+            targets.extend(graph.symbol_ids().filter_map(|id| Some((graph.symbol(id).shared_name()?, id))));
+        }
+        for alternate in graph.alternates() {
+            if let Some(named) = targets.get(&alternate.target).and_then(|id| places.symbol(*id)) {
+                locals.entry(names.text(alternate.name).into_owned()).or_insert(Named { size: 0, ..named });
+            }
+        }
         if let Some(address) = of.got() {
             self.symbols.insert(GOT_SYMBOL.into(), Named { address, size: 0, is_zeros: false });
         }
         for (index, graph) in of.graphs.iter().enumerate() {
             let places = Places { file: of, index, graph };
             for id in graph.block_ids() {
-                places.section_without_symbols(&mut file, id);
+                places.rest_of_section(&mut file, id);
             }
         }
         entries(&mut file, of, names);
@@ -188,10 +199,19 @@ impl Places<'_> {
         named.is_zeros &= is_zeros;
     }
 
-    /// Sections whose symbols nobody needs have at least their blocks.
-    fn section_without_symbols(&self, file: &mut FileNames, id: BlockId) {
+    /// Sections whose symbols nobody needs have at least their blocks; unwind tables all records, and what ends them.
+    fn rest_of_section(&self, file: &mut FileNames, id: BlockId) {
         let section = self.section_name(id);
-        if !file.sections.contains_key(&section) {
+        let block = self.graph.block(id);
+        if self.graph.section(block.section).unwind_records
+            && let Some(start) = self.block(id)
+        {
+            self.widen(file, Some(id), start);
+            if let Some(named) = file.sections.get_mut(&section) {
+                let end = start.wrapping_add(block.size).wrapping_add(UNWIND_TERMINATOR);
+                named.size = named.size.max(end.wrapping_sub(named.address));
+            }
+        } else if !file.sections.contains_key(&section) {
             self.widen_to_blocks(file, &section);
         }
     }

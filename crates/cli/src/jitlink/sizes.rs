@@ -8,9 +8,8 @@ use linkjit::link::graph::LinkGraph;
 use linkjit::link::passes::entries::STUBS_SECTION;
 
 use super::linked::LinkedProgram;
+use super::slab::UNWIND_TERMINATOR;
 
-/// An unwind table of LLVM's ends with a record of length zero.
-const UNWIND_TERMINATOR: u64 = 4;
 /// The jump that a stub is.
 const STUB_SIZE: u64 = 6;
 

@@ -20,7 +20,7 @@ const PAGE_SIZE: u64 = 4096;
 /// All memory of a run; more is taken for a mistake.
 const LIMIT: u64 = 4 << 30;
 /// An unwind table ends with a record of length zero.
-const UNWIND_TERMINATOR: u64 = 4;
+pub(super) const UNWIND_TERMINATOR: u64 = 4;
 /// Records are packed; where the first begins is as compilers align the table.
 const UNWIND_ALIGNMENT: u64 = 8;
 

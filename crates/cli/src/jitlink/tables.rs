@@ -359,7 +359,10 @@ impl Tables {
             return Err(self.circle(name));
         }
         self.slots_begun += 1;
+        // Of what is nothing, the slot is nothing, too.
+        let phony = std::mem::take(&mut self.phony_externals);
         let found = self.look_up(dylib, id, false, false);
+        self.phony_externals = phony;
         self.slots_begun -= 1;
         if found?.is_none() {
             return Ok(None);

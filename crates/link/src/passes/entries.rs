@@ -20,6 +20,8 @@ use crate::source::Source;
 
 /// The section of GOT and TLS entries.
 pub const GOT_SECTION: &str = "$__GOT";
+/// The section of what `__tls_get_addr` and the resolvers of descriptors take, where it is told apart.
+const TLS_INFO_SECTION: &str = "$__TLSINFO";
 /// The section of stubs.
 pub const STUBS_SECTION: &str = "$__STUBS";
 
@@ -70,8 +72,8 @@ enum Key {
 }
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, and all that may have an
-/// entry gets one: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and
+/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, all that may have an entry
+/// gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and
 /// `next_input + 1` (own).
 ///
 /// # Errors
@@ -86,11 +88,12 @@ pub fn build(
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
     let arch = members.first().map_or(crate::arch::Arch::X86_64, |&member| inputs[member as usize].graph.arch());
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
+    let is_shown = window.is_none();
     let mut builder = Builder {
         window,
         existing,
-        shared: Table::new("shared entries", next_input, dylib, arch)?,
-        own: Table::new("entries", next_input + 1, dylib, arch)?,
+        shared: Table::new("shared entries", next_input, dylib, arch, is_shown),
+        own: Table::new("entries", next_input + 1, dylib, arch, is_shown),
         shared_symbols: Vec::new(),
         is_partly_placed: false,
     };
@@ -296,19 +299,31 @@ impl Builder<'_> {
     }
 }
 
-/// A graph of entries in the making: one block of data, one of code.
+/// A section of entries in the making: one block.
+struct Part {
+    block: BlockId,
+    size: u64,
+    edges: Vec<Edge>,
+}
+
+/// Which section.
+#[derive(Clone, Copy)]
+enum In {
+    Got,
+    TlsInfo,
+    Stubs,
+}
+
+/// A graph of entries in the making. Its sections are in the order in which they were needed.
 struct Table {
     graph: LinkGraph,
     bindings: Vec<Binding>,
     /// Which input of the batch it will be.
     index: u32,
     dylib: u32,
-    got: BlockId,
-    stubs: BlockId,
-    got_size: u64,
-    stub_count: u64,
-    got_edges: Vec<Edge>,
-    stub_edges: Vec<Edge>,
+    parts: [Option<Part>; 3],
+    /// Somebody wants to see the entries.
+    is_shown: bool,
     found: HashMap<(Key, EntryKind), SymbolId, FixedState>,
     /// The symbols of the entries, in the order in which they were made.
     symbols: Vec<(EntryKind, SymbolId)>,
@@ -316,27 +331,41 @@ struct Table {
 }
 
 impl Table {
-    fn new(name: &str, index: u32, dylib: u32, arch: crate::arch::Arch) -> Result<Self> {
-        let mut graph = LinkGraph::new(Source::new(name, []), arch);
-        let got = graph.add_section(GOT_SECTION, Protection::Read, Lifetime::Standard)?;
-        let stubs = graph.add_section(STUBS_SECTION, Protection::ReadExec, Lifetime::Standard)?;
-        let got = graph.add_block(got, Content::Zeros, 0, 3)?;
-        let stubs = graph.add_block(stubs, Content::Zeros, 0, 3)?;
-        Ok(Self {
-            graph,
+    fn new(name: &str, index: u32, dylib: u32, arch: crate::arch::Arch, is_shown: bool) -> Self {
+        Self {
+            graph: LinkGraph::new(Source::new(name, []), arch),
             bindings: Vec::new(),
             index,
             dylib,
-            got,
-            stubs,
-            got_size: 0,
-            stub_count: 0,
-            got_edges: Vec::new(),
-            stub_edges: Vec::new(),
+            parts: [None, None, None],
+            is_shown,
             found: HashMap::default(),
             symbols: Vec::new(),
             targets: HashMap::default(),
-        })
+        }
+    }
+
+    /// The section for entries of a kind.
+    fn part(&mut self, place: In) -> Result<&mut Part> {
+        let (place, name, protection, align_log2) = match place {
+            In::TlsInfo if self.is_shown => (place, TLS_INFO_SECTION, Protection::Read, 3),
+            In::Got | In::TlsInfo => (In::Got, GOT_SECTION, Protection::Read, 3),
+            In::Stubs => (place, STUBS_SECTION, Protection::ReadExec, if self.is_shown { 0 } else { 3 }),
+        };
+        let part = match self.parts[place as usize].take() {
+            Some(part) => part,
+            None => {
+                let section = self.graph.add_section(name, protection, Lifetime::Standard)?;
+                let block = self.graph.add_block(section, Content::Zeros, 0, align_log2)?;
+                Part { block, size: 0, edges: Vec::new() }
+            }
+        };
+        Ok(self.parts[place as usize].insert(part))
+    }
+
+    /// From stub to stub.
+    fn stub_size(&self) -> u64 {
+        if self.is_shown { STUB.len() as u64 } else { STUB_SIZE }
     }
 
     /// The symbol of this graph that stands for a target.
@@ -370,30 +399,35 @@ impl Table {
         let entry = match kind {
             EntryKind::Stub => {
                 let got = self.entry(key, EntryKind::Got, binding, fixed_tls)?;
-                let start = self.stub_count * STUB_SIZE;
-                self.stub_count += 1;
-                self.stub_edges.push(edge(start + 2, Kind::Delta32, got, -4));
-                self.graph.add_symbol(Symbol::anonymous(self.stubs, start, STUB_SIZE))?
+                let size = self.stub_size();
+                let part = self.part(In::Stubs)?;
+                let (start, block) = (part.size, part.block);
+                part.edges.push(edge(start + 2, Kind::Delta32, got, -4));
+                part.size += size;
+                self.graph.add_symbol(Symbol::anonymous(block, start, size))?
             }
-            EntryKind::Got => self.words(key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::Got => self.words(In::Got, key, binding, &[Some(Kind::Pointer64)])?,
             EntryKind::StubAddress => {
                 let stub = self.external(binding)?;
-                let start = self.got_size;
-                self.got_edges.push(edge(start, Kind::Pointer64, stub, 0));
-                self.got_size += 8;
-                self.graph.add_symbol(Symbol::anonymous(self.got, start, 8))?
+                self.words_of(In::Got, stub, &[Some(Kind::Pointer64)])?
             }
-            EntryKind::TlsPair => self.words(key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?,
-            EntryKind::TlsModule => self.words(key, binding, &[Some(Kind::TlsModule64), None])?,
-            EntryKind::ThreadOffset => self.words(key, binding, &[Some(Kind::ThreadOffset64)])?,
-            EntryKind::TlsDescriptor if fixed_tls => {
-                self.words(key, binding, &[Some(Kind::TlsDescriptorResolver64), Some(Kind::TlsDescriptorOffset64)])?
+            EntryKind::ThreadOffset => self.words(In::Got, key, binding, &[Some(Kind::ThreadOffset64)])?,
+            EntryKind::TlsPair => {
+                self.words(In::TlsInfo, key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?
             }
+            EntryKind::TlsModule => self.words(In::TlsInfo, key, binding, &[Some(Kind::TlsModule64), None])?,
             EntryKind::TlsDescriptor => {
-                let pair = self.entry(key, EntryKind::TlsPair, binding, fixed_tls)?;
-                let second_word = self.got_size + 8;
-                let entry = self.words(key, binding, &[Some(Kind::TlsDescriptorResolver64), None])?;
-                self.got_edges.push(edge(second_word, Kind::Pointer64, pair, 0));
+                let argument = if fixed_tls { Some(Kind::TlsDescriptorOffset64) } else { None };
+                let pair = match argument {
+                    Some(_) => None,
+                    None => Some(self.entry(key, EntryKind::TlsPair, binding, fixed_tls)?),
+                };
+                let kinds = [Some(Kind::TlsDescriptorResolver64), argument];
+                let entry = self.words(In::TlsInfo, key, binding, &kinds)?;
+                if let Some(pair) = pair {
+                    let part = self.part(In::TlsInfo)?;
+                    part.edges.push(edge(part.size - 8, Kind::Pointer64, pair, 0));
+                }
                 entry
             }
         };
@@ -403,29 +437,34 @@ impl Table {
     }
 
     /// An entry of some words, each of which is computed from the target or stays zero.
-    fn words(&mut self, key: Key, binding: Binding, kinds: &[Option<Kind>]) -> Result<SymbolId> {
+    fn words(&mut self, place: In, key: Key, binding: Binding, kinds: &[Option<Kind>]) -> Result<SymbolId> {
         let target = self.target(key, binding)?;
-        let start = self.got_size;
+        self.words_of(place, target, kinds)
+    }
+
+    fn words_of(&mut self, place: In, target: SymbolId, kinds: &[Option<Kind>]) -> Result<SymbolId> {
+        let part = self.part(place)?;
+        let (start, block) = (part.size, part.block);
         for kind in kinds {
-            self.got_edges.extend(kind.map(|kind| edge(self.got_size, kind, target, 0)));
-            self.got_size += 8;
+            part.edges.extend(kind.map(|kind| edge(part.size, kind, target, 0)));
+            part.size += 8;
         }
-        self.graph.add_symbol(Symbol::anonymous(self.got, start, self.got_size - start))
+        let size = part.size - start;
+        self.graph.add_symbol(Symbol::anonymous(block, start, size))
     }
 
     fn finish(mut self, window: ExecRange) -> Result<Input> {
-        let mut code = Vec::new();
-        for _ in 0..self.stub_count {
-            code.extend_from_slice(&STUB);
+        let stub_size = self.stub_size() as usize;
+        for (part, is_stubs) in self.parts.into_iter().zip([false, false, true]) {
+            let Some(Part { block, size, edges }) = part else { continue };
             // int3: nobody runs into the gap between two stubs.
-            code.resize(code.len().next_multiple_of(8), 0xcc);
-        }
-        for (block, content, edges) in [
-            (self.got, vec![0; usize::try_from(self.got_size).unwrap_or(0)], self.got_edges),
-            (self.stubs, code, self.stub_edges),
-        ] {
+            let mut content = vec![if is_stubs { 0xcc } else { 0 }; usize::try_from(size).unwrap_or(0)];
+            if is_stubs {
+                let stubs = content.chunks_exact_mut(stub_size);
+                stubs.for_each(|stub| stub[..STUB.len()].copy_from_slice(&STUB));
+            }
             self.graph.set_content(block, content.into());
-            self.graph.block_mut(block).live = !edges.is_empty();
+            self.graph.block_mut(block).live = true;
             for edge in edges {
                 self.graph.add_edge(block, edge)?;
             }

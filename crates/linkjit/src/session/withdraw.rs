@@ -43,7 +43,10 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.units.retain(|&other| other != id);
+            dylib.units.remove(&id);
+            for heir in unit.heirs(id) {
+                dylib.heirs.remove(&heir);
+            }
             withdrawn.units.push((id, unit));
         }
         Ok(withdrawn)
@@ -80,8 +83,8 @@ impl State {
             for &name in &unit.hides {
                 *dylib.hidden.entry(name).or_default() += 1;
             }
-            let at = dylib.units.partition_point(|&other| other < unit_id);
-            dylib.units.insert(at, unit_id);
+            dylib.units.insert(unit_id);
+            dylib.heirs.extend(unit.heirs(unit_id));
             if unit.has_roots {
                 dylib.roots.insert(unit_id);
             }

@@ -11,6 +11,8 @@
 #! llvm makes no slots
 #! check {at 0x100000} -check-name=linked-check coff-imports.o -L. -loutside
 
+# Of what is null, the slot is null, too.
+#! check {at 0x100000} -check-name=phony-check -phony-externals -no-process-syms coff-imports.o
 #! error circle.o => alias '__imp_circle' is defined by itself
 #! error slots.o => Symbols not found: [ __imp___imp_main ]
 
@@ -24,6 +26,8 @@ inside: retq
 # jitlink-check: *{8}__imp_inside = inside
 # jitlink-check: decode_operand(main, 3) = __imp_outside - next_pc(main)
 # jitlink-check: decode_operand(load, 4) = __imp_inside - next_pc(load)
+
+# phony-check: decode_operand(main, 3) = 0-next_pc(main)
 
 #--- outside.s
         .text

@@ -8,6 +8,8 @@
 #! archive strong.a strong.s
 #! llvm wants what weak symbols stand for to be in a section
 #! check {at 0x100000} coff-weak.o strong.a
+#! llvm finds no leader of the group then
+#! check {at 0x100000} -check-name=named-check named.o
 
         .text
         .globl  main, call
@@ -30,6 +32,17 @@ defined:
         retq
 missing:
         retq
+
+#--- named.s
+        .section .text,"xr",one_only,target
+        .globl  main, target
+target: nop
+main:   retq
+        .weak   name
+        .set    name, target
+
+# named-check: name = target
+# named-check: *{1}name = 0x90
 
 #--- another.s
         .text
