@@ -87,7 +87,7 @@ struct RunArgs {
     /// Objects, static and shared libraries, linker scripts, sources
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// The function to be called as the program's main; without main, what objects for Windows say (/entry)
+    /// The function to be called as the program's main; objects for Windows may name another (/entry, WinMain)
     #[arg(long, value_name = "NAME", default_value = MAIN)]
     entry: String,
     /// Search libraries in this directory before the system's

@@ -68,20 +68,16 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     drop(progress);
 
     let running = Instant::now();
+    // An object knows better than the default.
+    let default = if options.entry == MAIN { jit.main().entry().map_err(one)? } else { None };
+    let entry = default.unwrap_or_else(|| options.entry.clone());
     let linking = Watch::new("linking", !reporter.is_json());
-    let linked = jit.main().lookup_with_initializers(&[options.entry.as_str()]);
+    let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
     drop(linking);
     for warning in jit.session().take_warnings() {
         reporter.warning(&warning);
     }
-    let entry = match linked.map_err(|error| Failure::of_entry(error, &options.entry)) {
-        Ok(_) => options.entry.clone(),
-        Err(failure) => match jit.main().entry().map_err(one)? {
-            // An object knows better than the default.
-            Some(entry) if matches!(failure, Failure::NoEntry { .. }) && options.entry == MAIN => entry,
-            _ => return Err(vec![failure]),
-        },
-    };
+    linked.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
@@ -174,7 +170,7 @@ impl Loader<'_> {
             progress.tick("read", done, options.items.len());
             let added = match item {
                 Item::Dylib(name) => self.enter(name),
-                Item::Library(name) => self.search.library(name).and_then(|path| self.add_file(&path, 0)),
+                Item::Library(name) => self.add_library(name),
                 Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
                     Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
                     None => Ok(()),
@@ -233,6 +229,16 @@ impl Loader<'_> {
             Kind::Script => return self.add_script(path, &source, depth),
         }
         Ok(())
+    }
+
+    /// Adds the library of `-l NAME`.
+    fn add_library(&self, name: &str) -> Result<(), Failure> {
+        match self.search.library(name) {
+            Ok(path) => self.add_file(&path, 0),
+            // No import library is needed for what Windows has.
+            Err(_) if cfg!(windows) && self.target.add_library(format!("{name}.dll")).is_ok() => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn add_script(&self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString, c_char, c_int};
 use std::ptr::null_mut;
 use std::sync::Mutex;
 
-use crate::{ExecAddr, ExecutorError, Result, lock, os, outermost};
+use crate::{ExecAddr, ExecutorError, MainForm, Result, lock, os, outermost, runtime};
 
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
 /// long as it runs.
@@ -19,10 +19,10 @@ pub(crate) struct Arguments {
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
 impl Arguments {
-    fn new(args: impl IntoIterator<Item = Vec<u8>>) -> Result<Self> {
+    fn new(args: &[OsString]) -> Result<Self> {
         let strings: Vec<CString> = args
-            .into_iter()
-            .map(CString::new)
+            .iter()
+            .map(|arg| CString::new(os::narrow(arg)))
             .collect::<std::result::Result<_, _>>()
             .map_err(|_| ExecutorError::Invalid { what: "argument: it contains a NUL byte".into() })?;
         let count = c_int::try_from(strings.len())
@@ -33,43 +33,56 @@ impl Arguments {
 
     /// What initializers and `main` are called with.
     pub(crate) fn of_program() -> Result<Self> {
-        let mut program = lock(&PROGRAM);
-        if let Some(arguments) = *program {
-            return Ok(arguments);
+        let program = *lock(&PROGRAM);
+        match program {
+            Some(arguments) => Ok(arguments),
+            None => set_arguments(&std::env::args_os().collect::<Vec<_>>()),
         }
-        let arguments = Self::new(std::env::args_os().map(OsString::into_encoded_bytes))?;
-        *program = Some(arguments);
-        Ok(arguments)
     }
 
-    /// Calls `function` with these arguments and the environment: `main`, or an initializer, whose result nobody wants.
+    /// How many there are, never negative, and the address of `argv`.
+    pub(crate) fn parts(self) -> (usize, usize) {
+        (self.count.cast_unsigned() as usize, self.vector)
+    }
+
+    /// What `main` and initializers are called with.
+    fn of_main(self) -> [usize; 4] {
+        let (count, vector) = self.parts();
+        [count, vector, os::environment() as usize, 0]
+    }
+
+    /// Calls an initializer with what `main` is called with.
     ///
     /// # Safety
     /// `function` must be the address of a function that may be called with `main`'s arguments now.
     pub(crate) unsafe fn pass_to(self, function: ExecAddr) -> c_int {
-        let function = function.0 as *const ();
-        let vector = self.vector as *mut *mut c_char;
         // SAFETY: the caller vouches for the function.
-        unsafe { outermost::call(function, self.count, vector, os::environment()) }
+        unsafe { outermost::call(function.0 as *const (), &self.of_main()) }
     }
 }
 
 /// Sets the arguments of the program; they begin with its name.
-pub(crate) fn set_arguments(args: &[OsString]) -> Result<()> {
-    let arguments = Arguments::new(args.iter().map(|arg| arg.clone().into_encoded_bytes()))?;
-    *lock(&PROGRAM) = Some(arguments);
-    Ok(())
+pub(crate) fn set_arguments(args: &[OsString]) -> Result<Arguments> {
+    let arguments = Arguments::new(args)?;
+    let mut program = lock(&PROGRAM);
+    runtime::set_arguments(args, arguments);
+    *program = Some(arguments);
+    Ok(arguments)
 }
 
-/// Calls `main(argc, argv, envp)`.
+/// Calls `main` in one of its forms.
 ///
 /// # Safety
 /// `main` must be the address of such a function, sound to call now.
-pub(crate) unsafe fn call_main(main: ExecAddr) -> Result<i32> {
+pub(crate) unsafe fn call_main(main: ExecAddr, form: MainForm) -> Result<i32> {
     if main.is_null() || !os::is_code(main) {
         return Err(ExecutorError::Invalid { what: format!("address of main: there is no code at {main}") });
     }
     let arguments = Arguments::of_program()?;
+    let arguments = match form {
+        MainForm::Main => arguments.of_main(),
+        _ => runtime::main_arguments(form, main).ok_or(ExecutorError::NoSuch { what: "form of main" })?,
+    };
     // SAFETY: the caller vouches for it.
-    Ok(unsafe { arguments.pass_to(main) })
+    Ok(unsafe { outermost::call(main.0 as *const (), &arguments) })
 }

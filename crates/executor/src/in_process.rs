@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MemoryProvider, ObjectFormat,
-    Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest,
-    SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry, runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MainForm, MemoryProvider,
+    ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress,
+    SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry,
+    runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -173,11 +174,11 @@ impl Executor for InProcess {
     }
 
     fn set_arguments(&self, args: &[OsString]) -> Result<()> {
-        call::set_arguments(args)
+        call::set_arguments(args).map(drop)
     }
 
-    unsafe fn call_main(&self, main: ExecAddr) -> Result<i32> {
+    unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller vouches for `main`.
-        unsafe { call::call_main(main) }
+        unsafe { call::call_main(main, form) }
     }
 }

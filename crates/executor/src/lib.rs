@@ -280,6 +280,21 @@ pub enum RuntimeFunction {
     Reenter,
 }
 
+/// What a program's `main` is called with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MainForm {
+    /// `main(argc, argv, envp)`.
+    #[default]
+    Main,
+    /// Windows: `wmain(argc, argv, envp)`, with wide strings.
+    WideMain,
+    /// Windows: `WinMain(instance, previous, line, show)`. The instance is the image that `WinMain` is in, and the line
+    /// that of the arguments, without the program.
+    WinMain,
+    /// Windows: `wWinMain`, as `WinMain` with a wide string.
+    WideWinMain,
+}
+
 /// A format of objects, with all that its system's loader does for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ObjectFormat {
@@ -471,15 +486,15 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If an argument contains a NUL byte, or the executor is gone.
     fn set_arguments(&self, args: &[OsString]) -> Result<()>;
 
-    /// Calls `main(argc, argv, envp)` and returns its result. Exceptions of C++ that leave `main` end the program, as if
+    /// Calls a program's `main` and returns its result. Exceptions of C++ that leave `main` end the program, as if
     /// nothing had called it; panics of Rust pass.
     ///
     /// # Errors
-    /// If there is no code at the address, or the executor is gone.
+    /// If there is no code at the address, the platform has no such form of `main`, or the executor is gone.
     ///
     /// # Safety
-    /// `main` must be the address of a function of that type that is sound to call.
-    unsafe fn call_main(&self, main: ExecAddr) -> Result<i32>;
+    /// `main` must be the address of a function of that form that is sound to call.
+    unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32>;
 }
 
 /// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.

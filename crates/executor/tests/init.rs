@@ -9,7 +9,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::process::Command;
 use std::sync::Mutex;
 
-use linkjit_executor::{ExecAddr, Executor, ExecutorError, ImageId, InProcess, InitializerKind, PointerArray};
+use linkjit_executor::{
+    ExecAddr, Executor, ExecutorError, ImageId, InProcess, InitializerKind, MainForm, PointerArray,
+};
 
 type Registered = extern "C-unwind" fn(*mut c_void);
 
@@ -226,7 +228,7 @@ fn main_gets_its_arguments() {
     let args = ["program", "an argument", ""].map(std::ffi::OsString::from);
     executor.set_arguments(&args).unwrap();
     // SAFETY: main's type.
-    assert_eq!(unsafe { executor.call_main(main) }.unwrap(), 33);
+    assert_eq!(unsafe { executor.call_main(main, MainForm::Main) }.unwrap(), 33);
     let error = executor.set_arguments(&["nul\0byte".into()]).unwrap_err();
     assert!(matches!(error, ExecutorError::Invalid { .. }));
 }

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use linkjit_executor::{ExecAddr, Executor, ExecutorError, InProcess};
+use linkjit_executor::{ExecAddr, Executor, ExecutorError, InProcess, MainForm};
 
 extern "C-unwind" fn panics() {
     resume_unwind(Box::new(23));
@@ -26,7 +26,7 @@ fn panics_pass_main() {
     let executor = InProcess::new().unwrap();
     let main = ExecAddr(panics as *const () as u64);
     // SAFETY: the function ignores its arguments.
-    let caught = catch_unwind(AssertUnwindSafe(|| unsafe { executor.call_main(main) })).unwrap_err();
+    let caught = catch_unwind(AssertUnwindSafe(|| unsafe { executor.call_main(main, MainForm::Main) })).unwrap_err();
     assert_eq!(caught.downcast_ref(), Some(&23));
 }
 
@@ -35,10 +35,10 @@ fn main_gets_the_arguments_and_its_result_comes_back() {
     let executor = InProcess::new().unwrap();
     executor.set_arguments(&["program".into(), "7".into(), "42".into()]).unwrap();
     // SAFETY: a function of this type.
-    let result = unsafe { executor.call_main(ExecAddr(last_argument as *const () as u64)) };
+    let result = unsafe { executor.call_main(ExecAddr(last_argument as *const () as u64), MainForm::Main) };
     assert_eq!(result.unwrap(), 42);
     let data = 0u64;
     // SAFETY: what is no code is not called.
-    let error = unsafe { executor.call_main(ExecAddr(&raw const data as u64)) }.unwrap_err();
+    let error = unsafe { executor.call_main(ExecAddr(&raw const data as u64), MainForm::Main) }.unwrap_err();
     assert!(matches!(error, ExecutorError::Invalid { .. }), "{error}");
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::platform::crt::CrtProvider;
+use crate::platform::program;
 use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
@@ -305,7 +306,8 @@ impl Jit {
     }
 
     /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
-    /// the arguments, too. A C++ exception that nobody in the program catches ends the process by `std::terminate`.
+    /// the arguments, too. On Windows `wmain`, `WinMain` and `wWinMain` are called as they want, and linked code that asks
+    /// the system or the C runtime for the command line gets this one. A C++ exception that nobody in the program catches ends the process by `std::terminate`.
     ///
     /// # Errors
     /// As [`Jit::lookup`].
@@ -316,8 +318,10 @@ impl Jit {
         let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         self.session.executor().set_arguments(&args)?;
         let main = self.lookup(entry)?;
+        let executor = self.session.executor();
+        let form = program::form(entry, executor.object_format());
         // SAFETY: the caller's promise.
-        Ok(unsafe { self.session.executor().call_main(main)? })
+        Ok(unsafe { executor.call_main(main, form)? })
     }
 
     /// What was linked so far.

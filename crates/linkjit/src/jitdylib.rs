@@ -16,6 +16,7 @@ use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator,
 use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
 use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags};
+use crate::platform::program;
 use crate::session::{
     Address, DylibId, ExecutionSession, Generator, ResourceTracker, UnitId, defined_names, read_file,
 };
@@ -283,14 +284,19 @@ impl JitDylib {
         state.add_generator(self.id, generator, false)
     }
 
-    /// Where its objects say that the program begins (COFF: `/entry`); the first that says so counts.
+    /// Where its objects say that the program begins, for those of Windows: by `/entry` (the first counts), or by
+    /// defining `main`, `wmain`, `WinMain`, `wWinMain` or what a C runtime begins with, in this order.
     ///
     /// # Errors
     /// If the JITDylib is closed.
     pub fn entry(&self) -> Result<Option<String>> {
         let names = self.session.names();
-        let entry = self.session.state().dylib(self.id)?.image_requests.entry();
-        Ok(entry.map(|name| names.text(name).into_owned()))
+        let state = self.session.state();
+        let dylib = state.dylib(self.id)?;
+        let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
+        let has_usual = self.session.executor().object_format() == ObjectFormat::Coff;
+        let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
+        Ok(program::entry(asked.as_deref(), has_usual, defines))
     }
 
     /// Defines a name as an address.
@@ -588,7 +594,7 @@ impl JitDylib {
     /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
-        let order = self.session.state().dependency_order(self.id);
+        let order = self.session.state().dependency_order([self.id]);
         for id in order {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();

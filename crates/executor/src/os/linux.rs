@@ -1,6 +1,6 @@
 //! Linux.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -207,6 +207,11 @@ pub(crate) fn is_code(address: ExecAddr) -> bool {
         let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
         (number(start)..number(end)).contains(&address.0) && fields.next().is_some_and(|of| of.contains('x'))
     })
+}
+
+/// An argument as `main` gets it.
+pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {
+    argument.as_encoded_bytes().into()
 }
 
 /// The environment in the form of `main`'s third argument.

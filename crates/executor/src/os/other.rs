@@ -1,6 +1,6 @@
 //! Systems that linkjit does not run code on yet.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::path::Path;
 
 use crate::init::AtExitFunction;
@@ -52,6 +52,10 @@ pub(crate) fn find_symbol(_library: usize, _name: &CStr) -> Option<ExecAddr> {
 /// Whether what is at an address can be executed.
 pub(crate) fn is_code(_address: crate::ExecAddr) -> bool {
     true
+}
+
+pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {
+    argument.as_encoded_bytes().into()
 }
 
 pub(crate) fn environment() -> *mut *mut c_char {

@@ -1,11 +1,12 @@
 //! Windows.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
+use windows_sys::Win32::Globalization::{CP_ACP, WideCharToMultiByte};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
 use windows_sys::Win32::System::Memory::{
@@ -202,6 +203,22 @@ pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
 pub(crate) fn is_code(address: ExecAddr) -> bool {
     let executable = PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
     region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & executable != 0)
+}
+
+/// An argument as `main` gets it: in the code page of the system's narrow strings.
+pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {
+    let wide: Vec<u16> = argument.encode_wide().collect();
+    // Strings of arguments are short: the system allows 32 Ki characters in all.
+    let length = i32::try_from(wide.len()).unwrap_or(i32::MAX);
+    let convert = |to: *mut u8, room: i32| {
+        // SAFETY: `length` characters may be read, and `room` bytes written.
+        unsafe { WideCharToMultiByte(CP_ACP, 0, wide.as_ptr(), length, to, room, null(), null_mut()) }
+    };
+    let needed = convert(null_mut(), 0);
+    let mut narrow = vec![0; usize::try_from(needed).unwrap_or(0)];
+    let written = convert(narrow.as_mut_ptr(), needed);
+    narrow.truncate(usize::try_from(written).unwrap_or(0));
+    narrow
 }
 
 /// The environment in the form of `main`'s third argument.

@@ -1,7 +1,7 @@
 //! The outermost frame for the unwinder of the Itanium ABI. Forced unwinding (`pthread_exit`) finds the end of the stack
 //! here, where the system ends the thread; Rust's frames would end the process.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 
 use super::RUST_PANIC;
 
@@ -39,17 +39,12 @@ extern "C" fn personality(
     if RUST_PANIC.contains(&class) { CONTINUE_UNWIND } else { FATAL_PHASE1_ERROR }
 }
 
-/// Calls `function` with three arguments.
+/// Calls `function` with these arguments.
 ///
 /// # Safety
 /// It must be the address of a function that may be called so.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C-unwind" fn call(
-    function: *const (),
-    count: c_int,
-    arguments: *mut *mut c_char,
-    environment: *mut *mut c_char,
-) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn call(function: *const (), arguments: &[usize; 4]) -> c_int {
     std::arch::naked_asm!(
         ".cfi_startproc",
         // DW_EH_PE_pcrel | DW_EH_PE_sdata4
@@ -60,9 +55,10 @@ pub(crate) unsafe extern "C-unwind" fn call(
         "mov rbp, rsp",
         ".cfi_def_cfa_register rbp",
         "mov rax, rdi",
-        "mov edi, esi",
-        "mov rsi, rdx",
-        "mov rdx, rcx",
+        "mov rdi, [rsi]",
+        "mov rdx, [rsi + 16]",
+        "mov rcx, [rsi + 24]",
+        "mov rsi, [rsi + 8]",
         "call rax",
         "pop rbp",
         ".cfi_def_cfa rsp, 8",

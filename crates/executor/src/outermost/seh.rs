@@ -74,17 +74,12 @@ unsafe fn is_rust_panic(record: &EXCEPTION_RECORD) -> bool {
     name == c"rust_panic"
 }
 
-/// Calls `function` with three arguments.
+/// Calls `function` with these arguments.
 ///
 /// # Safety
 /// It must be the address of a function that may be called so.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C-unwind" fn call(
-    function: *const (),
-    count: c_int,
-    arguments: *mut *mut c_char,
-    environment: *mut *mut c_char,
-) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn call(function: *const (), arguments: &[usize; 4]) -> c_int {
     std::arch::naked_asm!(
         ".seh_proc {call}",
         ".seh_handler {handler}, @except",
@@ -92,9 +87,10 @@ pub(crate) unsafe extern "C-unwind" fn call(
         ".seh_stackalloc 40",
         ".seh_endprologue",
         "mov rax, rcx",
-        "mov ecx, edx",
-        "mov rdx, r8",
-        "mov r8, r9",
+        "mov rcx, [rdx]",
+        "mov r8, [rdx + 16]",
+        "mov r9, [rdx + 24]",
+        "mov rdx, [rdx + 8]",
         "call rax",
         // Else the return address would be in the epilogue, which has no handlers.
         "nop",

@@ -1,6 +1,9 @@
 //! ELF: functions of the C library that have to tell linked code from the system's.
 
-use crate::{ExecAddr, init, tls};
+use std::ffi::OsString;
+
+use crate::call::Arguments;
+use crate::{ExecAddr, MainForm, init, tls};
 
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
@@ -18,3 +21,11 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
 pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
     None
 }
+
+/// All programs' `main` is called alike.
+pub(crate) fn main_arguments(_form: MainForm, _main: ExecAddr) -> Option<[usize; 4]> {
+    None
+}
+
+/// Code finds its arguments nowhere else than `main` does.
+pub(crate) fn set_arguments(_args: &[OsString], _main: Arguments) {}

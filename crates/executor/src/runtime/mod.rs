@@ -3,12 +3,12 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod elf;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-pub(crate) use elf::{replacement, symbol};
+pub(crate) use elf::{main_arguments, replacement, set_arguments, symbol};
 
 #[cfg(all(windows, target_arch = "x86_64"))]
 mod windows;
 #[cfg(all(windows, target_arch = "x86_64"))]
-pub(crate) use windows::{library_function, replacement, symbol};
+pub(crate) use windows::{library_function, main_arguments, replacement, set_arguments, symbol};
 
 #[cfg(not(any(
     all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
@@ -19,4 +19,4 @@ mod unsupported;
     all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
     all(windows, target_arch = "x86_64")
 )))]
-pub(crate) use unsupported::{replacement, symbol};
+pub(crate) use unsupported::{main_arguments, replacement, set_arguments, symbol};

@@ -1,6 +1,9 @@
 //! Systems without a runtime.
 
-use crate::ExecAddr;
+use std::ffi::OsString;
+
+use crate::call::Arguments;
+use crate::{ExecAddr, MainForm};
 
 pub(crate) fn symbol(_name: &[u8]) -> Option<ExecAddr> {
     None
@@ -9,3 +12,11 @@ pub(crate) fn symbol(_name: &[u8]) -> Option<ExecAddr> {
 pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
     None
 }
+
+/// All programs' `main` is called alike.
+pub(crate) fn main_arguments(_form: MainForm, _main: ExecAddr) -> Option<[usize; 4]> {
+    None
+}
+
+/// Code finds its arguments nowhere else than `main` does.
+pub(crate) fn set_arguments(_args: &[OsString], _main: Arguments) {}

@@ -133,7 +133,7 @@ impl Batch<'_> {
     /// Takes all units into the batch that are to be initialized and were not linked yet.
     fn adopt_roots(&mut self, dylib: DylibId) -> Result<()> {
         let mut state = self.session.state();
-        let order = state.dependency_order(dylib);
+        let order = state.dependency_order([dylib]);
         let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
         let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
         let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);

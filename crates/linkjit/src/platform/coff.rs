@@ -125,6 +125,24 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     Ok(module)
 }
 
+/// Makes an object's own index of thread-local storage, and its directory, references to the image's: Zig's objects bring
+/// what the C runtime has in `tlssup.obj`, but nobody would load them as an image of their own.
+pub(crate) fn leave_tls_to_image(graph: &mut LinkGraph, names: &NamePool) {
+    // Nobody has heard of them, most of the time.
+    let ours = [&b"_tls_index"[..], b"_tls_used"].map(|name| names.find(name));
+    if ours == [None, None] {
+        return;
+    }
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        // The image's own are weak.
+        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.shared_name().is_some();
+        if is_its_own && ours.contains(&of.shared_name()) {
+            graph.make_external(symbol);
+        }
+    }
+}
+
 fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {
     let mut graph = LinkGraph::new(Source::new("the image's thread-local storage", []), Arch::X86_64);
     let section = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;

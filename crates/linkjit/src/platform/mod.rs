@@ -5,3 +5,4 @@ pub(crate) mod coff_runtime;
 pub(crate) mod crt;
 pub(crate) mod crt_startup;
 pub(crate) mod elf;
+pub(crate) mod program;

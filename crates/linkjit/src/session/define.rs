@@ -83,6 +83,9 @@ impl State {
         }
         platform::elf::own_personality_pointers(&mut graph, names);
         platform::coff_runtime::set_stdio_options(&mut graph, names);
+        if self.has_images {
+            platform::coff::leave_tls_to_image(&mut graph, names);
+        }
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
@@ -226,8 +229,10 @@ impl State {
         match takes_over {
             // It keeps its place in the order in which things were added.
             Some(id) => {
+                let dylib = self.dylib_mut(dylib)?;
+                dylib.heirs.extend(unit.heirs(id));
                 if has_roots {
-                    self.dylib_mut(dylib)?.roots.insert(id);
+                    dylib.roots.insert(id);
                 }
                 self.units.insert(id, unit);
             }
@@ -410,9 +415,14 @@ impl State {
     }
 
     fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
-        let Some(unit) = self.units.get_mut(&unit) else { return };
-        unit.yielded.retain(|yielded| yielded.symbol != id);
-        let Some(input) = &mut unit.input else { return };
+        let Self { dylibs, units, .. } = self;
+        let Some(of) = units.get_mut(&unit) else { return };
+        if let Some(dylib) = dylibs.get_mut(&of.dylib) {
+            for yielded in of.yielded.extract_if(.., |yielded| yielded.symbol == id) {
+                dylib.heirs.remove(&yielded.heir(unit));
+            }
+        }
+        let Some(input) = &mut of.input else { return };
         let of = input.graph.symbol_mut(id);
         of.definition = symbol.definition;
         of.linkage = symbol.linkage;

@@ -43,7 +43,10 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.units.retain(|&other| other != id);
+            dylib.units.remove(&id);
+            for heir in unit.heirs(id) {
+                dylib.heirs.remove(&heir);
+            }
             withdrawn.units.push((id, unit));
         }
         Ok(withdrawn)
@@ -74,8 +77,8 @@ impl State {
             for &name in &unit.hides {
                 *dylib.hidden.entry(name).or_default() += 1;
             }
-            let at = dylib.units.partition_point(|&other| other < id);
-            dylib.units.insert(at, id);
+            dylib.units.insert(id);
+            dylib.heirs.extend(unit.heirs(id));
             if unit.has_roots {
                 dylib.roots.insert(id);
             }

@@ -199,7 +199,7 @@ impl Swap<'_> {
             let mut state = self.session().state();
             let before = state.dylib(self.dylib.id())?.updatable.get(name).cloned();
             let withdrawn = before.ok_or_else(no_such).and_then(|before| Ok((state.withdraw(before.current)?, before)));
-            let (old, before) = withdrawn.inspect_err(|_| drop(state.trackers.remove(&current)))?;
+            let (old, before) = withdrawn.inspect_err(|_| drop(state.take_tracker(current)))?;
             let new = Updatable { current, number: before.number + 1, ..before.clone() };
             let name = name.clone();
             drop(state);
@@ -297,7 +297,7 @@ impl Drop for Swap<'_> {
 impl State {
     /// Takes a tracker that has nothing but memory out of the tables.
     fn abandon(&mut self, tracker: TrackerId) -> Vec<AllocationId> {
-        let allocations = self.trackers.remove(&tracker).map(|tracker| tracker.allocations).unwrap_or_default();
+        let allocations = self.take_tracker(tracker).map(|tracker| tracker.allocations).unwrap_or_default();
         for &allocation in &allocations {
             self.allocations.give_up(allocation);
         }

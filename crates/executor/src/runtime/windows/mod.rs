@@ -4,6 +4,7 @@
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
 mod algorithms;
+mod arguments;
 mod arrays;
 mod checks;
 mod exception_ptr;
@@ -21,6 +22,8 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::process::abort;
 
+pub(crate) use arguments::{main_arguments, set_arguments};
+
 use crate::{ExecAddr, init, os, tls};
 
 /// The DLLs of the C++ runtime, which are loaded when something of them is wanted.
@@ -31,7 +34,8 @@ pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
     LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
 }
 
-/// What linked code is given in place of a DLL's function, which would take it for code of no image.
+/// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
+/// program.
 pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
         b"RtlPcToFileHeader" => image::base_of as *const (),
@@ -40,7 +44,7 @@ pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" => exit::on_exit as *const (),
         b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
-        _ => return None,
+        _ => return arguments::replacement(name),
     };
     Some(ExecAddr(address as u64))
 }

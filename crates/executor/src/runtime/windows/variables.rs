@@ -10,9 +10,6 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let function = match name {
         b"_environ" | b"environ" => c"__p__environ",
         b"_wenviron" => c"__p__wenviron",
-        b"__argc" => c"__p___argc",
-        b"__argv" => c"__p___argv",
-        b"__wargv" => c"__p___wargv",
         b"_pgmptr" => c"__p__pgmptr",
         b"_wpgmptr" => c"__p__wpgmptr",
         b"_fmode" => c"__p__fmode",

@@ -1,0 +1,165 @@
+//! The program's arguments, in all the forms in which code for Windows asks for them: the C runtime and the system know
+//! those of this process.
+
+use std::ffi::{OsStr, OsString, c_char};
+use std::mem::transmute;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::library_function;
+use crate::call::Arguments;
+use crate::{ExecAddr, MainForm, os, unwind};
+
+/// How `WinMain` is told to show its window: as the program likes.
+const SW_SHOWDEFAULT: usize = 10;
+
+/// The C runtime's variables as linked code sees them. What they refer to is never freed.
+struct Variables {
+    /// An `int`, whose other half is zero.
+    count: AtomicUsize,
+    narrow: AtomicPtr<*mut c_char>,
+    wide: AtomicPtr<*mut u16>,
+    /// Command lines.
+    narrow_line: AtomicPtr<c_char>,
+    wide_line: AtomicPtr<u16>,
+    /// The same from the first argument on.
+    narrow_rest: AtomicPtr<c_char>,
+    wide_rest: AtomicPtr<u16>,
+}
+
+static PROGRAM: Variables = Variables {
+    count: AtomicUsize::new(0),
+    narrow: AtomicPtr::new(null_mut()),
+    wide: AtomicPtr::new(null_mut()),
+    narrow_line: AtomicPtr::new(null_mut()),
+    wide_line: AtomicPtr::new(null_mut()),
+    narrow_rest: AtomicPtr::new(null_mut()),
+    wide_rest: AtomicPtr::new(null_mut()),
+};
+
+/// What linked code is given in place of the system's and the C runtime's.
+pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
+    let address = match name {
+        b"GetCommandLineA" => narrow_line as *const (),
+        b"GetCommandLineW" => wide_line as *const (),
+        b"__argc" => (&raw const PROGRAM.count).cast(),
+        b"__argv" => (&raw const PROGRAM.narrow).cast(),
+        b"__wargv" => (&raw const PROGRAM.wide).cast(),
+        b"_acmdln" => (&raw const PROGRAM.narrow_line).cast(),
+        b"_wcmdln" => (&raw const PROGRAM.wide_line).cast(),
+        b"__p___argc" => count_place as *const (),
+        b"__p___argv" => narrow_place as *const (),
+        b"__p___wargv" => wide_place as *const (),
+        b"__p__acmdln" => narrow_line_place as *const (),
+        b"__p__wcmdln" => wide_line_place as *const (),
+        _ => return None,
+    };
+    // Sets the variables, if nobody has.
+    Arguments::of_program().ok()?;
+    Some(ExecAddr(address as u64))
+}
+
+extern "C" fn count_place() -> *const AtomicUsize {
+    &raw const PROGRAM.count
+}
+
+extern "C" fn narrow_place() -> *const AtomicPtr<*mut c_char> {
+    &raw const PROGRAM.narrow
+}
+
+extern "C" fn wide_place() -> *const AtomicPtr<*mut u16> {
+    &raw const PROGRAM.wide
+}
+
+extern "C" fn narrow_line_place() -> *const AtomicPtr<c_char> {
+    &raw const PROGRAM.narrow_line
+}
+
+extern "C" fn wide_line_place() -> *const AtomicPtr<u16> {
+    &raw const PROGRAM.wide_line
+}
+
+extern "system" fn narrow_line() -> *const c_char {
+    PROGRAM.narrow_line.load(Ordering::Acquire)
+}
+
+extern "system" fn wide_line() -> *const u16 {
+    PROGRAM.wide_line.load(Ordering::Acquire)
+}
+
+/// Makes all forms of these arguments, which `main` will find in `main`.
+pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
+    let (program, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
+    let mut line: Vec<u16> = quoted(program);
+    // One blank after the program, also if nothing follows: the rest begins there.
+    line.push(u16::from(b' '));
+    let start = line.len();
+    let rest: Vec<Vec<u16>> = rest.iter().map(|arg| quoted(arg)).collect();
+    line.extend(rest.join(&u16::from(b' ')));
+    let narrow = |units: &[u16]| os::narrow(&OsString::from_wide(units));
+    let narrow_start = narrow(&line[..start]).len();
+    let narrow_line = leak(narrow(&line).into_iter().map(u8::cast_signed));
+    let wide_line = leak(line);
+    let vector: Vec<*mut u16> = args.iter().map(|arg| leak(arg.encode_wide())).chain([null_mut()]).collect();
+
+    let (count, narrow_vector) = main.parts();
+    PROGRAM.count.store(count, Ordering::Release);
+    PROGRAM.narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
+    PROGRAM.wide.store(vector.leak().as_mut_ptr(), Ordering::Release);
+    PROGRAM.narrow_line.store(narrow_line, Ordering::Release);
+    PROGRAM.wide_line.store(wide_line, Ordering::Release);
+    PROGRAM.narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
+    PROGRAM.wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
+}
+
+/// A string that ends with a zero and stays for ever.
+fn leak<T: Default + Clone>(units: impl IntoIterator<Item = T>) -> *mut T {
+    units.into_iter().chain([T::default()]).collect::<Vec<_>>().leak().as_mut_ptr()
+}
+
+/// An argument as it is in a command line ("Parsing C command-line arguments", Microsoft Learn).
+fn quoted(argument: &OsStr) -> Vec<u16> {
+    const QUOTE: u16 = b'"' as u16;
+    const BACKSLASH: u16 = b'\\' as u16;
+    let units: Vec<u16> = argument.encode_wide().collect();
+    if !units.is_empty() && !units.iter().any(|unit| [b' ', b'\t', b'"'].map(u16::from).contains(unit)) {
+        return units;
+    }
+    let mut quoted = vec![QUOTE];
+    let mut backslashes = 0;
+    for unit in units {
+        if unit == QUOTE {
+            // Those before a quotation mark count twice, and the last one is the mark's.
+            quoted.extend(std::iter::repeat_n(BACKSLASH, backslashes + 1));
+        }
+        backslashes = if unit == BACKSLASH { backslashes + 1 } else { 0 };
+        quoted.push(unit);
+    }
+    quoted.extend(std::iter::repeat_n(BACKSLASH, backslashes));
+    quoted.push(QUOTE);
+    quoted
+}
+
+/// What a form of `main` is called with.
+pub(crate) fn main_arguments(form: MainForm, main: ExecAddr) -> Option<[usize; 4]> {
+    let line = match form {
+        MainForm::Main => return None,
+        MainForm::WideMain => {
+            let count = PROGRAM.count.load(Ordering::Acquire);
+            return Some([count, PROGRAM.wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
+        }
+        MainForm::WinMain => PROGRAM.narrow_rest.load(Ordering::Acquire) as usize,
+        MainForm::WideWinMain => PROGRAM.wide_rest.load(Ordering::Acquire) as usize,
+    };
+    let instance = unwind::window_at(main.0).unwrap_or_default() as usize;
+    Some([instance, 0, line, SW_SHOWDEFAULT])
+}
+
+/// The environment as `wmain` gets it, which the runtime makes when it is asked.
+fn wide_environment() -> usize {
+    let Some(function) = library_function(c"_get_initial_wide_environment") else { return 0 };
+    // SAFETY: the type of the C runtime's function of that name.
+    let function = unsafe { transmute::<*const (), extern "C" fn() -> usize>(function.0 as *const ()) };
+    function()
+}
