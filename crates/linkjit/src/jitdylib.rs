@@ -594,7 +594,7 @@ impl JitDylib {
     /// Runs the initializers of what is linked that were not run yet, but for those that other threads are at.
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
-        let order = self.session.state().dependency_order(self.id);
+        let order = self.session.state().dependency_order([self.id]);
         for id in order {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();

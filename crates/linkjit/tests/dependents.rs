@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assembly::{Workshop, call, call_at, caller, function, group, mappings, resident, source};
+use linkjit::link::source::Source;
 use linkjit::{Error, ExecAddr, Jit, JitDylib, MatchScope, ResourceTracker};
 
 fn remove(tracker: &ResourceTracker) -> linkjit::Result<()> {
@@ -239,6 +240,27 @@ fn inline_code_stays_for_others_and_so_do_its_static_variables() {
 }
 
 /// What weak code of a removed object calls strongly is kept with it; what others call strongly is not.
+/// Functions of one object have a common record of how to unwind, and string literals in one block.
+#[cfg(not(windows))]
+#[test]
+fn constants_of_inline_code_that_is_linked_later_are_no_reason_to_keep_the_rest() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let inline = "static inline const char *more(int i) { return \"two\" + i; }
+                  __attribute__((noinline)) inline int k() { volatile int zero = 0; return more(zero)[0]; } extern \"C\" int";
+    let flags = ["-O1", "-fPIC", "-ffunction-sections", "-fasynchronous-unwind-tables"];
+    let object = |text: &str| workshop.compile("cpp", &format!("{inline} {text}"), &flags);
+    let text = "f(int i) { volatile int zero = i - i; return \"one\"[zero]; } extern \"C\" int g() { return k(); }";
+    let first = add(&jit, &object(text));
+    let address = jit.lookup("f").unwrap();
+    let user = add(&jit, &object("user() { return k(); }"));
+    assert_eq!(call(&jit, "user").unwrap(), i32::from(b't'));
+    remove(&first).unwrap();
+    assert!(!assembly::is_mapped_executable(address));
+    assert_eq!(call(&jit, "user").unwrap(), i32::from(b't'));
+    remove(&user).unwrap();
+    assert_eq!(jit.main().memory().unwrap().code, 0);
+}
+
 #[test]
 fn what_inline_code_needs_stays_with_it() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
@@ -414,4 +436,37 @@ fn a_newcomer_yields_to_the_heir() {
     assert_eq!((jit.lookup("f").unwrap(), call(&jit, "three").unwrap()), (address, 3));
     remove(&third).unwrap();
     assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
+}
+
+/// As those of one header do.
+#[test]
+fn a_thousand_objects_that_share_a_function_go_in_any_order() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let object = source(&workshop.object(&(group("f", 3) + &caller("user0000", "f"))));
+    let named = |number: usize| {
+        let mut bytes = object.bytes().to_vec();
+        let name = bytes.windows(8).position(|name| name == b"user0000").unwrap();
+        bytes[name + 4..name + 8].copy_from_slice(format!("{number:04}").as_bytes());
+        Source::new(format!("{number}.o"), bytes)
+    };
+    let mut numbers: Vec<usize> = (0..1000).collect();
+    let mut trackers: Vec<_> = numbers.iter().map(|_| Some(jit.create_tracker().unwrap())).collect();
+    let add = |number: usize, tracker: &ResourceTracker| {
+        jit.main().add_object_to(tracker, &named(number)).unwrap();
+        assert_eq!(call(&jit, &format!("user{number:04}")).unwrap(), 3);
+    };
+    trackers.iter().flatten().enumerate().for_each(|(number, tracker)| add(number, tracker));
+    let address = jit.lookup("f").unwrap();
+    // The first ones, the last ones, and every third of the rest.
+    numbers.sort_by_key(|number| (number % 3 == 1, (200..800).contains(number)));
+    let last = numbers.pop().unwrap();
+    for number in numbers {
+        remove(&trackers[number].take().unwrap()).unwrap();
+        assert_eq!(jit.lookup("f").unwrap(), address);
+    }
+    assert_eq!(call(&jit, &format!("user{last:04}")).unwrap(), 3);
+    remove(&trackers[last].take().unwrap()).unwrap();
+    assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
+    let tracker = jit.create_tracker().unwrap();
+    add(7, &tracker);
 }

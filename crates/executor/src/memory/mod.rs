@@ -94,11 +94,11 @@ impl Memory {
         let is_within =
             |(of, finalized): (&AllocationId, &Finalized)| (finalized.memory.window.id == id).then_some(*of);
         let within: Vec<_> = tables.allocations.iter().filter_map(is_within).collect();
-        let within: Vec<Finalized> = within.into_iter().filter_map(|of| tables.remove(of)).collect();
+        let within = within.into_iter().filter_map(|of| Some((of, tables.remove(of)?))).collect();
         // The operating system and the unwinder are called without the lock.
         drop(tables);
-        drop(within);
-        drop(window);
+        window.abandon();
+        release_last_first(within);
         Ok(())
     }
 
@@ -109,8 +109,8 @@ impl Memory {
         let allocations = std::mem::take(&mut tables.allocations);
         tables.by_start.clear();
         drop(tables);
-        drop(allocations);
-        drop(windows);
+        windows.values().for_each(|window| window.abandon());
+        release_last_first(allocations.into_iter().collect());
     }
 
     pub(crate) fn allocate(self: &Arc<Self>, window: WindowId, requests: &[SegmentRequest]) -> Result<InProcessMemory> {
@@ -201,6 +201,13 @@ impl Memory {
         }
         Ok(tables.insert(finalized))
     }
+}
+
+/// Gives allocations back. The unwinder keeps its tables in a list that begins with the last: in any other order, each
+/// would be a search among all.
+fn release_last_first(mut allocations: Vec<(AllocationId, Finalized)>) {
+    allocations.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(id.0));
+    allocations.into_iter().for_each(drop);
 }
 
 /// The pages of one allocation; dropping them gives them back.

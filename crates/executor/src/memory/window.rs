@@ -1,5 +1,6 @@
 //! One window: three stripes of pages, one per protection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::header::Image;
@@ -77,6 +78,8 @@ pub(crate) struct WindowMemory {
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
     header: Mutex<Header>,
+    /// Nobody takes pages any more: the system gets them with the window.
+    abandoned: AtomicBool,
     /// `None` only while it is dropped.
     record: Option<WindowRecord>,
 }
@@ -102,7 +105,13 @@ impl WindowMemory {
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
         let (stripes, header) = (Mutex::new(stripes), Mutex::default());
-        Ok(Self { id, range, memory, page, stripes, header, record: Some(record) })
+        let abandoned = AtomicBool::new(false);
+        Ok(Self { id, range, memory, page, stripes, header, abandoned, record: Some(record) })
+    }
+
+    /// Says that the window goes when all that is in it is gone.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
     }
 
     /// Makes the first page the header of an image; `kept` says that it is to follow what the window holds from now on.
@@ -215,7 +224,7 @@ impl WindowMemory {
     /// Takes pages back. `protected` says that they have their final protection, not that of free ones.
     pub(crate) fn give(&self, pages: &Pages, protected: bool) {
         let Pages { range, protection } = *pages;
-        if range.size() == 0 {
+        if range.size() == 0 || self.abandoned.load(Ordering::Relaxed) {
             return;
         }
         // Pages that can't be made writable and zero again are lost; they must not be handed out.

@@ -60,6 +60,8 @@ pub fn decode(bytes: &[u8], address: u64) -> Result<Instruction, String> {
         return Ok(Instruction { name: "lock".into(), length: 1, operands: Vec::new() });
     }
     let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+    let (of_rex, shorter) = without_rex2(bytes).unzip();
+    let bytes = of_rex.as_deref().unwrap_or(bytes);
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let instruction = decoder.decode();
     if instruction.is_invalid() {
@@ -70,7 +72,24 @@ pub fn decode(bytes: &[u8], address: u64) -> Result<Instruction, String> {
     let before_immediate = immediate_at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
     let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
     let operands = operands(&instruction, before_immediate)?;
-    Ok(Instruction { name, length: instruction.len() as u64, operands })
+    Ok(Instruction { name, length: instruction.len() as u64 + shorter.unwrap_or(0), operands })
+}
+
+/// An instruction with a REX2 prefix (APX) in the form that has a REX prefix, and by how much that is shorter. Only the
+/// numbers of its registers differ, which nobody asks for.
+fn without_rex2(bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf2 | 0xf3);
+    let at = bytes.iter().position(|byte| !is_prefix(byte))?;
+    let (prefixes, rest) = bytes.split_at_checked(at)?;
+    let [0xd5, payload, rest @ ..] = rest else { return None };
+    let is_map_1 = payload & 0x80 != 0;
+    // A jump to an address of 64 bits has the opcode of a move.
+    if !is_map_1 && rest.first() == Some(&0xa1) {
+        return None;
+    }
+    let rex = 0x40 | payload & 0xf;
+    let opcode: &[u8] = if is_map_1 { &[rex, 0x0f] } else { &[rex] };
+    Some(([prefixes, opcode, rest].concat(), 2 - opcode.len() as u64))
 }
 
 fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Operand>, String> {
@@ -92,6 +111,7 @@ fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Opera
                     operands.push(Operand::Other);
                 }
             }
+            kind if is_of_string(kind) => operands.extend(of_string(kind)),
             OpKind::Memory if has_full_address(instruction) => {
                 operands.push(Operand::Immediate(instruction.memory_displacement64().cast_signed()));
                 operands.push(Operand::Other);
@@ -107,8 +127,50 @@ fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Opera
             },
         }
     }
+    insert_masks(instruction, &mut operands);
+    operands.extend(rounding(instruction).map(Operand::Immediate));
     operands.extend(condition(instruction).map(Operand::Immediate));
     Ok(operands)
+}
+
+/// A mask comes after the result, or the memory that is stored to. Gathers and scatters clear theirs as they go: for
+/// them it is a result and an argument.
+fn insert_masks(instruction: &X86, operands: &mut Vec<Operand>) {
+    let after_result = match instruction.op0_kind() {
+        OpKind::Memory if instruction.op_count() == 1 => 0,
+        OpKind::Memory => 5,
+        _ if is_tied(instruction, 0) => 2,
+        _ => 1,
+    };
+    if instruction.op_mask() != Register::None {
+        operands.insert(after_result.min(operands.len()), Operand::Other);
+    }
+    if instruction.is_vsib() && instruction.op_count() > 1 {
+        let results = usize::from(instruction.op0_kind() != OpKind::Memory);
+        operands.insert(results.min(operands.len()), Operand::Other);
+    }
+}
+
+/// Whether it is the memory of a string instruction.
+fn is_of_string(kind: OpKind) -> bool {
+    matches!(kind, OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI) || is_string_source(kind)
+}
+
+fn is_string_source(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::MemorySegSI
+            | OpKind::MemorySegESI
+            | OpKind::MemorySegRSI
+            | OpKind::MemorySegDI
+            | OpKind::MemorySegEDI
+            | OpKind::MemorySegRDI
+    )
+}
+
+/// The register with the address, and for a source the segment.
+fn of_string(kind: OpKind) -> impl Iterator<Item = Operand> {
+    std::iter::repeat_n(Operand::Other, if is_string_source(kind) { 2 } else { 1 })
 }
 
 /// Base, scale, index, displacement, segment.
@@ -117,6 +179,9 @@ fn memory(instruction: &X86) -> [Operand; 5] {
     let displacement = match (instruction.memory_base(), instruction.memory_index()) {
         // The decoder gives the address that is meant.
         (Register::RIP, _) => displacement.wrapping_sub(instruction.next_ip()).cast_signed(),
+        (Register::EIP, _) => {
+            i64::from(instruction.memory_displacement32().wrapping_sub(instruction.next_ip32()).cast_signed())
+        }
         (base, index) if is_32_bits_wide(base) || is_32_bits_wide(index) => {
             // Only the low half of the sum counts; LLVM shows the field, which is signed.
             i64::from(instruction.memory_displacement32().cast_signed())
@@ -143,7 +208,7 @@ fn has_full_address(instruction: &X86) -> bool {
 }
 
 fn is_32_bits_wide(register: Register) -> bool {
-    register == Register::EIP || register.is_gpr32()
+    register.is_gpr32()
 }
 
 /// Whether an operand is in the assembler's notation only.
@@ -161,9 +226,37 @@ fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bo
         | Mnemonic::Sal
         | Mnemonic::Sar => index == 1 && (is_constant(kind) || kind == OpKind::Register),
         Mnemonic::Shld | Mnemonic::Shrd => index == 2 && kind == OpKind::Register,
-        Mnemonic::In | Mnemonic::Out => kind == OpKind::Register,
-        Mnemonic::Int1 | Mnemonic::Int3 => true,
+        Mnemonic::In
+        | Mnemonic::Out
+        | Mnemonic::Fnstsw
+        | Mnemonic::Lodsb
+        | Mnemonic::Lodsw
+        | Mnemonic::Lodsd
+        | Mnemonic::Lodsq
+        | Mnemonic::Stosb
+        | Mnemonic::Stosw
+        | Mnemonic::Stosd
+        | Mnemonic::Stosq
+        | Mnemonic::Scasb
+        | Mnemonic::Scasw
+        | Mnemonic::Scasd
+        | Mnemonic::Scasq
+        | Mnemonic::Insb
+        | Mnemonic::Insw
+        | Mnemonic::Insd
+        | Mnemonic::Outsb
+        | Mnemonic::Outsw
+        | Mnemonic::Outsd => kind == OpKind::Register,
+        Mnemonic::Push | Mnemonic::Pop => instruction.op0_register().is_segment_register(),
+        Mnemonic::Maskmovq | Mnemonic::Maskmovdqu | Mnemonic::Vmaskmovdqu => index == 0,
+        Mnemonic::Xlatb | Mnemonic::Int1 | Mnemonic::Int3 => true,
         Mnemonic::Mov => kind == OpKind::Register && has_full_address(instruction),
+        Mnemonic::Xchg => {
+            index == 1 && matches!(instruction.code(), Code::Xchg_r16_AX | Code::Xchg_r32_EAX | Code::Xchg_r64_RAX)
+        }
+        Mnemonic::Reservednop => index == 1,
+        // The top of the stack of the x87.
+        _ if instruction.op0_register().is_st() && instruction.op_count() == 2 => index == 1,
         // add $1, %eax in the form that has no ModRM byte.
         _ => {
             let has_immediate = instruction.op_count() == 2 && is_immediate(instruction.op_kind(1));
@@ -175,14 +268,22 @@ fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bo
 /// Whether the first operand is an argument as well as the result: then it is there twice. Not so memory, whose address
 /// is an argument only.
 fn is_tied(instruction: &X86, index: u32) -> bool {
-    if matches!(instruction.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd) {
-        return true;
+    match instruction.mnemonic() {
+        Mnemonic::Xchg | Mnemonic::Xadd => return true,
+        Mnemonic::Insertq | Mnemonic::Rdsspd | Mnemonic::Rdsspq => return index == 0,
+        Mnemonic::Lar | Mnemonic::Lsl | Mnemonic::Cmpxchg => return false,
+        _ if index != 0 || instruction.op0_register().is_st() => return false,
+        _ => {}
     }
-    if index != 0 {
-        return false;
+    // Of `xor %eax, %eax` the decoder knows that the argument doesn't matter.
+    let mut instruction = *instruction;
+    if instruction.op_count() == 2 && instruction.op0_register() == instruction.op1_register() {
+        let register = instruction.op1_register();
+        let other = if register == register.info().base() { register + 1 } else { register.info().base() };
+        instruction.set_op1_register(other);
     }
     let mut factory = InstructionInfoFactory::new();
-    let access = factory.info_options(instruction, InstructionInfoOptions::NO_REGISTER_USAGE).op0_access();
+    let access = factory.info_options(&instruction, InstructionInfoOptions::NO_REGISTER_USAGE).op0_access();
     matches!(access, OpAccess::ReadWrite | OpAccess::ReadCondWrite | OpAccess::CondWrite)
 }
 
@@ -219,7 +320,11 @@ fn immediate(instruction: &X86, kind: OpKind) -> Option<i64> {
             _ => i64::from(instruction.immediate8()),
         },
         OpKind::Immediate8_2nd => i64::from(instruction.immediate8_2nd().cast_signed()),
-        OpKind::Immediate16 => i64::from(instruction.immediate16()),
+        // What is popped, and the size of a frame, are numbers.
+        OpKind::Immediate16 => match instruction.mnemonic() {
+            Mnemonic::Ret | Mnemonic::Retf | Mnemonic::Enter => i64::from(instruction.immediate16().cast_signed()),
+            _ => i64::from(instruction.immediate16()),
+        },
         OpKind::Immediate32 => i64::from(instruction.immediate32()),
         OpKind::Immediate64 => instruction.immediate64().cast_signed(),
         OpKind::Immediate8to16 => i64::from(instruction.immediate8to16()),
@@ -228,6 +333,11 @@ fn immediate(instruction: &X86, kind: OpKind) -> Option<i64> {
         OpKind::Immediate32to64 => instruction.immediate32to64(),
         _ => return None,
     })
+}
+
+/// How the instruction says that it rounds, by its number in the prefix.
+fn rounding(instruction: &X86) -> Option<i64> {
+    (instruction.rounding_control() as i64).checked_sub(1).filter(|number| *number >= 0)
 }
 
 /// The condition of a jump, move or set, by its number in the opcode.

@@ -159,3 +159,67 @@ bextrq %rcx, 8(%rip), %rax
 adcxq 8(%rip), %rax
 movbeq 8(%rip), %rax
 crc32q 8(%rip), %rax
+# Masks, of results and of stores; what is gathered or scattered clears its own.
+vpaddd %zmm1, %zmm2, %zmm3 {%k1}
+vpaddd %zmm1, %zmm2, %zmm3 {%k1} {z}
+vpaddd 64(%rip), %zmm2, %zmm3 {%k1}
+vmovdqu32 64(%rip), %zmm3 {%k1}
+vmovdqu32 64(%rip), %zmm3 {%k1} {z}
+vmovdqu32 %zmm3, 64(%rip) {%k1}
+vpblendmd %zmm1, %zmm2, %zmm3 {%k1}
+vpcmpeqd 64(%rip), %zmm2, %k2 {%k1}
+vpshufd $27, 64(%rip), %zmm3 {%k1}
+vfmadd213ps 64(%rip), %zmm2, %zmm3 {%k1}
+vpaddd 4(%rip){1to16}, %zmm2, %zmm3
+vaddps {ru-sae}, %zmm1, %zmm2, %zmm3
+vaddps {rz-sae}, %zmm1, %zmm2, %zmm3 {%k1}
+vpgatherdd 8(%rax,%zmm1,4), %zmm2 {%k1}
+vpscatterdd %zmm2, 8(%rax,%zmm1,4) {%k1}
+vpgatherdd %ymm3, 8(%rax,%ymm1,4), %ymm2
+# Strings.
+movsb
+movsq
+rep movsq
+lodsl
+stosw
+rep stosb
+scasb
+cmpsl
+insb
+maskmovdqu %xmm1, %xmm2
+outsl
+# The stack of the x87, and registers that the opcode implies.
+fadd %st(1), %st
+fadd %st, %st(1)
+faddp %st, %st(1)
+fxch %st(2)
+fld %st(1)
+fucomip %st(1), %st
+fcmovb %st(1), %st
+faddl 8(%rip)
+fldt 8(%rip)
+fnstsw %ax
+fnstsw 8(%rip)
+xchgq %rbx, %rax
+xlatb
+pushq %fs
+popq %gs
+# One register as result and argument.
+xorl %eax, %eax
+subq %rax, %rax
+pxor %xmm1, %xmm1
+vpxor %xmm1, %xmm1, %xmm1
+cmpxchgl %ecx, %edx
+larl 8(%rip), %eax
+# Sizes of frames are numbers.
+ret $-8
+lretq $-8
+enter $-16, $1
+# An address of 32 bits, relative.
+movl 8(%eip), %eax
+# A second set of registers.
+addq 8(%rip), %r16
+movq %r17, 8(%rip)
+movq 8(%r31,%r30,2), %r29
+imulq 8(%rip), %r16
+movq $5, 8(%r16)

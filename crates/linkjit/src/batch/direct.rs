@@ -42,7 +42,7 @@ impl Batch<'_> {
 impl State {
     /// The GOT entries that earlier batches made for what is outside, at one of `addresses`.
     fn slots(&self, addresses: &[ExecAddr]) -> Vec<ExecAddr> {
-        let dylibs = self.dylibs.iter().flatten();
+        let dylibs = self.dylibs.values();
         dylibs
             .flat_map(|dylib| {
                 let keys = dylib
@@ -56,7 +56,7 @@ impl State {
 
     /// Gives names that stand for an address outside another one.
     fn move_outside(&mut self, from: ExecAddr, to: ExecAddr) {
-        for entry in self.dylibs.iter_mut().flatten().flat_map(|dylib| dylib.symbols.values_mut()) {
+        for entry in self.dylibs.values_mut().flat_map(|dylib| dylib.symbols.values_mut()) {
             if entry.by == DefinedBy::Outside && entry.address == Some(Address::At(from)) {
                 entry.address = Some(Address::At(to));
             }

@@ -133,7 +133,7 @@ impl Batch<'_> {
     /// Takes all units into the batch that are to be initialized and were not linked yet.
     fn adopt_roots(&mut self, dylib: DylibId) -> Result<()> {
         let mut state = self.session.state();
-        let order = state.dependency_order(dylib);
+        let order = state.dependency_order([dylib]);
         let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
         let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
         let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);
@@ -301,8 +301,8 @@ impl Batch<'_> {
     fn look_up_again(&mut self, name: (DylibId, NameId)) -> Result<()> {
         loop {
             let end = self.alias_end(name)?;
-            let order = self.session.state().dylib(end.0)?.link_order.clone();
-            for searched in order {
+            let order = self.session.state().dylib(end.0).map(|of| of.link_order.clone());
+            for searched in order.unwrap_or_default() {
                 if self.look_up_in(end.0, searched, vec![Unfound::again(end.1)])?.is_empty() {
                     break;
                 }
@@ -322,8 +322,9 @@ impl Batch<'_> {
         while let Some((dylib, names)) = pending.pop() {
             self.look_up_in_order(dylib, names)?;
             for (dylib, target) in std::mem::take(&mut self.alias_targets) {
-                if !self.found.contains_key(&(dylib, target.name)) && !self.aliases.contains_key(&(dylib, target.name))
-                {
+                let is_new = |name| !self.found.contains_key(&name) && !self.aliases.contains_key(&name);
+                // What a closed JITDylib had is missing.
+                if is_new((dylib, target.name)) && self.session.state().dylib(dylib).is_ok() {
                     pending.push((dylib, vec![target]));
                 }
             }

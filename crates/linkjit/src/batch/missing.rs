@@ -114,15 +114,16 @@ impl Batch<'_> {
     fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
         let state = self.session.state();
         let searched = state.searched_from(from);
-        let defining = (0u32..).map(DylibId).zip(&state.dylibs).filter_map(|(id, dylib)| Some((id, dylib.as_ref()?)));
-        let defining = defining.filter(|(_, dylib)| dylib.symbols.contains_key(&name));
-        let describe = |(id, dylib): (DylibId, &DylibState)| match searched.contains(&id) {
+        let defining = state.dylibs.iter().filter(|(_, dylib)| dylib.symbols.contains_key(&name));
+        let describe = |(id, dylib): (&DylibId, &DylibState)| match searched.contains(id) {
             true => format!("JITDylib '{}' hides it", dylib.name),
             false => format!("JITDylib '{}' defines it, but is not searched", dylib.name),
         };
         let of_searched = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
         let missing = of_searched.filter_map(|dylib| dylib.missing_imports.get(&name).cloned());
-        defining.map(describe).chain(missing).collect()
+        let is_closed = from.iter().any(|&dylib| state.dylib(dylib).is_err());
+        let closed = is_closed.then(|| "the JITDylib that an alias finds it in is closed".to_owned());
+        defining.map(describe).chain(missing).chain(closed).collect()
     }
 
     /// The first live edge of an input to a symbol.
@@ -160,7 +161,7 @@ impl Batch<'_> {
     fn known_names(&self) -> Vec<String> {
         let names = self.session.names();
         let state = self.session.state();
-        let ids = state.dylibs.iter().flatten().flat_map(|dylib| dylib.symbols.keys());
+        let ids = state.dylibs.values().flat_map(|dylib| dylib.symbols.keys());
         ids.map(|&id| names.text(id).into_owned()).collect()
     }
 }

@@ -15,6 +15,7 @@ mod plugins;
 mod uses;
 mod windows;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
@@ -87,7 +88,7 @@ pub(crate) fn already_linked(
 ) -> Result<Option<Vec<Address>>> {
     let mut state = session.state();
     state.dylib(dylib)?;
-    if roots && state.dependency_order(dylib).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
+    if roots && state.dependency_order([dylib]).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
         return Ok(None);
     }
     Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
@@ -283,6 +284,7 @@ impl<'a> Batch<'a> {
         self.plugins.keep();
         state.statistics.batches += 1;
 
+        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
         let mut handles = Vec::new();
         let mut objects = 0;
         for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
@@ -297,8 +299,10 @@ impl<'a> Batch<'a> {
         }
         state.statistics.objects += objects;
         if let Some(name) = dso_handle {
-            for dylib in state.dylibs.iter_mut().flatten().filter(|dylib| !dylib.dso_handle_known) {
-                if let Some(Address::At(address)) = dylib.symbols.get(&name).and_then(|entry| entry.address) {
+            for id in dylibs {
+                let dylib = state.dylib_mut(id)?;
+                let address = dylib.symbols.get(&name).and_then(|entry| entry.address);
+                if let Some(Address::At(address)) = address.filter(|_| !dylib.dso_handle_known) {
                     dylib.dso_handle_known = true;
                     handles.push((dylib.image, address));
                 }
@@ -361,6 +365,6 @@ fn is_c_identifier(name: &str) -> bool {
 impl State {
     /// Whether a batch may meet generators that it must not wait for.
     fn has_users_generators(&self) -> bool {
-        self.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
+        self.dylibs.values().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
     }
 }

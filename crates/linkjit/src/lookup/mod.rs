@@ -328,7 +328,7 @@ impl ExecutionSession {
             Job::Initializing => "an initializer".into(),
             Job::Unit(unit) => state.units.get(&unit).map_or_else(|| "a removed unit".into(), |of| of.name.to_string()),
             Job::Generator(id) => {
-                let mut generators = state.dylibs.iter().flatten().flat_map(|dylib| &dylib.generators);
+                let mut generators = state.dylibs.values().flat_map(|dylib| &dylib.generators);
                 let generator = generators.find(|generator| generator.id == id).cloned();
                 drop(state);
                 generator.map_or_else(|| "a removed generator".into(), |generator| generator.definitions.describe())

@@ -3,7 +3,7 @@
 //! Code and data that lie side by side in an allocation come and go together, so that is what is counted: not symbols,
 //! not edges. An allocation that others are bound to is not given back before them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -93,6 +93,7 @@ impl Allocation {
 #[derive(Debug, Default)]
 pub(crate) struct Allocations {
     by_id: HashMap<AllocationId, Allocation, FixedState>,
+    by_dylib: BTreeSet<(DylibId, AllocationId)>,
     /// Start of each segment, with its end.
     by_start: BTreeMap<ExecAddr, (ExecAddr, AllocationId)>,
     /// Module and start of thread-local storage, with its end.
@@ -112,6 +113,12 @@ impl Allocations {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AllocationId, &Allocation)> {
         self.by_id.iter().map(|(&id, allocation)| (id, allocation))
+    }
+
+    /// Those of a JITDylib, in the order of allocation.
+    pub(crate) fn of_dylib(&self, dylib: DylibId) -> impl Iterator<Item = (AllocationId, &Allocation)> {
+        let of = self.by_dylib.range((dylib, AllocationId(0))..=(dylib, AllocationId(u64::MAX)));
+        of.filter_map(|&(_, id)| Some((id, self.by_id.get(&id)?)))
     }
 
     /// The allocation that an address is in.
@@ -163,6 +170,7 @@ impl Allocations {
             self.by_module.insert((tls.module, tls.start), (tls.end, id));
         }
         self.bytes += allocation.size();
+        self.by_dylib.insert((allocation.dylib, id));
         self.by_id.insert(id, allocation);
     }
 
@@ -196,6 +204,7 @@ impl Allocations {
     /// Takes an allocation out that is to be given back.
     pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
         let allocation = self.by_id.remove(&id)?;
+        self.by_dylib.remove(&(allocation.dylib, id));
         for segment in allocation.segments.iter().filter(|segment| segment.size() > 0) {
             self.by_start.remove(&segment.start);
         }

@@ -229,8 +229,10 @@ impl State {
         match takes_over {
             // It keeps its place in the order in which things were added.
             Some(id) => {
+                let dylib = self.dylib_mut(dylib)?;
+                dylib.heirs.extend(unit.heirs(id));
                 if has_roots {
-                    self.dylib_mut(dylib)?.roots.insert(id);
+                    dylib.roots.insert(id);
                 }
                 self.units.insert(id, unit);
             }
@@ -317,7 +319,7 @@ impl State {
     }
 
     /// Makes the symbol of a definition that lost a reference to the one that won.
-    fn override_definition(&mut self, old: &Entry) {
+    pub(super) fn override_definition(&mut self, old: &Entry) {
         let DefinedBy::Unit(unit, symbol) = old.by else { return };
         match self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
             Some(input) => input.graph.make_external(symbol),
@@ -413,9 +415,14 @@ impl State {
     }
 
     fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
-        let Some(unit) = self.units.get_mut(&unit) else { return };
-        unit.yielded.retain(|yielded| yielded.symbol != id);
-        let Some(input) = &mut unit.input else { return };
+        let Self { dylibs, units, .. } = self;
+        let Some(of) = units.get_mut(&unit) else { return };
+        if let Some(dylib) = dylibs.get_mut(&of.dylib) {
+            for yielded in of.yielded.extract_if(.., |yielded| yielded.symbol == id) {
+                dylib.heirs.remove(&yielded.heir(unit));
+            }
+        }
+        let Some(input) = &mut of.input else { return };
         let of = input.graph.symbol_mut(id);
         of.definition = symbol.definition;
         of.linkage = symbol.linkage;

@@ -37,13 +37,13 @@ impl State {
         line(&mut text, "generators", generators);
         let kinds = ["read-only data", "code", "writable data"].into_iter().enumerate();
         let memory = kinds.map(|(segment, what)| {
-            let own = self.allocations.iter().filter(|(_, of)| of.dylib == id);
+            let own = self.allocations.of_dylib(id);
             let bytes: u64 =
                 own.map(|(_, of)| of.segments[segment].end.0.saturating_sub(of.segments[segment].start.0)).sum();
             format!("{bytes} bytes of {what}")
         });
         line(&mut text, "memory", &memory.collect::<Vec<_>>());
-        let retired = self.allocations.iter().filter(|(_, of)| of.dylib == id && of.owner == Owner::Retired).count();
+        let retired = self.allocations.of_dylib(id).filter(|(_, of)| of.owner == Owner::Retired).count();
         if retired > 0 {
             line(&mut text, "retired", &[format!("{retired} allocations")]);
         }

@@ -45,7 +45,7 @@ impl State {
         names: &NamePool,
     ) -> Result<Yields> {
         let Self { dylibs, units, .. } = self;
-        let Some(Some(of)) = dylibs.get_mut(dylib.0 as usize) else { return Err(Error::Closed) };
+        let Some(of) = dylibs.get_mut(&dylib) else { return Err(Error::Closed) };
         let mut yields = Yields::default();
         let mut lost = Vec::new();
         // Other units' definitions have yielded to what was promised: such groups are kept.
@@ -105,7 +105,7 @@ impl State {
             let lost: Vec<_> =
                 signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
             let (names, groups) = surrender(&mut input.graph, &lost);
-            let Ok(of) = self.dylibs.get_mut(dylib.0 as usize).and_then(Option::as_mut).ok_or(()) else { return left };
+            let Some(of) = self.dylibs.get_mut(&dylib) else { return left };
             for yielded in &names {
                 if of.symbols.get(&yielded.name).is_some_and(|entry| entry.by == DefinedBy::Unit(owner, yielded.symbol))
                 {
@@ -117,6 +117,8 @@ impl State {
                 of.groups.remove(&group.signature);
                 left.groups.push((dylib, group.signature));
             }
+            of.heirs.extend(names.iter().map(|yielded| yielded.heir(owner)));
+            of.heirs.extend(groups.iter().map(|group| group.heir(owner)));
             unit.yielded.extend(names);
             unit.yielded_groups.extend(groups);
         }

@@ -8,7 +8,9 @@
 //! has replaced, since that may have been pulled for a lookup which fails.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
+use linkjit_executor::AllocationId;
 use linkjit_link::graph::{
     BlockId, Definition, Group, InitializerSection, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId,
 };
@@ -43,6 +45,10 @@ impl Yielded {
         (symbol.definition, symbol.linkage, symbol.indirect) = (self.definition, self.linkage, self.indirect);
     }
 
+    pub(super) fn heir(&self, unit: UnitId) -> Heir {
+        Heir { name: self.name, is_group: false, rank: self.rank(), unit }
+    }
+
     /// Which of several is the one that counts.
     fn rank(&self) -> (u8, Reverse<u64>) {
         let linkage = match self.linkage {
@@ -72,6 +78,19 @@ impl YieldedGroup {
         let size = if let Selection::Largest(size) = selection { size } else { 0 };
         Self { signature, selection, size, retained: Vec::new(), initializers: Vec::new() }
     }
+
+    pub(super) fn heir(&self, unit: UnitId) -> Heir {
+        Heir { name: self.signature, is_group: true, rank: (0, Reverse(self.size)), unit }
+    }
+}
+
+/// Who gets a name or a group when its owner goes. Ordered: the best of those who may come first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Heir {
+    name: NameId,
+    is_group: bool,
+    rank: (u8, Reverse<u64>),
+    unit: UnitId,
 }
 
 /// What removed units leave to others.
@@ -82,6 +101,12 @@ pub(crate) struct Inheritance {
 }
 
 impl Unit {
+    /// What it may get back.
+    pub(super) fn heirs(&self, id: UnitId) -> impl Iterator<Item = Heir> {
+        let names = self.yielded.iter().map(move |yielded| yielded.heir(id));
+        names.chain(self.yielded_groups.iter().map(move |group| group.heir(id)))
+    }
+
     /// Whether it may get names or groups back.
     pub(crate) fn has_yielded(&self) -> bool {
         !self.yielded.is_empty() || !self.yielded_groups.is_empty()
@@ -97,14 +122,18 @@ impl State {
 
     /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
     pub(super) fn yield_to(&mut self, tracker: TrackerId, name: NameId, entry: &Entry) -> bool {
-        let DefinedBy::Unit(unit, symbol) = entry.by else {
+        let DefinedBy::Unit(id, symbol) = entry.by else {
             return entry.contested || self.is_of_another(tracker, entry.by);
         };
-        let Some(unit) = self.units.get_mut(&unit).filter(|unit| unit.tracker != tracker) else {
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.tracker != tracker) else {
             return entry.contested;
         };
         let Some(input) = &unit.input else { return entry.contested };
-        unit.yielded.push(Yielded::new(name, symbol, input.graph.symbol(symbol)));
+        let yielded = Yielded::new(name, symbol, input.graph.symbol(symbol));
+        unit.yielded.push(yielded);
+        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+            dylib.heirs.insert(yielded.heir(id));
+        }
         true
     }
 
@@ -114,10 +143,13 @@ impl State {
         let mut left = Inheritance::default();
         for id in remove {
             self.lazy.forget(*id);
-            let Some(unit) = self.units.remove(id) else { continue };
-            self.drop_later(*id, unit.pending);
+            let Some(mut unit) = self.units.remove(id) else { continue };
+            self.drop_later(*id, unit.pending.take());
             let direct = self.direct.remove(id).unwrap_or_default();
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
+            for heir in unit.heirs(*id) {
+                dylib.heirs.remove(&heir);
+            }
             for name in unit.names {
                 let is_its =
                     |entry: &Entry| entry.by.unit() == Some(*id) || direct.contains(&(name, entry.by, entry.linkage));
@@ -146,9 +178,9 @@ impl State {
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
-            forget_unit(&mut dylib.units, *id);
+            dylib.units.remove(id);
             if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
-                forget_unit(&mut tracker.units, *id);
+                tracker.units.remove(id);
             }
         }
         left
@@ -158,81 +190,91 @@ impl State {
     pub(crate) fn inherit(&mut self, mut left: Inheritance) {
         left.names.sort_by_key(|&(dylib, name, _)| (dylib, name));
         for names in left.names.chunk_by(|one, other| one.0 == other.0) {
-            let Some(&(dylib, ..)) = names.first() else { continue };
-            for (at, unit, yielded) in self.candidates(dylib, names) {
-                let (_, name, address) = names[at];
-                self.inherit_name(dylib, name, address, unit, &yielded);
+            for &(dylib, name, address) in names {
+                self.inherit_name(dylib, name, address);
             }
-            self.inherit_promises(dylib, names);
+            if let Some(&(dylib, ..)) = names.first() {
+                self.inherit_promises(dylib, names);
+            }
         }
         left.groups.sort_unstable();
-        for groups in left.groups.chunk_by(|one, other| one.0 == other.0) {
-            let Some(&(dylib, _)) = groups.first() else { continue };
-            self.inherit_groups(dylib, groups);
+        for (dylib, signature) in left.groups {
+            self.inherit_group(dylib, signature);
         }
     }
 
-    /// Those who may have one of `names`, the best of each first.
-    fn candidates(
-        &self,
-        dylib: DylibId,
-        names: &[(DylibId, NameId, Option<Address>)],
-    ) -> Vec<(usize, UnitId, Yielded)> {
-        let mut found = Vec::new();
-        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
-        for id in units {
-            for yielded in self.units.get(id).map(|unit| unit.yielded.as_slice()).unwrap_or_default() {
-                if let Ok(at) = names.binary_search_by_key(&yielded.name, |&(_, name, _)| name) {
-                    let is_user = !self.is_bound_to(*id, names[at].2);
-                    found.push(((at, is_user, yielded.rank()), (at, *id, *yielded)));
-                }
-            }
-        }
-        found.sort_by_key(|&(order, _)| order);
-        found.into_iter().map(|(_, candidate)| candidate).collect()
-    }
-
-    /// Whether an address is in memory that stays because of code of a unit's tracker.
-    fn is_bound_to(&self, unit: UnitId, address: Option<Address>) -> bool {
-        let Some(Address::At(address)) = address else { return false };
-        let tracker = self.units.get(&unit).map(|unit| unit.tracker);
-        let kept = self.allocations.at(address).and_then(|id| self.allocations.get(id));
-        kept.is_some_and(|kept| {
-            let is_its = |user: Option<Owner>| matches!((user, tracker), (Some(Owner::Tracker(user)), Some(tracker)) if user == tracker);
-            kept.owner == Owner::Users
-                && kept.users.iter().any(|&(user, _)| is_its(self.allocations.get(user).map(|user| user.owner)))
-        })
-    }
-
-    fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>, id: UnitId, yielded: &Yielded) {
-        // Somebody else took the name meanwhile, or a better one just did.
-        if self.dylib(dylib).is_ok_and(|dylib| dylib.symbols.contains_key(&name)) {
+    /// Gives a name to the best of those who had yielded it. If what it means stays in memory, those come first whose code
+    /// is bound to that.
+    fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>) {
+        let user =
+            self.kept(address).and_then(|kept| self.heirs(dylib, name).find(|heir| self.is_bound_to(heir.unit, kept)));
+        if let Some(user) = user {
+            self.enter_heir(dylib, user, address);
             return;
         }
-        let kept = self.is_bound_to(id, address);
-        let Some(unit) = self.units.get_mut(&id) else { return };
-        if !kept {
-            // A batch that has the graph is about to fail or is not concerned: the next candidate will do.
-            let Some(input) = &mut unit.input else { return };
+        // A batch that has the graph of one is about to fail or is not concerned: the next one will do.
+        let has_graph = |heir: &Heir| self.units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
+        let heir = self.heirs(dylib, name).find(has_graph);
+        if let Some(heir) = heir {
+            self.enter_heir(dylib, heir, None);
+        }
+    }
+
+    /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next generation of
+    /// an object does. `kept` is where it is if it stays what it was bound to.
+    fn enter_heir(&mut self, dylib: DylibId, heir: Heir, kept: Option<Address>) {
+        let Heir { name, unit: id, .. } = heir;
+        let (Some(of), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };
+        let Some(at) = unit.yielded.iter().position(|yielded| yielded.name == name) else { return };
+        if let Some(entry) = of.symbols.get_mut(&name) {
+            entry.contested = true;
+            return;
+        }
+        let yielded = unit.yielded[at];
+        if let (None, Some(input)) = (kept, &mut unit.input) {
             yielded.restore(&mut input.graph);
-            unit.yielded.retain(|other| other.symbol != yielded.symbol);
+            unit.yielded.swap_remove(at);
+            of.heirs.remove(&heir);
         }
         let address = match yielded.definition {
             Definition::Absolute(absolute) => Some(Address::At(absolute)),
-            _ => address.filter(|_| kept),
+            _ => kept,
         };
         let by = DefinedBy::Unit(id, yielded.symbol);
         let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
-        if let Ok(dylib) = self.dylib_mut(dylib) {
-            dylib.symbols.insert(name, entry);
+        of.symbols.insert(name, entry);
+    }
+
+    /// Those who may have a name, the best first.
+    fn heirs(&self, dylib: DylibId, name: NameId) -> impl Iterator<Item = Heir> {
+        self.dylibs.get(&dylib).into_iter().flat_map(move |dylib| heirs_of(&dylib.heirs, name, false))
+    }
+
+    /// The memory that an address is in, if it stays because others use it.
+    fn kept(&self, address: Option<Address>) -> Option<AllocationId> {
+        let Some(Address::At(address)) = address else { return None };
+        let kept = self.allocations.at(address)?;
+        self.allocations.get(kept).filter(|of| of.owner == Owner::Users).map(|_| kept)
+    }
+
+    /// Whether memory stays because of code of a unit's tracker.
+    fn is_bound_to(&self, unit: UnitId, kept: AllocationId) -> bool {
+        let Some(tracker) = self.units.get(&unit).map(|unit| unit.tracker) else { return false };
+        let (Some(kept_by), Some(of)) = (self.allocations.get(kept), self.trackers.get(&tracker)) else { return false };
+        let owned = |user| self.allocations.get(user).is_some_and(|user| user.owner == Owner::Tracker(tracker));
+        // Either may be long.
+        if kept_by.users.len() < of.allocations.len() {
+            kept_by.users.iter().any(|&(user, _)| owned(user))
+        } else {
+            let uses = |id: &AllocationId| self.allocations.get(*id).is_some_and(|of| of.uses.contains(&kept));
+            of.allocations.iter().any(uses)
         }
     }
 
     /// Gives names that are still free to units that have promised them and were not materialized yet.
     fn inherit_promises(&mut self, dylib: DylibId, names: &[(DylibId, NameId, Option<Address>)]) {
-        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
-        let pending =
-            units.iter().filter_map(|id| Some((*id, self.units.get(id)?, self.units.get(id)?.pending.as_ref()?)));
+        let units = self.dylibs.get(&dylib).into_iter().flat_map(|dylib| &dylib.units);
+        let pending = units.filter_map(|id| Some((*id, self.units.get(id)?, self.units.get(id)?.pending.as_ref()?)));
         let promised: Vec<_> = pending
             .filter(|(.., pending)| !pending.is_taken())
             .flat_map(|(id, unit, pending)| {
@@ -247,36 +289,36 @@ impl State {
         }
     }
 
-    fn inherit_groups(&mut self, dylib: DylibId, groups: &[(DylibId, NameId)]) {
-        let units = self.dylib(dylib).map(|dylib| dylib.units.as_slice()).unwrap_or_default();
-        let mut found = Vec::new();
-        for (position, id) in units.iter().enumerate() {
-            // A batch that has the graph is about to fail or is not concerned.
-            let Some(unit) = self.units.get(id).filter(|unit| unit.input.is_some()) else { continue };
-            for group in &unit.yielded_groups {
-                if groups.binary_search(&(dylib, group.signature)).is_ok() {
-                    found.push(((Reverse(group.size), position), *id, group.signature));
-                }
-            }
+    /// Gives a COMDAT group to the best of those who had yielded it.
+    fn inherit_group(&mut self, dylib: DylibId, signature: NameId) {
+        let Self { dylibs, units, .. } = self;
+        let Some(dylib) = dylibs.get_mut(&dylib) else { return };
+        // A batch that has the graph of one is about to fail or is not concerned.
+        let has_graph = |heir: &Heir| units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
+        let Some(heir) = heirs_of(&dylib.heirs, signature, true).find(has_graph) else { return };
+        if let Some(owner) = dylib.groups.get_mut(&signature) {
+            owner.contested = true;
+            return;
         }
-        found.sort_unstable();
-        for (_, id, signature) in found {
-            let Some(Some(dylib)) = self.dylibs.get_mut(dylib.0 as usize) else { return };
-            let Some(unit) = self.units.get_mut(&id).filter(|_| !dylib.groups.contains_key(&signature)) else {
-                continue;
-            };
-            let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
-            let (Some(at), Some(input)) = (at, &mut unit.input) else { continue };
-            let group = unit.yielded_groups.swap_remove(at);
-            group.retained.iter().for_each(|&block| input.graph.retain_block(block));
-            group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
-            if !group.retained.is_empty() {
-                unit.has_roots = true;
-                dylib.roots.insert(id);
-            }
-            dylib.groups.insert(signature, GroupOwner { unit: id, selection: group.selection, contested: true });
+        let Some(unit) = units.get_mut(&heir.unit) else { return };
+        let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
+        let (Some(at), Some(input)) = (at, &mut unit.input) else { return };
+        let group = unit.yielded_groups.swap_remove(at);
+        dylib.heirs.remove(&heir);
+        group.retained.iter().for_each(|&block| input.graph.retain_block(block));
+        group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
+        if !group.retained.is_empty() {
+            unit.has_roots = true;
+            dylib.roots.insert(heir.unit);
         }
+        dylib.groups.insert(signature, GroupOwner { unit: heir.unit, selection: group.selection, contested: true });
     }
+}
+
+/// Those of `heirs` of a name or a group, the best first.
+fn heirs_of(heirs: &BTreeSet<Heir>, name: NameId, is_group: bool) -> impl Iterator<Item = Heir> {
+    let first = Heir { name, is_group, rank: (0, Reverse(u64::MAX)), unit: UnitId(0) };
+    heirs.range(first..).take_while(move |heir| heir.name == name && heir.is_group == is_group).copied()
 }
 
 impl DylibState {
@@ -288,12 +330,5 @@ impl DylibState {
                 _ => drop(self.hidden.remove(name)),
             }
         }
-    }
-}
-
-/// The last ones added are the likeliest to go.
-fn forget_unit(units: &mut Vec<UnitId>, unit: UnitId) {
-    if let Some(at) = units.iter().rposition(|&other| other == unit) {
-        units.remove(at);
     }
 }

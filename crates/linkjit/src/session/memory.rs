@@ -3,7 +3,7 @@
 use linkjit_executor::ExecRange;
 
 use super::allocations::Allocation;
-use super::state::{DylibId, State};
+use super::state::State;
 use super::{ExecutionSession, ResourceTracker};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
@@ -35,6 +35,12 @@ impl MemoryUse {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.code + self.read_only + self.writable
+    }
+
+    fn of<'a>(allocations: impl Iterator<Item = &'a Allocation>, page: u64) -> Self {
+        let mut memory = Self::default();
+        allocations.for_each(|of| memory.add(of, page));
+        memory
     }
 
     fn add(&mut self, allocation: &Allocation, page: u64) {
@@ -78,12 +84,6 @@ pub struct Limits {
 }
 
 impl State {
-    fn memory(&self, page: u64, of: impl Fn(&Allocation) -> bool) -> MemoryUse {
-        let mut memory = MemoryUse::default();
-        self.allocations.iter().filter(|(_, allocation)| of(allocation)).for_each(|(_, it)| memory.add(it, page));
-        memory
-    }
-
     /// An error if there would be too much with `more` bytes of linked code and data.
     pub(crate) fn check_bytes(&self, limits: &Limits, more: u64) -> Result<()> {
         check("bytes of linked code and data", limits.bytes, || self.allocations.bytes(), more)
@@ -91,7 +91,7 @@ impl State {
 
     /// An error if there would be too many with so many more units and names.
     pub(crate) fn check_definitions(&self, objects: usize, more: usize) -> Result<()> {
-        let symbols = || self.dylibs.iter().flatten().map(|dylib| dylib.symbols.len() as u64).sum();
+        let symbols = || self.dylibs.values().map(|dylib| dylib.symbols.len() as u64).sum();
         check("objects", self.limits.objects, || self.units.len() as u64, objects as u64)?;
         check("symbols", self.limits.symbols, symbols, more as u64)
     }
@@ -110,12 +110,8 @@ impl ExecutionSession {
     /// The memory of all linked code of the session.
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
-        self.memory_of(|_| true)
-    }
-
-    fn memory_of(&self, of: impl Fn(&Allocation) -> bool) -> MemoryUse {
         let page = self.executor().page_size();
-        self.state().memory(page, of)
+        MemoryUse::of(self.state().allocations.iter().map(|(_, of)| of), page)
     }
 }
 
@@ -140,9 +136,10 @@ impl JitDylib {
     /// # Errors
     /// If it is closed.
     pub fn memory(&self) -> Result<MemoryUse> {
-        let id: DylibId = self.id();
-        self.session().state().dylib(id)?;
-        Ok(self.session().memory_of(|allocation| allocation.dylib == id))
+        let page = self.session().executor().page_size();
+        let state = self.session().state();
+        state.dylib(self.id())?;
+        Ok(MemoryUse::of(state.allocations.of_dylib(self.id()).map(|(_, of)| of), page))
     }
 }
 
@@ -155,8 +152,6 @@ impl ResourceTracker {
         let page = self.dylib().session().executor().page_size();
         let state = self.dylib().session().state();
         let tracker = state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
-        let mut memory = MemoryUse::default();
-        tracker.allocations.iter().filter_map(|&id| state.allocations.get(id)).for_each(|of| memory.add(of, page));
-        Ok(memory)
+        Ok(MemoryUse::of(tracker.allocations.iter().filter_map(|&id| state.allocations.get(id)), page))
     }
 }

@@ -261,8 +261,7 @@ impl ExecutionSession {
     /// Its JITDylibs, in the order in which they were created.
     #[must_use]
     pub fn dylibs(&self) -> Vec<JitDylib> {
-        let ids = self.state().dylib_ids();
-        ids.into_iter().map(|id| JitDylib::new(self.clone(), id)).collect()
+        self.state().dylibs.keys().map(|&id| JitDylib::new(self.clone(), id)).collect()
     }
 
     /// Closes all JITDylibs: runs their terminators, in the reverse of the order in which
@@ -277,12 +276,7 @@ impl ExecutionSession {
     pub unsafe fn close(&self) -> Result<()> {
         let order = {
             let state = self.state();
-            let mut order = Vec::new();
-            for root in state.dylib_ids() {
-                order.extend(state.dependency_order(root));
-            }
-            let mut seen = vec![false; state.dylibs.len()];
-            order.retain(|of| seen.get_mut(of.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+            let mut order = state.dependency_order(state.dylibs.keys().copied());
             order.reverse();
             order
         };

@@ -5,6 +5,10 @@
 //! until the last of its users goes, and what was registered for them is run then. Their names go to those who have
 //! such definitions, too ([`super::inherit`]).
 
+use std::collections::BTreeSet;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use linkjit_executor::{AllocationId, ExecAddr, ImageId, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
@@ -71,8 +75,9 @@ impl ExecutionSession {
         let _initializing = self.begin_initializing()?;
         let linking = self.begin_linking()?;
         self.state().check_closable(dylibs)?;
+        // What that leaves without users may be of any of them.
+        dylibs.iter().try_for_each(|&dylib| self.reclaim_dylib(&linking, dylib))?;
         for &dylib in dylibs {
-            self.reclaim_dylib(&linking, dylib)?;
             let image = self.state().dylib(dylib)?.image;
             let lent = self.lend_linking(&linking);
             // SAFETY: its code is still there; the caller vouches for the rest.
@@ -119,7 +124,12 @@ impl ExecutionSession {
             unsafe { self.close_part(linking, &ending)? };
         }
         for id in unused.into_iter().rev() {
-            let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            let allocation = {
+                let mut state = self.state();
+                let Some(allocation) = state.allocations.remove(id) else { continue };
+                state.lazy.forget_slots(&allocation.segments);
+                allocation
+            };
             plugin::tell(&self.plugins(), |plugin| plugin.removed(id));
             self.executor().deallocate(id)?;
             if let Some(tls) = allocation.tls {
@@ -172,7 +182,8 @@ impl State {
     /// An error if linked code of other JITDylibs is bound to that of these, or if one is closed.
     pub(crate) fn check_closable(&self, dylibs: &[DylibId]) -> Result<()> {
         dylibs.iter().try_for_each(|&dylib| self.dylib(dylib).map(|_| ()))?;
-        let here = self.allocations.iter().filter(|(_, of)| dylibs.contains(&of.dylib));
+        let here = dylibs.iter().flat_map(|&dylib| self.allocations.of_dylib(dylib));
+        let dylibs: HashSet<DylibId, FixedState> = dylibs.iter().copied().collect();
         let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| !dylibs.contains(&user.dylib));
         let users = here.flat_map(|(_, of)| &of.users).filter(|(user, _)| is_elsewhere(*user));
         let mut users = users.map(|&(_, unit)| unit).peekable();
@@ -205,7 +216,7 @@ impl State {
             let id = of.first()?.0;
             let allocations: Vec<_> = of.iter().map(|&(_, id)| id).collect();
             let Self { dylibs, allocations: all, .. } = &mut *self;
-            let dylib = dylibs.get_mut(id.0 as usize)?.as_mut()?;
+            let dylib = dylibs.get_mut(&id)?;
             let goes = |run: &mut InitializerRun| all.at(run.array.address).is_some_and(|id| allocations.contains(&id));
             let ended = in_order(dylib.kept_terminators.extract_if(.., goes).collect());
             Some(Ending { image: dylib.image, allocations, ended, terminators: self.terminator_arrays(id) })
@@ -218,7 +229,7 @@ impl State {
         let mut detached = Detached::default();
         let mut units = Vec::new();
         for id in trackers {
-            let tracker = self.trackers.remove(id).ok_or(Error::TrackerRemoved)?;
+            let tracker = self.take_tracker(*id).ok_or(Error::TrackerRemoved)?;
             self.dylib_mut(tracker.dylib)?.sections.retain(|_, (_, of)| *of != Some(*id));
             detached.allocations.extend(tracker.allocations);
             units.extend(tracker.units);
@@ -231,8 +242,12 @@ impl State {
         self.removals += 1;
         let left = self.remove_units(&units);
         self.inherit(left);
-        // Behind the units: their own stubs are forgotten now.
-        detached.unlinked = self.lazy.unlink(&detached.allocations);
+        // Behind the units: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
+        let Self { lazy, allocations, .. } = self;
+        let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|of| of.part != Part::Shared);
+        detached.unlinked = lazy.unlink(&detached.allocations, |slot, implementation| {
+            allocations.at(slot).filter(|id| is_own(id) && is_own(&implementation))
+        });
         Ok(detached)
     }
 
@@ -247,7 +262,7 @@ impl State {
 
 impl super::DylibState {
     /// Takes out the terminators of units.
-    pub(super) fn take_terminators(&mut self, of: &[UnitId]) -> Vec<InitializerRun> {
+    pub(super) fn take_terminators(&mut self, of: &BTreeSet<UnitId>) -> Vec<InitializerRun> {
         self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect()
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Retired {
     epoch: u64,
-    dylib: DylibId,
+    pub(super) dylib: DylibId,
     allocations: Vec<AllocationId>,
     /// Its terminators.
     ended: Vec<InitializerRun>,

@@ -1,11 +1,11 @@
 //! The tables of a session.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::ThreadId;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
@@ -19,7 +19,7 @@ use super::allocations::{Allocations, Owner};
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
-use super::inherit::{Yielded, YieldedGroup};
+use super::inherit::{Heir, Yielded, YieldedGroup};
 use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
@@ -175,6 +175,8 @@ pub(crate) struct DylibState {
     pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
     /// The COMDAT groups that are kept, by signature.
     pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
+    /// Who gets names and groups when their owners go.
+    pub(super) heirs: BTreeSet<Heir>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(crate) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines.
@@ -191,7 +193,7 @@ pub(crate) struct DylibState {
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
-    pub(crate) units: Vec<UnitId>,
+    pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
@@ -212,6 +214,7 @@ pub(crate) struct DylibState {
     pub(super) kept_terminators: Vec<InitializerRun>,
     pub(crate) dso_handle_known: bool,
     pub(crate) default_tracker: Option<TrackerId>,
+    pub(super) trackers: BTreeSet<TrackerId>,
     /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
     pub(crate) platform_tracker: TrackerId,
     /// Objects that can be replaced, by name.
@@ -225,7 +228,7 @@ pub(crate) struct DylibState {
 pub(crate) struct TrackerState {
     pub(crate) dylib: DylibId,
     pub(crate) allocations: Vec<AllocationId>,
-    pub(crate) units: Vec<UnitId>,
+    pub(crate) units: BTreeSet<UnitId>,
 }
 
 /// The batch that has graphs out of the tables.
@@ -239,8 +242,9 @@ pub(crate) struct BatchInFlight {
 /// The tables.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Closed ones are `None`.
-    pub(crate) dylibs: Vec<Option<DylibState>>,
+    /// Those that are not closed.
+    pub(crate) dylibs: BTreeMap<DylibId, DylibState>,
+    dylibs_by_name: HashMap<String, DylibId, FixedState>,
     pub(crate) units: HashMap<UnitId, Unit, FixedState>,
     pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
     /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
@@ -252,7 +256,8 @@ pub(crate) struct State {
     pub(super) has_images: bool,
     /// How often something was removed.
     pub(crate) removals: u64,
-    /// How many units, trackers and generators there have ever been.
+    /// How many JITDylibs, units, trackers and generators there have ever been.
+    dylibs_made: u32,
     units_made: u32,
     trackers_made: u32,
     generators_made: u32,
@@ -290,12 +295,14 @@ impl State {
         if self.dylib_named(name).is_some() {
             return Err(Error::DuplicateDylib { name: name.into() });
         }
-        let id = DylibId(next_id(self.dylibs.len()));
+        let id = DylibId(self.dylibs_made);
+        self.dylibs_made = self.dylibs_made.wrapping_add(1);
         let platform_tracker = self.create_tracker(id);
-        self.dylibs.push(Some(DylibState {
+        let dylib = DylibState {
             name: name.into(),
             symbols: HashMap::default(),
             groups: HashMap::default(),
+            heirs: BTreeSet::new(),
             hidden: HashMap::default(),
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
@@ -306,7 +313,7 @@ impl State {
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
-            units: Vec::new(),
+            units: BTreeSet::new(),
             image,
             windows: Vec::new(),
             image_tls: None,
@@ -320,36 +327,33 @@ impl State {
             kept_terminators: Vec::new(),
             dso_handle_known: false,
             default_tracker: None,
+            trackers: BTreeSet::from([platform_tracker]),
             platform_tracker,
             updatable: HashMap::default(),
             has_trackers: false,
-        }));
+        };
+        self.dylibs.insert(id, dylib);
+        self.dylibs_by_name.insert(name.into(), id);
         Ok(id)
     }
 
-    /// Those that are not closed.
-    pub(super) fn dylib_ids(&self) -> Vec<DylibId> {
-        let open = self.dylibs.iter().enumerate().filter(|(_, dylib)| dylib.is_some());
-        open.map(|(index, _)| DylibId(next_id(index))).collect()
-    }
-
     pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {
-        let index = self.dylibs.iter().position(|dylib| dylib.as_ref().is_some_and(|dylib| dylib.name == name))?;
-        Some(DylibId(next_id(index)))
+        self.dylibs_by_name.get(name).copied()
     }
 
     pub(crate) fn dylib(&self, id: DylibId) -> Result<&DylibState> {
-        self.dylibs.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(closed)
+        self.dylibs.get(&id).ok_or_else(closed)
     }
 
     pub(crate) fn dylib_mut(&mut self, id: DylibId) -> Result<&mut DylibState> {
-        self.dylibs.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or_else(closed)
+        self.dylibs.get_mut(&id).ok_or_else(closed)
     }
 
     /// Removes a JITDylib from the tables; returns it and what else there was of it.
     pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Detached)> {
-        let dylib = self.dylibs.get_mut(id.0 as usize).and_then(Option::take).ok_or_else(closed)?;
-        for other in self.dylibs.iter_mut().flatten() {
+        let dylib = self.dylibs.remove(&id).ok_or_else(closed)?;
+        self.dylibs_by_name.remove(&dylib.name);
+        for other in self.dylibs.values_mut() {
             other.link_order.retain(|&(linked, _)| linked != id);
         }
         self.removals += 1;
@@ -359,16 +363,18 @@ impl State {
             let pending = self.units.remove(id).and_then(|unit| unit.pending);
             self.drop_later(*id, pending);
         }
-        self.trackers.retain(|_, tracker| tracker.dylib != id);
-        let mut allocations: Vec<_> =
-            self.allocations.iter().filter(|(_, of)| of.dylib == id).map(|(allocation, _)| allocation).collect();
-        allocations.sort_unstable();
+        for tracker in &dylib.trackers {
+            self.trackers.remove(tracker);
+        }
+        // What its terminators have retired.
+        self.retired.retain(|retired| retired.dylib != id);
+        let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
         for allocation in &allocations {
             if let Some(allocation) = self.allocations.get_mut(*allocation) {
                 allocation.owner = Owner::Users;
             }
         }
-        let unlinked = self.lazy.unlink(&allocations);
+        let unlinked = self.lazy.unlink(&allocations, |_, _| None);
         Ok((dylib, Detached { allocations, unlinked }))
     }
 
@@ -382,12 +388,13 @@ impl State {
     /// Enters a unit into the tables.
     pub(super) fn add_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
         let dylib = self.dylib_mut(unit.dylib)?;
-        dylib.units.push(id);
+        dylib.units.insert(id);
+        dylib.heirs.extend(unit.heirs(id));
         if unit.has_roots {
             dylib.roots.insert(id);
         }
         if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
-            tracker.units.push(id);
+            tracker.units.insert(id);
         }
         self.units.insert(id, unit);
         Ok(())
@@ -410,8 +417,20 @@ impl State {
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(self.trackers_made);
         self.trackers_made = self.trackers_made.wrapping_add(1);
-        self.trackers.insert(id, TrackerState { dylib, allocations: Vec::new(), units: Vec::new() });
+        self.trackers.insert(id, TrackerState { dylib, allocations: Vec::new(), units: BTreeSet::new() });
+        if let Ok(dylib) = self.dylib_mut(dylib) {
+            dylib.trackers.insert(id);
+        }
         id
+    }
+
+    /// Removes a tracker from the tables.
+    pub(crate) fn take_tracker(&mut self, id: TrackerId) -> Option<TrackerState> {
+        let tracker = self.trackers.remove(&id)?;
+        if let Ok(dylib) = self.dylib_mut(tracker.dylib) {
+            dylib.trackers.remove(&id);
+        }
+        Some(tracker)
     }
 
     /// Who is to give back what is placed for a tracker; none for what a JITDylib has for itself.
@@ -422,25 +441,30 @@ impl State {
     /// Units of a JITDylib that have initializers of which nothing was linked yet.
     pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
         let Self { dylibs, units, .. } = self;
-        let Some(Some(dylib)) = dylibs.get_mut(dylib.0 as usize) else { return Vec::new() };
+        let Some(dylib) = dylibs.get_mut(&dylib) else { return Vec::new() };
         dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
         dylib.roots.iter().copied().collect()
     }
 
-    /// The JITDylibs that `root` depends on, dependencies first, itself last. Cycles are cut where they close.
-    pub(crate) fn dependency_order(&self, root: DylibId) -> Vec<DylibId> {
-        let mut order = Vec::new();
-        let mut seen = vec![false; self.dylibs.len()];
-        let mut is_new =
-            |dylib: DylibId| seen.get_mut(dylib.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true));
-        is_new(root);
+    /// The JITDylibs that each of `roots` depends on, dependencies first, itself last. Cycles are cut where they close.
+    pub(crate) fn dependency_order(&self, roots: impl IntoIterator<Item = DylibId>) -> Vec<DylibId> {
+        let (mut order, mut seen) = (Vec::new(), HashSet::<DylibId, FixedState>::default());
+        for root in roots {
+            if seen.insert(root) {
+                self.visit_dependencies(root, &mut seen, &mut order);
+            }
+        }
+        order
+    }
+
+    fn visit_dependencies(&self, root: DylibId, seen: &mut HashSet<DylibId, FixedState>, order: &mut Vec<DylibId>) {
         // (JITDylib, how many of its link order were visited)
         let mut path = vec![(root, 0)];
         while let Some((dylib, visited)) = path.last_mut() {
             let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
             *visited += 1;
             match next {
-                Some(&(next, _)) if is_new(next) => path.push((next, 0)),
+                Some(&(next, _)) if seen.insert(next) => path.push((next, 0)),
                 Some(_) => {}
                 None => {
                     order.push(*dylib);
@@ -448,16 +472,10 @@ impl State {
                 }
             }
         }
-        order
     }
 }
 
 #[cold]
 fn closed() -> Error {
     Error::Closed
-}
-
-/// A session that has made 2^32 JITDylibs has run out of memory before.
-fn next_id(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

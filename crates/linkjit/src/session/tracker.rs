@@ -234,7 +234,7 @@ impl super::State {
         if from == to {
             return Ok(());
         }
-        let Some(source) = self.trackers.remove(&from) else { return Ok(()) };
+        let Some(source) = self.take_tracker(from) else { return Ok(()) };
         for unit in &source.units {
             if let Some(unit) = self.units.get_mut(unit) {
                 unit.tracker = to;

@@ -53,8 +53,8 @@ impl JitDylib {
         let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
         let remove = || {
             let mut state = self.session().state();
-            state.trackers.remove(&stub_tracker.id());
-            state.trackers.remove(&current.id());
+            state.take_tracker(stub_tracker.id());
+            state.take_tracker(current.id());
         };
         if self.session().state().dylib(self.id())?.updatable.contains_key(source.name()) {
             remove();

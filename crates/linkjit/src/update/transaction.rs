@@ -187,6 +187,10 @@ impl Swap<'_> {
             wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target())));
             self.define(at, graph, &stubs, keep)?;
         }
+        // What the new objects have not any more, others may need that are linked with them.
+        let mut state = self.session().state();
+        self.swapped.iter().for_each(|swapped| state.inherit_withdrawn(&swapped.old));
+        drop(state);
         self.check_users()?;
         Ok(wanted)
     }
@@ -199,7 +203,7 @@ impl Swap<'_> {
             let mut state = self.session().state();
             let before = state.dylib(self.dylib.id())?.updatable.get(name).cloned();
             let withdrawn = before.ok_or_else(no_such).and_then(|before| Ok((state.withdraw(before.current)?, before)));
-            let (old, before) = withdrawn.inspect_err(|_| drop(state.trackers.remove(&current)))?;
+            let (old, before) = withdrawn.inspect_err(|_| drop(state.take_tracker(current)))?;
             let new = Updatable { current, number: before.number + 1, ..before.clone() };
             let name = name.clone();
             drop(state);
@@ -265,7 +269,6 @@ impl Swap<'_> {
             let Swapped { name, old, new, before, kept, .. } = swapped;
             let moved = state.pass_variables(&kept, old.tracker, new.current);
             session.redirect_functions(&mut state, self.dylib, &new.functions)?;
-            state.inherit_withdrawn(&old);
             state.dylib_mut(self.dylib.id())?.updatable.insert(name.clone(), new.clone());
             passed.push((old.tracker, moved.clone()));
             replaced.push(Replaced { name, old, before, new, moved });
@@ -297,7 +300,7 @@ impl Drop for Swap<'_> {
 impl State {
     /// Takes a tracker that has nothing but memory out of the tables.
     fn abandon(&mut self, tracker: TrackerId) -> Vec<AllocationId> {
-        let allocations = self.trackers.remove(&tracker).map(|tracker| tracker.allocations).unwrap_or_default();
+        let allocations = self.take_tracker(tracker).map(|tracker| tracker.allocations).unwrap_or_default();
         for &allocation in &allocations {
             self.allocations.give_up(allocation);
         }
