@@ -126,7 +126,7 @@ impl Update {
                 objects.push((source.name().clone(), graph, stubs));
             }
             let initializing = session.begin_initializing()?;
-            let linking = session.begin_linking()?;
+            let linking = session.begin_removing(|_| false)?;
             session.reclaim_passed(&linking)?;
             let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
             let wanted = swap.begin(objects, &self.keep)?;
