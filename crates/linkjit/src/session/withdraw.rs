@@ -43,6 +43,7 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
+            dylib.forget_requests(id);
             dylib.units.remove(&id);
             for heir in unit.heirs(id) {
                 dylib.heirs.remove(&heir);
@@ -79,6 +80,11 @@ impl State {
         // Those to whom it had yielded may have gone meanwhile.
         let left = Inheritance { names, groups };
         for (unit_id, unit) in withdrawn.units {
+            if let Some(input) = &unit.input
+                && self.reenter_requests(id, unit_id, &input.graph).is_err()
+            {
+                return;
+            }
             let Ok(dylib) = self.dylib_mut(id) else { return };
             for &name in &unit.hides {
                 *dylib.hidden.entry(name).or_default() += 1;
