@@ -65,8 +65,9 @@ impl JitDylib {
 }
 
 impl Update {
-    /// Replaces the object of the same name by this one.
+    /// Replaces the object of the same name by this one. Of several of one name the last one counts.
     pub fn replace(mut self, source: &Source) -> Self {
+        self.sources.retain(|other| other.name() != source.name());
         self.sources.push(source.clone());
         self
     }
