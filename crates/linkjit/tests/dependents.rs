@@ -240,6 +240,27 @@ fn inline_code_stays_for_others_and_so_do_its_static_variables() {
 }
 
 /// What weak code of a removed object calls strongly is kept with it; what others call strongly is not.
+/// Functions of one object have a common record of how to unwind, and string literals in one block.
+#[cfg(not(windows))]
+#[test]
+fn constants_of_inline_code_that_is_linked_later_are_no_reason_to_keep_the_rest() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let inline = "static inline const char *more(int i) { return \"two\" + i; }
+                  __attribute__((noinline)) inline int k() { volatile int zero = 0; return more(zero)[0]; } extern \"C\" int";
+    let flags = ["-O1", "-fPIC", "-ffunction-sections", "-fasynchronous-unwind-tables"];
+    let object = |text: &str| workshop.compile("cpp", &format!("{inline} {text}"), &flags);
+    let text = "f(int i) { volatile int zero = i - i; return \"one\"[zero]; } extern \"C\" int g() { return k(); }";
+    let first = add(&jit, &object(text));
+    let address = jit.lookup("f").unwrap();
+    let user = add(&jit, &object("user() { return k(); }"));
+    assert_eq!(call(&jit, "user").unwrap(), i32::from(b't'));
+    remove(&first).unwrap();
+    assert!(!assembly::is_mapped_executable(address));
+    assert_eq!(call(&jit, "user").unwrap(), i32::from(b't'));
+    remove(&user).unwrap();
+    assert_eq!(jit.main().memory().unwrap().code, 0);
+}
+
 #[test]
 fn what_inline_code_needs_stays_with_it() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

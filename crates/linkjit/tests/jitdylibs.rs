@@ -6,7 +6,7 @@ mod assembly;
 use std::sync::Arc;
 
 use assembly::{Workshop, call, call_in, caller, function};
-use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, Jit, MatchScope};
+use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, Jit, MatchScope, SymbolLookupSet};
 
 fn undefined_names(error: Error) -> Vec<String> {
     match error {
@@ -133,4 +133,18 @@ fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
     assert_eq!(jit.lookup("one").unwrap(), ExecAddr(5));
     // One that was never added.
     jit.main().remove_generator(&second).unwrap();
+}
+
+#[test]
+fn an_alias_for_what_a_closed_jitdylib_had_is_missing() {
+    let jit = Jit::host().unwrap();
+    let gone = jit.create_dylib("gone").unwrap();
+    gone.define_absolute("there", ExecAddr(1)).unwrap();
+    jit.main().reexport("here", &gone, "there").unwrap();
+    // SAFETY: it has no code.
+    unsafe { gone.close() }.unwrap();
+    let error = jit.main().lookup(&["here"]).unwrap_err();
+    assert!(matches!(error, Error::Undefined { .. }) && error.to_string().contains("is closed"), "{error}");
+    let weak = SymbolLookupSet::default().weak(["here"]);
+    assert_eq!(jit.main().lookup_set(&weak).unwrap(), [None]);
 }

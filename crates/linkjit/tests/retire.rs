@@ -223,6 +223,63 @@ fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
     std::process::exit(0);
 }
 
+/// What was retired can't be linked any more: it calls the handler.
+#[test]
+fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
+    extern "C" fn gone() -> c_int {
+        -1
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
+    let library = jit.create_dylib("library").unwrap();
+    let implementation = library.create_tracker().unwrap();
+    library.add_object_to(&implementation, &source(&workshop.object(&function("g", 3)))).unwrap();
+    jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
+    let user = add(&jit, &caller("user", "f"), &workshop);
+    let address = jit.lookup("user").unwrap();
+    assert_eq!(call_at(address), 3);
+    retire(&jit.main().default_tracker().unwrap()).unwrap();
+    assert_eq!(call_at(address), 3);
+    // SAFETY: nobody is in its code.
+    unsafe { implementation.remove() }.unwrap();
+    assert_eq!(call_at(address), -1);
+    // SAFETY: as above.
+    unsafe { user.remove() }.unwrap();
+}
+
+#[test]
+fn stubs_that_others_keep_lead_to_what_is_kept_with_them() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let lazy = jit.create_tracker().unwrap();
+    jit.main().add_lazy_object_to(&lazy, &source(&workshop.object(&function("f", 3)))).unwrap();
+    let _user = add(&jit, &caller("user", "f"), &workshop);
+    let address = jit.lookup("user").unwrap();
+    assert_eq!(call_at(address), 3);
+    retire(&lazy).unwrap();
+    assert_eq!((jit.session().reclaim().unwrap(), call_at(address)), (0, 3));
+}
+
+/// What is given back because of one JITDylib may be another's that is closed with it.
+#[test]
+fn jitdylibs_that_have_retired_each_others_code_are_closed_together() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [users, callees] = ["users", "callees"].map(|name| jit.create_dylib(name).unwrap());
+    users.add_to_link_order(&callees, linkjit::MatchScope::Exported).unwrap();
+    let trackers = [(&callees, function("f", 1)), (&users, caller("user", "f"))].map(|(dylib, text)| {
+        let tracker = dylib.create_tracker().unwrap();
+        dylib.add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+        tracker
+    });
+    users.lookup(&["user"]).unwrap();
+    users.remove_from_link_order(&callees).unwrap();
+    retire(&trackers[0]).unwrap();
+    let guard = jit.session().enter();
+    retire(&trackers[1]).unwrap();
+    drop(guard);
+    // SAFETY: nobody is in its code.
+    unsafe { jit.close() }.unwrap();
+}
+
 /// Threads call a lazy function whose implementation is replaced and retired all the time.
 #[test]
 fn threads_call_what_is_being_replaced() {

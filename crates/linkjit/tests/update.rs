@@ -392,6 +392,53 @@ fn inline_code_and_exceptions_of_a_new_generation_are_its_own() {
     assert_eq!(call(&jit, "f").unwrap(), 60304);
 }
 
+/// A function of a C++ text of which a counter is inline, which other objects have, too.
+fn counts(workshop: &Workshop, name: &str, text: &str) -> Source {
+    let counter = "inline int counter() { static int count; return ++count; } extern \"C\" int missing(), g();";
+    compile(workshop, name, "cpp", &format!("{counter} extern \"C\" int {text}"))
+}
+
+#[test]
+fn inline_code_that_an_object_has_no_more_is_the_next_ones() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    jit.main()
+        .add_object_to(&jit.create_tracker().unwrap(), &counts(&workshop, "g.o", "g() { return 10 + counter(); }"))
+        .unwrap();
+    // The second generation has it instead of the first one.
+    drop(update(&jit, &counts(&workshop, "a.o", "f() { return 100 + counter(); }")).unwrap());
+    // The third one has it not, and what is linked for it needs it.
+    drop(update(&jit, &counts(&workshop, "a.o", "f() { return g(); }")).unwrap());
+    assert_eq!((call(&jit, "f").unwrap(), call(&jit, "g").unwrap()), (11, 12));
+}
+
+#[test]
+fn inline_code_is_whose_it_was_after_a_failed_update() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    jit.main()
+        .add_object_to(&jit.create_tracker().unwrap(), &counts(&workshop, "g.o", "g() { return 10 + counter(); }"))
+        .unwrap();
+    let result = update(&jit, &counts(&workshop, "a.o", "f() { return g() + missing(); }"));
+    assert!(matches!(result, Err(Error::Undefined { .. })));
+    assert_eq!((call(&jit, "g").unwrap(), call(&jit, "f").unwrap()), (12, 3));
+}
+
+#[test]
+fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    let generation = update(&jit, &counts(&workshop, "a.o", "f() { return 100; }")).unwrap();
+    // SAFETY: nobody is in its code.
+    unsafe { tracker.remove() }.unwrap();
+    rollback(generation).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
 #[test]
 fn a_running_loop_goes_on_with_the_new_code_and_its_state() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());

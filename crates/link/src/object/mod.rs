@@ -11,6 +11,12 @@ use crate::graph::LinkGraph;
 use crate::names::NamePool;
 use crate::source::Source;
 
+/// The common symbol of GCC's objects that have no machine code.
+const SLIM_LTO: &[u8] = b"__gnu_lto_slim";
+/// What is wrong with these.
+const SLIM_LTO_HINT: &str =
+    "GCC LTO bytecode without machine code: compile it without -flto, or with -ffat-lto-objects";
+
 /// Reads a relocatable object of any format that linkjit knows. Names that other objects can see are interned in
 /// `names`; no content is copied.
 ///

@@ -19,6 +19,9 @@ pub enum Longer {
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
 /// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
+/// What is shared and not live yet may be linked later, with code of others that is bound to it then. So constants that it
+/// refers to stay longer, too: string literals, and what its unwind records have in common with the rest.
+///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
 pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Vec<BlockRef>> {
     let mut search = Search::new(inputs, members);
@@ -26,12 +29,12 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Optio
         Longer::Shared => search.add_shared(),
         Longer::Variables => search.add_variables(),
     }
-    if search.pending.is_empty() {
-        return None;
-    }
     search.follow();
     while search.add_undivided() {
         search.follow();
+    }
+    if !search.has_live {
+        return None;
     }
     let found = search.found;
     let mut aside = Vec::new();
@@ -64,6 +67,8 @@ struct Search<'a> {
     found: Vec<Vec<bool>>,
     /// Found, but not followed: the place among the members, and the block.
     pending: Vec<(usize, BlockId)>,
+    /// Something was found that is to be placed.
+    has_live: bool,
 }
 
 impl<'a> Search<'a> {
@@ -73,13 +78,22 @@ impl<'a> Search<'a> {
         for (at, &member) in members.iter().enumerate() {
             places[member as usize] = Some(at);
         }
-        Self { inputs, members, places, found, pending: Vec::new() }
+        Self { inputs, members, places, found, pending: Vec::new(), has_live: false }
     }
 
+    /// Adds a block that is to be placed.
     fn add(&mut self, at: usize, block: BlockId) {
+        if self.inputs[self.members[at] as usize].graph.block(block).live {
+            self.add_any(at, block);
+        }
+    }
+
+    /// Adds a block, live or not.
+    fn add_any(&mut self, at: usize, block: BlockId) {
         let of = self.inputs[self.members[at] as usize].graph.block(block);
-        if of.live && !of.placed && !std::mem::replace(&mut self.found[at][block.index()], true) {
+        if !of.placed && !std::mem::replace(&mut self.found[at][block.index()], true) {
             self.pending.push((at, block));
+            self.has_live |= of.live;
         }
     }
 
@@ -105,13 +119,13 @@ impl<'a> Search<'a> {
                     && symbol.shared_name().is_some()
                     && let Some(block) = symbol.block()
                 {
-                    self.add(at, block);
+                    self.add_any(at, block);
                 }
             }
             // One that nobody may have alike stands for no other.
             let groups = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
             for &block in groups.flat_map(|group| &group.blocks) {
-                self.add(at, block);
+                self.add_any(at, block);
             }
         }
     }
@@ -119,6 +133,10 @@ impl<'a> Search<'a> {
     fn follow(&mut self) {
         while let Some((at, block)) = self.pending.pop() {
             let input = &self.inputs[self.members[at] as usize];
+            if !input.graph.block(block).live {
+                self.follow_constants(at, block);
+                continue;
+            }
             for edge in input.graph.edges(block) {
                 if let Some(target) = input.graph.symbol(edge.target).block() {
                     self.add(at, target);
@@ -131,6 +149,19 @@ impl<'a> Search<'a> {
             }
             for dependent in input.graph.dependents(block) {
                 self.add(at, dependent);
+            }
+        }
+    }
+
+    /// Follows a block that is not live to constants of its graph.
+    fn follow_constants(&mut self, at: usize, block: BlockId) {
+        let graph = &self.inputs[self.members[at] as usize].graph;
+        let targets = graph.edges(block).iter().filter_map(|edge| graph.symbol(edge.target).block());
+        for target in targets.chain(graph.dependents(block)) {
+            let section = graph.section(graph.block(target).section);
+            let is_ordinary = section.lifetime == Lifetime::Standard && !section.contiguous;
+            if is_ordinary && section.protection == Protection::Read {
+                self.add_any(at, target);
             }
         }
     }

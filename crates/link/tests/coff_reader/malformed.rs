@@ -34,6 +34,8 @@ fn code_of_other_kinds_is_refused_by_name() {
     assert!(error(managed).contains(".cormeta: unsupported metadata of managed code: compile it without /clr"));
     let bitcode = compile(MSVC, "c", "int f(void) { return 1; }", &["-emit-llvm"]);
     assert!(error(bitcode).contains("LLVM bitcode: compile it to an object first"));
+    let slim = compile(MINGW, "c", "int f(void) { return 1; }", &["-flto", "-fno-fat-lto-objects"]);
+    assert!(error(slim).contains("GCC LTO bytecode without machine code: compile it without -flto"));
     let mut other = compile(MSVC, "s", "ret", &[]);
     for (machine, name) in [(0xa641_u16, "ARM64EC"), (0xa64e, "ARM64X")] {
         other[..2].copy_from_slice(&machine.to_le_bytes());

@@ -56,12 +56,18 @@ fn relocations_that_do_nothing_are_passed_over() {
     assert!(object.edges(object.blocks(".data")[0]).is_empty());
 }
 
+/// GNU's assembler has a relocation of its own.
+#[test]
+fn distances_of_64_bits_are_read() {
+    let source = ".data\n.quad 0\n.quad target - .\n.quad target + 5 - .";
+    let object = Object::read(compile(MINGW, "s", source, &[]));
+    assert_eq!(object.edges(object.blocks(".data")[0]), ["0x8 Delta64 target 0", "0x10 Delta64 target 5"]);
+}
+
 /// B7.24 of docs/coff-cases.md.
 #[test]
 fn other_relocations_are_refused_by_name() {
-    for (kind, name) in
-        [(0xd, "IMAGE_REL_AMD64_TOKEN"), (0xe, "_SREL32"), (0xf, "_PAIR"), (0x10, "_SSPAN32"), (0x33, "0x33")]
-    {
+    for (kind, name) in [(0xd, "IMAGE_REL_AMD64_TOKEN"), (0xf, "_PAIR"), (0x10, "_SSPAN32"), (0x33, "0x33")] {
         let mut bytes = compile(MSVC, "s", ".data\n.quad target", &[]);
         let place = relocation_of(&bytes, 1);
         bytes[place + 8] = kind;

@@ -3,6 +3,7 @@
 //! Each of the three is a block of its own, so that demand linking places those that are called. A stub and its slot
 //! are placed together: a later batch may be in another window, out of reach.
 
+use linkjit_executor::{ExecAddr, ReentryId};
 use linkjit_link::arch::Arch;
 use linkjit_link::arch::x86_64::{Kind, STUB, STUB_SIZE, TRAMPOLINE};
 use linkjit_link::graph::{
@@ -11,8 +12,6 @@ use linkjit_link::graph::{
 };
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::source::Source;
-
-use linkjit_executor::{ExecAddr, ReentryId};
 
 use crate::error::Result;
 

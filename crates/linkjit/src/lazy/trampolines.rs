@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use linkjit_executor::{AllocationId, ExecAddr, Executor, ReentryId, RuntimeFunction};
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, ReentryId, RuntimeFunction};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
@@ -117,6 +117,8 @@ pub(crate) struct LazyFunctions {
     firsts: BTreeMap<UnitId, u32>,
     /// The functions that were linked, by the memory of their implementation.
     linked: BTreeMap<AllocationId, BTreeSet<u32>>,
+    /// By their slots: those that were linked and then forgotten, though others may still use their stubs.
+    forgotten: BTreeMap<ExecAddr, Linked>,
     made: u32,
 }
 
@@ -164,11 +166,33 @@ impl LazyFunctions {
         }
     }
 
-    /// The slots of functions that are implemented in memory that goes, with their trampolines.
-    pub(crate) fn unlink(&mut self, allocations: &[AllocationId]) -> Unlinked {
+    /// The slots of functions that are implemented in memory that goes, with their trampolines. Not those of forgotten ones
+    /// that are in other memory which goes and is `tied` to that: told slot and implementation, it says which it is.
+    pub(crate) fn unlink(
+        &mut self,
+        allocations: &[AllocationId],
+        tied: impl Fn(ExecAddr, AllocationId) -> Option<AllocationId>,
+    ) -> Unlinked {
         let numbers = allocations.iter().filter_map(|id| self.linked.remove(id)).flatten().collect::<Vec<_>>();
         let linked = |number| self.get(number)?.linked;
-        numbers.into_iter().filter_map(linked).map(|linked| (linked.slot, linked.trampoline)).collect()
+        let linked: Vec<_> = numbers.into_iter().filter_map(linked).collect();
+        let mut unlinked: Unlinked = linked.into_iter().map(|linked| (linked.slot, linked.trampoline)).collect();
+        if !self.forgotten.is_empty() {
+            let goes: BTreeSet<_> = allocations.iter().copied().collect();
+            let forgotten = self.forgotten.extract_if(.., |&slot, Linked { implementation, .. }| {
+                let goes_along = || tied(slot, *implementation).is_some_and(|id| goes.contains(&id));
+                goes.contains(implementation) && !goes_along()
+            });
+            unlinked.extend(forgotten.map(|(slot, linked)| (slot, linked.trampoline)));
+        }
+        unlinked
+    }
+
+    /// Notes that memory goes, which may have slots.
+    pub(crate) fn forget_slots(&mut self, segments: &[ExecRange]) {
+        for segment in segments {
+            self.forgotten.extract_if(segment.start..segment.end, |_, _| true).for_each(drop);
+        }
     }
 
     /// Forgets the functions of a unit of stubs.
@@ -178,6 +202,7 @@ impl LazyFunctions {
         for (number, function) in (first..).zip(functions) {
             if let Some(linked) = function.linked {
                 self.forget_linked(linked.implementation, number);
+                self.forgotten.insert(linked.slot, linked);
             }
         }
     }

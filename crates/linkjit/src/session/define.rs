@@ -82,8 +82,8 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         platform::elf::own_personality_pointers(&mut graph, names);
-        platform::coff_runtime::set_stdio_options(&mut graph, names);
         if self.has_images {
+            platform::coff_runtime::set_stdio_options(&mut graph, names);
             platform::coff::leave_tls_to_image(&mut graph, names);
         }
         self.check_requests(dylib, &graph)?;
@@ -319,7 +319,7 @@ impl State {
     }
 
     /// Makes the symbol of a definition that lost a reference to the one that won.
-    fn override_definition(&mut self, old: &Entry) {
+    pub(super) fn override_definition(&mut self, old: &Entry) {
         let DefinedBy::Unit(unit, symbol) = old.by else { return };
         match self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
             Some(input) => input.graph.make_external(symbol),

@@ -171,10 +171,7 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.alternates.forget(*id);
-            dylib.image_requests.forget(*id);
-            dylib.agreed.forget(*id);
-            dylib.default_libraries.forget(*id);
+            dylib.forget_requests(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);
@@ -220,13 +217,14 @@ impl State {
         }
     }
 
-    /// Makes the definition that had yielded count, unless somebody else took the name meanwhile. `kept` is where it is
-    /// if it stays what it was bound to.
+    /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next generation of
+    /// an object does. `kept` is where it is if it stays what it was bound to.
     fn enter_heir(&mut self, dylib: DylibId, heir: Heir, kept: Option<Address>) {
         let Heir { name, unit: id, .. } = heir;
         let (Some(of), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };
         let Some(at) = unit.yielded.iter().position(|yielded| yielded.name == name) else { return };
-        if of.symbols.contains_key(&name) {
+        if let Some(entry) = of.symbols.get_mut(&name) {
+            entry.contested = true;
             return;
         }
         let yielded = unit.yielded[at];
@@ -291,10 +289,14 @@ impl State {
     /// Gives a COMDAT group to the best of those who had yielded it.
     fn inherit_group(&mut self, dylib: DylibId, signature: NameId) {
         let Self { dylibs, units, .. } = self;
-        let Some(dylib) = dylibs.get_mut(&dylib).filter(|dylib| !dylib.groups.contains_key(&signature)) else { return };
+        let Some(dylib) = dylibs.get_mut(&dylib) else { return };
         // A batch that has the graph of one is about to fail or is not concerned.
         let has_graph = |heir: &Heir| units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
         let Some(heir) = heirs_of(&dylib.heirs, signature, true).find(has_graph) else { return };
+        if let Some(owner) = dylib.groups.get_mut(&signature) {
+            owner.contested = true;
+            return;
+        }
         let Some(unit) = units.get_mut(&heir.unit) else { return };
         let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
         let (Some(at), Some(input)) = (at, &mut unit.input) else { return };

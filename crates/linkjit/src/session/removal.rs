@@ -46,7 +46,7 @@ impl ExecutionSession {
     /// As for [`super::ResourceTracker::remove`].
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|unit| trackers.contains(&unit.tracker))?;
         self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;
         let mut closed = None;
@@ -73,10 +73,11 @@ impl ExecutionSession {
     /// As for [`crate::JitDylib::close`].
     pub(crate) unsafe fn close_dylibs(&self, dylibs: &[DylibId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|unit| dylibs.contains(&unit.dylib))?;
         self.state().check_closable(dylibs)?;
+        // What that leaves without users may be of any of them.
+        dylibs.iter().try_for_each(|&dylib| self.reclaim_dylib(&linking, dylib))?;
         for &dylib in dylibs {
-            self.reclaim_dylib(&linking, dylib)?;
             let image = self.state().dylib(dylib)?.image;
             let lent = self.lend_linking(&linking);
             // SAFETY: its code is still there; the caller vouches for the rest.
@@ -123,7 +124,12 @@ impl ExecutionSession {
             unsafe { self.close_part(linking, &ending)? };
         }
         for id in unused.into_iter().rev() {
-            let Some(allocation) = self.state().allocations.remove(id) else { continue };
+            let allocation = {
+                let mut state = self.state();
+                let Some(allocation) = state.allocations.remove(id) else { continue };
+                state.lazy.forget_slots(&allocation.segments);
+                allocation
+            };
             plugin::tell(&self.plugins(), |plugin| plugin.removed(id));
             self.executor().deallocate(id)?;
             if let Some(tls) = allocation.tls {
@@ -236,8 +242,12 @@ impl State {
         self.removals += 1;
         let left = self.remove_units(&units);
         self.inherit(left);
-        // Behind the units: their own stubs are forgotten now.
-        detached.unlinked = self.lazy.unlink(&detached.allocations);
+        // Behind the units: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
+        let Self { lazy, allocations, .. } = self;
+        let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|of| of.part != Part::Shared);
+        detached.unlinked = lazy.unlink(&detached.allocations, |slot, implementation| {
+            allocations.at(slot).filter(|id| is_own(id) && is_own(&implementation))
+        });
         Ok(detached)
     }
 

@@ -366,13 +366,15 @@ impl State {
         for tracker in &dylib.trackers {
             self.trackers.remove(tracker);
         }
+        // What its terminators have retired.
+        self.retired.retain(|retired| retired.dylib != id);
         let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
         for allocation in &allocations {
             if let Some(allocation) = self.allocations.get_mut(*allocation) {
                 allocation.owner = Owner::Users;
             }
         }
-        let unlinked = self.lazy.unlink(&allocations);
+        let unlinked = self.lazy.unlink(&allocations, |_, _| None);
         Ok((dylib, Detached { allocations, unlinked }))
     }
 

@@ -5,7 +5,7 @@ use linkjit_link::names::NameId;
 
 use super::groups::GroupOwner;
 use super::inherit::Inheritance;
-use super::state::{DefinedBy, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// What was taken out. Its code stays where it is, and its tracker owns it.
@@ -43,6 +43,7 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
+            dylib.forget_requests(id);
             dylib.units.remove(&id);
             for heir in unit.heirs(id) {
                 dylib.heirs.remove(&heir);
@@ -69,27 +70,61 @@ impl State {
         Ok(withdrawn.names.iter().find(strong).map(|&(name, _)| name))
     }
 
-    /// Puts what was withdrawn back, but for names that others have now.
+    /// Puts what was withdrawn back, but for names that others have now and that are linked.
     pub(crate) fn reinstate(&mut self, withdrawn: Withdrawn) {
-        let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
-        for (id, unit) in withdrawn.units {
-            let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        let Some(id) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
+        self.disinherit(id, &withdrawn);
+        let units = || withdrawn.units.iter().map(|(_, unit)| unit);
+        let names = units().flat_map(|unit| &unit.yielded).map(|yielded| (id, yielded.name, None)).collect();
+        let groups = units().flat_map(|unit| &unit.yielded_groups).map(|group| (id, group.signature)).collect();
+        // Those to whom it had yielded may have gone meanwhile.
+        let left = Inheritance { names, groups };
+        for (unit_id, unit) in withdrawn.units {
+            if let Some(input) = &unit.input
+                && self.reenter_requests(id, unit_id, &input.graph).is_err()
+            {
+                return;
+            }
+            let Ok(dylib) = self.dylib_mut(id) else { return };
             for &name in &unit.hides {
                 *dylib.hidden.entry(name).or_default() += 1;
             }
-            dylib.units.insert(id);
-            dylib.heirs.extend(unit.heirs(id));
+            dylib.units.insert(unit_id);
+            dylib.heirs.extend(unit.heirs(unit_id));
             if unit.has_roots {
-                dylib.roots.insert(id);
+                dylib.roots.insert(unit_id);
             }
-            self.units.insert(id, unit);
+            self.units.insert(unit_id, unit);
         }
-        let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        let Ok(dylib) = self.dylib_mut(id) else { return };
         for (name, entry) in withdrawn.names {
             dylib.symbols.entry(name).or_insert(entry);
         }
         for (signature, owner) in withdrawn.groups {
             dylib.groups.entry(signature).or_insert(owner);
+        }
+        self.inherit(left);
+    }
+
+    /// Makes those who have inherited what was withdrawn, and of whom it is not linked, yield again.
+    fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) {
+        let Ok(of) = self.dylib(dylib) else { return };
+        let groups =
+            withdrawn.groups.iter().filter_map(|(signature, _)| Some((of.groups.get(signature)?.unit, *signature)));
+        let is_free = |&(unit, signature): &(UnitId, NameId)| {
+            of.symbols.get(&signature).is_none_or(|entry| entry.by.unit() != Some(unit) || entry.address.is_none())
+        };
+        let groups = groups.filter(is_free).collect();
+        self.replace_groups(dylib, groups);
+        for &(name, before) in &withdrawn.names {
+            let Ok(of) = self.dylib(dylib) else { return };
+            let Some(entry) = of.symbols.get(&name).copied().filter(|entry| entry.address.is_none()) else { continue };
+            let by = entry.by.unit().and_then(|unit| self.units.get(&unit));
+            let is_at_hand = by.is_some_and(|unit| unit.input.is_some());
+            if is_at_hand && before.linkage == Linkage::Weak && self.yield_to(withdrawn.tracker, name, &entry) {
+                self.override_definition(&entry);
+                self.dylib_mut(dylib).map(|of| of.symbols.remove(&name)).ok();
+            }
         }
     }
 

@@ -126,7 +126,7 @@ impl Update {
                 objects.push((source.name().clone(), graph, stubs));
             }
             let initializing = session.begin_initializing()?;
-            let linking = session.begin_linking()?;
+            let linking = session.begin_removing(|_| false)?;
             session.reclaim_passed(&linking)?;
             let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
             let wanted = swap.begin(objects, &self.keep)?;
@@ -187,6 +187,10 @@ impl Swap<'_> {
             wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target())));
             self.define(at, graph, &stubs, keep)?;
         }
+        // What the new objects have not any more, others may need that are linked with them.
+        let mut state = self.session().state();
+        self.swapped.iter().for_each(|swapped| state.inherit_withdrawn(&swapped.old));
+        drop(state);
         self.check_users()?;
         Ok(wanted)
     }
@@ -265,7 +269,6 @@ impl Swap<'_> {
             let Swapped { name, old, new, before, kept, .. } = swapped;
             let moved = state.pass_variables(&kept, old.tracker, new.current);
             session.redirect_functions(&mut state, self.dylib, &new.functions)?;
-            state.inherit_withdrawn(&old);
             state.dylib_mut(self.dylib.id())?.updatable.insert(name.clone(), new.clone());
             passed.push((old.tracker, moved.clone()));
             replaced.push(Replaced { name, old, before, new, moved });

@@ -50,7 +50,7 @@ kinds! {
     Pointer16,
     /// `Fixup <- Target + Addend : 8 bits, either sign`. ELF 8.
     Pointer8,
-    /// `Fixup <- Target - Fixup + Addend : int64`. ELF PC64.
+    /// `Fixup <- Target - Fixup + Addend : int64`. ELF PC64, GNU's COFF PC64.
     Delta64,
     /// `Fixup <- Target - Fixup + Addend : int32`. ELF PC32.
     Delta32,

@@ -61,11 +61,13 @@ fn edge(file: &File<'_>, section: &Section<'_>, raw: &[u8; 10]) -> Result<Option
         pe::IMAGE_REL_AMD64_SECTION => (Kind::SectionNumber16, 0),
         pe::IMAGE_REL_AMD64_SECREL => (Kind::SectionOffset32, 0),
         pe::IMAGE_REL_AMD64_SECREL7 => (Kind::SectionOffset7, 0),
+        // Nobody makes the span-dependent values that the specification means. GNU's tools have the number for 64 bits
+        // relative to the end of the field, as in the exception tables of -mcmodel=large.
+        pe::IMAGE_REL_AMD64_SREL32 => (Kind::Delta64, -8),
         RelocationType(number) => {
             let site = file.site().section(section.name()).at(u64::from(offset));
             let what = match kind {
                 pe::IMAGE_REL_AMD64_TOKEN => "relocation IMAGE_REL_AMD64_TOKEN, of managed code".into(),
-                pe::IMAGE_REL_AMD64_SREL32 => "relocation IMAGE_REL_AMD64_SREL32".into(),
                 pe::IMAGE_REL_AMD64_PAIR => "relocation IMAGE_REL_AMD64_PAIR".into(),
                 pe::IMAGE_REL_AMD64_SSPAN32 => "relocation IMAGE_REL_AMD64_SSPAN32".into(),
                 _ => format!("relocation type {number:#x}"),
@@ -79,7 +81,7 @@ fn edge(file: &File<'_>, section: &Section<'_>, raw: &[u8; 10]) -> Result<Option
         start.checked_add(usize::try_from(kind.width()).unwrap_or(8)).and_then(|end| section.data.get(start..end));
     let content = content.ok_or_else(beyond)?;
     let addend = match kind {
-        Kind::Pointer64 => i64::from_le_bytes(field(content, 0)),
+        Kind::Pointer64 | Kind::Delta64 => i64::from_le_bytes(field(content, 0)),
         Kind::SectionNumber16 => i64::from(u16_at(content, 0)),
         Kind::SectionOffset7 => content.first().map_or(0, |byte| i64::from(byte & 0x7f)),
         _ => i64::from(i32::from_le_bytes(field(content, 0))),

@@ -15,6 +15,7 @@ use crate::graph::{
 };
 use crate::names::{NameId, NamePool};
 use crate::object::fields::{field, u16_at, u32_at};
+use crate::object::{SLIM_LTO, SLIM_LTO_HINT};
 
 /// Common symbols are aligned to their size, but to no more than this (link.exe does so, and nobody documents it).
 const COMMON_ALIGN_LOG2: u32 = 5;
@@ -226,6 +227,9 @@ impl Reader<'_, '_> {
 
     /// Makes a block for a common symbol, whose value is its size.
     fn common(&mut self, entry: &Entry<'_>) -> Result<Definition> {
+        if entry.name == SLIM_LTO {
+            return Err(LinkError::NotLinkable { site: self.file.site(), what: SLIM_LTO_HINT.into() });
+        }
         let section = match self.common {
             Some(section) => section,
             None => *self.common.insert(self.graph.add_section("COMMON", Protection::ReadWrite, Lifetime::Standard)?),

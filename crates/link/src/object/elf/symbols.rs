@@ -11,6 +11,7 @@ use crate::graph::{
     BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
 };
 use crate::names::NamePool;
+use crate::object::{SLIM_LTO, SLIM_LTO_HINT};
 
 /// Size of the `Elf64_Sym` structure.
 const ENTRY_SIZE: usize = 24;
@@ -257,9 +258,8 @@ impl Reader<'_, '_> {
 
     /// Makes a block for a common symbol, whose value is its alignment.
     fn common(&mut self, name: &[u8], entry: &Entry) -> Result<Definition> {
-        if name == b"__gnu_lto_slim" {
-            let what = "GCC LTO bytecode without machine code: compile it without -flto, or with -ffat-lto-objects";
-            return Err(LinkError::NotLinkable { site: self.file.site(), what: what.into() });
+        if name == SLIM_LTO {
+            return Err(LinkError::NotLinkable { site: self.file.site(), what: SLIM_LTO_HINT.into() });
         }
         let alignment = entry.value.max(1);
         if !alignment.is_power_of_two() {

@@ -1,6 +1,7 @@
 // compilers: mingw
 // archives: mingw-runtime
 // flags: -O2
+// flags: -mcmodel=large
 // flags: -O0
 // expect: constructed
 // expect: a 1

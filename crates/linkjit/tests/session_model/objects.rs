@@ -1,0 +1,41 @@
+//! The objects of random sessions: each has a function, which may call another one and an inline function.
+
+use std::collections::BTreeMap;
+
+use linkjit::link::source::Source;
+
+use crate::assembly::Workshop;
+
+/// Objects are assembled once for all values.
+pub(crate) struct Objects {
+    pub(crate) workshop: Workshop,
+    pub(crate) texts: BTreeMap<(usize, Option<usize>, bool), Vec<u8>>,
+}
+
+pub(crate) const VALUE: i32 = 0x1122_3344;
+
+impl Objects {
+    pub(crate) fn make(&mut self, name: &str, rank: usize, value: i32, callee: Option<usize>, inline: bool) -> Source {
+        let template = self.texts.entry((rank, callee, inline)).or_insert_with(|| {
+            let call = callee.map_or("xor %eax,%eax\n".into(), |callee| format!("call f{callee}@PLT\n"));
+            let (call_inline, group) = if inline {
+                (
+                    "mov %eax,%ebx\ncall inline@PLT\nlea -7(%rax,%rbx),%eax\n",
+                    ".section .text.inline,\"axG\",@progbits,inline,comdat\n.weak inline\n.type inline,@function\n\
+                     inline: .cfi_startproc\nmov $7,%eax\nret\n.cfi_endproc\n",
+                )
+            } else {
+                ("", "")
+            };
+            let text = format!(
+                ".globl f{rank}\n.type f{rank},@function\nf{rank}: .cfi_startproc\npush %rbx\n.cfi_adjust_cfa_offset 8\n\
+                 {call}{call_inline}add ${VALUE},%eax\npop %rbx\nret\n.cfi_endproc\n{group}"
+            );
+            std::fs::read(self.workshop.object(&text)).unwrap()
+        });
+        let at = template.windows(4).position(|window| window == VALUE.to_le_bytes()).unwrap();
+        let mut bytes = template.clone();
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        Source::new(name, bytes)
+    }
+}
