@@ -348,7 +348,7 @@ impl JitDylib {
     ///
     /// # Errors
     /// If it is closed already, or linked code of other JITDylibs is bound to that of this one ([`Error::InUse`]): close
-    /// those before.
+    /// those before. [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by its initializer.
     ///
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.

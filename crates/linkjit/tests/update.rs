@@ -86,6 +86,18 @@ fn functions_come_and_go() {
     assert_eq!(HANDLED.load(Ordering::Relaxed), 2);
 }
 
+#[test]
+fn the_last_one_of_a_name_counts() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
+    jit.main().add_updatable_object(&object(1)).unwrap();
+    // SAFETY: nobody is in the code.
+    let generation = unsafe { jit.main().update().replace(&object(2)).replace(&object(3)).commit() }.unwrap();
+    assert_eq!((generation.numbers(), call(&jit, "f").unwrap()), (vec![("a.o", 1)], 3));
+    rollback(generation).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
 const STATE: &str = "
     int exported = 1; static int local = 10; static int zero; _Thread_local int per_thread = 100;
     static _Thread_local int per_thread_local; static int *pointer = &local;

@@ -31,7 +31,7 @@ pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, UnitId,
+    State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
@@ -269,7 +269,7 @@ impl ExecutionSession {
     /// their memory back.
     ///
     /// # Errors
-    /// If it is called by what is being linked, removed or closed.
+    /// If it is called by what is being linked, removed or closed, or by an initializer.
     ///
     /// # Safety
     /// No thread may be in their code, and nobody may use their code or data afterwards.
@@ -401,6 +401,14 @@ impl ExecutionSession {
             None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
             None => Err(Error::Reentrant),
         }
+    }
+
+    /// As [`Self::begin_linking`], for who takes code away: what is called in the end may have more linked, but not that,
+    /// and an initializer not its own.
+    pub(crate) fn begin_removing(&self, is_removed: impl Fn(&Unit) -> bool) -> Result<Linking<'_>> {
+        let linking = self.begin_linking()?;
+        let is_allowed = linking.owned.is_some() && !self.state().is_initializing(is_removed);
+        if is_allowed { Ok(linking) } else { Err(Error::Reentrant) }
     }
 
     /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.

@@ -57,7 +57,7 @@ impl Generation {
     pub unsafe fn rollback(mut self) -> Result<()> {
         let session = self.dylib.session().clone();
         let _initializing = session.begin_initializing()?;
-        let linking = session.begin_linking()?;
+        let linking = session.begin_removing(|_| false)?;
         let mut passed = Vec::new();
         {
             let mut state = session.state();

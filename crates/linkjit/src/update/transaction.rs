@@ -65,8 +65,9 @@ impl JitDylib {
 }
 
 impl Update {
-    /// Replaces the object of the same name by this one.
+    /// Replaces the object of the same name by this one. Of several of one name the last one counts.
     pub fn replace(mut self, source: &Source) -> Self {
+        self.sources.retain(|other| other.name() != source.name());
         self.sources.push(source.clone());
         self
     }
@@ -126,7 +127,7 @@ impl Update {
                 objects.push((source.name().clone(), graph, stubs));
             }
             let initializing = session.begin_initializing()?;
-            let linking = session.begin_linking()?;
+            let linking = session.begin_removing(|_| false)?;
             session.reclaim_passed(&linking)?;
             let mut swap = Swap { dylib: &self.dylib, linking: &linking, swapped: Vec::new() };
             let wanted = swap.begin(objects, &self.keep)?;

@@ -146,6 +146,7 @@ impl World<'_> {
                 self.model.reclaim();
                 self.log.push(format!("reclaim: {left}"));
                 assert_eq!(left, self.model.waiting.len(), "\n{}", self.log.join("\n"));
+                self.check_memory();
             }
             26 => self.transfer(dylib),
             _ => match self.random.below(4) {
@@ -155,6 +156,15 @@ impl World<'_> {
             },
         }
         self.call_again();
+    }
+
+    /// Where no object is any more, there is no code.
+    fn check_memory(&self) {
+        for (at, dylib) in self.dylibs.iter().enumerate().filter(|(at, _)| self.model.dylibs[*at].is_open) {
+            if !self.model.has_objects(at) {
+                assert_eq!(dylib.memory().unwrap().code, 0, "d{at}\n{}\n{}", dylib.dump(), self.log.join("\n"));
+            }
+        }
     }
 
     fn expect_name(&self, dylib: usize, rank: usize) -> Result<(), Refusal> {
@@ -285,6 +295,30 @@ impl World<'_> {
         self.model.retire(number);
         self.model.reclaim();
         self.check(&format!("retire {number}"), result, Ok(()));
+    }
+
+    /// Removes all that can be removed, until nothing is left.
+    fn remove_all(&mut self) {
+        if self.guard.is_some() {
+            self.toggle_guard();
+        }
+        while !self.generations.is_empty() {
+            self.end_generation();
+        }
+        for (number, tracker) in self.live_trackers() {
+            // SAFETY: nobody is in the code.
+            unsafe { tracker.retire() }.unwrap();
+            self.model.retire(number);
+            self.model.reclaim();
+        }
+        // In some order: who is called by others goes after them.
+        while self.model.dylibs.iter().any(|dylib| dylib.is_open && !dylib.updatable.is_empty()) {
+            let dylib = self.some_dylib();
+            self.remove_updatable(dylib);
+        }
+        assert_eq!(self.jit.session().reclaim().unwrap(), 0);
+        assert!((0..self.dylibs.len()).all(|dylib| !self.model.has_objects(dylib)), "\n{}", self.log.join("\n"));
+        self.check_memory();
     }
 
     fn update(&mut self, dylib: usize) {
@@ -469,6 +503,7 @@ fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize
         };
         (0..DYLIBS).for_each(|_| world.open_dylib());
         (0..steps).for_each(|_| world.step());
+        world.remove_all();
         world.counts
     };
     // SAFETY: nobody uses it any more.

@@ -326,6 +326,17 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a JITDylib has objects, of which something may be linked: inline code for others.
+    pub(crate) fn has_objects(&self, dylib: usize) -> bool {
+        let is_here = |tracker: usize| {
+            let tracker = &self.trackers[tracker];
+            tracker.dylib == dylib && tracker.state != State::Gone
+        };
+        let mut owners =
+            self.objects.iter().map(|object| object.tracker).chain(self.stubs.iter().map(|stub| stub.tracker));
+        owners.any(is_here)
+    }
+
     /// Whether all stubs that a call goes by are there.
     pub(crate) fn can_be_called(&self, target: Target) -> bool {
         match target {
