@@ -361,8 +361,8 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs are to
-    /// see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
+    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs
+    /// are to see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names

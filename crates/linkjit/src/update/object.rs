@@ -44,7 +44,8 @@ impl JitDylib {
     /// of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first called.
     ///
     /// Compile with `-ffunction-sections -fdata-sections`: what functions of one section take of each other, calls and
-    /// addresses of `static` functions, linkers do not see; and see [`Update::keep_variables`](crate::Update::keep_variables).
+    /// addresses of `static` functions, linkers do not see; and see
+    /// [`Update::keep_variables`](crate::Update::keep_variables).
     ///
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
