@@ -506,6 +506,19 @@ fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
 }
 
 #[test]
+fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let without = counts(&workshop, "a.o", "f() { return 100; }");
+    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    let generation = update(&jit, &without).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    rollback(generation).unwrap();
+    drop(update(&jit, &without).unwrap());
+    assert_eq!(call(&jit, "g").unwrap(), 11);
+}
+
+#[test]
 fn a_running_loop_goes_on_with_the_new_code_and_its_state() {
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     let object = |value: i32| {
