@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use assembly::{Workshop, call, call_at, handles, mappings, resident};
 use linkjit::link::source::Source;
-use linkjit::{Error, ExecAddr, Generation, Jit};
+use linkjit::{Error, ExecAddr, Generation, Jit, MatchScope};
 
 /// A compiled text that goes by a name.
 fn compile(workshop: &Workshop, name: &str, extension: &str, text: &str) -> Source {
@@ -96,6 +96,25 @@ fn the_last_one_of_a_name_counts() {
     assert_eq!((generation.numbers(), call(&jit, "f").unwrap()), (vec![("a.o", 1)], 3));
     rollback(generation).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+/// Not even those that show what they hide have what was taken out here.
+#[test]
+fn a_function_that_went_is_not_another_jitdylibs() {
+    extern "C" fn gone() -> c_int {
+        -1
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
+    let other = jit.create_dylib("other").unwrap();
+    jit.main().add_to_link_order(&other, MatchScope::All).unwrap();
+    let object = |text: &str| compile(&workshop, "a.o", "c", text);
+    other.add_updatable_object(&object("int f(void) { return 2; }")).unwrap();
+    jit.main().add_updatable_object(&object("int f(void) { return 1; }")).unwrap();
+    let f = jit.lookup("f").unwrap();
+    assert_eq!(call_at(f), 1);
+    drop(update(&jit, &object("int g(void) { return 3; }")).unwrap());
+    assert_eq!(call_at(f), -1);
 }
 
 const STATE: &str = "

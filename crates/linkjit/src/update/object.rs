@@ -119,7 +119,7 @@ pub(super) fn read(dylib: &JitDylib, source: &Source) -> Result<(LinkGraph, Vec<
     let mut names = dylib.session().names();
     let mut graph = object::read(source, &mut names)?;
     share_local_functions(&mut graph, &mut names);
-    let stubs = hide_functions(&mut graph, &mut names, is_reference)?;
+    let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference)?;
     Ok((graph, stubs))
 }
 
@@ -177,8 +177,8 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
     }
     let mut used = BTreeSet::new();
     for id in taken {
-        let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
-        let name = names.intern(format!("{LOCAL}{}.{name}", graph.name()).as_bytes());
+        let name = [format!("{LOCAL}{}.", graph.name()).as_bytes(), graph.symbol_name(names, id)].concat();
+        let name = names.intern(&name);
         // Of several of one name, the others stay as they are: they can't be told apart in the next generation.
         if used.insert(name) {
             graph.rename(id, Name::Interned(name));
