@@ -7,7 +7,10 @@
 mod assembly;
 mod model;
 mod objects;
+#[path = "../../../link/tests/support/random.rs"]
+mod random;
 
+use random::Random;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,18 +26,6 @@ const RANKS: usize = 6;
 
 extern "C" fn failed() -> i32 {
     FAILED
-}
-
-/// xorshift64*: the same sessions every time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % limit
-    }
 }
 
 /// A generation with the rank, the object before, and the one that it has made, of each object.
