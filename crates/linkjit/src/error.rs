@@ -225,7 +225,7 @@ pub enum Error {
     },
     /// A lookup on the thread that is linking or closing: from within a pass, the resolver of an indirect function or a
     /// terminator.
-    #[error("lookup by what a lookup, removal or close has called: it would wait for itself")]
+    #[error("called by what a lookup, removal or close has called: it would wait for itself")]
     Reentrant,
     /// A symbol is not what it is used as.
     #[error("'{name}' is a thread-local variable: it has no one address")]

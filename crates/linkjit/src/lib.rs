@@ -13,8 +13,8 @@
 //!
 //! How data flows: objects become link graphs when they are added to a [`JitDylib`], which then knows what they
 //! define. A lookup is one link job: the definitions it needs are found in the link order and pulled from archives and
-//! libraries, placed together in the JITDylib's window of addresses, fixed up, finalized, published; then pending
-//! initializers run. [`Jit`] is the front door; [`ExecutionSession`] is what it stands on.
+//! libraries, placed together in the JITDylib's windows of addresses, fixed up, finalized, published. Those of [`Jit`], the
+//! front door, then run pending initializers; [`ExecutionSession`] is what it stands on.
 //!
 //! From here: [`JitDylib`] for more than one set of definitions; [`ResourceTracker`] to remove what was added;
 //! [`MaterializationUnit`] and [`DefinitionGenerator`] for what is made or searched when it is wanted;
@@ -26,6 +26,7 @@
 
 mod batch;
 mod compile;
+mod definitions;
 mod error;
 mod generators;
 mod jit;
@@ -59,7 +60,6 @@ pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
     WeakJitDylib,
 };
-
 pub use update::{Generation, Update};
 
 pub use linkjit_executor as executor;

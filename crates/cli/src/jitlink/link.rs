@@ -155,7 +155,7 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
     let mut dylibs = 0..tables.dylibs.len();
     match dylibs.find_map(|dylib| tables.look_up(dylib, entry, false, false).transpose()).transpose()? {
         Some(binding) => reach(binding, &mut queue),
-        None => found.missing.push(tables.text(entry)),
+        None => found.missing.push(tables.missing(0, entry)),
     }
     // Symbols that were looked up, one by one.
     let mut seen = HashSet::new();
@@ -204,7 +204,7 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
                 }
                 None if weak => Binding::Missing,
                 None => {
-                    found.missing.push(tables.text(name));
+                    found.missing.push(tables.missing(dylib, name));
                     continue;
                 }
             };

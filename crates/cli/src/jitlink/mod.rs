@@ -151,6 +151,9 @@ fn load(options: &Options) -> Result<Tables> {
         *at = current;
     }
     let items = || options.items.iter().zip(&at);
+    for path in &options.preload {
+        tables.preload(path)?;
+    }
     let mut harness = Harness::new(&options.harness)?;
     for path in &options.harness {
         tables.add_object(0, &read(path)?, false)?;
@@ -226,9 +229,9 @@ fn define(tables: &mut Tables, dylib: usize, item: &Item) -> Result<()> {
         Item::Alias { alias, target } => {
             let place = |tables: &Tables, named: &Option<String>| match named {
                 None => Ok(dylib),
-                Some(name) => {
-                    tables.dylib(name).ok_or_else(|| Failure::usage(format!("-alias: there is no JITDylib '{name}'")))
-                }
+                Some(name) => tables.dylib(name).ok_or_else(|| {
+                    Failure::usage(format!("In alias definition of '{}' no dylib named {name}", alias.name))
+                }),
             };
             let (at, from) = (place(tables, &alias.dylib)?, place(tables, &target.dylib)?);
             let target = tables.intern(&target.name);

@@ -134,7 +134,8 @@ impl Options {
             } else if !options.flag(name, value)? {
                 let value = || {
                     let next = value.map(str::to_string).or_else(|| arguments.next());
-                    next.ok_or_else(|| Failure::usage(format!("for the -{name} option: requires a value!")))
+                    let dashes = if name.len() > 1 { "--" } else { "-" };
+                    next.ok_or_else(|| Failure::usage(format!("for the {dashes}{name} option: requires a value!")))
                 };
                 options.option(name, &argument, value)?;
             }
@@ -176,7 +177,9 @@ impl Options {
     /// What is said about options that have no effect.
     pub(super) fn warnings(&self) -> Vec<&'static str> {
         let speculates = self.speculate && self.items.contains(&Item::Lazy);
+        let has_arguments = self.no_exec && !self.arguments.is_empty();
         let all = [
+            (has_arguments, "--args passed to -noexec run will be ignored."),
             (self.speculate && !speculates, "-speculate ignored as there are no -lazy inputs"),
             (self.speculate_order.is_some() && !speculates, "-speculate-order ignored because speculation is disabled"),
             (self.record_lazy.is_some() && !speculates, "-record-lazy-execs ignored because speculation is disabled"),
@@ -322,7 +325,7 @@ fn size(text: &str) -> Result<u64> {
         _ => None,
     };
     let size = unit.and_then(|unit: u64| digits.trim().parse::<u64>().ok()?.checked_mul(unit));
-    size.ok_or_else(|| Failure::usage(format!("Invalid number in slab size: '{text}'")))
+    size.ok_or_else(|| Failure::usage(format!("Invalid numeric format for slab size: '{text}'")))
 }
 
 fn page_size(text: &str) -> Result<u64> {
@@ -356,20 +359,24 @@ fn alias(text: &str) -> Result<Item> {
     };
     let Some((alias, target)) = text.split_once('=').filter(|(alias, target)| !alias.is_empty() && !target.is_empty())
     else {
-        return Err(Failure::usage(format!("Invalid alias definition \"{text}\". Syntax: <name>=<aliasee>")));
+        let syntax = "[<dst-jd>:]<alias>=[<src-jd>:]<aliasee>";
+        return Err(Failure::usage(format!("Invalid alias definition \"{text}\". Syntax: {syntax}")));
     };
     Ok(Item::Alias { alias: place(alias), target: place(target) })
 }
 
-/// `SECT,FILE[@SYM=OFF,..]`: split at the first comma, the last `@`, and the commas behind that.
+/// `SECT,FILE[@SYM=OFF,..]`: split at the last `@`, the last comma before it, and the commas behind it.
 fn section(text: &str) -> Result<Item> {
-    let invalid =
-        || Failure::usage(format!("Invalid sectcreate argument \"{text}\": <sect>,<file>[@<sym>=<offset>,...]"));
-    let (name, rest) = text.split_once(',').ok_or_else(invalid)?;
-    let (file, symbols) = rest.rsplit_once('@').unwrap_or((rest, ""));
+    let invalid = |why: &str| Failure::usage(format!("In -sectcreate={text}, {why}"));
+    let (place, symbols) = text.rsplit_once('@').unwrap_or((text, ""));
+    let (name, file) = place.rsplit_once(',').unwrap_or_default();
+    if name.is_empty() || file.is_empty() {
+        return Err(invalid("section and filename component cannot be empty: <sect>,<file>[@<sym>=<offset>,...]"));
+    }
     let symbol = |text: &str| {
-        let (name, offset) = text.split_once('=').ok_or_else(invalid)?;
-        Ok((name.to_string(), parse_number(offset).ok_or_else(invalid)?))
+        let (name, offset) = text.split_once('=').unwrap_or((text, ""));
+        let offset = parse_number(offset).ok_or_else(|| invalid(&format!("{offset} is not a valid integer")))?;
+        Ok((name.to_string(), offset))
     };
     let symbols = symbols.split(',').filter(|text| !text.is_empty()).map(symbol).collect::<Result<_>>()?;
     Ok(Item::Section { name: name.into(), file: file.into(), symbols })
@@ -431,7 +438,7 @@ mod tests {
         let place = |dylib: Option<&str>, name: &str| Place { dylib: dylib.map(Into::into), name: name.into() };
         assert_eq!(items("a.o -load_hidden f")[1], Item::LoadHidden("f".into()));
         assert_eq!(items("a.o -weak_library f")[1], Item::WeakLibrary("f".into()));
-        let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,f@g@p=1,q=0x2 a.o";
+        let line = "-abs x=0x10 -abs y=16 -alias a=b -alias j:a=k:b -sectcreate s,t,f@g@p=1,q=0x2 a.o";
         assert_eq!(
             items(line),
             [
@@ -439,7 +446,11 @@ mod tests {
                 Item::Absolute { name: "y".into(), address: 16 },
                 Item::Alias { alias: place(None, "a"), target: place(None, "b") },
                 Item::Alias { alias: place(Some("j"), "a"), target: place(Some("k"), "b") },
-                Item::Section { name: "s".into(), file: "f@g".into(), symbols: vec![("p".into(), 1), ("q".into(), 2)] },
+                Item::Section {
+                    name: "s,t".into(),
+                    file: "f@g".into(),
+                    symbols: vec![("p".into(), 1), ("q".into(), 2)]
+                },
                 Item::Input("a.o".into()),
             ]
         );
@@ -473,7 +484,12 @@ mod tests {
         };
         check("-bogus a.o", "Unknown command line argument '-bogus'");
         check("-noexec", "Not enough positional command line arguments");
-        check("a.o -entry", "for the -entry option: requires a value");
+        check("a.o -entry", "for the --entry option: requires a value");
+        check("a.o -l", "for the -l option: requires a value");
+        check("-alias a a.o", "Invalid alias definition \"a\". Syntax: [<dst-jd>:]<alias>=[<src-jd>:]<aliasee>");
+        check("-sectcreate s a.o", "In -sectcreate=s, section and filename component cannot be empty");
+        check("-sectcreate s,f@p=x a.o", "In -sectcreate=s,f@p=x, x is not a valid integer");
+        check("-sectcreate s,f@p a.o", "In -sectcreate=s,f@p,  is not a valid integer");
         check("-abs x a.o", "Invalid absolute define \"x\". Syntax: <name>=<addr>");
         check("-abs x=+1 a.o", "Invalid address expression \"+1\"");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");

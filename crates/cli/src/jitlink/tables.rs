@@ -148,6 +148,12 @@ impl Tables {
         Ok(())
     }
 
+    /// Opens a shared library for the process.
+    pub(super) fn preload(&mut self, path: &std::path::Path) -> Result<()> {
+        self.executor()?.open_library(path, true)?;
+        Ok(())
+    }
+
     /// Defines a name by address or as an alias.
     pub(super) fn define(&mut self, dylib: usize, name: &str, by: By) -> Result<()> {
         let id = self.intern(name);
@@ -315,6 +321,19 @@ impl Tables {
     /// What defines a name in a JITDylib so far.
     pub(super) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
         Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
+    }
+
+    /// What is missing if a name is: at the end of a chain of aliases, what nobody defines.
+    #[cold]
+    pub(super) fn missing(&self, mut dylib: usize, mut name: NameId) -> String {
+        for _ in 0..LONGEST_ALIAS_CHAIN {
+            let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
+            match order.filter_map(|searched| self.definition(searched, name)).next() {
+                Some(By::Alias(next, target)) => (dylib, name) = (next, target),
+                _ => break,
+            }
+        }
+        self.text(name)
     }
 
     /// What a name is in the link order of a JITDylib; archive members are added on the way, but not for weak

@@ -13,7 +13,7 @@
 //! simple  = ( "(" expr ")" | load | call | symbol | number ) [ slice ]
 //! slice   = "[" number ":" number "]"        bits high..low inclusive, shifted down
 //! load    = "*{" number "}" expr             1, 2, 4 or 8 bytes; takes the whole expression after it
-//! number  = "0x" hex digits | digits
+//! number  = "0x" hex digits | "0" octal digits | digits
 //! symbol  = letters, digits, ":" "_" "." "$"; outside a call it starts with a letter or "_"
 //! call    = "decode_operand" "(" symbol [ "+" number ] "," number ")"
 //!         | "next_pc" "(" symbol ")"

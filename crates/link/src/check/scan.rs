@@ -82,10 +82,11 @@ impl<'a> Scanner<'a> {
             u64::from_str_radix(digits, 16)
         } else {
             let digits = self.run(|c| c.is_ascii_digit());
-            if digits.is_empty() {
-                return Err(self.unexpected("a number"));
+            match digits.strip_prefix('0') {
+                _ if digits.is_empty() => return Err(self.unexpected("a number")),
+                Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8),
+                _ => digits.parse(),
             }
-            digits.parse()
         };
         parsed.map_err(|error| Fault { at, what: format!("a number of 64 bits was expected: {error}") })
     }

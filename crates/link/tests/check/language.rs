@@ -93,6 +93,13 @@ fn operators_group_to_the_left_and_wrap() {
 }
 
 #[test]
+fn numbers_that_begin_with_zero_are_octal() {
+    holds("010 = 8");
+    holds("00 = 0");
+    holds("0x010 = 16");
+}
+
+#[test]
 fn slices_take_bits_of_what_is_before_them() {
     holds("0xabcd[11:4] = 0xbc");
     holds("(0xff00 + 0xcd)[15:8] = 0xff");

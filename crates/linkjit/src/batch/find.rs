@@ -8,7 +8,7 @@ use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, Symbo
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
-use super::{Batch, Found, Late, LateSymbol};
+use super::{Batch, Found};
 use crate::error::{Error, Result};
 use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
@@ -504,83 +504,5 @@ impl Batch<'_> {
             }
         }
         Ok(any)
-    }
-
-    /// Names that the linker itself defines. Their addresses are known when everything is placed.
-    fn bind_special(&mut self, input: u32, symbol: SymbolId, name: NameId) -> Result<bool> {
-        let text = self.session.names().text(name).into_owned();
-        let what = if text == "_GLOBAL_OFFSET_TABLE_" {
-            Late::GotBase
-        } else if text == "_TLS_MODULE_BASE_" {
-            Late::TlsBase
-        } else if let Some(section) = text.strip_prefix("__start_") {
-            if !self.reach_section(input, section)? {
-                return Ok(false);
-            }
-            Late::SectionStart(section.into())
-        } else if let Some(section) = text.strip_prefix("__stop_") {
-            if !self.reach_section(input, section)? {
-                return Ok(false);
-            }
-            Late::SectionEnd(section.into())
-        } else {
-            return Ok(false);
-        };
-        self.late.push(LateSymbol { input, symbol, what });
-        Ok(true)
-    }
-
-    /// Makes the blocks of all sections of that name live, in all objects of the JITDylib of `input`. Returns whether
-    /// there are any, or were in an earlier batch.
-    fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
-        let dylib = DylibId(self.inputs[input as usize].dylib);
-        let (units, known) = {
-            let state = self.session.state();
-            let of = state.dylib(dylib)?;
-            let with_section = |unit: &&UnitId| {
-                let input = state.units.get(*unit).and_then(|unit| unit.input.as_ref());
-                input.is_some_and(|input| input.graph.find_section(section).is_some())
-            };
-            let units: Vec<_> = of.units.iter().filter(with_section).copied().collect();
-            (units, of.sections.contains_key(section))
-        };
-        for unit in units {
-            self.adopt(unit)?;
-        }
-        let (any, _) = self.reach_section_of_inputs(dylib, section);
-        Ok(any || known)
-    }
-
-    /// The same for the objects in the batch. Returns whether there are any such blocks, and whether some became live.
-    fn reach_section_of_inputs(&mut self, dylib: DylibId, section: &str) -> (bool, bool) {
-        let (mut any, mut new) = (false, false);
-        for (index, input) in (0u32..).zip(&mut self.inputs) {
-            let graph = &mut input.graph;
-            if DylibId(input.dylib) != dylib || graph.find_section(section).is_none() {
-                continue;
-            }
-            for block in graph.block_ids() {
-                if graph.section(graph.block(block).section).name == section {
-                    any = true;
-                    new |= !graph.block(block).live;
-                    self.reach[index as usize].mark_block(graph, block);
-                }
-            }
-            self.unfollowed.push(index);
-        }
-        (any, new)
-    }
-
-    /// Members that were pulled since a section was reached may have blocks of it, too. Returns whether they have.
-    fn reach_late_sections(&mut self) -> bool {
-        let mut sections: Vec<(DylibId, String)> = Vec::new();
-        for late in &self.late {
-            if let Late::SectionStart(name) | Late::SectionEnd(name) = &late.what {
-                sections.push((DylibId(self.inputs[late.input as usize].dylib), name.clone()));
-            }
-        }
-        sections.sort_unstable();
-        sections.dedup();
-        sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
     }
 }

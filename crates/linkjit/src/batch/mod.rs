@@ -1,26 +1,27 @@
 //! A batch: one lookup as one link job.
 //!
-//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, writes and
-//! finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
-//! visible, its memory is returned, and another try is possible. So does one that needs something which takes longer
-//! than a batch may: see [`crate::lookup`].
+//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, by
+//! [`domains`], writes and finalizes it; then the addresses are published. A batch that fails puts everything back:
+//! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
+//! something which takes longer than a batch may: see [`crate::lookup`].
 
 mod alternates;
 mod default_libraries;
 mod direct;
+mod domains;
 mod find;
 mod missing;
 mod place;
 mod plugins;
+mod special;
 mod uses;
-mod windows;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_link::graph::{Lifetime, LinkGraph, Reachability, Section, Symbol, SymbolId};
+use linkjit_link::graph::{Reachability, Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
@@ -94,21 +95,6 @@ pub(crate) fn already_linked(
     Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
 
-/// A symbol of the batch that only gets its address when everything is placed.
-struct LateSymbol {
-    input: u32,
-    symbol: SymbolId,
-    what: Late,
-}
-
-enum Late {
-    SectionStart(String),
-    SectionEnd(String),
-    GotBase,
-    /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
-    TlsBase,
-}
-
 /// What a name was found to be.
 #[derive(Clone, Copy)]
 struct Found {
@@ -144,7 +130,7 @@ struct Batch<'a> {
     alias_targets: Vec<(DylibId, find::Unfound)>,
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
-    late: Vec<LateSymbol>,
+    late: Vec<special::LateSymbol>,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -275,7 +261,7 @@ impl<'a> Batch<'a> {
                     entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
                 }
             }
-            unfinished.push(has_unplaced || has_unplaced_list(graph));
+            unfinished.push(has_unplaced || special::has_unplaced_list(graph));
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
@@ -345,21 +331,6 @@ impl Drop for Batch<'_> {
         drop(state);
         self.plugins.end();
     }
-}
-
-/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
-fn has_unplaced_list(graph: &LinkGraph) -> bool {
-    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
-    graph.sections().iter().any(is_list)
-        && graph
-            .block_ids()
-            .map(|id| graph.block(id))
-            .any(|block| !block.placed && is_list(graph.section(block.section)))
-}
-
-fn is_c_identifier(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl State {

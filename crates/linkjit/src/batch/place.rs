@@ -1,7 +1,7 @@
 //! Placing: memory for everything at once, fixups, finalization.
 //!
-//! Graphs of one JITDylib and one resource tracker form a *domain*: they share an allocation, because they are removed
-//! together. Entries for what is outside of the JITDylib have an allocation of their own, because they stay.
+//! Each domain (see [`super::domains`]) has an allocation. Entries for what is outside of the JITDylib have one of
+//! their own, because they stay.
 
 use std::time::Instant;
 
@@ -12,14 +12,14 @@ use linkjit_executor::{
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
-use linkjit_link::link::{Binding, Input, resolve, unplace, write};
+use linkjit_link::link::{Input, resolve, unplace, write};
 use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
 
+use super::Batch;
+use super::domains::{Domain, reach_each_other};
 use super::uses::Used;
-use super::windows::{Domain, reach_each_other};
-use super::{Batch, Late};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
@@ -123,7 +123,8 @@ impl Batch<'_> {
         Ok(is_right)
     }
 
-    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed otherwise.
+    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed
+    /// otherwise.
     fn take_back(&mut self, first_made: usize) {
         let windows = std::mem::take(&mut self.placed.windows);
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
@@ -303,50 +304,6 @@ impl Batch<'_> {
             }
         }
         Ok(Some(block))
-    }
-
-    /// Gives the symbol for the start of a domain's thread-local storage its place.
-    fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
-        let Some(tls) = tls else { return };
-        let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
-        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
-            if domain.members.contains(&late.input) {
-                self.inputs[late.input as usize].bind(late.symbol, start);
-            }
-        }
-    }
-
-    /// Gives the symbols that the linker defines their addresses.
-    fn bind_late_symbols(&mut self) -> Result<()> {
-        for late in std::mem::take(&mut self.late) {
-            let dylib = DylibId(self.inputs[late.input as usize].dylib);
-            let address = match &late.what {
-                // Was bound when the storage was reserved, because entries depend on it.
-                Late::TlsBase => continue,
-                Late::GotBase => self.got_base(dylib)?,
-                Late::SectionStart(name) => self.section(dylib, name)?.start,
-                Late::SectionEnd(name) => self.section(dylib, name)?.end,
-            };
-            self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
-        }
-        Ok(())
-    }
-
-    /// Where a contiguous section is: in this batch, or else in the newest one that has it.
-    fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
-        let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
-        let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
-        if let Some((_, range)) = here.find(|(section, _)| *section == name) {
-            return Ok(range);
-        }
-        let state = self.session.state();
-        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
-    }
-
-    /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
-    fn got_base(&self, dylib: DylibId) -> Result<ExecAddr> {
-        let state = self.session.state();
-        Ok(state.dylib(dylib)?.windows.last().map_or(ExecAddr::NULL, |window| window.range.start))
     }
 
     /// The window that a domain is placed in: the image that its code believes to be part of.

@@ -206,6 +206,7 @@ impl PlacedDomain {
         }
         Ok(())
     }
+
     fn bytes(&self, inputs: &[Input], units: &[Option<UnitId>]) -> Bytes {
         // The graphs that the linker makes itself are placed as a whole.
         let made = self.domain.members.iter().filter(|&&member| units.get(member as usize) == Some(&None));

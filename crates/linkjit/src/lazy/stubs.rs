@@ -3,6 +3,7 @@
 //! Each of the three is a block of its own, so that demand linking places those that are called. A stub and its slot
 //! are placed together: a later batch may be in another window, out of reach.
 
+use linkjit_executor::{ExecAddr, ReentryId};
 use linkjit_link::arch::Arch;
 use linkjit_link::arch::x86_64::{Kind, STUB, STUB_SIZE, TRAMPOLINE};
 use linkjit_link::graph::{
@@ -11,8 +12,6 @@ use linkjit_link::graph::{
 };
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::source::Source;
-
-use linkjit_executor::{ExecAddr, ReentryId};
 
 use crate::error::Result;
 
@@ -97,7 +96,7 @@ impl Stubs {
         self.name(stub, of);
         let symbol = self.graph.symbol_mut(stub);
         (symbol.callable, symbol.size) = (true, STUB_SIZE);
-        let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
+        let slot_name = intern_prefixed(names, SLOT, of.name);
         let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
         self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
         self.graph.add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
@@ -114,4 +113,10 @@ impl Stubs {
         self.graph.rename(symbol, Name::Interned(name.name));
         self.graph.set_visibility(symbol, name.linkage, name.scope);
     }
+}
+
+/// The name of a prefix and a name, which may be any bytes.
+pub(super) fn intern_prefixed(names: &mut NamePool, prefix: &str, name: NameId) -> NameId {
+    let whole = [prefix.as_bytes(), names.bytes(name)].concat();
+    names.intern(&whole)
 }

@@ -8,7 +8,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
-use super::state::{DefinedBy, DylibId, Entry, State, UnitId};
+use super::state::{DefinedBy, DylibId, DylibState, Entry, State, UnitId};
 use crate::error::{Error, Result};
 use crate::platform::crt;
 
@@ -40,7 +40,7 @@ impl DefaultLibraries {
     }
 
     /// A unit that goes asks for nothing any more; what was opened for it stays.
-    pub(super) fn forget(&mut self, unit: UnitId) {
+    fn forget(&mut self, unit: UnitId) {
         self.asked.forget(unit);
         self.excluded.forget(unit);
         self.unopened.retain(|library| self.asked.first(library).is_some());
@@ -67,10 +67,10 @@ impl ImageRequests {
             Request::Export { name, target } if name != target => {
                 self.exports.enter(*name, *target, unit);
             }
-            Request::Entry(name) => self.entries.push((*name, unit)),
-            Request::Merge { from, to } => self.merged.push(((from.clone(), to.clone()), unit)),
+            Request::Entry(name) => insert(&mut self.entries, *name, unit),
+            Request::Merge { from, to } => insert(&mut self.merged, (from.clone(), to.clone()), unit),
             Request::Protect { section, protection } => {
-                self.protections.push(((section.clone(), *protection), unit));
+                insert(&mut self.protections, (section.clone(), *protection), unit);
             }
             Request::Resources(_) => self.resources = Some(unit),
             _ => {}
@@ -78,7 +78,7 @@ impl ImageRequests {
     }
 
     /// Forgets what a unit has asked for.
-    pub(super) fn forget(&mut self, unit: UnitId) {
+    fn forget(&mut self, unit: UnitId) {
         self.exports.forget(unit);
         self.entries.retain(|(_, of)| *of != unit);
         self.merged.retain(|(_, of)| *of != unit);
@@ -117,10 +117,25 @@ impl ImageRequests {
     }
 }
 
+/// Notes what a unit says behind what those say that were added before: it may have been withdrawn and come back.
+fn insert<T>(said: &mut Vec<(T, UnitId)>, what: T, unit: UnitId) {
+    said.insert(said.partition_point(|&(_, of)| of <= unit), (what, unit));
+}
+
 /// What is said of each section first: a header may make all objects say the same.
 fn first_of_each<'a, V: Clone + 'a>(said: impl Iterator<Item = &'a (String, V)>) -> Vec<(String, V)> {
     let mut known: HashSet<&str, FixedState> = HashSet::default();
     said.filter(|(section, _)| known.insert(section)).cloned().collect()
+}
+
+impl DylibState {
+    /// Forgets what a unit asks for.
+    pub(super) fn forget_requests(&mut self, unit: UnitId) {
+        self.alternates.forget(unit);
+        self.image_requests.forget(unit);
+        self.agreed.forget(unit);
+        self.default_libraries.forget(unit);
+    }
 }
 
 impl State {
@@ -227,6 +242,11 @@ impl State {
                 _ => {}
             }
         }
+        self.reenter_requests(dylib, unit, graph)
+    }
+
+    /// Notes what a unit asks for that has come back.
+    pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         let implied = self.crt.implied_libraries();
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {

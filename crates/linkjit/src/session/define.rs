@@ -82,8 +82,8 @@ impl State {
             return Err(Error::TrackerRemoved);
         }
         platform::elf::own_personality_pointers(&mut graph, names);
-        platform::coff_runtime::set_stdio_options(&mut graph, names);
         if self.has_images {
+            platform::coff_runtime::set_stdio_options(&mut graph, names);
             platform::coff::leave_tls_to_image(&mut graph, names);
         }
         self.check_requests(dylib, &graph)?;

@@ -171,10 +171,7 @@ impl State {
                 }
             }
             dylib.unhide(&unit.hides);
-            dylib.alternates.forget(*id);
-            dylib.image_requests.forget(*id);
-            dylib.agreed.forget(*id);
-            dylib.default_libraries.forget(*id);
+            dylib.forget_requests(*id);
             dylib.pending_initializers.retain(|run| run.unit != *id);
             dylib.pending_terminators.retain(|run| run.unit != *id);
             dylib.terminators.retain(|run| run.unit != *id);

@@ -6,7 +6,7 @@
 
 use std::sync::PoisonError;
 
-use super::state::{InitializerRun, State, UnitId};
+use super::state::{InitializerRun, State, Unit, UnitId};
 use super::{ExecutionSession, lock};
 use crate::error::Result;
 use crate::materialization::job::{self, AtJob, Job};
@@ -42,6 +42,15 @@ impl ExecutionSession {
         let waited = self.shared.initialized.wait_while(lock(&self.shared.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         Ok(())
+    }
+}
+
+impl State {
+    /// Whether this thread is running initializers of such a unit.
+    pub(super) fn is_initializing(&self, of: impl Fn(&Unit) -> bool) -> bool {
+        let this = std::thread::current().id();
+        let mut mine = self.initializing.iter().filter(|(_, by)| *by == this);
+        mine.any(|(unit, _)| self.units.get(unit).is_some_and(&of))
     }
 }
 

@@ -46,7 +46,7 @@ impl ExecutionSession {
     /// As for [`super::ResourceTracker::remove`].
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|unit| trackers.contains(&unit.tracker))?;
         self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;
         let mut closed = None;
@@ -73,7 +73,7 @@ impl ExecutionSession {
     /// As for [`crate::JitDylib::close`].
     pub(crate) unsafe fn close_dylibs(&self, dylibs: &[DylibId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|unit| dylibs.contains(&unit.dylib))?;
         self.state().check_closable(dylibs)?;
         // What that leaves without users may be of any of them.
         dylibs.iter().try_for_each(|&dylib| self.reclaim_dylib(&linking, dylib))?;
@@ -230,6 +230,9 @@ impl State {
         let mut units = Vec::new();
         for id in trackers {
             let tracker = self.take_tracker(*id).ok_or(Error::TrackerRemoved)?;
+            if let Some(name) = &tracker.updatable {
+                self.forget_updatable(tracker.dylib, name, *id);
+            }
             self.dylib_mut(tracker.dylib)?.sections.retain(|_, (_, of)| *of != Some(*id));
             detached.allocations.extend(tracker.allocations);
             units.extend(tracker.units);

@@ -93,7 +93,7 @@ impl ExecutionSession {
     /// If it is called by what is being linked, removed or closed.
     pub fn reclaim(&self) -> Result<usize> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|_| false)?;
         self.reclaim_passed(&linking)
     }
 
@@ -101,7 +101,7 @@ impl ExecutionSession {
     /// As for [`ResourceTracker::retire`].
     pub(crate) unsafe fn retire_tracker(&self, tracker: TrackerId) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_linking()?;
+        let linking = self.begin_removing(|_| false)?;
         self.retire_linking(tracker)?;
         self.reclaim_passed(&linking)?;
         Ok(())
@@ -205,7 +205,7 @@ impl ResourceTracker {
     /// to the tracker. See [`ExecutionSession::enter`] for an example.
     ///
     /// # Errors
-    /// If it was removed or retired before.
+    /// If it was removed or retired before, or if it is called by what is being linked, removed or closed.
     ///
     /// # Safety
     /// Who calls its code, uses its data, or has thread-local objects of it, must have a guard that is older than this call.

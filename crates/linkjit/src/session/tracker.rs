@@ -62,7 +62,8 @@ impl ResourceTracker {
     /// # Errors
     /// [`Error::InUse`] if linked code of other trackers is bound to what it owns, in other ways than the above; nothing
     /// was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before. [`Error::TrackerRemoved`] if
-    /// that has been done before.
+    /// that has been done before. [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by an
+    /// initializer of what it owns.
     ///
     /// # Safety
     /// No thread may be in the code, and nobody may use it or its data afterwards by addresses that were looked up or
@@ -176,6 +177,9 @@ impl ResourceTracker {
         let ids: Vec<_> = trackers.iter().map(|tracker| tracker.id).collect();
         let state = session.state();
         let mut users: Vec<_> = state.users_of(&ids)?.into_iter().filter_map(|(tracker, _)| tracker).collect();
+        // An object that can be replaced goes whole.
+        users.extend(users.clone().into_iter().filter_map(|user| state.stubs_of_generation(user)));
+        users.retain(|user| !ids.contains(user));
         users.sort_unstable();
         users.dedup();
         let handle = |id| {

@@ -57,7 +57,7 @@ impl Generation {
     pub unsafe fn rollback(mut self) -> Result<()> {
         let session = self.dylib.session().clone();
         let _initializing = session.begin_initializing()?;
-        let linking = session.begin_linking()?;
+        let linking = session.begin_removing(|_| false)?;
         let mut passed = Vec::new();
         {
             let mut state = session.state();
@@ -77,7 +77,7 @@ impl Generation {
                 let updatable = Updatable { functions: functions.clone(), ..before };
                 session.redirect_functions(&mut state, &self.dylib, &functions)?;
                 state.inherit_withdrawn(&withdrawn);
-                state.dylib_mut(self.dylib.id())?.updatable.insert(name, updatable);
+                state.enter_updatable(self.dylib.id(), &name, updatable)?;
                 state.superseded.push(new.current);
                 passed.push((new.current, moved));
             }

@@ -186,6 +186,42 @@ fn objects_must_agree_on_what_they_say_has_to_match() {
     assert_eq!(error, "objects disagree about 'level': 2 in 0.obj, 0 in 1.obj");
 }
 
+/// What a generation asks for goes with it, and comes back with it.
+#[test]
+fn an_update_changes_what_an_object_asks_for() {
+    let jit = Jit::host().unwrap();
+    let object = |name: &str, level: u32, more: &str| {
+        let directives = format!(" /failifmismatch:level={level} /alternatename:a=v /export:e{level}=v {more} ");
+        let text = ".data\n.globl v\nv: .long 7\n.text\n.globl f\n.def f; .scl 2; .type 32; .endef\nf: ret\n";
+        Source::new(name, assemble(&format!("{text}.section .drectve,\"yni\"\n.ascii \"{directives}\"")))
+    };
+    let says = |level: u32| {
+        let tracker = jit.create_tracker().unwrap();
+        let text = format!(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level={level} \"");
+        let result = jit.main().add_object_to(&tracker, &Source::new("other.obj", assemble(&text)));
+        // SAFETY: it has no code.
+        unsafe { tracker.remove() }.unwrap();
+        result.is_ok()
+    };
+    // SAFETY: nobody runs it.
+    let update = |object: &Source| unsafe { jit.main().update().replace(object).keep_variables().commit() };
+    jit.main().add_updatable_object(&object("a.obj", 1, "/entry:first")).unwrap();
+    assert_eq!((value(&jit, "a"), value(&jit, "e1"), says(1), says(2)), (7, 7, true, false));
+    let generation = update(&object("a.obj", 2, "/entry:second")).unwrap();
+    assert_eq!((value(&jit, "e2"), says(1), says(2)), (7, false, true));
+    assert!(jit.lookup("e1").is_err());
+    assert_eq!(jit.main().entry().unwrap().as_deref(), Some("second"));
+    // SAFETY: as above.
+    unsafe { generation.rollback() }.unwrap();
+    assert_eq!((value(&jit, "a"), value(&jit, "e1"), says(1), says(2)), (7, 7, true, false));
+    assert!(jit.lookup("e2").is_err());
+    assert_eq!(jit.main().entry().unwrap().as_deref(), Some("first"));
+    // One that fails changes nothing.
+    jit.add_object("b.obj", assemble(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=1 \"")).unwrap();
+    assert!(matches!(update(&object("a.obj", 2, "/entry:second")), Err(Error::Mismatch { .. })));
+    assert_eq!((value(&jit, "e1"), says(1), says(2)), (7, true, false));
+}
+
 /// B7.5 of docs/coff-cases.md.
 #[test]
 fn sections_are_sorted_by_suffix_across_objects() {
