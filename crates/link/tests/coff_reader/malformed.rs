@@ -36,6 +36,9 @@ fn code_of_other_kinds_is_refused_by_name() {
     assert!(error(bitcode).contains("LLVM bitcode: compile it to an object first"));
     let slim = compile(MINGW, "c", "int f(void) { return 1; }", &["-flto", "-fno-fat-lto-objects"]);
     assert!(error(slim).contains("GCC LTO bytecode without machine code: compile it without -flto"));
+    let mut resources = vec![0, 0, 0, 0, 0x20, 0, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0];
+    resources.resize(32, 0);
+    assert!(error(resources).contains("compiled resources: make an object of them"));
     let mut other = compile(MSVC, "s", "ret", &[]);
     for (machine, name) in [(0xa641_u16, "ARM64EC"), (0xa64e, "ARM64X")] {
         other[..2].copy_from_slice(&machine.to_le_bytes());

@@ -297,6 +297,7 @@ fn directives_are_requests() {
             Request::Protect { section, protection } => format!("{section} is {protection}"),
             Request::Share(section) => format!("share {section}"),
             Request::Entry(name) => format!("begin at {}", object.text(*name)),
+            Request::Resources(block) => format!("resources in {}", block.0),
             Request::Unknown(word) => format!("unknown {word}"),
         })
         .collect();
@@ -392,4 +393,14 @@ fn what_is_included_twice_is_one_symbol() {
         object.graph.symbol_ids().filter(|&id| object.graph.symbol_name(&object.names, id) == name.as_bytes()).count()
     };
     assert_eq!((named("f"), named("g")), (1, 1));
+}
+
+#[test]
+fn directories_of_resources_are_kept() {
+    for section in [".rsrc", ".rsrc$01"] {
+        let object = Object::assembled(&format!(".section {section},\"dr\"\n.long 0"));
+        let block = object.blocks(section)[0];
+        assert!(object.graph.requests().contains(&Request::Resources(block)), "{section}");
+        assert!(object.graph.retained().contains(&block), "{section}");
+    }
 }

@@ -139,7 +139,8 @@ impl World<'_> {
                 assert_eq!(left, self.model.waiting.len(), "\n{}", self.log.join("\n"));
                 self.check_memory();
             }
-            26 => self.transfer(dylib),
+            26 if self.random.below(2) == 0 => self.transfer(dylib),
+            26 => self.remove_with_dependents(),
             _ => match self.random.below(4) {
                 0 => self.close(dylib),
                 1 => self.remove_updatable(dylib),
@@ -275,6 +276,28 @@ impl World<'_> {
         self.check(&format!("remove {numbers:?}"), result, expected);
     }
 
+    fn remove_with_dependents(&mut self) {
+        let all = self.live_trackers();
+        if all.is_empty() {
+            return;
+        }
+        let (number, handle) = all[self.random.below(all.len())].clone();
+        // SAFETY: nobody is in the code; what was found of it is forgotten.
+        let result = unsafe { handle.remove_with_dependents() };
+        let users = self.model.remove_with_users(number);
+        let removed = self.check(
+            &format!("remove-with-dependents {number}"),
+            result,
+            users.as_ref().map(|_| ()).map_err(|&why| why),
+        );
+        assert_eq!(
+            removed.map(|removed| removed.len()),
+            users.ok().map(|users| users.len()),
+            "\n{}",
+            self.log.join("\n")
+        );
+    }
+
     fn retire(&mut self) {
         let all = self.live_trackers();
         if all.is_empty() {
@@ -390,9 +413,12 @@ impl World<'_> {
         let is_newest = |&(rank, _, object): &(usize, usize, usize)| {
             self.model.dylibs[dylib].updatable.get(&rank).is_some_and(|(_, current)| *current == object)
         };
+        let is_gone = |object: usize| self.model.trackers[self.model.objects[object].tracker].state == State::Gone;
         let expected = match () {
             () if !self.model.dylibs[dylib].is_open => Err(Refusal::Other),
             () if !replaced.iter().all(is_newest) => Err(Refusal::Superseded),
+            // It was in the way of something.
+            () if replaced.iter().any(|&(_, before, _)| is_gone(before)) => Err(Refusal::Other),
             () => Ok(()),
         };
         // SAFETY: nobody is in the code without a guard.
