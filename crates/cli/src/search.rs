@@ -15,7 +15,8 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Searches the user's directories, then the system's; on Windows, these are what `LIB` lists, as for Microsoft's linker.
+    /// Searches the user's directories, then the system's; on Windows, these are what `LIB` lists, as for Microsoft's
+    /// linker.
     pub(crate) fn new(directories: &[PathBuf]) -> Self {
         if cfg!(windows) {
             let listed = std::env::var_os("LIB").unwrap_or_default();

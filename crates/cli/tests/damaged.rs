@@ -8,23 +8,14 @@
     reason = "tests are nobody's interface"
 )]
 
+#[path = "../../link/tests/support/random.rs"]
+mod random;
 mod support;
 
+use random::Random;
 use std::path::Path;
 
 use support::{Fixtures, Outcome};
-
-/// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-}
 
 fn mutate(bytes: &mut [u8], random: &mut Random) {
     // Headers, symbols and relocations are at the ends; a number has most consequences there.

@@ -1,8 +1,9 @@
 //! Backtraces of linked programs that are killed by a signal.
 
-/// From now on a program that crashes (`SIGSEGV`, `SIGABRT` and the like) says on standard error where: the addresses of
-/// its frames, one a line, as `#0 0x00007f0123456789`. Then it ends as it would have. For processes that run one program;
-/// a program's own handlers take precedence. The thread that calls this says so even when its stack is used up. On Windows nothing changes: the system reports crashes itself.
+/// From now on a program that crashes (`SIGSEGV`, `SIGABRT` and the like) says on standard error where: the addresses
+/// of its frames, one a line, as `#0 0x00007f0123456789`. Then it ends as it would have. For processes that run one
+/// program; a program's own handlers take precedence. The thread that calls this says so even when its stack is used
+/// up. On Windows nothing changes: the system reports crashes itself.
 pub fn print_backtraces() {
     #[cfg(unix)]
     unix::install();

@@ -39,7 +39,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A reserved range of addresses: all memory of a JITDylib is within one, so that 32-bit displacements reach.
+/// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct WindowId(pub u32);
 

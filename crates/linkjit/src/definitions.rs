@@ -43,7 +43,7 @@ impl JitDylib {
     }
 
     /// Adds a link graph that was made by hand; names that other graphs are to see are of
-    /// [`ExecutionSession::name_pool`].
+    /// [`ExecutionSession::name_pool`](crate::ExecutionSession::name_pool).
     ///
     /// # Errors
     /// As [`JitDylib::add_object`].

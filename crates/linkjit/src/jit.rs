@@ -306,8 +306,9 @@ impl Jit {
     }
 
     /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
-    /// the arguments, too. On Windows `wmain`, `WinMain` and `wWinMain` are called as they want, and linked code that asks
-    /// the system or the C runtime for the command line gets this one. A C++ exception that nobody in the program catches ends the process by `std::terminate`.
+    /// the arguments, too. On Windows `wmain`, `WinMain` and `wWinMain` are called as they want, and linked code that
+    /// asks the system or the C runtime for the command line gets this one. A C++ exception that nobody in the program
+    /// catches ends the process by `std::terminate`.
     ///
     /// # Errors
     /// As [`Jit::lookup`].

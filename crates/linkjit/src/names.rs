@@ -2,8 +2,8 @@
 
 use msvc_demangler::DemangleFlags;
 
-/// A symbol name in its source form, as far as its mangling is known: Itanium's and MSVC's C++, Rust. Other names come back as
-/// they are.
+/// A symbol name in its source form, as far as its mangling is known: Itanium's and MSVC's C++, Rust. Other names come
+/// back as they are.
 #[must_use]
 pub fn demangle(name: &str) -> String {
     if let Ok(rust) = rustc_demangle::try_demangle(name) {

@@ -600,6 +600,17 @@ fn functions_are_compiled_when_they_are_first_called() {
     assert_eq!(*generator.0.lock().unwrap(), ["plus_2", "plus_1"]);
 }
 
+#[cfg(not(windows))]
+#[test]
+fn names_may_be_any_bytes() {
+    let jit = Jit::host().unwrap();
+    let text = "int f(int n) __asm__(\"\\\"f\\377\\\"\"); int f(int n) { return n; }
+                int g(int n) __asm__(\"\\\"f\\376\\\"\"); int g(int n) { return n + 1; }
+                int h(int n) { return f(n) + g(n); }";
+    add_lazy(&jit, "bytes.o", "-O1 -fno-inline", text);
+    assert_eq!(call(&jit, "h", 3), 7);
+}
+
 #[test]
 fn lazy_reexports_are_all_defined_or_none() {
     let jit = Jit::host().unwrap();

@@ -3,7 +3,10 @@
 #![cfg(not(windows))]
 
 mod assembly;
+#[path = "../../link/tests/support/random.rs"]
+mod random;
 
+use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,18 +17,6 @@ use linkjit::{Error, ExecAddr, Jit, JitDylib, MatchScope, ResourceTracker};
 /// How many JITDylibs, and functions in all of them.
 const DYLIBS: usize = 3;
 const FUNCTIONS: usize = 24;
-
-/// xorshift64*: the same sessions every time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % limit
-    }
-}
 
 /// The system's memory, which is refused when the count comes to zero.
 #[derive(Debug, Default)]

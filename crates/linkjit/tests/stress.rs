@@ -1,4 +1,4 @@
-//! Many threads that define, look up, call and remove, all at once. What happens is chosen by seeds; in which order, by the
+//! Many threads that define, look up, call, replace, retire and remove, all at once. What happens is chosen by seeds; in which order, by the
 //! machine. `LINKJIT_STRESS_SECONDS` says how long (3 if it is not set), `LINKJIT_STRESS_SEED` where to begin.
 #![cfg(target_arch = "x86_64")]
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assembly::{call_at, mappings, resident};
+use assembly::{Workshop, call_at, mappings, resident};
 use linkjit::link::arch::Arch;
 use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
@@ -23,6 +23,8 @@ use linkjit::{
 const THREADS: u64 = 32;
 /// Functions that are there all the time, and weak ones that whoever comes first defines for all.
 const SHARED: u64 = 24;
+/// Of an object that is replaced all the time.
+const GENERATIONS: i32 = 3;
 
 /// A sequence of numbers that a seed stands for (splitmix64).
 struct Random(u64);
@@ -101,6 +103,8 @@ fn unit(
 struct World {
     jit: Jit,
     rounds: AtomicU64,
+    /// Generations of an object: its function `updated` returns its number, and what `shared0` does.
+    generations: Vec<Source>,
 }
 
 impl World {
@@ -124,7 +128,31 @@ impl World {
             Ok(())
         };
         dylib.add_generator(Arc::new(FunctionGenerator::new("the generator", generate))).unwrap();
-        Self { jit, rounds: AtomicU64::new(0) }
+        let workshop = Workshop::new();
+        let generation = |number: i32| {
+            let text = format!(
+                ".globl updated\n.type updated,@function\nupdated: sub $8,%rsp\ncall shared0@PLT\nadd ${number},%eax\n\
+                 add $8,%rsp\nret\n"
+            );
+            Source::new("updated.o", std::fs::read(workshop.object(&text)).unwrap())
+        };
+        let generations: Vec<_> = (0..GENERATIONS).map(generation).collect();
+        dylib.add_updatable_object(&generations[0]).unwrap();
+        Self { jit, rounds: AtomicU64::new(0), generations }
+    }
+
+    /// Replaces the object that can be, and goes back now and then.
+    fn replace(&self, random: &mut Random) {
+        let object = &self.generations[random.below(GENERATIONS as u64) as usize];
+        // SAFETY: who is in the code has a guard.
+        let generation = unsafe { self.jit.main().update().replace(object).commit() }.unwrap();
+        if random.below(2) == 0 {
+            // SAFETY: as above.
+            match unsafe { generation.rollback() } {
+                Ok(()) | Err(Error::Superseded { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Defines something, uses it in some way, and removes it.
@@ -189,8 +217,22 @@ impl World {
             let name = format!("unseen{thread}");
             unit(dylib, &tracker, vec![(name, Linkage::Strong, 0, None)], None).unwrap();
         }
-        // SAFETY: nobody else calls it.
-        unsafe { tracker.remove().unwrap() };
+        if random.below(16) == 0 {
+            self.replace(random);
+        }
+        let guard = self.jit.session().enter();
+        let updated = call_at(self.jit.lookup("updated").unwrap()) - SHARED as i32;
+        assert!((0..GENERATIONS).contains(&updated), "{updated}");
+        if random.below(4) == 0 {
+            // SAFETY: nobody else calls it, and this thread has a guard.
+            unsafe { tracker.retire().unwrap() };
+            assert_eq!(call_at(found[0]), expected[0]);
+            drop(guard);
+        } else {
+            drop(guard);
+            // SAFETY: nobody else calls it.
+            unsafe { tracker.remove().unwrap() };
+        }
         let again = dylib.lookup_set(&SymbolLookupSet::default().weak([names[0]])).unwrap();
         assert_eq!(again, [None::<ExecAddr>]);
     }
@@ -202,7 +244,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 
 #[cfg(not(windows))]
 #[test]
-fn many_threads_define_look_up_call_and_remove() {
+fn many_threads_define_look_up_call_replace_and_remove() {
     let length = Duration::from_secs(setting("LINKJIT_STRESS_SECONDS", 3));
     let seed = setting("LINKJIT_STRESS_SEED", 1);
     for threads in [0, 3] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use assembly::{Workshop, call, call_at, handles, mappings, resident};
 use linkjit::link::source::Source;
-use linkjit::{Error, ExecAddr, Generation, Jit};
+use linkjit::{Error, ExecAddr, Generation, Jit, MatchScope};
 
 /// A compiled text that goes by a name.
 fn compile(workshop: &Workshop, name: &str, extension: &str, text: &str) -> Source {
@@ -84,6 +84,72 @@ fn functions_come_and_go() {
     drop(update(&jit, &object("int f(void) { return 3; } int g(void) { return 4; }")).unwrap());
     assert_eq!((call_at(g), call_at(f), jit.lookup("g").unwrap()), (4, 3, g));
     assert_eq!(HANDLED.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn the_last_one_of_a_name_counts() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
+    jit.main().add_updatable_object(&object(1)).unwrap();
+    // SAFETY: nobody is in the code.
+    let generation = unsafe { jit.main().update().replace(&object(2)).replace(&object(3)).commit() }.unwrap();
+    assert_eq!((generation.numbers(), call(&jit, "f").unwrap()), (vec![("a.o", 1)], 3));
+    rollback(generation).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+/// Not even those that show what they hide have what was taken out here.
+#[test]
+fn a_function_that_went_is_not_another_jitdylibs() {
+    extern "C" fn gone() -> c_int {
+        -1
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
+    let other = jit.create_dylib("other").unwrap();
+    jit.main().add_to_link_order(&other, MatchScope::All).unwrap();
+    let object = |text: &str| compile(&workshop, "a.o", "c", text);
+    other.add_updatable_object(&object("int f(void) { return 2; }")).unwrap();
+    jit.main().add_updatable_object(&object("int f(void) { return 1; }")).unwrap();
+    let f = jit.lookup("f").unwrap();
+    assert_eq!(call_at(f), 1);
+    drop(update(&jit, &object("int g(void) { return 3; }")).unwrap());
+    assert_eq!(call_at(f), -1);
+}
+
+#[test]
+fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let callee = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&callee, &compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
+    let object = |text: &str| compile(&workshop, "a.o", "c", text);
+    jit.main().add_updatable_object(&object("int g(void); int f(void) { return g(); }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    let generation = update(&jit, &object("int g(void); int f(void) { return 10 + g(); }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 11);
+    // Two generations, and the stubs.
+    // SAFETY: nobody is in the code.
+    let removed = unsafe { callee.remove_with_dependents() }.unwrap();
+    assert_eq!(removed.len(), 3);
+    assert!(matches!(rollback(generation), Err(Error::Superseded { .. })));
+    assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
+    let again = object("int f(void) { return 3; }");
+    assert!(matches!(update(&jit, &again), Err(Error::Updatable { is_there: false, .. })));
+    jit.main().add_updatable_object(&again).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 3);
+}
+
+/// What a session has of an object that can be replaced does not keep the session.
+#[test]
+fn a_session_goes_with_its_last_handle() {
+    let workshop = Workshop::new();
+    let jit = Jit::host().unwrap();
+    jit.main().add_updatable_object(&compile(&workshop, "a.o", "c", "int f(void) { return 1; }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    drop(update(&jit, &compile(&workshop, "a.o", "c", "int f(void) { return 2; }")).unwrap());
+    let main = jit.main().downgrade();
+    drop(jit);
+    assert!(main.upgrade().is_none());
 }
 
 const STATE: &str = "
@@ -437,6 +503,19 @@ fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
     unsafe { tracker.remove() }.unwrap();
     rollback(generation).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+#[test]
+fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let without = counts(&workshop, "a.o", "f() { return 100; }");
+    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    let generation = update(&jit, &without).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    rollback(generation).unwrap();
+    drop(update(&jit, &without).unwrap());
+    assert_eq!(call(&jit, "g").unwrap(), 11);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::{ExecRange, Placement, Protection, Result, os};
 
-/// Gives an [`InProcess`](crate::InProcess) executor its memory: see [`InProcess::with_memory`](crate::InProcess::with_memory).
-/// What is allocated where within a window is the executor's business.
+/// Gives an [`InProcess`](crate::InProcess) executor its memory: see
+/// [`InProcess::with_memory`](crate::InProcess::with_memory). What is allocated where within a window is the executor's
+/// business.
 ///
 /// All ranges are of whole pages of the system, and what is asked of pages concerns pages of one window. Different threads
 /// ask at once, about different pages.

@@ -1,8 +1,9 @@
 //! Operands of x86-64 instructions, numbered as LLVM's disassembler numbers them.
 //!
 //! What is odd: LLVM's operands are those of its instruction descriptions, not those of the assembler. Results come
-//! first, a result that is also an argument comes once more, a memory operand is five, an implied register is none,
-//! a condition is a number at the end, and a lock prefix is an instruction of its own. `docs/check-operands.md` lists the forms.
+//! first, a result that is also an argument comes once more, a memory operand is five, an implied register is none, a
+//! condition is a number at the end, and a lock prefix is an instruction of its own. `docs/check-operands.md` lists the
+//! forms.
 
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, Instruction as X86, InstructionInfoFactory, InstructionInfoOptions,

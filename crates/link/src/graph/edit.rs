@@ -438,8 +438,8 @@ mod tests {
         (block.0, offset, graph.symbol(symbol).size)
     }
 
-    /// Rules 76 and 77. A symbol at a cut goes with what follows it, one at the very end stays with the last part, and none is larger than
-    /// what is left of its part.
+    /// Rules 76 and 77. A symbol at a cut goes with what follows it, one at the very end stays with the last part, and
+    /// none is larger than what is left of its part.
     #[test]
     fn symbols_and_edges_go_with_their_bytes() {
         let mut graph = LinkGraph::new(Source::new("made.o", b"0123456789abcdef".to_vec()), Arch::X86_64);

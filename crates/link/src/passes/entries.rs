@@ -11,9 +11,10 @@ use hashbrown::HashMap;
 use linkjit_address::{ExecAddr, ExecRange};
 
 use super::direct::is_out_of_reach;
+use crate::arch::Arch;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
 use crate::error::Result;
-use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
+use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId};
 use crate::link::{Binding, Input};
 use crate::names::NameId;
 use crate::source::Source;
@@ -72,9 +73,9 @@ enum Key {
 }
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, all that may have an entry
-/// gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them. The new graphs are to become inputs `next_input` (shared) and
-/// `next_input + 1` (own).
+/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, all that may have an
+/// entry gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them. The new
+/// graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
 ///
 /// # Errors
 /// If there are too many.
@@ -86,7 +87,7 @@ pub fn build(
     next_input: u32,
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
-    let arch = members.first().map_or(crate::arch::Arch::X86_64, |&member| inputs[member as usize].graph.arch());
+    let arch = members.first().map_or(Arch::X86_64, |&member| inputs[member as usize].graph.arch());
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
     let is_shown = window.is_none();
     let mut builder = Builder {
@@ -128,10 +129,7 @@ impl Builder<'_> {
                 None => {
                     let (binding, size) = self.entry(inputs, member, target, kind)?;
                     let input = &mut inputs[member as usize];
-                    let mut symbol = Symbol::anonymous(BlockId(0), 0, size);
-                    symbol.definition = crate::graph::Definition::External;
-                    symbol.live = true;
-                    let entry = input.graph.add_symbol(symbol)?;
+                    let entry = input.graph.add_symbol(reference(size))?;
                     input.bind(entry, binding);
                     local.insert((target, kind), entry);
                     entry
@@ -331,7 +329,7 @@ struct Table {
 }
 
 impl Table {
-    fn new(name: &str, index: u32, dylib: u32, arch: crate::arch::Arch, is_shown: bool) -> Self {
+    fn new(name: &str, index: u32, dylib: u32, arch: Arch, is_shown: bool) -> Self {
         Self {
             graph: LinkGraph::new(Source::new(name, []), arch),
             bindings: Vec::new(),
@@ -375,7 +373,7 @@ impl Table {
         }
         let symbol = self.external(binding)?;
         if let Key::Name(name) = key {
-            self.graph.symbol_mut(symbol).name = crate::graph::Name::Interned(name);
+            self.graph.symbol_mut(symbol).name = Name::Interned(name);
         }
         self.targets.insert(key, symbol);
         Ok(symbol)
@@ -383,10 +381,7 @@ impl Table {
 
     /// A symbol of this graph for what is elsewhere.
     fn external(&mut self, binding: Binding) -> Result<SymbolId> {
-        let mut symbol = Symbol::anonymous(BlockId(0), 0, 0);
-        symbol.definition = crate::graph::Definition::External;
-        symbol.live = true;
-        let symbol = self.graph.add_symbol(symbol)?;
+        let symbol = self.graph.add_symbol(reference(0))?;
         self.bindings.resize(symbol.index(), Binding::None);
         self.bindings.push(binding);
         Ok(symbol)
@@ -471,6 +466,11 @@ impl Table {
         }
         Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib, window })
     }
+}
+
+/// A live symbol without a name for what is in another graph.
+fn reference(size: u64) -> Symbol {
+    Symbol { definition: Definition::External, live: true, ..Symbol::anonymous(BlockId(0), 0, size) }
 }
 
 fn edge(offset: u64, kind: Kind, target: SymbolId, addend: i64) -> Edge {

@@ -4,3 +4,5 @@
 mod language;
 mod mutations;
 mod operands;
+#[path = "../support/random.rs"]
+mod random;

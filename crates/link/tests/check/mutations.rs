@@ -1,5 +1,6 @@
 //! Rules that are damaged at random: each has a verdict, or an error that points into it.
 
+use crate::random::Random;
 use linkjit_link::check::{Failure, Rule, decode, evaluate, rules};
 
 use crate::language::Invented;
@@ -20,17 +21,7 @@ const VALID: [&str; 12] = [
     "*{1}next_pc(main) - 5 + 1 = 0",
 ];
 
-/// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-
     fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }

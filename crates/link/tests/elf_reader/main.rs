@@ -4,6 +4,8 @@
 
 mod crafted;
 mod malformed;
+#[path = "../support/random.rs"]
+mod random;
 mod relocations;
 mod sections;
 mod symbols;

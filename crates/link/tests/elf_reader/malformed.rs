@@ -1,5 +1,6 @@
 //! What is no object for x86-64, or is broken.
 
+use crate::random::Random;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -159,18 +160,6 @@ fn many_sections_and_symbols_take_no_longer_than_few() {
     let object = Object::read(bytes);
     assert!(object.graph.dump(&object.names, false).to_string().starts_with("LinkGraph"));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-}
-
-/// A small generator with a fixed seed (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
 }
 
 /// Damages `bytes` in one of many ways.

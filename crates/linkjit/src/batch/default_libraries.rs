@@ -13,8 +13,8 @@ use crate::platform::crt_startup;
 use crate::session::DylibId;
 
 impl Batch<'_> {
-    /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched, or else
-    /// the DLL of that name. One that is neither is missed only if names are, unless it is the C runtime's.
+    /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched,
+    /// or else the DLL of that name. One that is neither is missed only if names are, unless it is the C runtime's.
     pub(super) fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
         let libraries = self.session.state().default_libraries(dylib)?;
         let of = JitDylib::new(self.session.clone(), dylib);

@@ -1,9 +1,9 @@
 //! Domains: what is placed together, and in which window of the address space.
 //!
 //! Graphs of one JITDylib and one resource tracker form a *domain*: they share an allocation, because they are removed
-//! together. Code and data of one window reach each other directly. Parts of an object refer to each other so, hence what is linked of
-//! it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All else goes to the newest
-//! window, and is reached through table entries from others.
+//! together. Code and data of one window reach each other directly. Parts of an object refer to each other so, hence
+//! what is linked of it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All
+//! else goes to the newest window, and is reached through table entries from others.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! A batch: one lookup as one link job.
 //!
-//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, by [`domains`],
-//! writes and finalizes it; then the addresses are published. A batch that fails puts everything back: nothing that it defined is
-//! visible, its memory is returned, and another try is possible. So does one that needs something which takes longer
-//! than a batch may: see [`crate::lookup`].
+//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, by
+//! [`domains`], writes and finalizes it; then the addresses are published. A batch that fails puts everything back:
+//! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
+//! something which takes longer than a batch may: see [`crate::lookup`].
 
 mod alternates;
 mod default_libraries;

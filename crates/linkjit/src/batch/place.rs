@@ -1,7 +1,7 @@
 //! Placing: memory for everything at once, fixups, finalization.
 //!
-//! Each domain (see [`super::domains`]) has an allocation. Entries for what is outside of the JITDylib have one of their own,
-//! because they stay.
+//! Each domain (see [`super::domains`]) has an allocation. Entries for what is outside of the JITDylib have one of
+//! their own, because they stay.
 
 use std::time::Instant;
 
@@ -123,7 +123,8 @@ impl Batch<'_> {
         Ok(is_right)
     }
 
-    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed otherwise.
+    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed
+    /// otherwise.
     fn take_back(&mut self, first_made: usize) {
         let windows = std::mem::take(&mut self.placed.windows);
         std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);

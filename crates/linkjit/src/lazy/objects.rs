@@ -13,11 +13,11 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::stubs::StubName;
+use super::stubs::{StubName, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::ResourceTracker;
+use crate::session::{DylibId, ResourceTracker};
 
 /// What the names of implementations begin with.
 const IMPLEMENTATION: &str = "$__IMPL.";
@@ -63,7 +63,7 @@ impl JitDylib {
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = object::read(source, &mut names)?;
-            let stubs = hide_functions(&mut graph, &mut names, |_, _, edge, _| takes_address(edge))?;
+            let stubs = hide_functions(&mut graph, self.id(), &mut names, |_, _, edge, _| takes_address(edge))?;
             (graph, stubs)
         };
         define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
@@ -71,15 +71,17 @@ impl JitDylib {
     }
 }
 
-/// Gives strong functions hidden names; returns the stubs that are to take theirs. `by_stub` says which references to
-/// functions, by their names, are to go to the stubs.
+/// Gives strong functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs. `by_stub`
+/// says which references to functions, by their names, are to go to the stubs.
 pub(crate) fn hide_functions(
     graph: &mut LinkGraph,
+    dylib: DylibId,
     names: &mut NamePool,
     by_stub: fn(&LinkGraph, BlockId, &Edge, &[u8]) -> bool,
 ) -> Result<Vec<LazyStub>> {
     let mut hidden: HashMap<SymbolId, NameId> = HashMap::new();
     let mut stubs = Vec::new();
+    let prefix = format!("{IMPLEMENTATION}{}.", dylib.0);
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
         let Some(name) = symbol.shared_name() else { continue };
@@ -87,7 +89,7 @@ pub(crate) fn hide_functions(
             continue;
         }
         let stub = StubName { name, linkage: symbol.linkage, scope: symbol.scope };
-        let target = names.intern(format!("{IMPLEMENTATION}{}", names.text(name)).as_bytes());
+        let target = intern_prefixed(names, &prefix, name);
         graph.rename(id, Name::Interned(target));
         graph.set_visibility(id, Linkage::Strong, Scope::Hidden);
         hidden.insert(id, name);

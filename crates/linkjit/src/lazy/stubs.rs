@@ -96,7 +96,7 @@ impl Stubs {
         self.name(stub, of);
         let symbol = self.graph.symbol_mut(stub);
         (symbol.callable, symbol.size) = (true, STUB_SIZE);
-        let slot_name = names.intern(format!("{SLOT}{}", names.text(of.name)).as_bytes());
+        let slot_name = intern_prefixed(names, SLOT, of.name);
         let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
         self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
         self.graph.add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
@@ -113,4 +113,10 @@ impl Stubs {
         self.graph.rename(symbol, Name::Interned(name.name));
         self.graph.set_visibility(symbol, name.linkage, name.scope);
     }
+}
+
+/// The name of a prefix and a name, which may be any bytes.
+pub(super) fn intern_prefixed(names: &mut NamePool, prefix: &str, name: NameId) -> NameId {
+    let whole = [prefix.as_bytes(), names.bytes(name)].concat();
+    names.intern(&whole)
 }

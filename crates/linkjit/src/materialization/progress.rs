@@ -4,8 +4,8 @@
 //! on behalf of which job: an edge of the wait-for graph. The one whose edge would close a circle gets an error instead,
 //! so that nobody waits in a circle.
 //!
-//! Here is neither an operating system nor a linker: `tests/model_progress.rs` compiles this file against the locks of a model
-//! checker, which tries its interleavings.
+//! Here is neither an operating system nor a linker: `tests/model_progress.rs` compiles this file against the locks of
+//! a model checker, which tries its interleavings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

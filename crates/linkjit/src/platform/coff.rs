@@ -1,15 +1,18 @@
 //! COFF: what the linker of an image makes, and what each image of Windows has of its own.
 //!
-//! A JITDylib is an image: one window, which begins with a header. Code finds that header as `__ImageBase`, and takes it for
-//! what unwind information and run-time types are relative to. The executor writes it. Imports are called through slots, `__imp_X`, which are
-//! words of read-only data, made here when they are wanted. Thread-local variables are found through `_tls_index`.
+//! A JITDylib is an image: one window, which begins with a header. Code finds that header as `__ImageBase`, and takes
+//! it for what unwind information and run-time types are relative to. The executor writes it. Imports are called
+//! through slots, `__imp_X`, which are words of read-only data, made here when they are wanted. Thread-local variables
+//! are found through `_tls_index`.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
+use linkjit_executor::{ExecAddr, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
 use linkjit_link::arch::Arch;
-use linkjit_link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit_link::graph::{
+    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
+};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
@@ -59,8 +62,11 @@ impl DefinitionGenerator for ImageGenerator {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
                 executor.make_image_header(self.window.id, true)?;
                 let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::X86_64);
-                let definition = Definition::Absolute(self.window.range.start);
-                define(&mut graph, &mut dylib.session().names(), IMAGE_BASE, definition)?;
+                graph.add_symbol(yielding(
+                    IMAGE_BASE,
+                    absolute(self.window.range.start),
+                    &mut dylib.session().names(),
+                ))?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
@@ -148,18 +154,18 @@ fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {
     let section = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
     let content = index.to_le_bytes();
     let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
-    define(&mut graph, names, b"_tls_index", Definition::Defined { block, offset: 0 })?;
+    graph.add_symbol(yielding(b"_tls_index", Symbol::anonymous(block, 0, 8), names))?;
     Ok(graph)
 }
 
-/// A hidden weak definition: whatever the user defines takes precedence.
-fn define(graph: &mut LinkGraph, names: &mut NamePool, name: &[u8], definition: Definition) -> Result<()> {
-    graph.add_symbol(Symbol {
-        name: Name::Interned(names.intern(name)),
-        definition,
-        linkage: Linkage::Weak,
-        scope: Scope::Hidden,
-        ..Symbol::anonymous(linkjit_link::graph::BlockId(0), 0, 8)
-    })?;
-    Ok(())
+/// A symbol as a hidden weak definition of a name: whatever the user defines takes precedence.
+pub(super) fn yielding(name: &[u8], mut symbol: Symbol, names: &mut NamePool) -> Symbol {
+    symbol.name = Name::Interned(names.intern(name));
+    (symbol.linkage, symbol.scope) = (Linkage::Weak, Scope::Hidden);
+    symbol
+}
+
+/// A symbol without a name for a number.
+pub(super) fn absolute(number: ExecAddr) -> Symbol {
+    Symbol { definition: Definition::Absolute(number), ..Symbol::anonymous(BlockId(0), 0, 0) }
 }

@@ -6,12 +6,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
 use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind};
-use linkjit_link::graph::{
-    BlockId, Content, Definition, Edge, Group, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
-};
+use linkjit_link::graph::{Content, Edge, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
+use super::coff::{absolute, yielding};
 use crate::error::Result;
 
 /// `__isa_available`: SSE2, which every x86-64 processor has; code that looks for more does without.
@@ -107,28 +106,15 @@ fn cookie() -> u64 {
 pub(super) fn graph(name: &[u8], names: &mut NamePool) -> Result<Option<LinkGraph>> {
     let mut graph = LinkGraph::new(Source::new("the image's C runtime", []), Arch::X86_64);
     if is_absent(name) {
-        graph.add_symbol(Symbol {
-            name: Name::Interned(names.intern(name)),
-            definition: Definition::Absolute(ExecAddr::NULL),
-            linkage: Linkage::Weak,
-            scope: Scope::Hidden,
-            ..Symbol::anonymous(BlockId(0), 0, 0)
-        })?;
+        graph.add_symbol(yielding(name, absolute(ExecAddr::NULL), names))?;
         return Ok(Some(graph));
     }
     let Some(Piece { protection, content, edges }) = piece(name) else { return Ok(None) };
     let section = graph.add_section(".crt", protection, Lifetime::Standard)?;
     let size = content.len() as u64;
     let block = graph.add_block(section, Content::Owned(content.into()), 0, 4)?;
-    // Whatever the user defines takes precedence.
-    graph.add_symbol(Symbol {
-        name: Name::Interned(names.intern(name)),
-        definition: Definition::Defined { block, offset: 0 },
-        linkage: Linkage::Weak,
-        scope: Scope::Hidden,
-        callable: protection == Protection::ReadExec,
-        ..Symbol::anonymous(block, 0, size)
-    })?;
+    let symbol = Symbol { callable: protection == Protection::ReadExec, ..Symbol::anonymous(block, 0, size) };
+    graph.add_symbol(yielding(name, symbol, names))?;
     for (offset, kind, target, addend) in edges {
         let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
         graph.add_edge(block, Edge { offset, kind: kind.edge(), target, addend })?;

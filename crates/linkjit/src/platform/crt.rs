@@ -35,10 +35,10 @@ const ARCHITECTURES: [&str; 2] = ["x86_64", "x64"];
 
 /// Where the C runtime comes from that objects for Windows are linked with.
 ///
-/// The built-in one (the default) needs nothing installed: whatever runtime objects ask for, they get the runtime's DLLs, and
-/// linkjit itself has what is in none of them. The others link the libraries that objects ask for (`/defaultlib`), static
-/// ones or import libraries, out of an installation, and call the runtime's own start-up. What an installation lacks
-/// is the built-in runtime's.
+/// The built-in one (the default) needs nothing installed: whatever runtime objects ask for, they get the runtime's
+/// DLLs, and linkjit itself has what is in none of them. The others link the libraries that objects ask for
+/// (`/defaultlib`), static ones or import libraries, out of an installation, and call the runtime's own start-up. What
+/// an installation lacks is the built-in runtime's.
 ///
 /// ```no_run
 /// # use linkjit::{CrtProvider, Jit};

@@ -1,7 +1,8 @@
 //! The session: what is defined where, and who owns it.
 //!
 //! One short-held lock guards the tables ([`State`]). The heavy work (reading objects, linking, generators,
-//! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers.
+//! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers
+//! ([`turns`]).
 
 mod allocations;
 mod claims;
@@ -14,35 +15,38 @@ mod groups;
 mod inherit;
 mod initializing;
 mod memory;
+mod options;
 mod pending;
 mod removal;
 mod retire;
 mod state;
 mod tables;
 mod tracker;
+mod turns;
 mod weak;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub use memory::{Limits, MemoryUse};
+pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, Unit, UnitId,
+    State, TrackerId, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
+pub(crate) use turns::Linking;
+use turns::{OwnedLock, RIGHTS, with_rights};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
-use std::time::Duration;
 
 use linkjit_executor::{Executor, ObjectFormat};
 use linkjit_link::names::NamePool;
@@ -52,11 +56,10 @@ use linkjit_link::tls::TlsAddress;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
-use crate::materialization::job::{self, AtJob, Job};
+use crate::materialization::job::Job;
 use crate::materialization::pool::Pool;
-use crate::materialization::progress::{Progress, Wait};
+use crate::materialization::progress::Progress;
 use crate::platform;
-use crate::platform::crt::CrtProvider;
 use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
@@ -65,105 +68,6 @@ mod sync {
 
     /// Over how many places counts are spread.
     pub(super) const SHARDS: usize = 8;
-}
-
-/// How much of an object is linked when something of it is wanted.
-///
-/// ```
-/// # fn main() -> linkjit::Result<()> {
-/// # use linkjit::{Compiler, LinkPolicy, SystemCompiler};
-/// # let path = std::env::temp_dir().join(format!("linkjit-doc-policy-{}.s", std::process::id()));
-/// # let text = ".section .text.f,\"ax\"\n.globl f\nf: mov $1,%eax\nret\n.section .text.g,\"ax\"\n.globl g\ng: jmp missing@PLT\n";
-/// # std::fs::write(&path, text).unwrap();
-/// # let object = SystemCompiler.compile(&path)?;
-/// # std::fs::remove_file(&path).unwrap();
-/// // `object` has `f`, which needs nothing, and `g`, which calls `missing`, each in a section of its own.
-/// let [some, all] = [LinkPolicy::Demand, LinkPolicy::Whole].map(|policy| {
-///     let jit = linkjit::Jit::builder().policy(policy).build()?;
-///     jit.main().add_object(&object)?;
-///     jit.lookup("f").map(|_| jit.statistics().code_bytes)
-/// });
-/// assert!(some.is_ok());
-/// assert!(all.unwrap_err().to_string().contains("missing"));
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum LinkPolicy {
-    /// What lookups reach, and initializers. The rest follows when somebody asks for it.
-    #[default]
-    Demand,
-    /// Everything that the object defines.
-    Whole,
-}
-
-/// What a session is made with.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// How much of an object is linked.
-    pub policy: LinkPolicy,
-    /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
-    /// one window reach each other directly. At most 2 GiB.
-    pub window_size: u64,
-    /// How much there may be in the session.
-    pub limits: Limits,
-    /// How many threads the session may have to materialize units and to do the lookups of futures, beside those that
-    /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
-    /// ask for it; `None`: as many as the machine runs at once.
-    pub threads: Option<usize>,
-    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
-    pub library_paths: Vec<PathBuf>,
-    /// Where the C runtime comes from that objects for Windows ask for.
-    pub crt: CrtProvider,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            policy: LinkPolicy::default(),
-            window_size: 1 << 30,
-            limits: Limits::default(),
-            threads: None,
-            library_paths: Vec::new(),
-            crt: CrtProvider::default(),
-        }
-    }
-}
-
-/// Where the time of a session's batches went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BatchTimes {
-    /// Finding definitions: lookups, generators, pruning.
-    pub find: Duration,
-    /// Table entries, layout, memory.
-    pub place: Duration,
-    /// Copying and fixing up.
-    pub fix: Duration,
-    /// Protections, unwind tables, thread-local images, publication.
-    pub finalize: Duration,
-}
-
-/// What a session has linked so far.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// Batches: lookups that had something to link.
-    pub batches: u64,
-    /// Objects of which something was linked, pulled archive members included.
-    pub objects: u64,
-    /// Blocks placed.
-    pub blocks: u64,
-    /// Edges applied.
-    pub edges: u64,
-    /// Bytes of code, stubs included.
-    pub code_bytes: u64,
-    /// Bytes of read-only data, unwind tables included.
-    pub read_only_bytes: u64,
-    /// Bytes of writable data.
-    pub writable_bytes: u64,
-    /// Windows of address space that were reserved.
-    pub windows: u64,
-    /// Time, by phase.
-    pub times: BatchTimes,
 }
 
 /// A session: JITDylibs that share names, and an executor. A clone is another handle to the same session.
@@ -361,8 +265,8 @@ impl ExecutionSession {
         lock(&self.shared.names)
     }
 
-    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs are to
-    /// see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
+    /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs
+    /// are to see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
         &self.shared.names
@@ -391,130 +295,6 @@ impl ExecutionSession {
     /// What tells it from other sessions as long as it is there.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.shared).addr()
-    }
-
-    /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
-    pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
-        let edge = self.wait_for_turn(Job::Linking)?;
-        match self.shared.linking.acquire(edge) {
-            Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
-            None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
-            None => Err(Error::Reentrant),
-        }
-    }
-
-    /// As [`Self::begin_linking`], for who takes code away: what is called in the end may have more linked, but not that,
-    /// and an initializer not its own.
-    pub(crate) fn begin_removing(&self, is_removed: impl Fn(&Unit) -> bool) -> Result<Linking<'_>> {
-        let linking = self.begin_linking()?;
-        let is_allowed = linking.owned.is_some() && !self.state().is_initializing(is_removed);
-        if is_allowed { Ok(linking) } else { Err(Error::Reentrant) }
-    }
-
-    /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
-    pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
-        self.shared.lent.store(true, Ordering::Relaxed);
-        // Whoever removes something has the right to run initializers, too.
-        let both = self.shared.initializing.is_mine().then_some(Job::Initializing);
-        let edge = both.and_then(|both| self.wait_for(Some(both), &[Job::Linking]).ok());
-        Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
-    }
-
-    /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
-    /// thread that does.
-    ///
-    /// # Errors
-    /// If others may wait for what this thread is at: see [`Self::wait_for_turn`].
-    pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
-        let edge = self.wait_for_turn(Job::Initializing)?;
-        Ok(self.shared.initializing.acquire(edge))
-    }
-
-    /// Says that what this thread is at goes on only when it may link, or run initializers, until what is returned is
-    /// dropped: who has that right may wait for it, for a unit that this thread is materializing, say.
-    pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
-        let lock = if right == Job::Linking { &self.shared.linking } else { &self.shared.initializing };
-        match job::current(self) {
-            None => Ok(None),
-            Some(current) if current == right || lock.is_mine() => Ok(None),
-            by => self.wait_for(by, &[right]).map(Some),
-        }
-    }
-}
-
-/// Jobs that are never done.
-const RIGHTS: [Job; 2] = [Job::Linking, Job::Initializing];
-
-fn with_rights() -> Progress<Job, Error> {
-    let progress = Progress::new();
-    RIGHTS.iter().for_each(|&right| progress.add(right));
-    progress
-}
-
-/// The right to link.
-#[derive(Debug)]
-pub(crate) struct Linking<'a> {
-    session: &'a ExecutionSession,
-    /// `None`: it was lent by a teardown on this thread.
-    owned: Option<Owned<'a>>,
-}
-
-impl Drop for Linking<'_> {
-    fn drop(&mut self) {
-        if self.owned.is_none() {
-            self.session.shared.lent.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// The right to link, lent to what is called on this thread.
-#[derive(Debug)]
-pub(crate) struct Lent<'a> {
-    session: &'a ExecutionSession,
-    _at_job: Option<AtJob>,
-    _edge: Option<Wait<Job, Error>>,
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        self.session.shared.lent.store(false, Ordering::Relaxed);
-    }
-}
-
-/// A lock that knows the thread that holds it.
-#[derive(Debug, Default)]
-struct OwnedLock {
-    mutex: Mutex<()>,
-    owner: Mutex<Option<ThreadId>>,
-}
-
-impl OwnedLock {
-    fn is_mine(&self) -> bool {
-        *lock(&self.owner) == Some(std::thread::current().id())
-    }
-
-    /// Waits for the lock; `None` if this thread has it. The edge stays as long as the lock is held.
-    fn acquire(&self, edge: Option<Wait<Job, Error>>) -> Option<Owned<'_>> {
-        if self.is_mine() {
-            return None;
-        }
-        let guard = lock(&self.mutex);
-        *lock(&self.owner) = Some(std::thread::current().id());
-        Some(Owned { lock: self, _guard: guard, _edge: edge })
-    }
-}
-
-/// An [`OwnedLock`], locked.
-#[derive(Debug)]
-pub(crate) struct Owned<'a> {
-    lock: &'a OwnedLock,
-    _guard: MutexGuard<'a, ()>,
-    _edge: Option<Wait<Job, Error>>,
-}
-
-impl Drop for Owned<'_> {
-    fn drop(&mut self) {
-        *lock(&self.lock.owner) = None;
     }
 }
 

@@ -230,6 +230,9 @@ impl State {
         let mut units = Vec::new();
         for id in trackers {
             let tracker = self.take_tracker(*id).ok_or(Error::TrackerRemoved)?;
+            if let Some(name) = &tracker.updatable {
+                self.forget_updatable(tracker.dylib, name, *id);
+            }
             self.dylib_mut(tracker.dylib)?.sections.retain(|_, (_, of)| *of != Some(*id));
             detached.allocations.extend(tracker.allocations);
             units.extend(tracker.units);

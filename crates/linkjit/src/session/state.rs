@@ -229,6 +229,8 @@ pub(crate) struct TrackerState {
     pub(crate) dylib: DylibId,
     pub(crate) allocations: Vec<AllocationId>,
     pub(crate) units: BTreeSet<UnitId>,
+    /// The updatable object that it has a generation or the stubs of.
+    pub(crate) updatable: Option<Arc<str>>,
 }
 
 /// The batch that has graphs out of the tables.
@@ -417,7 +419,8 @@ impl State {
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(self.trackers_made);
         self.trackers_made = self.trackers_made.wrapping_add(1);
-        self.trackers.insert(id, TrackerState { dylib, allocations: Vec::new(), units: BTreeSet::new() });
+        self.trackers
+            .insert(id, TrackerState { dylib, allocations: Vec::new(), units: BTreeSet::new(), updatable: None });
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
         }

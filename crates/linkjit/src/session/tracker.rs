@@ -177,6 +177,9 @@ impl ResourceTracker {
         let ids: Vec<_> = trackers.iter().map(|tracker| tracker.id).collect();
         let state = session.state();
         let mut users: Vec<_> = state.users_of(&ids)?.into_iter().filter_map(|(tracker, _)| tracker).collect();
+        // An object that can be replaced goes whole.
+        users.extend(users.clone().into_iter().filter_map(|user| state.stubs_of_generation(user)));
+        users.retain(|user| !ids.contains(user));
         users.sort_unstable();
         users.dedup();
         let handle = |id| {

@@ -73,12 +73,12 @@ impl State {
     /// Puts what was withdrawn back, but for names that others have now and that are linked.
     pub(crate) fn reinstate(&mut self, withdrawn: Withdrawn) {
         let Some(id) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
-        self.disinherit(id, &withdrawn);
-        let units = || withdrawn.units.iter().map(|(_, unit)| unit);
-        let names = units().flat_map(|unit| &unit.yielded).map(|yielded| (id, yielded.name, None)).collect();
-        let groups = units().flat_map(|unit| &unit.yielded_groups).map(|group| (id, group.signature)).collect();
+        let mut left = self.disinherit(id, &withdrawn);
         // Those to whom it had yielded may have gone meanwhile.
-        let left = Inheritance { names, groups };
+        for (_, unit) in &withdrawn.units {
+            left.names.extend(unit.yielded.iter().map(|yielded| (id, yielded.name, None)));
+            left.groups.extend(unit.yielded_groups.iter().map(|group| (id, group.signature)));
+        }
         for (unit_id, unit) in withdrawn.units {
             if let Some(input) = &unit.input
                 && self.reenter_requests(id, unit_id, &input.graph).is_err()
@@ -106,26 +106,28 @@ impl State {
         self.inherit(left);
     }
 
-    /// Makes those who have inherited what was withdrawn, and of whom it is not linked, yield again.
-    fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) {
-        let Ok(of) = self.dylib(dylib) else { return };
+    /// Makes those yield who have what was withdrawn meanwhile, and of whom it is not linked. Returns what they have lost.
+    fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) -> Inheritance {
+        let Ok(of) = self.dylib(dylib) else { return Inheritance::default() };
         let groups =
             withdrawn.groups.iter().filter_map(|(signature, _)| Some((of.groups.get(signature)?.unit, *signature)));
         let is_free = |&(unit, signature): &(UnitId, NameId)| {
             of.symbols.get(&signature).is_none_or(|entry| entry.by.unit() != Some(unit) || entry.address.is_none())
         };
         let groups = groups.filter(is_free).collect();
-        self.replace_groups(dylib, groups);
+        let mut lost = self.replace_groups(dylib, groups);
         for &(name, before) in &withdrawn.names {
-            let Ok(of) = self.dylib(dylib) else { return };
+            let Ok(of) = self.dylib(dylib) else { return lost };
             let Some(entry) = of.symbols.get(&name).copied().filter(|entry| entry.address.is_none()) else { continue };
             let by = entry.by.unit().and_then(|unit| self.units.get(&unit));
             let is_at_hand = by.is_some_and(|unit| unit.input.is_some());
             if is_at_hand && before.linkage == Linkage::Weak && self.yield_to(withdrawn.tracker, name, &entry) {
                 self.override_definition(&entry);
                 self.dylib_mut(dylib).map(|of| of.symbols.remove(&name)).ok();
+                lost.names.push((dylib, name, None));
             }
         }
+        lost
     }
 
     /// Gives the names that were withdrawn, and not defined anew, to those who had yielded.

@@ -77,7 +77,7 @@ impl Generation {
                 let updatable = Updatable { functions: functions.clone(), ..before };
                 session.redirect_functions(&mut state, &self.dylib, &functions)?;
                 state.inherit_withdrawn(&withdrawn);
-                state.dylib_mut(self.dylib.id())?.updatable.insert(name, updatable);
+                state.enter_updatable(self.dylib.id(), &name, updatable)?;
                 state.superseded.push(new.current);
                 passed.push((new.current, moved));
             }

@@ -1,6 +1,7 @@
 //! Objects whose functions are all reached through stubs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Edge, LinkGraph, Linkage, Name, Protection, Scope, SymbolId};
@@ -11,7 +12,7 @@ use linkjit_link::source::Source;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary, takes_address};
-use crate::session::{ResourceTracker, TrackerId, UnitId};
+use crate::session::{DylibId, ResourceTracker, State, TrackerId, UnitId};
 
 /// What the names of local functions begin with whose address is taken.
 const LOCAL: &str = "$__LOCAL.";
@@ -19,8 +20,8 @@ const LOCAL: &str = "$__LOCAL.";
 /// An object that can be replaced.
 #[derive(Clone, Debug)]
 pub(crate) struct Updatable {
-    /// Owns the stubs of all generations.
-    pub(super) stubs: ResourceTracker,
+    /// Owns the stubs of all generations. The session has this: no handle, which would keep the session.
+    pub(crate) stubs: TrackerId,
     /// By the name of their implementations: the numbers of their trampolines.
     pub(super) functions: BTreeMap<NameId, u32>,
     /// Owns the present generation.
@@ -44,7 +45,8 @@ impl JitDylib {
     /// of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first called.
     ///
     /// Compile with `-ffunction-sections -fdata-sections`: what functions of one section take of each other, calls and
-    /// addresses of `static` functions, linkers do not see; and see [`Update::keep_variables`](crate::Update::keep_variables).
+    /// addresses of `static` functions, linkers do not see; and see
+    /// [`Update::keep_variables`](crate::Update::keep_variables).
     ///
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
@@ -65,15 +67,14 @@ impl JitDylib {
             return Err(Error::Closed);
         };
         let mut updatable =
-            Updatable { stubs: stub_tracker, functions: BTreeMap::new(), current: current.id(), unit, number: 0 };
+            Updatable { stubs: stub_tracker.id(), functions: BTreeMap::new(), current: current.id(), unit, number: 0 };
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
         state.has_updatable = true;
         if let Some(unit) = state.units.get_mut(&unit) {
             unit.updatable = true;
         }
-        state.dylib_mut(self.id())?.updatable.insert(source.name().clone(), updatable);
-        Ok(())
+        state.enter_updatable(self.id(), source.name(), updatable)
     }
 
     /// Removes an updatable object with its stubs.
@@ -105,11 +106,37 @@ impl JitDylib {
     pub unsafe fn remove_updatable_object(&self, name: &str) -> Result<()> {
         let updatable = self.session().state().dylib(self.id())?.updatable.get(name).cloned();
         let updatable = updatable.ok_or_else(|| Error::Updatable { object: name.into(), is_there: false })?;
-        let current = ResourceTracker::new(self.clone(), updatable.current);
+        let trackers = [updatable.stubs, updatable.current].map(|id| ResourceTracker::new(self.clone(), id));
         // SAFETY: the caller's promise.
-        unsafe { ResourceTracker::remove_all(&[updatable.stubs, current])? };
-        self.session().state().dylib_mut(self.id())?.updatable.remove(name);
+        unsafe { ResourceTracker::remove_all(&trackers) }
+    }
+}
+
+impl State {
+    /// Enters what an object is now.
+    pub(super) fn enter_updatable(&mut self, dylib: DylibId, name: &Arc<str>, updatable: Updatable) -> Result<()> {
+        for id in [updatable.stubs, updatable.current] {
+            if let Some(tracker) = self.trackers.get_mut(&id) {
+                tracker.updatable = Some(name.clone());
+            }
+        }
+        self.dylib_mut(dylib)?.updatable.insert(name.clone(), updatable);
         Ok(())
+    }
+
+    /// Forgets an object of which a tracker that goes has what it is now.
+    pub(crate) fn forget_updatable(&mut self, dylib: DylibId, name: &str, tracker: TrackerId) {
+        let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        if dylib.updatable.get(name).is_some_and(|of| of.stubs == tracker || of.current == tracker) {
+            dylib.updatable.remove(name);
+        }
+    }
+
+    /// The tracker of the stubs that go with a generation.
+    pub(crate) fn stubs_of_generation(&self, tracker: TrackerId) -> Option<TrackerId> {
+        let of = self.trackers.get(&tracker)?;
+        let updatable = self.dylib(of.dylib).ok()?.updatable.get(of.updatable.as_ref()?)?;
+        (updatable.current == tracker).then_some(updatable.stubs)
     }
 }
 
@@ -118,7 +145,7 @@ pub(super) fn read(dylib: &JitDylib, source: &Source) -> Result<(LinkGraph, Vec<
     let mut names = dylib.session().names();
     let mut graph = object::read(source, &mut names)?;
     share_local_functions(&mut graph, &mut names);
-    let stubs = hide_functions(&mut graph, &mut names, is_reference)?;
+    let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference)?;
     Ok((graph, stubs))
 }
 
@@ -176,8 +203,8 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
     }
     let mut used = BTreeSet::new();
     for id in taken {
-        let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
-        let name = names.intern(format!("{LOCAL}{}.{name}", graph.name()).as_bytes());
+        let name = [format!("{LOCAL}{}.", graph.name()).as_bytes(), graph.symbol_name(names, id)].concat();
+        let name = names.intern(&name);
         // Of several of one name, the others stay as they are: they can't be told apart in the next generation.
         if used.insert(name) {
             graph.rename(id, Name::Interned(name));

@@ -16,9 +16,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{LazyStub, define};
 use crate::lookup::{Goal, Query};
-#[cfg(doc)]
-use crate::session::ResourceTracker;
-use crate::session::{ExecutionSession, Linking, Part, State, TrackerId, UnitId, Withdrawn};
+use crate::session::{ExecutionSession, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Withdrawn};
 
 /// A transaction that replaces updatable objects of a JITDylib. Nothing happens before [`Update::commit`].
 #[derive(Debug)]
@@ -65,8 +63,9 @@ impl JitDylib {
 }
 
 impl Update {
-    /// Replaces the object of the same name by this one.
+    /// Replaces the object of the same name by this one. Of several of one name the last one counts.
     pub fn replace(mut self, source: &Source) -> Self {
+        self.sources.retain(|other| other.name() != source.name());
         self.sources.push(source.clone());
         self
     }
@@ -226,7 +225,8 @@ impl Swap<'_> {
         let is_new = |stub: &&LazyStub| !swapped.new.functions.contains_key(&stub.target());
         let new: Vec<_> = stubs.iter().filter(is_new).copied().collect();
         if !new.is_empty() {
-            let defined = define(&swapped.new.stubs, self.dylib, &swapped.name, &new, None)?;
+            let tracker = ResourceTracker::new(self.dylib.clone(), swapped.new.stubs);
+            let defined = define(&tracker, self.dylib, &swapped.name, &new, None)?;
             swapped.stubs = Some(defined.unit);
             swapped.new.add_functions(&new, defined.first);
         }
@@ -269,7 +269,7 @@ impl Swap<'_> {
             let Swapped { name, old, new, before, kept, .. } = swapped;
             let moved = state.pass_variables(&kept, old.tracker, new.current);
             session.redirect_functions(&mut state, self.dylib, &new.functions)?;
-            state.dylib_mut(self.dylib.id())?.updatable.insert(name.clone(), new.clone());
+            state.enter_updatable(self.dylib.id(), &name, new.clone())?;
             passed.push((old.tracker, moved.clone()));
             replaced.push(Replaced { name, old, before, new, moved });
         }

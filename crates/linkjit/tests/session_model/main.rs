@@ -7,7 +7,10 @@
 mod assembly;
 mod model;
 mod objects;
+#[path = "../../../link/tests/support/random.rs"]
+mod random;
 
+use random::Random;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,18 +26,6 @@ const RANKS: usize = 6;
 
 extern "C" fn failed() -> i32 {
     FAILED
-}
-
-/// xorshift64*: the same sessions every time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % limit
-    }
 }
 
 /// A generation with the rank, the object before, and the one that it has made, of each object.
@@ -146,8 +137,10 @@ impl World<'_> {
                 self.model.reclaim();
                 self.log.push(format!("reclaim: {left}"));
                 assert_eq!(left, self.model.waiting.len(), "\n{}", self.log.join("\n"));
+                self.check_memory();
             }
-            26 => self.transfer(dylib),
+            26 if self.random.below(2) == 0 => self.transfer(dylib),
+            26 => self.remove_with_dependents(),
             _ => match self.random.below(4) {
                 0 => self.close(dylib),
                 1 => self.remove_updatable(dylib),
@@ -155,6 +148,15 @@ impl World<'_> {
             },
         }
         self.call_again();
+    }
+
+    /// Where no object is any more, there is no code.
+    fn check_memory(&self) {
+        for (at, dylib) in self.dylibs.iter().enumerate().filter(|(at, _)| self.model.dylibs[*at].is_open) {
+            if !self.model.has_objects(at) {
+                assert_eq!(dylib.memory().unwrap().code, 0, "d{at}\n{}\n{}", dylib.dump(), self.log.join("\n"));
+            }
+        }
     }
 
     fn expect_name(&self, dylib: usize, rank: usize) -> Result<(), Refusal> {
@@ -274,6 +276,28 @@ impl World<'_> {
         self.check(&format!("remove {numbers:?}"), result, expected);
     }
 
+    fn remove_with_dependents(&mut self) {
+        let all = self.live_trackers();
+        if all.is_empty() {
+            return;
+        }
+        let (number, handle) = all[self.random.below(all.len())].clone();
+        // SAFETY: nobody is in the code; what was found of it is forgotten.
+        let result = unsafe { handle.remove_with_dependents() };
+        let users = self.model.remove_with_users(number);
+        let removed = self.check(
+            &format!("remove-with-dependents {number}"),
+            result,
+            users.as_ref().map(|_| ()).map_err(|&why| why),
+        );
+        assert_eq!(
+            removed.map(|removed| removed.len()),
+            users.ok().map(|users| users.len()),
+            "\n{}",
+            self.log.join("\n")
+        );
+    }
+
     fn retire(&mut self) {
         let all = self.live_trackers();
         if all.is_empty() {
@@ -285,6 +309,30 @@ impl World<'_> {
         self.model.retire(number);
         self.model.reclaim();
         self.check(&format!("retire {number}"), result, Ok(()));
+    }
+
+    /// Removes all that can be removed, until nothing is left.
+    fn remove_all(&mut self) {
+        if self.guard.is_some() {
+            self.toggle_guard();
+        }
+        while !self.generations.is_empty() {
+            self.end_generation();
+        }
+        for (number, tracker) in self.live_trackers() {
+            // SAFETY: nobody is in the code.
+            unsafe { tracker.retire() }.unwrap();
+            self.model.retire(number);
+            self.model.reclaim();
+        }
+        // In some order: who is called by others goes after them.
+        while self.model.dylibs.iter().any(|dylib| dylib.is_open && !dylib.updatable.is_empty()) {
+            let dylib = self.some_dylib();
+            self.remove_updatable(dylib);
+        }
+        assert_eq!(self.jit.session().reclaim().unwrap(), 0);
+        assert!((0..self.dylibs.len()).all(|dylib| !self.model.has_objects(dylib)), "\n{}", self.log.join("\n"));
+        self.check_memory();
     }
 
     fn update(&mut self, dylib: usize) {
@@ -365,9 +413,12 @@ impl World<'_> {
         let is_newest = |&(rank, _, object): &(usize, usize, usize)| {
             self.model.dylibs[dylib].updatable.get(&rank).is_some_and(|(_, current)| *current == object)
         };
+        let is_gone = |object: usize| self.model.trackers[self.model.objects[object].tracker].state == State::Gone;
         let expected = match () {
             () if !self.model.dylibs[dylib].is_open => Err(Refusal::Other),
             () if !replaced.iter().all(is_newest) => Err(Refusal::Superseded),
+            // It was in the way of something.
+            () if replaced.iter().any(|&(_, before, _)| is_gone(before)) => Err(Refusal::Other),
             () => Ok(()),
         };
         // SAFETY: nobody is in the code without a guard.
@@ -469,6 +520,7 @@ fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize
         };
         (0..DYLIBS).for_each(|_| world.open_dylib());
         (0..steps).for_each(|_| world.step());
+        world.remove_all();
         world.counts
     };
     // SAFETY: nobody uses it any more.

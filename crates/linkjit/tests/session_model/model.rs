@@ -233,6 +233,37 @@ impl Model {
         trackers.iter().any(|tracker| used.contains(tracker))
     }
 
+    /// Removes a tracker with all that use it; returns those.
+    pub(crate) fn remove_with_users(&mut self, tracker: usize) -> Result<Vec<usize>, Refusal> {
+        self.reclaim();
+        let mut all = vec![tracker];
+        while self.is_in_use(&all) {
+            let is_user = |user: &usize| {
+                matches!(self.trackers[*user].state, State::Alive | State::Superseded)
+                    && !all.contains(user)
+                    && self.used_by(|from| from == *user).iter().any(|used| all.contains(used))
+            };
+            let mut users: Vec<_> = (0..self.trackers.len()).filter(is_user).collect();
+            for dylib in &self.dylibs {
+                for &(stub, object) in dylib.updatable.values() {
+                    let (stubs, current) = (self.stubs[stub].tracker, self.objects[object].tracker);
+                    if users.contains(&current) && !users.contains(&stubs) && !all.contains(&stubs) {
+                        users.push(stubs);
+                    }
+                }
+            }
+            if users.is_empty() {
+                return Err(Refusal::InUse);
+            }
+            all.extend(users);
+        }
+        self.remove(&all)?;
+        for dylib in &mut self.dylibs {
+            dylib.updatable.retain(|_, (stub, _)| self.trackers[self.stubs[*stub].tracker].state != State::Gone);
+        }
+        Ok(all.split_off(1))
+    }
+
     /// What is left when others are gone.
     pub(crate) fn settle(&mut self) {
         let used = self.used_by(|tracker| self.is_standing(tracker, &[]));
@@ -324,6 +355,17 @@ impl Model {
         self.dylibs[dylib].names.clear();
         self.settle();
         Ok(())
+    }
+
+    /// Whether a JITDylib has objects, of which something may be linked: inline code for others.
+    pub(crate) fn has_objects(&self, dylib: usize) -> bool {
+        let is_here = |tracker: usize| {
+            let tracker = &self.trackers[tracker];
+            tracker.dylib == dylib && tracker.state != State::Gone
+        };
+        let mut owners =
+            self.objects.iter().map(|object| object.tracker).chain(self.stubs.iter().map(|stub| stub.tracker));
+        owners.any(is_here)
     }
 
     /// Whether all stubs that a call goes by are there.

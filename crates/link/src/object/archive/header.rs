@@ -50,7 +50,8 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The header at `offset`, `None` at the end of the file. In a thin archive only members that are not ordinary have content.
+    /// The header at `offset`, `None` at the end of the file. In a thin archive only members that are not ordinary have
+    /// content.
     pub(super) fn read(source: &'a Source, offset: usize, thin: bool) -> Result<Option<Self>> {
         let error = |what| malformed(source, offset as u64, what);
         let bytes = source.bytes();

@@ -1,0 +1,106 @@
+//! What a session is made with, and what it counts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Limits;
+use crate::platform::crt::CrtProvider;
+
+/// How much of an object is linked when something of it is wanted.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// # use linkjit::{Compiler, LinkPolicy, SystemCompiler};
+/// # let path = std::env::temp_dir().join(format!("linkjit-doc-policy-{}.s", std::process::id()));
+/// # let text = ".section .text.f,\"ax\"\n.globl f\nf: mov $1,%eax\nret\n.section .text.g,\"ax\"\n.globl g\ng: jmp missing@PLT\n";
+/// # std::fs::write(&path, text).unwrap();
+/// # let object = SystemCompiler.compile(&path)?;
+/// # std::fs::remove_file(&path).unwrap();
+/// // `object` has `f`, which needs nothing, and `g`, which calls `missing`, each in a section of its own.
+/// let [some, all] = [LinkPolicy::Demand, LinkPolicy::Whole].map(|policy| {
+///     let jit = linkjit::Jit::builder().policy(policy).build()?;
+///     jit.main().add_object(&object)?;
+///     jit.lookup("f").map(|_| jit.statistics().code_bytes)
+/// });
+/// assert!(some.is_ok());
+/// assert!(all.unwrap_err().to_string().contains("missing"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LinkPolicy {
+    /// What lookups reach, and initializers. The rest follows when somebody asks for it.
+    #[default]
+    Demand,
+    /// Everything that the object defines.
+    Whole,
+}
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// How much of an object is linked.
+    pub policy: LinkPolicy,
+    /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
+    /// one window reach each other directly. At most 2 GiB.
+    pub window_size: u64,
+    /// How much there may be in the session.
+    pub limits: Limits,
+    /// How many threads the session may have to materialize units and to do the lookups of futures, beside those that
+    /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
+    /// ask for it; `None`: as many as the machine runs at once.
+    pub threads: Option<usize>,
+    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
+    pub library_paths: Vec<PathBuf>,
+    /// Where the C runtime comes from that objects for Windows ask for.
+    pub crt: CrtProvider,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            policy: LinkPolicy::default(),
+            window_size: 1 << 30,
+            limits: Limits::default(),
+            threads: None,
+            library_paths: Vec::new(),
+            crt: CrtProvider::default(),
+        }
+    }
+}
+
+/// Where the time of a session's batches went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchTimes {
+    /// Finding definitions: lookups, generators, pruning.
+    pub find: Duration,
+    /// Table entries, layout, memory.
+    pub place: Duration,
+    /// Copying and fixing up.
+    pub fix: Duration,
+    /// Protections, unwind tables, thread-local images, publication.
+    pub finalize: Duration,
+}
+
+/// What a session has linked so far.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Batches: lookups that had something to link.
+    pub batches: u64,
+    /// Objects of which something was linked, pulled archive members included.
+    pub objects: u64,
+    /// Blocks placed.
+    pub blocks: u64,
+    /// Edges applied.
+    pub edges: u64,
+    /// Bytes of code, stubs included.
+    pub code_bytes: u64,
+    /// Bytes of read-only data, unwind tables included.
+    pub read_only_bytes: u64,
+    /// Bytes of writable data.
+    pub writable_bytes: u64,
+    /// Windows of address space that were reserved.
+    pub windows: u64,
+    /// Time, by phase.
+    pub times: BatchTimes,
+}
