@@ -78,11 +78,8 @@ pub(crate) unsafe fn call_main(main: ExecAddr, form: MainForm) -> Result<i32> {
     if main.is_null() || !os::is_code(main) {
         return Err(ExecutorError::Invalid { what: format!("address of main: there is no code at {main}") });
     }
-    let arguments = Arguments::of_program()?;
-    let arguments = match form {
-        MainForm::Main => arguments.of_main(),
-        _ => runtime::main_arguments(form, main).ok_or(ExecutorError::NoSuch { what: "form of main" })?,
-    };
+    let usual = Arguments::of_program()?.of_main();
+    let arguments = runtime::main_arguments(form, main, usual).ok_or(ExecutorError::NoSuch { what: "form of main" })?;
     // SAFETY: the caller vouches for it.
     Ok(unsafe { outermost::call(main.0 as *const (), &arguments) })
 }

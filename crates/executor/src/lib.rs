@@ -170,6 +170,8 @@ pub struct FinalizeActions {
     pub indirect_slots: Vec<IndirectSlot>,
     /// The initial content of the batch's TLS block.
     pub tls_image: Option<TlsImage>,
+    /// The directory of the image's resources (Windows): from now on its header says where that is.
+    pub resources: Option<ExecRange>,
 }
 
 /// Memory that is being filled. Dropping it without finalizing gives it back.

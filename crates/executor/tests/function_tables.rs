@@ -206,6 +206,32 @@ fn table_of(window: &Window) -> &'static [[u8; 12]] {
     unsafe { std::slice::from_raw_parts(start, size as usize / 12) }
 }
 
+/// A header has an image's resources as long as they are there.
+#[test]
+fn a_header_says_where_resources_are() {
+    let (executor, window) = with_window();
+    executor.make_image_header(window.id, false).unwrap();
+    let directory = || {
+        // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the third.
+        let at = window.range.start.offset(0x80 + 24 + 112 + 2 * 8).0 as *const [u32; 2];
+        // SAFETY: in the header, which is there as long as the window.
+        unsafe { at.read() }
+    };
+    assert_eq!(directory(), [0, 0]);
+    let allocation = executor.allocate(window.id, &[segment(Protection::Read, 32)]).unwrap();
+    let start = allocation.address(0);
+    let resources = Some(ExecRange::new(start, 16));
+    let id = allocation.finalize(&FinalizeActions { resources, ..FinalizeActions::default() }).unwrap();
+    assert_eq!(directory(), [offset(&window, start), 16]);
+    executor.deallocate(id).unwrap();
+    assert_eq!(directory(), [0, 0]);
+
+    let allocation = executor.allocate(window.id, &[segment(Protection::Read, 32)]).unwrap();
+    let resources = Some(ExecRange::new(start.offset(1 << 20), 16));
+    let error = allocation.finalize(&FinalizeActions { resources, ..FinalizeActions::default() }).unwrap_err();
+    assert!(error.to_string().contains("directory of resources"), "{error}");
+}
+
 #[test]
 fn a_header_that_is_kept_lists_the_functions_there_are() {
     let (executor, window) = with_window();

@@ -13,6 +13,7 @@ const END: u32 = TLS_DIRECTORY + TLS_DIRECTORY_SIZE;
 const TLS_DIRECTORY_SIZE: u32 = 40;
 
 /// Numbers of data directories.
+const RESOURCES: u32 = 2;
 const EXCEPTION: u32 = 3;
 const TLS: u32 = 9;
 
@@ -32,6 +33,8 @@ pub(super) struct Image {
     pub(super) functions: Option<ExecRange>,
     /// Its thread-local storage: where its initial content begins and ends, where its number and its callbacks are.
     pub(super) thread_local: Option<[u64; 4]>,
+    /// The directory of its resources.
+    pub(super) resources: Option<ExecRange>,
 }
 
 impl Image {
@@ -64,9 +67,11 @@ impl Image {
         // No randomization, but no executable data.
         put(OPTIONAL_HEADER + 70, &0x0100u16.to_le_bytes());
         put(OPTIONAL_HEADER + 108, &16u32.to_le_bytes());
-        if let Some(functions) = self.functions {
-            put(DATA_DIRECTORIES + EXCEPTION * 8, &rva(functions.start).to_le_bytes());
-            put(DATA_DIRECTORIES + EXCEPTION * 8 + 4, &size(functions).to_le_bytes());
+        for (number, table) in [(RESOURCES, self.resources), (EXCEPTION, self.functions)] {
+            if let Some(table) = table {
+                put(DATA_DIRECTORIES + number * 8, &rva(table.start).to_le_bytes());
+                put(DATA_DIRECTORIES + number * 8 + 4, &size(table).to_le_bytes());
+            }
         }
         if let Some(words) = self.thread_local {
             put(DATA_DIRECTORIES + TLS * 8, &TLS_DIRECTORY.to_le_bytes());

@@ -311,7 +311,10 @@ impl Allocation for InProcessMemory {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
         let tls = actions.tls_image.map(|image| image.id);
-        segments.window.update_header()?;
+        match actions.resources {
+            Some(directory) => segments.window.set_resources(directory)?,
+            None => segments.window.update_header()?,
+        }
         memory.insert(Finalized {
             _unwind_tables: unwind_tables,
             _function_tables: function_tables,
@@ -343,6 +346,9 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
         if !whole || !segments.contain(*table, DATA) {
             return invalid("function table", table.start);
         }
+    }
+    if let Some(directory) = actions.resources.filter(|directory| !segments.contain(*directory, DATA)) {
+        return invalid("directory of resources", directory.start);
     }
     match &actions.tls_image {
         Some(image) if image.bytes.size() > 0 && !segments.contain(image.bytes, DATA) => {

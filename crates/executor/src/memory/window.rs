@@ -78,6 +78,8 @@ pub(crate) struct WindowMemory {
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
     header: Mutex<Header>,
+    /// Where the directory of the image's resources is. Not in the header, which is locked when its own pages are given back.
+    resources: Mutex<Option<ExecRange>>,
     /// Nobody takes pages any more: the system gets them with the window.
     abandoned: AtomicBool,
     /// `None` only while it is dropped.
@@ -106,7 +108,17 @@ impl WindowMemory {
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
         let (stripes, header) = (Mutex::new(stripes), Mutex::default());
         let abandoned = AtomicBool::new(false);
-        Ok(Self { id, range, memory, page, stripes, header, abandoned, record: Some(record) })
+        Ok(Self {
+            id,
+            range,
+            memory,
+            page,
+            stripes,
+            header,
+            resources: Mutex::default(),
+            abandoned,
+            record: Some(record),
+        })
     }
 
     /// Says that the window goes when all that is in it is gone.
@@ -123,6 +135,13 @@ impl WindowMemory {
         }
         header.kept |= kept;
         self.write_header(&mut header)
+    }
+
+    /// Has the header say where the image's resources are, until that memory is given back. It follows what the window holds
+    /// from now on: who looks for resources reads the header.
+    pub(crate) fn set_resources(&self, directory: ExecRange) -> Result<()> {
+        *lock(&self.resources) = Some(directory);
+        self.make_header(true)
     }
 
     /// Brings a header that is kept up to date.
@@ -142,6 +161,7 @@ impl WindowMemory {
             sections: self.stripes(),
             functions: None,
             thread_local: None,
+            resources: None,
         };
         if header.kept {
             // Code that reads its sections may read all of them.
@@ -150,6 +170,7 @@ impl WindowMemory {
                 .map(|stripe| ExecRange { start: stripe.range.start, end: ExecAddr(stripe.committed) });
             image.functions = self.write_functions(header, &unwind::functions(self.range.start.0))?;
             image.thread_local = tls::directory(self.range.start);
+            image.resources = *lock(&self.resources);
         }
         self.write(self.header_page(), &image.header())
     }
@@ -227,6 +248,7 @@ impl WindowMemory {
         if range.size() == 0 || self.abandoned.load(Ordering::Relaxed) {
             return;
         }
+        lock(&self.resources).take_if(|directory| range.contains(directory.start));
         // Pages that can't be made writable and zero again are lost; they must not be handed out.
         if self.memory.recycle(range, if protected { protection } else { Protection::ReadWrite }).is_ok() {
             lock(&self.stripes)[protection as usize].free.give(range.start.0, range.size());

@@ -23,8 +23,8 @@ pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
 }
 
 /// All programs' `main` is called alike.
-pub(crate) fn main_arguments(_form: MainForm, _main: ExecAddr) -> Option<[usize; 4]> {
-    None
+pub(crate) fn main_arguments(form: MainForm, _main: ExecAddr, usual: [usize; 4]) -> Option<[usize; 4]> {
+    (form == MainForm::Main).then_some(usual)
 }
 
 /// Code finds its arguments nowhere else than `main` does.

@@ -1,5 +1,6 @@
 //! What objects ask of who links them, beside what their symbols say.
 
+use super::block::BlockId;
 use super::section::Protection;
 use super::symbol::SymbolId;
 use crate::names::NameId;
@@ -47,6 +48,8 @@ pub enum Request {
     Entry(NameId),
     /// A section is to be shared with other processes that have the same image.
     Share(String),
+    /// This block is the directory of the image's resources.
+    Resources(BlockId),
     /// Something that nobody knows, to be warned of.
     Unknown(String),
 }

@@ -10,7 +10,7 @@ use linkjit_executor::{
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, SymbolId};
+use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Input, resolve, unplace, write};
 use linkjit_link::passes::entries::{self, SharedKey};
@@ -348,7 +348,13 @@ impl Batch<'_> {
                 memory.make_executable()?;
             }
         }
+        // Hardly any.
+        let resources: Vec<ExecRange> = self.inputs.iter().flat_map(|input| resources(&input.graph)).collect();
         for placed in &mut self.placed.domains {
+            let parts = placed.bases.iter().zip(placed.layout.segments);
+            let parts = parts.map(|(&base, extent)| ExecRange::new(base, extent.size));
+            let resources = parts.flat_map(|part| resources.iter().filter(move |of| part.contains(of.start)));
+            let resources = resources.copied().next();
             let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
             let actions = FinalizeActions {
                 unwind_tables: placed.layout.unwind_table(placed.bases).into_iter().collect(),
@@ -361,6 +367,7 @@ impl Batch<'_> {
                 tls_image: placed
                     .tls
                     .and_then(|tls| Some(TlsImage { id: tls.id, bytes: placed.layout.tls_image(placed.bases)? })),
+                resources,
             };
             if let Some(memory) = placed.memory.take() {
                 placed.finalized = Some(memory.finalize(&actions)?);
@@ -368,6 +375,17 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// The directories of resources of a graph that were placed.
+fn resources(graph: &LinkGraph) -> impl Iterator<Item = ExecRange> {
+    graph.requests().iter().filter_map(|request| match request {
+        Request::Resources(block) => {
+            let block = graph.block(*block);
+            block.placed.then(|| ExecRange::new(block.address, block.size))
+        }
+        _ => None,
+    })
 }
 
 impl Batch<'_> {

@@ -56,6 +56,8 @@ pub(crate) struct ImageRequests {
     entries: Vec<(NameId, UnitId)>,
     merged: Vec<((String, String), UnitId)>,
     protections: Vec<((String, Protection), UnitId)>,
+    /// Who has the image's resources.
+    resources: Option<UnitId>,
 }
 
 impl ImageRequests {
@@ -70,6 +72,7 @@ impl ImageRequests {
             Request::Protect { section, protection } => {
                 insert(&mut self.protections, (section.clone(), *protection), unit);
             }
+            Request::Resources(_) => self.resources = Some(unit),
             _ => {}
         }
     }
@@ -80,6 +83,7 @@ impl ImageRequests {
         self.entries.retain(|(_, of)| *of != unit);
         self.merged.retain(|(_, of)| *of != unit);
         self.protections.retain(|(_, of)| *of != unit);
+        self.resources = self.resources.filter(|of| *of != unit);
     }
 
     /// What a name is exported for, as the JITDylib `dylib` would define it.
@@ -194,11 +198,17 @@ impl State {
     /// Whether an object agrees with those before it.
     pub(super) fn check_requests(&self, dylib: DylibId, graph: &LinkGraph) -> Result<()> {
         let agreed = &self.dylib(dylib)?.agreed;
+        let resources = self.dylib(dylib)?.image_requests.resources;
         for request in graph.requests() {
             let (key, value) = match request {
                 // One that serves all does not care.
                 Request::MustMatch { key, .. } if key == RUNTIME_KEY && !self.crt.is_microsofts() => continue,
                 Request::MustMatch { key, value } => (key, value),
+                Request::Resources(_) if let Some(unit) = resources => {
+                    let first = self.units.get(&unit).map_or("", |unit| &unit.name);
+                    let what = format!("{}: resources, which {first} has, too: compile them together", graph.name());
+                    return Err(Error::Unsupported { what });
+                }
                 Request::DisallowedLibrary(name) if self.asks_for(dylib, name) => {
                     return Err(Error::Disallowed { library: name.clone(), object: graph.name().into() });
                 }

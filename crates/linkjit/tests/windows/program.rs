@@ -123,6 +123,9 @@ fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<Pat
         dlltool.args(["-m", "i386:x86-64", "-d"]).arg(&file.path).arg("-l").arg(&library);
         return succeed(&mut dlltool).map(|_| library);
     }
+    if file.extension() == "rc" {
+        return compile_resources(file, variant, directory);
+    }
     let is_cxx = file.extension() == "cpp";
     let mut command = if variant.compiler == "mingw" {
         Command::new(if is_cxx { "x86_64-w64-mingw32-g++-posix" } else { "x86_64-w64-mingw32-gcc-posix" })
@@ -143,6 +146,21 @@ fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<Pat
     command.args(variant.flags.split_whitespace());
     // GNU's compilers have headers of their own, which come first.
     succeed(command.arg("-idirafter").arg(include).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
+    Ok(object)
+}
+
+/// Makes an object of resources.
+fn compile_resources(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<PathBuf, String> {
+    let object = directory.join(format!("{}.obj", file.file_name()));
+    if variant.compiler == "mingw" {
+        let mut windres = Command::new("x86_64-w64-mingw32-windres");
+        succeed(windres.arg(&file.path).args(["-O", "coff", "-o"]).arg(&object))?;
+        return Ok(object);
+    }
+    let compiled = object.with_extension("res");
+    succeed(Command::new("llvm-rc-19").arg("/no-preprocess").arg("/fo").arg(&compiled).arg("--").arg(&file.path))?;
+    let mut cvtres = Command::new("llvm-cvtres-19");
+    succeed(cvtres.arg("/machine:x64").arg(format!("/out:{}", object.display())).arg(&compiled))?;
     Ok(object)
 }
 

@@ -7,7 +7,7 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::library_function;
+use super::{image, library_function};
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm, os, unwind};
 
@@ -141,10 +141,12 @@ fn quoted(argument: &OsStr) -> Vec<u16> {
     quoted
 }
 
-/// What a form of `main` is called with.
-pub(crate) fn main_arguments(form: MainForm, main: ExecAddr) -> Option<[usize; 4]> {
+/// What a form of `main` is called with. Its image becomes the program's.
+pub(crate) fn main_arguments(form: MainForm, main: ExecAddr, usual: [usize; 4]) -> Option<[usize; 4]> {
+    let instance = unwind::window_at(main.0).unwrap_or_default();
+    image::set_program(instance);
     let line = match form {
-        MainForm::Main => return None,
+        MainForm::Main => return Some(usual),
         MainForm::WideMain => {
             let count = PROGRAM.count.load(Ordering::Acquire);
             return Some([count, PROGRAM.wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
@@ -152,8 +154,7 @@ pub(crate) fn main_arguments(form: MainForm, main: ExecAddr) -> Option<[usize; 4
         MainForm::WinMain => PROGRAM.narrow_rest.load(Ordering::Acquire) as usize,
         MainForm::WideWinMain => PROGRAM.wide_rest.load(Ordering::Acquire) as usize,
     };
-    let instance = unwind::window_at(main.0).unwrap_or_default() as usize;
-    Some([instance, 0, line, SW_SHOWDEFAULT])
+    Some([instance as usize, 0, line, SW_SHOWDEFAULT])
 }
 
 /// The environment as `wmain` gets it, which the runtime makes when it is asked.

@@ -38,13 +38,12 @@ pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
 /// program.
 pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
-        b"RtlPcToFileHeader" => image::base_of as *const (),
         b"_CxxThrowException" => throw::throw_exception as *const (),
         _ if name == exception_ptr::COPY.to_bytes() => exception_ptr::copy as *const (),
         b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" => exit::on_exit as *const (),
         b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
-        _ => return arguments::replacement(name),
+        _ => return arguments::replacement(name).or_else(|| image::replacement(name)),
     };
     Some(ExecAddr(address as u64))
 }

@@ -5,7 +5,9 @@ use object::pe;
 use super::comdat::Comdats;
 use super::file::{File, Section};
 use crate::error::Result;
-use crate::graph::{BlockId, Content, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Protection, Suffix};
+use crate::graph::{
+    BlockId, Content, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Protection, Request, Suffix,
+};
 use crate::object::elf;
 
 /// What the linker itself reads, and image loaders or debuggers never see as a part of the program: tables for Control
@@ -40,6 +42,11 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
         };
         if let Some(block) = block.filter(|_| is_part_of_table(section)) {
             graph.retain_block(block);
+        }
+        // "PE Format", The .rsrc Section: compilers of resources put the directory into a part of its own, or in front.
+        if let (Some(block), b".rsrc" | b".rsrc$01") = (block, section.name) {
+            graph.retain_block(block);
+            graph.add_request(Request::Resources(block));
         }
         blocks.by_section.push(block);
     }
