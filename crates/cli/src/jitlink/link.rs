@@ -4,14 +4,16 @@
 //! also where they turn out not to be needed, because check rules ask for them. In COFF nobody asks, and rules with
 //! literal addresses expect none: there are entries only for what is out of reach.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, SymbolId};
+use linkjit::link::graph::{
+    Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
+};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
@@ -62,7 +64,7 @@ enum Place {
 #[derive(Default)]
 struct Found {
     order: Vec<u32>,
-    specials: Vec<(u32, Special)>,
+    specials: HashMap<u32, Vec<Special>>,
     missing: Vec<String>,
 }
 
@@ -75,14 +77,19 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
-    let is_named = specials.iter().any(|(_, special)| matches!(special.place, Place::ImageBase));
+    let is_named = specials.values().flatten().any(|special| matches!(special.place, Place::ImageBase));
     let image_base = slab.image_base(is_named);
     image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
-        for (_, special) in specials.iter().filter(|(input, _)| *input == member) {
-            let address = special.place.address(&tables.inputs[member as usize].graph, &linked, image_base);
-            tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
+        let specials = specials.get(&member).map_or(&[][..], Vec::as_slice);
+        if !specials.is_empty() {
+            let extents = extents(&tables.inputs[member as usize].graph, |section| &section.name);
+            let address = |special: &Special| special.place.address(&extents, &linked, image_base);
+            let addresses: Vec<_> = specials.iter().map(address).collect();
+            for (special, address) in specials.iter().zip(addresses) {
+                tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
+            }
         }
         all.push(linked);
     }
@@ -189,7 +196,7 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
         for (member, symbol, place) in externals {
             seen.insert((member, symbol));
             if let Some(place) = place {
-                found.specials.push((member, Special { symbol, place }));
+                found.specials.entry(member).or_default().push(Special { symbol, place });
                 continue;
             }
             let input = &tables.inputs[member as usize];
@@ -199,7 +206,7 @@ fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
             let binding = match tables.look_up(dylib, name, weak, is_tls)? {
                 Some(binding) => binding,
                 None if tables.text(name) == IMAGE_BASE => {
-                    found.specials.push((member, Special { symbol, place: Place::ImageBase }));
+                    found.specials.entry(member).or_default().push(Special { symbol, place: Place::ImageBase });
                     continue;
                 }
                 None if weak => Binding::Missing,
@@ -259,6 +266,7 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             reach.mark_block(graph, block);
         }
     }
+    let mut blocks = None;
     loop {
         let mut new = Vec::new();
         reach.follow(graph, |symbol| new.push(symbol));
@@ -266,15 +274,14 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             break;
         }
         for symbol in new {
-            let place = Place::of(graph, &String::from_utf8_lossy(graph.symbol_name(names, symbol)));
+            let place = Place::of(&String::from_utf8_lossy(graph.symbol_name(names, symbol)));
             // A section is walked from boundary to boundary, whoever else refers to its blocks.
-            if let Some(Place::SectionStart(section) | Place::SectionEnd(section)) = &place {
-                for block in graph.block_ids() {
-                    if graph.section(graph.block(block).section).name == *section {
-                        reach.mark_block(graph, block);
-                    }
-                }
-            }
+            let place = place.filter(|place| {
+                let Some(section) = place.section() else { return true };
+                let blocks = blocks.get_or_insert_with(|| blocks_of_sections(graph)).get(section);
+                blocks.into_iter().flatten().for_each(|&block| reach.mark_block(graph, block));
+                blocks.is_some()
+            });
             externals.push((symbol, place));
         }
     }
@@ -282,32 +289,46 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     externals
 }
 
+/// The blocks of each section, by its name.
+fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
+    let mut found: HashMap<String, Vec<BlockId>> = HashMap::new();
+    for section in graph.sections() {
+        found.entry(section.name.clone()).or_default();
+    }
+    for id in graph.block_ids() {
+        if let Some(blocks) = found.get_mut(&graph.section(graph.block(id).section).name) {
+            blocks.push(id);
+        }
+    }
+    found
+}
+
 impl Place {
-    /// The place of a graph that an external symbol of this name stands for.
-    fn of(graph: &LinkGraph, name: &str) -> Option<Self> {
+    /// The place of a graph that an external symbol of this name stands for, if the graph has the section.
+    fn of(name: &str) -> Option<Self> {
         if name == GOT_SYMBOL {
             return Some(Self::Got);
         }
-        let (section, is_start) = match name.strip_prefix("__start_") {
-            Some(section) => (section, true),
-            None => (name.strip_prefix("__stop_")?, false),
-        };
-        graph.find_section(section)?;
-        Some(if is_start { Self::SectionStart(section.into()) } else { Self::SectionEnd(section.into()) })
+        match name.strip_prefix("__start_") {
+            Some(section) => Some(Self::SectionStart(section.into())),
+            None => Some(Self::SectionEnd(name.strip_prefix("__stop_")?.into())),
+        }
     }
 
-    fn address(&self, graph: &LinkGraph, linked: &Linked, start: ExecAddr) -> ExecAddr {
-        let blocks = |section: &str| {
-            let of_section = |block: &&Block| block.placed && graph.section(block.section).name == section;
-            graph.blocks().iter().filter(of_section).collect::<Vec<_>>()
-        };
+    fn section(&self) -> Option<&str> {
+        match self {
+            Self::Got | Self::ImageBase => None,
+            Self::SectionStart(section) | Self::SectionEnd(section) => Some(section),
+        }
+    }
+
+    fn address(&self, extents: &HashMap<&str, ExecRange>, linked: &Linked, image_base: ExecAddr) -> ExecAddr {
+        let extent = |section: &String| extents.get(section.as_str()).copied().unwrap_or_default();
         match self {
             Self::Got => linked.got,
-            Self::ImageBase => start,
-            Self::SectionStart(section) => blocks(section).iter().map(|block| block.address).min().unwrap_or_default(),
-            Self::SectionEnd(section) => {
-                blocks(section).iter().map(|block| block.address.offset(block.size)).max().unwrap_or_default()
-            }
+            Self::ImageBase => image_base,
+            Self::SectionStart(section) => extent(section).start,
+            Self::SectionEnd(section) => extent(section).end,
         }
     }
 }
@@ -380,27 +401,21 @@ fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<(
 /// Where the sections of a graph are: for itself they are the image's. Sections of one name are one, and so are those
 /// that differ in what follows a `$`.
 fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
-    let mut found: Vec<(&str, ExecRange)> = Vec::new();
-    let mut numbers = Vec::new();
-    for section in graph.sections() {
-        let known = found.iter().position(|(name, _)| *name == section.output_name());
-        numbers.push(known.unwrap_or(found.len()));
-        if known.is_none() {
-            found.push((section.output_name(), ExecRange::default()));
-        }
-    }
+    let extents = extents(graph, Section::output_name);
+    let mut seen = HashSet::new();
+    let sections = graph.sections().iter().map(Section::output_name).filter(|name| seen.insert(*name));
+    sections.map(|name| extents.get(name).copied().unwrap_or_default()).collect()
+}
+
+/// From the first to the last placed block of each section.
+fn extents(graph: &LinkGraph, name: impl Fn(&Section) -> &str) -> HashMap<&str, ExecRange> {
+    let mut found: HashMap<&str, ExecRange> = HashMap::new();
     for block in graph.blocks().iter().filter(|block| block.placed) {
-        let Some((_, range)) = numbers.get(block.section.index()).and_then(|&number| found.get_mut(number)) else {
-            continue;
-        };
-        let end = block.address.offset(block.size);
-        *range = if range.size() == 0 {
-            ExecRange { start: block.address, end }
-        } else {
-            ExecRange { start: range.start.min(block.address), end: range.end.max(end) }
-        };
+        let new = ExecRange { start: block.address, end: block.address.offset(block.size) };
+        let range = found.entry(name(graph.section(block.section))).or_insert(new);
+        *range = ExecRange { start: range.start.min(new.start), end: range.end.max(new.end) };
     }
-    found.into_iter().map(|(_, range)| range).collect()
+    found
 }
 
 /// A range error in LLVM's words; other errors in our own.

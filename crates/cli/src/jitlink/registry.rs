@@ -58,7 +58,7 @@ impl<'a> Registry<'a> {
     fn file_names(&mut self, of: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
         let Some(graph) = of.graphs.first() else { return Ok(()) };
         let names = self.program.names;
-        let places = Places { file: of, index: 0, graph };
+        let places = Places::new(of, 0, graph);
         let mut file = FileNames::default();
         for id in graph.symbol_ids() {
             let Some(named) = places.symbol(id) else { continue };
@@ -68,7 +68,7 @@ impl<'a> Registry<'a> {
                 locals.entry(name).or_insert(named);
             } else if !name.is_empty() && (!symbol.is_external() || boundary(&name).is_some()) {
                 if let Some(section) = boundary(&name).filter(|_| symbol.is_external()) {
-                    if graph.find_section(section).is_none() {
+                    if !places.blocks.contains_key(section) && graph.find_section(section).is_none() {
                         continue;
                     }
                     places.widen_to_blocks(&mut file, section);
@@ -92,7 +92,7 @@ impl<'a> Registry<'a> {
             self.symbols.insert(GOT_SYMBOL.into(), Named { address, size: 0, is_zeros: false });
         }
         for (index, graph) in of.graphs.iter().enumerate() {
-            let places = Places { file: of, index, graph };
+            let places = Places::new(of, index, graph);
             for id in graph.block_ids() {
                 places.rest_of_section(&mut file, id);
             }
@@ -162,9 +162,19 @@ struct Places<'a> {
     /// Which of the file's graphs.
     index: usize,
     graph: &'a LinkGraph,
+    /// The blocks of each section, by its name.
+    blocks: HashMap<&'a str, Vec<BlockId>>,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
+    fn new(file: &'a LinkedFile<'a>, index: usize, graph: &'a LinkGraph) -> Self {
+        let mut blocks: HashMap<_, Vec<_>> = HashMap::new();
+        for id in graph.block_ids() {
+            blocks.entry(section_name(graph, graph.block(id).section)).or_default().push(id);
+        }
+        Self { file, index, graph, blocks }
+    }
+
     fn block(&self, id: BlockId) -> Option<u64> {
         self.file.place((self.index, id))
     }
@@ -217,7 +227,7 @@ impl Places<'_> {
     }
 
     fn widen_to_blocks(&self, file: &mut FileNames, section: &str) {
-        for id in self.graph.block_ids().filter(|&id| self.section_name(id) == section) {
+        for &id in self.blocks.get(section).into_iter().flatten() {
             if let Some(start) = self.block(id) {
                 self.widen(file, Some(id), start);
             }

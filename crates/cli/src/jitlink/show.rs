@@ -1,10 +1,11 @@
 //! What `-show-...` options print.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 use std::time::Instant;
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Selection, Symbol};
+use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit::link::names::NamePool;
 
 use super::link::kind_and_addend;
@@ -133,33 +134,21 @@ pub(super) fn graph(names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Writ
     let name = &file.name;
     writeln!(out, "Link graph \"{name}\" post-fixup:")?;
     writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(first.source().bytes()))?;
-    let mut sections: Vec<(&str, Vec<&LinkGraph>)> = Vec::new();
-    for (index, &graph) in file.graphs.iter().enumerate() {
-        for section in graph.section_ids() {
-            let name = section_name(graph, section);
-            // What the linker makes has a section when there is something in it.
-            if index > 0 && !graph.blocks().iter().any(|block| block.placed && block.section == section) {
-                continue;
-            }
-            match sections.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, graphs)) if graphs.iter().any(|&known| std::ptr::eq(known, graph)) => {}
-                Some((_, graphs)) => graphs.push(graph),
-                None => sections.push((name, vec![graph])),
-            }
+    // What the linker makes has a section when there is something in it.
+    let mut sections: BTreeMap<&str, Vec<(ExecAddr, usize, BlockId)>> =
+        first.section_ids().map(|section| (section_name(first, section), Vec::new())).collect();
+    let parts: Vec<_> = file.graphs.iter().map(|graph| Part::new(graph)).collect();
+    for (index, graph) in file.graphs.iter().enumerate() {
+        for id in graph.block_ids().filter(|&id| graph.block(id).placed) {
+            let block = graph.block(id);
+            sections.entry(section_name(graph, block.section)).or_default().push((block.address, index, id));
         }
     }
-    sections.sort_by_key(|(name, _)| *name);
-    for (section, graphs) in sections {
+    for (section, mut blocks) in sections {
         writeln!(out, "section {section}:\n")?;
-        let mut blocks = Vec::new();
-        for graph in graphs {
-            let placed = graph.block_ids().filter(|&id| graph.block(id).placed);
-            let here = placed.filter(|&id| section_name(graph, graph.block(id).section) == section);
-            blocks.extend(here.map(|id| (graph.block(id).address, graph, id)));
-        }
         blocks.sort_by_key(|(address, ..)| *address);
-        for (_, graph, id) in blocks {
-            block(names, graph, id, out)?;
+        for (_, index, id) in blocks {
+            parts[index].block(names, id, out)?;
         }
     }
     others(names, first, "Absolute", out)?;
@@ -171,13 +160,15 @@ pub(super) fn graph(names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Writ
 pub(super) fn contents(program: &LinkedProgram<'_>, file: &LinkedFile<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Relocated section contents for {}:", file.name)?;
     let mut sections: Vec<(&str, u64, u64)> = Vec::new();
+    let mut known = HashMap::new();
     let mut blocks: Vec<_> = file.blocks().collect();
     blocks.sort_unstable();
     for (start, (index, id)) in blocks {
         let block = file.graphs[index].block(id);
         let name = file.graphs[index].section(block.section).name.as_str();
         let end = start.saturating_add(block.size);
-        match sections.iter_mut().find(|(section, ..)| *section == name) {
+        let next = sections.len();
+        match sections.get_mut(*known.entry(name).or_insert(next)) {
             Some((_, from, to)) => (*from, *to) = (start.min(*from), end.max(*to)),
             None => sections.push((name, start, end)),
         }
@@ -198,63 +189,84 @@ pub(super) fn contents(program: &LinkedProgram<'_>, file: &LinkedFile<'_>, out: 
     Ok(())
 }
 
-fn block(names: &NamePool, graph: &LinkGraph, id: BlockId, out: &mut impl Write) -> io::Result<()> {
-    let of = graph.block(id);
-    let zeros = if of.is_zeros() { ", zero-fill" } else { "" };
-    writeln!(
-        out,
-        "  block {:#x} size = {:#010x}, align = {}, alignment-offset = {}{zeros}",
-        of.address,
-        of.size,
-        of.alignment(),
-        of.alignment_offset
-    )?;
-    // Any may be kept but that of a group which there must be once.
-    let is_weak =
-        graph.groups().iter().any(|group| group.selection != Selection::NoDuplicates && group.blocks.contains(&id));
-    let mut symbols = Vec::new();
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        let name = graph.symbol_name(names, symbol);
-        match of.definition {
-            // Symbols that nobody needs are gone; those of entries have no name.
-            Definition::Defined { block, offset } if block == id && (of.live || name.is_empty()) => {
-                let mut of = of.clone();
-                if is_weak && of.shared_name().is_some() {
-                    of.linkage = Linkage::Weak;
-                }
-                let is_weak = of.linkage != Linkage::Strong;
-                symbols.push(((offset, is_weak, of.scope, name.is_empty(), name), graph.address(symbol), of));
+/// A graph, and what belongs to its blocks.
+struct Part<'a> {
+    graph: &'a LinkGraph,
+    /// By block.
+    symbols: Vec<Vec<SymbolId>>,
+    /// The blocks of groups of which any may be kept: not of those that there must be once.
+    weak: HashSet<BlockId>,
+}
+
+impl<'a> Part<'a> {
+    fn new(graph: &'a LinkGraph) -> Self {
+        let mut symbols = vec![Vec::new(); graph.blocks().len()];
+        for id in graph.symbol_ids() {
+            if let Some(of) = graph.symbol(id).block().and_then(|block| symbols.get_mut(block.index())) {
+                of.push(id);
             }
-            _ => {}
         }
+        let weak = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
+        Self { graph, symbols, weak: weak.flat_map(|group| group.blocks.iter().copied()).collect() }
     }
-    symbols.sort_by_key(|&(key, ..)| key);
-    writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
-    for ((offset, .., text), address, of) in symbols {
-        writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {}", attributes(&of), name(text))?;
-    }
-    let mut edges = graph.edges(id).to_vec();
-    edges.sort_by_key(|edge| edge.offset);
-    writeln!(out, "    {}", if edges.is_empty() { "no edges" } else { "edges:" })?;
-    for edge in edges {
-        let address = of.address.offset(u64::from(edge.offset));
-        let (kind, addend) = kind_and_addend(graph, &edge);
-        let sign = if addend < 0 { '-' } else { '+' };
-        let target = graph.symbol_name(names, edge.target);
-        let target = if target.is_empty() {
-            format!("addressable@{:#x}+{:#010x}", graph.address(edge.target), 0)
-        } else {
-            name(target)
-        };
+
+    fn block(&self, names: &NamePool, id: BlockId, out: &mut impl Write) -> io::Result<()> {
+        let graph = self.graph;
+        let of = graph.block(id);
+        let zeros = if of.is_zeros() { ", zero-fill" } else { "" };
         writeln!(
             out,
-            "      {address:#x} (block + {:#010x}), addend = {sign}{:#010x}, kind = {kind}, target = {target}",
-            edge.offset,
-            addend.unsigned_abs()
+            "  block {:#x} size = {:#010x}, align = {}, alignment-offset = {}{zeros}",
+            of.address,
+            of.size,
+            of.alignment(),
+            of.alignment_offset
         )?;
+        let is_weak = self.weak.contains(&id);
+        let mut symbols = Vec::new();
+        for &symbol in self.symbols.get(id.index()).into_iter().flatten() {
+            let of = graph.symbol(symbol);
+            let name = graph.symbol_name(names, symbol);
+            match of.definition {
+                // Symbols that nobody needs are gone; those of entries have no name.
+                Definition::Defined { offset, .. } if of.live || name.is_empty() => {
+                    let mut of = of.clone();
+                    if is_weak && of.shared_name().is_some() {
+                        of.linkage = Linkage::Weak;
+                    }
+                    let is_weak = of.linkage != Linkage::Strong;
+                    symbols.push(((offset, is_weak, of.scope, name.is_empty(), name), graph.address(symbol), of));
+                }
+                _ => {}
+            }
+        }
+        symbols.sort_by_key(|&(key, ..)| key);
+        writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
+        for ((offset, .., text), address, of) in symbols {
+            writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {}", attributes(&of), name(text))?;
+        }
+        let mut edges = graph.edges(id).to_vec();
+        edges.sort_by_key(|edge| edge.offset);
+        writeln!(out, "    {}", if edges.is_empty() { "no edges" } else { "edges:" })?;
+        for edge in edges {
+            let address = of.address.offset(u64::from(edge.offset));
+            let (kind, addend) = kind_and_addend(graph, &edge);
+            let sign = if addend < 0 { '-' } else { '+' };
+            let target = graph.symbol_name(names, edge.target);
+            let target = if target.is_empty() {
+                format!("addressable@{:#x}+{:#010x}", graph.address(edge.target), 0)
+            } else {
+                name(target)
+            };
+            writeln!(
+                out,
+                "      {address:#x} (block + {:#010x}), addend = {sign}{:#010x}, kind = {kind}, target = {target}",
+                edge.offset,
+                addend.unsigned_abs()
+            )?;
+        }
+        writeln!(out)
     }
-    writeln!(out)
 }
 
 fn name(bytes: &[u8]) -> String {

@@ -5,6 +5,8 @@
 //! start, which need not be a multiple itself. In a segment come the blocks with content, then those of zeros, each in
 //! the order of their sections (those that the linker makes come last), then by offset, then by size.
 
+use std::collections::HashMap;
+
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
@@ -184,7 +186,7 @@ fn sort_records(inputs: &mut [Input], region: &mut Region) {
 /// The blocks of a segment, in order.
 fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<BlockRef> {
     let mut found = Vec::new();
-    let mut sections: Vec<&str> = Vec::new();
+    let mut sections: HashMap<&str, usize> = HashMap::new();
     for &member in members {
         let graph = &inputs[member as usize].graph;
         // Sections of one name are one, and in COFF those that differ in what follows a `$`, which orders them.
@@ -192,10 +194,8 @@ fn blocks(inputs: &[Input], members: &[u32], protection: Protection) -> Vec<Bloc
             .sections()
             .iter()
             .map(|section| {
-                sections.iter().position(|name| *name == section.output_name()).unwrap_or_else(|| {
-                    sections.push(section.output_name());
-                    sections.len() - 1
-                })
+                let next = sections.len();
+                *sections.entry(section.output_name()).or_insert(next)
             })
             .collect();
         for id in graph.block_ids() {

@@ -9,6 +9,7 @@ use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, R
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
+use linkjit::link::object::coff;
 use linkjit::link::passes::imports;
 use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
@@ -19,10 +20,6 @@ use super::failure::{Failure, Result};
 use super::link::is_coff;
 use super::options::Options;
 use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
-
-/// IMAGE_SYM_CLASS_WEAK_EXTERNAL, and IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY as it is in the record behind such a symbol.
-const WEAK_EXTERNAL: u8 = 105;
-const SEARCH_NO_LIBRARY: [u8; 4] = [1, 0, 0, 0];
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -175,7 +172,9 @@ impl Tables {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
+        // LLVM does not show these to other objects, and has tests that rely on it. Linkers do.
         let is_coff = is_coff(&graph);
+        let own = if is_coff { coff::weak_externals_without_search(graph.source())? } else { Vec::new() };
         for request in graph.requests() {
             if let Request::Export { name, target } = request
                 && name != target
@@ -190,7 +189,7 @@ impl Tables {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
-            let own = is_coff && has_no_library_search(&graph, symbol);
+            let own = own.binary_search(&symbol).is_ok();
             let entry = Entry {
                 by: By::Input(index, symbol),
                 linkage: of.linkage,
@@ -547,20 +546,6 @@ impl Tables {
         };
         is_placed.then(|| input.graph.address(symbol))
     }
-}
-
-/// Whether a symbol is a weak external for which no library is searched: LLVM does not show those to other objects, and
-/// has tests that rely on it. Linkers do.
-fn has_no_library_search(graph: &LinkGraph, symbol: SymbolId) -> bool {
-    let bytes = graph.source().bytes();
-    let record = |symbol: usize| {
-        let table: [u8; 4] = *bytes.get(8..)?.first_chunk()?;
-        let start = usize::try_from(u32::from_le_bytes(table)).ok()?.checked_add(symbol.checked_mul(18)?)?;
-        bytes.get(start..start.checked_add(18)?)
-    };
-    let index = symbol.index();
-    record(index).is_some_and(|record| record[16] == WEAK_EXTERNAL)
-        && record(index + 1).is_some_and(|record| record[4..8] == SEARCH_NO_LIBRARY)
 }
 
 /// Gives the tentative definitions of a name the stricter of their alignments.

@@ -57,11 +57,14 @@ fn samples() -> Vec<Vec<u8>> {
     let assembly = ".weak w\n.set w, f\n.comm c, 8, 3\n.globl f\nf: call e\n.section .pdata,\"dr\"\n.rva f, f, x
         .section .xdata,\"dr\"\nx: .long 1\n.section .drectve,\"yni\"\n.ascii \"/include:f /alternatename:a=b \"
         .section .data$d,\"dw\",largest,d\n.globl d\nd: .quad f\n.section .a,\"dr\",associative,d\n.long 1";
+    // clang ignores the option: it makes such objects of many sections only.
+    let big = compile(MINGW, "c++", cxx, &["-O1", "-Wa,-mbig-obj"]);
+    assert!(big.starts_with(&[0, 0, 0xff, 0xff]));
     vec![
         compile(MSVC, "c++", cxx, &["-O1", "-std=c++17", "-fexceptions", "-fcxx-exceptions"]),
         compile(MINGW, "c++", cxx, &["-O1"]),
         compile(MSVC, "s", assembly, &[]),
-        compile(MSVC, "s", assembly, &["-Wa,-mbig-obj"]),
+        big,
     ]
 }
 
@@ -133,9 +136,9 @@ fn objects_of_great_numbers_are_read_in_proportion_to_their_size() {
         0 => ".section s,\"dr\",discard,f0\n.globl f0\nf0: .long 1\n".into(),
         _ => format!(".section s,\"dr\",associative,f{}\nf{n}: .long 1\n", n - 1),
     });
-    assert!(read(compile(MSVC, "s", &chain, &["-Wa,-mbig-obj"])));
+    assert!(read(compile(MSVC, "s", &chain, &[])));
     let tables = repeated(&|n| format!(".section .xdata$f{n},\"dr\",discard,x{n}\nx{n}:\n"));
-    assert!(read(compile(MSVC, "s", &tables, &["-Wa,-mbig-obj"])));
+    assert!(read(compile(MSVC, "s", &tables, &[])));
     let commons = repeated(&|n| format!(".comm c{n}, 8, 3\n"));
     let includes = repeated(&|n| format!(".ascii \" /include:i{n} -aligncomm:c{n},5 \"\n"));
     assert!(read(compile(MSVC, "s", &(commons + ".section .drectve,\"yni\"\n" + &includes), &[])));

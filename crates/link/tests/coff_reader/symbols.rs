@@ -1,6 +1,8 @@
 //! Sections, symbols, relocations, directives.
 
 use linkjit_link::graph::{Definition, InitializerOrder, Lifetime, Linkage, Protection, Request, Scope};
+use linkjit_link::object::coff;
+use linkjit_link::source::Source;
 
 use crate::{MINGW, MSVC, Object, compile, error};
 
@@ -91,7 +93,7 @@ fn more_relocations_than_the_header_can_count_are_read() {
 #[test]
 fn objects_with_many_sections_are_read() {
     let source: String = (0..70_000).map(|n| format!(".section .text$f{n},\"xr\"\n.globl f{n}\nf{n}: ret\n")).collect();
-    let object = Object::read(compile(MSVC, "s", &source, &["-Wa,-mbig-obj"]));
+    let object = Object::read(compile(MSVC, "s", &source, &[]));
     assert_eq!(object.place("f69999"), Some((".text$f69999".into(), 0)));
 }
 
@@ -170,6 +172,23 @@ fn weak_externals_yield_as_their_search_says() {
         assert_eq!(alternates.collect::<Vec<_>>(), [("w".to_owned(), "fallback".to_owned())]);
     }
     assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
+}
+
+#[test]
+fn weak_externals_are_told_by_whether_libraries_are_searched() {
+    for (flags, header, record) in [(&[][..], [8, 12], 18), (&["-Wa,-mbig-obj"][..], [48, 52], 20)] {
+        let source = ".weak v\n.weak w\n.data\n.quad v, w";
+        let mut bytes = compile(MINGW, "s", source, flags);
+        let [records, count] = header.map(|at| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize);
+        // The class is the last but one byte of a record, the kind of search in the next record.
+        let is_weak = |index: &usize| bytes[records + record * index + record - 2] == 105;
+        let weak: Vec<_> = (0..count).filter(is_weak).collect();
+        for (index, search) in weak.iter().zip([3, 1]) {
+            bytes[records + record * (index + 1) + 4] = search;
+        }
+        let found = coff::weak_externals_without_search(&Source::new("x.obj", bytes.clone())).unwrap();
+        assert_eq!(found, [Object::read(bytes).id("w")], "{flags:?}");
+    }
 }
 
 /// B7.9 of docs/coff-cases.md.

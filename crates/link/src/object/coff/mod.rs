@@ -22,11 +22,20 @@ mod symbols;
 
 use crate::arch::Arch;
 use crate::error::Result;
-use crate::graph::LinkGraph;
+use crate::graph::{LinkGraph, SymbolId};
 use crate::names::NamePool;
 use crate::source::Source;
 use file::File;
 pub use file::is_object;
+
+/// The weak externals of an object for which no library is searched (`IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY`): in its graph
+/// they are like those that stand for a name in any case (`IMAGE_WEAK_EXTERN_SEARCH_ALIAS`). Sorted.
+///
+/// # Errors
+/// If the bytes are not an object.
+pub fn weak_externals_without_search(source: &Source) -> Result<Vec<SymbolId>> {
+    symbols::weak_externals_without_search(&File::parse(source)?)
+}
 
 /// Reads a COFF object; see [`super::read`].
 ///

@@ -88,6 +88,22 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph, name
     Ok(comdats)
 }
 
+pub(super) fn weak_externals_without_search(file: &File<'_>) -> Result<Vec<SymbolId>> {
+    let mut found = Vec::new();
+    let mut index: u32 = 0;
+    while index < file.symbols.len() {
+        let entry = Entry::parse(file, index)?;
+        let record = file.symbols.get(index.saturating_add(1)).filter(|_| entry.described_by > 0);
+        if let Some(record) = record.filter(|_| entry.class == pe::IMAGE_SYM_CLASS_WEAK_EXTERNAL)
+            && WeakExternSearch(u32_at(record, 4)) == pe::IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY
+        {
+            found.push(SymbolId(index));
+        }
+        index = index.saturating_add(1).saturating_add(u32::from(entry.described_by));
+    }
+    Ok(found)
+}
+
 /// Gives symbols sizes, which COFF does not tell: each reaches to the next place of its section that has a symbol.
 fn measure(graph: &mut LinkGraph) {
     let place = |id| match graph.symbol(id).definition {
