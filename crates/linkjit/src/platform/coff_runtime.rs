@@ -34,7 +34,8 @@ fn piece(name: &[u8]) -> Option<Piece> {
         edges: vec![(0, Kind::Pointer64, target, 0)],
     };
     Some(match name {
-        b"__security_cookie" => data(&cookie().to_le_bytes()),
+        // GNU's name for it, of -fstack-protector.
+        b"__security_cookie" | b"__stack_chk_guard" => data(&cookie().to_le_bytes()),
         b"__security_check_cookie" => Piece {
             protection: Protection::ReadExec,
             content: COOKIE_CHECK.into(),

@@ -66,7 +66,9 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__GSHandlerCheck_EH4" => return library_function(c"__CxxFrameHandler4"),
         b"__GSHandlerCheck_SEH" => return library_function(c"__C_specific_handler"),
         b"__GSHandlerCheck_SEH_noexcept" => return library_function(c"__C_specific_handler_noexcept"),
-        b"__report_gsfailure" | b"__report_rangecheckfailure" | b"__report_securityfailure" => fail as *const (),
+        b"__report_gsfailure" | b"__report_rangecheckfailure" | b"__report_securityfailure" | b"__stack_chk_fail" => {
+            fail as *const ()
+        }
         b"_setjmp" => return library_function(c"__intrinsic_setjmp"),
         b"_setjmpex" => return library_function(c"__intrinsic_setjmpex"),
         b"__chkstk" | b"___chkstk_ms" => return os::system_function(c"ntdll.dll", c"__chkstk"),

@@ -1,6 +1,7 @@
 // compilers: mingw clang-gnu
 // archives: mingw-runtime
 // flags: -O2
+// flags: -O1 -fstack-protector-all
 // flags: -O0
 // exit: 3
 // expect: mingw 3.50 no
