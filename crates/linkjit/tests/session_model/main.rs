@@ -18,7 +18,7 @@ use assembly::{Workshop, call_at};
 use linkjit::link::source::Source;
 use linkjit::{ExecAddr, Generation, Guard, Jit, JitDylib, MatchScope, ResourceTracker};
 use model::{Dylib, Entry, FAILED, Implementation, Model, Refusal, State, Target, refusal};
-use objects::Objects;
+use objects::{Function, Objects};
 
 /// JITDylibs that are open at a time, and the names in each. Functions call those of lower ranks.
 const DYLIBS: usize = 3;
@@ -108,13 +108,14 @@ impl World<'_> {
         (at, tracker)
     }
 
-    fn some_object(&mut self, name: &str, rank: usize, tracker: Option<usize>) -> (Source, i32, Option<usize>) {
+    fn some_object(&mut self, name: &str, rank: usize, tracker: Option<usize>) -> (Source, i32, Function) {
         let callee = if rank > 0 && self.random.below(3) > 0 { Some(self.random.below(rank)) } else { None };
         let (value, inline) = (1 + self.random.below(1000) as i32, self.random.below(3) == 0);
         // The memory of default trackers is not divided: what others use of it they all use.
         let inline = inline && tracker.is_none_or(|tracker| !self.defaults.values().any(|&default| default == tracker));
-        self.log.push(format!("  ({value}{})", if inline { ", inline" } else { "" }));
-        (self.objects.make(name, rank, value, callee, inline), value, callee)
+        let function = Function { rank, callee, inline, counts: self.random.below(3) == 0 };
+        self.log.push(format!("  {function:?}"));
+        (self.objects.make(name, function, value), value, function)
     }
 
     fn step(&mut self) {
@@ -166,13 +167,13 @@ impl World<'_> {
     fn add(&mut self, dylib: usize, rank: usize) {
         let (tracker, handle) = self.some_tracker(dylib);
         let is_lazy = self.random.below(2) == 0;
-        let (object, value, callee) = self.some_object("object", rank, Some(tracker));
+        let (object, value, function) = self.some_object("object", rank, Some(tracker));
         let of = &self.dylibs[dylib];
         let result = if is_lazy { of.add_lazy_object_to(&handle, &object) } else { of.add_object_to(&handle, &object) };
         let expected = self.expect_name(dylib, rank);
-        let what = format!("add{} d{dylib} f{rank} t{tracker} calls {callee:?}", if is_lazy { "-lazy" } else { "" });
+        let what = format!("add{} d{dylib} f{rank} t{tracker}", if is_lazy { "-lazy" } else { "" });
         if self.check(&what, result, expected).is_some() {
-            let object = self.model.object(dylib, tracker, value, callee);
+            let object = self.model.object(dylib, tracker, value, function);
             let target = if is_lazy {
                 Target::Stub(self.model.stub(tracker, Implementation::Object(object)))
             } else {
@@ -184,13 +185,13 @@ impl World<'_> {
 
     fn add_updatable(&mut self, dylib: usize, rank: usize) {
         let name = format!("u{rank}");
-        let (object, value, callee) = self.some_object(&name, rank, None);
+        let (object, value, function) = self.some_object(&name, rank, None);
         let result = self.dylibs[dylib].add_updatable_object(&object);
         let is_there = self.model.dylibs[dylib].updatable.contains_key(&rank);
         let expected = if is_there { Err(Refusal::Other) } else { self.expect_name(dylib, rank) };
-        if self.check(&format!("add-updatable d{dylib} f{rank} calls {callee:?}"), result, expected).is_some() {
+        if self.check(&format!("add-updatable d{dylib} f{rank}"), result, expected).is_some() {
             let trackers = [self.model.tracker(dylib), self.model.tracker(dylib)];
-            let object = self.model.object(dylib, trackers[1], value, callee);
+            let object = self.model.object(dylib, trackers[1], value, function);
             let stub = self.model.stub(trackers[0], Implementation::Object(object));
             self.model.dylibs[dylib].names.insert(rank, Entry::Is(Target::Stub(stub)));
             self.model.dylibs[dylib].updatable.insert(rank, (stub, object));
@@ -342,20 +343,24 @@ impl World<'_> {
             return;
         }
         let mut update = self.dylibs[dylib].update();
+        let keeps = self.random.below(2) == 0;
+        if keeps {
+            update = update.keep_variables();
+        }
         let mut new = Vec::new();
         for &rank in &ranks {
-            let (object, value, callee) = self.some_object(&format!("u{rank}"), rank, None);
+            let (object, value, function) = self.some_object(&format!("u{rank}"), rank, None);
             update = update.replace(&object);
-            new.push((rank, value, callee));
+            new.push((rank, value, function));
         }
         // SAFETY: nobody is in the code without a guard.
         let result = unsafe { update.commit() };
         self.model.reclaim();
         let objects: Vec<_> = new
             .iter()
-            .map(|&(_, value, callee)| {
+            .map(|&(_, value, function)| {
                 let tracker = self.model.tracker(dylib);
-                self.model.object(dylib, tracker, value, callee)
+                self.model.object(dylib, tracker, value, function)
             })
             .collect();
         let targets: Vec<_> = objects.iter().map(|&object| Target::Object(object)).collect();
@@ -366,11 +371,15 @@ impl World<'_> {
                 self.model.trackers[tracker].state = State::Gone;
             }
         }
-        let what = format!("update d{dylib} {new:?}");
+        let what = format!("update d{dylib} keeps {keeps} {ranks:?}");
         if let Some(generation) = self.check(&what, result, expected) {
             let mut replaced = Vec::new();
             for (&rank, &object) in ranks.iter().zip(&objects) {
                 let before = self.implement(dylib, rank, object);
+                let [old, new] = [before, object].map(|at| self.model.objects[at].counter);
+                if keeps && new.is_some() && old.is_some() && self.model.objects[before].bound.is_some() {
+                    self.model.objects[object].counter = old;
+                }
                 replaced.push((rank, before, object));
             }
             self.generations.push(Made { generation, dylib, replaced });

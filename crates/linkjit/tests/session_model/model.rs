@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use linkjit::Error;
 
+use crate::objects::Function;
+
 /// What a call returns of which the function can't be linked.
 pub(crate) const FAILED: i32 = -1_000_000;
 
@@ -27,6 +29,8 @@ pub(crate) struct Object {
     pub(crate) tracker: usize,
     pub(crate) value: i32,
     pub(crate) callee: Option<usize>,
+    /// Which variable it counts its calls with.
+    pub(crate) counter: Option<usize>,
     /// If it is linked, what its call is bound to.
     pub(crate) bound: Option<Option<Target>>,
 }
@@ -78,6 +82,7 @@ pub(crate) struct Model {
     pub(crate) objects: Vec<Object>,
     pub(crate) stubs: Vec<Stub>,
     pub(crate) trackers: Vec<Tracker>,
+    pub(crate) counters: Vec<i32>,
     /// The epoch, and that of the guard.
     pub(crate) epoch: u64,
     pub(crate) guard: Option<u64>,
@@ -111,8 +116,10 @@ impl Model {
         self.trackers.len() - 1
     }
 
-    pub(crate) fn object(&mut self, dylib: usize, tracker: usize, value: i32, callee: Option<usize>) -> usize {
-        self.objects.push(Object { dylib, tracker, value, callee, bound: None });
+    pub(crate) fn object(&mut self, dylib: usize, tracker: usize, value: i32, function: Function) -> usize {
+        let counter = function.counts.then_some(self.counters.len());
+        self.counters.extend(counter.map(|_| 0));
+        self.objects.push(Object { dylib, tracker, value, callee: function.callee, counter, bound: None });
         self.objects.len() - 1
     }
 
@@ -172,7 +179,12 @@ impl Model {
         match target {
             Target::Object(at) => {
                 let callee = self.objects[at].bound.expect("what is called is linked");
-                callee.map_or(0, |callee| self.call(callee)).wrapping_add(self.objects[at].value)
+                let called = callee.map_or(0, |callee| self.call(callee));
+                let count = self.objects[at].counter.map_or(0, |counter| {
+                    self.counters[counter] += 1;
+                    self.counters[counter]
+                });
+                called.wrapping_add(self.objects[at].value + count)
             }
             Target::Stub(at) => {
                 if let Some(target) = self.stubs[at].slot {

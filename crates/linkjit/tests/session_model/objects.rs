@@ -6,17 +6,29 @@ use linkjit::link::source::Source;
 
 use crate::assembly::Workshop;
 
+/// What the function of an object does beside adding a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Function {
+    pub(crate) rank: usize,
+    pub(crate) callee: Option<usize>,
+    /// It calls an inline function, which adds nothing.
+    pub(crate) inline: bool,
+    /// It adds how often it was called.
+    pub(crate) counts: bool,
+}
+
 /// Objects are assembled once for all values.
 pub(crate) struct Objects {
     pub(crate) workshop: Workshop,
-    pub(crate) texts: BTreeMap<(usize, Option<usize>, bool), Vec<u8>>,
+    pub(crate) texts: BTreeMap<Function, Vec<u8>>,
 }
 
 pub(crate) const VALUE: i32 = 0x1122_3344;
 
 impl Objects {
-    pub(crate) fn make(&mut self, name: &str, rank: usize, value: i32, callee: Option<usize>, inline: bool) -> Source {
-        let template = self.texts.entry((rank, callee, inline)).or_insert_with(|| {
+    pub(crate) fn make(&mut self, name: &str, function: Function, value: i32) -> Source {
+        let template = self.texts.entry(function).or_insert_with(|| {
+            let Function { rank, callee, inline, counts } = function;
             let call = callee.map_or("xor %eax,%eax\n".into(), |callee| format!("call f{callee}@PLT\n"));
             let (call_inline, group) = if inline {
                 (
@@ -27,9 +39,17 @@ impl Objects {
             } else {
                 ("", "")
             };
+            let (count, variable) = if counts {
+                (
+                    "incl count(%rip)\nadd count(%rip),%eax\n",
+                    ".section .data.count,\"aw\"\n.type count,@object\n.size count,4\ncount: .long 0\n",
+                )
+            } else {
+                ("", "")
+            };
             let text = format!(
                 ".globl f{rank}\n.type f{rank},@function\nf{rank}: .cfi_startproc\npush %rbx\n.cfi_adjust_cfa_offset 8\n\
-                 {call}{call_inline}add ${VALUE},%eax\npop %rbx\nret\n.cfi_endproc\n{group}"
+                 {call}{call_inline}{count}add ${VALUE},%eax\npop %rbx\nret\n.cfi_endproc\n{group}{variable}"
             );
             std::fs::read(self.workshop.object(&text)).unwrap()
         });
