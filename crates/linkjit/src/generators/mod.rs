@@ -83,6 +83,6 @@ pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// If a definition exists and can't be had.
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()>;
 
-    /// What messages call it: `libfoo.so`, `archives liba.a, libb.a`.
+    /// What messages call it: `libfoo.so`, `liba.a and 2 more archives`.
     fn describe(&self) -> String;
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
@@ -12,20 +13,24 @@ use super::state::UnitId;
 /// What is said about keys.
 #[derive(Debug)]
 pub(crate) struct Claims<K, V> {
-    /// Thousands of objects may say the same, and each may go: that must not take a walk over all of them.
     by_key: HashMap<K, BTreeMap<UnitId, V>, FixedState>,
+    /// About what each unit says something: there may be thousands, and each may go.
+    by_unit: HashMap<UnitId, Vec<K>, FixedState>,
 }
 
 impl<K, V> Default for Claims<K, V> {
     fn default() -> Self {
-        Self { by_key: HashMap::default() }
+        Self { by_key: HashMap::default(), by_unit: HashMap::default() }
     }
 }
 
-impl<K: Hash + Eq, V> Claims<K, V> {
+impl<K: Hash + Eq + Clone, V> Claims<K, V> {
     /// Notes what a unit says about a key, if it has not said something before.
     pub(super) fn enter(&mut self, key: K, value: V, unit: UnitId) {
-        self.by_key.entry(key).or_default().entry(unit).or_insert(value);
+        if let Entry::Vacant(place) = self.by_key.entry(key.clone()).or_default().entry(unit) {
+            place.insert(value);
+            self.by_unit.entry(unit).or_default().push(key);
+        }
     }
 
     /// What the first unit that was added says about a key, and which one that is.
@@ -52,9 +57,13 @@ impl<K: Hash + Eq, V> Claims<K, V> {
 
     /// Forgets what a unit says.
     pub(super) fn forget(&mut self, unit: UnitId) {
-        self.by_key.retain(|_, claims| {
-            claims.remove(&unit);
-            !claims.is_empty()
-        });
+        for key in self.by_unit.remove(&unit).unwrap_or_default() {
+            if let Some(claims) = self.by_key.get_mut(&key) {
+                claims.remove(&unit);
+                if claims.is_empty() {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
     }
 }
