@@ -10,9 +10,10 @@ mod build;
 mod tools;
 
 use std::path::Path;
+use std::process::Command;
 
-use build::{MSVC, Outcome, compile, directory, import_library, library, run};
-use tools::for_wine;
+use build::{GNU, MSVC, Outcome, compile, directory, import_library, library, run};
+use tools::{for_wine, succeed};
 
 /// A function that returns `number`.
 fn function(name: &str, number: u32) -> String {
@@ -85,4 +86,36 @@ fn what_was_promised_and_is_nowhere_is_said() {
     assert_eq!(outcome.code, Some(1), "{}", outcome.out);
     assert!(outcome.err.contains("nowhere.dll is to have it, but nowhere.dll: "), "{}", outcome.err);
     assert!(outcome.err.contains("ucrtbase.dll is to have it, and has not"), "{}", outcome.err);
+}
+
+/// Makes a DLL that needs others.
+fn dll(source: &str, others: &[&Path], output: &Path) {
+    let file = output.with_extension("c");
+    std::fs::write(&file, source).expect("it is ours");
+    let mut command = Command::new(GNU[0]);
+    succeed(command.args(["-shared", "-o"]).arg(output).arg(file).args(others)).unwrap();
+}
+
+#[test]
+fn dlls_are_found_beside_import_libraries_and_where_libraries_are_with_what_they_need() {
+    let directory = directory("dlls");
+    let (lib, bin) = (directory.join("lib"), directory.join("bin"));
+    for place in [&lib, &bin] {
+        std::fs::create_dir(place).expect("it is ours");
+        let needed = place.join("needed_by_the_other.dll");
+        dll("__declspec(dllexport) int number(void) { return 7; }", &[], &needed);
+        let other = place.join("other_of_this_test.dll");
+        dll("int number(void); __declspec(dllexport) int other(void) { return number(); }", &[&needed], &other);
+    }
+    let exports = ["other"];
+    import_library("other_of_this_test.dll", &exports, &lib.join("beside.lib"));
+    import_library("other_of_this_test.dll", &exports, &directory.join("elsewhere.lib"));
+    let main = "int other(void); int main(void) { return other(); }";
+    compile(&MSVC, main, &directory.join("main.obj"));
+    let place = for_wine(&directory);
+    let (main, beside, elsewhere) =
+        (format!("{place}/main.obj"), format!("{place}/lib/beside.lib"), format!("{place}/elsewhere.lib"));
+    assert_eq!(run(&[&main, &beside]).code, Some(7));
+    assert_eq!(run(&["-L", &format!("{place}/bin"), &main, &elsewhere]).code, Some(7));
+    assert!(run(&[&main, &elsewhere]).err.contains("other_of_this_test.dll is to have it, but"));
 }

@@ -8,7 +8,9 @@ use std::ptr::{null, null_mut};
 use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::Globalization::{CP_ACP, WideCharToMultiByte};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress, LoadLibraryW};
+use windows_sys::Win32::System::LibraryLoader::{
+    GetModuleHandleA, GetProcAddress, LOAD_WITH_ALTERED_SEARCH_PATH, LoadLibraryExW,
+};
 use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
     PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
@@ -144,9 +146,14 @@ fn describe(range: ExecRange) -> String {
 
 /// Opens a DLL; returns the loader's handle. Windows has no global libraries.
 pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
-    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let has_directory = path.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
+    // What a DLL needs may lie beside it. The loader wants a whole path for that.
+    let whole = std::path::absolute(path).ok().filter(|_| has_directory);
+    let flags = if whole.is_some() { LOAD_WITH_ALTERED_SEARCH_PATH } else { 0 };
+    let name = whole.as_deref().unwrap_or(path).as_os_str();
+    let name: Vec<u16> = name.encode_wide().chain([0]).collect();
     // SAFETY: the name ends with a zero. The library's entry point runs: who asks for a library asks for that.
-    let handle = unsafe { LoadLibraryW(name.as_ptr()) };
+    let handle = unsafe { LoadLibraryExW(name.as_ptr(), null_mut(), flags) };
     if handle.is_null() {
         return Err(ExecutorError::Library { path: path.into(), message: std::io::Error::last_os_error().to_string() });
     }

@@ -59,13 +59,21 @@ impl State {
     }
 
     /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may.
-    fn import(&mut self, dylib: &JitDylib, import: &Import) -> Result<()> {
+    fn import(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<()> {
         let executor = dylib.session().executor();
         let name = String::from_utf8_lossy(&import.library);
         let library = match self.libraries.get(&import.library) {
             Some(library) => library,
             None => {
-                let opened = executor.open_library(Path::new(&*name), true);
+                // Where the system looks; then where libraries are, beside the import library first.
+                let archive = self.index.archive(member.archive);
+                let beside = archive.and_then(|archive| Path::new(&**archive.source().name()).parent());
+                let directories = &dylib.session().options().library_paths;
+                let directories = beside.into_iter().chain(directories.iter().map(PathBuf::as_path));
+                let mut files = directories.map(|directory| directory.join(&*name)).filter(|file| file.is_file());
+                let opened = executor
+                    .open_library(Path::new(&*name), true)
+                    .or_else(|error| files.next().map_or(Err(error), |file| executor.open_library(&file, true)));
                 let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
                 self.libraries.entry(import.library.clone()).or_insert(opened)
             }
@@ -126,12 +134,12 @@ impl DefinitionGenerator for ArchiveGenerator {
             let Some(archive) = state.index.archive(member.archive) else { continue };
             let source = member_source(archive, member.offset)?;
             if let Some(import) = Import::parse(&source)? {
-                state.import(dylib, &import)?;
+                state.import(dylib, &import, member)?;
                 continue;
             }
             let mut graph = object::read(&source, &mut dylib.session().names())?;
             if let Some(import) = state.import_of_object(dylib, &graph, member)? {
-                state.import(dylib, &import)?;
+                state.import(dylib, &import, member)?;
                 continue;
             }
             if state.has_imports {
