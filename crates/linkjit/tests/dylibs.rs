@@ -6,15 +6,8 @@ mod assembly;
 
 use std::sync::{Arc, Mutex};
 
-use assembly::{Input, Workshop, call, call_at, call_in, caller, function, getter, source};
+use assembly::{Input, Workshop, call, call_at, call_in, caller, function, getter, source, undefined_names};
 use linkjit::{DefinitionGenerator, Error, ExecAddr, Jit, JitDylib, MatchScope, Wanted};
-
-fn undefined_names(error: Error) -> Vec<String> {
-    match error {
-        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
-        other => panic!("{other}"),
-    }
-}
 
 /// Defines names as addresses, and remembers what it was asked for.
 #[derive(Debug, Default)]

@@ -278,3 +278,53 @@ fn a_jitdylib_is_closed_while_lookups_wait_for_its_units() {
         assert!(matches!(result, Err(Error::TrackerRemoved | Error::Closed)), "{result:?}");
     }
 }
+
+/// A unit of which one method panics.
+#[derive(Debug)]
+struct Panics(&'static str);
+
+impl Panics {
+    fn at(&self, method: &str) {
+        assert_ne!(self.0, method, "on purpose");
+    }
+}
+
+impl MaterializationUnit for Panics {
+    fn name(&self) -> String {
+        self.at("name");
+        "a unit".into()
+    }
+
+    fn interface(&self) -> UnitInterface {
+        self.at("interface");
+        UnitInterface::new([("f", SymbolFlags::FUNCTION.weak()), ("g", SymbolFlags::FUNCTION)])
+    }
+
+    fn materialize(self: Box<Self>, mut responsibility: MaterializationResponsibility) {
+        self.at("materialize");
+        responsibility.define_absolute("g", ExecAddr(2));
+        let _told = responsibility.complete();
+    }
+
+    fn discard(&mut self, _: &str) {
+        self.at("discard");
+    }
+}
+
+#[test]
+fn any_method_of_a_unit_may_panic() {
+    for method in ["name", "interface", "discard", "materialize"] {
+        let jit = Jit::host().unwrap();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            jit.main().define(Panics(method)).unwrap();
+            jit.main().define_absolute("f", ExecAddr(1)).unwrap();
+            jit.lookup("g").unwrap();
+        }));
+        assert!(outcome.is_err(), "{method}");
+        // Whatever it was in the midst of, names can be defined and found.
+        let _taken = jit.main().define_absolute("f", ExecAddr(1));
+        assert_eq!(jit.lookup("f").unwrap(), ExecAddr(1), "{method}");
+        let _taken = jit.main().define_absolute("g", ExecAddr(2));
+        assert_eq!(jit.lookup("g").unwrap(), ExecAddr(2), "{method}");
+    }
+}

@@ -5,15 +5,8 @@ mod assembly;
 
 use std::sync::Arc;
 
-use assembly::{Workshop, call, call_in, caller, function};
+use assembly::{Workshop, call, call_in, caller, function, undefined_names};
 use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, Jit, MatchScope, SymbolLookupSet};
-
-fn undefined_names(error: Error) -> Vec<String> {
-    match error {
-        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
-        other => panic!("{other}"),
-    }
-}
 
 /// Link orders change while what was linked with them stays.
 /// B7.36 of docs/coff-cases.md.

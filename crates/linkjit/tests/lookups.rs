@@ -12,18 +12,11 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use assembly::{Workshop, call, caller, function, source};
+use assembly::{Workshop, call, caller, function, source, undefined_names};
 use linkjit::{
     Error, ExecAddr, FunctionGenerator, FunctionUnit, Jit, LookupKind, ReexportsGenerator, Result, SymbolFlags,
     SymbolLookupSet, UnitInterface, Wanted,
 };
-
-fn undefined_names(error: Error) -> Vec<String> {
-    match error {
-        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
-        other => panic!("{other}"),
-    }
-}
 
 /// Adds a unit that makes functions of an assembly text, when `ready` lets it.
 fn define(

@@ -5,15 +5,8 @@ mod assembly;
 
 use std::sync::{Arc, Mutex};
 
-use assembly::{Input, Workshop, call, caller, function, getter, source};
-use linkjit::{Error, FunctionGenerator, Jit, LinkPolicy};
-
-fn undefined_names(error: Error) -> Vec<String> {
-    match error {
-        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
-        other => panic!("{other}"),
-    }
-}
+use assembly::{Input, Workshop, call, caller, function, getter, source, undefined_names};
+use linkjit::{FunctionGenerator, Jit, LinkPolicy};
 
 /// Rules 18 to 21: code that nobody reaches is not linked, whatever it misses; nor is its unwind record.
 #[test]

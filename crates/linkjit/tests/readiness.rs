@@ -6,16 +6,9 @@ mod assembly;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use assembly::{Workshop, call, call_in, caller, function, getter, source};
+use assembly::{Workshop, call, call_in, caller, function, getter, source, undefined_names};
 use linkjit::link::graph::LinkGraph;
 use linkjit::{Error, Jit, JitDylib, MatchScope, MemoryUse, PassLists, Stage};
-
-fn undefined_names(error: Error) -> Vec<String> {
-    match error {
-        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
-        other => panic!("{other}"),
-    }
-}
 
 /// Rules 45 to 47: what a function needs is found through local data and code without a name, through table entries and
 /// stubs that the linker makes, and through its unwind record.

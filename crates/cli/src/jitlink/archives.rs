@@ -1,5 +1,6 @@
 //! The archives of a JITDylib, whose members are added when they are wanted.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use linkjit::link::graph::LinkGraph;
@@ -23,8 +24,9 @@ struct Opened {
     archive: Archive,
     hidden: bool,
     /// Names and the offsets of the members that define them.
-    index: std::collections::HashMap<Vec<u8>, u64>,
-    taken: Vec<u64>,
+    index: HashMap<Vec<u8>, u64>,
+    /// The numbers of the members that were not taken, by offset; not of those that are imports.
+    numbers: HashMap<u64, usize>,
 }
 
 /// A member to be added.
@@ -38,7 +40,7 @@ impl Archives {
     /// Opens an archive. With `all`, returns all members, as nobody will ask for them.
     pub(super) fn add(&mut self, path: &Path, hidden: bool, all: bool) -> Result<Vec<Taken>> {
         let archive = Archive::parse(read(path)?)?;
-        let mut index = std::collections::HashMap::new();
+        let (mut index, mut numbers) = (HashMap::new(), HashMap::new());
         for symbol in archive.symbols() {
             let symbol = symbol?;
             index.entry(symbol.name.to_vec()).or_insert(symbol.member);
@@ -50,6 +52,7 @@ impl Archives {
             if is_import(&source)? {
                 continue;
             }
+            numbers.insert(member.offset, number);
             if !archive.has_index() {
                 for name in definitions(&source)? {
                     index.entry(name).or_insert(member.offset);
@@ -60,7 +63,7 @@ impl Archives {
             }
         }
         if !all {
-            self.archives.push(Opened { archive, hidden, index, taken: Vec::new() });
+            self.archives.push(Opened { archive, hidden, index, numbers });
         }
         Ok(every)
     }
@@ -69,20 +72,9 @@ impl Archives {
     pub(super) fn take(&mut self, name: &[u8]) -> Result<Option<Taken>> {
         for opened in &mut self.archives {
             let Some(&offset) = opened.index.get(name) else { continue };
-            if opened.taken.contains(&offset) {
-                continue;
-            }
-            opened.taken.push(offset);
-            for (number, member) in opened.archive.members().enumerate() {
-                let member = member?;
-                if member.offset == offset {
-                    let source = source(&opened.archive, number, &member)?;
-                    if is_import(&source)? {
-                        break;
-                    }
-                    return Ok(Some(Taken { source, hidden: opened.hidden }));
-                }
-            }
+            let Some(number) = opened.numbers.remove(&offset) else { continue };
+            let source = source(&opened.archive, number, &opened.archive.member_at(offset)?)?;
+            return Ok(Some(Taken { source, hidden: opened.hidden }));
         }
         Ok(None)
     }

@@ -214,11 +214,6 @@ impl LinkGraph {
         self.retained.push(block);
     }
 
-    /// Moves a symbol to another place in a block of this graph.
-    pub fn make_defined(&mut self, symbol: SymbolId, block: BlockId, offset: u64) {
-        self.symbols[symbol.index()].definition = Definition::Defined { block, offset };
-    }
-
     /// Makes a symbol a reference to a definition elsewhere; its block stays, without it.
     pub fn make_external(&mut self, symbol: SymbolId) {
         let symbol = &mut self.symbols[symbol.index()];
@@ -231,11 +226,6 @@ impl LinkGraph {
     /// group.
     pub fn dissolve_groups(&mut self, mut which: impl FnMut(NameId) -> bool) -> Vec<Group> {
         self.groups.extract_if(.., |group| which(group.signature)).collect()
-    }
-
-    /// Gives a symbol a fixed address.
-    pub fn make_absolute(&mut self, symbol: SymbolId, address: ExecAddr) {
-        self.symbols[symbol.index()].definition = Definition::Absolute(address);
     }
 
     /// Renames a symbol.
@@ -469,6 +459,21 @@ mod tests {
         let of = |part: &BlockId| (graph.block(*part).alignment_offset, graph.block(*part).section_offset);
         assert_eq!(parts.iter().map(of).collect::<Vec<_>>(), [(6, 32), (2, 36), (0, 42)]);
         assert!(parts.iter().all(|&part| graph.block(part).align_log2 == 3));
+    }
+
+    #[test]
+    fn edges_that_are_dropped_are_those_of_one_block() {
+        let mut graph = LinkGraph::new(Source::new("made.o", Vec::new()), Arch::X86_64);
+        let section = graph.add_section("zeros", Protection::ReadWrite, Lifetime::Standard).unwrap();
+        let blocks = [0; 2].map(|_| graph.add_block(section, Content::Zeros, 8, 0).unwrap());
+        let target = graph.add_symbol(Symbol::anonymous(blocks[0], 0, 0)).unwrap();
+        for block in blocks {
+            let edge = |offset| Edge { offset, kind: Kind::Pointer8.edge(), target, addend: 0 };
+            graph.add_edges(block, (0..4).map(edge)).unwrap();
+        }
+        graph.retain_edges(blocks[0], |edge| edge.offset % 2 == 1);
+        let offsets = |block| graph.edges(block).iter().map(|edge| edge.offset).collect::<Vec<_>>();
+        assert_eq!(blocks.map(offsets), [vec![1, 3], vec![0, 1, 2, 3]]);
     }
 
     #[test]

@@ -58,8 +58,15 @@ impl State {
     pub(crate) fn check_reinstate(&self, withdrawn: &Withdrawn, besides: &[TrackerId]) -> Result<Option<NameId>> {
         let dylib = self.trackers.get(&withdrawn.tracker).ok_or(Error::TrackerRemoved)?.dylib;
         let dylib = self.dylib(dylib)?;
+        // Leaders of COMDAT groups of COFF are strong.
+        let is_shared = |name: &NameId| {
+            let owner = dylib.groups.get(name).map(|owner| owner.unit);
+            let now = dylib.symbols.get(name).and_then(|entry| entry.by.unit());
+            owner.is_some() && owner == now && withdrawn.groups.iter().any(|(signature, _)| signature == name)
+        };
         let strong = |(name, entry): &&(NameId, Entry)| {
             entry.linkage == Linkage::Strong
+                && !is_shared(name)
                 && dylib.symbols.get(name).is_some_and(|now| match now.by {
                     DefinedBy::Unit(unit, _) => {
                         self.units.get(&unit).is_some_and(|unit| !besides.contains(&unit.tracker))

@@ -183,6 +183,14 @@ pub(crate) fn call_in(dylib: &linkjit::JitDylib, name: &str) -> linkjit::Result<
     Ok(call_at(dylib.lookup(&[name])?[0]))
 }
 
+/// The names that nobody defines, if that is the error.
+pub(crate) fn undefined_names(error: Error) -> Vec<String> {
+    match error {
+        Error::Undefined { symbols, .. } => symbols.into_iter().map(|symbol| symbol.name).collect(),
+        other => panic!("{other}"),
+    }
+}
+
 /// Calls an `int f(void)` by its address.
 pub(crate) fn call_at(address: linkjit::ExecAddr) -> i32 {
     // SAFETY: the fixtures' functions are of this type.
