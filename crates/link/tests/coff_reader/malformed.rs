@@ -1,7 +1,5 @@
 //! What is no object for x86-64, or is broken.
 
-use std::time::{Duration, Instant};
-
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::source::Source;
@@ -91,8 +89,7 @@ fn no_truncation_panics() {
 }
 
 #[test]
-fn no_mutation_panics_or_takes_long() {
-    let start = Instant::now();
+fn no_mutation_panics() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
         state ^= state << 13;
@@ -111,7 +108,6 @@ fn no_mutation_panics_or_takes_long() {
             read(bytes);
         }
     }
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[test]

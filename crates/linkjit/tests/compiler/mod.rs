@@ -43,6 +43,7 @@ fn output(command: &mut Command) -> (bool, String) {
 /// Whether a tool succeeds, and what it says. Wine starts programs of the system below it, but can't wait for them: the
 /// shell writes down when one is done, and how.
 #[cfg(windows)]
+#[allow(clippy::zombie_processes, reason = "see above")]
 fn output(command: &mut Command) -> (bool, String) {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, Instant};

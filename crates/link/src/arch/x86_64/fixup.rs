@@ -296,7 +296,9 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, na
                     ": compile with -fPIC, or for Windows declare it as __declspec(dllimport), so that the address is \
                      loaded from a table"
                 }
-                Some(Kind::Pointer32 | Kind::Pointer32Signed) => ": compile with -fPIC or -fPIE",
+                Some(Kind::Pointer32 | Kind::Pointer32Signed) => {
+                    ": compile with -fPIC or -fPIE; in assembly, address it relative to rip"
+                }
                 _ => "",
             };
             LinkError::OutOfRange { site, relocation, target, value, field, remedy }
