@@ -5,7 +5,7 @@
 //! content; and a section of text tells the linker what to do. So headers and tables come first (`file`), then blocks
 //! (`sections`), then symbols with what they say about COMDAT sections (`symbols`, `comdat`), then edges
 //! (`relocations`), records of functions (`functions`) and requests (`directives`). A
-//! [`SymbolId`](crate::graph::SymbolId) of the graph is the index of the symbol's record in the file.
+//! [`SymbolId`] of the graph is the index of the symbol's record in the file.
 //!
 //! Follows: "PE Format" of Microsoft, chapters "COFF File Header", "Section Table", "Other Contents of the File"; GNU as
 //! for what MinGW does differently.
