@@ -22,7 +22,7 @@ int main(int argc, char **argv) {
     printf("argv %s %s %s\n", argv[1], argv[2], argv[3]);
     printf("__argv %s %s %s\n", known[1], known[2], known[3]);
     printf("__wargv %c\n", (*__p___wargv())[1][0]);
-    printf("line %s\n", strcmp(GetCommandLineA(), *__p__acmdln()) ? "differs" : strstr(GetCommandLineA(), "one"));
+    printf("line %s\n", strcmp(GetCommandLineA(), *__p__acmdln()) ? "differs" : strstr(GetCommandLineA(), " one \"") + 1);
     int count;
     unsigned short **parsed = CommandLineToArgvW(GetCommandLineW(), &count);
     char text[16] = {0};
