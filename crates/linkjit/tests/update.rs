@@ -464,14 +464,20 @@ fn counts(workshop: &Workshop, name: &str, text: &str) -> Source {
     compile(workshop, name, "cpp", &format!("{counter} extern \"C\" int {text}"))
 }
 
+/// An object that can be replaced, linked, and another one that has the same counter.
+fn with_counter(workshop: &Workshop) -> Jit {
+    let jit = Jit::host().unwrap();
+    jit.main().add_updatable_object(&counts(workshop, "a.o", "f() { return counter(); }")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+    let other = counts(workshop, "g.o", "g() { return 10 + counter(); }");
+    jit.main().add_object_to(&jit.create_tracker().unwrap(), &other).unwrap();
+    jit
+}
+
 #[test]
 fn inline_code_that_an_object_has_no_more_is_the_next_ones() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
-    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
-    assert_eq!(call(&jit, "f").unwrap(), 1);
-    jit.main()
-        .add_object_to(&jit.create_tracker().unwrap(), &counts(&workshop, "g.o", "g() { return 10 + counter(); }"))
-        .unwrap();
+    let workshop = Workshop::new();
+    let jit = with_counter(&workshop);
     // The second generation has it instead of the first one.
     drop(update(&jit, &counts(&workshop, "a.o", "f() { return 100 + counter(); }")).unwrap());
     // The third one has it not, and what is linked for it needs it.
@@ -481,12 +487,8 @@ fn inline_code_that_an_object_has_no_more_is_the_next_ones() {
 
 #[test]
 fn inline_code_is_whose_it_was_after_a_failed_update() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
-    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
-    assert_eq!(call(&jit, "f").unwrap(), 1);
-    jit.main()
-        .add_object_to(&jit.create_tracker().unwrap(), &counts(&workshop, "g.o", "g() { return 10 + counter(); }"))
-        .unwrap();
+    let workshop = Workshop::new();
+    let jit = with_counter(&workshop);
     let result = update(&jit, &counts(&workshop, "a.o", "f() { return g() + missing(); }"));
     assert!(matches!(result, Err(Error::Undefined { .. })));
     assert_eq!((call(&jit, "g").unwrap(), call(&jit, "f").unwrap()), (12, 3));
