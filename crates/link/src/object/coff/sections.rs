@@ -73,7 +73,7 @@ pub(super) const FUNCTION_RECORD: u64 = 12;
 
 /// Retains what is a part of a table. Linkers keep all sections, but for COMDAT sections.
 pub(super) fn retain_tables(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &mut LinkGraph) {
-    for (number, section) in file.numbered().filter(|(_, section)| is_part_of_table(section)) {
+    for (number, _) in file.numbered().filter(|(_, section)| is_part_of_table(section)) {
         if let Some(block) = blocks.of(number).filter(|_| !comdats.contains(number)) {
             graph.retain_block(block);
         }
