@@ -6,7 +6,6 @@
 mod assembly;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use assembly::{Workshop, call, run};
 use linkjit::link::source::Source;
