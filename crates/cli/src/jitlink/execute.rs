@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -26,6 +27,8 @@ use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
 static RESULT: Mutex<Option<i64>> = Mutex::new(None);
+/// Its entry point has returned: the process does not end because the program calls `exit`.
+static RETURNED: AtomicBool = AtomicBool::new(false);
 
 /// For programs whose `main` says nothing.
 pub(super) const RESULT_OVERRIDE: &str = "llvm_jitlink_setTestResultOverride";
@@ -39,8 +42,16 @@ extern "C" fn set_test_result_override(result: i64) {
     *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
 }
 
+/// The exit code that the program has asked for, also in what runs at exit.
+fn wanted_result() -> Option<i32> {
+    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
+    // As LLVM does, and the system after it, the lowest bits are taken.
+    wanted.filter(|_| RETURNED.load(Ordering::Relaxed)).map(|wanted| wanted as i32)
+}
+
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
 pub(super) fn execute(options: &Options) -> Result<i32> {
+    linkjit::executor::exit_code::decide_at_exit(wanted_result);
     let start = Instant::now();
     let reports = Reports::new(options)?;
     // As LLVM does, an object is linked as a whole. What -slab-allocate asks for is always so: a JITDylib's memory is in
@@ -85,8 +96,8 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     linkjit::executor::crash::print_backtraces();
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(entry, &arguments) }?;
-    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(wanted.map_or(result, |wanted| i32::try_from(wanted).unwrap_or(-1)))
+    RETURNED.store(true, Ordering::Relaxed);
+    Ok(wanted_result().unwrap_or(result))
 }
 
 /// Links what the program needs, initializers included, and reports about it.

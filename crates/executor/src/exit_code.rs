@@ -1,0 +1,29 @@
+//! The exit code of a process that runs one program.
+
+use std::ffi::c_int;
+use std::sync::Mutex;
+
+use crate::os;
+
+static DECIDE: Mutex<Option<fn() -> Option<c_int>>> = Mutex::new(None);
+
+/// Has `decide` asked when the process exits, after all that linked code registers for that from now on: the process's
+/// exit code is what `decide` returns, or what it would have been. For processes that run one program; asked once.
+pub fn decide_at_exit(decide: fn() -> Option<c_int>) {
+    let mut known = lock();
+    if known.replace(decide).is_none() {
+        os::at_exit(decide_now);
+    }
+}
+
+extern "C" fn decide_now() {
+    let decide = lock().take();
+    if let Some(code) = decide.and_then(|decide| decide()) {
+        // The system goes on with what is registered before, and ends with this code.
+        os::exit(code);
+    }
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Option<fn() -> Option<c_int>>> {
+    DECIDE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
