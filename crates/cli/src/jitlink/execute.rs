@@ -10,19 +10,18 @@ use std::time::Instant;
 use linkjit::link::graph::{LinkGraph, Scope};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;
-use linkjit::link::source::Source;
 use linkjit::{
     ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
 };
 
-use super::archives::{self, Archives};
+use super::archives::{self, Archives, Taken, Way};
 use super::failure::{Failure, Result};
 use super::harness::Harness;
 use super::options::{Form, Item, Options};
 use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
-use super::{absolutes, find_library, is_archive, read, section_graph, show, weak};
+use super::{absolutes, find_library, is_archive, read, section_graph, show, ways, weak};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
@@ -115,7 +114,12 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     let recorder = Arc::new(Recorder::default());
     let plugin = jit.session().add_plugin(recorder.clone());
     let found = jit.main().lookup_with_initializers(&[entry])?;
-    jit.session().remove_plugin(plugin)?;
+    let members = member_names(archives)?;
+    if options.items.contains(&Item::Lazy) {
+        recorder.show_what_follows(reports.of_files(), members.clone());
+    } else {
+        jit.session().remove_plugin(plugin)?;
+    }
     let names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(main) = before.iter_mut().find(|dylib| dylib.name == "main")
         && let Some(symbol) = main.symbols.iter_mut().find(|symbol| symbol.name == entry)
@@ -123,7 +127,6 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
         symbol.address = found.first().copied();
     }
     let after = if options.show_entry_es { recorder.session(&names, before) } else { Vec::new() };
-    let members = member_names(archives)?;
     recorder.with_program(&names, absolutes(options), &members, |program| {
         reports.files(program, &mut out)?;
         show::session(&after, &mut out)?;
@@ -154,8 +157,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
     for path in &options.harness {
         jit.main().add_object(&read(path)?)?;
     }
-    let mut is_lazy = false;
-    for item in &options.items {
+    for (item, way) in options.items.iter().zip(ways(options)) {
         if let Item::Input(path) = item
             && is_archive(path)
         {
@@ -164,9 +166,12 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
         match item {
             Item::Dylib(name) => target = find(&dylibs, name).unwrap_or(target),
             Item::Directory(path) => directories.push(path.clone()),
+            Item::Input(path) if is_archive(path) && way == Way::Lazy => {
+                add_archive_as(&target, path, way, options.all_load)?;
+            }
             Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
             Item::Input(path) if is_archive(path) => target.add_archive(path)?,
-            Item::Input(path) if std::mem::take(&mut is_lazy) => target.add_lazy_object(&read(path)?)?,
+            Item::Input(path) if way == Way::Lazy => target.add_lazy_object(&read(path)?)?,
             Item::Input(path) => {
                 let graph = {
                     let mut names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +181,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                 };
                 target.add_graph(graph)?;
             }
-            Item::Lazy => is_lazy = true,
+            Item::Lazy => {}
             Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
             Item::Alias { alias, target: of } => {
                 let place = |name: &Option<String>| match name {
@@ -192,7 +197,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                 };
                 target.add_graph(section_graph(name, file, symbols, intern)?)?;
             }
-            Item::LoadHidden(path) => add_hidden(&target, path, options.all_load)?,
+            Item::LoadHidden(path) => add_archive_as(&target, path, Way::Hidden, options.all_load)?,
             Item::WeakLibrary(path) => add_weak(&target, path)?,
             Item::Library { name, form } => match find(&dylibs, name) {
                 Some(other) => add_to_link_order(&target, &other, MatchScope::Exported, process)?,
@@ -203,7 +208,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                     }
                     match form {
                         Form::Weak => add_weak(&target, &path)?,
-                        Form::Hidden => add_hidden(&target, &path, options.all_load)?,
+                        Form::Hidden => add_archive_as(&target, &path, Way::Hidden, options.all_load)?,
                         Form::Usual if is_archive(&path) && options.all_load => add_members(&target, &path)?,
                         Form::Usual if is_archive(&path) => target.add_archive(path)?,
                         Form::Usual => target.add_library(inputs::for_loader(&path))?,
@@ -259,11 +264,11 @@ fn add_members(target: &JitDylib, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds an archive whose definitions only their own JITDylib sees.
-fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
+/// Adds an archive whose members are hidden or lazy.
+fn add_archive_as(target: &JitDylib, path: &Path, way: Way, all: bool) -> Result<()> {
     let mut archives = Archives::default();
-    for member in archives.add(path, true, all)? {
-        add_hidden_member(target, &member.source)?;
+    for member in archives.add(path, way, all)? {
+        add_member(target, &member)?;
     }
     let archives = Mutex::new(archives);
     let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
@@ -271,7 +276,7 @@ fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
             let taken = archives.lock().unwrap_or_else(PoisonError::into_inner).take(wanted.name);
             let in_archive = |failure: Failure| linkjit::Error::Unsupported { what: failure.to_string() };
             if let Some(member) = taken.map_err(in_archive)? {
-                add_hidden_member(dylib, &member.source)?;
+                add_member(dylib, &member)?;
             }
         }
         Ok(())
@@ -280,10 +285,13 @@ fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
     Ok(target.add_generator(Arc::new(FunctionGenerator::new(name, take)))?)
 }
 
-fn add_hidden_member(target: &JitDylib, source: &Source) -> linkjit::Result<()> {
+fn add_member(target: &JitDylib, member: &Taken) -> linkjit::Result<()> {
+    if member.way == Way::Lazy {
+        return target.add_lazy_object(&member.source);
+    }
     let names = target.session().name_pool();
-    let mut graph = object::read(source, &mut names.lock().unwrap_or_else(PoisonError::into_inner))?;
-    for id in graph.symbol_ids() {
+    let mut graph = object::read(&member.source, &mut names.lock().unwrap_or_else(PoisonError::into_inner))?;
+    for id in graph.symbol_ids().filter(|_| member.way == Way::Hidden) {
         let symbol = graph.symbol(id);
         if !symbol.is_external() {
             graph.set_visibility(id, symbol.linkage, symbol.scope.max(Scope::Hidden));

@@ -76,6 +76,11 @@ pub(super) struct SymbolState {
     pub(super) by: String,
 }
 
+/// What LLVM calls graphs of stubs, which are numbered from 1.
+pub(super) fn stubs_name(number: usize) -> String {
+    format!("<indirect stubs graph #{number}>")
+}
+
 /// What LLVM calls materializers that are no files.
 pub(super) const ABSOLUTE_SYMBOLS: &str = "<Absolute Symbols>";
 pub(super) const REEXPORTS: &str = "<Reexports>";
