@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 
+use linkjit_executor::ExecAddr;
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::stubs::{StubName, intern_prefixed};
+use super::stubs::{StubName, Stubs, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
@@ -63,13 +64,26 @@ impl JitDylib {
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = object::read(source, &mut names)?;
-            let by_stub = |_: &LinkGraph, _, edge: &Edge, _: &[u8]| takes_address(edge);
-            let stubs = hide_functions(&mut graph, self.id(), &mut names, by_stub, |_| false)?;
+            let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };
         define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
         Ok(())
     }
+}
+
+/// Takes an object apart as [`JitDylib::add_lazy_object`] does, for tools that link without running: gives its own
+/// functions hidden names, and returns a graph of stubs, called `stubs`, that have theirs and lead nowhere.
+///
+/// # Errors
+/// If there is no room for more symbols.
+pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePool) -> Result<LinkGraph> {
+    let functions = hide_functions(graph, DylibId(0), names, by_address, |_| false)?;
+    let mut made = Stubs::new(stubs)?;
+    for function in functions {
+        made.add(names, function.stub, ExecAddr::NULL)?;
+    }
+    Ok(made.finish())
 }
 
 /// Gives an object's own functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs.
@@ -137,6 +151,11 @@ fn refer_to_stubs(
 pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
     let is_table = graph.initializers().iter().any(|run| run.block == block);
     !is_table && !graph.section(graph.block(block).section).unwind_records
+}
+
+/// Whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
+fn by_address(_: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
+    takes_address(edge)
 }
 
 /// Whether an edge stands for the address of its target, not for a place within or a call.
