@@ -136,6 +136,10 @@ impl Executor for InProcess {
         self.libraries.open(path, global)
     }
 
+    fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
+        import::may_export(names)
+    }
+
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
         self.libraries.find(library, requests)
     }

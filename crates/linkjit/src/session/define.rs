@@ -6,7 +6,8 @@
 //! | common    | yields    | larger wins  | replaces  |
 //! | weak      | yields    | yields       | yields    |
 //!
-//! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
+//! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common. What
+//! was found in a library is replaced by all but what has vague linkage, of which a process has one (see [`super::vague`]).
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
 use linkjit_executor::ExecRange;
@@ -18,6 +19,7 @@ use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
+use super::vague::is_vague;
 use crate::error::{Error, Result};
 use crate::lookup::Pulled;
 use crate::platform;
@@ -133,6 +135,8 @@ impl State {
                 }
                 // All agree about a constant, as linkers see it.
                 Some(old) if is_same_constant(of, old) => Verdict::Yields,
+                Some(old) if old.by == DefinedBy::Found && !is_vague(&graph, of) => Verdict::Replaces,
+                Some(old) if old.by == DefinedBy::Found => Verdict::Yields,
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {
@@ -261,6 +265,15 @@ impl State {
         self.define_other(dylib, name, DefinedBy::Outside, Some(address), linkage, names)
     }
 
+    /// Adds what a library or the runtime was found to have, unless something else defines the name.
+    pub(crate) fn define_found(&mut self, dylib: DylibId, name: NameId, address: Address) -> Result<()> {
+        if self.dylib(dylib)?.symbols.contains_key(&name) {
+            return Ok(());
+        }
+        let (by, linkage, scope) = (DefinedBy::Found, Linkage::Weak, Scope::Default);
+        self.install(dylib, name, Entry { by, linkage, scope, address: Some(address), contested: false })
+    }
+
     /// Adds another name for a definition.
     pub(crate) fn define_alias(
         &mut self,
@@ -292,7 +305,6 @@ impl State {
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
             verdict => {
-                // What was found in a library is wanted by something that is counted.
                 if verdict == Verdict::New && linkage == Linkage::Strong {
                     self.check_definitions(0, 1)?;
                 }
@@ -306,6 +318,7 @@ impl State {
     pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Verdict> {
         Ok(match self.dylib(dylib)?.symbols.get(&name) {
             None => Verdict::New,
+            Some(old) if old.by == DefinedBy::Found && linkage == Linkage::Strong => Verdict::Replaces,
             Some(old) => verdict(linkage, 0, old, self.size_of(old), self.is_linked(old)),
         })
     }
@@ -336,6 +349,7 @@ impl State {
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
             Some(DefinedBy::Outside) | None => "an address".into(),
+            Some(DefinedBy::Found) => "a library".into(),
         }
     }
 
@@ -352,7 +366,7 @@ impl State {
                 self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
             }
             DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
-            DefinedBy::Outside | DefinedBy::Alias(..) => entry.address.is_some(),
+            DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => entry.address.is_some(),
         }
     }
 
