@@ -221,11 +221,11 @@ impl Batch<'_> {
                 reach.follow(graph, |symbol| wanted.push((input, symbol)));
                 self.weak.extend(reach.take_weak().into_iter().map(|symbol| (input, symbol)));
             }
-            if !self.weak.is_empty() {
-                self.yield_vague()?;
-            }
             if !self.wanted.is_empty() {
                 self.bind_wanted()?;
+            } else if !self.weak.is_empty() {
+                // When all libraries are open that are needed.
+                self.yield_vague()?;
             } else if !self.bind_unbound()? && !self.reach_late_sections() && !self.bind_alternates()? {
                 return Ok(());
             }
