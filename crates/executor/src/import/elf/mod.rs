@@ -170,10 +170,13 @@ impl Imports {
             self.free.start = ExecAddr(start + size);
             return Ok(ExecAddr(start));
         }
-        let chunk = os::reserve(size.max(CHUNK).next_multiple_of(os::page_size()), Placement::Low)?;
+        // Code may read just before a variable: the first one does not begin where the memory does.
+        let wanted = (LARGEST_ALIGN + size).max(CHUNK).next_multiple_of(os::page_size());
+        let chunk = os::reserve(wanted, Placement::Low)?;
         os::commit(chunk)?;
-        self.free = ExecRange { start: chunk.start.offset(size), end: chunk.end };
-        Ok(chunk.start)
+        let start = chunk.start.offset(LARGEST_ALIGN);
+        self.free = ExecRange { start: start.offset(size), end: chunk.end };
+        Ok(start)
     }
 
     /// Changes what refers to moved variables: slots of loaded objects, and pointers among the copies (`std::cin` is
