@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 
+use linkjit_executor::ExecAddr;
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::stubs::{StubName, intern_prefixed};
+use super::stubs::{StubName, Stubs, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
@@ -69,6 +70,20 @@ impl JitDylib {
         define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
         Ok(())
     }
+}
+
+/// Takes an object apart as [`JitDylib::add_lazy_object`] does, for tools that link without running: gives its strong
+/// functions hidden names, and returns a graph of stubs, called `stubs`, that have theirs and lead nowhere.
+///
+/// # Errors
+/// If there is no room for more symbols.
+pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePool) -> Result<LinkGraph> {
+    let functions = hide_functions(graph, DylibId(0), names, |_, _, edge, _| takes_address(edge))?;
+    let mut made = Stubs::new(stubs)?;
+    for function in functions {
+        made.add(names, function.stub, ExecAddr::NULL)?;
+    }
+    Ok(made.finish())
 }
 
 /// Gives strong functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs. `by_stub`
