@@ -12,6 +12,7 @@ use linkjit::{ExecAddr, Jit, JitDylib, MatchScope};
 /// Variables and functions that are one, and `NAME_places`, which gives their addresses.
 const SHARED: &str = r#"
 #include <typeinfo>
+namespace TEST {
 template <class T> struct Table { static T value; };
 template <class T> T Table<T>::value = 1;
 inline long plain = 5;
@@ -24,12 +25,15 @@ extern "C" void NAME_places(void **at) {
     void *all[] = {&Table<long>::value, &plain, &dynamic, local(), (void *)twice, (void *)&typeid(Base), &Counted::made};
     for (int i = 0; i < 7; i++) at[i] = all[i];
 }
+}
 "#;
 
 const COUNT: usize = 7;
 
+/// Its names are the test's own: what one test's library has would be one for all.
 fn object(workshop: &Workshop, name: &str, flags: &[&str]) -> PathBuf {
-    workshop.compile("cpp", &SHARED.replace("NAME", name), &[&["-std=c++17"], flags].concat())
+    let test = workshop.directory.file_name().unwrap().to_string_lossy().replace('-', "_");
+    workshop.compile("cpp", &SHARED.replace("NAME", name).replace("TEST", &test), &[&["-std=c++17"], flags].concat())
 }
 
 /// What the object called `name` has the addresses of.

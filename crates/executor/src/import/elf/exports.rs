@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn what_a_library_exports_passes_and_most_of_the_rest_does_not() {
         let names: Vec<String> = (0..1000).map(|number| format!("_ZN7nobody_{number}E")).collect();
-        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let passed = may_export(&names).into_iter().filter(|passed| *passed).count();
         assert!(passed < 300, "{passed} of 1000");
         assert_eq!(may_export(&[b"malloc", b"printf", b"memcpy@GLIBC_2.14"]), [true; 3]);
