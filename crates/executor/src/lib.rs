@@ -16,6 +16,7 @@
 mod call;
 pub mod crash;
 mod error;
+pub mod exit_code;
 pub mod file;
 mod free_list;
 mod import;

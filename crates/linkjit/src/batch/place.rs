@@ -435,7 +435,7 @@ impl Placed {
         let mut uses = Vec::new();
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
-            let arrays = initializers(&placed, inputs, units, state);
+            let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             let tracker = placed.domain.tracker;
             let sections = placed.layout.contiguous(placed.bases);
@@ -513,19 +513,16 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain, in link order. All of a unit's are placed when anything of it is.
+/// The initializer and terminator arrays of a domain, in link order. A unit's own are placed when anything of it is, those
+/// that go with a COMDAT section when that is, which may be in a later batch.
 fn initializers(
     placed: &PlacedDomain,
     inputs: &[Input],
     units: &[Option<UnitId>],
-    state: &State,
 ) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
     let mut arrays = Vec::new();
     for &member in &placed.domain.members {
         let Some(unit) = units[member as usize] else { continue };
-        if state.units.get(&unit).is_none_or(|unit| unit.started) {
-            continue;
-        }
         let graph = &inputs[member as usize].graph;
         for run in graph.initializers() {
             let block = graph.block(run.block);
