@@ -83,6 +83,13 @@ impl Executor for InProcess {
         self.memory.make_image_header(window, kept)
     }
 
+    fn make_stacks_executable(&self) -> Result<()> {
+        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        return crate::stacks::make_executable();
+        #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+        Err(crate::ExecutorError::NoExecutableStack { why: "linkjit does not know how on this system".into() })
+    }
+
     fn open_image(&self, _name: &str) -> Result<ImageId> {
         Ok(init::open(self.owner))
     }

@@ -22,11 +22,15 @@ mod free_list;
 mod import;
 mod in_process;
 mod init;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod loader;
 mod memory;
 mod os;
 mod outermost;
 mod reentry;
 mod runtime;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod stacks;
 mod symbols;
 mod tls;
 mod unwind;
@@ -351,6 +355,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If there is no such window or no memory.
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()>;
+
+    /// Makes the stacks of all threads executable, of those that come, too, and for good: for code that calls what it has
+    /// written to its stack.
+    ///
+    /// # Errors
+    /// [`ExecutorError::NoExecutableStack`] if the system does not let us.
+    fn make_stacks_executable(&self) -> Result<()>;
 
     /// Opens the record of a JITDylib.
     ///

@@ -44,6 +44,7 @@ const KEYS: &[&str] = &[
     "shared",
     "archive",
     "policy",
+    "link-flags",
     "expect",
     "exit",
     "native",
@@ -58,7 +59,7 @@ impl SourceFile {
     fn read(path: PathBuf) -> Self {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let directive = |line: &str| {
-            let line = line.strip_prefix("// ").or_else(|| line.strip_prefix("# "))?;
+            let line = ["// ", "# ", "! "].iter().find_map(|comment| line.strip_prefix(comment))?;
             let (key, value) = line.split_once(':')?;
             let known = KEYS.contains(&key.split('[').next().unwrap_or(key));
             known.then(|| (key.to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()))
