@@ -342,6 +342,14 @@ impl Batch<'_> {
     }
 
     fn finalize(&mut self) -> Result<()> {
+        if let Some(input) = self.inputs.iter().find(|input| runs_on_stack(&input.graph)) {
+            self.session.executor().make_stacks_executable().map_err(|error| Error::Unsupported {
+                what: format!(
+                    "{}: it has code that runs on the stack (.note.GNU-stack), and {error}",
+                    input.graph.name()
+                ),
+            })?;
+        }
         // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
         if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {
             for memory in self.placed.domains.iter_mut().filter_map(|placed| placed.memory.as_mut()) {
@@ -375,6 +383,11 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a graph of which something was placed wants stacks to be executable.
+fn runs_on_stack(graph: &LinkGraph) -> bool {
+    graph.requests().contains(&Request::ExecutableStack) && graph.blocks().iter().any(|block| block.placed)
 }
 
 /// The directories of resources of a graph that were placed.
