@@ -60,7 +60,7 @@ impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
-        let mut domains = self.domains();
+        let mut domains = self.domains()?;
         self.shape_sections(&domains)?;
         let first_made = self.inputs.len();
         // A domain that has moved stays there if it can: there is an end to it.

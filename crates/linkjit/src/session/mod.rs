@@ -37,7 +37,7 @@ pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, UnitId,
+    Roots, State, TrackerId, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
