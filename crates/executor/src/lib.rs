@@ -27,6 +27,7 @@ mod outermost;
 mod reentry;
 mod runtime;
 mod symbols;
+pub mod temporary;
 mod tls;
 mod unwind;
 

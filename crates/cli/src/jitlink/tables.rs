@@ -266,6 +266,8 @@ impl Tables {
     /// Drops the COMDAT groups that the JITDylib has already, or those of them that yield to the new graph's.
     fn yield_groups(&mut self, dylib: usize, index: u32, graph: &mut LinkGraph) -> Result<()> {
         let mut dropped = Vec::new();
+        // What others yield to larger groups is taken from each of them at once.
+        let mut yielding: HashMap<u32, HashSet<NameId>> = HashMap::new();
         for group in graph.groups() {
             let known = self.dylibs[dylib].groups.get(&group.signature).copied();
             let is_kept = match known {
@@ -281,11 +283,7 @@ impl Tables {
                         return Err(self.mismatch(graph, group.signature, "other content"));
                     }
                     (Selection::Largest(new), Selection::Largest(old)) if new > old && owner != index => {
-                        let owner = &mut self.inputs[owner as usize].graph;
-                        let yielding = owner.dissolve_groups(|signature| signature == group.signature);
-                        let blocks = yielding.into_iter().flat_map(|group| group.blocks).collect();
-                        let names = drop_blocks(owner, blocks);
-                        names.iter().for_each(|name| _ = self.dylibs[dylib].symbols.remove(name));
+                        yielding.entry(owner).or_default().insert(group.signature);
                         true
                     }
                     _ => false,
@@ -298,6 +296,12 @@ impl Tables {
             }
         }
         drop_blocks(graph, dropped);
+        for (owner, signatures) in yielding {
+            let owner = &mut self.inputs[owner as usize].graph;
+            let groups = owner.dissolve_groups(|signature| signatures.contains(&signature));
+            let names = drop_blocks(owner, groups.into_iter().flat_map(|group| group.blocks).collect());
+            names.iter().for_each(|name| _ = self.dylibs[dylib].symbols.remove(name));
+        }
         Ok(())
     }
 

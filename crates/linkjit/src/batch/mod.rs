@@ -131,6 +131,7 @@ struct Batch<'a> {
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<special::LateSymbol>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -160,6 +161,7 @@ impl<'a> Batch<'a> {
             alias_targets: Vec::new(),
             rebound: Vec::new(),
             late: Vec::new(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,
