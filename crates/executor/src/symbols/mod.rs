@@ -9,7 +9,9 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
+use crate::{
+    ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, listed, lock, os, runtime,
+};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ impl Libraries {
         // The loader is called without the lock: it runs initializers.
         let handle = os::open_library(path, global)?;
         import::redirect()?;
+        listed::tell_libraries();
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());
