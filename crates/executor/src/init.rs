@@ -129,10 +129,10 @@ pub(crate) fn forget_all_of(owner: u32) {
 pub(crate) fn set_handle(id: ImageId, handle: ExecAddr) -> Result<()> {
     let mut images = lock(&IMAGES);
     let image = images.get(id)?;
-    if image.handle.is_some_and(|old| old != handle) {
-        return Err(ExecutorError::Invalid { what: format!("second __dso_handle {handle} of an image") });
+    let old = image.handle.replace(handle);
+    if let Some(old) = old {
+        images.by_handle.remove(&old.0);
     }
-    image.handle = Some(handle);
     images.by_handle.insert(handle.0, id.0);
     Ok(())
 }

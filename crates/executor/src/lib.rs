@@ -79,6 +79,8 @@ pub enum Placement {
     Anywhere,
     /// Below 2 GiB: for code whose 32-bit fields hold addresses (compiled with -fno-pic).
     Low,
+    /// Where 32-bit displacements from all of the window reach all of these addresses.
+    Near(ExecRange),
 }
 
 /// A reserved window.
@@ -354,7 +356,7 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
     /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
-    /// window. At most one per image, before its thread-local storage is reserved and its initializers run.
+    /// window. The last one counts; none may come once code of the image has used the one before.
     ///
     /// # Errors
     /// If there is no such image.

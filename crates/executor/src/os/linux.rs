@@ -27,6 +27,14 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
         Placement::Anywhere => map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
         Placement::Low => reserve_low(size),
+        Placement::Near(targets) => {
+            let near = map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })?;
+            if !near.reaches(targets) {
+                release(near);
+                return Err(ExecutorError::NoAddressSpace { size, place: "near what code refers to" });
+            }
+            Ok(near)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Windows.
 
+mod near;
+
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
@@ -12,7 +14,7 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetProcAddress, LOAD_WITH_ALTERED_SEARCH_PATH, LoadLibraryExW,
 };
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
     PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
     PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
@@ -41,9 +43,12 @@ pub(crate) fn page_size() -> u64 {
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
         Placement::Anywhere => {
-            let near = near_libraries(size).and_then(|address| reserve_at(address, size));
+            // Around this DLL, which every process has, others lie.
+            let near = near::reserve_near_library(size, &[c"kernel32.dll"]);
             near.or_else(|| reserve_at(0, size)).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })
         }
+        Placement::Near(targets) => near::reserve_near(size, targets, 0)
+            .ok_or(ExecutorError::NoAddressSpace { size, place: "near what code refers to" }),
         Placement::Low => {
             let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
             let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
@@ -55,30 +60,12 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     }
 }
 
-/// Where there are `size` free bytes within 2 GiB of the system's DLLs, all of it: the highest below them, or else the
-/// lowest above. The system would choose a place far away. Another thread may take it first.
-fn near_libraries(size: u64) -> Option<u64> {
-    const REACH: u64 = 1 << 31;
-    /// Around this DLL, which every process has, others lie within this.
-    const SPREAD: u64 = 1 << 28;
-    // SAFETY: a C string.
-    let library = unsafe { GetModuleHandleA(c"kernel32.dll".as_ptr().cast()) } as u64;
-    let (first, end) = (library.saturating_sub(REACH - SPREAD).max(LOW_END), library + (REACH - SPREAD));
-    let mut at = first.next_multiple_of(GRANULARITY);
-    let mut below = None;
-    while at < end {
-        let Some(region) = region_at(at) else { break };
-        let region_end = (region.BaseAddress as u64).saturating_add(region.RegionSize as u64);
-        let free = region_end.min(end).saturating_sub(at);
-        if region.State == MEM_FREE && free >= size {
-            if at > library {
-                return below.or(Some(at));
-            }
-            below = Some((at + free - size) / GRANULARITY * GRANULARITY);
-        }
-        at = region_end.max(at + 1).next_multiple_of(GRANULARITY);
-    }
-    below
+/// Zeroed memory that is never given back, in reach of the C runtime's DLL if the process has it.
+pub(crate) fn allocate_near_runtime(size: u64) -> Option<ExecAddr> {
+    let size = size.next_multiple_of(page_size());
+    let range = near::reserve_near_library(size, &[c"ucrtbase.dll", c"kernel32.dll"])?;
+    commit(range).ok()?;
+    Some(range.start)
 }
 
 /// What the system says about an address; `None` beyond those of programs.

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
+use linkjit_executor::{ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{
     BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
@@ -42,13 +42,18 @@ pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
     executor.set_dso_handle(image, window.range.start)?;
     // What GNU's runtime calls the start of the image.
     dylib.define_hidden("__dso_handle", window.range.start)?;
-    dylib.add_own_generator(Arc::new(ImageGenerator { window }))
+    dylib.add_own_generator(Arc::new(ImageGenerator))
 }
 
 /// What an image has because somebody wants it.
 #[derive(Debug)]
-struct ImageGenerator {
-    window: Window,
+struct ImageGenerator;
+
+/// The window of an image.
+fn window(dylib: &JitDylib) -> Result<Window> {
+    let state = dylib.session().state();
+    let window = state.dylib(dylib.id())?.windows.first();
+    window.copied().ok_or(ExecutorError::NoSuch { what: "window" }.into())
 }
 
 impl DefinitionGenerator for ImageGenerator {
@@ -60,11 +65,12 @@ impl DefinitionGenerator for ImageGenerator {
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
-                executor.make_image_header(self.window.id, true)?;
+                let window = window(dylib)?;
+                executor.make_image_header(window.id, true)?;
                 let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::X86_64);
                 graph.add_symbol(yielding(
                     IMAGE_BASE,
-                    absolute(self.window.range.start),
+                    absolute(window.range.start),
                     &mut dylib.session().names(),
                 ))?;
                 dylib.define_pulled(graph)?;

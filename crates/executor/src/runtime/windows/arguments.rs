@@ -4,7 +4,9 @@
 use std::ffi::{OsStr, OsString, c_char};
 use std::mem::transmute;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::ptr::null_mut;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::{image, library_function};
@@ -15,6 +17,7 @@ use crate::{ExecAddr, MainForm, os, unwind};
 const SW_SHOWDEFAULT: usize = 10;
 
 /// The C runtime's variables as linked code sees them. What they refer to is never freed.
+#[derive(Default)]
 struct Variables {
     /// An `int`, whose other half is zero.
     count: AtomicUsize,
@@ -28,26 +31,33 @@ struct Variables {
     wide_rest: AtomicPtr<u16>,
 }
 
-static PROGRAM: Variables = Variables {
-    count: AtomicUsize::new(0),
-    narrow: AtomicPtr::new(null_mut()),
-    wide: AtomicPtr::new(null_mut()),
-    narrow_line: AtomicPtr::new(null_mut()),
-    wide_line: AtomicPtr::new(null_mut()),
-    narrow_rest: AtomicPtr::new(null_mut()),
-    wide_rest: AtomicPtr::new(null_mut()),
-};
+/// They are where the C runtime's own are, because code may refer to them directly. Without memory there they are anywhere.
+fn program() -> &'static Variables {
+    static PROGRAM: OnceLock<&Variables> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        match os::allocate_near_runtime(size_of::<Variables>() as u64) {
+            // SAFETY: zeroed memory of this size, aligned to a page, which is nobody else's and never given back; all fields
+            // may be zero.
+            Some(place) => unsafe { &*(place.0 as *const Variables) },
+            None => Box::leak(Box::default()),
+        }
+    })
+}
 
 /// What linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
+    if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln") {
+        // These are to be near the C runtime's own.
+        os::open_library(Path::new("ucrtbase.dll"), false).ok()?;
+    }
     let address = match name {
         b"GetCommandLineA" => narrow_line as *const (),
         b"GetCommandLineW" => wide_line as *const (),
-        b"__argc" => (&raw const PROGRAM.count).cast(),
-        b"__argv" => (&raw const PROGRAM.narrow).cast(),
-        b"__wargv" => (&raw const PROGRAM.wide).cast(),
-        b"_acmdln" => (&raw const PROGRAM.narrow_line).cast(),
-        b"_wcmdln" => (&raw const PROGRAM.wide_line).cast(),
+        b"__argc" => (&raw const program().count).cast(),
+        b"__argv" => (&raw const program().narrow).cast(),
+        b"__wargv" => (&raw const program().wide).cast(),
+        b"_acmdln" => (&raw const program().narrow_line).cast(),
+        b"_wcmdln" => (&raw const program().wide_line).cast(),
         b"__p___argc" => count_place as *const (),
         b"__p___argv" => narrow_place as *const (),
         b"__p___wargv" => wide_place as *const (),
@@ -61,37 +71,37 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
 }
 
 extern "C" fn count_place() -> *const AtomicUsize {
-    &raw const PROGRAM.count
+    &raw const program().count
 }
 
 extern "C" fn narrow_place() -> *const AtomicPtr<*mut c_char> {
-    &raw const PROGRAM.narrow
+    &raw const program().narrow
 }
 
 extern "C" fn wide_place() -> *const AtomicPtr<*mut u16> {
-    &raw const PROGRAM.wide
+    &raw const program().wide
 }
 
 extern "C" fn narrow_line_place() -> *const AtomicPtr<c_char> {
-    &raw const PROGRAM.narrow_line
+    &raw const program().narrow_line
 }
 
 extern "C" fn wide_line_place() -> *const AtomicPtr<u16> {
-    &raw const PROGRAM.wide_line
+    &raw const program().wide_line
 }
 
 extern "system" fn narrow_line() -> *const c_char {
-    PROGRAM.narrow_line.load(Ordering::Acquire)
+    program().narrow_line.load(Ordering::Acquire)
 }
 
 extern "system" fn wide_line() -> *const u16 {
-    PROGRAM.wide_line.load(Ordering::Acquire)
+    program().wide_line.load(Ordering::Acquire)
 }
 
 /// Makes all forms of these arguments, which `main` will find in `main`.
 pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
-    let (program, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
-    let mut line: Vec<u16> = quoted(program);
+    let (name, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
+    let mut line: Vec<u16> = quoted(name);
     // One blank after the program, also if nothing follows: the rest begins there.
     line.push(u16::from(b' '));
     let start = line.len();
@@ -104,13 +114,13 @@ pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     let vector: Vec<*mut u16> = args.iter().map(|arg| leak(arg.encode_wide())).chain([null_mut()]).collect();
 
     let (count, narrow_vector) = main.parts();
-    PROGRAM.count.store(count, Ordering::Release);
-    PROGRAM.narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
-    PROGRAM.wide.store(vector.leak().as_mut_ptr(), Ordering::Release);
-    PROGRAM.narrow_line.store(narrow_line, Ordering::Release);
-    PROGRAM.wide_line.store(wide_line, Ordering::Release);
-    PROGRAM.narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
-    PROGRAM.wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
+    program().count.store(count, Ordering::Release);
+    program().narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
+    program().wide.store(vector.leak().as_mut_ptr(), Ordering::Release);
+    program().narrow_line.store(narrow_line, Ordering::Release);
+    program().wide_line.store(wide_line, Ordering::Release);
+    program().narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
+    program().wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
 }
 
 /// A string that ends with a zero and stays for ever.
@@ -148,11 +158,11 @@ pub(crate) fn main_arguments(form: MainForm, main: ExecAddr, usual: [usize; 4]) 
     let line = match form {
         MainForm::Main => return Some(usual),
         MainForm::WideMain => {
-            let count = PROGRAM.count.load(Ordering::Acquire);
-            return Some([count, PROGRAM.wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
+            let count = program().count.load(Ordering::Acquire);
+            return Some([count, program().wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
         }
-        MainForm::WinMain => PROGRAM.narrow_rest.load(Ordering::Acquire) as usize,
-        MainForm::WideWinMain => PROGRAM.wide_rest.load(Ordering::Acquire) as usize,
+        MainForm::WinMain => program().narrow_rest.load(Ordering::Acquire) as usize,
+        MainForm::WideWinMain => program().wide_rest.load(Ordering::Acquire) as usize,
     };
     Some([instance as usize, 0, line, SW_SHOWDEFAULT])
 }
