@@ -1,7 +1,7 @@
 //! [`InProcess`]: the executor of the process we are in.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -134,6 +134,10 @@ impl Executor for InProcess {
 
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
         self.libraries.open(path, global)
+    }
+
+    fn set_library_directories(&self, directories: Vec<PathBuf>) {
+        self.libraries.set_directories(directories);
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {

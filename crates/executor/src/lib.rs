@@ -36,7 +36,7 @@ pub use linkjit_address::{ExecAddr, ExecRange};
 pub use memory::{MemoryProvider, SystemMemory};
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
@@ -431,6 +431,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What the system's loader says.
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId>;
+
+    /// Says where libraries are that others need and that the system does not find. An executor may do without.
+    fn set_library_directories(&self, _directories: Vec<PathBuf>) {}
 
     /// Finds symbols of a library, in the order of `requests`.
     ///

@@ -1,22 +1,24 @@
 //! Windows.
 
+mod dependencies;
 mod near;
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::os::windows::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::Globalization::{CP_ACP, WideCharToMultiByte};
+use windows_sys::Win32::Storage::FileSystem::SearchPathW;
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetProcAddress, LOAD_WITH_ALTERED_SEARCH_PATH, LoadLibraryExW,
 };
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
-    PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
-    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS, PAGE_READONLY,
+    PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -131,8 +133,28 @@ fn describe(range: ExecRange) -> String {
     format!("{:#x} bytes at {}", range.size(), range.start)
 }
 
-/// Opens a DLL; returns the loader's handle. Windows has no global libraries.
-pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
+/// What the loader says if a DLL is not there, or one that it needs.
+const ERROR_MOD_NOT_FOUND: i32 = 126;
+
+/// Opens a DLL, with what it needs out of these directories if need be; returns the loader's handle. Windows has no global
+/// libraries.
+pub(crate) fn open_library(path: &Path, _global: bool, directories: &[PathBuf]) -> Result<usize> {
+    let opened = dependencies::load_with_dependencies(path, directories);
+    opened.map_err(|message| ExecutorError::Library { path: path.into(), message })
+}
+
+/// The file that the system takes for a DLL's name, if it has one.
+fn search(name: &Path) -> Option<PathBuf> {
+    let name: Vec<u16> = name.as_os_str().encode_wide().chain([0]).collect();
+    let mut found = vec![0; 0x8000];
+    let (room, part) = (found.len() as u32, null_mut());
+    // SAFETY: the name ends with a zero, and `room` characters may be written to `found`.
+    let length = unsafe { SearchPathW(null(), name.as_ptr(), null(), room, found.as_mut_ptr(), part) };
+    let found = found.get(..length as usize).filter(|found| !found.is_empty())?;
+    Some(PathBuf::from(OsString::from_wide(found)))
+}
+
+fn load(path: &Path) -> std::io::Result<usize> {
     let has_directory = path.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
     // What a DLL needs may lie beside it. The loader wants a whole path for that.
     let whole = std::path::absolute(path).ok().filter(|_| has_directory);
@@ -142,7 +164,7 @@ pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
     // SAFETY: the name ends with a zero. The library's entry point runs: who asks for a library asks for that.
     let handle = unsafe { LoadLibraryExW(name.as_ptr(), null_mut(), flags) };
     if handle.is_null() {
-        return Err(ExecutorError::Library { path: path.into(), message: std::io::Error::last_os_error().to_string() });
+        return Err(std::io::Error::last_os_error());
     }
     Ok(handle as usize)
 }

@@ -66,10 +66,7 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
 }
 
 /// What `pick` picks of the bindings that an input refers to directly, and where.
-fn direct<T>(
-    input: &Input,
-    pick: impl Fn(Binding) -> Option<T> + Copy,
-) -> impl Iterator<Item = (BlockId, &Edge, T)> {
+fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = (BlockId, &Edge, T)> {
     let graph = &input.graph;
     let has_some = input.bindings.iter().any(|&binding| pick(binding).is_some());
     let blocks = graph.block_ids().filter(move |&block| {

@@ -191,11 +191,7 @@ impl Builder<'_> {
             }
             // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
             // that pointers to it compare equal.
-            Kind::Delta64
-            | Kind::Pointer32
-            | Kind::Pointer32Signed
-            | Kind::Pointer64
-            | Kind::FromGotBase64 => {
+            Kind::Delta64 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer64 | Kind::FromGotBase64 => {
                 return self.is_far_function(binding()).then_some(EntryKind::Stub);
             }
             Kind::GotLoad32 | Kind::RexGotLoad32 => {

@@ -8,7 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
+use linkjit_executor::{
+    ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window,
+};
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{
     BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
@@ -68,11 +70,7 @@ impl DefinitionGenerator for ImageGenerator {
                 let window = window(dylib)?;
                 executor.make_image_header(window.id, true)?;
                 let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::X86_64);
-                graph.add_symbol(yielding(
-                    IMAGE_BASE,
-                    absolute(window.range.start),
-                    &mut dylib.session().names(),
-                ))?;
+                graph.add_symbol(yielding(IMAGE_BASE, absolute(window.range.start), &mut dylib.session().names()))?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;

@@ -133,6 +133,14 @@ impl State {
                 }
                 // All agree about a constant, as linkers see it.
                 Some(old) if is_same_constant(of, old) => Verdict::Yields,
+                // MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
+                Some(old)
+                    if self.has_images
+                        && old.by == DefinedBy::Outside
+                        && names.bytes(name) == platform::elf::DSO_HANDLE =>
+                {
+                    Verdict::Yields
+                }
                 Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
             };
             if verdict == Verdict::Conflicts {

@@ -48,7 +48,7 @@ fn program() -> &'static Variables {
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln") {
         // These are to be near the C runtime's own.
-        os::open_library(Path::new("ucrtbase.dll"), false).ok()?;
+        os::open_library(Path::new("ucrtbase.dll"), false, &[]).ok()?;
     }
     let address = match name {
         b"GetCommandLineA" => narrow_line as *const (),

@@ -24,14 +24,14 @@ use std::process::abort;
 
 pub(crate) use arguments::{main_arguments, set_arguments};
 
-use crate::{ExecAddr, init, os, tls};
+use crate::{ExecAddr, init, os};
 
 /// The DLLs of the C++ runtime, which are loaded when something of them is wanted.
 const LIBRARIES: [&str; 4] = ["vcruntime140.dll", "vcruntime140_1.dll", "ucrtbase.dll", "msvcp140.dll"];
 
 /// A function of the C++ runtime's DLLs.
 pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
-    LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
+    LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false, &[]).ok()?, name))
 }
 
 /// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
@@ -55,9 +55,9 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"at_quick_exit" => exit::at_quick_exit as *const (),
         b"__tlregdtor" => exit::at_thread_exit as *const (),
         b"__dyn_tls_on_demand_init" => exit::initialize_thread as *const (),
-        b"__cxa_atexit" => init::cxa_atexit as *const (),
+        b"__cxa_atexit" | b"__mingw_cxa_atexit" => exit::cxa_at_exit as *const (),
         b"__cxa_finalize" => init::cxa_finalize as *const (),
-        b"__cxa_thread_atexit" => tls::cxa_thread_atexit as *const (),
+        b"__cxa_thread_atexit" | b"__mingw_cxa_thread_atexit" => exit::cxa_at_thread_exit as *const (),
         b"_Init_thread_header" => statics::header as *const (),
         b"_Init_thread_footer" => statics::footer as *const (),
         b"_Init_thread_abort" => statics::abort as *const (),

@@ -49,7 +49,7 @@ impl Dll {
         let path = directory.join(format!("{PREFIX}{}-{number}.dll", std::process::id()));
         let written = std::fs::write(&path, image(size, header, callback as usize as u64));
         written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
-        match os::open_library(&path, false) {
+        match os::open_library(&path, false, &[]) {
             Ok(handle) => Ok(Self { path, handle }),
             Err(error) => {
                 // It is in a directory for files that are left.
