@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MainForm, MemoryProvider,
-    ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress,
-    SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os, reentry,
-    runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
+    MemoryProvider, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
+    SymbolAddress, SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os,
+    reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -89,6 +89,10 @@ impl Executor for InProcess {
 
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
         init::set_handle(image, handle)
+    }
+
+    fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
+        init::set_exports(image, find)
     }
 
     unsafe fn run_initializers(

@@ -63,6 +63,9 @@ pub struct ReentryId(pub u32);
 /// Tells where the call of a trampoline goes on, by the trampoline's number.
 pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
+/// Finds what an image exports.
+pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
+
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LibraryId(pub u32);
@@ -361,6 +364,16 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If there is no such image.
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+
+    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on the
+    /// thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does not
+    /// ask need none.
+    ///
+    /// # Errors
+    /// If there is no such image.
+    fn set_exports(&self, _image: ImageId, _find: Arc<FindExport>) -> Result<()> {
+        Ok(())
+    }
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.

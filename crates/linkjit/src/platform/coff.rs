@@ -42,9 +42,31 @@ pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
     };
     executor.make_image_header(window.id, false)?;
     executor.set_dso_handle(image, window.range.start)?;
+    // The executor must not keep the session, which keeps it.
+    let (weak, id) = (session.downgrade(), dylib.id());
+    executor.set_exports(
+        image,
+        Arc::new(move |key| {
+            let dylib = JitDylib::new(weak.upgrade()?, id);
+            export(&dylib, key)
+        }),
+    )?;
     // What GNU's runtime calls the start of the image.
     dylib.define_hidden("__dso_handle", window.range.start)?;
     dylib.add_own_generator(Arc::new(ImageGenerator))
+}
+
+/// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own exports is
+/// told no more than that there is no such thing.
+fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
+    let name = match key {
+        SymbolKey::Name(name) => name.to_vec(),
+        SymbolKey::Ordinal(number) => format!("#{number}").into_bytes(),
+    };
+    let id = dylib.session().names().find(&name)?;
+    let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests.has_export(id);
+    let name = String::from_utf8(name).ok().filter(|_| is_export)?;
+    dylib.lookup_initialized(&name).ok()
 }
 
 /// What an image has because somebody wants it.

@@ -1,7 +1,7 @@
 //! The program's arguments, in all the forms in which code for Windows asks for them: the C runtime and the system know
 //! those of this process.
 
-use std::ffi::{OsStr, OsString, c_char};
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::mem::transmute;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::{image, library_function};
+use super::{file_names, image, library_function};
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm, os, unwind};
 
@@ -29,6 +29,9 @@ struct Variables {
     /// The same from the first argument on.
     narrow_rest: AtomicPtr<c_char>,
     wide_rest: AtomicPtr<u16>,
+    /// The program's file.
+    narrow_file: AtomicPtr<c_char>,
+    wide_file: AtomicPtr<u16>,
 }
 
 /// They are where the C runtime's own are, because code may refer to them directly. Without memory there they are anywhere.
@@ -46,7 +49,7 @@ fn program() -> &'static Variables {
 
 /// What linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
-    if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln") {
+    if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln" | b"_pgmptr" | b"_wpgmptr") {
         // These are to be near the C runtime's own.
         os::open_library(Path::new("ucrtbase.dll"), false, &[]).ok()?;
     }
@@ -58,16 +61,28 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"__wargv" => (&raw const program().wide).cast(),
         b"_acmdln" => (&raw const program().narrow_line).cast(),
         b"_wcmdln" => (&raw const program().wide_line).cast(),
+        b"_pgmptr" => (&raw const program().narrow_file).cast(),
+        b"_wpgmptr" => (&raw const program().wide_file).cast(),
         b"__p___argc" => count_place as *const (),
         b"__p___argv" => narrow_place as *const (),
         b"__p___wargv" => wide_place as *const (),
         b"__p__acmdln" => narrow_line_place as *const (),
         b"__p__wcmdln" => wide_line_place as *const (),
+        b"__p__pgmptr" => narrow_file_place as *const (),
+        b"__p__wpgmptr" => wide_file_place as *const (),
+        b"_get_narrow_winmain_command_line" => narrow_rest as *const (),
+        b"_get_wide_winmain_command_line" => wide_rest as *const (),
+        b"__getmainargs" => main_arguments_narrow as *const (),
+        b"__wgetmainargs" => main_arguments_wide as *const (),
         _ => return None,
     };
-    // Sets the variables, if nobody has.
-    Arguments::of_program().ok()?;
+    ensure()?;
     Some(ExecAddr(address as u64))
+}
+
+/// Sets the variables, if nobody has.
+pub(super) fn ensure() -> Option<()> {
+    Arguments::of_program().ok().map(drop)
 }
 
 extern "C" fn count_place() -> *const AtomicUsize {
@@ -88,6 +103,86 @@ extern "C" fn narrow_line_place() -> *const AtomicPtr<c_char> {
 
 extern "C" fn wide_line_place() -> *const AtomicPtr<u16> {
     &raw const program().wide_line
+}
+
+extern "C" fn narrow_file_place() -> *const AtomicPtr<c_char> {
+    &raw const program().narrow_file
+}
+
+extern "C" fn wide_file_place() -> *const AtomicPtr<u16> {
+    &raw const program().wide_file
+}
+
+pub(super) fn narrow_file_start() -> *mut c_char {
+    program().narrow_file.load(Ordering::Acquire)
+}
+
+pub(super) fn wide_file_start() -> *mut u16 {
+    program().wide_file.load(Ordering::Acquire)
+}
+
+/// The program's file.
+pub(super) fn narrow_file() -> &'static [u8] {
+    let start = narrow_file_start();
+    // SAFETY: it was set before anybody could ask, to a C string that is never freed.
+    if start.is_null() { &[] } else { unsafe { CStr::from_ptr(start) }.to_bytes() }
+}
+
+/// The same.
+pub(super) fn wide_file() -> &'static [u16] {
+    let start = wide_file_start();
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: as above; it ends with a zero.
+    let length = (0..).take_while(|&at| unsafe { start.add(at).read() } != 0).count();
+    // SAFETY: as many units are there.
+    unsafe { std::slice::from_raw_parts(start, length) }
+}
+
+extern "C" fn narrow_rest() -> *mut c_char {
+    program().narrow_rest.load(Ordering::Acquire)
+}
+
+extern "C" fn wide_rest() -> *mut u16 {
+    program().wide_rest.load(Ordering::Acquire)
+}
+
+/// `__getmainargs` and `__wgetmainargs` of msvcrt.dll, which MinGW's start-up calls: the environment is theirs.
+macro_rules! main_arguments {
+    ($($name:ident($real:literal): $vector:ident of $unit:ty;)*) => {$(
+        unsafe extern "C" fn $name(
+            count: *mut c_int,
+            vector: *mut *mut *mut $unit,
+            environment: *mut *mut *mut $unit,
+            expand: c_int,
+            start: *mut c_int,
+        ) -> c_int {
+            type Real = unsafe extern "C" fn(
+                *mut c_int,
+                *mut *mut *mut $unit,
+                *mut *mut *mut $unit,
+                c_int,
+                *mut c_int,
+            ) -> c_int;
+            let Some(real) = os::system_function(c"msvcrt.dll", $real) else { return -1 };
+            // SAFETY: the function has this type.
+            let real = unsafe { transmute::<*const (), Real>(real.0 as *const ()) };
+            // SAFETY: the arguments are the caller's.
+            let result = unsafe { real(count, vector, environment, expand, start) };
+            let program = program();
+            // SAFETY: the caller's places.
+            unsafe { count.write(program.count.load(Ordering::Acquire) as c_int) };
+            // SAFETY: as above.
+            unsafe { vector.write(program.$vector.load(Ordering::Acquire)) };
+            result
+        }
+    )*};
+}
+
+main_arguments! {
+    main_arguments_narrow(c"__getmainargs"): narrow of c_char;
+    main_arguments_wide(c"__wgetmainargs"): wide of u16;
 }
 
 extern "system" fn narrow_line() -> *const c_char {
@@ -113,6 +208,8 @@ pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     let wide_line = leak(line);
     let vector: Vec<*mut u16> = args.iter().map(|arg| leak(arg.encode_wide())).chain([null_mut()]).collect();
 
+    let file = file_names::of_program(args);
+    let narrow_file = leak(os::narrow(&file).into_iter().map(u8::cast_signed));
     let (count, narrow_vector) = main.parts();
     program().count.store(count, Ordering::Release);
     program().narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
@@ -121,6 +218,8 @@ pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     program().wide_line.store(wide_line, Ordering::Release);
     program().narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
     program().wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
+    program().narrow_file.store(narrow_file, Ordering::Release);
+    program().wide_file.store(leak(file.encode_wide()), Ordering::Release);
 }
 
 /// A string that ends with a zero and stays for ever.

@@ -9,9 +9,11 @@ mod arrays;
 mod checks;
 mod exception_ptr;
 mod exit;
+mod file_names;
 mod image;
 mod memory;
 mod oldnames;
+mod resources;
 mod statics;
 mod stdio;
 mod system;
@@ -43,7 +45,10 @@ pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" => exit::on_exit as *const (),
         b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
-        _ => return arguments::replacement(name).or_else(|| image::replacement(name)),
+        _ => {
+            let others = [arguments::replacement, image::replacement, file_names::replacement, resources::replacement];
+            return others.iter().find_map(|replacement| replacement(name));
+        }
     };
     Some(ExecAddr(address as u64))
 }
