@@ -6,6 +6,7 @@
 mod algorithms;
 mod arguments;
 mod arrays;
+mod builtins;
 mod checks;
 mod exception_ptr;
 mod exit;
@@ -13,10 +14,12 @@ mod file_names;
 mod image;
 mod memory;
 mod oldnames;
+mod parallel;
 mod resources;
 mod statics;
 mod stdio;
 mod system;
+mod text;
 mod throw;
 mod variables;
 
@@ -102,6 +105,9 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
                 memory::symbol,
                 oldnames::symbol,
                 stdio::symbol,
+                text::symbol,
+                parallel::symbol,
+                builtins::symbol,
             ];
             return others.iter().find_map(|symbol| symbol(name));
         }
