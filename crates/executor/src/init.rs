@@ -144,8 +144,11 @@ pub(crate) fn forget_all_of(owner: u32) {
 pub(crate) fn set_handle(id: ImageId, handle: ExecAddr) -> Result<()> {
     let mut images = lock(&IMAGES);
     let image = images.get(id)?;
-    let old = image.handle.replace(handle);
-    if let Some(old) = old {
+    let is_known = image.initialized != 0 || !image.at_exit.is_empty() || !image.at_quick_exit.is_empty();
+    if is_known && image.handle.is_some_and(|old| old != handle) {
+        return Err(ExecutorError::Invalid { what: format!("second __dso_handle {handle} of an image") });
+    }
+    if let Some(old) = image.handle.replace(handle) {
         images.by_handle.remove(&old.0);
     }
     images.by_handle.insert(handle.0, id.0);

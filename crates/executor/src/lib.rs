@@ -359,10 +359,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
     /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
-    /// window. The last one counts; none may come once code of the image has used the one before.
+    /// window. The last one counts that comes before code of the image runs.
     ///
     /// # Errors
-    /// If there is no such image.
+    /// If there is no such image, or its code has run with another one.
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
 
     /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on the
