@@ -60,7 +60,7 @@ pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
 /// told no more than that there is no such thing.
 fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     let name = match key {
-        SymbolKey::Name(name) => name.to_vec(),
+        SymbolKey::Name(name) | SymbolKey::Vague(name) => name.to_vec(),
         SymbolKey::Ordinal(number) => format!("#{number}").into_bytes(),
     };
     let id = dylib.session().names().find(&name)?;

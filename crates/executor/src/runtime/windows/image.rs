@@ -152,7 +152,7 @@ unsafe extern "system" fn function_of(module: HMODULE, name: *const u8) -> *cons
     // SAFETY: the arguments are the caller's.
     let Some(real) = (unsafe { GetProcAddress(module, name) }) else { return std::ptr::null() };
     let replaced = match key {
-        SymbolKey::Name(name) => super::replacement(name),
+        SymbolKey::Name(name) | SymbolKey::Vague(name) => super::replacement(name),
         SymbolKey::Ordinal(_) => None,
     };
     replaced.map_or(real as *const c_void, |replaced| replaced.0 as *const c_void)
