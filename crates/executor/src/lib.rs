@@ -32,6 +32,7 @@ mod runtime;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod stacks;
 mod symbols;
+pub mod temporary;
 mod tls;
 mod unwind;
 

@@ -73,8 +73,20 @@ impl State {
         archive.is_some_and(|archive| Path::new(&**archive.source().name()).extension().is_some_and(|of| of == "a"))
     }
 
-    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may.
+    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may; what is delayed is looked up
+    /// again when it is called.
     fn import(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<()> {
+        if self.import_now(dylib, import, member)? || !import.is_delayed {
+            return Ok(());
+        }
+        let graph = imports::delayed(import, &mut dylib.session().names())?;
+        let unit = dylib.define_pulled(graph)?;
+        self.pulled.insert(member, unit);
+        Ok(())
+    }
+
+    /// Defines a symbol of a DLL as its address. Returns whether the DLL has it; if not, it is noted why.
+    fn import_now(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<bool> {
         let executor = dylib.session().executor();
         let name = String::from_utf8_lossy(&import.library);
         let library = match self.libraries.get(&import.library) {
@@ -97,7 +109,7 @@ impl State {
             Ok(library) => *library,
             Err(why) => {
                 dylib.note_missing_import(&import.name, why);
-                return Ok(());
+                return Ok(false);
             }
         };
         let key = match &import.key {
@@ -107,10 +119,10 @@ impl State {
         let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
         if let Some(Some(SymbolAddress::Address(address))) = found.first() {
             dylib.define_found(&import.name, Address::At(*address));
-        } else {
-            dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
+            return Ok(true);
         }
-        Ok(())
+        dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
+        Ok(false)
     }
 
     /// What an object says about an import, if it is a member of an import library of GNU's tools.

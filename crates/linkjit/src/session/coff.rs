@@ -238,15 +238,23 @@ impl State {
         self.dylib(dylib).is_ok_and(|of| of.default_libraries.asked.first(library).is_some())
     }
 
+    /// Keeps a warning, unless nobody has taken those of a long time.
+    fn warn(&mut self, warning: impl FnOnce() -> String) {
+        const MOST: usize = 1000;
+        if self.warnings.len() < MOST {
+            self.warnings.push(warning());
+        }
+    }
+
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         for request in graph.requests() {
             match request {
                 Request::Unknown(directive) => {
-                    self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+                    self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
                 }
                 Request::Share(section) => {
-                    self.warnings.push(format!("{}: other processes do not share section '{section}'", graph.name()));
+                    self.warn(|| format!("{}: other processes do not share section '{section}'", graph.name()));
                 }
                 _ => {}
             }
