@@ -37,7 +37,9 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         Crt::Xwin(directory) => CrtProvider::xwin(directory),
         Crt::MinGw(directory) => CrtProvider::mingw(directory),
     };
-    let jit = crt.and_then(|crt| jit.crt(crt).build()).map_err(one)?;
+    let crt = crt.map_err(one)?;
+    let of_crt = crt.directories().to_vec();
+    let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
@@ -63,7 +65,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
     let mut loader = Loader {
         jit: &jit,
-        search: Search::new(&options.directories),
+        search: Search::new(&[&options.directories[..], &of_crt].concat()),
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],

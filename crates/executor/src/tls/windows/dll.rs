@@ -55,7 +55,7 @@ impl Dll {
         let created = OpenOptions::new().write(true).create_new(true).open(&path);
         let written = created.and_then(|mut file| file.write_all(&image(size, header, callback as usize as u64)));
         written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
-        match os::open_library(&path, false) {
+        match os::open_library(&path, false, &[]) {
             Ok(handle) => Ok(Self { path, handle }),
             Err(error) => {
                 // It is in a directory for files that are left.
