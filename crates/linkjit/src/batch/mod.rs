@@ -142,6 +142,7 @@ struct Batch<'a> {
     late: Vec<special::LateSymbol>,
     /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are live.
     walked: HashSet<(DylibId, Box<str>), FixedState>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -174,6 +175,7 @@ impl<'a> Batch<'a> {
             yielded: Inheritance::default(),
             late: Vec::new(),
             walked: HashSet::default(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,

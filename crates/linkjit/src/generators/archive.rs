@@ -9,7 +9,7 @@ use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
-use linkjit_link::object::archive::{Archive, ArchiveIndex, MemberContent, MemberRef};
+use linkjit_link::object::archive::{Archive, ArchiveId, ArchiveIndex, MemberContent, MemberRef};
 use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
@@ -52,10 +52,25 @@ impl ArchiveGenerator {
 }
 
 impl State {
-    /// The member that defines a name; an import library says of variables only where their slots are.
+    /// The member that defines a name; an import library says of variables only where their slots are. If it is GNU's, it
+    /// has them nevertheless: before a static library behind it, whose copy nobody would initialize.
     fn find(&self, name: &[u8]) -> Option<MemberRef> {
-        let slot = || self.has_imports.then(|| self.index.find(&[imports::PREFIX, name].concat()))?;
-        self.index.find(name).or_else(slot)
+        let named = self.index.find(name);
+        if !self.has_imports || named.is_some_and(|named| named.archive == ArchiveId(0)) {
+            return named;
+        }
+        let slot = self.index.find(&[imports::PREFIX, name].concat());
+        let is_first = |slot: &MemberRef| match named {
+            None => true,
+            Some(named) => slot.archive < named.archive && self.is_gnus(slot.archive),
+        };
+        slot.filter(is_first).or(named)
+    }
+
+    /// Whether a library has a name of GNU's.
+    fn is_gnus(&self, archive: ArchiveId) -> bool {
+        let archive = self.index.archive(archive);
+        archive.is_some_and(|archive| Path::new(&**archive.source().name()).extension().is_some_and(|of| of == "a"))
     }
 
     /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may; what is delayed is looked up
