@@ -40,7 +40,11 @@ pub struct LinkGraph {
     arch: Arch,
     sections: Vec<Section>,
     blocks: Vec<Block>,
+    /// How many of the blocks are placed.
+    placed_blocks: usize,
     symbols: Vec<Symbol>,
+    /// See [`LinkGraph::revision`].
+    revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
     /// A bit for every kind of edge that was added.
@@ -158,7 +162,9 @@ impl LinkGraph {
             arch,
             sections: Vec::new(),
             blocks: Vec::new(),
+            placed_blocks: 0,
             symbols: Vec::new(),
+            revision: 0,
             edges: Vec::new(),
             kinds: 0,
             dependents: Vec::new(),
@@ -210,6 +216,12 @@ impl LinkGraph {
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// Whether some of its blocks are placed.
+    #[must_use]
+    pub fn is_partly_placed(&self) -> bool {
+        self.placed_blocks > 0
     }
 
     /// All symbols, indexed by [`SymbolId`].

@@ -5,20 +5,68 @@
 
 use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
 
-/// The worklist of one graph: blocks that are live and whose edges were not followed yet. Not recursive, so that a
-/// long chain of references costs no stack.
+/// Where fewer than one in so many blocks became live, sorting them is cheaper than going through all.
+const SPARSE: usize = 8;
+
+/// What became live of one graph: as long as there is something to follow, a worklist; then what a batch has to place.
+/// Not recursive, so that a long chain of references costs no stack.
+///
+/// A large object may be linked a function at a time. So what is done for a batch goes by these lists, not by all that
+/// the graph has.
 #[derive(Debug, Default)]
 pub struct Reachability {
-    pending: Vec<BlockId>,
+    /// In the order in which they became live, until they are sorted.
+    blocks: Vec<BlockId>,
+    /// How many of the blocks were followed.
+    followed: usize,
+    symbols: Vec<SymbolId>,
     /// A bit for every kind of edge that was followed.
     kinds: u128,
 }
 
 impl Reachability {
-    /// Nothing to follow yet.
+    /// Nothing is live yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What somebody else has made live of a graph: all of it that is live and not placed.
+    #[must_use]
+    pub fn of_live(graph: &LinkGraph) -> Self {
+        let blocks = graph.block_ids().filter(|&id| graph.block(id).live && !graph.block(id).placed).collect();
+        let symbols = graph.symbol_ids().filter(|&id| graph.symbol(id).live).collect();
+        let mut reach = Self { blocks, symbols, ..Self::default() };
+        reach.followed = reach.blocks.len();
+        reach
+    }
+
+    /// The blocks that became live: in ascending order after [`Reachability::sort`]. Since then some may have been placed.
+    #[must_use]
+    pub fn blocks(&self) -> &[BlockId] {
+        &self.blocks
+    }
+
+    /// The symbols that became live.
+    #[must_use]
+    pub fn symbols(&self) -> &[SymbolId] {
+        &self.symbols
+    }
+
+    /// Puts the blocks in the order of their creation, when all have been followed.
+    pub fn sort(&mut self, graph: &LinkGraph) {
+        let all = graph.blocks.len();
+        if self.blocks.len() < all / SPARSE {
+            self.blocks.sort_unstable();
+        } else if !self.blocks.is_sorted() {
+            let mut found = vec![false; all];
+            for block in &self.blocks {
+                found[block.index()] = true;
+            }
+            self.blocks.clear();
+            self.blocks.extend(graph.block_ids().zip(found).filter(|&(_, found)| found).map(|(id, _)| id));
+            self.followed = self.blocks.len();
+        }
     }
 
     /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
@@ -27,7 +75,7 @@ impl Reachability {
         let of = &mut graph.blocks[block.index()];
         if !of.live && graph.sections[section.index()].lifetime != Lifetime::NoAlloc {
             of.live = true;
-            self.pending.push(block);
+            self.blocks.push(block);
         }
     }
 
@@ -47,8 +95,7 @@ impl Reachability {
         for symbol in graph.symbols.iter_mut().filter(|symbol| symbol.is_external()) {
             symbol.live = false;
         }
-        let ids = graph.block_ids().zip(&graph.blocks);
-        self.pending = ids.filter(|(_, block)| block.live && !block.placed).map(|(id, _)| id).collect();
+        *self = Self { followed: 0, kinds: self.kinds, ..Self::of_live(graph) };
     }
 
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
@@ -57,7 +104,11 @@ impl Reachability {
         let of = &mut graph.symbols[symbol.index()];
         let new = !std::mem::replace(&mut of.live, true);
         let external = of.is_external();
-        if let Some(block) = of.block() {
+        let block = of.block();
+        if new {
+            self.symbols.push(symbol);
+        }
+        if let Some(block) = block {
             self.mark_block(graph, block);
         }
         new && external
@@ -72,7 +123,8 @@ impl Reachability {
 
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
-        while let Some(block) = self.pending.pop() {
+        while let Some(&block) = self.blocks.get(self.followed) {
+            self.followed += 1;
             let range = graph.blocks[block.index()].edge_range();
             for at in range {
                 let Edge { kind, target, .. } = graph.edges[at];
@@ -87,6 +139,23 @@ impl Reachability {
                 next = dependent.next;
             }
         }
+    }
+
+    /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since is
+    /// of no matter.
+    pub fn forget(&mut self, graph: &mut LinkGraph) {
+        for block in self.blocks.drain(..) {
+            if let Some(of) = graph.blocks.get_mut(block.index()) {
+                of.live = of.placed;
+            }
+        }
+        for symbol in self.symbols.drain(..) {
+            if let Some(of) = graph.symbols.get_mut(symbol.index()) {
+                of.live = false;
+            }
+        }
+        self.followed = 0;
+        self.kinds = 0;
     }
 }
 

@@ -41,8 +41,7 @@ impl Yielded {
     }
 
     fn restore(&self, graph: &mut LinkGraph) {
-        let symbol = graph.symbol_mut(self.symbol);
-        (symbol.definition, symbol.linkage, symbol.indirect) = (self.definition, self.linkage, self.indirect);
+        graph.make_definition(self.symbol, self.definition, self.linkage, self.indirect);
     }
 
     pub(super) fn heir(&self, unit: UnitId) -> Heir {
