@@ -282,6 +282,12 @@ impl Layout {
         self.blocks[READ].extend(records.into_iter().zip(places));
     }
 
+    /// How many bytes of code and data the segments have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().fold(0, |sum: u64, segment| sum.saturating_add(segment.size))
+    }
+
     /// Whether nothing is to be placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

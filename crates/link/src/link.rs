@@ -118,10 +118,11 @@ pub struct Input {
 }
 
 impl Input {
-    /// A graph of which all that is to be placed is live already.
+    /// A graph of which nothing was found yet but what is live already.
     #[must_use]
-    pub fn new(graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
-        let reach = Reachability::of_live(&graph);
+    pub fn new(mut graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
+        let mut reach = Reachability::new();
+        reach.start_anew(&mut graph);
         Self { graph, reach, bindings: Bindings::default(), dylib, window, shared: None, is_divided: false }
     }
 

@@ -48,7 +48,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         _ => return Err(USAGE.into()),
     }
     let looked_up = Instant::now();
-    for tracker in trackers.into_iter().rev() {
+    for tracker in trackers {
         // SAFETY: nothing of it was ever called.
         unsafe { tracker.remove()? };
     }

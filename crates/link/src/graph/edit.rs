@@ -227,18 +227,21 @@ impl LinkGraph {
         symbol.definition = Definition::External;
         symbol.linkage = Linkage::Strong;
         symbol.indirect = false;
-        self.revision = self.revision.wrapping_add(1);
     }
 
     /// Makes a symbol that was made a reference the definition again that it was.
     pub fn make_definition(&mut self, symbol: SymbolId, definition: Definition, linkage: Linkage, indirect: bool) {
         let symbol = &mut self.symbols[symbol.index()];
         (symbol.definition, symbol.linkage, symbol.indirect) = (definition, linkage, indirect);
+        self.revise();
+    }
+
+    /// Says that more definitions may be about to be made.
+    pub fn revise(&mut self) {
         self.revision = self.revision.wrapping_add(1);
     }
 
-    /// How often definitions have become references, or references definitions: what was found out about all definitions
-    /// holds as long as this stays the same.
+    /// How often definitions were made: all that there are were there already when this was the same.
     #[must_use]
     pub fn revision(&self) -> u32 {
         self.revision

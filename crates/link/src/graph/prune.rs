@@ -31,16 +31,6 @@ impl Reachability {
         Self::default()
     }
 
-    /// What somebody else has made live of a graph: all of it that is live and not placed.
-    #[must_use]
-    pub fn of_live(graph: &LinkGraph) -> Self {
-        let blocks = graph.block_ids().filter(|&id| graph.block(id).live && !graph.block(id).placed).collect();
-        let symbols = graph.symbol_ids().filter(|&id| graph.symbol(id).live).collect();
-        let mut reach = Self { blocks, symbols, ..Self::default() };
-        reach.followed = reach.blocks.len();
-        reach
-    }
-
     /// The blocks that became live: in ascending order after [`Reachability::sort`]. Since then some may have been placed.
     #[must_use]
     pub fn blocks(&self) -> &[BlockId] {
@@ -95,7 +85,10 @@ impl Reachability {
         for symbol in graph.symbols.iter_mut().filter(|symbol| symbol.is_external()) {
             symbol.live = false;
         }
-        *self = Self { followed: 0, kinds: self.kinds, ..Self::of_live(graph) };
+        let unplaced = |id: &BlockId| graph.block(*id).live && !graph.block(*id).placed;
+        self.blocks = graph.block_ids().filter(unplaced).collect();
+        self.followed = 0;
+        self.symbols = graph.symbol_ids().filter(|&id| graph.symbol(id).live).collect();
     }
 
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has

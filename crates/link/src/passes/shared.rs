@@ -3,6 +3,7 @@
 //!
 //! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
+use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Selection};
@@ -148,7 +149,7 @@ impl Search<'_> {
 
     /// Adds the rest of what is not to be divided, if a part of it was found. Returns whether there was such a rest.
     fn add_undivided(&mut self, longer: Longer) -> bool {
-        let mut names = HashSet::new();
+        let mut names = HashSet::<&str, FixedState>::default();
         for &member in self.members {
             let Input { graph, shared, .. } = &self.inputs[member as usize];
             let input = &self.inputs[member as usize];
@@ -169,6 +170,7 @@ impl Search<'_> {
             };
             rest.extend(input.unplaced().filter(is_rest).map(|block| (member, block)));
         }
+        drop(names);
         rest.into_iter().for_each(|(member, block)| self.add(member, block));
         !self.pending.is_empty()
     }

@@ -49,17 +49,14 @@ impl Batch<'_> {
                 missing.entry(end.1).or_default().from.push(end.0);
             }
         }
-        for (index, input) in (0u32..).zip(&self.inputs).filter(|_| is_complete) {
-            for id in input.graph.symbol_ids() {
-                let symbol = input.graph.symbol(id);
-                let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
-                let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
-                if !self.late.iter().any(|late| (late.input, late.symbol) == (index, id)) {
-                    let end = self.alias_end((DylibId(input.dylib), name))?;
-                    let missing = missing.entry(end.1).or_default();
-                    missing.from.push(end.0);
-                    missing.wanted_by.push((index, id));
-                }
+        for &(input, symbol) in if is_complete { self.unbound.as_slice() } else { &[] } {
+            let of = &self.inputs[input as usize];
+            let is_wanted = of.graph.symbol(symbol).live && of.binding(symbol) == Binding::None;
+            if let Some(name) = of.graph.symbol(symbol).shared_name().filter(|_| is_wanted) {
+                let end = self.alias_end((DylibId(of.dylib), name))?;
+                let missing = missing.entry(end.1).or_default();
+                missing.from.push(end.0);
+                missing.wanted_by.push((input, symbol));
             }
         }
         if missing.is_empty() {
@@ -76,9 +73,11 @@ impl Batch<'_> {
         Err(Error::Undefined { symbols, searched })
     }
 
-    fn describe(&self, id: NameId, Missing { mut from, wanted_by }: Missing, known: &[String]) -> UndefinedSymbol {
+    fn describe(&self, id: NameId, Missing { mut from, mut wanted_by }: Missing, known: &[String]) -> UndefinedSymbol {
         from.sort_unstable();
         from.dedup();
+        wanted_by.sort_unstable();
+        wanted_by.dedup();
         let (searched, elsewhere) = (self.searched(&from), self.elsewhere(&from, id));
         let name = self.session.names().text(id).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);

@@ -3,8 +3,8 @@
 //! They are bound late, when all is placed. What lies between boundaries is live if these are.
 
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
-use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::graph::{Lifetime, Section, SymbolId};
+use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::Batch;
@@ -77,7 +77,7 @@ impl Batch<'_> {
     fn reach_section_of_inputs(&mut self, dylib: DylibId, section: &str) -> (bool, bool) {
         let (mut any, mut new) = (false, false);
         for (index, input) in (0u32..).zip(&mut self.inputs) {
-            let graph = &mut input.graph;
+            let Input { graph, reach, .. } = input;
             if DylibId(input.dylib) != dylib || graph.find_section(section).is_none() {
                 continue;
             }
@@ -85,7 +85,7 @@ impl Batch<'_> {
                 if graph.section(graph.block(block).section).name == section {
                     any = true;
                     new |= !graph.block(block).live;
-                    self.reach[index as usize].mark_block(graph, block);
+                    reach.mark_block(graph, block);
                 }
             }
             self.unfollowed.push(index);
@@ -106,13 +106,21 @@ impl Batch<'_> {
         sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
     }
 
+    /// Sorts what the linker defines by input, when all of it is known.
+    pub(super) fn sort_late_symbols(&mut self) {
+        self.late.sort_by_key(|late| late.input);
+    }
+
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
         let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
-        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
-            if domain.members.contains(&late.input) {
-                self.inputs[late.input as usize].bind(late.symbol, start);
+        for &member in &domain.members {
+            let of_member = &self.late[self.late.partition_point(|late| late.input < member)..];
+            for late in of_member.iter().take_while(|late| late.input == member) {
+                if matches!(late.what, Late::TlsBase) {
+                    self.inputs[member as usize].bind(late.symbol, start);
+                }
             }
         }
     }
@@ -151,14 +159,9 @@ impl Batch<'_> {
     }
 }
 
-/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
-pub(super) fn has_unplaced_list(graph: &LinkGraph) -> bool {
-    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
-    graph.sections().iter().any(is_list)
-        && graph
-            .block_ids()
-            .map(|id| graph.block(id))
-            .any(|block| !block.placed && is_list(graph.section(block.section)))
+/// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.
+pub(super) fn is_list(section: &Section) -> bool {
+    section.lifetime == Lifetime::Standard && is_c_identifier(&section.name)
 }
 
 fn is_c_identifier(name: &str) -> bool {

@@ -74,8 +74,7 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
         } else {
             kept.blocks.push(old.block(place).address);
         }
-        let block = new.block_mut(block);
-        (block.address, block.live, block.placed) = (old.block(place).address, true, true);
+        new.place_block(block, old.block(place).address);
     }
     Ok(kept)
 }
