@@ -66,9 +66,10 @@ impl Bindings {
     }
 
     /// Binds one of the symbols of a graph that has `symbols` of them.
+    #[inline]
     pub fn set(&mut self, symbol: SymbolId, binding: Binding, symbols: usize) {
         if self.positions.len() <= symbol.index() {
-            self.positions.resize(symbols.max(symbol.index() + 1), 0);
+            self.make_room(symbols.max(symbol.index() + 1));
         }
         let position = &mut self.positions[symbol.index()];
         if let Some((_, old)) = self.bound.get_mut((*position as usize).wrapping_sub(1)) {
@@ -77,6 +78,16 @@ impl Bindings {
             self.bound.push((symbol, binding));
             // A graph has fewer than 2^32 symbols.
             *position = u32::try_from(self.bound.len()).unwrap_or(0);
+        }
+    }
+
+    fn make_room(&mut self, symbols: usize) {
+        if self.positions.is_empty() {
+            self.positions = vec![0; symbols];
+            // Enough for most small graphs.
+            self.bound = Vec::with_capacity(symbols.min(32));
+        } else {
+            self.positions.resize(symbols, 0);
         }
     }
 
@@ -118,12 +129,19 @@ pub struct Input {
 }
 
 impl Input {
-    /// A graph of which nothing was found yet but what is live already.
+    /// A graph of which nothing is live.
     #[must_use]
-    pub fn new(mut graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
+    pub fn new(graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
+        let (reach, bindings) = (Reachability::new(), Bindings::default());
+        Self { graph, reach, bindings, dylib, window, shared: None, is_divided: false }
+    }
+
+    /// A graph that the linker has made, of which all that is to be placed is live already.
+    #[must_use]
+    pub fn made(mut graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
         let mut reach = Reachability::new();
         reach.start_anew(&mut graph);
-        Self { graph, reach, bindings: Bindings::default(), dylib, window, shared: None, is_divided: false }
+        Self { reach, ..Self::new(graph, dylib, window) }
     }
 
     /// What `symbol` is bound to.

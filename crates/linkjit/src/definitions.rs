@@ -31,7 +31,7 @@ impl JitDylib {
     /// As [`JitDylib::add_object`], or if the tracker was removed or is another JITDylib's.
     pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
         let graph = object::read(source, &mut self.session().names())?;
-        self.add_graph_to(tracker, graph)
+        self.add_graph_that_was_read(tracker, graph)
     }
 
     /// Adds a relocatable object from a file.
@@ -55,7 +55,12 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::add_object_to`].
-    pub fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+    pub fn add_graph_to(&self, tracker: &ResourceTracker, mut graph: LinkGraph) -> Result<()> {
+        graph.forget_live();
+        self.add_graph_that_was_read(tracker, graph)
+    }
+
+    fn add_graph_that_was_read(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
         self.check_tracker(tracker)?;
         let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
         self.session().define_with(self.id(), graph, any, |state, names, graph| {

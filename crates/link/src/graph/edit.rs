@@ -393,6 +393,16 @@ impl LinkGraph {
         removed
     }
 
+    /// Forgets what is live and not placed: a batch goes by what it has made live itself.
+    pub fn forget_live(&mut self) {
+        for block in &mut self.blocks {
+            block.live = block.placed;
+        }
+        for symbol in &mut self.symbols {
+            symbol.live = false;
+        }
+    }
+
     /// Gives a block its address. It is live from then on.
     pub fn place_block(&mut self, block: BlockId, address: ExecAddr) {
         let block = &mut self.blocks[block.index()];

@@ -3,10 +3,13 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
+use super::{BlockId, Definition, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
 
-/// Where fewer than one in so many blocks became live, sorting them is cheaper than going through all.
+/// Where fewer than one in so many blocks became live, or so few, sorting them is cheaper than going through all.
 const SPARSE: usize = 8;
+const FEW: usize = 32;
+/// Room for all that a small graph has is cheaper than growing.
+const SMALL: usize = 256;
 
 /// What became live of one graph: as long as there is something to follow, a worklist; then what a batch has to place.
 /// Not recursive, so that a long chain of references costs no stack.
@@ -46,9 +49,12 @@ impl Reachability {
     /// Puts the blocks in the order of their creation, when all have been followed.
     pub fn sort(&mut self, graph: &LinkGraph) {
         let all = graph.blocks.len();
-        if self.blocks.len() < all / SPARSE {
+        if self.blocks.is_sorted() {
+            return;
+        }
+        if self.blocks.len() < all / SPARSE || self.blocks.len() <= FEW {
             self.blocks.sort_unstable();
-        } else if !self.blocks.is_sorted() {
+        } else {
             let mut found = vec![false; all];
             for block in &self.blocks {
                 found[block.index()] = true;
@@ -59,7 +65,16 @@ impl Reachability {
         }
     }
 
+    /// Makes room for what may become live of a graph, of which nothing is yet.
+    pub fn reserve(&mut self, graph: &LinkGraph) {
+        if self.symbols.capacity() == 0 && graph.symbols.len() <= SMALL {
+            self.blocks = Vec::with_capacity(graph.blocks.len().min(SMALL));
+            self.symbols = Vec::with_capacity(graph.symbols.len());
+        }
+    }
+
     /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
+    #[inline]
     pub fn mark_block(&mut self, graph: &mut LinkGraph, block: BlockId) {
         let section = graph.blocks[block.index()].section;
         let of = &mut graph.blocks[block.index()];
@@ -82,29 +97,32 @@ impl Reachability {
     /// Lets all that is live and not placed be followed again, after a graph was changed: externals that are reached are
     /// told once more.
     pub fn start_anew(&mut self, graph: &mut LinkGraph) {
-        for symbol in graph.symbols.iter_mut().filter(|symbol| symbol.is_external()) {
-            symbol.live = false;
-        }
         let unplaced = |id: &BlockId| graph.block(*id).live && !graph.block(*id).placed;
         self.blocks = graph.block_ids().filter(unplaced).collect();
         self.followed = 0;
+        for symbol in &mut graph.symbols {
+            symbol.live &= symbol.block().is_some_and(|block| graph.blocks[block.index()].live);
+        }
         self.symbols = graph.symbol_ids().filter(|&id| graph.symbol(id).live).collect();
     }
 
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
     /// to be found elsewhere.
+    #[inline]
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
         let of = &mut graph.symbols[symbol.index()];
-        let new = !std::mem::replace(&mut of.live, true);
-        let external = of.is_external();
-        let block = of.block();
-        if new {
-            self.symbols.push(symbol);
+        // Then its block is, too.
+        if of.live {
+            return false;
         }
-        if let Some(block) = block {
-            self.mark_block(graph, block);
+        of.live = true;
+        self.symbols.push(symbol);
+        match of.definition {
+            Definition::Defined { block, .. } => self.mark_block(graph, block),
+            Definition::External => return true,
+            Definition::Absolute(_) => {}
         }
-        new && external
+        false
     }
 
     /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds, so that who looks for
@@ -118,8 +136,7 @@ impl Reachability {
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
         while let Some(&block) = self.blocks.get(self.followed) {
             self.followed += 1;
-            let range = graph.blocks[block.index()].edge_range();
-            for at in range {
+            for at in graph.blocks[block.index()].edge_range() {
                 let Edge { kind, target, .. } = graph.edges[at];
                 self.kinds |= kind.bit();
                 if self.mark_symbol(graph, target) {

@@ -460,7 +460,7 @@ impl Table {
                 self.graph.add_edge(block, edge)?;
             }
         }
-        Ok(Input { bindings: self.bindings, ..Input::new(self.graph, self.dylib, window) })
+        Ok(Input { bindings: self.bindings, ..Input::made(self.graph, self.dylib, window) })
     }
 }
 

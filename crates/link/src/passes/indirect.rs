@@ -60,7 +60,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
         slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
-    Ok(Some((Input::new(graph, dylib, window), slots)))
+    Ok(Some((Input::made(graph, dylib, window), slots)))
 }
 
 fn live_block(graph: &mut LinkGraph, section: crate::graph::SectionId, content: &[u8]) -> Result<BlockId> {

@@ -5,8 +5,8 @@
 //! what is linked of it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All
 //! else goes to the newest window, and is reached through table entries from others.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
@@ -43,14 +43,21 @@ impl Batch<'_> {
     pub(super) fn domains(&self) -> Vec<Domain> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
-        let mut known: HashMap<_, usize> = HashMap::new();
+        let mut known = HashMap::<_, usize, FixedState>::default();
+        let mut last = None;
         for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let unit = unit.and_then(|unit| state.units.get(&unit));
             let is_own = |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != *tracker);
             let tracker = unit.map(|unit| unit.tracker).filter(is_own);
             let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
-            let at = *known.entry((dylib, tracker, home.map(|home| home.id))).or_insert(domains.len());
+            let key = (dylib, tracker, home.map(|home| home.id));
+            // Mostly that of the one before.
+            let at = match last {
+                Some((of, at)) if of == key => at,
+                _ => *known.entry(key).or_insert(domains.len()),
+            };
+            last = Some((key, at));
             match domains.get_mut(at) {
                 Some(domain) => domain.members.push(index),
                 None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
@@ -63,7 +70,7 @@ impl Batch<'_> {
         }
         let free = domains.iter().filter(|domain| domain.home.is_none());
         let low = free.filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
-        let low: HashSet<_> = low.map(|domain| domain.dylib).collect();
+        let low: HashSet<_, FixedState> = low.map(|domain| domain.dylib).collect();
         for domain in &mut domains {
             domain.low = domain.home.map_or_else(|| low.contains(&domain.dylib), is_low);
         }
@@ -78,7 +85,7 @@ impl Batch<'_> {
         if pending.is_empty() || self.is_image() {
             return;
         }
-        let domain_of: HashMap<u32, usize> = domains
+        let domain_of: HashMap<u32, usize, FixedState> = domains
             .iter()
             .enumerate()
             .flat_map(|(at, domain)| domain.members.iter().map(move |&of| (of, at)))

@@ -170,6 +170,7 @@ impl Batch<'_> {
         let input = &mut self.inputs[index as usize];
         self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
         let Input { graph, reach, .. } = input;
+        reach.reserve(graph);
         // What was inherited since, at most, if something of it was linked before.
         for block in graph.retained().to_vec() {
             reach.mark_block(graph, block);
@@ -209,6 +210,7 @@ impl Batch<'_> {
     }
 
     /// Makes live what a symbol was bound to.
+    #[inline]
     fn reach(&mut self, binding: Binding) {
         let Binding::Input { input, symbol } = binding else { return };
         let Input { graph, reach, .. } = &mut self.inputs[input as usize];
