@@ -96,9 +96,9 @@ impl Bindings {
         self.bound.iter().copied()
     }
 
-    /// What the symbols are bound to, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Binding> {
-        self.bound.iter_mut().map(|(_, binding)| binding)
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SymbolId, &mut Binding)> {
+        self.bound.iter_mut().map(|(symbol, binding)| (*symbol, binding))
     }
 
     /// Forgets all of them.

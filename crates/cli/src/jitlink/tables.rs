@@ -17,12 +17,12 @@ use linkjit::link::rules::{self, Candidate, GroupCandidate, GroupConflict, Verdi
 use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
 
-use super::archives::Archives;
+use super::archives::{Archives, Way};
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 use super::link::is_coff;
 use super::options::Options;
-use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_name};
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -106,6 +106,8 @@ pub(super) struct Tables {
     pub(super) self_relocations: bool,
     /// What was found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
+    /// Graphs of stubs for lazy objects so far.
+    stub_graphs: usize,
     /// Slots of imports that wait for their targets to be found.
     slots_begun: usize,
 }
@@ -122,6 +124,7 @@ impl Tables {
             phony_externals: options.phony_externals,
             self_relocations: options.add_self_relocations,
             found: HashMap::new(),
+            stub_graphs: 0,
             slots_begun: 0,
         }
     }
@@ -175,13 +178,25 @@ impl Tables {
     }
 
     /// Reads an object and adds it.
-    pub(super) fn add_object(&mut self, dylib: usize, source: &Source, hidden: bool) -> Result<u32> {
+    pub(super) fn add_object(&mut self, dylib: usize, source: &Source, way: Way) -> Result<()> {
         let graph = object::read(source, &mut self.names())?;
-        self.add_graph(dylib, graph, hidden)
+        match way {
+            Way::Usual | Way::Hidden => self.add_graph(dylib, graph, way == Way::Hidden),
+            Way::Lazy => self.add_lazy_graph(dylib, graph),
+        }
+    }
+
+    /// Adds a graph whose functions would be linked when they are called, if anybody called them: stubs have their names.
+    fn add_lazy_graph(&mut self, dylib: usize, mut graph: LinkGraph) -> Result<()> {
+        self.stub_graphs += 1;
+        let name = stubs_name(self.stub_graphs);
+        let stubs = linkjit::split_lazy_object(&mut graph, &name, &mut self.names())?;
+        self.add_graph(dylib, stubs, false)?;
+        self.add_graph(dylib, graph, false)
     }
 
     /// Adds a graph. Of weak definitions the first counts, of tentative ones the largest; strong ones replace both.
-    pub(super) fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph, hidden: bool) -> Result<u32> {
+    pub(super) fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph, hidden: bool) -> Result<()> {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
@@ -243,7 +258,7 @@ impl Tables {
         }
         let dylib = u32::try_from(dylib).unwrap_or(u32::MAX);
         self.inputs.push(Input::new(graph, dylib, ExecRange::default()));
-        Ok(index)
+        Ok(())
     }
 
     fn candidate(&self, entry: &Entry) -> Candidate {
@@ -426,7 +441,7 @@ impl Tables {
             }
             let bytes = self.names().bytes(name).to_vec();
             if let Some(member) = self.dylibs[searched].archives.take(&bytes)? {
-                self.add_object(searched, &member.source, member.hidden)?;
+                self.add_object(searched, &member.source, member.way)?;
                 if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                     return Ok(Some(*entry));
                 }

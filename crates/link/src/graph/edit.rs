@@ -210,10 +210,11 @@ impl LinkGraph {
         self.initializers.retain(|run| blocks.binary_search(&run.block).is_err());
     }
 
-    /// Forgets about retained blocks that are placed: they need not be asked for again.
+    /// Forgets about retained blocks and initializers that are placed: they need not be asked for again.
     pub fn release_placed(&mut self) {
-        let blocks = &self.blocks;
-        self.retained.retain(|block| blocks.get(block.index()).is_some_and(|block| !block.placed));
+        let is_unplaced = |block: BlockId| self.blocks.get(block.index()).is_some_and(|block| !block.placed);
+        self.retained.retain(|&block| is_unplaced(block));
+        self.initializers.retain(|run| is_unplaced(run.block));
     }
 
     /// Keeps a block whenever anything of the object is wanted.

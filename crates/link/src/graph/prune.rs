@@ -3,7 +3,7 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Definition, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
+use super::{BlockId, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, SymbolId};
 
 /// Where fewer than one in so many blocks became live, or so few, sorting them is cheaper than going through all.
 const SPARSE: usize = 8;
@@ -25,6 +25,8 @@ pub struct Reachability {
     symbols: Vec<SymbolId>,
     /// A bit for every kind of edge that was followed.
     kinds: u128,
+    /// Weak definitions that became live since somebody asked.
+    weak: Vec<SymbolId>,
 }
 
 impl Reachability {
@@ -34,7 +36,8 @@ impl Reachability {
         Self::default()
     }
 
-    /// The blocks that became live: in ascending order after [`Reachability::sort`]. Since then some may have been placed.
+    /// The blocks that became live: in ascending order, each once, after [`Reachability::sort`]. Since then some may have
+    /// been made dead again, or placed.
     #[must_use]
     pub fn blocks(&self) -> &[BlockId] {
         &self.blocks
@@ -49,11 +52,13 @@ impl Reachability {
     /// Puts the blocks in the order of their creation, when all have been followed.
     pub fn sort(&mut self, graph: &LinkGraph) {
         let all = graph.blocks.len();
-        if self.blocks.is_sorted() {
+        if self.blocks.is_sorted_by(|one, next| one < next) {
             return;
         }
         if self.blocks.len() < all / SPARSE || self.blocks.len() <= FEW {
             self.blocks.sort_unstable();
+            // One that was made dead again and then live is there twice.
+            self.blocks.dedup();
         } else {
             let mut found = vec![false; all];
             for block in &self.blocks {
@@ -61,8 +66,8 @@ impl Reachability {
             }
             self.blocks.clear();
             self.blocks.extend(graph.block_ids().zip(found).filter(|&(_, found)| found).map(|(id, _)| id));
-            self.followed = self.blocks.len();
         }
+        self.followed = self.blocks.len();
     }
 
     /// Makes room for what may become live of a graph, of which nothing is yet.
@@ -111,18 +116,27 @@ impl Reachability {
     #[inline]
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
         let of = &mut graph.symbols[symbol.index()];
-        // Then its block is, too.
-        if of.live {
-            return false;
+        let new = !std::mem::replace(&mut of.live, true);
+        if new {
+            self.symbols.push(symbol);
         }
-        of.live = true;
-        self.symbols.push(symbol);
         match of.definition {
-            Definition::Defined { block, .. } => self.mark_block(graph, block),
-            Definition::External => return true,
-            Definition::Absolute(_) => {}
+            Definition::Defined { block, .. } => {
+                if new && of.linkage == Linkage::Weak {
+                    self.weak.push(symbol);
+                }
+                // The block may have been made dead again.
+                self.mark_block(graph, block);
+                false
+            }
+            Definition::External => new,
+            Definition::Absolute(_) => false,
         }
-        false
+    }
+
+    /// The weak definitions that became live since this was called last: somebody else may define them, too.
+    pub fn take_weak(&mut self) -> Vec<SymbolId> {
+        std::mem::take(&mut self.weak)
     }
 
     /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds, so that who looks for
@@ -166,10 +180,27 @@ impl Reachability {
         }
         self.followed = 0;
         self.kinds = 0;
+        self.weak.clear();
     }
 }
 
 impl LinkGraph {
+    /// Makes blocks that are not placed dead again, and what lives and dies with them.
+    pub fn unmark_blocks(&mut self, blocks: &[BlockId]) {
+        let mut pending = blocks.to_vec();
+        while let Some(block) = pending.pop() {
+            let of = &mut self.blocks[block.index()];
+            if of.placed || !std::mem::replace(&mut of.live, false) {
+                continue;
+            }
+            let mut next = of.first_dependent;
+            while let Some(&dependent) = self.dependents.get(next as usize) {
+                pending.push(dependent.block);
+                next = dependent.next;
+            }
+        }
+    }
+
     /// Whether it may have edges of that kind, live or not.
     #[must_use]
     pub fn may_have(&self, kind: EdgeKind) -> bool {

@@ -67,7 +67,7 @@ fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl 
 
 /// Binds external symbols anew.
 pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding, to: Binding) {
-    for binding in inputs.into_iter().flat_map(|input| input.bindings.values_mut()) {
+    for (_, binding) in inputs.into_iter().flat_map(|input| input.bindings.iter_mut()) {
         if *binding == from {
             *binding = to;
         }

@@ -16,6 +16,7 @@ mod plugins;
 mod publish;
 mod special;
 mod uses;
+mod vague;
 
 use std::time::Instant;
 
@@ -28,7 +29,7 @@ use linkjit_link::names::NameId;
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, State, UnitId};
+use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
 pub(crate) use publish::Rest;
@@ -130,6 +131,10 @@ struct Batch<'a> {
     alias_targets: Vec<(DylibId, find::Unfound)>,
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
+    /// Weak definitions that became live: others may have them, too.
+    weak: Vec<(u32, SymbolId)>,
+    /// What of them has yielded to definitions of other JITDylibs.
+    yielded: Inheritance,
     late: Vec<special::LateSymbol>,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
@@ -158,6 +163,8 @@ impl<'a> Batch<'a> {
             aliases: HashMap::default(),
             alias_targets: Vec::new(),
             rebound: Vec::new(),
+            weak: Vec::new(),
+            yielded: Inheritance::default(),
             late: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
@@ -255,6 +262,7 @@ impl Drop for Batch<'_> {
         }
         if !self.is_suspended {
             state.forget_pulled(&rebound);
+            state.take_back_vague(std::mem::take(&mut self.yielded));
         }
         state.batch = None;
         drop(state);

@@ -9,7 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::{Batch, special};
 use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, Inheritance, State, UnitId};
 
 /// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
 /// time: what is found out about all of it is kept.
@@ -65,7 +65,8 @@ impl State {
         if let Some(rest) = of.rest.as_mut().filter(|rest| rest.revision == graph.revision())
             && let Some(names) = &rest.names
         {
-            for &block in input.reach.blocks() {
+            let placed = input.reach.blocks().iter().filter(|&&block| graph.block(block).placed);
+            for &block in placed {
                 for &(_, id) in names_of(names, block) {
                     let symbol = graph.symbol(id);
                     // It may be a reference since: to what has replaced it, or to the stub that it stands for.
@@ -125,6 +126,7 @@ impl Batch<'_> {
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
+        self.yielded = Inheritance::default();
         self.plugins.keep();
         state.statistics.batches += 1;
 
