@@ -37,7 +37,9 @@ fn run() -> Result<(), Box<dyn Error>> {
             trackers.push(jit.create_tracker()?);
         }
         match trackers.last() {
-            Some(tracker) => jit.main().add_object_to(tracker, &Source::new(object.as_str(), std::fs::read(object)?))?,
+            Some(tracker) => {
+                jit.main().add_object_to(tracker, &Source::new(object.as_str(), std::fs::read(object)?))?
+            }
             None => jit.add_object_file(object)?,
         }
     }

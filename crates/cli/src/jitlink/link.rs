@@ -11,9 +11,7 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit::link::graph::{
-    Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
-};
+use linkjit::link::graph::{Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId};
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};

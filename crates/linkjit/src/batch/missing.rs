@@ -8,7 +8,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::{LinkError, Site};
 
 use super::Batch;
-use crate::error::{Error, Result, UndefinedSymbol};
+use crate::error::{Error, Result, Root, UndefinedSymbol};
 use crate::names::{demangle, near_misses};
 use crate::session::{DylibId, DylibState, Generator, State};
 
@@ -63,7 +63,8 @@ impl Batch<'_> {
             return Ok(());
         }
         let known = self.known_names();
-        let symbols: Vec<_> = missing.into_iter().map(|(name, of)| self.describe(name, of, &known)).collect();
+        let roots = self.needed_by_roots();
+        let symbols: Vec<_> = missing.into_iter().map(|(name, of)| self.describe(name, of, &known, &roots)).collect();
         let mut searched: Vec<String> = Vec::new();
         for place in symbols.iter().flat_map(|symbol| &symbol.searched) {
             if !searched.contains(place) {
@@ -73,7 +74,13 @@ impl Batch<'_> {
         Err(Error::Undefined { symbols, searched })
     }
 
-    fn describe(&self, id: NameId, Missing { mut from, mut wanted_by }: Missing, known: &[String]) -> UndefinedSymbol {
+    fn describe(
+        &self,
+        id: NameId,
+        Missing { mut from, mut wanted_by }: Missing,
+        known: &[String],
+        roots: &BTreeMap<(u32, SymbolId), Root>,
+    ) -> UndefinedSymbol {
         from.sort_unstable();
         from.dedup();
         wanted_by.sort_unstable();
@@ -85,7 +92,9 @@ impl Batch<'_> {
             wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
         let more_places = wanted_by.len() - places.len();
         let similar = near_misses(&name, known.iter().map(String::as_str));
-        UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar, searched, elsewhere }
+        let by_roots = wanted_by.iter().map_while(|reference| roots.get(reference));
+        let root = by_roots.clone().next().filter(|_| by_roots.count() == wanted_by.len()).cloned();
+        UndefinedSymbol { name, demangled, wanted_by: places, more_places, root, similar, searched, elsewhere }
     }
 
     /// What is searched from JITDylibs: those of their link orders, and the generators of these.
@@ -161,7 +170,9 @@ impl Batch<'_> {
         let names = self.session.names();
         let state = self.session.state();
         let ids = state.dylibs.values().flat_map(|dylib| dylib.symbols.keys());
-        ids.map(|&id| names.text(id).into_owned()).collect()
+        let texts = ids.map(|&id| names.text(id).into_owned());
+        // Nobody means names that the session has made up.
+        texts.filter(|name| !name.starts_with("$__")).collect()
     }
 }
 

@@ -14,6 +14,7 @@ mod missing;
 mod place;
 mod plugins;
 mod publish;
+mod roots;
 mod special;
 mod uses;
 mod vague;
@@ -32,8 +33,8 @@ use crate::plugin::Stage;
 use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
-pub(crate) use publish::Rest;
 use plugins::Plugins;
+pub(crate) use publish::Rest;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {

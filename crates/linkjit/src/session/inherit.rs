@@ -189,6 +189,13 @@ impl State {
         left
     }
 
+    /// Removes units of which nothing was linked.
+    pub(crate) fn discard(&mut self, units: &[UnitId]) {
+        self.removals += 1;
+        let left = self.remove_units(units);
+        self.inherit(left);
+    }
+
     /// Gives what removed units have left to those who had yielded to them.
     pub(crate) fn inherit(&mut self, left: Inheritance) {
         self.inherit_from(left, None);
