@@ -202,6 +202,7 @@ impl Batch<'_> {
 
     /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
     fn follow_anew(&mut self) -> Result<()> {
+        self.lists.start_anew();
         for (index, Input { graph, reach, .. }) in (0u32..).zip(&mut self.inputs) {
             reach.start_anew(graph);
             self.unfollowed.push(index);

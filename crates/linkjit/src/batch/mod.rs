@@ -137,6 +137,7 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -167,6 +168,7 @@ impl<'a> Batch<'a> {
             weak: Vec::new(),
             yielded: Inheritance::default(),
             late: Vec::new(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,
