@@ -154,16 +154,13 @@ fn a_call_of_what_was_removed_names_it() {
     // SAFETY: its type.
     let local = unsafe { std::mem::transmute::<usize, extern "C" fn() -> usize>(usize::try_from(get.0).unwrap()) }();
     assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (1, 2));
-    for update in 1..3 {
+    for _ in 0..2 {
         // SAFETY: nobody is in the code.
-        drop(unsafe { jit.main().update().replace(&compile(&workshop, "a.o", "cpp", after)).commit() });
+        drop(unsafe { jit.main().update().replace(&compile(&workshop, "a.o", "cpp", after)).commit() }.unwrap());
         assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (-1, -1));
         let texts = std::mem::take(&mut *TEXTS.lock().unwrap());
         // That it was the first update is said after the second, too.
-        assert!(
-            update > 0 && texts[0].starts_with("'local' was called and can't be linked: update 1 of a.o"),
-            "{texts:?}"
-        );
+        assert!(texts[0].starts_with("'local' was called and can't be linked: update 1 of a.o"), "{texts:?}");
         assert!(texts[1].starts_with("'step(int)' was called and can't be linked: update 1 of a.o"), "{texts:?}");
     }
 }
