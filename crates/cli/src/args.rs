@@ -102,6 +102,10 @@ struct RunArgs {
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
     lazy: bool,
+    /// Reserve windows of SIZE bytes of address space for code and data that reach each other directly; K, M and G count
+    /// in units of 1024. What needs more gets more, but for Windows programs
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    window_size: Option<u64>,
     /// Where the C runtime comes from that objects for Windows ask for: built-in, visual-studio, xwin=DIR, mingw=DIR
     #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
     crt: Crt,
@@ -150,6 +154,22 @@ impl Crt {
     }
 }
 
+/// The smallest window that has pages for each protection, and the largest within which all reaches all.
+const WINDOW_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;
+
+/// A size with an optional unit, as `512M`.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()).map(|at| text.split_at(at)) {
+        None => (text, 1),
+        Some((number, "K" | "k")) => (number, 1 << 10),
+        Some((number, "M" | "m")) => (number, 1 << 20),
+        Some((number, "G" | "g")) => (number, 1 << 30),
+        Some(_) => return Err("it is a number, or one with K, M or G behind it".into()),
+    };
+    let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    size.filter(|size| WINDOW_SIZES.contains(size)).ok_or_else(|| "it is between 64K and 2G".into())
+}
+
 /// What `linkjit graph` shows.
 #[derive(Debug, Args)]
 pub(crate) struct GraphOptions {
@@ -180,6 +200,7 @@ pub(crate) struct RunOptions {
     pub(crate) arguments: Vec<OsString>,
     /// Functions are linked when they are first called.
     pub(crate) lazy: bool,
+    pub(crate) window_size: Option<u64>,
     pub(crate) crt: Crt,
     pub(crate) executor: ExecutorKind,
     pub(crate) time: bool,
@@ -273,6 +294,7 @@ impl RunArgs {
             directories: self.directories,
             arguments: program.into_iter().chain(self.arguments).collect(),
             lazy: self.lazy,
+            window_size: self.window_size,
             crt: self.crt,
             executor: self.executor,
             time: self.time,

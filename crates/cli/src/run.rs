@@ -30,6 +30,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let one = |error: linkjit::Error| vec![Failure::from(error)];
     let directories = options.directories.iter().cloned().chain(developers_directories());
     let jit = directories.fold(Jit::builder(), linkjit::JitBuilder::library_path);
+    let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
     let crt = match &options.crt {
         Crt::BuiltIn => Ok(CrtProvider::built_in()),
         Crt::VisualStudio => CrtProvider::visual_studio(),

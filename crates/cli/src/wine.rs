@@ -63,6 +63,9 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
     for directory in &options.directories {
         line.extend(["-L".into(), for_wine(directory)]);
     }
+    if let Some(size) = options.window_size {
+        line.push(format!("--window-size={size}").into());
+    }
     match &options.crt {
         Crt::BuiltIn => {}
         Crt::VisualStudio => line.push("--crt=visual-studio".into()),

@@ -32,6 +32,7 @@ impl LinkGraph {
             lifetime,
             contiguous: false,
             grouped: false,
+            large: false,
             unwind_records: false,
             function_records: false,
         });
@@ -52,6 +53,11 @@ impl LinkGraph {
     /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].
     pub fn set_grouped(&mut self, section: SectionId) {
         self.sections[section.index()].grouped = true;
+    }
+
+    /// Says that code reaches the blocks of a section at any distance; see [`Section::large`].
+    pub fn set_large(&mut self, section: SectionId) {
+        self.sections[section.index()].large = true;
     }
 
     /// Changes what the program may do with a section; blocks that are placed keep their place.

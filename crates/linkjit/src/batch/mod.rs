@@ -10,6 +10,7 @@ mod default_libraries;
 mod direct;
 mod domains;
 mod find;
+mod image;
 mod missing;
 mod place;
 mod plugins;

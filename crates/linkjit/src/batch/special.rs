@@ -1,4 +1,5 @@
-//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage.
+//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage,
+//! where the program begins and ends (see [`super::image`]).
 //!
 //! They are bound late, when all is placed. What lies between boundaries is live if these are.
 
@@ -10,6 +11,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
+use crate::platform::image_names::{Array, ImageName};
 use crate::session::{DylibId, UnitId, tls_address};
 
 /// A symbol of the batch that only gets its address when everything is placed.
@@ -25,6 +27,8 @@ enum Late {
     GotBase,
     /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
+    /// Where a part of the program begins or ends.
+    Image(ImageName),
 }
 
 impl Batch<'_> {
@@ -45,6 +49,8 @@ impl Batch<'_> {
                 return Ok(false);
             }
             Late::SectionEnd(section.into())
+        } else if let Some(name) = ImageName::of(text.as_bytes()).filter(|_| !self.is_image()) {
+            Late::Image(name)
         } else {
             return Ok(false);
         };
@@ -106,6 +112,20 @@ impl Batch<'_> {
         sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
     }
 
+    /// The arrays of pointers to functions whose bounds somebody refers to, by JITDylib.
+    pub(super) fn walked_arrays(&self) -> Vec<(DylibId, Array)> {
+        let array = |late: &LateSymbol| match late.what {
+            Late::Image(ImageName::Array(array, _)) => {
+                Some((DylibId(self.inputs[late.input as usize].dylib), array))
+            }
+            _ => None,
+        };
+        let mut arrays: Vec<_> = self.late.iter().filter_map(array).collect();
+        arrays.sort_unstable();
+        arrays.dedup();
+        arrays
+    }
+
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
@@ -127,6 +147,7 @@ impl Batch<'_> {
                 Late::GotBase => self.got_base(dylib)?,
                 Late::SectionStart(name) => self.section(dylib, name)?.start,
                 Late::SectionEnd(name) => self.section(dylib, name)?.end,
+                Late::Image(name) => self.image_address(*name, dylib, late.input)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
         }
@@ -134,7 +155,7 @@ impl Batch<'_> {
     }
 
     /// Where a contiguous section is: in this batch, or else in the newest one that has it.
-    fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
+    pub(super) fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
         let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
         let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
         if let Some((_, range)) = here.find(|(section, _)| *section == name) {

@@ -5,4 +5,5 @@ pub(crate) mod coff_runtime;
 pub(crate) mod crt;
 pub(crate) mod crt_startup;
 pub(crate) mod elf;
+pub(crate) mod image_names;
 pub(crate) mod program;

@@ -198,6 +198,8 @@ pub(crate) struct DylibState {
     pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
+    /// Where large sections are that code reaches at any distance.
+    pub(crate) areas: Vec<Window>,
     /// The number of the thread-local storage that all code of an image has, if it has some.
     pub(crate) image_tls: Option<u64>,
     pub(crate) entries: SharedEntries,
@@ -318,6 +320,7 @@ impl State {
             units: BTreeSet::new(),
             image,
             windows: Vec::new(),
+            areas: Vec::new(),
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),

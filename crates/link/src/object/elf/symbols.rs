@@ -134,7 +134,7 @@ pub(super) fn read(
 ) -> Result<()> {
     // Relocations without a symbol have the null symbol: their target is the addend.
     graph.add_symbol(unnamed_absolute(0))?;
-    let mut reader = Reader { file, table, blocks, graph, names, common: None, common_thread_local: None };
+    let mut reader = Reader { file, table, blocks, graph, names, common: None, common_thread_local: None, large_common: None };
     for (index, raw) in table.entries.iter().enumerate().skip(1) {
         let entry = Entry::parse(raw);
         let symbol = reader.symbol(index, &entry)?;
@@ -175,6 +175,8 @@ struct Reader<'a, 'f> {
     common: Option<SectionId>,
     /// The same for thread-local ones.
     common_thread_local: Option<SectionId>,
+    /// The same for those of the medium and large code models.
+    large_common: Option<SectionId>,
 }
 
 impl Reader<'_, '_> {
@@ -267,12 +269,20 @@ impl Reader<'_, '_> {
         }
         let (section, lifetime) = if entry.kind == elf::STT_TLS {
             (&mut self.common_thread_local, Lifetime::ThreadLocal)
+        } else if entry.section == SHN_X86_64_LCOMMON {
+            (&mut self.large_common, Lifetime::Standard)
         } else {
             (&mut self.common, Lifetime::Standard)
         };
         let section = match *section {
             Some(section) => section,
-            None => *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?),
+            None => {
+                let added = *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?);
+                if entry.section == SHN_X86_64_LCOMMON && lifetime == Lifetime::Standard {
+                    self.graph.set_large(added);
+                }
+                added
+            }
         };
         // At most 63.
         let align_log2 = alignment.trailing_zeros() as u8;
