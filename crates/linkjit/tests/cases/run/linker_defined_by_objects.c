@@ -11,7 +11,7 @@ char etext[] = {9};
 __attribute__((weak)) extern int __executable_stop;
 extern void *__init_array_start[] __attribute__((weak)), *__init_array_end[] __attribute__((weak));
 
-static int order;
+static volatile int order;
 __attribute__((constructor(200))) static void second(void) { order = order * 2 + 1; }
 __attribute__((constructor(101))) static void first(void) { order = 1; }
 
