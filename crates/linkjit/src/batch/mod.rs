@@ -6,6 +6,7 @@
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
 mod alternates;
+mod compiler_runtime;
 mod default_libraries;
 mod direct;
 mod domains;

@@ -44,6 +44,11 @@ impl ArchiveGenerator {
         Self { state: Mutex::new(State { has_imports, ..State::default() }) }
     }
 
+    /// Whether there are no archives.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).index.archives().is_empty()
+    }
+
     /// Adds an archive behind the others.
     pub(crate) fn add(&self, archive: Archive) -> Result<()> {
         lock(&self.state).index.add(archive)?;

@@ -193,6 +193,8 @@ pub(crate) struct DylibState {
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    /// The library of the compilers, if it was asked for something.
+    pub(crate) compiler_runtime: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
@@ -317,6 +319,7 @@ impl State {
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
+            compiler_runtime: None,
             units: BTreeSet::new(),
             image,
             windows: Vec::new(),
