@@ -158,12 +158,14 @@ struct SymbolLine<'a> {
     similar: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     elsewhere: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 impl<'a> SymbolLine<'a> {
     /// Of which no more is known.
     fn new(name: &'a str) -> Self {
-        Self { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: &[] }
+        Self { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: &[], hint: None }
     }
 }
 
@@ -259,6 +261,7 @@ impl<'a> Line<'a> {
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
             Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
             Error::Executor(_) => self.kind = "executor",
             _ => self.kind = "session",
         }
@@ -273,6 +276,7 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         more_places: symbol.more_places,
         similar: &symbol.similar,
         elsewhere: &symbol.elsewhere,
+        hint: symbol.hint(),
     }
 }
 

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
-use linkjit::{CrtProvider, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
+use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, SystemCompiler};
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
-use crate::script::{self, ScriptInput};
+use crate::script::{self, Definition, ScriptInput, Value};
 use crate::search::Search;
 
 /// Scripts that name scripts go no deeper: one that names itself ends here.
@@ -63,6 +63,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
+        whole: false,
+        unopened: vec![],
+        wanted: vec![],
+        definitions: vec![],
+        entry: None,
     };
     loader.add_all(options, sources, &mut progress)?;
     times.read = reading.elapsed();
@@ -71,7 +76,8 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let running = Instant::now();
     // An object knows better than the default.
     let default = if options.entry == MAIN { jit.main().entry().map_err(one)? } else { None };
-    let entry = default.unwrap_or_else(|| options.entry.clone());
+    let of_script = loader.entry.take().filter(|_| options.entry == MAIN);
+    let entry = default.or(of_script).unwrap_or_else(|| options.entry.clone());
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
     drop(linking);
@@ -156,6 +162,15 @@ struct Loader<'a> {
     target: JitDylib,
     /// Those that `--jd` has created.
     named: Vec<JitDylib>,
+    /// All members of archives are linked.
+    whole: bool,
+    /// Libraries that need names of the program, which may be among the inputs that follow.
+    unopened: Vec<(JitDylib, PathBuf)>,
+    /// Names that scripts want, and those that they define.
+    wanted: Vec<(JitDylib, String)>,
+    definitions: Vec<(JitDylib, Definition)>,
+    /// Where a script says that the program begins.
+    entry: Option<String>,
 }
 
 impl Loader<'_> {
@@ -171,6 +186,10 @@ impl Loader<'_> {
             progress.tick("read", done, options.items.len());
             let added = match item {
                 Item::Dylib(name) => self.enter(name),
+                Item::Whole(whole) => {
+                    self.whole = *whole;
+                    Ok(())
+                }
                 Item::Library(name) => self.add_library(name),
                 Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
                     Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
@@ -180,7 +199,33 @@ impl Loader<'_> {
             };
             failures.extend(added.err());
         }
-        if failures.is_empty() { self.order().map_err(|error| vec![error.into()]) } else { Err(failures) }
+        // Again: now it can be said who defines what they need.
+        let unopened = std::mem::take(&mut self.unopened);
+        failures.extend(unopened.iter().filter_map(|(dylib, path)| dylib.add_library(path).err().map(Failure::from)));
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        self.order().and_then(|()| self.finish_scripts()).map_err(|error| vec![error.into()])
+    }
+
+    /// Sees to what scripts want and define, now that all inputs are there.
+    fn finish_scripts(&mut self) -> linkjit::Result<()> {
+        for (dylib, Definition { name, value, is_provided }) in &self.definitions {
+            // A provided name gives way to any other, but no member of an archive is linked for it.
+            let known = dylib.lookup_flags(&SymbolLookupSet::new([""; 0]).weak([name.as_str()]))?;
+            if *is_provided && known.iter().any(Option::is_some) {
+                continue;
+            }
+            match value {
+                Value::Number(number) => dylib.define_absolute(name, ExecAddr(*number))?,
+                Value::Symbol(target) => dylib.define_alias(name, target)?,
+            }
+        }
+        for (dylib, name) in &self.wanted {
+            // It is linked if something defines it, which may be a member of an archive.
+            dylib.lookup_flags(&SymbolLookupSet::new([name.as_str()]))?;
+        }
+        Ok(())
     }
 
     /// Goes to the JITDylib of that name; creates it if there is none.
@@ -221,19 +266,25 @@ impl Loader<'_> {
     }
 
     /// Adds a file that is no source; `depth` scripts led to it.
-    fn add_file(&self, path: &Path, depth: usize) -> Result<(), Failure> {
+    fn add_file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
         let source = inputs::read(path)?;
         match Kind::of(source.bytes()) {
             Kind::Object => self.add_object(&source)?,
+            Kind::Archive if self.whole => self.target.add_whole_archive(path)?,
             Kind::Archive => self.target.add_archive(path)?,
-            Kind::SharedLibrary => self.target.add_library(inputs::for_loader(path))?,
+            Kind::SharedLibrary => match self.target.add_library(inputs::for_loader(path)) {
+                Err(linkjit::Error::LibraryNeedsProgram { library, .. }) => {
+                    self.unopened.push((self.target.clone(), library));
+                }
+                added => added?,
+            },
             Kind::Script => return self.add_script(path, &source, depth),
         }
         Ok(())
     }
 
     /// Adds the library of `-l NAME`.
-    fn add_library(&self, name: &str) -> Result<(), Failure> {
+    fn add_library(&mut self, name: &str) -> Result<(), Failure> {
         match self.search.library(name) {
             Ok(path) => self.add_file(&path, 0),
             // No import library is needed for what Windows has.
@@ -242,7 +293,7 @@ impl Loader<'_> {
         }
     }
 
-    fn add_script(&self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {
+    fn add_script(&mut self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {
         let failure = |line, what| Failure::Script { file: path.into(), line, what };
         let text = String::from_utf8_lossy(source.bytes());
         let named = match script::parse(&text) {
@@ -259,6 +310,22 @@ impl Loader<'_> {
             let file: PathBuf = match input {
                 ScriptInput::File(name) => self.search.script_file(directory, &name)?,
                 ScriptInput::Library(name) => self.search.library(&name)?,
+                ScriptInput::Directory(name) => {
+                    self.search.add(name.into());
+                    continue;
+                }
+                ScriptInput::Wanted(name) => {
+                    self.wanted.push((self.target.clone(), name));
+                    continue;
+                }
+                ScriptInput::Entry(name) => {
+                    self.entry = Some(name);
+                    continue;
+                }
+                ScriptInput::Definition(definition) => {
+                    self.definitions.push((self.target.clone(), definition));
+                    continue;
+                }
             };
             self.add_file(&file, depth + 1)?;
         }

@@ -77,6 +77,8 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
             Item::Input(path) => line.push(for_wine(path)),
             Item::Library(name) => line.extend(["-l".into(), name.into()]),
             Item::Dylib(name) => line.extend(["--jd".into(), name.into()]),
+            Item::Whole(true) => line.push("--whole-archive".into()),
+            Item::Whole(false) => line.push("--no-whole-archive".into()),
         }
     }
     line.push("--".into());

@@ -239,6 +239,16 @@ impl LinkGraph {
         self.symbols[symbol.index()].name = name;
     }
 
+    /// See [`LinkGraph::refers_to_absolute`].
+    pub fn set_refers_to_absolute(&mut self) {
+        self.refers_to_absolute = true;
+    }
+
+    /// See [`LinkGraph::defines_absolute`].
+    pub fn set_defines_absolute(&mut self) {
+        self.defines_absolute = true;
+    }
+
     /// Changes who can see a symbol, and how it stands up to others of its name.
     pub fn set_visibility(&mut self, symbol: SymbolId, linkage: Linkage, scope: Scope) {
         let symbol = &mut self.symbols[symbol.index()];

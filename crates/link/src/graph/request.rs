@@ -5,7 +5,7 @@ use super::section::Protection;
 use super::symbol::SymbolId;
 use crate::names::NameId;
 
-/// A request (COFF `.drectve`).
+/// A request (COFF `.drectve`, ELF `.deplibs`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
     /// Search this library, too, after all that was named before.

@@ -1,5 +1,5 @@
-//! The compilers' own library, which is asked last: as by their drivers, each JITDylib gets what it needs of it, for most of
-//! it is hidden.
+//! What is searched last: libraries that archives say they need, and the compilers' own. Of that, as from their drivers, each
+//! JITDylib gets what it needs, for most of it is hidden.
 
 use std::sync::Arc;
 
@@ -16,11 +16,29 @@ use crate::session::{DylibId, read_file};
 
 /// Whether compilers may have a function or variable of this name in their library.
 fn may_be_compilers(name: &[u8]) -> bool {
+    name.starts_with(b"__") && !is_linkers(name)
+}
+
+/// Whether a name is the linker's own, if nobody else defines it.
+fn is_linkers(name: &[u8]) -> bool {
     let is_section = || name.starts_with(b"__start_") || name.starts_with(b"__stop_");
-    name.starts_with(b"__") && !is_section() && !image_names::is_of_image(name)
+    image_names::is_of_image(name) || name == b"_TLS_MODULE_BASE_" || is_section()
 }
 
 impl Batch<'_> {
+    /// Opens what archives of a link order say they need, if a name is missing that is not the linker's own. Returns
+    /// whether there is something more to be searched now.
+    pub(super) fn has_dependencies(&mut self, order: &[(DylibId, MatchScope)], unfound: &[Unfound]) -> Result<bool> {
+        let is_missing = {
+            let names = self.session.names();
+            unfound.iter().any(|of| !of.weak && !is_linkers(names.bytes(of.name)))
+        };
+        if !is_missing || self.is_image() {
+            return Ok(false);
+        }
+        order.iter().try_fold(false, |any, &(dylib, _)| Ok(self.open_dependencies(dylib)? || any))
+    }
+
     /// Searches the compilers' library for what nobody else defines. Returns what is still not found.
     pub(super) fn ask_compiler_runtime(&mut self, dylib: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
         // Windows has libraries of its own for that.

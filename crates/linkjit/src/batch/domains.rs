@@ -198,8 +198,11 @@ impl Batch<'_> {
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
     fn has_low_fields(&self, member: u32) -> bool {
-        let may = !self.is_image() && self.may_have(member, &LOW_FIELDS);
-        may && has_low_fields(&self.inputs[member as usize].graph)
+        if self.is_image() {
+            return false;
+        }
+        let graph = &self.inputs[member as usize].graph;
+        graph.refers_to_absolute() || self.may_have(member, &LOW_FIELDS) && has_low_fields(graph)
     }
 
     /// Whether an input may have edges of such kinds, live or not. Most have not, and need not be looked at.

@@ -388,6 +388,9 @@ impl Batch<'_> {
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
+        if self.has_dependencies(&order, &unfound)? {
+            return self.look_up_in_order(dylib, unfound);
+        }
         let unfound = self.ask_compiler_runtime(dylib, unfound)?;
         self.fall_back(dylib, &order, unfound)
     }
@@ -445,7 +448,12 @@ impl Batch<'_> {
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.
-    pub(super) fn generate(&mut self, searched: DylibId, generator: &dyn DefinitionGenerator, unfound: &[Unfound]) -> Result<()> {
+    pub(super) fn generate(
+        &mut self,
+        searched: DylibId,
+        generator: &dyn DefinitionGenerator,
+        unfound: &[Unfound],
+    ) -> Result<()> {
         let names: Vec<(Unfound, Vec<u8>)> = {
             let names = self.session.names();
             let state = self.session.state();

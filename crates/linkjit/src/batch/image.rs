@@ -102,7 +102,8 @@ impl Batch<'_> {
             return table.start;
         }
         let graph = &self.inputs[input as usize].graph;
-        let is_header = |block: &&linkjit_link::graph::Block| graph.section(block.section).name == UNWIND_HEADER_SECTION;
+        let is_header =
+            |block: &&linkjit_link::graph::Block| graph.section(block.section).name == UNWIND_HEADER_SECTION;
         let header = graph.blocks().iter().find(is_header);
         header.map_or(ExecAddr::NULL, |header| header.address.offset(NO_UNWIND_RECORDS))
     }

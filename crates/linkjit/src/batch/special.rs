@@ -115,9 +115,7 @@ impl Batch<'_> {
     /// The arrays of pointers to functions whose bounds somebody refers to, by JITDylib.
     pub(super) fn walked_arrays(&self) -> Vec<(DylibId, Array)> {
         let array = |late: &LateSymbol| match late.what {
-            Late::Image(ImageName::Array(array, _)) => {
-                Some((DylibId(self.inputs[late.input as usize].dylib), array))
-            }
+            Late::Image(ImageName::Array(array, _)) => Some((DylibId(self.inputs[late.input as usize].dylib), array)),
             _ => None,
         };
         let mut arrays: Vec<_> = self.late.iter().filter_map(array).collect();

@@ -16,7 +16,8 @@ const CLANG: &str = "/usr/lib/clang";
 pub(crate) fn libraries() -> &'static [PathBuf] {
     static LIBRARIES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
-        let libgcc = of_driver().or_else(|| GCC.iter().find_map(|directory| newest(directory, |path| file(&path, "libgcc.a"))));
+        let libgcc =
+            of_driver().or_else(|| GCC.iter().find_map(|directory| newest(directory, |path| file(&path, "libgcc.a"))));
         libgcc.into_iter().chain(builtins()).collect()
     })
 }
@@ -26,6 +27,8 @@ fn of_driver() -> Option<PathBuf> {
     let command = system::c_driver();
     let (program, arguments) = command.split_first()?;
     let mut command = Command::new(program);
+    // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+    command.env_remove("LD_PRELOAD");
     let output = command.args(arguments).arg("-print-libgcc-file-name").stdin(Stdio::null()).output().ok()?;
     let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
     (path.is_absolute() && path.is_file()).then_some(path)

@@ -1,4 +1,4 @@
-//! What objects of COFF ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
+//! What objects, of COFF mostly, ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
 //! that nobody defines.
 
 use foldhash::fast::FixedState;
@@ -15,7 +15,7 @@ use crate::platform::crt;
 /// What objects call the runtime that they are for, in `/failifmismatch`.
 const RUNTIME_KEY: &str = "RuntimeLibrary";
 
-/// Libraries that objects ask for (COFF `/defaultlib`), in small letters and with their extension.
+/// Libraries that objects ask for: those of COFF (`/defaultlib`) in small letters and with their extension.
 #[derive(Debug, Default)]
 pub(crate) struct DefaultLibraries {
     asked: Claims<String, ()>,
@@ -24,9 +24,18 @@ pub(crate) struct DefaultLibraries {
     /// Those that were not opened when they were asked for first, in that order.
     unopened: Vec<String>,
     opened: HashSet<String, FixedState>,
+    /// Those that archives ask for, which stay.
+    required: HashSet<String, FixedState>,
 }
 
 impl DefaultLibraries {
+    /// Notes a library that an archive asks for.
+    pub(crate) fn require(&mut self, library: String) {
+        if !self.opened.contains(&library) && self.required.insert(library.clone()) {
+            self.unopened.push(library);
+        }
+    }
+
     fn ask_for(&mut self, library: &str, unit: UnitId) {
         if self.asked.first(library).is_none() && !self.opened.contains(library) {
             self.unopened.push(library.into());
@@ -43,7 +52,8 @@ impl DefaultLibraries {
     fn forget(&mut self, unit: UnitId) {
         self.asked.forget(unit);
         self.excluded.forget(unit);
-        self.unopened.retain(|library| self.asked.first(library).is_some());
+        let (asked, required) = (&self.asked, &self.required);
+        self.unopened.retain(|library| required.contains(library) || asked.first(library).is_some());
     }
 }
 

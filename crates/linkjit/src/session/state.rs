@@ -10,6 +10,7 @@ use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray,
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
+use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
@@ -193,6 +194,8 @@ pub(crate) struct DylibState {
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    /// Archives of which nobody has looked yet which libraries they need.
+    pub(crate) unread_dependencies: Vec<Archive>,
     /// The library of the compilers, if it was asked for something.
     pub(crate) compiler_runtime: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: BTreeSet<UnitId>,
@@ -319,6 +322,7 @@ impl State {
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
+            unread_dependencies: Vec::new(),
             compiler_runtime: None,
             units: BTreeSet::new(),
             image,

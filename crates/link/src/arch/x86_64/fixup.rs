@@ -290,13 +290,7 @@ fn is_found_thread_local(graph: &LinkGraph, symbol: SymbolId) -> bool {
 }
 
 #[cold]
-fn refused(
-    graph: &LinkGraph,
-    block: BlockId,
-    edge: &Edge,
-    refusal: &Refusal,
-    context: &FixupContext<'_>,
-) -> LinkError {
+fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, context: &FixupContext<'_>) -> LinkError {
     let names = context.names;
     let site = graph.site(block, u64::from(edge.offset));
     let relocation = graph.arch().edge_kind_name(edge.kind);
