@@ -29,6 +29,11 @@ impl Search {
         self.directories.insert(self.directories.len().saturating_sub(system), directory);
     }
 
+    /// Where it searches, in this order.
+    pub(crate) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
     /// The file of `-l NAME`. As with ld, the first directory that has one of the names wins.
     pub(crate) fn library(&self, name: &str) -> Result<PathBuf, Failure> {
         let names = match name.strip_prefix(':') {

@@ -12,7 +12,7 @@ use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit::link::graph::{
-    Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
+    Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
 };
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
@@ -30,7 +30,7 @@ use super::tables::{By, Tables};
 
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
 /// What offsets in an image of COFF are relative to.
-const IMAGE_BASE: &str = "__ImageBase";
+pub(super) const IMAGE_BASE: &str = "__ImageBase";
 
 /// Whether a graph was read from an object of COFF.
 pub(super) fn is_coff(graph: &LinkGraph) -> bool {
@@ -77,6 +77,11 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
         return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
     }
     let mut all = Vec::with_capacity(order.len());
+    if has_low_fields(&tables.inputs, &order)
+        && let Some(start) = slab.go_low()
+    {
+        tables.move_libraries(&order, start);
+    }
     let is_named = specials.values().flatten().any(|special| matches!(special.place, Place::ImageBase));
     let image_base = slab.image_base(is_named);
     image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
@@ -130,6 +135,20 @@ impl Linked {
         }
         file
     }
+}
+
+/// Whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
+fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
+    let is_low = |graph: &LinkGraph, edge: &Edge| {
+        let kind = Kind::from_edge(edge.kind);
+        let is_value = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
+        !is_value && matches!(kind, Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer16 | Kind::Pointer8))
+    };
+    order.iter().map(|&member| &inputs[member as usize].graph).any(|graph| {
+        let live = graph.block_ids().filter(|&block| graph.block(block).live);
+        let is_loaded = |block: &BlockId| graph.section(graph.block(*block).section).lifetime != Lifetime::NoAlloc;
+        live.filter(is_loaded).any(|block| graph.edges(block).iter().any(|edge| is_low(graph, edge)))
+    })
 }
 
 /// What the graphs ask for about the sections of the image that they are parts of.
@@ -463,10 +482,10 @@ pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, 
 
 fn kind_name(ours: &'static str) -> &'static str {
     match ours {
-        "GotDelta32" => "Delta32",
+        "GotDelta32" | "GotBaseDelta32" => "Delta32",
         "GotLoad32" => "PCRel32GOTLoadRelaxable",
         "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",
-        "GotDelta64" => "Delta64",
+        "GotDelta64" | "GotBaseDelta64" => "Delta64",
         "ImageOffset32" | "SectionOffset32" => "Pointer32",
         "SectionNumber16" => "Pointer16",
         "GotOffset64" | "FromGotBase64" | "StubFromGotBase64" => "Delta64FromGOT",

@@ -8,6 +8,7 @@ mod archives;
 mod execute;
 mod failure;
 mod harness;
+mod interfaces;
 mod link;
 mod linked;
 mod options;
@@ -20,7 +21,6 @@ mod sizes;
 mod slab;
 mod symbolicate;
 mod tables;
-mod weak;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ use linkjit::link::names::NameId;
 use linkjit::link::object;
 use linkjit::link::source::Source;
 
-use crate::inputs;
 use crate::search::Search;
+use archives::Way;
 use failure::{Failure, Result};
 use harness::Harness;
 use linked::LinkedProgram;
@@ -156,15 +156,19 @@ fn load(options: &Options) -> Result<Tables> {
     }
     let mut harness = Harness::new(&options.harness)?;
     for path in &options.harness {
-        tables.add_object(0, &read(path)?, false)?;
+        tables.add_object(0, &read(path)?, Way::Usual)?;
     }
     for (item, &dylib) in items() {
         define(&mut tables, dylib, item)?;
     }
-    for (item, &dylib) in items() {
+    for ((item, &dylib), way) in items().zip(ways(options)) {
         if let Item::Input(path) = item
             && !is_archive(path)
         {
+            if way == Way::Lazy {
+                tables.add_object(dylib, &read(path)?, way)?;
+                continue;
+            }
             let graph = {
                 let mut names = tables.names();
                 let mut graph = object::read(&read(path)?, &mut names)?;
@@ -174,26 +178,27 @@ fn load(options: &Options) -> Result<Tables> {
             tables.add_graph(dylib, graph, false)?;
         }
     }
-    for (item, &dylib) in items() {
+    for ((item, &dylib), way) in items().zip(ways(options)) {
         let directories = items().filter(|(_, other)| **other == dylib).filter_map(|(item, _)| match item {
             Item::Directory(path) => Some(path),
             _ => None,
         });
         match item {
-            Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, false, options.all_load)?,
-            Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, true, options.all_load)?,
-            Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(weak::interface(path)?),
+            Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, way, options.all_load)?,
+            Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, Way::Hidden, options.all_load)?,
+            Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(interfaces::names(path)?),
             Item::Library { name, form } => match tables.dylib(name) {
                 Some(other) => tables.dylibs[dylib].order.push(other),
                 None => {
                     let place = &tables.dylibs[dylib].name;
                     let path = find_library(name, *form, directories, place, options.search_sys_lib)?;
                     if *form == Form::Weak {
-                        tables.dylibs[dylib].nulls.extend(weak::interface(&path)?);
+                        tables.dylibs[dylib].nulls.extend(interfaces::names(&path)?);
                     } else if is_archive(&path) {
-                        add_archive(&mut tables, dylib, &path, *form == Form::Hidden, options.all_load)?;
+                        let way = if *form == Form::Hidden { Way::Hidden } else { Way::Usual };
+                        add_archive(&mut tables, dylib, &path, way, options.all_load)?;
                     } else {
-                        tables.add_library(dylib, &inputs::for_loader(&path))?;
+                        tables.add_library(dylib, &path)?;
                     }
                 }
             },
@@ -205,6 +210,16 @@ fn load(options: &Options) -> Result<Tables> {
         }
     }
     Ok(tables)
+}
+
+/// How each item is added, if it is an input: `-lazy` is about the next one.
+fn ways(options: &Options) -> impl Iterator<Item = Way> {
+    let mut way = Way::Usual;
+    options.items.iter().map(move |item| match item {
+        Item::Lazy => std::mem::replace(&mut way, Way::Lazy),
+        Item::Input(_) => std::mem::replace(&mut way, Way::Usual),
+        _ => way,
+    })
 }
 
 /// The bytes of a file.
@@ -274,9 +289,9 @@ fn section_graph(
     Ok(graph)
 }
 
-fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all: bool) -> Result<()> {
-    for member in tables.dylibs[dylib].archives.add(path, hidden, all)? {
-        tables.add_object(dylib, &member.source, member.hidden)?;
+fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, way: Way, all: bool) -> Result<()> {
+    for member in tables.dylibs[dylib].archives.add(path, way, all)? {
+        tables.add_object(dylib, &member.source, member.way)?;
     }
     Ok(())
 }

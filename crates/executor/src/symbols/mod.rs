@@ -52,14 +52,19 @@ impl Libraries {
                     return Some(SymbolAddress::Address(address));
                 }
                 let name = match request.key {
-                    SymbolKey::Name(name) => name,
+                    SymbolKey::Name(name) | SymbolKey::Vague(name) => name,
                     SymbolKey::Ordinal(ordinal) => return find_ordinal(handle, ordinal),
                 };
                 buffer.clear();
                 buffer.extend_from_slice(name);
                 buffer.push(0);
                 let name = CStr::from_bytes_with_nul(&buffer).ok()?;
-                if request.thread_local { find_thread_local(handle, name) } else { find(handle, &asked, name) }
+                if request.thread_local {
+                    return find_thread_local(handle, name);
+                }
+                let found = find(handle, &asked, name);
+                let is_vague = matches!(request.key, SymbolKey::Vague(_));
+                found.filter(|found| !is_vague || matches!(*found, SymbolAddress::Address(at) if import::is_shared(at)))
             })
             .collect())
     }

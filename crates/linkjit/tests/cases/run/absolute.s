@@ -10,7 +10,7 @@ main:
     callq 0
     jmp own
 1:  subq $8, %rsp
-    leaq own(%rip), %rdx
+    movl $own, %edx
     leaq other(%rip), %rcx
     movl $number, %r8d
     leaq format(%rip), %rdi
