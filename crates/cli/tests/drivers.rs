@@ -173,7 +173,10 @@ fn scripts_search_want_and_define() {
     fixtures.write("entry.ld", "ENTRY(a)");
     fixtures.write("bad.ld", "INPUT(a.o)\nPROVIDE(x = a + 4)\n");
     assert_eq!(fixtures.linkjit(&["run", "a.o", "b.o", "entry.ld"]).code, Some(1));
-    check_says(&fixtures.linkjit(&["run", "bad.ld"]), &["bad.ld:2: linker script: 'x = a + 4': only numbers and names"]);
+    check_says(
+        &fixtures.linkjit(&["run", "bad.ld"]),
+        &["bad.ld:2: linker script: 'x = a + 4': only numbers and names"],
+    );
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::names::NameId;
 pub enum Request {
     /// Search this library, too, after all that was named before.
     DefaultLibrary(String),
+    /// The same for a library that is known by its name, as behind `-l`, or by its file (ELF).
+    DependentLibrary(String),
     /// Don't search this library on account of [`Request::DefaultLibrary`]; `None`: none at all.
     NoDefaultLibrary(Option<String>),
     /// It is an error if this library would be searched.

@@ -18,11 +18,12 @@ impl Batch<'_> {
     /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched,
     /// or else the DLL of that name. One that is neither is missed only if names are, unless it is the C runtime's.
     pub(super) fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
-        let libraries = self.session.state().default_libraries(dylib)?;
+        let (libraries, dependents) = {
+            let mut state = self.session.state();
+            (state.default_libraries(dylib)?, state.take_dependent_libraries(dylib)?)
+        };
         let of = JitDylib::new(self.session.clone(), dylib);
-        if !self.is_image() {
-            return libraries.iter().try_for_each(|name| self.open_elf_library(&of, name));
-        }
+        dependents.iter().for_each(|name| self.open_dependent_library(&of, name));
         for name in libraries {
             let options = self.session.options();
             let meaning = options.crt.meaning(&name);
@@ -55,7 +56,7 @@ impl Batch<'_> {
         }
         let any = !libraries.is_empty();
         for library in libraries {
-            self.session.state().dylib_mut(dylib)?.default_libraries.require(library);
+            self.session.state().dylib_mut(dylib)?.dependent_libraries.require(library);
         }
         if any {
             self.open_default_libraries(dylib)?;
@@ -63,24 +64,23 @@ impl Batch<'_> {
         Ok(any)
     }
 
-    /// Opens a library that an object or archive of ELF asks for. One that is missing is, as far as names are.
-    fn open_elf_library(&self, dylib: &JitDylib, name: &str) -> Result<()> {
-        match elf_libraries::find(name, &self.session.options().library_paths) {
-            Some(path) => {
-                let source = read_file(&path)?;
-                if Archive::is_archive(source.bytes()) {
-                    dylib.add_archive(&path)?;
-                } else if source.bytes().starts_with(b"\x7fELF") {
-                    dylib.add_library(&path)?;
-                } else {
-                    let path = path.display();
-                    self.session.warn(format!("{path}: neither archive nor library, but an object asks for '{name}'"));
-                }
+    /// Opens a library that an object or archive of ELF asks for. If that fails, it is missing only as far as names are.
+    fn open_dependent_library(&self, dylib: &JitDylib, name: &str) {
+        let Some(path) = elf_libraries::find(name, &self.session.options().library_paths) else {
+            self.session.warn(format!("library '{name}' not found, which an object or archive asks for"));
+            return;
+        };
+        let opened = read_file(&path).and_then(|source| match source.bytes() {
+            bytes if Archive::is_archive(bytes) => dylib.add_archive(&path),
+            bytes if bytes.starts_with(b"\x7fELF") => dylib.add_library(&path),
+            _ => {
+                let what = format!("{}: neither archive nor library: name what it stands for yourself", path.display());
+                Err(Error::Unsupported { what })
             }
-            None => self.session.warn(format!("library '{name}' not found, which an object or archive asks for")),
+        });
+        if let Err(error) = opened {
+            self.session.warn(format!("library '{name}', which an object or archive asks for: {error}"));
         }
-        self.session.state().opened_default_library(dylib.id(), name);
-        Ok(())
     }
 
     /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.

@@ -15,7 +15,7 @@ use crate::platform::crt;
 /// What objects call the runtime that they are for, in `/failifmismatch`.
 const RUNTIME_KEY: &str = "RuntimeLibrary";
 
-/// Libraries that objects ask for: those of COFF (`/defaultlib`) in small letters and with their extension.
+/// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.
 #[derive(Debug, Default)]
 pub(crate) struct DefaultLibraries {
     asked: Claims<String, ()>,
@@ -145,6 +145,7 @@ impl DylibState {
         self.image_requests.forget(unit);
         self.agreed.forget(unit);
         self.default_libraries.forget(unit);
+        self.dependent_libraries.forget(unit);
     }
 }
 
@@ -161,6 +162,14 @@ impl State {
         if !wanted.is_empty() && self.crt.is_microsofts() {
             self.check_flavours(&self.dylib(dylib)?.default_libraries)?;
         }
+        Ok(wanted)
+    }
+
+    /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for again.
+    pub(crate) fn take_dependent_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
+        let of = &mut self.dylib_mut(dylib)?.dependent_libraries;
+        let wanted = std::mem::take(&mut of.unopened);
+        of.opened.extend(wanted.iter().cloned());
         Ok(wanted)
     }
 
@@ -266,6 +275,7 @@ impl State {
             match request {
                 Request::MustMatch { key, value } => of.agreed.enter(key.clone(), value.clone(), unit),
                 Request::DefaultLibrary(name) => of.default_libraries.ask_for(name, unit),
+                Request::DependentLibrary(name) => of.dependent_libraries.ask_for(name, unit),
                 Request::NoDefaultLibrary(name) => of.default_libraries.excluded.enter(name.clone(), (), unit),
                 other => of.image_requests.enter(unit, other),
             }

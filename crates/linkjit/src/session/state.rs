@@ -187,6 +187,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
     pub(crate) default_libraries: DefaultLibraries,
+    /// Those that objects and archives of ELF ask for.
+    pub(crate) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
     pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
@@ -321,6 +323,7 @@ impl State {
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
             default_libraries: DefaultLibraries::default(),
+            dependent_libraries: DefaultLibraries::default(),
             missing_imports: HashMap::default(),
             crt_startup: None,
             agreed: Claims::default(),
