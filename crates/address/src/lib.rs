@@ -82,4 +82,12 @@ impl ExecRange {
     pub const fn contains(self, address: ExecAddr) -> bool {
         self.start.0 <= address.0 && address.0 < self.end.0
     }
+
+    /// Whether 32-bit displacements from all of this range reach all of another, with some pages of slack for addends.
+    #[must_use]
+    pub fn reaches(self, targets: Self) -> bool {
+        const REACH: u64 = (1 << 31) - 0x4000;
+        let is_near = |from: ExecAddr, to: ExecAddr| to.0.saturating_sub(from.0) < REACH;
+        is_near(self.start, targets.end) && is_near(targets.start, self.end)
+    }
 }

@@ -1,11 +1,12 @@
 //! `linkjit run`: inputs into JITDylibs, then the program.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use linkjit::executor::temporary;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
@@ -37,14 +38,20 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         Crt::Xwin(directory) => CrtProvider::xwin(directory),
         Crt::MinGw(directory) => CrtProvider::mingw(directory),
     };
-    let jit = crt.and_then(|crt| jit.crt(crt).build()).map_err(one)?;
+    let crt = crt.map_err(one)?;
+    let of_crt = crt.directories().to_vec();
+    let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
 
     let compiling = Instant::now();
     let mut warnings = String::new();
-    let sources = compile(options, &mut progress, &mut warnings);
+    let sources = {
+        // As a compiler removes its own files; the program that is run later handles signals itself.
+        let _private = temporary::remove_at_signals();
+        compile(options, &mut progress, &mut warnings)
+    };
     if !reporter.is_json() {
         progress.say(&warnings);
     }
@@ -59,7 +66,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
     let mut loader = Loader {
         jit: &jit,
-        search: Search::new(&options.directories),
+        search: Search::new(&[&options.directories[..], &of_crt].concat()),
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
@@ -68,6 +75,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         wanted: vec![],
         definitions: vec![],
         entry: None,
+        scripts: HashSet::new(),
     };
     loader.add_all(options, sources, &mut progress)?;
     times.read = reading.elapsed();
@@ -81,9 +89,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
     drop(linking);
-    for warning in jit.session().take_warnings() {
-        reporter.warning(&warning);
-    }
+    reporter.warnings(&jit.session().take_warnings());
     linked.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
@@ -171,6 +177,9 @@ struct Loader<'a> {
     definitions: Vec<(JitDylib, Definition)>,
     /// Where a script says that the program begins.
     entry: Option<String>,
+    /// The linker scripts that were read for a JITDylib, by its name. Scripts that name one another many
+    /// times each are read once.
+    scripts: HashSet<(String, PathBuf)>,
 }
 
 impl Loader<'_> {
@@ -305,6 +314,11 @@ impl Loader<'_> {
         if depth == SCRIPT_DEPTH {
             return Err(failure(1, format!("{SCRIPT_DEPTH} linker scripts name one another: is one its own input?")));
         }
+        let name = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let key = (self.target.name().to_owned(), name);
+        if self.scripts.contains(&key) {
+            return Ok(());
+        }
         let directory = path.parent().unwrap_or(Path::new(""));
         for input in named {
             let file: PathBuf = match input {
@@ -329,6 +343,8 @@ impl Loader<'_> {
             };
             self.add_file(&file, depth + 1)?;
         }
+        // Not before: one that names itself is an error.
+        self.scripts.insert(key);
         Ok(())
     }
 }

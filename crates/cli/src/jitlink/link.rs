@@ -74,7 +74,8 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     if !missing.is_empty() {
         missing.sort_unstable();
         missing.dedup();
-        return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
+        let missing: Vec<_> = missing.iter().map(String::as_str).collect();
+        return Err(Failure::missing(&missing));
     }
     let mut all = Vec::with_capacity(order.len());
     if has_low_fields(&tables.inputs, &order)
@@ -279,7 +280,8 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
         }
     }
     if is_coff(graph) {
-        let is_initializer = |block: &BlockId| graph.initializers().iter().any(|run| run.block == *block);
+        let initializers: HashSet<_> = graph.initializers().iter().map(|run| run.block).collect();
+        let is_initializer = |block: &BlockId| initializers.contains(block);
         let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
         for block in retained {
             reach.mark_block(graph, block);

@@ -32,6 +32,7 @@ use linkjit::link::names::NameId;
 use linkjit::link::object;
 use linkjit::link::source::Source;
 
+use crate::report::bounded;
 use crate::search::Search;
 use archives::Way;
 use failure::{Failure, Result};
@@ -59,7 +60,7 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
     }
     Options::parse(arguments).and_then(|options| run(&options)).unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Reported) {
-            let _closed = writeln!(std::io::stderr(), "{failure}");
+            let _closed = writeln!(std::io::stderr(), "{}", bounded(&failure.to_string()));
         }
         1
     })

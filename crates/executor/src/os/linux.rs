@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::system_error;
@@ -27,6 +27,14 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
         Placement::Anywhere => map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
         Placement::Low => reserve_low(size),
+        Placement::Near(targets) => {
+            let near = map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })?;
+            if !near.reaches(targets) {
+                release(near);
+                return Err(ExecutorError::NoAddressSpace { size, place: "near what code refers to" });
+            }
+            Ok(near)
+        }
     }
 }
 
@@ -141,7 +149,7 @@ fn describe(range: ExecRange) -> String {
 }
 
 /// Opens a shared library; returns the loader's handle.
-pub(crate) fn open_library(path: &Path, global: bool) -> Result<usize> {
+pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) -> Result<usize> {
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };

@@ -6,7 +6,7 @@ mod nonshared;
 mod thread_local;
 
 use std::ffi::CStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
@@ -16,12 +16,19 @@ use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRe
 pub(crate) struct Libraries {
     /// The loader's handles; library `n` is at `n - 1`, as the process is library 0.
     handles: Mutex<Vec<usize>>,
+    /// Where libraries are that others need.
+    directories: Mutex<Vec<PathBuf>>,
 }
 
 impl Libraries {
+    pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        *lock(&self.directories) = directories;
+    }
+
     pub(crate) fn open(&self, path: &Path, global: bool) -> Result<LibraryId> {
         // The loader is called without the lock: it runs initializers.
-        let handle = os::open_library(path, global)?;
+        let directories = lock(&self.directories).clone();
+        let handle = os::open_library(path, global, &directories)?;
         import::redirect()?;
         let mut handles = lock(&self.handles);
         handles.push(handle);

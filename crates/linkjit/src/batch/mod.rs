@@ -138,6 +138,7 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -169,6 +170,7 @@ impl<'a> Batch<'a> {
             weak: Vec::new(),
             yielded: Inheritance::default(),
             late: Vec::new(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,

@@ -64,6 +64,7 @@ impl Batch<'_> {
         self.gather_arrays()?;
         let mut domains = self.domains();
         self.shape_sections(&domains)?;
+        self.settle_images(&domains)?;
         let first_made = self.inputs.len();
         // A domain that has moved stays there if it can: there is an end to it.
         let mut tries = 2 * domains.len();
@@ -461,6 +462,7 @@ impl Placed {
             state.statistics.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
+            dylib.windows_in_use = true;
             let tracker = placed.domain.tracker;
             let sections = placed.layout.contiguous(placed.bases);
             let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));

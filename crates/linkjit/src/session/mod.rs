@@ -123,6 +123,8 @@ impl ExecutionSession {
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         let has_images = executor.object_format() == ObjectFormat::Coff;
+        let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
+        executor.set_library_directories(directories.collect());
         Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),

@@ -210,6 +210,8 @@ pub(crate) struct DylibState {
     pub(crate) windows: Vec<Window>,
     /// Where large sections are that code reaches at any distance.
     pub(crate) areas: Vec<Window>,
+    /// Something was linked that may know where its windows are.
+    pub(crate) windows_in_use: bool,
     /// The number of the thread-local storage that all code of an image has, if it has some.
     pub(crate) image_tls: Option<u64>,
     pub(crate) entries: SharedEntries,
@@ -336,6 +338,7 @@ impl State {
             image,
             windows: Vec::new(),
             areas: Vec::new(),
+            windows_in_use: false,
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
