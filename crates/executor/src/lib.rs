@@ -22,6 +22,7 @@ mod free_list;
 mod import;
 mod in_process;
 mod init;
+mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
 mod memory;

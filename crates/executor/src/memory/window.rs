@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::header::{Image, elf_header};
 use super::provider::MemoryProvider;
 use crate::free_list::FreeList;
+use crate::listed::Listed;
 use crate::unwind::{self, WindowRecord};
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os, tls};
 
@@ -114,6 +115,7 @@ pub(crate) struct WindowMemory {
     abandoned: AtomicBool,
     /// `None` only while it is dropped.
     record: Option<WindowRecord>,
+    listed: Option<Listed>,
 }
 
 impl WindowMemory {
@@ -133,6 +135,7 @@ impl WindowMemory {
         let [exec, write] = [read_end, exec_end].map(|offset| range.start.0 + offset);
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, write - exec), Stripe::new(write, range.end.0 - write)];
+        let listed = Listed::new(range, stripes.each_ref().map(|stripe| stripe.range));
         let (stripes, header) = (Mutex::new(stripes), Mutex::default());
         let abandoned = AtomicBool::new(false);
         Ok(Self {
@@ -145,6 +148,7 @@ impl WindowMemory {
             resources: Mutex::default(),
             abandoned,
             record: Some(record),
+            listed: Some(listed),
         })
     }
 
@@ -273,6 +277,9 @@ impl WindowMemory {
             stripe.free.give(start, bytes);
             return Err(error);
         }
+        if let Some(listed) = &self.listed {
+            listed.grow(protection as usize, ExecAddr(stripe.committed));
+        }
         Ok(Pages { range: ExecRange::new(ExecAddr(start), bytes), protection })
     }
 
@@ -294,6 +301,7 @@ impl Drop for WindowMemory {
     fn drop(&mut self) {
         // Nobody may look for functions in it any more when its addresses are another's.
         self.record = None;
+        self.listed = None;
         self.memory.release(self.range);
     }
 }

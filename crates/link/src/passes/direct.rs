@@ -62,6 +62,32 @@ pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> b
     members.all(|input| direct(input, far).next().is_none())
 }
 
+/// The addresses that live, not yet placed blocks of `members` refer to directly: what range all are in, and what range
+/// those of them that earlier batches have linked.
+#[must_use]
+pub fn targets(inputs: &[Input], members: &[u32]) -> (Option<ExecRange>, Option<ExecRange>) {
+    let address = |binding| match binding {
+        Binding::Outside(address) => Some((address, false)),
+        Binding::Linked(address) => Some((address, true)),
+        _ => None,
+    };
+    let add = |range: &mut Option<ExecRange>, address: ExecAddr| {
+        let one = ExecRange::new(address, 1);
+        let wider = |of: &ExecRange| ExecRange { start: of.start.min(one.start), end: of.end.max(one.end) };
+        *range = Some(range.as_ref().map_or(one, wider));
+    };
+    let (mut all, mut linked) = (None, None);
+    for input in members.iter().filter_map(|&member| inputs.get(member as usize)) {
+        for (_, _, (address, is_linked)) in direct(input, address) {
+            add(&mut all, address);
+            if is_linked {
+                add(&mut linked, address);
+            }
+        }
+    }
+    (all, linked)
+}
+
 /// The other inputs that live, not yet placed blocks of `members` refer to directly.
 #[must_use]
 pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use linkjit_executor::{ExecutorError, ObjectFormat, Placement, Window};
+use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
@@ -98,12 +98,25 @@ impl Batch<'_> {
         }
     }
 
-    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members. A new
-    /// one has room for all domains of its JITDylib that may go there.
+    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members: one from
+    /// where it reaches all that it refers to directly, if there can be one. A new one has room for all domains of its
+    /// JITDylib that may go there.
     pub(super) fn choose_window(&mut self, domains: &mut [Domain], at: usize) -> Result<()> {
         let domain = &domains[at];
-        let window = match self.windows(domain)?.first() {
-            Some(&window) => window,
+        let windows = self.windows(domain)?;
+        let is_free = domain.home.is_none() && !domain.low && !self.is_image();
+        let window = match windows.first() {
+            Some(&window) if !is_free || self.reaches_directly(&domain.members, window) => window,
+            Some(&window) => {
+                let new = self.usual_window(&domain.members, self.window_sizes(&domain.members))?;
+                if self.reaches_directly(&domain.members, new) {
+                    self.enter_window(domain.dylib, new)?;
+                    new
+                } else {
+                    self.session.executor().release_window(new.id)?;
+                    window
+                }
+            }
             None => {
                 let beside = domains.iter().filter(|other| (other.dylib, other.low) == (domain.dylib, domain.low));
                 let together: Vec<u32> = beside.flat_map(|other| other.members.iter().copied()).collect();
@@ -147,8 +160,7 @@ impl Batch<'_> {
     pub(super) fn reserve_window(&mut self, domain: &Domain, together: &[u32]) -> Result<Window> {
         let sizes = self.window_sizes(together);
         let window = if domain.low { self.low_window(sizes)? } else { self.usual_window(&domain.members, sizes)? };
-        self.placed.windows.push((domain.dylib, window));
-        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
+        self.enter_window(domain.dylib, window)?;
         Ok(window)
     }
 
@@ -191,6 +203,18 @@ impl Batch<'_> {
         Ok(area)
     }
 
+    fn enter_window(&mut self, dylib: DylibId, window: Window) -> Result<()> {
+        self.placed.windows.push((dylib, window));
+        self.session.state().dylib_mut(dylib)?.windows.push(window);
+        Ok(())
+    }
+
+    /// Whether code in a window reaches all that it refers to directly, or can have it brought near.
+    fn reaches_directly(&self, members: &[u32], window: Window) -> bool {
+        let is_near = is_low(window) || direct::find(&self.inputs, members, window.range).is_empty();
+        is_near && direct::reaches_linked(&self.inputs, members, window.range)
+    }
+
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
     pub(super) fn is_image(&self) -> bool {
         self.session.executor().object_format() == ObjectFormat::Coff
@@ -214,7 +238,7 @@ impl Batch<'_> {
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
-    /// there is no such place, all of that can be brought near to low memory.
+    /// there is no such place, what libraries have of that can be brought near to low memory, and linked code can't.
     fn usual_window(&self, members: &[u32], sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
         let tries = match sizes {
@@ -232,13 +256,37 @@ impl Batch<'_> {
                 Err(ExecutorError::NoAddressSpace { .. }) if index < last => continue,
                 window => window?,
             };
-            let reaches_linked = index == last || direct::reaches_linked(&self.inputs, members, window.range);
-            if reaches_linked && direct::find(&self.inputs, members, window.range).is_empty() {
+            if self.reaches_directly(members, window) {
                 return Ok(window);
             }
             executor.release_window(window.id)?;
         }
+        let (all, linked) = direct::targets(&self.inputs, members);
+        for targets in [all, linked].into_iter().flatten() {
+            let near = match sizes {
+                WindowSizes::Usual(_) => self.window_near(targets)?,
+                WindowSizes::Large { tight, .. } => {
+                    executor.reserve_divided_window(tight, Placement::Near(targets)).ok()
+                }
+            };
+            if let Some(window) = near {
+                return Ok(window);
+            }
+        }
         self.low_window(sizes)
+    }
+
+    /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
+    pub(super) fn window_near(&self, targets: ExecRange) -> Result<Option<Window>> {
+        const LEAST: u64 = 1 << 26;
+        let mut size = self.session.options().window_size;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Near(targets)) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 2,
+                Err(ExecutorError::NoAddressSpace { .. }) => return Ok(None),
+                found => return Ok(Some(found?)),
+            }
+        }
     }
 
     fn low_window(&self, sizes: WindowSizes) -> Result<Window> {
