@@ -223,7 +223,7 @@ impl Builder<'_> {
     #[inline]
     fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
         // Most refer to what is placed beside them.
-        let is_beside = !self.is_partly_placed && input.graph.symbol(edge.target).block().is_some();
+        let is_beside = !self.may_be_elsewhere && input.graph.symbol(edge.target).block().is_some();
         if is_beside || self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
