@@ -184,6 +184,8 @@ struct SymbolLine<'a> {
     similar: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     elsewhere: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 impl<'a> SymbolLine<'a> {
@@ -197,6 +199,7 @@ impl<'a> SymbolLine<'a> {
             needed_by: None,
             similar: &[],
             elsewhere: vec![],
+            hint: None,
         }
     }
 }
@@ -294,6 +297,7 @@ impl<'a> Line<'a> {
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
             Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
             Error::Executor(_) => self.kind = "executor",
             _ => self.kind = "session",
         }
@@ -309,6 +313,7 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         needed_by: symbol.root.as_ref().map(ToString::to_string),
         similar: &symbol.similar,
         elsewhere: symbol.elsewhere.iter().take(SHOWN).map(|place| shown(place)).collect(),
+        hint: symbol.hint(),
     }
 }
 

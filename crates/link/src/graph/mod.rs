@@ -43,6 +43,7 @@ pub struct LinkGraph {
     /// How many of the blocks are placed.
     placed_blocks: usize,
     symbols: Vec<Symbol>,
+    has_large_sections: bool,
     /// See [`LinkGraph::revision`].
     revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
@@ -56,6 +57,10 @@ pub struct LinkGraph {
     retained: Vec<BlockId>,
     alternates: Vec<Alternate>,
     requests: Vec<Request>,
+    /// Some code refers to numbers by displacements.
+    refers_to_absolute: bool,
+    /// Some names stand for numbers.
+    defines_absolute: bool,
     /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
     entries: Vec<(SymbolId, SymbolId)>,
     /// Thread-local externals that were found elsewhere. Sorted by the symbol.
@@ -164,6 +169,7 @@ impl LinkGraph {
             blocks: Vec::new(),
             placed_blocks: 0,
             symbols: Vec::new(),
+            has_large_sections: false,
             revision: 0,
             edges: Vec::new(),
             kinds: 0,
@@ -173,6 +179,8 @@ impl LinkGraph {
             retained: Vec::new(),
             alternates: Vec::new(),
             requests: Vec::new(),
+            refers_to_absolute: false,
+            defines_absolute: false,
             entries: Vec::new(),
             thread_local_externals: Vec::new(),
             tls_block: None,
@@ -224,6 +232,12 @@ impl LinkGraph {
         self.placed_blocks > 0
     }
 
+    /// Whether some of its sections are large; see [`Section::large`].
+    #[must_use]
+    pub fn has_large_sections(&self) -> bool {
+        self.has_large_sections
+    }
+
     /// All symbols, indexed by [`SymbolId`].
     #[must_use]
     pub fn symbols(&self) -> &[Symbol] {
@@ -256,6 +270,18 @@ impl LinkGraph {
     #[must_use]
     pub fn requests(&self) -> &[Request] {
         &self.requests
+    }
+
+    /// Whether code may refer to numbers by displacements, which are in reach only from low memory.
+    #[must_use]
+    pub fn refers_to_absolute(&self) -> bool {
+        self.refers_to_absolute
+    }
+
+    /// Whether names may stand for numbers.
+    #[must_use]
+    pub fn defines_absolute(&self) -> bool {
+        self.defines_absolute
     }
 
     /// The sections of initializers and terminators, in file order.

@@ -108,7 +108,10 @@ fn names_of(names: &[(BlockId, SymbolId)], block: BlockId) -> &[(BlockId, Symbol
 
 /// Where a part of what was placed is, that may stand for where all of the graph is to be.
 pub(super) fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Option<ExecAddr> {
-    let is_home = |block: &&Block| block.placed && graph.section(block.section).lifetime == Lifetime::Standard;
+    let is_home = |block: &&Block| {
+        let section = graph.section(block.section);
+        block.placed && section.lifetime == Lifetime::Standard && !section.large
+    };
     blocks.into_iter().map(|id| graph.block(id)).find(is_home).map(|block| block.address)
 }
 
