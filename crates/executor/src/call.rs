@@ -19,6 +19,12 @@ pub(crate) struct Arguments {
 /// The arguments of the program: those that were set last, else those of this process.
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
+/// Takes the lock for a fork.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&PROGRAM)
+}
+
 impl Arguments {
     fn new(args: &[OsString]) -> Result<Self> {
         let strings: Vec<CString> = args

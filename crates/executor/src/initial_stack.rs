@@ -40,6 +40,12 @@ pub(crate) fn own_arguments() -> Option<(usize, usize)> {
 /// Blocks stay for as long as the process: a program may keep pointers to its arguments. Here leak checkers find them.
 static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
+/// Takes the lock for a fork.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&BLOCKS)
+}
+
 /// A block.
 #[derive(Debug)]
 struct Block {

@@ -18,6 +18,7 @@ pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod file;
+pub mod fork;
 mod free_list;
 mod import;
 mod in_process;

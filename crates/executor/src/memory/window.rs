@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::header::Image;
 use super::provider::MemoryProvider;
+use crate::fork::Held;
 use crate::free_list::FreeList;
 use crate::unwind::{self, WindowRecord};
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os, tls};
@@ -119,6 +120,13 @@ impl WindowMemory {
             abandoned,
             record: Some(record),
         })
+    }
+
+    /// Takes all locks for a fork; false if another thread has one.
+    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
+        held.hold(self, |window| &window.stripes)
+            && held.hold(self, |window| &window.header)
+            && held.hold(self, |window| &window.resources)
     }
 
     /// Says that the window goes when all that is in it is gone.

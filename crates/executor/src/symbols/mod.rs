@@ -7,8 +7,9 @@ mod thread_local;
 
 use std::ffi::CStr;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use crate::fork::{Held, Participant};
 use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
@@ -62,6 +63,12 @@ impl Libraries {
                 if request.thread_local { find_thread_local(handle, name) } else { find(handle, &asked, name) }
             })
             .collect())
+    }
+}
+
+impl Participant for Libraries {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        held.hold(&self, |libraries| &libraries.handles)
     }
 }
 

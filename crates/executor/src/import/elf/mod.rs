@@ -69,6 +69,11 @@ struct Imports {
 static IMPORTS: Mutex<Imports> =
     Mutex::new(Imports { moved: Vec::new(), free: ExecRange { start: ExecAddr::NULL, end: ExecAddr::NULL } });
 
+/// Takes the lock for a fork.
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&IMPORTS)
+}
+
 /// See [`crate::Executor::import`].
 pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
     let mut imports = lock(&IMPORTS);
