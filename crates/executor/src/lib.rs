@@ -25,6 +25,7 @@ mod in_process;
 mod init;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod initial_stack;
+mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
 mod memory;
@@ -35,6 +36,7 @@ mod runtime;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod stacks;
 mod symbols;
+pub mod temporary;
 mod tls;
 mod unwind;
 
@@ -44,7 +46,7 @@ pub use linkjit_address::{ExecAddr, ExecRange};
 pub use memory::{MemoryProvider, SystemMemory};
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
@@ -71,6 +73,9 @@ pub struct ReentryId(pub u32);
 /// Tells where the call of a trampoline goes on, by the trampoline's number.
 pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
+/// Finds what an image exports.
+pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
+
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LibraryId(pub u32);
@@ -87,6 +92,8 @@ pub enum Placement {
     Anywhere,
     /// Below 2 GiB: for code whose 32-bit fields hold addresses (compiled with -fno-pic).
     Low,
+    /// Where 32-bit displacements from all of the window reach all of these addresses.
+    Near(ExecRange),
 }
 
 /// A reserved window.
@@ -211,6 +218,10 @@ pub enum SymbolKey<'a> {
     Name(&'a [u8]),
     /// The number of an export of a DLL.
     Ordinal(u16),
+    /// The name of what C++ has wherever it is used, and once in a process (inline functions and variables, and so on).
+    /// Found is only what the library's own code would find by that name: no variable of protected visibility, or of a
+    /// library that was linked with `-Bsymbolic` or of the executable, which has bound itself to it.
+    Vague(&'a [u8]),
 }
 
 /// A symbol to be found in a library.
@@ -243,8 +254,8 @@ pub enum SymbolAddress {
 pub enum Import {
     /// It is a function: a stub may stand for it.
     Function,
-    /// It is a variable, which from now on is at this address.
-    Variable(ExecAddr),
+    /// It is a variable that from now on is at this address, or a function that code at this address stands for from now on.
+    Moved(ExecAddr),
 }
 
 /// An array of function pointers to be called.
@@ -369,11 +380,21 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
     /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
-    /// window. At most one per image, before its thread-local storage is reserved and its initializers run.
+    /// window. The last one counts that comes before code of the image runs.
+    ///
+    /// # Errors
+    /// If there is no such image, or its code has run with another one.
+    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+
+    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on the
+    /// thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does not
+    /// ask need none.
     ///
     /// # Errors
     /// If there is no such image.
-    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+    fn set_exports(&self, _image: ImageId, _find: Arc<FindExport>) -> Result<()> {
+        Ok(())
+    }
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.
@@ -445,15 +466,23 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// What the system's loader says.
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId>;
 
+    /// Says where libraries are that others need and that the system does not find. An executor may do without.
+    fn set_library_directories(&self, _directories: Vec<PathBuf>) {}
+
     /// Finds symbols of a library, in the order of `requests`.
     ///
     /// # Errors
     /// If there is no such library; a symbol that is not there is `None`.
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
 
+    /// Whether any loaded library may export names: a quick answer, which is right where it is `false`.
+    fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
+        vec![true; names.len()]
+    }
+
     /// Brings what the process or its libraries have at `addresses` within reach of code in the window `near`, which
-    /// refers to it by 32-bit displacements or addresses. A variable is moved into low memory if `near` is low, for the
-    /// whole process and for good: libraries use it there from now on, [`Executor::find_symbols`] finds it there, and
+    /// refers to it by 32-bit displacements or addresses. If `near` is low, a variable is moved into low memory, and a
+    /// function gets a stub there that stands for it, for the whole process and for good: libraries use them there from now on, [`Executor::find_symbols`] finds it there, and
     /// those of `slots` that hold its old address are given the new one; they are words of read-only segments that
     /// are finalized. `None` stands for what can't be moved, or isn't known.
     ///

@@ -1,7 +1,8 @@
 //! Programs that are compiled, linked into a process and run, and must do what they do when the system links them.
 //!
-//! A test case is a source file of `tests/cases/run`: `name.c`, `.cpp`, `.s`, `.f90` or `.rs`, with its companions `name.1.c`,
-//! `name.2.cpp`, ..., which are linked behind it in that order. It is compiled by every compiler with every line of
+//! A test case is a source file of `tests/cases/run`: `name.c`, `.cpp`, `.s`, `.f90` or `.rs`, with its companions
+//! `name.1.c`, `name.2.cpp`, ..., which are linked behind it in that order; headers are `name.h`. It is compiled by every
+//! compiler with every line of
 //! flags. The objects are linked by the system's linker and run; then the same objects are linked by linkjit and run, in
 //! a process of their own with a time limit. Standard output and the way the program ends must be the same.
 //!

@@ -6,24 +6,34 @@ mod nonshared;
 mod thread_local;
 
 use std::ffi::CStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::fork::{Held, Participant};
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
+use crate::{
+    ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, listed, lock, os, runtime,
+};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
 pub(crate) struct Libraries {
     /// The loader's handles; library `n` is at `n - 1`, as the process is library 0.
     handles: Mutex<Vec<usize>>,
+    /// Where libraries are that others need.
+    directories: Mutex<Vec<PathBuf>>,
 }
 
 impl Libraries {
+    pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        *lock(&self.directories) = directories;
+    }
+
     pub(crate) fn open(&self, path: &Path, global: bool) -> Result<LibraryId> {
         // The loader is called without the lock: it runs initializers.
-        let handle = os::open_library(path, global)?;
+        let directories = lock(&self.directories).clone();
+        let handle = os::open_library(path, global, &directories)?;
         import::redirect()?;
+        listed::tell_libraries();
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());
@@ -53,14 +63,19 @@ impl Libraries {
                     return Some(SymbolAddress::Address(address));
                 }
                 let name = match request.key {
-                    SymbolKey::Name(name) => name,
+                    SymbolKey::Name(name) | SymbolKey::Vague(name) => name,
                     SymbolKey::Ordinal(ordinal) => return find_ordinal(handle, ordinal),
                 };
                 buffer.clear();
                 buffer.extend_from_slice(name);
                 buffer.push(0);
                 let name = CStr::from_bytes_with_nul(&buffer).ok()?;
-                if request.thread_local { find_thread_local(handle, name) } else { find(handle, &asked, name) }
+                if request.thread_local {
+                    return find_thread_local(handle, name);
+                }
+                let found = find(handle, &asked, name);
+                let is_vague = matches!(request.key, SymbolKey::Vague(_));
+                found.filter(|found| !is_vague || matches!(*found, SymbolAddress::Address(at) if import::is_shared(at)))
             })
             .collect())
     }
@@ -68,7 +83,7 @@ impl Libraries {
 
 impl Participant for Libraries {
     fn hold(self: Arc<Self>, held: &mut Held) -> bool {
-        held.hold(&self, |libraries| &libraries.handles)
+        held.hold(&self, |libraries| &libraries.handles) && held.hold(&self, |libraries| &libraries.directories)
     }
 }
 

@@ -15,6 +15,7 @@ mod place;
 mod plugins;
 mod special;
 mod uses;
+mod vague;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -28,7 +29,7 @@ use linkjit_link::names::NameId;
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, State, UnitId};
+use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -130,7 +131,12 @@ struct Batch<'a> {
     alias_targets: Vec<(DylibId, find::Unfound)>,
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
+    /// Weak definitions that became live: others may have them, too.
+    weak: Vec<(u32, SymbolId)>,
+    /// What of them has yielded to definitions of other JITDylibs.
+    yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -159,7 +165,10 @@ impl<'a> Batch<'a> {
             aliases: HashMap::default(),
             alias_targets: Vec::new(),
             rebound: Vec::new(),
+            weak: Vec::new(),
+            yielded: Inheritance::default(),
             late: Vec::new(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,
@@ -267,6 +276,7 @@ impl<'a> Batch<'a> {
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
+        self.yielded = Inheritance::default();
         self.plugins.keep();
         state.statistics.batches += 1;
 
@@ -326,6 +336,7 @@ impl Drop for Batch<'_> {
         }
         if !self.is_suspended {
             state.forget_pulled(&rebound);
+            state.take_back_vague(std::mem::take(&mut self.yielded));
         }
         state.batch = None;
         drop(state);

@@ -1,4 +1,6 @@
 //! Adding definitions. Which one counts when a name is defined more than once is a matter of [`linkjit_link::rules`].
+//! What was found in a library is replaced by all but what has vague linkage, of which a process has one (see
+//! [`super::vague`]).
 //!
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
@@ -12,6 +14,7 @@ use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
+use super::vague::is_vague;
 use crate::error::{Error, Result};
 use crate::lookup::Pulled;
 use crate::platform;
@@ -96,6 +99,16 @@ impl State {
                     }
                     None
                 }
+                // MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
+                Some(old)
+                    if self.has_images
+                        && old.by == DefinedBy::Outside
+                        && names.bytes(name) == platform::elf::DSO_HANDLE =>
+                {
+                    Some(Verdict::Yields)
+                }
+                Some(old) if old.by == DefinedBy::Found && is_vague(&graph, of) => Some(Verdict::Yields),
+                Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),
                 Some(old) => Some(rules::compare(&of.into(), &self.candidate(old), self.is_linked(old))),
             };
             if verdict == Some(Verdict::Conflicts) {
@@ -224,6 +237,15 @@ impl State {
         self.define_other(dylib, name, DefinedBy::Outside, Some(address), linkage, names)
     }
 
+    /// Adds what a library or the runtime was found to have, unless something else defines the name.
+    pub(crate) fn define_found(&mut self, dylib: DylibId, name: NameId, address: Address) -> Result<()> {
+        if self.dylib(dylib)?.symbols.contains_key(&name) {
+            return Ok(());
+        }
+        let (by, linkage, scope) = (DefinedBy::Found, Linkage::Weak, Scope::Default);
+        self.install(dylib, name, Entry { by, linkage, scope, address: Some(address), contested: false })
+    }
+
     /// Adds another name for a definition.
     pub(crate) fn define_alias(
         &mut self,
@@ -255,7 +277,6 @@ impl State {
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
             verdict => {
-                // What was found in a library is wanted by something that is counted.
                 if verdict.is_none() && linkage == Linkage::Strong {
                     self.check_definitions(0, 1)?;
                 }
@@ -269,7 +290,10 @@ impl State {
     pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Option<Verdict>> {
         let new = Candidate { linkage, size: 0, value: None };
         let old = self.dylib(dylib)?.symbols.get(&name);
-        Ok(old.map(|old| rules::compare(&new, &self.candidate(old), self.is_linked(old))))
+        Ok(old.map(|old| match old.by {
+            DefinedBy::Found if linkage == Linkage::Strong => Verdict::Replaces,
+            _ => rules::compare(&new, &self.candidate(old), self.is_linked(old)),
+        }))
     }
 
     /// Enters a definition in place of one that it replaces, if there is one.
@@ -298,6 +322,7 @@ impl State {
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
             Some(DefinedBy::Outside) | None => "an address".into(),
+            Some(DefinedBy::Found) => "a library".into(),
         }
     }
 
@@ -314,7 +339,7 @@ impl State {
                 self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
             }
             DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
-            DefinedBy::Outside | DefinedBy::Alias(..) => entry.address.is_some(),
+            DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => entry.address.is_some(),
         }
     }
 

@@ -160,7 +160,7 @@ fn size_of_leader(unit: &Unit, signature: NameId, of: &DylibState) -> u64 {
 }
 
 /// Gives up groups of a graph, by index: their names become references. Returns what they were, for those with a mark.
-fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
+pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
     let (mut names, mut groups) = (Vec::new(), Vec::<YieldedGroup>::new());
     if lost.is_empty() {
         return (names, groups);

@@ -100,6 +100,13 @@ pub(crate) struct Inheritance {
     pub(super) groups: Vec<(DylibId, NameId)>,
 }
 
+impl Inheritance {
+    pub(crate) fn append(&mut self, more: Self) {
+        self.names.extend(more.names);
+        self.groups.extend(more.groups);
+    }
+}
+
 impl Unit {
     /// What it may get back.
     pub(super) fn heirs(&self, id: UnitId) -> impl Iterator<Item = Heir> {
@@ -199,6 +206,11 @@ impl State {
                 self.inherit_promises(dylib, names);
             }
         }
+        if self.has_vague {
+            for &(dylib, name, address) in &left.names {
+                self.restore_vague(dylib, name, address);
+            }
+        }
         left.groups.sort_unstable();
         for (dylib, signature) in left.groups {
             self.inherit_group(dylib, signature);
@@ -262,7 +274,7 @@ impl State {
     }
 
     /// Those who may have a name, the best first.
-    fn heirs(&self, dylib: DylibId, name: NameId) -> impl Iterator<Item = Heir> {
+    pub(super) fn heirs(&self, dylib: DylibId, name: NameId) -> impl Iterator<Item = Heir> {
         self.dylibs.get(&dylib).into_iter().flat_map(move |dylib| heirs_of(&dylib.heirs, name, false))
     }
 

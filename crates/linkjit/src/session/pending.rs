@@ -174,7 +174,7 @@ impl State {
                 let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
                 input.is_some_and(|input| input.graph.symbol(symbol).callable)
             }
-            DefinedBy::Outside | DefinedBy::Alias(..) => false,
+            DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => false,
         };
         SymbolFlags { linkage: entry.linkage, scope: entry.scope, callable }
     }

@@ -89,6 +89,8 @@ impl Case {
     pub(crate) fn all(directory: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        // Headers are included by others.
+        paths.retain(|path| path.extension().is_none_or(|extension| extension != "h"));
         paths.sort();
         let mut cases: BTreeMap<String, Self> = BTreeMap::new();
         // Companions, which have a number, come behind the file they belong to.

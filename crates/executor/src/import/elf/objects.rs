@@ -4,7 +4,7 @@
 //! section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied relocations,
 //! and names the executable first in `dl_iterate_phdr`.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Found;
@@ -24,6 +24,8 @@ const STT_GNU_IFUNC: u8 = 10;
 const STV_PROTECTED: u8 = 3;
 
 const DT_NULL: u64 = 0;
+const DT_HASH: u64 = 4;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
 const DT_SYMBOLIC: u64 = 16;
@@ -40,11 +42,14 @@ struct Rela {
 }
 
 /// A loaded object.
-struct Object<'a> {
+pub(super) struct Object<'a> {
     base: u64,
     headers: &'a [libc::Elf64_Phdr],
     /// It is the executable.
     is_program: bool,
+    /// It is the system's own, which the loader does not search.
+    pub(super) is_vdso: bool,
+    name: &'a CStr,
 }
 
 /// What a loaded object has at `address`; `None` also for a variable that can't be moved.
@@ -73,6 +78,23 @@ pub(super) fn describe(address: ExecAddr) -> Option<Found> {
     found
 }
 
+/// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by name.
+/// Nobody can tell for a constant or a function of the executable, which are the same to all.
+pub(super) fn is_shared(address: ExecAddr) -> bool {
+    let symbol = symbol_at(address);
+    let mut shared = false;
+    for_each_object(&mut |object| {
+        let Some(flags) = object.flags_at(address) else { return };
+        let is_protected = symbol.is_some_and(|symbol| symbol.st_other & 3 == STV_PROTECTED);
+        shared = if object.is_program {
+            flags & libc::PF_W == 0 || object.relro().contains(address)
+        } else {
+            !is_protected && !object.dynamic().symbolic
+        };
+    });
+    shared
+}
+
 /// The symbol that begins at an address.
 fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
     let mut info = libc::Dl_info {
@@ -92,6 +114,24 @@ fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
     unsafe { symbol.as_ref() }.copied()
 }
 
+/// Libraries that list objects to unwind, or not at all. They are in nearly every process, and large.
+const SYSTEM: [&[u8]; 5] = [b"libc.so", b"libm.so", b"ld-linux", b"libgcc_s.so", b"libstdc++.so"];
+
+/// Has the slots of libraries that hold the address of one function hold that of another, but for those of the system's.
+pub(crate) fn replace_function(old: ExecAddr, new: ExecAddr) -> Result<()> {
+    let mut result = Ok(());
+    for_each_object(&mut |object| {
+        let file = object.name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if !object.is_program && !object.is_vdso && !SYSTEM.iter().any(|start| file.starts_with(start)) {
+            let replaced = object.redirect(&|address| (address == old.0).then_some(new.0));
+            if result.is_ok() {
+                result = replaced;
+            }
+        }
+    });
+    result
+}
+
 /// Has every slot that refers to a variable which `new` has another address for refer to that.
 pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
     let mut result = Ok(());
@@ -106,9 +146,12 @@ pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
 
 /// The part of a dynamic section that matters here.
 #[derive(Default)]
-struct Dynamic {
+pub(super) struct Dynamic {
     relocations: u64,
     relocations_size: u64,
+    /// Its hash tables.
+    pub(super) hash: u64,
+    pub(super) gnu_hash: u64,
     /// The object's references to what it defines were bound when it was linked.
     symbolic: bool,
 }
@@ -136,7 +179,7 @@ impl Object<'_> {
         ExecRange { start: down(range.start), end: down(range.end) }
     }
 
-    fn dynamic(&self) -> Dynamic {
+    pub(super) fn dynamic(&self) -> Dynamic {
         let mut dynamic = Dynamic::default();
         let Some(header) = self.header(libc::PT_DYNAMIC) else { return dynamic };
         let range = self.segment(header);
@@ -144,9 +187,11 @@ impl Object<'_> {
         // SAFETY: the dynamic section of a loaded object, which nobody changes once it is loaded.
         let entries = unsafe { std::slice::from_raw_parts(range.start.0 as *const [u64; 2], count) };
         for &[tag, value] in entries.iter().take_while(|[tag, _]| *tag != DT_NULL) {
+            let address = if value < self.base { value.wrapping_add(self.base) } else { value };
             match tag {
-                DT_RELA if value < self.base => dynamic.relocations = value + self.base,
-                DT_RELA => dynamic.relocations = value,
+                DT_RELA => dynamic.relocations = address,
+                DT_HASH => dynamic.hash = address,
+                DT_GNU_HASH => dynamic.gnu_hash = address,
                 DT_RELASZ => dynamic.relocations_size = value,
                 DT_SYMBOLIC => dynamic.symbolic = true,
                 DT_FLAGS => dynamic.symbolic |= value & DF_SYMBOLIC != 0,
@@ -154,6 +199,18 @@ impl Object<'_> {
             }
         }
         dynamic
+    }
+
+    /// Words of a loaded object's read-only data, if it has them.
+    pub(super) fn words(&self, address: u64, count: u32) -> Option<&[u32]> {
+        let size = u64::from(count) * 4;
+        let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
+        let is_there = size > 0 && address.is_multiple_of(4) && is_readable(address);
+        if !is_there || !is_readable(address.checked_add(size - 1)?) {
+            return None;
+        }
+        // SAFETY: aligned, and within a segment of an object that is loaded; the caller asks for what nobody writes.
+        Some(unsafe { std::slice::from_raw_parts(address as *const u32, count as usize) })
     }
 
     fn relocations(&self) -> &[Rela] {
@@ -200,7 +257,7 @@ impl Object<'_> {
 }
 
 /// Calls `visit` with every loaded object; none is unloaded meanwhile.
-fn for_each_object(visit: &mut dyn FnMut(&Object<'_>)) {
+pub(super) fn for_each_object(visit: &mut dyn FnMut(&Object<'_>)) {
     let mut visit = Visit { visit, first: true };
     // SAFETY: the callback gets what it expects, for the time of the call.
     unsafe { libc::dl_iterate_phdr(Some(visit_object), (&raw mut visit).cast()) };
@@ -222,6 +279,11 @@ unsafe extern "C" fn visit_object(info: *mut libc::dl_phdr_info, _size: usize, v
     }
     // SAFETY: the loader describes the object's program headers.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program });
+    // SAFETY: only reads what the system has told the process.
+    let vdso = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    let is_vdso = vdso != 0 && info.dlpi_addr == vdso;
+    // SAFETY: the loader gives a C string, if anything.
+    let name = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
+    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program, is_vdso, name });
     0
 }
