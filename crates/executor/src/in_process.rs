@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fork::{self, Participant};
-use crate::memory::Memory;
+use crate::memory::{Division, Memory};
 use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
@@ -68,7 +68,11 @@ impl Executor for InProcess {
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
-        self.memory.reserve_window(size, placement)
+        self.memory.reserve_window(Division::Usual(size), placement)
+    }
+
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
+        self.memory.reserve_window(Division::Stripes(stripes), placement)
     }
 
     fn release_window(&self, window: WindowId) -> Result<()> {

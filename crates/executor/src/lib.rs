@@ -339,6 +339,12 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such range of free addresses.
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window>;
 
+    /// Reserves a window with so many bytes for segments of each protection, in the order of [`Window::stripes`].
+    ///
+    /// # Errors
+    /// As [`Executor::reserve_window`].
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window>;
+
     /// Gives a window back, with everything that was allocated in it.
     ///
     /// # Errors
@@ -358,8 +364,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
-    /// Makes the first page of a window a header of Windows, of the image that the window is, with a section for each
-    /// protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
+    /// Makes the first page of a window the header of an image that the window is, with a section (Windows) or segment
+    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
     /// as large as what can be read, and data directories say where its functions and its thread-local storage are.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use self::provider::{MemoryProvider, SystemMemory};
+pub(crate) use self::window::Division;
 use self::window::{Pages, WindowMemory};
 use crate::fork::{Held, Participant};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
@@ -79,10 +80,10 @@ impl Memory {
         Self { provider, tables: Mutex::default() }
     }
 
-    pub(crate) fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+    pub(crate) fn reserve_window(&self, division: Division, placement: Placement) -> Result<Window> {
         let mut tables = lock(&self.tables);
         let id = WindowId(tables.last_window + 1);
-        let window = WindowMemory::reserve(Arc::clone(&self.provider), id, size, placement)?;
+        let window = WindowMemory::reserve(Arc::clone(&self.provider), id, division, placement)?;
         tables.last_window = id.0;
         let (range, stripes) = (window.range, window.stripes());
         tables.windows.insert(id, Arc::new(window));

@@ -249,6 +249,11 @@ impl ExecutionSession {
         std::mem::take(&mut self.state().warnings)
     }
 
+    /// Notes something odd that does no harm.
+    pub(crate) fn warn(&self, what: String) {
+        self.state().warnings.push(what);
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
