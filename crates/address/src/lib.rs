@@ -86,8 +86,14 @@ impl ExecRange {
     /// Whether 32-bit displacements from all of this range reach all of another, with some pages of slack for addends.
     #[must_use]
     pub fn reaches(self, targets: Self) -> bool {
+        let reach = targets.reach();
+        reach.start <= self.start && self.end <= reach.end
+    }
+
+    /// The addresses from where 32-bit displacements reach all of the range, with some pages of slack for addends.
+    #[must_use]
+    pub const fn reach(self) -> Self {
         const REACH: u64 = (1 << 31) - 0x4000;
-        let is_near = |from: ExecAddr, to: ExecAddr| to.0.saturating_sub(from.0) < REACH;
-        is_near(self.start, targets.end) && is_near(targets.start, self.end)
+        Self { start: ExecAddr(self.end.0.saturating_sub(REACH)), end: ExecAddr(self.start.0.saturating_add(REACH)) }
     }
 }

@@ -105,6 +105,9 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
     for directory in &options.directories {
         line.push(joined("-L", &for_wine(directory)));
     }
+    if let Some(size) = options.window_size {
+        line.push(format!("--window-size={size}").into());
+    }
     match &options.crt {
         Crt::BuiltIn => {}
         Crt::VisualStudio => line.push("--crt=visual-studio".into()),
@@ -116,6 +119,8 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
             Item::Input(path) => line.push(for_wine(path)),
             Item::Library(name) => line.push(joined("-l", name.as_ref())),
             Item::Dylib(name) => line.push(joined("--jd=", name.as_ref())),
+            Item::Whole(true) => line.push("--whole-archive".into()),
+            Item::Whole(false) => line.push("--no-whole-archive".into()),
         }
     }
     line.push("--".into());

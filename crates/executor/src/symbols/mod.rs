@@ -7,9 +7,12 @@ mod thread_local;
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
+use crate::fork::{Held, Participant};
+use crate::{
+    ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, listed, lock, os, runtime,
+};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -32,6 +35,7 @@ impl Libraries {
         let directories = lock(&self.directories).clone();
         let handle = os::open_library(path, global, &directories)?;
         import::redirect()?;
+        listed::tell_libraries();
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());
@@ -76,6 +80,12 @@ impl Libraries {
                 found.filter(|found| !is_vague || matches!(*found, SymbolAddress::Address(at) if import::is_shared(at)))
             })
             .collect())
+    }
+}
+
+impl Participant for Libraries {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        held.hold(&self, |libraries| &libraries.handles) && held.hold(&self, |libraries| &libraries.directories)
     }
 }
 

@@ -9,16 +9,27 @@
 use linkjit_address::{ExecAddr, ExecRange};
 
 use crate::arch::x86_64::{Kind, can_load_address};
-use crate::graph::{BlockId, Edge};
+use crate::graph::{BlockId, Definition, Edge};
 use crate::link::{Binding, Input};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
 /// from `window`. Edges are looked at only where something is out of reach at all.
 #[must_use]
 pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
+    // There are hardly any.
+    let any_absolute = inputs.iter().any(|input| input.graph.defines_absolute());
+    let number = |binding| match binding {
+        Binding::Input { input, symbol } if any_absolute => {
+            match inputs.get(input as usize)?.graph.symbol(symbol).definition {
+                Definition::Absolute(address) => Some(address),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
     let far = |binding| match binding {
         Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
-        _ => None,
+        other => number(other).filter(|&address| is_out_of_reach(window, address)),
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
     let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).map(|(_, _, found)| found).collect();
@@ -49,6 +60,32 @@ pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> b
     };
     let mut members = members.iter().filter_map(|&member| inputs.get(member as usize));
     members.all(|input| direct(input, far).next().is_none())
+}
+
+/// The addresses that live, not yet placed blocks of `members` refer to directly: what range all are in, and what range
+/// those of them that earlier batches have linked.
+#[must_use]
+pub fn targets(inputs: &[Input], members: &[u32]) -> (Option<ExecRange>, Option<ExecRange>) {
+    let address = |binding| match binding {
+        Binding::Outside(address) => Some((address, false)),
+        Binding::Linked(address) => Some((address, true)),
+        _ => None,
+    };
+    let add = |range: &mut Option<ExecRange>, address: ExecAddr| {
+        let one = ExecRange::new(address, 1);
+        let wider = |of: &ExecRange| ExecRange { start: of.start.min(one.start), end: of.end.max(one.end) };
+        *range = Some(range.as_ref().map_or(one, wider));
+    };
+    let (mut all, mut linked) = (None, None);
+    for input in members.iter().filter_map(|&member| inputs.get(member as usize)) {
+        for (_, _, (address, is_linked)) in direct(input, address) {
+            add(&mut all, address);
+            if is_linked {
+                add(&mut linked, address);
+            }
+        }
+    }
+    (all, linked)
 }
 
 /// The other inputs that live, not yet placed blocks of `members` refer to directly.

@@ -1,7 +1,6 @@
 //! Direct references to what libraries define, from where it is out of reach. See [`linkjit_link::passes::direct`].
 
-use linkjit_executor::{ExecAddr, ExecRange, Placement, Window};
-use linkjit_executor::{ExecutorError, Import};
+use linkjit_executor::{ExecAddr, ExecRange, Import, Window};
 use linkjit_link::graph::Definition;
 use linkjit_link::link::Binding;
 use linkjit_link::passes::direct;
@@ -70,26 +69,15 @@ impl Batch<'_> {
                 members.iter().any(|&member| direct::need(&self.inputs[member as usize], &[*address]))
             };
             let needed: Vec<_> = far.iter().copied().filter(needed).collect();
-            if let Some(better) = self.window_near(&far)?.or(self.window_near(&needed)?) {
+            let window_near = |addresses: &[ExecAddr]| match (addresses.first(), addresses.last()) {
+                (Some(&start), Some(end)) => self.window_near(ExecRange { start, end: end.offset(1) }),
+                _ => Ok(None),
+            };
+            if let Some(better) = window_near(&far)?.or(window_near(&needed)?) {
                 self.move_image(dylib, window, better)?;
             }
         }
         Ok(())
-    }
-
-    /// A window in reach of addresses, which are sorted; a smaller one if there is no room for one of the usual size.
-    fn window_near(&self, addresses: &[ExecAddr]) -> Result<Option<Window>> {
-        const LEAST: u64 = 1 << 26;
-        let (Some(&start), Some(end)) = (addresses.first(), addresses.last()) else { return Ok(None) };
-        let near = Placement::Near(ExecRange { start, end: end.offset(1) });
-        let mut size = self.session.options().window_size;
-        loop {
-            match self.session.executor().reserve_window(size, near) {
-                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 2,
-                Err(ExecutorError::NoAddressSpace { .. }) => return Ok(None),
-                found => return Ok(Some(found?)),
-            }
-        }
     }
 
     /// Gives an image in which nothing is another window. All that knows the old one are the names of its start.

@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 pub(crate) use exports::may_export;
 use functions::Functions;
+pub(crate) use objects::replace_function;
 
 use crate::{ExecAddr, ExecRange, Import, Placement, Result, lock, os};
 
@@ -78,6 +79,11 @@ struct Imports {
 }
 
 static IMPORTS: Mutex<Imports> = Mutex::new(Imports { moved: Vec::new(), functions: Functions::NONE, free: NOWHERE });
+
+/// Takes the lock for a fork.
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&IMPORTS)
+}
 
 /// See [`crate::Executor::import`].
 pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
