@@ -222,7 +222,9 @@ impl Builder<'_> {
     /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
     #[inline]
     fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
-        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+        // Most refer to what is placed beside them.
+        let is_beside = !self.may_be_elsewhere && input.graph.symbol(edge.target).block().is_some();
+        if is_beside || self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
