@@ -6,10 +6,12 @@
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
 mod alternates;
+mod compiler_runtime;
 mod default_libraries;
 mod direct;
 mod domains;
 mod find;
+mod image;
 mod missing;
 mod place;
 mod plugins;

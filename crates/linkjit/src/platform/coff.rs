@@ -150,7 +150,15 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
 /// The number of the image's thread-local storage.
 fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let session = dylib.session();
-    let image = session.state().dylib(dylib.id())?.image;
+    let (image, known) = {
+        let state = session.state();
+        let of = state.dylib(dylib.id())?;
+        (of.image, of.image_tls)
+    };
+    // The image keeps it: once is enough.
+    if let Some(module) = known {
+        return Ok(module);
+    }
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
     let module = session.executor().reserve_tls(image, request)?.module;
     session.state().dylib_mut(dylib.id())?.image_tls = Some(module);
