@@ -18,10 +18,13 @@ pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod file;
+pub mod fork;
 mod free_list;
 mod import;
 mod in_process;
 mod init;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod initial_stack;
 mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
@@ -529,7 +532,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)];
 
     /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
-    /// they are called with this process's own arguments.
+    /// they are called with this process's own arguments. On Linux the environment moves behind them, as where a program
+    /// starts, and the C library calls the program by its name; no other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.

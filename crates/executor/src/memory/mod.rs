@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 pub use self::provider::{MemoryProvider, SystemMemory};
 pub(crate) use self::window::Division;
 use self::window::{Pages, WindowMemory};
+use crate::fork::{Held, Participant};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
@@ -201,6 +202,17 @@ impl Memory {
             return Err(ExecutorError::NoSuch { what: "window" });
         }
         Ok(tables.insert(finalized))
+    }
+}
+
+impl Participant for Memory {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        let windows: Vec<_> = match self.tables.try_lock() {
+            Ok(tables) => tables.windows.values().cloned().collect(),
+            Err(_) => return false,
+        };
+        // A window that comes in between is empty, and nobody else's.
+        held.hold(&self, |memory| &memory.tables) && windows.iter().all(|window| window.hold(held))
     }
 }
 

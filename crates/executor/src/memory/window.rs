@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::header::{Image, elf_header};
 use super::provider::MemoryProvider;
+use crate::fork::Held;
 use crate::free_list::FreeList;
 use crate::listed::Listed;
 use crate::unwind::{self, WindowRecord};
@@ -150,6 +151,13 @@ impl WindowMemory {
             record: Some(record),
             listed: Some(listed),
         })
+    }
+
+    /// Takes all locks for a fork; false if another thread has one.
+    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
+        held.hold(self, |window| &window.stripes)
+            && held.hold(self, |window| &window.header)
+            && held.hold(self, |window| &window.resources)
     }
 
     /// Says that the window goes when all that is in it is gone.

@@ -1,10 +1,11 @@
 //! Members of static archives, on demand.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use linkjit_executor::fork::Held;
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
@@ -53,6 +54,13 @@ impl ArchiveGenerator {
     pub(crate) fn add(&self, archive: Archive) -> Result<()> {
         lock(&self.state).index.add(archive)?;
         Ok(())
+    }
+}
+
+impl ArchiveGenerator {
+    /// Takes the lock for a fork.
+    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
+        held.hold(self, |archives| &archives.state)
     }
 }
 
