@@ -57,6 +57,11 @@ impl fmt::Debug for Reentry {
 }
 
 impl Reentry {
+    /// Its locks.
+    pub(crate) fn locks(&self) -> (&Mutex<Option<ReentryId>>, &Mutex<Option<Arc<LazyFailureHandler>>>) {
+        (&self.id, &self.handler)
+    }
+
     /// How the session's trampolines enter it.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
         let executor = session.executor();
@@ -134,6 +139,11 @@ impl LazyFunctions {
     fn get(&self, number: u32) -> Option<LazyFunction> {
         let (first, (_, functions)) = self.units.range(..=number).next_back()?;
         functions.get((number - first) as usize).copied()
+    }
+
+    /// The name that others know a function by.
+    pub(crate) fn name(&self, number: u32) -> Option<NameId> {
+        self.get(number).map(|function| function.name)
     }
 
     fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
@@ -394,7 +404,15 @@ impl ExecutionSession {
             None => (String::new(), Error::TrackerRemoved),
             Some(function) => match self.link_lazy(number, function) {
                 Ok(address) => return address,
-                Err(error) => (self.names().text(function.name).into_owned(), error),
+                Err(error) => {
+                    let name = self.names().text(function.name).into_owned();
+                    match self.state().removed_by_update(function.target, &name) {
+                        Some(Error::RemovedByUpdate { name, object, update, by_rollback }) => {
+                            (name.clone(), Error::RemovedByUpdate { name, object, update, by_rollback })
+                        }
+                        _ => (name, error),
+                    }
+                }
             },
         };
         let failure = LazyFailure { name, error };

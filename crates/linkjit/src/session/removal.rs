@@ -89,6 +89,7 @@ impl ExecutionSession {
             let (taken, detached) = self.state().take_dylib(dylib)?;
             self.unlink(&detached.unlinked)?;
             windows.extend(taken.windows);
+            windows.extend(taken.areas);
             allocations.extend(detached.allocations);
         }
         self.release(&linking, &allocations)?;
