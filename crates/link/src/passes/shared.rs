@@ -6,7 +6,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
-use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId};
+use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
