@@ -9,7 +9,10 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, lock, os, runtime};
+use crate::{
+    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, lock, os,
+    runtime,
+};
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -33,6 +36,7 @@ impl Libraries {
         &self,
         library: LibraryId,
         requests: &[SymbolRequest<'_>],
+        allocator: &allocator::Use,
     ) -> Result<Vec<Option<SymbolAddress>>> {
         let handle = match library.0.checked_sub(1) {
             None => None,
@@ -59,7 +63,12 @@ impl Libraries {
                 buffer.extend_from_slice(name);
                 buffer.push(0);
                 let name = CStr::from_bytes_with_nul(&buffer).ok()?;
-                if request.thread_local { find_thread_local(handle, name) } else { find(handle, &asked, name) }
+                if request.thread_local {
+                    return find_thread_local(handle, name);
+                }
+                // The loader knows nothing of variables that were moved, nor of a program's own allocator.
+                let address = import::current(find(handle, &asked, name)?);
+                Some(SymbolAddress::Address(allocator.found(name.to_bytes(), address)))
             })
             .collect())
     }
@@ -70,14 +79,13 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
     os::find_ordinal(handle?, ordinal).map(SymbolAddress::Address)
 }
 
-fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<SymbolAddress> {
+fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<ExecAddr> {
     let address = asked.iter().find_map(|&library| os::find_symbol(library, name));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let _ = handle;
-    // The loader knows nothing of variables that were moved.
-    address.map(import::current).map(SymbolAddress::Address)
+    address
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]

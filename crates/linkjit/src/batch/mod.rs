@@ -5,6 +5,7 @@
 //! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
+mod allocator;
 mod alternates;
 mod default_libraries;
 mod direct;
@@ -131,6 +132,8 @@ struct Batch<'a> {
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
     late: Vec<special::LateSymbol>,
+    /// Definitions of a program's own allocator.
+    serving: Vec<allocator::Serving>,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -160,6 +163,7 @@ impl<'a> Batch<'a> {
             alias_targets: Vec::new(),
             rebound: Vec::new(),
             late: Vec::new(),
+            serving: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,
@@ -182,6 +186,7 @@ impl<'a> Batch<'a> {
             return Ok(self.done());
         }
         self.report_missing(true)?;
+        self.prepare_allocator()?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
@@ -234,6 +239,7 @@ impl<'a> Batch<'a> {
 
     /// Makes the addresses of what was placed known, and hands the graphs back.
     fn publish(&mut self) -> Result<()> {
+        let serving = self.serving();
         let names = self.session.names();
         let mut state = self.session.state();
         let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
@@ -298,7 +304,8 @@ impl<'a> Batch<'a> {
         for (image, address) in handles {
             self.session.executor().set_dso_handle(image, address)?;
         }
-        Ok(())
+        drop(names);
+        self.replace_allocator(&serving)
     }
 }
 

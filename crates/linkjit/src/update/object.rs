@@ -142,8 +142,9 @@ impl State {
 
 /// Reads an object and gives its functions hidden names; returns the stubs that are to take theirs.
 pub(super) fn read(dylib: &JitDylib, source: &Source) -> Result<(LinkGraph, Vec<LazyStub>)> {
-    let mut names = dylib.session().names();
-    let mut graph = object::read(source, &mut names)?;
+    let graph = object::read(source, &mut dylib.session().names())?;
+    dylib.session().check_no_allocator(&graph)?;
+    let (mut names, mut graph) = (dylib.session().names(), graph);
     share_local_functions(&mut graph, &mut names);
     let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference)?;
     Ok((graph, stubs))

@@ -21,7 +21,7 @@
 //! - A variable whose owner refers to it without a slot can't be moved unless it is constant: one of the executable, of
 //!   protected visibility, or of a library that was linked with `-Bsymbolic`.
 
-mod objects;
+pub(crate) mod objects;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
