@@ -70,6 +70,7 @@ fn open_with(library: &CStr, flags: c_int) -> *mut c_void {
 
 /// Called by the loader when the library and all that it needs are relocated.
 extern "C" fn bind() -> u64 {
+    super::find_operators();
     super::rebind_quietly();
     1
 }

@@ -176,6 +176,7 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
         let index = index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator: {name}") })?;
         PROGRAM[index].store(address.0, Ordering::Release);
     }
+    find_operators();
     rebind()
 }
 
@@ -203,12 +204,16 @@ pub(crate) fn open(path: &std::ffi::CStr, flags: std::ffi::c_int) -> *mut std::f
     unsafe { loading::open(path.as_ptr(), flags) }
 }
 
-/// Has all slots lead to the program's functions, or to those that tell whose memory something is. First those that give
-/// memory back: until they know both allocators, nobody may have memory of the new one.
-fn rebind() -> Result<()> {
+/// Notes which operators the process has, for the library that has them may have been opened just now.
+fn find_operators() {
     if functions::load(&OLD, functions::NEW) == 0 {
         find_old(functions::NEW..NAMES.len());
     }
+}
+
+/// Has all slots lead to the program's functions, or to those that tell whose memory something is. First those that give
+/// memory back: until they know both allocators, nobody may have memory of the new one.
+fn rebind() -> Result<()> {
     let mut result = Ok(());
     for allocates in [false, true] {
         for_each_object(&mut |object| {
@@ -240,7 +245,7 @@ fn leads_to_old(index: usize, slot: &FunctionSlot<'_>) -> bool {
 }
 
 /// [`rebind`], where nobody can be told of a failure: slots that could not be changed lead to the old allocator, which
-/// then serves its library alone.
+/// then serves its library alone. Does not change what the loader says about its last failure.
 fn rebind_quietly() {
     if OWNER.load(Ordering::Acquire) != 0 {
         let _failed = rebind();
