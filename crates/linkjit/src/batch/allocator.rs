@@ -1,7 +1,7 @@
 //! Linking a program's own allocator: it is wanted whether or not the program calls it, for the libraries do.
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecAddr, ExecutorError};
 use linkjit_link::graph::{Linkage, SymbolId};
 use linkjit_link::link::Binding;
@@ -10,6 +10,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::find::Unfound;
 use crate::error::{Error, Result};
+use crate::lazy::LazyCallee;
 use crate::lookup::Goal;
 use crate::session::{Address, DefinedBy, State, UnitId};
 
@@ -31,6 +32,21 @@ impl Batch<'_> {
         if self.query.goal == Goal::Find || !self.work.is_empty() {
             return Ok(false);
         }
+        Ok(self.find_wanted_allocator()? || self.find_definitions()? || self.find_lazy_callees()?)
+    }
+
+    /// Finds what lazy objects refer to, though nothing that refers to it is linked yet: when it is, libraries would have
+    /// allocated memory that an archive's allocator does not know.
+    fn find_wanted_allocator(&mut self) -> Result<bool> {
+        let mut wanted = self.session.state().wanted_of_allocator().to_vec();
+        wanted.retain(|name| !self.found.contains_key(name));
+        for &(dylib, name) in &wanted {
+            self.find_names(dylib, &[Unfound::required(name)])?;
+        }
+        Ok(wanted.iter().any(|name| self.found.contains_key(name)))
+    }
+
+    fn find_definitions(&mut self) -> Result<bool> {
         let (dylib, names) = {
             let state = self.session.state();
             let Some(dylib) = state.allocator_dylib() else { return Ok(false) };
@@ -45,6 +61,52 @@ impl Batch<'_> {
         let wanted: Vec<_> = names.iter().map(|&name| Unfound::required(name)).collect();
         self.find_names(dylib, &wanted)?;
         Ok(names.iter().any(|&name| self.found.contains_key(&(dylib, name))))
+    }
+
+    /// Links the lazy functions that the allocator may call: the libraries call it while something is being linked, too.
+    fn find_lazy_callees(&mut self) -> Result<bool> {
+        let new: Vec<LazyCallee> = {
+            let state = self.session.state();
+            let Some(dylib) = state.allocator_dylib().filter(|_| state.lazy.has_any()) else { return Ok(false) };
+            let definitions = state.allocator_definitions(dylib);
+            let roots = definitions.iter().filter_map(|(name, _)| self.found.get(&(dylib, *name))).map(|of| of.binding);
+            let mut callees = self.lazy_callees(&state, roots.collect());
+            callees.retain(|callee| !self.lazy_callees.iter().any(|known| known.number == callee.number));
+            callees
+        };
+        for callee in &new {
+            self.find_names(callee.target.0, &[Unfound::required(callee.target.1)])?;
+        }
+        self.lazy_callees.extend(&new);
+        Ok(!new.is_empty())
+    }
+
+    /// The lazy functions of the batch that are reached from `roots`, directly or by way of others.
+    fn lazy_callees(&self, state: &State, roots: Vec<Binding>) -> Vec<LazyCallee> {
+        let mut callees = Vec::new();
+        let mut seen: HashSet<(u32, SymbolId), FixedState> = HashSet::default();
+        let mut pending = roots;
+        while let Some(binding) = pending.pop() {
+            let Binding::Input { input, symbol } = binding else { continue };
+            if !seen.insert((input, symbol)) {
+                continue;
+            }
+            let Some(of) = self.inputs.get(input as usize) else { continue };
+            let found = of.graph.symbol(symbol);
+            if found.is_external() {
+                pending.extend(of.bindings.get(symbol.index()).copied());
+                continue;
+            }
+            let stub = self.units.get(input as usize).copied().flatten().zip(found.shared_name());
+            if let Some(callee) = stub.and_then(|(unit, name)| state.lazy.callee(unit, name)) {
+                pending.extend(self.found.get(&callee.target).map(|found| found.binding));
+                callees.push(callee);
+            } else if let Some(block) = found.block() {
+                let edges = of.graph.edges(block).iter();
+                pending.extend(edges.map(|edge| Binding::Input { input, symbol: edge.target }));
+            }
+        }
+        callees
     }
 
     /// If the batch has definitions that are to serve the process: binds what is found in the process to what knows both
@@ -113,12 +175,16 @@ impl Batch<'_> {
         if serving.is_empty() {
             return Ok(());
         }
+        let executor = self.session.executor().as_ref();
+        for callee in &self.lazy_callees {
+            self.session.state().redirect_lazy(executor, callee.target.0, callee.number, callee.target.1)?;
+        }
         let texts: Vec<_> = {
             let names = self.session.names();
             serving.iter().map(|&(name, _, address)| (names.text(name).into_owned(), address)).collect()
         };
         let definitions: Vec<_> = texts.iter().map(|(name, address)| (name.as_str(), *address)).collect();
-        self.session.executor().replace_allocator(&definitions)?;
+        executor.replace_allocator(&definitions)?;
         self.session.state().serve_process(serving.iter().map(|&(name, unit, _)| (name, unit)));
         Ok(())
     }

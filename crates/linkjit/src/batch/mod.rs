@@ -134,6 +134,8 @@ struct Batch<'a> {
     late: Vec<special::LateSymbol>,
     /// Definitions of a program's own allocator.
     serving: Vec<allocator::Serving>,
+    /// Lazy functions that these may call.
+    lazy_callees: Vec<crate::lazy::LazyCallee>,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -164,6 +166,7 @@ impl<'a> Batch<'a> {
             rebound: Vec::new(),
             late: Vec::new(),
             serving: Vec::new(),
+            lazy_callees: Vec::new(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,
@@ -274,6 +277,7 @@ impl<'a> Batch<'a> {
         state.keep_pulled();
         self.rebound.clear();
         self.plugins.keep();
+        state.forget_wanted_of_allocator();
         state.statistics.batches += 1;
 
         let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();

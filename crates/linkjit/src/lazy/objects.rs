@@ -65,6 +65,7 @@ impl JitDylib {
         if self.session().defines_allocator(&graph) {
             return self.add_graph_to(tracker, graph);
         }
+        self.session().note_wanted_of_allocator(self.id(), &graph);
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = graph;

@@ -21,6 +21,8 @@ pub(crate) struct Allocator {
     is_elsewhere: bool,
     /// The JITDylib whose definitions count.
     dylib: Option<DylibId>,
+    /// Names of allocators that lazy objects refer to, until something is linked.
+    wanted: Vec<(DylibId, NameId)>,
     /// The definitions that serve the process.
     serving: Vec<(NameId, UnitId)>,
 }
@@ -75,6 +77,16 @@ impl State {
         (0..self.allocator.names).map(NameId).filter_map(definition).collect()
     }
 
+    /// What lazy objects refer to of an allocator, if nothing was linked since they were added.
+    pub(crate) fn wanted_of_allocator(&self) -> &[(DylibId, NameId)] {
+        &self.allocator.wanted
+    }
+
+    /// Something was linked.
+    pub(crate) fn forget_wanted_of_allocator(&mut self) {
+        self.allocator.wanted.clear();
+    }
+
     /// Notes which definitions serve the process.
     pub(crate) fn serve_process(&mut self, definitions: impl IntoIterator<Item = (NameId, UnitId)>) {
         self.allocator.serving.extend(definitions);
@@ -107,6 +119,16 @@ impl ExecutionSession {
     pub(crate) fn defines_allocator(&self, graph: &LinkGraph) -> bool {
         let state = self.state();
         graph.symbols().iter().any(|symbol| state.allocator.is_definition(symbol))
+    }
+
+    /// Notes what a lazy object of a JITDylib refers to of an allocator.
+    pub(crate) fn note_wanted_of_allocator(&self, dylib: DylibId, graph: &LinkGraph) {
+        let mut state = self.state();
+        let Allocator { names, wanted, .. } = &mut state.allocator;
+        let referred = graph.symbols().iter().filter(|symbol| symbol.is_external()).filter_map(Symbol::shared_name);
+        wanted.extend(referred.filter(|name| name.0 < *names).map(|name| (dylib, name)));
+        wanted.sort_unstable();
+        wanted.dedup();
     }
 
     /// An error if an object that can be replaced defines an allocator.
