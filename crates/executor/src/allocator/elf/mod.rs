@@ -114,13 +114,13 @@ pub(crate) fn prepare(owner: u32) -> Result<Vec<(&'static str, ExecAddr)>> {
             return Err(refused("code that was linked before is bound to the one that the process has"));
         }
         find_old(0..NAMES.len());
-        let [malloc, size] = [functions::MALLOC, functions::USABLE_SIZE].map(|index| functions::load(&OLD, index));
-        let is_one = object_of(malloc).is_some_and(|object| object_of(size) == Some(object));
-        if !is_one {
+        let owner = object_of(functions::load(&OLD, functions::MALLOC));
+        if owner.is_none() || owner != object_of(functions::load(&OLD, functions::USABLE_SIZE)) {
             return Err(refused("the one that the process has does not define 'malloc_usable_size'"));
         }
-        let glibc = os::find_symbol(libc::RTLD_DEFAULT as usize, c"__libc_malloc");
-        heap::set_known(glibc == Some(ExecAddr(malloc)));
+        // A function that nobody refers to, so that no executable stands for it.
+        let c_library = os::find_symbol(libc::RTLD_DEFAULT as usize, c"gnu_get_libc_release");
+        heap::set_known(owner == c_library.and_then(|function| object_of(function.0)));
         IS_PREPARED.store(true, Ordering::Release);
     }
     let served = NAMES.iter().enumerate().map(|(index, name)| (*name, ExecAddr(functions::served(index))));
