@@ -85,6 +85,38 @@ fn programs_of_several_objects_run_as_ever() {
     }
 }
 
+/// What several objects have alike is one, also if its symbols are strong and only its COMDAT group says so.
+#[test]
+fn shared_definitions_run_as_ever_in_every_order() {
+    let fixtures = Fixtures::new("lazy_shared");
+    let group = |main: &str| {
+        format!(
+            ".section .text.f,\"axG\",@progbits,f,comdat\n.globl f\n.type f,@function\nf: movl $40,%eax\nret\n.text\n{main}
+             .section .note.GNU-stack,\"\",@progbits\n"
+        )
+    };
+    let main = ".globl main\n.type main,@function\nmain: subq $8,%rsp\ncall f@PLT\naddl $2,%eax\naddq $8,%rsp\nret\n";
+    for (name, text) in [("f.s", group("")), ("main.s", group(main))] {
+        fixtures.write(name, &text);
+        fixtures.tool(&["cc", "-c", name]);
+    }
+    let inline = "#include <cstdio>\ninline int count = 0; inline int next() { static int n = 4; count++; return ++n; }
+         template <class T> T twice(T of) { return of + of; } struct Base { virtual int get() { return next(); } };
+         struct Derived : Base { int get() override { return twice(Base::get()); } };";
+    fixtures.cpp("other.o", &format!("{inline} int other() {{ return Derived().get() + count; }}"));
+    fixtures.cpp(
+        "program.o",
+        &format!("{inline} int other(); int main() {{ int n = other(); std::printf(\"%d %d\\n\", n, Base().get()); }}"),
+    );
+    for (inputs, code, out) in [(["f.o", "main.o"], 42, ""), (["other.o", "program.o"], 0, "11 6\n")] {
+        let [first, second] = inputs;
+        for order in [[first, second], [second, first]] {
+            let outcome = check_same(&fixtures, &order);
+            assert_eq!((outcome.code, &*outcome.out), (Some(code), out));
+        }
+    }
+}
+
 /// Takes sqlite's static library apart; returns the names of its hundred objects.
 fn sqlite(fixtures: &Fixtures) -> Vec<String> {
     let library =

@@ -91,6 +91,12 @@ pub enum ExecutorError {
         /// Why.
         why: &'static str,
     },
+    /// Stacks can't be made executable.
+    #[error("stacks can't be made executable: {why}")]
+    NoExecutableStack {
+        /// Why.
+        why: String,
+    },
     /// The loader can't open a library.
     #[error("{}: {message}", path.display())]
     Library {

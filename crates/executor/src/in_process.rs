@@ -95,6 +95,13 @@ impl Executor for InProcess {
         self.memory.make_image_header(window, kept)
     }
 
+    fn make_stacks_executable(&self) -> Result<()> {
+        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        return crate::stacks::make_executable();
+        #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+        Err(crate::ExecutorError::NoExecutableStack { why: "linkjit does not know how on this system".into() })
+    }
+
     fn open_image(&self, _name: &str) -> Result<ImageId> {
         Ok(init::open(self.owner))
     }
@@ -146,6 +153,10 @@ impl Executor for InProcess {
 
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
         self.libraries.open(path, global)
+    }
+
+    fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
+        import::may_export(names)
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {

@@ -17,16 +17,21 @@ mod allocator;
 mod call;
 pub mod crash;
 mod error;
+pub mod exit_code;
 pub mod file;
 mod free_list;
 mod import;
 mod in_process;
 mod init;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod loader;
 mod memory;
 mod os;
 mod outermost;
 mod reentry;
 mod runtime;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod stacks;
 mod symbols;
 mod tls;
 mod unwind;
@@ -204,6 +209,10 @@ pub enum SymbolKey<'a> {
     Name(&'a [u8]),
     /// The number of an export of a DLL.
     Ordinal(u16),
+    /// The name of what C++ has wherever it is used, and once in a process (inline functions and variables, and so on).
+    /// Found is only what the library's own code would find by that name: no variable of protected visibility, or of a
+    /// library that was linked with `-Bsymbolic` or of the executable, which has bound itself to it.
+    Vague(&'a [u8]),
 }
 
 /// A symbol to be found in a library.
@@ -236,8 +245,8 @@ pub enum SymbolAddress {
 pub enum Import {
     /// It is a function: a stub may stand for it.
     Function,
-    /// It is a variable, which from now on is at this address.
-    Variable(ExecAddr),
+    /// It is a variable that from now on is at this address, or a function that code at this address stands for from now on.
+    Moved(ExecAddr),
 }
 
 /// An array of function pointers to be called.
@@ -348,6 +357,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such window or no memory.
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()>;
 
+    /// Makes the stacks of all threads executable, of those that come, too, and for good: for code that calls what it has
+    /// written to its stack.
+    ///
+    /// # Errors
+    /// [`ExecutorError::NoExecutableStack`] if the system does not let us.
+    fn make_stacks_executable(&self) -> Result<()>;
+
     /// Opens the record of a JITDylib.
     ///
     /// # Errors
@@ -437,9 +453,14 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such library; a symbol that is not there is `None`.
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
 
+    /// Whether any loaded library may export names: a quick answer, which is right where it is `false`.
+    fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
+        vec![true; names.len()]
+    }
+
     /// Brings what the process or its libraries have at `addresses` within reach of code in the window `near`, which
-    /// refers to it by 32-bit displacements or addresses. A variable is moved into low memory if `near` is low, for the
-    /// whole process and for good: libraries use it there from now on, [`Executor::find_symbols`] finds it there, and
+    /// refers to it by 32-bit displacements or addresses. If `near` is low, a variable is moved into low memory, and a
+    /// function gets a stub there that stands for it, for the whole process and for good: libraries use them there from now on, [`Executor::find_symbols`] finds it there, and
     /// those of `slots` that hold its old address are given the new one; they are words of read-only segments that
     /// are finalized. `None` stands for what can't be moved, or isn't known.
     ///

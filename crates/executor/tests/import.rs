@@ -36,7 +36,7 @@ fn the_library_uses_the_copy_of_its_variable() {
     let low = low_window(&executor);
     let old = find(&executor, LibraryId::PROCESS, "optind");
     let imports = executor.import(low, &[old], &[]).unwrap();
-    let [Some(Import::Variable(new))] = imports[..] else { panic!("{imports:?}") };
+    let [Some(Import::Moved(new))] = imports[..] else { panic!("{imports:?}") };
     assert!(new.0 < 1 << 31 && new.0.is_multiple_of(4), "{new}");
     assert_eq!(value(new), 1);
 
@@ -48,7 +48,7 @@ fn the_library_uses_the_copy_of_its_variable() {
     // Once for the process, and known to whoever asks.
     let other = InProcess::new().unwrap();
     assert_eq!(find(&other, LibraryId::PROCESS, "optind"), new);
-    assert_eq!(other.import(low, &[old], &[]).unwrap(), [Some(Import::Variable(new))]);
+    assert_eq!(other.import(low, &[old], &[]).unwrap(), [Some(Import::Moved(new))]);
     drop(executor);
     assert_eq!(value(new), 2);
 }
@@ -62,7 +62,7 @@ fn variables_that_point_to_each_other_move_together() {
     let old = ["_ZTIi", "_ZTVN10__cxxabiv123__fundamental_type_infoE"].map(|name| find(&executor, library, name));
     assert_eq!(support::read(old[0]), old[1].0 + 16);
     let imports = executor.import(low, &old, &[]).unwrap();
-    let [Some(Import::Variable(info)), Some(Import::Variable(table))] = imports[..] else { panic!("{imports:?}") };
+    let [Some(Import::Moved(info)), Some(Import::Moved(table))] = imports[..] else { panic!("{imports:?}") };
     assert_eq!(support::read(info), table.0 + 16);
 }
 
@@ -105,7 +105,7 @@ fn slots_of_linked_code_follow() {
     let (_, addresses) = support::load(&executor, &low, &contents, |_| FinalizeActions::default());
     let slots = [addresses[0], addresses[0].offset(8)];
     let imports = executor.import(low.range, &[old], &slots).unwrap();
-    let [Some(Import::Variable(new))] = imports[..] else { panic!("{imports:?}") };
+    let [Some(Import::Moved(new))] = imports[..] else { panic!("{imports:?}") };
     assert_eq!(slots.map(support::read), [new.0, 77]);
     assert!(support::permissions(slots[0]).starts_with("r--"));
 

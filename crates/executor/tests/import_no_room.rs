@@ -35,8 +35,8 @@ fn a_variable_stays_where_it_is_when_there_is_no_room_for_another() {
     let [first, small, large] = ["first", "small", "large"].map(|name| find(&executor, library, name));
     let near = executor.reserve_window(1 << 20, Placement::Low).unwrap().range;
     let imports = executor.import(near, &[first], &[]).unwrap();
-    assert_eq!(imports, [Some(Import::Variable(find(&executor, library, "first")))]);
-    assert_ne!(imports, [Some(Import::Variable(first))]);
+    assert_eq!(imports, [Some(Import::Moved(find(&executor, library, "first")))]);
+    assert_ne!(imports, [Some(Import::Moved(first))]);
 
     for size in (16..31).rev().map(|log2| 1 << log2) {
         while executor.reserve_window(size, Placement::Low).is_ok() {}
@@ -44,5 +44,5 @@ fn a_variable_stays_where_it_is_when_there_is_no_room_for_another() {
     let error = executor.import(near, &[small, large], &[]).unwrap_err();
     assert!(matches!(error, ExecutorError::NoAddressSpace { .. }), "{error}");
     assert_eq!(find(&executor, library, "small"), small);
-    assert!(matches!(executor.import(near, &[small], &[]).unwrap()[..], [Some(Import::Variable(new))] if new != small));
+    assert!(matches!(executor.import(near, &[small], &[]).unwrap()[..], [Some(Import::Moved(new))] if new != small));
 }

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -294,6 +297,32 @@ fn errno_is_a_thread_local_symbol_of_the_process() {
     let errno = unsafe { libc::__errno_location() } as u64;
     assert_eq!(own_copy(&executor, module, offset) as u64, errno);
     assert_eq!(thread_pointer().wrapping_add_signed(thread_offset.unwrap()), errno);
+}
+
+/// The loader knows modules by name, and a file descriptor's number is used again.
+#[test]
+fn modules_that_were_loaded_from_descriptors_are_not_taken_for_ours() {
+    let executor = InProcess::new().unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mut paths = maps.lines().filter_map(|line| line.split_whitespace().last());
+    let module = std::fs::read(paths.find(|path| path.contains("/libgcc_s")).unwrap()).unwrap();
+    let mut files = Vec::new();
+    for _ in 0..8 {
+        // SAFETY: a C string.
+        let file = unsafe { libc::memfd_create(c"module".as_ptr(), libc::MFD_CLOEXEC) };
+        // SAFETY: new, and nobody else's.
+        let mut file = unsafe { File::from_raw_fd(file) };
+        file.write_all(&module).unwrap();
+        let name = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        executor.open_library(Path::new(&name), false).unwrap();
+        files.push(file);
+    }
+    drop(files);
+    let found = find_one(&executor, LibraryId::PROCESS, "errno");
+    let Some(SymbolAddress::ThreadLocal { module, offset, .. }) = found else { panic!("{found:?}") };
+    // SAFETY: no preconditions.
+    let errno = unsafe { libc::__errno_location() } as u64;
+    assert_eq!(own_copy(&executor, module, offset) as u64, errno);
 }
 
 #[test]

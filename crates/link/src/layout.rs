@@ -9,6 +9,9 @@
 //! read, exec   ordinary blocks | contiguous sections
 //! read, write  ordinary blocks | contiguous sections | zeros
 //! ```
+//!
+//! Each segment that has content begins with some padding, for there is code that reads just before a function or an
+//! object (checks of function types read a word there): in a program something lies there, too.
 
 use linkjit_address::{ExecAddr, ExecRange};
 
@@ -21,6 +24,9 @@ pub const SEGMENTS: [Protection; 3] = [Protection::Read, Protection::ReadExec, P
 
 const READ: usize = 0;
 const READ_WRITE: usize = 2;
+
+/// What each segment begins with: as much as code is known to read before a function or an object.
+const PADDING: u64 = 16;
 
 /// An unwind table ends with a record of length zero.
 const UNWIND_TERMINATOR: u64 = 4;
@@ -76,7 +82,7 @@ pub struct SectionExtent {
 /// Where the blocks of some graphs go, relative to segments whose addresses are not known yet.
 #[derive(Debug, Default)]
 pub struct Layout {
-    /// Sizes of the segments, in the order of [`SEGMENTS`].
+    /// Sizes of the segments, in the order of [`SEGMENTS`]; the padding before their content is part of them.
     pub segments: [Extent; 3],
     /// Size and alignment of the thread-local storage that the graphs define together.
     pub tls: Extent,
@@ -113,7 +119,7 @@ impl Layout {
     /// # Errors
     /// If they do not fit into an address space.
     pub fn new(inputs: &[Input], members: &[u32]) -> Result<Self> {
-        let mut layout = Self::default();
+        let mut layout = Self { segments: [Extent { size: PADDING, align: 1 }; 3], ..Self::default() };
         let (mut zeros, mut contiguous, mut unwind) = (Vec::new(), Vec::new(), Vec::new());
         let (mut tls_image, mut tls_zeros) = (Vec::new(), Vec::new());
         for &member in members {
@@ -145,7 +151,17 @@ impl Layout {
             let offset = layout.room(inputs, READ_WRITE, place)?;
             layout.zeros.push((place, offset));
         }
+        layout.forget_empty_segments();
         Ok(layout)
+    }
+
+    /// Takes the padding away from segments that have nothing else: they need no memory.
+    fn forget_empty_segments(&mut self) {
+        for segment in &mut self.segments {
+            if segment.size == PADDING {
+                segment.size = 0;
+            }
+        }
     }
 
     /// Size and alignment of the thread-local storage that `members` define in live, not yet placed blocks.
@@ -242,7 +258,7 @@ impl Layout {
         }
         let align = self.tls.align;
         let (_, size) = self.tls_image;
-        let start = self.segments[READ].push(size, align, 0);
+        let start = if size > 0 { self.segments[READ].push(size, align, 0) } else { Some(0) };
         self.tls_image.0 = start.ok_or_else(|| LinkError::TooLarge {
             site: Site::default(),
             what: "the image of the thread-local storage".into(),

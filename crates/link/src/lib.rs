@@ -21,6 +21,7 @@ pub mod link;
 pub mod names;
 pub mod object;
 pub mod passes;
+pub mod rules;
 pub mod source;
 pub mod tls;
 

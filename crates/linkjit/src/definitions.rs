@@ -269,8 +269,8 @@ impl JitDylib {
         let mut names = self.session().names();
         let id = names.intern(name);
         let mut state = self.session().state();
-        // Weak, so that the only error left is a JITDylib that was closed meanwhile: then the name just stays missing.
-        let _closed = state.define_address(self.id(), id, address, Linkage::Weak, &names);
+        // A JITDylib that was closed meanwhile: then the name just stays missing.
+        let _closed = state.define_found(self.id(), id, address);
     }
 
     /// Notes why an import could not be found, to be told if nothing else defines it.

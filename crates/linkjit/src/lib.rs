@@ -47,7 +47,7 @@ pub use generators::{
 };
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::{JitDylib, MatchScope};
-pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol};
+pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol, split_lazy_object};
 pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
 pub use materialization::{
     AbsoluteSymbols, FunctionUnit, MaterializationResponsibility, MaterializationUnit, SymbolAliases, SymbolFlags,

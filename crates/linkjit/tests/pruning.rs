@@ -107,7 +107,8 @@ fn the_rest_of_an_object_follows_when_it_is_wanted() {
     for n in (0..20).rev() {
         assert_eq!(call(&jit, &format!("f{n}")).unwrap(), n);
         let memory = jit.main().memory().unwrap();
-        assert!(memory.code - last.code <= 16 && memory.unwind > last.unwind);
+        // With the padding that each allocation begins with.
+        assert!(memory.code - last.code <= 32 && memory.unwind > last.unwind);
         last = memory;
     }
     assert_eq!(last.writable, 0);

@@ -1,11 +1,12 @@
 //! Programs that are compiled, linked into a process and run, and must do what they do when the system links them.
 //!
-//! A test case is a source file of `tests/cases/run`: `name.c`, `.cpp`, `.s` or `.rs`, with its companions `name.1.c`,
-//! `name.2.cpp`, ..., which are linked behind it in that order. It is compiled by every compiler with every line of
+//! A test case is a source file of `tests/cases/run`: `name.c`, `.cpp`, `.s`, `.f90` or `.rs`, with its companions
+//! `name.1.c`, `name.2.cpp`, ..., which are linked behind it in that order; headers are `name.h`. It is compiled by every
+//! compiler with every line of
 //! flags. The objects are linked by the system's linker and run; then the same objects are linked by linkjit and run, in
 //! a process of their own with a time limit. Standard output and the way the program ends must be the same.
 //!
-//! Directives are comment lines (`// key: value`, or `# key: value` in assembly) of the first file:
+//! Directives are comment lines (`// key: value`; `# key: value` in assembly, `! key: value` in Fortran) of the first file:
 //!
 //! | directive          | meaning                                                                                  |
 //! |--------------------|------------------------------------------------------------------------------------------|
@@ -18,6 +19,7 @@
 //! | `shared: F...`     | companions that are made a shared library first                                           |
 //! | `archive: F...`    | companions that are put into a static archive                                             |
 //! | `policy: whole`    | link everything that an object defines                                                    |
+//! | `link-flags: F...` | more flags for the system's linker                                                        |
 //! | `expect: text`     | a line of standard output; all such lines are the whole of it                             |
 //! | `exit: N`          | exit code; 128 + N for a signal                                                           |
 //! | `native: no`       | do not compare with the system's linker, which can't do this; needs `expect`              |

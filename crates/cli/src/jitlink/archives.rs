@@ -22,23 +22,34 @@ pub(super) struct Archives {
 #[derive(Debug)]
 struct Opened {
     archive: Archive,
-    hidden: bool,
+    way: Way,
     /// Names and the offsets of the members that define them.
     index: HashMap<Vec<u8>, u64>,
     /// The numbers of the members that were not taken, by offset; not of those that are imports.
     numbers: HashMap<u64, usize>,
 }
 
+/// How an object is added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// As usual.
+    Usual,
+    /// Its definitions are for its own JITDylib only.
+    Hidden,
+    /// Its functions are linked when they are called.
+    Lazy,
+}
+
 /// A member to be added.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) source: Source,
-    pub(super) hidden: bool,
+    pub(super) way: Way,
 }
 
 impl Archives {
     /// Opens an archive. With `all`, returns all members, as nobody will ask for them.
-    pub(super) fn add(&mut self, path: &Path, hidden: bool, all: bool) -> Result<Vec<Taken>> {
+    pub(super) fn add(&mut self, path: &Path, way: Way, all: bool) -> Result<Vec<Taken>> {
         let archive = Archive::parse(read(path)?)?;
         let (mut index, mut numbers) = (HashMap::new(), HashMap::new());
         for symbol in archive.symbols() {
@@ -59,11 +70,11 @@ impl Archives {
                 }
             }
             if all {
-                every.push(Taken { source, hidden });
+                every.push(Taken { source, way });
             }
         }
         if !all {
-            self.archives.push(Opened { archive, hidden, index, numbers });
+            self.archives.push(Opened { archive, way, index, numbers });
         }
         Ok(every)
     }
@@ -74,7 +85,7 @@ impl Archives {
             let Some(&offset) = opened.index.get(name) else { continue };
             let Some(number) = opened.numbers.remove(&offset) else { continue };
             let source = source(&opened.archive, number, &opened.archive.member_at(offset)?)?;
-            return Ok(Some(Taken { source, hidden: opened.hidden }));
+            return Ok(Some(Taken { source, way: opened.way }));
         }
         Ok(None)
     }

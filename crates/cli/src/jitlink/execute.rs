@@ -3,29 +3,31 @@
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use linkjit::link::graph::{LinkGraph, Scope};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;
-use linkjit::link::source::Source;
 use linkjit::{
     ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
 };
 
-use super::archives::{self, Archives};
+use super::archives::{self, Archives, Taken, Way};
 use super::failure::{Failure, Result};
 use super::harness::Harness;
 use super::options::{Form, Item, Options};
 use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
-use super::{absolutes, find_library, is_archive, read, section_graph, show, weak};
+use super::{absolutes, find_library, is_archive, read, section_graph, show, ways, weak};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
 static RESULT: Mutex<Option<i64>> = Mutex::new(None);
+/// Its entry point has returned: the process does not end because the program calls `exit`.
+static RETURNED: AtomicBool = AtomicBool::new(false);
 
 /// For programs whose `main` says nothing.
 pub(super) const RESULT_OVERRIDE: &str = "llvm_jitlink_setTestResultOverride";
@@ -39,8 +41,16 @@ extern "C" fn set_test_result_override(result: i64) {
     *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
 }
 
+/// The exit code that the program has asked for, also in what runs at exit.
+fn wanted_result() -> Option<i32> {
+    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
+    // As LLVM does, and the system after it, the lowest bits are taken.
+    wanted.filter(|_| RETURNED.load(Ordering::Relaxed)).map(|wanted| wanted as i32)
+}
+
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
 pub(super) fn execute(options: &Options) -> Result<i32> {
+    linkjit::executor::exit_code::decide_at_exit(wanted_result);
     let start = Instant::now();
     let reports = Reports::new(options)?;
     // As LLVM does, an object is linked as a whole. What -slab-allocate asks for is always so: a JITDylib's memory is in
@@ -85,8 +95,8 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     linkjit::executor::crash::print_backtraces();
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(entry, &arguments) }?;
-    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(wanted.map_or(result, |wanted| i32::try_from(wanted).unwrap_or(-1)))
+    RETURNED.store(true, Ordering::Relaxed);
+    Ok(wanted_result().unwrap_or(result))
 }
 
 /// Links what the program needs, initializers included, and reports about it.
@@ -104,7 +114,12 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     let recorder = Arc::new(Recorder::default());
     let plugin = jit.session().add_plugin(recorder.clone());
     let found = jit.main().lookup_with_initializers(&[entry])?;
-    jit.session().remove_plugin(plugin)?;
+    let members = member_names(archives)?;
+    if options.items.contains(&Item::Lazy) {
+        recorder.show_what_follows(reports.of_files(), members.clone());
+    } else {
+        jit.session().remove_plugin(plugin)?;
+    }
     let names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(main) = before.iter_mut().find(|dylib| dylib.name == "main")
         && let Some(symbol) = main.symbols.iter_mut().find(|symbol| symbol.name == entry)
@@ -112,7 +127,6 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
         symbol.address = found.first().copied();
     }
     let after = if options.show_entry_es { recorder.session(&names, before) } else { Vec::new() };
-    let members = member_names(archives)?;
     recorder.with_program(&names, absolutes(options), &members, |program| {
         reports.files(program, &mut out)?;
         show::session(&after, &mut out)?;
@@ -143,8 +157,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
     for path in &options.harness {
         jit.main().add_object(&read(path)?)?;
     }
-    let mut is_lazy = false;
-    for item in &options.items {
+    for (item, way) in options.items.iter().zip(ways(options)) {
         if let Item::Input(path) = item
             && is_archive(path)
         {
@@ -153,9 +166,12 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
         match item {
             Item::Dylib(name) => target = find(&dylibs, name).unwrap_or(target),
             Item::Directory(path) => directories.push(path.clone()),
+            Item::Input(path) if is_archive(path) && way == Way::Lazy => {
+                add_archive_as(&target, path, way, options.all_load)?;
+            }
             Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
             Item::Input(path) if is_archive(path) => target.add_archive(path)?,
-            Item::Input(path) if std::mem::take(&mut is_lazy) => target.add_lazy_object(&read(path)?)?,
+            Item::Input(path) if way == Way::Lazy => target.add_lazy_object(&read(path)?)?,
             Item::Input(path) => {
                 let graph = {
                     let mut names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +181,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                 };
                 target.add_graph(graph)?;
             }
-            Item::Lazy => is_lazy = true,
+            Item::Lazy => {}
             Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
             Item::Alias { alias, target: of } => {
                 let place = |name: &Option<String>| match name {
@@ -181,7 +197,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                 };
                 target.add_graph(section_graph(name, file, symbols, intern)?)?;
             }
-            Item::LoadHidden(path) => add_hidden(&target, path, options.all_load)?,
+            Item::LoadHidden(path) => add_archive_as(&target, path, Way::Hidden, options.all_load)?,
             Item::WeakLibrary(path) => add_weak(&target, path)?,
             Item::Library { name, form } => match find(&dylibs, name) {
                 Some(other) => add_to_link_order(&target, &other, MatchScope::Exported, process)?,
@@ -192,7 +208,7 @@ fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>
                     }
                     match form {
                         Form::Weak => add_weak(&target, &path)?,
-                        Form::Hidden => add_hidden(&target, &path, options.all_load)?,
+                        Form::Hidden => add_archive_as(&target, &path, Way::Hidden, options.all_load)?,
                         Form::Usual if is_archive(&path) && options.all_load => add_members(&target, &path)?,
                         Form::Usual if is_archive(&path) => target.add_archive(path)?,
                         Form::Usual => target.add_library(inputs::for_loader(&path))?,
@@ -248,11 +264,11 @@ fn add_members(target: &JitDylib, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds an archive whose definitions only their own JITDylib sees.
-fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
+/// Adds an archive whose members are hidden or lazy.
+fn add_archive_as(target: &JitDylib, path: &Path, way: Way, all: bool) -> Result<()> {
     let mut archives = Archives::default();
-    for member in archives.add(path, true, all)? {
-        add_hidden_member(target, &member.source)?;
+    for member in archives.add(path, way, all)? {
+        add_member(target, &member)?;
     }
     let archives = Mutex::new(archives);
     let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
@@ -260,7 +276,7 @@ fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
             let taken = archives.lock().unwrap_or_else(PoisonError::into_inner).take(wanted.name);
             let in_archive = |failure: Failure| linkjit::Error::Unsupported { what: failure.to_string() };
             if let Some(member) = taken.map_err(in_archive)? {
-                add_hidden_member(dylib, &member.source)?;
+                add_member(dylib, &member)?;
             }
         }
         Ok(())
@@ -269,10 +285,13 @@ fn add_hidden(target: &JitDylib, path: &Path, all: bool) -> Result<()> {
     Ok(target.add_generator(Arc::new(FunctionGenerator::new(name, take)))?)
 }
 
-fn add_hidden_member(target: &JitDylib, source: &Source) -> linkjit::Result<()> {
+fn add_member(target: &JitDylib, member: &Taken) -> linkjit::Result<()> {
+    if member.way == Way::Lazy {
+        return target.add_lazy_object(&member.source);
+    }
     let names = target.session().name_pool();
-    let mut graph = object::read(source, &mut names.lock().unwrap_or_else(PoisonError::into_inner))?;
-    for id in graph.symbol_ids() {
+    let mut graph = object::read(&member.source, &mut names.lock().unwrap_or_else(PoisonError::into_inner))?;
+    for id in graph.symbol_ids().filter(|_| member.way == Way::Hidden) {
         let symbol = graph.symbol(id);
         if !symbol.is_external() {
             graph.set_visibility(id, symbol.linkage, symbol.scope.max(Scope::Hidden));

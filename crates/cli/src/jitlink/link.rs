@@ -30,7 +30,7 @@ use super::tables::{By, Tables};
 
 pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
 /// What offsets in an image of COFF are relative to.
-const IMAGE_BASE: &str = "__ImageBase";
+pub(super) const IMAGE_BASE: &str = "__ImageBase";
 
 /// Whether a graph was read from an object of COFF.
 pub(super) fn is_coff(graph: &LinkGraph) -> bool {
@@ -463,10 +463,10 @@ pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, 
 
 fn kind_name(ours: &'static str) -> &'static str {
     match ours {
-        "GotDelta32" => "Delta32",
+        "GotDelta32" | "GotBaseDelta32" => "Delta32",
         "GotLoad32" => "PCRel32GOTLoadRelaxable",
         "RexGotLoad32" => "PCRel32GOTLoadREXRelaxable",
-        "GotDelta64" => "Delta64",
+        "GotDelta64" | "GotBaseDelta64" => "Delta64",
         "ImageOffset32" | "SectionOffset32" => "Pointer32",
         "SectionNumber16" => "Pointer16",
         "GotOffset64" | "FromGotBase64" | "StubFromGotBase64" => "Delta64FromGOT",

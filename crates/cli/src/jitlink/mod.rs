@@ -34,6 +34,7 @@ use linkjit::link::source::Source;
 
 use crate::inputs;
 use crate::search::Search;
+use archives::Way;
 use failure::{Failure, Result};
 use harness::Harness;
 use linked::LinkedProgram;
@@ -156,15 +157,19 @@ fn load(options: &Options) -> Result<Tables> {
     }
     let mut harness = Harness::new(&options.harness)?;
     for path in &options.harness {
-        tables.add_object(0, &read(path)?, false)?;
+        tables.add_object(0, &read(path)?, Way::Usual)?;
     }
     for (item, &dylib) in items() {
         define(&mut tables, dylib, item)?;
     }
-    for (item, &dylib) in items() {
+    for ((item, &dylib), way) in items().zip(ways(options)) {
         if let Item::Input(path) = item
             && !is_archive(path)
         {
+            if way == Way::Lazy {
+                tables.add_object(dylib, &read(path)?, way)?;
+                continue;
+            }
             let graph = {
                 let mut names = tables.names();
                 let mut graph = object::read(&read(path)?, &mut names)?;
@@ -174,14 +179,14 @@ fn load(options: &Options) -> Result<Tables> {
             tables.add_graph(dylib, graph, false)?;
         }
     }
-    for (item, &dylib) in items() {
+    for ((item, &dylib), way) in items().zip(ways(options)) {
         let directories = items().filter(|(_, other)| **other == dylib).filter_map(|(item, _)| match item {
             Item::Directory(path) => Some(path),
             _ => None,
         });
         match item {
-            Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, false, options.all_load)?,
-            Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, true, options.all_load)?,
+            Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, way, options.all_load)?,
+            Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, Way::Hidden, options.all_load)?,
             Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(weak::interface(path)?),
             Item::Library { name, form } => match tables.dylib(name) {
                 Some(other) => tables.dylibs[dylib].order.push(other),
@@ -191,7 +196,8 @@ fn load(options: &Options) -> Result<Tables> {
                     if *form == Form::Weak {
                         tables.dylibs[dylib].nulls.extend(weak::interface(&path)?);
                     } else if is_archive(&path) {
-                        add_archive(&mut tables, dylib, &path, *form == Form::Hidden, options.all_load)?;
+                        let way = if *form == Form::Hidden { Way::Hidden } else { Way::Usual };
+                        add_archive(&mut tables, dylib, &path, way, options.all_load)?;
                     } else {
                         tables.add_library(dylib, &inputs::for_loader(&path))?;
                     }
@@ -205,6 +211,16 @@ fn load(options: &Options) -> Result<Tables> {
         }
     }
     Ok(tables)
+}
+
+/// How each item is added, if it is an input: `-lazy` is about the next one.
+fn ways(options: &Options) -> impl Iterator<Item = Way> {
+    let mut way = Way::Usual;
+    options.items.iter().map(move |item| match item {
+        Item::Lazy => std::mem::replace(&mut way, Way::Lazy),
+        Item::Input(_) => std::mem::replace(&mut way, Way::Usual),
+        _ => way,
+    })
 }
 
 /// The bytes of a file.
@@ -274,9 +290,9 @@ fn section_graph(
     Ok(graph)
 }
 
-fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, hidden: bool, all: bool) -> Result<()> {
-    for member in tables.dylibs[dylib].archives.add(path, hidden, all)? {
-        tables.add_object(dylib, &member.source, member.hidden)?;
+fn add_archive(tables: &mut Tables, dylib: usize, path: &Path, way: Way, all: bool) -> Result<()> {
+    for member in tables.dylibs[dylib].archives.add(path, way, all)? {
+        tables.add_object(dylib, &member.source, member.way)?;
     }
     Ok(())
 }

@@ -168,9 +168,6 @@ impl Options {
                 return Err(unsupported(name, why));
             }
         }
-        if self.no_exec && is_lazy {
-            return Err(Failure::usage("-lazy links what is called, so it can't be used with -noexec"));
-        }
         Ok(())
     }
 
@@ -502,7 +499,6 @@ mod tests {
         check("-speculate=simple -lazy a.o", "linkjit does not support -speculate=simple yet");
         check("-speculate=bogus a.o", "for the --speculate option: Cannot find option named 'bogus'!");
         check("-use-memmgr=shared a.o", "linkjit does not support -use-memmgr=shared yet: it has one memory manager");
-        check("-noexec -lazy a.o", "-lazy links what is called");
         check("-debugger-support a.o", "linkjit does not support -debugger-support yet");
         check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");
     }

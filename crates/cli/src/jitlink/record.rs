@@ -1,6 +1,7 @@
 //! What a session links, recorded for those who look at it.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,13 +12,16 @@ use linkjit::{ExecAddr, LinkedAllocation, PassLists, Plugin, Stage};
 
 use super::failure::{Failure, Result};
 use super::linked::{LinkedFile, LinkedProgram};
-use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
+use super::report::FileReports;
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_name};
 
 /// Keeps copies of all graphs that are linked.
 #[derive(Default)]
 pub(super) struct Recorder {
     batch: Arc<Mutex<Recorded>>,
     all: Mutex<Recorded>,
+    /// What is shown at once of files that are linked from now on, and what members of archives are called.
+    following: Mutex<Option<(FileReports, HashMap<String, String>)>>,
 }
 
 #[derive(Default)]
@@ -54,9 +58,17 @@ impl Plugin for Recorder {
         });
     }
 
-    fn linked(&self, allocations: &[LinkedAllocation<'_>], _: &Mutex<NamePool>) -> linkjit::Result<()> {
+    fn linked(&self, allocations: &[LinkedAllocation<'_>], names: &Mutex<NamePool>) -> linkjit::Result<()> {
         let batch = std::mem::take(&mut *lock(&self.batch));
         let mut all = lock(&self.all);
+        if let Some((reports, members)) = &*lock(&self.following) {
+            let (names, mut out) = (lock(names), std::io::stdout().lock());
+            for file in batch.files(&names, members, all.stub_graphs()) {
+                // The program goes on, whoever reads that.
+                let _shown = reports.show(&names, &file, &mut out);
+            }
+            let _shown = out.flush();
+        }
         all.objects.extend(batch.objects);
         all.made.extend(batch.made);
         all.segments.extend(allocations.iter().flat_map(|allocation| allocation.segments));
@@ -72,7 +84,64 @@ impl Plugin for Recorder {
     }
 }
 
+/// Whether a graph has the stubs of a lazy object. It is called as the object is.
+fn is_stubs(graph: &LinkGraph) -> bool {
+    graph.source().bytes().is_empty() && graph.find_section(".text.stubs").is_some()
+}
+
+impl Recorded {
+    fn stub_graphs(&self) -> usize {
+        self.objects.iter().filter(|graph| is_stubs(graph)).count()
+    }
+
+    /// The files, in LLVM's words; `stub_graphs` came before.
+    fn files(
+        &self,
+        names: &NamePool,
+        members: &HashMap<String, String>,
+        mut stub_graphs: usize,
+    ) -> Vec<LinkedFile<'_>> {
+        // Entries refer to symbols of other graphs without their names.
+        let mut by_address = HashMap::new();
+        for graph in &self.objects {
+            for symbol in graph.symbol_ids().filter(|&symbol| !graph.symbol(symbol).is_external()) {
+                let name = graph.symbol_name(names, symbol);
+                if !name.is_empty() {
+                    by_address
+                        .entry(graph.address(symbol))
+                        .or_insert_with(|| String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        let mut files = Vec::new();
+        for object in &self.objects {
+            let name = if is_stubs(object) {
+                stub_graphs += 1;
+                stubs_name(stub_graphs)
+            } else {
+                members.get(object.name()).map_or(object.name(), String::as_str).into()
+            };
+            let mut file = LinkedFile { name, graphs: vec![object], ..LinkedFile::default() };
+            file.graphs.extend(&self.made);
+            for (index, graph) in (1..).zip(&self.made) {
+                for symbol in graph.symbol_ids() {
+                    if let Some(name) = by_address.get(&graph.address(symbol)) {
+                        file.names.insert((index, symbol), name.clone());
+                    }
+                }
+            }
+            files.push(file);
+        }
+        files
+    }
+}
+
 impl Recorder {
+    /// Shows what is linked from now on as soon as it is.
+    pub(super) fn show_what_follows(&self, reports: FileReports, members: HashMap<String, String>) {
+        *lock(&self.following) = Some((reports, members));
+    }
+
     /// The state of JITDylibs, given what it was before anything was linked.
     pub(super) fn session(&self, names: &NamePool, mut dylibs: Vec<DylibState>) -> Vec<DylibState> {
         let all = lock(&self.all);
@@ -123,32 +192,7 @@ impl Recorder {
         see: impl FnOnce(&LinkedProgram<'_>) -> Result<T>,
     ) -> Result<T> {
         let all = lock(&self.all);
-        // Entries refer to symbols of other graphs without their names.
-        let mut by_address = HashMap::new();
-        for graph in &all.objects {
-            for symbol in graph.symbol_ids().filter(|&symbol| !graph.symbol(symbol).is_external()) {
-                let name = graph.symbol_name(names, symbol);
-                if !name.is_empty() {
-                    by_address
-                        .entry(graph.address(symbol))
-                        .or_insert_with(|| String::from_utf8_lossy(name).into_owned());
-                }
-            }
-        }
-        let mut files = Vec::new();
-        for object in &all.objects {
-            let name = members.get(object.name()).map_or(object.name(), String::as_str);
-            let mut file = LinkedFile { name: name.into(), graphs: vec![object], ..LinkedFile::default() };
-            file.graphs.extend(&all.made);
-            for (index, graph) in (1..).zip(&all.made) {
-                for symbol in graph.symbol_ids() {
-                    if let Some(name) = by_address.get(&graph.address(symbol)) {
-                        file.names.insert((index, symbol), name.clone());
-                    }
-                }
-            }
-            files.push(file);
-        }
+        let files = all.files(names, members, 0);
         let mut memory = Vec::new();
         for segment in all.segments.iter().filter(|segment| segment.size() > 0) {
             memory.push((segment.start.0, read(*segment)?.into()));

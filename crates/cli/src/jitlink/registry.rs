@@ -10,7 +10,7 @@ use linkjit::link::names::NamePool;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
-use super::link::{GOT_SYMBOL, is_coff};
+use super::link::{GOT_SYMBOL, IMAGE_BASE, is_coff};
 use super::linked::{In, LinkedFile, LinkedProgram};
 use super::slab::UNWIND_TERMINATOR;
 
@@ -66,7 +66,7 @@ impl<'a> Registry<'a> {
             let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
             if !name.is_empty() && symbol.scope == Scope::Local {
                 locals.entry(name).or_insert(named);
-            } else if !name.is_empty() && (!symbol.is_external() || boundary(&name).is_some()) {
+            } else if !name.is_empty() && (!symbol.is_external() || is_linkers(&name, graph)) {
                 if let Some(section) = boundary(&name).filter(|_| symbol.is_external()) {
                     if !places.blocks.contains_key(section) && graph.find_section(section).is_none() {
                         continue;
@@ -89,7 +89,8 @@ impl<'a> Registry<'a> {
             }
         }
         if let Some(address) = of.got() {
-            self.symbols.insert(GOT_SYMBOL.into(), Named { address, size: 0, is_zeros: false });
+            // Who refers to it knows better.
+            self.symbols.entry(GOT_SYMBOL.into()).or_insert(Named { address, size: 0, is_zeros: false });
         }
         for (index, graph) in of.graphs.iter().enumerate() {
             let places = Places::new(of, index, graph);
@@ -106,6 +107,11 @@ impl<'a> Registry<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an external symbol of this name may be one that the linker defines.
+fn is_linkers(name: &str, graph: &LinkGraph) -> bool {
+    boundary(name).is_some() || name == if is_coff(graph) { IMAGE_BASE } else { GOT_SYMBOL }
 }
 
 /// The section whose boundary a symbol of this name is, if it is external and the graph has the section.

@@ -1,22 +1,43 @@
 //! What is shown and checked of what was linked.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use linkjit::link::check::{evaluate, rules};
+use linkjit::link::names::NamePool;
 use regex_lite::Regex;
 
 use super::failure::{Failure, Result};
-use super::linked::LinkedProgram;
+use super::linked::{LinkedFile, LinkedProgram};
 use super::options::Options;
 use super::registry::Registry;
 use super::symbolicate::write_table;
 use super::{read, show, sizes};
 
+/// What is shown of each file that is linked.
+#[derive(Clone)]
+pub(super) struct FileReports {
+    name: bool,
+    graph: Option<Regex>,
+}
+
+impl FileReports {
+    /// Shows a file.
+    pub(super) fn show(&self, names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Write) -> io::Result<()> {
+        if self.name {
+            writeln!(out, "Linking {}", file.name)?;
+        }
+        if self.graph.as_ref().is_some_and(|regex| regex.is_match(&file.name)) {
+            show::graph(names, file, out)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the options ask for.
 pub(super) struct Reports<'a> {
     options: &'a Options,
-    shown_graphs: Option<Regex>,
+    of_files: FileReports,
     /// The text of `-check`.
     rules: Option<String>,
 }
@@ -28,9 +49,17 @@ impl<'a> Reports<'a> {
         let text = |path| -> Result<_> { Ok(String::from_utf8_lossy(read(path)?.bytes()).into_owned()) };
         Ok(Self {
             options,
-            shown_graphs: options.show_graphs.as_ref().map(regex).transpose()?,
+            of_files: FileReports {
+                name: options.show_linked_files,
+                graph: options.show_graphs.as_ref().map(regex).transpose()?,
+            },
             rules: options.check.as_deref().map(text).transpose()?,
         })
+    }
+
+    /// What is shown of each file.
+    pub(super) fn of_files(&self) -> FileReports {
+        self.of_files.clone()
     }
 
     /// Whether there is anything to be said about what was linked.
@@ -38,18 +67,13 @@ impl<'a> Reports<'a> {
         let options = self.options;
         let shows = options.show_linked_files || options.show_contents || options.show_addrs;
         let counts = options.pre_prune_size || options.post_fixup_size;
-        shows || counts || options.write_symtab.is_some() || self.shown_graphs.is_some() || self.rules.is_some()
+        shows || counts || options.write_symtab.is_some() || options.show_graphs.is_some() || self.rules.is_some()
     }
 
     /// Shows files as they were linked.
     pub(super) fn files(&self, program: &LinkedProgram<'_>, out: &mut impl Write) -> Result<()> {
         for file in &program.files {
-            if self.options.show_linked_files {
-                writeln!(out, "Linking {}", file.name)?;
-            }
-            if self.shown_graphs.as_ref().is_some_and(|regex| regex.is_match(&file.name)) {
-                show::graph(program.names, file, out)?;
-            }
+            self.of_files.show(program.names, file, out)?;
             if self.options.show_contents {
                 show::contents(program, file, out)?;
             }

@@ -8,7 +8,7 @@ use linkjit::ExecAddr;
 use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId};
 use linkjit::link::names::NamePool;
 
-use super::link::kind_and_addend;
+use super::link::{is_coff, kind_and_addend};
 use super::linked::{LinkedFile, LinkedProgram};
 use super::registry::{Named, Registry, section_name};
 
@@ -76,6 +76,11 @@ pub(super) struct SymbolState {
     pub(super) by: String,
 }
 
+/// What LLVM calls graphs of stubs, which are numbered from 1.
+pub(super) fn stubs_name(number: usize) -> String {
+    format!("<indirect stubs graph #{number}>")
+}
+
 /// What LLVM calls materializers that are no files.
 pub(super) const ABSOLUTE_SYMBOLS: &str = "<Absolute Symbols>";
 pub(super) const REEXPORTS: &str = "<Reexports>";
@@ -137,7 +142,7 @@ pub(super) fn graph(names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Writ
     // What the linker makes has a section when there is something in it.
     let mut sections: BTreeMap<&str, Vec<(ExecAddr, usize, BlockId)>> =
         first.section_ids().map(|section| (section_name(first, section), Vec::new())).collect();
-    let parts: Vec<_> = file.graphs.iter().map(|graph| Part::new(graph)).collect();
+    let parts: Vec<_> = file.graphs.iter().map(|graph| Part::new(graph, names)).collect();
     for (index, graph) in file.graphs.iter().enumerate() {
         for id in graph.block_ids().filter(|&id| graph.block(id).placed) {
             let block = graph.block(id);
@@ -196,10 +201,12 @@ struct Part<'a> {
     symbols: Vec<Vec<SymbolId>>,
     /// The blocks of groups of which any may be kept: not of those that there must be once.
     weak: HashSet<BlockId>,
+    /// The symbols that stand for sections which others keep.
+    kept: HashMap<BlockId, SymbolId>,
 }
 
 impl<'a> Part<'a> {
-    fn new(graph: &'a LinkGraph) -> Self {
+    fn new(graph: &'a LinkGraph, names: &NamePool) -> Self {
         let mut symbols = vec![Vec::new(); graph.blocks().len()];
         for id in graph.symbol_ids() {
             if let Some(of) = graph.symbol(id).block().and_then(|block| symbols.get_mut(block.index())) {
@@ -207,7 +214,18 @@ impl<'a> Part<'a> {
             }
         }
         let weak = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
-        Self { graph, symbols, weak: weak.flat_map(|group| group.blocks.iter().copied()).collect() }
+        let weak = weak.flat_map(|group| group.blocks.iter().copied()).collect();
+        let placed = graph.block_ids().filter(|&block| graph.block(block).placed);
+        // Of unwind tables for all functions LLVM keeps records without a name.
+        let grouped: HashSet<_> = graph.groups().iter().flat_map(|group| group.blocks.iter().copied()).collect();
+        let is_section =
+            |&block: &BlockId| grouped.contains(&block) || !graph.section(graph.block(block).section).function_records;
+        let dependents: HashSet<_> = placed.flat_map(|block| graph.dependents(block)).filter(is_section).collect();
+        let kept = graph.symbol_ids().filter_map(|id| {
+            let block = section_of(graph, names, id)?;
+            dependents.contains(&block).then_some((block, id))
+        });
+        Self { graph, symbols, weak, kept: kept.collect() }
     }
 
     fn block(&self, names: &NamePool, id: BlockId, out: &mut impl Write) -> io::Result<()> {
@@ -222,15 +240,16 @@ impl<'a> Part<'a> {
             of.alignment(),
             of.alignment_offset
         )?;
-        let is_weak = self.weak.contains(&id);
+        let (is_weak, kept) = (self.weak.contains(&id), self.kept.get(&id).copied());
         let mut symbols = Vec::new();
         for &symbol in self.symbols.get(id.index()).into_iter().flatten() {
             let of = graph.symbol(symbol);
             let name = graph.symbol_name(names, symbol);
             match of.definition {
                 // Symbols that nobody needs are gone; those of entries have no name.
-                Definition::Defined { offset, .. } if of.live || name.is_empty() => {
+                Definition::Defined { offset, .. } if of.live || name.is_empty() || kept == Some(symbol) => {
                     let mut of = of.clone();
+                    of.live |= kept == Some(symbol);
                     if is_weak && of.shared_name().is_some() {
                         of.linkage = Linkage::Weak;
                     }
@@ -247,7 +266,19 @@ impl<'a> Part<'a> {
         }
         let mut edges = graph.edges(id).to_vec();
         edges.sort_by_key(|edge| edge.offset);
-        writeln!(out, "    {}", if edges.is_empty() { "no edges" } else { "edges:" })?;
+        let mut kept: Vec<_> = graph.dependents(id).filter(|&block| graph.block(block).placed).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        writeln!(out, "    {}", if edges.is_empty() && kept.is_empty() { "no edges" } else { "edges:" })?;
+        // In LLVM's graphs, this is an edge as well.
+        for block in kept {
+            let target = match self.kept.get(&block) {
+                Some(&symbol) => name(graph.symbol_name(names, symbol)),
+                None => format!("addressable@{:#x}+{:#010x}", graph.block(block).address, 0),
+            };
+            let addend = "addend = +0x00000000, kind = Keep-Alive";
+            writeln!(out, "      {:#x} (block + 0x00000000), {addend}, target = {target}", of.address)?;
+        }
         for edge in edges {
             let address = of.address.offset(u64::from(edge.offset));
             let (kind, addend) = kind_and_addend(graph, &edge);
@@ -267,6 +298,15 @@ impl<'a> Part<'a> {
         }
         writeln!(out)
     }
+}
+
+/// The block of the section of COFF that a symbol stands for.
+fn section_of(graph: &LinkGraph, names: &NamePool, id: SymbolId) -> Option<BlockId> {
+    let symbol = graph.symbol(id);
+    let Definition::Defined { block, offset: 0 } = symbol.definition else { return None };
+    let name = graph.section(graph.block(block).section).name.as_bytes();
+    let is_it = symbol.scope == Scope::Local && graph.symbol_name(names, id) == name;
+    (is_it && is_coff(graph)).then_some(block)
 }
 
 fn name(bytes: &[u8]) -> String {

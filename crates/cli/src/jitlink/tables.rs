@@ -1,25 +1,28 @@
 //! Who defines what: the JITDylibs of a run that links without executing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::{ExecRange, Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit::link::graph::{Alternate, BlockId, Definition, LinkGraph, Linkage, Request, Scope, Selection, SymbolId};
+use linkjit::link::graph::{
+    Alternate, BlockId, Definition, Group, LinkGraph, Linkage, Request, Scope, Selection, SymbolId,
+};
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
 use linkjit::link::object::coff;
 use linkjit::link::passes::imports;
+use linkjit::link::rules::{self, Candidate, GroupCandidate, GroupConflict, Verdict};
 use linkjit::link::source::Source;
 use linkjit::link::tls::TlsAddress;
 
-use super::archives::Archives;
+use super::archives::{Archives, Way};
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
 use super::link::is_coff;
 use super::options::Options;
-use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
+use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_name};
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
@@ -57,6 +60,16 @@ const NOBODY: Entry = Entry {
     own: false,
 };
 
+/// A COMDAT group that is kept.
+#[derive(Clone, Copy, Debug)]
+struct KeptGroup {
+    /// The graph that has it.
+    input: u32,
+    selection: Selection,
+    /// The size of the section that it is known by.
+    size: u64,
+}
+
 /// A JITDylib.
 #[derive(Debug, Default)]
 pub(super) struct Dylib {
@@ -68,8 +81,8 @@ pub(super) struct Dylib {
     libraries: Vec<LibraryId>,
     /// Names of libraries that are linked weakly.
     pub(super) nulls: HashSet<Vec<u8>>,
-    /// COMDAT groups: the signature, who has it, and which one is kept.
-    groups: HashMap<NameId, (u32, Selection)>,
+    /// The COMDAT groups that are kept, by signature.
+    groups: HashMap<NameId, KeptGroup>,
     /// What names mean that nobody defines.
     alternates: HashMap<NameId, Alternate>,
     /// What other JITDylibs find under names that may be nobody's here (`/export:name=target`).
@@ -93,6 +106,8 @@ pub(super) struct Tables {
     pub(super) self_relocations: bool,
     /// What was found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
+    /// Graphs of stubs for lazy objects so far.
+    stub_graphs: usize,
     /// Slots of imports that wait for their targets to be found.
     slots_begun: usize,
 }
@@ -109,6 +124,7 @@ impl Tables {
             phony_externals: options.phony_externals,
             self_relocations: options.add_self_relocations,
             found: HashMap::new(),
+            stub_graphs: 0,
             slots_begun: 0,
         }
     }
@@ -162,13 +178,25 @@ impl Tables {
     }
 
     /// Reads an object and adds it.
-    pub(super) fn add_object(&mut self, dylib: usize, source: &Source, hidden: bool) -> Result<u32> {
+    pub(super) fn add_object(&mut self, dylib: usize, source: &Source, way: Way) -> Result<()> {
         let graph = object::read(source, &mut self.names())?;
-        self.add_graph(dylib, graph, hidden)
+        match way {
+            Way::Usual | Way::Hidden => self.add_graph(dylib, graph, way == Way::Hidden),
+            Way::Lazy => self.add_lazy_graph(dylib, graph),
+        }
+    }
+
+    /// Adds a graph whose functions would be linked when they are called, if anybody called them: stubs have their names.
+    fn add_lazy_graph(&mut self, dylib: usize, mut graph: LinkGraph) -> Result<()> {
+        self.stub_graphs += 1;
+        let name = stubs_name(self.stub_graphs);
+        let stubs = linkjit::split_lazy_object(&mut graph, &name, &mut self.names())?;
+        self.add_graph(dylib, stubs, false)?;
+        self.add_graph(dylib, graph, false)
     }
 
     /// Adds a graph. Of weak definitions the first counts, of tentative ones the largest; strong ones replace both.
-    pub(super) fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph, hidden: bool) -> Result<u32> {
+    pub(super) fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph, hidden: bool) -> Result<()> {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
@@ -190,7 +218,7 @@ impl Tables {
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
             let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
             let own = own.binary_search(&symbol).is_ok();
-            let entry = Entry {
+            let mut entry = Entry {
                 by: By::Input(index, symbol),
                 linkage: of.linkage,
                 scope,
@@ -198,7 +226,6 @@ impl Tables {
                 own,
                 ..NOBODY
             };
-            let size = of.size;
             let old = self.dylibs[dylib].symbols.get(&name).copied();
             // Two definitions of one name within an object: the reader of objects did not mind, we do.
             if old.is_some_and(|old| matches!(old.by, By::Input(owner, _) if owner == index)) {
@@ -209,39 +236,38 @@ impl Tables {
             {
                 share_alignment(&mut graph, symbol, &mut self.inputs[other as usize].graph, of);
             }
-            match old.map(|old| self.stands_up(entry.linkage, size, &old)) {
+            // Nothing is linked yet.
+            match old.map(|old| rules::compare(&graph.symbol(symbol).into(), &self.candidate(&old), false)) {
                 None => {}
-                Some(Some(false)) => {
+                Some(Verdict::Yields) => {
+                    let scope = graph.symbol(symbol).scope;
+                    self.dylibs[dylib].symbols.entry(name).and_modify(|entry| entry.scope = entry.scope.max(scope));
                     graph.make_external(symbol);
                     continue;
                 }
-                Some(Some(true)) => {
+                Some(Verdict::Replaces) => {
                     if let Some(Entry { by: By::Input(input, symbol), .. }) = old {
-                        self.inputs[input as usize].graph.make_external(symbol);
+                        let old = &mut self.inputs[input as usize].graph;
+                        entry.scope = entry.scope.max(old.symbol(symbol).scope);
+                        old.make_external(symbol);
                     }
                 }
-                Some(None) => return Err(self.duplicate(&graph, name)),
+                Some(Verdict::Conflicts) => return Err(self.duplicate(&graph, name)),
             }
             self.dylibs[dylib].symbols.insert(name, entry);
         }
         let dylib = u32::try_from(dylib).unwrap_or(u32::MAX);
         self.inputs.push(Input { graph, bindings: Vec::new(), dylib, window: ExecRange::default() });
-        Ok(index)
+        Ok(())
     }
 
-    /// Whether a new definition replaces the old one; `None` if there must not be both.
-    fn stands_up(&self, new: Linkage, new_size: u64, old: &Entry) -> Option<bool> {
-        match (new, old.linkage) {
-            (Linkage::Strong, Linkage::Strong) => None,
-            (Linkage::Fallback, _) => Some(false),
-            (_, Linkage::Fallback) => Some(true),
-            (Linkage::Weak, _) | (Linkage::Common, Linkage::Strong) => Some(false),
-            (Linkage::Common, Linkage::Common) => {
-                let By::Input(input, symbol) = old.by else { return Some(false) };
-                Some(new_size > self.inputs[input as usize].graph.symbol(symbol).size)
-            }
-            _ => Some(true),
-        }
+    fn candidate(&self, entry: &Entry) -> Candidate {
+        let (size, value) = match entry.by {
+            By::Input(input, symbol) => return self.inputs[input as usize].graph.symbol(symbol).into(),
+            By::Absolute(value) => (0, Some(value)),
+            By::Alias(..) => (0, None),
+        };
+        Candidate { linkage: entry.linkage, size, value }
     }
 
     /// Refuses an object that is not made like those before it (`/failifmismatch`).
@@ -263,41 +289,46 @@ impl Tables {
         Ok(())
     }
 
-    /// Drops the COMDAT groups that the JITDylib has already, or those of them that yield to the new graph's.
+    /// Drops the COMDAT groups that the JITDylib has already, and those of other graphs that yield to the new one's.
     fn yield_groups(&mut self, dylib: usize, index: u32, graph: &mut LinkGraph) -> Result<()> {
-        let mut dropped = Vec::new();
+        let (mut lost, mut replaced) = (Vec::new(), Vec::new());
+        let size = |group: &Group| group.blocks.first().map_or(0, |&block| graph.block(block).size);
         for group in graph.groups() {
-            let known = self.dylibs[dylib].groups.get(&group.signature).copied();
-            let is_kept = match known {
-                None => true,
-                Some((owner, selection)) => match (group.selection, selection) {
-                    (Selection::NoDuplicates, _) | (_, Selection::NoDuplicates) => {
-                        return Err(self.duplicate(graph, group.signature));
-                    }
-                    (Selection::SameSize(new), Selection::SameSize(old)) if new != old => {
-                        return Err(self.mismatch(graph, group.signature, "another size"));
-                    }
-                    (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => {
-                        return Err(self.mismatch(graph, group.signature, "other content"));
-                    }
-                    (Selection::Largest(new), Selection::Largest(old)) if new > old && owner != index => {
-                        let owner = &mut self.inputs[owner as usize].graph;
-                        let yielding = owner.dissolve_groups(|signature| signature == group.signature);
-                        let blocks = yielding.into_iter().flat_map(|group| group.blocks).collect();
-                        let names = drop_blocks(owner, blocks);
-                        names.iter().for_each(|name| _ = self.dylibs[dylib].symbols.remove(name));
-                        true
-                    }
-                    _ => false,
-                },
-            };
-            if is_kept {
-                self.dylibs[dylib].groups.insert(group.signature, (index, group.selection));
-            } else {
-                dropped.extend_from_slice(&group.blocks);
+            let Some(&old) = self.dylibs[dylib].groups.get(&group.signature) else { continue };
+            let candidate = GroupCandidate { selection: group.selection, size: || size(group) };
+            let kept = GroupCandidate { selection: old.selection, size: || old.size };
+            match rules::compare_groups(candidate, kept) {
+                Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
+                Ok(_) => lost.extend_from_slice(&group.blocks),
+                Err(GroupConflict::Duplicate) => return Err(self.duplicate(graph, group.signature)),
+                Err(GroupConflict::Differs(what)) => return Err(self.mismatch(graph, group.signature, what)),
             }
         }
-        drop_blocks(graph, dropped);
+        replaced.sort_unstable();
+        for replaced in replaced.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(input, _)) = replaced.first() else { continue };
+            let owner = &mut self.inputs[input as usize].graph;
+            let yielding = owner.dissolve_groups(|signature| replaced.binary_search(&(input, signature)).is_ok());
+            let of = &mut self.dylibs[dylib];
+            for group in &yielding {
+                of.groups.remove(&group.signature);
+            }
+            for name in drop_blocks(owner, yielding.into_iter().flat_map(|group| group.blocks).collect()) {
+                if of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, By::Input(of, _) if of == input)) {
+                    of.symbols.remove(&name);
+                }
+            }
+        }
+        for group in graph.groups() {
+            let new = KeptGroup { input: index, selection: group.selection, size: size(group) };
+            match self.dylibs[dylib].groups.entry(group.signature) {
+                hash_map::Entry::Vacant(place) => _ = place.insert(new),
+                // Of those within an object the first counts.
+                hash_map::Entry::Occupied(kept) if kept.get().input == index => lost.extend_from_slice(&group.blocks),
+                hash_map::Entry::Occupied(_) => {}
+            }
+        }
+        drop_blocks(graph, lost);
         Ok(())
     }
 
@@ -314,7 +345,7 @@ impl Tables {
     #[cold]
     fn mismatch(&self, graph: &LinkGraph, name: NameId, what: &str) -> Failure {
         let name = self.text(name);
-        Failure::usage(format!("In {}, the COMDAT section of '{name}' has {what} than the one before", graph.name()))
+        Failure::usage(format!("In {}, the COMDAT section of '{name}' is {what} than the one before", graph.name()))
     }
 
     /// What defines a name in a JITDylib so far.
@@ -410,7 +441,7 @@ impl Tables {
             }
             let bytes = self.names().bytes(name).to_vec();
             if let Some(member) = self.dylibs[searched].archives.take(&bytes)? {
-                self.add_object(searched, &member.source, member.hidden)?;
+                self.add_object(searched, &member.source, member.way)?;
                 if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                     return Ok(Some(*entry));
                 }

@@ -254,6 +254,12 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
+/// Ends the process as a program's `exit` does, also if it is about to end.
+pub(crate) fn exit(code: c_int) -> ! {
+    // SAFETY: has no preconditions; a function that was registered for exit may call it, as it goes on with the others.
+    unsafe { libc::exit(code) }
+}
+
 unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;

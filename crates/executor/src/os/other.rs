@@ -64,6 +64,10 @@ pub(crate) fn environment() -> *mut *mut c_char {
 
 pub(crate) fn at_exit(_function: extern "C" fn()) {}
 
+pub(crate) fn exit(code: c_int) -> ! {
+    std::process::exit(code)
+}
+
 /// The system has no such function; -1 says so to who asks for a handle that is not ours.
 pub(crate) fn cxa_atexit(_function: AtExitFunction, _argument: *mut c_void, _handle: *mut c_void) -> c_int {
     -1

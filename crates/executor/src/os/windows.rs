@@ -279,6 +279,15 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { atexit(function) };
 }
 
+/// Ends the process as a program's `exit` does, also if it is about to end.
+pub(crate) fn exit(code: c_int) -> ! {
+    unsafe extern "C" {
+        fn exit(code: c_int) -> !;
+    }
+    // SAFETY: has no preconditions; a function that was registered for exit may call it, as it goes on with the others.
+    unsafe { exit(code) }
+}
+
 /// What registers a function that takes no argument with the C runtime.
 fn register(runtimes: &[(&CStr, &CStr)], function: AtExitFunction, argument: *mut c_void) -> c_int {
     let find = |&(library, name): &(&CStr, &CStr)| system_function(library, name);

@@ -56,7 +56,7 @@ impl Libraries {
                     return Some(SymbolAddress::Address(address));
                 }
                 let name = match request.key {
-                    SymbolKey::Name(name) => name,
+                    SymbolKey::Name(name) | SymbolKey::Vague(name) => name,
                     SymbolKey::Ordinal(ordinal) => return find_ordinal(handle, ordinal),
                 };
                 buffer.clear();
@@ -67,8 +67,11 @@ impl Libraries {
                     return find_thread_local(handle, name);
                 }
                 // The loader knows nothing of variables that were moved, nor of a program's own allocator.
-                let address = import::current(find(handle, &asked, name)?);
-                Some(SymbolAddress::Address(allocator.found(name.to_bytes(), address)))
+                let found = import::current(find(handle, &asked, name)?);
+                if matches!(request.key, SymbolKey::Vague(_)) && !import::is_shared(found) {
+                    return None;
+                }
+                Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))
             })
             .collect())
     }

@@ -224,6 +224,16 @@ impl LinkGraph {
         &self.groups
     }
 
+    /// The blocks, in ascending order, of groups of which other objects may have copies: what they define stands for the
+    /// copies, too, however strong it is.
+    #[must_use]
+    pub fn shared_blocks(&self) -> Vec<BlockId> {
+        let shared = self.groups.iter().filter(|group| group.selection != Selection::NoDuplicates);
+        let mut blocks: Vec<_> = shared.flat_map(|group| &group.blocks).copied().collect();
+        blocks.sort_unstable();
+        blocks
+    }
+
     /// What names mean that nobody defines.
     #[must_use]
     pub fn alternates(&self) -> &[Alternate] {

@@ -3,7 +3,7 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SymbolId};
+use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, SymbolId};
 
 /// The worklist of one graph: blocks that are live and whose edges were not followed yet. Not recursive, so that a
 /// long chain of references costs no stack.
@@ -12,6 +12,8 @@ pub struct Reachability {
     pending: Vec<BlockId>,
     /// A bit for every kind of edge that was followed.
     kinds: u128,
+    /// Weak definitions that became live since somebody asked.
+    weak: Vec<SymbolId>,
 }
 
 impl Reachability {
@@ -57,10 +59,18 @@ impl Reachability {
         let of = &mut graph.symbols[symbol.index()];
         let new = !std::mem::replace(&mut of.live, true);
         let external = of.is_external();
+        if new && of.linkage == Linkage::Weak && !external {
+            self.weak.push(symbol);
+        }
         if let Some(block) = of.block() {
             self.mark_block(graph, block);
         }
         new && external
+    }
+
+    /// The weak definitions that became live since this was called last: somebody else may define them, too.
+    pub fn take_weak(&mut self) -> Vec<SymbolId> {
+        std::mem::take(&mut self.weak)
     }
 
     /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds, so that who looks for
@@ -91,6 +101,22 @@ impl Reachability {
 }
 
 impl LinkGraph {
+    /// Makes blocks that are not placed dead again, and what lives and dies with them.
+    pub fn unmark_blocks(&mut self, blocks: &[BlockId]) {
+        let mut pending = blocks.to_vec();
+        while let Some(block) = pending.pop() {
+            let of = &mut self.blocks[block.index()];
+            if of.placed || !std::mem::replace(&mut of.live, false) {
+                continue;
+            }
+            let mut next = of.first_dependent;
+            while let Some(&dependent) = self.dependents.get(next as usize) {
+                pending.push(dependent.block);
+                next = dependent.next;
+            }
+        }
+    }
+
     /// Whether it may have edges of that kind, live or not.
     #[must_use]
     pub fn may_have(&self, kind: EdgeKind) -> bool {

@@ -5,7 +5,7 @@ use super::section::Protection;
 use super::symbol::SymbolId;
 use crate::names::NameId;
 
-/// A request (COFF `.drectve`).
+/// A request (COFF `.drectve`, ELF `.note.GNU-stack`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
     /// Search this library, too, after all that was named before.
@@ -50,6 +50,8 @@ pub enum Request {
     Share(String),
     /// This block is the directory of the image's resources.
     Resources(BlockId),
+    /// Make stacks executable: its code calls what it has written there.
+    ExecutableStack,
     /// Something that nobody knows, to be warned of.
     Unknown(String),
 }

@@ -3,7 +3,7 @@
 //!
 //! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
-use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId, Selection};
+use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
@@ -122,9 +122,7 @@ impl<'a> Search<'a> {
                     self.add_any(at, block);
                 }
             }
-            // One that nobody may have alike stands for no other.
-            let groups = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
-            for &block in groups.flat_map(|group| &group.blocks) {
+            for block in graph.shared_blocks() {
                 self.add_any(at, block);
             }
         }

@@ -67,6 +67,32 @@ fn associated_sections_go_with_theirs_through_chains() {
     assert_eq!(object.graph.initializers().len(), 1);
 }
 
+/// `#pragma init_seg` makes the initializer of a variable go with the section that has the variable, which is `.bss` or
+/// `.data` as a rule: no COMDAT section.
+#[test]
+fn sections_associated_with_ordinary_ones_are_ordinary() {
+    let associated = |parent: &str, name: &str, leader: &str| {
+        format!(".section {name},\"dr\",associative,{parent}\n{leader}: .quad f\n")
+    };
+    let source = [
+        ".data\nx: .long 1\n.section .mark,\"dr\"\nmark: .long 2\n".to_owned(),
+        associated("x", ".CRT$XCL", "initializer"),
+        associated("mark", ".table$m", "entry"),
+        // Through a chain, behind one that goes with a COMDAT section.
+        section("discard", "chosen", "chosen: .long 3"),
+        associated("chosen", ".CRT$XIA", "dependent"),
+        associated("chosen", ".table$n", "other"),
+        associated("initializer", ".CRT$XTB", "end"),
+    ];
+    let object = Object::assembled(&source.concat());
+    let retained: Vec<_> = object.graph.retained().to_vec();
+    for name in [".CRT$XCL", ".CRT$XTB", ".table$m"] {
+        assert!(retained.contains(&object.blocks(name)[0]), "{name} {retained:?}");
+    }
+    assert_eq!(retained.len(), 3);
+    assert_eq!(object.graph.initializers().len(), 3);
+}
+
 /// B7.31 of docs/coff-cases.md.
 #[test]
 fn gnu_tables_go_with_the_function_of_their_name() {

@@ -299,6 +299,7 @@ fn directives_are_requests() {
             Request::Entry(name) => format!("begin at {}", object.text(*name)),
             Request::Resources(block) => format!("resources in {}", block.0),
             Request::Unknown(word) => format!("unknown {word}"),
+            Request::ExecutableStack => "executable stack".into(),
         })
         .collect();
     assert_eq!(

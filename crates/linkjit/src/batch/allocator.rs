@@ -3,7 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecAddr, ExecutorError};
-use linkjit_link::graph::{Linkage, SymbolId};
+use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
@@ -197,9 +197,7 @@ impl State {
         for dylib in self.dylibs.values_mut() {
             for &(name, new) in &stand_ins {
                 let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
-                // What the user has defined by address is strong.
-                if let (DefinedBy::Outside, Linkage::Weak, Some(Address::At(old))) = (entry.by, entry.linkage, entry.address)
-                {
+                if let (DefinedBy::Found, Some(Address::At(old))) = (entry.by, entry.address) {
                     entry.address = Some(Address::At(new));
                     replaced.insert(name, (old, new));
                 }

@@ -29,7 +29,7 @@ impl Batch<'_> {
                     let inputs = self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib);
                     direct::rebind(inputs, outside, Binding::OutsideFunction(address));
                 }
-                Some(Import::Variable(moved)) => {
+                Some(Import::Moved(moved)) => {
                     direct::rebind(&mut self.inputs, outside, Binding::Outside(moved));
                     self.session.state().move_outside(address, moved);
                 }
@@ -57,7 +57,7 @@ impl State {
     /// Gives names that stand for an address outside another one.
     fn move_outside(&mut self, from: ExecAddr, to: ExecAddr) {
         for entry in self.dylibs.values_mut().flat_map(|dylib| dylib.symbols.values_mut()) {
-            if entry.by == DefinedBy::Outside && entry.address == Some(Address::At(from)) {
+            if matches!(entry.by, DefinedBy::Outside | DefinedBy::Found) && entry.address == Some(Address::At(from)) {
                 entry.address = Some(Address::At(to));
             }
         }

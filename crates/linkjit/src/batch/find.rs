@@ -51,7 +51,7 @@ impl Unfound {
 
 impl DylibState {
     /// The definition of a name, if a search with `scope` may see it.
-    fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
+    pub(crate) fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
         self.definition(name, scope).filter(|entry| entry.linkage != Linkage::Fallback)
     }
 
@@ -202,7 +202,7 @@ impl Batch<'_> {
     }
 
     /// Makes live what a symbol was bound to.
-    fn reach(&mut self, binding: Binding) {
+    pub(super) fn reach(&mut self, binding: Binding) {
         let Binding::Input { input, symbol } = binding else { return };
         let index = input as usize;
         if self.reach[index].mark_symbol(&mut self.inputs[index].graph, symbol) {
@@ -217,10 +217,15 @@ impl Batch<'_> {
             while let Some(input) = self.unfollowed.pop() {
                 let wanted = &mut self.wanted;
                 let graph = &mut self.inputs[input as usize].graph;
-                self.reach[input as usize].follow(graph, |symbol| wanted.push((input, symbol)));
+                let reach = &mut self.reach[input as usize];
+                reach.follow(graph, |symbol| wanted.push((input, symbol)));
+                self.weak.extend(reach.take_weak().into_iter().map(|symbol| (input, symbol)));
             }
             if !self.wanted.is_empty() {
                 self.bind_wanted()?;
+            } else if !self.weak.is_empty() {
+                // When all libraries are open that are needed.
+                self.yield_vague()?;
             } else if !self.bind_unbound()? && !self.reach_late_sections() && !self.bind_alternates()? {
                 return Ok(());
             }
@@ -425,9 +430,11 @@ impl Batch<'_> {
             }
             (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
             (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
-            (Some(Address::ThreadLocal(address)), DefinedBy::Outside) => Binding::OutsideThreadLocal(address),
+            (Some(Address::ThreadLocal(address)), DefinedBy::Outside | DefinedBy::Found) => {
+                Binding::OutsideThreadLocal(address)
+            }
             (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
-            (Some(Address::At(address)), DefinedBy::Outside) => Binding::Outside(address),
+            (Some(Address::At(address)), DefinedBy::Outside | DefinedBy::Found) => Binding::Outside(address),
             (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
             (_, DefinedBy::Pending(unit)) => {
                 self.session.state().request(unit, name.name);
@@ -437,7 +444,7 @@ impl Batch<'_> {
                 }
                 return Ok(());
             }
-            (None, DefinedBy::Outside) => return Ok(()),
+            (None, DefinedBy::Outside | DefinedBy::Found) => return Ok(()),
         };
         self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
         Ok(())

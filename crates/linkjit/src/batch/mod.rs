@@ -16,6 +16,7 @@ mod place;
 mod plugins;
 mod special;
 mod uses;
+mod vague;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -29,7 +30,7 @@ use linkjit_link::names::NameId;
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, State, UnitId};
+use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -131,6 +132,10 @@ struct Batch<'a> {
     alias_targets: Vec<(DylibId, find::Unfound)>,
     /// Definitions of units of the batch that were made references, and what they were.
     rebound: Vec<(UnitId, SymbolId, Symbol)>,
+    /// Weak definitions that became live: others may have them, too.
+    weak: Vec<(u32, SymbolId)>,
+    /// What of them has yielded to definitions of other JITDylibs.
+    yielded: Inheritance,
     late: Vec<special::LateSymbol>,
     /// Definitions of a program's own allocator.
     serving: Vec<allocator::Serving>,
@@ -164,6 +169,8 @@ impl<'a> Batch<'a> {
             aliases: HashMap::default(),
             alias_targets: Vec::new(),
             rebound: Vec::new(),
+            weak: Vec::new(),
+            yielded: Inheritance::default(),
             late: Vec::new(),
             serving: Vec::new(),
             lazy_callees: Vec::new(),
@@ -276,6 +283,7 @@ impl<'a> Batch<'a> {
         placed.publish(&self.inputs, &self.units, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
+        self.yielded = Inheritance::default();
         self.plugins.keep();
         state.forget_wanted_of_allocator();
         state.statistics.batches += 1;
@@ -337,6 +345,7 @@ impl Drop for Batch<'_> {
         }
         if !self.is_suspended {
             state.forget_pulled(&rebound);
+            state.take_back_vague(std::mem::take(&mut self.yielded));
         }
         state.batch = None;
         drop(state);

@@ -342,6 +342,14 @@ impl Batch<'_> {
     }
 
     fn finalize(&mut self) -> Result<()> {
+        if let Some(input) = self.inputs.iter().find(|input| runs_on_stack(&input.graph)) {
+            self.session.executor().make_stacks_executable().map_err(|error| Error::Unsupported {
+                what: format!(
+                    "{}: it has code that runs on the stack (.note.GNU-stack), and {error}",
+                    input.graph.name()
+                ),
+            })?;
+        }
         // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
         if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {
             for memory in self.placed.domains.iter_mut().filter_map(|placed| placed.memory.as_mut()) {
@@ -375,6 +383,11 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a graph of which something was placed wants stacks to be executable.
+fn runs_on_stack(graph: &LinkGraph) -> bool {
+    graph.requests().contains(&Request::ExecutableStack) && graph.blocks().iter().any(|block| block.placed)
 }
 
 /// The directories of resources of a graph that were placed.
@@ -422,7 +435,7 @@ impl Placed {
         let mut uses = Vec::new();
         for placed in self.domains {
             state.statistics.add(&placed, inputs);
-            let arrays = initializers(&placed, inputs, units, state);
+            let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             let tracker = placed.domain.tracker;
             let sections = placed.layout.contiguous(placed.bases);
@@ -500,19 +513,16 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain, in link order. All of a unit's are placed when anything of it is.
+/// The initializer and terminator arrays of a domain, in link order. A unit's own are placed when anything of it is, those
+/// that go with a COMDAT section when that is, which may be in a later batch.
 fn initializers(
     placed: &PlacedDomain,
     inputs: &[Input],
     units: &[Option<UnitId>],
-    state: &State,
 ) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
     let mut arrays = Vec::new();
     for &member in &placed.domain.members {
         let Some(unit) = units[member as usize] else { continue };
-        if state.units.get(&unit).is_none_or(|unit| unit.started) {
-            continue;
-        }
         let graph = &inputs[member as usize].graph;
         for run in graph.initializers() {
             let block = graph.block(run.block);

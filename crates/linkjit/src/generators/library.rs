@@ -56,6 +56,10 @@ impl DefinitionGenerator for LibraryGenerator {
     fn describe(&self) -> String {
         self.name.clone()
     }
+
+    fn libraries(&self) -> Vec<LibraryId> {
+        vec![self.library]
+    }
 }
 
 /// What the executor's runtime does in place of the system's functions.
@@ -173,5 +177,9 @@ impl DefinitionGenerator for DefaultLibraries {
 
     fn describe(&self) -> String {
         lock(&self.libraries).iter().map(|library| library.file).collect::<Vec<_>>().join(", ")
+    }
+
+    fn libraries(&self) -> Vec<LibraryId> {
+        lock(&self.libraries).iter().filter_map(|library| library.opened).collect()
     }
 }

@@ -11,6 +11,8 @@ pub(crate) use library::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 
 use std::fmt;
 
+use linkjit_executor::LibraryId;
+
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -85,4 +87,10 @@ pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
 
     /// What messages call it: `libfoo.so`, `liba.a and 2 more archives`.
     fn describe(&self) -> String;
+
+    /// The libraries of the executor that it takes definitions from, as far as they are open: variables and functions that
+    /// C++ has wherever they are used, and once in a process, are theirs if they export them.
+    fn libraries(&self) -> Vec<LibraryId> {
+        Vec::new()
+    }
 }

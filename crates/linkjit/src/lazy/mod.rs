@@ -12,6 +12,7 @@ mod redirection;
 mod stubs;
 mod trampolines;
 
+pub use objects::split_lazy_object;
 pub(crate) use objects::{hide_functions, is_ordinary, takes_address};
 pub use redirection::RedirectableSymbol;
 pub(crate) use trampolines::{Defined, LazyCallee, LazyFunctions, LazyStub, Reentry, define};

@@ -1,19 +1,20 @@
 //! Objects whose functions are linked when they are first called.
 //!
-//! The object's strong functions get other, hidden names; stubs take theirs. The object stays in its JITDylib, so that
-//! its data, its COMDAT groups and weak definitions are chosen, and reached, as those of any other object: they are
-//! linked when linked code refers to them. Calls within the object are direct. What takes a function's address gets that
+//! The object's own functions, strong ones that are in no COMDAT group, get other, hidden names; stubs take theirs. The
+//! object stays in its JITDylib, so that its data, its COMDAT groups and weak definitions are chosen, and reached, as
+//! those of any other object: they are linked when linked code refers to them. Calls within the object are direct. What takes a function's address gets that
 //! of the stub, so that a function has one address.
 
 use std::collections::HashMap;
 
+use linkjit_executor::ExecAddr;
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::stubs::{StubName, intern_prefixed};
+use super::stubs::{StubName, Stubs, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
@@ -24,8 +25,8 @@ const IMPLEMENTATION: &str = "$__IMPL.";
 
 impl JitDylib {
     /// Adds a relocatable object whose functions are linked when they are first called, as by
-    /// [`JitDylib::lazy_reexports`]. Its variables, and functions that it defines weakly (C++'s inline ones), are linked
-    /// when linked code refers to them.
+    /// [`JitDylib::lazy_reexports`]. Its variables, and functions of which other objects may have copies (weak ones, and
+    /// C++'s inline ones), are linked when linked code refers to them.
     ///
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
     /// with the other initializers of the JITDylib.
@@ -69,7 +70,7 @@ impl JitDylib {
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = graph;
-            let stubs = hide_functions(&mut graph, self.id(), &mut names, |_, _, edge, _| takes_address(edge))?;
+            let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };
         define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
@@ -77,25 +78,44 @@ impl JitDylib {
     }
 }
 
-/// Gives strong functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs. `by_stub`
-/// says which references to functions, by their names, are to go to the stubs.
+/// Takes an object apart as [`JitDylib::add_lazy_object`] does, for tools that link without running: gives its own
+/// functions hidden names, and returns a graph of stubs, called `stubs`, that have theirs and lead nowhere.
+///
+/// # Errors
+/// If there is no room for more symbols.
+pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePool) -> Result<LinkGraph> {
+    let functions = hide_functions(graph, DylibId(0), names, by_address, |_| false)?;
+    let mut made = Stubs::new(stubs)?;
+    for function in functions {
+        made.add(names, function.stub, ExecAddr::NULL)?;
+    }
+    Ok(made.finish())
+}
+
+/// Gives an object's own functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs.
+/// Functions of which other objects may have copies are not its own, unless they `had_stub` by their hidden name.
+/// `by_stub` says which references to functions, by their names, are to go to the stubs.
 pub(crate) fn hide_functions(
     graph: &mut LinkGraph,
     dylib: DylibId,
     names: &mut NamePool,
     by_stub: fn(&LinkGraph, BlockId, &Edge, &[u8]) -> bool,
+    had_stub: impl Fn(NameId) -> bool,
 ) -> Result<Vec<LazyStub>> {
     let mut hidden: HashMap<SymbolId, NameId> = HashMap::new();
     let mut stubs = Vec::new();
     let prefix = format!("{IMPLEMENTATION}{}.", dylib.0);
+    let shared = graph.shared_blocks();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
         let Some(name) = symbol.shared_name() else { continue };
-        if !symbol.callable || symbol.linkage != Linkage::Strong || symbol.block().is_none() {
+        let Some(block) = symbol.block().filter(|_| symbol.callable) else { continue };
+        let is_own = symbol.linkage == Linkage::Strong && shared.binary_search(&block).is_err();
+        let stub = StubName { name, linkage: Linkage::Strong, scope: symbol.scope };
+        let target = intern_prefixed(names, &prefix, name);
+        if !is_own && !had_stub(target) {
             continue;
         }
-        let stub = StubName { name, linkage: symbol.linkage, scope: symbol.scope };
-        let target = intern_prefixed(names, &prefix, name);
         graph.rename(id, Name::Interned(target));
         graph.set_visibility(id, Linkage::Strong, Scope::Hidden);
         hidden.insert(id, name);
@@ -137,6 +157,11 @@ fn refer_to_stubs(
 pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
     let is_table = graph.initializers().iter().any(|run| run.block == block);
     !is_table && !graph.section(graph.block(block).section).unwind_records
+}
+
+/// Whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
+fn by_address(_: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
+    takes_address(edge)
 }
 
 /// Whether an edge stands for the address of its target, not for a place within or a call.

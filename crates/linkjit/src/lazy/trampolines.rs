@@ -239,6 +239,10 @@ pub(crate) struct LazyStub {
 }
 
 impl LazyStub {
+    pub(crate) fn name(&self) -> NameId {
+        self.stub.name
+    }
+
     pub(crate) fn target(&self) -> NameId {
         self.target
     }

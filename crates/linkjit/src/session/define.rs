@@ -1,56 +1,23 @@
-//! Adding definitions: who wins when a name is defined more than once.
+//! Adding definitions. Which one counts when a name is defined more than once is a matter of [`linkjit_link::rules`].
+//! What was found in a library is replaced by all but what has vague linkage, of which a process has one (see
+//! [`super::vague`]).
 //!
-//! | new \ old | strong    | common       | weak      |
-//! |-----------|-----------|--------------|-----------|
-//! | strong    | error     | replaces it  | replaces  |
-//! | common    | yields    | larger wins  | replaces  |
-//! | weak      | yields    | yields       | yields    |
-//!
-//! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
 use linkjit_executor::ExecRange;
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::rules::{self, Candidate, Verdict};
 
 use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
 use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
+use super::vague::is_vague;
 use crate::error::{Error, Result};
 use crate::lookup::Pulled;
 use crate::platform;
-
-/// What happens to a definition of the new unit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    New,
-    Replaces,
-    Yields,
-    Conflicts,
-}
-
-fn verdict(new: Linkage, new_size: u64, old: &Entry, old_size: u64, linked: bool) -> Verdict {
-    match (new, old.linkage) {
-        (Linkage::Strong, Linkage::Strong) => Verdict::Conflicts,
-        (Linkage::Weak, Linkage::Strong | Linkage::Weak | Linkage::Common)
-        | (Linkage::Fallback, _)
-        | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
-        (Linkage::Common, Linkage::Common) if new_size <= old_size => Verdict::Yields,
-        _ if linked => match new {
-            // A linked weak definition serves a tentative one of no more than its size as well.
-            Linkage::Common if new_size <= old_size => Verdict::Yields,
-            _ => Verdict::Conflicts,
-        },
-        _ => Verdict::Replaces,
-    }
-}
-
-/// Whether both are absolute, with one value.
-fn is_same_constant(new: &Symbol, old: &Entry) -> bool {
-    matches!(new.definition, Definition::Absolute(value) if old.address == Some(Address::At(value)))
-}
 
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
@@ -110,7 +77,8 @@ impl State {
         let Yields { names: mut yielded, groups: yielded_groups, .. } = yields;
         let is_of_replaced_group =
             |name: NameId| replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
-        let mut verdicts: Vec<(SymbolId, NameId, Verdict)> = Vec::with_capacity(graph.symbols().len());
+        // What happens to each definition; nothing if nobody else has the name.
+        let mut verdicts: Vec<(SymbolId, NameId, Option<Verdict>)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
@@ -122,24 +90,24 @@ impl State {
                 continue;
             }
             if self.allocator.has_name(name) && self.yields_to_process(dylib, of) {
-                verdicts.push((symbol, name, Verdict::Yields));
+                verdicts.push((symbol, name, Some(Verdict::Yields)));
                 continue;
             }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
-                None => Verdict::New,
+                None => None,
                 Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {
                     let promised = promise.and_then(|promise| promise.flags(name));
                     if !promised.is_some_and(|promised| agrees(promised, of.linkage, of.scope)) {
                         let unexpected = vec![names.text(name).into_owned()];
                         return Err(Error::Promise { missing: Vec::new(), unexpected });
                     }
-                    Verdict::New
+                    None
                 }
-                // All agree about a constant, as linkers see it.
-                Some(old) if is_same_constant(of, old) => Verdict::Yields,
-                Some(old) => verdict(of.linkage, of.size, old, self.size_of(old), self.is_linked(old)),
+                Some(old) if old.by == DefinedBy::Found && is_vague(&graph, of) => Some(Verdict::Yields),
+                Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),
+                Some(old) => Some(rules::compare(&of.into(), &self.candidate(old), self.is_linked(old))),
             };
-            if verdict == Verdict::Conflicts {
+            if verdict == Some(Verdict::Conflicts) {
                 return Err(duplicate(&graph, names, name, &self.definer(dylib, name)));
             }
             verdicts.push((symbol, name, verdict));
@@ -151,7 +119,7 @@ impl State {
             return Err(duplicate(&graph, names, twice[0], graph.name()));
         }
 
-        let new = verdicts.iter().filter(|(.., verdict)| *verdict == Verdict::New).count();
+        let new = verdicts.iter().filter(|(.., verdict)| verdict.is_none()).count();
         self.check_definitions(usize::from(takes_over.is_none()), new)?;
 
         // The names of its groups that yielded may become its own one day.
@@ -166,10 +134,10 @@ impl State {
             let of = graph.symbol(symbol);
             let (linkage, scope, definition) = (of.linkage, of.scope, of.definition);
             let old = match verdict {
-                Verdict::New if promise.is_none() => None,
+                None if promise.is_none() => None,
                 _ => self.dylib(dylib)?.symbols.get(&name).copied(),
             };
-            if verdict == Verdict::Yields {
+            if verdict == Some(Verdict::Yields) {
                 if linkage == Linkage::Common
                     && let Some(old) = old
                 {
@@ -265,6 +233,15 @@ impl State {
         self.define_other(dylib, name, DefinedBy::Outside, Some(address), linkage, names)
     }
 
+    /// Adds what a library or the runtime was found to have, unless something else defines the name.
+    pub(crate) fn define_found(&mut self, dylib: DylibId, name: NameId, address: Address) -> Result<()> {
+        if self.dylib(dylib)?.symbols.contains_key(&name) {
+            return Ok(());
+        }
+        let (by, linkage, scope) = (DefinedBy::Found, Linkage::Weak, Scope::Default);
+        self.install(dylib, name, Entry { by, linkage, scope, address: Some(address), contested: false })
+    }
+
     /// Adds another name for a definition.
     pub(crate) fn define_alias(
         &mut self,
@@ -289,15 +266,14 @@ impl State {
         names: &NamePool,
     ) -> Result<()> {
         match self.verdict(dylib, name, linkage)? {
-            Verdict::Yields => Ok(()),
-            Verdict::Conflicts => Err(Error::Duplicate {
+            Some(Verdict::Yields) => Ok(()),
+            Some(Verdict::Conflicts) => Err(Error::Duplicate {
                 name: names.text(name).into_owned(),
                 first: self.definer(dylib, name),
                 second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
             verdict => {
-                // What was found in a library is wanted by something that is counted.
-                if verdict == Verdict::New && linkage == Linkage::Strong {
+                if verdict.is_none() && linkage == Linkage::Strong {
                     self.check_definitions(0, 1)?;
                 }
                 let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false };
@@ -306,12 +282,14 @@ impl State {
         }
     }
 
-    /// What happens to a new definition without a size.
-    pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Verdict> {
-        Ok(match self.dylib(dylib)?.symbols.get(&name) {
-            None => Verdict::New,
-            Some(old) => verdict(linkage, 0, old, self.size_of(old), self.is_linked(old)),
-        })
+    /// What happens to a new definition without a size; nothing if nobody else has the name.
+    pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Option<Verdict>> {
+        let new = Candidate { linkage, size: 0, value: None };
+        let old = self.dylib(dylib)?.symbols.get(&name);
+        Ok(old.map(|old| match old.by {
+            DefinedBy::Found if linkage == Linkage::Strong => Verdict::Replaces,
+            _ => rules::compare(&new, &self.candidate(old), self.is_linked(old)),
+        }))
     }
 
     /// Enters a definition in place of one that it replaces, if there is one.
@@ -340,6 +318,7 @@ impl State {
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
             Some(DefinedBy::Outside) | None => "an address".into(),
+            Some(DefinedBy::Found) => "a library".into(),
         }
     }
 
@@ -356,12 +335,16 @@ impl State {
                 self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
             }
             DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
-            DefinedBy::Outside | DefinedBy::Alias(..) => entry.address.is_some(),
+            DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => entry.address.is_some(),
         }
     }
 
-    fn size_of(&self, entry: &Entry) -> u64 {
-        self.symbol_of(entry).map_or(0, |symbol| symbol.size)
+    fn candidate(&self, entry: &Entry) -> Candidate {
+        let value = match entry.address {
+            Some(Address::At(address)) => Some(address),
+            _ => None,
+        };
+        Candidate { linkage: entry.linkage, size: self.symbol_of(entry).map_or(0, |symbol| symbol.size), value }
     }
 
     /// The symbol of a definition, if its unit is at hand.

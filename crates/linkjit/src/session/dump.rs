@@ -77,13 +77,13 @@ impl State {
             DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit) => {
                 self.units.get(&unit).map_or_else(String::new, |unit| format!(" by {}", unit.name))
             }
-            DefinedBy::Outside => String::new(),
+            DefinedBy::Outside | DefinedBy::Found => String::new(),
             DefinedBy::Alias(dylib, target) => {
                 return format!("alias for {} of {}", names.text(target), self.name_of(dylib));
             }
         };
         match (entry.address, entry.by) {
-            (Some(Address::At(address)), DefinedBy::Outside) => format!("absolute {address}"),
+            (Some(Address::At(address)), DefinedBy::Outside | DefinedBy::Found) => format!("absolute {address}"),
             (Some(Address::At(address)), _) => format!("linked at {address}{by}"),
             (Some(Address::ThreadLocal(_)), _) => format!("linked, thread-local{by}"),
             (None, DefinedBy::Pending(_)) => format!("not materialized{by}"),

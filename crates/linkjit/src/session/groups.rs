@@ -1,10 +1,11 @@
-//! Which of several COMDAT groups is kept, and what becomes of the others.
+//! What becomes of COMDAT groups when several units have one; which is kept is a matter of [`linkjit_link::rules`].
 //!
 //! The first one stays, as a rule. One of COFF that is to be the largest takes the place of a smaller one until something
 //! of that is linked; the smaller one has yielded then, and is back when the larger one goes or was not to be.
 
 use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::rules::{self, GroupCandidate, GroupConflict, Verdict};
 
 use super::inherit::{Inheritance, Yielded, YieldedGroup};
 use super::pending::Promise;
@@ -65,19 +66,19 @@ impl State {
             if group.blocks.iter().any(|block| promised.binary_search(block).is_ok()) {
                 continue;
             }
-            match select(graph, group, owner, unit, of) {
-                Ok(Selected::Old) => {
+            match compare(graph, group, owner, unit, of) {
+                Ok(Verdict::Replaces) => yields.replaced.push((owner.unit, group.signature)),
+                Ok(_) => {
                     let is_others = unit.tracker != tracker;
                     lost.push((index, is_others));
                     contested.extend(Some(group.signature).filter(|_| is_others));
                 }
-                Ok(Selected::New) => yields.replaced.push((owner.unit, group.signature)),
                 Err(conflict) => {
                     let (first, second) = (unit.name.to_string(), graph.name().into());
                     let name = names.text(group.signature).into_owned();
                     return Err(match conflict {
-                        Conflict::Duplicate => Error::Duplicate { name, first, second },
-                        Conflict::Differs(what) => Error::GroupMismatch { name, what, first, second },
+                        GroupConflict::Duplicate => Error::Duplicate { name, first, second },
+                        GroupConflict::Differs(what) => Error::GroupMismatch { name, what, first, second },
                     });
                 }
             }
@@ -128,43 +129,22 @@ impl State {
     }
 }
 
-enum Selected {
-    Old,
-    New,
-}
-
-enum Conflict {
-    Duplicate,
-    Differs(&'static str),
-}
-
 /// Compares a new group with the one that is there.
-fn select(
+fn compare(
     graph: &LinkGraph,
     group: &Group,
     owner: &GroupOwner,
     unit: &Unit,
     of: &DylibState,
-) -> Result<Selected, Conflict> {
-    let (new, old) = match (group.selection, owner.selection) {
-        (Selection::NoDuplicates, _) | (_, Selection::NoDuplicates) => return Err(Conflict::Duplicate),
-        (Selection::SameSize(new), Selection::SameSize(old)) if new != old => {
-            return Err(Conflict::Differs("of another size"));
-        }
-        (Selection::ExactMatch(new), Selection::ExactMatch(old)) if new != old => {
-            return Err(Conflict::Differs("different"));
-        }
-        (Selection::Largest(new), Selection::Largest(old)) => (new, old),
-        // Compilers with and without run-time types make virtual tables with these selections: the larger one serves both.
-        (Selection::Largest(new), Selection::Any) => (new, size_of_leader(unit, group.signature, of)),
-        (Selection::Any, Selection::Largest(old)) => {
-            (group.blocks.first().map_or(0, |&block| graph.block(block).size), old)
-        }
-        _ => return Ok(Selected::Old),
-    };
+) -> Result<Verdict, GroupConflict> {
+    let size = || group.blocks.first().map_or(0, |&block| graph.block(block).size);
+    let new = GroupCandidate { selection: group.selection, size };
+    let old = GroupCandidate { selection: owner.selection, size: || size_of_leader(unit, group.signature, of) };
+    let verdict = rules::compare_groups(new, old)?;
     // A batch has what is not at hand; what has an address is linked.
-    let is_free = of.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
-    Ok(if new > old && is_free && unit.input.is_some() { Selected::New } else { Selected::Old })
+    let is_free =
+        || unit.input.is_some() && of.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
+    Ok(if verdict == Verdict::Replaces && !is_free() { Verdict::Yields } else { verdict })
 }
 
 /// The size of the block of a unit that a group is known by.
@@ -180,7 +160,7 @@ fn size_of_leader(unit: &Unit, signature: NameId, of: &DylibState) -> u64 {
 }
 
 /// Gives up groups of a graph, by index: their names become references. Returns what they were, for those with a mark.
-fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
+pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
     let (mut names, mut groups) = (Vec::new(), Vec::<YieldedGroup>::new());
     if lost.is_empty() {
         return (names, groups);

@@ -100,6 +100,13 @@ pub(crate) struct Inheritance {
     pub(super) groups: Vec<(DylibId, NameId)>,
 }
 
+impl Inheritance {
+    pub(crate) fn append(&mut self, more: Self) {
+        self.names.extend(more.names);
+        self.groups.extend(more.groups);
+    }
+}
+
 impl Unit {
     /// What it may get back.
     pub(super) fn heirs(&self, id: UnitId) -> impl Iterator<Item = Heir> {
@@ -184,14 +191,24 @@ impl State {
     }
 
     /// Gives what removed units have left to those who had yielded to them.
-    pub(crate) fn inherit(&mut self, mut left: Inheritance) {
+    pub(crate) fn inherit(&mut self, left: Inheritance) {
+        self.inherit_from(left, None);
+    }
+
+    /// The same for what units of `withdrawn` have left, whose memory stays as long as that tracker may come back.
+    pub(super) fn inherit_from(&mut self, mut left: Inheritance, withdrawn: Option<TrackerId>) {
         left.names.sort_by_key(|&(dylib, name, _)| (dylib, name));
         for names in left.names.chunk_by(|one, other| one.0 == other.0) {
             for &(dylib, name, address) in names {
-                self.inherit_name(dylib, name, address);
+                self.inherit_name(dylib, name, address, withdrawn);
             }
             if let Some(&(dylib, ..)) = names.first() {
                 self.inherit_promises(dylib, names);
+            }
+        }
+        if self.has_vague {
+            for &(dylib, name, address) in &left.names {
+                self.restore_vague(dylib, name, address);
             }
         }
         left.groups.sort_unstable();
@@ -202,11 +219,8 @@ impl State {
 
     /// Gives a name to the best of those who had yielded it. If what it means stays in memory, those come first whose code
     /// is bound to that.
-    fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>) {
-        let user =
-            self.kept(address).and_then(|kept| self.heirs(dylib, name).find(|heir| self.is_bound_to(heir.unit, kept)));
-        if let Some(user) = user {
-            self.enter_heir(dylib, user, address);
+    fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>, withdrawn: Option<TrackerId>) {
+        if self.inherit_place(dylib, name, address, withdrawn) {
             return;
         }
         // A batch that has the graph of one is about to fail or is not concerned: the next one will do.
@@ -215,6 +229,23 @@ impl State {
         if let Some(heir) = heir {
             self.enter_heir(dylib, heir, None);
         }
+    }
+
+    /// Gives a name to the best of those who had yielded it and whose code is bound to what it means. Returns whether there
+    /// is one, and that stays in memory.
+    pub(super) fn inherit_place(
+        &mut self,
+        dylib: DylibId,
+        name: NameId,
+        address: Option<Address>,
+        withdrawn: Option<TrackerId>,
+    ) -> bool {
+        let Some(kept) = self.kept(address, withdrawn) else { return false };
+        let user = self.heirs(dylib, name).find(|heir| self.is_bound_to(heir.unit, kept));
+        if let Some(user) = user {
+            self.enter_heir(dylib, user, address);
+        }
+        user.is_some()
     }
 
     /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next generation of
@@ -243,15 +274,16 @@ impl State {
     }
 
     /// Those who may have a name, the best first.
-    fn heirs(&self, dylib: DylibId, name: NameId) -> impl Iterator<Item = Heir> {
+    pub(super) fn heirs(&self, dylib: DylibId, name: NameId) -> impl Iterator<Item = Heir> {
         self.dylibs.get(&dylib).into_iter().flat_map(move |dylib| heirs_of(&dylib.heirs, name, false))
     }
 
-    /// The memory that an address is in, if it stays because others use it.
-    fn kept(&self, address: Option<Address>) -> Option<AllocationId> {
+    /// The memory that an address is in, if it stays when others use it.
+    fn kept(&self, address: Option<Address>, withdrawn: Option<TrackerId>) -> Option<AllocationId> {
         let Some(Address::At(address)) = address else { return None };
         let kept = self.allocations.at(address)?;
-        self.allocations.get(kept).filter(|of| of.owner == Owner::Users).map(|_| kept)
+        let stays = |owner: Owner| owner == Owner::Users || withdrawn.is_some() && owner.tracker() == withdrawn;
+        self.allocations.get(kept).filter(|of| stays(of.owner)).map(|_| kept)
     }
 
     /// Whether memory stays because of code of a unit's tracker.
@@ -286,13 +318,15 @@ impl State {
         }
     }
 
-    /// Gives a COMDAT group to the best of those who had yielded it.
-    fn inherit_group(&mut self, dylib: DylibId, signature: NameId) {
+    /// Gives a COMDAT group to the one of those who had yielded it who has its name now, or the best.
+    pub(super) fn inherit_group(&mut self, dylib: DylibId, signature: NameId) {
         let Self { dylibs, units, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return };
         // A batch that has the graph of one is about to fail or is not concerned.
         let has_graph = |heir: &Heir| units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
-        let Some(heir) = heirs_of(&dylib.heirs, signature, true).find(has_graph) else { return };
+        let named = dylib.symbols.get(&signature).and_then(|entry| entry.by.unit());
+        let heirs = || heirs_of(&dylib.heirs, signature, true).filter(has_graph);
+        let Some(heir) = heirs().find(|heir| Some(heir.unit) == named).or_else(|| heirs().next()) else { return };
         if let Some(owner) = dylib.groups.get_mut(&signature) {
             owner.contested = true;
             return;

@@ -24,11 +24,13 @@ mod state;
 mod tables;
 mod tracker;
 mod turns;
+mod vague;
 mod weak;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
+pub(crate) use inherit::Inheritance;
 pub use memory::{Limits, MemoryUse};
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
@@ -42,6 +44,7 @@ pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
+pub(crate) use vague::{Elsewhere, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use linkjit_executor::ExecAddr;
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::rules::Verdict;
 
-use super::define::Verdict;
 use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 use crate::materialization::{MaterializationUnit, SymbolFlags};
@@ -104,9 +104,9 @@ impl State {
         let (mut kept, mut yielded) = (Vec::with_capacity(symbols.len()), Vec::new());
         for &(symbol, flags) in &symbols {
             match self.verdict(dylib, symbol, flags.linkage)? {
-                Verdict::New | Verdict::Replaces => kept.push((symbol, flags)),
-                Verdict::Yields => yielded.push(symbol),
-                Verdict::Conflicts => return Err(duplicate(symbol, self.definer(dylib, symbol))),
+                None | Some(Verdict::Replaces) => kept.push((symbol, flags)),
+                Some(Verdict::Yields) => yielded.push(symbol),
+                Some(Verdict::Conflicts) => return Err(duplicate(symbol, self.definer(dylib, symbol))),
             }
         }
         if kept.is_empty() && !has_roots {
@@ -174,7 +174,7 @@ impl State {
                 let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
                 input.is_some_and(|input| input.graph.symbol(symbol).callable)
             }
-            DefinedBy::Outside | DefinedBy::Alias(..) => false,
+            DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => false,
         };
         SymbolFlags { linkage: entry.linkage, scope: entry.scope, callable }
     }

@@ -60,6 +60,9 @@ pub(crate) enum DefinedBy {
     Unit(UnitId, SymbolId),
     /// Somebody outside: a fixed address.
     Outside,
+    /// A library or the runtime, which had it when it was wanted. Objects may still define it; code that is bound to the
+    /// library's stays so.
+    Found,
     /// Another name.
     Alias(DylibId, NameId),
     /// A unit that is yet to be materialized.
@@ -83,7 +86,7 @@ impl DefinedBy {
     pub(crate) fn unit(self) -> Option<UnitId> {
         match self {
             Self::Unit(unit, _) | Self::Pending(unit) => Some(unit),
-            Self::Outside | Self::Alias(..) => None,
+            Self::Outside | Self::Found | Self::Alias(..) => None,
         }
     }
 }
@@ -279,6 +282,8 @@ pub(crate) struct State {
     pub(crate) pulled: Vec<UnitId>,
     /// What these have replaced.
     pub(crate) replaced: Vec<Replaced>,
+    /// Definitions have yielded to those of other JITDylibs.
+    pub(super) has_vague: bool,
     /// There have been updatable objects.
     pub(crate) has_updatable: bool,
     /// Generations that nobody can go back to any more, to be retired.
@@ -358,6 +363,11 @@ impl State {
     pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Detached)> {
         let dylib = self.dylibs.remove(&id).ok_or_else(closed)?;
         self.dylibs_by_name.remove(&dylib.name);
+        if self.has_vague {
+            for (&name, _) in dylib.symbols.iter().filter(|(_, entry)| entry.contested) {
+                self.restore_vague(id, name, None);
+            }
+        }
         for other in self.dylibs.values_mut() {
             other.link_order.retain(|&(linked, _)| linked != id);
         }

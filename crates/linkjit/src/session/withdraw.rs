@@ -1,5 +1,9 @@
 //! Withdrawing: taking what a tracker defines out of the tables, with the possibility to put it back.
 
+use std::collections::BTreeSet;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use linkjit_link::graph::Linkage;
 use linkjit_link::names::NameId;
 
@@ -58,15 +62,15 @@ impl State {
     pub(crate) fn check_reinstate(&self, withdrawn: &Withdrawn, besides: &[TrackerId]) -> Result<Option<NameId>> {
         let dylib = self.trackers.get(&withdrawn.tracker).ok_or(Error::TrackerRemoved)?.dylib;
         let dylib = self.dylib(dylib)?;
-        // Leaders of COMDAT groups of COFF are strong.
-        let is_shared = |name: &NameId| {
-            let owner = dylib.groups.get(name).map(|owner| owner.unit);
+        // What COMDAT groups of COFF define is strong.
+        let is_shared = |name: &NameId, entry: &Entry| {
             let now = dylib.symbols.get(name).and_then(|entry| entry.by.unit());
-            owner.is_some() && owner == now && withdrawn.groups.iter().any(|(signature, _)| signature == name)
+            let is_theirs = |group: &NameId| now.is_some() && now == dylib.groups.get(group).map(|owner| owner.unit);
+            withdrawn.group_of(entry).is_some_and(|group| is_theirs(&group))
         };
         let strong = |(name, entry): &&(NameId, Entry)| {
             entry.linkage == Linkage::Strong
-                && !is_shared(name)
+                && !is_shared(name, entry)
                 && dylib.symbols.get(name).is_some_and(|now| match now.by {
                     DefinedBy::Unit(unit, _) => {
                         self.units.get(&unit).is_some_and(|unit| !besides.contains(&unit.tracker))
@@ -105,7 +109,11 @@ impl State {
         }
         let Ok(dylib) = self.dylib_mut(id) else { return };
         for (name, entry) in withdrawn.names {
-            dylib.symbols.entry(name).or_insert(entry);
+            let now = dylib.symbols.entry(name).or_insert(entry);
+            // Others had it only as long as the code was withdrawn.
+            if now.address.is_some() && now.address == entry.address {
+                *now = Entry { contested: now.contested || entry.contested, ..entry };
+            }
         }
         for (signature, owner) in withdrawn.groups {
             dylib.groups.entry(signature).or_insert(owner);
@@ -118,8 +126,13 @@ impl State {
         let Ok(of) = self.dylib(dylib) else { return Inheritance::default() };
         let groups =
             withdrawn.groups.iter().filter_map(|(signature, _)| Some((of.groups.get(signature)?.unit, *signature)));
+        let places: HashMap<_, _, FixedState> =
+            withdrawn.names.iter().map(|(name, entry)| (*name, entry.address)).collect();
         let is_free = |&(unit, signature): &(UnitId, NameId)| {
-            of.symbols.get(&signature).is_none_or(|entry| entry.by.unit() != Some(unit) || entry.address.is_none())
+            of.symbols.get(&signature).is_none_or(|entry| {
+                let is_elsewhere = entry.address.is_some() && places.get(&signature) != Some(&entry.address);
+                entry.by.unit() != Some(unit) || !is_elsewhere
+            })
         };
         let groups = groups.filter(is_free).collect();
         let mut lost = self.replace_groups(dylib, groups);
@@ -144,11 +157,32 @@ impl State {
         let names = names.map(|&(name, entry)| (dylib, name, entry.address)).collect();
         let groups = withdrawn.groups.iter().filter(|(_, owner)| owner.contested);
         let groups = groups.map(|&(signature, _)| (dylib, signature)).collect();
-        self.inherit(Inheritance { names, groups });
+        self.inherit_from(Inheritance { names, groups }, Some(withdrawn.tracker));
+    }
+
+    /// Gives those of `names` that were withdrawn to units whose code is bound to what they mean, which stays with them.
+    pub(crate) fn inherit_places(&mut self, withdrawn: &Withdrawn, names: &BTreeSet<NameId>) {
+        let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
+        for (name, entry) in withdrawn.names.iter().filter(|(name, entry)| entry.contested && names.contains(name)) {
+            if self.inherit_place(dylib, *name, entry.address, Some(withdrawn.tracker))
+                && let Some(group) = withdrawn.group_of(entry)
+            {
+                self.inherit_group(dylib, group);
+            }
+        }
     }
 }
 
 impl Withdrawn {
+    /// The COMDAT group that a definition is in.
+    fn group_of(&self, entry: &Entry) -> Option<NameId> {
+        let DefinedBy::Unit(id, symbol) = entry.by else { return None };
+        let (_, unit) = self.units.iter().find(|(unit, _)| *unit == id)?;
+        let graph = &unit.input.as_ref()?.graph;
+        let block = graph.symbols().get(symbol.index())?.block()?;
+        graph.groups().iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
+    }
+
     /// The units.
     pub(crate) fn units(&self) -> &[(UnitId, Unit)] {
         &self.units

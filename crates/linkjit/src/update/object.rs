@@ -41,8 +41,9 @@ impl JitDylib {
     /// Adds a relocatable object that can be replaced while it is in use: see [`JitDylib::update`]. The name of the source
     /// is what it is replaced by.
     ///
-    /// All of its functions that others can refer to, or whose address is taken, are reached through stubs; so are calls
-    /// of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first called.
+    /// All of its own functions that others can refer to, or whose address is taken, are reached through stubs; so are
+    /// calls of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first
+    /// called; and functions of which other objects may have copies are not its own: what was linked with a copy keeps it.
     ///
     /// Compile with `-ffunction-sections -fdata-sections`: what functions of one section take of each other, calls and
     /// addresses of `static` functions, linkers do not see; and see
@@ -51,7 +52,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
     pub fn add_updatable_object(&self, source: &Source) -> Result<()> {
-        let (graph, stubs) = read(self, source)?;
+        let (graph, stubs) = read(self, source, |_| false)?;
         let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
         let remove = || {
             let mut state = self.session().state();
@@ -140,13 +141,18 @@ impl State {
     }
 }
 
-/// Reads an object and gives its functions hidden names; returns the stubs that are to take theirs.
-pub(super) fn read(dylib: &JitDylib, source: &Source) -> Result<(LinkGraph, Vec<LazyStub>)> {
+/// Reads an object and gives its functions hidden names; returns the stubs that are to take theirs. `had_stub` says
+/// which hidden names had one in an earlier generation.
+pub(super) fn read(
+    dylib: &JitDylib,
+    source: &Source,
+    had_stub: impl Fn(NameId) -> bool,
+) -> Result<(LinkGraph, Vec<LazyStub>)> {
     let graph = object::read(source, &mut dylib.session().names())?;
     dylib.session().check_no_allocator(&graph)?;
     let (mut names, mut graph) = (dylib.session().names(), graph);
     share_local_functions(&mut graph, &mut names);
-    let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference)?;
+    let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference, had_stub)?;
     Ok((graph, stubs))
 }
 
@@ -169,8 +175,10 @@ fn is_code(graph: &LinkGraph, block: BlockId) -> bool {
     graph.section(graph.block(block).section).protection == Protection::ReadExec
 }
 
-/// Gives local functions whose address is taken names that stubs can have, so that the address outlives them.
+/// Gives local functions whose address is taken names that stubs can have, so that the address outlives them. Those in
+/// COMDAT groups go with the group, which may be another object's.
 fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
+    let shared = graph.shared_blocks();
     let mut starts: BTreeMap<(BlockId, u64), SymbolId> = BTreeMap::new();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
@@ -178,6 +186,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
             && symbol.callable
             && symbol.scope == Scope::Local
             && symbol.name != Name::None
+            && shared.binary_search(&block).is_err()
         {
             starts.insert((block, offset), id);
         }

@@ -1,6 +1,6 @@
 //! Updates: new generations of objects, all at once or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use linkjit_executor::AllocationId;
@@ -116,12 +116,20 @@ impl Update {
         committed
     }
 
+    /// The hidden names of all functions that an object has and had.
+    fn functions(&self, object: &str) -> Result<BTreeSet<NameId>> {
+        let state = self.dylib.session().state();
+        let updatable = state.dylib(self.dylib.id())?.updatable.get(object);
+        Ok(updatable.map(|updatable| updatable.functions.keys().copied().collect()).unwrap_or_default())
+    }
+
     fn try_commit(&self, query: &mut Option<Query>) -> Result<Generation> {
         let session = self.dylib.session();
         loop {
             let mut objects = Vec::new();
             for source in &self.sources {
-                let (graph, stubs) = read(&self.dylib, source)?;
+                let functions = self.functions(source.name())?;
+                let (graph, stubs) = read(&self.dylib, source, |target| functions.contains(&target))?;
                 objects.push((source.name().clone(), graph, stubs));
             }
             let initializing = session.begin_initializing()?;
@@ -232,6 +240,12 @@ impl Swap<'_> {
         }
         let names = session.names();
         let mut state = session.state();
+        // Variables that others have, too, and are bound to stay where these have found them.
+        state.inherit_places(&swapped.old, &swapped.kept.left.iter().copied().collect());
+        // A function that had a stub and is inline now: the stub has its name, so it gives way to no copy.
+        let own: BTreeSet<_> = stubs.iter().map(LazyStub::name).collect();
+        let groups = &state.dylib(self.dylib.id())?.groups;
+        graph.dissolve_groups(|signature| own.contains(&signature) && groups.contains_key(&signature));
         let (unit, _) = state.define_unit(self.dylib.id(), swapped.new.current, graph, &names)?;
         swapped.new.unit = unit;
         if let Some(unit) = state.units.get_mut(&unit) {

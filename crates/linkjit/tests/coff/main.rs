@@ -71,7 +71,7 @@ fn selections_are_checked() {
     assert_eq!(selected("same_contents", ".long 1", ".long 1"), Ok(1));
     assert_eq!(
         selected("same_contents", ".long 1", ".long 2"),
-        Err("1.obj: its copy of 'x' is different than that in 0.obj".into())
+        Err("1.obj: its copy of 'x' is of other content than that in 0.obj".into())
     );
     assert_eq!(
         selected("one_only", ".long 1", ".long 1"),
@@ -453,6 +453,36 @@ fn the_larger_of_any_and_largest_is_taken() {
     assert_eq!(pair(("discard", small), ("largest", large)), 2);
     assert_eq!(pair(("largest", small), ("discard", large)), 2);
     assert_eq!(pair(("largest", large), ("discard", small)), 2);
+}
+
+#[test]
+fn selections_that_differ_are_checked_in_either_order() {
+    let (small, large) = (".long 1", ".long 2, 3");
+    let pair = |first: (&str, &str), second: (&str, &str)| {
+        link(&[&comdat(first.0, first.1), &comdat(second.0, second.1)]).map(|jit| value(&jit, "x"))
+    };
+    // GCC's variables that are `selectany` beside clang's. lld-link compares sizes, too, if told of MinGW.
+    assert_eq!(pair(("same_size", small), ("discard", ".long 4")).unwrap(), 1);
+    assert_eq!(pair(("discard", ".long 4"), ("same_size", small)).unwrap(), 4);
+    let unlike = [
+        (("same_size", small), ("discard", large)),
+        (("same_contents", small), ("discard", small)),
+        (("same_size", small), ("same_contents", small)),
+        (("largest", small), ("same_size", small)),
+        (("largest", large), ("same_contents", small)),
+    ];
+    for (one, other) in unlike {
+        for (first, second) in [(one, other), (other, one)] {
+            let error = pair(first, second).unwrap_err();
+            assert!(matches!(error, Error::GroupMismatch { .. }), "{first:?} {second:?}: {error}");
+        }
+    }
+    for other in ["discard", "same_size", "same_contents", "largest"] {
+        for (first, second) in [("one_only", other), (other, "one_only")] {
+            let error = pair((first, small), (second, small)).unwrap_err();
+            assert!(matches!(error, Error::Duplicate { .. }), "{first} {second}: {error}");
+        }
+    }
 }
 
 fn drectve(directives: &str) -> String {

@@ -44,6 +44,7 @@ const KEYS: &[&str] = &[
     "shared",
     "archive",
     "policy",
+    "link-flags",
     "expect",
     "exit",
     "native",
@@ -58,7 +59,7 @@ impl SourceFile {
     fn read(path: PathBuf) -> Self {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let directive = |line: &str| {
-            let line = line.strip_prefix("// ").or_else(|| line.strip_prefix("# "))?;
+            let line = ["// ", "# ", "! "].iter().find_map(|comment| line.strip_prefix(comment))?;
             let (key, value) = line.split_once(':')?;
             let known = KEYS.contains(&key.split('[').next().unwrap_or(key));
             known.then(|| (key.to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()))
@@ -88,6 +89,8 @@ impl Case {
     pub(crate) fn all(directory: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        // Headers are included by others.
+        paths.retain(|path| path.extension().is_none_or(|extension| extension != "h"));
         paths.sort();
         let mut cases: BTreeMap<String, Self> = BTreeMap::new();
         // Companions, which have a number, come behind the file they belong to.

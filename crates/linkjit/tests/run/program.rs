@@ -117,6 +117,7 @@ fn compile(
     }
     let c_compiler = if variant.compiler == "rustc" { "cc" } else { &variant.compiler };
     let compiler = match (file.extension(), c_compiler) {
+        ("f90", _) => "gfortran".into(),
         ("cpp", "gcc") => "g++".into(),
         ("cpp", "cc") => "c++".into(),
         ("cpp", clang) => clang.replacen("clang", "clang++", 1),
@@ -130,7 +131,8 @@ fn compile(
     if !is_first {
         command.args(file.values("flags").flat_map(words));
     }
-    succeed(command.arg("-c").arg(&file.path).arg("-o").arg(&object))?;
+    // Modules of Fortran are files, too.
+    succeed(command.current_dir(directory).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
     Ok((child::OBJECT, object))
 }
 
@@ -164,7 +166,7 @@ fn link_natively(case: &Case, inputs: &Inputs, directory: &Path) -> Result<PathB
             command.arg(format!("-Wl,-rpath,{}", directory.display()));
         }
     }
-    succeed(command.args(["-lm", "-ldl"]))?;
+    succeed(command.args(case.words("link-flags")).args(["-lm", "-ldl"]))?;
     Ok(program)
 }
 

@@ -4,7 +4,9 @@
 #! llvm takes them for local
 #! check {at 0x100000} -check-name=other-check -entry other coff-absolute.o other.o
 #! error {at 0x100000} -entry other coff-absolute.o private.o => Symbols not found: [ private ]
-#! error {at 0x100000} coff-absolute.o twice.o => duplicate definition of symbol 'shared'
+#! llvm takes them for local
+#! check {at 0x100000} coff-absolute.o same.o
+#! error {at 0x100000} coff-absolute.o differs.o => duplicate definition of symbol 'shared'
 #! error {at 0x100000} -abs shared=5 coff-absolute.o => duplicate definition of symbol 'shared'
 
         .text
@@ -34,9 +36,13 @@ of_other:
         .globl  other
 other:  .quad   private
 
-#--- twice.s
+#--- same.s
         .globl  shared
         .set    shared, 0x1234
+
+#--- differs.s
+        .globl  shared
+        .set    shared, 0x1235
 
 # jitlink-check: *{8}values = 0x1234
 # jitlink-check: *{8}(values + 8) = 0x77

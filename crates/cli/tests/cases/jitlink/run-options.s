@@ -14,7 +14,6 @@
 #! prints => Warning: -speculate ignored as there are no -lazy inputs
 #! error run-options.o libtwo.a -lpthread => could not find library for -lpthread
 #! error -debugger-support run-options.o libtwo.a => linkjit does not support -debugger-support yet
-#! error -noexec -lazy run-options.o => -lazy links what is called
 
         .text
         .globl  main, count

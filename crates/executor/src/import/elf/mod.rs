@@ -10,6 +10,9 @@
 //! 32-bit field and all windows of such code reach each other, and the slots that hold its address are changed. There
 //! is one copy per process, and it stays: nobody knows who has taken its address.
 //!
+//! A function gets a stub in low memory, and the slots that hold its address are changed likewise: it has one address for
+//! all, as with canonical PLT entries (ibid., "Function Addresses"). Calls of libraries go on as they did.
+//!
 //! What this can't do:
 //! - Pointers to the variable that were stored elsewhere than in a slot or in another copy go on pointing to the old
 //!   place, which keeps the old value. Constants (virtual tables, type information) don't mind.
@@ -21,10 +24,15 @@
 //! - A variable whose owner refers to it without a slot can't be moved unless it is constant: one of the executable, of
 //!   protected visibility, or of a library that was linked with `-Bsymbolic`.
 
+mod exports;
+mod functions;
 pub(crate) mod objects;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+pub(crate) use exports::may_export;
+use functions::Functions;
 
 use crate::{ExecAddr, ExecRange, Import, Placement, Result, lock, os};
 
@@ -45,6 +53,8 @@ enum Found {
     Variable(u64),
 }
 
+const NOWHERE: ExecRange = ExecRange { start: ExecAddr::NULL, end: ExecAddr::NULL };
+
 /// A variable that was moved.
 #[derive(Clone, Copy, Debug)]
 struct Moved {
@@ -62,26 +72,26 @@ impl Moved {
 #[derive(Debug)]
 struct Imports {
     moved: Vec<Moved>,
+    functions: Functions,
     /// What is left of the newest chunk.
     free: ExecRange,
 }
 
-static IMPORTS: Mutex<Imports> =
-    Mutex::new(Imports { moved: Vec::new(), free: ExecRange { start: ExecAddr::NULL, end: ExecAddr::NULL } });
+static IMPORTS: Mutex<Imports> = Mutex::new(Imports { moved: Vec::new(), functions: Functions::NONE, free: NOWHERE });
 
 /// See [`crate::Executor::import`].
 pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
     let mut imports = lock(&IMPORTS);
-    let moved_before = imports.moved.len();
+    let (moved_before, functions_before) = (imports.moved.len(), imports.functions.len());
     let found = imports.find(near, addresses);
     if found.is_err() {
         // Nothing was copied yet.
         imports.moved.truncate(moved_before);
     }
-    if imports.moved.len() > moved_before {
-        for moved in &imports.moved[moved_before..] {
-            copy(moved.old, moved.new);
-        }
+    for moved in &imports.moved[moved_before..] {
+        copy(moved.old, moved.new);
+    }
+    if imports.moved.len() > moved_before || imports.functions.len() > functions_before {
         imports.redirect()?;
     }
     found
@@ -92,32 +102,57 @@ pub(crate) fn current(address: ExecAddr) -> ExecAddr {
     lock(&IMPORTS).current(address)
 }
 
+/// Whether the library that defines what is at an address refers to it the way that all others do.
+pub(crate) fn is_shared(address: ExecAddr) -> bool {
+    let is_moved = {
+        let imports = lock(&IMPORTS);
+        imports.functions.has_stub(address) || imports.moved.iter().any(|moved| moved.copy().contains(address))
+    };
+    is_moved || objects::is_shared(address)
+}
+
 /// Has libraries that were loaded meanwhile use the copies, too.
 pub(crate) fn redirect() -> Result<()> {
     let imports = lock(&IMPORTS);
-    if imports.moved.is_empty() { Ok(()) } else { imports.redirect() }
+    if imports.moved.is_empty() && imports.functions.len() == 0 { Ok(()) } else { imports.redirect() }
 }
 
 impl Imports {
     /// What stands for `addresses`. Lists variables that have to be moved with their new places.
     fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+        let mut functions = Vec::new();
         let import = |&address| {
             Ok(match (self.current(address), objects::describe(address)) {
-                (new, _) if new != address => Some(Import::Variable(new)),
+                (new, _) if new != address => Some(Import::Moved(new)),
+                (_, Some(Found::Function)) if near.end.0 <= LOW_END => {
+                    functions.push(address);
+                    Some(Import::Function)
+                }
                 (_, Some(Found::Function)) => Some(Import::Function),
                 (_, Some(Found::Variable(size))) if near.end.0 <= LOW_END => {
                     let old = ExecRange::new(address, size);
                     let new = self.take(size, alignment(address))?;
                     self.moved.push(Moved { old, new });
-                    Some(Import::Variable(new))
+                    Some(Import::Moved(new))
                 }
                 _ => None,
             })
         };
-        addresses.iter().map(import).collect()
+        let mut found = addresses.iter().map(import).collect::<Result<Vec<_>>>()?;
+        self.functions.add(&functions)?;
+        for (found, &address) in found.iter_mut().zip(addresses) {
+            let stub = self.current(address);
+            if *found == Some(Import::Function) && stub != address {
+                *found = Some(Import::Moved(stub));
+            }
+        }
+        Ok(found)
     }
 
     fn current(&self, address: ExecAddr) -> ExecAddr {
+        if let Some(stub) = self.functions.stub(address) {
+            return stub;
+        }
         let moved = self.moved.iter().find(|moved| moved.old.contains(address));
         moved.map_or(address, |moved| moved.new.offset(address.0 - moved.old.start.0))
     }
@@ -135,10 +170,13 @@ impl Imports {
             self.free.start = ExecAddr(start + size);
             return Ok(ExecAddr(start));
         }
-        let chunk = os::reserve(size.max(CHUNK).next_multiple_of(os::page_size()), Placement::Low)?;
+        // Code may read just before a variable: the first one does not begin where the memory does.
+        let wanted = (LARGEST_ALIGN + size).max(CHUNK).next_multiple_of(os::page_size());
+        let chunk = os::reserve(wanted, Placement::Low)?;
         os::commit(chunk)?;
-        self.free = ExecRange { start: chunk.start.offset(size), end: chunk.end };
-        Ok(chunk.start)
+        let start = chunk.start.offset(LARGEST_ALIGN);
+        self.free = ExecRange { start: start.offset(size), end: chunk.end };
+        Ok(start)
     }
 
     /// Changes what refers to moved variables: slots of loaded objects, and pointers among the copies (`std::cin` is

@@ -26,8 +26,10 @@ const STV_PROTECTED: u8 = 3;
 
 const DT_NULL: u64 = 0;
 const DT_PLTRELSZ: u64 = 2;
+const DT_HASH: u64 = 4;
 const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
 const DT_SYMBOLIC: u64 = 16;
@@ -50,6 +52,8 @@ pub(crate) struct Object<'a> {
     headers: &'a [libc::Elf64_Phdr],
     /// It is the executable.
     pub(crate) is_program: bool,
+    /// It is the system's own, which the loader does not search.
+    pub(super) is_vdso: bool,
 }
 
 /// A word of a loaded object that holds the address of a function, or is to hold it when the function is first called.
@@ -96,6 +100,23 @@ pub(crate) fn is_canonical_entry(address: ExecAddr) -> bool {
     symbol_at(address).is_some_and(|symbol| symbol.st_shndx == 0)
 }
 
+/// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by name.
+/// Nobody can tell for a constant or a function of the executable, which are the same to all.
+pub(super) fn is_shared(address: ExecAddr) -> bool {
+    let symbol = symbol_at(address);
+    let mut shared = false;
+    for_each_object(&mut |object| {
+        let Some(flags) = object.flags_at(address) else { return };
+        let is_protected = symbol.is_some_and(|symbol| symbol.st_other & 3 == STV_PROTECTED);
+        shared = if object.is_program {
+            flags & libc::PF_W == 0 || object.relro().contains(address)
+        } else {
+            !is_protected && !object.dynamic().symbolic
+        };
+    });
+    shared
+}
+
 /// The symbol that begins at an address.
 fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
     let mut info = libc::Dl_info {
@@ -129,7 +150,7 @@ pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
 
 /// The part of a dynamic section that matters here.
 #[derive(Default)]
-struct Dynamic {
+pub(super) struct Dynamic {
     relocations: u64,
     relocations_size: u64,
     /// Those of the procedure linkage table.
@@ -137,6 +158,9 @@ struct Dynamic {
     jump_relocations_size: u64,
     symbols: u64,
     strings: u64,
+    /// Its hash tables.
+    pub(super) hash: u64,
+    pub(super) gnu_hash: u64,
     /// The object's references to what it defines were bound when it was linked.
     symbolic: bool,
 }
@@ -164,28 +188,42 @@ impl Object<'_> {
         ExecRange { start: down(range.start), end: down(range.end) }
     }
 
-    fn dynamic(&self) -> Dynamic {
+    pub(super) fn dynamic(&self) -> Dynamic {
         let mut dynamic = Dynamic::default();
         let Some(header) = self.header(libc::PT_DYNAMIC) else { return dynamic };
         let range = self.segment(header);
         let count = usize::try_from(range.size() / 16).unwrap_or(0);
         // SAFETY: the dynamic section of a loaded object, which nobody changes once it is loaded.
         let entries = unsafe { std::slice::from_raw_parts(range.start.0 as *const [u64; 2], count) };
-        let place = |value: u64| if value < self.base { value.wrapping_add(self.base) } else { value };
         for &[tag, value] in entries.iter().take_while(|[tag, _]| *tag != DT_NULL) {
+            let address = if value < self.base { value.wrapping_add(self.base) } else { value };
             match tag {
-                DT_RELA => dynamic.relocations = place(value),
+                DT_RELA => dynamic.relocations = address,
+                DT_HASH => dynamic.hash = address,
+                DT_GNU_HASH => dynamic.gnu_hash = address,
                 DT_RELASZ => dynamic.relocations_size = value,
-                DT_JMPREL => dynamic.jump_relocations = place(value),
+                DT_JMPREL => dynamic.jump_relocations = address,
                 DT_PLTRELSZ => dynamic.jump_relocations_size = value,
-                DT_SYMTAB => dynamic.symbols = place(value),
-                DT_STRTAB => dynamic.strings = place(value),
+                DT_SYMTAB => dynamic.symbols = address,
+                DT_STRTAB => dynamic.strings = address,
                 DT_SYMBOLIC => dynamic.symbolic = true,
                 DT_FLAGS => dynamic.symbolic |= value & DF_SYMBOLIC != 0,
                 _ => {}
             }
         }
         dynamic
+    }
+
+    /// Words of a loaded object's read-only data, if it has them.
+    pub(super) fn words(&self, address: u64, count: u32) -> Option<&[u32]> {
+        let size = u64::from(count) * 4;
+        let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
+        let is_there = size > 0 && address.is_multiple_of(4) && is_readable(address);
+        if !is_there || !is_readable(address.checked_add(size - 1)?) {
+            return None;
+        }
+        // SAFETY: aligned, and within a segment of an object that is loaded; the caller asks for what nobody writes.
+        Some(unsafe { std::slice::from_raw_parts(address as *const u32, count as usize) })
     }
 
     fn relocations(&self, start: u64, size: u64) -> &[Rela] {
@@ -318,6 +356,9 @@ unsafe extern "C" fn visit_object(info: *mut libc::dl_phdr_info, _size: usize, v
     }
     // SAFETY: the loader describes the object's program headers.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program });
+    // SAFETY: only reads what the system has told the process.
+    let vdso = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    let is_vdso = vdso != 0 && info.dlpi_addr == vdso;
+    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program, is_vdso });
     0
 }

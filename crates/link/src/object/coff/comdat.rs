@@ -88,14 +88,27 @@ impl Comdats {
         (description.selection == pe::IMAGE_COMDAT_SELECT_ASSOCIATIVE).then_some(description.parent)
     }
 
+    /// Whether a section is kept only if it is chosen and wanted, or another one that it goes with.
+    pub(super) fn contains(&self, section: u32) -> bool {
+        (section as usize).checked_sub(1).and_then(|index| self.sections.get(index)).is_some_and(Option::is_some)
+    }
+
+    /// Makes a section an ordinary one: what it goes with is no COMDAT section, hence always kept.
+    fn remove(&mut self, section: u32) {
+        if let Some(of) = (section as usize).checked_sub(1).and_then(|index| self.sections.get_mut(index)) {
+            *of = None;
+        }
+    }
+
     /// Whether a section is led by a name that others know.
     fn is_named(&self, section: u32) -> bool {
         matches!(self.get(section), Some((_, Leader::Name(_))))
     }
 }
 
-/// Adds a group for every COMDAT section that others may have, too, and ties associated sections to theirs.
-pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &mut LinkGraph) -> Result<()> {
+/// Adds a group for every COMDAT section that others may have, too, and ties associated sections to theirs. Sections that
+/// are associated with ordinary ones are ordinary afterwards.
+pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, graph: &mut LinkGraph) -> Result<()> {
     let mut group_of: Vec<Option<usize>> = vec![None; file.sections.len() + 1];
     let mut groups: Vec<Group> = Vec::new();
     for (number, section) in file.numbered() {
@@ -112,6 +125,10 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &
         let Some(root) = root(&mut shortened, number) else {
             return Err(file.malformed_section(section, "section: it goes with itself"));
         };
+        let is_ordinary = |root: &Section<'_>| !root.has(pe::IMAGE_SCN_LNK_COMDAT);
+        if blocks.of(root).is_some() && file.section(root).is_some_and(is_ordinary) {
+            comdats.remove(number);
+        }
         let Some(block) = blocks.of(number) else { continue };
         if let Some(parent) = blocks.of(parent) {
             graph.add_dependent(parent, block);

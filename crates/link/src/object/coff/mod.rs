@@ -46,9 +46,10 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
     relocations::reserve(&file, &mut graph);
     let blocks = sections::read(&file, &mut graph)?;
-    let comdats = symbols::read(&file, &blocks, &mut graph, names)?;
+    let mut comdats = symbols::read(&file, &blocks, &mut graph, names)?;
     relocations::read(&file, &blocks, &mut graph)?;
-    comdat::read(&file, &blocks, &comdats, &mut graph)?;
+    comdat::read(&file, &blocks, &mut comdats, &mut graph)?;
+    sections::retain_tables(&file, &blocks, &comdats, &mut graph);
     sections::add_initializers(&file, &blocks, &comdats, &mut graph)?;
     functions::split(&file, &blocks, &mut graph)?;
     directives::read(&file, &mut graph, names)?;

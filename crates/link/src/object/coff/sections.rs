@@ -40,9 +40,6 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
             Some((protection, lifetime)) => Some(add_block(section, protection, lifetime, graph)?),
             None => None,
         };
-        if let Some(block) = block.filter(|_| is_part_of_table(section)) {
-            graph.retain_block(block);
-        }
         // "PE Format", The .rsrc Section: compilers of resources put the directory into a part of its own, or in front.
         if let (Some(block), b".rsrc" | b".rsrc$01") = (block, section.name) {
             graph.retain_block(block);
@@ -74,17 +71,25 @@ fn add_block(
 /// Bytes of a record of a function: where it begins, where it ends, and how to unwind it.
 pub(super) const FUNCTION_RECORD: u64 = 12;
 
+/// Retains what is a part of a table. Linkers keep all sections, but for COMDAT sections.
+pub(super) fn retain_tables(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &mut LinkGraph) {
+    for (number, _) in file.numbered().filter(|(_, section)| is_part_of_table(section)) {
+        if let Some(block) = blocks.of(number).filter(|_| !comdats.contains(number)) {
+            graph.retain_block(block);
+        }
+    }
+}
+
 /// Whether somebody may walk over a section from those that begin and end what it is a part of: a name with a `$` that is
-/// not for the linker to split up what compilers make anyway, nor known to be walked by others. Linkers keep all
-/// sections, but for COMDAT sections.
+/// not for the linker to split up what compilers make anyway, nor known to be walked by others.
 fn is_part_of_table(section: &Section<'_>) -> bool {
     let mut parts = section.name.splitn(2, |byte| *byte == b'$');
     let (Some(output), Some(_)) = (parts.next(), parts.next()) else { return false };
-    !section.has(pe::IMAGE_SCN_LNK_COMDAT) && !section.data.is_empty() && !ORDINARY.contains(&output)
+    !section.data.is_empty() && !ORDINARY.contains(&output)
 }
 
 /// Says which blocks hold initializers. One that is associated with a COMDAT section lives and dies with that; others
-/// are wanted whenever anything of the object is.
+/// are wanted whenever anything of the object is, those that are associated with ordinary sections, too.
 pub(super) fn add_initializers(
     file: &File<'_>,
     blocks: &Blocks,

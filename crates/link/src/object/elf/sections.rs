@@ -6,7 +6,7 @@ use object::elf::SectionType;
 use super::file::{File, Section};
 use super::initializers;
 use crate::error::Result;
-use crate::graph::{BlockId, Content, InitializerSection, Lifetime, LinkGraph, Protection};
+use crate::graph::{BlockId, Content, InitializerSection, Lifetime, LinkGraph, Protection, Request};
 
 /// Sections that the program itself never writes to: the linker does, before it starts. The same with a suffix.
 const WRITTEN_BY_LINKER: [&[u8]; 8] =
@@ -50,6 +50,9 @@ impl Blocks {
 pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
     let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
     for section in &file.sections {
+        if asks_for_executable_stack(section) {
+            graph.add_request(Request::ExecutableStack);
+        }
         let placed = match placement(file, section)? {
             Some((protection, lifetime)) => {
                 let block = add_block(file, section, protection, lifetime, graph)?;
@@ -153,6 +156,12 @@ fn is_for_linker(kind: SectionType) -> bool {
             | elf::SHT_GROUP
             | elf::SHT_SYMTAB_SHNDX
     )
+}
+
+/// Whether a section says that the object's code runs on the stack. An object that says nothing, as one from assembly or
+/// of old, is taken to have no such code, as LLD and mold have it; GNU ld takes it to have some.
+fn asks_for_executable_stack(section: &Section<'_>) -> bool {
+    section.has(elf::SHF_EXECINSTR) && section.name == b".note.GNU-stack"
 }
 
 fn is_written_by_linker(section: &Section<'_>) -> bool {

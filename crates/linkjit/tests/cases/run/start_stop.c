@@ -6,8 +6,8 @@
 
 struct entry { const char *name; int (*function)(int); };
 static int one(int n) { return n + 1; }
-__attribute__((section("registry"), used)) static struct entry entry_one = {"one", one};
-__attribute__((section("numbers"), used)) static const int some_numbers[] = {1, 2, 3};
+__attribute__((section("registry"), used, aligned(8))) static struct entry entry_one = {"one", one};
+__attribute__((section("numbers"), used, aligned(4))) static const int some_numbers[] = {1, 2, 3};
 extern struct entry __start_registry[], __stop_registry[];
 extern const int __start_numbers[], __stop_numbers[];
 extern __attribute__((weak)) char __start_nobody[], __stop_nobody[];

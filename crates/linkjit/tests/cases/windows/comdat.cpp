@@ -1,6 +1,8 @@
 // compilers: msvc
 // flags: -O0
 // flags: -O2
+// options:
+// options: --lazy
 // expect: one function 1
 // expect: one variable 1
 // expect: template 3

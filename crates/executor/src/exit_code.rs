@@ -1,0 +1,32 @@
+//! The exit code of a process that runs one program.
+
+use std::ffi::c_int;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::os;
+
+/// What decides; nothing leaves the exit code as it is.
+pub type Decide = fn() -> Option<c_int>;
+
+static DECIDE: Mutex<Option<Decide>> = Mutex::new(None);
+
+/// Has `decide` asked when the process exits, after all that linked code registers for that from now on: the process's
+/// exit code is what `decide` returns, or what it would have been. For processes that run one program; asked once.
+pub fn decide_at_exit(decide: Decide) {
+    let mut known = lock();
+    if known.replace(decide).is_none() {
+        os::at_exit(decide_now);
+    }
+}
+
+extern "C" fn decide_now() {
+    let decide = lock().take();
+    if let Some(code) = decide.and_then(|decide| decide()) {
+        // The system goes on with what is registered before, and ends with this code.
+        os::exit(code);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<Decide>> {
+    DECIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}

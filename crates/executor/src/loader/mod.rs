@@ -1,0 +1,113 @@
+//! Shared objects without code, which we write and have the loader load: there are things that only the loader does, and
+//! only for what it loads.
+
+mod image;
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
+
+pub(crate) use self::image::{Image, Relocation};
+use crate::os;
+
+/// The beginning of glibc's `struct link_map`.
+#[repr(C)]
+struct LinkMap {
+    base: u64,
+    path: *const c_char,
+}
+
+/// The loader's record of an open library.
+fn link_map(handle: usize) -> Option<&'static LinkMap> {
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: a handle of dlopen's that is not closed, and a place for a pointer.
+    let result = unsafe { libc::dlinfo(handle as *mut c_void, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: the record exists as long as the library is open. Libraries stay open, and who has a `Loaded` uses its record
+    // no longer than that.
+    unsafe { map.as_ref() }
+}
+
+/// The path under which the loader knows a library that stays open.
+pub(crate) fn path(handle: usize) -> Option<&'static std::ffi::CStr> {
+    let path = link_map(handle)?.path;
+    // SAFETY: not null, hence a C string that exists as long as the library is open, and we close none.
+    (!path.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(path) })
+}
+
+/// A loaded shared object. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    handle: usize,
+}
+
+impl Loaded {
+    /// Has the loader load a shared object.
+    ///
+    /// # Errors
+    /// What the loader says, or the system.
+    ///
+    /// # Safety
+    /// `image` must be a well-formed shared object; what it has the loader do must be sound.
+    pub(crate) unsafe fn load(image: &[u8], flags: c_int) -> Result<Self, String> {
+        let mut file = memory_file().map_err(|error| format!("memfd_create: {error}"))?;
+        file.write_all(image).map_err(|error| error.to_string())?;
+        let name = name_of(&file)?;
+        // SAFETY: the caller vouches for the object, and nobody has another one of this name.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), flags | libc::RTLD_LOCAL) };
+        if handle.is_null() { Err(os::loader_error()) } else { Ok(Self { handle: handle as usize }) }
+    }
+
+    /// What has to be added to an address in the object.
+    pub(crate) fn base(&self) -> Option<u64> {
+        link_map(self.handle).map(|map| map.base)
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // SAFETY: opened by `load`, and nothing refers to it any more.
+        unsafe { libc::dlclose(self.handle as *mut c_void) };
+    }
+}
+
+/// A file that is nowhere but in memory.
+fn memory_file() -> std::io::Result<File> {
+    /// Nothing in it is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know it.
+    const MFD_NOEXEC_SEAL: u32 = 8;
+    for flags in [libc::MFD_CLOEXEC | MFD_NOEXEC_SEAL, libc::MFD_CLOEXEC] {
+        // SAFETY: a C string.
+        let file = unsafe { libc::syscall(libc::SYS_memfd_create, c"linkjit".as_ptr(), flags) };
+        if let Some(file) = c_int::try_from(file).ok().filter(|file| *file >= 0) {
+            // SAFETY: new, and nobody else's.
+            return Ok(unsafe { File::from_raw_fd(file) });
+        }
+    }
+    Err(std::io::Error::last_os_error())
+}
+
+/// A name for the loader. It names this process by its number: a debugger opens what the loader has loaded by the same
+/// name, and its own descriptors are others (opening a pipe, it would wait for ever).
+fn name_of(file: &File) -> Result<CString, String> {
+    /// More modules of one name than anybody has.
+    const TRIES: usize = 64;
+    // The number by which the file system knows us, which is not getpid's where it is another namespace's.
+    let process = std::fs::read_link("/proc/self").map_err(|error| format!("/proc/self: {error}"))?;
+    for slashes in 1..TRIES {
+        let name = format!("/proc/{}/fd{}{}", process.display(), "/".repeat(slashes), file.as_raw_fd());
+        let name = CString::new(name).map_err(|error| error.to_string())?;
+        // The loader compares names before it opens files: if somebody has loaded another file that had this number, and
+        // it is still there, then the name means that.
+        // SAFETY: a C string; nothing is loaded.
+        let other = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+        if other.is_null() {
+            return Ok(name);
+        }
+        // SAFETY: opened above; who has loaded it keeps it.
+        unsafe { libc::dlclose(other) };
+    }
+    Err("every name is taken".into())
+}

@@ -1,0 +1,43 @@
+//! Executable stacks, for objects whose code writes small functions there and calls them: the address of a nested
+//! function of GNU C, of an internal procedure of Fortran that is passed on, of a nested subprogram of Ada.
+//!
+//! The loader knows the stacks of all threads, and makes those executable that are there and that come if a library asks
+//! for it (`PT_GNU_STACK`): so we load one that does.
+
+use std::sync::Mutex;
+
+use crate::loader::{Image, Loaded};
+use crate::{ExecAddr, ExecutorError, Result, lock, os};
+
+/// See [`crate::Executor::make_stacks_executable`].
+pub(crate) fn make_executable() -> Result<()> {
+    /// Whether they are. They stay so.
+    static DONE: Mutex<bool> = Mutex::new(false);
+    let mut done = lock(&DONE);
+    if *done {
+        return Ok(());
+    }
+    let refused = |why| ExecutorError::NoExecutableStack { why };
+    let image = Image { executable_stack: true, ..Image::default() };
+    // SAFETY: a well-formed shared object without code. Linked code asks for executable stacks.
+    let loaded = unsafe { Loaded::load(&image.bytes().0, libc::RTLD_NOW) };
+    drop(loaded.map_err(|message| refused(explain(&message)))?);
+    let on_stack = 0u8;
+    if !os::is_code(ExecAddr(&raw const on_stack as u64)) {
+        return Err(refused("the loader has left them as they were".into()));
+    }
+    *done = true;
+    Ok(())
+}
+
+/// What the loader says, and what to do about it.
+fn explain(message: &str) -> String {
+    // The loader names the file, which means nothing to anybody.
+    let reason = message
+        .rsplit_once(": cannot enable")
+        .map_or_else(|| message.to_owned(), |(_, what)| format!("the loader cannot enable{what}"));
+    format!(
+        "{reason} (glibc since 2.41 wants GLIBC_TUNABLES=glibc.rtld.execstack=2 in the environment; SELinux has to allow \
+         execstack)"
+    )
+}

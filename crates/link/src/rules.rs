@@ -1,0 +1,184 @@
+//! The rules of linking: which definition counts when a name has several, and which COMDAT group is kept.
+//!
+//! | new \ old | strong    | common       | weak      | fallback  |
+//! |-----------|-----------|--------------|-----------|-----------|
+//! | strong    | error     | replaces it  | replaces  | replaces  |
+//! | common    | yields    | larger wins  | replaces  | replaces  |
+//! | weak      | yields    | yields       | yields    | replaces  |
+//! | fallback  | yields    | yields       | yields    | yields    |
+//!
+//! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
+
+use linkjit_address::ExecAddr;
+
+use crate::graph::{Definition, Linkage, Selection, Symbol};
+
+/// What happens to a definition or a COMDAT group that comes second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The new one takes the place of the old one.
+    Replaces,
+    /// The old one stays, and what refers to the new one is bound to it.
+    Yields,
+    /// There must not be both.
+    Conflicts,
+}
+
+/// A definition of a name, as far as the rules ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// See [`Linkage`].
+    pub linkage: Linkage,
+    /// Size in bytes; 0 if it is not known.
+    pub size: u64,
+    /// The value that it stands for, wherever the program is: all agree about equal ones.
+    pub value: Option<ExecAddr>,
+}
+
+impl From<&Symbol> for Candidate {
+    fn from(symbol: &Symbol) -> Self {
+        let value = match symbol.definition {
+            Definition::Absolute(value) => Some(value),
+            _ => None,
+        };
+        Self { linkage: symbol.linkage, size: symbol.size, value }
+    }
+}
+
+/// Compares a new definition of a name with the one that counts so far, which may be linked already.
+#[must_use]
+pub fn compare(new: &Candidate, old: &Candidate, is_linked: bool) -> Verdict {
+    if new.value.is_some() && new.value == old.value {
+        return Verdict::Yields;
+    }
+    match (new.linkage, old.linkage) {
+        (Linkage::Strong, Linkage::Strong) => Verdict::Conflicts,
+        (Linkage::Weak, Linkage::Strong | Linkage::Weak | Linkage::Common)
+        | (Linkage::Fallback, _)
+        | (Linkage::Common, Linkage::Strong) => Verdict::Yields,
+        (Linkage::Common, Linkage::Common) if new.size <= old.size => Verdict::Yields,
+        _ if is_linked => match new.linkage {
+            // A linked weak definition serves a tentative one of no more than its size as well.
+            Linkage::Common if new.size <= old.size => Verdict::Yields,
+            _ => Verdict::Conflicts,
+        },
+        _ => Verdict::Replaces,
+    }
+}
+
+/// Why two COMDAT groups of one name must not both be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupConflict {
+    /// There may be one only.
+    Duplicate,
+    /// They are not alike. The text continues "this one is".
+    Differs(&'static str),
+}
+
+/// A COMDAT group, as far as the rules ask.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupCandidate<F> {
+    /// See [`Selection`].
+    pub selection: Selection,
+    /// Returns the size in bytes of the section that the group is known by. It is called only if that matters.
+    pub size: F,
+}
+
+/// Compares a new COMDAT group with the one of its name that is kept so far and not linked yet. Which one is kept does
+/// not depend on their order, unless they are alike.
+///
+/// # Errors
+/// If they are not as their selections want them.
+pub fn compare_groups(
+    new: GroupCandidate<impl FnOnce() -> u64>,
+    old: GroupCandidate<impl FnOnce() -> u64>,
+) -> Result<Verdict, GroupConflict> {
+    use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
+    let the_larger = |new: u64, old: u64| if new > old { Verdict::Replaces } else { Verdict::Yields };
+    let of_one_size = |new: u64, old: u64| match new == old {
+        true => Ok(Verdict::Yields),
+        false => Err(GroupConflict::Differs("of another size")),
+    };
+    match (new.selection, old.selection) {
+        (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
+        (Any, Any) => Ok(Verdict::Yields),
+        (Largest(new), Largest(old)) => Ok(the_larger(new, old)),
+        // Compilers with and without run-time types make virtual tables with these selections: the larger serves both.
+        (Largest(new), Any) => Ok(the_larger(new, (old.size)())),
+        (Any, Largest(old)) => Ok(the_larger((new.size)(), old)),
+        (SameSize(new), SameSize(old)) => of_one_size(new, old),
+        // GCC and clang make variables that are declared `selectany` with these.
+        (SameSize(new), Any) => of_one_size(new, (old.size)()),
+        (Any, SameSize(old)) => of_one_size((new.size)(), old),
+        (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
+        (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("of other content")),
+        _ => Err(GroupConflict::Differs("to be selected in another way")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions() {
+        use Linkage::{Common, Fallback, Strong, Weak};
+        use Verdict::{Conflicts, Replaces, Yields};
+        let verdict = |new: (Linkage, u64), old: (Linkage, u64), is_linked| {
+            let candidate = |(linkage, size)| Candidate { linkage, size, value: None };
+            compare(&candidate(new), &candidate(old), is_linked)
+        };
+        let table = [
+            (Strong, [Conflicts, Replaces, Replaces, Replaces]),
+            (Common, [Yields, Replaces, Replaces, Replaces]),
+            (Weak, [Yields, Yields, Yields, Replaces]),
+            (Fallback, [Yields; 4]),
+        ];
+        for (new, expected) in table {
+            let found = [Strong, Common, Weak, Fallback].map(|old| verdict((new, 8), (old, 4), false));
+            assert_eq!(found, expected, "{new:?}");
+            let linked = [Strong, Common, Weak, Fallback].map(|old| verdict((new, 8), (old, 4), true));
+            assert_eq!(linked, expected.map(|it| if it == Replaces { Conflicts } else { it }), "{new:?}, linked");
+        }
+        assert_eq!(verdict((Common, 4), (Common, 4), false), Yields);
+        assert_eq!(verdict((Common, 4), (Weak, 4), true), Yields);
+    }
+
+    #[test]
+    fn equal_values_are_no_duplicates() {
+        let value = |value| Candidate { linkage: Linkage::Strong, size: 0, value };
+        let (five, six) = (value(Some(ExecAddr(5))), value(Some(ExecAddr(6))));
+        assert_eq!(compare(&five, &five, true), Verdict::Yields);
+        assert_eq!(compare(&five, &six, false), Verdict::Conflicts);
+        assert_eq!(compare(&five, &value(None), false), Verdict::Conflicts);
+        assert_eq!(compare(&value(None), &value(None), false), Verdict::Conflicts);
+    }
+
+    #[test]
+    fn the_order_of_groups_makes_no_difference() {
+        use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
+        let verdict = |new: (Selection, u64), old: (Selection, u64)| {
+            let candidate = |(selection, size)| GroupCandidate { selection, size: move || size };
+            compare_groups(candidate(new), candidate(old))
+        };
+        let sizes = [4u64, 8];
+        let kinds = |size| [Any, NoDuplicates, SameSize(size), ExactMatch(size), Largest(size)].map(|it| (it, size));
+        for first in sizes.into_iter().flat_map(kinds) {
+            for second in sizes.into_iter().flat_map(kinds) {
+                let (one, other) = (verdict(first, second), verdict(second, first));
+                let of_any = matches!((first.0, second.0), (Any, Any));
+                match one {
+                    Err(conflict) => assert_eq!(other, Err(conflict), "{first:?} {second:?}"),
+                    Ok(Verdict::Replaces) => assert_eq!(other, Ok(Verdict::Yields), "{first:?} {second:?}"),
+                    _ if first.1 == second.1 || of_any => assert_eq!(other, one, "{first:?} {second:?}"),
+                    _ => assert_eq!(other, Ok(Verdict::Replaces), "{first:?} {second:?}"),
+                }
+            }
+        }
+        assert_eq!(verdict((Largest(8), 8), (Any, 4)), Ok(Verdict::Replaces));
+        assert_eq!(verdict((Any, 8), (Largest(4), 4)), Ok(Verdict::Replaces));
+        assert_eq!(verdict((SameSize(8), 8), (Any, 4)), Err(GroupConflict::Differs("of another size")));
+        assert_eq!(verdict((Any, 4), (SameSize(4), 4)), Ok(Verdict::Yields));
+        assert_eq!(verdict((Any, 4), (NoDuplicates, 4)), Err(GroupConflict::Duplicate));
+    }
+}

@@ -1,0 +1,311 @@
+//! Definitions with vague linkage that yield to what libraries and other JITDylibs have; `session/vague.rs` has the rules.
+//!
+//! Asked for are definitions that are about to be linked. What belongs together yields together or not at all: the members
+//! of a COMDAT group, and a variable with its guard, or it would be initialized twice, or never.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_link::arch::x86_64::Kind;
+use linkjit_link::graph::{BlockId, LinkGraph, Scope, SymbolId};
+use linkjit_link::link::Binding;
+use linkjit_link::names::{NameId, NamePool};
+
+use super::Batch;
+use super::find::Unfound;
+use crate::error::Result;
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, UnitId, is_vague, tls_address};
+
+/// A definition that may yield.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    input: u32,
+    symbol: SymbolId,
+    name: NameId,
+    thread_local: bool,
+}
+
+/// What others have of the names of a JITDylib.
+type Found = BTreeMap<NameId, Elsewhere>;
+
+impl Batch<'_> {
+    /// Has definitions that became live yield to those that others have.
+    pub(super) fn yield_vague(&mut self) -> Result<()> {
+        let mut weak = std::mem::take(&mut self.weak);
+        // Each image of Windows has its own: the system's linker and loader do not make them one, either.
+        if self.session.executor().object_format() != ObjectFormat::Elf {
+            return Ok(());
+        }
+        weak.sort_unstable();
+        let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
+        for (input, symbol) in weak {
+            let of = &self.inputs[input as usize];
+            let has_unit = self.units[input as usize].is_some();
+            if let Some(candidate) = candidate(&of.graph, input, symbol).filter(|_| has_unit) {
+                by_dylib.entry(DylibId(of.dylib)).or_default().push(candidate);
+            }
+        }
+        for (dylib, candidates) in by_dylib {
+            let found = self.find_elsewhere(dylib, &candidates)?;
+            if found.is_empty() {
+                continue;
+            }
+            for of_input in candidates.chunk_by(|one, other| one.input == other.input) {
+                let first: Vec<_> = of_input.iter().copied().filter(|of| found.contains_key(&of.name)).collect();
+                if let Some(&Candidate { input, .. }) = first.first() {
+                    self.yield_sets(dylib, input, &first, &found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has definitions of an input yield that were found elsewhere, if all can that belong to them.
+    fn yield_sets(&mut self, dylib: DylibId, input: u32, first: &[Candidate], found: &Found) -> Result<()> {
+        let Some(unit) = self.units[input as usize] else { return Ok(()) };
+        let graph = &self.inputs[input as usize].graph;
+        let sets = {
+            let (names, state) = (self.session.names(), self.session.state());
+            let table = &state.dylib(dylib)?.symbols;
+            let defined = |name: NameId| match table.get(&name)?.by {
+                DefinedBy::Unit(of, symbol) if of == unit => Some(symbol),
+                _ => None,
+            };
+            Together::new(graph, input).sets(first, &names, &defined)
+        };
+        // Those that are not live yet.
+        let members = sets.iter().flat_map(|set| &set.members);
+        let more: Vec<_> = members.filter(|of| !found.contains_key(&of.name)).copied().collect();
+        let mut found = found.clone();
+        found.extend(self.find_elsewhere(dylib, &more)?);
+        let (mut symbols, mut groups) = (Vec::new(), Vec::new());
+        for set in sets {
+            let place =
+                |of: &Candidate| found.get(&of.name).filter(|place| is_reached(graph, of.symbol, place)).copied();
+            let places: Option<Vec<_>> = set.members.iter().map(place).collect();
+            let Some(places) = places.filter(|all| set.is_whole && all.windows(2).all(|two| agree(two[0], two[1])))
+            else {
+                continue;
+            };
+            symbols.extend(set.members.iter().zip(places).map(|(of, place)| (of.symbol, of.name, place)));
+            groups.extend(set.groups);
+        }
+        if symbols.is_empty() { Ok(()) } else { self.give_up((dylib, unit), input, &symbols, &groups) }
+    }
+
+    /// Makes definitions references, and has all that was bound to them bound anew.
+    fn give_up(
+        &mut self,
+        definer: (DylibId, UnitId),
+        input: u32,
+        symbols: &[(SymbolId, NameId, Elsewhere)],
+        groups: &[usize],
+    ) -> Result<()> {
+        let graph = &mut self.inputs[input as usize].graph;
+        let blocks = groups.iter().filter_map(|&group| graph.groups().get(group)).flat_map(|group| &group.blocks);
+        let blocks: Vec<_> = blocks.copied().collect();
+        graph.unmark_blocks(&blocks);
+        let left = self.session.state().yield_vague(definer, graph, symbols, groups);
+        self.yielded.append(left);
+        let given_up: BTreeSet<_> = symbols.iter().map(|&(symbol, ..)| symbol).collect();
+        let is_given_up = |binding: Binding| match binding {
+            Binding::Input { input: of, symbol } => of == input && given_up.contains(&symbol),
+            _ => false,
+        };
+        self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
+        for (index, of) in (0u32..).zip(&mut self.inputs) {
+            for (symbol, binding) in (0u32..).zip(&mut of.bindings) {
+                if is_given_up(*binding) {
+                    *binding = Binding::None;
+                    self.wanted.push((index, SymbolId(symbol)));
+                }
+            }
+        }
+        let again: Vec<_> =
+            self.found.extract_if(|_, found| is_given_up(found.binding)).map(|(name, _)| name).collect();
+        for (dylib, name) in again {
+            self.look_up(dylib, &[Unfound::required(name)])?;
+            if let Some(found) = self.found.get(&(dylib, name)) {
+                self.reach(found.binding);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where code of a JITDylib would find names if the JITDylib itself did not define them.
+    fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
+        let mut found = Found::new();
+        let order = self.session.state().dylib(dylib)?.link_order.clone();
+        let exported = self.exported(candidates);
+        for &(searched, scope) in &order {
+            let libraries: Vec<LibraryId> = {
+                let state = self.session.state();
+                let of = state.dylib(searched)?;
+                if searched != dylib && !of.symbols.is_empty() {
+                    for name in candidates.iter().map(|candidate| candidate.name) {
+                        if !found.contains_key(&name)
+                            && let Some(elsewhere) = state.vague_definition(dylib, (searched, scope), name)
+                        {
+                            found.insert(name, elsewhere);
+                        }
+                    }
+                }
+                if exported.is_empty() {
+                    continue;
+                }
+                of.generators.iter().flat_map(|generator| generator.definitions.libraries()).collect()
+            };
+            for library in libraries {
+                let open: Vec<_> = exported.iter().filter(|(of, _)| !found.contains_key(&of.name)).collect();
+                let requests = open.iter().map(|(of, name)| (SymbolKey::Vague(name), of.thread_local));
+                let requests = requests.map(|(key, thread_local)| SymbolRequest { key, thread_local });
+                let requests: Vec<_> = requests.collect();
+                for ((of, _), address) in open.iter().zip(self.session.executor().find_symbols(library, &requests)?) {
+                    let address = match address {
+                        None => continue,
+                        Some(SymbolAddress::Address(address)) => Address::At(address),
+                        Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
+                            Address::ThreadLocal(tls_address(module, offset, thread_offset))
+                        }
+                    };
+                    found.insert(of.name, Elsewhere::Outside(address));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those whose names some library may export.
+    fn exported(&self, candidates: &[Candidate]) -> Vec<(Candidate, Vec<u8>)> {
+        let executor = self.session.executor();
+        let names = self.session.names();
+        let texts: Vec<_> = candidates.iter().map(|candidate| names.bytes(candidate.name)).collect();
+        let exported = executor.may_export(&texts);
+        let exported = candidates.iter().zip(texts).zip(exported).filter(|&(_, exported)| exported);
+        // What the runtime does in a library's place is not the library's.
+        let exported = exported.filter(|((_, text), _)| executor.runtime_symbol(text).is_none());
+        exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect()
+    }
+}
+
+/// The definition if it may be one of many that are alike. That functions have a COMDAT group is found out later.
+fn candidate(graph: &LinkGraph, input: u32, symbol: SymbolId) -> Option<Candidate> {
+    let of = graph.symbol(symbol);
+    let name = of.shared_name().filter(|_| of.scope == Scope::Default && !of.indirect)?;
+    let is_new = of.block().is_some_and(|block| !graph.block(block).placed);
+    is_new.then_some(Candidate { input, symbol, name, thread_local: of.thread_local })
+}
+
+/// Whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it was
+/// compiled for that.
+fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
+    let Elsewhere::Outside(address) = place else { return true };
+    match address {
+        Address::At(_) => !graph.symbol(symbol).thread_local,
+        Address::ThreadLocal(address) => {
+            let fixed = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
+            address.thread_offset.is_some() || !fixed.into_iter().any(|kind| graph.may_have(kind.edge()))
+        }
+    }
+}
+
+/// Whether two members of a set are in one place: libraries, or one JITDylib.
+fn agree(one: Elsewhere, other: Elsewhere) -> bool {
+    match (one, other) {
+        (Elsewhere::Outside(_), Elsewhere::Outside(_)) => true,
+        (Elsewhere::Dylib(one, _), Elsewhere::Dylib(other, _)) => one == other,
+        _ => false,
+    }
+}
+
+/// Definitions that belong together.
+#[derive(Debug, Default)]
+struct Set {
+    members: Vec<Candidate>,
+    /// The COMDAT groups that they are in, by index.
+    groups: Vec<usize>,
+    /// All members are such that they may yield.
+    is_whole: bool,
+}
+
+/// What of a graph belongs together.
+struct Together<'a> {
+    graph: &'a LinkGraph,
+    input: u32,
+    /// The blocks of COMDAT groups, in order, and which group each is in.
+    group_of: Vec<(BlockId, usize)>,
+    /// The named definitions of each group.
+    members_of: Vec<Vec<SymbolId>>,
+}
+
+impl<'a> Together<'a> {
+    fn new(graph: &'a LinkGraph, input: u32) -> Self {
+        let groups = graph.groups().iter().enumerate();
+        let mut group_of: Vec<_> =
+            groups.flat_map(|(index, group)| group.blocks.iter().map(move |&block| (block, index))).collect();
+        group_of.sort_unstable();
+        let mut together = Self { graph, input, group_of, members_of: vec![Vec::new(); graph.groups().len()] };
+        for symbol in graph.symbol_ids() {
+            if graph.symbol(symbol).shared_name().is_some()
+                && let Some(group) = together.group(symbol)
+            {
+                together.members_of[group].push(symbol);
+            }
+        }
+        together
+    }
+
+    /// The COMDAT group that a definition is in.
+    fn group(&self, symbol: SymbolId) -> Option<usize> {
+        let block = self.graph.symbol(symbol).block()?;
+        let at = self.group_of.binary_search_by_key(&block, |&(block, _)| block).ok()?;
+        Some(self.group_of[at].1)
+    }
+
+    /// The sets that definitions are in; `defined` gives the graph's definition of a name.
+    fn sets(&self, first: &[Candidate], names: &NamePool, defined: &dyn Fn(NameId) -> Option<SymbolId>) -> Vec<Set> {
+        let mut seen = BTreeSet::new();
+        let mut sets = Vec::new();
+        for start in first {
+            let mut set = Set { is_whole: true, ..Set::default() };
+            let mut pending = vec![start.symbol];
+            while let Some(symbol) = pending.pop() {
+                if !seen.insert(symbol) {
+                    continue;
+                }
+                let member = candidate(self.graph, self.input, symbol);
+                let Some(member) = member.filter(|_| is_vague(self.graph, self.graph.symbol(symbol))) else {
+                    set.is_whole = false;
+                    continue;
+                };
+                set.members.push(member);
+                let partners = partners(names.bytes(member.name));
+                pending.extend(partners.iter().filter_map(|name| names.find(name)).filter_map(defined));
+                if let Some(group) = self.group(symbol)
+                    && !set.groups.contains(&group)
+                {
+                    set.groups.push(group);
+                    pending.extend(&self.members_of[group]);
+                }
+            }
+            sets.push(set);
+        }
+        sets.retain(|set| !set.members.is_empty());
+        sets
+    }
+}
+
+/// The names that the guard of a variable may have, or the variable of a guard (Itanium C++ ABI, "Guard Variables"): a
+/// variable of the global namespace is not mangled, but its guard has its mangled name.
+fn partners(name: &[u8]) -> Vec<Vec<u8>> {
+    let with = |start: &[u8], rest: &[u8]| [start, rest].concat();
+    if let Some(rest) = name.strip_prefix(b"_ZGV") {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let plain = rest.get(digits..).filter(|_| digits > 0).map(<[u8]>::to_vec);
+        return std::iter::once(with(b"_Z", rest)).chain(plain).collect();
+    }
+    match name.strip_prefix(b"_Z") {
+        Some(rest) => vec![with(b"_ZGV", rest)],
+        None => vec![with(format!("_ZGV{}", name.len()).as_bytes(), name)],
+    }
+}

@@ -1,0 +1,5 @@
+.text
+.globl nobody_calls
+nobody_calls:
+    ret
+.section .note.GNU-stack, "x", @progbits
