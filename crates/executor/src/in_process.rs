@@ -10,8 +10,8 @@ use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MainForm, MemoryProvider,
     ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress,
-    SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import, init, os, reentry,
-    runtime, tls,
+    SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import, init, os,
+    reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -43,7 +43,12 @@ impl InProcess {
     pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { owner, memory: Arc::new(Memory::new(memory)), libraries: Libraries::default(), allocator: allocator::Use::default() })
+        Ok(Self {
+            owner,
+            memory: Arc::new(Memory::new(memory)),
+            libraries: Libraries::default(),
+            allocator: allocator::Use::default(),
+        })
     }
 }
 

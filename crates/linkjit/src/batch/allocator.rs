@@ -55,7 +55,8 @@ impl Batch<'_> {
                 return Ok(false);
             }
             let new = |&(name, is_linked): &(NameId, bool)| !is_linked && !self.found.contains_key(&(dylib, name));
-            let names: Vec<_> = state.allocator_definitions(dylib).into_iter().filter(new).map(|(name, _)| name).collect();
+            let names: Vec<_> =
+                state.allocator_definitions(dylib).into_iter().filter(new).map(|(name, _)| name).collect();
             (dylib, names)
         };
         let wanted: Vec<_> = names.iter().map(|&name| Unfound::required(name)).collect();

@@ -116,7 +116,9 @@ mod tests {
         // SAFETY: allocates.
         let allocate = |align: usize, size: usize| unsafe { libc::memalign(align, size) } as u64;
         let of_all_kinds = |where_: &str| {
-            for (align, size) in [(16, 24), (16, 100_000), (16, 50 << 20), (4096, 100), (4096, 3 << 20), (1 << 21, 9 << 20)] {
+            for (align, size) in
+                [(16, 24), (16, 100_000), (16, 50 << 20), (4096, 100), (4096, 3 << 20), (1 << 21, 9 << 20)]
+            {
                 let chunk = allocate(align, size);
                 assert!(has(chunk), "{where_}: {size} bytes aligned to {align} at {chunk:#x}");
                 // SAFETY: allocated above.

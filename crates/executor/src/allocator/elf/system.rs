@@ -139,15 +139,7 @@ unsafe extern "C" fn syscall() {
 }
 
 /// The system calls about memory. The last argument is on the stack, as it is for `syscall`.
-unsafe extern "C" fn memory_call(
-    number: c_long,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> c_long {
+unsafe extern "C" fn memory_call(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long {
     // SAFETY: asks for the end: below any, it changes nothing.
     let end = || unsafe { libc::syscall(libc::SYS_brk, 0) }.cast_unsigned();
     let before = if number == libc::SYS_brk { end() } else { 0 };

@@ -1,4 +1,5 @@
-// All forms of the operators, counted by form. An aligned one has its own memory.
+// All forms of the operators, counted by form; deletes with and without a size are one, as the library's inline functions
+// may be the library's or the program's. An aligned one has its own memory.
 // flags: -O0 -std=c++17
 // flags: -O2 -std=c++20 -fPIC
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <new>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 static long counts[20];
@@ -50,6 +52,10 @@ void operator delete[](void *p, std::align_val_t, const std::nothrow_t &) noexce
 
 static void show(const char *what) {
     std::printf("%s:", what);
+    for (auto [sized, plain] : {std::pair{10, 8}, {11, 9}, {16, 14}, {17, 15}}) {
+        counts[plain] += counts[sized];
+        counts[sized] = 0;
+    }
     for (auto &count : counts) {
         std::printf(" %ld", count);
         count = 0;

@@ -1,7 +1,7 @@
 // An allocator in an archive, next to a part of it that only the program calls.
 // archive: allocator_archive.1.c allocator_archive.2.c
-// flags: -O2
-// flags: -O0 -fno-pic
+// flags: -O2 -fno-builtin
+// flags: -O0 -fno-builtin -fno-pic
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 // Allocators that take memory of the kernel or of the program itself, and end when they are given anything else.
-// flags: -O2 -DARRAY
-// flags: -O0 -fPIC -DARRAY
-// flags: -O2 -DBY_MMAP
-// flags: -O2 -DBY_SBRK
-// flags: -O1 -fno-pic -DBY_SYSCALL
-// flags: -O2 -DBY_INSTRUCTION
+// flags: -O2 -fno-builtin -DARRAY
+// flags: -O0 -fno-builtin -fPIC -DARRAY
+// flags: -O2 -fno-builtin -DBY_MMAP
+// flags: -O2 -fno-builtin -DBY_SBRK
+// flags: -O1 -fno-builtin -fno-pic -DBY_SYSCALL
+// flags: -O2 -fno-builtin -DBY_INSTRUCTION
 #define _GNU_SOURCE
 #include <errno.h>
 #include <grp.h>

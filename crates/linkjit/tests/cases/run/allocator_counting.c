@@ -1,7 +1,7 @@
 // A program that counts what it and the libraries allocate, over the C library's own functions, without headers.
-// flags: -O0
-// flags: -O2 -fPIC
-// flags: -O3 -fno-pic
+// flags: -O0 -fno-builtin
+// flags: -O2 -fno-builtin -fPIC
+// flags: -O3 -fno-builtin -fno-pic
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // A program whose allocator has a header in front of all memory, over the next definitions, and ends at a foreign one.
-// flags: -O1
-// flags: -O2 -fPIC
-// flags: -O0 -fno-pic -DBY_VERSION
+// flags: -O1 -fno-builtin
+// flags: -O2 -fno-builtin -fPIC
+// flags: -O0 -fno-builtin -fno-pic -DBY_VERSION
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 // expect: 2
 // expect: root
 // expect: 1
-// flags: -O2
-// flags: -O2 -fPIC
+// flags: -O2 -fno-builtin
+// flags: -O2 -fno-builtin -fPIC
 #define _GNU_SOURCE
 #include <pwd.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // The program itself allocates nothing: its functions serve the libraries all the same. Some are weak or aliases.
-// flags: -O2
-// flags: -O2 -fPIC
+// flags: -O2 -fno-builtin
+// flags: -O2 -fno-builtin -fPIC
 #define _GNU_SOURCE
 #include <pwd.h>
 #include <stdio.h>
