@@ -183,7 +183,7 @@ impl Executor for InProcess {
     }
 
     fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
-        allocator::prepare(self.owner)
+        allocator::prepare(self.owner, &self.allocator)
     }
 
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {

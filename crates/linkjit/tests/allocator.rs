@@ -288,6 +288,30 @@ fn a_second_jitdylib_yields() {
 }
 
 #[test]
+fn nobody_takes_the_place_of_one_that_is_closed() {
+    alone("nobody_takes_the_place_of_one_that_is_closed", || {
+        let jit = Jit::host().expect("a session");
+        let [first, second] = ["first", "second"].map(|name| jit.create_dylib(name).expect("a JITDylib"));
+        let run = |dylib: &linkjit::JitDylib| {
+            dylib.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
+            dylib.add_object(&source("program.c", PROGRAM)).expect("an object");
+            let address = dylib.lookup_with_initializers(&["use"]).expect("it can be linked")[0];
+            // SAFETY: its type.
+            let function = unsafe { std::mem::transmute::<*const (), Number>(address.0 as *const ()) };
+            // SAFETY: as above.
+            unsafe { function() }
+        };
+        assert_eq!(run(&first), 0);
+        // SAFETY: nobody is in its code.
+        unsafe { first.close() }.expect("nothing needs it");
+        use_host();
+        // Its own count says nothing, for it is the closed one that counts.
+        assert_eq!(run(&second), -1);
+        use_host();
+    });
+}
+
+#[test]
 fn one_that_can_be_replaced_is_refused() {
     alone("one_that_can_be_replaced_is_refused", || {
         let jit = Jit::host().expect("a session");

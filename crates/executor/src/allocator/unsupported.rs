@@ -12,7 +12,7 @@ pub(crate) fn names() -> &'static [&'static str] {
 }
 
 /// The loader's tables are not known.
-pub(crate) fn prepare(_owner: u32) -> Result<Vec<(&'static str, ExecAddr)>> {
+pub(crate) fn prepare(_owner: u32, _linked: &Use) -> Result<Vec<(&'static str, ExecAddr)>> {
     Err(UNSUPPORTED)
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Allocator {
     /// The names of allocators are the first of the pool: that many.
     names: u32,
-    /// Another session's program has replaced the process's.
+    /// Another session's program has replaced the process's, or a JITDylib that is closed.
     is_elsewhere: bool,
     /// The JITDylib whose definitions count.
     dylib: Option<DylibId>,
@@ -108,9 +108,12 @@ impl State {
     }
 
     /// Whether closing JITDylibs closes the one that serves the process. Its memory stays then, and that of those that are
-    /// closed with it, for it may need them.
-    pub(super) fn serves_process(&self, dylibs: &[DylibId]) -> bool {
-        !self.allocator.serving.is_empty() && self.allocator.dylib.is_some_and(|dylib| dylibs.contains(&dylib))
+    /// closed with it, for it may need them; and no other JITDylib takes its place.
+    pub(super) fn retire_allocator(&mut self, dylibs: &[DylibId]) -> bool {
+        let Allocator { dylib, serving, is_elsewhere, .. } = &mut self.allocator;
+        let is_closed = !serving.is_empty() && dylib.is_some_and(|dylib| dylibs.contains(&dylib));
+        *is_elsewhere |= is_closed;
+        is_closed
     }
 }
 

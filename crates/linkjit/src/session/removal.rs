@@ -85,7 +85,7 @@ impl ExecutionSession {
             unsafe { self.executor().close_image(image)? };
             drop(lent);
         }
-        let is_kept = self.state().serves_process(dylibs);
+        let is_kept = self.state().retire_allocator(dylibs);
         let (mut windows, mut allocations) = (Vec::new(), Vec::new());
         for &dylib in dylibs {
             let (taken, detached) = self.state().take_dylib(dylib)?;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{heap, owned};
 use crate::allocator::NAMES;
-use crate::os;
+use crate::{os, tls};
 
 pub(super) const MALLOC: usize = 0;
 pub(super) const CALLOC: usize = 1;
@@ -149,7 +149,8 @@ fn call(functions: &Functions, index: usize, a: usize, b: usize, c: usize) -> Op
 
 /// Whether memory that is given back, resized or measured is the program's.
 fn is_programs(memory: usize) -> bool {
-    owned::contains(memory as u64) || !heap::has(memory as u64)
+    let memory = memory as u64;
+    owned::contains(memory) || tls::is_reserved(memory) || !heap::has(memory)
 }
 
 /// How much the allocator that the process had has given for a piece of memory.

@@ -37,8 +37,9 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// Linked code gets what stands in for functions of the system.
 static IS_PREPARED: AtomicBool = AtomicBool::new(false);
 
-/// How many executors have linked code that is bound to the allocator that the process had.
-static BOUND: AtomicUsize = AtomicUsize::new(0);
+/// How many executors have found functions of the allocator that the process had, to which their linked code is or may be
+/// bound.
+static FOUND: AtomicUsize = AtomicUsize::new(0);
 
 /// The names by which a program replaces the process's allocator.
 pub(crate) fn names() -> &'static [&'static str] {
@@ -68,8 +69,8 @@ impl Use {
     pub(crate) fn found(&self, name: &[u8], address: ExecAddr) -> ExecAddr {
         let index = system::index(name);
         if !IS_PREPARED.load(Ordering::Acquire) {
-            if index.is_some() {
-                self.found.store(true, Ordering::Relaxed);
+            if index.is_some() && !self.found.swap(true, Ordering::Relaxed) {
+                FOUND.fetch_add(1, Ordering::Relaxed);
             }
             return address;
         }
@@ -82,19 +83,22 @@ impl Use {
 
     /// Code is going to be placed, which may refer to what was found.
     pub(crate) fn placing(&self) {
-        if self.found.load(Ordering::Relaxed)
-            && !IS_PREPARED.load(Ordering::Acquire)
-            && !self.bound.swap(true, Ordering::Relaxed)
-        {
-            BOUND.fetch_add(1, Ordering::Relaxed);
+        if self.found.load(Ordering::Relaxed) && !IS_PREPARED.load(Ordering::Acquire) {
+            self.bound.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether linked code, this executor's or another's, may be bound to the allocator that the process had.
+    fn is_late(&self) -> bool {
+        self.bound.load(Ordering::Relaxed)
+            || FOUND.load(Ordering::Relaxed) > usize::from(self.found.load(Ordering::Relaxed))
     }
 }
 
 impl Drop for Use {
     fn drop(&mut self) {
-        if *self.bound.get_mut() {
-            BOUND.fetch_sub(1, Ordering::Relaxed);
+        if *self.found.get_mut() {
+            FOUND.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -105,12 +109,12 @@ fn stand_in(name: &[u8]) -> Option<ExecAddr> {
 }
 
 /// See [`crate::Executor::prepare_allocator`].
-pub(crate) fn prepare(owner: u32) -> Result<Vec<(&'static str, ExecAddr)>> {
+pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, ExecAddr)>> {
     if is_of_another(owner) {
         return Err(refused("another program's serves the process already"));
     }
     if !IS_PREPARED.load(Ordering::Acquire) {
-        if BOUND.load(Ordering::Relaxed) > 0 {
+        if linked.is_late() {
             return Err(refused("code that was linked before is bound to the one that the process has"));
         }
         find_old(0..NAMES.len());
@@ -191,6 +195,20 @@ pub(crate) fn add_window(owner: u32, window: ExecRange) {
 pub(crate) fn remove_window(owner: u32, window: ExecRange) {
     if is_of(owner) {
         owned::clear(window);
+    }
+}
+
+/// A thread's variables are linked code's memory, too.
+pub(crate) fn add_block(block: ExecRange) {
+    if OWNER.load(Ordering::Acquire) != 0 {
+        owned::mark(block);
+    }
+}
+
+/// The block is given back to the host's allocator.
+pub(crate) fn remove_block(block: ExecRange) {
+    if OWNER.load(Ordering::Acquire) != 0 {
+        owned::clear(block);
     }
 }
 
