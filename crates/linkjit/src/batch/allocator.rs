@@ -124,8 +124,9 @@ impl Batch<'_> {
         let prepared = self.session.executor().prepare_allocator();
         let stand_ins = prepared.map_err(|error| self.refused(first, error))?;
         let names = self.session.names();
-        let stand_ins = stand_ins.into_iter().filter_map(|(name, new)| Some((names.find(name.as_bytes())?, new)));
-        let stand_ins = self.session.state().replace_found(stand_ins.collect());
+        let id = |(name, new): (&str, ExecAddr)| Some((names.find(name.as_bytes())?, new));
+        let stand_ins: Vec<_> = stand_ins.into_iter().filter_map(id).collect();
+        let stand_ins = self.session.state().replace_found(&stand_ins);
         drop(names);
         self.rebind(&stand_ins);
         Ok(())
@@ -193,10 +194,10 @@ impl Batch<'_> {
 
 impl State {
     /// Replaces what was found in the process under certain names, and says what that was.
-    fn replace_found(&mut self, stand_ins: Vec<(NameId, ExecAddr)>) -> StandIns {
+    fn replace_found(&mut self, stand_ins: &[(NameId, ExecAddr)]) -> StandIns {
         let mut replaced = StandIns::default();
         for dylib in self.dylibs.values_mut() {
-            for &(name, new) in &stand_ins {
+            for &(name, new) in stand_ins {
                 let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
                 if let (DefinedBy::Found, Some(Address::At(old))) = (entry.by, entry.address) {
                     entry.address = Some(Address::At(new));

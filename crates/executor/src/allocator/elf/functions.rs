@@ -104,9 +104,8 @@ pub(super) fn for_library(index: usize) -> Option<u64> {
     let program = load(&PROGRAM, index);
     match role(index) {
         Role::Allocates if program == 0 => replaces_c().then(|| recorded(index)),
-        Role::News if program == 0 => None,
+        Role::News | Role::Deletes | Role::Measures if program == 0 => None,
         Role::Allocates | Role::News => Some(program),
-        Role::Deletes | Role::Measures if program == 0 => None,
         Role::Resizes | Role::Frees | Role::Deletes | Role::Measures => Some(served(index)),
     }
 }
@@ -229,10 +228,10 @@ fn release_old(index: usize, memory: usize, b: usize, c: usize) -> usize {
 
 /// Gives memory back to whose it is.
 unsafe extern "C-unwind" fn release<const INDEX: usize>(memory: usize, b: usize, c: usize) -> usize {
-    if memory == 0 || is_programs(memory) {
-        if let Some(done) = call(&PROGRAM, INDEX, memory, b, c) {
-            return done;
-        }
+    if (memory == 0 || is_programs(memory))
+        && let Some(done) = call(&PROGRAM, INDEX, memory, b, c)
+    {
+        return done;
     }
     if role(INDEX) == Role::Deletes {
         return call(&OLD, INDEX, memory, b, c).unwrap_or(0);

@@ -140,7 +140,7 @@ mod tests {
         }
         for size in [24u64, 48, 4096, 100_000] {
             // SAFETY: within the mapping.
-            unsafe { (raw as *mut u64).add(1).write(size) };
+            unsafe { ((raw + 8) as *mut u64).write(size) };
             assert!(!has(raw + 16), "behind a header that says {size}");
         }
     }

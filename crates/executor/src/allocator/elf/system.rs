@@ -8,8 +8,11 @@ use super::functions::{self, OLD, PROGRAM};
 use super::{loading, owned};
 use crate::allocator::NAMES;
 
-/// The names, what stands in for each, and which of [`NAMES`] it is another name for.
-pub(super) static STAND_INS: [(&str, fn() -> u64); 18] = [
+/// Tells where a function is.
+type StandIn = fn() -> u64;
+
+/// Names of the system's functions, and what linked code gets for each.
+pub(super) static STAND_INS: [(&str, StandIn); 18] = [
     ("mmap", || mmap as *const () as u64),
     ("mmap64", || mmap as *const () as u64),
     ("munmap", || munmap as *const () as u64),
