@@ -82,4 +82,18 @@ impl ExecRange {
     pub const fn contains(self, address: ExecAddr) -> bool {
         self.start.0 <= address.0 && address.0 < self.end.0
     }
+
+    /// Whether 32-bit displacements from all of this range reach all of another, with some pages of slack for addends.
+    #[must_use]
+    pub fn reaches(self, targets: Self) -> bool {
+        let reach = targets.reach();
+        reach.start <= self.start && self.end <= reach.end
+    }
+
+    /// The addresses from where 32-bit displacements reach all of the range, with some pages of slack for addends.
+    #[must_use]
+    pub const fn reach(self) -> Self {
+        const REACH: u64 = (1 << 31) - 0x4000;
+        Self { start: ExecAddr(self.end.0.saturating_sub(REACH)), end: ExecAddr(self.start.0.saturating_add(REACH)) }
+    }
 }

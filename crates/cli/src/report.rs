@@ -1,16 +1,23 @@
 //! What users are told: errors, times and statistics, as text for people or as JSON for programs.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use linkjit::executor::ExecutorError;
+use linkjit::link::error::Shown;
 use linkjit::link::{LinkError, Site};
 use linkjit::{BatchTimes, Error, Statistics, UndefinedSymbol};
 use serde::Serialize;
 
 /// More errors than this are counted, not shown.
 const SHOWN: usize = 20;
+/// Symbols of an error, for programs: further ones are counted.
+const SHOWN_SYMBOLS: usize = 100;
+/// Bytes of a line of an error, and lines: names in files may have megabytes.
+const LONGEST_LINE: usize = 8192;
+const MOST_LINES: usize = 400;
 
 /// Why there is no result. The first line of its text stands by itself; the others are details.
 #[derive(Debug, thiserror::Error)]
@@ -139,38 +146,45 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    section: Option<&'a str>,
+    section: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     symbols: Vec<SymbolLine<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    more_symbols: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     searched: Vec<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 #[derive(Debug, Serialize)]
 struct SymbolLine<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    demangled: Option<&'a str>,
+    demangled: Option<Cow<'a, str>>,
     wanted_by: Vec<Place<'a>>,
     more_places: usize,
     similar: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    elsewhere: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<Cow<'a, str>>,
 }
 
 impl<'a> SymbolLine<'a> {
     /// Of which no more is known.
     fn new(name: &'a str) -> Self {
-        Self { name, demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: &[] }
+        Self { name: shown(name), demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: vec![] }
     }
 }
 
 #[derive(Debug, Serialize)]
 struct Place<'a> {
-    file: &'a str,
-    section: Option<&'a str>,
+    file: Cow<'a, str>,
+    section: Option<Cow<'a, str>>,
     offset: Option<u64>,
 }
 
@@ -196,7 +210,7 @@ struct TimesLine<'a> {
 
 impl<'a> Line<'a> {
     fn of(failure: &'a Failure) -> Self {
-        let mut line = Self { message: first_line(&failure.to_string()).into(), ..Self::default() };
+        let mut line = Self { message: bounded(first_line(&failure.to_string())), ..Self::default() };
         match failure {
             Failure::Jit(error) => line.describe(error),
             Failure::NoEntry { entry, similar, searched } => {
@@ -224,15 +238,15 @@ impl<'a> Line<'a> {
 
     fn in_file(&mut self, kind: &'static str, file: &Path) {
         self.kind = kind;
-        self.file = Some(file.display().to_string());
+        self.file = Some(shown(&file.to_string_lossy()).into_owned());
     }
 
     fn describe(&mut self, error: &'a Error) {
         match error {
             Error::Link(error) => {
                 let Site { file, section, offset } = error.site();
-                self.file = Some(file.to_string());
-                (self.section, self.offset) = (section.as_deref(), *offset);
+                self.file = Some(shown(file).into_owned());
+                (self.section, self.offset) = (section.as_deref().map(shown), *offset);
                 self.kind = match error {
                     LinkError::Malformed { .. } => "malformed",
                     LinkError::NotLinkable { .. } => "not-linkable",
@@ -245,7 +259,8 @@ impl<'a> Line<'a> {
             }
             Error::Undefined { symbols, searched } => {
                 self.kind = "undefined-symbols";
-                self.symbols = symbols.iter().map(symbol).collect();
+                self.symbols = symbols.iter().take(SHOWN_SYMBOLS).map(symbol).collect();
+                self.more_symbols = symbols.len() - self.symbols.len();
                 self.searched.clone_from(searched);
             }
             Error::Duplicate { name, second, .. } => {
@@ -267,17 +282,23 @@ impl<'a> Line<'a> {
 
 fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
     SymbolLine {
-        name: &symbol.name,
-        demangled: symbol.demangled.as_deref(),
+        name: shown(&symbol.name),
+        demangled: symbol.demangled.as_deref().map(shown),
         wanted_by: symbol.wanted_by.iter().map(place).collect(),
         more_places: symbol.more_places,
         similar: &symbol.similar,
-        elsewhere: &symbol.elsewhere,
+        elsewhere: symbol.elsewhere.iter().take(SHOWN).map(|place| shown(place)).collect(),
     }
 }
 
 fn place(site: &Site) -> Place<'_> {
-    Place { file: &site.file, section: site.section.as_deref(), offset: site.offset }
+    Place { file: shown(&site.file), section: site.section.as_deref().map(shown), offset: site.offset }
+}
+
+/// A name of an input, of which a kilobyte is enough.
+fn shown(name: &str) -> Cow<'_, str> {
+    let text = Shown(name);
+    if text.is_whole() { name.into() } else { text.to_string().into() }
 }
 
 fn first_line(text: &str) -> &str {
@@ -307,7 +328,12 @@ impl Reporter {
             if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
                 continue;
             }
-            text += &if self.json { json(&Line::of(failure)) } else { for_people(&failure.to_string()) };
+            text += &match failure {
+                _ if self.json => json(&Line::of(failure)),
+                // What the compiler says is all there is to know.
+                Failure::Jit(Error::Compile { .. }) => for_people(&failure.to_string()),
+                _ => for_people(&bounded(&failure.to_string())),
+            };
         }
         if failures.len() > SHOWN && !self.json {
             text += &format!("linkjit: and {} more errors\n", failures.len() - SHOWN);
@@ -315,8 +341,17 @@ impl Reporter {
         print(&text);
     }
 
-    /// Something odd that does no harm.
-    pub(crate) fn warning(&self, text: &str) {
+    /// Odd things that do no harm.
+    pub(crate) fn warnings(&self, warnings: &[String]) {
+        for text in warnings.iter().take(SHOWN) {
+            self.warning(&bounded(text));
+        }
+        if let Some(more @ 1..) = warnings.len().checked_sub(SHOWN) {
+            self.warning(&format!("and {more} more warnings"));
+        }
+    }
+
+    fn warning(&self, text: &str) {
         if self.json {
             print(&json(&Line { kind: "warning", message: text.into(), ..Line::default() }));
         } else {
@@ -383,6 +418,21 @@ impl Reporter {
 fn json(line: &impl Serialize) -> String {
     // Strings and numbers only: nothing that JSON can't hold.
     serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+/// A message of some kilobytes at most.
+pub(crate) fn bounded(message: &str) -> String {
+    let mut lines = message.lines();
+    let mut text = String::new();
+    for line in lines.by_ref().take(MOST_LINES) {
+        let start = &line[..line.floor_char_boundary(LONGEST_LINE)];
+        let end = if start.len() < line.len() { "..." } else { "" };
+        text += &format!("{}{start}{end}", if text.is_empty() { "" } else { "\n" });
+    }
+    match lines.count() {
+        0 => text,
+        more => text + &format!("\n... and {more} more lines"),
+    }
 }
 
 /// The first line by itself, the others indented.

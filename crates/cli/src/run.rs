@@ -1,11 +1,12 @@
 //! `linkjit run`: inputs into JITDylibs, then the program.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use linkjit::executor::temporary;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
@@ -36,14 +37,20 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         Crt::Xwin(directory) => CrtProvider::xwin(directory),
         Crt::MinGw(directory) => CrtProvider::mingw(directory),
     };
-    let jit = crt.and_then(|crt| jit.crt(crt).build()).map_err(one)?;
+    let crt = crt.map_err(one)?;
+    let of_crt = crt.directories().to_vec();
+    let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
 
     let compiling = Instant::now();
     let mut warnings = String::new();
-    let sources = compile(options, &mut progress, &mut warnings);
+    let sources = {
+        // As a compiler removes its own files; the program that is run later handles signals itself.
+        let _private = temporary::remove_at_signals();
+        compile(options, &mut progress, &mut warnings)
+    };
     if !reporter.is_json() {
         progress.say(&warnings);
     }
@@ -58,10 +65,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
     let mut loader = Loader {
         jit: &jit,
-        search: Search::new(&options.directories),
+        search: Search::new(&[&options.directories[..], &of_crt].concat()),
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
+        scripts: HashSet::new(),
     };
     loader.add_all(options, sources, &mut progress)?;
     times.read = reading.elapsed();
@@ -74,9 +82,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
     drop(linking);
-    for warning in jit.session().take_warnings() {
-        reporter.warning(&warning);
-    }
+    reporter.warnings(&jit.session().take_warnings());
     linked.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
@@ -155,6 +161,9 @@ struct Loader<'a> {
     target: JitDylib,
     /// Those that `--jd` has created.
     named: Vec<JitDylib>,
+    /// The linker scripts that were read for a JITDylib, by its name. Scripts that name one another many
+    /// times each are read once.
+    scripts: HashSet<(String, PathBuf)>,
 }
 
 impl Loader<'_> {
@@ -220,7 +229,7 @@ impl Loader<'_> {
     }
 
     /// Adds a file that is no source; `depth` scripts led to it.
-    fn add_file(&self, path: &Path, depth: usize) -> Result<(), Failure> {
+    fn add_file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
         let source = inputs::read(path)?;
         match Kind::of(source.bytes()) {
             Kind::Object => self.add_object(&source)?,
@@ -232,7 +241,7 @@ impl Loader<'_> {
     }
 
     /// Adds the library of `-l NAME`.
-    fn add_library(&self, name: &str) -> Result<(), Failure> {
+    fn add_library(&mut self, name: &str) -> Result<(), Failure> {
         match self.search.library(name) {
             Ok(path) => self.add_file(&path, 0),
             // No import library is needed for what Windows has.
@@ -241,7 +250,7 @@ impl Loader<'_> {
         }
     }
 
-    fn add_script(&self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {
+    fn add_script(&mut self, path: &Path, source: &Source, depth: usize) -> Result<(), Failure> {
         let failure = |line, what| Failure::Script { file: path.into(), line, what };
         let text = String::from_utf8_lossy(source.bytes());
         let named = match script::parse(&text) {
@@ -253,6 +262,11 @@ impl Loader<'_> {
         if depth == SCRIPT_DEPTH {
             return Err(failure(1, format!("{SCRIPT_DEPTH} linker scripts name one another: is one its own input?")));
         }
+        let name = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let key = (self.target.name().to_owned(), name);
+        if self.scripts.contains(&key) {
+            return Ok(());
+        }
         let directory = path.parent().unwrap_or(Path::new(""));
         for input in named {
             let file: PathBuf = match input {
@@ -261,6 +275,8 @@ impl Loader<'_> {
             };
             self.add_file(&file, depth + 1)?;
         }
+        // Not before: one that names itself is an error.
+        self.scripts.insert(key);
         Ok(())
     }
 }

@@ -29,6 +29,11 @@ impl Search {
         Self { directories: directories.iter().cloned().chain(multiarch).chain(system).collect() }
     }
 
+    /// Where it searches, in this order.
+    pub(crate) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
     /// The file of `-l NAME`. As with ld, the first directory that has one of the names wins.
     pub(crate) fn library(&self, name: &str) -> Result<PathBuf, Failure> {
         let names = match name.strip_prefix(':') {

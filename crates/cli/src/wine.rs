@@ -57,11 +57,12 @@ fn program() -> Result<PathBuf, Failure> {
 
 /// The command line that says the same there.
 fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
-    let mut line: Vec<OsString> = vec!["run".into(), "--entry".into(), options.entry.clone().into()];
+    // Values are joined to their options: some may begin with a dash.
+    let mut line: Vec<OsString> = vec!["run".into(), joined("--entry=", options.entry.as_ref())];
     let flags = [("--json", json), ("--lazy", options.lazy), ("--time", options.time), ("--stats", options.stats)];
     line.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.into()));
     for directory in &options.directories {
-        line.extend(["-L".into(), for_wine(directory)]);
+        line.push(joined("-L", &for_wine(directory)));
     }
     match &options.crt {
         Crt::BuiltIn => {}
@@ -72,8 +73,8 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
     for item in &options.items {
         match item {
             Item::Input(path) => line.push(for_wine(path)),
-            Item::Library(name) => line.extend(["-l".into(), name.into()]),
-            Item::Dylib(name) => line.extend(["--jd".into(), name.into()]),
+            Item::Library(name) => line.push(joined("-l", name.as_ref())),
+            Item::Dylib(name) => line.push(joined("--jd=", name.as_ref())),
         }
     }
     line.push("--".into());
@@ -83,7 +84,11 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
 
 /// A path as Wine's programs know it; they are started in the same directory.
 fn for_wine(path: &Path) -> OsString {
-    if path.has_root() { joined("Z:", path.as_os_str()) } else { path.into() }
+    match path.as_os_str().as_encoded_bytes() {
+        [b'/', ..] => joined("Z:", path.as_os_str()),
+        [b'-', ..] => joined("./", path.as_os_str()),
+        _ => path.into(),
+    }
 }
 
 fn joined(prefix: &str, rest: &OsStr) -> OsString {
@@ -108,13 +113,12 @@ mod tests {
 
     #[test]
     fn the_command_line_says_the_same_there() {
-        let line = "linkjit run --executor wine --crt mingw=/usr/m -L /l -L m --lazy a.obj -lz --jd p /b.obj -- -x /y";
+        let line = "linkjit run --executor wine --crt mingw=/usr/m -L /l -L m --lazy a.obj -lz --jd p /b.obj ./-c.obj -- -x /y";
         let invocation = Invocation::parse(line.split(' ').map(OsString::from)).expect("a command line");
         let Command::Run(options) = invocation.command else { panic!("{invocation:?}") };
         let there: Vec<_> =
             arguments(&options, true).into_iter().map(|word| word.into_string().expect("ASCII")).collect();
-        let expected =
-            "run --entry main --json --lazy -L Z:/l -L m --crt=mingw=Z:/usr/m a.obj -l z --jd p Z:/b.obj -- -x /y";
+        let expected = "run --entry=main --json --lazy -LZ:/l -Lm --crt=mingw=Z:/usr/m a.obj -lz --jd=p Z:/b.obj ./-c.obj -- -x /y";
         assert_eq!(there.join(" "), expected);
     }
 }

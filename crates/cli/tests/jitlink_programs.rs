@@ -132,3 +132,141 @@ fn members_of_lazy_archives_are_lazy() {
     let whole = jitlink(&fixtures, &["-all_load", "main.o", "-lazy", "rest.a"]);
     assert_eq!(whole.code, Some(34), "{}", whole.err);
 }
+
+/// Libraries that say so when anything of them runs, one of which needs the other, and a program that needs both.
+fn libraries(name: &str) -> Fixtures {
+    let fixtures = Fixtures::new(name);
+    let loud =
+        "#include <stdio.h>\n__attribute__((constructor)) static void run(void) { puts(\"RUN\"); fflush(stdout); }\n";
+    fixtures.shared("libinner.so", &format!("{loud} int inner_value = 5; int inner(void) {{ return 1; }}"));
+    let outer = "int outer_value = 3; int outer(void) { return 2; } __thread int thread_value = 4;
+                 static int one(void) { return 1; }
+                 static int (*choose(void))(void) { puts(\"RUN\"); return one; }
+                 int indirect(void) __attribute__((ifunc(\"choose\")));";
+    fixtures.write("outer.c", format!("{loud}{outer}"));
+    fixtures.tool(&[
+        "cc",
+        "-shared",
+        "-fPIC",
+        "outer.c",
+        "-o",
+        "libouter.so",
+        "-L.",
+        "-Wl,--no-as-needed",
+        "-linner",
+        "-Wl,-rpath,$ORIGIN",
+    ]);
+    fixtures.write(
+        "program.c",
+        "extern int outer_value, inner_value; extern __thread int thread_value; int outer(void), inner(void), indirect(void);
+         int main(void) { return outer_value + inner_value + thread_value + outer() + inner() + indirect(); }",
+    );
+    for (name, option) in [("pic.o", "-fPIC"), ("pie.o", "-fPIE"), ("executable.o", "-fno-pic")] {
+        fixtures.tool(&["cc", "-O1", option, "-c", "program.c", "-o", name]);
+    }
+    fixtures
+}
+
+#[test]
+fn nothing_of_shared_libraries_runs_without_running() {
+    let fixtures = libraries("noexec_libraries");
+    let ways: [&[&str]; 4] = [
+        &["-L.", "-louter"],
+        &["-preload", "./libouter.so"],
+        &["-jd", "other", "-L.", "-louter", "-jd", "main", "-l", "other"],
+        &["-L.", "-louter", "-linner"],
+    ];
+    for object in ["pic.o", "pie.o", "executable.o"] {
+        for way in ways {
+            for arguments in
+                [[&["-noexec", object], way].concat(), [&["-noexec"], way, &["-jd", "main", object]].concat()]
+            {
+                let outcome = jitlink(&fixtures, &arguments);
+                assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""), "{arguments:?}");
+            }
+        }
+    }
+    let outcome = jitlink(&fixtures, &["-noexec", "pic.o", "-L.", "-weak-louter", "-weak-linner"]);
+    assert_eq!((outcome.code, &*outcome.out), (Some(0), ""), "{}", outcome.err);
+    let missing = jitlink(&fixtures, &["-noexec", "pic.o", "-L.", "-linner"]);
+    let text = "llvm-jitlink error: Symbols not found: [ indirect, outer, outer_value, thread_value ]";
+    assert_eq!((missing.code, missing.headline()), (Some(1), text));
+    let run = jitlink(&fixtures, &["pic.o", "-L.", "-louter"]);
+    assert_eq!(run.code, Some(16), "{}", run.err);
+    assert!(run.out.starts_with("RUN\n"));
+}
+
+#[test]
+fn definitions_of_libraries_are_apart_and_stay_where_they_are() {
+    let fixtures = Fixtures::new("noexec_addresses");
+    fixtures.shared("libtwo.so", "int first = 1, second = 2; extern int alias __attribute__((alias(\"second\")));");
+    fixtures.c(
+        "pointers.o",
+        "extern int first, second, alias; int *a = &first, *b = &second, *c = &alias; int main(void) { return *a; }",
+    );
+    fixtures.write(
+        "rules",
+        "# jitlink-check: *{8}b = *{8}c\n# jitlink-check: (*{8}(b)) - (*{8}(a)) = (*{8}(c)) - (*{8}(a))
+# apart: *{8}a = *{8}b\n# null: *{8}a = 0\n",
+    );
+    let check = |name: &str| {
+        jitlink(&fixtures, &["-noexec", "pointers.o", "-L.", "-ltwo", "-check=rules", "-check-name", name])
+    };
+    assert_eq!(check("jitlink-check").code, Some(0), "{}", check("jitlink-check").err);
+    for differs in ["apart", "null"] {
+        assert!(check(differs).headline().contains("is false"), "{}", check(differs).err);
+    }
+}
+
+#[test]
+fn without_running_the_usual_libraries_are_searched() {
+    let fixtures = Fixtures::new("noexec_process");
+    fixtures.write("math.c", "double cos(double); int main(int c, char **v) { return (int)cos(c); }");
+    fixtures.write("print.c", "#include <stdio.h>\nint main(void) { fprintf(stdout, \"%d\\n\", 1); return 0; }");
+    fixtures
+        .write("errno.c", "#include <errno.h>\n#include <stdlib.h>\nint main(void) { atexit(abort); return errno; }");
+    let sources =
+        [("math.c", "cc"), ("print.c", "cc"), ("errno.c", "cc"), ("math.c", "clang-19"), ("print.c", "clang-19")];
+    for (source, compiler) in sources {
+        for options in
+            [["-O0", "-fPIC"], ["-O2", "-fPIE"], ["-O0", "-fno-pic"], ["-O2", "-fno-pic"], ["-O1", "-mcmodel=large"]]
+        {
+            fixtures.tool(&[&[compiler, "-fno-builtin", "-c", source, "-o", "it.o"], &options[..]].concat());
+            let outcome = jitlink(&fixtures, &["-noexec", "it.o"]);
+            assert_eq!((outcome.code, &*outcome.err), (Some(0), ""), "{compiler} {options:?} {source}");
+        }
+    }
+    fixtures.cpp(
+        "cxx.o",
+        "#include <iostream>
+         #include <stdexcept>
+         struct G { ~G() { std::cout << \"gone\"; } } g;
+         thread_local G t;
+         int main() { try { throw std::runtime_error(\"x\"); } catch (std::exception &e) { std::cout << e.what() << &t; } }",
+    );
+    let outcome = jitlink(&fixtures, &["-noexec", "cxx.o"]);
+    assert_eq!((outcome.code, &*outcome.err, &*outcome.out), (Some(0), "", ""));
+    fixtures.tool(&["cc", "-c", "math.c", "-fno-builtin", "-o", "math.o"]);
+    let outcome = jitlink(&fixtures, &["-noexec", "-no-process-syms", "math.o"]);
+    assert_eq!(outcome.headline(), "llvm-jitlink error: Symbols not found: [ cos ]");
+}
+
+#[test]
+fn damaged_shared_libraries_are_errors_or_none() {
+    let fixtures = libraries("noexec_damaged");
+    let whole = std::fs::read(fixtures.path("libouter.so")).unwrap();
+    let dynamic = whole.windows(7).position(|bytes| bytes == b"\0outer\0").unwrap();
+    let places = (0..64).chain((whole.len() - 512..whole.len()).step_by(7)).chain((dynamic..dynamic + 64).step_by(3));
+    for (number, place) in places.enumerate() {
+        let mut bytes = whole.clone();
+        bytes[place] = if number % 2 == 0 { 0xff } else { bytes[place].wrapping_add(1) };
+        fixtures.write("libdamaged.so", &bytes);
+        let outcome = jitlink(&fixtures, &["-noexec", "pic.o", "-L.", "-ldamaged", "-linner"]);
+        assert!(matches!(outcome.code, Some(0 | 1)) && !outcome.err.contains("panicked"), "{place}: {}", outcome.err);
+    }
+    for length in [0, 1, 63, 64, 200, whole.len() / 2, whole.len() - 1] {
+        fixtures.write("libdamaged.so", &whole[..length]);
+        let outcome = jitlink(&fixtures, &["-noexec", "pic.o", "-L.", "-ldamaged"]);
+        assert_eq!(outcome.code, Some(1), "{length}");
+    }
+}

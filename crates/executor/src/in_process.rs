@@ -1,17 +1,17 @@
 //! [`InProcess`]: the executor of the process we are in.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::memory::Memory;
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ImageId, Import, LibraryId, MainForm, MemoryProvider,
-    ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest, SymbolAddress,
-    SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import, init, os,
-    reentry, runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
+    MemoryProvider, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
+    SymbolAddress, SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import,
+    init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -115,6 +115,10 @@ impl Executor for InProcess {
         init::set_handle(image, handle)
     }
 
+    fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
+        init::set_exports(image, find)
+    }
+
     unsafe fn run_initializers(
         &self,
         image: ImageId,
@@ -158,6 +162,10 @@ impl Executor for InProcess {
 
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
         self.libraries.open(path, global)
+    }
+
+    fn set_library_directories(&self, directories: Vec<PathBuf>) {
+        self.libraries.set_directories(directories);
     }
 
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {

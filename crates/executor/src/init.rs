@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::call::Arguments;
-use crate::{ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, PointerArray, Result, TlsId, lock, os, tls};
+use crate::{
+    ExecAddr, ExecRange, ExecutorError, FindExport, ImageId, InitializerKind, PointerArray, Result, TlsId, lock, os,
+    tls,
+};
 
 /// A function that `atexit`'s kin register, with its argument.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +33,22 @@ impl Registered {
     }
 }
 
+/// Who finds what an image exports.
+#[derive(Clone, Default)]
+struct Exports(Option<Arc<FindExport>>);
+
+impl std::fmt::Debug for Exports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Exports").field(&self.0.is_some()).finish()
+    }
+}
+
 #[derive(Debug)]
 struct Image {
     /// The executor that opened it.
     owner: u32,
     handle: Option<ExecAddr>,
+    exports: Exports,
     /// Called last first; each with its place among what all images have.
     at_exit: Vec<(u64, Registered)>,
     /// Called last first.
@@ -105,6 +119,7 @@ pub(crate) fn open(owner: u32) -> ImageId {
     let image = Image {
         owner,
         handle: None,
+        exports: Exports::default(),
         at_exit: Vec::new(),
         at_quick_exit: Vec::new(),
         terminators: Vec::new(),
@@ -129,12 +144,29 @@ pub(crate) fn forget_all_of(owner: u32) {
 pub(crate) fn set_handle(id: ImageId, handle: ExecAddr) -> Result<()> {
     let mut images = lock(&IMAGES);
     let image = images.get(id)?;
-    if image.handle.is_some_and(|old| old != handle) {
+    let is_known = image.initialized != 0 || !image.at_exit.is_empty() || !image.at_quick_exit.is_empty();
+    if is_known && image.handle.is_some_and(|old| old != handle) {
         return Err(ExecutorError::Invalid { what: format!("second __dso_handle {handle} of an image") });
     }
-    image.handle = Some(handle);
+    if let Some(old) = image.handle.replace(handle) {
+        images.by_handle.remove(&old.0);
+    }
     images.by_handle.insert(handle.0, id.0);
     Ok(())
+}
+
+pub(crate) fn set_exports(id: ImageId, find: Arc<FindExport>) -> Result<()> {
+    // What the old one owns is dropped without the lock.
+    let old = std::mem::replace(&mut lock(&IMAGES).get(id)?.exports, Exports(Some(find)));
+    drop(old);
+    Ok(())
+}
+
+/// Who finds what the image with this `__dso_handle` exports.
+#[cfg(windows)]
+pub(crate) fn exports_of(handle: ExecAddr) -> Option<Arc<FindExport>> {
+    let id = image_with_handle(handle.0 as *mut c_void)?;
+    lock(&IMAGES).get(id).ok()?.exports.clone().0
 }
 
 pub(crate) fn check_open(id: ImageId) -> Result<()> {

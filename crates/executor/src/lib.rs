@@ -23,6 +23,7 @@ mod free_list;
 mod import;
 mod in_process;
 mod init;
+mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
 mod memory;
@@ -33,6 +34,7 @@ mod runtime;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod stacks;
 mod symbols;
+pub mod temporary;
 mod tls;
 mod unwind;
 
@@ -42,7 +44,7 @@ pub use linkjit_address::{ExecAddr, ExecRange};
 pub use memory::{MemoryProvider, SystemMemory};
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
@@ -69,6 +71,9 @@ pub struct ReentryId(pub u32);
 /// Tells where the call of a trampoline goes on, by the trampoline's number.
 pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
+/// Finds what an image exports.
+pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
+
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LibraryId(pub u32);
@@ -85,6 +90,8 @@ pub enum Placement {
     Anywhere,
     /// Below 2 GiB: for code whose 32-bit fields hold addresses (compiled with -fno-pic).
     Low,
+    /// Where 32-bit displacements from all of the window reach all of these addresses.
+    Near(ExecRange),
 }
 
 /// A reserved window.
@@ -371,11 +378,21 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
     /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
-    /// window. At most one per image, before its thread-local storage is reserved and its initializers run.
+    /// window. The last one counts that comes before code of the image runs.
+    ///
+    /// # Errors
+    /// If there is no such image, or its code has run with another one.
+    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+
+    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on the
+    /// thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does not
+    /// ask need none.
     ///
     /// # Errors
     /// If there is no such image.
-    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
+    fn set_exports(&self, _image: ImageId, _find: Arc<FindExport>) -> Result<()> {
+        Ok(())
+    }
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.
@@ -446,6 +463,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What the system's loader says.
     fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId>;
+
+    /// Says where libraries are that others need and that the system does not find. An executor may do without.
+    fn set_library_directories(&self, _directories: Vec<PathBuf>) {}
 
     /// Finds symbols of a library, in the order of `requests`.
     ///

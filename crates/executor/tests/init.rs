@@ -153,11 +153,16 @@ fn finalizing_a_handle_runs_its_atexit_functions_once() {
 }
 
 #[test]
-fn an_image_has_one_handle() {
+fn an_image_has_one_handle_once_it_is_used() {
     let executor = InProcess::new().unwrap();
-    let (image, handle) = image(&executor);
-    executor.set_dso_handle(image, handle).unwrap();
-    assert!(matches!(executor.set_dso_handle(image, ExecAddr(8)), Err(ExecutorError::Invalid { .. })));
+    let (of, handle) = image(&executor);
+    executor.set_dso_handle(of, ExecAddr(8)).unwrap();
+    executor.set_dso_handle(of, handle).unwrap();
+    at_exit(50, handle);
+    executor.set_dso_handle(of, handle).unwrap();
+    assert!(matches!(executor.set_dso_handle(of, ExecAddr(8)), Err(ExecutorError::Invalid { .. })));
+    close(&executor, of);
+    assert_eq!(called(), [50]);
 }
 
 #[test]

@@ -35,11 +35,35 @@ impl Site {
     }
 }
 
+/// A name or text of an input as messages show it: files may have names of megabytes, of which the start is enough.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+impl Shown<'_> {
+    const LONGEST: usize = 1024;
+
+    /// Whether all of it is shown.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.0.len() <= Self::LONGEST
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_whole() {
+            return f.write_str(self.0);
+        }
+        let start = self.0.get(..self.0.floor_char_boundary(Self::LONGEST)).unwrap_or_default();
+        write!(f, "{start}... ({} bytes)", self.0.len())
+    }
+}
+
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        write!(f, "{}", Shown(&self.file))?;
         if let Some(section) = &self.section {
-            write!(f, ":{section}")?;
+            write!(f, ":{}", Shown(section))?;
         }
         match self.offset {
             Some(offset) if self.section.is_some() => write!(f, "+{offset:#x}"),
@@ -54,7 +78,7 @@ impl fmt::Display for Site {
 #[non_exhaustive]
 pub enum LinkError {
     /// The bytes contradict the format: an offset outside the file, an index without an entry, ...
-    #[error("{site}: malformed {what}")]
+    #[error("{site}: malformed {}", Shown(what))]
     Malformed {
         /// Where.
         site: Site,
@@ -62,7 +86,7 @@ pub enum LinkError {
         what: String,
     },
     /// The input is valid, but it is not something to link: a shared object, another architecture, ...
-    #[error("{site}: {what}")]
+    #[error("{site}: {}", Shown(what))]
     NotLinkable {
         /// Where.
         site: Site,
@@ -70,7 +94,7 @@ pub enum LinkError {
         what: String,
     },
     /// The format allows it and linkjit does not know it. Nothing is skipped in silence.
-    #[error("{site}: unsupported {what}")]
+    #[error("{site}: unsupported {}", Shown(what))]
     Unsupported {
         /// Where.
         site: Site,
@@ -78,7 +102,7 @@ pub enum LinkError {
         what: String,
     },
     /// A computed value does not fit its field.
-    #[error("{site}: {relocation} to '{target}' is out of range ({value:#x} does not fit in {field}){remedy}")]
+    #[error("{site}: {relocation} to '{}' is out of range ({value:#x} does not fit in {field}){remedy}", Shown(target))]
     OutOfRange {
         /// The fixup.
         site: Site,
@@ -94,7 +118,7 @@ pub enum LinkError {
         remedy: &'static str,
     },
     /// A relocation asks for something that its target or place can't give.
-    #[error("{site}: {relocation} to '{target}': {why}")]
+    #[error("{site}: {relocation} to '{}': {}", Shown(target), Shown(why))]
     BadRelocation {
         /// The fixup.
         site: Site,
@@ -106,7 +130,7 @@ pub enum LinkError {
         why: String,
     },
     /// A count or size beyond what linkjit handles: more than 2^32 symbols, an image beyond the address space, ...
-    #[error("{site}: {what} is too large")]
+    #[error("{site}: {} is too large", Shown(what))]
     TooLarge {
         /// Where.
         site: Site,
@@ -146,3 +170,23 @@ impl LinkError {
 
 /// Result of the linker's functions.
 pub type Result<T, E = LinkError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_short_whatever_names_are() {
+        let long = "ä".repeat(1 << 20);
+        let site = Site::file(&*long).section(long.clone()).at(1);
+        let errors = [
+            LinkError::Malformed { site: site.clone(), what: long.clone() },
+            LinkError::BadRelocation { site, relocation: "Pointer64", target: long.clone(), why: long.clone() },
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.len() < 5000 && text.contains("ä... (2097152 bytes):ä"), "{}", text.len());
+        }
+        assert_eq!(Shown("short").to_string(), "short");
+    }
+}

@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use linkjit_executor::ExecutorError;
+use linkjit_link::error::Shown;
 use linkjit_link::{LinkError, Site};
+
+/// Of a long list, so many are shown, and how many more there are.
+const SHOWN: usize = 20;
 
 /// A symbol that nobody defines.
 #[derive(Clone, Debug)]
@@ -17,7 +21,7 @@ pub struct UndefinedSymbol {
     pub wanted_by: Vec<Site>,
     /// How many further places there are.
     pub more_places: usize,
-    /// Defined names that look much like it.
+    /// Defined names that look much like it. Of many symbols, only the first ones have such.
     pub similar: Vec<String>,
     /// Where it was searched, in this order: JITDylibs, then their generators.
     pub searched: Vec<String>,
@@ -27,9 +31,9 @@ pub struct UndefinedSymbol {
 
 impl fmt::Display for UndefinedSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "undefined symbol: {}", self.demangled.as_ref().unwrap_or(&self.name))?;
+        write!(f, "undefined symbol: {}", Shown(self.demangled.as_ref().unwrap_or(&self.name)))?;
         if self.demangled.is_some() {
-            write!(f, " ({})", self.name)?;
+            write!(f, " ({})", Shown(&self.name))?;
         }
         for site in &self.wanted_by {
             write!(f, "\n    wanted by {site}")?;
@@ -40,8 +44,8 @@ impl fmt::Display for UndefinedSymbol {
         if !self.similar.is_empty() {
             write!(f, "\n    did you mean {}?", self.similar.join(", "))?;
         }
-        for definer in &self.elsewhere {
-            write!(f, "\n    {definer}")?;
+        for definer in self.elsewhere.iter().take(SHOWN) {
+            write!(f, "\n    {}", Shown(definer))?;
         }
         Ok(())
     }
@@ -86,7 +90,12 @@ pub enum Error {
         searched: Vec<String>,
     },
     /// A name is defined twice.
-    #[error("{second}: duplicate definition of symbol '{name}', which {first} defines already")]
+    #[error(
+        "{}: duplicate definition of symbol '{}', which {} defines already",
+        Shown(second),
+        Shown(name),
+        Shown(first)
+    )]
     Duplicate {
         /// The name.
         name: String,
@@ -96,7 +105,7 @@ pub enum Error {
         second: String,
     },
     /// Copies of one function or variable in different objects are not what these say they are.
-    #[error("{second}: its copy of '{name}' is {what} than that in {first}")]
+    #[error("{}: its copy of '{}' is {what} than that in {}", Shown(second), Shown(name), Shown(first))]
     GroupMismatch {
         /// The name.
         name: String,
@@ -108,7 +117,7 @@ pub enum Error {
         second: String,
     },
     /// An object forbids a library that another object asks for (`/disallowlib`).
-    #[error("{object}: library '{library}' must not be linked, but another object asks for it")]
+    #[error("{}: library '{}' must not be linked, but another object asks for it", Shown(object), Shown(library))]
     Disallowed {
         /// The library.
         library: String,
@@ -148,7 +157,7 @@ pub enum Error {
         name: String,
     },
     /// Objects were made with different settings that have to be the same (`/failifmismatch`).
-    #[error("objects disagree about '{key}': {first}, {second}")]
+    #[error("objects disagree about '{}': {}, {}", Shown(key), Shown(first), Shown(second))]
     Mismatch {
         /// The setting.
         key: String,
@@ -159,7 +168,7 @@ pub enum Error {
     },
     /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider) has
     /// its libraries.
-    #[error("{library}, a library of the C runtime that objects ask for, is not in {}", paths(searched))]
+    #[error("{}, a library of the C runtime that objects ask for, is not in {}", Shown(library), paths(searched))]
     NoRuntime {
         /// The library.
         library: String,
@@ -167,7 +176,7 @@ pub enum Error {
         searched: Vec<PathBuf>,
     },
     /// An alias whose target is, in the end, itself.
-    #[error("alias '{name}' is defined by itself")]
+    #[error("alias '{}' is defined by itself", Shown(name))]
     AliasCycle {
         /// The alias.
         name: String,
@@ -244,7 +253,7 @@ pub enum Error {
     #[error("it was given up")]
     Abandoned,
     /// A lookup, made to materialize a unit or by a generator, needs in the end what it is made for.
-    #[error("{} waits for itself", jobs.join(", which waits for "))]
+    #[error("{} waits for itself", shown(jobs, ", which waits for "))]
     WaitsForItself {
         /// The units and generators: the first waits for the second, and so on; the last waits for the first.
         jobs: Vec<String>,
@@ -260,7 +269,7 @@ pub enum Error {
     #[error("called by what a lookup, removal or close has called: it would wait for itself")]
     Reentrant,
     /// A symbol is not what it is used as.
-    #[error("'{name}' is a thread-local variable: it has no one address")]
+    #[error("'{}' is a thread-local variable: it has no one address", Shown(name))]
     ThreadLocal {
         /// The name.
         name: String,
@@ -300,30 +309,43 @@ pub enum Error {
 fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     let mut text = String::new();
     let alike = symbols.iter().all(|symbol| symbol.searched == searched);
-    for symbol in symbols {
+    for symbol in symbols.iter().take(SHOWN) {
         text += &symbol.to_string();
         if !alike {
             text += "\n    searched ";
-            text += &symbol.searched.join(", ");
+            text += &shown(&symbol.searched, ", ");
         }
         text.push('\n');
     }
+    if let Some(more @ 1..) = symbols.len().checked_sub(SHOWN) {
+        text += &format!("and {more} more undefined symbols\n");
+    }
     if alike {
         text += "searched ";
-        text += &searched.join(", ");
+        text += &shown(searched, ", ");
     } else {
         text.pop();
     }
     text
 }
 
+/// The first names of a list that may be long, and how many more there are.
+fn shown(names: &[impl AsRef<str>], separator: &str) -> String {
+    let mut text = names.iter().take(SHOWN).map(|name| Shown(name.as_ref()).to_string()).collect::<Vec<_>>();
+    if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+        text.push(format!("{more} more"));
+    }
+    text.join(separator)
+}
+
 /// The first few names of a list.
 fn list(names: &[String]) -> String {
     const FEW: usize = 3;
+    let first = names.iter().take(FEW).map(|name| Shown(name).to_string()).collect::<Vec<_>>().join("', '");
     match names.len().checked_sub(FEW) {
-        Some(more @ 1..) => format!("'{}' and {more} more", names[..FEW].join("', '")),
+        Some(more @ 1..) => format!("'{first}' and {more} more"),
         _ if names.is_empty() => "nothing".into(),
-        _ => format!("'{}'", names.join("', '")),
+        _ => format!("'{first}'"),
     }
 }
 
@@ -345,12 +367,12 @@ fn broken_promise(missing: &[String], unexpected: &[String]) -> String {
 
 fn in_use(dependents: &[Dependent]) -> String {
     let objects: Vec<_> = dependents.iter().map(|dependent| dependent.object.as_str()).collect();
-    objects.join(", ")
+    shown(&objects, ", ")
 }
 
 fn not_kept(variables: &[NotKept]) -> String {
     let reasons: Vec<_> = variables.iter().map(|variable| format!("'{}': {}", variable.name, variable.why)).collect();
-    reasons.join("; ")
+    shown(&reasons, "; ")
 }
 
 fn compiler_output(output: &str) -> String {

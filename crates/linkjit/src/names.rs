@@ -1,31 +1,94 @@
 //! Names as people know them.
 
+use std::fmt::{self, Write};
+
+use cpp_demangle::DemangleOptions;
 use msvc_demangler::DemangleFlags;
 
+/// A longer source form than this is not made: nobody reads it, and one of a few hundred bytes may unfold to gigabytes.
+const LONGEST_DEMANGLED: usize = 4096;
+/// Longer names are not demangled.
+const LONGEST_MANGLED: usize = 2048;
+/// Memory is taken for what is used of it.
+const DEEP_STACK: usize = 128 << 20;
+
 /// A symbol name in its source form, as far as its mangling is known: Itanium's and MSVC's C++, Rust. Other names come
-/// back as they are.
+/// back as they are, and so do those whose source form has more than some kilobytes.
 #[must_use]
 pub fn demangle(name: &str) -> String {
+    source_form(name).unwrap_or_else(|| name.into())
+}
+
+fn source_form(name: &str) -> Option<String> {
+    if name.len() > LONGEST_MANGLED {
+        return None;
+    }
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        return format!("{rust:#}");
+        let mut out = Bounded::default();
+        return write!(out, "{rust:#}").is_ok().then_some(out.0);
     }
-    // A name of absurd nesting would cost absurd time; nobody reads its demangled form.
-    if name.starts_with("_Z") && name.len() < 4096 {
-        let demangled = cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok());
-        return demangled.unwrap_or_else(|| name.into());
+    if name.starts_with("_Z") {
+        let symbol = cpp_demangle::Symbol::new(name).ok()?;
+        let mut out = Bounded::default();
+        return symbol.structured_demangle(&mut out, &DemangleOptions::default()).is_ok().then_some(out.0);
     }
-    if name.starts_with('?') && name.len() < 4096 {
+    if name.starts_with('?') && unfolds_little(name) {
         // What a reader looks for is the name and its arguments, not who calls it how.
         let flags = DemangleFlags::NO_MS_KEYWORDS | DemangleFlags::NO_ACCESS_SPECIFIERS;
         let flags = flags | DemangleFlags::NO_FUNCTION_RETURNS | DemangleFlags::NO_MEMBER_TYPE;
         let flags = flags | DemangleFlags::SPACE_AFTER_COMMA | DemangleFlags::NO_CLASS_TYPE;
-        return msvc_demangler::demangle(name, flags).unwrap_or_else(|_| name.into());
+        let demangle = || msvc_demangler::demangle(name, flags).ok();
+        // It is recursive without a bound but the length of the name.
+        let on_deep_stack = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, demangle).ok()?;
+            thread.join().ok().flatten()
+        });
+        return on_deep_stack.filter(|text| text.len() <= LONGEST_DEMANGLED);
     }
-    name.into()
+    None
+}
+
+/// Text that takes no more than [`LONGEST_DEMANGLED`] bytes: who writes more ends there.
+#[derive(Default)]
+struct Bounded(String);
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LONGEST_DEMANGLED {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// Whether the demangler of MSVC's names copies little for the back references of a name. A reference copies what came
+/// before it in its scope, which may contain such copies: `b` references in scopes of `d` levels make up to
+/// `(1 + b/d)^d` copies. Templates have scopes for names and for types, and the parameters of function types
+/// (introduced by a 6 or 8) can be what the next ones refer to.
+fn unfolds_little(name: &str) -> bool {
+    const MOST: f64 = 262_144.0;
+    let mut in_identifier = false;
+    let (mut references, mut functions) = (0_u32, 0_u32);
+    for byte in name.bytes() {
+        // Codes of types are capitals. A reference never follows an identifier without an @.
+        in_identifier = byte.is_ascii_lowercase() || in_identifier && byte.is_ascii_digit();
+        let is_reference = byte.is_ascii_digit() && !in_identifier;
+        references += u32::from(is_reference);
+        functions += u32::from(is_reference && matches!(byte, b'6' | b'8'));
+    }
+    let templates = u32::try_from(name.matches("?$").count()).unwrap_or(u32::MAX);
+    let levels = templates.saturating_add(1).saturating_mul(2).saturating_add(functions).min(references.max(1));
+    (1.0 + f64::from(references) / f64::from(levels)).powf(levels.into()) <= MOST
 }
 
 /// Those of `candidates` that a user may have meant by `name`, best first, at most three.
 pub(crate) fn near_misses<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
+    // Comparing takes time in proportion to the product of lengths, and nobody mistypes what a compiler has mangled.
+    const LONGEST: usize = 256;
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let limit = (name.len() / 4).clamp(1, 3);
     let mut near: Vec<(usize, &str)> = candidates
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
@@ -70,6 +133,66 @@ mod tests {
         assert_eq!(demangle("?garbage"), "?garbage");
         assert_eq!(demangle("printf"), "printf");
         assert_eq!(demangle("_Zgarbage"), "_Zgarbage");
+        let map = "?insert@?$_Tree@V?$_Tmap_traits@HHU?$less@H@std@@V?$allocator@U?$pair@$$CBHH@std@@@2@$0A@@std@@@std@@\
+                   QEAA?AU?$pair@V?$_Tree_iterator@HU_Iterator_base0@std@@@std@@_N@2@AEBU?$pair@$$CBHH@2@@Z";
+        assert!(demangle(map).starts_with("std::_Tree<"), "{}", demangle(map));
+    }
+
+    /// The number of a substitution: its digits have base 36, and the first has none.
+    fn substitution(number: usize) -> String {
+        let Some(number) = number.checked_sub(1) else { return "S_".into() };
+        let digit = |digit: usize| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit % 36]);
+        if number < 36 { format!("S{}_", digit(number)) } else { format!("S{}{}_", digit(number / 36), digit(number)) }
+    }
+
+    /// Each would print terabytes, or never end.
+    #[test]
+    fn names_that_unfold_are_shown_as_they_are() {
+        let mut names = Vec::new();
+        // Templates of two of what came before.
+        let doubles = (2..62).map(|n| format!("S_I{0}{0}E", substitution(n - 1))).collect::<String>();
+        names.push(format!("_Z1f1AI1B1BE{doubles}"));
+        // Nested pairs as arguments, each of two of the one before.
+        let nested = (0..40).fold("1AIiiE".to_owned(), |of, _| format!("1AI{of}T_E"));
+        names.push(format!("_Z1fI{nested}EvT_"));
+        // Rust: back references to back references.
+        let mut rust = "_RIC1a".to_owned();
+        let mut before = rust.len() - 2;
+        rust += "TjjE";
+        for _ in 0..50 {
+            let at = rust.len() - 2;
+            let number = |mut number: usize| {
+                let mut digits = Vec::new();
+                loop {
+                    digits.insert(0, b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 62]);
+                    number /= 62;
+                    if number == 0 {
+                        return String::from_utf8(digits).unwrap();
+                    }
+                }
+            };
+            let reference = format!("B{}_", number(before - 1));
+            rust += &format!("T{reference}{reference}E");
+            before = at;
+        }
+        names.push(rust + "E");
+        // MSVC: functions whose parameters are all the function before.
+        let functions: String =
+            (0..10).map(|n: u32| format!("P6AX{}@Z", n.saturating_sub(1).to_string().repeat(30))).collect();
+        names.push(format!("?f@@YAXPEAVlong_name@@{functions}@Z"));
+        let templates = (0..60).fold("V?$a@H@@".to_owned(), |of, _| format!("V?$a@{of}0000@@"));
+        names.push(format!("?f@@YAX{templates}@Z"));
+        names.push(format!("?x@@3{}HA", "PEA".repeat(600)));
+        names.push(format!("_Z1f{}i", "P".repeat(2000)));
+        names.push(format!("_ZN{}E", "1a".repeat(3000)));
+        names.push(format!("_R{}", "Nv".repeat(1000)));
+        for name in &names {
+            let shown = demangle(name);
+            assert!(shown.len() <= LONGEST_DEMANGLED || shown == *name, "{} bytes", shown.len());
+        }
+        for name in &names[..5] {
+            assert_eq!(demangle(name), *name);
+        }
     }
 
     #[test]

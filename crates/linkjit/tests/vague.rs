@@ -100,7 +100,7 @@ fn a_jitdylib_shares_what_those_have_that_it_searches() {
         // A chain: what is shared is where the last one has it.
         let third = jit.create_dylib("third").unwrap();
         third.add_to_link_order(&one, MatchScope::Exported).unwrap();
-        third.add_object_file(object(&workshop, "c", &["-O2", "-fPIC"])).unwrap();
+        third.add_object_file(object(&workshop, "c", flags)).unwrap();
         assert_eq!(places(&third, "c"), a);
     }
 }

@@ -3,6 +3,7 @@
 //! Cases and their directives are as those of `run.rs`, in `tests/cases/windows`, but compilers are `msvc` (clang for
 //! MSVC's ABI; there are no headers of MSVC here, so cases include `crt.h`), `clang-gnu` and `mingw`. Nothing is linked
 //! natively: every case says what it prints. Companions that end in `.def` become import libraries,
+//! those that end in `.delay.def` libraries for delayed loading,
 //! those that end in `.rc` objects with resources. `archives` are found by the compiler's driver; `mingw-runtime` stands for all
 //! those of a static MinGW program. `crate: NAME VERSION FILE` and `wheel: NAME==VERSION FILE` are libraries that MSVC
 //! made, out of packages of crates.io and PyPI, which are downloaded. `dlls`, given as wheels are, take the place of Wine's.

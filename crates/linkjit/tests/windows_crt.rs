@@ -12,7 +12,7 @@ mod tools;
 
 use std::path::PathBuf;
 
-use build::{GNU, MSVC, Outcome, compile, compile_cxx, directory, import_library, library, run};
+use build::{GNU, MSVC, Outcome, compile, compile_cxx, compile_file, directory, import_library, library, run};
 use tools::for_wine;
 
 /// What the start-up and the end of Microsoft's runtime call. What is `wrong` there must not be called: it knows nothing of
@@ -173,4 +173,70 @@ fn the_runtime_of_mingw_is_started_before_constructors() {
         run(&["--crt", "mingw=Z:/usr/x86_64-w64-mingw32", &for_wine(&directory.join("main.obj"))]);
     assert_eq!(out, "reset\nconstructor\ndestroyed value\nmain\n", "{err}");
     assert_eq!((err.as_str(), code), ("", Some(3)));
+}
+
+const MINGW: &str = "mingw=Z:/usr/x86_64-w64-mingw32";
+
+/// GNU's own standard library has what others have to be told.
+fn compile_gnu(options: &[&str], source: &str, object: &std::path::Path) {
+    compile_file(options, source, &object.with_extension("cpp"), object);
+}
+
+#[test]
+fn the_standard_library_of_mingw_is_its_dll_or_static() {
+    let directory = directory("streams");
+    let program = r#"
+        #include <iostream>
+        #include <stdexcept>
+        #include <string>
+        #include <vector>
+        int main(int argc, char **argv) {
+            std::vector<std::string> words{"one", "two"};
+            for (const auto &word : words) std::cout << word << " ";
+            std::cout << argc << std::endl;
+            try { words.at(2); } catch (const std::out_of_range &) { std::cout << "caught" << std::endl; }
+            std::cerr << "done" << std::endl;
+            return std::cin.get() == EOF ? 4 : 0;
+        }"#;
+    let object = directory.join("main.obj");
+    let given = for_wine(&object);
+    for compiler in ["x86_64-w64-mingw32-g++-posix", "clang++-19 --target=x86_64-w64-windows-gnu"] {
+        for model in ["small", "medium"] {
+            let model = format!("-mcmodel={model}");
+            compile_gnu(&compiler.split(' ').chain([model.as_str()]).collect::<Vec<_>>(), program, &object);
+            for library in [&[][..], &["-l", "stdc++"]] {
+                let Outcome { out, err, code } = run(&[&["--crt", MINGW], library, &[&given]].concat());
+                assert_eq!((&*out, &*err, code), ("one two 1\ncaught\n", "done\n", Some(4)), "{compiler} {model}");
+            }
+        }
+    }
+}
+
+#[test]
+fn destructors_are_registered_by_image() {
+    let directory = directory("destructors");
+    let program = r#"
+        #include <cstdio>
+        #include <thread>
+        struct Local { int value = 3; ~Local() { std::printf("local %d\n", value); } };
+        thread_local Local local;
+        struct Global { ~Global() { std::puts("global"); } } global;
+        int main() {
+            static Global in_function;
+            local.value = 4;
+            std::thread([] { local.value = 7; }).join();
+            std::puts("main");
+            return 3;
+        }"#;
+    let object = directory.join("main.obj");
+    for compiler in ["x86_64-w64-mingw32-g++-posix", "clang++-19 --target=x86_64-w64-windows-gnu"] {
+        for option in ["-O2", "-fuse-cxa-atexit"] {
+            compile_gnu(&compiler.split(' ').chain([option]).collect::<Vec<_>>(), program, &object);
+            for lazy in [&[][..], &["--lazy"]] {
+                let Outcome { out, err, code } = run(&[&["--crt", MINGW], lazy, &[&for_wine(&object)]].concat());
+                let expected = "local 7\nmain\nlocal 4\nglobal\nglobal\n";
+                assert_eq!((&*out, &*err, code), (expected, "", Some(3)), "{compiler} {option} {lazy:?}");
+            }
+        }
+    }
 }

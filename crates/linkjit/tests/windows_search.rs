@@ -119,3 +119,39 @@ fn dlls_are_found_beside_import_libraries_and_where_libraries_are_with_what_they
     assert_eq!(run(&["-L", &format!("{place}/bin"), &main, &elsewhere]).code, Some(7));
     assert!(run(&[&main, &elsewhere]).err.contains("other_of_this_test.dll is to have it, but"));
 }
+
+#[test]
+fn what_dlls_need_may_be_elsewhere_and_what_is_missing_is_named() {
+    let directory = directory("needs");
+    let places = ["first", "second", "third"].map(|place| directory.join(place));
+    for place in &places {
+        std::fs::create_dir(place).expect("it is ours");
+    }
+    let [deepest, middle, outer] = [(2, "needs_deepest"), (1, "needs_middle"), (0, "needs_outer")]
+        .map(|(at, name): (usize, &str)| places[at].join(format!("{name}.dll")));
+    dll("__declspec(dllexport) int deepest(void) { return 5; }", &[], &deepest);
+    dll("int deepest(void); __declspec(dllexport) int middle(void) { return deepest() + 1; }", &[&deepest], &middle);
+    dll("int middle(void); __declspec(dllexport) int outer(void) { return middle() + 1; }", &[&middle], &outer);
+    import_library("needs_outer.dll", &["outer"], &directory.join("outer.lib"));
+    compile(&MSVC, "int outer(void); int main(void) { return outer(); }", &directory.join("main.obj"));
+    let place = for_wine(&directory);
+    let [main, library] = ["main.obj", "outer.lib"].map(|name| format!("{place}/{name}"));
+    let [first, second, third] = ["first", "second", "third"].map(|name| format!("{place}/{name}"));
+    let outcome = run(&["-L", &first, "-L", &second, "-L", &third, &main, &library]);
+    assert_eq!((&*outcome.err, outcome.code), ("", Some(7)));
+    // A DLL that is given itself, too.
+    let given = format!("{first}/needs_outer.dll");
+    assert_eq!(run(&["-L", &second, "-L", &third, &main, &given]).code, Some(7));
+
+    let outcome = run(&["-L", &first, "-L", &second, &main, &library]);
+    let why = "needs_middle.dll needs needs_deepest.dll, which is neither where the system looks nor in";
+    assert!(outcome.err.contains(why), "{}", outcome.err);
+    let outcome = run(&["-L", &first, &main, &library]);
+    let why = "needs_outer.dll: it needs needs_middle.dll, which is neither";
+    assert!(outcome.err.contains(why), "{}", outcome.err);
+    // What is there but is no DLL.
+    std::fs::write(&deepest, "no image").expect("it is ours");
+    let outcome = run(&["-L", &first, "-L", &second, "-L", &third, &main, &library]);
+    let why = "needs_middle.dll needs needs_deepest.dll, which can't be loaded: ";
+    assert!(outcome.err.contains(why), "{}", outcome.err);
+}

@@ -1,6 +1,7 @@
 //! `cargo xtask`: linkjit's chores.
 
 mod bench;
+mod fuzz;
 mod oracle;
 mod tools;
 
@@ -25,6 +26,14 @@ Sections (default: e1 e3 startup):
 
 Puts the check tests to llvm-jitlink 22 as well, and lists where it is known to come to another verdict. TEST is a part of
 a test's name.
+
+       cargo xtask fuzz [TARGET...] [--minutes N]
+
+Fuzzes what reads, links, drives sessions and parses, with the stable compiler, two targets at a time for N minutes each
+(default: 3), and prints how many inputs were run, how many edges of the code they reach, and what was found. Inputs that
+reach something new are kept in target/fuzz-corpus, and are where the next run begins.
+
+Targets: session link text archive
 ";
 
 /// An error is a message: it is for the person at the terminal, and nobody else handles it.
@@ -37,6 +46,11 @@ fn main() -> ExitCode {
         && !asks_help
     {
         return done(oracle::oracle(rest));
+    }
+    if let Some(("fuzz", rest)) = arguments.split_first().map(|(command, rest)| (command.as_str(), rest))
+        && !asks_help
+    {
+        return done(fuzz::fuzz(rest));
     }
     let options = match arguments.split_first() {
         Some((command, rest)) if command == "bench" && !asks_help => bench::Options::parse(rest),

@@ -21,7 +21,7 @@ use super::options::{Form, Item, Options};
 use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
-use super::{absolutes, find_library, is_archive, read, section_graph, show, ways, weak};
+use super::{absolutes, find_library, interfaces, is_archive, read, section_graph, show, ways};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
@@ -302,7 +302,7 @@ fn add_member(target: &JitDylib, member: &Taken) -> linkjit::Result<()> {
 
 /// Makes what a shared library defines null.
 fn add_weak(target: &JitDylib, path: &Path) -> Result<()> {
-    let nulls = weak::interface(path)?;
+    let nulls = interfaces::names(path)?;
     let define = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
         let names = wanted.iter().map(|wanted| wanted.name).filter(|name| nulls.contains(*name));
         names.into_iter().try_for_each(|name| define_null(dylib, name))

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use linkjit::link::error::Shown;
+
 /// Why a run fails. The exit code is 1 for all of them.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -25,6 +27,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// In a lookup: names that nobody defines. LLVM tells them all.
+    pub(super) fn missing(names: &[&str]) -> Self {
+        const SHOWN: usize = 100;
+        let mut shown: Vec<_> = names.iter().take(SHOWN).map(|name| Shown(name).to_string()).collect();
+        if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+            shown.push(format!("and {more} more"));
+        }
+        Self::Link(format!("Symbols not found: [ {} ]", shown.join(", ")))
+    }
+}
+
 impl From<linkjit::link::LinkError> for Failure {
     fn from(error: linkjit::link::LinkError) -> Self {
         Self::Usage(error.to_string())
@@ -42,7 +56,7 @@ impl From<linkjit::Error> for Failure {
         match error {
             linkjit::Error::Undefined { symbols, .. } => {
                 let names: Vec<_> = symbols.iter().map(|symbol| symbol.name.as_str()).collect();
-                Self::Link(format!("Symbols not found: [ {} ]", names.join(", ")))
+                Self::missing(&names)
             }
             linkjit::Error::Duplicate { name, second, .. } => {
                 Self::Usage(format!("In {second}, duplicate definition of symbol '{name}'"))

@@ -12,7 +12,7 @@ use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit::link::graph::{
-    Block, BlockId, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
+    Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
 };
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
@@ -74,9 +74,15 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     if !missing.is_empty() {
         missing.sort_unstable();
         missing.dedup();
-        return Err(Failure::link(format!("Symbols not found: [ {} ]", missing.join(", "))));
+        let missing: Vec<_> = missing.iter().map(String::as_str).collect();
+        return Err(Failure::missing(&missing));
     }
     let mut all = Vec::with_capacity(order.len());
+    if has_low_fields(&tables.inputs, &order)
+        && let Some(start) = slab.go_low()
+    {
+        tables.move_libraries(&order, start);
+    }
     let is_named = specials.values().flatten().any(|special| matches!(special.place, Place::ImageBase));
     let image_base = slab.image_base(is_named);
     image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
@@ -130,6 +136,20 @@ impl Linked {
         }
         file
     }
+}
+
+/// Whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
+fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
+    let is_low = |graph: &LinkGraph, edge: &Edge| {
+        let kind = Kind::from_edge(edge.kind);
+        let is_value = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
+        !is_value && matches!(kind, Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer16 | Kind::Pointer8))
+    };
+    order.iter().map(|&member| &inputs[member as usize].graph).any(|graph| {
+        let live = graph.block_ids().filter(|&block| graph.block(block).live);
+        let is_loaded = |block: &BlockId| graph.section(graph.block(*block).section).lifetime != Lifetime::NoAlloc;
+        live.filter(is_loaded).any(|block| graph.edges(block).iter().any(|edge| is_low(graph, edge)))
+    })
 }
 
 /// What the graphs ask for about the sections of the image that they are parts of.
@@ -260,7 +280,8 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
         }
     }
     if is_coff(graph) {
-        let is_initializer = |block: &BlockId| graph.initializers().iter().any(|run| run.block == *block);
+        let initializers: HashSet<_> = graph.initializers().iter().map(|run| run.block).collect();
+        let is_initializer = |block: &BlockId| initializers.contains(block);
         let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
         for block in retained {
             reach.mark_block(graph, block);

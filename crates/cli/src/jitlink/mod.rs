@@ -8,6 +8,7 @@ mod archives;
 mod execute;
 mod failure;
 mod harness;
+mod interfaces;
 mod link;
 mod linked;
 mod options;
@@ -20,7 +21,6 @@ mod sizes;
 mod slab;
 mod symbolicate;
 mod tables;
-mod weak;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use linkjit::link::names::NameId;
 use linkjit::link::object;
 use linkjit::link::source::Source;
 
-use crate::inputs;
+use crate::report::bounded;
 use crate::search::Search;
 use archives::Way;
 use failure::{Failure, Result};
@@ -60,7 +60,7 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
     }
     Options::parse(arguments).and_then(|options| run(&options)).unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Reported) {
-            let _closed = writeln!(std::io::stderr(), "{failure}");
+            let _closed = writeln!(std::io::stderr(), "{}", bounded(&failure.to_string()));
         }
         1
     })
@@ -187,19 +187,19 @@ fn load(options: &Options) -> Result<Tables> {
         match item {
             Item::Input(path) if is_archive(path) => add_archive(&mut tables, dylib, path, way, options.all_load)?,
             Item::LoadHidden(path) => add_archive(&mut tables, dylib, path, Way::Hidden, options.all_load)?,
-            Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(weak::interface(path)?),
+            Item::WeakLibrary(path) => tables.dylibs[dylib].nulls.extend(interfaces::names(path)?),
             Item::Library { name, form } => match tables.dylib(name) {
                 Some(other) => tables.dylibs[dylib].order.push(other),
                 None => {
                     let place = &tables.dylibs[dylib].name;
                     let path = find_library(name, *form, directories, place, options.search_sys_lib)?;
                     if *form == Form::Weak {
-                        tables.dylibs[dylib].nulls.extend(weak::interface(&path)?);
+                        tables.dylibs[dylib].nulls.extend(interfaces::names(&path)?);
                     } else if is_archive(&path) {
                         let way = if *form == Form::Hidden { Way::Hidden } else { Way::Usual };
                         add_archive(&mut tables, dylib, &path, way, options.all_load)?;
                     } else {
-                        tables.add_library(dylib, &inputs::for_loader(&path))?;
+                        tables.add_library(dylib, &path)?;
                     }
                 }
             },

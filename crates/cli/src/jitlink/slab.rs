@@ -15,9 +15,14 @@ use linkjit::link::link::Input;
 use linkjit::link::tls::TlsAddress;
 
 use super::failure::{Failure, Result};
+use super::interfaces::{REGION_END, REGION_SIZE};
 
-/// Where graphs go that nobody has given an address: out of reach of everything, as memory of a real process is.
-const ANYWHERE: u64 = 0x1000_0000_0000;
+/// Where graphs go that nobody has given an address: behind the shared libraries, out of reach of all else, as memory of
+/// a real process is.
+const ANYWHERE: u64 = REGION_END;
+/// Where they go if they have 32-bit addresses.
+const LOW: u64 = 0x1000_0000;
+const _: () = assert!(LOW >= REGION_SIZE);
 const PAGE_SIZE: u64 = 4096;
 /// All memory of a run; more is taken for a mistake.
 const LIMIT: u64 = 4 << 30;
@@ -56,6 +61,12 @@ impl Slab {
             modules: 0,
             thread_local: 0,
         }
+    }
+
+    /// If nobody has given an address: places graphs where 32-bit addresses reach. Returns where.
+    pub(super) fn go_low(&mut self) -> Option<u64> {
+        (self.next == ANYWHERE).then(|| std::mem::replace(&mut self.next, LOW))?;
+        Some(LOW)
     }
 
     /// Where an image begins that nobody gives a place. If code refers to its start, the next graph does, too; if only

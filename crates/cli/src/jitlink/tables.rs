@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, hash_map};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
-use linkjit::executor::{ExecRange, Executor, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit::executor::ExecRange;
 use linkjit::link::graph::{
     Alternate, BlockId, Definition, Group, LinkGraph, Linkage, Request, Scope, Selection, SymbolId,
 };
@@ -20,6 +20,7 @@ use linkjit::link::tls::TlsAddress;
 use super::archives::{Archives, Way};
 use super::execute::{RESULT_OVERRIDE, result_override};
 use super::failure::{Failure, Result};
+use super::interfaces::{Libraries, REGION_END, REGION_SIZE};
 use super::link::is_coff;
 use super::options::Options;
 use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_name};
@@ -78,7 +79,7 @@ pub(super) struct Dylib {
     /// The others that are searched after it, for what they export.
     pub(super) order: Vec<usize>,
     pub(super) archives: Archives,
-    libraries: Vec<LibraryId>,
+    libraries: Vec<usize>,
     /// Names of libraries that are linked weakly.
     pub(super) nulls: HashSet<Vec<u8>>,
     /// The COMDAT groups that are kept, by signature.
@@ -98,8 +99,8 @@ pub(super) struct Tables {
     pub(super) dylibs: Vec<Dylib>,
     /// The graphs that were added, in that order.
     pub(super) inputs: Vec<Input>,
-    /// Where symbols of the process and of libraries come from.
-    executor: Option<Box<dyn Executor>>,
+    /// Where symbols of the process and of shared libraries come from.
+    libraries: Libraries,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
     /// Functions that form their own addresses are to have edges for that.
@@ -119,7 +120,7 @@ impl Tables {
             names: Mutex::default(),
             dylibs: std::iter::once("main").chain(dylibs.iter().map(String::as_str)).map(dylib).collect(),
             inputs: Vec::new(),
-            executor: None,
+            libraries: Libraries::default(),
             process_symbols: !options.no_process_syms,
             phony_externals: options.phony_externals,
             self_relocations: options.add_self_relocations,
@@ -146,25 +147,38 @@ impl Tables {
         self.dylibs.iter().position(|dylib| dylib.name == name)
     }
 
-    /// The executor; it is needed only for what is outside.
-    fn executor(&mut self) -> Result<&dyn Executor> {
-        if self.executor.is_none() {
-            self.executor = Some(Box::new(linkjit::executor::InProcess::new()?));
-        }
-        self.executor.as_deref().ok_or(Failure::Reported)
-    }
-
-    /// Opens a shared library for a JITDylib.
+    /// Adds a shared library to a JITDylib.
     pub(super) fn add_library(&mut self, dylib: usize, path: &std::path::Path) -> Result<()> {
-        let library = self.executor()?.open_library(path, true)?;
+        let library = self.libraries.open(path)?;
         self.dylibs[dylib].libraries.push(library);
         Ok(())
     }
 
-    /// Opens a shared library for the process.
+    /// Adds a shared library to the process.
     pub(super) fn preload(&mut self, path: &std::path::Path) -> Result<()> {
-        self.executor()?.open_library(path, true)?;
-        Ok(())
+        self.libraries.preload(path)
+    }
+
+    /// Moves the shared libraries, which the graphs `order` refer to.
+    pub(super) fn move_libraries(&mut self, order: &[u32], end: u64) {
+        let from = ExecRange { start: ExecAddr(REGION_END - REGION_SIZE), end: ExecAddr(REGION_END) };
+        let moved = |binding: Binding| match binding {
+            Binding::Linked(address) if from.contains(address) => {
+                Some(Binding::Linked(ExecAddr(end - REGION_SIZE + address.distance_from(from.start).cast_unsigned())))
+            }
+            _ => None,
+        };
+        for &member in order {
+            let input = &mut self.inputs[member as usize];
+            for symbol in input.graph.symbol_ids() {
+                if let Some(binding) = moved(input.binding(symbol)) {
+                    input.bind(symbol, binding);
+                }
+            }
+        }
+        for binding in self.found.values_mut() {
+            *binding = moved(*binding).unwrap_or(*binding);
+        }
     }
 
     /// Defines a name by address or as an alias.
@@ -459,7 +473,8 @@ impl Tables {
         let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
         for searched in order {
             let libraries = self.dylibs[searched].libraries.clone();
-            let mut found = self.find_in_libraries(&libraries, &bytes, thread_local)?;
+            let mut found =
+                libraries.into_iter().find_map(|library| self.libraries.find(library, &bytes, thread_local));
             if self.dylibs[searched].nulls.contains(&bytes) {
                 found = found.or(Some(null(thread_local)));
             }
@@ -471,33 +486,13 @@ impl Tables {
         let found = match bytes.as_slice() {
             _ if self.has_phony(dylib) => None,
             name if name == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
-            name if self.process_symbols => self.find_in_libraries(&[LibraryId::PROCESS], name, thread_local)?,
+            name if self.process_symbols => self.libraries.find_in_process(name, thread_local)?,
             _ => None,
         };
         if let Some(found) = found {
             self.found.insert((dylib, name), found);
         }
         Ok(found)
-    }
-
-    fn find_in_libraries(
-        &mut self,
-        libraries: &[LibraryId],
-        name: &[u8],
-        thread_local: bool,
-    ) -> Result<Option<Binding>> {
-        for &library in libraries {
-            let request = SymbolRequest { key: SymbolKey::Name(name), thread_local };
-            let found = self.executor()?.find_symbols(library, &[request])?;
-            return Ok(Some(match found.first().copied().flatten() {
-                None => continue,
-                Some(SymbolAddress::Address(address)) => Binding::Linked(address),
-                Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
-                    Binding::LinkedThreadLocal(TlsAddress { module, offset, thread_offset })
-                }
-            }));
-        }
-        Ok(None)
     }
 
     /// Whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the process's

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::header::Image;
 use super::provider::MemoryProvider;
 use crate::free_list::FreeList;
+use crate::listed::Listed;
 use crate::unwind::{self, WindowRecord};
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result, WindowId, lock, os, tls};
 
@@ -84,6 +85,7 @@ pub(crate) struct WindowMemory {
     abandoned: AtomicBool,
     /// `None` only while it is dropped.
     record: Option<WindowRecord>,
+    listed: Option<Listed>,
 }
 
 impl WindowMemory {
@@ -106,6 +108,7 @@ impl WindowMemory {
         let write = exec + quarter;
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
+        let listed = Listed::new(range, stripes.each_ref().map(|stripe| stripe.range));
         let (stripes, header) = (Mutex::new(stripes), Mutex::default());
         let abandoned = AtomicBool::new(false);
         Ok(Self {
@@ -118,6 +121,7 @@ impl WindowMemory {
             resources: Mutex::default(),
             abandoned,
             record: Some(record),
+            listed: Some(listed),
         })
     }
 
@@ -239,6 +243,9 @@ impl WindowMemory {
             stripe.free.give(start, bytes);
             return Err(error);
         }
+        if let Some(listed) = &self.listed {
+            listed.grow(protection as usize, ExecAddr(stripe.committed));
+        }
         Ok(Pages { range: ExecRange::new(ExecAddr(start), bytes), protection })
     }
 
@@ -260,6 +267,7 @@ impl Drop for WindowMemory {
     fn drop(&mut self) {
         // Nobody may look for functions in it any more when its addresses are another's.
         self.record = None;
+        self.listed = None;
         self.memory.release(self.range);
     }
 }

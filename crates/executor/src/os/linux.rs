@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::system_error;
@@ -11,7 +11,10 @@ use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
 
 /// Addresses below this can be had with 32-bit absolute fixups, signed or not.
 const LOW_END: u64 = 0x8000_0000;
-const LOW_TRIES: usize = 16;
+const TRIES: usize = 16;
+
+/// Addresses from here on are not the process's (x86-64 with page tables of four levels).
+const HIGH_END: u64 = 0x7fff_ffff_f000;
 
 /// The kernel refuses mappings below `vm.mmap_min_addr`, which is 64 KiB nearly everywhere.
 const LOW_START: u64 = 0x1_0000;
@@ -26,16 +29,26 @@ pub(crate) fn page_size() -> u64 {
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
         Placement::Anywhere => map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
-        Placement::Low => reserve_low(size),
+        Placement::Low => {
+            let low = ExecRange { start: ExecAddr(LOW_START), end: ExecAddr(LOW_END) };
+            reserve_in(size, low, "below 2 GiB")
+        }
+        Placement::Near(targets) => {
+            let (reach, page) = (targets.reach(), page_size());
+            let start = reach.start.0.max(LOW_START).next_multiple_of(page);
+            let end = reach.end.0.min(HIGH_END) & !(page - 1);
+            let within = ExecRange { start: ExecAddr(start), end: ExecAddr(end) };
+            reserve_in(size, within, "near what code refers to")
+        }
     }
 }
 
-/// Tries the gaps between the mappings below 2 GiB, the highest first: the heap of an executable that is not
+/// Tries the gaps between the mappings of a range, the highest first: the heap of an executable that is not
 /// position-independent grows up from the bottom.
-fn reserve_low(size: u64) -> Result<ExecRange> {
+fn reserve_in(size: u64, range: ExecRange, place: &'static str) -> Result<ExecRange> {
     // Another thread may take a gap between looking and mapping. It can't do that forever.
-    for _ in 0..LOW_TRIES {
-        let gaps = low_gaps(size)?;
+    for _ in 0..TRIES {
+        let gaps = gaps(size, range)?;
         if gaps.is_empty() {
             break;
         }
@@ -43,27 +56,27 @@ fn reserve_low(size: u64) -> Result<ExecRange> {
             return Ok(range);
         }
     }
-    Err(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+    Err(ExecutorError::NoAddressSpace { size, place })
 }
 
-/// The ends of the gaps between the mappings below 2 GiB that have room for `size` bytes.
-fn low_gaps(size: u64) -> Result<Vec<u64>> {
+/// The ends of the gaps between the mappings of a range that have room for `size` bytes.
+fn gaps(size: u64, range: ExecRange) -> Result<Vec<u64>> {
     let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| ExecutorError::System {
         call: "read",
         what: "/proc/self/maps".into(),
         message: error.to_string(),
     })?;
     let mut gaps = Vec::new();
-    let mut gap_start = LOW_START;
+    let mut gap_start = range.start.0;
     for line in maps.lines() {
         let Some((start, end)) = parse_mapping(line) else { continue };
-        if start >= LOW_END {
+        if start >= range.end.0 {
             break;
         }
         gaps.push((gap_start, start));
         gap_start = gap_start.max(end);
     }
-    gaps.push((gap_start, LOW_END));
+    gaps.push((gap_start, range.end.0));
     gaps.retain(|(start, end)| end.saturating_sub(*start) >= size);
     Ok(gaps.into_iter().map(|(_, end)| end).collect())
 }
@@ -141,7 +154,7 @@ fn describe(range: ExecRange) -> String {
 }
 
 /// Opens a shared library; returns the loader's handle.
-pub(crate) fn open_library(path: &Path, global: bool) -> Result<usize> {
+pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) -> Result<usize> {
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };

@@ -1,7 +1,7 @@
 //! Systems that linkjit does not run code on yet.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::init::AtExitFunction;
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
@@ -33,7 +33,7 @@ pub(crate) fn recycle(_range: ExecRange, _was: Protection) -> Result<()> {
 
 pub(crate) fn release(_range: ExecRange) {}
 
-pub(crate) fn open_library(_path: &Path, _global: bool) -> Result<usize> {
+pub(crate) fn open_library(_path: &Path, _global: bool, _directories: &[PathBuf]) -> Result<usize> {
     Err(UNSUPPORTED)
 }
 

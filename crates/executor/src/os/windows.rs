@@ -1,20 +1,24 @@
 //! Windows.
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::os::windows::ffi::OsStrExt;
-use std::path::Path;
+mod dependencies;
+mod near;
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::Globalization::{CP_ACP, WideCharToMultiByte};
+use windows_sys::Win32::Storage::FileSystem::SearchPathW;
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetProcAddress, LOAD_WITH_ALTERED_SEARCH_PATH, LoadLibraryExW,
 };
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE,
-    PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS,
-    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS, PAGE_READONLY,
+    PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -41,9 +45,12 @@ pub(crate) fn page_size() -> u64 {
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
         Placement::Anywhere => {
-            let near = near_libraries(size).and_then(|address| reserve_at(address, size));
+            // Around this DLL, which every process has, others lie.
+            let near = near::reserve_near_library(size, &[c"kernel32.dll"]);
             near.or_else(|| reserve_at(0, size)).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })
         }
+        Placement::Near(targets) => near::reserve_near(size, targets, 0)
+            .ok_or(ExecutorError::NoAddressSpace { size, place: "near what code refers to" }),
         Placement::Low => {
             let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
             let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
@@ -55,30 +62,12 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     }
 }
 
-/// Where there are `size` free bytes within 2 GiB of the system's DLLs, all of it: the highest below them, or else the
-/// lowest above. The system would choose a place far away. Another thread may take it first.
-fn near_libraries(size: u64) -> Option<u64> {
-    const REACH: u64 = 1 << 31;
-    /// Around this DLL, which every process has, others lie within this.
-    const SPREAD: u64 = 1 << 28;
-    // SAFETY: a C string.
-    let library = unsafe { GetModuleHandleA(c"kernel32.dll".as_ptr().cast()) } as u64;
-    let (first, end) = (library.saturating_sub(REACH - SPREAD).max(LOW_END), library + (REACH - SPREAD));
-    let mut at = first.next_multiple_of(GRANULARITY);
-    let mut below = None;
-    while at < end {
-        let Some(region) = region_at(at) else { break };
-        let region_end = (region.BaseAddress as u64).saturating_add(region.RegionSize as u64);
-        let free = region_end.min(end).saturating_sub(at);
-        if region.State == MEM_FREE && free >= size {
-            if at > library {
-                return below.or(Some(at));
-            }
-            below = Some((at + free - size) / GRANULARITY * GRANULARITY);
-        }
-        at = region_end.max(at + 1).next_multiple_of(GRANULARITY);
-    }
-    below
+/// Zeroed memory that is never given back, in reach of the C runtime's DLL if the process has it.
+pub(crate) fn allocate_near_runtime(size: u64) -> Option<ExecAddr> {
+    let size = size.next_multiple_of(page_size());
+    let range = near::reserve_near_library(size, &[c"ucrtbase.dll", c"kernel32.dll"])?;
+    commit(range).ok()?;
+    Some(range.start)
 }
 
 /// What the system says about an address; `None` beyond those of programs.
@@ -144,8 +133,28 @@ fn describe(range: ExecRange) -> String {
     format!("{:#x} bytes at {}", range.size(), range.start)
 }
 
-/// Opens a DLL; returns the loader's handle. Windows has no global libraries.
-pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
+/// What the loader says if a DLL is not there, or one that it needs.
+const ERROR_MOD_NOT_FOUND: i32 = 126;
+
+/// Opens a DLL, with what it needs out of these directories if need be; returns the loader's handle. Windows has no global
+/// libraries.
+pub(crate) fn open_library(path: &Path, _global: bool, directories: &[PathBuf]) -> Result<usize> {
+    let opened = dependencies::load_with_dependencies(path, directories);
+    opened.map_err(|message| ExecutorError::Library { path: path.into(), message })
+}
+
+/// The file that the system takes for a DLL's name, if it has one.
+fn search(name: &Path) -> Option<PathBuf> {
+    let name: Vec<u16> = name.as_os_str().encode_wide().chain([0]).collect();
+    let mut found = vec![0; 0x8000];
+    let (room, part) = (found.len() as u32, null_mut());
+    // SAFETY: the name ends with a zero, and `room` characters may be written to `found`.
+    let length = unsafe { SearchPathW(null(), name.as_ptr(), null(), room, found.as_mut_ptr(), part) };
+    let found = found.get(..length as usize).filter(|found| !found.is_empty())?;
+    Some(PathBuf::from(OsString::from_wide(found)))
+}
+
+fn load(path: &Path) -> std::io::Result<usize> {
     let has_directory = path.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
     // What a DLL needs may lie beside it. The loader wants a whole path for that.
     let whole = std::path::absolute(path).ok().filter(|_| has_directory);
@@ -155,7 +164,7 @@ pub(crate) fn open_library(path: &Path, _global: bool) -> Result<usize> {
     // SAFETY: the name ends with a zero. The library's entry point runs: who asks for a library asks for that.
     let handle = unsafe { LoadLibraryExW(name.as_ptr(), null_mut(), flags) };
     if handle.is_null() {
-        return Err(ExecutorError::Library { path: path.into(), message: std::io::Error::last_os_error().to_string() });
+        return Err(std::io::Error::last_os_error());
     }
     Ok(handle as usize)
 }

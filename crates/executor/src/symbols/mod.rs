@@ -6,12 +6,12 @@ mod nonshared;
 mod thread_local;
 
 use std::ffi::CStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::{
-    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, lock, os,
-    runtime,
+    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, listed,
+    lock, os, runtime,
 };
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
@@ -19,13 +19,21 @@ use crate::{
 pub(crate) struct Libraries {
     /// The loader's handles; library `n` is at `n - 1`, as the process is library 0.
     handles: Mutex<Vec<usize>>,
+    /// Where libraries are that others need.
+    directories: Mutex<Vec<PathBuf>>,
 }
 
 impl Libraries {
+    pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        *lock(&self.directories) = directories;
+    }
+
     pub(crate) fn open(&self, path: &Path, global: bool) -> Result<LibraryId> {
         // The loader is called without the lock: it runs initializers.
-        let handle = os::open_library(path, global)?;
+        let directories = lock(&self.directories).clone();
+        let handle = os::open_library(path, global, &directories)?;
         import::redirect()?;
+        listed::tell_libraries();
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());

@@ -56,6 +56,13 @@ pub(crate) fn window_at(address: u64) -> Option<u64> {
     (address < functions.end).then_some(start)
 }
 
+/// The window that has this address.
+pub(crate) fn window_range(address: u64) -> Option<ExecRange> {
+    let windows = read();
+    let (&start, functions) = windows.range(..=address).next_back()?;
+    (address < functions.end).then_some(ExecRange { start: ExecAddr(start), end: ExecAddr(functions.end) })
+}
+
 /// The records of all functions of the window at `base`, as one table.
 pub(crate) fn functions(base: u64) -> Vec<u8> {
     let windows = read();

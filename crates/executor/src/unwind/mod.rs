@@ -8,7 +8,7 @@ mod unsupported;
 
 pub(crate) use self::eh_frame::UnwindTables;
 #[cfg(all(windows, target_arch = "x86_64"))]
-pub(crate) use self::function_tables::{FunctionTables, WindowRecord, functions, window_at};
+pub(crate) use self::function_tables::{FunctionTables, WindowRecord, functions, window_at, window_range};
 #[cfg(not(all(windows, target_arch = "x86_64")))]
 pub(crate) use self::unsupported::{FunctionTables, WindowRecord, functions};
 

@@ -31,6 +31,15 @@ impl Arch {
         }
     }
 
+    /// The kind that an edge had before it was changed to use a table entry.
+    #[must_use]
+    pub(crate) fn without_entry(self, kind: EdgeKind) -> EdgeKind {
+        match self {
+            Self::X86_64 if kind == x86_64::Kind::AddressLoad32.edge() => x86_64::Kind::Delta32.edge(),
+            Self::X86_64 => kind,
+        }
+    }
+
     /// The name of an edge kind; `?` for a number that is none.
     #[must_use]
     pub fn edge_kind_name(self, kind: EdgeKind) -> &'static str {

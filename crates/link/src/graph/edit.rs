@@ -342,7 +342,7 @@ impl LinkGraph {
     /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them, and returns
     /// what stood for these. Blocks that are placed keep theirs: no entry is made for both.
     pub(crate) fn remove_entries(&mut self) -> Vec<SymbolId> {
-        let mut removed = Vec::new();
+        let (arch, mut removed) = (self.arch(), Vec::new());
         if self.entries.is_empty() {
             return removed;
         }
@@ -351,6 +351,7 @@ impl LinkGraph {
                 if let Ok(at) = self.entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
                     removed.push(edge.target);
                     edge.target = self.entries[at].1;
+                    edge.kind = arch.without_entry(edge.kind);
                 }
             }
         }

@@ -4,16 +4,14 @@
 //! a linker would put together tables for the loader; what they say is picked out of these tables.
 
 use crate::error::{LinkError, Result, Site};
-use crate::graph::{BlockId, LinkGraph, SymbolId};
+use crate::graph::{BlockId, LinkGraph, Symbol, SymbolId};
 use crate::names::NamePool;
 use crate::object::fields::{string, u16_at, u32_at};
+use crate::passes::imports::{DELAY_LOAD_HELPER, PREFIX as SLOT_PREFIX};
 use crate::source::Source;
 
 /// Size of the header of a short member.
 const HEADER_SIZE: usize = 20;
-
-/// What code calls the slots of imports.
-const SLOT_PREFIX: &[u8] = b"__imp_";
 
 /// A symbol of a DLL.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +22,8 @@ pub struct Import {
     pub library: Vec<u8>,
     /// What it is found by there.
     pub key: ImportKey,
+    /// The function is looked up when it is first called: what is missing then is the program's business.
+    pub is_delayed: bool,
 }
 
 /// What a symbol of a DLL is found by.
@@ -75,7 +75,7 @@ impl Import {
             }
             other => return Err(malformed(&format!("its kind of name is {other}"))),
         };
-        Ok(Some(Self { name: name.into(), library: library.into(), key }))
+        Ok(Some(Self { name: name.into(), library: library.into(), key, is_delayed: false }))
     }
 
     /// Reads a member of GNU's kind; `None` if the object is none. `find` is to find the member of the same library
@@ -93,24 +93,43 @@ impl Import {
             let name = graph.symbol_name(names, id).strip_prefix(SLOT_PREFIX)?;
             graph.symbol(id).block().map(|_| name.to_vec())
         });
-        let (Some(name), Some(head)) = (slot, external(graph, names)) else { return Ok(None) };
+        let heads = externals(graph, names);
+        let Some(name) = slot.filter(|_| !heads.is_empty()) else { return Ok(None) };
         let malformed = |what: &str| LinkError::Malformed {
             site: Site::file(graph.source().name().clone()),
             what: format!("import: {what}"),
         };
         // The member with the head of the library's tables refers to that with its name.
-        let head = find(&head, names)?.ok_or_else(|| malformed("its library has no head"))?;
-        let tail = external(&head, names).ok_or_else(|| malformed("its library has no name"))?;
-        let tail = find(&tail, names)?.ok_or_else(|| malformed("its library has no name"))?;
-        let library = block_of(&tail, ".idata$7").and_then(|block| tail.content(block)).and_then(|it| string(it, 0));
-        let library = library.ok_or_else(|| malformed("its library has no name"))?.to_vec();
+        let mut head = None;
+        for name in heads {
+            head = match head {
+                None => find(&name, names)?,
+                found => found,
+            };
+        }
+        let head = head.ok_or_else(|| malformed("its library has no head"))?;
+        // The head of a library for delayed loading has the code that does that, and refers to the routine for it.
+        let (helper, tails): (Vec<_>, Vec<_>) =
+            externals(&head, names).into_iter().partition(|name| name == DELAY_LOAD_HELPER);
+        let mut library = None;
+        for tail in tails {
+            let Some(tail) = find(&tail, names)? else { continue };
+            let text = block_of(&tail, ".idata$7").and_then(|block| tail.content(block)).and_then(|it| string(it, 0));
+            library = library.or_else(|| text.filter(|text| !text.is_empty()).map(<[u8]>::to_vec));
+        }
+        let library = library.ok_or_else(|| malformed("its library has no name"))?;
+        // Variables can't wait for a call.
+        let is_delayed = !helper.is_empty() && defines(graph, names, &name);
         let by_name = block_of(graph, ".idata$6").and_then(|block| graph.content(block));
         let key = match by_name.and_then(|it| string(it, 2)).filter(|name| !name.is_empty()) {
             Some(name) => ImportKey::Name(name.into()),
             // The highest bit of the word says that it holds a number.
-            None => ImportKey::Ordinal(graph.content(address).map_or(0, |content| u16_at(content, 0))),
+            None => {
+                let table = block_of(graph, ".idata$4").unwrap_or(address);
+                ImportKey::Ordinal(graph.content(table).map_or(0, |content| u16_at(content, 0)))
+            }
         };
-        Ok(Some(Self { name, library, key }))
+        Ok(Some(Self { name, library, key, is_delayed }))
     }
 }
 
@@ -120,10 +139,17 @@ fn block_of(graph: &LinkGraph, section: &str) -> Option<BlockId> {
     graph.block_ids().find(|&block| graph.block(block).section == section)
 }
 
-/// The name of the first symbol that is defined elsewhere.
-fn external(graph: &LinkGraph, names: &NamePool) -> Option<Vec<u8>> {
+/// The names of the symbols that are defined elsewhere.
+fn externals(graph: &LinkGraph, names: &NamePool) -> Vec<Vec<u8>> {
     let external = |&id: &SymbolId| graph.symbol(id).is_external();
-    graph.symbol_ids().find(external).map(|id| graph.symbol_name(names, id).to_vec())
+    graph.symbol_ids().filter(external).map(|id| graph.symbol_name(names, id).to_vec()).collect()
+}
+
+/// Whether a graph defines a name for others.
+fn defines(graph: &LinkGraph, names: &NamePool, name: &[u8]) -> bool {
+    let is_it =
+        |symbol: &Symbol| !symbol.is_external() && symbol.shared_name().is_some_and(|id| names.bytes(id) == name);
+    graph.symbols().iter().any(is_it)
 }
 
 /// A name without the character that decorates it in front.

@@ -8,8 +8,8 @@
 
 use linkjit_address::{ExecAddr, ExecRange};
 
-use crate::arch::x86_64::Kind;
-use crate::graph::Edge;
+use crate::arch::x86_64::{Kind, can_load_address};
+use crate::graph::{BlockId, Edge};
 use crate::link::{Binding, Input};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
@@ -21,10 +21,22 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
         _ => None,
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
-    let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).collect();
+    let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).map(|(_, _, found)| found).collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether such blocks need one of these addresses, which are sorted, within reach: all their instructions do but those that
+/// can load an address instead of computing it.
+#[must_use]
+pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
+    let wanted = |binding| match binding {
+        Binding::Outside(address) => addresses.binary_search(&address).is_ok().then_some(()),
+        _ => None,
+    };
+    let can_load = |block, edge| can_load_address(edge, input.graph.content(block).unwrap_or_default());
+    direct(input, wanted).any(|(block, edge, ())| !can_load(block, edge))
 }
 
 /// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of `members`
@@ -39,6 +51,32 @@ pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> b
     members.all(|input| direct(input, far).next().is_none())
 }
 
+/// The addresses that live, not yet placed blocks of `members` refer to directly: what range all are in, and what range
+/// those of them that earlier batches have linked.
+#[must_use]
+pub fn targets(inputs: &[Input], members: &[u32]) -> (Option<ExecRange>, Option<ExecRange>) {
+    let address = |binding| match binding {
+        Binding::Outside(address) => Some((address, false)),
+        Binding::Linked(address) => Some((address, true)),
+        _ => None,
+    };
+    let add = |range: &mut Option<ExecRange>, address: ExecAddr| {
+        let one = ExecRange::new(address, 1);
+        let wider = |of: &ExecRange| ExecRange { start: of.start.min(one.start), end: of.end.max(one.end) };
+        *range = Some(range.as_ref().map_or(one, wider));
+    };
+    let (mut all, mut linked) = (None, None);
+    for input in members.iter().filter_map(|&member| inputs.get(member as usize)) {
+        for (_, _, (address, is_linked)) in direct(input, address) {
+            add(&mut all, address);
+            if is_linked {
+                add(&mut linked, address);
+            }
+        }
+    }
+    (all, linked)
+}
+
 /// The other inputs that live, not yet placed blocks of `members` refer to directly.
 #[must_use]
 pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
@@ -47,25 +85,25 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
         _ => None,
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
-    let mut found: Vec<_> = members.flat_map(|input| direct(input, other)).collect();
+    let mut found: Vec<_> = members.flat_map(|input| direct(input, other)).map(|(_, _, found)| found).collect();
     found.sort_unstable();
     found.dedup();
     found
 }
 
-/// What `pick` picks of the bindings that an input refers to directly.
-fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = T> {
+/// What `pick` picks of the bindings that an input refers to directly, and where.
+fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = (BlockId, &Edge, T)> {
     let graph = &input.graph;
     let has_some = input.bindings.iter().any(|&binding| pick(binding).is_some());
     let blocks = graph.block_ids().filter(move |&block| {
         let of = graph.block(block);
         has_some && of.live && !of.placed
     });
-    let is_direct = |edge: &&Edge| {
+    let is_direct = |(_, edge): &(BlockId, &Edge)| {
         matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
     };
-    let direct = blocks.flat_map(|block| graph.edges(block)).filter(is_direct);
-    direct.filter_map(move |edge| pick(input.binding(edge.target)))
+    let edges = blocks.flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
+    edges.filter(is_direct).filter_map(move |(block, edge)| Some((block, edge, pick(input.binding(edge.target))?)))
 }
 
 /// Binds external symbols anew.

@@ -4,7 +4,8 @@
 //! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
 //! none. Each entry is made once per target: for targets outside of what is linked in a graph that lives as long as the
 //! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
-//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays.
+//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays, except where a `lea` has to
+//! become a load.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -12,7 +13,7 @@ use linkjit_address::{ExecAddr, ExecRange};
 
 use super::direct::is_out_of_reach;
 use crate::arch::Arch;
-use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_relax};
+use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_load_address, can_relax};
 use crate::error::Result;
 use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId};
 use crate::link::{Binding, Input};
@@ -31,6 +32,8 @@ pub const STUBS_SECTION: &str = "$__STUBS";
 pub enum EntryKind {
     /// A word with its address.
     Got,
+    /// A word with an address so many bytes behind: for code that takes it at once.
+    GotAt(i32),
     /// A jump to it, through its GOT entry.
     Stub,
     /// A word with the address of its stub: for functions that their stub stands for.
@@ -135,7 +138,11 @@ impl Builder<'_> {
                     entry
                 }
             };
-            inputs[member as usize].graph.edges_mut(block)[index].target = entry;
+            let edge = &mut inputs[member as usize].graph.edges_mut(block)[index];
+            edge.target = entry;
+            if edge.kind == Kind::Delta32.edge() && matches!(kind, EntryKind::Got | EntryKind::GotAt(_)) {
+                edge.kind = Kind::AddressLoad32.edge();
+            }
         }
         let entries = local.into_iter().map(|((target, _), entry)| (entry, target)).collect();
         inputs[member as usize].graph.add_entries(entries);
@@ -175,14 +182,16 @@ impl Builder<'_> {
                 };
                 return outside.then_some(EntryKind::Stub);
             }
+            // As below; other addresses may be loaded.
+            Kind::Delta32 => {
+                if self.is_far_function(binding()) {
+                    return Some(EntryKind::Stub);
+                }
+                return self.loaded_address(inputs, input, block, edge);
+            }
             // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
             // that pointers to it compare equal.
-            Kind::Delta32
-            | Kind::Delta64
-            | Kind::Pointer32
-            | Kind::Pointer32Signed
-            | Kind::Pointer64
-            | Kind::FromGotBase64 => {
+            Kind::Delta64 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer64 | Kind::FromGotBase64 => {
                 return self.is_far_function(binding()).then_some(EntryKind::Stub);
             }
             Kind::GotLoad32 | Kind::RexGotLoad32 => {
@@ -206,6 +215,18 @@ impl Builder<'_> {
             Kind::TlsDescriptorDelta32 => EntryKind::TlsDescriptor,
             _ => return None,
         })
+    }
+
+    /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
+    #[inline]
+    fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
+        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+            return None;
+        }
+        let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
+        let offset = i32::try_from(edge.addend.checked_add(4)?).ok()?;
+        let can_load = is_code && can_load_address(edge, input.graph.content(block)?);
+        can_load.then_some(if offset == 0 { EntryKind::Got } else { EntryKind::GotAt(offset) })
     }
 
     /// What code finds the address of a target in.
@@ -402,6 +423,13 @@ impl Table {
                 self.graph.add_symbol(Symbol::anonymous(block, start, size))?
             }
             EntryKind::Got => self.words(In::Got, key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::GotAt(offset) => {
+                let word = self.words(In::Got, key, binding, &[Some(Kind::Pointer64)])?;
+                if let Some(edge) = self.part(In::Got)?.edges.last_mut() {
+                    edge.addend = offset.into();
+                }
+                word
+            }
             EntryKind::StubAddress => {
                 let stub = self.external(binding)?;
                 self.words_of(In::Got, stub, &[Some(Kind::Pointer64)])?

@@ -140,6 +140,39 @@ fn objects_of_great_numbers_are_read_in_proportion_to_their_size() {
     assert!(read(compile(MSVC, "s", &(commons + ".section .drectve,\"yni\"\n" + &includes), &[])));
 }
 
+/// What a section without content claims costs nothing: neither memory for its parts nor calls of its pointers.
+#[test]
+fn sections_without_content_may_claim_anything() {
+    for (name, expected) in [
+        (".pdata", Err("fixture.obj:.pdata: malformed table of functions: a record names no function")),
+        (".pdata$f", Err("fixture.obj:.pdata$f: malformed table of functions: a record names no function")),
+        (".CRT$XCU", Ok(1)),
+        (".CRT$XLB", Ok(1)),
+        (".ctors", Ok(1)),
+        (".tls$", Ok(1)),
+        (".idata$5", Ok(1)),
+        (".drectve", Ok(0)),
+        (".rsrc$01", Ok(1)),
+        (".data$x", Ok(1)),
+    ] {
+        let mut bytes = compile(MSVC, "s", &format!(".section {name},\"dw\"\n.zero 24"), &[]);
+        let count = usize::from(bytes[2]);
+        let headers = bytes[20..20 + 40 * count].as_chunks_mut::<40>().0;
+        let header = headers.iter_mut().find(|header| header.starts_with(name.as_bytes())).unwrap();
+        // 2^32 - 16 bytes: divisible by 12 and 8. No place in the file; IMAGE_SCN_CNT_UNINITIALIZED_DATA.
+        header[16..20].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
+        header[20..24].fill(0);
+        header[36] = 0x80;
+        let mut names = NamePool::new();
+        let graph = object::read(&Source::new("fixture.obj", bytes), &mut names);
+        let blocks = graph.map_err(|error| error.to_string()).map(|graph| {
+            assert_eq!(graph.initializers().len(), 0, "{name}");
+            graph.blocks().iter().filter(|block| block.size > 24).count()
+        });
+        assert_eq!(blocks, expected.map_err(str::to_owned), "{name}");
+    }
+}
+
 /// B7.8 of docs/coff-cases.md.
 #[test]
 fn what_lies_outside_is_named() {

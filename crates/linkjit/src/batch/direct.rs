@@ -1,11 +1,13 @@
 //! Direct references to what libraries define, from where it is out of reach. See [`linkjit_link::passes::direct`].
 
-use linkjit_executor::{ExecAddr, Import, Window};
+use linkjit_executor::{ExecAddr, ExecRange, Import, Window};
+use linkjit_link::graph::Definition;
 use linkjit_link::link::Binding;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::EntryKind;
 
 use super::Batch;
+use super::domains::Domain;
 use crate::error::Result;
 use crate::session::{Address, DefinedBy, DylibId, State};
 
@@ -37,10 +39,77 @@ impl Batch<'_> {
         }
         Ok(())
     }
+
+    /// Gives images in which nothing is yet another place if they are where code does not reach variables that it refers to
+    /// directly: objects for a static C runtime do so, which means the DLLs' variables here. What can't be reached
+    /// nevertheless is loaded from a table, if the instruction allows that.
+    pub(super) fn settle_images(&mut self, domains: &[Domain]) -> Result<()> {
+        if !self.is_image() {
+            return Ok(());
+        }
+        for (at, DylibId(dylib)) in domains.iter().map(|domain| domain.dylib).enumerate() {
+            let dylib = DylibId(dylib);
+            let is_first = domains[..at].iter().all(|domain| domain.dylib != dylib);
+            let window = {
+                let state = self.session.state();
+                let of = state.dylib(dylib)?;
+                of.windows.first().copied().filter(|_| is_first && !of.windows_in_use)
+            };
+            let Some(window) = window else { continue };
+            let members = domains.iter().filter(|domain| domain.dylib == dylib).flat_map(|domain| &domain.members);
+            let members: Vec<u32> = members.copied().collect();
+            let mut far = direct::find(&self.inputs, &members, window.range);
+            if far.is_empty() {
+                continue;
+            }
+            let imports = self.session.executor().import(window.range, &far, &[])?;
+            let mut imports = imports.into_iter();
+            far.retain(|_| imports.next().flatten().is_none());
+            let needed = |address: &ExecAddr| {
+                members.iter().any(|&member| direct::need(&self.inputs[member as usize], &[*address]))
+            };
+            let needed: Vec<_> = far.iter().copied().filter(needed).collect();
+            let window_near = |addresses: &[ExecAddr]| match (addresses.first(), addresses.last()) {
+                (Some(&start), Some(end)) => self.window_near(ExecRange { start, end: end.offset(1) }),
+                _ => Ok(None),
+            };
+            if let Some(better) = window_near(&far)?.or(window_near(&needed)?) {
+                self.move_image(dylib, window, better)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an image in which nothing is another window. All that knows the old one are the names of its start.
+    fn move_image(&mut self, dylib: DylibId, old: Window, new: Window) -> Result<()> {
+        let (from, to) = (old.range.start, new.range.start);
+        let mut is_header_known = false;
+        for input in self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib) {
+            for symbol in input.graph.symbol_ids() {
+                let definition = &mut input.graph.symbol_mut(symbol).definition;
+                if *definition == Definition::Absolute(from) {
+                    *definition = Definition::Absolute(to);
+                    is_header_known = true;
+                }
+            }
+        }
+        direct::rebind(&mut self.inputs, Binding::Outside(from), Binding::Outside(to));
+        let image = {
+            let mut state = self.session.state();
+            state.move_outside(from, to);
+            let of = state.dylib_mut(dylib)?;
+            of.windows = vec![new];
+            of.image
+        };
+        let executor = self.session.executor();
+        executor.make_image_header(new.id, is_header_known)?;
+        executor.set_dso_handle(image, to)?;
+        Ok(executor.release_window(old.id)?)
+    }
 }
 
 impl State {
-    /// The GOT entries that earlier batches made for what is outside, at one of `addresses`.
+    /// The GOT entries that earlier batches made for what is outside, at or behind one of `addresses`, which are sorted.
     fn slots(&self, addresses: &[ExecAddr]) -> Vec<ExecAddr> {
         let dylibs = self.dylibs.values();
         dylibs
@@ -49,7 +118,11 @@ impl State {
                     .windows
                     .iter()
                     .flat_map(|window| addresses.iter().map(|&address| (window.range.start, address, EntryKind::Got)));
-                keys.filter_map(|key| dylib.entries.get(&key).copied())
+                let behind = dylib.entries.iter().filter(|((_, target, kind), _)| {
+                    matches!(kind, EntryKind::GotAt(_)) && addresses.binary_search(target).is_ok()
+                });
+                let behind = behind.map(|(_, &entry)| entry);
+                keys.filter_map(|key| dylib.entries.get(&key).copied()).chain(behind)
             })
             .collect()
     }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use linkjit_executor::{ExecutorError, ObjectFormat, Placement, Window};
+use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::direct;
@@ -97,10 +97,23 @@ impl Batch<'_> {
         }
     }
 
-    /// Sees to it that there is a window for a domain, and notes which one is meant for its members.
+    /// Sees to it that there is a window for a domain, and notes which one is meant for its members: one from where it
+    /// reaches all that it refers to directly, if there can be one.
     pub(super) fn choose_window(&mut self, domain: &mut Domain) -> Result<()> {
-        let window = match self.windows(domain)?.first() {
-            Some(&window) => window,
+        let windows = self.windows(domain)?;
+        let is_free = domain.home.is_none() && !domain.low && !self.is_image();
+        let window = match windows.first() {
+            Some(&window) if !is_free || self.reaches_directly(&domain.members, window) => window,
+            Some(&window) => {
+                let new = self.usual_window(&domain.members)?;
+                if self.reaches_directly(&domain.members, new) {
+                    self.enter_window(domain.dylib, new)?;
+                    new
+                } else {
+                    self.session.executor().release_window(new.id)?;
+                    window
+                }
+            }
             None => self.reserve_window(domain)?,
         };
         domain.meant = Some(window);
@@ -139,9 +152,20 @@ impl Batch<'_> {
     /// Reserves another window for a JITDylib, with a domain that is to be placed there.
     pub(super) fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
         let window = if domain.low { self.low_window()? } else { self.usual_window(&domain.members)? };
-        self.placed.windows.push((domain.dylib, window));
-        self.session.state().dylib_mut(domain.dylib)?.windows.push(window);
+        self.enter_window(domain.dylib, window)?;
         Ok(window)
+    }
+
+    fn enter_window(&mut self, dylib: DylibId, window: Window) -> Result<()> {
+        self.placed.windows.push((dylib, window));
+        self.session.state().dylib_mut(dylib)?.windows.push(window);
+        Ok(())
+    }
+
+    /// Whether code in a window reaches all that it refers to directly, or can have it brought near.
+    fn reaches_directly(&self, members: &[u32], window: Window) -> bool {
+        let is_near = is_low(window) || direct::find(&self.inputs, members, window.range).is_empty();
+        is_near && direct::reaches_linked(&self.inputs, members, window.range)
     }
 
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
@@ -164,15 +188,34 @@ impl Batch<'_> {
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
-    /// there is no such place, all of that can be brought near to low memory.
+    /// there is no such place, what libraries have of that can be brought near to low memory, and linked code can't.
     fn usual_window(&self, members: &[u32]) -> Result<Window> {
         let executor = self.session.executor();
         let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
-        if direct::find(&self.inputs, members, window.range).is_empty() {
+        if self.reaches_directly(members, window) {
             return Ok(window);
         }
         executor.release_window(window.id)?;
+        let (all, linked) = direct::targets(&self.inputs, members);
+        for targets in [all, linked].into_iter().flatten() {
+            if let Some(window) = self.window_near(targets)? {
+                return Ok(window);
+            }
+        }
         self.low_window()
+    }
+
+    /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
+    pub(super) fn window_near(&self, targets: ExecRange) -> Result<Option<Window>> {
+        const LEAST: u64 = 1 << 26;
+        let mut size = self.session.options().window_size;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Near(targets)) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 2,
+                Err(ExecutorError::NoAddressSpace { .. }) => return Ok(None),
+                found => return Ok(Some(found?)),
+            }
+        }
     }
 
     fn low_window(&self) -> Result<Window> {

@@ -194,6 +194,7 @@ impl Batch<'_> {
 
     /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
     fn follow_anew(&mut self) -> Result<()> {
+        self.lists.start_anew();
         for ((index, input), reach) in (0u32..).zip(&mut self.inputs).zip(&mut self.reach) {
             reach.start_anew(&mut input.graph);
             self.unfollowed.push(index);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 use linkjit_link::graph::{Definition, Edge, LinkGraph, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -35,6 +37,8 @@ impl State {
 
 /// How many places that refer to a missing symbol are listed.
 const PLACES: usize = 3;
+/// For how many missing symbols names like theirs are looked for: that compares each with all that are defined.
+const COMPARED: usize = 20;
 
 impl Batch<'_> {
     /// An error if a name that the lookup requires was not found, or, if everything is materialized, a live symbol is
@@ -49,12 +53,13 @@ impl Batch<'_> {
                 missing.entry(end.1).or_default().from.push(end.0);
             }
         }
+        let late: HashSet<_, FixedState> = self.late.iter().map(|late| (late.input, late.symbol)).collect();
         for (index, input) in (0u32..).zip(&self.inputs).filter(|_| is_complete) {
             for id in input.graph.symbol_ids() {
                 let symbol = input.graph.symbol(id);
                 let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
                 let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
-                if !self.late.iter().any(|late| (late.input, late.symbol) == (index, id)) {
+                if !late.contains(&(index, id)) {
                     let end = self.alias_end((DylibId(input.dylib), name))?;
                     let missing = missing.entry(end.1).or_default();
                     missing.from.push(end.0);
@@ -66,27 +71,39 @@ impl Batch<'_> {
             return Ok(());
         }
         let known = self.known_names();
-        let symbols: Vec<_> = missing.into_iter().map(|(name, of)| self.describe(name, of, &known)).collect();
+        let listed = missing.values().flat_map(|of| of.wanted_by.iter().take(PLACES)).copied();
+        let places = self.referrers(listed);
+        let mut searched_from: HashMap<Vec<DylibId>, Vec<String>, FixedState> = HashMap::default();
         let mut searched: Vec<String> = Vec::new();
-        for place in symbols.iter().flat_map(|symbol| &symbol.searched) {
-            if !searched.contains(place) {
-                searched.push(place.clone());
+        let mut symbols = Vec::with_capacity(missing.len());
+        for (name, Missing { mut from, wanted_by }) in missing {
+            from.sort_unstable();
+            from.dedup();
+            let mut symbol = self.describe(name, &from);
+            if symbols.len() < COMPARED {
+                symbol.similar = near_misses(&symbol.name, known.iter().map(String::as_str));
             }
+            symbol.wanted_by = wanted_by.iter().take(PLACES).filter_map(|place| places.get(place).cloned()).collect();
+            symbol.more_places = wanted_by.len() - symbol.wanted_by.len();
+            let of_symbol = searched_from.entry(from).or_insert_with_key(|from| {
+                let places = self.searched(from);
+                let new: Vec<_> = places.iter().filter(|place| !searched.contains(place)).cloned().collect();
+                searched.extend(new);
+                places
+            });
+            symbol.searched.clone_from(of_symbol);
+            symbols.push(symbol);
         }
         Err(Error::Undefined { symbols, searched })
     }
 
-    fn describe(&self, id: NameId, Missing { mut from, wanted_by }: Missing, known: &[String]) -> UndefinedSymbol {
-        from.sort_unstable();
-        from.dedup();
-        let (searched, elsewhere) = (self.searched(&from), self.elsewhere(&from, id));
+    /// A name that is missing, without what is found for many at once.
+    fn describe(&self, id: NameId, from: &[DylibId]) -> UndefinedSymbol {
+        let elsewhere = self.elsewhere(from, id);
         let name = self.session.names().text(id).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);
-        let places: Vec<Site> =
-            wanted_by.iter().take(PLACES).map(|&(input, symbol)| self.referrer(input, symbol)).collect();
-        let more_places = wanted_by.len() - places.len();
-        let similar = near_misses(&name, known.iter().map(String::as_str));
-        UndefinedSymbol { name, demangled, wanted_by: places, more_places, similar, searched, elsewhere }
+        let (wanted_by, similar, searched) = (Vec::new(), Vec::new(), Vec::new());
+        UndefinedSymbol { name, demangled, wanted_by, more_places: 0, similar, searched, elsewhere }
     }
 
     /// What is searched from JITDylibs: those of their link orders, and the generators of these.
@@ -126,15 +143,27 @@ impl Batch<'_> {
         defining.map(describe).chain(missing).chain(closed).collect()
     }
 
-    /// The first live edge of an input to a symbol.
-    fn referrer(&self, input: u32, symbol: SymbolId) -> Site {
-        let graph = &self.inputs[input as usize].graph;
-        let live = graph.block_ids().filter(|&block| graph.block(block).live);
-        let mut edges = live.flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
-        match edges.find(|(_, edge)| edge.target == symbol) {
-            Some((block, edge)) => graph.site(block, u64::from(edge.offset)),
-            None => Site::file(graph.source().name().clone()),
+    /// For symbols of inputs, the first live edge to each: one pass over the edges finds them all.
+    fn referrers(&self, symbols: impl Iterator<Item = (u32, SymbolId)>) -> HashMap<(u32, SymbolId), Site, FixedState> {
+        let mut of_input: BTreeMap<u32, HashMap<SymbolId, Option<Site>, FixedState>> = BTreeMap::new();
+        for (input, symbol) in symbols {
+            of_input.entry(input).or_default().insert(symbol, None);
         }
+        let mut found = HashMap::default();
+        for (input, mut symbols) in of_input {
+            let graph = &self.inputs[input as usize].graph;
+            for block in graph.block_ids().filter(|&block| graph.block(block).live) {
+                for edge in graph.edges(block) {
+                    if let Some(site @ None) = symbols.get_mut(&edge.target) {
+                        *site = Some(graph.site(block, u64::from(edge.offset)));
+                    }
+                }
+            }
+            found.extend(symbols.into_iter().map(|(symbol, site)| {
+                ((input, symbol), site.unwrap_or_else(|| Site::file(graph.source().name().clone())))
+            }));
+        }
+        found
     }
 
     /// An error in a table entry is one of the code that wants the entry.
@@ -152,7 +181,10 @@ impl Batch<'_> {
         let mut symbols =
             units.flat_map(|((index, input), _)| input.graph.symbol_ids().map(move |id| (index, input, id)));
         match symbols.find(|(_, input, id)| wanted.contains(&input.binding(*id))) {
-            Some((index, _, id)) => error.at(self.referrer(index, id)),
+            Some((index, _, id)) => match self.referrers([(index, id)].into_iter()).remove(&(index, id)) {
+                Some(site) => error.at(site),
+                None => error,
+            },
             None => error,
         }
     }

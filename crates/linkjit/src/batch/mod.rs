@@ -141,6 +141,7 @@ struct Batch<'a> {
     serving: Vec<allocator::Serving>,
     /// Lazy functions that these may call.
     lazy_callees: Vec<crate::lazy::LazyCallee>,
+    lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
@@ -174,6 +175,7 @@ impl<'a> Batch<'a> {
             late: Vec::new(),
             serving: Vec::new(),
             lazy_callees: Vec::new(),
+            lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
             plugins,

@@ -62,6 +62,7 @@ impl Batch<'_> {
         let start = Instant::now();
         let mut domains = self.domains();
         self.shape_sections(&domains)?;
+        self.settle_images(&domains)?;
         let first_made = self.inputs.len();
         // A domain that has moved stays there if it can: there is an end to it.
         let mut tries = 2 * domains.len();
@@ -437,6 +438,7 @@ impl Placed {
             state.statistics.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
+            dylib.windows_in_use = true;
             let tracker = placed.domain.tracker;
             let sections = placed.layout.contiguous(placed.bases);
             let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));

@@ -2,8 +2,11 @@
 //!
 //! They are bound late, when all is placed. What lies between boundaries is live if these are.
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
 use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
+use linkjit_link::layout::BlockRef;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
@@ -25,6 +28,37 @@ enum Late {
     GotBase,
     /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
+}
+
+/// The sections between boundary symbols: who has which. Each object is looked at once, however many there are.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// Units that the batch may not have yet, by the names of their sections; those that were asked for are gone.
+    units: HashMap<DylibId, Units, FixedState>,
+    /// The blocks of the batch's inputs, of which the first so many were entered.
+    blocks: HashMap<(DylibId, Box<str>), Vec<BlockRef>, FixedState>,
+    inputs: usize,
+    /// The sections whose boundaries somebody refers to, and how many of their blocks were made live.
+    reached: HashMap<(DylibId, Box<str>), usize, FixedState>,
+    /// Those of them that have more blocks since.
+    grown: Vec<(DylibId, Box<str>)>,
+}
+
+#[derive(Default)]
+struct Units {
+    by_section: HashMap<Box<str>, Vec<UnitId>, FixedState>,
+    /// Units before that one were entered.
+    next: u32,
+}
+
+impl Lists {
+    /// Forgets what was entered of inputs, which somebody has changed.
+    pub(super) fn start_anew(&mut self) {
+        self.blocks.clear();
+        self.inputs = 0;
+        self.reached.values_mut().for_each(|done| *done = 0);
+        self.grown = self.reached.keys().cloned().collect();
+    }
 }
 
 impl Batch<'_> {
@@ -59,51 +93,78 @@ impl Batch<'_> {
         let (units, known) = {
             let state = self.session.state();
             let of = state.dylib(dylib)?;
-            let with_section = |unit: &&UnitId| {
-                let input = state.units.get(*unit).and_then(|unit| unit.input.as_ref());
-                input.is_some_and(|input| input.graph.find_section(section).is_some())
-            };
-            let units: Vec<_> = of.units.iter().filter(with_section).copied().collect();
-            (units, of.sections.contains_key(section))
+            let seen = self.lists.units.entry(dylib).or_default();
+            // Ids only grow, so that what was pulled since is behind those that were seen. The graphs of units that the
+            // batch has are looked at as inputs.
+            for unit in of.units.range(UnitId(seen.next)..).copied() {
+                seen.next = unit.0.saturating_add(1);
+                let Some(input) = state.units.get(&unit).and_then(|unit| unit.input.as_ref()) else { continue };
+                for name in lists(&input.graph) {
+                    seen.by_section.entry(name.into()).or_default().push(unit);
+                }
+            }
+            (seen.by_section.remove(section).unwrap_or_default(), of.sections.contains_key(section))
         };
         for unit in units {
-            self.adopt(unit)?;
+            // One that was pulled may have been forgotten again.
+            if self.input_of.contains_key(&unit) || self.session.state().units.contains_key(&unit) {
+                self.adopt(unit)?;
+            }
         }
-        let (any, _) = self.reach_section_of_inputs(dylib, section);
+        self.index_lists();
+        let (any, _) = self.reach_list((dylib, section.into()));
         Ok(any || known)
     }
 
-    /// The same for the objects in the batch. Returns whether there are any such blocks, and whether some became live.
-    fn reach_section_of_inputs(&mut self, dylib: DylibId, section: &str) -> (bool, bool) {
-        let (mut any, mut new) = (false, false);
-        for (index, input) in (0u32..).zip(&mut self.inputs) {
-            let graph = &mut input.graph;
-            if DylibId(input.dylib) != dylib || graph.find_section(section).is_none() {
+    /// Enters the lists of inputs that came since the last time.
+    fn index_lists(&mut self) {
+        let Lists { inputs: seen, blocks, reached, grown, .. } = &mut self.lists;
+        for (index, input) in (0u32..).zip(&self.inputs).skip(*seen) {
+            let (dylib, graph) = (DylibId(input.dylib), &input.graph);
+            if lists(graph).next().is_none() {
                 continue;
             }
-            for block in graph.block_ids() {
-                if graph.section(graph.block(block).section).name == section {
-                    any = true;
-                    new |= !graph.block(block).live;
-                    self.reach[index as usize].mark_block(graph, block);
+            for id in graph.block_ids() {
+                let section = graph.section(graph.block(id).section);
+                if !is_c_identifier(&section.name) {
+                    continue;
                 }
+                let key = (dylib, section.name.as_str().into());
+                if reached.contains_key(&key) {
+                    grown.push(key.clone());
+                }
+                blocks.entry(key).or_default().push((index, id));
             }
-            self.unfollowed.push(index);
         }
-        (any, new)
+        *seen = self.inputs.len();
+    }
+
+    /// Makes the blocks of a section live that are not yet, of the objects in the batch. Returns whether there are any
+    /// blocks, and whether some became live.
+    fn reach_list(&mut self, key: (DylibId, Box<str>)) -> (bool, bool) {
+        let Some(blocks) = self.lists.blocks.get(&key) else { return (false, false) };
+        let done = self.lists.reached.entry(key).or_default();
+        let mut new = false;
+        for &(input, block) in blocks.get(*done..).unwrap_or_default() {
+            let graph = &mut self.inputs[input as usize].graph;
+            if !graph.block(block).live {
+                new = true;
+                self.reach[input as usize].mark_block(graph, block);
+                self.unfollowed.push(input);
+            }
+        }
+        *done = blocks.len();
+        (true, new)
     }
 
     /// Members that were pulled since a section was reached may have blocks of it, too. Returns whether they have.
     pub(super) fn reach_late_sections(&mut self) -> bool {
-        let mut sections: Vec<(DylibId, String)> = Vec::new();
-        for late in &self.late {
-            if let Late::SectionStart(name) | Late::SectionEnd(name) = &late.what {
-                sections.push((DylibId(self.inputs[late.input as usize].dylib), name.clone()));
-            }
+        if self.lists.reached.is_empty() {
+            return false;
         }
-        sections.sort_unstable();
-        sections.dedup();
-        sections.into_iter().fold(false, |any, (dylib, name)| any | self.reach_section_of_inputs(dylib, &name).1)
+        self.index_lists();
+        let grown = std::mem::take(&mut self.lists.grown);
+        grown.into_iter().fold(false, |any, key| any | self.reach_list(key).1)
     }
 
     /// Gives the symbol for the start of a domain's thread-local storage its place.
@@ -119,29 +180,30 @@ impl Batch<'_> {
 
     /// Gives the symbols that the linker defines their addresses.
     pub(super) fn bind_late_symbols(&mut self) -> Result<()> {
+        let mut sections: HashMap<(DylibId, String), ExecRange, FixedState> = HashMap::default();
+        for placed in self.placed.domains.iter().filter(|_| !self.late.is_empty()) {
+            for (name, range) in placed.layout.contiguous(placed.bases) {
+                sections.entry((placed.domain.dylib, name.into())).or_insert(range);
+            }
+        }
         for late in std::mem::take(&mut self.late) {
             let dylib = DylibId(self.inputs[late.input as usize].dylib);
-            let address = match &late.what {
+            // In this batch, or else in the newest one that has the section.
+            let section = |name: String| -> Result<ExecRange> {
+                let state = self.session.state();
+                let before = state.dylib(dylib)?.sections.get(&name).map(|&(range, _)| range);
+                Ok(sections.get(&(dylib, name)).copied().or(before).unwrap_or_default())
+            };
+            let address = match late.what {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
                 Late::GotBase => self.got_base(dylib)?,
-                Late::SectionStart(name) => self.section(dylib, name)?.start,
-                Late::SectionEnd(name) => self.section(dylib, name)?.end,
+                Late::SectionStart(name) => section(name)?.start,
+                Late::SectionEnd(name) => section(name)?.end,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
         }
         Ok(())
-    }
-
-    /// Where a contiguous section is: in this batch, or else in the newest one that has it.
-    fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
-        let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
-        let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
-        if let Some((_, range)) = here.find(|(section, _)| *section == name) {
-            return Ok(range);
-        }
-        let state = self.session.state();
-        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
 
     /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
@@ -159,6 +221,11 @@ pub(super) fn has_unplaced_list(graph: &LinkGraph) -> bool {
             .block_ids()
             .map(|id| graph.block(id))
             .any(|block| !block.placed && is_list(graph.section(block.section)))
+}
+
+/// The names of a graph's sections that boundary symbols may refer to.
+fn lists(graph: &LinkGraph) -> impl Iterator<Item = &str> {
+    graph.sections().iter().map(|section| section.name.as_str()).filter(|name| is_c_identifier(name))
 }
 
 fn is_c_identifier(name: &str) -> bool {

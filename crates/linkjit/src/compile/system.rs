@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use linkjit_executor::temporary::PrivateDirectory;
 use linkjit_link::source::Source;
 
 use super::Compiler;
@@ -35,12 +35,12 @@ impl SystemCompiler {
             |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
         // The compiler says it, too, in many words.
         std::fs::metadata(source).map_err(|error| file_error(source, error))?;
-        let directory = Temporary::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
-        let object = directory.0.join("object.o");
+        let directory = PrivateDirectory::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
+        let object = directory.file();
         // Position-independent: then a variable of a shared library is reached wherever it is.
         let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
         let mut command = Command::new(program);
-        command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(source).arg("-o").arg(&object);
+        command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(not_an_option(source)).arg("-o").arg(&object);
         let failure = |output: String| Error::Compile {
             file: source.into(),
             command: program.to_string_lossy().into_owned(),
@@ -99,35 +99,28 @@ fn clang() -> String {
     names.find(is_there).unwrap_or_else(|| "clang".into())
 }
 
-/// A directory that goes away with its owner.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    /// A new directory. Others may write where it is, and know its name: only one that was not there is ours, and what
-    /// is in it nobody else can replace.
-    fn new() -> std::io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let unique = format!("linkjit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-            let path = std::env::temp_dir().join(unique);
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Somebody who cleans up the system's directory may have been faster.
-        let _gone = std::fs::remove_dir_all(&self.0);
+/// A path that no compiler takes for an option (`-x.c`) or a file of options (`@x.c`).
+fn not_an_option(path: &Path) -> PathBuf {
+    match path.as_os_str().as_encoded_bytes() {
+        [b'-' | b'@', ..] => Path::new(".").join(path),
+        _ => path.into(),
     }
 }
 
 impl Compiler for SystemCompiler {
     fn compile(&self, source: &Path) -> Result<Source> {
         Ok(self.compile_with_warnings(source)?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sources_are_no_options() {
+        for (name, expected) in [("-x.c", "./-x.c"), ("@x.c", "./@x.c"), ("a/-x.c", "a/-x.c"), ("x.c", "x.c")] {
+            assert_eq!(not_an_option(Path::new(name)), Path::new(expected));
+        }
     }
 }

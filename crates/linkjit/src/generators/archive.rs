@@ -9,7 +9,7 @@ use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
-use linkjit_link::object::archive::{Archive, ArchiveIndex, MemberContent, MemberRef};
+use linkjit_link::object::archive::{Archive, ArchiveId, ArchiveIndex, MemberContent, MemberRef};
 use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
@@ -52,14 +52,41 @@ impl ArchiveGenerator {
 }
 
 impl State {
-    /// The member that defines a name; an import library says of variables only where their slots are.
+    /// The member that defines a name; an import library says of variables only where their slots are. If it is GNU's, it
+    /// has them nevertheless: before a static library behind it, whose copy nobody would initialize.
     fn find(&self, name: &[u8]) -> Option<MemberRef> {
-        let slot = || self.has_imports.then(|| self.index.find(&[imports::PREFIX, name].concat()))?;
-        self.index.find(name).or_else(slot)
+        let named = self.index.find(name);
+        if !self.has_imports || named.is_some_and(|named| named.archive == ArchiveId(0)) {
+            return named;
+        }
+        let slot = self.index.find(&[imports::PREFIX, name].concat());
+        let is_first = |slot: &MemberRef| match named {
+            None => true,
+            Some(named) => slot.archive < named.archive && self.is_gnus(slot.archive),
+        };
+        slot.filter(is_first).or(named)
     }
 
-    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may.
+    /// Whether a library has a name of GNU's.
+    fn is_gnus(&self, archive: ArchiveId) -> bool {
+        let archive = self.index.archive(archive);
+        archive.is_some_and(|archive| Path::new(&**archive.source().name()).extension().is_some_and(|of| of == "a"))
+    }
+
+    /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may; what is delayed is looked up
+    /// again when it is called.
     fn import(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<()> {
+        if self.import_now(dylib, import, member)? || !import.is_delayed {
+            return Ok(());
+        }
+        let graph = imports::delayed(import, &mut dylib.session().names())?;
+        let unit = dylib.define_pulled(graph)?;
+        self.pulled.insert(member, unit);
+        Ok(())
+    }
+
+    /// Defines a symbol of a DLL as its address. Returns whether the DLL has it; if not, it is noted why.
+    fn import_now(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<bool> {
         let executor = dylib.session().executor();
         let name = String::from_utf8_lossy(&import.library);
         let library = match self.libraries.get(&import.library) {
@@ -82,7 +109,7 @@ impl State {
             Ok(library) => *library,
             Err(why) => {
                 dylib.note_missing_import(&import.name, why);
-                return Ok(());
+                return Ok(false);
             }
         };
         let key = match &import.key {
@@ -92,10 +119,10 @@ impl State {
         let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
         if let Some(Some(SymbolAddress::Address(address))) = found.first() {
             dylib.define_found(&import.name, Address::At(*address));
-        } else {
-            dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
+            return Ok(true);
         }
-        Ok(())
+        dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
+        Ok(false)
     }
 
     /// What an object says about an import, if it is a member of an import library of GNU's tools.

@@ -8,7 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window};
+use linkjit_executor::{
+    ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window,
+};
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{
     BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
@@ -40,15 +42,42 @@ pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
     };
     executor.make_image_header(window.id, false)?;
     executor.set_dso_handle(image, window.range.start)?;
+    // The executor must not keep the session, which keeps it.
+    let (weak, id) = (session.downgrade(), dylib.id());
+    executor.set_exports(
+        image,
+        Arc::new(move |key| {
+            let dylib = JitDylib::new(weak.upgrade()?, id);
+            export(&dylib, key)
+        }),
+    )?;
     // What GNU's runtime calls the start of the image.
     dylib.define_hidden("__dso_handle", window.range.start)?;
-    dylib.add_own_generator(Arc::new(ImageGenerator { window }))
+    dylib.add_own_generator(Arc::new(ImageGenerator))
+}
+
+/// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own exports is
+/// told no more than that there is no such thing.
+fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
+    let name = match key {
+        SymbolKey::Name(name) | SymbolKey::Vague(name) => name.to_vec(),
+        SymbolKey::Ordinal(number) => format!("#{number}").into_bytes(),
+    };
+    let id = dylib.session().names().find(&name)?;
+    let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests.has_export(id);
+    let name = String::from_utf8(name).ok().filter(|_| is_export)?;
+    dylib.lookup_initialized(&name).ok()
 }
 
 /// What an image has because somebody wants it.
 #[derive(Debug)]
-struct ImageGenerator {
-    window: Window,
+struct ImageGenerator;
+
+/// The window of an image.
+fn window(dylib: &JitDylib) -> Result<Window> {
+    let state = dylib.session().state();
+    let window = state.dylib(dylib.id())?.windows.first();
+    window.copied().ok_or(ExecutorError::NoSuch { what: "window" }.into())
 }
 
 impl DefinitionGenerator for ImageGenerator {
@@ -60,13 +89,10 @@ impl DefinitionGenerator for ImageGenerator {
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
-                executor.make_image_header(self.window.id, true)?;
+                let window = window(dylib)?;
+                executor.make_image_header(window.id, true)?;
                 let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::X86_64);
-                graph.add_symbol(yielding(
-                    IMAGE_BASE,
-                    absolute(self.window.range.start),
-                    &mut dylib.session().names(),
-                ))?;
+                graph.add_symbol(yielding(IMAGE_BASE, absolute(window.range.start), &mut dylib.session().names()))?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
@@ -124,7 +150,15 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
 /// The number of the image's thread-local storage.
 fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let session = dylib.session();
-    let image = session.state().dylib(dylib.id())?.image;
+    let (image, known) = {
+        let state = session.state();
+        let of = state.dylib(dylib.id())?;
+        (of.image, of.image_tls)
+    };
+    // The image keeps it: once is enough.
+    if let Some(module) = known {
+        return Ok(module);
+    }
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
     let module = session.executor().reserve_tls(image, request)?.module;
     session.state().dylib_mut(dylib.id())?.image_tls = Some(module);

@@ -47,8 +47,8 @@ fn piece(name: &[u8]) -> Option<Piece> {
         b"_fltused" => data(&FLOATING_POINT_USED.to_le_bytes()),
         b"__isa_available" => data(&ISA_SSE2.to_le_bytes()),
         b"__isa_enabled" => data(&(1u32 << ISA_SSE2).to_le_bytes()),
-        // What processors are good at: nothing in particular.
-        b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" => data(&[0; 4]),
+        // What processors are good at: nothing in particular. MinGW's start-up says that a program is no DLL.
+        b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" | b"__mingw_module_is_dll" => data(&[0; 4]),
         b"__memcpy_nt_iters" | b"__enclave_config" | b"__security_cookie_complement" => data(&[0; 8]),
         b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.

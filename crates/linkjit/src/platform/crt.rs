@@ -176,9 +176,20 @@ impl CrtProvider {
         self.directories.iter().find_map(in_directory).filter(|path| path.is_file())
     }
 
-    /// Where libraries are searched.
-    pub(crate) fn directories(&self) -> &[PathBuf] {
+    /// Where its libraries are.
+    #[must_use]
+    pub fn directories(&self) -> &[PathBuf] {
         &self.directories
+    }
+
+    /// Where its DLLs are: MinGW has them beside the libraries, or as programs.
+    pub(crate) fn dll_directories(&self) -> Vec<PathBuf> {
+        let of_programs = self.directories.iter().filter_map(|directory| Some(directory.parent()?.join("bin")));
+        if self.kind == Kind::MinGw {
+            self.directories.iter().cloned().chain(of_programs).collect()
+        } else {
+            Vec::new()
+        }
     }
 }
 

@@ -39,6 +39,11 @@ pub(crate) fn is_images(name: &[u8]) -> bool {
             | b"_crt_at_quick_exit"
             | b"_CxxThrowException"
             | b"?__ExceptionPtrCopyException@@YAXPEAXPEBX1@Z"
+            | b"__cxa_atexit"
+            | b"__cxa_thread_atexit"
+            | b"__mingw_cxa_atexit"
+            | b"__mingw_cxa_thread_atexit"
+            | b"__dso_handle"
             | b"__main"
             | b"_pei386_runtime_relocator"
     )

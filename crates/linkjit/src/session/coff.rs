@@ -52,6 +52,8 @@ impl DefaultLibraries {
 pub(crate) struct ImageRequests {
     /// What others find under names that may be nobody's here.
     exports: Claims<NameId, NameId>,
+    /// What is exported under its own name.
+    plain_exports: Claims<NameId, ()>,
     /// Where the program begins.
     entries: Vec<(NameId, UnitId)>,
     merged: Vec<((String, String), UnitId)>,
@@ -67,6 +69,7 @@ impl ImageRequests {
             Request::Export { name, target } if name != target => {
                 self.exports.enter(*name, *target, unit);
             }
+            Request::Export { name, .. } => self.plain_exports.enter(*name, (), unit),
             Request::Entry(name) => insert(&mut self.entries, *name, unit),
             Request::Merge { from, to } => insert(&mut self.merged, (from.clone(), to.clone()), unit),
             Request::Protect { section, protection } => {
@@ -80,6 +83,7 @@ impl ImageRequests {
     /// Forgets what a unit has asked for.
     fn forget(&mut self, unit: UnitId) {
         self.exports.forget(unit);
+        self.plain_exports.forget(unit);
         self.entries.retain(|(_, of)| *of != unit);
         self.merged.retain(|(_, of)| *of != unit);
         self.protections.retain(|(_, of)| *of != unit);
@@ -94,6 +98,11 @@ impl ImageRequests {
         let (target, _) = self.exports.first(&name)?;
         let by = DefinedBy::Alias(dylib, *target);
         Some(Entry { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false })
+    }
+
+    /// Whether an image has such an export.
+    pub(crate) fn has_export(&self, name: NameId) -> bool {
+        self.exports.first(&name).is_some() || self.plain_exports.first(&name).is_some()
     }
 
     /// Whether something is exported that is called so.
@@ -229,15 +238,23 @@ impl State {
         self.dylib(dylib).is_ok_and(|of| of.default_libraries.asked.first(library).is_some())
     }
 
+    /// Keeps a warning, unless nobody has taken those of a long time.
+    fn warn(&mut self, warning: impl FnOnce() -> String) {
+        const MOST: usize = 1000;
+        if self.warnings.len() < MOST {
+            self.warnings.push(warning());
+        }
+    }
+
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         for request in graph.requests() {
             match request {
                 Request::Unknown(directive) => {
-                    self.warnings.push(format!("{}: unknown directive '{directive}'", graph.name()));
+                    self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
                 }
                 Request::Share(section) => {
-                    self.warnings.push(format!("{}: other processes do not share section '{section}'", graph.name()));
+                    self.warn(|| format!("{}: other processes do not share section '{section}'", graph.name()));
                 }
                 _ => {}
             }

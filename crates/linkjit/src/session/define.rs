@@ -103,6 +103,14 @@ impl State {
                     }
                     None
                 }
+                // MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
+                Some(old)
+                    if self.has_images
+                        && old.by == DefinedBy::Outside
+                        && names.bytes(name) == platform::elf::DSO_HANDLE =>
+                {
+                    Some(Verdict::Yields)
+                }
                 Some(old) if old.by == DefinedBy::Found && is_vague(&graph, of) => Some(Verdict::Yields),
                 Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),
                 Some(old) => Some(rules::compare(&of.into(), &self.candidate(old), self.is_linked(old))),

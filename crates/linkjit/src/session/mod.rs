@@ -124,6 +124,8 @@ impl ExecutionSession {
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         let has_images = executor.object_format() == ObjectFormat::Coff;
+        let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
+        executor.set_library_directories(directories.collect());
         // The first names of the pool, so that definitions of them are told by their number.
         let mut names = NamePool::new();
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));

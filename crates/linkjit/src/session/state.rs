@@ -202,6 +202,8 @@ pub(crate) struct DylibState {
     pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
+    /// Something was linked that may know where its windows are.
+    pub(crate) windows_in_use: bool,
     /// The number of the thread-local storage that all code of an image has, if it has some.
     pub(crate) image_tls: Option<u64>,
     pub(crate) entries: SharedEntries,
@@ -326,6 +328,7 @@ impl State {
             units: BTreeSet::new(),
             image,
             windows: Vec::new(),
+            windows_in_use: false,
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),

@@ -25,7 +25,8 @@ pub(crate) fn compile_cxx(source: &str, object: &Path) {
     compile_file(&[&MSVC[..], &options].concat(), source, &object.with_extension("cpp"), object);
 }
 
-fn compile_file(compiler: &[&str], source: &str, file: &Path, object: &Path) {
+/// Compiles a file with this compiler and these options.
+pub(crate) fn compile_file(compiler: &[&str], source: &str, file: &Path, object: &Path) {
     std::fs::write(file, source).expect("it is ours");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/include");
     let mut command = Command::new(compiler[0]);

@@ -119,6 +119,11 @@ fn work_directory(case: &Case, variant: &Variant) -> Result<PathBuf, String> {
 fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<PathBuf, String> {
     if file.extension() == "def" {
         let library = directory.join(format!("{}.lib", file.file_name()));
+        if file.file_name().ends_with(".delay.def") {
+            let mut dlltool = Command::new("x86_64-w64-mingw32-dlltool");
+            dlltool.arg("-d").arg(&file.path).arg("--output-delaylib").arg(&library);
+            return succeed(&mut dlltool).map(|_| library);
+        }
         let mut dlltool = Command::new("llvm-dlltool-19");
         dlltool.args(["-m", "i386:x86-64", "-d"]).arg(&file.path).arg("-l").arg(&library);
         return succeed(&mut dlltool).map(|_| library);

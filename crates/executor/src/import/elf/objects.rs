@@ -54,6 +54,7 @@ pub(crate) struct Object<'a> {
     pub(crate) is_program: bool,
     /// It is the system's own, which the loader does not search.
     pub(super) is_vdso: bool,
+    name: &'a CStr,
 }
 
 /// A word of a loaded object that holds the address of a function, or is to hold it when the function is first called.
@@ -134,6 +135,24 @@ fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
     }
     // SAFETY: null, or an entry of the symbol table of a loaded object.
     unsafe { symbol.as_ref() }.copied()
+}
+
+/// Libraries that list objects to unwind, or not at all. They are in nearly every process, and large.
+const SYSTEM: [&[u8]; 5] = [b"libc.so", b"libm.so", b"ld-linux", b"libgcc_s.so", b"libstdc++.so"];
+
+/// Has the slots of libraries that hold the address of one function hold that of another, but for those of the system's.
+pub(crate) fn replace_function(old: ExecAddr, new: ExecAddr) -> Result<()> {
+    let mut result = Ok(());
+    for_each_object(&mut |object| {
+        let file = object.name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if !object.is_program && !object.is_vdso && !SYSTEM.iter().any(|start| file.starts_with(start)) {
+            let replaced = object.redirect(&|address| (address == old.0).then_some(new.0));
+            if result.is_ok() {
+                result = replaced;
+            }
+        }
+    });
+    result
 }
 
 /// Has every slot that refers to a variable which `new` has another address for refer to that.
@@ -359,6 +378,8 @@ unsafe extern "C" fn visit_object(info: *mut libc::dl_phdr_info, _size: usize, v
     // SAFETY: only reads what the system has told the process.
     let vdso = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
     let is_vdso = vdso != 0 && info.dlpi_addr == vdso;
-    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program, is_vdso });
+    // SAFETY: the loader gives a C string, if anything.
+    let name = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
+    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program, is_vdso, name });
     0
 }

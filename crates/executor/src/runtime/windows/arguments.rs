@@ -1,13 +1,15 @@
 //! The program's arguments, in all the forms in which code for Windows asks for them: the C runtime and the system know
 //! those of this process.
 
-use std::ffi::{OsStr, OsString, c_char};
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::mem::transmute;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::ptr::null_mut;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::{image, library_function};
+use super::{file_names, image, library_function};
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm, os, unwind};
 
@@ -15,6 +17,7 @@ use crate::{ExecAddr, MainForm, os, unwind};
 const SW_SHOWDEFAULT: usize = 10;
 
 /// The C runtime's variables as linked code sees them. What they refer to is never freed.
+#[derive(Default)]
 struct Variables {
     /// An `int`, whose other half is zero.
     count: AtomicUsize,
@@ -26,72 +29,174 @@ struct Variables {
     /// The same from the first argument on.
     narrow_rest: AtomicPtr<c_char>,
     wide_rest: AtomicPtr<u16>,
+    /// The program's file.
+    narrow_file: AtomicPtr<c_char>,
+    wide_file: AtomicPtr<u16>,
 }
 
-static PROGRAM: Variables = Variables {
-    count: AtomicUsize::new(0),
-    narrow: AtomicPtr::new(null_mut()),
-    wide: AtomicPtr::new(null_mut()),
-    narrow_line: AtomicPtr::new(null_mut()),
-    wide_line: AtomicPtr::new(null_mut()),
-    narrow_rest: AtomicPtr::new(null_mut()),
-    wide_rest: AtomicPtr::new(null_mut()),
-};
+/// They are where the C runtime's own are, because code may refer to them directly. Without memory there they are anywhere.
+fn program() -> &'static Variables {
+    static PROGRAM: OnceLock<&Variables> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        match os::allocate_near_runtime(size_of::<Variables>() as u64) {
+            // SAFETY: zeroed memory of this size, aligned to a page, which is nobody else's and never given back; all fields
+            // may be zero.
+            Some(place) => unsafe { &*(place.0 as *const Variables) },
+            None => Box::leak(Box::default()),
+        }
+    })
+}
 
 /// What linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
+    if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln" | b"_pgmptr" | b"_wpgmptr") {
+        // These are to be near the C runtime's own.
+        os::open_library(Path::new("ucrtbase.dll"), false, &[]).ok()?;
+    }
     let address = match name {
         b"GetCommandLineA" => narrow_line as *const (),
         b"GetCommandLineW" => wide_line as *const (),
-        b"__argc" => (&raw const PROGRAM.count).cast(),
-        b"__argv" => (&raw const PROGRAM.narrow).cast(),
-        b"__wargv" => (&raw const PROGRAM.wide).cast(),
-        b"_acmdln" => (&raw const PROGRAM.narrow_line).cast(),
-        b"_wcmdln" => (&raw const PROGRAM.wide_line).cast(),
+        b"__argc" => (&raw const program().count).cast(),
+        b"__argv" => (&raw const program().narrow).cast(),
+        b"__wargv" => (&raw const program().wide).cast(),
+        b"_acmdln" => (&raw const program().narrow_line).cast(),
+        b"_wcmdln" => (&raw const program().wide_line).cast(),
+        b"_pgmptr" => (&raw const program().narrow_file).cast(),
+        b"_wpgmptr" => (&raw const program().wide_file).cast(),
         b"__p___argc" => count_place as *const (),
         b"__p___argv" => narrow_place as *const (),
         b"__p___wargv" => wide_place as *const (),
         b"__p__acmdln" => narrow_line_place as *const (),
         b"__p__wcmdln" => wide_line_place as *const (),
+        b"__p__pgmptr" => narrow_file_place as *const (),
+        b"__p__wpgmptr" => wide_file_place as *const (),
+        b"_get_narrow_winmain_command_line" => narrow_rest as *const (),
+        b"_get_wide_winmain_command_line" => wide_rest as *const (),
+        b"__getmainargs" => main_arguments_narrow as *const (),
+        b"__wgetmainargs" => main_arguments_wide as *const (),
         _ => return None,
     };
-    // Sets the variables, if nobody has.
-    Arguments::of_program().ok()?;
+    ensure()?;
     Some(ExecAddr(address as u64))
 }
 
+/// Sets the variables, if nobody has.
+pub(super) fn ensure() -> Option<()> {
+    Arguments::of_program().ok().map(drop)
+}
+
 extern "C" fn count_place() -> *const AtomicUsize {
-    &raw const PROGRAM.count
+    &raw const program().count
 }
 
 extern "C" fn narrow_place() -> *const AtomicPtr<*mut c_char> {
-    &raw const PROGRAM.narrow
+    &raw const program().narrow
 }
 
 extern "C" fn wide_place() -> *const AtomicPtr<*mut u16> {
-    &raw const PROGRAM.wide
+    &raw const program().wide
 }
 
 extern "C" fn narrow_line_place() -> *const AtomicPtr<c_char> {
-    &raw const PROGRAM.narrow_line
+    &raw const program().narrow_line
 }
 
 extern "C" fn wide_line_place() -> *const AtomicPtr<u16> {
-    &raw const PROGRAM.wide_line
+    &raw const program().wide_line
+}
+
+extern "C" fn narrow_file_place() -> *const AtomicPtr<c_char> {
+    &raw const program().narrow_file
+}
+
+extern "C" fn wide_file_place() -> *const AtomicPtr<u16> {
+    &raw const program().wide_file
+}
+
+pub(super) fn narrow_file_start() -> *mut c_char {
+    program().narrow_file.load(Ordering::Acquire)
+}
+
+pub(super) fn wide_file_start() -> *mut u16 {
+    program().wide_file.load(Ordering::Acquire)
+}
+
+/// The program's file.
+pub(super) fn narrow_file() -> &'static [u8] {
+    let start = narrow_file_start();
+    // SAFETY: it was set before anybody could ask, to a C string that is never freed.
+    if start.is_null() { &[] } else { unsafe { CStr::from_ptr(start) }.to_bytes() }
+}
+
+/// The same.
+pub(super) fn wide_file() -> &'static [u16] {
+    let start = wide_file_start();
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: as above; it ends with a zero.
+    let length = (0..).take_while(|&at| unsafe { start.add(at).read() } != 0).count();
+    // SAFETY: as many units are there.
+    unsafe { std::slice::from_raw_parts(start, length) }
+}
+
+extern "C" fn narrow_rest() -> *mut c_char {
+    program().narrow_rest.load(Ordering::Acquire)
+}
+
+extern "C" fn wide_rest() -> *mut u16 {
+    program().wide_rest.load(Ordering::Acquire)
+}
+
+/// `__getmainargs` and `__wgetmainargs` of msvcrt.dll, which MinGW's start-up calls: the environment is theirs.
+macro_rules! main_arguments {
+    ($($name:ident($real:literal): $vector:ident of $unit:ty;)*) => {$(
+        unsafe extern "C" fn $name(
+            count: *mut c_int,
+            vector: *mut *mut *mut $unit,
+            environment: *mut *mut *mut $unit,
+            expand: c_int,
+            start: *mut c_int,
+        ) -> c_int {
+            type Real = unsafe extern "C" fn(
+                *mut c_int,
+                *mut *mut *mut $unit,
+                *mut *mut *mut $unit,
+                c_int,
+                *mut c_int,
+            ) -> c_int;
+            let Some(real) = os::system_function(c"msvcrt.dll", $real) else { return -1 };
+            // SAFETY: the function has this type.
+            let real = unsafe { transmute::<*const (), Real>(real.0 as *const ()) };
+            // SAFETY: the arguments are the caller's.
+            let result = unsafe { real(count, vector, environment, expand, start) };
+            let program = program();
+            // SAFETY: the caller's places.
+            unsafe { count.write(program.count.load(Ordering::Acquire) as c_int) };
+            // SAFETY: as above.
+            unsafe { vector.write(program.$vector.load(Ordering::Acquire)) };
+            result
+        }
+    )*};
+}
+
+main_arguments! {
+    main_arguments_narrow(c"__getmainargs"): narrow of c_char;
+    main_arguments_wide(c"__wgetmainargs"): wide of u16;
 }
 
 extern "system" fn narrow_line() -> *const c_char {
-    PROGRAM.narrow_line.load(Ordering::Acquire)
+    program().narrow_line.load(Ordering::Acquire)
 }
 
 extern "system" fn wide_line() -> *const u16 {
-    PROGRAM.wide_line.load(Ordering::Acquire)
+    program().wide_line.load(Ordering::Acquire)
 }
 
 /// Makes all forms of these arguments, which `main` will find in `main`.
 pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
-    let (program, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
-    let mut line: Vec<u16> = quoted(program);
+    let (name, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
+    let mut line: Vec<u16> = quoted(name);
     // One blank after the program, also if nothing follows: the rest begins there.
     line.push(u16::from(b' '));
     let start = line.len();
@@ -103,14 +208,18 @@ pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     let wide_line = leak(line);
     let vector: Vec<*mut u16> = args.iter().map(|arg| leak(arg.encode_wide())).chain([null_mut()]).collect();
 
+    let file = file_names::of_program(args);
+    let narrow_file = leak(os::narrow(&file).into_iter().map(u8::cast_signed));
     let (count, narrow_vector) = main.parts();
-    PROGRAM.count.store(count, Ordering::Release);
-    PROGRAM.narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
-    PROGRAM.wide.store(vector.leak().as_mut_ptr(), Ordering::Release);
-    PROGRAM.narrow_line.store(narrow_line, Ordering::Release);
-    PROGRAM.wide_line.store(wide_line, Ordering::Release);
-    PROGRAM.narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
-    PROGRAM.wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
+    program().count.store(count, Ordering::Release);
+    program().narrow.store(narrow_vector as *mut *mut c_char, Ordering::Release);
+    program().wide.store(vector.leak().as_mut_ptr(), Ordering::Release);
+    program().narrow_line.store(narrow_line, Ordering::Release);
+    program().wide_line.store(wide_line, Ordering::Release);
+    program().narrow_rest.store(narrow_line.wrapping_add(narrow_start), Ordering::Release);
+    program().wide_rest.store(wide_line.wrapping_add(start), Ordering::Release);
+    program().narrow_file.store(narrow_file, Ordering::Release);
+    program().wide_file.store(leak(file.encode_wide()), Ordering::Release);
 }
 
 /// A string that ends with a zero and stays for ever.
@@ -148,11 +257,11 @@ pub(crate) fn main_arguments(form: MainForm, main: ExecAddr, usual: [usize; 4]) 
     let line = match form {
         MainForm::Main => return Some(usual),
         MainForm::WideMain => {
-            let count = PROGRAM.count.load(Ordering::Acquire);
-            return Some([count, PROGRAM.wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
+            let count = program().count.load(Ordering::Acquire);
+            return Some([count, program().wide.load(Ordering::Acquire) as usize, wide_environment(), 0]);
         }
-        MainForm::WinMain => PROGRAM.narrow_rest.load(Ordering::Acquire) as usize,
-        MainForm::WideWinMain => PROGRAM.wide_rest.load(Ordering::Acquire) as usize,
+        MainForm::WinMain => program().narrow_rest.load(Ordering::Acquire) as usize,
+        MainForm::WideWinMain => program().wide_rest.load(Ordering::Acquire) as usize,
     };
     Some([instance as usize, 0, line, SW_SHOWDEFAULT])
 }

@@ -1,5 +1,6 @@
 //! Arrays of objects with constructors and destructors, for which Microsoft's compiler calls the functions here (`eh vector
-//! constructor iterator` and its kin): if one throws, what is constructed of the array is destroyed.
+//! constructor iterator` and its kin): if one throws, what is constructed of the array is destroyed. Those without `eh` are for
+//! code that was compiled without exceptions.
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
@@ -9,14 +10,26 @@ use windows_sys::Win32::System::Diagnostics::Debug::EXCEPTION_RECORD;
 use crate::ExecAddr;
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"??_L@YAXPEAX_K1P6AX0@Z2@Z" => construct as *const (),
-        b"??_N@YAXPEAX_K1P6AX0@Z2@Z" => construct_with_bases as *const (),
-        b"??__C@YAXPEAX0_K1P6AX00@ZP6AX0@Z@Z" => copy as *const (),
-        b"??_M@YAXPEAX_K1P6AX0@Z@Z" => destroy as *const (),
-        _ => return None,
+    // Behind the kind come the types: void *, size_t twice (a source before them, for copies), then functions, which may
+    // return something or be noexcept.
+    const TYPES: &[u8] = b"@YAXPEAX_K1P6A";
+    const TYPES_OF_COPIES: &[u8] = b"@YAXPEAX0_K1P6A";
+    let functions: [(&[u8], &[u8], *const ()); 10] = [
+        (b"??_L", TYPES, construct as *const ()),
+        (b"??_N", TYPES, construct_with_bases as *const ()),
+        (b"??_M", TYPES, destroy as *const ()),
+        (b"??_H", TYPES, construct_plainly as *const ()),
+        (b"??_J", TYPES, construct_plainly_with_bases as *const ()),
+        (b"??_I", TYPES, destroy_plainly as *const ()),
+        (b"??__C", TYPES_OF_COPIES, copy as *const ()),
+        (b"??__D", TYPES_OF_COPIES, copy_with_bases as *const ()),
+        (b"??__G", TYPES_OF_COPIES, copy_plainly as *const ()),
+        (b"??__H", TYPES_OF_COPIES, copy_plainly_with_bases as *const ()),
+    ];
+    let is_it = |(kind, types, _): &&(&[u8], &[u8], *const ())| {
+        name.strip_prefix(*kind).is_some_and(|rest| rest.starts_with(types))
     };
-    Some(ExecAddr(address as u64))
+    functions.iter().find(is_it).map(|(.., function)| ExecAddr(*function as u64))
 }
 
 /// What is being done to an array. It lies in the frames below, in this order, 32 bytes above their end.
@@ -40,40 +53,50 @@ struct Array {
 /// Where the array is in a frame: above what the functions that it calls may use.
 const ARRAY: usize = 32;
 
-type OnElement = extern "C-unwind" fn(*mut u8, *mut u8);
+type OnElement = extern "C-unwind" fn(*mut u8, *mut u8, *mut u8);
 
-/// Calls constructors with what `second` makes of an element's offset.
+/// What constructors of classes with virtual bases are told behind their other arguments: to construct these, too.
+const WITH_BASES: *mut u8 = std::ptr::without_provenance_mut(1);
+
+/// Calls constructors with what `others` makes of an element's offset.
 ///
 /// # Safety
 /// The array must be one whose elements can be constructed so.
-unsafe fn construct_all(array: *mut Array, second: impl Fn(usize) -> *mut u8) {
+unsafe fn construct_all(array: *mut Array, others: impl Fn(usize) -> [*mut u8; 2]) {
     // SAFETY: the caller vouches for the array.
     let of = unsafe { &mut *array };
     // SAFETY: functions ignore arguments that they do not have.
     let constructor = unsafe { transmute::<*const (), OnElement>(of.constructor) };
     while of.constructed < of.count {
         let offset = of.constructed * of.size;
-        constructor(of.start.wrapping_add(offset), second(offset));
+        let [second, third] = others(offset);
+        constructor(of.start.wrapping_add(offset), second, third);
         of.constructed += 1;
     }
 }
 
 unsafe extern "C-unwind" fn run_constructors(array: *mut Array) {
     // SAFETY: the compiler calls with an array.
-    unsafe { construct_all(array, |_| std::ptr::null_mut()) };
+    unsafe { construct_all(array, |_| [std::ptr::null_mut(); 2]) };
 }
 
-/// Their second argument says that they are to construct the virtual bases, too.
 unsafe extern "C-unwind" fn run_constructors_with_bases(array: *mut Array) {
     // SAFETY: the compiler calls with an array.
-    unsafe { construct_all(array, |_| std::ptr::without_provenance_mut(1)) };
+    unsafe { construct_all(array, |_| [WITH_BASES; 2]) };
 }
 
 unsafe extern "C-unwind" fn run_copies(array: *mut Array) {
     // SAFETY: the compiler calls with an array.
     let source = unsafe { (*array).source };
     // SAFETY: as above.
-    unsafe { construct_all(array, |offset| source.wrapping_add(offset)) };
+    unsafe { construct_all(array, |offset| [source.wrapping_add(offset), std::ptr::null_mut()]) };
+}
+
+unsafe extern "C-unwind" fn run_copies_with_bases(array: *mut Array) {
+    // SAFETY: the compiler calls with an array.
+    let source = unsafe { (*array).source };
+    // SAFETY: as above.
+    unsafe { construct_all(array, |offset| [source.wrapping_add(offset), WITH_BASES]) };
 }
 
 /// Destroys what is constructed, last first. An element is gone once its destructor is called, though that may throw.
@@ -151,7 +174,52 @@ on_array! {
         "mov [rsp + 72], rdx", "mov [rsp + 40], r8", "mov [rsp + 48], r9",
         "mov rax, [rsp + 128]", "mov [rsp + 56], rax",
         "mov rax, [rsp + 136]", "mov [rsp + 64], rax";
+    /// As [`copy`], of classes with virtual bases.
+    copy_with_bases -> run_copies_with_bases:
+        "mov [rsp + 72], rdx", "mov [rsp + 40], r8", "mov [rsp + 48], r9",
+        "mov rax, [rsp + 128]", "mov [rsp + 56], rax",
+        "mov rax, [rsp + 136]", "mov [rsp + 64], rax";
     /// `(array, size, count, destructor)`. If a destructor throws, the elements before it are destroyed nevertheless.
     destroy -> run_destructors:
         "mov [rsp + 40], rdx", "mov [rsp + 80], r8", "mov [rsp + 64], r9";
+}
+
+/// An array whose constructors and destructors are called without a frame that sees to exceptions.
+fn plain(start: *mut u8, source: *mut u8, size: usize, count: usize, function: *const ()) -> Array {
+    Array { start, size, count, constructor: function, destructor: function, source, constructed: 0 }
+}
+
+/// The functions for code without exceptions.
+macro_rules! plainly {
+    ($($name:ident -> $target:ident($($source:ident)?);)*) => {$(
+        unsafe extern "C-unwind" fn $name(
+            start: *mut u8
+            $(, $source: *mut u8)?,
+            size: usize,
+            count: usize,
+            function: *const (),
+        ) {
+            #[allow(unused_mut, unused_assignments, reason = "copies have one")]
+            let mut from = std::ptr::null_mut();
+            $(from = $source;)?
+            let mut array = plain(start, from, size, count, function);
+            // SAFETY: the compiler calls with an array.
+            unsafe { $target(&raw mut array) };
+        }
+    )*};
+}
+
+plainly! {
+    construct_plainly -> run_constructors();
+    construct_plainly_with_bases -> run_constructors_with_bases();
+    copy_plainly -> run_copies(source);
+    copy_plainly_with_bases -> run_copies_with_bases(source);
+    destroy_plainly -> run_all_destructors();
+}
+
+unsafe extern "C-unwind" fn run_all_destructors(array: *mut Array) {
+    // SAFETY: the compiler calls with an array, all of which is constructed.
+    unsafe { (*array).constructed = (*array).count };
+    // SAFETY: as above.
+    unsafe { run_destructors(array) };
 }

@@ -1,8 +1,10 @@
-//! Checks that compilers put into functions when they are asked to (`/RTC1`): are the gaps around the variables of a
-//! function what they were when it began, is a variable used that has no value.
+//! Checks that compilers put into functions when they are asked to (`/RTC1`, `/RTCc`): are the gaps around the variables of a
+//! function what they were when it began, is a variable used that has no value, does a value fit into a smaller type.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
+use std::mem::transmute;
 use std::process::abort;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ExecAddr;
 
@@ -30,6 +32,15 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         // The second is told, too, what the function has got from `_alloca`, which is not checked.
         b"_RTC_CheckStackVars" | b"_RTC_CheckStackVars2" => check_stack as *const (),
         b"_RTC_UninitUse" => uninitialized as *const (),
+        b"_RTC_Check_2_to_1" => narrow_2_to_1 as *const (),
+        b"_RTC_Check_4_to_1" => narrow_4_to_1 as *const (),
+        b"_RTC_Check_8_to_1" => narrow_8_to_1 as *const (),
+        b"_RTC_Check_4_to_2" => narrow_4_to_2 as *const (),
+        b"_RTC_Check_8_to_2" => narrow_8_to_2 as *const (),
+        b"_RTC_Check_8_to_4" => narrow_8_to_4 as *const (),
+        b"_RTC_SetErrorFunc" => set_error_function as *const (),
+        b"_RTC_NumErrors" => count_of_errors as *const (),
+        b"_RTC_GetErrDesc" => description as *const (),
         // They prepare and end the checks of a whole program, of which there are none here, and of what `_alloca` gave; the
         // last one is for debuggers, in functions that were compiled with `/JMC`.
         b"_RTC_InitBase" | b"_RTC_Shutdown" | b"_RTC_AllocaHelper" | b"__CheckForDebuggerJustMyCode" => {
@@ -57,7 +68,7 @@ unsafe extern "C" fn check_stack(frame: *const u8, of: *const Frame) {
             let gap = frame.wrapping_offset(gap as isize).cast::<u32>();
             // SAFETY: a gap of the frame, which is the calling function's.
             if unsafe { gap.read_unaligned() } != GAP {
-                fail(variable.name, "something was written beyond the bounds of the variable");
+                fail(Check::Stack, variable.name);
             }
         }
     }
@@ -65,16 +76,87 @@ unsafe extern "C" fn check_stack(frame: *const u8, of: *const Frame) {
 
 /// `_RTC_UninitUse`, which checked functions call when they are about to.
 extern "C" fn uninitialized(name: *const c_char) {
-    fail(name, "something without a value was used: the variable");
+    fail(Check::Uninitialized, name);
 }
 
-fn fail(name: *const c_char, what: &str) -> ! {
-    let name = if name.is_null() {
-        String::new()
-    } else {
-        // SAFETY: the compiler gives names as C strings.
-        unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
-    };
-    eprintln!("run-time check: {what} {name}");
+/// `_RTC_Check_8_to_1` and its kin (`/RTCc`): what is cut off must be all zeros or all ones.
+macro_rules! narrow {
+    ($($name:ident: $wide:ty => $narrow:ty;)*) => {$(
+        extern "C" fn $name(value: $wide) -> $narrow {
+            let rest = value >> <$narrow>::BITS;
+            if rest != 0 && rest != -1 {
+                fail(Check::Narrowing, std::ptr::null());
+            }
+            value as $narrow
+        }
+    )*};
+}
+
+narrow! {
+    narrow_2_to_1: i16 => i8;
+    narrow_4_to_1: i32 => i8;
+    narrow_8_to_1: i64 => i8;
+    narrow_4_to_2: i32 => i16;
+    narrow_8_to_2: i64 => i16;
+    narrow_8_to_4: i64 => i32;
+}
+
+/// What can be wrong, by the runtime's numbers (`rtcapi.h`).
+#[derive(Clone, Copy)]
+enum Check {
+    Narrowing = 1,
+    Stack = 2,
+    Uninitialized = 3,
+}
+
+impl Check {
+    /// The runtime has a number for the pointer of 32-bit stacks, too.
+    const COUNT: c_int = 4;
+
+    const fn text(self) -> &'static CStr {
+        match self {
+            Self::Narrowing => c"a value was cut off when it was converted to a smaller type",
+            Self::Stack => c"something was written beyond the bounds of the variable",
+            Self::Uninitialized => c"something without a value was used: the variable",
+        }
+    }
+}
+
+extern "C" fn count_of_errors() -> c_int {
+    Check::COUNT
+}
+
+extern "C" fn description(number: c_int) -> *const c_char {
+    let checks = [Check::Narrowing, Check::Stack, Check::Uninitialized];
+    checks.iter().find(|check| **check as c_int == number).map_or(std::ptr::null(), |check| check.text().as_ptr())
+}
+
+/// `_RTC_error_fn`: `int (*)(int type, const char *file, int line, const char *module, const char *format, ...)`.
+type ErrorFunction = unsafe extern "C" fn(c_int, *const c_char, c_int, *const c_char, *const c_char, ...) -> c_int;
+
+static ERROR_FUNCTION: AtomicUsize = AtomicUsize::new(0);
+
+/// `_RTC_SetErrorFunc`: returns the function before.
+extern "C" fn set_error_function(function: usize) -> usize {
+    ERROR_FUNCTION.swap(function, Ordering::AcqRel)
+}
+
+/// Tells the program's function, if it has one; it may let the program go on, by returning zero.
+fn fail(check: Check, name: *const c_char) {
+    let known = if name.is_null() { c"".as_ptr() } else { name };
+    let function = ERROR_FUNCTION.load(Ordering::Acquire);
+    if function != 0 {
+        // SAFETY: the program vouches for its function's type.
+        let function = unsafe { transmute::<usize, ErrorFunction>(function) };
+        let (file, format) = (c"".as_ptr(), c"%s %s".as_ptr());
+        // SAFETY: the arguments are what the format says.
+        let ends = unsafe { function(check as c_int, file, 0, file, format, check.text().as_ptr(), known) };
+        if ends == 0 {
+            return;
+        }
+    }
+    // SAFETY: the compiler gives names as C strings.
+    let name = unsafe { CStr::from_ptr(known) }.to_string_lossy();
+    eprintln!("run-time check: {} {name}", check.text().to_string_lossy());
     abort()
 }

@@ -48,6 +48,25 @@ extern "C" fn at_thread_exit_of(function: Function, caller: u64) {
     }
 }
 
+/// The handle of an image, or else that of the function's: GCC passes null if its target has no handles.
+fn known_handle(handle: *mut c_void, function: AtExitFunction) -> *mut c_void {
+    if init::image_with_handle(handle).is_some() { handle } else { handle_of(function as Function, 0) }
+}
+
+/// `__cxa_atexit`.
+pub(super) extern "C" fn cxa_at_exit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    init::cxa_atexit(function, argument, known_handle(handle, function))
+}
+
+/// `__cxa_thread_atexit`.
+pub(super) extern "C" fn cxa_at_thread_exit(
+    function: AtExitFunction,
+    argument: *mut c_void,
+    handle: *mut c_void,
+) -> c_int {
+    tls::cxa_thread_atexit(function, argument, known_handle(handle, function))
+}
+
 extern "C-unwind" fn initialize_thread_of(_: Function, caller: u64) {
     let image = unwind::window_at(caller).and_then(|base| init::image_with_handle(base as *mut c_void));
     if let Some(image) = image {

@@ -1,20 +1,25 @@
-//! Images, for code that asks the loader: it does not know those of linked code.
+//! Images, for code that asks the loader: it does not know those of linked code. Who names none means the program: the image
+//! whose `main` was called last, or before that the one of the code that asks.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::mem::transmute;
 use std::process::abort;
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use windows_sys::Win32::Foundation::HMODULE;
+use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
 use windows_sys::Win32::System::LibraryLoader::{
-    GetModuleFileNameA, GetModuleFileNameW, GetModuleHandleA, GetModuleHandleW,
+    DisableThreadLibraryCalls, FreeLibraryAndExitThread, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GetModuleHandleA,
+    GetModuleHandleExA, GetModuleHandleExW, GetModuleHandleW, GetProcAddress,
 };
+use windows_sys::Win32::System::Threading::ExitThread;
 
-use crate::{ExecAddr, os, unwind};
+use crate::{ExecAddr, SymbolKey, init, os, unwind};
 
 /// Where the image of the program begins whose `main` was called last; 0 if none was.
 static PROGRAM: AtomicU64 = AtomicU64::new(0);
+
+/// What the loader says if a DLL has no such function.
+const ERROR_PROC_NOT_FOUND: u32 = 127;
 
 pub(super) fn set_program(base: u64) {
     PROGRAM.store(base, Ordering::Release);
@@ -26,8 +31,12 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"RtlPcToFileHeader" => base_of as *const (),
         b"GetModuleHandleA" => handle_narrow as *const (),
         b"GetModuleHandleW" => handle_wide as *const (),
-        b"GetModuleFileNameA" => file_name_narrow as *const (),
-        b"GetModuleFileNameW" => file_name_wide as *const (),
+        b"GetModuleHandleExA" => handle_ex_narrow as *const (),
+        b"GetModuleHandleExW" => handle_ex_wide as *const (),
+        b"GetProcAddress" => function_of as *const (),
+        b"FreeLibrary" => free as *const (),
+        b"FreeLibraryAndExitThread" => free_and_exit as *const (),
+        b"DisableThreadLibraryCalls" => ignore_threads as *const (),
         _ => return None,
     };
     Some(ExecAddr(address as u64))
@@ -49,38 +58,129 @@ unsafe extern "system" fn base_of(address: *const c_void, base: *mut *mut c_void
     unsafe { real(address, base) }
 }
 
-/// The image of the program, for who names no other.
-fn program<T>(name: *const T) -> Option<HMODULE> {
+/// The image of the program, as code at `caller` sees it.
+pub(super) fn program(caller: u64) -> Option<u64> {
     let program = PROGRAM.load(Ordering::Acquire);
-    (name.is_null() && is_window(program)).then_some(program as HMODULE)
+    if is_window(program) { Some(program) } else { unwind::window_at(caller) }
 }
 
 /// Whether an image of linked code begins there, and is not closed.
-fn is_window(base: u64) -> bool {
-    unwind::window_at(base) == Some(base)
+pub(super) fn is_window(base: u64) -> bool {
+    base != 0 && unwind::window_at(base) == Some(base)
 }
 
-unsafe extern "system" fn handle_narrow(name: *const u8) -> HMODULE {
+/// A function that passes its caller's address on as the last argument, in this register.
+macro_rules! with_caller {
+    ($($name:ident -> $target:ident: $register:literal;)*) => {$(
+        #[unsafe(naked)]
+        unsafe extern "system" fn $name() {
+            std::arch::naked_asm!(concat!("mov ", $register, ", [rsp]"), "jmp {target}", target = sym $target)
+        }
+    )*};
+}
+
+with_caller! {
+    handle_narrow -> handle_narrow_of: "rdx";
+    handle_wide -> handle_wide_of: "rdx";
+    handle_ex_narrow -> handle_ex_narrow_of: "r9";
+    handle_ex_wide -> handle_ex_wide_of: "r9";
+}
+
+unsafe extern "system" fn handle_narrow_of(name: *const u8, caller: u64) -> HMODULE {
+    let program = program(caller).filter(|_| name.is_null());
     // SAFETY: the arguments are the caller's.
-    program(name).unwrap_or_else(|| unsafe { GetModuleHandleA(name) })
+    program.map_or_else(|| unsafe { GetModuleHandleA(name) }, |program| program as HMODULE)
 }
 
-unsafe extern "system" fn handle_wide(name: *const u16) -> HMODULE {
+unsafe extern "system" fn handle_wide_of(name: *const u16, caller: u64) -> HMODULE {
+    let program = program(caller).filter(|_| name.is_null());
     // SAFETY: the arguments are the caller's.
-    program(name).unwrap_or_else(|| unsafe { GetModuleHandleW(name) })
+    program.map_or_else(|| unsafe { GetModuleHandleW(name) }, |program| program as HMODULE)
 }
 
-/// Linked code has no file: that of this process stands for it.
-fn with_file(image: HMODULE) -> HMODULE {
-    if is_window(image as u64) { null_mut() } else { image }
+/// What `GetModuleHandleEx` is asked for, if it is an image of linked code.
+fn asked_for(flags: u32, name_or_address: u64, caller: u64) -> Option<u64> {
+    if flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS != 0 && name_or_address != 0 {
+        return unwind::window_at(name_or_address);
+    }
+    program(caller).filter(|_| name_or_address == 0)
 }
 
-unsafe extern "system" fn file_name_narrow(image: HMODULE, name: *mut u8, room: u32) -> u32 {
+unsafe extern "system" fn handle_ex_narrow_of(flags: u32, name: *const u8, handle: *mut HMODULE, caller: u64) -> i32 {
+    match asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) {
+        Some(base) => {
+            // SAFETY: the caller passes a place for it.
+            unsafe { handle.write(base as HMODULE) };
+            1
+        }
+        // SAFETY: the arguments are the caller's.
+        None => unsafe { GetModuleHandleExA(flags, name, handle) },
+    }
+}
+
+unsafe extern "system" fn handle_ex_wide_of(flags: u32, name: *const u16, handle: *mut HMODULE, caller: u64) -> i32 {
+    match asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) {
+        Some(base) => {
+            // SAFETY: the caller passes a place for it.
+            unsafe { handle.write(base as HMODULE) };
+            1
+        }
+        // SAFETY: the arguments are the caller's.
+        None => unsafe { GetModuleHandleExW(flags, name, handle) },
+    }
+}
+
+/// `GetProcAddress`: what an image of linked code exports is linked when it is asked for; of DLLs linked code gets here what
+/// it gets by name.
+unsafe extern "system" fn function_of(module: HMODULE, name: *const u8) -> *const c_void {
+    let key = match name as usize {
+        number @ ..0x1_0000 => SymbolKey::Ordinal(number as u16),
+        // SAFETY: what is no number is a C string.
+        _ => SymbolKey::Name(unsafe { CStr::from_ptr(name.cast()) }.to_bytes()),
+    };
+    let base = if module.is_null() { program(0) } else { Some(module as u64).filter(|base| is_window(*base)) };
+    if let Some(base) = base {
+        let exports = init::exports_of(ExecAddr(base));
+        return match exports.and_then(|find| find(key)) {
+            Some(found) => found.0 as *const c_void,
+            None => {
+                os::set_last_error(ERROR_PROC_NOT_FOUND);
+                std::ptr::null()
+            }
+        };
+    }
     // SAFETY: the arguments are the caller's.
-    unsafe { GetModuleFileNameA(with_file(image), name, room) }
+    let Some(real) = (unsafe { GetProcAddress(module, name) }) else { return std::ptr::null() };
+    let replaced = match key {
+        SymbolKey::Name(name) | SymbolKey::Vague(name) => super::replacement(name),
+        SymbolKey::Ordinal(_) => None,
+    };
+    replaced.map_or(real as *const c_void, |replaced| replaced.0 as *const c_void)
 }
 
-unsafe extern "system" fn file_name_wide(image: HMODULE, name: *mut u16, room: u32) -> u32 {
+/// The session keeps its images.
+unsafe extern "system" fn free(module: HMODULE) -> i32 {
+    if is_window(module as u64) {
+        return 1;
+    }
     // SAFETY: the arguments are the caller's.
-    unsafe { GetModuleFileNameW(with_file(image), name, room) }
+    unsafe { FreeLibrary(module) }
+}
+
+unsafe extern "system" fn free_and_exit(module: HMODULE, code: u32) {
+    if is_window(module as u64) {
+        // SAFETY: the caller's request.
+        unsafe { ExitThread(code) };
+    }
+    // SAFETY: the arguments are the caller's.
+    unsafe { FreeLibraryAndExitThread(module, code) };
+}
+
+/// Callbacks are called nevertheless: those of thread-local storage always are.
+unsafe extern "system" fn ignore_threads(module: HMODULE) -> i32 {
+    if is_window(module as u64) {
+        return 1;
+    }
+    // SAFETY: the arguments are the caller's.
+    unsafe { DisableThreadLibraryCalls(module) }
 }

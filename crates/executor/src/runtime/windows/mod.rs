@@ -6,15 +6,20 @@
 mod algorithms;
 mod arguments;
 mod arrays;
+mod builtins;
 mod checks;
 mod exception_ptr;
 mod exit;
+mod file_names;
 mod image;
 mod memory;
 mod oldnames;
+mod parallel;
+mod resources;
 mod statics;
 mod stdio;
 mod system;
+mod text;
 mod throw;
 mod variables;
 
@@ -24,14 +29,14 @@ use std::process::abort;
 
 pub(crate) use arguments::{main_arguments, set_arguments};
 
-use crate::{ExecAddr, init, os, tls};
+use crate::{ExecAddr, init, os};
 
 /// The DLLs of the C++ runtime, which are loaded when something of them is wanted.
 const LIBRARIES: [&str; 4] = ["vcruntime140.dll", "vcruntime140_1.dll", "ucrtbase.dll", "msvcp140.dll"];
 
 /// A function of the C++ runtime's DLLs.
 pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
-    LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false).ok()?, name))
+    LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false, &[]).ok()?, name))
 }
 
 /// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
@@ -43,7 +48,10 @@ pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"_crt_atexit" => exit::at_exit as *const (),
         b"_onexit" => exit::on_exit as *const (),
         b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
-        _ => return arguments::replacement(name).or_else(|| image::replacement(name)),
+        _ => {
+            let others = [arguments::replacement, image::replacement, file_names::replacement, resources::replacement];
+            return others.iter().find_map(|replacement| replacement(name));
+        }
     };
     Some(ExecAddr(address as u64))
 }
@@ -55,9 +63,9 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"at_quick_exit" => exit::at_quick_exit as *const (),
         b"__tlregdtor" => exit::at_thread_exit as *const (),
         b"__dyn_tls_on_demand_init" => exit::initialize_thread as *const (),
-        b"__cxa_atexit" => init::cxa_atexit as *const (),
+        b"__cxa_atexit" | b"__mingw_cxa_atexit" => exit::cxa_at_exit as *const (),
         b"__cxa_finalize" => init::cxa_finalize as *const (),
-        b"__cxa_thread_atexit" => tls::cxa_thread_atexit as *const (),
+        b"__cxa_thread_atexit" | b"__mingw_cxa_thread_atexit" => exit::cxa_at_thread_exit as *const (),
         b"_Init_thread_header" => statics::header as *const (),
         b"_Init_thread_footer" => statics::footer as *const (),
         b"_Init_thread_abort" => statics::abort as *const (),
@@ -97,6 +105,9 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
                 memory::symbol,
                 oldnames::symbol,
                 stdio::symbol,
+                text::symbol,
+                parallel::symbol,
+                builtins::symbol,
             ];
             return others.iter().find_map(|symbol| symbol(name));
         }

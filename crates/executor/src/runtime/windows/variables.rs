@@ -10,8 +10,6 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let function = match name {
         b"_environ" | b"environ" => c"__p__environ",
         b"_wenviron" => c"__p__wenviron",
-        b"_pgmptr" => c"__p__pgmptr",
-        b"_wpgmptr" => c"__p__wpgmptr",
         b"_fmode" => c"__p__fmode",
         b"_commode" => c"__p__commode",
         b"_daylight" | b"daylight" => c"__daylight",

@@ -5,12 +5,15 @@
 //! it. Of the initial content of the storage only the first bytes are in the file, so that its size costs nothing; the rest
 //! is filled in once the DLL is loaded.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use windows_sys::Win32::Foundation::{CloseHandle, ERROR_ACCESS_DENIED, FreeLibrary, HMODULE};
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
+use crate::temporary::unpredictable;
 use crate::{ExecutorError, Result, os};
 
 /// The place of everything in the loaded DLL. The directory comes first: its size is 40 bytes.
@@ -46,10 +49,13 @@ impl Dll {
         if number == 0 {
             remove_left(&directory);
         }
-        let path = directory.join(format!("{PREFIX}{}-{number}.dll", std::process::id()));
-        let written = std::fs::write(&path, image(size, header, callback as usize as u64));
+        // Nobody can guess the name, and what is there already is not ours.
+        let unique = format!("{PREFIX}{}-{number}-{:016x}.dll", std::process::id(), unpredictable());
+        let path = directory.join(unique);
+        let created = OpenOptions::new().write(true).create_new(true).open(&path);
+        let written = created.and_then(|mut file| file.write_all(&image(size, header, callback as usize as u64)));
         written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
-        match os::open_library(&path, false) {
+        match os::open_library(&path, false, &[]) {
             Ok(handle) => Ok(Self { path, handle }),
             Err(error) => {
                 // It is in a directory for files that are left.

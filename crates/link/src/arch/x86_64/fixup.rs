@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use linkjit_address::{ExecAddr, ExecRange};
 
-use super::{Kind, relax::relax};
+use super::Kind;
+use super::relax::{load_address, relax};
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
 use crate::names::NamePool;
@@ -131,6 +132,14 @@ fn apply(
         | Kind::TlsModuleDelta32
         | Kind::TlsDescriptorDelta32
         | Kind::ThreadOffsetDelta32 => write(bytes, offset, signed32(from(fixup))?.to_le_bytes()),
+        // The addend is in the entry.
+        Kind::AddressLoad32 => {
+            let value = graph.address(edge.target).0.wrapping_sub(fixup.wrapping_add(4));
+            if !load_address(edge, bytes) {
+                return Err(Refusal::Why("its instruction is not the one that was to become a load"));
+            }
+            write(bytes, offset, signed32(value)?.to_le_bytes())
+        }
         Kind::GotLoad32 | Kind::RexGotLoad32 => {
             let entry_of = graph.entry_target(edge.target);
             if relax(edge, bytes, address, graph.address(entry_of.unwrap_or(edge.target)).0) {

@@ -11,10 +11,10 @@ mod relax;
 mod stub;
 
 pub use fixup::{FixupContext, Image, fix_block};
-pub use relax::{can_relax, relax};
+pub use relax::{can_load_address, can_relax, relax};
 pub use stub::{
-    AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, FRAME_UNWIND, INIT_ENTRY, INIT_EXIT, START_CALL, STUB, STUB_SIZE,
-    TERMINATING_CALL, TRAMPOLINE,
+    AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, DELAY_LOAD, DELAY_LOAD_UNWIND, FRAME_UNWIND, INIT_ENTRY,
+    INIT_EXIT, START_CALL, STUB, STUB_SIZE, TERMINATING_CALL, TRAMPOLINE,
 };
 
 use crate::graph::EdgeKind;
@@ -68,6 +68,9 @@ kinds! {
     Branch32,
     /// `Fixup <- GotEntry(Target) - Fixup + Addend : int32`. ELF GOTPCREL and the CODE_5 and CODE_6 forms.
     GotDelta32,
+    /// `Fixup <- GotEntry(Target + Addend + 4) - Fixup - 4 : int32`, and the instruction, a `lea`, becomes a `mov`: loads the
+    /// address that a [`Kind::Delta32`] does not reach. Entries are made for it, no relocation says so.
+    AddressLoad32,
     /// As [`Kind::GotDelta32`], in an instruction without a REX prefix that may be relaxed. ELF GOTPCRELX.
     GotLoad32,
     /// As [`Kind::GotDelta32`], in an instruction with a REX prefix that may be relaxed. ELF REX_GOTPCRELX and, with a
@@ -154,6 +157,7 @@ impl Kind {
             | Self::Size32
             | Self::Branch32
             | Self::GotDelta32
+            | Self::AddressLoad32
             | Self::GotLoad32
             | Self::RexGotLoad32
             | Self::GotOffset32

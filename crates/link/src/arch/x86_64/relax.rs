@@ -1,4 +1,4 @@
-//! Relaxation: loads and branches through a GOT entry that can do without it.
+//! Relaxation: loads and branches through a GOT entry that can do without it; and the reverse, a `lea` that needs one.
 //!
 //! psABI, "Optimize GOTPCRELX Relocations". Only forms whose length does not change and that stay relative are used.
 
@@ -43,6 +43,21 @@ fn form(edge: &Edge, content: &[u8]) -> Option<Form> {
 #[must_use]
 pub fn can_relax(edge: &Edge, content: &[u8]) -> bool {
     form(edge, content).is_some()
+}
+
+/// Whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address from an entry.
+#[must_use]
+pub fn can_load_address(edge: &Edge, content: &[u8]) -> bool {
+    let field = edge.offset as usize;
+    let instruction = field.checked_sub(3).and_then(|start| content.get(start..field));
+    // The prefix is REX with W; of its other bits, R is the register's and X and B mean nothing here.
+    matches!(instruction, Some(&[rex, LEA, modrm]) if rex & 0xf8 == 0x48 && modrm & 0xc7 == 0x05)
+}
+
+/// Makes the instruction around `edge`, for which [`can_load_address`] holds, a load: `mov entry(%rip), %reg`.
+pub(super) fn load_address(edge: &Edge, bytes: &mut [u8]) -> bool {
+    let opcode = (edge.offset as usize).checked_sub(2).and_then(|at| bytes.get_mut(at));
+    opcode.filter(|opcode| **opcode == LEA).map(|opcode| *opcode = MOV_LOAD).is_some()
 }
 
 /// Rewrites the instruction around `edge` in the block's `bytes`, placed at `address`, to refer to `target` itself.
@@ -94,6 +109,23 @@ mod tests {
         check(Kind::GotLoad32, &[0xff, 0x25, 0, 0, 0, 0], 2, 0xff, Some(&[0xe9, 0, 1, 0, 0, 0x90]));
         check(Kind::GotLoad32, &[0xff, 0x25, 0, 0, 0, 0], 2, 0x7fff_ffff, None);
         check(Kind::GotLoad32, &[0xff, 0x25, 0, 0, 0, 0], 2, 0x7fff_fffe, Some(&[0xe9, 0xff, 0xff, 0xff, 0x7f, 0x90]));
+    }
+
+    #[test]
+    fn lea_of_all_64_bit_registers_can_load() {
+        let edge = Edge { offset: 3, kind: Kind::Delta32.edge(), target: SymbolId(0), addend: -4 };
+        for register in 0..16u8 {
+            let lea = [0x48 | (register >> 3 << 2), LEA, 0x05 | (register & 7) << 3, 0, 0, 0, 0];
+            assert!(can_load_address(&edge, &lea), "{register}");
+            let mut load = lea;
+            assert!(load_address(&edge, &mut load));
+            assert_eq!(load, [lea[0], MOV_LOAD, lea[2], 0, 0, 0, 0]);
+        }
+        // 32 bits of an address; relative to a register; a load.
+        for other in [[0x44, LEA, 0x05], [0x48, LEA, 0x85], [0x48, MOV_LOAD, 0x05]] {
+            assert!(!can_load_address(&edge, &other), "{other:x?}");
+        }
+        assert!(!can_load_address(&Edge { offset: 2, ..edge }, &[LEA, 0x05, 0, 0, 0, 0]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Bsd32,
     /// `__.SYMDEF_64`, `__.SYMDEF_64 SORTED`
     Bsd64,
-    /// `/<ECSYMBOLS>/` and other tables of Microsoft's that repeat the index for a purpose of their own.
+    /// `/<ECSYMBOLS>/`, `/CXXMODWEAKSYM/` and other tables of Microsoft's that repeat the index for a purpose of their own.
     Ignored,
 }
 
@@ -141,10 +141,9 @@ fn classify(name: &[u8], source: &Source, offset: usize) -> Result<Kind> {
         b"/" => Kind::Index32,
         b"//" => Kind::LongNames,
         b"/SYM64/" => Kind::Index64,
-        b"/<ECSYMBOLS>/" | b"/<HYBRIDMAP>/" | b"/<XFGHASHMAP>/" | b"/<CXXMODWEAKSYM>" | b"/<CXXMODWEAKSYM>/" => {
-            Kind::Ignored
-        }
         [b'/', digit, ..] if digit.is_ascii_digit() => Kind::Ordinary,
+        // No other member's name begins with a slash, and each version of Microsoft's tools may bring more of them.
+        [b'/', b'<' | b'A'..=b'Z', ..] => Kind::Ignored,
         [b'/', ..] => {
             let site = Site::file(source.name().clone()).at(offset as u64);
             let what = format!("archive member '{}'", String::from_utf8_lossy(name));

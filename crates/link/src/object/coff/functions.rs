@@ -1,8 +1,8 @@
 //! Records of functions (`.pdata`; "PE Format", "The .pdata Section"): a block each, which lives as long as its function.
 
-use super::file::File;
+use super::file::{File, Section};
 use super::sections::{Blocks, FUNCTION_RECORD, is_function_table};
-use crate::error::Result;
+use crate::error::{LinkError, Result};
 use crate::graph::LinkGraph;
 
 /// Splits the tables into records, and ties these to their functions.
@@ -12,6 +12,11 @@ pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> 
     for (number, section) in file.numbered().filter(|(_, section)| is_function_table(section)) {
         let Some(block) = blocks.of(number) else { continue };
         let records = section.size / FUNCTION_RECORD;
+        // Before memory is taken for them: a section without content may claim gigabytes of records.
+        let begins = graph.edges(block).iter().filter(|edge| u64::from(edge.offset).is_multiple_of(FUNCTION_RECORD));
+        if (begins.count() as u64) < records {
+            return Err(no_function(file, section));
+        }
         cuts.extend((1..records).map(|record| (block, record * FUNCTION_RECORD)));
         tables.push((section, block, records));
     }
@@ -26,7 +31,7 @@ pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> 
                 if records == 0 {
                     continue;
                 }
-                return Err(file.malformed_section(section, "table of functions: a record names no function"));
+                return Err(no_function(file, section));
             };
             if let Some(function) = graph.symbol(begin.target).block() {
                 graph.add_dependent(function, record);
@@ -34,4 +39,9 @@ pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> 
         }
     }
     Ok(())
+}
+
+#[cold]
+fn no_function(file: &File<'_>, section: &Section<'_>) -> LinkError {
+    file.malformed_section(section, "table of functions: a record names no function")
 }

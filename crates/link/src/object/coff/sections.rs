@@ -103,6 +103,10 @@ pub(super) fn add_initializers(
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
             return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
         }
+        // Without content they are null, however many the section claims, and nobody calls these.
+        if section.data.is_empty() {
+            continue;
+        }
         let initializers = InitializerSection { block, order, backwards };
         if is_associated {
             graph.add_dependent_initializers(initializers);

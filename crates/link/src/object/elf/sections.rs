@@ -106,7 +106,10 @@ fn add_block(
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
             return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
         }
-        graph.add_initializers(InitializerSection { block, order, backwards });
+        // Without content they are null, however many the section claims, and nobody calls these.
+        if !section.data.is_empty() {
+            graph.add_initializers(InitializerSection { block, order, backwards });
+        }
     }
     Ok(block)
 }

@@ -6,6 +6,7 @@
 // expect: menu 1
 // expect: absent 0
 // expect: file 1
+// expect: of the program 9 6 1 1
 // Resources as their compilers make them.
 #include "crt.h"
 #define WINAPI __declspec(dllimport)
@@ -17,7 +18,10 @@ WINAPI unsigned long SizeofResource(Handle image, Handle resource);
 WINAPI void *LockResource(Handle data);
 WINAPI Handle LoadMenuA(Handle image, const char *name);
 WINAPI unsigned long GetModuleFileNameA(Handle image, char *name, unsigned long room);
+WINAPI Handle FindResourceW(Handle image, const void *name, const void *type);
+WINAPI int EnumResourceTypesA(Handle image, int (*function)(Handle, char *, void *), void *argument);
 extern char __ImageBase;
+static int count(Handle image, char *type, void *types) { return ++*(int *)types; }
 #define ID(number) ((const char *)(size_t_)(number))
 int __stdcall WinMain(Handle instance, Handle previous, char *line, int show) {
     printf("instance %d\n", instance == &__ImageBase && instance == GetModuleHandleA(0));
@@ -32,5 +36,11 @@ int __stdcall WinMain(Handle instance, Handle previous, char *line, int show) {
     GetModuleFileNameA(instance, of_image, sizeof of_image);
     GetModuleFileNameA(0, of_program, sizeof of_program);
     printf("file %d\n", !strcmp(of_image, of_program));
+    // No module means the program.
+    data = FindResourceW(0, (const void *)ID(100), (const void *)ID(10));
+    int types = 0;
+    EnumResourceTypesA(0, count, &types);
+    printf("of the program %d %lu %d %d\n", LoadStringA(0, 17, text, sizeof text), SizeofResource(0, data),
+        LoadResource(0, data) == LoadResource(instance, data), types == 3);
     return 0;
 }

@@ -3,14 +3,20 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use linkjit_link::object::archive::{Archive, ArchiveIndex};
-use linkjit_link::source::Source;
+use linkjit::link::object::archive::{Archive, ArchiveIndex, MemberContent};
+use linkjit::link::object::import::Import;
+use linkjit::link::source::Source;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(archive) = Archive::parse(Source::new("fuzz.a", bytes.to_vec())) else { return };
     for member in archive.members() {
-        if let Err(error) = member {
-            assert!(!error.to_string().is_empty());
+        match member {
+            Ok(member) => {
+                if let MemberContent::Inline(source) = member.content {
+                    _ = Import::parse(&source);
+                }
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
     let mut names = Vec::new();

@@ -1,0 +1,276 @@
+//! Private temporary directories, which go away whatever becomes of the process.
+//!
+//! A directory has a name that nobody can guess and is the user's alone. In it is a file that is locked as long as the
+//! directory is in use: the system releases the lock when the process ends, even by `SIGKILL`, so that a later process
+//! knows what it may remove. Before that, [`remove_at_signals`] removes directories when a signal ends the process.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+/// What the names of the directories begin with.
+const PREFIX: &str = "linkjit-private-";
+/// The file that is locked.
+const LOCK: &str = "lock";
+
+/// A private directory. It goes away with its owner, and all that is in it.
+#[derive(Debug)]
+pub struct PrivateDirectory {
+    path: PathBuf,
+    /// `None` when the directory is about to be removed: Windows removes no file that is open.
+    lock: Option<File>,
+    #[cfg(unix)]
+    at_signals: Option<signals::Slot>,
+}
+
+impl PrivateDirectory {
+    /// A new directory among the system's temporary files. The first one that a process makes removes those that
+    /// processes which are no more have left.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn new() -> io::Result<Self> {
+        static CLEANED: Once = Once::new();
+        let parent = std::path::absolute(std::env::temp_dir())?;
+        // Who cleans up may meet a directory that is not locked yet, and takes it for one that was left.
+        for _ in 0..100 {
+            match Self::create(&parent) {
+                Ok(directory) => {
+                    CLEANED.call_once(|| remove_left(&parent, &directory.path));
+                    return Ok(directory);
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
+                    if !parent.is_dir() {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("somebody removes new directories at once"))
+    }
+
+    fn create(parent: &Path) -> io::Result<Self> {
+        let path = parent.join(format!("{PREFIX}{:016x}", unpredictable()));
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        // The mask of the process may have taken the owner's rights away, too.
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        let lock = OpenOptions::new().write(true).create_new(true).open(path.join(LOCK))?;
+        lock.lock()?;
+        // Who was faster has removed it.
+        fs::metadata(path.join(LOCK))?;
+        #[cfg(unix)]
+        let at_signals = signals::Slot::take(&path);
+        Ok(Self {
+            path,
+            lock: Some(lock),
+            #[cfg(unix)]
+            at_signals,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it that a program is to write, and that signals remove, too.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.path.join(FILE)
+    }
+}
+
+/// See [`PrivateDirectory::file`].
+const FILE: &str = "object.o";
+
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        #[cfg(windows)]
+        drop(self.lock.take());
+        // Somebody who cleans up the system's directory may have been faster.
+        let _gone = fs::remove_dir_all(&self.path);
+        #[cfg(unix)]
+        drop(self.at_signals.take());
+        drop(self.lock.take());
+    }
+}
+
+/// A number that nobody can guess: the keys of hash tables come from the operating system.
+pub(crate) fn unpredictable() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Removes the directories that nobody uses, of the user who owns `ours`. What can't be done now is left for the next.
+fn remove_left(parent: &Path, ours: &Path) {
+    let (Ok(entries), Ok(own)) = (fs::read_dir(parent), fs::symlink_metadata(ours)) else { return };
+    for entry in entries.flatten() {
+        let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        // Not a link's target. What others have made may be anything, a pipe for a lock say.
+        let is_own = || entry.metadata().is_ok_and(|of| of.is_dir() && owner(&of) == owner(&own));
+        if !is_one || entry.path() == ours || !is_own() {
+            continue;
+        }
+        let directory = entry.path();
+        match File::open(directory.join(LOCK)) {
+            // Held while the directory is removed: its owner may be about to lock it.
+            Ok(lock) if lock.try_lock().is_ok() => {
+                #[cfg(windows)]
+                drop(lock);
+                let _ = fs::remove_dir_all(&directory);
+            }
+            Ok(_) => {}
+            // Its owner ended right after making it, or makes another one.
+            Err(_) => _ = fs::remove_dir(&directory),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn owner(of: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(of)
+}
+
+/// The system's temporary directory is the user's own.
+#[cfg(not(unix))]
+fn owner(_of: &Metadata) -> u32 {
+    0
+}
+
+/// As long as this lives, signals that end the process (`SIGINT`, `SIGTERM`, `SIGHUP`) remove its private directories
+/// before they do. What the process handles or ignores itself stays so. On Windows nothing changes.
+#[derive(Debug)]
+pub struct SignalGuard {
+    #[cfg(unix)]
+    before: Vec<(std::ffi::c_int, libc::sigaction)>,
+}
+
+/// For processes that make directories in the foreground: see [`SignalGuard`].
+#[must_use]
+pub fn remove_at_signals() -> SignalGuard {
+    SignalGuard {
+        #[cfg(unix)]
+        before: signals::install(),
+    }
+}
+
+impl Drop for SignalGuard {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        signals::restore(&self.before);
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::ffi::{CString, c_char, c_int};
+    use std::mem::MaybeUninit;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+    use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
+    const SIGNALS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+    /// The directories that exist: the paths of the two files in each, and its own. Whoever takes an entry out owns it. Of
+    /// more directories at a time than these, signals leave some to the next process.
+    static PATHS: [AtomicPtr<[*mut c_char; 3]>; 64] = [const { AtomicPtr::new(null_mut()) }; 64];
+
+    /// A directory's place in the table.
+    #[derive(Debug)]
+    pub(super) struct Slot(usize);
+
+    impl Slot {
+        /// Enters a directory.
+        pub(super) fn take(path: &Path) -> Option<Self> {
+            let files = [path.join(super::FILE), path.join(super::LOCK), path.to_owned()];
+            let paths = files.map(|file| CString::new(file.as_os_str().as_bytes()).unwrap_or_default().into_raw());
+            let paths = Box::into_raw(Box::new(paths));
+            let entered = PATHS
+                .iter()
+                .position(|slot| slot.compare_exchange(null_mut(), paths, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+            if entered.is_none() {
+                free(paths);
+            }
+            entered.map(Self)
+        }
+    }
+
+    impl Drop for Slot {
+        fn drop(&mut self) {
+            free(PATHS[self.0].swap(null_mut(), Ordering::AcqRel));
+        }
+    }
+
+    /// Gives the memory of an entry back, which is in the table no more. The handler reads only what it has taken out itself.
+    fn free(paths: *mut [*mut c_char; 3]) {
+        if paths.is_null() {
+            return;
+        }
+        // SAFETY: made by `Box::into_raw`, and whoever takes it out of the table, by an exchange, owns it.
+        let paths = unsafe { Box::from_raw(paths) };
+        for path in *paths {
+            // SAFETY: made by `CString::into_raw`, and freed here only.
+            drop(unsafe { CString::from_raw(path) });
+        }
+    }
+
+    /// Makes the signals remove directories; returns what they did before.
+    pub(super) fn install() -> Vec<(c_int, libc::sigaction)> {
+        let mut before = Vec::new();
+        for signal in SIGNALS {
+            let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+            // SAFETY: asks only; there is room for the answer.
+            if unsafe { libc::sigaction(signal, null_mut(), old.as_mut_ptr()) } != 0 {
+                continue;
+            }
+            // SAFETY: all zeros is an action, and the call has written another.
+            let old = unsafe { old.assume_init() };
+            if old.sa_sigaction != libc::SIG_DFL {
+                continue;
+            }
+            let mut action = old;
+            action.sa_sigaction = handle as extern "C" fn(c_int) as *const () as usize;
+            // After the handler, the signal does what it does by default.
+            action.sa_flags = libc::SA_RESETHAND | libc::SA_NODEFER;
+            // SAFETY: the action is sound, and its handler calls what handlers may call.
+            if unsafe { libc::sigaction(signal, &raw const action, null_mut()) } == 0 {
+                before.push((signal, old));
+            }
+        }
+        before
+    }
+
+    pub(super) fn restore(before: &[(c_int, libc::sigaction)]) {
+        for (signal, old) in before {
+            // SAFETY: what the system gave us.
+            unsafe { libc::sigaction(*signal, &raw const *old, null_mut()) };
+        }
+    }
+
+    extern "C" fn handle(signal: c_int) {
+        for slot in &PATHS {
+            let paths = slot.swap(null_mut(), Ordering::AcqRel);
+            if paths.is_null() {
+                continue;
+            }
+            // SAFETY: whoever takes an entry out of the table owns it. It is not given back: the process ends.
+            let [object, lock, directory] = unsafe { *paths };
+            // SAFETY: a path that ends with a zero; handlers may call this. So for the next two.
+            unsafe { libc::unlink(object) };
+            // SAFETY: as above.
+            unsafe { libc::unlink(lock) };
+            // SAFETY: as above.
+            unsafe { libc::rmdir(directory) };
+        }
+        // SAFETY: handlers may call this; the signal does what it does by default now.
+        unsafe { libc::raise(signal) };
+    }
+}

@@ -1,0 +1,142 @@
+//! Objects, linked at fixed addresses and printed, as `linkjit jitlink -noexec` does it; members of archives, all of them.
+
+#![no_main]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
+use libfuzzer_sys::fuzz_target;
+use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
+use linkjit::link::arch::x86_64::{FixupContext, Image};
+use linkjit::link::graph::{LinkGraph, Linkage, SymbolId};
+use linkjit::link::layout::Layout;
+use linkjit::link::link::{Binding, Input, resolve, unplace, write};
+use linkjit::link::names::{NameId, NamePool};
+use linkjit::link::object;
+use linkjit::link::object::archive::{Archive, MemberContent};
+use linkjit::link::passes::entries::{self, SharedEntries};
+use linkjit::link::passes::{imports, indirect};
+use linkjit::link::source::Source;
+use linkjit_fuzz::input::split;
+
+/// Segments of more bytes are not written.
+const MOST: u64 = 16 << 20;
+
+fuzz_target!(|bytes: &[u8]| {
+    let (operations, files) = split(bytes);
+    let names = Mutex::new(NamePool::new());
+    let mut graphs = Vec::new();
+    {
+        let mut names = names.lock().expect("nobody has panicked");
+        for (number, file) in files.into_iter().take(8).enumerate() {
+            let source = Source::new(format!("{number}.o"), file.to_vec());
+            if Archive::is_archive(file) {
+                let Ok(archive) = Archive::parse(source) else { continue };
+                for member in archive.members().flatten().take(8) {
+                    if let MemberContent::Inline(source) = member.content {
+                        graphs.extend(object::read(&source, &mut names));
+                    }
+                }
+                continue;
+            }
+            match object::read(&source, &mut names) {
+                Ok(graph) => graphs.push(graph),
+                Err(error) => assert!(error.to_string().len() < 10_000),
+            }
+        }
+    }
+    if !graphs.is_empty() {
+        link(operations.first().is_some_and(|first| first & 1 == 0), graphs, &names);
+    }
+});
+
+fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
+    let start = 0x7000_0000_0000;
+    let window = ExecRange::new(ExecAddr(start), 1 << 30);
+    let mut defined: HashMap<NameId, (u32, SymbolId)> = HashMap::new();
+    let mut inputs = Vec::new();
+    for (index, mut graph) in (0u32..).zip(graphs) {
+        graph.prune(&[]);
+        for id in graph.symbol_ids() {
+            let symbol = graph.symbol(id);
+            if let Some(name) = symbol.shared_name().filter(|_| !symbol.is_external()) {
+                defined.entry(name).or_insert((index, id));
+            }
+        }
+        inputs.push(Input { graph, bindings: Vec::new(), dylib: 0, window });
+    }
+    for index in 0..inputs.len() {
+        for id in inputs[index].graph.symbol_ids() {
+            let symbol = inputs[index].graph.symbol(id);
+            let Some(name) = symbol.shared_name().filter(|_| symbol.is_external()) else { continue };
+            let binding = match defined.get(&name) {
+                Some(&(input, symbol)) => Binding::Input { input, symbol },
+                None if symbol.linkage == Linkage::Weak => Binding::Missing,
+                None => {
+                    let mut names = names.lock().expect("nobody has panicked");
+                    let bytes = names.bytes(name).to_vec();
+                    if let Some(target) = imports::target(&bytes) {
+                        _ = imports::slot(target, &mut names);
+                    }
+                    match bytes.len() % 4 {
+                        0 => Binding::Outside(ExecAddr(0x1234)),
+                        1 => Binding::OutsideFunction(ExecAddr(0x7fff_0000_0000)),
+                        2 => Binding::Linked(ExecAddr(start - 64)),
+                        _ => Binding::Linked(ExecAddr(0x10)),
+                    }
+                }
+            };
+            inputs[index].bind(id, binding);
+        }
+    }
+    let mut members: Vec<u32> = (0..u32::try_from(inputs.len()).unwrap_or(0)).collect();
+    let next = |inputs: &Vec<Input>| u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+    let mut slots = Vec::new();
+    let made = next(&inputs);
+    if let Ok(Some((input, new))) = indirect::build(&mut inputs, &members, made) {
+        members.push(made);
+        inputs.push(input);
+        slots = new;
+    }
+    let made = next(&inputs);
+    let near = has_window.then_some(window);
+    let Ok(entries) = entries::build(&mut inputs, &members, near, &SharedEntries::default(), made) else { return };
+    members.extend([made, made + 1]);
+    inputs.extend([entries.shared, entries.own]);
+    let Ok(mut layout) = Layout::new(&inputs, &members) else { return };
+    let mut bases = [ExecAddr(start); 3];
+    let mut at = start;
+    for (base, segment) in bases.iter_mut().zip(&layout.segments) {
+        let Some(begin) = at.checked_next_multiple_of(segment.align.max(4096)) else { return };
+        *base = ExecAddr(begin);
+        let Some(end) = begin.checked_add(segment.size) else { return };
+        at = end;
+    }
+    layout.place(&mut inputs, bases);
+    resolve(&mut inputs);
+    let sections = [window];
+    let context = FixupContext {
+        names,
+        got_base: bases[0],
+        image: Image { base: ExecAddr(start), sections: &sections, tls_module: Some(1) },
+        tls_resolvers: [ExecAddr(start - 32); 2],
+    };
+    for (index, segment) in layout.segments.iter().enumerate().filter(|(_, segment)| segment.size <= MOST) {
+        let mut memory = vec![0; usize::try_from(segment.size).unwrap_or(0)];
+        if let Err(error) = write(&inputs, &layout, index, &mut memory, &context) {
+            assert!(error.to_string().len() < 10_000);
+        }
+    }
+    let pool = names.lock().expect("nobody has panicked");
+    let mut text = String::new();
+    for input in &inputs {
+        write!(text, "{}", input.graph.dump(&pool, true)).expect("a string takes any text");
+        for id in input.graph.symbol_ids().take(100) {
+            _ = input.graph.describe_symbol(&pool, id);
+        }
+    }
+    drop(pool);
+    unplace(&mut inputs, &[layout], &slots);
+}

@@ -1,0 +1,1 @@
+struct node *in_other_object;

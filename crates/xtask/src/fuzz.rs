@@ -1,0 +1,162 @@
+//! `cargo xtask fuzz`: coverage-guided fuzzing with the stable compiler.
+//!
+//! The compiler's own passes count which edges of the code are taken (`-C passes=sancov-module`, what cargo-fuzz asks for,
+//! without the sanitizers that only nightly has): there is little unsafe code to find faults in, and arithmetic and bounds
+//! are checked. Seeds are compiled when they are wanted; what the fuzzer keeps is in `target/fuzz-corpus`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Result;
+use crate::tools::{cargo, output_of, run};
+
+mod seeds;
+
+/// The targets, the slowest to explore first.
+const TARGETS: [&str; 4] = ["session", "link", "text", "archive"];
+
+/// How many run at a time.
+const AT_A_TIME: usize = 2;
+
+const FLAGS: [&str; 7] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+];
+
+/// What came of a target.
+struct Outcome {
+    target: &'static str,
+    executions: String,
+    edges: String,
+    corpus: usize,
+    findings: Vec<PathBuf>,
+    tail: String,
+}
+
+/// Runs all targets, or those that are named, for some minutes each; an error if one finds something.
+pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
+    let (mut minutes, mut wanted) = (3.0, Vec::new());
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--minutes" {
+            let number = rest.next().and_then(|text| text.parse::<f64>().ok()).filter(|number| *number > 0.0);
+            minutes = number.ok_or("--minutes takes a number")?;
+        } else {
+            let target = TARGETS.into_iter().find(|target| target == argument);
+            wanted.push(target.ok_or_else(|| format!("there is no target '{argument}': {}", TARGETS.join(", ")))?);
+        }
+    }
+    if wanted.is_empty() {
+        wanted = TARGETS.to_vec();
+    }
+    let root = root()?;
+    let binaries = build(&root)?;
+    let corpus = root.join("target/fuzz-corpus");
+    for target in &wanted {
+        let directory = corpus.join(target);
+        fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    }
+    seeds::write(&corpus)?;
+    let mut outcomes = Vec::new();
+    for targets in wanted.chunks(AT_A_TIME) {
+        let running =
+            targets.iter().map(|target| start(&binaries, &corpus, target, minutes)).collect::<Result<Vec<_>>>()?;
+        for (target, child) in targets.iter().zip(running) {
+            let output = child.wait_with_output().map_err(|error| format!("{target}: {error}"))?;
+            outcomes.push(outcome(target, &corpus, &String::from_utf8_lossy(&output.stderr), output.status.success())?);
+        }
+    }
+    report(&outcomes)
+}
+
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().and_then(Path::parent).map(Path::to_owned).ok_or_else(|| "no workspace above xtask".into())
+}
+
+/// Builds the targets; returns where they are.
+fn build(root: &Path) -> Result<PathBuf> {
+    let version = output_of(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not say its host")?;
+    let target = root.join("target/fuzz");
+    let mut command = cargo();
+    // With a target given, the flags are not for build scripts.
+    command.args(["build", "--locked", "--release", "--quiet", "--target", host]);
+    command.arg("--manifest-path").arg(root.join("crates/fuzz/Cargo.toml")).arg("--target-dir").arg(&target);
+    command.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    run(&mut command)?;
+    Ok(target.join(host).join("release"))
+}
+
+/// Starts a target. What it finds, and what is slow, it writes to a directory of its own.
+fn start(binaries: &Path, corpus: &Path, target: &str, minutes: f64) -> Result<std::process::Child> {
+    let found = findings_of(corpus, target);
+    fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+    // At least a second.
+    let seconds = (minutes * 60.0).ceil();
+    let mut command = Command::new(binaries.join(target));
+    command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", found.display()));
+    // Shorter inputs say more, and run faster. No input takes more than a second or much memory.
+    command.args([
+        "-max_len=65536",
+        "-timeout=10",
+        "-rss_limit_mb=1500",
+        "-malloc_limit_mb=500",
+        "-print_final_stats=1",
+    ]);
+    command.args(["-len_control=20", "-use_value_profile=0"]).arg(corpus.join(target));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().map_err(|error| format!("{target}: {error}"))
+}
+
+fn findings_of(corpus: &Path, target: &str) -> PathBuf {
+    corpus.join("findings").join(target)
+}
+
+fn outcome(target: &'static str, corpus: &Path, text: &str, is_success: bool) -> Result<Outcome> {
+    let statistic = |name: &str| {
+        let line = text.lines().rev().find_map(|line| line.strip_prefix(name));
+        line.map_or_else(|| "?".to_owned(), |number| number.trim().to_owned())
+    };
+    let edges = text.lines().rev().find_map(|line| {
+        let (_, after) = line.split_once(" cov: ")?;
+        after.split_whitespace().next()
+    });
+    let list = |directory: &Path| -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        Ok(entries.flatten().map(|entry| entry.path()).collect())
+    };
+    let findings = list(&findings_of(corpus, target))?;
+    let tail: Vec<&str> = text.lines().rev().take(if is_success { 0 } else { 40 }).collect();
+    Ok(Outcome {
+        target,
+        executions: statistic("stat::number_of_executed_units:"),
+        edges: edges.unwrap_or("?").to_owned(),
+        corpus: list(&corpus.join(target))?.len(),
+        findings,
+        tail: tail.into_iter().rev().collect::<Vec<_>>().join("\n"),
+    })
+}
+
+fn report(outcomes: &[Outcome]) -> Result<()> {
+    println!("| target | executions | edges | inputs kept | findings |\n|---|---:|---:|---:|---:|");
+    for Outcome { target, executions, edges, corpus, findings, .. } in outcomes {
+        println!("| {target} | {executions} | {edges} | {corpus} | {} |", findings.len());
+    }
+    let mut found = String::new();
+    for outcome in outcomes {
+        for finding in &outcome.findings {
+            found += &format!("\n  {}", finding.display());
+        }
+        if !outcome.tail.is_empty() {
+            found += &format!("\n{} says:\n{}", outcome.target, outcome.tail);
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(format!("the fuzzer has found something:{found}")) }
+}
