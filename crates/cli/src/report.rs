@@ -172,12 +172,22 @@ struct SymbolLine<'a> {
     similar: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     elsewhere: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 impl<'a> SymbolLine<'a> {
     /// Of which no more is known.
     fn new(name: &'a str) -> Self {
-        Self { name: shown(name), demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: vec![] }
+        Self {
+            name: shown(name),
+            demangled: None,
+            wanted_by: vec![],
+            more_places: 0,
+            similar: &[],
+            elsewhere: vec![],
+            hint: None,
+        }
     }
 }
 
@@ -274,6 +284,7 @@ impl<'a> Line<'a> {
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
             Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
             Error::Executor(_) => self.kind = "executor",
             _ => self.kind = "session",
         }
@@ -288,6 +299,7 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         more_places: symbol.more_places,
         similar: &symbol.similar,
         elsewhere: symbol.elsewhere.iter().take(SHOWN).map(|place| shown(place)).collect(),
+        hint: symbol.hint(),
     }
 }
 

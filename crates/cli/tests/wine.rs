@@ -94,6 +94,35 @@ fn check_rules_hold_on_windows() {
     assert!(outcome.err.contains("Expression '*{4}offsets = main - base' is false: "), "{}", outcome.err);
 }
 
+/// Wine as it is installed, without what the tests add to it.
+fn plain_wine(command: &mut Command) -> &mut Command {
+    // It makes the prefix and starts the server.
+    let made = Command::new(root().join("crates/xtask/wine")).args(["cmd", "/c", "exit"]).status();
+    assert!(made.expect("it starts").success());
+    command.env("WINEPREFIX", root().join("target/wine")).env("LINKJIT_WINE", "wine").env_remove("WINEPATH");
+    command.env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
+}
+
+#[test]
+fn wine_needs_nothing_that_it_lacks() {
+    build();
+    let fixtures = Fixtures::new("plain-wine");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj", "--", "one"]);
+    let outcome = Outcome::of(plain_wine(&mut command));
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "one\r\n", ""));
+    // A code of its own that looks as if it had not been started.
+    compile(&fixtures, "exit.obj", "int main(void) { return 53; }");
+    let outcome = Outcome::of(plain_wine(&mut fixtures.command(&["run", "--executor", "wine", "exit.obj"])));
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(53), "", ""));
+
+    let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
+    let outcome = Outcome::of(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
+    let expected =
+        "linkjit: error: wine: this version has no USERENV.dll, which linkjit.exe needs: a newer one may have it";
+    assert_eq!((outcome.code, outcome.headline().to_lowercase()), (Some(1), expected.to_lowercase()));
+}
+
 #[test]
 fn what_is_missing_to_run_under_wine_is_said() {
     let fixtures = Fixtures::new("no-wine");

@@ -27,7 +27,10 @@ pub enum ExecutorError {
         place: &'static str,
     },
     /// A window has no room left.
-    #[error("the window at {window} has no {size:#x} bytes left for {protection} segments: make windows larger")]
+    #[error(
+        "the window at {window} has no {size:#x} bytes left for {protection} segments: make windows larger \
+         (JitBuilder::window_size, linkjit run --window-size)"
+    )]
     WindowFull {
         /// Where the window begins.
         window: ExecAddr,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::memory::Memory;
+use crate::fork::{self, Participant};
+use crate::memory::{Division, Memory};
 use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
@@ -23,7 +24,7 @@ pub struct InProcess {
     /// Tells the images and thread-local blocks of this executor from those of others in the process.
     owner: u32,
     memory: Arc<Memory>,
-    libraries: Libraries,
+    libraries: Arc<Libraries>,
     allocator: allocator::Use,
 }
 
@@ -43,12 +44,10 @@ impl InProcess {
     pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self {
-            owner,
-            memory: Arc::new(Memory::new(memory)),
-            libraries: Libraries::default(),
-            allocator: allocator::Use::default(),
-        })
+        let (memory, libraries) = (Arc::new(Memory::new(memory)), Arc::<Libraries>::default());
+        fork::take_part(Arc::downgrade(&(memory.clone() as Arc<dyn Participant>)));
+        fork::take_part(Arc::downgrade(&(libraries.clone() as Arc<dyn Participant>)));
+        Ok(Self { owner, memory, libraries, allocator: allocator::Use::default() })
     }
 }
 
@@ -75,7 +74,13 @@ impl Executor for InProcess {
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
-        let window = self.memory.reserve_window(size, placement)?;
+        let window = self.memory.reserve_window(Division::Usual(size), placement)?;
+        allocator::add_window(self.owner, window.range);
+        Ok(window)
+    }
+
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
+        let window = self.memory.reserve_window(Division::Stripes(stripes), placement)?;
         allocator::add_window(self.owner, window.range);
         Ok(window)
     }

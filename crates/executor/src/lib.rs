@@ -19,10 +19,13 @@ pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod file;
+pub mod fork;
 mod free_list;
 mod import;
 mod in_process;
 mod init;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod initial_stack;
 mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
@@ -337,6 +340,12 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such range of free addresses.
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window>;
 
+    /// Reserves a window with so many bytes for segments of each protection, in the order of [`Window::stripes`].
+    ///
+    /// # Errors
+    /// As [`Executor::reserve_window`].
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window>;
+
     /// Gives a window back, with everything that was allocated in it.
     ///
     /// # Errors
@@ -356,8 +365,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
-    /// Makes the first page of a window a header of Windows, of the image that the window is, with a section for each
-    /// protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
+    /// Makes the first page of a window the header of an image that the window is, with a section (Windows) or segment
+    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
     /// as large as what can be read, and data directories say where its functions and its thread-local storage are.
     ///
     /// # Errors
@@ -549,7 +558,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)];
 
     /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
-    /// they are called with this process's own arguments.
+    /// they are called with this process's own arguments. On Linux the environment moves behind them, as where a program
+    /// starts, and the C library calls the program by its name; no other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.

@@ -94,6 +94,8 @@ pub struct Layout {
     functions: (u64, u64),
     function_records: Vec<BlockRef>,
     contiguous: Vec<SectionExtent>,
+    /// Where the zeros begin in the writable segment.
+    data_end: u64,
     /// The blocks with content, by segment, with their offsets there.
     blocks: [Vec<(BlockRef, u64)>; 3],
     /// Blocks of zeros: nothing is written for them.
@@ -147,6 +149,7 @@ impl Layout {
         layout.push_tls(inputs, &mut tls_image, &mut tls_zeros)?;
         layout.push_unwind(inputs, &unwind)?;
         layout.make_room_for_functions(inputs)?;
+        layout.data_end = layout.segments[READ_WRITE].size;
         for place in zeros {
             let offset = layout.room(inputs, READ_WRITE, place)?;
             layout.zeros.push((place, offset));
@@ -347,6 +350,12 @@ impl Layout {
             let start = bases[extent.segment].offset(extent.start);
             (extent.name.as_str(), ExecRange::new(start, extent.end - extent.start))
         })
+    }
+
+    /// Where what is written to ends that has content, and zeros begin.
+    #[must_use]
+    pub fn data_end(&self, bases: [ExecAddr; 3]) -> ExecAddr {
+        bases[READ_WRITE].offset(self.data_end)
     }
 
     /// The unwind table, terminator included; `None` if there are no records.

@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_executor::{ExecAddr, ExecutorError, ObjectFormat};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
+use linkjit_link::object::elf::needed_names;
+use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
-use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
+use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::MaterializationUnit;
-use crate::session::{Address, Generator, ResourceTracker, UnitId, defined_names, read_file};
+use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, defined_names, read_file};
 
 impl JitDylib {
     /// Adds a relocatable object. Nothing is linked before a lookup needs it.
@@ -148,6 +150,9 @@ impl JitDylib {
         let archives = {
             let mut state = self.session().state();
             let dylib = state.dylib_mut(self.id())?;
+            if !has_imports {
+                dylib.unread_dependencies.push(archive.clone());
+            }
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
@@ -159,6 +164,55 @@ impl JitDylib {
             }
         };
         archives.add(archive)
+    }
+
+    /// Adds all members of a static archive, as if each were added by itself: also those that nobody refers to, which may
+    /// have initializers that make them known.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let directory = std::env::temp_dir().join(format!("linkjit-doc-whole-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory).unwrap();
+    /// # let archive = directory.join("libplugins.a");
+    /// # let text = "extern int plugins; __attribute__((constructor)) static void begin(void) { plugins++; }";
+    /// # for name in ["a", "b"] {
+    /// #     let (source, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.o")));
+    /// #     std::fs::write(&source, text).unwrap();
+    /// #     std::fs::write(&object, SystemCompiler.compile(&source)?.bytes()).unwrap();
+    /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
+    /// # }
+    /// static mut PLUGINS: i32 = 0;
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.define_absolute("plugins", &raw const PLUGINS)?;
+    /// // Two members that only count themselves.
+    /// jit.main().add_whole_archive(&archive)?;
+    /// # std::fs::remove_dir_all(&directory).unwrap();
+    /// jit.main().initialize()?;
+    /// // SAFETY: nobody writes it any more.
+    /// assert_eq!(unsafe { PLUGINS }, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If it can't be read, or a member defines what is defined already; those before it are added then.
+    pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let archive = Archive::parse(read_file(path.as_ref())?)?;
+        let is_coff = self.session().executor().object_format() == ObjectFormat::Coff;
+        let mut has_imports = false;
+        for source in archive_objects(&archive)? {
+            if is_coff && Import::parse(&source)?.is_some() {
+                has_imports = true;
+            } else {
+                self.add_object(&source)?;
+            }
+        }
+        // What a DLL has is not linked, but found when it is wanted.
+        if has_imports {
+            return self.add_archive(path);
+        }
+        self.session().state().dylib_mut(self.id())?.unread_dependencies.push(archive);
+        Ok(())
     }
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
@@ -180,8 +234,42 @@ impl JitDylib {
     /// What the system's loader says.
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let library = self.session().executor().open_library(path, true)?;
+        let library =
+            self.session().executor().open_library(path, true).map_err(|error| self.library_error(path, error))?;
         self.add_own_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
+    }
+
+    /// Why a library can't be opened, if that is because the loader does not see linked code.
+    fn library_error(&self, path: &Path, error: ExecutorError) -> Error {
+        const UNDEFINED: &str = "undefined symbol: ";
+        let missing = match &error {
+            ExecutorError::Library { message, .. } => message.split_once(UNDEFINED).map(|(_, rest)| rest),
+            _ => None,
+        };
+        let is_end = |c: char| c.is_whitespace() || c == ',';
+        let Some(missing) = missing.map(|rest| rest.split(is_end).next().unwrap_or(rest).to_owned()) else {
+            return error.into();
+        };
+        // The loader names the first only.
+        let source = read_file(path).ok();
+        let needed = source.and_then(|source| needed_names(&source).ok()).unwrap_or_default();
+        let (mut symbols, mut definers) = (vec![missing.clone()], Vec::new());
+        let names = self.session().names();
+        let state = self.session().state();
+        for dylib in state.dylibs.values() {
+            let is_linked = |name: &&String| {
+                let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
+                entry.is_some_and(|entry| entry.by != DefinedBy::Outside)
+            };
+            let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
+            if !defined.is_empty() {
+                definers.push(dylib.name.clone());
+                symbols.extend(defined);
+            }
+        }
+        symbols.sort_unstable();
+        symbols.dedup();
+        Error::LibraryNeedsProgram { library: path.into(), symbols, definers }
     }
 
     /// Adds a generator behind the others.

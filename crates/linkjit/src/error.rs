@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::names::hint;
 use linkjit_executor::ExecutorError;
 use linkjit_link::error::Shown;
 use linkjit_link::{LinkError, Site};
@@ -27,6 +28,14 @@ pub struct UndefinedSymbol {
     pub searched: Vec<String>,
     /// Who defines it, but hides it, or was not searched; which DLL was to have it, and has not.
     pub elsewhere: Vec<String>,
+}
+
+impl UndefinedSymbol {
+    /// Which library has such names, or what else they want, if compilers make them: `_gfortran_*`, `GOMP_*`, ...
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        hint(&self.name)
+    }
 }
 
 impl fmt::Display for UndefinedSymbol {
@@ -280,6 +289,20 @@ pub enum Error {
         /// What it says.
         what: String,
     },
+    /// A shared library needs what linked code defines, or was to define: the system's loader does not know of that.
+    #[error(
+        "{}: the system's loader can't open it, for it needs {}, which a program is to define{}: the loader does not see \
+         linked code; link the library's objects or its static archive instead, or have the host process export the names",
+        library.display(), list(symbols), of_dylibs(definers)
+    )]
+    LibraryNeedsProgram {
+        /// The library.
+        library: PathBuf,
+        /// What it needs.
+        symbols: Vec<String>,
+        /// The JITDylibs that define something of that.
+        definers: Vec<String>,
+    },
     /// A limit of the format or of linkjit.
     #[error("{what}")]
     Unsupported {
@@ -320,6 +343,15 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     if let Some(more @ 1..) = symbols.len().checked_sub(SHOWN) {
         text += &format!("and {more} more undefined symbols\n");
     }
+    // Programs that lack a library lack many names of it.
+    let mut hints: Vec<_> = symbols.iter().filter_map(UndefinedSymbol::hint).collect();
+    hints.sort_unstable();
+    hints.dedup();
+    for hint in hints {
+        text += "hint: ";
+        text += hint;
+        text.push('\n');
+    }
     if alike {
         text += "searched ";
         text += &shown(searched, ", ");
@@ -347,6 +379,10 @@ fn list(names: &[String]) -> String {
         _ if names.is_empty() => "nothing".into(),
         _ => format!("'{first}'"),
     }
+}
+
+fn of_dylibs(definers: &[String]) -> String {
+    if definers.is_empty() { String::new() } else { format!(" (here JITDylib '{}')", definers.join("', '")) }
 }
 
 fn paths(paths: &[PathBuf]) -> String {

@@ -245,6 +245,14 @@ impl Jit {
         self.main.add_archive(path)
     }
 
+    /// Adds all members of a static archive.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_whole_archive`].
+    pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_whole_archive(path)
+    }
+
     /// Adds a shared library.
     ///
     /// # Errors

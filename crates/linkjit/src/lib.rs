@@ -55,6 +55,7 @@ pub use materialization::{
 };
 pub use names::demangle;
 pub use platform::crt::CrtProvider;
+pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,

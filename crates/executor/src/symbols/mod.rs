@@ -7,8 +7,9 @@ mod thread_local;
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use crate::fork::{Held, Participant};
 use crate::{
     ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, listed,
     lock, os, runtime,
@@ -25,6 +26,8 @@ pub(crate) struct Libraries {
 
 impl Libraries {
     pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        #[cfg(all(windows, target_arch = "x86_64"))]
+        runtime::add_library_directories(&directories);
         *lock(&self.directories) = directories;
     }
 
@@ -82,6 +85,12 @@ impl Libraries {
                 Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))
             })
             .collect())
+    }
+}
+
+impl Participant for Libraries {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        held.hold(&self, |libraries| &libraries.handles) && held.hold(&self, |libraries| &libraries.directories)
     }
 }
 

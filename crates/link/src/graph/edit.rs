@@ -32,6 +32,7 @@ impl LinkGraph {
             lifetime,
             contiguous: false,
             grouped: false,
+            large: false,
             unwind_records: false,
             function_records: false,
         });
@@ -52,6 +53,11 @@ impl LinkGraph {
     /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].
     pub fn set_grouped(&mut self, section: SectionId) {
         self.sections[section.index()].grouped = true;
+    }
+
+    /// Says that code reaches the blocks of a section at any distance; see [`Section::large`].
+    pub fn set_large(&mut self, section: SectionId) {
+        self.sections[section.index()].large = true;
     }
 
     /// Changes what the program may do with a section; blocks that are placed keep their place.
@@ -231,6 +237,16 @@ impl LinkGraph {
     /// Renames a symbol.
     pub fn rename(&mut self, symbol: SymbolId, name: super::Name) {
         self.symbols[symbol.index()].name = name;
+    }
+
+    /// See [`LinkGraph::refers_to_absolute`].
+    pub fn set_refers_to_absolute(&mut self) {
+        self.refers_to_absolute = true;
+    }
+
+    /// See [`LinkGraph::defines_absolute`].
+    pub fn set_defines_absolute(&mut self) {
+        self.defines_absolute = true;
     }
 
     /// Changes who can see a symbol, and how it stands up to others of its name.

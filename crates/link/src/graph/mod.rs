@@ -52,6 +52,10 @@ pub struct LinkGraph {
     retained: Vec<BlockId>,
     alternates: Vec<Alternate>,
     requests: Vec<Request>,
+    /// Some code refers to numbers by displacements.
+    refers_to_absolute: bool,
+    /// Some names stand for numbers.
+    defines_absolute: bool,
     /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
     entries: Vec<(SymbolId, SymbolId)>,
     /// Thread-local externals that were found elsewhere. Sorted by the symbol.
@@ -167,6 +171,8 @@ impl LinkGraph {
             retained: Vec::new(),
             alternates: Vec::new(),
             requests: Vec::new(),
+            refers_to_absolute: false,
+            defines_absolute: false,
             entries: Vec::new(),
             thread_local_externals: Vec::new(),
             tls_block: None,
@@ -244,6 +250,18 @@ impl LinkGraph {
     #[must_use]
     pub fn requests(&self) -> &[Request] {
         &self.requests
+    }
+
+    /// Whether code may refer to numbers by displacements, which are in reach only from low memory.
+    #[must_use]
+    pub fn refers_to_absolute(&self) -> bool {
+        self.refers_to_absolute
+    }
+
+    /// Whether names may stand for numbers.
+    #[must_use]
+    pub fn defines_absolute(&self) -> bool {
+        self.defines_absolute
     }
 
     /// The sections of initializers and terminators, in file order.

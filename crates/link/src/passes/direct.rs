@@ -9,16 +9,27 @@
 use linkjit_address::{ExecAddr, ExecRange};
 
 use crate::arch::x86_64::{Kind, can_load_address};
-use crate::graph::{BlockId, Edge};
+use crate::graph::{BlockId, Definition, Edge};
 use crate::link::{Binding, Input};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
 /// from `window`. Edges are looked at only where something is out of reach at all.
 #[must_use]
 pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
+    // There are hardly any.
+    let any_absolute = inputs.iter().any(|input| input.graph.defines_absolute());
+    let number = |binding| match binding {
+        Binding::Input { input, symbol } if any_absolute => {
+            match inputs.get(input as usize)?.graph.symbol(symbol).definition {
+                Definition::Absolute(address) => Some(address),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
     let far = |binding| match binding {
         Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
-        _ => None,
+        other => number(other).filter(|&address| is_out_of_reach(window, address)),
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
     let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).map(|(_, _, found)| found).collect();

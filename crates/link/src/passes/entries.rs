@@ -99,7 +99,7 @@ pub fn build(
         shared: Table::new("shared entries", next_input, dylib, arch, is_shown),
         own: Table::new("entries", next_input + 1, dylib, arch, is_shown),
         shared_symbols: Vec::new(),
-        is_partly_placed: false,
+        may_be_elsewhere: false,
     };
     for &member in members {
         builder.input(inputs, member)?;
@@ -117,13 +117,15 @@ struct Builder<'a> {
     shared: Table,
     shared_symbols: Vec<(SharedKey, SymbolId)>,
     own: Table,
-    /// A part of the graph that needs entries just now was placed by an earlier batch.
-    is_partly_placed: bool,
+    /// A part of the graph that needs entries just now was placed by an earlier batch, or lies in an area of its own.
+    may_be_elsewhere: bool,
 }
 
 impl Builder<'_> {
     fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
-        self.is_partly_placed = inputs[member as usize].graph.blocks().iter().any(|block| block.placed);
+        let graph = &inputs[member as usize].graph;
+        self.may_be_elsewhere =
+            graph.sections().iter().any(|section| section.large) || graph.blocks().iter().any(|block| block.placed);
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
         for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
@@ -220,7 +222,9 @@ impl Builder<'_> {
     /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
     #[inline]
     fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
-        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+        // Most refer to what is placed beside them.
+        let is_beside = !self.may_be_elsewhere && input.graph.symbol(edge.target).block().is_some();
+        if is_beside || self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
@@ -249,6 +253,7 @@ impl Builder<'_> {
             }
             // A weak external of COFF may be null.
             Definition::Absolute(address) => is_out_of_reach(window, address),
+            Definition::Defined { block, .. } if of.graph.section(of.graph.block(block).section).large => true,
             _ => of.window != from.window,
         };
         match binding {
@@ -260,7 +265,7 @@ impl Builder<'_> {
                 definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
             }
             Binding::None => {
-                let may_be = self.is_partly_placed || from.graph.symbol(target).block().is_none();
+                let may_be = self.may_be_elsewhere || from.graph.symbol(target).block().is_none();
                 may_be && is_elsewhere(from, target)
             }
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,

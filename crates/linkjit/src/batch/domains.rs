@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
+use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
 
 use super::Batch;
@@ -97,15 +98,17 @@ impl Batch<'_> {
         }
     }
 
-    /// Sees to it that there is a window for a domain, and notes which one is meant for its members: one from where it
-    /// reaches all that it refers to directly, if there can be one.
-    pub(super) fn choose_window(&mut self, domain: &mut Domain) -> Result<()> {
+    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members: one from
+    /// where it reaches all that it refers to directly, if there can be one. A new one has room for all domains of its
+    /// JITDylib that may go there.
+    pub(super) fn choose_window(&mut self, domains: &mut [Domain], at: usize) -> Result<()> {
+        let domain = &domains[at];
         let windows = self.windows(domain)?;
         let is_free = domain.home.is_none() && !domain.low && !self.is_image();
         let window = match windows.first() {
             Some(&window) if !is_free || self.reaches_directly(&domain.members, window) => window,
             Some(&window) => {
-                let new = self.usual_window(&domain.members)?;
+                let new = self.usual_window(&domain.members, self.window_sizes(&domain.members))?;
                 if self.reaches_directly(&domain.members, new) {
                     self.enter_window(domain.dylib, new)?;
                     new
@@ -114,10 +117,14 @@ impl Batch<'_> {
                     window
                 }
             }
-            None => self.reserve_window(domain)?,
+            None => {
+                let beside = domains.iter().filter(|other| (other.dylib, other.low) == (domain.dylib, domain.low));
+                let together: Vec<u32> = beside.flat_map(|other| other.members.iter().copied()).collect();
+                self.reserve_window(domain, &together)?
+            }
         };
-        domain.meant = Some(window);
-        self.mean_for(domain, window);
+        domains[at].meant = Some(window);
+        self.mean_for(&domains[at], window);
         Ok(())
     }
 
@@ -149,11 +156,51 @@ impl Batch<'_> {
         Ok(windows)
     }
 
-    /// Reserves another window for a JITDylib, with a domain that is to be placed there.
-    pub(super) fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
-        let window = if domain.low { self.low_window()? } else { self.usual_window(&domain.members)? };
+    /// Reserves another window for a JITDylib, for a domain that is to be placed there, with room for some inputs.
+    pub(super) fn reserve_window(&mut self, domain: &Domain, together: &[u32]) -> Result<Window> {
+        let sizes = self.window_sizes(together);
+        let window = if domain.low { self.low_window(sizes)? } else { self.usual_window(&domain.members, sizes)? };
         self.enter_window(domain.dylib, window)?;
         Ok(window)
+    }
+
+    /// How large a window may be that has room for some inputs: as large as is usual, if that is enough.
+    fn window_sizes(&self, members: &[u32]) -> WindowSizes {
+        let window_size = self.session.options().window_size;
+        let mut needed = Room::of(&self.inputs, members.iter().copied());
+        if !takes_area(&needed, window_size) {
+            needed.usual = std::array::from_fn(|at| needed.usual[at].saturating_add(needed.large[at]));
+        }
+        let usual = [window_size / 4, window_size / 4, window_size / 2];
+        let has_room = |at: usize| needed.usual[at].saturating_add(needed.usual[at] / 8) < usual[at];
+        if (0..usual.len()).all(has_room) {
+            return WindowSizes::Usual(window_size);
+        }
+        // Entries that are made yet, and pages that are not full.
+        let tight = needed.usual.map(|bytes| bytes.saturating_add(bytes / 32).saturating_add(ROOM_FOR_ENTRIES));
+        let spare = REACH.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
+        // Later batches have use for what is left, mostly for data.
+        let [read, exec, write] = tight.map(|bytes| bytes + spare / 8);
+        WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
+    }
+
+    /// Whether what is large of a domain's blocks gets an area of its own: not if there is so little of it that it may lie
+    /// with all else.
+    pub(super) fn needs_area(&self, domain: &Domain) -> bool {
+        let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize].graph);
+        !self.is_image()
+            && domain.members.iter().any(has_large)
+            && takes_area(&Room::of(&self.inputs, domain.members.iter().copied()), self.session.options().window_size)
+    }
+
+    /// Reserves an area for large sections.
+    pub(super) fn reserve_area(&mut self, dylib: DylibId, segments: [u64; 3]) -> Result<Window> {
+        // Each stripe begins with a page.
+        let stripes = segments.map(|bytes| bytes.saturating_add(ROOM_FOR_ENTRIES));
+        let area = self.session.executor().reserve_divided_window(stripes, Placement::Anywhere)?;
+        self.placed.windows.push((dylib, area));
+        self.session.state().dylib_mut(dylib)?.areas.push(area);
+        Ok(area)
     }
 
     fn enter_window(&mut self, dylib: DylibId, window: Window) -> Result<()> {
@@ -175,8 +222,11 @@ impl Batch<'_> {
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
     fn has_low_fields(&self, member: u32) -> bool {
-        let may = !self.is_image() && self.may_have(member, &LOW_FIELDS);
-        may && has_low_fields(&self.inputs[member as usize].graph)
+        if self.is_image() {
+            return false;
+        }
+        let graph = &self.inputs[member as usize].graph;
+        graph.refers_to_absolute() || self.may_have(member, &LOW_FIELDS) && has_low_fields(graph)
     }
 
     /// Whether an input may have edges of such kinds, live or not. Most have not, and need not be looked at.
@@ -189,20 +239,41 @@ impl Batch<'_> {
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
     /// there is no such place, what libraries have of that can be brought near to low memory, and linked code can't.
-    fn usual_window(&self, members: &[u32]) -> Result<Window> {
+    fn usual_window(&self, members: &[u32], sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
-        let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
-        if self.reaches_directly(members, window) {
-            return Ok(window);
+        let tries = match sizes {
+            WindowSizes::Usual(_) => vec![sizes],
+            // A smaller one may reach what is beyond the reach of a large one.
+            WindowSizes::Large { tight, .. } => vec![sizes, WindowSizes::Large { tight, roomy: tight }],
+        };
+        let last = tries.len() - 1;
+        for (index, sizes) in tries.into_iter().enumerate() {
+            let window = match sizes {
+                WindowSizes::Usual(size) => executor.reserve_window(size, Placement::Anywhere),
+                WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
+            };
+            let window = match window {
+                Err(ExecutorError::NoAddressSpace { .. }) if index < last => continue,
+                window => window?,
+            };
+            if self.reaches_directly(members, window) {
+                return Ok(window);
+            }
+            executor.release_window(window.id)?;
         }
-        executor.release_window(window.id)?;
         let (all, linked) = direct::targets(&self.inputs, members);
         for targets in [all, linked].into_iter().flatten() {
-            if let Some(window) = self.window_near(targets)? {
+            let near = match sizes {
+                WindowSizes::Usual(_) => self.window_near(targets)?,
+                WindowSizes::Large { tight, .. } => {
+                    executor.reserve_divided_window(tight, Placement::Near(targets)).ok()
+                }
+            };
+            if let Some(window) = near {
                 return Ok(window);
             }
         }
-        self.low_window()
+        self.low_window(sizes)
     }
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
@@ -218,15 +289,22 @@ impl Batch<'_> {
         }
     }
 
-    fn low_window(&self) -> Result<Window> {
+    fn low_window(&self, sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
-        let mut size = self.session.options().window_size;
+        let (tight, mut size) = match sizes {
+            // Low memory has to have room for what is moved there, too.
+            WindowSizes::Large { tight, .. } => {
+                let low = executor.reserve_divided_window(tight, Placement::Low);
+                return Ok(low.or_else(|_| executor.reserve_divided_window(tight, Placement::Anywhere))?);
+            }
+            WindowSizes::Usual(size) => (size, size),
+        };
         // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
         loop {
             match executor.reserve_window(size, Placement::Low) {
                 Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
                 other => {
-                    let anywhere = |_| executor.reserve_window(size, Placement::Anywhere);
+                    let anywhere = |_| executor.reserve_window(tight, Placement::Anywhere);
                     return Ok(other.or_else(anywhere)?);
                 }
             }
@@ -234,11 +312,35 @@ impl Batch<'_> {
     }
 }
 
+/// How large a window is to be.
+#[derive(Clone, Copy, Debug)]
+enum WindowSizes {
+    /// Of so many bytes.
+    Usual(u64),
+    /// With so many bytes for each protection: as few as will do, and as many as are of use.
+    Large { tight: [u64; 3], roomy: [u64; 3] },
+}
+
+/// What displacements of 32 bits reach, with some room for addends and for the header.
+const REACH: u64 = (1 << 31) - (1 << 20);
+
+/// What a window has for each protection beside the blocks that it was made for.
+const ROOM_FOR_ENTRIES: u64 = 1 << 20;
+
+/// Large sections get an area if they take more than this part of a window.
+const AREA_PART: u64 = 64;
+
+/// Whether large sections are to have an area of their own.
+fn takes_area(room: &Room, window_size: u64) -> bool {
+    room.large.iter().any(|&bytes| bytes > window_size / AREA_PART)
+}
+
 /// The window that earlier batches have placed parts of a graph in.
 fn home_of(state: &State, dylib: DylibId, graph: &LinkGraph) -> Option<Window> {
     let is_in_window = |block: &BlockId| {
         let of = graph.block(*block);
-        of.placed && graph.section(of.section).lifetime == Lifetime::Standard
+        let section = graph.section(of.section);
+        of.placed && section.lifetime == Lifetime::Standard && !section.large
     };
     let placed = graph.block(graph.block_ids().find(is_in_window)?).address;
     state.dylib(dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(placed))

@@ -394,11 +394,15 @@ impl Batch<'_> {
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
+        if self.has_dependencies(&order, &unfound)? {
+            return self.look_up_in_order(dylib, unfound);
+        }
+        let unfound = self.ask_compiler_runtime(dylib, unfound)?;
         self.fall_back(dylib, &order, unfound)
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
-    fn look_up_in(
+    pub(super) fn look_up_in(
         &mut self,
         dylib: DylibId,
         (searched, scope): (DylibId, MatchScope),
@@ -452,7 +456,12 @@ impl Batch<'_> {
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.
-    fn generate(&mut self, searched: DylibId, generator: &dyn DefinitionGenerator, unfound: &[Unfound]) -> Result<()> {
+    pub(super) fn generate(
+        &mut self,
+        searched: DylibId,
+        generator: &dyn DefinitionGenerator,
+        unfound: &[Unfound],
+    ) -> Result<()> {
         let names: Vec<(Unfound, Vec<u8>)> = {
             let names = self.session.names();
             let state = self.session.state();

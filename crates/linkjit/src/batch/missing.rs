@@ -11,6 +11,7 @@ use linkjit_link::{LinkError, Site};
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
+use crate::generators::DefinitionGenerator;
 use crate::names::{demangle, near_misses};
 use crate::session::{DylibId, DylibState, Generator, State};
 
@@ -116,6 +117,8 @@ impl Batch<'_> {
             searched.push(format!("JITDylib '{}'", dylib.name));
             generators.extend(dylib.generators.iter().cloned());
         }
+        let compilers = from.iter().filter_map(|&dylib| state.dylib(dylib).ok()?.compiler_runtime.clone());
+        let compilers: Vec<_> = compilers.collect();
         // Generators of the user are asked with nothing locked.
         drop(state);
         // JITDylibs have generators of the same kind each.
@@ -124,6 +127,7 @@ impl Batch<'_> {
                 searched.push(place);
             }
         }
+        searched.extend(compilers.first().filter(|of| !of.is_empty()).map(|of| of.describe()));
         searched
     }
 

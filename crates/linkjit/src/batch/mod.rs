@@ -7,10 +7,12 @@
 
 mod allocator;
 mod alternates;
+mod compiler_runtime;
 mod default_libraries;
 mod direct;
 mod domains;
 mod find;
+mod image;
 mod missing;
 mod place;
 mod plugins;

@@ -13,6 +13,7 @@ use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Input, resolve, unplace, write};
+use linkjit_link::passes::areas;
 use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
@@ -60,6 +61,7 @@ impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
+        self.gather_arrays()?;
         let mut domains = self.domains();
         self.shape_sections(&domains)?;
         self.settle_images(&domains)?;
@@ -103,8 +105,8 @@ impl Batch<'_> {
     /// Places domains where they are meant to be. `false` if one had to go so far away that those before it do not reach it
     /// the way they have been told.
     fn place_domains(&mut self, domains: &mut [Domain]) -> Result<bool> {
-        for domain in &mut *domains {
-            self.choose_window(domain)?;
+        for at in 0..domains.len() {
+            self.choose_window(domains, at)?;
         }
         // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
         for domain in &*domains {
@@ -178,7 +180,8 @@ impl Batch<'_> {
                 result => return result.map(|()| window),
             }
         }
-        let window = self.reserve_window(domain)?;
+        let members = domain.members.clone();
+        let window = self.reserve_window(domain, &members)?;
         self.bring_near(domain.dylib, &domain.members, window)?;
         self.place_in(window, domain)?;
         Ok(window)
@@ -232,7 +235,28 @@ impl Batch<'_> {
             self.place_members(window, own, Part::Own)?;
             self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
         }
+        if self.needs_area(domain) {
+            let aside = areas::set_aside(&mut self.inputs, &domain.members);
+            let placed = self.place_large(domain, part);
+            shared::bring_back(&mut self.inputs, &aside);
+            placed?;
+        }
         self.place_members(window, domain.clone(), part)
+    }
+
+    /// Places the live blocks of a domain, all of them large, in an area of their own.
+    fn place_large(&mut self, domain: &Domain, part: Part) -> Result<()> {
+        let areas = self.session.state().dylib(domain.dylib)?.areas.clone();
+        for area in areas {
+            match self.place_members(area, domain.clone(), part) {
+                Err(Error::Executor(ExecutorError::WindowFull { .. })) => {}
+                placed => return placed,
+            }
+        }
+        let layout = Layout::new(&self.inputs, &domain.members)?;
+        let segments = layout.segments.map(|extent| extent.size.saturating_add(extent.align));
+        let area = self.reserve_area(domain.dylib, segments)?;
+        self.place_members(area, domain.clone(), part)
     }
 
     fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
@@ -482,6 +506,7 @@ impl Placed {
         for (dylib, window) in self.windows {
             if let Ok(dylib) = session.state().dylib_mut(dylib) {
                 dylib.windows.retain(|other| other.id != window.id);
+                dylib.areas.retain(|other| other.id != window.id);
             }
             let _gone = executor.release_window(window.id);
         }

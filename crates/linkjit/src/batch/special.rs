@@ -1,4 +1,5 @@
-//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage.
+//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage,
+//! where the program begins and ends (see [`super::image`]).
 //!
 //! They are bound late, when all is placed. What lies between boundaries is live if these are.
 
@@ -13,6 +14,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
+use crate::platform::image_names::{Array, ImageName};
 use crate::session::{DylibId, UnitId, tls_address};
 
 /// A symbol of the batch that only gets its address when everything is placed.
@@ -28,6 +30,8 @@ enum Late {
     GotBase,
     /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
+    /// Where a part of the program begins or ends.
+    Image(ImageName),
 }
 
 /// The sections between boundary symbols: who has which. Each object is looked at once, however many there are.
@@ -79,6 +83,8 @@ impl Batch<'_> {
                 return Ok(false);
             }
             Late::SectionEnd(section.into())
+        } else if let Some(name) = ImageName::of(text.as_bytes()).filter(|_| !self.is_image()) {
+            Late::Image(name)
         } else {
             return Ok(false);
         };
@@ -167,6 +173,18 @@ impl Batch<'_> {
         grown.into_iter().fold(false, |any, key| any | self.reach_list(key).1)
     }
 
+    /// The arrays of pointers to functions whose bounds somebody refers to, by JITDylib.
+    pub(super) fn walked_arrays(&self) -> Vec<(DylibId, Array)> {
+        let array = |late: &LateSymbol| match late.what {
+            Late::Image(ImageName::Array(array, _)) => Some((DylibId(self.inputs[late.input as usize].dylib), array)),
+            _ => None,
+        };
+        let mut arrays: Vec<_> = self.late.iter().filter_map(array).collect();
+        arrays.sort_unstable();
+        arrays.dedup();
+        arrays
+    }
+
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
@@ -200,10 +218,22 @@ impl Batch<'_> {
                 Late::GotBase => self.got_base(dylib)?,
                 Late::SectionStart(name) => section(name)?.start,
                 Late::SectionEnd(name) => section(name)?.end,
+                Late::Image(name) => self.image_address(name, dylib, late.input)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
         }
         Ok(())
+    }
+
+    /// Where a contiguous section is: in this batch, or else in the newest one that has it.
+    pub(super) fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
+        let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
+        let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
+        if let Some((_, range)) = here.find(|(section, _)| *section == name) {
+            return Ok(range);
+        }
+        let state = self.session.state();
+        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
 
     /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.

@@ -90,6 +90,11 @@ impl Language {
     }
 }
 
+/// The command of the C compiler's driver.
+pub(super) fn c_driver() -> Vec<OsString> {
+    Language::C.driver()
+}
+
 /// A clang of the search path: the one without a version, or else the newest. Distributions have both habits.
 fn clang() -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -57,6 +57,11 @@ impl fmt::Debug for Reentry {
 }
 
 impl Reentry {
+    /// Its locks.
+    pub(crate) fn locks(&self) -> (&Mutex<Option<ReentryId>>, &Mutex<Option<Arc<LazyFailureHandler>>>) {
+        (&self.id, &self.handler)
+    }
+
     /// How the session's trampolines enter it.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
         let executor = session.executor();

@@ -95,6 +95,7 @@ impl ExecutionSession {
             }
             self.unlink(&detached.unlinked)?;
             windows.extend(taken.windows);
+            windows.extend(taken.areas);
             allocations.extend(detached.allocations);
         }
         self.release(&linking, &allocations)?;

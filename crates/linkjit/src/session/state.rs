@@ -10,6 +10,7 @@ use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray,
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
+use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
@@ -187,6 +188,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
     pub(crate) default_libraries: DefaultLibraries,
+    /// Those that objects and archives of ELF ask for.
+    pub(crate) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
     pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
@@ -197,11 +200,17 @@ pub(crate) struct DylibState {
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    /// Archives of which nobody has looked yet which libraries they need.
+    pub(crate) unread_dependencies: Vec<Archive>,
+    /// The library of the compilers, if it was asked for something.
+    pub(crate) compiler_runtime: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
+    /// Where large sections are that code reaches at any distance.
+    pub(crate) areas: Vec<Window>,
     /// Something was linked that may know where its windows are.
     pub(crate) windows_in_use: bool,
     /// The number of the thread-local storage that all code of an image has, if it has some.
@@ -319,15 +328,19 @@ impl State {
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
             default_libraries: DefaultLibraries::default(),
+            dependent_libraries: DefaultLibraries::default(),
             missing_imports: HashMap::default(),
             crt_startup: None,
             agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
+            unread_dependencies: Vec::new(),
+            compiler_runtime: None,
             units: BTreeSet::new(),
             image,
             windows: Vec::new(),
+            areas: Vec::new(),
             windows_in_use: false,
             image_tls: None,
             entries: SharedEntries::default(),

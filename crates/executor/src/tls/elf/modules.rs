@@ -21,6 +21,11 @@ const GENERATIONS: u32 = 1 << 30;
 
 static MODULES: Mutex<Modules> = Mutex::new(Modules { slots: Vec::new(), free: Vec::new() });
 
+/// Takes the lock for a fork.
+pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&MODULES)
+}
+
 #[derive(Debug)]
 struct Modules {
     slots: Vec<Slot>,

@@ -48,6 +48,11 @@ thread_local! {
 /// Found when first needed, or found to be of no use.
 static RESERVE: Mutex<Option<Result<Reserve>>> = Mutex::new(None);
 
+/// Takes the lock for a fork.
+pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&RESERVE)
+}
+
 #[derive(Debug)]
 struct Reserve {
     /// From the thread pointer to the array.
