@@ -95,7 +95,7 @@ impl Batch<'_> {
             let Some(of) = self.inputs.get(input as usize) else { continue };
             let found = of.graph.symbol(symbol);
             if found.is_external() {
-                pending.extend(of.bindings.get(symbol.index()).copied());
+                pending.push(of.binding(symbol));
                 continue;
             }
             let stub = self.units.get(input as usize).copied().flatten().zip(found.shared_name());
@@ -146,9 +146,9 @@ impl Batch<'_> {
             of_name.map(|(_, new)| *new).or_else(|| by_address.get(&old).copied())
         };
         for input in &mut self.inputs {
-            for (index, binding) in (0..).zip(&mut input.bindings) {
+            for (symbol, binding) in input.bindings.iter_mut() {
                 if let Binding::Outside(old) | Binding::OutsideFunction(old) = *binding
-                    && let Some(new) = new(input.graph.symbol(SymbolId(index)).shared_name(), old)
+                    && let Some(new) = new(input.graph.symbol(symbol).shared_name(), old)
                 {
                     *binding = Binding::OutsideFunction(new);
                 }
