@@ -27,6 +27,8 @@ pub(crate) struct Libraries {
 
 impl Libraries {
     pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        #[cfg(all(windows, target_arch = "x86_64"))]
+        runtime::add_library_directories(&directories);
         *lock(&self.directories) = directories;
     }
 
