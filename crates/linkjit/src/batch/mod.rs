@@ -5,6 +5,7 @@
 //! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
+mod allocator;
 mod alternates;
 mod compiler_runtime;
 mod default_libraries;
@@ -145,6 +146,10 @@ struct Batch<'a> {
     late: Vec<special::LateSymbol>,
     /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are live.
     walked: HashSet<(DylibId, Box<str>), FixedState>,
+    /// Definitions of a program's own allocator.
+    serving: Vec<allocator::Serving>,
+    /// Lazy functions that these may call.
+    lazy_callees: Vec<crate::lazy::LazyCallee>,
     lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
@@ -177,6 +182,8 @@ impl<'a> Batch<'a> {
             yielded: Inheritance::default(),
             late: Vec::new(),
             walked: HashSet::default(),
+            serving: Vec::new(),
+            lazy_callees: Vec::new(),
             lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
@@ -200,6 +207,7 @@ impl<'a> Batch<'a> {
             return Ok(self.done());
         }
         self.report_missing(true)?;
+        self.prepare_allocator()?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
