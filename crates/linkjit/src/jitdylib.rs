@@ -344,7 +344,8 @@ impl JitDylib {
         self.session.dump_dylib(self.id)
     }
 
-    /// Runs its terminators, removes it from the session and gives its memory back.
+    /// Runs its terminators, removes it from the session and gives its memory back; but for a program's own allocator, which
+    /// the libraries of the process go on using: its JITDylib's memory stays.
     ///
     /// # Errors
     /// If it is closed already, or linked code of other JITDylibs is bound to that of this one ([`Error::InUse`]): close

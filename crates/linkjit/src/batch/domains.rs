@@ -253,7 +253,7 @@ impl Batch<'_> {
         let last = tries.len() - 1;
         for (index, sizes) in tries.into_iter().enumerate() {
             let window = match sizes {
-                WindowSizes::Usual(size) => executor.reserve_window(size, Placement::Anywhere),
+                WindowSizes::Usual(size) => self.window_anywhere(size),
                 WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
             };
             let window = match window {
@@ -278,6 +278,17 @@ impl Batch<'_> {
             }
         }
         self.low_window(sizes)
+    }
+
+    /// A window of a size; a smaller one if addresses are limited. That leaves some for the program's own use.
+    fn window_anywhere(&self, mut size: u64) -> Result<Window, ExecutorError> {
+        const LEAST: u64 = 1 << 26;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Anywhere) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 4,
+                result => return result,
+            }
+        }
     }
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.

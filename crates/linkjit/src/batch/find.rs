@@ -104,7 +104,7 @@ impl Batch<'_> {
             self.follow_anew()?;
         }
         // A pass may have defined what replaces something.
-        while self.rebind_overridden()? {
+        while self.rebind_overridden()? || self.find_allocator()? {
             self.follow()?;
         }
         for Input { graph, reach, .. } in &mut self.inputs {
@@ -123,7 +123,7 @@ impl Batch<'_> {
         self.follow()
     }
 
-    fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
+    pub(super) fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
         self.look_up(dylib, names)?;
         for of in names {
             if let Some(found) = self.found.get(&(dylib, of.name)) {

@@ -5,6 +5,7 @@
 //! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
+mod allocator;
 mod alternates;
 mod compiler_runtime;
 mod default_libraries;
@@ -139,6 +140,10 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    /// Definitions of a program's own allocator.
+    serving: Vec<allocator::Serving>,
+    /// Lazy functions that these may call.
+    lazy_callees: Vec<crate::lazy::LazyCallee>,
     lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
@@ -170,6 +175,8 @@ impl<'a> Batch<'a> {
             weak: Vec::new(),
             yielded: Inheritance::default(),
             late: Vec::new(),
+            serving: Vec::new(),
+            lazy_callees: Vec::new(),
             lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
@@ -193,6 +200,7 @@ impl<'a> Batch<'a> {
             return Ok(self.done());
         }
         self.report_missing(true)?;
+        self.prepare_allocator()?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {

@@ -61,9 +61,15 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object_to`].
     pub fn add_lazy_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+        let graph = object::read(source, &mut self.session().names())?;
+        // What serves the libraries must not need the linker when they call it.
+        if self.session().defines_allocator(&graph) {
+            return self.add_graph_to(tracker, graph);
+        }
+        self.session().note_wanted_of_allocator(self.id(), &graph);
         let (graph, stubs) = {
             let mut names = self.session().names();
-            let mut graph = object::read(source, &mut names)?;
+            let mut graph = graph;
             let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };

@@ -141,6 +141,19 @@ impl LazyFunctions {
         functions.get((number - first) as usize).copied()
     }
 
+    /// Whether there are any.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.units.is_empty()
+    }
+
+    /// The function of a name that a unit of stubs stands for.
+    pub(crate) fn callee(&self, unit: UnitId, name: NameId) -> Option<LazyCallee> {
+        let &first = self.firsts.get(&unit)?;
+        let (_, functions) = self.units.get(&first)?;
+        let (number, function) = (first..).zip(functions).find(|(_, function)| function.name == name)?;
+        Some(LazyCallee { number, target: function.target })
+    }
+
     /// The name that others know a function by.
     pub(crate) fn name(&self, number: u32) -> Option<NameId> {
         self.get(number).map(|function| function.name)
@@ -216,6 +229,15 @@ impl LazyFunctions {
             }
         }
     }
+}
+
+/// A lazy function that is to be linked before it is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LazyCallee {
+    /// The number of its trampoline.
+    pub(crate) number: u32,
+    /// What it is: a name, searched in the link order of a JITDylib.
+    pub(crate) target: (DylibId, NameId),
 }
 
 /// A stub to be made, and what it stands for.

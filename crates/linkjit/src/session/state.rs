@@ -17,6 +17,7 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::allocator::Allocator;
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
@@ -275,6 +276,8 @@ pub(crate) struct State {
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
+    /// A program's own allocator.
+    pub(super) allocator: Allocator,
     /// JITDylibs are images of Windows.
     pub(super) has_images: bool,
     /// How often something was removed.
@@ -312,8 +315,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool) -> Self {
-        Self { limits, crt, has_images, ..Self::default() }
+    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool, allocator: Allocator) -> Self {
+        Self { limits, crt, has_images, allocator, ..Self::default() }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
