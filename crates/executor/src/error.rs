@@ -19,7 +19,7 @@ pub enum ExecutorError {
         message: String,
     },
     /// No free range of addresses for a window.
-    #[error("no {size:#x} bytes of free address space {place}")]
+    #[error("no {size:#x} bytes of free address space {place}{}", crate::os::address_space_limit())]
     NoAddressSpace {
         /// Size of the window.
         size: u64,

@@ -119,7 +119,7 @@ const HINTS: [(&str, &str); 47] = [
     ("llvm_gcov_", "llvm_gcov_* counts coverage (--coverage) of clang: link its libclang_rt.profile.a"),
     (
         "__llvm_profile_",
-        "__llvm_profile_* counts for profiles (-fprofile-instr-generate): link libclang_rt.profile.a, which is in $(clang -print-runtime-dir)",
+        "__llvm_profile_* counts for profiles (-fprofile-instr-generate): --whole-archive libclang_rt.profile.a, which is in $(clang -print-runtime-dir)",
     ),
     ("__xray_", "__xray_* is clang's -fxray-instrument: compile without"),
     ("__cpu_", "__cpu_* is of the compilers' own library: install libgcc.a, which comes with GCC"),

@@ -2,6 +2,8 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod nonshared;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod preloaded;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod thread_local;
 
@@ -95,7 +97,16 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
 }
 
 fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<SymbolAddress> {
-    let address = asked.iter().find_map(|&library| os::find_symbol(library, name));
+    // A library may bring another unwinder along, which knows nothing of our tables, and which the library itself is not
+    // bound to: the process's is there for all.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    let asked =
+        if name.to_bytes().starts_with(b"_Unwind_") { &[&os::search_order(None)[..], asked].concat() } else { asked };
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    let preloaded = if handle.is_some() { preloaded::find(name) } else { None };
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let preloaded = None;
+    let address = preloaded.or_else(|| asked.iter().find_map(|&library| os::find_symbol(library, name)));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

@@ -4,8 +4,8 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
+use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::{Batch, Found};
@@ -107,6 +107,9 @@ impl Batch<'_> {
         while self.rebind_overridden()? {
             self.follow()?;
         }
+        for Input { graph, reach, .. } in &mut self.inputs {
+            reach.sort(graph);
+        }
         Ok(())
     }
 
@@ -151,21 +154,30 @@ impl Batch<'_> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
-        let taken = self.session.state().units.get_mut(&unit).and_then(|unit| unit.input.take());
+        let mut state = self.session.state();
+        let of = state.units.get_mut(&unit);
+        let is_first = of.as_ref().is_some_and(|unit| !unit.started);
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let input = *taken.ok_or(Error::Closed)?;
+        let input = *of.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
+        drop(state);
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.inputs.push(input);
         self.units.push(Some(unit));
-        self.reach.push(Reachability::new());
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
         // From here on rolling back finds it, whatever a plugin does.
         self.plugins.add_passes(&self.inputs);
-        let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
+        let input = &mut self.inputs[index as usize];
         self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
-        input.bindings = vec![Binding::None; input.graph.symbols().len()];
-        let graph = &mut input.graph;
+        let Input { graph, reach, .. } = input;
+        reach.reserve(graph);
+        // What was inherited since, at most, if something of it was linked before.
+        for block in graph.retained().to_vec() {
+            reach.mark_block(graph, block);
+        }
+        if !is_first {
+            return Ok(index);
+        }
         for request in graph.requests().to_vec() {
             if let Request::Include(symbol) = request
                 && reach.mark_symbol(graph, symbol)
@@ -175,19 +187,15 @@ impl Batch<'_> {
         }
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
-            LinkPolicy::Demand => {
-                for block in graph.retained().to_vec() {
-                    reach.mark_block(graph, block);
-                }
-                // All thread-local variables of an object are in one block of storage: local-dynamic code relies on it.
-                if graph.sections().iter().any(|section| section.lifetime == Lifetime::ThreadLocal) {
-                    for block in graph.block_ids() {
-                        if graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal {
-                            reach.mark_block(graph, block);
-                        }
+            // All thread-local variables of an object are in one block of storage: local-dynamic code relies on it.
+            LinkPolicy::Demand if graph.sections().iter().any(|of| of.lifetime == Lifetime::ThreadLocal) => {
+                for block in graph.block_ids() {
+                    if graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal {
+                        reach.mark_block(graph, block);
                     }
                 }
             }
+            LinkPolicy::Demand => {}
         }
         Ok(index)
     }
@@ -195,18 +203,19 @@ impl Batch<'_> {
     /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
     fn follow_anew(&mut self) -> Result<()> {
         self.lists.start_anew();
-        for ((index, input), reach) in (0u32..).zip(&mut self.inputs).zip(&mut self.reach) {
-            reach.start_anew(&mut input.graph);
+        for (index, Input { graph, reach, .. }) in (0u32..).zip(&mut self.inputs) {
+            reach.start_anew(graph);
             self.unfollowed.push(index);
         }
         self.follow()
     }
 
     /// Makes live what a symbol was bound to.
+    #[inline]
     pub(super) fn reach(&mut self, binding: Binding) {
         let Binding::Input { input, symbol } = binding else { return };
-        let index = input as usize;
-        if self.reach[index].mark_symbol(&mut self.inputs[index].graph, symbol) {
+        let Input { graph, reach, .. } = &mut self.inputs[input as usize];
+        if reach.mark_symbol(graph, symbol) {
             self.wanted.push((input, symbol));
         }
         self.unfollowed.push(input);
@@ -217,8 +226,7 @@ impl Batch<'_> {
         loop {
             while let Some(input) = self.unfollowed.pop() {
                 let wanted = &mut self.wanted;
-                let graph = &mut self.inputs[input as usize].graph;
-                let reach = &mut self.reach[input as usize];
+                let Input { graph, reach, .. } = &mut self.inputs[input as usize];
                 reach.follow(graph, |symbol| wanted.push((input, symbol)));
                 self.weak.extend(reach.take_weak().into_iter().map(|symbol| (input, symbol)));
             }

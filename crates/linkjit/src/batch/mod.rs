@@ -15,26 +15,28 @@ mod image;
 mod missing;
 mod place;
 mod plugins;
+mod publish;
+mod roots;
 mod special;
 mod uses;
 mod vague;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_link::graph::{Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
+use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
+pub(crate) use publish::Rest;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
@@ -117,8 +119,7 @@ struct Batch<'a> {
     inputs: Vec<Input>,
     /// The units of the inputs; those that the linker makes itself have none.
     units: Vec<Option<UnitId>>,
-    /// What is yet to be followed in each input, and which inputs have any.
-    reach: Vec<Reachability>,
+    /// Inputs of which something is yet to be followed.
     unfollowed: Vec<u32>,
     input_of: HashMap<UnitId, u32, FixedState>,
     /// External symbols that became live and are not bound yet.
@@ -158,7 +159,6 @@ impl<'a> Batch<'a> {
             awaited: HashSet::default(),
             inputs: Vec::new(),
             units: Vec::new(),
-            reach: Vec::new(),
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
             wanted: Vec::new(),
@@ -242,76 +242,6 @@ impl<'a> Batch<'a> {
         let names = self.session.name_pool();
         self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
     }
-
-    /// Makes the addresses of what was placed known, and hands the graphs back.
-    fn publish(&mut self) -> Result<()> {
-        let names = self.session.names();
-        let mut state = self.session.state();
-        let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
-        // Whether other graphs can still ask for something of an input that is not placed.
-        let mut unfinished = Vec::with_capacity(self.inputs.len());
-        for (input, unit) in self.inputs.iter().zip(&self.units) {
-            let Some(unit) = *unit else {
-                unfinished.push(false);
-                continue;
-            };
-            let graph = &input.graph;
-            let dylib = state.dylib_mut(DylibId(input.dylib))?;
-            let mut has_unplaced = false;
-            for id in graph.symbol_ids() {
-                let symbol = graph.symbol(id);
-                let Some(name) = symbol.shared_name() else { continue };
-                let placed = symbol.block().map_or(symbol.indirect, |block| graph.block(block).placed);
-                if !placed {
-                    has_unplaced |= symbol.block().is_some();
-                    continue;
-                }
-                let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
-                if entry.by == DefinedBy::Unit(unit, id) {
-                    let address = Address::At(graph.address(id));
-                    entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
-                }
-            }
-            unfinished.push(has_unplaced || special::has_unplaced_list(graph));
-        }
-        let placed = std::mem::take(&mut self.placed);
-        placed.publish(&self.inputs, &self.units, &mut state)?;
-        state.keep_pulled();
-        self.rebound.clear();
-        self.yielded = Inheritance::default();
-        self.plugins.keep();
-        state.statistics.batches += 1;
-
-        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
-        let mut handles = Vec::new();
-        let mut objects = 0;
-        for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
-            let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
-            objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if unfinished || of.has_yielded() || of.updatable {
-                // What was found is looked up again when the rest is linked: it may be elsewhere then.
-                input.bindings.clear();
-                input.graph.forget_unplaced();
-                of.input = Some(Box::new(input));
-            }
-        }
-        state.statistics.objects += objects;
-        if let Some(name) = dso_handle {
-            for id in dylibs {
-                let dylib = state.dylib_mut(id)?;
-                let address = dylib.symbols.get(&name).and_then(|entry| entry.address);
-                if let Some(Address::At(address)) = address.filter(|_| !dylib.dso_handle_known) {
-                    dylib.dso_handle_known = true;
-                    handles.push((dylib.image, address));
-                }
-            }
-        }
-        drop(state);
-        for (image, address) in handles {
-            self.session.executor().set_dso_handle(image, address)?;
-        }
-        Ok(())
-    }
 }
 
 /// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
@@ -331,8 +261,7 @@ impl Drop for Batch<'_> {
         }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
-                input.bindings.clear();
-                input.graph.forget_unplaced();
+                input.forget_batch();
                 of.input = Some(Box::new(input));
             }
         }

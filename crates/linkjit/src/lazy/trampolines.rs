@@ -141,6 +141,11 @@ impl LazyFunctions {
         functions.get((number - first) as usize).copied()
     }
 
+    /// The name that others know a function by.
+    pub(crate) fn name(&self, number: u32) -> Option<NameId> {
+        self.get(number).map(|function| function.name)
+    }
+
     fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
         self.units.insert(first, (unit, functions));
         self.firsts.insert(unit, first);
@@ -397,7 +402,15 @@ impl ExecutionSession {
             None => (String::new(), Error::TrackerRemoved),
             Some(function) => match self.link_lazy(number, function) {
                 Ok(address) => return address,
-                Err(error) => (self.names().text(function.name).into_owned(), error),
+                Err(error) => {
+                    let name = self.names().text(function.name).into_owned();
+                    match self.state().removed_by_update(function.target, &name) {
+                        Some(Error::RemovedByUpdate { name, object, update, by_rollback }) => {
+                            (name.clone(), Error::RemovedByUpdate { name, object, update, by_rollback })
+                        }
+                        _ => (name, error),
+                    }
+                }
             },
         };
         let failure = LazyFailure { name, error };

@@ -25,6 +25,7 @@ use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use crate::batch::Rest;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -112,6 +113,10 @@ pub(crate) struct Unit {
     pub(crate) input: Option<Box<Input>>,
     /// Something of it was linked.
     pub(crate) started: bool,
+    /// Where its first batch has placed a part of it: the rest goes near it.
+    pub(crate) home: Option<ExecAddr>,
+    /// What is left of it, once something of it was linked.
+    pub(crate) rest: Option<Rest>,
     /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
@@ -138,6 +143,8 @@ impl Unit {
             tracker,
             input: None,
             started: false,
+            home: None,
+            rest: None,
             has_roots: false,
             names: Vec::new(),
             groups: Vec::new(),

@@ -9,13 +9,14 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
+use super::removed::Removal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary, takes_address};
 use crate::session::{DylibId, ResourceTracker, State, TrackerId, UnitId};
 
 /// What the names of local functions begin with whose address is taken.
-const LOCAL: &str = "$__LOCAL.";
+pub(super) const LOCAL: &str = "$__LOCAL.";
 
 /// An object that can be replaced.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Updatable {
     pub(crate) stubs: TrackerId,
     /// By the name of their implementations: the numbers of their trampolines.
     pub(super) functions: BTreeMap<NameId, u32>,
+    /// Those of them that the present generation has not, by the same name.
+    pub(super) removed: BTreeMap<NameId, Removal>,
     /// Owns the present generation.
     pub(crate) current: TrackerId,
     pub(super) unit: UnitId,
@@ -67,8 +70,14 @@ impl JitDylib {
         let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
             return Err(Error::Closed);
         };
-        let mut updatable =
-            Updatable { stubs: stub_tracker.id(), functions: BTreeMap::new(), current: current.id(), unit, number: 0 };
+        let mut updatable = Updatable {
+            stubs: stub_tracker.id(),
+            functions: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            current: current.id(),
+            unit,
+            number: 0,
+        };
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
         state.has_updatable = true;
