@@ -24,7 +24,7 @@ pub(super) struct Domain {
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
     /// Where earlier batches have placed parts of them.
-    home: Option<Window>,
+    pub(super) home: Option<Window>,
     /// Where they are to be placed, if there is room.
     pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
@@ -41,7 +41,7 @@ impl Domain {
 
 impl Batch<'_> {
     /// The inputs by JITDylib, resource tracker and window.
-    pub(super) fn domains(&self) -> Vec<Domain> {
+    pub(super) fn domains(&self) -> Result<Vec<Domain>> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
         let mut known = HashMap::<_, usize, FixedState>::default();
@@ -64,6 +64,7 @@ impl Batch<'_> {
                 None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
             }
         }
+        self.join_walked(&mut domains)?;
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
@@ -77,7 +78,7 @@ impl Batch<'_> {
         }
         drop(state);
         self.spread_low(&mut domains);
-        domains
+        Ok(domains)
     }
 
     /// What low code refers to directly has to be low, too, if it may.
@@ -253,7 +254,7 @@ impl Batch<'_> {
         let last = tries.len() - 1;
         for (index, sizes) in tries.into_iter().enumerate() {
             let window = match sizes {
-                WindowSizes::Usual(size) => executor.reserve_window(size, Placement::Anywhere),
+                WindowSizes::Usual(size) => self.window_anywhere(size),
                 WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
             };
             let window = match window {
@@ -278,6 +279,17 @@ impl Batch<'_> {
             }
         }
         self.low_window(sizes)
+    }
+
+    /// A window of a size; a smaller one if addresses are limited. That leaves some for the program's own use.
+    fn window_anywhere(&self, mut size: u64) -> Result<Window, ExecutorError> {
+        const LEAST: u64 = 1 << 26;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Anywhere) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 4,
+                result => return result,
+            }
+        }
     }
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
