@@ -103,7 +103,7 @@ unsafe extern "system-unwind" fn describe_all(
     let mut text = String::new();
     for number in 0..count {
         // SAFETY: the caller passes as many.
-        let address = unsafe { addresses.add(number).read() };
+        let address = unsafe { addresses.wrapping_add(number).read() };
         let end = if number + 1 < count { "\n" } else { "" };
         _ = write!(text, "{number}> {}{end}", place(address as u64));
     }
