@@ -478,9 +478,10 @@ fn a_missing_symbol_of_an_initializer_says_whose_it_is() {
             continue;
         }
         check_error(&outcome, "undefined symbol: gone");
-        for text in
-            ["    needed by an initializer of b.o (.init_array", "\nto go on, define what is missing, or leave b.o out"]
-        {
+        for text in [
+            "    needed by an initializer of b.o (.init_array",
+            "    to go on, define what is missing, or leave b.o out\n",
+        ] {
             assert!(outcome.err.contains(text), "{text} in {}", outcome.err);
         }
         assert!(!outcome.err.contains("JitDylib::"), "{}", outcome.err);

@@ -85,6 +85,15 @@ pub enum ExecutorError {
         /// Why.
         why: String,
     },
+    /// A program's own allocator can't take the place of the process's.
+    #[error(
+        "a program's own allocator can't replace the process's: {why}. Link what has it first, or start the process with \
+         the allocator's shared library in LD_PRELOAD and link the program without it"
+    )]
+    Allocator {
+        /// Why.
+        why: &'static str,
+    },
     /// Stacks can't be made executable.
     #[error("stacks can't be made executable: {why}")]
     NoExecutableStack {

@@ -173,6 +173,38 @@ pub enum Error {
         /// Who forbids it.
         object: String,
     },
+    /// An object's own allocator, which all libraries of the process would have to use, can't replace the process's.
+    #[error("{object}: '{name}': {error}")]
+    Allocator {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+        /// Why not, and what to do.
+        error: ExecutorError,
+    },
+    /// An object that can be replaced defines an allocator, which can't be.
+    #[error(
+        "{object}: '{name}' is an allocator's, which all libraries of the process use and which can't be replaced while it \
+         is in use: add the object as an ordinary one"
+    )]
+    UpdatableAllocator {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+    },
+    /// What is to be removed has the allocator that all libraries of the process use.
+    #[error(
+        "{object}: '{name}' serves the libraries of this process, which hold memory of it: it stays until the process \
+         ends, and can't be removed"
+    )]
+    ServesProcess {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+    },
     /// Objects were made with different settings that have to be the same (`/failifmismatch`).
     #[error("objects disagree about '{}': {}, {}", Shown(key), Shown(first), Shown(second))]
     Mismatch {

@@ -160,7 +160,7 @@ fn a_call_of_what_was_removed_names_it() {
         assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (-1, -1));
         let texts = std::mem::take(&mut *TEXTS.lock().unwrap());
         // That it was the first update is said after the second, too.
-        assert!(texts[0].starts_with("'local' was called and can't be linked: update 1 of a.o"), "{texts:?}");
+        assert!(texts[0].starts_with("'local()' was called and can't be linked: update 1 of a.o"), "{texts:?}");
         assert!(texts[1].starts_with("'step(int)' was called and can't be linked: update 1 of a.o"), "{texts:?}");
     }
 }

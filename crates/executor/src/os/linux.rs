@@ -226,8 +226,7 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
-    // SAFETY: the name is a C string. The library's initializers run: who asks for a library asks for that.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
+    let handle = crate::allocator::open(&name, flags);
     if !handle.is_null() {
         return Ok(handle as usize);
     }
@@ -241,6 +240,13 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     // The loader begins with the file, mostly; the error names it already.
     let file = format!("{}: ", path.display());
     Err(failure(message.strip_prefix(&file).map(str::to_owned).unwrap_or(message)))
+}
+
+/// Forgets what the loader would say about its last failure on this thread.
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn forget_loader_error() {
+    // SAFETY: dlerror has no preconditions.
+    unsafe { libc::dlerror() };
 }
 
 /// What the loader says about its last failure on this thread.

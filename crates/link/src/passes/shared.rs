@@ -6,7 +6,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
-use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId};
+use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
@@ -189,7 +189,7 @@ impl SharedBlocks {
     fn of(graph: &LinkGraph) -> Self {
         let mut found = Self { revision: graph.revision(), is_shared: Vec::new(), undivided: Vec::new() };
         let weak = graph.symbols().iter().filter(|of| of.linkage != Linkage::Strong && of.shared_name().is_some());
-        let mut pending: Vec<_> = weak.filter_map(|symbol| symbol.block()).chain(graph.shared_blocks()).collect();
+        let mut pending: Vec<_> = weak.filter_map(Symbol::block).chain(graph.shared_blocks()).collect();
         if pending.is_empty() {
             return found;
         }

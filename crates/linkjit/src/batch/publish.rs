@@ -118,6 +118,7 @@ pub(super) fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>)
 impl Batch<'_> {
     /// Makes the addresses of what was placed known, and hands the graphs back.
     pub(super) fn publish(&mut self) -> Result<()> {
+        let serving = self.serving();
         let names = self.session.names();
         let mut state = self.session.state();
         let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
@@ -131,6 +132,7 @@ impl Batch<'_> {
         self.rebound.clear();
         self.yielded = Inheritance::default();
         self.plugins.keep();
+        state.forget_wanted_of_allocator();
         state.statistics.batches += 1;
 
         let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
@@ -164,6 +166,7 @@ impl Batch<'_> {
         for (image, address) in handles {
             self.session.executor().set_dso_handle(image, address)?;
         }
-        Ok(())
+        drop(names);
+        self.replace_allocator(&serving)
     }
 }

@@ -89,6 +89,10 @@ impl State {
                 }
                 continue;
             }
+            if self.allocator.has_name(name) && self.yields_to_process(dylib, of) {
+                verdicts.push((symbol, name, Some(Verdict::Yields)));
+                continue;
+            }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => None,
                 Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {

@@ -66,7 +66,7 @@ impl JitDylib {
             remove();
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
-        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph)));
+        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph, false)));
         let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
             return Err(Error::Closed);
         };
@@ -157,8 +157,9 @@ pub(super) fn read(
     source: &Source,
     had_stub: impl Fn(NameId) -> bool,
 ) -> Result<(LinkGraph, Vec<LazyStub>)> {
-    let mut names = dylib.session().names();
-    let mut graph = object::read(source, &mut names)?;
+    let graph = object::read(source, &mut dylib.session().names())?;
+    dylib.session().check_no_allocator(&graph)?;
+    let (mut names, mut graph) = (dylib.session().names(), graph);
     share_local_functions(&mut graph, &mut names);
     let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference, had_stub)?;
     Ok((graph, stubs))
