@@ -66,6 +66,21 @@ fn a_program_for_windows_runs_under_wine() {
     let outcome = run(&fixtures, &["--entry", "start", "--lazy", "-L", directory, "-l", "answer", object]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(7), "", ""));
 
+    // All members of a library, among which one only registers itself.
+    compile(
+        &fixtures,
+        "member.obj",
+        "extern int registered; static void begin(void) { registered = 30; }
+         #pragma section(\".CRT$XCU\", read)
+         __declspec(allocate(\".CRT$XCU\")) void (*entry)(void) = begin; ",
+    );
+    compile(&fixtures, "counts.obj", "int registered, answer(void); int main(void) { return registered + answer(); }");
+    fixtures.tool(&["llvm-lib-19", "/out:whole.lib", "answer.obj", "member.obj"]);
+    let outcome = run(&fixtures, &["counts.obj", "whole.lib"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(7), ""));
+    let outcome = run(&fixtures, &["counts.obj", "--whole-archive", "whole.lib", "--no-whole-archive"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(37), ""));
+
     // Errors are told as here.
     let outcome = run(&fixtures, &["--json", object]);
     assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);

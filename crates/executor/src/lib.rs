@@ -13,6 +13,7 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod allocator;
 mod call;
 pub mod crash;
 mod error;
@@ -497,6 +498,31 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If there is no low memory left, or the system does not let a slot be changed.
     fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>>;
+
+    /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators. None
+    /// where a program's own serve itself alone.
+    fn allocator_names(&self) -> &'static [&'static str];
+
+    /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
+    /// that, as those of a library do which is opened later.
+    fn has_allocator_of_another(&self) -> bool;
+
+    /// Makes ready for a program that has its own allocator. Returns what linked code is to get for certain names, in
+    /// place of what it finds in the process: the names of allocators, which lead to the program's functions once these
+    /// are there, and functions of the system that have to know of both allocators. [`Executor::find_symbols`] finds these
+    /// from now on.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Allocator`] if the process's allocator can't be replaced any more.
+    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>>;
+
+    /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life of
+    /// the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
+    /// allocator is given back to that, which the host goes on using.
+    ///
+    /// # Errors
+    /// As for [`Executor::prepare_allocator`], which was called before.
+    fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()>;
 
     /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the calling
     /// thread, on any number of threads at once, without any lock of the executor's. The call goes on at the address that

@@ -33,7 +33,7 @@ impl JitDylib {
     /// As [`JitDylib::add_object`], or if the tracker was removed or is another JITDylib's.
     pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
         let graph = object::read(source, &mut self.session().names())?;
-        self.add_graph_to(tracker, graph)
+        self.add_graph_that_was_read(tracker, graph)
     }
 
     /// Adds a relocatable object from a file.
@@ -42,6 +42,47 @@ impl JitDylib {
     /// As [`JitDylib::add_object`], or if the file can't be read.
     pub fn add_object_file(&self, path: impl AsRef<Path>) -> Result<()> {
         self.add_object(&read_file(path.as_ref())?)
+    }
+
+    /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't
+    /// be linked, say, and has an initializer, so that no lookup succeeds that would run it ([`UndefinedSymbol::root`]).
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-discard-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let broken = compile("void missing(void); __attribute__((constructor)) static void begin(void) { missing(); }")?;
+    /// jit.main().add_object(&broken)?;
+    /// assert!(jit.lookup("abs").is_err());
+    /// jit.main().discard_object(broken.name())?;
+    /// jit.lookup("abs")?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotDiscarded`] if there is none, or if something of one is linked.
+    ///
+    /// [`UndefinedSymbol::root`]: crate::UndefinedSymbol::root
+    pub fn discard_object(&self, name: &str) -> Result<()> {
+        // No batch has it.
+        let _linking = self.session().begin_linking()?;
+        let mut state = self.session().state();
+        let dylib = state.dylib(self.id())?;
+        let is_updatable = dylib.updatable.contains_key(name);
+        let named = |id: &UnitId| state.units.get(id).is_some_and(|unit| *unit.name == *name && unit.pending.is_none());
+        let units: Vec<_> = dylib.units.iter().copied().filter(named).collect();
+        let is_linked = |id: &UnitId| state.units.get(id).is_some_and(|unit| unit.started || unit.input.is_none());
+        if units.is_empty() || is_updatable || units.iter().any(is_linked) {
+            return Err(Error::NotDiscarded { object: name.into(), is_there: !units.is_empty() });
+        }
+        state.discard(&units);
+        Ok(())
     }
 
     /// Adds a link graph that was made by hand; names that other graphs are to see are of
@@ -57,7 +98,12 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::add_object_to`].
-    pub fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+    pub fn add_graph_to(&self, tracker: &ResourceTracker, mut graph: LinkGraph) -> Result<()> {
+        graph.forget_live();
+        self.add_graph_that_was_read(tracker, graph)
+    }
+
+    fn add_graph_that_was_read(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
         self.check_tracker(tracker)?;
         let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
         self.session().define_with(self.id(), graph, any, |state, names, graph| {

@@ -96,7 +96,10 @@ const HINTS: [(&str, &str); 47] = [
         "__asan_* is AddressSanitizer (-fsanitize=address): run with LD_PRELOAD=$(cc -print-file-name=libasan.so)",
     ),
     ("__lsan_", "__lsan_* is LeakSanitizer (-fsanitize=leak): run with LD_PRELOAD=$(cc -print-file-name=liblsan.so)"),
-    ("__ubsan_", "__ubsan_* is UndefinedBehaviorSanitizer (-fsanitize=undefined): -l ubsan"),
+    (
+        "__ubsan_",
+        "__ubsan_* is UndefinedBehaviorSanitizer (-fsanitize=undefined): -l ubsan for objects of GCC, clang's libclang_rt.ubsan_standalone*.so for its own",
+    ),
     (
         "__tsan_",
         "__tsan_* is ThreadSanitizer (-fsanitize=thread): run with LD_PRELOAD=$(cc -print-file-name=libtsan.so)",
@@ -116,7 +119,7 @@ const HINTS: [(&str, &str); 47] = [
     ("llvm_gcov_", "llvm_gcov_* counts coverage (--coverage) of clang: link its libclang_rt.profile.a"),
     (
         "__llvm_profile_",
-        "__llvm_profile_* counts for profiles (-fprofile-instr-generate): link libclang_rt.profile.a, which is in $(clang -print-runtime-dir)",
+        "__llvm_profile_* counts for profiles (-fprofile-instr-generate): --whole-archive libclang_rt.profile.a, which is in $(clang -print-runtime-dir)",
     ),
     ("__xray_", "__xray_* is clang's -fxray-instrument: compile without"),
     ("__cpu_", "__cpu_* is of the compilers' own library: install libgcc.a, which comes with GCC"),
@@ -148,9 +151,9 @@ const HINTS: [(&str, &str); 47] = [
     ("_D3std", "_D3std* is D's library: -l phobos2 or -l phobos2-ldc-shared, -l gphobos for objects of GCC"),
     ("_D4core", "_D4core* is D's runtime: -l phobos2 or -l druntime-ldc-shared, -l gdruntime for objects of GCC"),
     ("_d_", "_d_* is D's runtime: -l phobos2 or -l druntime-ldc-shared, -l gdruntime for objects of GCC"),
-    ("__gnat_", "__gnat_* is Ada's runtime: -l gnat, with what gnatbind makes of the program"),
-    ("ada__", "ada__* is Ada's library: -l gnat, with what gnatbind makes of the program"),
-    ("system__", "system__* is Ada's library: -l gnat, with what gnatbind makes of the program"),
+    ("__gnat_", "__gnat_* is Ada's runtime: -l gnat -l gnarl, with what gnatbind makes of the program"),
+    ("ada__", "ada__* is Ada's library: -l gnat -l gnarl, with what gnatbind makes of the program"),
+    ("system__", "system__* is Ada's library: -l gnat -l gnarl, with what gnatbind makes of the program"),
     ("objc_", "objc_* is the runtime of Objective-C: -l objc"),
     ("__objc_", "__objc_* is the runtime of Objective-C: -l objc"),
     ("quadmath_", "quadmath_* is quad precision: -l quadmath"),

@@ -115,6 +115,16 @@ impl Memory {
         release_last_first(allocations.into_iter().collect());
     }
 
+    /// Where a window is.
+    pub(crate) fn window_range(&self, window: WindowId) -> Option<ExecRange> {
+        lock(&self.tables).windows.get(&window).map(|window| window.range)
+    }
+
+    /// Where its windows are.
+    pub(crate) fn window_ranges(&self) -> Vec<ExecRange> {
+        lock(&self.tables).windows.values().map(|window| window.range).collect()
+    }
+
     pub(crate) fn allocate(self: &Arc<Self>, window: WindowId, requests: &[SegmentRequest]) -> Result<InProcessMemory> {
         let window = lock(&self.tables).windows.get(&window).cloned();
         let window = window.ok_or(ExecutorError::NoSuch { what: "window" })?;

@@ -41,6 +41,11 @@ pub(crate) fn page_size() -> u64 {
     u64::from(info.dwPageSize)
 }
 
+/// No message says anything of limits.
+pub(crate) fn address_space_limit() -> &'static str {
+    ""
+}
+
 /// Reserves addresses without memory behind them.
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {

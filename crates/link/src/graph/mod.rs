@@ -40,7 +40,12 @@ pub struct LinkGraph {
     arch: Arch,
     sections: Vec<Section>,
     blocks: Vec<Block>,
+    /// How many of the blocks are placed.
+    placed_blocks: usize,
     symbols: Vec<Symbol>,
+    has_large_sections: bool,
+    /// See [`LinkGraph::revision`].
+    revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
     /// A bit for every kind of edge that was added.
@@ -62,6 +67,7 @@ pub struct LinkGraph {
     thread_local_externals: Vec<(SymbolId, TlsAddress)>,
     /// The TLS block that the graph's own thread-local blocks lie in, once they are placed.
     tls_block: Option<TlsAddress>,
+    has_contiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -162,10 +168,14 @@ impl LinkGraph {
             arch,
             sections: Vec::new(),
             blocks: Vec::new(),
+            placed_blocks: 0,
             symbols: Vec::new(),
+            has_large_sections: false,
+            revision: 0,
             edges: Vec::new(),
             kinds: 0,
             dependents: Vec::new(),
+            has_contiguous: false,
             groups: Vec::new(),
             initializers: Vec::new(),
             retained: Vec::new(),
@@ -216,6 +226,18 @@ impl LinkGraph {
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// Whether some of its blocks are placed.
+    #[must_use]
+    pub fn is_partly_placed(&self) -> bool {
+        self.placed_blocks > 0
+    }
+
+    /// Whether some of its sections are large; see [`Section::large`].
+    #[must_use]
+    pub fn has_large_sections(&self) -> bool {
+        self.has_large_sections
     }
 
     /// All symbols, indexed by [`SymbolId`].
@@ -334,6 +356,12 @@ impl LinkGraph {
     pub fn edges_mut(&mut self, block: BlockId) -> &mut [Edge] {
         let block = &self.blocks[block.index()];
         &mut self.edges[block.edge_range()]
+    }
+
+    /// Whether any section is [contiguous](Section::contiguous).
+    #[must_use]
+    pub fn has_contiguous_sections(&self) -> bool {
+        self.has_contiguous
     }
 
     /// The blocks that live as long as `block` does.

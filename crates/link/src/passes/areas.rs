@@ -22,7 +22,7 @@ impl Room {
     pub fn of(inputs: &[Input], members: impl IntoIterator<Item = u32>) -> Self {
         let mut room = Self::default();
         for input in members.into_iter().filter_map(|member| inputs.get(member as usize)) {
-            for block in input.graph.blocks().iter().filter(|block| block.live && !block.placed) {
+            for block in input.unplaced().map(|id| input.graph.block(id)) {
                 let section = input.graph.section(block.section);
                 let bytes = if section.large { &mut room.large } else { &mut room.usual };
                 if section.lifetime != Lifetime::NoAlloc {
@@ -41,26 +41,21 @@ impl Room {
 pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Vec<BlockRef> {
     let mut aside = Vec::new();
     for &member in members {
-        let graph = &mut inputs[member as usize].graph;
-        for block in graph.block_ids() {
-            if is_to_be_placed(graph.block(block)) && !is_large(graph, graph.block(block)) {
-                graph.block_mut(block).live = false;
-                aside.push((member, block));
-            }
-        }
+        let input = &inputs[member as usize];
+        let usual = input.unplaced().filter(|&block| !is_large(&input.graph, input.graph.block(block)));
+        aside.extend(usual.map(|block| (member, block)));
+    }
+    for &(member, block) in &aside {
+        inputs[member as usize].graph.block_mut(block).live = false;
     }
     aside
 }
 
 /// Whether an input has something large that is to be placed.
 #[must_use]
-pub fn has_large(graph: &LinkGraph) -> bool {
-    graph.sections().iter().any(|section| section.large)
-        && graph.blocks().iter().any(|block| is_to_be_placed(block) && is_large(graph, block))
-}
-
-fn is_to_be_placed(block: &Block) -> bool {
-    block.live && !block.placed
+pub fn has_large(input: &Input) -> bool {
+    let graph = &input.graph;
+    graph.has_large_sections() && input.unplaced().any(|block| is_large(graph, graph.block(block)))
 }
 
 fn is_large(graph: &LinkGraph, block: &Block) -> bool {

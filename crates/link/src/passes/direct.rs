@@ -105,11 +105,8 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
 /// What `pick` picks of the bindings that an input refers to directly, and where.
 fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = (BlockId, &Edge, T)> {
     let graph = &input.graph;
-    let has_some = input.bindings.iter().any(|&binding| pick(binding).is_some());
-    let blocks = graph.block_ids().filter(move |&block| {
-        let of = graph.block(block);
-        has_some && of.live && !of.placed
-    });
+    let has_some = input.bindings.iter().any(|(_, binding)| pick(binding).is_some());
+    let blocks = has_some.then(|| input.unplaced()).into_iter().flatten();
     let is_direct = |(_, edge): &(BlockId, &Edge)| {
         matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
     };
@@ -119,7 +116,7 @@ fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl 
 
 /// Binds external symbols anew.
 pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding, to: Binding) {
-    for binding in inputs.into_iter().flat_map(|input| &mut input.bindings) {
+    for (_, binding) in inputs.into_iter().flat_map(|input| input.bindings.iter_mut()) {
         if *binding == from {
             *binding = to;
         }

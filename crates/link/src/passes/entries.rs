@@ -16,7 +16,7 @@ use crate::arch::Arch;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_load_address, can_relax};
 use crate::error::Result;
 use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId};
-use crate::link::{Binding, Input};
+use crate::link::{Binding, Bindings, Input};
 use crate::names::NameId;
 use crate::source::Source;
 
@@ -124,8 +124,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
         let graph = &inputs[member as usize].graph;
-        self.may_be_elsewhere =
-            graph.sections().iter().any(|section| section.large) || graph.blocks().iter().any(|block| block.placed);
+        self.may_be_elsewhere = graph.is_partly_placed() || graph.has_large_sections();
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
         for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
@@ -154,10 +153,7 @@ impl Builder<'_> {
     /// The edges of a graph that need entries: where each is, its target, and what kind of entry.
     fn wanted_by(&self, inputs: &[Input], input: &Input) -> Vec<(BlockId, usize, SymbolId, EntryKind)> {
         let mut wanted = Vec::new();
-        for (block, of) in input.graph.block_ids().zip(input.graph.blocks()) {
-            if !of.live || of.placed {
-                continue;
-            }
+        for block in input.unplaced() {
             for (index, edge) in input.graph.edges(block).iter().enumerate() {
                 if let Some(kind) = self.wanted(inputs, input, block, edge) {
                     wanted.push((block, index, edge.target, kind));
@@ -341,7 +337,7 @@ enum In {
 /// A graph of entries in the making. Its sections are in the order in which they were needed.
 struct Table {
     graph: LinkGraph,
-    bindings: Vec<Binding>,
+    bindings: Bindings,
     /// Which input of the batch it will be.
     index: u32,
     dylib: u32,
@@ -358,7 +354,7 @@ impl Table {
     fn new(name: &str, index: u32, dylib: u32, arch: Arch, is_shown: bool) -> Self {
         Self {
             graph: LinkGraph::new(Source::new(name, []), arch),
-            bindings: Vec::new(),
+            bindings: Bindings::default(),
             index,
             dylib,
             parts: [None, None, None],
@@ -408,8 +404,7 @@ impl Table {
     /// A symbol of this graph for what is elsewhere.
     fn external(&mut self, binding: Binding) -> Result<SymbolId> {
         let symbol = self.graph.add_symbol(reference(0))?;
-        self.bindings.resize(symbol.index(), Binding::None);
-        self.bindings.push(binding);
+        self.bindings.set(symbol, binding, self.graph.symbols().len());
         Ok(symbol)
     }
 
@@ -497,7 +492,7 @@ impl Table {
                 self.graph.add_edge(block, edge)?;
             }
         }
-        Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib, window })
+        Ok(Input { bindings: self.bindings, ..Input::made(self.graph, self.dylib, window) })
     }
 }
 

@@ -5,17 +5,17 @@
 //! what is linked of it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All
 //! else goes to the newest window, and is reached through table entries from others.
 
-use std::collections::HashMap;
-
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
 
-use super::Batch;
+use super::{Batch, publish};
 use crate::error::Result;
-use crate::session::{DylibId, State, TrackerId};
+use crate::session::{DylibId, State, TrackerId, Unit};
 
 /// Inputs that share an allocation.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Domain {
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
     /// Where earlier batches have placed parts of them.
-    home: Option<Window>,
+    pub(super) home: Option<Window>,
     /// Where they are to be placed, if there is room.
     pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
@@ -41,25 +41,30 @@ impl Domain {
 
 impl Batch<'_> {
     /// The inputs by JITDylib, resource tracker and window.
-    pub(super) fn domains(&self) -> Vec<Domain> {
+    pub(super) fn domains(&self) -> Result<Vec<Domain>> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
+        let mut known = HashMap::<_, usize, FixedState>::default();
+        let mut last = None;
         for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let unit = unit.and_then(|unit| state.units.get(&unit));
             let is_own = |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != *tracker);
             let tracker = unit.map(|unit| unit.tracker).filter(is_own);
-            let home = unit.filter(|unit| unit.started || unit.updatable);
-            let home = home.and_then(|_| home_of(&state, dylib, &input.graph));
-            let is_its = |domain: &&mut Domain| {
-                (domain.dylib, domain.tracker) == (dylib, tracker)
-                    && domain.home.map(|home| home.id) == home.map(|home| home.id)
+            let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
+            let key = (dylib, tracker, home.map(|home| home.id));
+            // Mostly that of the one before.
+            let at = match last {
+                Some((of, at)) if of == key => at,
+                _ => *known.entry(key).or_insert(domains.len()),
             };
-            match domains.iter_mut().find(is_its) {
+            last = Some((key, at));
+            match domains.get_mut(at) {
                 Some(domain) => domain.members.push(index),
                 None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
             }
         }
+        self.join_walked(&mut domains)?;
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
@@ -67,13 +72,13 @@ impl Batch<'_> {
         }
         let free = domains.iter().filter(|domain| domain.home.is_none());
         let low = free.filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
-        let low: Vec<_> = low.map(|domain| domain.dylib).collect();
+        let low: HashSet<_, FixedState> = low.map(|domain| domain.dylib).collect();
         for domain in &mut domains {
             domain.low = domain.home.map_or_else(|| low.contains(&domain.dylib), is_low);
         }
         drop(state);
         self.spread_low(&mut domains);
-        domains
+        Ok(domains)
     }
 
     /// What low code refers to directly has to be low, too, if it may.
@@ -82,7 +87,7 @@ impl Batch<'_> {
         if pending.is_empty() || self.is_image() {
             return;
         }
-        let domain_of: HashMap<u32, usize> = domains
+        let domain_of: HashMap<u32, usize, FixedState> = domains
             .iter()
             .enumerate()
             .flat_map(|(at, domain)| domain.members.iter().map(move |&of| (of, at)))
@@ -187,7 +192,7 @@ impl Batch<'_> {
     /// Whether what is large of a domain's blocks gets an area of its own: not if there is so little of it that it may lie
     /// with all else.
     pub(super) fn needs_area(&self, domain: &Domain) -> bool {
-        let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize].graph);
+        let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize]);
         !self.is_image()
             && domain.members.iter().any(has_large)
             && takes_area(&Room::of(&self.inputs, domain.members.iter().copied()), self.session.options().window_size)
@@ -233,8 +238,8 @@ impl Batch<'_> {
     pub(super) fn may_have(&self, member: u32, kinds: &[Kind]) -> bool {
         let graph = &self.inputs[member as usize].graph;
         // A pass may have changed kinds.
-        let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
-        kinds.iter().any(|kind| graph.may_have(kind.edge()) || is_met(kind.edge()))
+        let reach = &self.inputs[member as usize].reach;
+        kinds.iter().any(|kind| graph.may_have(kind.edge()) || reach.may_have_met(kind.edge()))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -249,7 +254,7 @@ impl Batch<'_> {
         let last = tries.len() - 1;
         for (index, sizes) in tries.into_iter().enumerate() {
             let window = match sizes {
-                WindowSizes::Usual(size) => executor.reserve_window(size, Placement::Anywhere),
+                WindowSizes::Usual(size) => self.window_anywhere(size),
                 WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
             };
             let window = match window {
@@ -274,6 +279,17 @@ impl Batch<'_> {
             }
         }
         self.low_window(sizes)
+    }
+
+    /// A window of a size; a smaller one if addresses are limited. That leaves some for the program's own use.
+    fn window_anywhere(&self, mut size: u64) -> Result<Window, ExecutorError> {
+        const LEAST: u64 = 1 << 26;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Anywhere) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 4,
+                result => return result,
+            }
+        }
     }
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
@@ -335,15 +351,11 @@ fn takes_area(room: &Room, window_size: u64) -> bool {
     room.large.iter().any(|&bytes| bytes > window_size / AREA_PART)
 }
 
-/// The window that earlier batches have placed parts of a graph in.
-fn home_of(state: &State, dylib: DylibId, graph: &LinkGraph) -> Option<Window> {
-    let is_in_window = |block: &BlockId| {
-        let of = graph.block(*block);
-        let section = graph.section(of.section);
-        of.placed && section.lifetime == Lifetime::Standard && !section.large
-    };
-    let placed = graph.block(graph.block_ids().find(is_in_window)?).address;
-    state.dylib(dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(placed))
+/// The window that earlier batches have placed parts of a unit in; an update places variables that are kept.
+fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
+    let kept = || (unit.updatable && !unit.started).then(|| publish::home(graph, graph.block_ids())).flatten();
+    let home = unit.home.or_else(kept)?;
+    state.dylib(unit.dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(home))
 }
 
 /// Whether displacements of 32 bits reach from all of one window to all of another.

@@ -74,7 +74,7 @@ impl Batch<'_> {
                 window.range.start
             }
             ImageName::CodeEnd => ends(EXEC),
-            ImageName::DataStart => window.stripes[WRITE].start,
+            ImageName::DataStart | ImageName::NoRelocations => window.stripes[WRITE].start,
             ImageName::DataEnd => {
                 let own = placed().filter(|placed| placed.domain.members.contains(&input));
                 own.map(|placed| placed.layout.data_end(placed.bases)).max().unwrap_or_else(|| ends(WRITE))
@@ -88,7 +88,6 @@ impl Batch<'_> {
                     (_, Bound::End) => range.end,
                 }
             }
-            ImageName::NoRelocations => window.stripes[WRITE].start,
             ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
         })
     }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
 use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
 use linkjit_link::layout::BlockRef;
-use linkjit_link::link::Binding;
+use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::Batch;
@@ -94,7 +94,7 @@ impl Batch<'_> {
 
     /// Makes the blocks of all sections of that name live, in all objects of the JITDylib of `input`. Returns whether
     /// there are any, or were in an earlier batch.
-    fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
+    pub(super) fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
         let dylib = DylibId(self.inputs[input as usize].dylib);
         let (units, known) = {
             let state = self.session.state();
@@ -152,10 +152,10 @@ impl Batch<'_> {
         let done = self.lists.reached.entry(key).or_default();
         let mut new = false;
         for &(input, block) in blocks.get(*done..).unwrap_or_default() {
-            let graph = &mut self.inputs[input as usize].graph;
+            let Input { graph, reach, .. } = &mut self.inputs[input as usize];
             if !graph.block(block).live {
                 new = true;
-                self.reach[input as usize].mark_block(graph, block);
+                reach.mark_block(graph, block);
                 self.unfollowed.push(input);
             }
         }
@@ -171,6 +171,11 @@ impl Batch<'_> {
         self.index_lists();
         let grown = std::mem::take(&mut self.lists.grown);
         grown.into_iter().fold(false, |any, key| any | self.reach_list(key).1)
+    }
+
+    /// Sorts what the linker defines by input, when all of it is known.
+    pub(super) fn sort_late_symbols(&mut self) {
+        self.late.sort_by_key(|late| late.input);
     }
 
     /// The arrays of pointers to functions whose bounds somebody refers to, by JITDylib.
@@ -189,9 +194,12 @@ impl Batch<'_> {
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
         let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
-        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
-            if domain.members.contains(&late.input) {
-                self.inputs[late.input as usize].bind(late.symbol, start);
+        for &member in &domain.members {
+            let of_member = &self.late[self.late.partition_point(|late| late.input < member)..];
+            for late in of_member.iter().take_while(|late| late.input == member) {
+                if matches!(late.what, Late::TlsBase) {
+                    self.inputs[member as usize].bind(late.symbol, start);
+                }
             }
         }
     }
@@ -243,14 +251,9 @@ impl Batch<'_> {
     }
 }
 
-/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
-pub(super) fn has_unplaced_list(graph: &LinkGraph) -> bool {
-    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
-    graph.sections().iter().any(is_list)
-        && graph
-            .block_ids()
-            .map(|id| graph.block(id))
-            .any(|block| !block.placed && is_list(graph.section(block.section)))
+/// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.
+pub(super) fn is_list(section: &Section) -> bool {
+    section.lifetime == Lifetime::Standard && is_c_identifier(&section.name)
 }
 
 /// The names of a graph's sections that boundary symbols may refer to.

@@ -113,10 +113,10 @@ impl Batch<'_> {
         };
         self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
         for (index, of) in (0u32..).zip(&mut self.inputs) {
-            for (symbol, binding) in (0u32..).zip(&mut of.bindings) {
+            for (symbol, binding) in of.bindings.iter_mut() {
                 if is_given_up(*binding) {
                     *binding = Binding::None;
-                    self.wanted.push((index, SymbolId(symbol)));
+                    self.wanted.push((index, symbol));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! ([`turns`]).
 
 mod allocations;
+mod allocator;
 mod claims;
 mod coff;
 mod define;
@@ -38,7 +39,7 @@ pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, UnitId,
+    Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
@@ -128,14 +129,20 @@ impl ExecutionSession {
         let has_images = executor.object_format() == ObjectFormat::Coff;
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         executor.set_library_directories(directories.collect());
+        // The first names of the pool, so that definitions of them are told by their number.
+        let mut names = NamePool::new();
+        executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
+        let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
+        let state = State::new(options.limits, options.crt.clone(), has_images, allocator);
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 executor,
-                state: Mutex::new(State::new(options.limits, options.crt.clone(), has_images)),
+                state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
-                names: Mutex::default(),
+                names: Mutex::new(names),
                 plugins: Mutex::default(),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),

@@ -17,6 +17,7 @@ use linkjit_link::tls::TlsAddress;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::allocator::Allocator;
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
@@ -25,6 +26,7 @@ use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use crate::batch::Rest;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -43,6 +45,15 @@ pub(crate) struct UnitId(pub(crate) u32);
 /// A resource tracker of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct TrackerId(pub(crate) u32);
+
+/// Whose initializers are linked with a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Roots {
+    /// Those of all objects that are not linked lazily.
+    Eager,
+    /// Those of all objects.
+    All,
+}
 
 /// Where a definition is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +123,10 @@ pub(crate) struct Unit {
     pub(crate) input: Option<Box<Input>>,
     /// Something of it was linked.
     pub(crate) started: bool,
+    /// Where its first batch has placed a part of it: the rest goes near it.
+    pub(crate) home: Option<ExecAddr>,
+    /// What is left of it, once something of it was linked.
+    pub(crate) rest: Option<Rest>,
     /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
@@ -138,6 +153,8 @@ impl Unit {
             tracker,
             input: None,
             started: false,
+            home: None,
+            rest: None,
             has_roots: false,
             names: Vec::new(),
             groups: Vec::new(),
@@ -206,6 +223,8 @@ pub(crate) struct DylibState {
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
+    /// The same of those that are linked lazily.
+    pub(super) lazy_roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
     /// Where large sections are that code reaches at any distance.
@@ -268,6 +287,8 @@ pub(crate) struct State {
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
+    /// A program's own allocator.
+    pub(super) allocator: Allocator,
     /// JITDylibs are images of Windows.
     pub(super) has_images: bool,
     /// How often something was removed.
@@ -305,8 +326,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool) -> Self {
-        Self { limits, crt, has_images, ..Self::default() }
+    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool, allocator: Allocator) -> Self {
+        Self { limits, crt, has_images, allocator, ..Self::default() }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
@@ -342,6 +363,7 @@ impl State {
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
+            lazy_roots: BTreeSet::new(),
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
@@ -468,11 +490,26 @@ impl State {
     }
 
     /// Units of a JITDylib that have initializers of which nothing was linked yet.
-    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId, which: Roots) -> Vec<UnitId> {
         let Self { dylibs, units, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return Vec::new() };
         dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
-        dylib.roots.iter().copied().collect()
+        let mut found: Vec<_> = dylib.roots.iter().copied().collect();
+        if which == Roots::All {
+            dylib.lazy_roots.retain(|unit| units.get(unit).is_some_and(|unit| !unit.started));
+            found.extend(&dylib.lazy_roots);
+            found.sort_unstable();
+        }
+        found
+    }
+
+    /// Makes a unit that has initializers wait for a call, or until all initializers are wanted.
+    pub(crate) fn initialize_lazily(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.has_roots) else { return };
+        unit.has_roots = false;
+        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+            dylib.lazy_roots.insert(id);
+        }
     }
 
     /// The JITDylibs that each of `roots` depends on, dependencies first, itself last. Cycles are cut where they close.

@@ -26,7 +26,7 @@
 
 mod exports;
 mod functions;
-mod objects;
+pub(crate) mod objects;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

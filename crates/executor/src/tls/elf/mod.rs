@@ -19,6 +19,7 @@ use self::destructors::Wanted;
 pub(crate) use self::destructors::cxa_thread_atexit;
 use self::modules::ModuleId;
 use self::reserve::Fixed;
+pub(crate) use self::reserve::has as is_reserved;
 pub(crate) use self::thread::tls_get_addr;
 use crate::init::Registered;
 use crate::{

@@ -86,6 +86,12 @@ fn own_thread_offset() -> i64 {
     address.wrapping_sub(thread_pointer()).cast_signed()
 }
 
+/// Whether an address is in the calling thread's copy of the array.
+pub(crate) fn has(address: u64) -> bool {
+    let start = BYTES.with(|bytes| bytes.0.get() as u64);
+    (start..start + SIZE as u64).contains(&address)
+}
+
 impl Reserve {
     fn find() -> Result<Self> {
         let none = |why: &str| ExecutorError::NoFixedTls { why: why.into() };

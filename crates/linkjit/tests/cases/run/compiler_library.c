@@ -1,17 +1,31 @@
 // What compilers link by themselves: functions of their own library, from 128-bit division to half precision.
 // flags: -O2 -fPIC
 // flags: -O0 -fno-pic
-#include <stdio.h>
 #include <complex.h>
-volatile double d = 2.5;
-int main(int argc, char**argv){
- volatile unsigned __int128 a = ((unsigned __int128)argc<<90)+7, b = 1000003;
- volatile __int128 s = -(__int128)a;
- printf("%llu %llu %lld %lld\n",(unsigned long long)(a/b),(unsigned long long)(a%b),(long long)(s/(__int128)b),(long long)(s%(__int128)b));
- volatile float complex cf = 1+2*I; cf = cf*cf/(cf+1); volatile double complex cd = 3-I; cd=cd*cd/(cd+2); volatile long double complex cx = 2+I; cx = cx*cx/(cx+3);
- printf("%g %g %g\n", creal(cf), cimag(cd), (double)creall(cx));
- volatile __float128 q = argc; q = q/3 + 2*q; printf("%.4f %d %lld\n", (double)q, (int)q, (long long)(__int128)q);
- printf("%d %d %d\n", __builtin_popcountll(argc+255), __builtin_parity(argc), __builtin_cpu_supports("sse2")!=0);
- printf("%.3f %.3f\n", (double)(float)(__int128)a, __builtin_powi(d, argc+2));
- volatile _Float16 h = 1.5f16; h = h*h; printf("%.3f\n", (double)h);
- return argv[argc]!=0; }
+#include <stdio.h>
+
+volatile double base = 2.5;
+
+int main(int argc, char **argv) {
+    volatile unsigned __int128 dividend = ((unsigned __int128)argc << 90) + 7, divisor = 1000003;
+    volatile __int128 negative = -(__int128)dividend;
+    printf("%llu %llu\n", (unsigned long long)(dividend / divisor), (unsigned long long)(dividend % divisor));
+    printf("%lld %lld\n", (long long)(negative / (__int128)divisor), (long long)(negative % (__int128)divisor));
+
+    volatile float complex single = 1 + 2 * I;
+    single = single * single / (single + 1);
+    volatile double complex twice = 3 - I;
+    twice = twice * twice / (twice + 2);
+    volatile long double complex extended = 2 + I;
+    extended = extended * extended / (extended + 3);
+    printf("%g %g %g\n", creal(single), cimag(twice), (double)creall(extended));
+
+    volatile __float128 quad = argc;
+    quad = quad / 3 + 2 * quad;
+    printf("%.4f %d %lld\n", (double)quad, (int)quad, (long long)(__int128)quad);
+    volatile _Float16 half = 1.5f16;
+    half = half * half;
+    printf("%.3f %.3f %.3f\n", (double)half, (double)(float)(__int128)dividend, __builtin_powi(base, argc + 2));
+    printf("%d %d\n", __builtin_popcountll(argc + 255ull), __builtin_cpu_supports("sse2") != 0);
+    return argv[argc] != 0;
+}

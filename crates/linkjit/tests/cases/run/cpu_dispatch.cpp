@@ -4,9 +4,16 @@
 // expect: 1
 // expect: 1 1
 #include <cstdio>
-__attribute__((constructor(101))) static void early(){ __builtin_cpu_init(); std::printf("%d\n", __builtin_cpu_is("intel") + __builtin_cpu_is("amd") >= 0); }
+
+__attribute__((constructor(101))) static void early() {
+    __builtin_cpu_init();
+    std::printf("%d\n", __builtin_cpu_supports("sse2") != 0);
+}
+
 __attribute__((target("default"))) int pick() { return 1; }
 __attribute__((target("avx2"))) int pick() { return 2; }
-__attribute__((target("sse4.2"))) int pick() { return 2; }
+__attribute__((target("sse4.2"))) int pick() { return 3; }
+
 int (*table)() = pick;
-int main(){ std::printf("%d %d\n", pick() > 0, table() == pick()); }
+
+int main() { std::printf("%d %d\n", pick() > 0, table() == pick()); }

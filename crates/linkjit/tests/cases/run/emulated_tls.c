@@ -3,7 +3,23 @@
 // flags: -O2 -femulated-tls -fPIC
 // flags: -O0 -femulated-tls -fno-pic
 // expect: 9 6
-#include <stdio.h>
 #include <pthread.h>
-__thread int v = 5; static void*r(void*a){ v++; return (void*)(long)v; }
-int main(void){ v=9; pthread_t t; pthread_create(&t,0,r,0); void*x; pthread_join(t,&x); printf("%d %ld\n", v,(long)x); }
+#include <stdio.h>
+
+__thread int variable = 5;
+
+static void *run(void *argument) {
+    (void)argument;
+    variable++;
+    return (void *)(long)variable;
+}
+
+int main(void) {
+    pthread_t thread;
+    void *result;
+    variable = 9;
+    pthread_create(&thread, 0, run, 0);
+    pthread_join(thread, &result);
+    printf("%d %ld\n", variable, (long)result);
+    return 0;
+}

@@ -3,5 +3,14 @@
 // flags: -O2 -fsplit-stack -fno-pic
 // expect: 100000
 #include <stdio.h>
-static int depth(int n){ volatile char pad[4000]; pad[0]=n; return n==0?0:1+depth(n-1)+(pad[0]&0); }
-int main(void){ printf("%d\n", depth(100000)); return 0; }
+
+static int depth(int rest) {
+    volatile char frame[4000];
+    frame[0] = 0;
+    return rest == 0 ? 0 : 1 + depth(rest - 1) + frame[0];
+}
+
+int main(void) {
+    printf("%d\n", depth(100000));
+    return 0;
+}
