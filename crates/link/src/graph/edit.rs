@@ -48,6 +48,7 @@ impl LinkGraph {
     /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
     pub fn set_contiguous(&mut self, section: SectionId) {
         self.sections[section.index()].contiguous = true;
+        self.has_contiguous = true;
     }
 
     /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].

@@ -67,6 +67,7 @@ pub struct LinkGraph {
     thread_local_externals: Vec<(SymbolId, TlsAddress)>,
     /// The TLS block that the graph's own thread-local blocks lie in, once they are placed.
     tls_block: Option<TlsAddress>,
+    has_contiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +175,7 @@ impl LinkGraph {
             edges: Vec::new(),
             kinds: 0,
             dependents: Vec::new(),
+            has_contiguous: false,
             groups: Vec::new(),
             initializers: Vec::new(),
             retained: Vec::new(),
@@ -354,6 +356,12 @@ impl LinkGraph {
     pub fn edges_mut(&mut self, block: BlockId) -> &mut [Edge] {
         let block = &self.blocks[block.index()];
         &mut self.edges[block.edge_range()]
+    }
+
+    /// Whether any section is [contiguous](Section::contiguous).
+    #[must_use]
+    pub fn has_contiguous_sections(&self) -> bool {
+        self.has_contiguous
     }
 
     /// The blocks that live as long as `block` does.

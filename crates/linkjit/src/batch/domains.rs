@@ -24,7 +24,7 @@ pub(super) struct Domain {
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
     /// Where earlier batches have placed parts of them.
-    home: Option<Window>,
+    pub(super) home: Option<Window>,
     /// Where they are to be placed, if there is room.
     pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
@@ -41,7 +41,7 @@ impl Domain {
 
 impl Batch<'_> {
     /// The inputs by JITDylib, resource tracker and window.
-    pub(super) fn domains(&self) -> Vec<Domain> {
+    pub(super) fn domains(&self) -> Result<Vec<Domain>> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
         let mut known = HashMap::<_, usize, FixedState>::default();
@@ -64,6 +64,7 @@ impl Batch<'_> {
                 None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
             }
         }
+        self.join_walked(&mut domains)?;
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
@@ -77,7 +78,7 @@ impl Batch<'_> {
         }
         drop(state);
         self.spread_low(&mut domains);
-        domains
+        Ok(domains)
     }
 
     /// What low code refers to directly has to be low, too, if it may.

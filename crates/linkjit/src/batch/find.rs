@@ -14,7 +14,7 @@ use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::lookup::{Ask, Goal, LookupKind};
 use crate::plugin::Stage;
-use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, Roots, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
 const SHORT_ALIAS_CHAIN: usize = 8;
@@ -93,8 +93,8 @@ impl Batch<'_> {
     /// Finds what the lookup wants and all that this needs, or what has to be done before it can be found.
     pub(super) fn find(&mut self) -> Result<()> {
         let dylib = self.query.dylib;
-        if self.query.goal == Goal::LinkWithInitializers {
-            self.adopt_roots(dylib)?;
+        if let Some(which) = self.query.goal.roots() {
+            self.adopt_roots(dylib, which)?;
         }
         let names = self.query.names.clone();
         self.find_names(dylib, &names)?;
@@ -134,10 +134,10 @@ impl Batch<'_> {
     }
 
     /// Takes all units into the batch that are to be initialized and were not linked yet.
-    fn adopt_roots(&mut self, dylib: DylibId) -> Result<()> {
+    fn adopt_roots(&mut self, dylib: DylibId, which: Roots) -> Result<()> {
         let mut state = self.session.state();
         let order = state.dependency_order([dylib]);
-        let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
+        let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
         let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
         let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);
         drop(state);
@@ -235,7 +235,11 @@ impl Batch<'_> {
             } else if !self.weak.is_empty() {
                 // When all libraries are open that are needed.
                 self.yield_vague()?;
-            } else if !self.bind_unbound()? && !self.reach_late_sections() && !self.bind_alternates()? {
+            } else if !self.bind_unbound()?
+                && !self.reach_late_sections()
+                && !self.reach_walked()?
+                && !self.bind_alternates()?
+            {
                 return Ok(());
             }
         }

@@ -21,6 +21,7 @@ mod roots;
 mod special;
 mod uses;
 mod vague;
+mod walked;
 
 use std::time::Instant;
 
@@ -91,12 +92,15 @@ pub(crate) fn already_linked(
     session: &ExecutionSession,
     dylib: DylibId,
     names: &[NameId],
-    roots: bool,
+    goal: Goal,
 ) -> Result<Option<Vec<Address>>> {
     let mut state = session.state();
     state.dylib(dylib)?;
-    if roots && state.dependency_order([dylib]).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
-        return Ok(None);
+    if let Some(which) = goal.roots() {
+        let order = state.dependency_order([dylib]);
+        if order.into_iter().any(|dylib| !state.unlinked_roots(dylib, which).is_empty()) {
+            return Ok(None);
+        }
     }
     Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
@@ -140,6 +144,8 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are live.
+    walked: HashSet<(DylibId, Box<str>), FixedState>,
     /// Definitions of a program's own allocator.
     serving: Vec<allocator::Serving>,
     /// Lazy functions that these may call.
@@ -175,6 +181,7 @@ impl<'a> Batch<'a> {
             weak: Vec::new(),
             yielded: Inheritance::default(),
             late: Vec::new(),
+            walked: HashSet::default(),
             serving: Vec::new(),
             lazy_callees: Vec::new(),
             lists: special::Lists::default(),

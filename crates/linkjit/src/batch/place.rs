@@ -66,7 +66,7 @@ impl Batch<'_> {
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
         self.gather_arrays()?;
-        let mut domains = self.domains();
+        let mut domains = self.domains()?;
         self.sort_late_symbols();
         self.shape_sections(&domains)?;
         self.settle_images(&domains)?;

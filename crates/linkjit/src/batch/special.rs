@@ -94,7 +94,7 @@ impl Batch<'_> {
 
     /// Makes the blocks of all sections of that name live, in all objects of the JITDylib of `input`. Returns whether
     /// there are any, or were in an earlier batch.
-    fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
+    pub(super) fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
         let dylib = DylibId(self.inputs[input as usize].dylib);
         let (units, known) = {
             let state = self.session.state();

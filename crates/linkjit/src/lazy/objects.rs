@@ -29,7 +29,9 @@ impl JitDylib {
     /// C++'s inline ones), are linked when linked code refers to them.
     ///
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
-    /// with the other initializers of the JITDylib.
+    /// with the other initializers of the JITDylib. [`Jit::lookup`](crate::Jit::lookup) is no reason to link them;
+    /// [`JitDylib::initialize`], [`JitDylib::lookup_with_initializers`] and [`Jit::run_main`](crate::Jit::run_main) are,
+    /// for a program that is linked as a whole has them all run before its `main`.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -73,7 +75,7 @@ impl JitDylib {
             let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };
-        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
+        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph, true)))?;
         Ok(())
     }
 }

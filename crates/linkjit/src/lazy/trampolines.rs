@@ -12,7 +12,7 @@ use linkjit_link::names::NameId;
 use super::stubs::{Entrance, StubName, Stubs};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::look_up;
+use crate::lookup::{Goal, look_up};
 use crate::names::demangle;
 use crate::session::{
     Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked, defined_names,
@@ -269,13 +269,13 @@ pub(crate) struct Defined {
 }
 
 /// Defines stubs in a JITDylib, for names that are searched in the link order of `from`; with them the object that has
-/// their targets, if there is one, and the tracker that is to own that.
+/// their targets, if there is one, the tracker that is to own that, and whether its initializers are those of a program.
 pub(crate) fn define(
     tracker: &ResourceTracker,
     from: &JitDylib,
     name: &str,
     stubs: &[LazyStub],
-    object: Option<(TrackerId, LinkGraph)>,
+    object: Option<(TrackerId, LinkGraph, bool)>,
 ) -> Result<Defined> {
     let dylib = tracker.dylib();
     let session = dylib.session();
@@ -289,19 +289,21 @@ pub(crate) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph)>);
+    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph, bool)>);
     let any = |(stubs, object): &Graphs, is_lent: &dyn Fn(NameId) -> bool| {
-        defined_names(stubs).chain(object.iter().flat_map(|(_, graph)| defined_names(graph))).any(is_lent)
+        defined_names(stubs).chain(object.iter().flat_map(|(_, graph, _)| defined_names(graph))).any(is_lent)
     };
     session.define_with(dylib.id(), (graph, object), any, |state, names, (graph, object)| {
         let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
         let mut defined = Defined { unit, first, object: None };
-        if let Some((owner, object)) = object {
+        if let Some((owner, object, is_program)) = object {
             match state.define_unit(dylib.id(), owner, object, names) {
                 // Its initializers wait until something of it is linked.
                 Ok((object, _)) => {
                     defined.object = Some(object);
-                    if let Some(object) = state.units.get_mut(&object) {
+                    if is_program {
+                        state.initialize_lazily(object);
+                    } else if let Some(object) = state.units.get_mut(&object) {
                         object.has_roots = false;
                     }
                 }
@@ -448,7 +450,7 @@ impl ExecutionSession {
         let (from, target) = function.target;
         loop {
             let removals = self.state().removals;
-            let found = look_up(self, from, &[target], false)?;
+            let found = look_up(self, from, &[target], Goal::Link)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
             };

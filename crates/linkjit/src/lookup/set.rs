@@ -62,7 +62,7 @@ impl SymbolLookupSet {
     /// Links what [`JitDylib::initialize`] will run, too.
     #[must_use]
     pub fn with_initializers(self) -> Self {
-        Self { goal: Goal::LinkWithInitializers, ..self }
+        Self { goal: Goal::LinkWithAllInitializers, ..self }
     }
 
     /// The lookup of it. Of several occurrences of a name the one that requires it counts.

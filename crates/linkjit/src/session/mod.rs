@@ -39,7 +39,7 @@ pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, Unit, UnitId,
+    Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;

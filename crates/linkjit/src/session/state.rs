@@ -46,6 +46,15 @@ pub(crate) struct UnitId(pub(crate) u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct TrackerId(pub(crate) u32);
 
+/// Whose initializers are linked with a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Roots {
+    /// Those of all objects that are not linked lazily.
+    Eager,
+    /// Those of all objects.
+    All,
+}
+
 /// Where a definition is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Address {
@@ -214,6 +223,8 @@ pub(crate) struct DylibState {
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
+    /// The same of those that are linked lazily.
+    pub(super) lazy_roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
     /// Where large sections are that code reaches at any distance.
@@ -352,6 +363,7 @@ impl State {
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
+            lazy_roots: BTreeSet::new(),
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
@@ -478,11 +490,26 @@ impl State {
     }
 
     /// Units of a JITDylib that have initializers of which nothing was linked yet.
-    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId, which: Roots) -> Vec<UnitId> {
         let Self { dylibs, units, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return Vec::new() };
         dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
-        dylib.roots.iter().copied().collect()
+        let mut found: Vec<_> = dylib.roots.iter().copied().collect();
+        if which == Roots::All {
+            dylib.lazy_roots.retain(|unit| units.get(unit).is_some_and(|unit| !unit.started));
+            found.extend(&dylib.lazy_roots);
+            found.sort_unstable();
+        }
+        found
+    }
+
+    /// Makes a unit that has initializers wait for a call, or until all initializers are wanted.
+    pub(crate) fn initialize_lazily(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.has_roots) else { return };
+        unit.has_roots = false;
+        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+            dylib.lazy_roots.insert(id);
+        }
     }
 
     /// The JITDylibs that each of `roots` depends on, dependencies first, itself last. Cycles are cut where they close.

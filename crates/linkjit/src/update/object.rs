@@ -66,7 +66,7 @@ impl JitDylib {
             remove();
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
-        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph)));
+        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph, false)));
         let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
             return Err(Error::Closed);
         };
