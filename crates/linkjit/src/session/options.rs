@@ -49,7 +49,7 @@ pub struct SessionOptions {
     /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
     /// ask for it; `None`: as many as the machine runs at once.
     pub threads: Option<usize>,
-    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
+    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`, ELF `.deplibs`).
     pub library_paths: Vec<PathBuf>,
     /// Where the C runtime comes from that objects for Windows ask for.
     pub crt: CrtProvider,
