@@ -465,6 +465,7 @@ impl World<'_> {
         let order: Vec<_> = others.iter().map(|&at| (self.dylibs[at].clone(), MatchScope::Exported)).collect();
         self.dylibs[dylib].set_link_order(&order).unwrap();
         self.log.push(format!("order d{dylib} {others:?}"));
+        self.model.dylibs[dylib].searched.extend(&others);
         self.model.dylibs[dylib].order = std::iter::once(dylib).chain(others).collect();
     }
 
@@ -501,6 +502,14 @@ impl World<'_> {
     fn close(&mut self, dylib: usize) {
         // SAFETY: nobody is in the code; what was found of it is forgotten.
         let result = unsafe { self.dylibs[dylib].close() };
+        // Others may be bound to its inline function; then it stays.
+        if self.model.may_share_inline(dylib)
+            && let Err(error) = &result
+            && refusal(error) == Refusal::InUse
+        {
+            self.log.push(format!("close d{dylib}: refused for an inline function"));
+            return;
+        }
         let expected = self.model.close(dylib);
         if self.check(&format!("close d{dylib}"), result, expected).is_some() {
             self.open_dylib();

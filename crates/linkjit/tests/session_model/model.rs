@@ -31,6 +31,8 @@ pub(crate) struct Object {
     pub(crate) callee: Option<usize>,
     /// Which variable it counts its calls with.
     pub(crate) counter: Option<usize>,
+    /// It has an inline function, of which all JITDylibs that search each other use one.
+    pub(crate) inline: bool,
     /// If it is linked, what its call is bound to.
     pub(crate) bound: Option<Option<Target>>,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Dylib {
     pub(crate) is_open: bool,
     pub(crate) names: BTreeMap<usize, Entry>,
     pub(crate) order: Vec<usize>,
+    /// Those that it has ever searched.
+    pub(crate) searched: BTreeSet<usize>,
     /// By rank: the stub and the present object.
     pub(crate) updatable: BTreeMap<usize, (usize, usize)>,
 }
@@ -119,7 +123,8 @@ impl Model {
     pub(crate) fn object(&mut self, dylib: usize, tracker: usize, value: i32, function: Function) -> usize {
         let counter = function.counts.then_some(self.counters.len());
         self.counters.extend(counter.map(|_| 0));
-        self.objects.push(Object { dylib, tracker, value, callee: function.callee, counter, bound: None });
+        let Function { callee, inline, .. } = function;
+        self.objects.push(Object { dylib, tracker, value, callee, counter, inline, bound: None });
         self.objects.len() - 1
     }
 
@@ -367,6 +372,28 @@ impl Model {
         self.dylibs[dylib].names.clear();
         self.settle();
         Ok(())
+    }
+
+    /// Whether linked code of others may be bound to an inline function of a JITDylib: which one that is for all of them
+    /// is no matter of the model.
+    pub(crate) fn may_share_inline(&self, dylib: usize) -> bool {
+        let has_inline = |at: usize| self.objects.iter().any(|object| object.inline && object.dylib == at);
+        let is_user = |object: &&Object| {
+            let is_linked = object.bound.is_some() && self.trackers[object.tracker].state != State::Gone;
+            object.inline && is_linked && object.dylib != dylib && self.searches(object.dylib, dylib)
+        };
+        has_inline(dylib) && self.objects.iter().any(|object| is_user(&object))
+    }
+
+    /// Whether a JITDylib has ever searched another, or one that did.
+    fn searches(&self, from: usize, to: usize) -> bool {
+        let (mut pending, mut seen) = (vec![from], BTreeSet::new());
+        while let Some(at) = pending.pop() {
+            if seen.insert(at) {
+                pending.extend(&self.dylibs[at].searched);
+            }
+        }
+        seen.contains(&to)
     }
 
     /// Whether a JITDylib has objects, of which something may be linked: inline code for others.
