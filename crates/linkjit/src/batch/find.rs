@@ -163,7 +163,7 @@ impl Batch<'_> {
         // From here on rolling back finds it, whatever a plugin does.
         self.plugins.add_passes(&self.inputs);
         let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
-        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
+        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.names_mutex())?;
         input.bindings = vec![Binding::None; input.graph.symbols().len()];
         let graph = &mut input.graph;
         for request in graph.requests().to_vec() {

@@ -61,6 +61,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object_to`].
     pub fn add_lazy_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+        self.session().keep_names();
         let (graph, stubs) = {
             let mut names = self.session().names();
             let mut graph = object::read(source, &mut names)?;
