@@ -19,7 +19,7 @@ Examples:
 'linkjit run --help' says more.";
 
 const RUN_HELP: &str = "\
-Inputs and options may come in any order; among inputs, -l and --jd the order counts.
+Inputs and options may come in any order; among inputs, -l, --jd and --whole-archive the order counts.
 
 What an input is, its content tells, not its name: an object, a static library (members are linked
 when something of them is needed), a shared library or a GNU ld script. Sources (.c .cc .cpp .cxx .C
@@ -99,9 +99,20 @@ struct RunArgs {
     /// Put the inputs and -l that follow into the JITDylib NAME
     #[arg(long = "jd", value_name = "NAME")]
     dylibs: Vec<String>,
+    /// Link all members of the archives that follow, -l included, also those that nothing refers to: plugins that
+    /// register themselves
+    #[arg(long, num_args = 0, default_missing_value = "true", action = clap::ArgAction::Append)]
+    whole_archive: Vec<bool>,
+    /// Link members of the archives that follow only when they are needed, as is usual
+    #[arg(long, num_args = 0, default_missing_value = "true", action = clap::ArgAction::Append)]
+    no_whole_archive: Vec<bool>,
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
     lazy: bool,
+    /// Reserve windows of SIZE bytes of address space for code and data that reach each other directly; K, M and G count
+    /// in units of 1024. What needs more gets more, but for Windows programs
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    window_size: Option<u64>,
     /// Where the C runtime comes from that objects for Windows ask for: built-in, visual-studio, xwin=DIR, mingw=DIR
     #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
     crt: Crt,
@@ -150,6 +161,22 @@ impl Crt {
     }
 }
 
+/// The smallest window that has pages for each protection, and the largest within which all reaches all.
+const WINDOW_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;
+
+/// A size with an optional unit, as `512M`.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()).map(|at| text.split_at(at)) {
+        None => (text, 1),
+        Some((number, "K" | "k")) => (number, 1 << 10),
+        Some((number, "M" | "m")) => (number, 1 << 20),
+        Some((number, "G" | "g")) => (number, 1 << 30),
+        Some(_) => return Err("it is a number, or one with K, M or G behind it".into()),
+    };
+    let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    size.filter(|size| WINDOW_SIZES.contains(size)).ok_or_else(|| "it is between 64K and 2G".into())
+}
+
 /// What `linkjit graph` shows.
 #[derive(Debug, Args)]
 pub(crate) struct GraphOptions {
@@ -180,6 +207,7 @@ pub(crate) struct RunOptions {
     pub(crate) arguments: Vec<OsString>,
     /// Functions are linked when they are first called.
     pub(crate) lazy: bool,
+    pub(crate) window_size: Option<u64>,
     pub(crate) crt: Crt,
     pub(crate) executor: ExecutorKind,
     pub(crate) time: bool,
@@ -195,6 +223,8 @@ pub(crate) enum Item {
     Library(String),
     /// `--jd`: where the next ones go.
     Dylib(String),
+    /// `--whole-archive`, or not any more: how much is linked of the next archives.
+    Whole(bool),
 }
 
 /// What the user asks for.
@@ -252,11 +282,19 @@ struct Places {
     inputs: Vec<usize>,
     libraries: Vec<usize>,
     dylibs: Vec<usize>,
+    whole: Vec<usize>,
+    not_whole: Vec<usize>,
 }
 
 fn places(matches: &clap::ArgMatches) -> Places {
     let of = |id| matches.indices_of(id).map(Iterator::collect).unwrap_or_default();
-    Places { inputs: of("inputs"), libraries: of("libraries"), dylibs: of("dylibs") }
+    Places {
+        inputs: of("inputs"),
+        libraries: of("libraries"),
+        dylibs: of("dylibs"),
+        whole: of("whole_archive"),
+        not_whole: of("no_whole_archive"),
+    }
 }
 
 impl RunArgs {
@@ -265,7 +303,9 @@ impl RunArgs {
         let inputs = places.inputs.iter().zip(self.inputs.into_iter().map(Item::Input));
         let libraries = places.libraries.iter().zip(self.libraries.into_iter().map(Item::Library));
         let dylibs = places.dylibs.iter().zip(self.dylibs.into_iter().map(Item::Dylib));
-        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).collect();
+        let whole = places.whole.iter().map(|place| (place, Item::Whole(true)));
+        let not_whole = places.not_whole.iter().map(|place| (place, Item::Whole(false)));
+        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).chain(whole).chain(not_whole).collect();
         items.sort_by_key(|(place, _)| **place);
         RunOptions {
             items: items.into_iter().map(|(_, item)| item).collect(),
@@ -273,6 +313,7 @@ impl RunArgs {
             directories: self.directories,
             arguments: program.into_iter().chain(self.arguments).collect(),
             lazy: self.lazy,
+            window_size: self.window_size,
             crt: self.crt,
             executor: self.executor,
             time: self.time,
@@ -307,5 +348,26 @@ mod tests {
         );
         assert_eq!(options.directories, [PathBuf::from("d"), PathBuf::from("e")]);
         assert_eq!(options.arguments, ["a.o", "-x", "y"]);
+    }
+
+    #[test]
+    fn whole_archives_are_those_between_the_options() {
+        let line = ["a.o", "--whole-archive", "b.a", "-lc", "--no-whole-archive", "d.a", "--whole-archive", "e.a"];
+        assert_eq!(
+            format!("{:?}", run(&line).items),
+            r#"[Input("a.o"), Whole(true), Input("b.a"), Library("c"), Whole(false), Input("d.a"), Whole(true), Input("e.a")]"#
+        );
+        let options = run(&["--whole-archive", "a.a", "b.o"]);
+        assert_eq!(format!("{:?}", options.items), r#"[Whole(true), Input("a.a"), Input("b.o")]"#);
+        assert_eq!(options.arguments, ["a.a"]);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let size = |text: &str| run(&["a.o", "--window-size", text]).window_size;
+        assert_eq!(["65536", "64K", "3m", "2G"].map(size), [1 << 16, 1 << 16, 3 << 20, 2 << 30].map(Some));
+        for wrong in ["", "1", "3G", "5T", "99999999999999999999G", "-1"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
     }
 }

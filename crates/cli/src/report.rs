@@ -81,8 +81,17 @@ impl Failure {
 /// The library's text; several symbols get a line that says how many, for the first line has to stand by itself.
 fn headline(error: &Error) -> String {
     match error {
-        Error::Undefined { symbols, .. } if symbols.len() > 1 => {
-            format!("{} undefined symbols\n{error}", symbols.len())
+        Error::Undefined { symbols, .. } => {
+            let mut text = error.to_string();
+            let mut objects: Vec<_> =
+                symbols.iter().filter_map(|symbol| Some(symbol.root.as_ref()?.object.as_str())).collect();
+            objects.dedup();
+            // The library's advice is for programs.
+            if let Some(advice) = text.rfind("\nto go on, ").filter(|_| !objects.is_empty()) {
+                text.truncate(advice);
+                text += &format!("\nto go on, define what is missing, or leave {} out", objects.join(", "));
+            }
+            if symbols.len() > 1 { format!("{} undefined symbols\n{text}", symbols.len()) } else { text }
         }
         _ => error.to_string(),
     }
@@ -169,15 +178,29 @@ struct SymbolLine<'a> {
     demangled: Option<Cow<'a, str>>,
     wanted_by: Vec<Place<'a>>,
     more_places: usize,
+    /// What needs it without having been asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed_by: Option<String>,
     similar: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     elsewhere: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 impl<'a> SymbolLine<'a> {
     /// Of which no more is known.
     fn new(name: &'a str) -> Self {
-        Self { name: shown(name), demangled: None, wanted_by: vec![], more_places: 0, similar: &[], elsewhere: vec![] }
+        Self {
+            name: shown(name),
+            demangled: None,
+            wanted_by: vec![],
+            more_places: 0,
+            needed_by: None,
+            similar: &[],
+            elsewhere: vec![],
+            hint: None,
+        }
     }
 }
 
@@ -274,6 +297,7 @@ impl<'a> Line<'a> {
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
             Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
             Error::Executor(_) => self.kind = "executor",
             _ => self.kind = "session",
         }
@@ -286,8 +310,10 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
         demangled: symbol.demangled.as_deref().map(shown),
         wanted_by: symbol.wanted_by.iter().map(place).collect(),
         more_places: symbol.more_places,
+        needed_by: symbol.root.as_ref().map(ToString::to_string),
         similar: &symbol.similar,
         elsewhere: symbol.elsewhere.iter().take(SHOWN).map(|place| shown(place)).collect(),
+        hint: symbol.hint(),
     }
 }
 

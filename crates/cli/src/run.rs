@@ -10,13 +10,13 @@ use linkjit::executor::temporary;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
-use linkjit::{CrtProvider, Jit, JitDylib, LazyFailure, MatchScope, SystemCompiler};
+use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, SystemCompiler};
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
-use crate::script::{self, ScriptInput};
+use crate::script::{self, Definition, ScriptInput, Value};
 use crate::search::Search;
 
 /// Scripts that name scripts go no deeper: one that names itself ends here.
@@ -31,6 +31,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let one = |error: linkjit::Error| vec![Failure::from(error)];
     let directories = options.directories.iter().cloned().chain(developers_directories());
     let jit = directories.fold(Jit::builder(), linkjit::JitBuilder::library_path);
+    let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
     let crt = match &options.crt {
         Crt::BuiltIn => Ok(CrtProvider::built_in()),
         Crt::VisualStudio => CrtProvider::visual_studio(),
@@ -69,6 +70,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
+        whole: false,
+        unopened: vec![],
+        wanted: vec![],
+        definitions: vec![],
+        entry: None,
         scripts: HashSet::new(),
     };
     loader.add_all(options, sources, &mut progress)?;
@@ -78,7 +84,8 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let running = Instant::now();
     // An object knows better than the default.
     let default = if options.entry == MAIN { jit.main().entry().map_err(one)? } else { None };
-    let entry = default.unwrap_or_else(|| options.entry.clone());
+    let of_script = loader.entry.take().filter(|_| options.entry == MAIN);
+    let entry = default.or(of_script).unwrap_or_else(|| options.entry.clone());
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
     drop(linking);
@@ -161,6 +168,15 @@ struct Loader<'a> {
     target: JitDylib,
     /// Those that `--jd` has created.
     named: Vec<JitDylib>,
+    /// All members of archives are linked.
+    whole: bool,
+    /// Libraries that need names of the program, which may be among the inputs that follow.
+    unopened: Vec<(JitDylib, PathBuf)>,
+    /// Names that scripts want, and those that they define.
+    wanted: Vec<(JitDylib, String)>,
+    definitions: Vec<(JitDylib, Definition)>,
+    /// Where a script says that the program begins.
+    entry: Option<String>,
     /// The linker scripts that were read for a JITDylib, by its name. Scripts that name one another many
     /// times each are read once.
     scripts: HashSet<(String, PathBuf)>,
@@ -179,6 +195,10 @@ impl Loader<'_> {
             progress.tick("read", done, options.items.len());
             let added = match item {
                 Item::Dylib(name) => self.enter(name),
+                Item::Whole(whole) => {
+                    self.whole = *whole;
+                    Ok(())
+                }
                 Item::Library(name) => self.add_library(name),
                 Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
                     Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
@@ -188,7 +208,33 @@ impl Loader<'_> {
             };
             failures.extend(added.err());
         }
-        if failures.is_empty() { self.order().map_err(|error| vec![error.into()]) } else { Err(failures) }
+        // Again: now it can be said who defines what they need.
+        let unopened = std::mem::take(&mut self.unopened);
+        failures.extend(unopened.iter().filter_map(|(dylib, path)| dylib.add_library(path).err().map(Failure::from)));
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        self.order().and_then(|()| self.finish_scripts()).map_err(|error| vec![error.into()])
+    }
+
+    /// Sees to what scripts want and define, now that all inputs are there.
+    fn finish_scripts(&mut self) -> linkjit::Result<()> {
+        for (dylib, Definition { name, value, is_provided }) in &self.definitions {
+            // A provided name gives way to any other, but no member of an archive is linked for it.
+            let known = dylib.lookup_flags(&SymbolLookupSet::new([""; 0]).weak([name.as_str()]))?;
+            if *is_provided && known.iter().any(Option::is_some) {
+                continue;
+            }
+            match value {
+                Value::Number(number) => dylib.define_absolute(name, ExecAddr(*number))?,
+                Value::Symbol(target) => dylib.define_alias(name, target)?,
+            }
+        }
+        for (dylib, name) in &self.wanted {
+            // It is linked if something defines it, which may be a member of an archive.
+            dylib.lookup_flags(&SymbolLookupSet::new([name.as_str()]))?;
+        }
+        Ok(())
     }
 
     /// Goes to the JITDylib of that name; creates it if there is none.
@@ -233,8 +279,14 @@ impl Loader<'_> {
         let source = inputs::read(path)?;
         match Kind::of(source.bytes()) {
             Kind::Object => self.add_object(&source)?,
+            Kind::Archive if self.whole => self.target.add_whole_archive(path)?,
             Kind::Archive => self.target.add_archive(path)?,
-            Kind::SharedLibrary => self.target.add_library(inputs::for_loader(path))?,
+            Kind::SharedLibrary => match self.target.add_library(inputs::for_loader(path)) {
+                Err(linkjit::Error::LibraryNeedsProgram { library, .. }) => {
+                    self.unopened.push((self.target.clone(), library));
+                }
+                added => added?,
+            },
             Kind::Script => return self.add_script(path, &source, depth),
         }
         Ok(())
@@ -272,6 +324,22 @@ impl Loader<'_> {
             let file: PathBuf = match input {
                 ScriptInput::File(name) => self.search.script_file(directory, &name)?,
                 ScriptInput::Library(name) => self.search.library(&name)?,
+                ScriptInput::Directory(name) => {
+                    self.search.add(name.into());
+                    continue;
+                }
+                ScriptInput::Wanted(name) => {
+                    self.wanted.push((self.target.clone(), name));
+                    continue;
+                }
+                ScriptInput::Entry(name) => {
+                    self.entry = Some(name);
+                    continue;
+                }
+                ScriptInput::Definition(definition) => {
+                    self.definitions.push((self.target.clone(), definition));
+                    continue;
+                }
             };
             self.add_file(&file, depth + 1)?;
         }

@@ -2,13 +2,37 @@
 //!
 //! Document: "Using LD", sections "Commands Dealing with Files" and "Commands Dealing with Object File Formats".
 
-/// A file that a script names.
+/// What a script asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ScriptInput {
     /// A path or the name of a file.
     File(String),
     /// `-lNAME`.
     Library(String),
+    /// `SEARCH_DIR`: a directory to be searched for libraries from now on.
+    Directory(String),
+    /// `EXTERN`: a name that is wanted though no object refers to it.
+    Wanted(String),
+    /// `ENTRY`: the function that the program begins with.
+    Entry(String),
+    /// `name = value`, or with `PROVIDE`.
+    Definition(Definition),
+}
+
+/// A name that a script defines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    pub(crate) value: Value,
+    /// Only if nobody else defines it.
+    pub(crate) is_provided: bool,
+}
+
+/// What a name stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Value {
+    Number(u64),
+    Symbol(String),
 }
 
 /// Why a text is not such a script.
@@ -19,32 +43,50 @@ pub(crate) struct ScriptError {
     pub(crate) what: String,
 }
 
-/// The files that a script names, in its order. `None` if it does not look like a script at all.
+/// What a script asks for, in its order. `None` if it does not look like a script at all; comments alone are one.
 ///
 /// `AS_NEEDED` makes no difference: libraries are searched only for names that are missing.
 pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError> {
     let tokens = tokens(text)?;
+    if tokens.is_empty() {
+        return Ok((!text.trim().is_empty()).then(Vec::new));
+    }
     let mut tokens = tokens.into_iter().peekable();
     let mut inputs = Vec::new();
     let mut any = false;
     while let Some((line, command)) = tokens.next() {
         if command == ";" {
+            any = true;
             continue;
         }
         if tokens.next_if(|(_, token)| *token == "(").is_none() {
-            if !any {
-                return Ok(None);
+            // Up to the semicolon: an assignment, if anything.
+            let mut text = command.to_owned();
+            let mut ended = false;
+            while let Some((_, token)) = tokens.next_if(|_| !ended) {
+                ended = token == ";";
+                text += if ended { "" } else { " " };
+                text += if ended { "" } else { token };
             }
-            return Err(ScriptError { line, what: format!("'{command}' is no command that linkjit knows") });
+            match definition(&text, false).filter(|_| ended) {
+                Some(definition) => inputs.push(definition.map_err(|what| ScriptError { line, what })?),
+                None if !any => return Ok(None),
+                None => {
+                    return Err(ScriptError { line, what: format!("'{command}' is no command that linkjit knows") });
+                }
+            }
+            any = true;
+            continue;
         }
-        let names_files = match command {
-            "INPUT" | "GROUP" => true,
-            "OUTPUT_FORMAT" | "OUTPUT_ARCH" | "TARGET" => false,
+        match command {
+            "INPUT" | "GROUP" | "STARTUP" | "SEARCH_DIR" | "EXTERN" | "ENTRY" | "PROVIDE" | "PROVIDE_HIDDEN"
+            | "HIDDEN" | "OUTPUT_FORMAT" | "OUTPUT_ARCH" | "OUTPUT" | "TARGET" => {}
             _ if !any => return Ok(None),
             _ => return Err(ScriptError { line, what: format!("the command {command} is not supported") }),
-        };
+        }
         any = true;
         let mut depth = 1;
+        let mut expression = String::new();
         while depth > 0 {
             let Some((_, token)) = tokens.next() else {
                 return Err(ScriptError { line, what: format!("{command}: no closing parenthesis") });
@@ -53,15 +95,50 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
                 "(" => depth += 1,
                 ")" => depth -= 1,
                 "AS_NEEDED" => {}
-                _ if names_files => inputs.push(match token.strip_prefix("-l") {
-                    Some(library) => ScriptInput::Library(library.into()),
-                    None => ScriptInput::File(token.into()),
-                }),
-                _ => {}
+                _ => match command {
+                    "INPUT" | "GROUP" | "STARTUP" => inputs.push(match token.strip_prefix("-l") {
+                        Some(library) => ScriptInput::Library(library.into()),
+                        None => ScriptInput::File(token.into()),
+                    }),
+                    "SEARCH_DIR" => inputs.push(ScriptInput::Directory(token.into())),
+                    "EXTERN" => inputs.push(ScriptInput::Wanted(token.into())),
+                    "ENTRY" => inputs.push(ScriptInput::Entry(token.into())),
+                    _ => {
+                        expression += token;
+                        expression.push(' ');
+                    }
+                },
             }
+        }
+        if matches!(command, "PROVIDE" | "PROVIDE_HIDDEN" | "HIDDEN") {
+            let no_definition = || ScriptError { line, what: format!("{command}: it defines nothing") };
+            let definition = definition(&expression, command != "HIDDEN").ok_or_else(no_definition)?;
+            inputs.push(definition.map_err(|what| ScriptError { line, what })?);
         }
     }
     Ok(any.then_some(inputs))
+}
+
+/// The definition `name=value`; `None` if it is none, an error if its value can't be had.
+fn definition(text: &str, is_provided: bool) -> Option<Result<ScriptInput, String>> {
+    let (name, value) = text.split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
+    let is_name = |text: &str| {
+        !text.starts_with(|first: char| first.is_ascii_digit())
+            && !text.is_empty()
+            && text.chars().all(|c| c.is_alphanumeric() || "_.$".contains(c))
+    };
+    if !is_name(name) {
+        return None;
+    }
+    let hexadecimal = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X"));
+    let number = hexadecimal.map_or_else(|| value.parse(), |digits| u64::from_str_radix(digits, 16));
+    let value = match number {
+        Ok(number) => Value::Number(number),
+        Err(_) if is_name(value) && value != "." => Value::Symbol(value.into()),
+        Err(_) => return Some(Err(format!("'{name} = {value}': only numbers and names are supported as values"))),
+    };
+    Some(Ok(ScriptInput::Definition(Definition { name: name.into(), value, is_provided })))
 }
 
 /// Words, parentheses and semicolons, each with its line.
@@ -126,9 +203,39 @@ mod tests {
     }
 
     #[test]
+    fn directories_names_and_definitions_are_asked_for() {
+        let text = "OUTPUT_FORMAT(elf64-x86-64) SEARCH_DIR(\"/opt/lib\"); EXTERN(a b) ENTRY(start)\n\
+                    PROVIDE(c = 0x10); PROVIDE_HIDDEN(d=e); f = 7;\ng=h ; INPUT(x.o)";
+        let definition = |name: &str, value, is_provided| {
+            let definition = Definition { name: name.into(), value, is_provided };
+            format!("{:?}", ScriptInput::Definition(definition))
+        };
+        let expected = [
+            r#"Directory("/opt/lib")"#.to_owned(),
+            r#"Wanted("a")"#.to_owned(),
+            r#"Wanted("b")"#.to_owned(),
+            r#"Entry("start")"#.to_owned(),
+            definition("c", Value::Number(16), true),
+            definition("d", Value::Symbol("e".into()), true),
+            definition("f", Value::Number(7), false),
+            definition("g", Value::Symbol("h".into()), false),
+            r#"File("x.o")"#.to_owned(),
+        ];
+        assert_eq!(names(text).unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn comments_alone_are_a_script() {
+        assert_eq!(names("/* GNU ld script: nothing is left of it */\n"), Some(vec![]));
+        assert_eq!(names(";"), Some(vec![]));
+    }
+
+    #[test]
     fn other_text_is_no_script() {
         assert_eq!(names("int main(void) { return 0; }"), None);
         assert_eq!(names("hello"), None);
+        assert_eq!(names("x = 1 + 2"), None);
+        assert_eq!(names("a b = 3;"), None);
         assert_eq!(names(""), None);
     }
 
@@ -138,5 +245,8 @@ mod tests {
         assert_eq!(error("\n\nGROUP ( a"), (3, "GROUP: no closing parenthesis".into()));
         assert_eq!(error("/* x"), (1, "a comment without an end".into()));
         assert_eq!(error("INPUT(a)\nSECTIONS(b)"), (2, "the command SECTIONS is not supported".into()));
+        let expression = "'a = b + 1': only numbers and names are supported as values";
+        assert_eq!(error("INPUT(a)\nPROVIDE(a = b + 1)"), (2, expression.into()));
+        assert_eq!(error("PROVIDE(a)"), (1, "PROVIDE: it defines nothing".into()));
     }
 }

@@ -5,9 +5,6 @@ use std::process::Command;
 
 use crate::report::Failure;
 
-/// The system's directories, in the order in which ld searches them on Debian and Fedora.
-const SYSTEM: &[&str] = &["/usr/local/lib", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
-
 /// Finds libraries.
 #[derive(Debug)]
 pub(crate) struct Search {
@@ -23,10 +20,13 @@ impl Search {
             let listed = std::env::split_paths(&listed).filter(|directory| !directory.as_os_str().is_empty());
             return Self { directories: directories.iter().cloned().chain(listed).collect() };
         }
-        let multiarch = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let multiarch = ["/usr/local/lib", "/lib", "/usr/lib"].map(|parent| Path::new(parent).join(&multiarch));
-        let system = SYSTEM.iter().map(PathBuf::from);
-        Self { directories: directories.iter().cloned().chain(multiarch).chain(system).collect() }
+        Self { directories: directories.iter().cloned().chain(linkjit::system_library_directories()).collect() }
+    }
+
+    /// Searches another directory, before those of the system.
+    pub(crate) fn add(&mut self, directory: PathBuf) {
+        let system = if cfg!(windows) { 0 } else { linkjit::system_library_directories().len() };
+        self.directories.insert(self.directories.len().saturating_sub(system), directory);
     }
 
     /// Where it searches, in this order.
@@ -48,7 +48,18 @@ impl Search {
         files
             .find(|file| file.is_file())
             .or_else(|| names.iter().find_map(|file| of_compiler(file)))
-            .ok_or_else(|| Failure::NoLibrary { name: name.into(), searched: self.directories.clone() })
+            .ok_or_else(|| Failure::NoLibrary { name: name.into(), searched: self.searched() })
+    }
+
+    /// Every directory that was searched, each once.
+    fn searched(&self) -> Vec<PathBuf> {
+        let mut searched: Vec<PathBuf> = Vec::new();
+        for directory in self.directories.iter().cloned().chain(directories_of_compiler()) {
+            if !searched.contains(&directory) {
+                searched.push(directory);
+            }
+        }
+        searched
     }
 
     /// The file that a script in `directory` means by `name`: beside the script, here, or a library.
@@ -65,9 +76,27 @@ impl Search {
 
 /// A library of the compiler's own, such as libgcc.a. Costs a process, so it is the last thing to try.
 fn of_compiler(file: &str) -> Option<PathBuf> {
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let output = Command::new(compiler).arg(format!("-print-file-name={file}")).output().ok()?;
-    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
+    let printed = ask_compiler(&format!("-print-file-name={file}"))?;
+    let path = PathBuf::from(printed.trim_end());
     // The compiler prints a name that it does not know as it is.
     (path.is_absolute() && path.is_file()).then_some(path)
+}
+
+/// The directories that the compiler searches for libraries.
+fn directories_of_compiler() -> Vec<PathBuf> {
+    let printed = ask_compiler("-print-search-dirs").unwrap_or_default();
+    let list = printed.lines().find_map(|line| line.strip_prefix("libraries: =")).unwrap_or_default();
+    // They are given as detours: /usr/lib/gcc/x86_64-linux-gnu/12/../../../x86_64-linux-gnu
+    let directories = std::env::split_paths(list).filter_map(|directory| std::fs::canonicalize(directory).ok());
+    directories.collect()
+}
+
+/// What the compiler's driver prints when it is asked.
+fn ask_compiler(question: &str) -> Option<String> {
+    let compiler = std::env::var("CC").ok().filter(|command| !command.trim().is_empty()).unwrap_or_else(|| "cc".into());
+    let mut words = compiler.split_whitespace();
+    let mut command = Command::new(words.next()?);
+    // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+    let output = command.args(words).arg(question).env_remove("LD_PRELOAD").output().ok()?;
+    String::from_utf8(output.stdout).ok()
 }

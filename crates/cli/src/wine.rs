@@ -1,8 +1,12 @@
 //! `linkjit run --executor wine`: programs for Windows, run from another system by the Windows build of this command.
 
+mod random_bytes;
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
+
+use linkjit::executor::temporary::{self, PrivateDirectory};
 
 use crate::args::{Crt, Item, RunOptions};
 use crate::inputs;
@@ -13,6 +17,11 @@ const PROGRAM_VARIABLE: &str = "LINKJIT_WINDOWS";
 /// Says what runs Windows programs, if it is not `wine`.
 const WINE_VARIABLE: &str = "LINKJIT_WINE";
 const TARGET: &str = "x86_64-pc-windows-gnu";
+/// Where Wine looks for DLLs that it does not have, beside where all programs do; directories are separated by `;`.
+const PATH_VARIABLE: &str = "WINEPATH";
+/// The lower eight bits of what the system ends a program with that it can't start: a DLL is missing, or something in one,
+/// or one is damaged (STATUS_DLL_NOT_FOUND, STATUS_ENTRYPOINT_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT).
+const NOT_STARTED: [i32; 3] = [0x35, 0x39, 0x7b];
 
 /// Has the program run; returns its exit code, of which Wine passes the lower eight bits.
 pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>> {
@@ -26,16 +35,48 @@ pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>>
     }
     let program = program().map_err(|failure| vec![failure])?;
     let wine = std::env::var_os(WINE_VARIABLE).unwrap_or_else(|| "wine".into());
-    let mut command = Command::new(&wine);
-    command.arg(for_wine(&program)).args(arguments(options, json));
+    let no_wine = |message: String| vec![Failure::NoWine { command: wine.to_string_lossy().into_owned(), message }];
+    let _removed = temporary::remove_at_signals();
+    let dlls = PrivateDirectory::new().and_then(|directory| {
+        random_bytes::write(directory.path())?;
+        Ok(directory)
+    });
+    let dlls = dlls.map_err(|error| no_wine(format!("its DLLs can't be written: {error}")))?;
+    let start = || {
+        let mut command = Command::new(&wine);
+        let others = std::env::var_os(PATH_VARIABLE);
+        let mut path = others.map_or_else(OsString::new, |others| joined_by(&others, ";"));
+        path.push(for_wine(dlls.path()));
+        command.env(PATH_VARIABLE, path).arg(for_wine(&program));
+        command
+    };
+    let mut command = start();
+    command.args(arguments(options, json));
     if std::env::var_os("WINEDEBUG").is_none() {
         // Its own diagnostics would be among those of the program.
         command.env("WINEDEBUG", "-all");
     }
-    let status = command.status().map_err(|error| {
-        vec![Failure::NoWine { command: wine.to_string_lossy().into_owned(), message: error.to_string() }]
-    })?;
-    Ok(exit_code(status))
+    let code = exit_code(command.status().map_err(|error| no_wine(error.to_string()))?);
+    match NOT_STARTED.contains(&code).then(|| why_not_started(start())).flatten() {
+        Some(why) => Err(no_wine(why)),
+        None => Ok(code),
+    }
+}
+
+/// Why the Windows build does not start; `None` if it does, and the code was the program's.
+fn why_not_started(mut command: Command) -> Option<String> {
+    let output = command.arg("--version").env("WINEDEBUG", "err+module").stdin(Stdio::null()).output().ok()?;
+    let code = exit_code(output.status);
+    if !NOT_STARTED.contains(&code) {
+        return None;
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    // `err:module:import_dll Library X.dll (which is needed by L"...") not found`
+    let missing = said.lines().find_map(|line| line.split_once("Library ")?.1.split_once(" (which"));
+    Some(match missing {
+        Some((dll, _)) => format!("this version has no {dll}, which linkjit.exe needs: a newer one may have it"),
+        None => format!("linkjit.exe does not start here (exit code {code}): WINEDEBUG=err+all says more"),
+    })
 }
 
 /// The Windows build: beside this one, or where Cargo puts it.
@@ -64,6 +105,9 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
     for directory in &options.directories {
         line.push(joined("-L", &for_wine(directory)));
     }
+    if let Some(size) = options.window_size {
+        line.push(format!("--window-size={size}").into());
+    }
     match &options.crt {
         Crt::BuiltIn => {}
         Crt::VisualStudio => line.push("--crt=visual-studio".into()),
@@ -75,6 +119,8 @@ fn arguments(options: &RunOptions, json: bool) -> Vec<OsString> {
             Item::Input(path) => line.push(for_wine(path)),
             Item::Library(name) => line.push(joined("-l", name.as_ref())),
             Item::Dylib(name) => line.push(joined("--jd=", name.as_ref())),
+            Item::Whole(true) => line.push("--whole-archive".into()),
+            Item::Whole(false) => line.push("--no-whole-archive".into()),
         }
     }
     line.push("--".into());
@@ -89,6 +135,12 @@ fn for_wine(path: &Path) -> OsString {
         [b'-', ..] => joined("./", path.as_os_str()),
         _ => path.into(),
     }
+}
+
+fn joined_by(first: &OsStr, separator: &str) -> OsString {
+    let mut joined = first.to_owned();
+    joined.push(separator);
+    joined
 }
 
 fn joined(prefix: &str, rest: &OsStr) -> OsString {

@@ -465,6 +465,34 @@ fn all_undefined_symbols_are_named_with_who_wants_them() {
     check_error(&fixtures.linkjit(&["run", "b.o"]), "undefined symbol: gone");
 }
 
+/// The program needs nothing that is missing, but a constructor of another object does.
+#[test]
+fn a_missing_symbol_of_an_initializer_says_whose_it_is() {
+    let fixtures = Fixtures::new("initializer_missing");
+    fixtures.c("a.o", "int main(void) { return 0; }");
+    fixtures.c("b.o", "void gone(void); __attribute__((constructor)) static void begin(void) { gone(); } int b;");
+    for lazily in [&[][..], &["--lazy"]] {
+        let outcome = fixtures.linkjit(&[&["run"], lazily, &["a.o", "b.o"]].concat());
+        if !lazily.is_empty() && outcome.code == Some(0) {
+            // Nobody calls anything of it.
+            continue;
+        }
+        check_error(&outcome, "undefined symbol: gone");
+        for text in [
+            "    needed by an initializer of b.o (.init_array",
+            "    to go on, define what is missing, or leave b.o out\n",
+        ] {
+            assert!(outcome.err.contains(text), "{text} in {}", outcome.err);
+        }
+        assert!(!outcome.err.contains("JitDylib::"), "{}", outcome.err);
+    }
+    let outcome = fixtures.linkjit(&["run", "--json", "a.o", "b.o"]);
+    assert!(outcome.err.contains("\"needed_by\":\"an initializer of b.o (.init_array"), "{}", outcome.err);
+    fixtures.c("c.o", "void gone(void) {}");
+    check(&fixtures.linkjit(&["run", "a.o", "b.o", "c.o"]), 0, "");
+    check(&fixtures.linkjit(&["run", "a.o"]), 0, "");
+}
+
 #[test]
 fn a_duplicate_definition_names_both_objects() {
     let fixtures = Fixtures::new("duplicate");

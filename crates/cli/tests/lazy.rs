@@ -229,6 +229,106 @@ fn destructors_that_were_never_called_are_linked_when_the_program_ends() {
     assert_eq!((outcome.code, &*outcome.out), (Some(3), "open\nmain\nclose\n"));
 }
 
+/// The objects run as the system's linker makes them run, at once and lazily, in this order and with the first one last.
+#[track_caller]
+fn check_native(fixtures: &Fixtures, objects: &[&str]) {
+    let rotated = [&objects[1..], &objects[..1]].concat();
+    for objects in [objects, &rotated] {
+        fixtures.tool(&[&["c++", "-o", "native"], objects].concat());
+        let native = Outcome::of(&mut std::process::Command::new(fixtures.path("native")));
+        let outcome = check_same(fixtures, objects);
+        assert_eq!((outcome.code, outcome.out, outcome.err), (native.code, native.out, native.err), "{objects:?}");
+    }
+}
+
+#[test]
+fn objects_that_nothing_refers_to_are_initialized_before_main() {
+    let fixtures = Fixtures::new("lazy_initializers");
+    fixtures
+        .c("main.o", "#include <stdio.h>\nint count = 1; int main(void) { printf(\"%d\\n\", count); return count; }");
+    fixtures.c(
+        "constructor.o",
+        "#include <stdio.h>
+         extern int count;
+         __attribute__((constructor)) static void begin(void) { count *= 3; puts(\"begin\"); }
+         __attribute__((constructor(200))) static void early(void) { count += 1; puts(\"early\"); }
+         __attribute__((destructor)) static void end(void) { puts(\"end\"); }
+         int unused(void) { return count; }",
+    );
+    fixtures.cpp(
+        "global.o",
+        "#include <iostream>
+         extern \"C\" int count;
+         struct G { G() { std::cout << \"made \" << ++count << std::endl; } ~G() { std::cout << \"gone\" << std::endl; } } g;
+         inline int shared = [] { std::cout << \"shared\" << std::endl; return ++count; }();",
+    );
+    fixtures.cpp(
+        "other.o",
+        "#include <iostream>
+         extern \"C\" int count;
+         inline int shared = [] { std::cout << \"shared\" << std::endl; return ++count; }();
+         int *used = &shared;",
+    );
+    fixtures.c(
+        "array.o",
+        "#include <stdio.h>
+         extern int count; int helper(int n);
+         static void first(int argc, char **argv) { count = helper(count); printf(\"array %d\\n\", argc); }
+         __attribute__((section(\".init_array\"), used)) static void (*entry)(int, char **) = first;",
+    );
+    fixtures.c("helper.o", "int helper(int n) { return n + 10; } int never(void) { return 0; }");
+    check_native(&fixtures, &["main.o", "constructor.o"]);
+    check_native(&fixtures, &["main.o", "global.o", "other.o", "constructor.o"]);
+    check_native(&fixtures, &["constructor.o", "array.o", "main.o", "helper.o", "global.o"]);
+}
+
+#[test]
+fn registries_have_what_all_named_objects_register() {
+    let fixtures = Fixtures::new("lazy_registries");
+    let entry = |n: u32| {
+        format!(
+            "static int value(void) {{ return {n}; }}
+                 __attribute__((section(\"registry\"), used)) static int (*entry)(void) = value;\n"
+        )
+    };
+    let walk = "extern int (*__start_registry[])(void), (*__stop_registry[])(void);
+                int walk(void) { int sum = 0, n = 0;
+                    for (int (**p)(void) = __start_registry; p < __stop_registry; p++, n++) sum = sum * 7 + (*p)();
+                    return sum * 10 + n; }";
+    let print = "#include <stdio.h>\nint walk(void), touch(void);\n";
+    fixtures.c("walks.o", &format!("{print} {walk} int main(void) {{ printf(\"%d\\n\", walk()); return 0; }}"));
+    fixtures.c("main.o", &format!("{print} int main(void) {{ puts(\"main\"); printf(\"%d\\n\", walk()); return 0; }}"));
+    fixtures.c(
+        "touches.o",
+        &format!(
+            "{print} {} int main(void) {{ printf(\"%d \", touch()); printf(\"%d\\n\", walk()); return 0; }}",
+            entry(1)
+        ),
+    );
+    fixtures.c("walk.o", walk);
+    fixtures.c("own.o", &format!("{} {walk}", entry(2)));
+    fixtures.c("one.o", &entry(3));
+    fixtures.c("touch.o", &format!("{} int touch(void) {{ return 50; }}", entry(4)));
+    // It is linked with the function that refers to it, before anything walks.
+    fixtures.c("refers.o", &format!("{} int touch(void) {{ return (*entry)() + 60; }}", entry(5)));
+    fixtures.cpp("cxx.o", &format!("{} namespace {{ struct G {{ G() {{ }} }} g; }}", entry(6)));
+    check_native(&fixtures, &["walks.o", "one.o", "touch.o", "cxx.o"]);
+    check_native(&fixtures, &["main.o", "one.o", "walk.o", "cxx.o"]);
+    check_native(&fixtures, &["main.o", "own.o", "one.o", "touch.o"]);
+    check_native(&fixtures, &["touches.o", "own.o", "one.o", "touch.o"]);
+    check_native(&fixtures, &["touches.o", "one.o", "walk.o", "refers.o", "cxx.o"]);
+}
+
+#[test]
+fn an_initializer_that_cannot_be_linked_is_an_error_before_main() {
+    let fixtures = Fixtures::new("lazy_bad_initializer");
+    fixtures.c("main.o", "#include <stdio.h>\nint main(void) { puts(\"main\"); return 0; }");
+    fixtures.c("bad.o", "int missing(void); __attribute__((constructor)) static void begin(void) { missing(); }");
+    let outcome = check_same(&fixtures, &["main.o", "bad.o"]);
+    assert_eq!((outcome.code, &*outcome.out), (Some(1), ""));
+    assert!(outcome.headline().contains("undefined symbol: missing"), "{}", outcome.err);
+}
+
 /// How much of sqlite one query needs: of 1.25 MB, nearly all that code refers to is linked at once, because tables of
 /// functions refer to it; what is linked when it is called is less.
 #[test]

@@ -66,6 +66,21 @@ fn a_program_for_windows_runs_under_wine() {
     let outcome = run(&fixtures, &["--entry", "start", "--lazy", "-L", directory, "-l", "answer", object]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(7), "", ""));
 
+    // All members of a library, among which one only registers itself.
+    compile(
+        &fixtures,
+        "member.obj",
+        "extern int registered; static void begin(void) { registered = 30; }
+         #pragma section(\".CRT$XCU\", read)
+         __declspec(allocate(\".CRT$XCU\")) void (*entry)(void) = begin; ",
+    );
+    compile(&fixtures, "counts.obj", "int registered, answer(void); int main(void) { return registered + answer(); }");
+    fixtures.tool(&["llvm-lib-19", "/out:whole.lib", "answer.obj", "member.obj"]);
+    let outcome = run(&fixtures, &["counts.obj", "whole.lib"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(7), ""));
+    let outcome = run(&fixtures, &["counts.obj", "--whole-archive", "whole.lib", "--no-whole-archive"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(37), ""));
+
     // Errors are told as here.
     let outcome = run(&fixtures, &["--json", object]);
     assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);
@@ -92,6 +107,35 @@ fn check_rules_hold_on_windows() {
     let outcome = check("base=0x1");
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.err.contains("Expression '*{4}offsets = main - base' is false: "), "{}", outcome.err);
+}
+
+/// Wine as it is installed, without what the tests add to it.
+fn plain_wine(command: &mut Command) -> &mut Command {
+    // It makes the prefix and starts the server.
+    let made = Command::new(root().join("crates/xtask/wine")).args(["cmd", "/c", "exit"]).status();
+    assert!(made.expect("it starts").success());
+    command.env("WINEPREFIX", root().join("target/wine")).env("LINKJIT_WINE", "wine").env_remove("WINEPATH");
+    command.env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
+}
+
+#[test]
+fn wine_needs_nothing_that_it_lacks() {
+    build();
+    let fixtures = Fixtures::new("plain-wine");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj", "--", "one"]);
+    let outcome = Outcome::of(plain_wine(&mut command));
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "one\r\n", ""));
+    // A code of its own that looks as if it had not been started.
+    compile(&fixtures, "exit.obj", "int main(void) { return 53; }");
+    let outcome = Outcome::of(plain_wine(&mut fixtures.command(&["run", "--executor", "wine", "exit.obj"])));
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(53), "", ""));
+
+    let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
+    let outcome = Outcome::of(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
+    let expected =
+        "linkjit: error: wine: this version has no USERENV.dll, which linkjit.exe needs: a newer one may have it";
+    assert_eq!((outcome.code, outcome.headline().to_lowercase()), (Some(1), expected.to_lowercase()));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Calls of `main`, and the arguments that initializers see.
 
-use std::ffi::{CString, OsString, c_char, c_int};
-use std::ptr::null_mut;
+use std::ffi::{CString, OsString, c_int};
 use std::sync::Mutex;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use crate::initial_stack;
 use crate::{ExecAddr, ExecutorError, MainForm, Result, lock, os, outermost, runtime};
 
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
@@ -18,6 +19,12 @@ pub(crate) struct Arguments {
 /// The arguments of the program: those that were set last, else those of this process.
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
+/// Takes the lock for a fork.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&PROGRAM)
+}
+
 impl Arguments {
     fn new(args: &[OsString]) -> Result<Self> {
         let strings: Vec<CString> = args
@@ -27,8 +34,16 @@ impl Arguments {
             .map_err(|_| ExecutorError::Invalid { what: "argument: it contains a NUL byte".into() })?;
         let count = c_int::try_from(strings.len())
             .map_err(|_| ExecutorError::Invalid { what: "number of arguments".into() })?;
-        let vector: Vec<*mut c_char> = strings.into_iter().map(CString::into_raw).chain([null_mut()]).collect();
-        Ok(Self { count, vector: vector.leak().as_mut_ptr() as usize })
+        Ok(Self { count, vector: vector_of(&strings) })
+    }
+
+    /// Those of this process.
+    fn own() -> Result<Self> {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        if let Some((count, vector)) = initial_stack::own_arguments() {
+            return Ok(Self { count: c_int::try_from(count).unwrap_or(c_int::MAX), vector });
+        }
+        set_arguments(&std::env::args_os().collect::<Vec<_>>())
     }
 
     /// What initializers and `main` are called with.
@@ -36,7 +51,7 @@ impl Arguments {
         let program = *lock(&PROGRAM);
         match program {
             Some(arguments) => Ok(arguments),
-            None => set_arguments(&std::env::args_os().collect::<Vec<_>>()),
+            None => Self::own(),
         }
     }
 
@@ -59,6 +74,20 @@ impl Arguments {
         // SAFETY: the caller vouches for the function.
         unsafe { outermost::call(function.0 as *const (), &self.of_main()) }
     }
+}
+
+/// The address of a vector of arguments that stays.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn vector_of(strings: &[CString]) -> usize {
+    initial_stack::enter(strings)
+}
+
+/// The address of a vector of arguments that stays.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn vector_of(strings: &[CString]) -> usize {
+    let strings = strings.iter().map(|string| string.clone().into_raw());
+    let vector: Vec<*mut std::ffi::c_char> = strings.chain([std::ptr::null_mut()]).collect();
+    vector.leak().as_mut_ptr() as usize
 }
 
 /// Sets the arguments of the program; they begin with its name.

@@ -15,6 +15,7 @@ mod unix {
     use std::fmt::Write;
     use std::mem::MaybeUninit;
     use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicPtr, Ordering};
 
     const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP];
 
@@ -33,8 +34,13 @@ mod unix {
     /// Walking frames takes more than the stacks for signals that Rust makes.
     const STACK_SIZE: usize = 1 << 16;
 
+    /// The stack for signals.
+    static STACK: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+
     pub(super) fn install() {
         let stack: &'static mut [u8] = Box::leak(vec![0; STACK_SIZE].into_boxed_slice());
+        // The kernel knows it, and where leak checkers look it must be, too.
+        STACK.store(stack.as_mut_ptr(), Ordering::Relaxed);
         let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
         // SAFETY: this memory is nobody else's, for ever. Without it the thread keeps the stack it has.
         let _kept = unsafe { libc::sigaltstack(&raw const stack, null_mut()) };

@@ -19,7 +19,7 @@ pub enum ExecutorError {
         message: String,
     },
     /// No free range of addresses for a window.
-    #[error("no {size:#x} bytes of free address space {place}")]
+    #[error("no {size:#x} bytes of free address space {place}{}", crate::os::address_space_limit())]
     NoAddressSpace {
         /// Size of the window.
         size: u64,
@@ -27,7 +27,10 @@ pub enum ExecutorError {
         place: &'static str,
     },
     /// A window has no room left.
-    #[error("the window at {window} has no {size:#x} bytes left for {protection} segments: make windows larger")]
+    #[error(
+        "the window at {window} has no {size:#x} bytes left for {protection} segments: make windows larger \
+         (JitBuilder::window_size, linkjit run --window-size)"
+    )]
     WindowFull {
         /// Where the window begins.
         window: ExecAddr,
@@ -81,6 +84,15 @@ pub enum ExecutorError {
     NoFixedTls {
         /// Why.
         why: String,
+    },
+    /// A program's own allocator can't take the place of the process's.
+    #[error(
+        "a program's own allocator can't replace the process's: {why}. Link what has it first, or start the process with \
+         the allocator's shared library in LD_PRELOAD and link the program without it"
+    )]
+    Allocator {
+        /// Why.
+        why: &'static str,
     },
     /// Stacks can't be made executable.
     #[error("stacks can't be made executable: {why}")]

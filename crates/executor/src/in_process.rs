@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::memory::Memory;
+use crate::fork::{self, Participant};
+use crate::memory::{Division, Memory};
 use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
     MemoryProvider, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
-    SymbolAddress, SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, call, import, init, os,
-    reentry, runtime, tls,
+    SymbolAddress, SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import,
+    init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -23,7 +24,8 @@ pub struct InProcess {
     /// Tells the images and thread-local blocks of this executor from those of others in the process.
     owner: u32,
     memory: Arc<Memory>,
-    libraries: Libraries,
+    libraries: Arc<Libraries>,
+    allocator: allocator::Use,
 }
 
 impl InProcess {
@@ -42,13 +44,21 @@ impl InProcess {
     pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { owner, memory: Arc::new(Memory::new(memory)), libraries: Libraries::default() })
+        let (memory, libraries) = (Arc::new(Memory::new(memory)), Arc::<Libraries>::default());
+        fork::take_part(Arc::downgrade(&(memory.clone() as Arc<dyn Participant>)));
+        fork::take_part(Arc::downgrade(&(libraries.clone() as Arc<dyn Participant>)));
+        Ok(Self { owner, memory, libraries, allocator: allocator::Use::default() })
     }
 }
 
 impl Drop for InProcess {
     fn drop(&mut self) {
         init::forget_all_of(self.owner);
+        if allocator::is_of(self.owner) {
+            // The libraries go on using its code, and hold memory of it.
+            std::mem::forget(Arc::clone(&self.memory));
+            return;
+        }
         tls::release_all_of(self.owner);
         self.memory.release_all();
     }
@@ -64,14 +74,26 @@ impl Executor for InProcess {
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
-        self.memory.reserve_window(size, placement)
+        let window = self.memory.reserve_window(Division::Usual(size), placement)?;
+        allocator::add_window(self.owner, window.range);
+        Ok(window)
+    }
+
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
+        let window = self.memory.reserve_window(Division::Stripes(stripes), placement)?;
+        allocator::add_window(self.owner, window.range);
+        Ok(window)
     }
 
     fn release_window(&self, window: WindowId) -> Result<()> {
+        if let Some(range) = self.memory.window_range(window) {
+            allocator::remove_window(self.owner, range);
+        }
         self.memory.release_window(window)
     }
 
     fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
+        self.allocator.placing();
         Ok(Box::new(self.memory.allocate(window, segments)?))
     }
 
@@ -156,13 +178,29 @@ impl Executor for InProcess {
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
-        self.libraries.find(library, requests)
+        self.libraries.find(library, requests, &self.allocator)
     }
 
     fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
         let imports = import::import(near, addresses)?;
         self.memory.update_words(slots, import::current)?;
         Ok(imports)
+    }
+
+    fn allocator_names(&self) -> &'static [&'static str] {
+        allocator::names()
+    }
+
+    fn has_allocator_of_another(&self) -> bool {
+        allocator::is_of_another(self.owner)
+    }
+
+    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
+        allocator::prepare(self.owner, &self.allocator)
+    }
+
+    fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {
+        allocator::replace(self.owner, definitions, &self.memory.window_ranges())
     }
 
     fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId> {

@@ -81,6 +81,12 @@ static IMAGES: Mutex<Images> = Mutex::new(Images {
     hooked_quick: false,
 });
 
+/// Takes the lock for a fork; so do its namesakes.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&IMAGES)
+}
+
 const NO_IMAGE: ExecutorError = ExecutorError::NoSuch { what: "image" };
 
 impl Images {

@@ -13,15 +13,19 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod allocator;
 mod call;
 pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod file;
+pub mod fork;
 mod free_list;
 mod import;
 mod in_process;
 mod init;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod initial_stack;
 mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
@@ -336,6 +340,12 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such range of free addresses.
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window>;
 
+    /// Reserves a window with so many bytes for segments of each protection, in the order of [`Window::stripes`].
+    ///
+    /// # Errors
+    /// As [`Executor::reserve_window`].
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window>;
+
     /// Gives a window back, with everything that was allocated in it.
     ///
     /// # Errors
@@ -355,8 +365,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
-    /// Makes the first page of a window a header of Windows, of the image that the window is, with a section for each
-    /// protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
+    /// Makes the first page of a window the header of an image that the window is, with a section (Windows) or segment
+    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
     /// as large as what can be read, and data directories say where its functions and its thread-local storage are.
     ///
     /// # Errors
@@ -489,6 +499,31 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no low memory left, or the system does not let a slot be changed.
     fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>>;
 
+    /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators. None
+    /// where a program's own serve itself alone.
+    fn allocator_names(&self) -> &'static [&'static str];
+
+    /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
+    /// that, as those of a library do which is opened later.
+    fn has_allocator_of_another(&self) -> bool;
+
+    /// Makes ready for a program that has its own allocator. Returns what linked code is to get for certain names, in
+    /// place of what it finds in the process: the names of allocators, which lead to the program's functions once these
+    /// are there, and functions of the system that have to know of both allocators. [`Executor::find_symbols`] finds these
+    /// from now on.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Allocator`] if the process's allocator can't be replaced any more.
+    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>>;
+
+    /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life of
+    /// the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
+    /// allocator is given back to that, which the host goes on using.
+    ///
+    /// # Errors
+    /// As for [`Executor::prepare_allocator`], which was called before.
+    fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()>;
+
     /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the calling
     /// thread, on any number of threads at once, without any lock of the executor's. The call goes on at the address that
     /// it returns, with all arguments; a null address ends the process.
@@ -523,7 +558,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)];
 
     /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
-    /// they are called with this process's own arguments.
+    /// they are called with this process's own arguments. On Linux the environment moves behind them, as where a program
+    /// starts, and the C library calls the program by its name; no other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.

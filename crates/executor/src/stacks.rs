@@ -9,10 +9,16 @@ use std::sync::Mutex;
 use crate::loader::{Image, Loaded};
 use crate::{ExecAddr, ExecutorError, Result, lock, os};
 
+/// Whether they are. They stay so.
+static DONE: Mutex<bool> = Mutex::new(false);
+
+/// Takes the lock for a fork.
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&DONE)
+}
+
 /// See [`crate::Executor::make_stacks_executable`].
 pub(crate) fn make_executable() -> Result<()> {
-    /// Whether they are. They stay so.
-    static DONE: Mutex<bool> = Mutex::new(false);
     let mut done = lock(&DONE);
     if *done {
         return Ok(());

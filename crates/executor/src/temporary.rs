@@ -54,6 +54,7 @@ impl PrivateDirectory {
 
     fn create(parent: &Path) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{:016x}", unpredictable()));
+        #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has modes"))]
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

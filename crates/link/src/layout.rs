@@ -94,6 +94,8 @@ pub struct Layout {
     functions: (u64, u64),
     function_records: Vec<BlockRef>,
     contiguous: Vec<SectionExtent>,
+    /// Where the zeros begin in the writable segment.
+    data_end: u64,
     /// The blocks with content, by segment, with their offsets there.
     blocks: [Vec<(BlockRef, u64)>; 3],
     /// Blocks of zeros: nothing is written for them.
@@ -123,15 +125,11 @@ impl Layout {
         let (mut zeros, mut contiguous, mut unwind) = (Vec::new(), Vec::new(), Vec::new());
         let (mut tls_image, mut tls_zeros) = (Vec::new(), Vec::new());
         for &member in members {
-            let graph = &inputs[member as usize].graph;
-            let shelves: Vec<_> = graph.section_ids().map(|section| shelf(graph, section)).collect();
-            for block in graph.block_ids() {
-                let of = graph.block(block);
-                if !of.live || of.placed {
-                    continue;
-                }
+            let input = &inputs[member as usize];
+            for block in input.unplaced() {
+                let of = input.graph.block(block);
                 let place = (member, block);
-                match shelves[of.section.index()] {
+                match shelf(&input.graph, of.section) {
                     Shelf::Segment(READ_WRITE) if of.is_zeros() => zeros.push(place),
                     Shelf::Segment(segment) => layout.push(inputs, segment, place)?,
                     Shelf::Contiguous => contiguous.push(place),
@@ -147,6 +145,7 @@ impl Layout {
         layout.push_tls(inputs, &mut tls_image, &mut tls_zeros)?;
         layout.push_unwind(inputs, &unwind)?;
         layout.make_room_for_functions(inputs)?;
+        layout.data_end = layout.segments[READ_WRITE].size;
         for place in zeros {
             let offset = layout.room(inputs, READ_WRITE, place)?;
             layout.zeros.push((place, offset));
@@ -172,13 +171,10 @@ impl Layout {
         let mut layout = Self::default();
         let (mut image, mut zeros) = (Vec::new(), Vec::new());
         for &member in members {
-            let graph = &inputs[member as usize].graph;
-            if graph.sections().iter().all(|section| section.lifetime != Lifetime::ThreadLocal) {
-                continue;
-            }
-            for block in graph.block_ids() {
-                let of = graph.block(block);
-                if of.live && !of.placed && graph.section(of.section).lifetime == Lifetime::ThreadLocal {
+            let input = &inputs[member as usize];
+            for block in input.unplaced() {
+                let of = input.graph.block(block);
+                if input.graph.section(of.section).lifetime == Lifetime::ThreadLocal {
                     (if of.is_zeros() { &mut zeros } else { &mut image }).push((member, block));
                 }
             }
@@ -305,6 +301,12 @@ impl Layout {
         self.blocks[READ].extend(records.into_iter().zip(places));
     }
 
+    /// How many bytes of code and data the segments have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().fold(0, |sum: u64, segment| sum.saturating_add(segment.size))
+    }
+
     /// Whether nothing is to be placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -349,6 +351,12 @@ impl Layout {
         })
     }
 
+    /// Where what is written to ends that has content, and zeros begin.
+    #[must_use]
+    pub fn data_end(&self, bases: [ExecAddr; 3]) -> ExecAddr {
+        bases[READ_WRITE].offset(self.data_end)
+    }
+
     /// The unwind table, terminator included; `None` if there are no records.
     #[must_use]
     pub fn unwind_table(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
@@ -372,9 +380,7 @@ impl Layout {
 }
 
 fn put(inputs: &mut [Input], (member, block): BlockRef, address: ExecAddr) {
-    let of = inputs[member as usize].graph.block_mut(block);
-    of.address = address;
-    of.placed = true;
+    inputs[member as usize].graph.place_block(block, address);
 }
 
 fn shelf(graph: &LinkGraph, section: crate::graph::SectionId) -> Shelf {

@@ -14,9 +14,10 @@ use linkjit_address::{ExecAddr, ExecRange};
 use crate::arch::Arch;
 use crate::arch::x86_64::{self, FixupContext};
 use crate::error::Result;
-use crate::graph::{LinkGraph, SymbolId};
+use crate::graph::{BlockId, LinkGraph, Reachability, SymbolId};
 use crate::layout::{BlockRef, Layout};
 use crate::passes::indirect::Slot;
+use crate::passes::shared::SharedBlocks;
 use crate::tls::TlsAddress;
 
 /// What an external symbol was found to be.
@@ -46,32 +47,127 @@ pub enum Binding {
     Missing,
 }
 
+/// What the external symbols of a graph are bound to. It takes room for all of its symbols, but time only for those that
+/// are bound.
+#[derive(Debug, Default)]
+pub struct Bindings {
+    /// By symbol, one more than its position in `bound`; 0, or beyond the end, if it is not there.
+    positions: Vec<u32>,
+    bound: Vec<(SymbolId, Binding)>,
+}
+
+impl Bindings {
+    /// What `symbol` is bound to.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, symbol: SymbolId) -> Binding {
+        let position = self.positions.get(symbol.index()).copied().unwrap_or_default();
+        self.bound.get((position as usize).wrapping_sub(1)).map(|&(_, binding)| binding).unwrap_or_default()
+    }
+
+    /// Binds one of the symbols of a graph that has `symbols` of them.
+    #[inline]
+    pub fn set(&mut self, symbol: SymbolId, binding: Binding, symbols: usize) {
+        if self.positions.len() <= symbol.index() {
+            self.make_room(symbols.max(symbol.index() + 1));
+        }
+        let position = &mut self.positions[symbol.index()];
+        if let Some((_, old)) = self.bound.get_mut((*position as usize).wrapping_sub(1)) {
+            *old = binding;
+        } else {
+            self.bound.push((symbol, binding));
+            // A graph has fewer than 2^32 symbols.
+            *position = u32::try_from(self.bound.len()).unwrap_or(0);
+        }
+    }
+
+    fn make_room(&mut self, symbols: usize) {
+        if self.positions.is_empty() {
+            self.positions = vec![0; symbols];
+            // Enough for most small graphs.
+            self.bound = Vec::with_capacity(symbols.min(32));
+        } else {
+            self.positions.resize(symbols, 0);
+        }
+    }
+
+    /// The symbols that were bound, each once.
+    pub fn iter(&self) -> impl Iterator<Item = (SymbolId, Binding)> + '_ {
+        self.bound.iter().copied()
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SymbolId, &mut Binding)> {
+        self.bound.iter_mut().map(|(symbol, binding)| (*symbol, binding))
+    }
+
+    /// Forgets all of them.
+    fn clear(&mut self) {
+        for (symbol, _) in self.bound.drain(..) {
+            self.positions[symbol.index()] = 0;
+        }
+    }
+}
+
 /// One graph of a batch.
 #[derive(Debug)]
 pub struct Input {
     /// The graph.
     pub graph: LinkGraph,
-    /// What its external symbols are bound to, indexed by [`SymbolId`]; symbols beyond the end are unbound.
-    pub bindings: Vec<Binding>,
+    /// What became live of it in this batch.
+    pub reach: Reachability,
+    /// What its external symbols are bound to.
+    pub bindings: Bindings,
     /// Which JITDylib it belongs to.
     pub dylib: u32,
     /// Where it is meant to be placed, if that is known: inputs of one JITDylib and one window reach each other directly.
     pub window: ExecRange,
+    /// What of it may stand for other objects' definitions, once somebody asked.
+    pub(crate) shared: Option<Box<SharedBlocks>>,
+    /// It is among those whose blocks are being divided into what stays longer and the rest.
+    pub(crate) is_divided: bool,
 }
 
 impl Input {
+    /// A graph of which nothing is live.
+    #[must_use]
+    pub fn new(graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
+        let (reach, bindings) = (Reachability::new(), Bindings::default());
+        Self { graph, reach, bindings, dylib, window, shared: None, is_divided: false }
+    }
+
+    /// A graph that the linker has made, of which all that is to be placed is live already.
+    #[must_use]
+    pub fn made(mut graph: LinkGraph, dylib: u32, window: ExecRange) -> Self {
+        let mut reach = Reachability::new();
+        reach.start_anew(&mut graph);
+        Self { reach, ..Self::new(graph, dylib, window) }
+    }
+
     /// What `symbol` is bound to.
     #[must_use]
+    #[inline]
     pub fn binding(&self, symbol: SymbolId) -> Binding {
-        self.bindings.get(symbol.index()).copied().unwrap_or_default()
+        self.bindings.get(symbol)
     }
 
     /// Binds an external symbol.
     pub fn bind(&mut self, symbol: SymbolId, binding: Binding) {
-        if self.bindings.len() <= symbol.index() {
-            self.bindings.resize(symbol.index() + 1, Binding::None);
-        }
-        self.bindings[symbol.index()] = binding;
+        self.bindings.set(symbol, binding, self.graph.symbols().len());
+    }
+
+    /// The blocks that are to be placed: those that are live and not placed yet, in the order of their creation.
+    pub fn unplaced(&self) -> impl Iterator<Item = BlockId> + Clone + '_ {
+        self.reach.blocks().iter().copied().filter(|&block| {
+            let of = self.graph.block(block);
+            of.live && !of.placed
+        })
+    }
+
+    /// Forgets what was found for a batch, but for what is placed: the next batch finds it anew.
+    pub fn forget_batch(&mut self) {
+        self.reach.forget(&mut self.graph);
+        self.bindings.clear();
     }
 }
 
@@ -79,9 +175,10 @@ impl Input {
 pub fn resolve(inputs: &mut [Input]) {
     for index in 0..inputs.len() {
         let mut thread_local = Vec::new();
-        for symbol in inputs[index].graph.symbol_ids() {
-            let binding = follow(inputs, inputs[index].binding(symbol));
-            match binding {
+        let mut at = 0;
+        while let Some(&(symbol, binding)) = inputs[index].bindings.bound.get(at) {
+            at += 1;
+            match follow(inputs, binding) {
                 Binding::None => {}
                 Binding::Input { input, symbol: of } => {
                     let definer = &inputs[input as usize].graph;
@@ -119,12 +216,12 @@ fn follow(inputs: &[Input], mut binding: Binding) -> Binding {
     binding
 }
 
-/// Undoes what placing a batch did to its graphs, so that they can be linked again: after a failure, or when there is
-/// another window to try. Inputs that the passes made are the caller's to drop.
-pub fn unplace(inputs: &mut [Input], layouts: &[Layout], slots: &[Slot]) {
+/// Undoes what placing a batch did to the graphs of `members`, so that they can be linked again: after a failure, or when
+/// there is another window to try. Inputs that the passes made are the caller's to drop.
+pub fn unplace(inputs: &mut [Input], members: impl IntoIterator<Item = u32>, layouts: &[Layout], slots: &[Slot]) {
     for (member, block) in layouts.iter().flat_map(Layout::placed) {
         if let Some(input) = inputs.get_mut(member as usize) {
-            input.graph.block_mut(block).placed = false;
+            input.graph.unplace_block(block);
         }
     }
     for slot in slots {
@@ -133,8 +230,9 @@ pub fn unplace(inputs: &mut [Input], layouts: &[Layout], slots: &[Slot]) {
         input.graph.symbol_mut(slot.symbol).definition = input.graph.symbol(resolver).definition;
         input.bind(slot.symbol, Binding::None);
     }
-    for input in inputs {
-        for entry in input.graph.remove_entries() {
+    for member in members {
+        let Some(input) = inputs.get_mut(member as usize) else { continue };
+        for entry in input.graph.remove_entries(input.reach.blocks()) {
             input.bind(entry, Binding::None);
         }
     }

@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_executor::{ExecAddr, ExecutorError, ObjectFormat};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
+use linkjit_link::object::elf::needed_names;
+use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
-use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_with_index};
+use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::MaterializationUnit;
-use crate::session::{Address, Generator, ResourceTracker, UnitId, defined_names, read_file};
+use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, defined_names, read_file};
 
 impl JitDylib {
     /// Adds a relocatable object. Nothing is linked before a lookup needs it.
@@ -32,7 +34,7 @@ impl JitDylib {
     pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
         let _names = self.session().use_names();
         let graph = object::read(source, &mut self.session().names())?;
-        self.add_graph_to(tracker, graph)
+        self.add_graph_that_was_read(tracker, graph)
     }
 
     /// Adds a relocatable object from a file.
@@ -41,6 +43,47 @@ impl JitDylib {
     /// As [`JitDylib::add_object`], or if the file can't be read.
     pub fn add_object_file(&self, path: impl AsRef<Path>) -> Result<()> {
         self.add_object(&read_file(path.as_ref())?)
+    }
+
+    /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't
+    /// be linked, say, and has an initializer, so that no lookup succeeds that would run it ([`UndefinedSymbol::root`]).
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-discard-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// let broken = compile("void missing(void); __attribute__((constructor)) static void begin(void) { missing(); }")?;
+    /// jit.main().add_object(&broken)?;
+    /// assert!(jit.lookup("abs").is_err());
+    /// jit.main().discard_object(broken.name())?;
+    /// jit.lookup("abs")?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotDiscarded`] if there is none, or if something of one is linked.
+    ///
+    /// [`UndefinedSymbol::root`]: crate::UndefinedSymbol::root
+    pub fn discard_object(&self, name: &str) -> Result<()> {
+        // No batch has it.
+        let _linking = self.session().begin_linking()?;
+        let mut state = self.session().state();
+        let dylib = state.dylib(self.id())?;
+        let is_updatable = dylib.updatable.contains_key(name);
+        let named = |id: &UnitId| state.units.get(id).is_some_and(|unit| *unit.name == *name && unit.pending.is_none());
+        let units: Vec<_> = dylib.units.iter().copied().filter(named).collect();
+        let is_linked = |id: &UnitId| state.units.get(id).is_some_and(|unit| unit.started || unit.input.is_none());
+        if units.is_empty() || is_updatable || units.iter().any(is_linked) {
+            return Err(Error::NotDiscarded { object: name.into(), is_there: !units.is_empty() });
+        }
+        state.discard(&units);
+        Ok(())
     }
 
     /// Adds a link graph that was made by hand; names that other graphs are to see are of
@@ -56,7 +99,12 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::add_object_to`].
-    pub fn add_graph_to(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
+    pub fn add_graph_to(&self, tracker: &ResourceTracker, mut graph: LinkGraph) -> Result<()> {
+        graph.forget_live();
+        self.add_graph_that_was_read(tracker, graph)
+    }
+
+    fn add_graph_that_was_read(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
         self.check_tracker(tracker)?;
         let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
         self.session().define_with(self.id(), graph, any, |state, names, graph| {
@@ -149,6 +197,9 @@ impl JitDylib {
         let archives = {
             let mut state = self.session().state();
             let dylib = state.dylib_mut(self.id())?;
+            if !has_imports {
+                dylib.unread_dependencies.push(archive.clone());
+            }
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
@@ -160,6 +211,55 @@ impl JitDylib {
             }
         };
         archives.add(archive)
+    }
+
+    /// Adds all members of a static archive, as if each were added by itself: also those that nobody refers to, which may
+    /// have initializers that make them known.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let directory = std::env::temp_dir().join(format!("linkjit-doc-whole-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory).unwrap();
+    /// # let archive = directory.join("libplugins.a");
+    /// # let text = "extern int plugins; __attribute__((constructor)) static void begin(void) { plugins++; }";
+    /// # for name in ["a", "b"] {
+    /// #     let (source, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.o")));
+    /// #     std::fs::write(&source, text).unwrap();
+    /// #     std::fs::write(&object, SystemCompiler.compile(&source)?.bytes()).unwrap();
+    /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
+    /// # }
+    /// static mut PLUGINS: i32 = 0;
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.define_absolute("plugins", &raw const PLUGINS)?;
+    /// // Two members that only count themselves.
+    /// jit.main().add_whole_archive(&archive)?;
+    /// # std::fs::remove_dir_all(&directory).unwrap();
+    /// jit.main().initialize()?;
+    /// // SAFETY: nobody writes it any more.
+    /// assert_eq!(unsafe { PLUGINS }, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If it can't be read, or a member defines what is defined already; those before it are added then.
+    pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        let archive = Archive::parse(read_file(path.as_ref())?)?;
+        let is_coff = self.session().executor().object_format() == ObjectFormat::Coff;
+        let mut has_imports = false;
+        for source in archive_objects(&archive)? {
+            if is_coff && Import::parse(&source)?.is_some() {
+                has_imports = true;
+            } else {
+                self.add_object(&source)?;
+            }
+        }
+        // What a DLL has is not linked, but found when it is wanted.
+        if has_imports {
+            return self.add_archive(path);
+        }
+        self.session().state().dylib_mut(self.id())?.unread_dependencies.push(archive);
+        Ok(())
     }
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
@@ -181,8 +281,42 @@ impl JitDylib {
     /// What the system's loader says.
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let library = self.session().executor().open_library(path, true)?;
+        let library =
+            self.session().executor().open_library(path, true).map_err(|error| self.library_error(path, error))?;
         self.add_own_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
+    }
+
+    /// Why a library can't be opened, if that is because the loader does not see linked code.
+    fn library_error(&self, path: &Path, error: ExecutorError) -> Error {
+        const UNDEFINED: &str = "undefined symbol: ";
+        let missing = match &error {
+            ExecutorError::Library { message, .. } => message.split_once(UNDEFINED).map(|(_, rest)| rest),
+            _ => None,
+        };
+        let is_end = |c: char| c.is_whitespace() || c == ',';
+        let Some(missing) = missing.map(|rest| rest.split(is_end).next().unwrap_or(rest).to_owned()) else {
+            return error.into();
+        };
+        // The loader names the first only.
+        let source = read_file(path).ok();
+        let needed = source.and_then(|source| needed_names(&source).ok()).unwrap_or_default();
+        let (mut symbols, mut definers) = (vec![missing.clone()], Vec::new());
+        let names = self.session().names();
+        let state = self.session().state();
+        for dylib in state.dylibs.values() {
+            let is_linked = |name: &&String| {
+                let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
+                entry.is_some_and(|entry| entry.by != DefinedBy::Outside)
+            };
+            let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
+            if !defined.is_empty() {
+                definers.push(dylib.name.clone());
+                symbols.extend(defined);
+            }
+        }
+        symbols.sort_unstable();
+        symbols.dedup();
+        Error::LibraryNeedsProgram { library: path.into(), symbols, definers }
     }
 
     /// Adds a generator behind the others.

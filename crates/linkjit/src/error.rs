@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::names::hint;
 use linkjit_executor::ExecutorError;
 use linkjit_link::error::Shown;
 use linkjit_link::{LinkError, Site};
@@ -21,12 +22,22 @@ pub struct UndefinedSymbol {
     pub wanted_by: Vec<Site>,
     /// How many further places there are.
     pub more_places: usize,
+    /// What needs it, if that is nothing that the lookup has asked for: an initializer of some object, say.
+    pub root: Option<Root>,
     /// Defined names that look much like it. Of many symbols, only the first ones have such.
     pub similar: Vec<String>,
     /// Where it was searched, in this order: JITDylibs, then their generators.
     pub searched: Vec<String>,
     /// Who defines it, but hides it, or was not searched; which DLL was to have it, and has not.
     pub elsewhere: Vec<String>,
+}
+
+impl UndefinedSymbol {
+    /// Which library has such names, or what else they want, if compilers make them: `_gfortran_*`, `GOMP_*`, ...
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        hint(&self.name)
+    }
 }
 
 impl fmt::Display for UndefinedSymbol {
@@ -41,6 +52,9 @@ impl fmt::Display for UndefinedSymbol {
         if self.more_places > 0 {
             write!(f, "\n    and {} more", self.more_places)?;
         }
+        if let Some(root) = &self.root {
+            write!(f, "\n    needed by {root}, not by what was looked up")?;
+        }
         if !self.similar.is_empty() {
             write!(f, "\n    did you mean {}?", self.similar.join(", "))?;
         }
@@ -48,6 +62,41 @@ impl fmt::Display for UndefinedSymbol {
             write!(f, "\n    {}", Shown(definer))?;
         }
         Ok(())
+    }
+}
+
+/// What is linked of an object without being asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Root {
+    /// File or member.
+    pub object: String,
+    /// The section.
+    pub section: String,
+    /// What is in the section.
+    pub kind: RootKind,
+}
+
+/// Why something is linked without being asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RootKind {
+    /// An initializer, as constructors of C++ are.
+    Initializer,
+    /// A terminator.
+    Terminator,
+    /// The compiler was told to retain it.
+    Retained,
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, section, kind } = self;
+        match kind {
+            RootKind::Initializer => write!(f, "an initializer of {object} ({section})"),
+            RootKind::Terminator => write!(f, "a terminator of {object} ({section})"),
+            RootKind::Retained => write!(f, "section {section} of {object}, which is to be retained"),
+        }
     }
 }
 
@@ -124,6 +173,38 @@ pub enum Error {
         /// Who forbids it.
         object: String,
     },
+    /// An object's own allocator, which all libraries of the process would have to use, can't replace the process's.
+    #[error("{object}: '{name}': {error}")]
+    Allocator {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+        /// Why not, and what to do.
+        error: ExecutorError,
+    },
+    /// An object that can be replaced defines an allocator, which can't be.
+    #[error(
+        "{object}: '{name}' is an allocator's, which all libraries of the process use and which can't be replaced while it \
+         is in use: add the object as an ordinary one"
+    )]
+    UpdatableAllocator {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+    },
+    /// What is to be removed has the allocator that all libraries of the process use.
+    #[error(
+        "{object}: '{name}' serves the libraries of this process, which hold memory of it: it stays until the process \
+         ends, and can't be removed"
+    )]
+    ServesProcess {
+        /// The object.
+        object: String,
+        /// A function of an allocator that it defines.
+        name: String,
+    },
     /// Objects were made with different settings that have to be the same (`/failifmismatch`).
     #[error("objects disagree about '{}': {}, {}", Shown(key), Shown(first), Shown(second))]
     Mismatch {
@@ -183,6 +264,14 @@ pub enum Error {
         /// Whether there is one.
         is_there: bool,
     },
+    /// There is no object of a name that could be discarded.
+    #[error("{}", not_discarded(object, *is_there))]
+    NotDiscarded {
+        /// Its name.
+        object: String,
+        /// There is one, but something of it is linked, or it is updatable.
+        is_there: bool,
+    },
     /// There would be more than the session's limits allow ([`Limits`](crate::Limits)).
     #[error("{wanted} {what}, and at most {limit} are allowed")]
     Limit {
@@ -198,6 +287,18 @@ pub enum Error {
     Superseded {
         /// One of its objects.
         object: String,
+    },
+    /// A function was called that its object had before it was updated, and has not any more.
+    #[error("{}", removed_by_update(name, object, *update, *by_rollback))]
+    RemovedByUpdate {
+        /// The function.
+        name: String,
+        /// The object.
+        object: String,
+        /// Which update of the object it was, counted from 1.
+        update: u64,
+        /// The function was new in that update, and went when it was rolled back.
+        by_rollback: bool,
     },
     /// A unit could not be materialized.
     #[error("can't materialize {unit}, which defines {}: {error}", list(symbols))]
@@ -248,6 +349,20 @@ pub enum Error {
         /// What it says.
         what: String,
     },
+    /// A shared library needs what linked code defines, or was to define: the system's loader does not know of that.
+    #[error(
+        "{}: the system's loader can't open it, for it needs {}, which a program is to define{}: the loader does not see \
+         linked code; link the library's objects or its static archive instead, or have the host process export the names",
+        library.display(), list(symbols), of_dylibs(definers)
+    )]
+    LibraryNeedsProgram {
+        /// The library.
+        library: PathBuf,
+        /// What it needs.
+        symbols: Vec<String>,
+        /// The JITDylibs that define something of that.
+        definers: Vec<String>,
+    },
     /// A limit of the format or of linkjit.
     #[error("{what}")]
     Unsupported {
@@ -288,11 +403,29 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     if let Some(more @ 1..) = symbols.len().checked_sub(SHOWN) {
         text += &format!("and {more} more undefined symbols\n");
     }
+    // Programs that lack a library lack many names of it.
+    let mut hints: Vec<_> = symbols.iter().filter_map(UndefinedSymbol::hint).collect();
+    hints.sort_unstable();
+    hints.dedup();
+    for hint in hints {
+        text += "hint: ";
+        text += hint;
+        text.push('\n');
+    }
     if alike {
         text += "searched ";
         text += &shown(searched, ", ");
     } else {
         text.pop();
+    }
+    let mut objects: Vec<_> =
+        symbols.iter().filter_map(|symbol| symbol.root.as_ref()).map(|root| root.object.as_str()).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    if !objects.is_empty() {
+        text += "\nto go on, define what is missing, or remove ";
+        text += &objects.join(", ");
+        text += " (by its resource tracker, or by JitDylib::discard_object)";
     }
     text
 }
@@ -317,6 +450,10 @@ fn list(names: &[String]) -> String {
     }
 }
 
+fn of_dylibs(definers: &[String]) -> String {
+    if definers.is_empty() { String::new() } else { format!(" (here JITDylib '{}')", definers.join("', '")) }
+}
+
 fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -338,9 +475,32 @@ fn in_use(dependents: &[Dependent]) -> String {
     shown(&objects, ", ")
 }
 
+fn not_discarded(object: &str, is_there: bool) -> String {
+    match is_there {
+        true => {
+            format!("{object}: something of it is linked or it is updatable: only its resource tracker can remove it")
+        }
+        false => format!("there is no object '{object}'"),
+    }
+}
+
 fn not_kept(variables: &[NotKept]) -> String {
     let reasons: Vec<_> = variables.iter().map(|variable| format!("'{}': {}", variable.name, variable.why)).collect();
     shown(&reasons, "; ")
+}
+
+fn removed_by_update(name: &str, object: &str, update: u64, by_rollback: bool) -> String {
+    let name = crate::names::demangle(name);
+    match by_rollback {
+        true => format!(
+            "going back from update {update} of {object} has removed '{name}', which was new in it; an update that \
+             defines it again brings it back"
+        ),
+        false => format!(
+            "update {update} of {object} has removed '{name}'; roll it back (Generation::rollback), or update the object \
+             to one that defines it"
+        ),
+    }
 }
 
 fn compiler_output(output: &str) -> String {

@@ -11,6 +11,7 @@ use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
 use crate::jitdylib::{JitDylib, MatchScope};
+use crate::lookup::Goal;
 use crate::platform::crt::CrtProvider;
 use crate::platform::program;
 use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
@@ -245,6 +246,14 @@ impl Jit {
         self.main.add_archive(path)
     }
 
+    /// Adds all members of a static archive.
+    ///
+    /// # Errors
+    /// See [`JitDylib::add_whole_archive`].
+    pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.main.add_whole_archive(path)
+    }
+
     /// Adds a shared library.
     ///
     /// # Errors
@@ -278,12 +287,12 @@ impl Jit {
     }
 
     /// The address of a name. Links what it needs and runs the initializers that were not run yet, also those of
-    /// objects that the name does not need.
+    /// objects that the name does not need, unless they are [lazy](JitDylib::add_lazy_object).
     ///
     /// # Errors
     /// If something is missing or can't be linked; then the session is as it was before.
     pub fn lookup(&self, name: &str) -> Result<ExecAddr> {
-        self.main.lookup_initialized(name)
+        self.main.lookup_initialized(name, Goal::LinkWithInitializers)
     }
 
     /// The function of a name, as a function pointer of type `F`. See [`Jit::lookup`].
@@ -306,7 +315,7 @@ impl Jit {
     }
 
     /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
-    /// the arguments, too. On Windows `wmain`, `WinMain` and `wWinMain` are called as they want, and linked code that
+    /// the arguments, too; those of lazy objects are run as well. On Windows `wmain`, `WinMain` and `wWinMain` are called as they want, and linked code that
     /// asks the system or the C runtime for the command line gets this one. A C++ exception that nobody in the program
     /// catches ends the process by `std::terminate`.
     ///
@@ -318,7 +327,7 @@ impl Jit {
     pub unsafe fn run_main(&self, entry: &str, args: &[impl AsRef<OsStr>]) -> Result<i32> {
         let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         self.session.executor().set_arguments(&args)?;
-        let main = self.lookup(entry)?;
+        let main = self.main.lookup_initialized(entry, Goal::LinkWithAllInitializers)?;
         let executor = self.session.executor();
         let form = program::form(entry, executor.object_format());
         // SAFETY: the caller's promise.

@@ -6,7 +6,7 @@ use linkjit_executor::{ExecAddr, ObjectFormat};
 use linkjit_link::names::NameId;
 
 use crate::error::{Error, Result};
-use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
+use crate::lookup::{Goal, LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
 use crate::materialization::SymbolFlags;
 use crate::materialization::job::Job;
 use crate::platform::program;
@@ -173,7 +173,7 @@ impl JitDylib {
     /// # Errors
     /// If a name is missing, or what defines it can't be linked; then the session is as it was before.
     pub fn lookup(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
-        self.link(names, false)
+        self.link(names, Goal::Link)
     }
 
     /// As [`JitDylib::lookup`], and links what [`JitDylib::initialize`] will run in the same go: a program that says
@@ -182,7 +182,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::lookup`].
     pub fn lookup_with_initializers(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
-        self.link(names, true)
+        self.link(names, Goal::LinkWithAllInitializers)
     }
 
     /// The addresses of a set of names, in their order; `None` for those that may be missing and are.
@@ -232,13 +232,13 @@ impl JitDylib {
         LookupFuture::new(self, set)
     }
 
-    fn link(&self, names: &[&str], initializers: bool) -> Result<Vec<ExecAddr>> {
+    fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
         let _names = self.session.use_names();
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
             names.iter().map(|name| pool.intern(name.as_bytes())).collect()
         };
-        let addresses = look_up(&self.session, self.id, &ids, initializers)?;
+        let addresses = look_up(&self.session, self.id, &ids, goal)?;
         addresses
             .into_iter()
             .zip(names)
@@ -249,15 +249,16 @@ impl JitDylib {
             .collect()
     }
 
-    /// The address of a name; runs initializers that were not run yet.
-    pub(crate) fn lookup_initialized(&self, name: &str) -> Result<ExecAddr> {
-        let found = self.link(&[name], true)?;
+    /// The address of a name; runs initializers that were not run yet. Those of lazy objects are linked if the goal says
+    /// so.
+    pub(crate) fn lookup_initialized(&self, name: &str, goal: Goal) -> Result<ExecAddr> {
+        let found = self.link(&[name], goal)?;
         self.run_initializers()?;
         found.first().copied().ok_or(Error::Closed)
     }
 
-    /// Links what has initializers here and in the JITDylibs it depends on, and runs those that were not run yet:
-    /// dependencies first, then by priority, then in link order. Terminators run in the reverse order, when code is
+    /// Links what has initializers here and in the JITDylibs it depends on, lazy objects' included, and runs those that
+    /// were not run yet: dependencies first, then by priority, then in link order. Terminators run in the reverse order, when code is
     /// removed or its JITDylib is closed.
     ///
     /// ```
@@ -293,7 +294,7 @@ impl JitDylib {
     /// If something can't be linked.
     pub fn initialize(&self) -> Result<()> {
         let _names = self.session.use_names();
-        look_up(&self.session, self.id, &[], true)?;
+        look_up(&self.session, self.id, &[], Goal::LinkWithAllInitializers)?;
         self.run_initializers()
     }
 
@@ -346,7 +347,8 @@ impl JitDylib {
         self.session.dump_dylib(self.id)
     }
 
-    /// Runs its terminators, removes it from the session and gives its memory back.
+    /// Runs its terminators, removes it from the session and gives its memory back; but for a program's own allocator, which
+    /// the libraries of the process go on using: its JITDylib's memory stays.
     ///
     /// # Errors
     /// If it is closed already, or linked code of other JITDylibs is bound to that of this one ([`Error::InUse`]): close

@@ -41,7 +41,7 @@ mod session;
 mod update;
 
 pub use compile::{Compiler, SystemCompiler};
-pub use error::{Dependent, Error, NotKept, Result, UndefinedSymbol};
+pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
@@ -55,12 +55,13 @@ pub use materialization::{
 };
 pub use names::demangle;
 pub use platform::crt::CrtProvider;
+pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
     BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
     WeakJitDylib,
 };
-pub use update::{Generation, Update};
+pub use update::{Generation, Gone, Update};
 
 pub use linkjit_executor as executor;
 pub use linkjit_executor::ExecAddr;

@@ -141,16 +141,16 @@ fn an_exhausted_reserve_of_thread_local_storage() {
 
 #[cfg(not(windows))]
 #[test]
-fn an_object_larger_than_a_window() {
+fn an_object_larger_than_the_address_space() {
     let _alone = alone();
     let workshop = Workshop::new();
     let jit = Jit::builder().window_size(1 << 20).build().unwrap();
     let tracker = jit.create_tracker().unwrap();
-    let big = ".bss\n.globl big\nbig: .zero 0x1000000000\n".to_owned() + ".text\n" + &getter("f", "big");
+    let big = ".bss\n.globl big\nbig: .zero 0x7ff000000000\n".to_owned() + ".text\n" + &getter("f", "big");
     jit.main().add_object_to(&tracker, &source(&workshop.object(&big))).unwrap();
     jit.add_object_file(workshop.object(&function("g", 1))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
-    assert!(error.to_string().contains("make windows larger"), "{error}");
+    assert!(error.to_string().contains("free address space"), "{error}");
     assert_eq!(call(&jit, "g").unwrap(), 1);
     fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     // SAFETY: nobody uses it.

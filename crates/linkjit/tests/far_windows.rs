@@ -89,6 +89,9 @@ fn a_full_window_is_followed_by_one_that_is_far() {
 #[test]
 fn objects_of_one_batch_that_find_no_room_together_reach_each_other() {
     let (workshop, jit) = (Workshop::new(), jit());
+    // The window that this makes has room for one of them.
+    jit.add_object_file(workshop.object(&function("before", 1))).unwrap();
+    jit.lookup("before").unwrap();
     for number in 0..6 {
         let (name, next) = (format!("f{number}"), format!("f{}", number + 1));
         let text = if number < 5 { large(&name, &next, &next) } else { function("f", 1) + &large(&name, "f", "f0") };

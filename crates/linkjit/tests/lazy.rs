@@ -496,6 +496,139 @@ fn an_object_is_linked_and_initialized_when_a_function_of_it_is_called() {
     assert_eq!(call(&jit, "check", 3), 13);
 }
 
+/// Whether the initializers of a lazy object have run, after `initialize`; it has linked no other function of it.
+#[test]
+fn lazy_objects_are_initialized_with_all_others_when_that_is_asked_for() {
+    type Ask = fn(&Jit);
+    let asks: [(&str, Ask); 4] = [
+        ("initialize", |jit| jit.main().initialize().unwrap()),
+        ("lookup_with_initializers", |jit| {
+            jit.main().lookup_with_initializers(&["main"]).unwrap();
+            jit.lookup("main").unwrap();
+        }),
+        ("lookup_set", |jit| {
+            jit.main().lookup_set(&linkjit::SymbolLookupSet::new(["main"]).with_initializers()).unwrap();
+            jit.lookup("main").unwrap();
+        }),
+        ("run_main", |jit| {
+            // SAFETY: it is a main function, of this test.
+            assert_eq!(unsafe { jit.run_main("main", &["main"]) }.unwrap(), 12);
+        }),
+    ];
+    let eager = "int count; int read(int n) { return count + n; } int main(void) { return count; }
+        __attribute__((constructor)) static void begin(void) { count += 2; }";
+    let lazy = "extern int count; int absent(void);
+        __attribute__((constructor)) static void begin(void) { count *= 6; }
+        int f(int n) { return n + count; } int never(int n) { return absent(); }";
+    for (name, ask) in asks {
+        for first in [true, false] {
+            let jit = Jit::host().unwrap();
+            if first {
+                add(&jit, "eager.o", "-O1 -fPIC", eager);
+            }
+            add_lazy(&jit, "lazy.o", "-O1 -fPIC -ffunction-sections", lazy);
+            if !first {
+                add(&jit, "eager.o", "-O1 -fPIC", &eager.replace("constructor", "constructor(500)"));
+            }
+            assert_eq!(call(&jit, "read", 0), 2, "{name}: a lookup of something else is no reason");
+            ask(&jit);
+            assert_eq!(call(&jit, "read", 0), 12, "{name}");
+            ask(&jit);
+            assert_eq!(call(&jit, "f", 1), 13, "{name}: once only");
+        }
+    }
+}
+
+#[test]
+fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
+    let jit = Jit::host().unwrap();
+    add(&jit, "eager.o", "-O1 -fPIC", "int count; int read(int n) { return count + n; }");
+    let other = jit.create_dylib("other").unwrap();
+    other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
+    let source = |n: u32| {
+        let text = format!(
+            "extern int count; __attribute__((constructor)) static void begin(void) {{ count += {n}; }}
+            int f{n}(int k) {{ return k; }}"
+        );
+        Source::new(format!("{n}.o"), compile("-O1 -fPIC", &text))
+    };
+    other.add_lazy_object(&source(100)).unwrap();
+    let [gone, kept] = [10, 1].map(|n| {
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_lazy_object_to(&tracker, &source(n)).unwrap();
+        tracker
+    });
+    // SAFETY: nothing of it was linked.
+    unsafe { gone.remove() }.unwrap();
+    other.initialize().unwrap();
+    assert_eq!(call(&jit, "read", 0), 101);
+    // SAFETY: nobody is in it, nor will be.
+    unsafe { kept.remove() }.unwrap();
+    other.initialize().unwrap();
+    assert_eq!(call(&jit, "read", 0), 101);
+}
+
+#[test]
+fn a_section_that_is_walked_is_linked_as_a_whole() {
+    let entry = |n: u32| {
+        format!(
+            "static int value(void) {{ return {n}; }}
+            __attribute__((section(\"registry\"), used)) int (*entry{n})(void) = value;
+            int touch{n}(int n) {{ return entry{n}() + n; }}"
+        )
+    };
+    let walk = "extern int (*__start_registry[])(void), (*__stop_registry[])(void);
+        int walk(int n) { for (int (**p)(void) = __start_registry; p < __stop_registry; p++) n = n * 10 + (*p)(); return n; }";
+    for flags in ["-O1 -fPIC", "-O1 -fPIE"] {
+        for is_lazy in [false, true] {
+            let jit = Jit::host().unwrap();
+            let add = |name: &str, text: &str| {
+                let object = compile(flags, text);
+                if is_lazy {
+                    jit.main().add_lazy_object(&Source::new(name, object)).unwrap();
+                } else {
+                    jit.add_object(name, object).unwrap();
+                }
+            };
+            for n in [1, 2, 3] {
+                add(&format!("{n}.o"), &entry(n));
+            }
+            add("walk.o", walk);
+            // Something of one object is linked before, with its part of the section and without.
+            assert_eq!(call(&jit, "touch2", 0), 2);
+            assert_eq!(call(&jit, "walk", 0), 123, "{flags}, lazy: {is_lazy}");
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_walked_section_are_placed_together() {
+    // Something of the second object is linked before, nothing of its part of the section.
+    let entry = |n: u32| {
+        format!(
+            "static int value(void) {{ return {n}; }}
+            __attribute__((section(\"registry\"), used)) static int (*entry)(void) = value;
+            int touch{n}(int n) {{ return n; }}"
+        )
+    };
+    let walk = "extern int (*__start_registry[])(void), (*__stop_registry[])(void);
+        int walk(int n) { for (int (**p)(void) = __start_registry; p < __stop_registry; p++) n = n * 10 + (*p)(); return n; }";
+    for adds_walk_late in [false, true] {
+        let jit = Jit::host().unwrap();
+        for n in [1, 2, 3] {
+            add(&jit, &format!("{n}.o"), "-O1 -fPIC -ffunction-sections", &entry(n));
+        }
+        if !adds_walk_late {
+            add(&jit, "walk.o", "-O1 -fPIC", walk);
+        }
+        assert_eq!(call(&jit, "touch2", 5), 5);
+        if adds_walk_late {
+            add(&jit, "walk.o", "-O1 -fPIC", walk);
+        }
+        assert_eq!(call(&jit, "walk", 0), 123, "{adds_walk_late}");
+    }
+}
+
 #[test]
 fn only_what_is_called_is_linked() {
     for policy in [LinkPolicy::Demand, LinkPolicy::Whole] {

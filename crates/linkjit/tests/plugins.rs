@@ -270,7 +270,7 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
         jit.add_object("g.o", compile("-x assembler", &source.replace("; ", "\n"))).unwrap();
     };
     let huge: Break = |jit| {
-        let source = "static volatile char x[1 << 22]; int g(void) { return x[5]; }";
+        let source = "static volatile char x[0x7ff000000000]; int g(void) { return x[5]; }";
         jit.add_object("g.o", compile("-O1", source)).unwrap();
     };
     let pass: Break = |jit| {

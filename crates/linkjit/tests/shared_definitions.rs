@@ -32,6 +32,7 @@ fn compile(workshop: &Workshop, compiler: &str, flag: &str, name: &str, text: &s
         "clang-gnu" => {
             workshop.compile("cpp", text, &[&flags[..], &["--target=x86_64-w64-windows-gnu"], &gnu_flags].concat())
         }
+        "clang" => with(workshop, compiler, text, &flags),
         _ => with(workshop, compiler, text, &[&flags[..], &gnu_flags].concat()),
     };
     Source::new(name, std::fs::read(path).unwrap())
@@ -74,6 +75,14 @@ __attribute__((noinline)) inline int &local() { static int value = 1000; return 
 __attribute__((noinline)) inline int &guarded() { static int value = opaque(); return value; }
 __attribute__((noinline)) inline const char *literal() { return "a string of both"; }
 inline int (*pointer)() = function;
+inline int (*lambda())(int) { return [](int n) { static int all = 0; all += n; return all -= n, n; }; }
+#ifdef __MINGW32__
+inline int caught(int n) { return n; }
+#else
+struct Cleanup { int &n; ~Cleanup() { n++; } };
+__attribute__((noinline)) inline int thrower(int n) { Cleanup cleanup{n}; if (n > 0) throw n; return n; }
+__attribute__((noinline)) inline int caught(int n) { try { return thrower(n); } catch (int thrown) { return thrown; } }
+#endif
 int area_of(Base *);
 extern "C" {
 int (*JOIN(SIDE, _function)())() { return function; }
@@ -88,7 +97,7 @@ const char *JOIN(SIDE, _literal)() { return literal(); }
 int JOIN(SIDE, _area)() { Square made(7); Base *volatile base = &made; return area_of(base); }
 int JOIN(SIDE, _calls)() {
     return function() + variable + instance(1) + Holder<int>::value + local() + guarded() + initialized + JOIN(SIDE, _area)()
-        + pointer() + literal()[0];
+        + pointer() + literal()[0] + lambda()(3) + caught(4);
 }
 }
 "#;
@@ -123,7 +132,7 @@ int result() {
     int sum = a_calls();
     wrong |= (sum != b_calls()) << 11;
     *a_variable() -= 2, --*b_holder(), --*a_local(), --*b_guarded(), --*a_initialized();
-    wrong |= (sum != 1 + 12 + 2 + 101 + 1001 + 10001 + 10001 + 49 + 1 + 'a') << 12;
+    wrong |= (sum != 1 + 12 + 2 + 101 + 1001 + 10001 + 10001 + 49 + 1 + 'a' + 3 + 4) << 12;
     return wrong;
 }
 }

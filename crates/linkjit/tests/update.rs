@@ -68,7 +68,18 @@ fn functions_come_and_go() {
     }
     let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|failure| {
-        assert!(matches!(failure.error, Error::Undefined { .. }), "{failure}");
+        let by = match &failure.error {
+            Error::RemovedByUpdate { name, object, update: 1, by_rollback }
+                if *name == failure.name && object == "a.o" =>
+            {
+                *by_rollback
+            }
+            error => panic!("{error}"),
+        };
+        // `f` went with the update, `g` when that was rolled back.
+        assert_eq!(failure.name, if by { "g" } else { "f" });
+        let text = failure.to_string();
+        assert!(!text.contains("$__") && text.contains("update 1 of a.o has removed"), "{text}");
         HANDLED.fetch_add(1, Ordering::Relaxed);
         Some(ExecAddr(gone as *const () as u64))
     }));
@@ -77,6 +88,8 @@ fn functions_come_and_go() {
     let f = jit.lookup("f").unwrap();
     assert_eq!(call_at(f), 1);
     let generation = update(&jit, &object("int g(void) { return 2; }")).unwrap();
+    let gone: Vec<_> = generation.gone().map(|gone| (&*gone.object, &*gone.name, gone.is_function)).collect();
+    assert_eq!(gone, [("a.o", "f", true)]);
     assert_eq!((call(&jit, "g").unwrap(), call_at(f)), (2, -1));
     let g = jit.lookup("g").unwrap();
     rollback(generation).unwrap();
@@ -84,6 +97,72 @@ fn functions_come_and_go() {
     drop(update(&jit, &object("int f(void) { return 3; } int g(void) { return 4; }")).unwrap());
     assert_eq!((call_at(g), call_at(f), jit.lookup("g").unwrap()), (4, 3, g));
     assert_eq!(HANDLED.load(Ordering::Relaxed), 2);
+}
+
+/// What is gone is said at once, and only what is: what was there before the last generation is not told again.
+#[test]
+fn what_an_update_removes_is_listed() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let object = |name: &str, text: &str| compile(&workshop, name, "c", text);
+    let first = "int used = 1, unused = 2; static int own = 3; __attribute__((weak)) int shared(void) { return 4; }
+                 int f(void) { return used + own++; } int g(void) { return unused; }";
+    jit.main().add_updatable_object(&object("a.o", first)).unwrap();
+    jit.main().add_updatable_object(&object("b.o", "int h(void) { return 5; } int table[3];")).unwrap();
+    for name in ["f", "g", "h", "shared"] {
+        call(&jit, name).unwrap();
+    }
+    let listed = |generation: &Generation| -> Vec<(String, String, bool)> {
+        generation.gone().map(|gone| (gone.object.clone(), gone.name.clone(), gone.is_function)).collect()
+    };
+    let [a, b] =
+        [object("a.o", "int used = 1; int f(void) { return used; }"), object("b.o", "int i(void) { return 6; }")];
+    // SAFETY: nobody is in the code.
+    let generation = unsafe { jit.main().update().replace(&a).replace(&b).commit() }.unwrap();
+    let gone = [
+        ("a.o", "g", true),
+        ("a.o", "shared", true),
+        ("a.o", "unused", false),
+        ("b.o", "h", true),
+        ("b.o", "table", false),
+    ];
+    let gone: Vec<_> = gone.map(|(object, name, function)| (object.to_owned(), name.to_owned(), function)).into();
+    assert_eq!(listed(&generation), gone);
+    drop(generation);
+    let again = update(&jit, &a).unwrap();
+    assert_eq!(listed(&again), []);
+}
+
+/// What had no handler is said on the way to the end of the process, by its own name, C++'s and that of a local function.
+#[cfg(not(windows))]
+#[test]
+fn a_call_of_what_was_removed_names_it() {
+    static TEXTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    extern "C" fn gone() -> c_int {
+        -1
+    }
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|failure| {
+        TEXTS.lock().unwrap().push(failure.to_string());
+        Some(ExecAddr(gone as *const () as u64))
+    }));
+    let before = "static int local(void) { return 1; } int step(int) { return 2; }
+                  extern \"C\" { int (*get(void))(void) { return local; } int (*table[1])(int) = { step }; }";
+    let after = "int other(void) { return 3; }";
+    jit.main().add_updatable_object(&compile(&workshop, "a.o", "cpp", before)).unwrap();
+    let get = jit.lookup("get").unwrap();
+    let step = jit.lookup("_Z4stepi").unwrap();
+    // SAFETY: its type.
+    let local = unsafe { std::mem::transmute::<usize, extern "C" fn() -> usize>(usize::try_from(get.0).unwrap()) }();
+    assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (1, 2));
+    for _ in 0..2 {
+        // SAFETY: nobody is in the code.
+        drop(unsafe { jit.main().update().replace(&compile(&workshop, "a.o", "cpp", after)).commit() }.unwrap());
+        assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (-1, -1));
+        let texts = std::mem::take(&mut *TEXTS.lock().unwrap());
+        // That it was the first update is said after the second, too.
+        assert!(texts[0].starts_with("'local()' was called and can't be linked: update 1 of a.o"), "{texts:?}");
+        assert!(texts[1].starts_with("'step(int)' was called and can't be linked: update 1 of a.o"), "{texts:?}");
+    }
 }
 
 #[test]

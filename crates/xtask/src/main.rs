@@ -18,6 +18,7 @@ Sections (default: e1 e3 startup):
   e2       a program on the 53 static archives of LLVM 19 (installs llvm-19-dev)
   e3       250 to 4000 small objects
   startup  a program that only says that it runs
+  batches  thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
 
   -n RUNS          measured runs of each command, after one that warms up (default: 7)
   --instructions   also count user instructions with callgrind, once per command (slow)

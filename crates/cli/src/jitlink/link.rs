@@ -12,7 +12,7 @@ use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
 use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
 use linkjit::link::graph::{
-    Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Reachability, Request, Section, SymbolId,
+    Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
 };
 use linkjit::link::layout::BlockRef;
 use linkjit::link::link::{Binding, Input, resolve, write_block};
@@ -262,8 +262,7 @@ fn replaced(inputs: &[Input], linked: &[u32], seen: &HashSet<(u32, SymbolId)>) -
 /// Marks what is linked of a graph that is linked at all: what it defines for others and what that needs. Returns the
 /// external symbols that are reached, and for which places of the graph itself they stand.
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
-    let graph = &mut input.graph;
-    let mut reach = Reachability::new();
+    let Input { graph, reach, .. } = input;
     let mut externals = Vec::new();
     for request in graph.requests().to_vec() {
         if let Request::Include(symbol) = request
@@ -306,6 +305,7 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             externals.push((symbol, place));
         }
     }
+    reach.sort(graph);
     externals.sort_unstable_by_key(|(symbol, _)| *symbol);
     externals
 }

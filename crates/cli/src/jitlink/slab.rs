@@ -125,12 +125,9 @@ impl Slab {
         for &((member, block), offset) in &region.blocks {
             let graph = &mut inputs[member as usize].graph;
             let is_thread_local = graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal;
-            let of = graph.block_mut(block);
-            of.placed = true;
             // A thread-local block's address is its offset in the storage; here is only its initial image.
-            if !is_thread_local {
-                of.address = ExecAddr(start + offset);
-            }
+            let own = graph.block(block).address;
+            graph.place_block(block, if is_thread_local { own } else { ExecAddr(start + offset) });
         }
         sort_records(inputs, &mut region);
         Ok(region)

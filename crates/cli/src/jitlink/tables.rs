@@ -271,7 +271,7 @@ impl Tables {
             self.dylibs[dylib].symbols.insert(name, entry);
         }
         let dylib = u32::try_from(dylib).unwrap_or(u32::MAX);
-        self.inputs.push(Input { graph, bindings: Vec::new(), dylib, window: ExecRange::default() });
+        self.inputs.push(Input::new(graph, dylib, ExecRange::default()));
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use std::ffi::CStr;
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(crate) enum Relocation {
+    /// `R_X86_64_64`: the symbol's address.
+    Address = 1,
     /// `R_X86_64_DTPMOD64`: the module that has a thread-local variable.
     Module = 16,
     /// `R_X86_64_DTPOFF64`: where the variable is in the module's storage.
@@ -22,6 +24,9 @@ pub(crate) struct Image<'a> {
     pub(crate) symbol: &'a CStr,
     /// One for each slot.
     pub(crate) relocations: &'a [Relocation],
+    /// The symbol is this object's own: a function that is to be called for its address. The loader does so when all that
+    /// the object depends on is relocated and nothing is initialized yet.
+    pub(crate) indirect: Option<u64>,
     /// A library that it depends on.
     pub(crate) needed: Option<&'a CStr>,
     /// It asks for executable stacks.
@@ -33,6 +38,13 @@ const PHDR_SIZE: u64 = 56;
 const SYM_SIZE: u64 = 24;
 const RELA_SIZE: u64 = 24;
 const DYN_SIZE: u64 = 16;
+
+const STB_LOCAL: u64 = 0;
+const STB_GLOBAL: u64 = 1;
+const STT_TLS: u64 = 6;
+const STT_GNU_IFUNC: u64 = 10;
+const SHN_UNDEF: u64 = 0;
+const SHN_ABS: u64 = 0xfff1;
 
 /// Values of `p_flags`.
 const READ_WRITE: u64 = 6;
@@ -86,8 +98,12 @@ impl Image<'_> {
         // Without this one the loader would make all stacks executable, too.
         let stack = if self.executable_stack { READ_WRITE | EXECUTE } else { READ_WRITE };
         words.extend([u64::from(libc::PT_GNU_STACK) | stack << 32, 0, 0, 0, 0, 0, 16]);
-        // The null symbol; then st_name, STB_GLOBAL and STT_TLS, SHN_UNDEF; st_value, st_size.
-        words.extend([0, 0, 0, 1 | 0x16 << 32, 0, 0]);
+        // The null symbol; then st_name, st_info and st_shndx; st_value, st_size.
+        let (info, section) = match self.indirect {
+            None => (STB_GLOBAL << 4 | STT_TLS, SHN_UNDEF),
+            Some(_) => (STB_LOCAL << 4 | STT_GNU_IFUNC, SHN_ABS),
+        };
+        words.extend([0, 0, 0, 1 | info << 32 | section << 48, self.indirect.unwrap_or(0), 0]);
         for (slot, &relocation) in (0..).zip(self.relocations) {
             words.extend([slots + slot * 8, 1 << 32 | relocation as u64, 0]);
         }

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use self::provider::{MemoryProvider, SystemMemory};
+pub(crate) use self::window::Division;
 use self::window::{Pages, WindowMemory};
+use crate::fork::{Held, Participant};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
@@ -78,10 +80,10 @@ impl Memory {
         Self { provider, tables: Mutex::default() }
     }
 
-    pub(crate) fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+    pub(crate) fn reserve_window(&self, division: Division, placement: Placement) -> Result<Window> {
         let mut tables = lock(&self.tables);
         let id = WindowId(tables.last_window + 1);
-        let window = WindowMemory::reserve(Arc::clone(&self.provider), id, size, placement)?;
+        let window = WindowMemory::reserve(Arc::clone(&self.provider), id, division, placement)?;
         tables.last_window = id.0;
         let (range, stripes) = (window.range, window.stripes());
         tables.windows.insert(id, Arc::new(window));
@@ -111,6 +113,16 @@ impl Memory {
         drop(tables);
         windows.values().for_each(|window| window.abandon());
         release_last_first(allocations.into_iter().collect());
+    }
+
+    /// Where a window is.
+    pub(crate) fn window_range(&self, window: WindowId) -> Option<ExecRange> {
+        lock(&self.tables).windows.get(&window).map(|window| window.range)
+    }
+
+    /// Where its windows are.
+    pub(crate) fn window_ranges(&self) -> Vec<ExecRange> {
+        lock(&self.tables).windows.values().map(|window| window.range).collect()
     }
 
     pub(crate) fn allocate(self: &Arc<Self>, window: WindowId, requests: &[SegmentRequest]) -> Result<InProcessMemory> {
@@ -200,6 +212,17 @@ impl Memory {
             return Err(ExecutorError::NoSuch { what: "window" });
         }
         Ok(tables.insert(finalized))
+    }
+}
+
+impl Participant for Memory {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        let windows: Vec<_> = match self.tables.try_lock() {
+            Ok(tables) => tables.windows.values().cloned().collect(),
+            Err(_) => return false,
+        };
+        // A window that comes in between is empty, and nobody else's.
+        held.hold(&self, |memory| &memory.tables) && windows.iter().all(|window| window.hold(held))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::header::Image;
+use super::header::{Image, elf_header};
 use super::provider::MemoryProvider;
+use crate::fork::Held;
 use crate::free_list::FreeList;
 use crate::listed::Listed;
 use crate::unwind::{self, WindowRecord};
@@ -69,6 +70,36 @@ struct Header {
     functions: [Option<Pages>; 2],
 }
 
+/// How large a window is, and how it is divided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Division {
+    /// So many bytes: a quarter each for what only reads and what executes, half for what is written to.
+    Usual(u64),
+    /// So many bytes for each protection.
+    Stripes([u64; 3]),
+}
+
+impl Division {
+    /// The size of the window, and where the first two stripes end in it. `None` if there is no such window.
+    fn bounds(self, page: u64) -> Option<(u64, [u64; 2])> {
+        let (size, ends) = match self {
+            Self::Usual(size) => {
+                let size = size.checked_next_multiple_of(page)?;
+                let quarter = size / 4 / page * page;
+                (size, [quarter, 2 * quarter])
+            }
+            Self::Stripes([read, exec, write]) => {
+                // Behind the header's page.
+                let read_end = read.checked_add(page)?.checked_next_multiple_of(page)?;
+                let exec_end = read_end.checked_add(exec)?.checked_next_multiple_of(page)?;
+                let size = exec_end.checked_add(write)?.checked_next_multiple_of(page)?;
+                (size, [read_end, exec_end])
+            }
+        };
+        (size >= 8 * page && i64::try_from(size).is_ok()).then_some((size, ends))
+    }
+}
+
 /// A reserved range of addresses. The first page is left free for an image header; then come the read-only, the
 /// executable and the writable stripe. Dropping it gives the addresses back: whoever hands out its pages keeps it.
 #[derive(Debug)]
@@ -92,22 +123,19 @@ impl WindowMemory {
     pub(crate) fn reserve(
         memory: Arc<dyn MemoryProvider>,
         id: WindowId,
-        size: u64,
+        division: Division,
         placement: Placement,
     ) -> Result<Self> {
         let page = os::page_size();
-        let size = size.checked_next_multiple_of(page).filter(|size| *size <= i64::MAX as u64);
-        let Some(size) = size.filter(|size| *size >= 8 * page) else {
-            return Err(ExecutorError::Invalid { what: "size of a window: less than 8 pages or too large".into() });
-        };
+        let (size, [read_end, exec_end]) = division.bounds(page).ok_or_else(|| ExecutorError::Invalid {
+            what: "size of a window: less than 8 pages or too large".into(),
+        })?;
         let range = memory.reserve(size, placement)?;
         let record = WindowRecord::open(range).inspect_err(|_| memory.release(range))?;
-        let quarter = size / 4 / page * page;
         let read = range.start.0 + page;
-        let exec = range.start.0 + quarter;
-        let write = exec + quarter;
+        let [exec, write] = [read_end, exec_end].map(|offset| range.start.0 + offset);
         let stripes =
-            [Stripe::new(read, exec - read), Stripe::new(exec, quarter), Stripe::new(write, range.end.0 - write)];
+            [Stripe::new(read, exec - read), Stripe::new(exec, write - exec), Stripe::new(write, range.end.0 - write)];
         let listed = Listed::new(range, stripes.each_ref().map(|stripe| stripe.range));
         let (stripes, header) = (Mutex::new(stripes), Mutex::default());
         let abandoned = AtomicBool::new(false);
@@ -123,6 +151,13 @@ impl WindowMemory {
             record: Some(record),
             listed: Some(listed),
         })
+    }
+
+    /// Takes all locks for a fork; false if another thread has one.
+    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
+        held.hold(self, |window| &window.stripes)
+            && held.hold(self, |window| &window.header)
+            && held.hold(self, |window| &window.resources)
     }
 
     /// Says that the window goes when all that is in it is gone.
@@ -167,11 +202,12 @@ impl WindowMemory {
             thread_local: None,
             resources: None,
         };
+        if cfg!(not(windows)) {
+            return self.write(self.header_page(), &elf_header(self.range, self.page, self.committed()));
+        }
         if header.kept {
             // Code that reads its sections may read all of them.
-            image.sections = lock(&self.stripes)
-                .each_ref()
-                .map(|stripe| ExecRange { start: stripe.range.start, end: ExecAddr(stripe.committed) });
+            image.sections = self.committed();
             image.functions = self.write_functions(header, &unwind::functions(self.range.start.0))?;
             image.thread_local = tls::directory(self.range.start);
             image.resources = *lock(&self.resources);
@@ -205,6 +241,12 @@ impl WindowMemory {
         start.copy_from_slice(content);
         rest.fill(0);
         self.memory.protect(pages, Protection::Read)
+    }
+
+    /// The pages of each protection that can be accessed.
+    fn committed(&self) -> [ExecRange; 3] {
+        let stripes = lock(&self.stripes);
+        stripes.each_ref().map(|stripe| ExecRange { start: stripe.range.start, end: ExecAddr(stripe.committed) })
     }
 
     /// Where pages of each protection come from.

@@ -1,9 +1,12 @@
 //! Linux.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::system_error;
 use crate::init::AtExitFunction;
@@ -23,6 +26,17 @@ pub(crate) fn page_size() -> u64 {
     // SAFETY: sysconf has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).unwrap_or(4096)
+}
+
+/// What messages say of a limit of the process's addresses: nothing if there is none.
+pub(crate) fn address_space_limit() -> String {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: a place for the limit, which stays as it is if there is an error.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+    match limit.rlim_cur {
+        libc::RLIM_INFINITY => String::new(),
+        bytes => format!(": the process is limited to {bytes:#x} bytes of addresses (ulimit -v)"),
+    }
 }
 
 /// Reserves addresses without memory behind them.
@@ -116,14 +130,11 @@ pub(crate) fn populate(range: ExecRange) {
 }
 
 pub(crate) fn protect(range: ExecRange, protection: Protection) -> Result<()> {
-    change(
-        range,
-        match protection {
-            Protection::Read => libc::PROT_READ,
-            Protection::ReadExec => libc::PROT_READ | libc::PROT_EXEC,
-            Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
-        },
-    )
+    match protection {
+        Protection::Read => change(range, libc::PROT_READ),
+        Protection::ReadExec => make_executable(range),
+        Protection::ReadWrite => change(range, libc::PROT_READ | libc::PROT_WRITE),
+    }
 }
 
 fn change(range: ExecRange, protection: c_int) -> Result<()> {
@@ -133,14 +144,71 @@ fn change(range: ExecRange, protection: c_int) -> Result<()> {
     if result == 0 { Ok(()) } else { Err(system_error("mprotect", describe(range))) }
 }
 
+/// Whether this process may not make executable what it has written.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Makes pages executable.
+fn make_executable(range: ExecRange) -> Result<()> {
+    if !IS_REFUSED.load(Ordering::Relaxed) {
+        let result = change(range, libc::PROT_READ | libc::PROT_EXEC);
+        let code = std::io::Error::last_os_error().raw_os_error();
+        if result.is_ok() || !matches!(code, Some(libc::EACCES | libc::EPERM)) {
+            return result;
+        }
+        IS_REFUSED.store(true, Ordering::Relaxed);
+    }
+    map_code(range).map_err(|message| ExecutorError::System {
+        call: "mmap",
+        what: describe(range),
+        message: format!(
+            "{message}: this process must not execute what it has written (MemoryDenyWriteExecute of systemd, \
+             PR_SET_MDWE, SELinux without execmem), and not map it as a file either"
+        ),
+    })
+}
+
+/// Puts a file with the content of writable pages in their place, which was never writable as it is mapped there.
+fn map_code(range: ExecRange) -> std::io::Result<()> {
+    /// It is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know it.
+    const MFD_EXEC: u32 = 0x10;
+    let create = |flags: u32| {
+        // SAFETY: a C string.
+        let file = unsafe { libc::syscall(libc::SYS_memfd_create, c"linkjit-code".as_ptr(), flags) };
+        // SAFETY: new, and nobody else's.
+        c_int::try_from(file).ok().filter(|file| *file >= 0).map(|file| unsafe { File::from_raw_fd(file) })
+    };
+    let file = create(libc::MFD_CLOEXEC | MFD_EXEC).or_else(|| create(libc::MFD_CLOEXEC));
+    let mut file = file.ok_or_else(std::io::Error::last_os_error)?;
+    let (start, size) = (range.start.0 as *mut c_void, range.size() as usize);
+    // SAFETY: committed pages of the caller's, which nobody writes to any more.
+    file.write_all(unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size) })?;
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_FIXED);
+    // SAFETY: in place of pages of the caller's, with the same content.
+    let mapped = unsafe { libc::mmap(start, size, protection, flags, file.as_raw_fd(), 0) };
+    if mapped == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Makes used pages what freshly committed ones are: writable, zero, and without memory behind them.
 pub(crate) fn recycle(range: ExecRange, was: Protection) -> Result<()> {
+    if was == Protection::ReadExec && IS_REFUSED.load(Ordering::Relaxed) {
+        return map_anew(range);
+    }
     if was != Protection::ReadWrite {
         commit(range)?;
     }
     // SAFETY: the pages belong to a freed allocation, so their content is nobody's.
     let result = unsafe { libc::madvise(range.start.0 as *mut c_void, range.size() as usize, libc::MADV_DONTNEED) };
     if result == 0 { Ok(()) } else { Err(system_error("madvise", describe(range))) }
+}
+
+/// Puts new pages in place of a file's.
+fn map_anew(range: ExecRange) -> Result<()> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+    let (start, size, protection) =
+        (range.start.0 as *mut c_void, range.size() as usize, libc::PROT_READ | libc::PROT_WRITE);
+    // SAFETY: the pages belong to a freed allocation, so their content is nobody's.
+    let mapped = unsafe { libc::mmap(start, size, protection, flags, -1, 0) };
+    if mapped == libc::MAP_FAILED { Err(system_error("mmap", describe(range))) } else { Ok(()) }
 }
 
 /// Gives addresses back.
@@ -158,8 +226,7 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
-    // SAFETY: the name is a C string. The library's initializers run: who asks for a library asks for that.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
+    let handle = crate::allocator::open(&name, flags);
     if !handle.is_null() {
         return Ok(handle as usize);
     }
@@ -167,6 +234,13 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     // The loader begins with the file, mostly; the error names it already.
     let file = format!("{}: ", path.display());
     Err(failure(message.strip_prefix(&file).map(str::to_owned).unwrap_or(message)))
+}
+
+/// Forgets what the loader would say about its last failure on this thread.
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn forget_loader_error() {
+    // SAFETY: dlerror has no preconditions.
+    unsafe { libc::dlerror() };
 }
 
 /// What the loader says about its last failure on this thread.
@@ -200,6 +274,18 @@ pub(crate) fn find_symbol(library: usize, name: &CStr) -> Option<ExecAddr> {
         Some((name, version)) => unsafe { libc::dlvsym(handle, name.as_ptr(), version.as_ptr()) },
     };
     (!address.is_null()).then_some(ExecAddr(address as u64))
+}
+
+/// Where the library begins that has an address.
+pub(crate) fn library_of(address: ExecAddr) -> Option<ExecAddr> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: any address may be asked for, and there is a place for the answer.
+    if unsafe { libc::dladdr(address.0 as *const c_void, info.as_mut_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: filled in.
+    let info = unsafe { info.assume_init() };
+    Some(ExecAddr(info.dli_fbase as u64))
 }
 
 /// The parts of `name@version`, which is how an object refers to one version of a library's symbol (`.symver`).

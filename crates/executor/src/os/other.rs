@@ -20,6 +20,11 @@ pub(crate) fn commit(_range: ExecRange) -> Result<()> {
     Err(UNSUPPORTED)
 }
 
+/// No message says anything of limits.
+pub(crate) fn address_space_limit() -> &'static str {
+    ""
+}
+
 /// Pages come when they are accessed.
 pub(crate) fn populate(_range: ExecRange) {}
 

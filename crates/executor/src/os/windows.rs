@@ -18,7 +18,7 @@ use windows_sys::Win32::System::LibraryLoader::{
 use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE, PAGE_EXECUTE_READ,
     PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_NOACCESS, PAGE_PROTECTION_FLAGS, PAGE_READONLY,
-    PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
+    PAGE_READWRITE, PAGE_WRITECOPY, VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery,
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -39,6 +39,11 @@ pub(crate) fn page_size() -> u64 {
     // SAFETY: the argument is a valid place for the answer.
     unsafe { GetSystemInfo(&raw mut info) };
     u64::from(info.dwPageSize)
+}
+
+/// No message says anything of limits.
+pub(crate) fn address_space_limit() -> &'static str {
+    ""
 }
 
 /// Reserves addresses without memory behind them.
@@ -213,6 +218,12 @@ pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
     // SAFETY: a C string.
     let handle = unsafe { GetModuleHandleA(library.as_ptr().cast()) };
     if handle.is_null() { None } else { find_symbol(handle as usize, name) }
+}
+
+/// Whether what is at an address can be written.
+pub(crate) fn is_writable(address: ExecAddr) -> bool {
+    let writable = PAGE_READWRITE | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY | PAGE_WRITECOPY;
+    region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & writable != 0)
 }
 
 /// Whether what is at an address can be executed.

@@ -38,6 +38,12 @@ use crate::{ExecAddr, ExecutorError, ReentryId, Resolve, Result, lock};
 /// must not reach another.
 static OPEN: Mutex<Open> = Mutex::new(Open { resolvers: BTreeMap::new(), last: 0 });
 
+/// Takes the lock for a fork.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&OPEN)
+}
+
 struct Open {
     resolvers: BTreeMap<ReentryId, Arc<Resolve>>,
     last: u32,

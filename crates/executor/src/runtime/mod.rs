@@ -8,7 +8,9 @@ pub(crate) use elf::{main_arguments, replacement, set_arguments, symbol};
 #[cfg(all(windows, target_arch = "x86_64"))]
 mod windows;
 #[cfg(all(windows, target_arch = "x86_64"))]
-pub(crate) use windows::{library_function, main_arguments, replacement, set_arguments, symbol};
+pub(crate) use windows::{
+    add_library_directories, library_function, main_arguments, replacement, set_arguments, symbol,
+};
 
 #[cfg(not(any(
     all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),

@@ -2,15 +2,19 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod nonshared;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod preloaded;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod thread_local;
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use crate::fork::{Held, Participant};
 use crate::{
-    ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, import, listed, lock, os, runtime,
+    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, listed,
+    lock, os, runtime,
 };
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
@@ -24,6 +28,8 @@ pub(crate) struct Libraries {
 
 impl Libraries {
     pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
+        #[cfg(all(windows, target_arch = "x86_64"))]
+        runtime::add_library_directories(&directories);
         *lock(&self.directories) = directories;
     }
 
@@ -43,6 +49,7 @@ impl Libraries {
         &self,
         library: LibraryId,
         requests: &[SymbolRequest<'_>],
+        allocator: &allocator::Use,
     ) -> Result<Vec<Option<SymbolAddress>>> {
         let handle = match library.0.checked_sub(1) {
             None => None,
@@ -72,11 +79,20 @@ impl Libraries {
                 if request.thread_local {
                     return find_thread_local(handle, name);
                 }
-                let found = find(handle, &asked, name);
-                let is_vague = matches!(request.key, SymbolKey::Vague(_));
-                found.filter(|found| !is_vague || matches!(*found, SymbolAddress::Address(at) if import::is_shared(at)))
+                // The loader knows nothing of variables that were moved, nor of a program's own allocator.
+                let found = import::current(find(handle, &asked, name)?);
+                if matches!(request.key, SymbolKey::Vague(_)) && !import::is_shared(found) {
+                    return None;
+                }
+                Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))
             })
             .collect())
+    }
+}
+
+impl Participant for Libraries {
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        held.hold(&self, |libraries| &libraries.handles) && held.hold(&self, |libraries| &libraries.directories)
     }
 }
 
@@ -85,14 +101,22 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
     os::find_ordinal(handle?, ordinal).map(SymbolAddress::Address)
 }
 
-fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<SymbolAddress> {
-    let address = asked.iter().find_map(|&library| os::find_symbol(library, name));
+fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<ExecAddr> {
+    // A library may bring another unwinder along, which knows nothing of our tables, and which the library itself is not
+    // bound to: the process's is there for all.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    let asked =
+        if name.to_bytes().starts_with(b"_Unwind_") { &[&os::search_order(None)[..], asked].concat() } else { asked };
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    let preloaded = if handle.is_some() { preloaded::find(name) } else { None };
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let preloaded = None;
+    let address = preloaded.or_else(|| asked.iter().find_map(|&library| os::find_symbol(library, name)));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let _ = handle;
-    // The loader knows nothing of variables that were moved.
-    address.map(import::current).map(SymbolAddress::Address)
+    address
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]

@@ -50,6 +50,8 @@ pub struct Block {
     pub live: bool,
     /// It has an address that will not change, and its bytes are or are about to be in the process.
     pub placed: bool,
+    /// Set while [`crate::passes::shared`] searches what is to be placed apart from the rest.
+    pub(crate) stays_longer: bool,
     pub(super) first_edge: u32,
     pub(super) edge_count: u32,
     pub(super) first_dependent: u32,

@@ -32,6 +32,7 @@ impl LinkGraph {
             lifetime,
             contiguous: false,
             grouped: false,
+            large: false,
             unwind_records: false,
             function_records: false,
         });
@@ -47,11 +48,18 @@ impl LinkGraph {
     /// Asks that the blocks of sections of this name stay side by side; see [`Section::contiguous`].
     pub fn set_contiguous(&mut self, section: SectionId) {
         self.sections[section.index()].contiguous = true;
+        self.has_contiguous = true;
     }
 
     /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].
     pub fn set_grouped(&mut self, section: SectionId) {
         self.sections[section.index()].grouped = true;
+    }
+
+    /// Says that code reaches the blocks of a section at any distance; see [`Section::large`].
+    pub fn set_large(&mut self, section: SectionId) {
+        self.sections[section.index()].large = true;
+        self.has_large_sections = true;
     }
 
     /// Changes what the program may do with a section; blocks that are placed keep their place.
@@ -91,6 +99,7 @@ impl LinkGraph {
             address: ExecAddr::NULL,
             live: false,
             placed: false,
+            stays_longer: false,
             first_edge: 0,
             edge_count: 0,
             first_dependent: NO_DEPENDENT,
@@ -209,6 +218,13 @@ impl LinkGraph {
         self.initializers.retain(|run| blocks.binary_search(&run.block).is_err());
     }
 
+    /// Forgets about retained blocks and initializers that are placed: they need not be asked for again.
+    pub fn release_placed(&mut self) {
+        let is_unplaced = |block: BlockId| self.blocks.get(block.index()).is_some_and(|block| !block.placed);
+        self.retained.retain(|&block| is_unplaced(block));
+        self.initializers.retain(|run| is_unplaced(run.block));
+    }
+
     /// Keeps a block whenever anything of the object is wanted.
     pub fn retain_block(&mut self, block: BlockId) {
         self.retained.push(block);
@@ -222,6 +238,24 @@ impl LinkGraph {
         symbol.indirect = false;
     }
 
+    /// Makes a symbol that was made a reference the definition again that it was.
+    pub fn make_definition(&mut self, symbol: SymbolId, definition: Definition, linkage: Linkage, indirect: bool) {
+        let symbol = &mut self.symbols[symbol.index()];
+        (symbol.definition, symbol.linkage, symbol.indirect) = (definition, linkage, indirect);
+        self.revise();
+    }
+
+    /// Says that more definitions may be about to be made.
+    pub fn revise(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+
+    /// How often definitions were made: all that there are were there already when this was the same.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// Takes the COMDAT groups with these signatures apart, and returns them: their blocks stay, whoever else has such a
     /// group.
     pub fn dissolve_groups(&mut self, mut which: impl FnMut(NameId) -> bool) -> Vec<Group> {
@@ -231,6 +265,16 @@ impl LinkGraph {
     /// Renames a symbol.
     pub fn rename(&mut self, symbol: SymbolId, name: super::Name) {
         self.symbols[symbol.index()].name = name;
+    }
+
+    /// See [`LinkGraph::refers_to_absolute`].
+    pub fn set_refers_to_absolute(&mut self) {
+        self.refers_to_absolute = true;
+    }
+
+    /// See [`LinkGraph::defines_absolute`].
+    pub fn set_defines_absolute(&mut self) {
+        self.defines_absolute = true;
     }
 
     /// Changes who can see a symbol, and how it stands up to others of its name.
@@ -333,20 +377,21 @@ impl LinkGraph {
         Ok(())
     }
 
-    /// Records that the symbols on the left stand for table entries of those on the right.
-    pub(crate) fn add_entries(&mut self, entries: Vec<(SymbolId, SymbolId)>) {
+    /// Records that the symbols on the left, which were just added, stand for table entries of those on the right.
+    pub(crate) fn add_entries(&mut self, mut entries: Vec<(SymbolId, SymbolId)>) {
+        entries.sort_unstable();
+        // Symbols are numbered as they are added: all are sorted.
         self.entries.extend(entries);
-        self.entries.sort_unstable();
     }
 
-    /// Makes edges of blocks that are not placed refer to their targets again, instead of to entries for them, and returns
-    /// what stood for these. Blocks that are placed keep theirs: no entry is made for both.
-    pub(crate) fn remove_entries(&mut self) -> Vec<SymbolId> {
+    /// Makes edges of those of `blocks` that are not placed refer to their targets again, instead of to entries for them,
+    /// and returns what stood for these. Blocks that are placed keep theirs: no entry is made for both.
+    pub(crate) fn remove_entries(&mut self, blocks: &[BlockId]) -> Vec<SymbolId> {
         let (arch, mut removed) = (self.arch(), Vec::new());
         if self.entries.is_empty() {
             return removed;
         }
-        for block in self.blocks.iter().filter(|block| !block.placed) {
+        for block in blocks.iter().filter_map(|block| self.blocks.get(block.index())).filter(|block| !block.placed) {
             for edge in &mut self.edges[block.edge_range()] {
                 if let Ok(at) = self.entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
                     removed.push(edge.target);
@@ -355,20 +400,40 @@ impl LinkGraph {
                 }
             }
         }
+        if removed.is_empty() {
+            return removed;
+        }
         removed.sort_unstable();
         removed.dedup();
-        self.entries.retain(|(entry, _)| removed.binary_search(entry).is_err());
+        // Entries are of one batch each, and those of the batch that is undone are the last: all before are of no matter.
+        let first = self.entries.partition_point(|&(entry, _)| entry < removed[0]);
+        let mut kept = self.entries.split_off(first);
+        kept.retain(|(entry, _)| removed.binary_search(entry).is_err());
+        self.entries.extend(kept);
         removed
     }
 
-    /// Forgets what pruning found beyond what is placed, so that it can be found anew.
-    pub fn forget_unplaced(&mut self) {
+    /// Forgets what is live and not placed: a batch goes by what it has made live itself.
+    pub fn forget_live(&mut self) {
         for block in &mut self.blocks {
             block.live = block.placed;
         }
         for symbol in &mut self.symbols {
             symbol.live = false;
         }
+    }
+
+    /// Gives a block its address. It is live from then on.
+    pub fn place_block(&mut self, block: BlockId, address: ExecAddr) {
+        let block = &mut self.blocks[block.index()];
+        self.placed_blocks += usize::from(!block.placed);
+        (block.address, block.live, block.placed) = (address, true, true);
+    }
+
+    /// Takes the place of a block back.
+    pub fn unplace_block(&mut self, block: BlockId) {
+        let block = &mut self.blocks[block.index()];
+        self.placed_blocks -= usize::from(std::mem::replace(&mut block.placed, false));
     }
 
     /// Replaces the content of a block, and with it its size.

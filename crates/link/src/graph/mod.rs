@@ -40,7 +40,12 @@ pub struct LinkGraph {
     arch: Arch,
     sections: Vec<Section>,
     blocks: Vec<Block>,
+    /// How many of the blocks are placed.
+    placed_blocks: usize,
     symbols: Vec<Symbol>,
+    has_large_sections: bool,
+    /// See [`LinkGraph::revision`].
+    revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
     /// A bit for every kind of edge that was added.
@@ -52,12 +57,17 @@ pub struct LinkGraph {
     retained: Vec<BlockId>,
     alternates: Vec<Alternate>,
     requests: Vec<Request>,
+    /// Some code refers to numbers by displacements.
+    refers_to_absolute: bool,
+    /// Some names stand for numbers.
+    defines_absolute: bool,
     /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
     entries: Vec<(SymbolId, SymbolId)>,
     /// Thread-local externals that were found elsewhere. Sorted by the symbol.
     thread_local_externals: Vec<(SymbolId, TlsAddress)>,
     /// The TLS block that the graph's own thread-local blocks lie in, once they are placed.
     tls_block: Option<TlsAddress>,
+    has_contiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -158,15 +168,21 @@ impl LinkGraph {
             arch,
             sections: Vec::new(),
             blocks: Vec::new(),
+            placed_blocks: 0,
             symbols: Vec::new(),
+            has_large_sections: false,
+            revision: 0,
             edges: Vec::new(),
             kinds: 0,
             dependents: Vec::new(),
+            has_contiguous: false,
             groups: Vec::new(),
             initializers: Vec::new(),
             retained: Vec::new(),
             alternates: Vec::new(),
             requests: Vec::new(),
+            refers_to_absolute: false,
+            defines_absolute: false,
             entries: Vec::new(),
             thread_local_externals: Vec::new(),
             tls_block: None,
@@ -212,6 +228,18 @@ impl LinkGraph {
         &self.blocks
     }
 
+    /// Whether some of its blocks are placed.
+    #[must_use]
+    pub fn is_partly_placed(&self) -> bool {
+        self.placed_blocks > 0
+    }
+
+    /// Whether some of its sections are large; see [`Section::large`].
+    #[must_use]
+    pub fn has_large_sections(&self) -> bool {
+        self.has_large_sections
+    }
+
     /// All symbols, indexed by [`SymbolId`].
     #[must_use]
     pub fn symbols(&self) -> &[Symbol] {
@@ -244,6 +272,18 @@ impl LinkGraph {
     #[must_use]
     pub fn requests(&self) -> &[Request] {
         &self.requests
+    }
+
+    /// Whether code may refer to numbers by displacements, which are in reach only from low memory.
+    #[must_use]
+    pub fn refers_to_absolute(&self) -> bool {
+        self.refers_to_absolute
+    }
+
+    /// Whether names may stand for numbers.
+    #[must_use]
+    pub fn defines_absolute(&self) -> bool {
+        self.defines_absolute
     }
 
     /// The sections of initializers and terminators, in file order.
@@ -316,6 +356,12 @@ impl LinkGraph {
     pub fn edges_mut(&mut self, block: BlockId) -> &mut [Edge] {
         let block = &self.blocks[block.index()];
         &mut self.edges[block.edge_range()]
+    }
+
+    /// Whether any section is [contiguous](Section::contiguous).
+    #[must_use]
+    pub fn has_contiguous_sections(&self) -> bool {
+        self.has_contiguous
     }
 
     /// The blocks that live as long as `block` does.

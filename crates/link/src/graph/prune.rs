@@ -3,13 +3,26 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, SymbolId};
+use super::{BlockId, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, SymbolId};
 
-/// The worklist of one graph: blocks that are live and whose edges were not followed yet. Not recursive, so that a
-/// long chain of references costs no stack.
+/// Where fewer than one in so many blocks became live, or so few, sorting them is cheaper than going through all.
+const SPARSE: usize = 8;
+const FEW: usize = 32;
+/// Room for all that a small graph has is cheaper than growing.
+const SMALL: usize = 256;
+
+/// What became live of one graph: as long as there is something to follow, a worklist; then what a batch has to place.
+/// Not recursive, so that a long chain of references costs no stack.
+///
+/// A large object may be linked a function at a time. So what is done for a batch goes by these lists, not by all that
+/// the graph has.
 #[derive(Debug, Default)]
 pub struct Reachability {
-    pending: Vec<BlockId>,
+    /// In the order in which they became live, until they are sorted.
+    blocks: Vec<BlockId>,
+    /// How many of the blocks were followed.
+    followed: usize,
+    symbols: Vec<SymbolId>,
     /// A bit for every kind of edge that was followed.
     kinds: u128,
     /// Weak definitions that became live since somebody asked.
@@ -17,19 +30,62 @@ pub struct Reachability {
 }
 
 impl Reachability {
-    /// Nothing to follow yet.
+    /// Nothing is live yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The blocks that became live: in ascending order, each once, after [`Reachability::sort`]. Since then some may have
+    /// been made dead again, or placed.
+    #[must_use]
+    pub fn blocks(&self) -> &[BlockId] {
+        &self.blocks
+    }
+
+    /// The symbols that became live.
+    #[must_use]
+    pub fn symbols(&self) -> &[SymbolId] {
+        &self.symbols
+    }
+
+    /// Puts the blocks in the order of their creation, when all have been followed.
+    pub fn sort(&mut self, graph: &LinkGraph) {
+        let all = graph.blocks.len();
+        if self.blocks.is_sorted_by(|one, next| one < next) {
+            return;
+        }
+        if self.blocks.len() < all / SPARSE || self.blocks.len() <= FEW {
+            self.blocks.sort_unstable();
+            // One that was made dead again and then live is there twice.
+            self.blocks.dedup();
+        } else {
+            let mut found = vec![false; all];
+            for block in &self.blocks {
+                found[block.index()] = true;
+            }
+            self.blocks.clear();
+            self.blocks.extend(graph.block_ids().zip(found).filter(|&(_, found)| found).map(|(id, _)| id));
+        }
+        self.followed = self.blocks.len();
+    }
+
+    /// Makes room for what may become live of a graph, of which nothing is yet.
+    pub fn reserve(&mut self, graph: &LinkGraph) {
+        if self.symbols.capacity() == 0 && graph.symbols.len() <= SMALL {
+            self.blocks = Vec::with_capacity(graph.blocks.len().min(SMALL));
+            self.symbols = Vec::with_capacity(graph.symbols.len());
+        }
+    }
+
     /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
+    #[inline]
     pub fn mark_block(&mut self, graph: &mut LinkGraph, block: BlockId) {
         let section = graph.blocks[block.index()].section;
         let of = &mut graph.blocks[block.index()];
         if !of.live && graph.sections[section.index()].lifetime != Lifetime::NoAlloc {
             of.live = true;
-            self.pending.push(block);
+            self.blocks.push(block);
         }
     }
 
@@ -46,26 +102,36 @@ impl Reachability {
     /// Lets all that is live and not placed be followed again, after a graph was changed: externals that are reached are
     /// told once more.
     pub fn start_anew(&mut self, graph: &mut LinkGraph) {
-        for symbol in graph.symbols.iter_mut().filter(|symbol| symbol.is_external()) {
-            symbol.live = false;
+        let unplaced = |id: &BlockId| graph.block(*id).live && !graph.block(*id).placed;
+        self.blocks = graph.block_ids().filter(unplaced).collect();
+        self.followed = 0;
+        for symbol in &mut graph.symbols {
+            symbol.live &= symbol.block().is_some_and(|block| graph.blocks[block.index()].live);
         }
-        let ids = graph.block_ids().zip(&graph.blocks);
-        self.pending = ids.filter(|(_, block)| block.live && !block.placed).map(|(id, _)| id).collect();
+        self.symbols = graph.symbol_ids().filter(|&id| graph.symbol(id).live).collect();
     }
 
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
     /// to be found elsewhere.
+    #[inline]
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
         let of = &mut graph.symbols[symbol.index()];
         let new = !std::mem::replace(&mut of.live, true);
-        let external = of.is_external();
-        if new && of.linkage == Linkage::Weak && !external {
-            self.weak.push(symbol);
+        if new {
+            self.symbols.push(symbol);
         }
-        if let Some(block) = of.block() {
-            self.mark_block(graph, block);
+        match of.definition {
+            Definition::Defined { block, .. } => {
+                if new && of.linkage == Linkage::Weak {
+                    self.weak.push(symbol);
+                }
+                // The block may have been made dead again.
+                self.mark_block(graph, block);
+                false
+            }
+            Definition::External => new,
+            Definition::Absolute(_) => false,
         }
-        new && external
     }
 
     /// The weak definitions that became live since this was called last: somebody else may define them, too.
@@ -82,9 +148,9 @@ impl Reachability {
 
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
-        while let Some(block) = self.pending.pop() {
-            let range = graph.blocks[block.index()].edge_range();
-            for at in range {
+        while let Some(&block) = self.blocks.get(self.followed) {
+            self.followed += 1;
+            for at in graph.blocks[block.index()].edge_range() {
                 let Edge { kind, target, .. } = graph.edges[at];
                 self.kinds |= kind.bit();
                 if self.mark_symbol(graph, target) {
@@ -97,6 +163,24 @@ impl Reachability {
                 next = dependent.next;
             }
         }
+    }
+
+    /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since is
+    /// of no matter.
+    pub fn forget(&mut self, graph: &mut LinkGraph) {
+        for block in self.blocks.drain(..) {
+            if let Some(of) = graph.blocks.get_mut(block.index()) {
+                of.live = of.placed;
+            }
+        }
+        for symbol in self.symbols.drain(..) {
+            if let Some(of) = graph.symbols.get_mut(symbol.index()) {
+                of.live = false;
+            }
+        }
+        self.followed = 0;
+        self.kinds = 0;
+        self.weak.clear();
     }
 }
 

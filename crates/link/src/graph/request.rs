@@ -5,11 +5,13 @@ use super::section::Protection;
 use super::symbol::SymbolId;
 use crate::names::NameId;
 
-/// A request (COFF `.drectve`, ELF `.note.GNU-stack`).
+/// A request (COFF `.drectve`, ELF `.deplibs` and `.note.GNU-stack`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
     /// Search this library, too, after all that was named before.
     DefaultLibrary(String),
+    /// The same for a library that is known by its name, as behind `-l`, or by its file (ELF).
+    DependentLibrary(String),
     /// Don't search this library on account of [`Request::DefaultLibrary`]; `None`: none at all.
     NoDefaultLibrary(Option<String>),
     /// It is an error if this library would be searched.

@@ -72,6 +72,8 @@ pub struct Section {
     /// What follows a `$` in the name orders the sections that are one in the image (PE/COFF, "Grouped Sections"):
     /// their blocks are kept side by side as those of contiguous ones, by suffix and then in link order.
     pub grouped: bool,
+    /// Code reaches the blocks at any distance (ELF `SHF_X86_64_LARGE`): they may lie in an area of their own.
+    pub large: bool,
     /// The blocks are records of an unwind table: packed, and ended by a terminator.
     pub unwind_records: bool,
     /// The blocks are records of a table of functions: packed, and sorted by the address that each begins with.

@@ -9,16 +9,27 @@
 use linkjit_address::{ExecAddr, ExecRange};
 
 use crate::arch::x86_64::{Kind, can_load_address};
-use crate::graph::{BlockId, Edge};
+use crate::graph::{BlockId, Definition, Edge};
 use crate::link::{Binding, Input};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
 /// from `window`. Edges are looked at only where something is out of reach at all.
 #[must_use]
 pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
+    // There are hardly any.
+    let any_absolute = inputs.iter().any(|input| input.graph.defines_absolute());
+    let number = |binding| match binding {
+        Binding::Input { input, symbol } if any_absolute => {
+            match inputs.get(input as usize)?.graph.symbol(symbol).definition {
+                Definition::Absolute(address) => Some(address),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
     let far = |binding| match binding {
         Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
-        _ => None,
+        other => number(other).filter(|&address| is_out_of_reach(window, address)),
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
     let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).map(|(_, _, found)| found).collect();
@@ -94,11 +105,8 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
 /// What `pick` picks of the bindings that an input refers to directly, and where.
 fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = (BlockId, &Edge, T)> {
     let graph = &input.graph;
-    let has_some = input.bindings.iter().any(|&binding| pick(binding).is_some());
-    let blocks = graph.block_ids().filter(move |&block| {
-        let of = graph.block(block);
-        has_some && of.live && !of.placed
-    });
+    let has_some = input.bindings.iter().any(|(_, binding)| pick(binding).is_some());
+    let blocks = has_some.then(|| input.unplaced()).into_iter().flatten();
     let is_direct = |(_, edge): &(BlockId, &Edge)| {
         matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
     };
@@ -108,7 +116,7 @@ fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl 
 
 /// Binds external symbols anew.
 pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding, to: Binding) {
-    for binding in inputs.into_iter().flat_map(|input| &mut input.bindings) {
+    for (_, binding) in inputs.into_iter().flat_map(|input| input.bindings.iter_mut()) {
         if *binding == from {
             *binding = to;
         }

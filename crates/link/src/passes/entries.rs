@@ -16,7 +16,7 @@ use crate::arch::Arch;
 use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_load_address, can_relax};
 use crate::error::Result;
 use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId};
-use crate::link::{Binding, Input};
+use crate::link::{Binding, Bindings, Input};
 use crate::names::NameId;
 use crate::source::Source;
 
@@ -99,7 +99,7 @@ pub fn build(
         shared: Table::new("shared entries", next_input, dylib, arch, is_shown),
         own: Table::new("entries", next_input + 1, dylib, arch, is_shown),
         shared_symbols: Vec::new(),
-        is_partly_placed: false,
+        may_be_elsewhere: false,
     };
     for &member in members {
         builder.input(inputs, member)?;
@@ -117,13 +117,14 @@ struct Builder<'a> {
     shared: Table,
     shared_symbols: Vec<(SharedKey, SymbolId)>,
     own: Table,
-    /// A part of the graph that needs entries just now was placed by an earlier batch.
-    is_partly_placed: bool,
+    /// A part of the graph that needs entries just now was placed by an earlier batch, or lies in an area of its own.
+    may_be_elsewhere: bool,
 }
 
 impl Builder<'_> {
     fn input(&mut self, inputs: &mut [Input], member: u32) -> Result<()> {
-        self.is_partly_placed = inputs[member as usize].graph.blocks().iter().any(|block| block.placed);
+        let graph = &inputs[member as usize].graph;
+        self.may_be_elsewhere = graph.is_partly_placed() || graph.has_large_sections();
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
         for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
@@ -152,10 +153,7 @@ impl Builder<'_> {
     /// The edges of a graph that need entries: where each is, its target, and what kind of entry.
     fn wanted_by(&self, inputs: &[Input], input: &Input) -> Vec<(BlockId, usize, SymbolId, EntryKind)> {
         let mut wanted = Vec::new();
-        for (block, of) in input.graph.block_ids().zip(input.graph.blocks()) {
-            if !of.live || of.placed {
-                continue;
-            }
+        for block in input.unplaced() {
             for (index, edge) in input.graph.edges(block).iter().enumerate() {
                 if let Some(kind) = self.wanted(inputs, input, block, edge) {
                     wanted.push((block, index, edge.target, kind));
@@ -220,7 +218,9 @@ impl Builder<'_> {
     /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
     #[inline]
     fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
-        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+        // Most refer to what is placed beside them.
+        let is_beside = !self.may_be_elsewhere && input.graph.symbol(edge.target).block().is_some();
+        if is_beside || self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
@@ -249,6 +249,7 @@ impl Builder<'_> {
             }
             // A weak external of COFF may be null.
             Definition::Absolute(address) => is_out_of_reach(window, address),
+            Definition::Defined { block, .. } if of.graph.section(of.graph.block(block).section).large => true,
             _ => of.window != from.window,
         };
         match binding {
@@ -260,7 +261,7 @@ impl Builder<'_> {
                 definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
             }
             Binding::None => {
-                let may_be = self.is_partly_placed || from.graph.symbol(target).block().is_none();
+                let may_be = self.may_be_elsewhere || from.graph.symbol(target).block().is_none();
                 may_be && is_elsewhere(from, target)
             }
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
@@ -336,7 +337,7 @@ enum In {
 /// A graph of entries in the making. Its sections are in the order in which they were needed.
 struct Table {
     graph: LinkGraph,
-    bindings: Vec<Binding>,
+    bindings: Bindings,
     /// Which input of the batch it will be.
     index: u32,
     dylib: u32,
@@ -353,7 +354,7 @@ impl Table {
     fn new(name: &str, index: u32, dylib: u32, arch: Arch, is_shown: bool) -> Self {
         Self {
             graph: LinkGraph::new(Source::new(name, []), arch),
-            bindings: Vec::new(),
+            bindings: Bindings::default(),
             index,
             dylib,
             parts: [None, None, None],
@@ -403,8 +404,7 @@ impl Table {
     /// A symbol of this graph for what is elsewhere.
     fn external(&mut self, binding: Binding) -> Result<SymbolId> {
         let symbol = self.graph.add_symbol(reference(0))?;
-        self.bindings.resize(symbol.index(), Binding::None);
-        self.bindings.push(binding);
+        self.bindings.set(symbol, binding, self.graph.symbols().len());
         Ok(symbol)
     }
 
@@ -492,7 +492,7 @@ impl Table {
                 self.graph.add_edge(block, edge)?;
             }
         }
-        Ok(Input { graph: self.graph, bindings: self.bindings, dylib: self.dylib, window })
+        Ok(Input { bindings: self.bindings, ..Input::made(self.graph, self.dylib, window) })
     }
 }
 

@@ -42,25 +42,29 @@ impl ImageSections {
         let merged: HashMap<_, _> = self.merged.iter().rev().map(|(from, to)| (from.as_str(), to.as_str())).collect();
         let asked: HashMap<_, _> = self.protections.iter().map(|(name, of)| (name.as_str(), *of)).collect();
         let targets: HashSet<_> = merged.values().copied().collect();
+        let usual = |of: &str| USUAL.iter().find(|(name, _)| *name == of).map(|(_, protection)| *protection);
+        // What other sections become part of is what the objects say it is.
         let mut known = HashMap::new();
-        for &member in members {
-            for section in inputs[member as usize].graph.sections() {
+        if targets.iter().any(|name| usual(name).is_none()) {
+            for section in members.iter().flat_map(|&member| inputs[member as usize].graph.sections()) {
                 if let Some(name) = targets.get(section.output_name()) {
                     known.entry(*name).or_insert(section.protection);
                 }
             }
         }
         for &member in members {
-            let graph = &mut inputs[member as usize].graph;
-            for id in graph.section_ids() {
+            let Input { graph, reach, .. } = &mut inputs[member as usize];
+            for &block in reach.blocks() {
+                let id = graph.block(block).section;
                 let section = graph.section(id);
                 let name = section.output_name();
                 let end = end(&merged, name);
                 if section.lifetime != Lifetime::Standard || (end == name && !asked.contains_key(name)) {
                     continue;
                 }
-                let usual = || USUAL.iter().find(|(name, _)| *name == end).map(|(_, protection)| *protection);
-                if let Some(protection) = asked.get(end).copied().or_else(usual).or_else(|| known.get(end).copied()) {
+                if let Some(protection) =
+                    asked.get(end).copied().or_else(|| usual(end)).or_else(|| known.get(end).copied())
+                {
                     graph.set_protection(id, protection);
                 }
             }

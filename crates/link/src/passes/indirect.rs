@@ -28,12 +28,14 @@ pub struct Slot {
 pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<Option<(Input, Vec<Slot>)>> {
     let mut found = Vec::new();
     for &member in members {
-        let graph = &inputs[member as usize].graph;
-        found.extend(graph.symbol_ids().filter_map(|id| {
+        let Input { graph, reach, .. } = &inputs[member as usize];
+        let first = found.len();
+        found.extend(reach.symbols().iter().filter_map(|&id| {
             let symbol = graph.symbol(id);
             let block = symbol.block().filter(|_| symbol.indirect && symbol.live)?;
             (!graph.block(block).placed).then_some((member, id))
         }));
+        found[first..].sort_unstable();
     }
     let Some(&(first, _)) = found.first() else { return Ok(None) };
     let (dylib, arch) = (inputs[first as usize].dylib, inputs[first as usize].graph.arch());
@@ -58,7 +60,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
         slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
-    Ok(Some((Input { graph, bindings: Vec::new(), dylib, window }, slots)))
+    Ok(Some((Input::made(graph, dylib, window), slots)))
 }
 
 fn live_block(graph: &mut LinkGraph, section: crate::graph::SectionId, content: &[u8]) -> Result<BlockId> {

@@ -1,5 +1,6 @@
 //! What runs between the phases of linking, one file each.
 
+pub mod areas;
 pub mod direct;
 pub mod eh_frame;
 pub mod entries;

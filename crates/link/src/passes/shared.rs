@@ -3,7 +3,10 @@
 //!
 //! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
-use crate::graph::{BlockId, Lifetime, Linkage, Protection, SectionId};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
+use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
 use crate::layout::BlockRef;
 use crate::link::{Binding, Input};
 
@@ -16,6 +19,18 @@ pub enum Longer {
     Variables,
 }
 
+/// Which blocks of a graph may stand for those of other objects, live or not, with the constants that these refer to.
+/// Found once for all batches that link parts of the graph.
+#[derive(Debug)]
+pub(crate) struct SharedBlocks {
+    /// Which state of the graph's definitions that is.
+    revision: u32,
+    /// By block; empty if there are none.
+    is_shared: Vec<bool>,
+    /// Their sections that must stay in one piece, and those of thread-local storage.
+    undivided: Vec<SectionId>,
+}
+
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
 /// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
@@ -24,31 +39,33 @@ pub enum Longer {
 ///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
 pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Vec<BlockRef>> {
-    let mut search = Search::new(inputs, members);
+    for &member in members {
+        inputs[member as usize].is_divided = true;
+    }
+    let mut search = Search { inputs: &mut *inputs, members, pending: Vec::new(), has_found: false };
     match longer {
         Longer::Shared => search.add_shared(),
         Longer::Variables => search.add_variables(),
     }
     search.follow();
-    while search.add_undivided() {
+    while search.add_undivided(longer) {
         search.follow();
     }
-    if !search.has_live {
-        return None;
-    }
-    let found = search.found;
+    let has_found = search.has_found;
     let mut aside = Vec::new();
-    for (&member, found) in members.iter().zip(found) {
-        let graph = &mut inputs[member as usize].graph;
-        for (block, found) in graph.block_ids().zip(found) {
+    for &member in members {
+        let Input { graph, reach, is_divided, .. } = &mut inputs[member as usize];
+        *is_divided = false;
+        for &block in reach.blocks().iter().filter(|_| has_found) {
             let of = graph.block_mut(block);
-            if of.live && !of.placed && !found {
+            let stays = std::mem::take(&mut of.stays_longer);
+            if of.live && !of.placed && !stays {
                 of.live = false;
                 aside.push((member, block));
             }
         }
     }
-    Some(aside)
+    has_found.then_some(aside)
 }
 
 /// Makes blocks live again.
@@ -58,138 +75,141 @@ pub fn bring_back(inputs: &mut [Input], aside: &[BlockRef]) {
     }
 }
 
+/// Marks what stays longer of what is to be placed, in the blocks themselves: a domain of a batch may be a small part of
+/// it, and its live blocks a small part of their graphs.
 struct Search<'a> {
-    inputs: &'a [Input],
+    inputs: &'a mut [Input],
     members: &'a [u32],
-    /// The places among the members, by input; others have none.
-    places: Vec<Option<usize>>,
-    /// By member and block.
-    found: Vec<Vec<bool>>,
-    /// Found, but not followed: the place among the members, and the block.
-    pending: Vec<(usize, BlockId)>,
-    /// Something was found that is to be placed.
-    has_live: bool,
+    /// Found, but not followed.
+    pending: Vec<BlockRef>,
+    /// Something was found.
+    has_found: bool,
 }
 
-impl<'a> Search<'a> {
-    fn new(inputs: &'a [Input], members: &'a [u32]) -> Self {
-        let found = members.iter().map(|&member| vec![false; inputs[member as usize].graph.blocks().len()]).collect();
-        let mut places = vec![None; inputs.len()];
-        for (at, &member) in members.iter().enumerate() {
-            places[member as usize] = Some(at);
-        }
-        Self { inputs, members, places, found, pending: Vec::new(), has_live: false }
-    }
-
-    /// Adds a block that is to be placed.
-    fn add(&mut self, at: usize, block: BlockId) {
-        if self.inputs[self.members[at] as usize].graph.block(block).live {
-            self.add_any(at, block);
+impl Search<'_> {
+    /// Adds a block, if it is to be placed.
+    fn add(&mut self, member: u32, block: BlockId) {
+        let of = self.inputs[member as usize].graph.block_mut(block);
+        if of.live && !of.placed && !std::mem::replace(&mut of.stays_longer, true) {
+            self.pending.push((member, block));
+            self.has_found = true;
         }
     }
 
-    /// Adds a block, live or not.
-    fn add_any(&mut self, at: usize, block: BlockId) {
-        let of = self.inputs[self.members[at] as usize].graph.block(block);
-        if !of.placed && !std::mem::replace(&mut self.found[at][block.index()], true) {
-            self.pending.push((at, block));
-            self.has_live |= of.live;
-        }
+    fn add_all(&mut self, member: u32, is_wanted: impl Fn(&Input, BlockId) -> bool) {
+        let input = &self.inputs[member as usize];
+        let wanted: Vec<_> = input.unplaced().filter(|&block| is_wanted(input, block)).collect();
+        wanted.into_iter().for_each(|block| self.add(member, block));
     }
 
     fn add_variables(&mut self) {
-        for (at, &member) in self.members.iter().enumerate() {
-            let graph = &self.inputs[member as usize].graph;
-            for block in graph.block_ids() {
-                let section = graph.section(graph.block(block).section);
+        for &member in self.members {
+            self.add_all(member, |input, block| {
+                let section = input.graph.section(input.graph.block(block).section);
                 match section.lifetime {
-                    Lifetime::Standard if section.protection == Protection::ReadWrite => self.add(at, block),
-                    Lifetime::ThreadLocal => self.add(at, block),
-                    _ => {}
+                    Lifetime::Standard => section.protection == Protection::ReadWrite,
+                    Lifetime::ThreadLocal => true,
+                    Lifetime::NoAlloc => false,
                 }
-            }
+            });
         }
     }
 
     fn add_shared(&mut self) {
-        for (at, &member) in self.members.iter().enumerate() {
-            let graph = &self.inputs[member as usize].graph;
-            for symbol in graph.symbols() {
-                if symbol.linkage != Linkage::Strong
-                    && symbol.shared_name().is_some()
-                    && let Some(block) = symbol.block()
-                {
-                    self.add_any(at, block);
-                }
+        for &member in self.members {
+            let input = &mut self.inputs[member as usize];
+            if input.shared.as_ref().is_none_or(|shared| shared.revision != input.graph.revision()) {
+                input.shared = Some(Box::new(SharedBlocks::of(&input.graph)));
             }
-            for block in graph.shared_blocks() {
-                self.add_any(at, block);
-            }
+            let has = |input: &Input, block: BlockId| {
+                input.shared.as_ref().is_some_and(|shared| shared.is_shared.get(block.index()) == Some(&true))
+            };
+            self.add_all(member, has);
         }
     }
 
     fn follow(&mut self) {
-        while let Some((at, block)) = self.pending.pop() {
-            let input = &self.inputs[self.members[at] as usize];
-            if !input.graph.block(block).live {
-                self.follow_constants(at, block);
-                continue;
-            }
-            for edge in input.graph.edges(block) {
+        while let Some((member, block)) = self.pending.pop() {
+            for at in 0.. {
+                let input = &self.inputs[member as usize];
+                let Some(edge) = input.graph.edges(block).get(at) else { break };
                 if let Some(target) = input.graph.symbol(edge.target).block() {
-                    self.add(at, target);
-                } else if let Binding::Input { input, symbol } = input.binding(edge.target)
-                    && let Some(at) = self.places[input as usize]
-                    && let Some(target) = self.inputs[input as usize].graph.symbol(symbol).block()
+                    self.add(member, target);
+                } else if let Binding::Input { input: other, symbol } = input.binding(edge.target)
+                    && let Some(definer) = self.inputs.get(other as usize).filter(|definer| definer.is_divided)
+                    && let Some(target) = definer.graph.symbol(symbol).block()
                 {
-                    self.add(at, target);
+                    self.add(other, target);
                 }
             }
-            for dependent in input.graph.dependents(block) {
-                self.add(at, dependent);
-            }
-        }
-    }
-
-    /// Follows a block that is not live to constants of its graph.
-    fn follow_constants(&mut self, at: usize, block: BlockId) {
-        let graph = &self.inputs[self.members[at] as usize].graph;
-        let targets = graph.edges(block).iter().filter_map(|edge| graph.symbol(edge.target).block());
-        for target in targets.chain(graph.dependents(block)) {
-            let section = graph.section(graph.block(target).section);
-            let is_ordinary = section.lifetime == Lifetime::Standard && !section.contiguous;
-            if is_ordinary && section.protection == Protection::Read {
-                self.add_any(at, target);
-            }
+            let dependents: Vec<_> = self.inputs[member as usize].graph.dependents(block).collect();
+            dependents.into_iter().for_each(|dependent| self.add(member, dependent));
         }
     }
 
     /// Adds the rest of what is not to be divided, if a part of it was found. Returns whether there was such a rest.
-    fn add_undivided(&mut self) -> bool {
-        let whole = |input: &'a Input, section: SectionId| {
-            let section = input.graph.section(section);
-            match section.lifetime {
-                Lifetime::ThreadLocal => Some(""),
-                _ => section.contiguous.then_some(section.name.as_str()),
-            }
-        };
-        let mut names = Vec::new();
-        for each in [true, false] {
-            for (at, &member) in self.members.iter().enumerate() {
-                let input = &self.inputs[member as usize];
-                if input.graph.section_ids().all(|section| whole(input, section).is_none()) {
-                    continue;
-                }
-                for block in input.graph.block_ids() {
-                    let Some(name) = whole(input, input.graph.block(block).section) else { continue };
-                    if each && self.found[at][block.index()] {
-                        names.push(name);
-                    } else if !each && names.contains(&name) {
-                        self.add(at, block);
-                    }
+    fn add_undivided(&mut self, longer: Longer) -> bool {
+        let mut names = HashSet::<&str, FixedState>::default();
+        for &member in self.members {
+            let Input { graph, shared, .. } = &self.inputs[member as usize];
+            let input = &self.inputs[member as usize];
+            let found = input.unplaced().map(|block| graph.block(block)).filter(|of| of.stays_longer);
+            names.extend(found.filter_map(|of| whole(graph, of.section)));
+            let shared = shared.iter().filter(|_| longer == Longer::Shared).flat_map(|shared| &shared.undivided);
+            names.extend(shared.filter_map(|&section| whole(graph, section)));
+        }
+        if names.is_empty() {
+            return false;
+        }
+        let mut rest = Vec::new();
+        for &member in self.members {
+            let input = &self.inputs[member as usize];
+            let is_rest = |&block: &BlockId| {
+                let of = input.graph.block(block);
+                !of.stays_longer && whole(&input.graph, of.section).is_some_and(|name| names.contains(name))
+            };
+            rest.extend(input.unplaced().filter(is_rest).map(|block| (member, block)));
+        }
+        drop(names);
+        rest.into_iter().for_each(|(member, block)| self.add(member, block));
+        !self.pending.is_empty()
+    }
+}
+
+/// What all sections have in common of which none may be placed without the others; `None` if this one may be divided.
+fn whole(graph: &LinkGraph, section: SectionId) -> Option<&str> {
+    let section = graph.section(section);
+    match section.lifetime {
+        Lifetime::ThreadLocal => Some(""),
+        _ => section.contiguous.then_some(section.name.as_str()),
+    }
+}
+
+impl SharedBlocks {
+    fn of(graph: &LinkGraph) -> Self {
+        let mut found = Self { revision: graph.revision(), is_shared: Vec::new(), undivided: Vec::new() };
+        let weak = graph.symbols().iter().filter(|of| of.linkage != Linkage::Strong && of.shared_name().is_some());
+        let mut pending: Vec<_> = weak.filter_map(Symbol::block).chain(graph.shared_blocks()).collect();
+        if pending.is_empty() {
+            return found;
+        }
+        found.is_shared = vec![false; graph.blocks().len()];
+        pending.retain(|&block| !std::mem::replace(&mut found.is_shared[block.index()], true));
+        while let Some(block) = pending.pop() {
+            let section = graph.block(block).section;
+            found.undivided.extend(whole(graph, section).map(|_| section));
+            let targets = graph.edges(block).iter().filter_map(|edge| graph.symbol(edge.target).block());
+            for target in targets.chain(graph.dependents(block)) {
+                let section = graph.section(graph.block(target).section);
+                let is_ordinary = section.lifetime == Lifetime::Standard && !section.contiguous;
+                let is_constant = is_ordinary && section.protection == Protection::Read;
+                if is_constant && !std::mem::replace(&mut found.is_shared[target.index()], true) {
+                    pending.push(target);
                 }
             }
         }
-        !self.pending.is_empty()
+        found.undivided.sort_unstable();
+        found.undivided.dedup();
+        found
     }
 }

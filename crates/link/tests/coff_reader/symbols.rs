@@ -287,6 +287,7 @@ fn directives_are_requests() {
         .requests()
         .iter()
         .map(|request| match request {
+            Request::DependentLibrary(name) => format!("dependent library {name}"),
             Request::DefaultLibrary(name) => format!("library {name}"),
             Request::NoDefaultLibrary(name) => format!("no library {name:?}"),
             Request::DisallowedLibrary(name) => format!("never library {name}"),

@@ -175,12 +175,21 @@ fn impossible_symbols_are_malformed() {
     check(Symbol { section: 40, ..good }, "malformed symbol 's': its section 40 does not exist");
     check(Symbol { section: 0xffff, ..good }, "malformed symbol 's': its section number is missing (SHT_SYMTAB_SHNDX)");
     check(Symbol { section: 0xff55, ..good }, "unsupported section index 0xff55 of symbol 's'");
-    check(Symbol { binding: 0, section: 0, ..good }, "malformed symbol 's': it is local, but not defined");
     check(Symbol { binding: 13, ..good }, "unsupported symbol binding 13 of symbol 's'");
     check(Symbol { kind: 13, ..good }, "unsupported symbol type 13 of symbol 's'");
     check(Symbol { name: "", ..good }, "malformed symbol 1: it is not local, but has no name");
     check(Symbol { section: 0xfff2, value: 3, ..good }, "malformed symbol 's': its alignment is not a power of two");
     Object::read(object(&[Symbol { value: 8, ..good }], &[data(".d", &[0; 8])]));
+}
+
+/// Linkers that drop sections of relocatable output leave symbols that nothing refers to (`ld -r --gc-sections`).
+#[test]
+fn local_symbols_without_a_definition_must_not_be_referred_to() {
+    let local = Symbol { binding: 0, section: 0, ..global("s", crafted::FIRST) };
+    let section = || data(".d", &[0; 8]);
+    assert_eq!(Object::read(object(&[local], &[section()])).graph.symbols().len(), 2);
+    let bytes = object(&[local], &[section(), crafted::rela(crafted::FIRST, &[(0, 1, 1, 0)])]);
+    assert_eq!(error(bytes), "fixture.o:.d+0x0: malformed relocation: its symbol 's' is local, but not defined");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! Libraries that nobody added, but objects ask for (COFF `/defaultlib`), and those of the C runtime.
+//! Libraries that nobody added, but objects ask for (COFF `/defaultlib`, ELF `.deplibs`), and those of the C runtime.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use linkjit_executor::ObjectFormat;
+use linkjit_link::object::archive::Archive;
 
 use super::Batch;
 use crate::error::{Error, Result};
@@ -10,14 +11,19 @@ use crate::jitdylib::JitDylib;
 use crate::lookup::Goal;
 use crate::platform::crt::Meaning;
 use crate::platform::crt_startup;
-use crate::session::DylibId;
+use crate::platform::elf_libraries;
+use crate::session::{DylibId, read_file};
 
 impl Batch<'_> {
     /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched,
     /// or else the DLL of that name. One that is neither is missed only if names are, unless it is the C runtime's.
     pub(super) fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
-        let libraries = self.session.state().default_libraries(dylib)?;
+        let (libraries, dependents) = {
+            let mut state = self.session.state();
+            (state.default_libraries(dylib)?, state.take_dependent_libraries(dylib)?)
+        };
         let of = JitDylib::new(self.session.clone(), dylib);
+        dependents.iter().for_each(|name| self.open_dependent_library(&of, name));
         for name in libraries {
             let options = self.session.options();
             let meaning = options.crt.meaning(&name);
@@ -36,6 +42,45 @@ impl Batch<'_> {
             self.session.state().opened_default_library(dylib, &name);
         }
         if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&of) }
+    }
+
+    /// Opens the libraries that archives of a JITDylib say they need, if that was not done. Returns whether there are any.
+    pub(super) fn open_dependencies(&mut self, dylib: DylibId) -> Result<bool> {
+        let archives = std::mem::take(&mut self.session.state().dylib_mut(dylib)?.unread_dependencies);
+        let mut libraries = Vec::new();
+        for archive in &archives {
+            // One that is damaged tells nothing, and whoever needs a member of it is told.
+            if let Ok(Some(options)) = archive.dependencies() {
+                libraries.extend(libraries_of(&options));
+            }
+        }
+        let any = !libraries.is_empty();
+        for library in libraries {
+            self.session.state().dylib_mut(dylib)?.dependent_libraries.require(library);
+        }
+        if any {
+            self.open_default_libraries(dylib)?;
+        }
+        Ok(any)
+    }
+
+    /// Opens a library that an object or archive of ELF asks for. If that fails, it is missing only as far as names are.
+    fn open_dependent_library(&self, dylib: &JitDylib, name: &str) {
+        let Some(path) = elf_libraries::find(name, &self.session.options().library_paths) else {
+            self.session.warn(format!("library '{name}' not found, which an object or archive asks for"));
+            return;
+        };
+        let opened = read_file(&path).and_then(|source| match source.bytes() {
+            bytes if Archive::is_archive(bytes) => dylib.add_archive(&path),
+            bytes if bytes.starts_with(b"\x7fELF") => dylib.add_library(&path),
+            _ => {
+                let what = format!("{}: neither archive nor library: name what it stands for yourself", path.display());
+                Err(Error::Unsupported { what })
+            }
+        });
+        if let Err(error) = opened {
+            self.session.warn(format!("library '{name}', which an object or archive asks for: {error}"));
+        }
     }
 
     /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.
@@ -62,4 +107,23 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// The libraries that options of a linker name: files, where they are found in the directories of these, else names.
+fn libraries_of(options: &str) -> Vec<String> {
+    let (mut directories, mut libraries) = (Vec::new(), Vec::new());
+    let mut words = options.split_whitespace();
+    while let Some(word) = words.next() {
+        let mut value = |rest: &str| if rest.is_empty() { words.next().map(str::to_owned) } else { Some(rest.into()) };
+        if let Some(rest) = word.strip_prefix("-L") {
+            directories.extend(value(rest).map(PathBuf::from));
+        } else if let Some(rest) = word.strip_prefix("-l") {
+            libraries.extend(value(rest));
+        }
+    }
+    let file = |name: String| match elf_libraries::find(&name, &directories) {
+        Some(path) => path.to_string_lossy().into_owned(),
+        None => name,
+    };
+    libraries.into_iter().map(file).collect()
 }

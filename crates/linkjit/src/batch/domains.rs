@@ -5,16 +5,17 @@
 //! what is linked of it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All
 //! else goes to the newest window, and is reached through table entries from others.
 
-use std::collections::HashMap;
-
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
 use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
+use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
 
-use super::Batch;
+use super::{Batch, publish};
 use crate::error::Result;
-use crate::session::{DylibId, State, TrackerId};
+use crate::session::{DylibId, State, TrackerId, Unit};
 
 /// Inputs that share an allocation.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Domain {
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
     /// Where earlier batches have placed parts of them.
-    home: Option<Window>,
+    pub(super) home: Option<Window>,
     /// Where they are to be placed, if there is room.
     pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
@@ -40,25 +41,30 @@ impl Domain {
 
 impl Batch<'_> {
     /// The inputs by JITDylib, resource tracker and window.
-    pub(super) fn domains(&self) -> Vec<Domain> {
+    pub(super) fn domains(&self) -> Result<Vec<Domain>> {
         let state = self.session.state();
         let mut domains: Vec<Domain> = Vec::new();
+        let mut known = HashMap::<_, usize, FixedState>::default();
+        let mut last = None;
         for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let unit = unit.and_then(|unit| state.units.get(&unit));
             let is_own = |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != *tracker);
             let tracker = unit.map(|unit| unit.tracker).filter(is_own);
-            let home = unit.filter(|unit| unit.started || unit.updatable);
-            let home = home.and_then(|_| home_of(&state, dylib, &input.graph));
-            let is_its = |domain: &&mut Domain| {
-                (domain.dylib, domain.tracker) == (dylib, tracker)
-                    && domain.home.map(|home| home.id) == home.map(|home| home.id)
+            let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
+            let key = (dylib, tracker, home.map(|home| home.id));
+            // Mostly that of the one before.
+            let at = match last {
+                Some((of, at)) if of == key => at,
+                _ => *known.entry(key).or_insert(domains.len()),
             };
-            match domains.iter_mut().find(is_its) {
+            last = Some((key, at));
+            match domains.get_mut(at) {
                 Some(domain) => domain.members.push(index),
                 None => domains.push(Domain { dylib, tracker, home, meant: None, low: false, members: vec![index] }),
             }
         }
+        self.join_walked(&mut domains)?;
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
@@ -66,13 +72,13 @@ impl Batch<'_> {
         }
         let free = domains.iter().filter(|domain| domain.home.is_none());
         let low = free.filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
-        let low: Vec<_> = low.map(|domain| domain.dylib).collect();
+        let low: HashSet<_, FixedState> = low.map(|domain| domain.dylib).collect();
         for domain in &mut domains {
             domain.low = domain.home.map_or_else(|| low.contains(&domain.dylib), is_low);
         }
         drop(state);
         self.spread_low(&mut domains);
-        domains
+        Ok(domains)
     }
 
     /// What low code refers to directly has to be low, too, if it may.
@@ -81,7 +87,7 @@ impl Batch<'_> {
         if pending.is_empty() || self.is_image() {
             return;
         }
-        let domain_of: HashMap<u32, usize> = domains
+        let domain_of: HashMap<u32, usize, FixedState> = domains
             .iter()
             .enumerate()
             .flat_map(|(at, domain)| domain.members.iter().map(move |&of| (of, at)))
@@ -97,15 +103,17 @@ impl Batch<'_> {
         }
     }
 
-    /// Sees to it that there is a window for a domain, and notes which one is meant for its members: one from where it
-    /// reaches all that it refers to directly, if there can be one.
-    pub(super) fn choose_window(&mut self, domain: &mut Domain) -> Result<()> {
+    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members: one from
+    /// where it reaches all that it refers to directly, if there can be one. A new one has room for all domains of its
+    /// JITDylib that may go there.
+    pub(super) fn choose_window(&mut self, domains: &mut [Domain], at: usize) -> Result<()> {
+        let domain = &domains[at];
         let windows = self.windows(domain)?;
         let is_free = domain.home.is_none() && !domain.low && !self.is_image();
         let window = match windows.first() {
             Some(&window) if !is_free || self.reaches_directly(&domain.members, window) => window,
             Some(&window) => {
-                let new = self.usual_window(&domain.members)?;
+                let new = self.usual_window(&domain.members, self.window_sizes(&domain.members))?;
                 if self.reaches_directly(&domain.members, new) {
                     self.enter_window(domain.dylib, new)?;
                     new
@@ -114,10 +122,14 @@ impl Batch<'_> {
                     window
                 }
             }
-            None => self.reserve_window(domain)?,
+            None => {
+                let beside = domains.iter().filter(|other| (other.dylib, other.low) == (domain.dylib, domain.low));
+                let together: Vec<u32> = beside.flat_map(|other| other.members.iter().copied()).collect();
+                self.reserve_window(domain, &together)?
+            }
         };
-        domain.meant = Some(window);
-        self.mean_for(domain, window);
+        domains[at].meant = Some(window);
+        self.mean_for(&domains[at], window);
         Ok(())
     }
 
@@ -149,11 +161,51 @@ impl Batch<'_> {
         Ok(windows)
     }
 
-    /// Reserves another window for a JITDylib, with a domain that is to be placed there.
-    pub(super) fn reserve_window(&mut self, domain: &Domain) -> Result<Window> {
-        let window = if domain.low { self.low_window()? } else { self.usual_window(&domain.members)? };
+    /// Reserves another window for a JITDylib, for a domain that is to be placed there, with room for some inputs.
+    pub(super) fn reserve_window(&mut self, domain: &Domain, together: &[u32]) -> Result<Window> {
+        let sizes = self.window_sizes(together);
+        let window = if domain.low { self.low_window(sizes)? } else { self.usual_window(&domain.members, sizes)? };
         self.enter_window(domain.dylib, window)?;
         Ok(window)
+    }
+
+    /// How large a window may be that has room for some inputs: as large as is usual, if that is enough.
+    fn window_sizes(&self, members: &[u32]) -> WindowSizes {
+        let window_size = self.session.options().window_size;
+        let mut needed = Room::of(&self.inputs, members.iter().copied());
+        if !takes_area(&needed, window_size) {
+            needed.usual = std::array::from_fn(|at| needed.usual[at].saturating_add(needed.large[at]));
+        }
+        let usual = [window_size / 4, window_size / 4, window_size / 2];
+        let has_room = |at: usize| needed.usual[at].saturating_add(needed.usual[at] / 8) < usual[at];
+        if (0..usual.len()).all(has_room) {
+            return WindowSizes::Usual(window_size);
+        }
+        // Entries that are made yet, and pages that are not full.
+        let tight = needed.usual.map(|bytes| bytes.saturating_add(bytes / 32).saturating_add(ROOM_FOR_ENTRIES));
+        let spare = REACH.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
+        // Later batches have use for what is left, mostly for data.
+        let [read, exec, write] = tight.map(|bytes| bytes + spare / 8);
+        WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
+    }
+
+    /// Whether what is large of a domain's blocks gets an area of its own: not if there is so little of it that it may lie
+    /// with all else.
+    pub(super) fn needs_area(&self, domain: &Domain) -> bool {
+        let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize]);
+        !self.is_image()
+            && domain.members.iter().any(has_large)
+            && takes_area(&Room::of(&self.inputs, domain.members.iter().copied()), self.session.options().window_size)
+    }
+
+    /// Reserves an area for large sections.
+    pub(super) fn reserve_area(&mut self, dylib: DylibId, segments: [u64; 3]) -> Result<Window> {
+        // Each stripe begins with a page.
+        let stripes = segments.map(|bytes| bytes.saturating_add(ROOM_FOR_ENTRIES));
+        let area = self.session.executor().reserve_divided_window(stripes, Placement::Anywhere)?;
+        self.placed.windows.push((dylib, area));
+        self.session.state().dylib_mut(dylib)?.areas.push(area);
+        Ok(area)
     }
 
     fn enter_window(&mut self, dylib: DylibId, window: Window) -> Result<()> {
@@ -175,34 +227,69 @@ impl Batch<'_> {
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
     fn has_low_fields(&self, member: u32) -> bool {
-        let may = !self.is_image() && self.may_have(member, &LOW_FIELDS);
-        may && has_low_fields(&self.inputs[member as usize].graph)
+        if self.is_image() {
+            return false;
+        }
+        let graph = &self.inputs[member as usize].graph;
+        graph.refers_to_absolute() || self.may_have(member, &LOW_FIELDS) && has_low_fields(graph)
     }
 
     /// Whether an input may have edges of such kinds, live or not. Most have not, and need not be looked at.
     pub(super) fn may_have(&self, member: u32, kinds: &[Kind]) -> bool {
         let graph = &self.inputs[member as usize].graph;
         // A pass may have changed kinds.
-        let is_met = |kind| self.reach.get(member as usize).is_some_and(|reach| reach.may_have_met(kind));
-        kinds.iter().any(|kind| graph.may_have(kind.edge()) || is_met(kind.edge()))
+        let reach = &self.inputs[member as usize].reach;
+        kinds.iter().any(|kind| graph.may_have(kind.edge()) || reach.may_have_met(kind.edge()))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
     /// there is no such place, what libraries have of that can be brought near to low memory, and linked code can't.
-    fn usual_window(&self, members: &[u32]) -> Result<Window> {
+    fn usual_window(&self, members: &[u32], sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
-        let window = executor.reserve_window(self.session.options().window_size, Placement::Anywhere)?;
-        if self.reaches_directly(members, window) {
-            return Ok(window);
+        let tries = match sizes {
+            WindowSizes::Usual(_) => vec![sizes],
+            // A smaller one may reach what is beyond the reach of a large one.
+            WindowSizes::Large { tight, .. } => vec![sizes, WindowSizes::Large { tight, roomy: tight }],
+        };
+        let last = tries.len() - 1;
+        for (index, sizes) in tries.into_iter().enumerate() {
+            let window = match sizes {
+                WindowSizes::Usual(size) => self.window_anywhere(size),
+                WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
+            };
+            let window = match window {
+                Err(ExecutorError::NoAddressSpace { .. }) if index < last => continue,
+                window => window?,
+            };
+            if self.reaches_directly(members, window) {
+                return Ok(window);
+            }
+            executor.release_window(window.id)?;
         }
-        executor.release_window(window.id)?;
         let (all, linked) = direct::targets(&self.inputs, members);
         for targets in [all, linked].into_iter().flatten() {
-            if let Some(window) = self.window_near(targets)? {
+            let near = match sizes {
+                WindowSizes::Usual(_) => self.window_near(targets)?,
+                WindowSizes::Large { tight, .. } => {
+                    executor.reserve_divided_window(tight, Placement::Near(targets)).ok()
+                }
+            };
+            if let Some(window) = near {
                 return Ok(window);
             }
         }
-        self.low_window()
+        self.low_window(sizes)
+    }
+
+    /// A window of a size; a smaller one if addresses are limited. That leaves some for the program's own use.
+    fn window_anywhere(&self, mut size: u64) -> Result<Window, ExecutorError> {
+        const LEAST: u64 = 1 << 26;
+        loop {
+            match self.session.executor().reserve_window(size, Placement::Anywhere) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 4,
+                result => return result,
+            }
+        }
     }
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
@@ -218,15 +305,22 @@ impl Batch<'_> {
         }
     }
 
-    fn low_window(&self) -> Result<Window> {
+    fn low_window(&self, sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
-        let mut size = self.session.options().window_size;
+        let (tight, mut size) = match sizes {
+            // Low memory has to have room for what is moved there, too.
+            WindowSizes::Large { tight, .. } => {
+                let low = executor.reserve_divided_window(tight, Placement::Low);
+                return Ok(low.or_else(|_| executor.reserve_divided_window(tight, Placement::Anywhere))?);
+            }
+            WindowSizes::Usual(size) => (size, size),
+        };
         // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
         loop {
             match executor.reserve_window(size, Placement::Low) {
                 Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
                 other => {
-                    let anywhere = |_| executor.reserve_window(size, Placement::Anywhere);
+                    let anywhere = |_| executor.reserve_window(tight, Placement::Anywhere);
                     return Ok(other.or_else(anywhere)?);
                 }
             }
@@ -234,14 +328,34 @@ impl Batch<'_> {
     }
 }
 
-/// The window that earlier batches have placed parts of a graph in.
-fn home_of(state: &State, dylib: DylibId, graph: &LinkGraph) -> Option<Window> {
-    let is_in_window = |block: &BlockId| {
-        let of = graph.block(*block);
-        of.placed && graph.section(of.section).lifetime == Lifetime::Standard
-    };
-    let placed = graph.block(graph.block_ids().find(is_in_window)?).address;
-    state.dylib(dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(placed))
+/// How large a window is to be.
+#[derive(Clone, Copy, Debug)]
+enum WindowSizes {
+    /// Of so many bytes.
+    Usual(u64),
+    /// With so many bytes for each protection: as few as will do, and as many as are of use.
+    Large { tight: [u64; 3], roomy: [u64; 3] },
+}
+
+/// What displacements of 32 bits reach, with some room for addends and for the header.
+const REACH: u64 = (1 << 31) - (1 << 20);
+
+/// What a window has for each protection beside the blocks that it was made for.
+const ROOM_FOR_ENTRIES: u64 = 1 << 20;
+
+/// Large sections get an area if they take more than this part of a window.
+const AREA_PART: u64 = 64;
+
+/// Whether large sections are to have an area of their own.
+fn takes_area(room: &Room, window_size: u64) -> bool {
+    room.large.iter().any(|&bytes| bytes > window_size / AREA_PART)
+}
+
+/// The window that earlier batches have placed parts of a unit in; an update places variables that are kept.
+fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
+    let kept = || (unit.updatable && !unit.started).then(|| publish::home(graph, graph.block_ids())).flatten();
+    let home = unit.home.or_else(kept)?;
+    state.dylib(unit.dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(home))
 }
 
 /// Whether displacements of 32 bits reach from all of one window to all of another.

@@ -4,8 +4,8 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
-use linkjit_link::graph::{Lifetime, Linkage, Reachability, Request, Scope, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
+use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::{Batch, Found};
@@ -14,7 +14,7 @@ use crate::generators::DefinitionGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::lookup::{Ask, Goal, LookupKind};
 use crate::plugin::Stage;
-use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, Roots, State, UnitId};
 
 /// Longer chains of aliases are left to the slow way.
 const SHORT_ALIAS_CHAIN: usize = 8;
@@ -93,8 +93,8 @@ impl Batch<'_> {
     /// Finds what the lookup wants and all that this needs, or what has to be done before it can be found.
     pub(super) fn find(&mut self) -> Result<()> {
         let dylib = self.query.dylib;
-        if self.query.goal == Goal::LinkWithInitializers {
-            self.adopt_roots(dylib)?;
+        if let Some(which) = self.query.goal.roots() {
+            self.adopt_roots(dylib, which)?;
         }
         let names = self.query.names.clone();
         self.find_names(dylib, &names)?;
@@ -104,8 +104,11 @@ impl Batch<'_> {
             self.follow_anew()?;
         }
         // A pass may have defined what replaces something.
-        while self.rebind_overridden()? {
+        while self.rebind_overridden()? || self.find_allocator()? {
             self.follow()?;
+        }
+        for Input { graph, reach, .. } in &mut self.inputs {
+            reach.sort(graph);
         }
         Ok(())
     }
@@ -120,7 +123,7 @@ impl Batch<'_> {
         self.follow()
     }
 
-    fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
+    pub(super) fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
         self.look_up(dylib, names)?;
         for of in names {
             if let Some(found) = self.found.get(&(dylib, of.name)) {
@@ -131,10 +134,10 @@ impl Batch<'_> {
     }
 
     /// Takes all units into the batch that are to be initialized and were not linked yet.
-    fn adopt_roots(&mut self, dylib: DylibId) -> Result<()> {
+    fn adopt_roots(&mut self, dylib: DylibId, which: Roots) -> Result<()> {
         let mut state = self.session.state();
         let order = state.dependency_order([dylib]);
-        let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib)).collect();
+        let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
         let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
         let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);
         drop(state);
@@ -151,21 +154,30 @@ impl Batch<'_> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
-        let taken = self.session.state().units.get_mut(&unit).and_then(|unit| unit.input.take());
+        let mut state = self.session.state();
+        let of = state.units.get_mut(&unit);
+        let is_first = of.as_ref().is_some_and(|unit| !unit.started);
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let input = *taken.ok_or(Error::Closed)?;
+        let input = *of.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
+        drop(state);
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.inputs.push(input);
         self.units.push(Some(unit));
-        self.reach.push(Reachability::new());
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
         // From here on rolling back finds it, whatever a plugin does.
         self.plugins.add_passes(&self.inputs);
-        let (input, reach) = (&mut self.inputs[index as usize], &mut self.reach[index as usize]);
+        let input = &mut self.inputs[index as usize];
         self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.names_mutex())?;
-        input.bindings = vec![Binding::None; input.graph.symbols().len()];
-        let graph = &mut input.graph;
+        let Input { graph, reach, .. } = input;
+        reach.reserve(graph);
+        // What was inherited since, at most, if something of it was linked before.
+        for block in graph.retained().to_vec() {
+            reach.mark_block(graph, block);
+        }
+        if !is_first {
+            return Ok(index);
+        }
         for request in graph.requests().to_vec() {
             if let Request::Include(symbol) = request
                 && reach.mark_symbol(graph, symbol)
@@ -175,19 +187,15 @@ impl Batch<'_> {
         }
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
-            LinkPolicy::Demand => {
-                for block in graph.retained().to_vec() {
-                    reach.mark_block(graph, block);
-                }
-                // All thread-local variables of an object are in one block of storage: local-dynamic code relies on it.
-                if graph.sections().iter().any(|section| section.lifetime == Lifetime::ThreadLocal) {
-                    for block in graph.block_ids() {
-                        if graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal {
-                            reach.mark_block(graph, block);
-                        }
+            // All thread-local variables of an object are in one block of storage: local-dynamic code relies on it.
+            LinkPolicy::Demand if graph.sections().iter().any(|of| of.lifetime == Lifetime::ThreadLocal) => {
+                for block in graph.block_ids() {
+                    if graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal {
+                        reach.mark_block(graph, block);
                     }
                 }
             }
+            LinkPolicy::Demand => {}
         }
         Ok(index)
     }
@@ -195,18 +203,19 @@ impl Batch<'_> {
     /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
     fn follow_anew(&mut self) -> Result<()> {
         self.lists.start_anew();
-        for ((index, input), reach) in (0u32..).zip(&mut self.inputs).zip(&mut self.reach) {
-            reach.start_anew(&mut input.graph);
+        for (index, Input { graph, reach, .. }) in (0u32..).zip(&mut self.inputs) {
+            reach.start_anew(graph);
             self.unfollowed.push(index);
         }
         self.follow()
     }
 
     /// Makes live what a symbol was bound to.
+    #[inline]
     pub(super) fn reach(&mut self, binding: Binding) {
         let Binding::Input { input, symbol } = binding else { return };
-        let index = input as usize;
-        if self.reach[index].mark_symbol(&mut self.inputs[index].graph, symbol) {
+        let Input { graph, reach, .. } = &mut self.inputs[input as usize];
+        if reach.mark_symbol(graph, symbol) {
             self.wanted.push((input, symbol));
         }
         self.unfollowed.push(input);
@@ -217,8 +226,7 @@ impl Batch<'_> {
         loop {
             while let Some(input) = self.unfollowed.pop() {
                 let wanted = &mut self.wanted;
-                let graph = &mut self.inputs[input as usize].graph;
-                let reach = &mut self.reach[input as usize];
+                let Input { graph, reach, .. } = &mut self.inputs[input as usize];
                 reach.follow(graph, |symbol| wanted.push((input, symbol)));
                 self.weak.extend(reach.take_weak().into_iter().map(|symbol| (input, symbol)));
             }
@@ -227,7 +235,11 @@ impl Batch<'_> {
             } else if !self.weak.is_empty() {
                 // When all libraries are open that are needed.
                 self.yield_vague()?;
-            } else if !self.bind_unbound()? && !self.reach_late_sections() && !self.bind_alternates()? {
+            } else if !self.bind_unbound()?
+                && !self.reach_late_sections()
+                && !self.reach_walked()?
+                && !self.bind_alternates()?
+            {
                 return Ok(());
             }
         }
@@ -394,11 +406,15 @@ impl Batch<'_> {
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             }
         }
+        if self.has_dependencies(&order, &unfound)? {
+            return self.look_up_in_order(dylib, unfound);
+        }
+        let unfound = self.ask_compiler_runtime(dylib, unfound)?;
         self.fall_back(dylib, &order, unfound)
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.
-    fn look_up_in(
+    pub(super) fn look_up_in(
         &mut self,
         dylib: DylibId,
         (searched, scope): (DylibId, MatchScope),
@@ -452,7 +468,12 @@ impl Batch<'_> {
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.
-    fn generate(&mut self, searched: DylibId, generator: &dyn DefinitionGenerator, unfound: &[Unfound]) -> Result<()> {
+    pub(super) fn generate(
+        &mut self,
+        searched: DylibId,
+        generator: &dyn DefinitionGenerator,
+        unfound: &[Unfound],
+    ) -> Result<()> {
         let names: Vec<(Unfound, Vec<u8>)> = {
             let names = self.session.names();
             let state = self.session.state();

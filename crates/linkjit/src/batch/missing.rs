@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use linkjit_link::graph::{Definition, Edge, LinkGraph, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -11,6 +11,7 @@ use linkjit_link::{LinkError, Site};
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
+use crate::generators::DefinitionGenerator;
 use crate::names::{demangle, near_misses};
 use crate::session::{DylibId, DylibState, Generator, State};
 
@@ -53,24 +54,25 @@ impl Batch<'_> {
                 missing.entry(end.1).or_default().from.push(end.0);
             }
         }
-        let late: HashSet<_, FixedState> = self.late.iter().map(|late| (late.input, late.symbol)).collect();
-        for (index, input) in (0u32..).zip(&self.inputs).filter(|_| is_complete) {
-            for id in input.graph.symbol_ids() {
-                let symbol = input.graph.symbol(id);
-                let unbound = symbol.live && symbol.is_external() && input.binding(id) == Binding::None;
-                let Some(name) = symbol.shared_name().filter(|_| unbound) else { continue };
-                if !late.contains(&(index, id)) {
-                    let end = self.alias_end((DylibId(input.dylib), name))?;
-                    let missing = missing.entry(end.1).or_default();
-                    missing.from.push(end.0);
-                    missing.wanted_by.push((index, id));
-                }
+        for &(input, symbol) in if is_complete { self.unbound.as_slice() } else { &[] } {
+            let of = &self.inputs[input as usize];
+            let is_wanted = of.graph.symbol(symbol).live && of.binding(symbol) == Binding::None;
+            if let Some(name) = of.graph.symbol(symbol).shared_name().filter(|_| is_wanted) {
+                let end = self.alias_end((DylibId(of.dylib), name))?;
+                let missing = missing.entry(end.1).or_default();
+                missing.from.push(end.0);
+                missing.wanted_by.push((input, symbol));
             }
         }
         if missing.is_empty() {
             return Ok(());
         }
+        for of in missing.values_mut() {
+            of.wanted_by.sort_unstable();
+            of.wanted_by.dedup();
+        }
         let known = self.known_names();
+        let roots = self.needed_by_roots();
         let listed = missing.values().flat_map(|of| of.wanted_by.iter().take(PLACES)).copied();
         let places = self.referrers(listed);
         let mut searched_from: HashMap<Vec<DylibId>, Vec<String>, FixedState> = HashMap::default();
@@ -79,10 +81,13 @@ impl Batch<'_> {
         for (name, Missing { mut from, wanted_by }) in missing {
             from.sort_unstable();
             from.dedup();
+            let by_roots = wanted_by.iter().map_while(|reference| roots.get(reference));
+            let root = by_roots.clone().next().filter(|_| by_roots.count() == wanted_by.len());
             let mut symbol = self.describe(name, &from);
             if symbols.len() < COMPARED {
                 symbol.similar = near_misses(&symbol.name, known.iter().map(String::as_str));
             }
+            symbol.root = root.cloned();
             symbol.wanted_by = wanted_by.iter().take(PLACES).filter_map(|place| places.get(place).cloned()).collect();
             symbol.more_places = wanted_by.len() - symbol.wanted_by.len();
             let of_symbol = searched_from.entry(from).or_insert_with_key(|from| {
@@ -103,7 +108,7 @@ impl Batch<'_> {
         let name = self.session.names().text(id).into_owned();
         let demangled = Some(demangle(&name)).filter(|demangled| *demangled != name);
         let (wanted_by, similar, searched) = (Vec::new(), Vec::new(), Vec::new());
-        UndefinedSymbol { name, demangled, wanted_by, more_places: 0, similar, searched, elsewhere }
+        UndefinedSymbol { name, demangled, wanted_by, more_places: 0, root: None, similar, searched, elsewhere }
     }
 
     /// What is searched from JITDylibs: those of their link orders, and the generators of these.
@@ -116,6 +121,8 @@ impl Batch<'_> {
             searched.push(format!("JITDylib '{}'", dylib.name));
             generators.extend(dylib.generators.iter().cloned());
         }
+        let compilers = from.iter().filter_map(|&dylib| state.dylib(dylib).ok()?.compiler_runtime.clone());
+        let compilers: Vec<_> = compilers.collect();
         // Generators of the user are asked with nothing locked.
         drop(state);
         // JITDylibs have generators of the same kind each.
@@ -124,6 +131,7 @@ impl Batch<'_> {
                 searched.push(place);
             }
         }
+        searched.extend(compilers.first().filter(|of| !of.is_empty()).map(|of| of.describe()));
         searched
     }
 
@@ -194,7 +202,9 @@ impl Batch<'_> {
         let names = self.session.names();
         let state = self.session.state();
         let ids = state.dylibs.values().flat_map(|dylib| dylib.symbols.keys());
-        ids.map(|&id| names.text(id).into_owned()).collect()
+        let texts = ids.map(|&id| names.text(id).into_owned());
+        // Nobody means names that the session has made up.
+        texts.filter(|name| !name.starts_with("$__")).collect()
     }
 }
 

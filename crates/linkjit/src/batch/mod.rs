@@ -5,34 +5,40 @@
 //! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
 //! something which takes longer than a batch may: see [`crate::lookup`].
 
+mod allocator;
 mod alternates;
+mod compiler_runtime;
 mod default_libraries;
 mod direct;
 mod domains;
 mod find;
+mod image;
 mod missing;
 mod place;
 mod plugins;
+mod publish;
+mod roots;
 mod special;
 mod uses;
 mod vague;
+mod walked;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_link::graph::{Reachability, Symbol, SymbolId};
+use linkjit_link::graph::{Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DefinedBy, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
+use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
+pub(crate) use publish::Rest;
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
@@ -86,12 +92,15 @@ pub(crate) fn already_linked(
     session: &ExecutionSession,
     dylib: DylibId,
     names: &[NameId],
-    roots: bool,
+    goal: Goal,
 ) -> Result<Option<Vec<Address>>> {
     let mut state = session.state();
     state.dylib(dylib)?;
-    if roots && state.dependency_order([dylib]).into_iter().any(|dylib| !state.unlinked_roots(dylib).is_empty()) {
-        return Ok(None);
+    if let Some(which) = goal.roots() {
+        let order = state.dependency_order([dylib]);
+        if order.into_iter().any(|dylib| !state.unlinked_roots(dylib, which).is_empty()) {
+            return Ok(None);
+        }
     }
     Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
@@ -115,8 +124,7 @@ struct Batch<'a> {
     inputs: Vec<Input>,
     /// The units of the inputs; those that the linker makes itself have none.
     units: Vec<Option<UnitId>>,
-    /// What is yet to be followed in each input, and which inputs have any.
-    reach: Vec<Reachability>,
+    /// Inputs of which something is yet to be followed.
     unfollowed: Vec<u32>,
     input_of: HashMap<UnitId, u32, FixedState>,
     /// External symbols that became live and are not bound yet.
@@ -136,6 +144,12 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
+    /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are live.
+    walked: HashSet<(DylibId, Box<str>), FixedState>,
+    /// Definitions of a program's own allocator.
+    serving: Vec<allocator::Serving>,
+    /// Lazy functions that these may call.
+    lazy_callees: Vec<crate::lazy::LazyCallee>,
     lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.
@@ -156,7 +170,6 @@ impl<'a> Batch<'a> {
             awaited: HashSet::default(),
             inputs: Vec::new(),
             units: Vec::new(),
-            reach: Vec::new(),
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
             wanted: Vec::new(),
@@ -168,6 +181,9 @@ impl<'a> Batch<'a> {
             weak: Vec::new(),
             yielded: Inheritance::default(),
             late: Vec::new(),
+            walked: HashSet::default(),
+            serving: Vec::new(),
+            lazy_callees: Vec::new(),
             lists: special::Lists::default(),
             placed: place::Placed::default(),
             binds_linked: false,
@@ -191,6 +207,7 @@ impl<'a> Batch<'a> {
             return Ok(self.done());
         }
         self.report_missing(true)?;
+        self.prepare_allocator()?;
         self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
@@ -240,76 +257,6 @@ impl<'a> Batch<'a> {
         let names = self.session.names_mutex();
         self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
     }
-
-    /// Makes the addresses of what was placed known, and hands the graphs back.
-    fn publish(&mut self) -> Result<()> {
-        let names = self.session.names();
-        let mut state = self.session.state();
-        let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
-        // Whether other graphs can still ask for something of an input that is not placed.
-        let mut unfinished = Vec::with_capacity(self.inputs.len());
-        for (input, unit) in self.inputs.iter().zip(&self.units) {
-            let Some(unit) = *unit else {
-                unfinished.push(false);
-                continue;
-            };
-            let graph = &input.graph;
-            let dylib = state.dylib_mut(DylibId(input.dylib))?;
-            let mut has_unplaced = false;
-            for id in graph.symbol_ids() {
-                let symbol = graph.symbol(id);
-                let Some(name) = symbol.shared_name() else { continue };
-                let placed = symbol.block().map_or(symbol.indirect, |block| graph.block(block).placed);
-                if !placed {
-                    has_unplaced |= symbol.block().is_some();
-                    continue;
-                }
-                let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
-                if entry.by == DefinedBy::Unit(unit, id) {
-                    let address = Address::At(graph.address(id));
-                    entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
-                }
-            }
-            unfinished.push(has_unplaced || special::has_unplaced_list(graph));
-        }
-        let placed = std::mem::take(&mut self.placed);
-        placed.publish(&self.inputs, &self.units, &mut state)?;
-        state.keep_pulled();
-        self.rebound.clear();
-        self.yielded = Inheritance::default();
-        self.plugins.keep();
-        state.statistics.batches += 1;
-
-        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
-        let mut handles = Vec::new();
-        let mut objects = 0;
-        for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
-            let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
-            objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if unfinished || of.has_yielded() || of.updatable {
-                // What was found is looked up again when the rest is linked: it may be elsewhere then.
-                input.bindings.clear();
-                input.graph.forget_unplaced();
-                of.input = Some(Box::new(input));
-            }
-        }
-        state.statistics.objects += objects;
-        if let Some(name) = dso_handle {
-            for id in dylibs {
-                let dylib = state.dylib_mut(id)?;
-                let address = dylib.symbols.get(&name).and_then(|entry| entry.address);
-                if let Some(Address::At(address)) = address.filter(|_| !dylib.dso_handle_known) {
-                    dylib.dso_handle_known = true;
-                    handles.push((dylib.image, address));
-                }
-            }
-        }
-        drop(state);
-        for (image, address) in handles {
-            self.session.executor().set_dso_handle(image, address)?;
-        }
-        Ok(())
-    }
 }
 
 /// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
@@ -329,8 +276,7 @@ impl Drop for Batch<'_> {
         }
         for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
             if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
-                input.bindings.clear();
-                input.graph.forget_unplaced();
+                input.forget_batch();
                 of.input = Some(Box::new(input));
             }
         }

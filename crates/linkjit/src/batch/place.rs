@@ -10,9 +10,10 @@ use linkjit_executor::{
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
-use linkjit_link::graph::{InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
+use linkjit_link::graph::{Edge, InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Input, resolve, unplace, write};
+use linkjit_link::passes::areas;
 use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
@@ -49,9 +50,13 @@ type SharedSymbols = Vec<(DylibId, u32, Vec<(SharedKey, SymbolId)>)>;
 #[derive(Debug, Default)]
 pub(super) struct Placed {
     pub(super) domains: Vec<PlacedDomain>,
+    /// How many bytes of code and data these have together.
+    bytes: u64,
     shared: SharedSymbols,
     /// Storage that was reserved before its domain was placed.
     tls: Vec<TlsBlock>,
+    /// Whether thread-local variables of the batch need fixed offsets, once that was asked.
+    uses_thread_offsets: Option<bool>,
     /// Windows that were reserved.
     pub(super) windows: Vec<(DylibId, Window)>,
 }
@@ -60,7 +65,9 @@ impl Batch<'_> {
     /// Places, writes and finalizes all inputs; returns how long that took.
     pub(super) fn place(&mut self) -> Result<BatchTimes> {
         let start = Instant::now();
-        let mut domains = self.domains();
+        self.gather_arrays()?;
+        let mut domains = self.domains()?;
+        self.sort_late_symbols();
         self.shape_sections(&domains)?;
         self.settle_images(&domains)?;
         let first_made = self.inputs.len();
@@ -103,8 +110,8 @@ impl Batch<'_> {
     /// Places domains where they are meant to be. `false` if one had to go so far away that those before it do not reach it
     /// the way they have been told.
     fn place_domains(&mut self, domains: &mut [Domain]) -> Result<bool> {
-        for domain in &mut *domains {
-            self.choose_window(domain)?;
+        for at in 0..domains.len() {
+            self.choose_window(domains, at)?;
         }
         // Before anything is placed: a variable that is moved for one domain is elsewhere for all.
         for domain in &*domains {
@@ -146,7 +153,7 @@ impl Batch<'_> {
         let first = self.placed.domains.len();
         let window = self.place_somewhere(&mut domain).inspect_err(|_| {
             // The names stand for their stubs: let rolling back know.
-            unplace(&mut self.inputs, &[], &slots);
+            unplace(&mut self.inputs, [], &[], &slots);
         })?;
         let tls = tls.filter(|_| self.placed.tls.pop().is_some());
         if let Some(own) = self.placed.domains.last_mut() {
@@ -170,7 +177,7 @@ impl Batch<'_> {
             }
             match self.place_in(window, domain) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) if !self.is_image() => {
-                    self.placed.forget(&mut self.inputs, first_placed, first_made);
+                    self.placed.forget(&mut self.inputs, &domain.members, first_placed, first_made);
                     self.inputs.truncate(first_made);
                     self.units.truncate(first_made);
                     domain.members.truncate(originals);
@@ -178,7 +185,8 @@ impl Batch<'_> {
                 result => return result.map(|()| window),
             }
         }
-        let window = self.reserve_window(domain)?;
+        let members = domain.members.clone();
+        let window = self.reserve_window(domain, &members)?;
         self.bring_near(domain.dylib, &domain.members, window)?;
         self.place_in(window, domain)?;
         Ok(window)
@@ -232,12 +240,34 @@ impl Batch<'_> {
             self.place_members(window, own, Part::Own)?;
             self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
         }
+        if self.needs_area(domain) {
+            let aside = areas::set_aside(&mut self.inputs, &domain.members);
+            let placed = self.place_large(domain, part);
+            shared::bring_back(&mut self.inputs, &aside);
+            placed?;
+        }
         self.place_members(window, domain.clone(), part)
+    }
+
+    /// Places the live blocks of a domain, all of them large, in an area of their own.
+    fn place_large(&mut self, domain: &Domain, part: Part) -> Result<()> {
+        let areas = self.session.state().dylib(domain.dylib)?.areas.clone();
+        for area in areas {
+            match self.place_members(area, domain.clone(), part) {
+                Err(Error::Executor(ExecutorError::WindowFull { .. })) => {}
+                placed => return placed,
+            }
+        }
+        let layout = Layout::new(&self.inputs, &domain.members)?;
+        let segments = layout.segments.map(|extent| extent.size.saturating_add(extent.align));
+        let area = self.reserve_area(domain.dylib, segments)?;
+        self.place_members(area, domain.clone(), part)
     }
 
     fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
         let mut layout = Layout::new(&self.inputs, &domain.members)?;
         let (bases, memory) = self.allocate(window, &mut layout)?;
+        self.placed.bytes = self.placed.bytes.saturating_add(layout.bytes());
         self.placed.domains.push(PlacedDomain {
             domain,
             part,
@@ -262,8 +292,7 @@ impl Batch<'_> {
         for ((request, extent), protection) in requests.iter_mut().zip(layout.segments).zip(protections) {
             *request = SegmentRequest { protection, size: extent.size, align: extent.align };
         }
-        let more = self.placed.domains.iter().flat_map(|placed| placed.layout.segments).chain(layout.segments);
-        let more = more.fold(0, |sum: u64, segment| sum.saturating_add(segment.size));
+        let more = self.placed.bytes.saturating_add(layout.bytes());
         self.session.state().check_bytes(&self.session.options().limits, more)?;
         let memory = self.session.executor().allocate(window.id, &requests)?;
         let bases = std::array::from_fn(|segment| memory.address(segment));
@@ -289,22 +318,30 @@ impl Batch<'_> {
             return Ok(None);
         }
         let image = self.session.state().dylib(domain.dylib)?.image;
-        let fixed_offset = (0..self.next_input()).any(|member| {
-            self.may_have(member, &THREAD_OFFSETS) && uses_thread_offsets(&self.inputs[member as usize].graph)
-        });
+        let fixed_offset = self.uses_thread_offsets();
         let request = TlsRequest { size: extent.size, align: extent.align, fixed_offset };
         let block = self.session.executor().reserve_tls(image, request)?;
         self.placed.tls.push(block);
         for &member in &domain.members {
-            let graph = &mut self.inputs[member as usize].graph;
-            if graph.block_ids().any(|id| {
-                let of = graph.block(id);
-                of.live && !of.placed && graph.section(of.section).lifetime == Lifetime::ThreadLocal
-            }) {
-                graph.set_tls_block(tls_address(block.module, block.module_offset, block.thread_offset));
+            let input = &mut self.inputs[member as usize];
+            let lifetime = |id| input.graph.section(input.graph.block(id).section).lifetime;
+            if input.unplaced().any(|id| lifetime(id) == Lifetime::ThreadLocal) {
+                input.graph.set_tls_block(tls_address(block.module, block.module_offset, block.thread_offset));
             }
         }
         Ok(Some(block))
+    }
+
+    /// Whether some code that is to be placed needs offsets from the thread pointer, or other code of a graph those of its
+    /// own variables: it may be linked later, and they can't be moved then.
+    fn uses_thread_offsets(&mut self) -> bool {
+        if let Some(known) = self.placed.uses_thread_offsets {
+            return known;
+        }
+        let graphs = (0..self.next_input()).filter(|&member| self.may_have(member, &THREAD_OFFSETS));
+        let uses = graphs.map(|member| &self.inputs[member as usize]).any(uses_thread_offsets);
+        self.placed.uses_thread_offsets = Some(uses);
+        uses
     }
 
     /// The window that a domain is placed in: the image that its code believes to be part of.
@@ -388,7 +425,7 @@ impl Batch<'_> {
 
 /// Whether a graph of which something was placed wants stacks to be executable.
 fn runs_on_stack(graph: &LinkGraph) -> bool {
-    graph.requests().contains(&Request::ExecutableStack) && graph.blocks().iter().any(|block| block.placed)
+    graph.requests().contains(&Request::ExecutableStack) && graph.is_partly_placed()
 }
 
 /// The directories of resources of a graph that were placed.
@@ -475,23 +512,27 @@ impl Placed {
                 let _gone = executor.release_tls(tls.id);
             }
         }
-        unplace(inputs, &layouts, &slots);
+        let all = 0..u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+        unplace(inputs, all, &layouts, &slots);
         for tls in self.tls {
             let _gone = executor.release_tls(tls.id);
         }
         for (dylib, window) in self.windows {
             if let Ok(dylib) = session.state().dylib_mut(dylib) {
                 dylib.windows.retain(|other| other.id != window.id);
+                dylib.areas.retain(|other| other.id != window.id);
             }
             let _gone = executor.release_window(window.id);
         }
     }
 
     /// Forgets what was placed last, with entries that were made for it.
-    fn forget(&mut self, inputs: &mut [Input], first_placed: usize, first_made: usize) {
-        self.shared.retain(|&(_, input, _)| (input as usize) < first_made);
+    fn forget(&mut self, inputs: &mut [Input], members: &[u32], first_placed: usize, first_made: usize) {
+        let made_before = self.shared.partition_point(|&(_, input, _)| (input as usize) < first_made);
+        self.shared.truncate(made_before);
         let layouts: Vec<_> = self.domains.drain(first_placed..).map(|placed| placed.layout).collect();
-        unplace(inputs, &layouts, &[]);
+        self.bytes = layouts.iter().fold(self.bytes, |bytes, layout| bytes.saturating_sub(layout.bytes()));
+        unplace(inputs, members.iter().copied(), &layouts, &[]);
     }
 }
 
@@ -548,14 +589,13 @@ fn initializers(
 /// Kinds of fields of the initial- and local-exec models.
 const THREAD_OFFSETS: [Kind; 3] = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
 
-/// Whether some live code needs offsets from the thread pointer, or other code of the graph those of its own variables: it
-/// may be linked later, and they can't be moved then.
-fn uses_thread_offsets(graph: &LinkGraph) -> bool {
-    graph.block_ids().any(|id| {
-        let block = graph.block(id);
-        graph.edges(id).iter().any(|edge| {
-            let is_wanted = block.live && !block.placed || !graph.symbol(edge.target).is_external();
-            is_wanted && matches!(Kind::from_edge(edge.kind), Some(kind) if THREAD_OFFSETS.contains(&kind))
-        })
-    })
+fn uses_thread_offsets(input: &Input) -> bool {
+    let graph = &input.graph;
+    let has_offset = |edge: &&Edge| matches!(Kind::from_edge(edge.kind), Some(kind) if THREAD_OFFSETS.contains(&kind));
+    let edges = |block| graph.edges(block).iter().filter(has_offset);
+    // Its own variables are where they are if a batch before has placed them; one that failed has placed nothing.
+    let has_placed_own = graph.is_partly_placed() && graph.tls_block().is_some();
+    let all = graph.block_ids().filter(|_| !has_placed_own);
+    input.unplaced().flat_map(edges).next().is_some()
+        || all.flat_map(edges).any(|edge| !graph.symbol(edge.target).is_external())
 }

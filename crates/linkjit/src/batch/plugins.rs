@@ -55,7 +55,9 @@ impl Plugins {
         (index, input): (usize, &mut Input),
         names: &Mutex<NamePool>,
     ) -> Result<()> {
-        self.passes.get_mut(index).map_or(Ok(()), |passes| passes.run(stage, &mut input.graph, names))
+        let Some(passes) = self.passes.get_mut(index).filter(|passes| !passes.is_empty()) else { return Ok(()) };
+        input.graph.revise();
+        passes.run(stage, &mut input.graph, names)
     }
 
     /// Tells that the batch is linked.
@@ -73,7 +75,7 @@ impl Plugins {
     pub(super) fn undo(&mut self, inputs: &mut [Input]) {
         for (index, original) in self.originals.drain(..) {
             if let Some(input) = inputs.get_mut(index as usize) {
-                input.graph = original;
+                *input = Input::new(original, input.dylib, input.window);
             }
         }
     }

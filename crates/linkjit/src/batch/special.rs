@@ -1,4 +1,5 @@
-//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage.
+//! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage,
+//! where the program begins and ends (see [`super::image`]).
 //!
 //! They are bound late, when all is placed. What lies between boundaries is live if these are.
 
@@ -7,12 +8,13 @@ use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
 use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
 use linkjit_link::layout::BlockRef;
-use linkjit_link::link::Binding;
+use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
+use crate::platform::image_names::{Array, ImageName};
 use crate::session::{DylibId, UnitId, tls_address};
 
 /// A symbol of the batch that only gets its address when everything is placed.
@@ -28,6 +30,8 @@ enum Late {
     GotBase,
     /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
+    /// Where a part of the program begins or ends.
+    Image(ImageName),
 }
 
 /// The sections between boundary symbols: who has which. Each object is looked at once, however many there are.
@@ -79,6 +83,8 @@ impl Batch<'_> {
                 return Ok(false);
             }
             Late::SectionEnd(section.into())
+        } else if let Some(name) = ImageName::of(text.as_bytes()).filter(|_| !self.is_image()) {
+            Late::Image(name)
         } else {
             return Ok(false);
         };
@@ -88,7 +94,7 @@ impl Batch<'_> {
 
     /// Makes the blocks of all sections of that name live, in all objects of the JITDylib of `input`. Returns whether
     /// there are any, or were in an earlier batch.
-    fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
+    pub(super) fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
         let dylib = DylibId(self.inputs[input as usize].dylib);
         let (units, known) = {
             let state = self.session.state();
@@ -146,10 +152,10 @@ impl Batch<'_> {
         let done = self.lists.reached.entry(key).or_default();
         let mut new = false;
         for &(input, block) in blocks.get(*done..).unwrap_or_default() {
-            let graph = &mut self.inputs[input as usize].graph;
+            let Input { graph, reach, .. } = &mut self.inputs[input as usize];
             if !graph.block(block).live {
                 new = true;
-                self.reach[input as usize].mark_block(graph, block);
+                reach.mark_block(graph, block);
                 self.unfollowed.push(input);
             }
         }
@@ -167,13 +173,33 @@ impl Batch<'_> {
         grown.into_iter().fold(false, |any, key| any | self.reach_list(key).1)
     }
 
+    /// Sorts what the linker defines by input, when all of it is known.
+    pub(super) fn sort_late_symbols(&mut self) {
+        self.late.sort_by_key(|late| late.input);
+    }
+
+    /// The arrays of pointers to functions whose bounds somebody refers to, by JITDylib.
+    pub(super) fn walked_arrays(&self) -> Vec<(DylibId, Array)> {
+        let array = |late: &LateSymbol| match late.what {
+            Late::Image(ImageName::Array(array, _)) => Some((DylibId(self.inputs[late.input as usize].dylib), array)),
+            _ => None,
+        };
+        let mut arrays: Vec<_> = self.late.iter().filter_map(array).collect();
+        arrays.sort_unstable();
+        arrays.dedup();
+        arrays
+    }
+
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
         let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
-        for late in self.late.iter().filter(|late| matches!(late.what, Late::TlsBase)) {
-            if domain.members.contains(&late.input) {
-                self.inputs[late.input as usize].bind(late.symbol, start);
+        for &member in &domain.members {
+            let of_member = &self.late[self.late.partition_point(|late| late.input < member)..];
+            for late in of_member.iter().take_while(|late| late.input == member) {
+                if matches!(late.what, Late::TlsBase) {
+                    self.inputs[member as usize].bind(late.symbol, start);
+                }
             }
         }
     }
@@ -200,10 +226,22 @@ impl Batch<'_> {
                 Late::GotBase => self.got_base(dylib)?,
                 Late::SectionStart(name) => section(name)?.start,
                 Late::SectionEnd(name) => section(name)?.end,
+                Late::Image(name) => self.image_address(name, dylib, late.input)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
         }
         Ok(())
+    }
+
+    /// Where a contiguous section is: in this batch, or else in the newest one that has it.
+    pub(super) fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
+        let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
+        let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
+        if let Some((_, range)) = here.find(|(section, _)| *section == name) {
+            return Ok(range);
+        }
+        let state = self.session.state();
+        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
 
     /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
@@ -213,14 +251,9 @@ impl Batch<'_> {
     }
 }
 
-/// Whether something is not placed that a boundary symbol (`__start_x`) of a later graph would make live.
-pub(super) fn has_unplaced_list(graph: &LinkGraph) -> bool {
-    let is_list = |section: &Section| section.lifetime == Lifetime::Standard && is_c_identifier(&section.name);
-    graph.sections().iter().any(is_list)
-        && graph
-            .block_ids()
-            .map(|id| graph.block(id))
-            .any(|block| !block.placed && is_list(graph.section(block.section)))
+/// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.
+pub(super) fn is_list(section: &Section) -> bool {
+    section.lifetime == Lifetime::Standard && is_c_identifier(&section.name)
 }
 
 /// The names of a graph's sections that boundary symbols may refer to.

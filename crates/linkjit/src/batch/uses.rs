@@ -3,6 +3,8 @@
 //! Told apart are allocations, not symbols. Most batches are one allocation that is bound to nothing before it: they cost
 //! nothing here.
 
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange};
 use linkjit_link::graph::{BlockId, Lifetime, LinkGraph, SymbolId};
 use linkjit_link::link::{Binding, Input};
@@ -10,10 +12,10 @@ use linkjit_link::link::{Binding, Input};
 use super::Batch;
 use super::place::PlacedDomain;
 use crate::error::Result;
-use crate::session::{Allocation, Allocations, Bytes, Owner, Part, State, Tls, UnitId};
+use crate::session::{Allocation, Allocations, Bytes, Owner, Part, State, Tls, TrackerId, UnitId};
 
 /// Linked code that is used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Used {
     /// Of this batch: its place among the domains.
     Placed(usize),
@@ -41,11 +43,19 @@ impl Batch<'_> {
         let mut all = Vec::with_capacity(self.placed.domains.len());
         {
             let state = self.session.state();
+            let places = Places::new(&self.placed.domains);
             for placed in &self.placed.domains {
                 // Its variables may be where the last generation had them.
                 let moved = self.is_updatable(&state, &placed.domain);
-                let mut uses =
-                    Uses { batch: self, allocations: &state.allocations, from: placed, moved, found: Vec::new() };
+                let mut uses = Uses {
+                    batch: self,
+                    places: &places,
+                    allocations: &state.allocations,
+                    from: placed,
+                    moved,
+                    found: Vec::new(),
+                    known: HashSet::default(),
+                };
                 if placed.domain.tracker.is_some() {
                     uses.find();
                 }
@@ -58,22 +68,58 @@ impl Batch<'_> {
     }
 }
 
+/// Where the domains of a batch are: there may be many, and each may refer to all others.
+struct Places {
+    /// Start and end of each segment, and whose it is; sorted.
+    segments: Vec<(ExecAddr, ExecAddr, usize)>,
+    /// By module and start of thread-local storage.
+    thread_local: HashMap<(u64, u64), usize, FixedState>,
+    /// The trackers whose domains are in more than one part.
+    divided: HashSet<Option<TrackerId>, FixedState>,
+}
+
+impl Places {
+    fn new(domains: &[PlacedDomain]) -> Self {
+        let segments = domains.iter().enumerate().flat_map(|(at, placed)| placed.segments().map(|of| (at, of)));
+        let segments = segments.filter(|(_, segment)| segment.size() > 0);
+        let mut segments: Vec<_> = segments.map(|(at, segment)| (segment.start, segment.end, at)).collect();
+        segments.sort_unstable();
+        let mut places = Self { segments, thread_local: HashMap::default(), divided: HashSet::default() };
+        let mut parts = HashMap::<_, _, FixedState>::default();
+        for (at, placed) in domains.iter().enumerate() {
+            if let Some(tls) = placed.tls {
+                places.thread_local.entry((tls.module, tls.module_offset)).or_insert(at);
+            }
+            if *parts.entry(placed.domain.tracker).or_insert(placed.part) != placed.part {
+                places.divided.insert(placed.domain.tracker);
+            }
+        }
+        places
+    }
+
+    fn at(&self, address: ExecAddr) -> Option<Used> {
+        let behind = self.segments.partition_point(|&(start, ..)| start <= address);
+        let &(_, end, at) = self.segments.get(behind.checked_sub(1)?)?;
+        (address < end).then_some(Used::Placed(at))
+    }
+}
+
 struct Uses<'a> {
     batch: &'a Batch<'a>,
+    places: &'a Places,
     allocations: &'a Allocations,
     from: &'a PlacedDomain,
     /// What a graph defines may be elsewhere.
     moved: bool,
     found: Vec<(Used, UnitId)>,
+    /// The same, without who needs it.
+    known: HashSet<Used, FixedState>,
 }
 
 impl Uses<'_> {
     /// Looks at the edges if the blocks of a graph are divided, else it is enough to look at the symbols.
     fn find(&mut self) {
-        let domains = &self.batch.placed.domains;
-        let is_other_part =
-            |placed: &PlacedDomain| placed.domain.tracker == self.from.domain.tracker && placed.part != self.from.part;
-        let divided = self.moved || domains.iter().any(is_other_part);
+        let divided = self.moved || self.places.divided.contains(&self.from.domain.tracker);
         // Entries are their own graphs, which are bound to what a unit is bound to that precedes them.
         let mut unit = None;
         for &member in &self.from.domain.members {
@@ -81,14 +127,14 @@ impl Uses<'_> {
             unit = self.batch.units.get(member as usize).copied().flatten().or(unit);
             let Some(unit) = unit else { continue };
             if divided {
-                for block in input.graph.block_ids() {
+                for &block in input.reach.blocks() {
                     if self.is_here(&input.graph, block) {
                         input.graph.edges(block).iter().for_each(|edge| self.add(input, edge.target, unit));
                     }
                 }
             } else {
-                for symbol in input.graph.symbol_ids() {
-                    if input.binding(symbol) != Binding::None {
+                for (symbol, binding) in input.bindings.iter() {
+                    if binding != Binding::None {
                         self.add(input, symbol, unit);
                     }
                 }
@@ -112,13 +158,13 @@ impl Uses<'_> {
                     _ => self.defined_in(&definer.graph, symbol),
                 }
             }
-            Binding::Linked(address) => self.placed_at(address).or_else(|| self.linked(Binding::Linked(address))),
+            Binding::Linked(address) => self.places.at(address).or_else(|| self.linked(Binding::Linked(address))),
             Binding::None => self.defined_in(&input.graph, symbol),
             binding => self.linked(binding),
         };
         if let Some(used) = used
             && !self.is_own(used)
-            && !self.found.iter().any(|&(found, _)| found == used)
+            && self.known.insert(used)
         {
             self.found.push((used, unit));
         }
@@ -129,17 +175,10 @@ impl Uses<'_> {
         let block = graph.block(graph.symbol(symbol).block()?);
         if graph.section(block.section).lifetime == Lifetime::ThreadLocal {
             let start = graph.tls_block()?;
-            let has = |placed: &PlacedDomain| {
-                placed.tls.is_some_and(|tls| (tls.module, tls.module_offset) == (start.module, start.offset))
-            };
-            let here = self.batch.placed.domains.iter().position(has).map(Used::Placed);
+            let here = self.places.thread_local.get(&(start.module, start.offset)).copied().map(Used::Placed);
             return here.or_else(|| self.linked(Binding::LinkedThreadLocal(start)));
         }
-        self.placed_at(block.address).or_else(|| self.linked(Binding::Linked(block.address)))
-    }
-
-    fn placed_at(&self, address: ExecAddr) -> Option<Used> {
-        self.batch.placed.domains.iter().position(|placed| placed.has(address)).map(Used::Placed)
+        self.places.at(block.address).or_else(|| self.linked(Binding::Linked(block.address)))
     }
 
     fn linked(&self, binding: Binding) -> Option<Used> {

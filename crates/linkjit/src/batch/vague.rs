@@ -31,12 +31,11 @@ type Found = BTreeMap<NameId, Elsewhere>;
 impl Batch<'_> {
     /// Has definitions that became live yield to those that others have.
     pub(super) fn yield_vague(&mut self) -> Result<()> {
-        let mut weak = std::mem::take(&mut self.weak);
+        let weak = std::mem::take(&mut self.weak);
         // Each image of Windows has its own: the system's linker and loader do not make them one, either.
         if self.session.executor().object_format() != ObjectFormat::Elf {
             return Ok(());
         }
-        weak.sort_unstable();
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
         for (input, symbol) in weak {
             let of = &self.inputs[input as usize];
@@ -114,10 +113,10 @@ impl Batch<'_> {
         };
         self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
         for (index, of) in (0u32..).zip(&mut self.inputs) {
-            for (symbol, binding) in (0u32..).zip(&mut of.bindings) {
+            for (symbol, binding) in of.bindings.iter_mut() {
                 if is_given_up(*binding) {
                     *binding = Binding::None;
-                    self.wanted.push((index, SymbolId(symbol)));
+                    self.wanted.push((index, symbol));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Compilers: sources to objects.
 
+pub(crate) mod runtime;
 mod system;
 
 pub use system::SystemCompiler;

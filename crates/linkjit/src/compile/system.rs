@@ -40,6 +40,8 @@ impl SystemCompiler {
         // Position-independent: then a variable of a shared library is reached wherever it is.
         let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
         let mut command = Command::new(program);
+        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+        command.env_remove("LD_PRELOAD");
         command.args(arguments).arg("-c").arg("-O2").arg("-fPIC").arg(not_an_option(source)).arg("-o").arg(&object);
         let failure = |output: String| Error::Compile {
             file: source.into(),
@@ -88,6 +90,11 @@ impl Language {
             Self::LlvmIr => vec![clang().into()],
         }
     }
+}
+
+/// The command of the C compiler's driver.
+pub(super) fn c_driver() -> Vec<OsString> {
+    Language::C.driver()
 }
 
 /// A clang of the search path: the one without a version, or else the newest. Distributions have both habits.

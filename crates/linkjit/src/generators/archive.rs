@@ -1,10 +1,11 @@
 //! Members of static archives, on demand.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use linkjit_executor::fork::Held;
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
@@ -44,10 +45,22 @@ impl ArchiveGenerator {
         Self { state: Mutex::new(State { has_imports, ..State::default() }) }
     }
 
+    /// Whether there are no archives.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).index.archives().is_empty()
+    }
+
     /// Adds an archive behind the others.
     pub(crate) fn add(&self, archive: Archive) -> Result<()> {
         lock(&self.state).index.add(archive)?;
         Ok(())
+    }
+}
+
+impl ArchiveGenerator {
+    /// Takes the lock for a fork.
+    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
+        held.hold(self, |archives| &archives.state)
     }
 }
 
@@ -184,6 +197,7 @@ impl DefinitionGenerator for ArchiveGenerator {
         let names: Vec<&str> = state.index.archives().iter().map(|archive| &**archive.source().name()).collect();
         match names.as_slice() {
             [one] => (*one).into(),
+            [first, _] => format!("{first} and 1 more archive"),
             [first, rest @ ..] => format!("{first} and {} more archives", rest.len()),
             [] => "no archive".into(),
         }
@@ -242,7 +256,11 @@ pub(crate) fn with_index(archive: Archive, dylib: &JitDylib) -> Result<Archive> 
     }
     let mut symbols = Vec::new();
     for member in archive.members() {
-        let offset = member?.offset;
+        let member = member?;
+        if member.is_dependencies() {
+            continue;
+        }
+        let offset = member.offset;
         let source = member_source(&archive, offset)?;
         let mut names = dylib.session().names();
         let graph = object::read(&source, &mut names)?;
@@ -253,4 +271,29 @@ pub(crate) fn with_index(archive: Archive, dylib: &JitDylib) -> Result<Archive> 
         }
     }
     Ok(archive.with_index(symbols.iter().map(|(name, offset)| (name.as_slice(), *offset)))?)
+}
+
+/// How deep archives within archives are looked into.
+const NESTING: usize = 4;
+
+/// The objects of an archive, in its order, those of archives in it among them.
+pub(crate) fn objects(archive: &Archive) -> Result<Vec<Source>> {
+    fn collect(archive: &Archive, depth: usize, objects: &mut Vec<Source>) -> Result<()> {
+        for member in archive.members() {
+            let member = member?;
+            if member.is_dependencies() {
+                continue;
+            }
+            let source = member_source(archive, member.offset)?;
+            if Archive::is_archive(source.bytes()) && depth < NESTING {
+                collect(&Archive::parse(source)?, depth + 1, objects)?;
+            } else {
+                objects.push(source);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    collect(archive, 0, &mut found)?;
+    Ok(found)
 }

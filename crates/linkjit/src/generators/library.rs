@@ -8,6 +8,7 @@ use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, Symbol
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
+use crate::platform::image_names::is_of_image;
 use crate::session::{Address, lock, tls_address};
 
 /// The symbols of one library, or of the process.
@@ -34,7 +35,12 @@ impl DefinitionGenerator for LibraryGenerator {
         // What the runtime does in a library's place is not the library's: `dlsym` finds such functions in every library
         // that depends on the C library.
         let executor = dylib.session().executor();
-        let wanted: Vec<_> = names.iter().filter(|wanted| executor.runtime_symbol(wanted.name).is_none()).collect();
+        // Where a library's parts begin and end concerns nobody else.
+        let is_elf = executor.object_format() == ObjectFormat::Elf;
+        let is_shared = |wanted: &&Wanted<'_>| {
+            !(is_elf && is_of_image(wanted.name)) && executor.runtime_symbol(wanted.name).is_none()
+        };
+        let wanted: Vec<_> = names.iter().filter(is_shared).collect();
         let requests: Vec<_> = wanted
             .iter()
             .map(|wanted| SymbolRequest { key: SymbolKey::Name(wanted.name), thread_local: wanted.thread_local })

@@ -29,7 +29,9 @@ impl JitDylib {
     /// C++'s inline ones), are linked when linked code refers to them.
     ///
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
-    /// with the other initializers of the JITDylib.
+    /// with the other initializers of the JITDylib. [`Jit::lookup`](crate::Jit::lookup) is no reason to link them;
+    /// [`JitDylib::initialize`], [`JitDylib::lookup_with_initializers`] and [`Jit::run_main`](crate::Jit::run_main) are,
+    /// for a program that is linked as a whole has them all run before its `main`.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -62,13 +64,19 @@ impl JitDylib {
     /// As [`JitDylib::add_object_to`].
     pub fn add_lazy_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
         self.session().keep_names();
+        let graph = object::read(source, &mut self.session().names())?;
+        // What serves the libraries must not need the linker when they call it.
+        if self.session().defines_allocator(&graph) {
+            return self.add_graph_to(tracker, graph);
+        }
+        self.session().note_wanted_of_allocator(self.id(), &graph);
         let (graph, stubs) = {
             let mut names = self.session().names();
-            let mut graph = object::read(source, &mut names)?;
+            let mut graph = graph;
             let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };
-        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph)))?;
+        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph, true)))?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use linkjit_link::names::NameId;
 use super::stubs::{StubName, Stubs};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::look_up;
+use crate::lookup::{Goal, look_up};
 use crate::session::{Address, UnitId, defined_names};
 
 /// A function of a JITDylib whose implementation can be swapped while it is in use.
@@ -96,7 +96,7 @@ impl RedirectableSymbol {
         if !session.state().units.contains_key(&self.unit) {
             return Err(Error::TrackerRemoved);
         }
-        match look_up(session, self.dylib.id(), &[name], false)?.first() {
+        match look_up(session, self.dylib.id(), &[name], Goal::Link)?.first() {
             Some(&Address::At(address)) => Ok(address),
             _ => Err(Error::TrackerRemoved),
         }

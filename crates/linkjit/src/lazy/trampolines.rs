@@ -12,7 +12,7 @@ use linkjit_link::names::NameId;
 use super::stubs::{Entrance, StubName, Stubs};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::look_up;
+use crate::lookup::{Goal, look_up};
 use crate::names::demangle;
 use crate::session::{
     Address, DefinedBy, DylibId, ExecutionSession, ResourceTracker, State, TrackerId, UnitId, Unlinked, defined_names,
@@ -57,6 +57,11 @@ impl fmt::Debug for Reentry {
 }
 
 impl Reentry {
+    /// Its locks.
+    pub(crate) fn locks(&self) -> (&Mutex<Option<ReentryId>>, &Mutex<Option<Arc<LazyFailureHandler>>>) {
+        (&self.id, &self.handler)
+    }
+
     /// How the session's trampolines enter it.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
         let executor = session.executor();
@@ -136,6 +141,24 @@ impl LazyFunctions {
         functions.get((number - first) as usize).copied()
     }
 
+    /// Whether there are any.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.units.is_empty()
+    }
+
+    /// The function of a name that a unit of stubs stands for.
+    pub(crate) fn callee(&self, unit: UnitId, name: NameId) -> Option<LazyCallee> {
+        let &first = self.firsts.get(&unit)?;
+        let (_, functions) = self.units.get(&first)?;
+        let (number, function) = (first..).zip(functions).find(|(_, function)| function.name == name)?;
+        Some(LazyCallee { number, target: function.target })
+    }
+
+    /// The name that others know a function by.
+    pub(crate) fn name(&self, number: u32) -> Option<NameId> {
+        self.get(number).map(|function| function.name)
+    }
+
     fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
         self.units.insert(first, (unit, functions));
         self.firsts.insert(unit, first);
@@ -208,6 +231,15 @@ impl LazyFunctions {
     }
 }
 
+/// A lazy function that is to be linked before it is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LazyCallee {
+    /// The number of its trampoline.
+    pub(crate) number: u32,
+    /// What it is: a name, searched in the link order of a JITDylib.
+    pub(crate) target: (DylibId, NameId),
+}
+
 /// A stub to be made, and what it stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LazyStub {
@@ -237,13 +269,13 @@ pub(crate) struct Defined {
 }
 
 /// Defines stubs in a JITDylib, for names that are searched in the link order of `from`; with them the object that has
-/// their targets, if there is one, and the tracker that is to own that.
+/// their targets, if there is one, the tracker that is to own that, and whether its initializers are those of a program.
 pub(crate) fn define(
     tracker: &ResourceTracker,
     from: &JitDylib,
     name: &str,
     stubs: &[LazyStub],
-    object: Option<(TrackerId, LinkGraph)>,
+    object: Option<(TrackerId, LinkGraph, bool)>,
 ) -> Result<Defined> {
     let dylib = tracker.dylib();
     let session = dylib.session();
@@ -257,19 +289,21 @@ pub(crate) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph)>);
+    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph, bool)>);
     let any = |(stubs, object): &Graphs, is_lent: &dyn Fn(NameId) -> bool| {
-        defined_names(stubs).chain(object.iter().flat_map(|(_, graph)| defined_names(graph))).any(is_lent)
+        defined_names(stubs).chain(object.iter().flat_map(|(_, graph, _)| defined_names(graph))).any(is_lent)
     };
     session.define_with(dylib.id(), (graph, object), any, |state, names, (graph, object)| {
         let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
         let mut defined = Defined { unit, first, object: None };
-        if let Some((owner, object)) = object {
+        if let Some((owner, object, is_program)) = object {
             match state.define_unit(dylib.id(), owner, object, names) {
                 // Its initializers wait until something of it is linked.
                 Ok((object, _)) => {
                     defined.object = Some(object);
-                    if let Some(object) = state.units.get_mut(&object) {
+                    if is_program {
+                        state.initialize_lazily(object);
+                    } else if let Some(object) = state.units.get_mut(&object) {
                         object.has_roots = false;
                     }
                 }
@@ -393,7 +427,15 @@ impl ExecutionSession {
             None => (String::new(), Error::TrackerRemoved),
             Some(function) => match self.link_lazy(number, function) {
                 Ok(address) => return address,
-                Err(error) => (self.names().text(function.name).into_owned(), error),
+                Err(error) => {
+                    let name = self.names().text(function.name).into_owned();
+                    match self.state().removed_by_update(function.target, &name) {
+                        Some(Error::RemovedByUpdate { name, object, update, by_rollback }) => {
+                            (name.clone(), Error::RemovedByUpdate { name, object, update, by_rollback })
+                        }
+                        _ => (name, error),
+                    }
+                }
             },
         };
         let failure = LazyFailure { name, error };
@@ -409,7 +451,7 @@ impl ExecutionSession {
         let (from, target) = function.target;
         loop {
             let removals = self.state().removals;
-            let found = look_up(self, from, &[target], false)?;
+            let found = look_up(self, from, &[target], Goal::Link)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
             };

@@ -24,7 +24,9 @@ use crate::jitdylib::JitDylib;
 use crate::materialization::job::{self, Job};
 use crate::materialization::progress::Wait;
 use crate::materialization::{self, SymbolFlags};
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, NamesInUse, Replaced, UnitId};
+use crate::session::{
+    Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, NamesInUse, Replaced, Roots, UnitId,
+};
 
 /// A lookup, from round to round.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(crate) struct Query {
     pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
     pub(crate) pulled: Pulled,
     /// For one that outlives the function that made it.
-    names_in_use: Option<NamesInUse>,
+    _names_in_use: Option<NamesInUse>,
 }
 
 /// What a lookup is for.
@@ -45,10 +47,23 @@ pub(crate) enum Goal {
     /// Linking what the names need.
     #[default]
     Link,
-    /// And everything that has initializers.
+    /// And everything that has initializers, but for objects that are linked lazily.
     LinkWithInitializers,
+    /// And these, too.
+    LinkWithAllInitializers,
     /// Finding who defines them: nothing is materialized or linked, and nothing missing is an error.
     Find,
+}
+
+impl Goal {
+    /// Whose initializers are linked; `None`: only those of objects that are linked anyway.
+    pub(crate) fn roots(self) -> Option<Roots> {
+        match self {
+            Self::Link | Self::Find => None,
+            Self::LinkWithInitializers => Some(Roots::Eager),
+            Self::LinkWithAllInitializers => Some(Roots::All),
+        }
+    }
 }
 
 /// What was pulled from archives for batches that then had to wait for something.
@@ -92,19 +107,18 @@ enum Advance {
     Blocked(Wait<Job, Error>),
 }
 
-/// Links what `names` need, in the link order of `dylib`, and returns where they are. With `roots`, also links the
-/// initializers of that JITDylib and of those it depends on.
+/// Links what `names` need, in the link order of `dylib`, and returns where they are. The goal may be to link the
+/// initializers of that JITDylib and of those it depends on as well.
 pub(crate) fn look_up(
     session: &ExecutionSession,
     dylib: DylibId,
     names: &[NameId],
-    roots: bool,
+    goal: Goal,
 ) -> Result<Vec<Address>> {
-    if let Some(linked) = batch::already_linked(session, dylib, names, roots)? {
+    if let Some(linked) = batch::already_linked(session, dylib, names, goal)? {
         return Ok(linked);
     }
     let names = names.iter().map(|&name| Unfound::required(name)).collect();
-    let goal = if roots { Goal::LinkWithInitializers } else { Goal::Link };
     let found = Query::new(dylib, names, goal).run(session)?;
     // A name that is required and not found is an error.
     addresses(found).into_iter().map(|address| address.ok_or(Error::Closed)).collect()
@@ -152,7 +166,7 @@ fn addresses(found: Vec<Option<(NameId, Entry)>>) -> Vec<Option<Address>> {
 
 impl Query {
     pub(crate) fn new(dylib: DylibId, names: Vec<Unfound>, goal: Goal) -> Self {
-        Self { dylib, names, goal, asked: HashMap::default(), pulled: Pulled::default(), names_in_use: None }
+        Self { dylib, names, goal, asked: HashMap::default(), pulled: Pulled::default(), _names_in_use: None }
     }
 
     /// The addresses if there is nothing to do.
@@ -161,7 +175,7 @@ impl Query {
             return Ok(None);
         }
         let names: Vec<_> = self.names.iter().map(|of| of.name).collect();
-        batch::already_linked(session, self.dylib, &names, self.goal == Goal::LinkWithInitializers)
+        batch::already_linked(session, self.dylib, &names, self.goal)
     }
 
     /// Does it on this thread.

@@ -62,7 +62,7 @@ impl SymbolLookupSet {
     /// Links what [`JitDylib::initialize`] will run, too.
     #[must_use]
     pub fn with_initializers(self) -> Self {
-        Self { goal: Goal::LinkWithInitializers, ..self }
+        Self { goal: Goal::LinkWithAllInitializers, ..self }
     }
 
     /// The lookup of it. Of several occurrences of a name the one that requires it counts.
@@ -83,7 +83,7 @@ impl SymbolLookupSet {
         for name in &mut names {
             name.weak &= required.binary_search(&name.name).is_err();
         }
-        Query { names_in_use: Some(in_use), ..Query::new(dylib.id(), names, self.goal) }
+        Query { _names_in_use: Some(in_use), ..Query::new(dylib.id(), names, self.goal) }
     }
 
     /// What was found, as addresses.

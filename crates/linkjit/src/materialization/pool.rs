@@ -10,6 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, available_parallelism};
 
+use linkjit_executor::fork::Held;
+
 use crate::session::lock;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -60,6 +62,19 @@ impl Pool {
         drop(queue);
         self.queue.changed.notify_one();
         Ok(())
+    }
+}
+
+impl Pool {
+    /// Takes the lock for a fork.
+    pub(crate) fn hold(&self, held: &mut Held) -> bool {
+        held.hold(&self.queue, |shared| &shared.queue)
+    }
+
+    /// In the child of a fork: its threads are not there. Others are started when there is something to do for them.
+    pub(crate) fn forget_threads(&self) {
+        let mut queue = lock(&self.queue.queue);
+        (queue.threads, queue.idle) = (0, 0);
     }
 }
 

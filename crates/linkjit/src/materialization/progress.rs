@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::thread::ThreadId;
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +22,8 @@ pub(crate) struct Progress<K, E> {
     ended: Condvar,
 }
 
-struct Table<K, E> {
+/// Who is at what, and who waits.
+pub(crate) struct Table<K, E> {
     /// Jobs that are not done.
     jobs: BTreeMap<K, Job>,
     waiting: BTreeMap<u64, Waiting<K, E>>,
@@ -30,8 +32,8 @@ struct Table<K, E> {
 
 #[derive(Default)]
 struct Job {
-    /// Somebody is at it.
-    running: bool,
+    /// Somebody is at it, who has begun it on this thread.
+    running: Option<ThreadId>,
     /// Who waits for it.
     waiting: Vec<u64>,
 }
@@ -44,6 +46,8 @@ struct Waiting<K, E> {
     /// What one of the jobs failed with; nobody waits for the others then.
     failed: Option<E>,
     wake: Option<Wake>,
+    /// On which thread it began.
+    thread: ThreadId,
 }
 
 impl<K, E> Waiting<K, E> {
@@ -72,7 +76,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
     /// Begins a job that was added. False if somebody else is at it, or it is done.
     pub(crate) fn start(&self, job: K) -> bool {
         match self.table().jobs.get_mut(&job) {
-            Some(job) => !std::mem::replace(&mut job.running, true),
+            Some(job) => job.running.replace(std::thread::current().id()).is_none(),
             None => false,
         }
     }
@@ -82,7 +86,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         let mut table = self.table();
         let free = !table.jobs.contains_key(&job);
         if free {
-            table.jobs.insert(job, Job { running: true, waiting: Vec::new() });
+            table.jobs.insert(job, Job { running: Some(std::thread::current().id()), waiting: Vec::new() });
         }
         free
     }
@@ -131,14 +135,39 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
                 job.waiting.push(id);
             }
         }
-        table.waiting.insert(id, Waiting { by, on, failed: None, wake: None });
+        table.waiting.insert(id, Waiting { by, on, failed: None, wake: None, thread: std::thread::current().id() });
         drop(table);
         Ok(Wait { progress: self.clone(), id })
+    }
+
+    /// In the child of a fork: other threads do not wait any more, and nobody is woken on account of them. Returns the jobs
+    /// that they were at.
+    pub(crate) fn forget_threads(&self) -> Vec<K> {
+        let this = std::thread::current().id();
+        let mut wakes = Vec::new();
+        let mut table = self.table();
+        for waiting in table.waiting.values_mut().filter(|waiting| waiting.thread != this) {
+            waiting.on.clear();
+            wakes.push(waiting.wake.take());
+        }
+        let theirs = table.jobs.iter().filter(|(_, job)| job.running.is_some_and(|thread| thread != this));
+        let theirs = theirs.map(|(&job, _)| job).collect();
+        drop(table);
+        // With the table unlocked: what was to be woken may own anything.
+        drop(wakes);
+        theirs
     }
 
     fn table(&self) -> MutexGuard<'_, Table<K, E>> {
         // Every change leaves the table whole, whatever happens to a thread later.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, E> Progress<K, E> {
+    /// The lock of its table, to be held during a fork.
+    pub(crate) fn lock_of_table(&self) -> &Mutex<Table<K, E>> {
+        &self.table
     }
 }
 

@@ -66,12 +66,13 @@ impl MaterializationResponsibility {
     /// If it can't be read.
     pub fn add_object(&mut self, source: &Source) -> Result<()> {
         let graph = object::read(source, &mut self.session().names())?;
-        self.add_graph(graph);
+        self.graphs.push(graph);
         Ok(())
     }
 
     /// Delivers a link graph, as [`add_object`](Self::add_object).
-    pub fn add_graph(&mut self, graph: LinkGraph) {
+    pub fn add_graph(&mut self, mut graph: LinkGraph) {
+        graph.forget_live();
         self.graphs.push(graph);
     }
 

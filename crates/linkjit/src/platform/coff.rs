@@ -23,6 +23,7 @@ use super::coff_runtime;
 use crate::error::Result;
 use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::JitDylib;
+use crate::lookup::Goal;
 use crate::session::{Address, tls_address};
 
 /// Where the header of the image is.
@@ -66,7 +67,7 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     let id = dylib.session().names().find(&name)?;
     let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests.has_export(id);
     let name = String::from_utf8(name).ok().filter(|_| is_export)?;
-    dylib.lookup_initialized(&name).ok()
+    dylib.lookup_initialized(&name, Goal::LinkWithInitializers).ok()
 }
 
 /// What an image has because somebody wants it.

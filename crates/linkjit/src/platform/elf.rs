@@ -14,9 +14,27 @@ use linkjit_link::source::Source;
 
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
+use crate::platform::image_names::UNWIND_RECORDS;
 
 /// The name of a JITDylib's handle.
 pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
+
+/// `_DYNAMIC`: `DT_DEBUG`, whose value is the address of the loader's `_r_debug`, and `DT_NULL` (gABI, "Dynamic Section").
+const DYNAMIC: [u8; 32] = {
+    let mut entries = [0; 32];
+    entries[0] = 21;
+    entries
+};
+
+/// The section of [`UNWIND_HEADER`].
+pub(crate) const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
+
+/// The header of the unwind table: version 1, where the records are, relative to the field, and no table to search
+/// ("Linux Standard Base, Core", "The .eh_frame_hdr section").
+const UNWIND_HEADER: [u8; 12] = [0x01, 0x1b, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// Where the header has zeros, which end a table that has no records.
+pub(crate) const NO_UNWIND_RECORDS: u64 = 8;
 
 /// Defines what is particular to a new JITDylib. Whatever the user defines takes precedence.
 pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
@@ -35,6 +53,17 @@ fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
 
     let (block, handle) = define(&mut graph, names, data, DSO_HANDLE, &[0; 8])?;
     graph.add_edge(block, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: handle, addend: 0 })?;
+    // Programs look for the loader's list of libraries in it, and tell by its being there that they have a loader.
+    let dynamic = graph.add_section(".dynamic", Protection::Read, Lifetime::Standard)?;
+    let (block, _) = define(&mut graph, names, dynamic, b"_DYNAMIC", &DYNAMIC)?;
+    let loader = graph.add_symbol(Symbol::external(names.intern(b"_r_debug"), Linkage::Weak))?;
+    graph.add_edge(block, Edge { offset: 8, kind: Kind::Pointer64.edge(), target: loader, addend: 0 })?;
+
+    let header = graph.add_section(UNWIND_HEADER_SECTION, Protection::Read, Lifetime::Standard)?;
+    let (block, _) = define(&mut graph, names, header, b"__GNU_EH_FRAME_HDR", &UNWIND_HEADER)?;
+    let records = graph.add_symbol(Symbol::external(names.intern(UNWIND_RECORDS), Linkage::Strong))?;
+    graph.add_edge(block, Edge { offset: 4, kind: Kind::Delta32.edge(), target: records, addend: 0 })?;
+
     let thunks = [
         (&b"atexit"[..], &b"__cxa_atexit"[..], ATEXIT_THUNK.as_slice(), 11),
         (b"at_quick_exit", b"__cxa_at_quick_exit", AT_QUICK_EXIT_THUNK.as_slice(), 9),

@@ -5,4 +5,6 @@ pub(crate) mod coff_runtime;
 pub(crate) mod crt;
 pub(crate) mod crt_startup;
 pub(crate) mod elf;
+pub(crate) mod elf_libraries;
+pub(crate) mod image_names;
 pub(crate) mod program;

@@ -1,4 +1,4 @@
-//! What objects of COFF ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
+//! What objects, of COFF mostly, ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
 //! that nobody defines.
 
 use foldhash::fast::FixedState;
@@ -15,7 +15,7 @@ use crate::platform::crt;
 /// What objects call the runtime that they are for, in `/failifmismatch`.
 const RUNTIME_KEY: &str = "RuntimeLibrary";
 
-/// Libraries that objects ask for (COFF `/defaultlib`), in small letters and with their extension.
+/// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.
 #[derive(Debug, Default)]
 pub(crate) struct DefaultLibraries {
     asked: Claims<String, ()>,
@@ -24,9 +24,18 @@ pub(crate) struct DefaultLibraries {
     /// Those that were not opened when they were asked for first, in that order.
     unopened: Vec<String>,
     opened: HashSet<String, FixedState>,
+    /// Those that archives ask for, which stay.
+    required: HashSet<String, FixedState>,
 }
 
 impl DefaultLibraries {
+    /// Notes a library that an archive asks for.
+    pub(crate) fn require(&mut self, library: String) {
+        if !self.opened.contains(&library) && self.required.insert(library.clone()) {
+            self.unopened.push(library);
+        }
+    }
+
     fn ask_for(&mut self, library: &str, unit: UnitId) {
         if self.asked.first(library).is_none() && !self.opened.contains(library) {
             self.unopened.push(library.into());
@@ -43,7 +52,8 @@ impl DefaultLibraries {
     fn forget(&mut self, unit: UnitId) {
         self.asked.forget(unit);
         self.excluded.forget(unit);
-        self.unopened.retain(|library| self.asked.first(library).is_some());
+        let (asked, required) = (&self.asked, &self.required);
+        self.unopened.retain(|library| required.contains(library) || asked.first(library).is_some());
     }
 }
 
@@ -151,6 +161,7 @@ impl DylibState {
         self.image_requests.forget(unit);
         self.agreed.forget(unit);
         self.default_libraries.forget(unit);
+        self.dependent_libraries.forget(unit);
     }
 }
 
@@ -167,6 +178,14 @@ impl State {
         if !wanted.is_empty() && self.crt.is_microsofts() {
             self.check_flavours(&self.dylib(dylib)?.default_libraries)?;
         }
+        Ok(wanted)
+    }
+
+    /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for again.
+    pub(crate) fn take_dependent_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
+        let of = &mut self.dylib_mut(dylib)?.dependent_libraries;
+        let wanted = std::mem::take(&mut of.unopened);
+        of.opened.extend(wanted.iter().cloned());
         Ok(wanted)
     }
 
@@ -280,6 +299,7 @@ impl State {
             match request {
                 Request::MustMatch { key, value } => of.agreed.enter(key.clone(), value.clone(), unit),
                 Request::DefaultLibrary(name) => of.default_libraries.ask_for(name, unit),
+                Request::DependentLibrary(name) => of.dependent_libraries.ask_for(name, unit),
                 Request::NoDefaultLibrary(name) => of.default_libraries.excluded.enter(name.clone(), (), unit),
                 other => of.image_requests.enter(unit, other),
             }

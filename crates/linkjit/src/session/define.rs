@@ -89,6 +89,10 @@ impl State {
                 }
                 continue;
             }
+            if self.allocator.has_name(name) && self.yields_to_process(dylib, of) {
+                verdicts.push((symbol, name, Some(Verdict::Yields)));
+                continue;
+            }
             let verdict = match self.dylib(dylib)?.symbols.get(&name) {
                 None => None,
                 Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {
@@ -191,7 +195,7 @@ impl State {
         let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
         let has_roots = includes || !graph.retained().is_empty();
         let name = graph.source().name().clone();
-        let input = Some(Box::new(Input { graph, bindings: Vec::new(), dylib: dylib.0, window: ExecRange::default() }));
+        let input = Some(Box::new(Input::new(graph, dylib.0, ExecRange::default())));
         let unit = Unit {
             input,
             has_roots,
@@ -414,10 +418,7 @@ impl State {
             }
         }
         let Some(input) = &mut of.input else { return };
-        let of = input.graph.symbol_mut(id);
-        of.definition = symbol.definition;
-        of.linkage = symbol.linkage;
-        of.indirect = symbol.indirect;
+        input.graph.make_definition(id, symbol.definition, symbol.linkage, symbol.indirect);
     }
 
     /// A tentative definition that yields to a larger one still has a say in its alignment.

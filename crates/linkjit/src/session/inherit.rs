@@ -41,8 +41,7 @@ impl Yielded {
     }
 
     fn restore(&self, graph: &mut LinkGraph) {
-        let symbol = graph.symbol_mut(self.symbol);
-        (symbol.definition, symbol.linkage, symbol.indirect) = (self.definition, self.linkage, self.indirect);
+        graph.make_definition(self.symbol, self.definition, self.linkage, self.indirect);
     }
 
     pub(super) fn heir(&self, unit: UnitId) -> Heir {
@@ -195,6 +194,13 @@ impl State {
             }
         }
         left
+    }
+
+    /// Removes units of which nothing was linked.
+    pub(crate) fn discard(&mut self, units: &[UnitId]) {
+        self.removals += 1;
+        let left = self.remove_units(units);
+        self.inherit(left);
     }
 
     /// Gives what removed units have left to those who had yielded to them.

@@ -5,12 +5,14 @@
 //! ([`turns`]).
 
 mod allocations;
+mod allocator;
 mod claims;
 mod coff;
 mod define;
 mod defining;
 mod dump;
 mod epoch;
+mod fork;
 mod groups;
 mod inherit;
 mod initializing;
@@ -39,7 +41,7 @@ pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    State, TrackerId, UnitId,
+    Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
@@ -53,7 +55,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, ObjectFormat};
+use linkjit_executor::{Executor, ObjectFormat, fork as process_fork};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 use linkjit_link::tls::TlsAddress;
@@ -96,6 +98,8 @@ struct Shared {
     linking: OwnedLock,
     /// Whoever holds it is in no batch and lets its thread link. Only that thread reads and writes this.
     lent: AtomicBool,
+    /// The right to link was taken for a fork. Only the thread that forks reads and writes this.
+    is_held_for_fork: AtomicBool,
     /// Held while initializers run for a lookup. They may look up names themselves, on their thread.
     initializing: OwnedLock,
     /// Told when initializers have been run.
@@ -128,24 +132,33 @@ impl ExecutionSession {
         let has_images = executor.object_format() == ObjectFormat::Coff;
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         executor.set_library_directories(directories.collect());
-        Self {
+        // The first names of the pool, so that definitions of them are told by their number.
+        let mut names = NamePool::new();
+        executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
+        let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
+        let state = State::new(options.limits, options.crt.clone(), has_images, allocator);
+        let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 executor,
-                state: Mutex::new(State::new(options.limits, options.crt.clone(), has_images)),
+                state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
-                names: Mutex::default(),
+                names: Mutex::new(names),
                 name_use: name_use::NameUse::default(),
                 plugins: Mutex::default(),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
+                is_held_for_fork: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
                 epochs: epoch::Epochs::default(),
             }),
-        }
+        };
+        process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
+        session
     }
 
     /// Creates a JITDylib whose link order is itself, with all of its symbols.
@@ -249,6 +262,11 @@ impl ExecutionSession {
         std::mem::take(&mut self.state().warnings)
     }
 
+    /// Notes something odd that does no harm.
+    pub(crate) fn warn(&self, what: String) {
+        self.state().warnings.push(what);
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
@@ -292,7 +310,7 @@ impl ExecutionSession {
 
     /// The tables, locked.
     pub(crate) fn state(&self) -> Tables<'_> {
-        Tables::new(lock(&self.shared.state), &self.shared.progress)
+        self.shared.state()
     }
 
     /// Who materializes what, and who waits for it.
@@ -313,6 +331,12 @@ impl ExecutionSession {
     /// What tells it from other sessions as long as it is there.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.shared).addr()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> Tables<'_> {
+        Tables::new(lock(&self.state), &self.progress)
     }
 }
 

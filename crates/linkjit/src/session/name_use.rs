@@ -96,6 +96,7 @@ impl State {
             DefinedBy::Alias(_, target) => Some(target),
             _ => None,
         }));
+        self.allocator.names_used(used);
         used.extend(self.replaced.iter().map(|of| of.name));
     }
 }

@@ -40,8 +40,8 @@ pub enum LinkPolicy {
 pub struct SessionOptions {
     /// How much of an object is linked.
     pub policy: LinkPolicy,
-    /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up. Code and data of
-    /// one window reach each other directly. At most 2 GiB.
+    /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up; more where a batch
+    /// needs more (ELF). Code and data of one window reach each other directly, if it has at most 2 GiB.
     pub window_size: u64,
     /// How much there may be in the session.
     pub limits: Limits,
@@ -49,7 +49,7 @@ pub struct SessionOptions {
     /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
     /// ask for it; `None`: as many as the machine runs at once.
     pub threads: Option<usize>,
-    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`).
+    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`, ELF `.deplibs`).
     pub library_paths: Vec<PathBuf>,
     /// Where the C runtime comes from that objects for Windows ask for.
     pub crt: CrtProvider,

@@ -49,6 +49,7 @@ impl ExecutionSession {
         let linking = self.begin_removing(|unit| trackers.contains(&unit.tracker))?;
         self.reclaim_passed(&linking)?;
         self.state().check_unused(trackers)?;
+        self.check_not_serving(trackers)?;
         let mut closed = None;
         // What is called in the end may be linked for that, which may bring more to be called.
         loop {
@@ -86,11 +87,17 @@ impl ExecutionSession {
             unsafe { self.executor().close_image(image)? };
             drop(lent);
         }
+        let is_kept = self.state().retire_allocator(dylibs);
         let (mut windows, mut allocations) = (Vec::new(), Vec::new());
         for &dylib in dylibs {
             let (taken, detached) = self.state().take_dylib(dylib)?;
+            if is_kept {
+                self.state().forget_allocations(&detached.allocations);
+                continue;
+            }
             self.unlink(&detached.unlinked)?;
             windows.extend(taken.windows);
+            windows.extend(taken.areas);
             allocations.extend(detached.allocations);
         }
         self.release(&linking, &allocations)?;

@@ -10,12 +10,14 @@ use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray,
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
+use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;
 use linkjit_link::tls::TlsAddress;
 
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
+use super::allocator::Allocator;
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
@@ -24,6 +26,7 @@ use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use crate::batch::Rest;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
@@ -42,6 +45,15 @@ pub(crate) struct UnitId(pub(crate) u32);
 /// A resource tracker of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct TrackerId(pub(crate) u32);
+
+/// Whose initializers are linked with a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Roots {
+    /// Those of all objects that are not linked lazily.
+    Eager,
+    /// Those of all objects.
+    All,
+}
 
 /// Where a definition is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,6 +123,10 @@ pub(crate) struct Unit {
     pub(crate) input: Option<Box<Input>>,
     /// Something of it was linked.
     pub(crate) started: bool,
+    /// Where its first batch has placed a part of it: the rest goes near it.
+    pub(crate) home: Option<ExecAddr>,
+    /// What is left of it, once something of it was linked.
+    pub(crate) rest: Option<Rest>,
     /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
     pub(crate) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
@@ -137,6 +153,8 @@ impl Unit {
             tracker,
             input: None,
             started: false,
+            home: None,
+            rest: None,
             has_roots: false,
             names: Vec::new(),
             groups: Vec::new(),
@@ -186,6 +204,8 @@ pub(crate) struct DylibState {
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
     pub(crate) default_libraries: DefaultLibraries,
+    /// Those that objects and archives of ELF ask for.
+    pub(crate) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
     pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
@@ -196,11 +216,19 @@ pub(crate) struct DylibState {
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
     pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    /// Archives of which nobody has looked yet which libraries they need.
+    pub(crate) unread_dependencies: Vec<Archive>,
+    /// The library of the compilers, if it was asked for something.
+    pub(crate) compiler_runtime: Option<Arc<ArchiveGenerator>>,
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
+    /// The same of those that are linked lazily.
+    pub(super) lazy_roots: BTreeSet<UnitId>,
     pub(crate) image: ImageId,
     pub(crate) windows: Vec<Window>,
+    /// Where large sections are that code reaches at any distance.
+    pub(crate) areas: Vec<Window>,
     /// Something was linked that may know where its windows are.
     pub(crate) windows_in_use: bool,
     /// The number of the thread-local storage that all code of an image has, if it has some.
@@ -259,6 +287,8 @@ pub(crate) struct State {
     pub(crate) allocations: Allocations,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
+    /// A program's own allocator.
+    pub(super) allocator: Allocator,
     /// JITDylibs are images of Windows.
     pub(super) has_images: bool,
     /// How often something was removed.
@@ -296,8 +326,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool) -> Self {
-        Self { limits, crt, has_images, ..Self::default() }
+    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool, allocator: Allocator) -> Self {
+        Self { limits, crt, has_images, allocator, ..Self::default() }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {
@@ -316,19 +346,24 @@ impl State {
             alternates: Claims::default(),
             image_requests: ImageRequests::default(),
             default_libraries: DefaultLibraries::default(),
+            dependent_libraries: DefaultLibraries::default(),
             missing_imports: HashMap::default(),
             crt_startup: None,
             agreed: Claims::default(),
             link_order: vec![(id, MatchScope::All)],
             generators: Vec::new(),
             archives: None,
+            unread_dependencies: Vec::new(),
+            compiler_runtime: None,
             units: BTreeSet::new(),
             image,
             windows: Vec::new(),
+            areas: Vec::new(),
             windows_in_use: false,
             image_tls: None,
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
+            lazy_roots: BTreeSet::new(),
             own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
@@ -455,11 +490,26 @@ impl State {
     }
 
     /// Units of a JITDylib that have initializers of which nothing was linked yet.
-    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId) -> Vec<UnitId> {
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId, which: Roots) -> Vec<UnitId> {
         let Self { dylibs, units, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return Vec::new() };
         dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
-        dylib.roots.iter().copied().collect()
+        let mut found: Vec<_> = dylib.roots.iter().copied().collect();
+        if which == Roots::All {
+            dylib.lazy_roots.retain(|unit| units.get(unit).is_some_and(|unit| !unit.started));
+            found.extend(&dylib.lazy_roots);
+            found.sort_unstable();
+        }
+        found
+    }
+
+    /// Makes a unit that has initializers wait for a call, or until all initializers are wanted.
+    pub(crate) fn initialize_lazily(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.has_roots) else { return };
+        unit.has_roots = false;
+        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+            dylib.lazy_roots.insert(id);
+        }
     }
 
     /// The JITDylibs that each of `roots` depends on, dependencies first, itself last. Cycles are cut where they close.

@@ -61,9 +61,10 @@ impl ResourceTracker {
     ///
     /// # Errors
     /// [`Error::InUse`] if linked code of other trackers is bound to what it owns, in other ways than the above; nothing
-    /// was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before. [`Error::TrackerRemoved`] if
-    /// that has been done before. [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by an
-    /// initializer of what it owns.
+    /// was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before. [`Error::ServesProcess`] if it
+    /// owns an allocator that the libraries of the process use. [`Error::TrackerRemoved`] if that has been done before.
+    /// [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by an initializer of what it
+    /// owns.
     ///
     /// # Safety
     /// No thread may be in the code, and nobody may use it or its data afterwards by addresses that were looked up or

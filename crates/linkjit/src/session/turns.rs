@@ -4,7 +4,7 @@
 //! a circle gets an error.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::state::Unit;
@@ -106,23 +106,109 @@ impl Drop for Lent<'_> {
 /// A lock that knows the thread that holds it.
 #[derive(Debug, Default)]
 pub(super) struct OwnedLock {
-    mutex: Mutex<()>,
-    owner: Mutex<Option<ThreadId>>,
+    turn: Mutex<Turn>,
+    is_free: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    owner: Option<ThreadId>,
+    /// How many threads wait.
+    waiting: usize,
+    /// A thread that is about to fork is one of them: it comes first.
+    is_forking: bool,
 }
 
 impl OwnedLock {
     pub(super) fn is_mine(&self) -> bool {
-        *lock(&self.owner) == Some(std::thread::current().id())
+        lock(&self.turn).is_mine()
     }
 
     /// Waits for the lock; `None` if this thread has it. The edge stays as long as the lock is held.
     fn acquire(&self, edge: Option<Wait<Job, Error>>) -> Option<Owned<'_>> {
-        if self.is_mine() {
+        let mut turn = lock(&self.turn);
+        if turn.is_mine() {
             return None;
         }
-        let guard = lock(&self.mutex);
-        *lock(&self.owner) = Some(std::thread::current().id());
-        Some(Owned { lock: self, _guard: guard, _edge: edge })
+        if turn.is_taken() {
+            turn = self.wait_while(turn, Turn::is_taken);
+        }
+        turn.owner = Some(std::thread::current().id());
+        Some(Owned { lock: self, _edge: edge })
+    }
+
+    fn wait_while<'a>(&self, mut turn: MutexGuard<'a, Turn>, is_taken: fn(&Turn) -> bool) -> MutexGuard<'a, Turn> {
+        turn.waiting += 1;
+        let waited = self.is_free.wait_while(turn, |turn| is_taken(turn));
+        let mut turn = waited.unwrap_or_else(PoisonError::into_inner);
+        turn.waiting -= 1;
+        turn
+    }
+
+    /// Lets others have it.
+    pub(super) fn release(&self) {
+        let mut turn = lock(&self.turn);
+        turn.owner = None;
+        let (waiting, is_forking) = (turn.waiting, turn.is_forking);
+        drop(turn);
+        match waiting {
+            0 => {}
+            _ if is_forking => self.is_free.notify_all(),
+            _ => self.is_free.notify_one(),
+        }
+    }
+
+    /// Waits for the lock before a fork; false if this thread has it.
+    pub(super) fn acquire_for_fork(&self) -> bool {
+        let mut turn = lock(&self.turn);
+        if turn.is_mine() {
+            return false;
+        }
+        turn.is_forking = true;
+        if turn.owner.is_some() {
+            turn = self.wait_while(turn, |turn| turn.owner.is_some());
+        }
+        turn.is_forking = false;
+        turn.owner = Some(std::thread::current().id());
+        true
+    }
+
+    /// The same without waiting: `None` if another thread has it.
+    pub(super) fn try_acquire_for_fork(&self) -> Option<bool> {
+        let mut turn = lock(&self.turn);
+        if turn.is_mine() {
+            return Some(false);
+        }
+        if turn.is_taken() {
+            return None;
+        }
+        turn.owner = Some(std::thread::current().id());
+        Some(true)
+    }
+
+    /// In the child of a fork: there are no other threads, of which one may have had the lock, and others have waited.
+    pub(super) fn forget_threads(&self) {
+        let mut turn = lock(&self.turn);
+        turn.waiting = 0;
+        turn.is_forking = false;
+        if !turn.is_mine() {
+            turn.owner = None;
+        }
+    }
+
+    /// The lock that it is made of.
+    pub(super) fn turn(&self) -> &Mutex<Turn> {
+        &self.turn
+    }
+}
+
+impl Turn {
+    fn is_mine(&self) -> bool {
+        self.owner == Some(std::thread::current().id())
+    }
+
+    fn is_taken(&self) -> bool {
+        self.owner.is_some() || self.is_forking
     }
 }
 
@@ -130,12 +216,11 @@ impl OwnedLock {
 #[derive(Debug)]
 pub(crate) struct Owned<'a> {
     lock: &'a OwnedLock,
-    _guard: MutexGuard<'a, ()>,
     _edge: Option<Wait<Job, Error>>,
 }
 
 impl Drop for Owned<'_> {
     fn drop(&mut self) {
-        *lock(&self.lock.owner) = None;
+        self.lock.release();
     }
 }

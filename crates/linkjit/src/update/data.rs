@@ -62,8 +62,8 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
         return Err(refused);
     }
     let mut kept = Kept::default();
-    let is_moved = |variable: &Variable| moves.iter().any(|&(_, place)| place == variable.block);
-    let left = before.values().filter(|variable| !is_moved(variable));
+    let places: BTreeSet<BlockId> = moves.iter().map(|&(_, place)| place).collect();
+    let left = before.values().filter(|variable| !places.contains(&variable.block));
     kept.left = left.filter_map(|variable| old.symbol(variable.symbol).shared_name()).collect();
     for (block, place) in moves {
         if is_thread_local(new, block)
@@ -74,8 +74,7 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
         } else {
             kept.blocks.push(old.block(place).address);
         }
-        let block = new.block_mut(block);
-        (block.address, block.live, block.placed) = (old.block(place).address, true, true);
+        new.place_block(block, old.block(place).address);
     }
     Ok(kept)
 }
@@ -109,10 +108,10 @@ fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, w
             Err(why) => plan.refused.extend(why),
         }
     }
-    let is_kept = |block: BlockId| plan.moves.iter().any(|&(kept, _)| kept == block);
+    let kept: BTreeSet<BlockId> = plan.moves.iter().map(|&(kept, _)| kept).collect();
     if plan.moves.iter().any(|&(block, _)| is_thread_local(new, block)) {
         // They are in one block of storage.
-        let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !is_kept(it.block));
+        let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !kept.contains(&it.block));
         let left: Vec<_> =
             left.map(|(name, _)| not_kept(name, "thread-local variables are kept all or none")).collect();
         plan.refused.extend(left);

@@ -6,6 +6,7 @@ use linkjit_executor::AllocationId;
 use linkjit_link::names::NameId;
 
 use super::object::Updatable;
+use super::removed::Gone;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{State, Withdrawn};
@@ -30,6 +31,8 @@ pub(super) struct Replaced {
     pub(super) new: Updatable,
     /// Memory of variables that the new generation has from the old one.
     pub(super) moved: Vec<AllocationId>,
+    /// What the object has not any more.
+    pub(super) gone: Vec<Gone>,
 }
 
 impl Generation {
@@ -41,6 +44,31 @@ impl Generation {
     #[must_use]
     pub fn numbers(&self) -> Vec<(&str, u64)> {
         self.replaced.iter().map(|replaced| (replaced.name.as_ref(), replaced.new.number)).collect()
+    }
+
+    /// What the objects had before and have not any more: functions, which fail when others call them, and variables. In
+    /// the order of their names, object by object.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-gone-{}.c", std::process::id()));
+    /// # let compile = |text: &str| {
+    /// #     std::fs::write(&path, text).unwrap();
+    /// #     SystemCompiler.compile(&path)
+    /// # };
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.main().add_updatable_object(&compile("int step(void) { return 1; } int other(void) { return 2; }")?)?;
+    /// let object = compile("int other(void) { return 3; }")?;
+    /// // SAFETY: no thread is in the code.
+    /// let generation = unsafe { jit.main().update().replace(&object).commit()? };
+    /// let gone: Vec<_> = generation.gone().map(|gone| (gone.name.as_str(), gone.is_function)).collect();
+    /// assert_eq!(gone, [("step", true)]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    pub fn gone(&self) -> impl Iterator<Item = &Gone> {
+        self.replaced.iter().flat_map(|replaced| &replaced.gone)
     }
 
     /// Goes back to the generation before: its functions are called again. Variables that were kept have the values that
@@ -68,13 +96,13 @@ impl Generation {
                 return Err(Error::Duplicate { name, first, second });
             }
             for replaced in std::mem::take(&mut self.replaced).into_iter().rev() {
-                let Replaced { name, old, before, new, moved } = replaced;
+                let Replaced { name, old, before, new, moved, .. } = replaced;
                 let functions = new.functions.clone();
                 let withdrawn = state.withdraw(new.current)?;
                 state.pass(&moved, new.current, before.current);
-                state.reinstate(old);
                 // Functions that were new stay known: their stubs may be in use.
-                let updatable = Updatable { functions: functions.clone(), ..before };
+                let updatable = new.gone_back(before, old.units());
+                state.reinstate(old);
                 session.redirect_functions(&mut state, &self.dylib, &functions)?;
                 state.inherit_withdrawn(&withdrawn);
                 state.enter_updatable(self.dylib.id(), &name, updatable)?;

@@ -9,13 +9,14 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
+use super::removed::Removal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary, takes_address};
 use crate::session::{DylibId, ResourceTracker, State, TrackerId, UnitId};
 
 /// What the names of local functions begin with whose address is taken.
-const LOCAL: &str = "$__LOCAL.";
+pub(super) const LOCAL: &str = "$__LOCAL.";
 
 /// An object that can be replaced.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Updatable {
     pub(crate) stubs: TrackerId,
     /// By the name of their implementations: the numbers of their trampolines.
     pub(super) functions: BTreeMap<NameId, u32>,
+    /// Those of them that the present generation has not, by the same name.
+    pub(super) removed: BTreeMap<NameId, Removal>,
     /// Owns the present generation.
     pub(crate) current: TrackerId,
     pub(super) unit: UnitId,
@@ -64,12 +67,18 @@ impl JitDylib {
             remove();
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
-        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph)));
+        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph, false)));
         let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
             return Err(Error::Closed);
         };
-        let mut updatable =
-            Updatable { stubs: stub_tracker.id(), functions: BTreeMap::new(), current: current.id(), unit, number: 0 };
+        let mut updatable = Updatable {
+            stubs: stub_tracker.id(),
+            functions: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            current: current.id(),
+            unit,
+            number: 0,
+        };
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
         state.has_updatable = true;
@@ -149,8 +158,9 @@ pub(super) fn read(
     source: &Source,
     had_stub: impl Fn(NameId) -> bool,
 ) -> Result<(LinkGraph, Vec<LazyStub>)> {
-    let mut names = dylib.session().names();
-    let mut graph = object::read(source, &mut names)?;
+    let graph = object::read(source, &mut dylib.session().names())?;
+    dylib.session().check_no_allocator(&graph)?;
+    let (mut names, mut graph) = (dylib.session().names(), graph);
     share_local_functions(&mut graph, &mut names);
     let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference, had_stub)?;
     Ok((graph, stubs))

@@ -94,8 +94,8 @@ impl Update {
     /// as before.
     ///
     /// Each function is swapped at once, but not all of them at one time: a thread may call a new function and then an old
-    /// one. Functions that the new objects do not have any more are handled as lazy functions that can't be linked
-    /// ([`ExecutionSession::set_lazy_failure_handler`]).
+    /// one. Functions that the new objects do not have any more ([`Generation::gone`]) are handled as lazy functions that
+    /// can't be linked ([`ExecutionSession::set_lazy_failure_handler`]), with [`Error::RemovedByUpdate`].
     ///
     /// # Errors
     /// As [`JitDylib::lookup`]; if there is no updatable object of a name; [`Error::NotKept`]; [`Error::InUse`] if linked
@@ -277,17 +277,23 @@ impl Swap<'_> {
     /// Makes callers reach the new objects.
     fn finish(mut self) -> Result<Generation> {
         let session = self.dylib.session().clone();
+        let names = session.names();
         let mut state = session.state();
         let (mut replaced, mut passed) = (Vec::new(), Vec::new());
         for swapped in std::mem::take(&mut self.swapped) {
-            let Swapped { name, old, new, before, kept, .. } = swapped;
+            let Swapped { name, old, mut new, before, kept, .. } = swapped;
+            let gone = match old.units().first() {
+                Some((_, unit)) => state.note_removed(&name, (unit, &before), &mut new, &names),
+                None => Vec::new(),
+            };
             let moved = state.pass_variables(&kept, old.tracker, new.current);
             session.redirect_functions(&mut state, self.dylib, &new.functions)?;
             state.enter_updatable(self.dylib.id(), &name, new.clone())?;
             passed.push((old.tracker, moved.clone()));
-            replaced.push(Replaced { name, old, before, new, moved });
+            replaced.push(Replaced { name, old, before, new, moved, gone });
         }
         drop(state);
+        drop(names);
         let generation = Generation::new(self.dylib.clone(), replaced);
         session.forget_destructors(self.dylib, &passed)?;
         Ok(generation)
@@ -331,10 +337,10 @@ impl State {
         moved
     }
 
-    /// Gives memory to another tracker.
+    /// Gives memory to another tracker; `allocations` are sorted.
     pub(super) fn pass(&mut self, allocations: &[AllocationId], from: TrackerId, to: TrackerId) {
         if let Some(from) = self.trackers.get_mut(&from) {
-            from.allocations.retain(|id| !allocations.contains(id));
+            from.allocations.retain(|id| allocations.binary_search(id).is_err());
         }
         if let Some(to) = self.trackers.get_mut(&to) {
             to.allocations.extend(allocations);

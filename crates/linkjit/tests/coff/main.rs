@@ -92,6 +92,46 @@ fn the_largest_is_taken_wherever_it_is() {
     assert_eq!(unsafe { pointer.read() }, jit.lookup("x").unwrap().0);
 }
 
+/// Functions that are linked lazily, or can be updated, are chosen as others are.
+#[test]
+fn selections_hold_for_functions_however_they_are_added() {
+    type Add = fn(&Jit, &Source) -> Result<(), Error>;
+    let manners: [Add; 3] = [
+        |jit, source| jit.main().add_object(source),
+        |jit, source| jit.main().add_lazy_object(source),
+        |jit, source| jit.main().add_updatable_object(source),
+    ];
+    let function = |selection: &str, body: &str| {
+        let leader = ".def x; .scl 2; .type 32; .endef";
+        assemble(&format!(".section .text$x,\"xr\",{selection},x\n.globl x\n{leader}\nx: {body}\n"))
+    };
+    let cases = [
+        ("discard", ".long 1", ".long 2, 3", Ok(1)),
+        ("same_size", ".long 1", ".long 2", Ok(1)),
+        ("same_size", ".long 1", ".long 2, 3", Err("1.obj: its copy of 'x' is of another size than that in 0.obj")),
+        ("same_contents", ".long 1", ".long 1", Ok(1)),
+        ("same_contents", ".long 1", ".long 2", Err("1.obj: its copy of 'x' is of other content than that in 0.obj")),
+        ("largest", ".long 1", ".long 2, 3", Ok(2)),
+        ("largest", ".long 2, 3", ".long 1", Ok(2)),
+        (
+            "one_only",
+            ".long 1",
+            ".long 1",
+            Err("1.obj: duplicate definition of symbol 'x', which 0.obj defines already"),
+        ),
+    ];
+    for (selection, first, second, expected) in cases {
+        let objects = [("0.obj", first), ("1.obj", second)];
+        let objects = objects.map(|(name, body)| Source::new(name, function(selection, body)));
+        for (number, [one, other]) in manners.iter().flat_map(|one| manners.map(|other| [*one, other])).enumerate() {
+            let jit = Jit::host().unwrap();
+            let added = one(&jit, &objects[0]).and_then(|()| other(&jit, &objects[1]));
+            let found = added.map(|()| value(&jit, "x")).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{selection} {first} {second}: {number}");
+        }
+    }
+}
+
 #[test]
 fn what_is_linked_is_not_replaced_by_what_is_larger() {
     let jit = link(&[&comdat("largest", ".long 1")]).unwrap();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -134,22 +134,28 @@ fn count_instructions(job: &Job) -> Result<u64> {
     let mut total = 0;
     let mut printed = String::new();
     for step in &job.steps {
-        let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        let output = command.args(words(step)).current_dir(&job.folder).stdin(Stdio::null()).output();
-        let output = output.map_err(|e| format!("valgrind: {e}"))?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        printed += &String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(format!("under callgrind, {}: {}", output.status, summary(&errors)));
-        }
-        let count = errors.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse::<u64>().ok());
-        total += count.ok_or("callgrind printed no count")?;
+        let (count, output) = instructions_of(step, &job.folder)?;
+        printed += &output;
+        total += count;
     }
     if printed != job.expected {
         return Err(format!("wrong output under callgrind: {}", summary(&printed)));
     }
     Ok(total)
+}
+
+/// User instructions of a command, and what it has printed.
+pub(crate) fn instructions_of(step: &Command, folder: &Path) -> Result<(u64, String)> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    let output = command.args(words(step)).current_dir(folder).stdin(Stdio::null()).output();
+    let output = output.map_err(|e| format!("valgrind: {e}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("under callgrind, {}: {}", output.status, summary(&errors)));
+    }
+    let count = errors.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse::<u64>().ok());
+    Ok((count.ok_or("callgrind printed no count")?, String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 /// The line of a tool's output that says what went wrong.

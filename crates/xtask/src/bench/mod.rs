@@ -4,6 +4,7 @@
 //! meets all of them alike: compare inside a table, by medians and ratios. Each run's output is compared with what the
 //! same program prints when it is linked natively.
 
+mod batches;
 mod corpus;
 mod many_objects;
 mod measure;
@@ -28,6 +29,7 @@ enum Section {
     E2,
     E3,
     Startup,
+    Batches,
 }
 
 /// What the command line asks for.
@@ -49,6 +51,7 @@ impl Options {
                 "e2" => Section::E2,
                 "e3" => Section::E3,
                 "startup" => Section::Startup,
+                "batches" => Section::Batches,
                 "-n" => {
                     let runs = arguments.next().and_then(|runs| runs.parse().ok()).filter(|&runs| runs > 0);
                     options.runs = runs.ok_or("-n needs a number of runs, at least 1")?;
@@ -71,6 +74,11 @@ impl Options {
 
 /// Measures the sections and prints their tables; an error if linkjit failed in one.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.sections == [Section::Batches] {
+        let packages: &[&str] = if options.instructions { &["valgrind"] } else { &[] };
+        tools::install(packages)?;
+        return batches::run(&target_folder()?, options);
+    }
     let mut packages = vec!["gcc", "libc6-dev", "clang-22", "lld-22", "llvm-22"];
     if options.sections.contains(&Section::E2) {
         packages.extend(["g++", "llvm-19-dev", "zlib1g-dev", "libzstd-dev", "libxml2-dev"]);
@@ -96,6 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Section::E2 => bench.e2()?,
             Section::E3 => bench.e3()?,
             Section::Startup => bench.startup()?,
+            Section::Batches => batches::run(&target, options)?,
         }
     }
     if !bench.verdicts.is_empty() {

@@ -43,7 +43,9 @@ impl Functions {
         if functions.is_empty() {
             return Ok(());
         }
-        let size = ((functions.len() * STUB_SIZE) as u64).next_multiple_of(os::page_size());
+        // Checks of function types read a word before a function: one is left out in front.
+        let length = (functions.len() + 1) * STUB_SIZE;
+        let size = (length as u64).next_multiple_of(os::page_size());
         if self.free.size() < size {
             self.free = os::reserve(size.max(CHUNK), Placement::Low)?;
         }
@@ -51,14 +53,14 @@ impl Functions {
         os::commit(pages)?;
         self.free.start = pages.end;
         // SAFETY: committed just now, for reading and writing, and nobody else knows of it.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(pages.start.0 as *mut u8, functions.len() * STUB_SIZE) };
-        for (stub, function) in bytes.chunks_exact_mut(STUB_SIZE).zip(functions) {
+        let bytes = unsafe { std::slice::from_raw_parts_mut(pages.start.0 as *mut u8, length) };
+        for (stub, function) in bytes.chunks_exact_mut(STUB_SIZE).skip(1).zip(functions) {
             let (jump, address) = stub.split_at_mut(JUMP.len());
             jump.copy_from_slice(&JUMP);
             address[..8].copy_from_slice(&function.0.to_le_bytes());
         }
         os::protect(pages, Protection::ReadExec)?;
-        let stubs = (0..).map(|index| pages.start.offset(index * STUB_SIZE as u64));
+        let stubs = (1..).map(|index| pages.start.offset(index * STUB_SIZE as u64));
         self.stubs.extend(functions.iter().copied().zip(stubs));
         Ok(())
     }

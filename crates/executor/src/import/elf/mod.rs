@@ -26,7 +26,7 @@
 
 mod exports;
 mod functions;
-mod objects;
+pub(crate) mod objects;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -79,6 +79,11 @@ struct Imports {
 }
 
 static IMPORTS: Mutex<Imports> = Mutex::new(Imports { moved: Vec::new(), functions: Functions::NONE, free: NOWHERE });
+
+/// Takes the lock for a fork.
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&IMPORTS)
+}
 
 /// See [`crate::Executor::import`].
 pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {

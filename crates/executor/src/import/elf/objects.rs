@@ -4,7 +4,7 @@
 //! section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied relocations,
 //! and names the executable first in `dl_iterate_phdr`.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Found;
@@ -12,6 +12,7 @@ use crate::{ExecAddr, ExecRange, Protection, Result, os};
 
 const R_X86_64_64: u64 = 1;
 const R_X86_64_GLOB_DAT: u64 = 6;
+const R_X86_64_JUMP_SLOT: u64 = 7;
 
 /// Has `dladdr1` give the symbol's entry (glibc, `dlfcn.h`).
 const RTLD_DL_SYMENT: c_int = 1;
@@ -24,11 +25,15 @@ const STT_GNU_IFUNC: u8 = 10;
 const STV_PROTECTED: u8 = 3;
 
 const DT_NULL: u64 = 0;
+const DT_PLTRELSZ: u64 = 2;
 const DT_HASH: u64 = 4;
+const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
 const DT_SYMBOLIC: u64 = 16;
+const DT_JMPREL: u64 = 23;
 const DT_FLAGS: u64 = 30;
 const DF_SYMBOLIC: u64 = 2;
 
@@ -42,15 +47,28 @@ struct Rela {
 }
 
 /// A loaded object.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     base: u64,
     headers: &'a [libc::Elf64_Phdr],
     /// It is the executable.
-    is_program: bool,
+    pub(crate) is_program: bool,
     /// It is the system's own, which the loader does not search.
     pub(super) is_vdso: bool,
     name: &'a CStr,
 }
+
+/// A word of a loaded object that holds the address of a function, or is to hold it when the function is first called.
+pub(crate) struct FunctionSlot<'a> {
+    pub(crate) name: &'a [u8],
+    address: ExecAddr,
+    word: &'a AtomicU64,
+    pub(crate) value: u64,
+    /// It still leads to the loader, which would bind it.
+    pub(crate) is_unbound: bool,
+}
+
+/// A slot, what it holds, and what it is to hold.
+type Change<'a> = (ExecAddr, &'a AtomicU64, u64, u64);
 
 /// What a loaded object has at `address`; `None` also for a variable that can't be moved.
 pub(super) fn describe(address: ExecAddr) -> Option<Found> {
@@ -76,6 +94,11 @@ pub(super) fn describe(address: ExecAddr) -> Option<Found> {
         };
     });
     found
+}
+
+/// Whether an address is that of an entry by which the executable stands for a function that it does not define.
+pub(crate) fn is_canonical_entry(address: ExecAddr) -> bool {
+    symbol_at(address).is_some_and(|symbol| symbol.st_shndx == 0)
 }
 
 /// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by name.
@@ -149,6 +172,11 @@ pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
 pub(super) struct Dynamic {
     relocations: u64,
     relocations_size: u64,
+    /// Those of the procedure linkage table.
+    jump_relocations: u64,
+    jump_relocations_size: u64,
+    symbols: u64,
+    strings: u64,
     /// Its hash tables.
     pub(super) hash: u64,
     pub(super) gnu_hash: u64,
@@ -193,6 +221,10 @@ impl Object<'_> {
                 DT_HASH => dynamic.hash = address,
                 DT_GNU_HASH => dynamic.gnu_hash = address,
                 DT_RELASZ => dynamic.relocations_size = value,
+                DT_JMPREL => dynamic.jump_relocations = address,
+                DT_PLTRELSZ => dynamic.jump_relocations_size = value,
+                DT_SYMTAB => dynamic.symbols = address,
+                DT_STRTAB => dynamic.strings = address,
                 DT_SYMBOLIC => dynamic.symbolic = true,
                 DT_FLAGS => dynamic.symbolic |= value & DF_SYMBOLIC != 0,
                 _ => {}
@@ -213,36 +245,82 @@ impl Object<'_> {
         Some(unsafe { std::slice::from_raw_parts(address as *const u32, count as usize) })
     }
 
-    fn relocations(&self) -> &[Rela] {
-        let Dynamic { relocations, relocations_size, .. } = self.dynamic();
+    fn relocations(&self, start: u64, size: u64) -> &[Rela] {
         let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
-        if relocations_size == 0 || !is_readable(relocations) || !is_readable(relocations + relocations_size - 1) {
+        if size == 0 || !is_readable(start) || !is_readable(start.wrapping_add(size - 1)) {
             return &[];
         }
-        let count = usize::try_from(relocations_size).unwrap_or(0) / size_of::<Rela>();
+        let count = usize::try_from(size).unwrap_or(0) / size_of::<Rela>();
         // SAFETY: the relocations of a loaded object: read-only, and within one of its segments.
-        unsafe { std::slice::from_raw_parts(relocations as *const Rela, count) }
+        unsafe { std::slice::from_raw_parts(start as *const Rela, count) }
     }
 
-    fn redirect(&self, new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+    /// A word that the object has as a slot for an address.
+    fn slot(&self, relocation: &Rela) -> Option<(ExecAddr, &AtomicU64)> {
+        let address = ExecAddr(self.base.wrapping_add(relocation.offset));
+        let is_writable = self.flags_at(address).is_some_and(|flags| flags & libc::PF_W != 0);
+        if !address.0.is_multiple_of(8) || !is_writable {
+            return None;
+        }
+        // SAFETY: an aligned word in a segment of a loaded object, which has it as a slot for an address.
+        Some((address, unsafe { AtomicU64::from_ptr(address.0 as *mut u64) }))
+    }
+
+    /// What its addresses are relative to.
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Whether an address lies in one of its segments.
+    pub(crate) fn contains(&self, address: ExecAddr) -> bool {
+        self.flags_at(address).is_some()
+    }
+
+    /// Has slots for functions hold what `new` says.
+    pub(crate) fn redirect_functions(&self, new: &dyn Fn(&FunctionSlot<'_>) -> Option<u64>) -> Result<()> {
+        let dynamic = self.dynamic();
+        let (strings, symbols) = (dynamic.strings, dynamic.symbols);
+        if !self.contains(ExecAddr(strings)) || !self.contains(ExecAddr(symbols)) {
+            return Ok(());
+        }
         let mut changes = Vec::new();
-        for relocation in self.relocations() {
+        let data = self.relocations(dynamic.relocations, dynamic.relocations_size);
+        let jumps = self.relocations(dynamic.jump_relocations, dynamic.jump_relocations_size);
+        for relocation in data.iter().chain(jumps) {
             let (kind, symbol) = (relocation.info & 0xffff_ffff, relocation.info >> 32);
-            if symbol == 0 || !matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT) {
+            if symbol == 0
+                || !matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT | R_X86_64_JUMP_SLOT)
+                || kind == R_X86_64_64 && relocation.addend != 0
+            {
                 continue;
             }
-            let address = ExecAddr(self.base.wrapping_add(relocation.offset));
-            if !address.0.is_multiple_of(8) || self.flags_at(address).is_none_or(|flags| flags & libc::PF_W == 0) {
+            let symbol = (symbols + symbol * size_of::<libc::Elf64_Sym>() as u64) as *const libc::Elf64_Sym;
+            if !self.contains(ExecAddr(symbol as u64)) {
                 continue;
             }
-            // SAFETY: an aligned word in a segment of a loaded object, which has it as a slot for an address.
-            let slot = unsafe { AtomicU64::from_ptr(address.0 as *mut u64) };
-            let value = slot.load(Ordering::Relaxed);
-            // The addend may lead out of the variable: it is the variable's own address that tells.
-            if let Some(new) = new(value.wrapping_sub(relocation.addend)) {
-                changes.push((address, slot, value, new.wrapping_add(relocation.addend)));
+            // SAFETY: an entry of the symbol table of a loaded object, to which its own relocation refers.
+            let symbol = unsafe { symbol.read() };
+            let name = strings + u64::from(symbol.st_name);
+            if !self.contains(ExecAddr(name)) {
+                continue;
+            }
+            // SAFETY: a name in the string table of a loaded object, which ends with a zero byte.
+            let name = unsafe { CStr::from_ptr(name as *const c_char) }.to_bytes();
+            let Some((address, word)) = self.slot(relocation) else { continue };
+            let value = word.load(Ordering::Relaxed);
+            // One that is not bound yet leads to the object's own table; so does one that is bound to the object itself.
+            let is_own_code = self.flags_at(ExecAddr(value)).is_some_and(|flags| flags & libc::PF_X != 0);
+            let is_itself = symbol.st_shndx != 0 && value == self.base.wrapping_add(symbol.st_value);
+            let is_unbound = kind == R_X86_64_JUMP_SLOT && is_own_code && !is_itself;
+            let slot = FunctionSlot { name, address, word, value, is_unbound };
+            if let Some(new) = new(&slot).filter(|new| *new != value) {
+                changes.push((slot.address, slot.word, value, new));
             }
         }
+        self.change(&changes)
+    }
+
+    fn change(&self, changes: &[Change<'_>]) -> Result<()> {
         let relro = self.relro();
         let protected = changes.iter().any(|&(address, ..)| relro.contains(address));
         if protected {
@@ -250,14 +328,32 @@ impl Object<'_> {
         }
         for (_, slot, value, new) in changes {
             // Who has changed it meanwhile knows better.
-            let _changed = slot.compare_exchange(value, new, Ordering::Release, Ordering::Relaxed);
+            let _changed = slot.compare_exchange(*value, *new, Ordering::Release, Ordering::Relaxed);
         }
         if protected { os::protect(relro, Protection::Read) } else { Ok(()) }
+    }
+
+    fn redirect(&self, new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+        let dynamic = self.dynamic();
+        let mut changes = Vec::new();
+        for relocation in self.relocations(dynamic.relocations, dynamic.relocations_size) {
+            let (kind, symbol) = (relocation.info & 0xffff_ffff, relocation.info >> 32);
+            if symbol == 0 || !matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT) {
+                continue;
+            }
+            let Some((address, slot)) = self.slot(relocation) else { continue };
+            let value = slot.load(Ordering::Relaxed);
+            // The addend may lead out of the variable: it is the variable's own address that tells.
+            if let Some(new) = new(value.wrapping_sub(relocation.addend)) {
+                changes.push((address, slot, value, new.wrapping_add(relocation.addend)));
+            }
+        }
+        self.change(&changes)
     }
 }
 
 /// Calls `visit` with every loaded object; none is unloaded meanwhile.
-pub(super) fn for_each_object(visit: &mut dyn FnMut(&Object<'_>)) {
+pub(crate) fn for_each_object(visit: &mut dyn FnMut(&Object<'_>)) {
     let mut visit = Visit { visit, first: true };
     // SAFETY: the callback gets what it expects, for the time of the call.
     unsafe { libc::dl_iterate_phdr(Some(visit_object), (&raw mut visit).cast()) };

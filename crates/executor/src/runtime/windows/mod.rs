@@ -8,9 +8,11 @@ mod arguments;
 mod arrays;
 mod builtins;
 mod checks;
+mod delay;
 mod exception_ptr;
 mod exit;
 mod file_names;
+mod filesystem;
 mod image;
 mod memory;
 mod oldnames;
@@ -28,6 +30,7 @@ use std::path::Path;
 use std::process::abort;
 
 pub(crate) use arguments::{main_arguments, set_arguments};
+pub(crate) use delay::add_library_directories;
 
 use crate::{ExecAddr, init, os};
 
@@ -107,6 +110,8 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
                 stdio::symbol,
                 text::symbol,
                 parallel::symbol,
+                filesystem::symbol,
+                delay::symbol,
                 builtins::symbol,
             ];
             return others.iter().find_map(|symbol| symbol(name));

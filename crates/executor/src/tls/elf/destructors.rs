@@ -17,6 +17,11 @@ use crate::{ImageId, lock, os};
 /// By thread; called last first.
 static DESTRUCTORS: Mutex<BTreeMap<usize, Vec<Destructor>>> = Mutex::new(BTreeMap::new());
 
+/// Takes the lock for a fork.
+pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&DESTRUCTORS)
+}
+
 #[derive(Debug)]
 struct Destructor {
     image: ImageId,

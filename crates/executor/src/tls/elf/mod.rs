@@ -19,6 +19,7 @@ use self::destructors::Wanted;
 pub(crate) use self::destructors::cxa_thread_atexit;
 use self::modules::ModuleId;
 use self::reserve::Fixed;
+pub(crate) use self::reserve::has as is_reserved;
 pub(crate) use self::thread::tls_get_addr;
 use crate::init::Registered;
 use crate::{
@@ -37,6 +38,11 @@ const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: "thread-local bloc
 
 /// The blocks of all executors of the process: code that runs has no executor at hand, so all of this is global.
 static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks { blocks: BTreeMap::new(), last: 0 });
+
+/// Takes all locks for a fork.
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&BLOCKS) && reserve::hold(held) && destructors::hold(held) && modules::hold(held)
+}
 
 #[derive(Debug)]
 struct Blocks {

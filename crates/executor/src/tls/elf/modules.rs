@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::Mutex;
 
-use crate::{ExecutorError, Result, lock};
+use crate::{ExecAddr, ExecRange, ExecutorError, Result, allocator, lock};
 
 /// A module: a slot that is used again after the module is gone, and how often it had been used before, so that what a
 /// thread remembers of an earlier module is not taken for the present one's.
@@ -20,6 +20,11 @@ pub(super) struct ModuleId {
 const GENERATIONS: u32 = 1 << 30;
 
 static MODULES: Mutex<Modules> = Mutex::new(Modules { slots: Vec::new(), free: Vec::new() });
+
+/// Takes the lock for a fork.
+pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&MODULES)
+}
 
 #[derive(Debug)]
 struct Modules {
@@ -52,18 +57,25 @@ struct BlockMemory {
 unsafe impl Send for BlockMemory {}
 
 impl BlockMemory {
+    fn range(&self) -> ExecRange {
+        ExecRange::new(ExecAddr(self.start.as_ptr() as u64), self.layout.size() as u64)
+    }
+
     fn new(layout: Layout, image: &[u8]) -> Self {
         // SAFETY: `insert` makes no layout of size zero.
         let start = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
         // SAFETY: the image is no larger than the block, and the block is new.
         unsafe { start.as_ptr().copy_from_nonoverlapping(image.as_ptr(), image.len()) };
-        Self { start, layout }
+        let block = Self { start, layout };
+        allocator::add_block(block.range());
+        block
     }
 }
 
 impl Drop for BlockMemory {
     fn drop(&mut self) {
+        allocator::remove_block(self.range());
         // SAFETY: allocated in `new` with this layout; the thread or the module it belongs to is gone.
         unsafe { dealloc(self.start.as_ptr(), self.layout) };
     }

@@ -48,6 +48,11 @@ thread_local! {
 /// Found when first needed, or found to be of no use.
 static RESERVE: Mutex<Option<Result<Reserve>>> = Mutex::new(None);
 
+/// Takes the lock for a fork.
+pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&RESERVE)
+}
+
 #[derive(Debug)]
 struct Reserve {
     /// From the thread pointer to the array.
@@ -79,6 +84,12 @@ impl Fixed {
 fn own_thread_offset() -> i64 {
     let address = BYTES.with(|bytes| bytes.0.get() as u64);
     address.wrapping_sub(thread_pointer()).cast_signed()
+}
+
+/// Whether an address is in the calling thread's copy of the array.
+pub(crate) fn has(address: u64) -> bool {
+    let start = BYTES.with(|bytes| bytes.0.get() as u64);
+    (start..start + SIZE as u64).contains(&address)
 }
 
 impl Reserve {

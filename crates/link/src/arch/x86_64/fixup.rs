@@ -36,6 +36,12 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
+    /// Whether it is so large that displacements of 32 bits do not reach all of it from everywhere.
+    fn is_beyond_small_model(&self) -> bool {
+        let end = self.sections.iter().map(|section| section.end.0).max();
+        end.is_some_and(|end| end.saturating_sub(self.base.0) >= (1 << 31) - (1 << 20))
+    }
+
     /// The number of the section that an address lies in, and its offset there.
     fn locate(&self, address: ExecAddr) -> Option<(u16, u64)> {
         let sections = || (1..).zip(self.sections).filter(|(_, section)| section.size() != 0);
@@ -54,6 +60,10 @@ impl Image<'_> {
 
 /// Why code that takes a thread-local variable for another one can't be linked.
 const NO_ADDRESS: &str = "a thread-local variable, which this code was compiled to find at an address";
+
+/// What helps where all that is linked together is too large for code of the small model.
+const SMALL_MODEL: &str = ": relocation truncated to fit: code and data of the small code model have to lie within 2 GiB, \
+                           and there is more of them: compile with -mcmodel=medium or -mcmodel=large";
 
 /// A value that its field can't hold.
 struct Overflow {
@@ -81,7 +91,7 @@ pub fn fix_block(graph: &LinkGraph, block: BlockId, bytes: &mut [u8], context: &
     let address = graph.block(block).address.0;
     for edge in graph.edges(block) {
         if let Err(refusal) = apply(graph, edge, bytes, address, context) {
-            return Err(refused(graph, block, edge, &refusal, context.names));
+            return Err(refused(graph, block, edge, &refusal, context));
         }
     }
     Ok(())
@@ -289,7 +299,8 @@ fn is_found_thread_local(graph: &LinkGraph, symbol: SymbolId) -> bool {
 }
 
 #[cold]
-fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, names: &Mutex<NamePool>) -> LinkError {
+fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, context: &FixupContext<'_>) -> LinkError {
+    let names = context.names;
     let site = graph.site(block, u64::from(edge.offset));
     let relocation = graph.arch().edge_kind_name(edge.kind);
     let named = graph.entry_target(edge.target).unwrap_or(edge.target);
@@ -301,6 +312,7 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, na
         }
         Refusal::Overflow(Overflow { value, field }) => {
             let remedy = match Kind::from_edge(edge.kind) {
+                Some(_) if is_address(edge) && context.image.is_beyond_small_model() => SMALL_MODEL,
                 Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Delta32) if graph.symbol(named).is_external() => {
                     ": compile with -fPIC, or for Windows declare it as __declspec(dllimport), so that the address is \
                      loaded from a table"

@@ -31,6 +31,9 @@ use self::symbols::{Layout, SymbolTable};
 use crate::error::{LinkError, Result, Site};
 use crate::source::Source;
 
+/// The member with the libraries that an archive needs.
+const DEPENDENCIES: &[u8] = b"__.LIBDEP";
+
 /// An archive: where its parts are. A clone shares the bytes.
 #[derive(Clone, Debug)]
 pub struct Archive {
@@ -161,6 +164,23 @@ impl Archive {
         self.symbols.as_ref().map_or_else(|| Symbols::empty(&self.source), |table| table.iter(&self.source))
     }
 
+    /// The libraries that the archive wants to be linked with it, as options of a linker's command line (`ar --record-libdeps`
+    /// of GNU binutils); `None` if it says nothing. Looks at the header of each member.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn dependencies(&self) -> Result<Option<String>> {
+        for member in self.members() {
+            let member = member?;
+            if member.is_dependencies()
+                && let MemberContent::Inline(source) = member.content
+            {
+                return Ok(Some(String::from_utf8_lossy(source.bytes()).trim_end_matches('\0').to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
     /// The members in file order, without index and names. Ends after the first error.
     #[must_use]
     pub fn members(&self) -> Members<'_> {
@@ -205,6 +225,14 @@ impl Archive {
 pub struct Members<'a> {
     archive: &'a Archive,
     offset: usize,
+}
+
+impl Member<'_> {
+    /// Whether it is no object, but says which libraries the archive needs.
+    #[must_use]
+    pub fn is_dependencies(&self) -> bool {
+        self.name == DEPENDENCIES
+    }
 }
 
 impl<'a> Iterator for Members<'a> {

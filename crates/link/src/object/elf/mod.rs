@@ -11,6 +11,8 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod crel;
+mod dependent_libraries;
+mod dynamic;
 mod file;
 mod groups;
 mod initializers;
@@ -18,6 +20,8 @@ mod relocations;
 mod sections;
 mod symbols;
 mod x86_64;
+
+pub use dynamic::needed_names;
 
 use crate::arch::Arch;
 use crate::error::Result;
@@ -39,8 +43,15 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
     relocations::reserve(&file, &table, &mut graph);
     let blocks = sections::read(&file, &mut graph)?;
-    symbols::read(&file, &table, &blocks, &mut graph, names)?;
-    relocations::read(&file, &table, &blocks, &mut graph)?;
+    let unusual = symbols::read(&file, &table, &blocks, &mut graph, names)?;
+    let has_null_target = relocations::read(&file, &table, &blocks, &mut graph)?;
+    if unusual.absolute {
+        graph.set_defines_absolute();
+    }
+    if has_null_target || unusual.absolute || !unusual.undefined_locals.is_empty() {
+        relocations::check_unusual(&file, &table, &unusual, &mut graph)?;
+    }
+    dependent_libraries::read(&file, &mut graph)?;
     groups::read(&file, &table, &blocks, &mut graph, names)?;
     eh_frame::split(&mut graph, blocks.unwind())?;
     for (index, section) in file.numbered().filter(|(_, section)| section.size != 0) {

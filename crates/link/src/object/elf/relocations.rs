@@ -5,11 +5,11 @@ use object::elf;
 use super::crel::Crel;
 use super::file::{File, Section, u32_at, u64_at};
 use super::sections::{Blocks, Placed};
-use super::symbols::SymbolTable;
+use super::symbols::{SymbolTable, Unusual};
 use super::x86_64::{self, Meaning};
 use crate::arch::x86_64::Kind;
 use crate::error::{LinkError, Result};
-use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SymbolId};
+use crate::graph::{BlockId, Definition, Edge, Lifetime, LinkGraph, SymbolId};
 
 /// Size of the `Elf64_Rela` structure.
 const RELA_SIZE: usize = 24;
@@ -54,10 +54,10 @@ pub(super) fn reserve(file: &File<'_>, table: &SymbolTable<'_>, graph: &mut Link
     graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records, unwind_records);
 }
 
-/// Adds an edge for every relocation of every section that is linked. Unwind records come last: more edges are added to
+/// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol. Unwind records come last: more edges are added to
 /// those, which is cheapest at the end.
-pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
-    let mut last = Vec::new();
+pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<bool> {
+    let (mut last, mut has_null_target) = (Vec::new(), false);
     for section in &file.sections {
         if !matches!(section.kind, elf::SHT_RELA | elf::SHT_REL | elf::SHT_CREL) {
             continue;
@@ -68,12 +68,43 @@ pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, gr
         match blocks.placed(section.info) {
             Some(Placed { block, unwind: true, .. }) => last.push((section, block)),
             Some(Placed { block, lifetime, .. }) if lifetime != Lifetime::NoAlloc => {
-                read_section(file, table, section, block, graph)?;
+                has_null_target |= read_section(file, table, section, block, graph)?;
             }
             _ => {}
         }
     }
-    last.into_iter().try_for_each(|(section, block)| read_section(file, table, section, block, graph))
+    for (section, block) in last {
+        read_section(file, table, section, block, graph)?;
+    }
+    Ok(has_null_target)
+}
+
+/// Sees to what few objects have: references to symbols that are not defined and can't be, and direct ones to numbers, which
+/// only code in low memory reaches.
+pub(super) fn check_unusual(
+    file: &File<'_>,
+    table: &SymbolTable<'_>,
+    unusual: &Unusual,
+    graph: &mut LinkGraph,
+) -> Result<()> {
+    let mut refers_to_absolute = false;
+    for block in graph.block_ids() {
+        for edge in graph.edges(block) {
+            if unusual.undefined_locals.binary_search(&edge.target).is_ok() {
+                let name = table.name_or_section(file, edge.target.0).unwrap_or_default();
+                let name = String::from_utf8_lossy(name);
+                let what = format!("relocation: its symbol '{name}' is local, but not defined");
+                return Err(LinkError::Malformed { site: graph.site(block, u64::from(edge.offset)), what });
+            }
+            let is_direct = Kind::from_edge(edge.kind) == Some(Kind::Delta32);
+            let definition = graph.symbol(edge.target).definition;
+            refers_to_absolute |= is_direct && matches!(definition, Definition::Absolute(_));
+        }
+    }
+    if refers_to_absolute {
+        graph.set_refers_to_absolute();
+    }
+    Ok(())
 }
 
 fn read_section(
@@ -82,7 +113,7 @@ fn read_section(
     section: &Section<'_>,
     block: BlockId,
     graph: &mut LinkGraph,
-) -> Result<()> {
+) -> Result<bool> {
     if section.link != table.section || table.section == 0 {
         return Err(file.malformed_section(section, "relocations: they don't refer to the symbol table"));
     }
@@ -120,17 +151,18 @@ fn add_edges(
     block: BlockId,
     graph: &mut LinkGraph,
     mut relocations: impl Iterator<Item = Option<Relocation>>,
-) -> Result<()> {
+) -> Result<bool> {
     // Zeros take no relocations: a section without content has no place for a field.
     let content = file.section(section.info).map_or(&[][..], |of| of.data);
     let symbols = graph.symbols().len();
-    let mut refused = None;
+    let (mut refused, mut has_null_target) = (None, false);
     let edges = std::iter::from_fn(|| {
         loop {
             let relocation = relocations.next()?;
             let edge = relocation.and_then(|relocation| edge(relocation, content, symbols));
-            if edge.is_some() {
-                return edge;
+            if let Some(edge) = edge {
+                has_null_target |= edge.target == SymbolId(0);
+                return Some(edge);
             }
             if relocation.is_none_or(|relocation| x86_64::meaning(relocation.kind) != Meaning::Nothing) {
                 refused = Some(relocation);
@@ -142,7 +174,7 @@ fn add_edges(
     match refused {
         Some(Some(relocation)) => Err(why_refused(graph, block, &relocation, symbols)),
         Some(None) => Err(file.malformed_section(section, "compact relocations (SHT_CREL)")),
-        None => Ok(()),
+        None => Ok(has_null_target),
     }
 }
 

@@ -8,7 +8,7 @@ use super::file::{File, Section, field, u16_at, u32_at, u64_at};
 use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
 use crate::graph::{
-    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol, SymbolId,
 };
 use crate::names::NamePool;
 use crate::object::{SLIM_LTO, SLIM_LTO_HINT};
@@ -131,20 +131,31 @@ pub(super) fn read(
     blocks: &Blocks,
     graph: &mut LinkGraph,
     names: &mut NamePool,
-) -> Result<()> {
+) -> Result<Unusual> {
     // Relocations without a symbol have the null symbol: their target is the addend.
     graph.add_symbol(unnamed_absolute(0))?;
-    let mut reader = Reader { file, table, blocks, graph, names, common: None, common_thread_local: None };
+    let mut reader = Reader {
+        file,
+        table,
+        blocks,
+        graph,
+        names,
+        unusual: Unusual::default(),
+        common: None,
+        common_thread_local: None,
+        large_common: None,
+    };
     for (index, raw) in table.entries.iter().enumerate().skip(1) {
         let entry = Entry::parse(raw);
         let symbol = reader.symbol(index, &entry)?;
         reader.graph.add_symbol(symbol)?;
     }
+    let unusual = reader.unusual;
     // Few objects have versions.
     if memchr::memchr(b'@', table.strings).is_some() {
         name_default_versions(graph, names);
     }
-    Ok(())
+    Ok(unusual)
 }
 
 /// `name@@version` is what `name` means, unless the object defines that, too: assemblers keep both. (GNU as manual,
@@ -165,16 +176,29 @@ fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
     }
 }
 
+/// What few objects have among their symbols.
+#[derive(Debug, Default)]
+pub(super) struct Unusual {
+    /// Numbers: names for addresses that are known.
+    pub(super) absolute: bool,
+    /// Local ones that are not defined. Linkers that drop sections of relocatable output leave them (`ld -r --gc-sections`);
+    /// nothing may refer to them.
+    pub(super) undefined_locals: Vec<SymbolId>,
+}
+
 struct Reader<'a, 'f> {
     file: &'a File<'f>,
     table: &'a SymbolTable<'f>,
     blocks: &'a Blocks,
     graph: &'a mut LinkGraph,
     names: &'a mut NamePool,
+    unusual: Unusual,
     /// The section of the blocks that were made for common symbols.
     common: Option<SectionId>,
     /// The same for thread-local ones.
     common_thread_local: Option<SectionId>,
+    /// The same for those of the medium and large code models.
+    large_common: Option<SectionId>,
 }
 
 impl Reader<'_, '_> {
@@ -191,7 +215,10 @@ impl Reader<'_, '_> {
         let is_variable = entry.kind == elf::STT_TLS;
         let (definition, linkage, thread_local) = match entry.section {
             elf::SHN_UNDEF => (Definition::External, Linkage::Strong, is_variable),
-            elf::SHN_ABS => (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong, false),
+            elf::SHN_ABS => {
+                self.unusual.absolute = true;
+                (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong, false)
+            }
             elf::SHN_COMMON | SHN_X86_64_LCOMMON => (self.common(name, entry)?, Linkage::Common, is_variable),
             _ => match self.table.section_of(index, entry) {
                 Some(section) => match self.defined(name, entry, section)? {
@@ -210,7 +237,9 @@ impl Reader<'_, '_> {
         let external = definition == Definition::External;
         let local = entry.binding == elf::STB_LOCAL;
         if local && external {
-            return Err(self.malformed(name, "it is local, but not defined"));
+            let id = u32::try_from(index).unwrap_or(u32::MAX);
+            self.unusual.undefined_locals.push(SymbolId(id));
+            return Ok(unnamed_absolute(0));
         }
         if !local && name.is_empty() {
             return Err(self.file.malformed(format_args!("symbol {index}: it is not local, but has no name")));
@@ -267,12 +296,20 @@ impl Reader<'_, '_> {
         }
         let (section, lifetime) = if entry.kind == elf::STT_TLS {
             (&mut self.common_thread_local, Lifetime::ThreadLocal)
+        } else if entry.section == SHN_X86_64_LCOMMON {
+            (&mut self.large_common, Lifetime::Standard)
         } else {
             (&mut self.common, Lifetime::Standard)
         };
         let section = match *section {
             Some(section) => section,
-            None => *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?),
+            None => {
+                let added = *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?);
+                if entry.section == SHN_X86_64_LCOMMON && lifetime == Lifetime::Standard {
+                    self.graph.set_large(added);
+                }
+                added
+            }
         };
         // At most 63.
         let align_log2 = alignment.trailing_zeros() as u8;

@@ -1,4 +1,4 @@
-// Replaced operator new and delete serve this program's code.
+// Replaced operator new and delete, counted.
 // flags: -O0 -fPIC
 // flags: -O2 -fPIE
 #include <cstdio>

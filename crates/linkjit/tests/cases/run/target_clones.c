@@ -3,7 +3,6 @@
 // flags: -O2 -fPIE
 // flags: -O2 -fno-pic
 // compilers: gcc
-// archives: libgcc.a
 #include <stdio.h>
 
 __attribute__((target_clones("avx2", "sse4.2", "default"))) int sum(const int *numbers, int count) {

@@ -1,0 +1,59 @@
+//! Systems on which linkjit does not know the loader, and Windows, where a program's allocator serves its image only.
+
+use crate::{ExecAddr, ExecRange, ExecutorError, Result};
+
+const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported {
+    what: "a program's own allocator (start the process with its shared library in LD_PRELOAD instead)",
+};
+
+/// On Windows no names are special.
+pub(crate) fn names() -> &'static [&'static str] {
+    if cfg!(windows) { &[] } else { &super::NAMES }
+}
+
+/// The loader's tables are not known.
+pub(crate) fn prepare(_owner: u32, _linked: &Use) -> Result<Vec<(&'static str, ExecAddr)>> {
+    Err(UNSUPPORTED)
+}
+
+/// Nothing was prepared.
+pub(crate) fn replace(_owner: u32, _definitions: &[(&str, ExecAddr)], _windows: &[ExecRange]) -> Result<()> {
+    Err(UNSUPPORTED)
+}
+
+/// Nobody replaces anything.
+pub(crate) fn is_of_another(_owner: u32) -> bool {
+    false
+}
+
+/// Nobody replaces anything.
+pub(crate) fn is_of(_owner: u32) -> bool {
+    false
+}
+
+/// No memory is told from other memory.
+pub(crate) fn add_window(_owner: u32, _window: ExecRange) {}
+
+/// No memory is told from other memory.
+pub(crate) fn remove_window(_owner: u32, _window: ExecRange) {}
+
+/// Opens a library.
+#[cfg(target_os = "linux")]
+pub(crate) fn open(path: &std::ffi::CStr, flags: std::ffi::c_int) -> *mut std::ffi::c_void {
+    // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
+    unsafe { libc::dlopen(path.as_ptr(), flags) }
+}
+
+/// What linked code of one executor knows of the process's allocator.
+#[derive(Debug, Default)]
+pub(crate) struct Use {}
+
+impl Use {
+    /// Linked code gets what was found.
+    pub(crate) fn found(&self, _name: &[u8], address: ExecAddr) -> ExecAddr {
+        address
+    }
+
+    /// Nothing matters.
+    pub(crate) fn placing(&self) {}
+}

@@ -1,0 +1,79 @@
+//! What is searched last: libraries that archives say they need, and the compilers' own. Of that, as from their drivers, each
+//! JITDylib gets what it needs, for most of it is hidden.
+
+use std::sync::Arc;
+
+use linkjit_link::object::archive::Archive;
+
+use super::Batch;
+use super::find::Unfound;
+use crate::compile::runtime;
+use crate::error::Result;
+use crate::generators::ArchiveGenerator;
+use crate::jitdylib::MatchScope;
+use crate::platform::image_names;
+use crate::session::{DylibId, read_file};
+
+/// Whether compilers may have a function or variable of this name in their library.
+fn may_be_compilers(name: &[u8]) -> bool {
+    name.starts_with(b"__") && !is_linkers(name)
+}
+
+/// Whether a name is the linker's own, if nobody else defines it.
+fn is_linkers(name: &[u8]) -> bool {
+    let is_section = || name.starts_with(b"__start_") || name.starts_with(b"__stop_");
+    image_names::is_of_image(name) || name == b"_TLS_MODULE_BASE_" || is_section()
+}
+
+impl Batch<'_> {
+    /// Opens what archives of a link order say they need, if a name is missing that is not the linker's own. Returns
+    /// whether there is something more to be searched now.
+    pub(super) fn has_dependencies(&mut self, order: &[(DylibId, MatchScope)], unfound: &[Unfound]) -> Result<bool> {
+        let is_missing = {
+            let names = self.session.names();
+            unfound.iter().any(|of| !of.weak && !is_linkers(names.bytes(of.name)))
+        };
+        if !is_missing || self.is_image() {
+            return Ok(false);
+        }
+        order.iter().try_fold(false, |any, &(dylib, _)| Ok(self.open_dependencies(dylib)? || any))
+    }
+
+    /// Searches the compilers' library for what nobody else defines. Returns what is still not found.
+    pub(super) fn ask_compiler_runtime(&mut self, dylib: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
+        // Windows has libraries of its own for that.
+        if self.is_image() || unfound.iter().all(|name| name.weak) {
+            return Ok(unfound);
+        }
+        let is_compilers = {
+            let names = self.session.names();
+            let is_compilers = |of: &Unfound| !of.weak && may_be_compilers(names.bytes(of.name));
+            unfound.iter().map(is_compilers).collect::<Vec<_>>()
+        };
+        let asked: Vec<_> = unfound.iter().zip(is_compilers).filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        if asked.is_empty() {
+            return Ok(unfound);
+        }
+        let runtime = self.compiler_runtime(dylib)?;
+        self.generate(dylib, runtime.as_ref(), &asked)?;
+        self.look_up_in(dylib, (dylib, MatchScope::All), unfound)
+    }
+
+    /// The archives of the compilers that are there, for a JITDylib. One that can't be read is as good as none: then its
+    /// names are undefined.
+    fn compiler_runtime(&self, dylib: DylibId) -> Result<Arc<ArchiveGenerator>> {
+        let known = self.session.state().dylib(dylib)?.compiler_runtime.clone();
+        if let Some(runtime) = known {
+            return Ok(runtime);
+        }
+        let runtime = ArchiveGenerator::new(false);
+        for path in runtime::libraries() {
+            if let Ok(archive) = read_file(path).and_then(|source| Ok(Archive::parse(source)?)) {
+                runtime.add(archive)?;
+            }
+        }
+        let runtime = Arc::new(runtime);
+        self.session.state().dylib_mut(dylib)?.compiler_runtime = Some(runtime.clone());
+        Ok(runtime)
+    }
+}

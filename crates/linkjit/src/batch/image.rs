@@ -1,0 +1,109 @@
+//! Where a program's parts begin and end, for code that asks (`end`, `__init_array_start`, ...).
+//!
+//! A JITDylib grows batch by batch; such code sees what there was when it was linked. What lies between two addresses is
+//! memory that can be read, and what is code or data of the batch is where a program expects it: `etext` is beyond
+//! all code, `edata` and `__bss_start` between the data and the zeros of the same tracker, `end` beyond all.
+
+use linkjit_executor::{ExecAddr, ExecRange, Window};
+use linkjit_link::graph::{InitializerOrder, Lifetime, Protection};
+
+use super::Batch;
+use super::place::PlacedDomain;
+use crate::error::Result;
+use crate::platform::elf::{NO_UNWIND_RECORDS, UNWIND_HEADER_SECTION};
+use crate::platform::image_names::{Array, Bound, ImageName};
+use crate::session::DylibId;
+
+const EXEC: usize = Protection::ReadExec as usize;
+const WRITE: usize = Protection::ReadWrite as usize;
+
+impl Array {
+    /// What its sections are called in objects, and what they become.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Preinit => (".preinit_array", "__preinit_array"),
+            Self::Init => (".init_array", "__init_array"),
+            Self::Fini => (".fini_array", "__fini_array"),
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Has the pointers placed side by side, in order, of arrays that code walks through.
+    pub(super) fn gather_arrays(&mut self) -> Result<()> {
+        for (dylib, array) in self.walked_arrays() {
+            let (from, to) = array.names();
+            for input in self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib) {
+                let graph = &mut input.graph;
+                for run in graph.initializers().to_vec() {
+                    let section = graph.section(graph.block(run.block).section);
+                    if !section.name.starts_with(from) || graph.block(run.block).placed {
+                        continue;
+                    }
+                    let priority = match run.order {
+                        InitializerOrder::Init(priority) | InitializerOrder::Fini(priority) => priority,
+                        _ => 0,
+                    };
+                    let name = format!("{to}${priority:05}");
+                    let section = graph.add_section(&name, Protection::Read, Lifetime::Standard)?;
+                    graph.set_grouped(section);
+                    graph.transfer_block(run.block, section);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a name of the image stands for to the code of an input.
+    pub(super) fn image_address(&self, name: ImageName, dylib: DylibId, input: u32) -> Result<ExecAddr> {
+        let range = self.inputs[input as usize].window;
+        let window = {
+            let state = self.session.state();
+            state.dylib(dylib)?.windows.iter().copied().find(|window| window.range == range)
+        };
+        let Some(window) = window else { return Ok(ExecAddr::NULL) };
+        let placed = || self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
+        let ends = |segment: usize| {
+            let end = move |placed: &PlacedDomain| placed.bases[segment].offset(placed.layout.segments[segment].size);
+            let of_window = move |end: &ExecAddr| window.range.start <= *end && *end <= window.range.end;
+            placed().map(end).filter(of_window).max().unwrap_or(window.stripes[segment].start)
+        };
+        Ok(match name {
+            ImageName::Header => {
+                self.session.executor().make_image_header(window.id, true)?;
+                window.range.start
+            }
+            ImageName::CodeEnd => ends(EXEC),
+            ImageName::DataStart | ImageName::NoRelocations => window.stripes[WRITE].start,
+            ImageName::DataEnd => {
+                let own = placed().filter(|placed| placed.domain.members.contains(&input));
+                own.map(|placed| placed.layout.data_end(placed.bases)).max().unwrap_or_else(|| ends(WRITE))
+            }
+            ImageName::End => ends(WRITE),
+            ImageName::Array(array, bound) => {
+                let range = self.section(dylib, array.names().1)?;
+                match (range == ExecRange::default(), bound) {
+                    (true, _) => window.stripes[WRITE].start,
+                    (_, Bound::Start) => range.start,
+                    (_, Bound::End) => range.end,
+                }
+            }
+            ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
+        })
+    }
+
+    /// The longest unwind table of the batch in a window; or else zeros, which the header of the table has behind it.
+    fn unwind_records(&self, dylib: DylibId, window: Window, input: u32) -> ExecAddr {
+        let placed = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
+        let tables = placed.filter_map(|placed| placed.layout.unwind_table(placed.bases));
+        let tables = tables.filter(|table| window.range.contains(table.start));
+        if let Some(table) = tables.max_by_key(|table| table.size()) {
+            return table.start;
+        }
+        let graph = &self.inputs[input as usize].graph;
+        let is_header =
+            |block: &&linkjit_link::graph::Block| graph.section(block.section).name == UNWIND_HEADER_SECTION;
+        let header = graph.blocks().iter().find(is_header);
+        header.map_or(ExecAddr::NULL, |header| header.address.offset(NO_UNWIND_RECORDS))
+    }
+}

@@ -1,0 +1,172 @@
+//! Publishing: what a batch has placed gets its addresses in the tables, and graphs of which more may be wanted go back.
+
+use std::collections::BTreeSet;
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::{Block, BlockId, Lifetime, LinkGraph, SymbolId};
+use linkjit_link::link::Input;
+use linkjit_link::names::NameId;
+
+use super::{Batch, special};
+use crate::error::{Error, Result};
+use crate::session::{Address, DefinedBy, DylibId, Inheritance, State, UnitId};
+
+/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
+/// time: what is found out about all of it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// The graph's revision that it is about.
+    revision: u32,
+    /// The definitions that others may know and that were not placed, by block; from the second batch on.
+    names: Option<Vec<(BlockId, SymbolId)>>,
+    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
+    next_symbol: u32,
+    next_block: u32,
+}
+
+impl Rest {
+    fn new(graph: &LinkGraph) -> Self {
+        let is_list = graph.sections().iter().any(special::is_list);
+        let blocks = u32::try_from(graph.blocks().len()).unwrap_or(u32::MAX);
+        Self { revision: graph.revision(), next_block: if is_list { 0 } else { blocks }, ..Self::default() }
+    }
+
+    /// Whether other graphs can still ask for something that is not placed: for a name, or what lies between boundaries
+    /// (`__start_x`).
+    #[inline]
+    fn is_any(&mut self, graph: &LinkGraph) -> bool {
+        let of_names = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
+        let is_placed = |block: BlockId| graph.block(block).placed;
+        let wanted = of_names.iter().position(|of| of.shared_name().and(of.block()).is_some_and(|of| !is_placed(of)));
+        let of_lists = graph.blocks().get(self.next_block as usize..).unwrap_or_default();
+        let is_list = |block: &Block| special::is_list(graph.section(block.section));
+        let listed = of_lists.iter().position(|block| !block.placed && is_list(block));
+        // A graph has fewer than 2^32 of either.
+        let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
+        self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
+        self.next_block = advance(self.next_block, listed.unwrap_or(of_lists.len()));
+        wanted.is_some() || listed.is_some()
+    }
+}
+
+impl State {
+    /// Makes the addresses known that a batch has given to definitions of a unit. Returns whether there is more to place.
+    fn publish_names(&mut self, unit: UnitId, input: &Input) -> Result<bool> {
+        let Self { dylibs, units, .. } = self;
+        let Some(of) = units.get_mut(&unit) else { return Ok(false) };
+        let dylib = dylibs.get_mut(&DylibId(input.dylib)).ok_or(Error::Closed)?;
+        let graph = &input.graph;
+        let mut publish = |name: NameId, id: SymbolId| {
+            let entry = dylib.symbols.get_mut(&name).filter(|entry| entry.by == DefinedBy::Unit(unit, id));
+            let Some(entry) = entry else { return };
+            let address = Address::At(graph.address(id));
+            entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
+        };
+        if let Some(rest) = of.rest.as_mut().filter(|rest| rest.revision == graph.revision())
+            && let Some(names) = &rest.names
+        {
+            let placed = input.reach.blocks().iter().filter(|&&block| graph.block(block).placed);
+            for &block in placed {
+                for &(_, id) in names_of(names, block) {
+                    let symbol = graph.symbol(id);
+                    // It may be a reference since: to what has replaced it, or to the stub that it stands for.
+                    let is_placed = symbol.block() == Some(block) || symbol.block().is_none() && symbol.indirect;
+                    symbol.shared_name().filter(|_| is_placed).into_iter().for_each(|name| publish(name, id));
+                }
+            }
+            return Ok(rest.is_any(graph));
+        }
+        let mut rest = Rest::new(graph);
+        let mut unplaced = Vec::new();
+        let mut first_unplaced = None;
+        for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
+            let Some(name) = symbol.shared_name() else { continue };
+            match symbol.block() {
+                Some(block) if !graph.block(block).placed => {
+                    first_unplaced.get_or_insert(id);
+                    // Most graphs are not asked for more a second time.
+                    if of.started {
+                        unplaced.push((block, id));
+                    }
+                }
+                None if !symbol.indirect => {}
+                _ => publish(name, id),
+            }
+        }
+        unplaced.sort_unstable();
+        rest.next_symbol = first_unplaced.map_or(u32::MAX, |first| first.0);
+        rest.names = of.started.then_some(unplaced);
+        Ok(of.rest.insert(rest).is_any(graph))
+    }
+}
+
+/// The definitions of a block among those of a graph.
+fn names_of(names: &[(BlockId, SymbolId)], block: BlockId) -> &[(BlockId, SymbolId)] {
+    let names = &names[names.partition_point(|&(of, _)| of < block)..];
+    &names[..names.partition_point(|&(of, _)| of == block)]
+}
+
+/// Where a part of what was placed is, that may stand for where all of the graph is to be.
+pub(super) fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Option<ExecAddr> {
+    let is_home = |block: &&Block| {
+        let section = graph.section(block.section);
+        block.placed && section.lifetime == Lifetime::Standard && !section.large
+    };
+    blocks.into_iter().map(|id| graph.block(id)).find(is_home).map(|block| block.address)
+}
+
+impl Batch<'_> {
+    /// Makes the addresses of what was placed known, and hands the graphs back.
+    pub(super) fn publish(&mut self) -> Result<()> {
+        let serving = self.serving();
+        let names = self.session.names();
+        let mut state = self.session.state();
+        let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
+        let mut unfinished = Vec::with_capacity(self.inputs.len());
+        for (input, unit) in self.inputs.iter().zip(&self.units) {
+            unfinished.push(unit.map_or(Ok(false), |unit| state.publish_names(unit, input))?);
+        }
+        let placed = std::mem::take(&mut self.placed);
+        placed.publish(&self.inputs, &self.units, &mut state)?;
+        state.keep_pulled();
+        self.rebound.clear();
+        self.yielded = Inheritance::default();
+        self.plugins.keep();
+        state.forget_wanted_of_allocator();
+        state.statistics.batches += 1;
+
+        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
+        let mut handles = Vec::new();
+        let mut objects = 0;
+        for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
+            let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
+            objects += u64::from(!std::mem::replace(&mut of.started, true));
+            if unfinished || of.has_yielded() || of.updatable {
+                of.home = of.home.or_else(|| home(&input.graph, input.reach.blocks().iter().copied()));
+                // What was found is looked up again when the rest is linked: it may be elsewhere then.
+                input.forget_batch();
+                input.graph.release_placed();
+                of.input = Some(Box::new(input));
+            } else {
+                of.rest = None;
+            }
+        }
+        state.statistics.objects += objects;
+        if let Some(name) = dso_handle {
+            for id in dylibs {
+                let dylib = state.dylib_mut(id)?;
+                let address = dylib.symbols.get(&name).and_then(|entry| entry.address);
+                if let Some(Address::At(address)) = address.filter(|_| !dylib.dso_handle_known) {
+                    dylib.dso_handle_known = true;
+                    handles.push((dylib.image, address));
+                }
+            }
+        }
+        drop(state);
+        for (image, address) in handles {
+            self.session.executor().set_dso_handle(image, address)?;
+        }
+        drop(names);
+        self.replace_allocator(&serving)
+    }
+}

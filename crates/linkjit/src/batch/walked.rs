@@ -1,0 +1,99 @@
+//! Sections that are walked, from `__start_x` to `__stop_x`: all of one is linked at once, or not at all.
+//!
+//! A block of such a section may be wanted for itself, long before the code is linked that walks the section. What is
+//! linked of it then has its place: what would be linked later could not be beside it. So if the name of a boundary is
+//! known in the session at all, the first block that is wanted brings the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linkjit_link::graph::{BlockId, LinkGraph};
+
+use super::Batch;
+use super::domains::Domain;
+use crate::error::{Error, Result};
+use crate::session::{DylibId, TrackerId};
+
+impl Batch<'_> {
+    /// Makes the rest of sections live of which something is, if code may walk them. Returns whether there was any.
+    pub(super) fn reach_walked(&mut self) -> Result<bool> {
+        if self.is_image() {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        for (index, input) in (0u32..).zip(&self.inputs).filter(|(_, input)| input.graph.has_contiguous_sections()) {
+            let graph = &input.graph;
+            for block in graph.block_ids().filter(|&block| is_wanted(graph, block)) {
+                let section = graph.section(graph.block(block).section);
+                let key = (DylibId(input.dylib), section.name.as_str().into());
+                if section.contiguous && !self.walked.contains(&key) {
+                    found.push((index, key));
+                }
+            }
+        }
+        let mut any = false;
+        for (input, key) in found {
+            let boundary = |start: &str| self.session.names().find(format!("{start}{}", key.1).as_bytes());
+            if boundary("__start_").or_else(|| boundary("__stop_")).is_some() && self.walked.insert(key.clone()) {
+                any |= self.reach_section(input, &key.1)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Places the parts of a walked section together: objects of which something was linked before would be placed apart
+    /// from others.
+    pub(super) fn join_walked(&self, domains: &mut Vec<Domain>) -> Result<()> {
+        if self.walked.is_empty() {
+            return Ok(());
+        }
+        // Which domains have parts of each section.
+        let mut parts: BTreeMap<(DylibId, Option<TrackerId>, &str), BTreeSet<usize>> = BTreeMap::new();
+        for (at, domain) in domains.iter().enumerate() {
+            let graphs = domain.members.iter().map(|&member| &self.inputs[member as usize].graph);
+            for graph in graphs.filter(|graph| graph.has_contiguous_sections()) {
+                for block in graph.block_ids().filter(|&block| is_wanted(graph, block)) {
+                    let section = graph.section(graph.block(block).section);
+                    if section.contiguous {
+                        parts.entry((domain.dylib, domain.tracker, &section.name)).or_default().insert(at);
+                    }
+                }
+            }
+        }
+        parts.retain(|(dylib, _, name), with| with.len() > 1 && self.walked.contains(&(*dylib, Box::from(*name))));
+        // Where the members of each domain have gone.
+        let mut gone: Vec<usize> = (0..domains.len()).collect();
+        for ((_, _, section), with) in parts {
+            for pair in with.into_iter().collect::<Vec<_>>().windows(2) {
+                let [one, other] = [pair[0], pair[1]].map(|mut at| {
+                    while gone[at] != at {
+                        at = gone[at];
+                    }
+                    at
+                });
+                if one == other {
+                    continue;
+                }
+                // The one that is bound to a window decides.
+                let (into, from) = if domains[other].home.is_some() { (other, one) } else { (one, other) };
+                if domains[from].home.is_some() {
+                    let what = format!(
+                        "section '{section}' can't be walked from its start to its end: objects that have parts of it \
+                         were linked before, in different windows"
+                    );
+                    return Err(Error::Unsupported { what });
+                }
+                gone[from] = into;
+                let members = std::mem::take(&mut domains[from].members);
+                domains[into].members.extend(members);
+            }
+        }
+        domains.retain(|domain| !domain.members.is_empty());
+        Ok(())
+    }
+}
+
+/// Whether a block is to be placed with the batch.
+fn is_wanted(graph: &LinkGraph, block: BlockId) -> bool {
+    let block = graph.block(block);
+    block.live && !block.placed
+}

@@ -1,0 +1,166 @@
+//! A program's own allocator: definitions of `malloc` and its kin, and of C++'s operators.
+//!
+//! They serve all libraries of the process, as they would if the system had linked the program. One program of a process
+//! can have that: the JITDylib that is the first to have such definitions. Those of others yield to what the process has,
+//! as those of a library do that is opened while the program runs.
+
+use linkjit_executor::AllocationId;
+use linkjit_link::graph::{LinkGraph, Scope, Symbol};
+use linkjit_link::names::NameId;
+
+use super::ExecutionSession;
+use super::state::{DefinedBy, DylibId, State, TrackerId, UnitId};
+use crate::error::{Error, Result};
+
+/// What is known of the process's allocator.
+#[derive(Debug, Default)]
+pub(crate) struct Allocator {
+    /// The names of allocators are the first of the pool: that many.
+    names: u32,
+    /// Another session's program has replaced the process's, or a JITDylib that is closed.
+    is_elsewhere: bool,
+    /// The JITDylib whose definitions count.
+    dylib: Option<DylibId>,
+    /// Names of allocators that lazy objects refer to, until something is linked.
+    wanted: Vec<(DylibId, NameId)>,
+    /// The definitions that serve the process.
+    serving: Vec<(NameId, UnitId)>,
+}
+
+impl Allocator {
+    /// All names that it knows, some more than once.
+    pub(super) fn names_used(&self, used: &mut Vec<NameId>) {
+        used.extend((0..self.names).map(NameId));
+        used.extend(self.wanted.iter().map(|&(_, name)| name));
+        used.extend(self.serving.iter().map(|&(name, _)| name));
+    }
+
+    pub(super) fn new(names: u32, is_elsewhere: bool) -> Self {
+        Self { names, is_elsewhere, ..Self::default() }
+    }
+
+    /// Whether a name is one of an allocator's.
+    pub(crate) fn has_name(&self, name: NameId) -> bool {
+        name.0 < self.names
+    }
+
+    /// Whether a symbol of an object is a definition that others may see of such a name.
+    fn is_definition(&self, symbol: &Symbol) -> bool {
+        symbol.scope == Scope::Default
+            && !symbol.is_external()
+            && symbol.shared_name().is_some_and(|name| self.has_name(name))
+    }
+}
+
+impl State {
+    /// Whether an object's definition of a name of allocators yields to what the process has; if not, its JITDylib is the
+    /// one whose definitions count.
+    #[cold]
+    pub(super) fn yields_to_process(&mut self, dylib: DylibId, symbol: &Symbol) -> bool {
+        if !self.allocator.is_definition(symbol) {
+            return false;
+        }
+        let has_definitions = |dylib| !self.allocator_definitions(dylib).is_empty();
+        if self.allocator.is_elsewhere || self.allocator.dylib.is_some_and(|of| of != dylib && has_definitions(of)) {
+            return true;
+        }
+        self.allocator.dylib = Some(dylib);
+        false
+    }
+
+    /// The JITDylib whose definitions count.
+    pub(crate) fn allocator_dylib(&self) -> Option<DylibId> {
+        self.allocator.dylib
+    }
+
+    /// The names of allocators that objects of a JITDylib define for others, and whether they are linked.
+    pub(crate) fn allocator_definitions(&self, dylib: DylibId) -> Vec<(NameId, bool)> {
+        let Ok(dylib) = self.dylib(dylib) else { return Vec::new() };
+        let definition = |name| {
+            let entry = dylib.symbols.get(&name)?;
+            let is_visible = entry.scope == Scope::Default && !dylib.hidden.contains_key(&name);
+            (is_visible && matches!(entry.by, DefinedBy::Unit(..))).then_some((name, entry.address.is_some()))
+        };
+        (0..self.allocator.names).map(NameId).filter_map(definition).collect()
+    }
+
+    /// What lazy objects refer to of an allocator, if nothing was linked since they were added.
+    pub(crate) fn wanted_of_allocator(&self) -> &[(DylibId, NameId)] {
+        &self.allocator.wanted
+    }
+
+    /// Something was linked.
+    pub(crate) fn forget_wanted_of_allocator(&mut self) {
+        self.allocator.wanted.clear();
+    }
+
+    /// Notes which definitions serve the process.
+    pub(crate) fn serve_process(&mut self, definitions: impl IntoIterator<Item = (NameId, UnitId)>) {
+        self.allocator.serving.extend(definitions);
+    }
+
+    /// The first definition that serves the process and that trackers own.
+    pub(super) fn serving_of(&self, trackers: &[TrackerId]) -> Option<(NameId, UnitId)> {
+        let is_of = |unit: &UnitId| self.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
+        self.allocator.serving.iter().copied().find(|(_, unit)| is_of(unit))
+    }
+
+    /// Forgets memory that stays for the life of the process.
+    pub(super) fn forget_allocations(&mut self, allocations: &[AllocationId]) {
+        for &id in allocations {
+            if let Some(allocation) = self.allocations.remove(id) {
+                self.lazy.forget_slots(&allocation.segments);
+            }
+        }
+    }
+
+    /// Whether closing JITDylibs closes the one that serves the process. Its memory stays then, and that of those that are
+    /// closed with it, for it may need them; and no other JITDylib takes its place.
+    pub(super) fn retire_allocator(&mut self, dylibs: &[DylibId]) -> bool {
+        let Allocator { dylib, serving, is_elsewhere, .. } = &mut self.allocator;
+        let is_closed = !serving.is_empty() && dylib.is_some_and(|dylib| dylibs.contains(&dylib));
+        *is_elsewhere |= is_closed;
+        is_closed
+    }
+}
+
+impl ExecutionSession {
+    /// Whether an object defines an allocator.
+    pub(crate) fn defines_allocator(&self, graph: &LinkGraph) -> bool {
+        let state = self.state();
+        graph.symbols().iter().any(|symbol| state.allocator.is_definition(symbol))
+    }
+
+    /// Notes what a lazy object of a JITDylib refers to of an allocator.
+    pub(crate) fn note_wanted_of_allocator(&self, dylib: DylibId, graph: &LinkGraph) {
+        let mut state = self.state();
+        let Allocator { names, wanted, .. } = &mut state.allocator;
+        let referred = graph.symbols().iter().filter(|symbol| symbol.is_external()).filter_map(Symbol::shared_name);
+        wanted.extend(referred.filter(|name| name.0 < *names).map(|name| (dylib, name)));
+        wanted.sort_unstable();
+        wanted.dedup();
+    }
+
+    /// An error if an object that can be replaced defines an allocator.
+    pub(crate) fn check_no_allocator(&self, graph: &LinkGraph) -> Result<()> {
+        let state = self.state();
+        match graph.symbols().iter().find(|symbol| state.allocator.is_definition(symbol)) {
+            None => Ok(()),
+            Some(symbol) => {
+                let name = symbol.shared_name();
+                drop(state);
+                let name = name.map(|name| self.names().text(name).into_owned()).unwrap_or_default();
+                Err(Error::UpdatableAllocator { object: graph.name().into(), name })
+            }
+        }
+    }
+
+    /// An error if trackers own definitions that serve the process.
+    pub(super) fn check_not_serving(&self, trackers: &[TrackerId]) -> Result<()> {
+        let names = self.names();
+        let state = self.state();
+        let Some((name, unit)) = state.serving_of(trackers) else { return Ok(()) };
+        let object = state.units.get(&unit).map(|unit| unit.name.to_string()).unwrap_or_default();
+        Err(Error::ServesProcess { object, name: names.text(name).into_owned() })
+    }
+}

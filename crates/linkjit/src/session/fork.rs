@@ -1,0 +1,64 @@
+//! Forks of the process (see [`linkjit_executor::fork`]): no batch is interrupted, and what other threads were at is over
+//! in the child.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
+
+use linkjit_executor::fork::{Held, Participant};
+
+use super::Shared;
+use crate::error::Error;
+use crate::materialization::job::Job;
+use crate::materialization::progress::Progress;
+
+impl Participant for Shared {
+    fn begin(&self) {
+        self.is_held_for_fork.store(self.linking.acquire_for_fork(), Ordering::Relaxed);
+    }
+
+    fn try_begin(&self) -> bool {
+        let taken = self.linking.try_acquire_for_fork();
+        self.is_held_for_fork.store(taken == Some(true), Ordering::Relaxed);
+        taken.is_some()
+    }
+
+    fn end(&self) {
+        if self.is_held_for_fork.swap(false, Ordering::Relaxed) {
+            self.linking.release();
+        }
+    }
+
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        let archives: Vec<_> = match self.state.try_lock() {
+            Ok(state) => state.dylibs.values().filter_map(|dylib| dylib.archives.clone()).collect(),
+            // A thread that panicked has left it whole; there is nothing else to be held for it.
+            Err(TryLockError::Poisoned(_)) => Vec::new(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        held.hold(&self, |session| &session.state)
+            && held.hold(&self, |session| &session.names)
+            && held.hold(&self, |session| &session.plugins)
+            && held.hold(&self, |session| session.linking.turn())
+            && held.hold(&self, |session| session.initializing.turn())
+            && held.hold(&self, |session| session.reentry.locks().0)
+            && held.hold(&self, |session| session.reentry.locks().1)
+            && self.pool.hold(held)
+            && held.hold(&self.progress, Progress::lock_of_table)
+            && archives.iter().all(|archive| archive.hold(held))
+    }
+
+    fn forget_threads(&self) {
+        self.linking.forget_threads();
+        self.initializing.forget_threads();
+        self.pool.forget_threads();
+        let this = std::thread::current().id();
+        for job in self.progress.forget_threads() {
+            // Whoever was to make its definitions is not there.
+            if let Job::Unit(unit) = job {
+                self.state().fail_pending(unit);
+            }
+            self.progress.end(job, &Err(Error::Abandoned));
+        }
+        self.state().initializing.retain(|(_, by)| *by == this);
+    }
+}

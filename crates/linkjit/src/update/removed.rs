@@ -1,0 +1,92 @@
+//! What an update takes away: functions and variables that the objects had before. Stubs of functions stay, since others
+//! may call them; who does is told which update it was.
+
+use std::collections::BTreeSet;
+
+use linkjit_link::graph::Symbol;
+use linkjit_link::names::{NameId, NamePool};
+
+use super::object::{LOCAL, Updatable};
+use crate::error::Error;
+use crate::session::{DylibId, State, Unit, UnitId};
+
+/// A definition that an object had before an update, and has not any more.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub struct Gone {
+    /// The object.
+    pub object: String,
+    /// Its name.
+    pub name: String,
+    /// It is a function; otherwise it is a variable.
+    pub is_function: bool,
+}
+
+/// How a function was taken away that still has a stub.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal {
+    /// By which update of its object, counted from 1.
+    pub(super) update: u64,
+    /// By going back from it.
+    pub(super) by_rollback: bool,
+}
+
+impl State {
+    /// Notes what an object has lost by an update; returns it.
+    pub(super) fn note_removed(
+        &self,
+        object: &str,
+        (old, old_functions): (&Unit, &Updatable),
+        new: &mut Updatable,
+        names: &NamePool,
+    ) -> Vec<Gone> {
+        let has_now = self.units.get(&new.unit).map(|unit| unit.names.as_slice()).unwrap_or_default();
+        let has_now: BTreeSet<NameId> = has_now.iter().copied().collect();
+        new.removed.retain(|name, _| !has_now.contains(name));
+        let symbols = old.input.as_ref().map(|input| input.graph.symbols()).unwrap_or_default();
+        let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::shared_name);
+        let functions: BTreeSet<NameId> = functions.collect();
+        let mut gone = Vec::new();
+        for &name in old.names.iter().filter(|name| !has_now.contains(*name)) {
+            let number = old_functions.functions.get(&name);
+            let shown = number.and_then(|&number| self.lazy.name(number)).unwrap_or(name);
+            if number.is_some() {
+                new.removed.insert(name, Removal { update: new.number, by_rollback: false });
+            }
+            let text = names.text(shown);
+            // Others know a local function by its address only, which may just not be taken any more.
+            if !text.starts_with(LOCAL) {
+                let is_function = number.is_some() || functions.contains(&name);
+                gone.push(Gone { object: object.into(), name: text.into_owned(), is_function });
+            }
+        }
+        gone.sort_unstable();
+        gone.dedup();
+        gone
+    }
+
+    /// Why a function can't be linked that is implemented by a name: an update has removed that, or going back from one.
+    pub(crate) fn removed_by_update(&self, (dylib, target): (DylibId, NameId), name: &str) -> Option<Error> {
+        let objects = &self.dylib(dylib).ok()?.updatable;
+        let (object, removal) = objects.iter().find_map(|(object, of)| Some((object, of.removed.get(&target)?)))?;
+        let local = format!("{LOCAL}{object}.");
+        Some(Error::RemovedByUpdate {
+            name: name.strip_prefix(&local).unwrap_or(name).into(),
+            object: object.to_string(),
+            update: removal.update,
+            by_rollback: removal.by_rollback,
+        })
+    }
+}
+
+impl Updatable {
+    /// The object as it was `before`, with the stubs that it has now: those of functions that it had not then lead nowhere.
+    pub(super) fn gone_back(&self, before: Self, units: &[(UnitId, Unit)]) -> Self {
+        let mut updatable = Self { functions: self.functions.clone(), ..before };
+        let had: BTreeSet<_> = units.iter().flat_map(|(_, unit)| &unit.names).collect();
+        for name in self.functions.keys().filter(|name| !had.contains(name)) {
+            updatable.removed.entry(*name).or_insert(Removal { update: self.number, by_rollback: true });
+        }
+        updatable
+    }
+}
