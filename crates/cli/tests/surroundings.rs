@@ -105,6 +105,26 @@ fn few_addresses_are_enough_or_the_limit_is_named() {
     assert!(outcome.code != Some(0) && outcome.err.contains("limited to 0x3d090000 bytes"), "{outcome:?}");
 }
 
+#[test]
+fn libraries_with_much_static_thread_local_storage_are_told_what_to_do() {
+    let fixtures = Fixtures::new("surroundings-static-tls");
+    fixtures.write("large.c", "__thread char large[100000]; char *get(int i) { return &large[i]; }");
+    fixtures.tool(&["gcc", "-shared", "-fPIC", "-ftls-model=initial-exec", "large.c", "-o", "liblarge.so"]);
+    fixtures.c("program.o", "char *get(int); int main(void) { *get(99999) = 7; return *get(99999); }");
+    let line = ["run", "program.o", "-L", ".", "-l", "large"];
+    let refused = fixtures.linkjit(&line);
+    assert!(
+        refused.code != Some(7) && refused.err.contains("LD_PRELOAD") && refused.err.contains("large"),
+        "{refused:?}"
+    );
+    for (variable, value) in
+        [("LD_PRELOAD", "./liblarge.so"), ("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=200000")]
+    {
+        let outcome = Outcome::of(fixtures.command(&line).env(variable, value));
+        assert_eq!(outcome.code, Some(7), "{variable}: {outcome:?}");
+    }
+}
+
 /// Runs `linkjit` where the system refuses to make executable what was writable; `None` if it does not know that.
 fn refusing(fixtures: &Fixtures, arguments: &[&str]) -> Option<Outcome> {
     let source = "#include <sys/prctl.h>\n#include <unistd.h>\n

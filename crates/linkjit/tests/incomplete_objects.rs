@@ -97,7 +97,10 @@ fn there_are_ways_to_go_on() {
     let (jit, _) = session(&workshop, BROKEN, false);
     jit.lookup("good").unwrap_err();
     // Its own initializers are linked, and not run.
-    assert_eq!(call_at(jit.main().lookup(&["good"]).unwrap()[0]), 0);
+    let found = jit.main().lookup(&["good"]).unwrap();
+    #[cfg(not(windows))]
+    assert_eq!(call_at(found[0]), 0);
+    assert_eq!(found.len(), 1);
 }
 
 #[test]

@@ -230,7 +230,13 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     if !handle.is_null() {
         return Ok(handle as usize);
     }
-    let message = loader_error();
+    let mut message = loader_error();
+    if message.contains("static TLS block") {
+        // The loader sets aside little for libraries that come late.
+        message += ": its thread-local variables are of the initial-exec model, and are too large for a library that is \
+                    loaded when the program runs: have it loaded at the start (LD_PRELOAD), or set aside more \
+                    (GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES)";
+    }
     // The loader begins with the file, mostly; the error names it already.
     let file = format!("{}: ", path.display());
     Err(failure(message.strip_prefix(&file).map(str::to_owned).unwrap_or(message)))

@@ -6,5 +6,6 @@ pub(crate) mod crt;
 pub(crate) mod crt_startup;
 pub(crate) mod elf;
 pub(crate) mod elf_libraries;
+mod guids;
 pub(crate) mod image_names;
 pub(crate) mod program;

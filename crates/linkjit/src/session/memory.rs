@@ -128,7 +128,8 @@ impl JitDylib {
     /// assert_eq!(jit.main().memory()?.bytes(), 0);
     /// jit.lookup("get")?;
     /// let memory = jit.main().memory()?;
-    /// assert_eq!(memory.writable, 400);
+    /// // The table, and what segments begin with.
+    /// assert!((400..500).contains(&memory.writable));
     /// assert!(memory.code > 0 && memory.pages >= memory.bytes());
     /// # Ok(()) }
     /// ```

@@ -135,7 +135,7 @@ pub(super) fn wide_file() -> &'static [u16] {
         return &[];
     }
     // SAFETY: as above; it ends with a zero.
-    let length = (0..).take_while(|&at| unsafe { start.add(at).read() } != 0).count();
+    let length = (0..).take_while(|&at| unsafe { start.wrapping_add(at).read() } != 0).count();
     // SAFETY: as many units are there.
     unsafe { std::slice::from_raw_parts(start, length) }
 }

@@ -219,7 +219,8 @@ plainly! {
 
 unsafe extern "C-unwind" fn run_all_destructors(array: *mut Array) {
     // SAFETY: the compiler calls with an array, all of which is constructed.
-    unsafe { (*array).constructed = (*array).count };
+    let of = unsafe { &mut *array };
+    of.constructed = of.count;
     // SAFETY: as above.
     unsafe { run_destructors(array) };
 }

@@ -73,7 +73,7 @@ unsafe extern "system-unwind" fn load(descriptor: *const Descriptor, slot: *mut 
     let place = |offset: u32| base + u64::from(offset);
     let index = (slot as u64).wrapping_sub(place(of.slots)) / 8;
     // SAFETY: there is a name for each slot.
-    let named = unsafe { (place(of.names) as *const u64).add(index as usize).read() };
+    let named = unsafe { (place(of.names) as *const u64).wrapping_add(index as usize).read() };
     let library = place(of.name) as *const u8;
     let by_name = named & BY_NUMBER == 0;
     // A hint comes before the name.

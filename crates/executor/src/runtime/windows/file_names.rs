@@ -74,7 +74,7 @@ unsafe fn copy<T: Copy + Default>(name: &[T], to: *mut T, room: u32) -> u32 {
         // SAFETY: the caller vouches for the room.
         unsafe { to.copy_from_nonoverlapping(name.as_ptr(), length) };
         // SAFETY: as above.
-        unsafe { to.add(length).write(T::default()) };
+        unsafe { to.wrapping_add(length).write(T::default()) };
     }
     let fits = length == name.len() && room > 0;
     os::set_last_error(if fits { 0 } else { ERROR_INSUFFICIENT_BUFFER });

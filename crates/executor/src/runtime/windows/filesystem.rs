@@ -604,7 +604,7 @@ unsafe extern "system" fn name_in_reparse_data(data: *mut ReparseData, name: *mu
         length => (known.print_offset, length),
     };
     // SAFETY: the caller's places.
-    unsafe { name.write(data.cast::<u8>().add(names + usize::from(offset)).cast()) };
+    unsafe { name.write(data.cast::<u8>().wrapping_add(names + usize::from(offset)).cast()) };
     // SAFETY: as above.
     unsafe { length.write(bytes / 2) };
     0
@@ -667,7 +667,7 @@ unsafe extern "system" fn space(path: *const u16, available: *mut u64, total: *m
     if error == ERROR_DIRECTORY {
         // That is a file: its directory has as much.
         // SAFETY: a C string.
-        let length = (0..).take_while(|&at| unsafe { path.add(at).read() } != 0).count();
+        let length = (0..).take_while(|&at| unsafe { path.wrapping_add(at).read() } != 0).count();
         // SAFETY: as many units are there.
         let file = unsafe { std::slice::from_raw_parts(path, length) };
         let separators = [b'\\', b'/'].map(u16::from);

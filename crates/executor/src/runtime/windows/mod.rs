@@ -18,11 +18,13 @@ mod memory;
 mod oldnames;
 mod parallel;
 mod resources;
+mod stacktrace;
 mod statics;
 mod stdio;
 mod system;
 mod text;
 mod throw;
+mod time_zones;
 mod variables;
 
 use std::ffi::CStr;
@@ -111,6 +113,8 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
                 text::symbol,
                 parallel::symbol,
                 filesystem::symbol,
+                time_zones::symbol,
+                stacktrace::symbol,
                 delay::symbol,
                 builtins::symbol,
             ];

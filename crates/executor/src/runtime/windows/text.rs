@@ -204,8 +204,9 @@ unsafe fn locale_of(collation: *const Collation) -> (*const u16, u32) {
     let names = unsafe { transmute::<*const (), extern "C" fn() -> *const *const u16>(names.0 as *const ()) };
     // SAFETY: the function has this type.
     let page = unsafe { transmute::<*const (), extern "C" fn() -> u32>(page.0 as *const ()) };
+    let name = names().wrapping_add(LC_COLLATE);
     // SAFETY: there is a name for each category.
-    (unsafe { names().add(LC_COLLATE).read() }, page())
+    (unsafe { name.read() }, page())
 }
 
 /// `(first, end)` of the key's room, `(first, end)` of the text, the locale.
