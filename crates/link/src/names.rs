@@ -6,27 +6,33 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// An interned name; dense from 0 in order of first use. Meaningful only with the pool that made it.
+/// An interned name; from 0 in order of first use. Meaningful only with the pool that made it. No other name ever gets the
+/// number of one that was given back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NameId(pub u32);
 
-impl NameId {
-    /// Position in tables that are indexed by name.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
+/// Names of a chunk, as a power of two.
+const CHUNK_LOG2: u32 = 12;
+const CHUNK: usize = 1 << CHUNK_LOG2;
 
 /// The pool of a session. Names are bytes: object formats promise no encoding.
 #[derive(Default)]
 pub struct NamePool {
     table: HashTable<u32>,
-    /// `ends[i]` is where name `i` ends in `bytes`; it begins where the one before ends.
-    ends: Vec<usize>,
-    bytes: Vec<u8>,
+    /// The names by number. A chunk whose names were all given back is gone.
+    chunks: Vec<Chunk>,
+    /// The number of the next name.
+    next: u32,
     /// With seeds that nobody can know: names come from files.
     hasher: RandomState,
+}
+
+/// Names with successive numbers.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// `ends[i]` is where its name `i` ends in `bytes`; it begins where the one before ends.
+    ends: Vec<usize>,
 }
 
 impl NamePool {
@@ -39,15 +45,22 @@ impl NamePool {
     /// The id of `name`, made if it is new.
     pub fn intern(&mut self, name: &[u8]) -> NameId {
         let hash = self.hasher.hash_one(name);
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        if let Some(&id) = self.table.find(hash, |&id| slice_of(bytes, ends, id) == name) {
+        let chunks = &self.chunks;
+        if let Some(&id) = self.table.find(hash, |&id| slice_of(chunks, id) == name) {
             return NameId(id);
         }
-        let id = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(name);
-        self.ends.push(self.bytes.len());
-        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        self.table.insert_unique(hash, id, |&id| hasher.hash_one(slice_of(bytes, ends, id)));
+        let id = self.next;
+        if id as usize / CHUNK >= self.chunks.len() {
+            self.chunks.push(Chunk::default());
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.bytes.extend_from_slice(name);
+            chunk.ends.push(chunk.bytes.len());
+        }
+        // More names than numbers would take more memory than there is.
+        self.next = id.saturating_add(1);
+        let (chunks, hasher) = (&self.chunks, &self.hasher);
+        self.table.insert_unique(hash, id, |&id| hasher.hash_one(slice_of(chunks, id)));
         NameId(id)
     }
 
@@ -55,13 +68,13 @@ impl NamePool {
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<NameId> {
         let hash = self.hasher.hash_one(name);
-        self.table.find(hash, |&id| slice_of(&self.bytes, &self.ends, id) == name).map(|&id| NameId(id))
+        self.table.find(hash, |&id| slice_of(&self.chunks, id) == name).map(|&id| NameId(id))
     }
 
-    /// The bytes of a name; empty for an id of another pool that is out of range here.
+    /// The bytes of a name; empty for an id of another pool that is out of range here, and for one that was given back.
     #[must_use]
     pub fn bytes(&self, id: NameId) -> &[u8] {
-        slice_of(&self.bytes, &self.ends, id.0)
+        slice_of(&self.chunks, id.0)
     }
 
     /// The name as text; bytes that are not UTF-8 are replaced.
@@ -73,18 +86,59 @@ impl NamePool {
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.table.len()
     }
 
-    /// Whether no name was interned yet.
+    /// Whether there is no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.table.is_empty()
+    }
+
+    /// How many names there have ever been.
+    #[must_use]
+    pub fn interned(&self) -> u32 {
+        self.next
+    }
+
+    /// Gives all names back but those `used`, in any order. Nobody may use the ids of the others any more; they mean
+    /// nothing, and the same names get other ids.
+    pub fn retain(&mut self, mut used: Vec<NameId>) {
+        used.sort_unstable();
+        used.dedup();
+        self.table.retain(|&mut id| used.binary_search(&NameId(id)).is_ok());
+        let mut rest = used.as_slice();
+        let count = self.chunks.len();
+        for (number, chunk) in self.chunks.iter_mut().enumerate() {
+            // `next` is 32 bits wide, and so are the numbers of chunks that it makes.
+            let first = u32::try_from(number).unwrap_or(u32::MAX) << CHUNK_LOG2;
+            let (here, after) = rest.split_at(rest.partition_point(|id| (id.0 - first) as usize >> CHUNK_LOG2 == 0));
+            rest = after;
+            if here.len() == chunk.ends.len() {
+                continue;
+            }
+            if here.is_empty() && number + 1 < count {
+                *chunk = Chunk::default();
+                continue;
+            }
+            let (mut bytes, mut start, mut kept) = (Vec::new(), 0, here.iter().copied().peekable());
+            for (id, end) in (first..).zip(&mut chunk.ends) {
+                let name = chunk.bytes.get(start..*end).unwrap_or_default();
+                start = *end;
+                if kept.next_if_eq(&NameId(id)).is_some() {
+                    bytes.extend_from_slice(name);
+                }
+                *end = bytes.len();
+            }
+            chunk.bytes = bytes;
+        }
     }
 }
 
-fn slice_of<'a>(bytes: &'a [u8], ends: &[usize], id: u32) -> &'a [u8] {
-    let index = id as usize;
+#[inline]
+fn slice_of(chunks: &[Chunk], id: u32) -> &[u8] {
+    let Some(Chunk { bytes, ends }) = chunks.get(id as usize / CHUNK) else { return &[] };
+    let index = id as usize % CHUNK;
     let Some(&end) = ends.get(index) else { return &[] };
     let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
     bytes.get(start..end).unwrap_or_default()
@@ -92,7 +146,8 @@ fn slice_of<'a>(bytes: &'a [u8], ends: &[usize], id: u32) -> &'a [u8] {
 
 impl fmt::Debug for NamePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NamePool({} names, {} bytes)", self.len(), self.bytes.len())
+        let bytes: usize = self.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        write!(f, "NamePool({} names, {bytes} bytes)", self.len())
     }
 }
 
@@ -114,6 +169,32 @@ mod tests {
         assert_eq!(pool.find(b"absent"), None);
         let empty = pool.intern(b"");
         assert_eq!(pool.find(b""), Some(empty));
+    }
+
+    #[test]
+    fn names_that_are_given_back_leave_no_bytes_and_no_numbers() {
+        let mut pool = NamePool::new();
+        let name = |n: u32| format!("name{n}").into_bytes();
+        let count = 3 * CHUNK as u32 + 10;
+        let ids: Vec<_> = (0..count).map(|n| pool.intern(&name(n))).collect();
+        // All of the first chunk, none of the second, a few of the third, one of the last.
+        let is_used =
+            |n: u32| (n as usize) < CHUNK || n as usize >= 2 * CHUNK && n.is_multiple_of(1000) || n == count - 2;
+        let used: Vec<_> = (0..count).rev().filter(|&n| is_used(n)).map(|n| ids[n as usize]).collect();
+        pool.retain(used.clone());
+        assert_eq!(pool.len(), used.len());
+        for n in 0..count {
+            let (found, id) = (pool.find(&name(n)), ids[n as usize]);
+            assert_eq!((found, pool.bytes(id).is_empty()), (is_used(n).then_some(id), !is_used(n)), "{n}");
+        }
+        let bytes: usize = used.iter().map(|id| pool.bytes(*id).len()).sum();
+        assert_eq!(format!("{pool:?}"), format!("NamePool({} names, {bytes} bytes)", used.len()));
+        assert_eq!(pool.intern(&name(CHUNK as u32)), NameId(count));
+        assert_eq!(pool.intern(&name(5)), ids[5]);
+        pool.retain(Vec::new());
+        assert!(pool.is_empty());
+        assert_eq!((pool.intern(b"x"), pool.interned()), (NameId(count + 1), count + 2));
+        assert_eq!(pool.bytes(NameId(count + 1)), b"x");
     }
 
     #[test]

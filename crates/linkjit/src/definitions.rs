@@ -32,6 +32,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object`], or if the tracker was removed or is another JITDylib's.
     pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+        let _names = self.session().use_names();
         let graph = object::read(source, &mut self.session().names())?;
         self.add_graph_that_was_read(tracker, graph)
     }
@@ -323,6 +324,7 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
+        self.session().keep_names();
         let mut state = self.session().state();
         state.dylib_mut(self.id())?.archives = None;
         state.add_generator(self.id(), generator, true)
@@ -354,6 +356,7 @@ impl JitDylib {
     /// # Errors
     /// If something else defines it.
     pub fn define_absolute(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let _names = self.session().use_names();
         let id = self.session().names().intern(name.as_bytes());
         let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
         self.session().define_with(self.id(), id, any, |state, names, id| {
@@ -363,6 +366,7 @@ impl JitDylib {
 
     /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
     pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
+        let _names = self.session().use_names();
         let id = self.session().names().intern(name.as_bytes());
         let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
         self.session().define_with(self.id(), id, any, |state, names, id| {
@@ -388,6 +392,7 @@ impl JitDylib {
     /// As [`JitDylib::define_alias`], or if the other JITDylib is another session's.
     pub fn reexport(&self, name: &str, from: &Self, target: &str) -> Result<()> {
         self.check_session(from)?;
+        let _names = self.session().use_names();
         let (name, target) = {
             let mut names = self.session().names();
             (names.intern(name.as_bytes()), names.intern(target.as_bytes()))
@@ -409,6 +414,7 @@ impl JitDylib {
 
     /// Notes why an import could not be found, to be told if nothing else defines it.
     pub(crate) fn note_missing_import(&self, name: &[u8], why: &str) {
+        let _names = self.session().use_names();
         let id = self.session().names().intern(name);
         // If the JITDylib is closed, nobody asks.
         if let Ok(dylib) = self.session().state().dylib_mut(self.id()) {

@@ -233,6 +233,7 @@ impl JitDylib {
     }
 
     fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
+        let _names = self.session.use_names();
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
             names.iter().map(|name| pool.intern(name.as_bytes())).collect()
@@ -292,6 +293,7 @@ impl JitDylib {
     /// # Errors
     /// If something can't be linked.
     pub fn initialize(&self) -> Result<()> {
+        let _names = self.session.use_names();
         look_up(&self.session, self.id, &[], Goal::LinkWithAllInitializers)?;
         self.run_initializers()
     }

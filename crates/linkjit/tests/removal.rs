@@ -6,7 +6,8 @@ mod assembly;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use assembly::{Workshop, call, call_at, caller, function, group, handles, mappings, resident, source};
-use linkjit::{Error, Jit, ResourceTracker};
+use linkjit::link::source::Source;
+use linkjit::{Error, ExecAddr, Jit, MatchScope, ResourceTracker};
 
 fn remove(tracker: &ResourceTracker) {
     // SAFETY: nobody uses what it owns any more.
@@ -306,4 +307,51 @@ fn others_do_without_what_the_default_tracker_had() {
     assert!(matches!(jit.lookup("default"), Err(Error::Undefined { .. })));
     remove(&add("after"));
     remove(&before);
+}
+
+/// Names of removed objects are given back: an object with new names in each cycle takes no more memory in the end than
+/// in the beginning. What is still there keeps its names, whatever tables they are in.
+#[cfg(not(windows))]
+#[test]
+fn names_of_removed_objects_are_given_back() {
+    const CYCLES: u32 = 100_000;
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let other = jit.create_dylib("other").unwrap();
+    jit.define_absolute("absolute", 0x1234 as *const ()).unwrap();
+    jit.main().define_alias("alias", "kept_a").unwrap();
+    jit.main().reexport("again", &other, "kept_b").unwrap();
+    let kept =
+        function("kept_a", 1) + &caller("kept_later", "kept_b") + ".weak kept_missing\n.data\n.quad kept_missing\n";
+    jit.main().add_object(&source(&workshop.object(&kept))).unwrap();
+    other.add_object(&source(&workshop.object(&function("kept_b", 2)))).unwrap();
+    // One object, with another name in each copy.
+    let object = std::fs::read(workshop.object(&function("name_000000", 7))).unwrap();
+    let at = object.windows(11).position(|window| window == b"name_000000").unwrap();
+    let mut in_the_beginning = 0;
+    for cycle in 0..CYCLES {
+        if cycle == CYCLES / 4 {
+            in_the_beginning = resident();
+        }
+        let name = format!("name_{cycle:06}");
+        let mut copy = object.clone();
+        copy[at..at + 11].copy_from_slice(name.as_bytes());
+        let tracker = jit.create_tracker().unwrap();
+        jit.main().add_object_to(&tracker, &Source::new("copy.o", copy)).unwrap();
+        jit.lookup(&name).unwrap();
+        // SAFETY: nobody uses it.
+        unsafe { tracker.remove() }.unwrap();
+    }
+    let grown = resident().saturating_sub(in_the_beginning);
+    // Each name once took 53 bytes: 4 MB.
+    assert!(grown < 1 << 20, "{grown} bytes");
+    assert_eq!(call(&jit, "alias").unwrap(), 1);
+    assert_eq!(call(&jit, "again").unwrap(), 2);
+    assert_eq!(jit.lookup("absolute").unwrap(), ExecAddr(0x1234));
+    assert_eq!(call(&jit, "kept_a").unwrap(), 1);
+    let error = jit.lookup("kept_later").unwrap_err();
+    assert!(error.to_string().contains("undefined symbol: kept_b"), "{error}");
+    jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
+    assert_eq!(call(&jit, "kept_later").unwrap(), 2);
+    // SAFETY: nobody uses it.
+    unsafe { jit.close() }.unwrap();
 }

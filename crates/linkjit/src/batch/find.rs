@@ -168,7 +168,7 @@ impl Batch<'_> {
         // From here on rolling back finds it, whatever a plugin does.
         self.plugins.add_passes(&self.inputs);
         let input = &mut self.inputs[index as usize];
-        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.name_pool())?;
+        self.plugins.run(Stage::PrePrune, (index as usize, &mut *input), self.session.names_mutex())?;
         let Input { graph, reach, .. } = input;
         reach.reserve(graph);
         // What was inherited since, at most, if something of it was linked before.

@@ -254,7 +254,7 @@ impl<'a> Batch<'a> {
         if self.plugins.is_empty() {
             return Ok(());
         }
-        let names = self.session.name_pool();
+        let names = self.session.names_mutex();
         self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
     }
 }

@@ -366,7 +366,7 @@ impl Batch<'_> {
                 let (base, sections) = (window.range.start, window.stripes.as_slice());
                 Image { base, sections, tls_module }
             });
-            let (names, image) = (self.session.name_pool(), image.unwrap_or_default());
+            let (names, image) = (self.session.names_mutex(), image.unwrap_or_default());
             let context = FixupContext { names, got_base, image, tls_resolvers };
             let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
             for segment in 0..SEGMENTS.len() {
@@ -456,7 +456,7 @@ impl Batch<'_> {
             })
         };
         let allocations: Vec<_> = self.placed.domains.iter().filter_map(allocation).collect();
-        self.plugins.linked(&allocations, self.session.name_pool())
+        self.plugins.linked(&allocations, self.session.names_mutex())
     }
 }
 

@@ -63,6 +63,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object_to`].
     pub fn add_lazy_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+        self.session().keep_names();
         let graph = object::read(source, &mut self.session().names())?;
         // What serves the libraries must not need the linker when they call it.
         if self.session().defines_allocator(&graph) {

@@ -52,6 +52,7 @@ impl JitDylib {
         if initial.is_null() {
             return Err(Error::Unsupported { what: format!("redirectable '{name}': its implementation is null") });
         }
+        self.session().keep_names();
         let tracker = self.default_tracker()?;
         let mut stubs = Stubs::new("a redirectable symbol")?;
         let (id, slot) = {

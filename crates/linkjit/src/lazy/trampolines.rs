@@ -372,6 +372,7 @@ impl JitDylib {
     /// # Errors
     /// If something else defines one of the names; then none is defined.
     pub fn lazy_reexports(&self, from: &Self, names: &[(&str, &str)]) -> Result<()> {
+        self.session().keep_names();
         let tracker = self.default_tracker()?;
         let stubs: Vec<_> = {
             let mut pool = self.session().names();

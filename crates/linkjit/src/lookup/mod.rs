@@ -24,7 +24,9 @@ use crate::jitdylib::JitDylib;
 use crate::materialization::job::{self, Job};
 use crate::materialization::progress::Wait;
 use crate::materialization::{self, SymbolFlags};
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, Replaced, Roots, UnitId};
+use crate::session::{
+    Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, NamesInUse, Replaced, Roots, UnitId,
+};
 
 /// A lookup, from round to round.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Query {
     /// What generators of the user were asked for, and whether that was all for weak references.
     pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
     pub(crate) pulled: Pulled,
+    /// For one that outlives the function that made it.
+    _names_in_use: Option<NamesInUse>,
 }
 
 /// What a lookup is for.
@@ -140,6 +144,7 @@ pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<
 
 /// Which of the names that generators are asked for, under another name each, are defined in the link order of a JITDylib.
 pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+    let _names = dylib.session().use_names();
     let names = {
         let mut pool = dylib.session().names();
         let of = |(target, wanted): &(String, Wanted<'_>)| Unfound {
@@ -161,7 +166,7 @@ fn addresses(found: Vec<Option<(NameId, Entry)>>) -> Vec<Option<Address>> {
 
 impl Query {
     pub(crate) fn new(dylib: DylibId, names: Vec<Unfound>, goal: Goal) -> Self {
-        Self { dylib, names, goal, asked: HashMap::default(), pulled: Pulled::default() }
+        Self { dylib, names, goal, asked: HashMap::default(), pulled: Pulled::default(), _names_in_use: None }
     }
 
     /// The addresses if there is nothing to do.

@@ -67,6 +67,7 @@ impl SymbolLookupSet {
 
     /// The lookup of it. Of several occurrences of a name the one that requires it counts.
     pub(super) fn query(&self, dylib: &JitDylib) -> Query {
+        let in_use = dylib.session().use_names();
         let mut pool = dylib.session().names();
         let mut names: Vec<_> = self
             .names
@@ -82,7 +83,7 @@ impl SymbolLookupSet {
         for name in &mut names {
             name.weak &= required.binary_search(&name.name).is_err();
         }
-        Query::new(dylib.id(), names, self.goal)
+        Query { _names_in_use: Some(in_use), ..Query::new(dylib.id(), names, self.goal) }
     }
 
     /// What was found, as addresses.

@@ -28,6 +28,13 @@ pub(crate) struct Allocator {
 }
 
 impl Allocator {
+    /// All names that it knows, some more than once.
+    pub(super) fn names_used(&self, used: &mut Vec<NameId>) {
+        used.extend((0..self.names).map(NameId));
+        used.extend(self.wanted.iter().map(|&(_, name)| name));
+        used.extend(self.serving.iter().map(|&(name, _)| name));
+    }
+
     pub(super) fn new(names: u32, is_elsewhere: bool) -> Self {
         Self { names, is_elsewhere, ..Self::default() }
     }

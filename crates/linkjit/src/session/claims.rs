@@ -50,6 +50,11 @@ impl<K: Hash + Eq + Clone, V> Claims<K, V> {
         })
     }
 
+    /// All that is said, in no order: keys and values.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.by_key.iter().flat_map(|(key, claims)| claims.values().map(move |value| (key, value)))
+    }
+
     /// Whether nothing is said.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty()

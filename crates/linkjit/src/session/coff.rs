@@ -100,6 +100,13 @@ impl ImageRequests {
         self.resources = self.resources.filter(|of| *of != unit);
     }
 
+    /// All names of requests, some more than once.
+    pub(super) fn names_used(&self, used: &mut Vec<NameId>) {
+        used.extend(self.exports.all().flat_map(|(&name, &target)| [name, target]));
+        used.extend(self.plain_exports.all().map(|(&name, ())| name));
+        used.extend(self.entries.iter().map(|&(name, _)| name));
+    }
+
     /// What a name is exported for, as the JITDylib `dylib` would define it.
     pub(crate) fn exported(&self, dylib: DylibId, name: NameId) -> Option<Entry> {
         if self.exports.is_empty() {

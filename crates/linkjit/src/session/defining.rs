@@ -62,6 +62,7 @@ impl ExecutionSession {
 
     /// Adds a unit that is materialized when it is needed.
     pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
+        self.keep_names();
         let symbols = self.interned(&unit.interface());
         let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
         // Dropped with everything unlocked, if it is not taken.

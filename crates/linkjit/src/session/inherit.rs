@@ -92,6 +92,13 @@ pub(crate) struct Heir {
     unit: UnitId,
 }
 
+impl Heir {
+    /// What it would get.
+    pub(super) fn name(&self) -> NameId {
+        self.name
+    }
+}
+
 /// What removed units leave to others.
 #[derive(Debug, Default)]
 pub(crate) struct Inheritance {

@@ -17,6 +17,7 @@ mod groups;
 mod inherit;
 mod initializing;
 mod memory;
+mod name_use;
 mod options;
 mod pending;
 mod removal;
@@ -33,6 +34,7 @@ pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
 pub use memory::{Limits, MemoryUse};
+pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
 pub(crate) use removal::Unlinked;
@@ -89,6 +91,7 @@ struct Shared {
     executor: Arc<dyn Executor>,
     options: SessionOptions,
     names: Mutex<NamePool>,
+    name_use: name_use::NameUse,
     plugins: Mutex<Plugins>,
     state: Mutex<State>,
     /// Held while a batch is linked.
@@ -143,6 +146,7 @@ impl ExecutionSession {
                 pool: Pool::new(options.threads),
                 options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
                 names: Mutex::new(names),
+                name_use: name_use::NameUse::default(),
                 plugins: Mutex::default(),
                 linking: OwnedLock::default(),
                 lent: AtomicBool::new(false),
@@ -162,6 +166,7 @@ impl ExecutionSession {
     /// # Errors
     /// If the name is taken, or the executor is gone.
     pub fn create_dylib(&self, name: &str) -> Result<JitDylib> {
+        let _names = self.use_names();
         // Before anything is made for it.
         if self.state().dylib_named(name).is_some() {
             return Err(Error::DuplicateDylib { name: name.into() });
@@ -215,6 +220,7 @@ impl ExecutionSession {
 
     /// Adds a plugin behind the others. It sees what is linked from the next batch on.
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) -> PluginId {
+        self.keep_names();
         let mut plugins = lock(&self.shared.plugins);
         let id = PluginId(plugins.made);
         plugins.made = plugins.made.wrapping_add(1);
@@ -289,9 +295,16 @@ impl ExecutionSession {
     }
 
     /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs
-    /// are to see. Passes get it. Keep it locked shortly, and do not call the session meanwhile.
+    /// are to see. Passes get it. Keep it locked shortly, and do not call the session meanwhile. From then on the session
+    /// gives no names back that only removed objects had, for somebody may have their ids.
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
+        self.keep_names();
+        &self.shared.names
+    }
+
+    /// The pool of names, for those who keep no ids.
+    pub(crate) fn names_mutex(&self) -> &Mutex<NamePool> {
         &self.shared.names
     }
 

@@ -65,7 +65,9 @@ impl ExecutionSession {
         }
         let detached = self.state().detach(trackers, Owner::Users)?;
         self.unlink(&detached.unlinked)?;
-        self.release(&linking, &detached.allocations)
+        self.release(&linking, &detached.allocations)?;
+        self.give_names_back();
+        Ok(())
     }
 
     /// Closes JITDylibs in this order. They may use each other's code.
@@ -99,7 +101,11 @@ impl ExecutionSession {
             allocations.extend(detached.allocations);
         }
         self.release(&linking, &allocations)?;
-        windows.iter().try_for_each(|window| Ok(self.executor().release_window(window.id)?))
+        for window in windows {
+            self.executor().release_window(window.id)?;
+        }
+        self.give_names_back();
+        Ok(())
     }
 
     /// Has lazy functions linked anew when they are called next.

@@ -55,6 +55,7 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
     pub fn add_updatable_object(&self, source: &Source) -> Result<()> {
+        self.session().keep_names();
         let (graph, stubs) = read(self, source, |_| false)?;
         let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
         let remove = || {

@@ -18,9 +18,9 @@
 #! check -entry begin coff-comdat-selections.o small-any.o wants-member.o largest.a
 #! check coff-comdat-selections.o large-any.o large-same-size.o
 #! check coff-comdat-selections.o large-same-size.o large-any.o
-#! error coff-comdat-selections.o small-any.o large-same-size.o => another size
 #! llvm takes the first
-#! error coff-comdat-selections.o large-same-size.o small-any.o => another size
+#! check coff-comdat-selections.o small-any.o large-same-size.o
+#! check coff-comdat-selections.o large-same-size.o small-any.o
 #! llvm takes the first
 #! error coff-comdat-selections.o large-largest.o large-same-size.o => selected in another way
 #! llvm takes the first

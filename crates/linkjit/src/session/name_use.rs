@@ -1,0 +1,119 @@
+//! Giving names back that nobody uses any more: programs that add, link and remove objects for days have new names in
+//! each.
+//!
+//! After a removal, when there are as many new names as there were ones in use, those that the tables and graphs refer to
+//! are collected and all others go. That is done only while nobody else can have ids of names: no lookup or definition is
+//! under way ([`NamesInUse`]), and nothing in the session lets users or other parts keep ids (`names_kept`): plugins, the
+//! pool itself, units, lazy and updatable objects.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use linkjit_link::graph::{LinkGraph, Name, Request};
+use linkjit_link::names::NameId;
+
+use super::ExecutionSession;
+use super::state::{DefinedBy, State};
+
+/// With fewer new names it is not worth the while.
+const LEAST: u32 = 4096;
+
+/// What a session knows of the use of its names.
+#[derive(Debug, Default)]
+pub(super) struct NameUse {
+    /// As long as others have a copy, somebody has ids that are in no table.
+    in_use: Arc<()>,
+    /// Somebody may have kept ids, for good.
+    kept: AtomicBool,
+    /// How many names there had been when some were given back, and how many were left.
+    last: AtomicU32,
+    left: AtomicU32,
+}
+
+/// As long as this lives, no name goes. Whoever looks up or defines names takes it before the first id.
+#[derive(Clone, Debug)]
+pub(crate) struct NamesInUse {
+    _in_use: Arc<()>,
+}
+
+impl ExecutionSession {
+    /// See [`NamesInUse`].
+    pub(crate) fn use_names(&self) -> NamesInUse {
+        NamesInUse { _in_use: self.shared.name_use.in_use.clone() }
+    }
+
+    /// From now on, somebody may have kept ids of names.
+    pub(crate) fn keep_names(&self) {
+        self.shared.name_use.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives names back, after a removal, if there are many. No batch has graphs out of the tables.
+    pub(super) fn give_names_back(&self) {
+        let of = &self.shared.name_use;
+        let mut names = self.names();
+        let new = names.interned() - of.last.load(Ordering::Relaxed);
+        if new < LEAST.max(of.left.load(Ordering::Relaxed)) || of.kept.load(Ordering::Relaxed) {
+            return;
+        }
+        let state = self.state();
+        // With both locked, nobody gets an id: who begins to use names now waits for the lock.
+        if Arc::strong_count(&of.in_use) > 1 || state.batch.is_some() {
+            return;
+        }
+        let mut used = Vec::new();
+        state.names_used(&mut used);
+        names.retain(used);
+        of.last.store(names.interned(), Ordering::Relaxed);
+        of.left.store(u32::try_from(names.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// All names that the tables and the graphs in them refer to, some more than once.
+    fn names_used(&self, used: &mut Vec<NameId>) {
+        for dylib in self.dylibs.values() {
+            for (&name, entry) in &dylib.symbols {
+                used.push(name);
+                if let DefinedBy::Alias(_, target) = entry.by {
+                    used.push(target);
+                }
+            }
+            used.extend(dylib.groups.keys().chain(dylib.hidden.keys()).chain(dylib.missing_imports.keys()));
+            used.extend(dylib.alternates.all().flat_map(|(&name, of)| [name, of.name, of.target]));
+            used.extend(dylib.heirs.iter().map(|heir| heir.name()));
+            dylib.image_requests.names_used(used);
+        }
+        for unit in self.units.values() {
+            used.extend(unit.names.iter().chain(&unit.groups).chain(&unit.hides));
+            used.extend(unit.yielded.iter().map(|of| of.name));
+            used.extend(unit.yielded_groups.iter().map(|of| of.signature));
+            if let Some(input) = &unit.input {
+                names_of(&input.graph, used);
+            }
+        }
+        used.extend(self.direct.values().flatten().map(|&(name, ..)| name));
+        used.extend(self.direct.values().flatten().filter_map(|&(_, by, _)| match by {
+            DefinedBy::Alias(_, target) => Some(target),
+            _ => None,
+        }));
+        self.allocator.names_used(used);
+        used.extend(self.replaced.iter().map(|of| of.name));
+    }
+}
+
+/// The names that a graph refers to.
+fn names_of(graph: &LinkGraph, used: &mut Vec<NameId>) {
+    used.extend(graph.symbols().iter().filter_map(|symbol| match symbol.name {
+        Name::Interned(name) => Some(name),
+        _ => None,
+    }));
+    used.extend(graph.groups().iter().map(|group| group.signature));
+    used.extend(graph.alternates().iter().flat_map(|of| [of.name, of.target]));
+    for request in graph.requests() {
+        match request {
+            Request::Export { name, target } => used.extend([*name, *target]),
+            Request::Entry(name) => used.push(*name),
+            _ => {}
+        }
+    }
+}
