@@ -421,7 +421,8 @@ impl Batch<'_> {
         names: Vec<Unfound>,
     ) -> Result<Vec<Unfound>> {
         let entries: Vec<_> = {
-            let state = self.session.state();
+            let mut state = self.session.state();
+            names.iter().for_each(|unfound| state.mend_vague(searched, unfound.name));
             let table = state.dylib(searched)?;
             let exported = |name| table.image_requests.exported(searched, name);
             let visible = |of: &Unfound| table.visible(of.name, of.scope(scope)).copied();

@@ -53,6 +53,11 @@ impl State {
             platform::coff_runtime::set_stdio_options(&mut graph, names);
             platform::coff::leave_tls_to_image(&mut graph, names);
         }
+        if !self.vague.is_empty() {
+            for name in graph.symbols().iter().filter(|symbol| !symbol.is_external()).filter_map(Symbol::shared_name) {
+                self.mend_vague(dylib, name);
+            }
+        }
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
@@ -151,7 +156,10 @@ impl State {
                 {
                     self.raise_alignment(&old, &graph, symbol);
                 }
-                if has_trackers && old.is_some_and(|old| self.is_of_another(tracker, old.by)) {
+                // An alias that was made for vague linkage stands for its definition, too.
+                let is_alias = self.vague.contains(&(dylib, name));
+                let is_others = |old: Entry| is_alias || has_trackers && self.is_of_another(tracker, old.by);
+                if old.is_some_and(is_others) {
                     yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
                     self.contest(dylib, name)?;
                 }

@@ -219,7 +219,7 @@ impl State {
                 self.inherit_promises(dylib, names);
             }
         }
-        if self.has_vague {
+        if !self.vague.is_empty() {
             for &(dylib, name, address) in &left.names {
                 self.restore_vague(dylib, name, address);
             }

@@ -311,8 +311,8 @@ pub(crate) struct State {
     pub(crate) pulled: Vec<UnitId>,
     /// What these have replaced.
     pub(crate) replaced: Vec<Replaced>,
-    /// Definitions have yielded to those of other JITDylibs.
-    pub(super) has_vague: bool,
+    /// Names that are aliases because a definition has yielded to one of another JITDylib.
+    pub(super) vague: BTreeSet<(DylibId, NameId)>,
     /// There have been updatable objects.
     pub(crate) has_updatable: bool,
     /// Generations that nobody can go back to any more, to be retired.
@@ -398,7 +398,7 @@ impl State {
     pub(crate) fn take_dylib(&mut self, id: DylibId) -> Result<(DylibState, Detached)> {
         let dylib = self.dylibs.remove(&id).ok_or_else(closed)?;
         self.dylibs_by_name.remove(&dylib.name);
-        if self.has_vague {
+        if !self.vague.is_empty() {
             for (&name, _) in dylib.symbols.iter().filter(|(_, entry)| entry.contested) {
                 self.restore_vague(id, name, None);
             }

@@ -77,12 +77,12 @@ impl State {
         groups: &[usize],
     ) -> Inheritance {
         let mut left = Inheritance::default();
-        let Self { dylibs, units, has_vague, .. } = self;
+        let Self { dylibs, units, vague, .. } = self;
         let Some(unit) = units.get_mut(&id) else { return left };
         for &(symbol, name, elsewhere) in symbols {
             let by_dylib = matches!(elsewhere, Elsewhere::Dylib(..));
             if by_dylib {
-                *has_vague = true;
+                vague.insert((dylib, name));
                 unit.yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
                 left.names.push((dylib, name, None));
             }
@@ -121,16 +121,48 @@ impl State {
     pub(crate) fn take_back_vague(&mut self, left: Inheritance) {
         for &(dylib, name, _) in &left.names {
             let Some(of) = self.dylibs.get_mut(&dylib) else { continue };
-            if of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..))) {
+            let is_alias = self.vague.remove(&(dylib, name));
+            if is_alias && of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..))) {
                 of.symbols.remove(&name);
             }
         }
+        // Only groups that have yielded have heirs who may have them back.
         for &(dylib, signature) in &left.groups {
-            if let Some(of) = self.dylibs.get_mut(&dylib) {
+            let Some(of) = self.dylibs.get_mut(&dylib) else { continue };
+            let owner = of.groups.get(&signature).and_then(|owner| self.units.get(&owner.unit));
+            if owner.is_some_and(|owner| owner.yielded_groups.iter().any(|group| group.signature == signature)) {
                 of.groups.remove(&signature);
             }
         }
         self.inherit(left);
+    }
+
+    /// Takes back that a definition has yielded to one that is not there any more, if that is so: its JITDylib may have
+    /// lost it to an update, or in whatever way.
+    pub(crate) fn mend_vague(&mut self, dylib: DylibId, name: NameId) {
+        if !self.vague.is_empty() && self.leads_nowhere(dylib, name) {
+            self.take_back_vague(self.yielded_here(dylib, name, None));
+        }
+    }
+
+    /// Whether a name is an alias that was made for vague linkage, and what it stands for is gone.
+    fn leads_nowhere(&self, dylib: DylibId, name: NameId) -> bool {
+        let mut at = (dylib, name);
+        for followed in 0..SHORT_ALIAS_CHAIN {
+            match self.dylib(at.0).ok().and_then(|of| of.symbols.get(&at.1)).map(|entry| entry.by) {
+                Some(DefinedBy::Alias(of, target)) if self.vague.contains(&at) => at = (of, target),
+                Some(_) => return false,
+                None => return followed > 0,
+            }
+        }
+        true
+    }
+
+    /// What a JITDylib gets back of a name that is an alias.
+    fn yielded_here(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> Inheritance {
+        let has_group = self.dylib(dylib).is_ok_and(|of| of.groups.contains_key(&name));
+        let groups = has_group.then_some((dylib, name)).into_iter().collect();
+        Inheritance { names: vec![(dylib, name, address)], groups }
     }
 
     /// Gives back what yielded in other JITDylibs to a definition of `dylib`, if nobody has taken its place there.
@@ -141,10 +173,9 @@ impl State {
         }
         let mut left = Inheritance::default();
         for (&other, of) in &self.dylibs {
-            let is_alias = of.symbols.get(&name).is_some_and(|entry| entry.by == DefinedBy::Alias(dylib, name));
-            if other != dylib && is_alias && self.heirs(other, name).next().is_some() {
-                left.names.push((other, name, address));
-                left.groups.extend(of.groups.contains_key(&name).then_some((other, name)));
+            let is_alias = |entry: &Entry| entry.by == DefinedBy::Alias(dylib, name);
+            if self.vague.contains(&(other, name)) && of.symbols.get(&name).is_some_and(is_alias) {
+                left.append(self.yielded_here(other, name, address));
             }
         }
         if !left.names.is_empty() {

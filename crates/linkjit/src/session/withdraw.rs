@@ -107,11 +107,12 @@ impl State {
             }
             self.units.insert(unit_id, unit);
         }
-        let Ok(dylib) = self.dylib_mut(id) else { return };
+        let Self { dylibs, vague, .. } = self;
+        let Some(dylib) = dylibs.get_mut(&id) else { return };
         for (name, entry) in withdrawn.names {
             let now = dylib.symbols.entry(name).or_insert(entry);
-            // Others had it only as long as the code was withdrawn.
-            if now.address.is_some() && now.address == entry.address {
+            // Others had it only as long as the code was withdrawn, or a definition that goes now yielded to another's.
+            if vague.remove(&(id, name)) || now.address.is_some() && now.address == entry.address {
                 *now = Entry { contested: now.contested || entry.contested, ..entry };
             }
         }
