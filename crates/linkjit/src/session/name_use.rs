@@ -13,6 +13,7 @@ use linkjit_link::graph::{LinkGraph, Name, Request};
 use linkjit_link::names::NameId;
 
 use super::ExecutionSession;
+use super::inherit::Heir;
 use super::state::{DefinedBy, State};
 
 /// With fewer new names it is not worth the while.
@@ -80,7 +81,7 @@ impl State {
             }
             used.extend(dylib.groups.keys().chain(dylib.hidden.keys()).chain(dylib.missing_imports.keys()));
             used.extend(dylib.alternates.all().flat_map(|(&name, of)| [name, of.name, of.target]));
-            used.extend(dylib.heirs.iter().map(|heir| heir.name()));
+            used.extend(dylib.heirs.iter().map(Heir::name));
             dylib.image_requests.names_used(used);
         }
         for unit in self.units.values() {
