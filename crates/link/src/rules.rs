@@ -103,13 +103,11 @@ pub fn compare_groups(
         (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
         (Any, Any) => Ok(Verdict::Yields),
         (Largest(new), Largest(old)) => Ok(the_larger(new, old)),
-        // Compilers with and without run-time types make virtual tables with these selections: the larger serves both.
-        (Largest(new), Any) => Ok(the_larger(new, (old.size)())),
-        (Any, Largest(old)) => Ok(the_larger((new.size)(), old)),
+        // Compilers with and without run-time types make virtual tables with these selections, and GCC and clang variables
+        // that are declared `selectany` and names of types, of which GCC's are padded: the larger serves both.
+        (Largest(new) | SameSize(new), Any) => Ok(the_larger(new, (old.size)())),
+        (Any, Largest(old) | SameSize(old)) => Ok(the_larger((new.size)(), old)),
         (SameSize(new), SameSize(old)) => of_one_size(new, old),
-        // GCC and clang make variables that are declared `selectany` and names of types with these; GCC's are padded.
-        (SameSize(new), Any) => Ok(the_larger(new, (old.size)())),
-        (Any, SameSize(old)) => Ok(the_larger((new.size)(), old)),
         (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
         (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("of other content")),
         _ => Err(GroupConflict::Differs("to be selected in another way")),
