@@ -568,6 +568,8 @@ fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
     assert_eq!(call(&jit, "read", 0), 101);
 }
 
+/// Linkers of ELF define the boundaries of sections.
+#[cfg(not(windows))]
 #[test]
 fn a_section_that_is_walked_is_linked_as_a_whole() {
     let entry = |n: u32| {
@@ -601,6 +603,8 @@ fn a_section_that_is_walked_is_linked_as_a_whole() {
     }
 }
 
+/// Linkers of ELF define the boundaries of sections.
+#[cfg(not(windows))]
 #[test]
 fn parts_of_a_walked_section_are_placed_together() {
     // Something of the second object is linked before, nothing of its part of the section.
