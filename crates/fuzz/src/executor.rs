@@ -130,25 +130,54 @@ impl Executor for Fake {
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+        let third = size / 3 & !4095;
+        self.reserve_divided_window([third, third, third], placement)
+    }
+
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
         let mut state = self.state();
         let id = u32::try_from(state.id()).unwrap_or(0);
+        let sum = stripes
+            .iter()
+            .try_fold(4096 * 4, |sum: u64, stripe| sum.checked_add(stripe.checked_next_multiple_of(4096)?));
+        let size = sum.filter(|size| *size < 1 << 40).ok_or(NOTHING)?;
         let start = match placement {
             Placement::Anywhere => 0x7000_0000_0000 + state.next_window,
+            Placement::Low if state.next_low + size > 0x6000_0000 => return Err(NOTHING),
             Placement::Low => 0x1000_0000 + state.next_low,
+            // Nothing is near anything here.
+            Placement::Near(_) => return Err(ExecutorError::NoAddressSpace { size, place: "near" }),
         };
-        if placement == Placement::Low && state.next_low + size > 0x6000_0000 {
-            return Err(NOTHING);
-        }
         match placement {
-            Placement::Anywhere => state.next_window += size + (8 << 30),
             Placement::Low => state.next_low += size,
+            _ => state.next_window += size + (8 << 30),
         }
-        let third = size / 3 & !4095;
-        let stripe = |index: u64| ExecRange::new(ExecAddr(start + index * third), third);
+        let mut at = ExecAddr(start);
+        let stripes = stripes.map(|size| {
+            let stripe = ExecRange::new(at, size.next_multiple_of(4096));
+            at = stripe.end;
+            stripe
+        });
         let range = ExecRange::new(ExecAddr(start), size);
-        let window = Window { id: WindowId(id), range, stripes: [stripe(0), stripe(1), stripe(2)] };
+        let window = Window { id: WindowId(id), range, stripes };
         state.windows.insert(id, (window, [if self.format == ObjectFormat::Coff { 4096 } else { 0 }, 0, 0]));
         Ok(window)
+    }
+
+    fn allocator_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn has_allocator_of_another(&self) -> bool {
+        false
+    }
+
+    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
+        Ok(Vec::new())
+    }
+
+    fn replace_allocator(&self, _definitions: &[(&str, ExecAddr)]) -> Result<()> {
+        Ok(())
     }
 
     fn release_window(&self, window: WindowId) -> Result<()> {
