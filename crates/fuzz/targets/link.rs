@@ -65,7 +65,7 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
                 defined.entry(name).or_insert((index, id));
             }
         }
-        inputs.push(Input { graph, bindings: Vec::new(), dylib: 0, window });
+        inputs.push(Input::made(graph, 0, window));
     }
     for index in 0..inputs.len() {
         for id in inputs[index].graph.symbol_ids() {
@@ -138,5 +138,5 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
         }
     }
     drop(pool);
-    unplace(&mut inputs, &[layout], &slots);
+    unplace(&mut inputs, members, &[layout], &slots);
 }
