@@ -39,10 +39,10 @@ const THREAD_LOCAL: i64 = -(1 << 28);
 /// The libraries that a program's process has without being told.
 const OF_PROCESS: [&str; 5] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "libstdc++.so.6"];
 
-/// What is linked into every program and library.
+/// Names that drivers link into every program and library.
 const OF_EACH: [&[u8]; 3] = [b"__dso_handle", b"atexit", b"at_quick_exit"];
 
-/// What a library defines for others.
+/// The definitions that a library has for others.
 #[derive(Debug, Default)]
 struct Interface {
     /// Names, where they are by the file, and whether they are thread-local variables.
@@ -77,7 +77,7 @@ pub(super) struct Libraries {
     preloaded: Vec<usize>,
     usual: Vec<usize>,
     usual_read: usize,
-    /// What the process has by other ways.
+    /// The definitions that the process has by other ways.
     others: HashMap<Vec<u8>, ExecAddr>,
     executor: Option<InProcess>,
     /// Bytes of the region that are taken.
@@ -191,7 +191,7 @@ impl Libraries {
         Ok(start)
     }
 
-    /// What a library, or one that it needs, defines.
+    /// Finds a name in a library or in one that it needs.
     pub(super) fn find(&self, library: usize, name: &[u8], thread_local: bool) -> Option<Binding> {
         let order = self.all.get(library).map_or(&[][..], |library| &library.order);
         order.iter().find_map(|&library| match self.all.get(library)?.symbols.get(name) {
@@ -201,7 +201,7 @@ impl Libraries {
         })
     }
 
-    /// What the process defines.
+    /// Finds a name in the process.
     pub(super) fn find_in_process(&mut self, name: &[u8], thread_local: bool) -> Result<Option<Binding>> {
         let known = |libraries: &Self, of: &[usize]| of.iter().find_map(|&of| libraries.find(of, name, thread_local));
         if let Some(found) = known(self, &self.preloaded).or_else(|| known(self, &self.usual)) {

@@ -6,8 +6,8 @@
 //! library's then have one variable, and compare equal what is equal. Of JITDylibs that search each other, the one whose
 //! definition is linked first has it for all; if none is, the older one.
 //!
-//! What yields to a library has done so for good: the library stays. What yields to a JITDylib is an alias for what that
-//! has, and counts again when that goes.
+//! A definition that yields to a library's does so for good: the library stays. One that yields to a JITDylib's becomes an
+//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares.
 
 use linkjit_link::graph::{LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::NameId;
