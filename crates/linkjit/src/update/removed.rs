@@ -10,6 +10,13 @@ use super::object::{LOCAL, Updatable};
 use crate::error::Error;
 use crate::session::{DylibId, State, Unit, UnitId};
 
+/// The name that the source has. COFF has no weak definitions: compilers for MinGW define `.weak.NAME.default.OTHER`, and
+/// make `NAME` a weak external that stands for it.
+fn source_name(name: &str) -> &str {
+    let weak = name.strip_prefix(".weak.").and_then(|rest| rest.split_once(".default."));
+    weak.map_or(name, |(name, _)| name)
+}
+
 /// A definition that an object had before an update, and has not any more.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
@@ -57,7 +64,7 @@ impl State {
             // Others know a local function by its address only, which may just not be taken any more.
             if !text.starts_with(LOCAL) {
                 let is_function = number.is_some() || functions.contains(&name);
-                gone.push(Gone { object: object.into(), name: text.into_owned(), is_function });
+                gone.push(Gone { object: object.into(), name: source_name(&text).into(), is_function });
             }
         }
         gone.sort_unstable();
