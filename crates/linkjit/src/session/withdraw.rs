@@ -49,9 +49,7 @@ impl State {
             dylib.unhide(&unit.hides);
             dylib.forget_requests(id);
             dylib.units.remove(&id);
-            for heir in unit.heirs(id) {
-                dylib.heirs.remove(&heir);
-            }
+            self.forget_heirs(id, &unit);
             withdrawn.units.push((id, unit));
         }
         Ok(withdrawn)
@@ -112,7 +110,8 @@ impl State {
         for (name, entry) in withdrawn.names {
             let now = dylib.symbols.entry(name).or_insert(entry);
             // Others had it only as long as the code was withdrawn, or a definition that goes now yielded to another's.
-            if vague.remove(&(id, name)) || now.address.is_some() && now.address == entry.address {
+            let has_yielded = vague.remove(&(id, name)) && matches!(now.by, DefinedBy::Alias(..));
+            if has_yielded || now.address.is_some() && now.address == entry.address {
                 *now = Entry { contested: now.contested || entry.contested, ..entry };
             }
         }
