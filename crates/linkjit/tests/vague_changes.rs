@@ -199,7 +199,8 @@ fn an_update_that_would_make_two_of_a_shared_variable_is_refused() {
     assert_eq!(place(&other, "b"), first);
     // SAFETY: nobody is in the code.
     let result = unsafe { other.update().replace(&object).commit() };
-    assert!(matches!(&result, Err(linkjit::Error::InUse { dependents }) if dependents[0].object == "a"), "{result:?}");
+    let error = result.map(drop).unwrap_err();
+    assert!(matches!(&error, linkjit::Error::InUse { dependents } if dependents[0].object == "a"), "{error}");
     assert_eq!(place(&other, "b"), first);
     // SAFETY: nobody is in the code.
     let generation = unsafe { other.update().replace(&object).keep_variables().commit() }.unwrap();
@@ -207,4 +208,25 @@ fn an_update_that_would_make_two_of_a_shared_variable_is_refused() {
     drop(generation);
     add(&workshop, &one, "c");
     assert_eq!(place(&one, "c"), first);
+}
+
+/// Going back would do so, too.
+#[test]
+fn going_back_from_a_shared_variable_is_refused() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
+    one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+    let object = compile(&workshop, "b.o", &uses("b"));
+    other.add_updatable_object(&object).unwrap();
+    let before = place(&other, "b");
+    // SAFETY: nobody is in the code.
+    let generation = unsafe { other.update().replace(&object).commit() }.unwrap();
+    add(&workshop, &one, "a");
+    let now = place(&one, "a");
+    assert_eq!(place(&other, "b"), now);
+    assert_ne!(now, before);
+    // SAFETY: nobody is in the code.
+    let error = unsafe { generation.rollback() }.unwrap_err();
+    assert!(matches!(&error, linkjit::Error::InUse { dependents } if dependents[0].object == "a"), "{error}");
+    assert_eq!((place(&other, "b"), place(&one, "a")), (now, now));
 }

@@ -235,6 +235,23 @@ impl State {
         true
     }
 
+    /// Whose code in other JITDylibs is bound to a definition of `dylib`, to which theirs have yielded.
+    pub(crate) fn bound_elsewhere(&self, dylib: DylibId, name: NameId, address: Address) -> Vec<UnitId> {
+        if self.vague.is_empty() {
+            return Vec::new();
+        }
+        let allocation = match address {
+            Address::At(address) => self.allocations.at(address),
+            Address::ThreadLocal(address) => self.allocations.at_thread_local(address.module, address.offset),
+        };
+        let users = allocation.and_then(|id| self.allocations.get(id)).map(|of| of.users.as_slice());
+        let has_yielded = |user| {
+            let of = self.allocations.get(user).map(|of| of.dylib).filter(|of| *of != dylib);
+            of.is_some_and(|of| self.vague.contains(&(of, name)))
+        };
+        users.unwrap_or_default().iter().filter(|(user, _)| has_yielded(*user)).map(|&(_, unit)| unit).collect()
+    }
+
     /// What a JITDylib gets back of a name that is an alias.
     fn yielded_here(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> Inheritance {
         let has_group = self.dylib(dylib).is_ok_and(|of| of.groups.contains_key(&name));

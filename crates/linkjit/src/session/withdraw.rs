@@ -9,7 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::groups::GroupOwner;
 use super::inherit::Inheritance;
-use super::state::{DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// What was taken out. Its code stays where it is, and its tracker owns it.
@@ -181,6 +181,11 @@ impl Withdrawn {
         let graph = &unit.input.as_ref()?.graph;
         let block = graph.symbols().get(symbol.index())?.block()?;
         graph.groups().iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
+    }
+
+    /// The definitions that were linked, and where.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = (NameId, Address)> {
+        self.names.iter().filter_map(|(name, entry)| Some((*name, entry.address?)))
     }
 
     /// The units.
