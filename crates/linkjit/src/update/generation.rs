@@ -126,6 +126,16 @@ impl Generation {
         }
         let trackers: Vec<_> = self.replaced.iter().map(|replaced| replaced.new.current).collect();
         let mut users = state.users_of(&trackers)?;
+        // Variables that other JITDylibs share, and of which the old objects have others.
+        for Replaced { old, new, .. } in &self.replaced {
+            for (name, then) in old.linked() {
+                let now = dylib.symbols.get(&name).filter(|entry| entry.by.unit() == Some(new.unit));
+                if let Some(now) = now.and_then(|entry| entry.address).filter(|now| *now != then) {
+                    let bound = state.bound_elsewhere(self.dylib.id(), name, now);
+                    users.extend(bound.into_iter().map(|unit| (None, unit)));
+                }
+            }
+        }
         users.retain(|(_, unit)| state.units.contains_key(unit));
         if !users.is_empty() {
             return Err(state.in_use(users.into_iter().map(|(_, unit)| unit)));
