@@ -20,7 +20,7 @@ mod section;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
-pub use edge::{Edge, EdgeKind};
+pub use edge::{Edge, EdgeKind, KindSet};
 pub use prune::Reachability;
 pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
@@ -48,8 +48,8 @@ pub struct LinkGraph {
     revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
-    /// A bit for every kind of edge that was added.
-    kinds: u128,
+    /// The kinds of the edges that were added.
+    kinds: KindSet,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -173,7 +173,7 @@ impl LinkGraph {
             has_large_sections: false,
             revision: 0,
             edges: Vec::new(),
-            kinds: 0,
+            kinds: KindSet::EMPTY,
             dependents: Vec::new(),
             has_contiguous: false,
             groups: Vec::new(),

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::error::{LinkError, Result};
-use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
+use crate::graph::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
 /// Says that a length of 8 bytes follows: the unwinders of processes read no such records, so nobody may write them.
 const EXTENDED_LENGTH: u32 = 0xffff_ffff;
@@ -60,7 +60,7 @@ fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
     let parsed = parse(graph.content(block).unwrap_or_default());
     let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
     find_common_records(graph, block, &mut records)?;
-    let kind = graph.arch().cie_pointer();
+    let kind = EdgeKind::NEG_DELTA32;
     let edges = records.iter().filter_map(|record| match record.kind {
         RecordKind::Function { common, .. } => Some(Edge { offset: record.body, kind, target: common, addend: 0 }),
         _ => None,
@@ -192,7 +192,7 @@ fn malformed(graph: &LinkGraph, block: BlockId, &Malformed(offset, what): &Malfo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::{Arch, x86_64::Kind};
+    use crate::arch::Arch;
     use crate::graph::{Content, Protection};
     use crate::source::Source;
 
@@ -211,7 +211,7 @@ mod tests {
     fn records_find_function_and_common_record_in_any_format() {
         let (mut graph, function, block) = graph(&[4, 0, 8, 12, 7, 0, 4, 0, 8, 12, 9]);
         let symbol = graph.add_symbol(Symbol::anonymous(function, 8, 4)).unwrap();
-        let kind = Kind::Delta32.edge();
+        let kind = EdgeKind::DELTA32;
         graph.add_edge(block, Edge { offset: 40, kind, target: symbol, addend: 0 }).unwrap();
         graph.add_edge(block, Edge { offset: 16, kind, target: symbol, addend: 0 }).unwrap();
         split(&mut graph, [block]).unwrap();
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(dependents, [5, 2]);
         for (record, common) in [(2, 1), (5, 4)] {
             let [pointer, first] = *graph.edges(BlockId(record)) else { panic!("edges of {record}") };
-            assert_eq!((pointer.offset, pointer.kind), (4, Kind::NegDelta32.edge()));
+            assert_eq!((pointer.offset, pointer.kind), (4, EdgeKind::NEG_DELTA32));
             assert_eq!(graph.symbol(pointer.target).block(), Some(BlockId(common)));
             assert_eq!((first.offset, first.target), (8, symbol));
         }

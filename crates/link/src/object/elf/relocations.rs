@@ -7,7 +7,7 @@ use super::file::{File, Section, u32_at, u64_at};
 use super::sections::{Blocks, Placed};
 use super::symbols::{SymbolTable, Unusual};
 use super::x86_64::{self, Meaning};
-use crate::arch::x86_64::Kind;
+use crate::arch::{Kinds, Role};
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Definition, Edge, Lifetime, LinkGraph, SymbolId};
 
@@ -87,6 +87,7 @@ pub(super) fn check_unusual(
     unusual: &Unusual,
     graph: &mut LinkGraph,
 ) -> Result<()> {
+    let kinds = graph.arch().kinds();
     let mut refers_to_absolute = false;
     for block in graph.block_ids() {
         for edge in graph.edges(block) {
@@ -96,9 +97,9 @@ pub(super) fn check_unusual(
                 let what = format!("relocation: its symbol '{name}' is local, but not defined");
                 return Err(LinkError::Malformed { site: graph.site(block, u64::from(edge.offset)), what });
             }
-            let is_direct = Kind::from_edge(edge.kind) == Some(Kind::Delta32);
+            let is_near = kinds.of(edge.kind).role == Role::NearDistance;
             let definition = graph.symbol(edge.target).definition;
-            refers_to_absolute |= is_direct && matches!(definition, Definition::Absolute(_));
+            refers_to_absolute |= is_near && matches!(definition, Definition::Absolute(_));
         }
     }
     if refers_to_absolute {
@@ -154,12 +155,12 @@ fn add_edges(
 ) -> Result<bool> {
     // Zeros take no relocations: a section without content has no place for a field.
     let content = file.section(section.info).map_or(&[][..], |of| of.data);
-    let symbols = graph.symbols().len();
+    let (kinds, symbols) = (graph.arch().kinds(), graph.symbols().len());
     let (mut refused, mut has_null_target) = (None, false);
     let edges = std::iter::from_fn(|| {
         loop {
             let relocation = relocations.next()?;
-            let edge = relocation.and_then(|relocation| edge(relocation, content, symbols));
+            let edge = relocation.and_then(|relocation| edge(relocation, kinds, content, symbols));
             if let Some(edge) = edge {
                 has_null_target |= edge.target == SymbolId(0);
                 return Some(edge);
@@ -180,24 +181,25 @@ fn add_edges(
 
 /// The edge of a relocation in a section with this content, of a file with so many symbols; `None` if it makes none.
 #[inline]
-fn edge(relocation: Relocation, content: &[u8], symbols: usize) -> Option<Edge> {
+fn edge(relocation: Relocation, kinds: &Kinds, content: &[u8], symbols: usize) -> Option<Edge> {
     let Meaning::Edge(kind) = x86_64::meaning(relocation.kind) else { return None };
-    let end = relocation.offset.checked_add(kind.width())?;
+    let width = kinds.of(kind).width;
+    let end = relocation.offset.checked_add(width.into())?;
     if end > content.len() as u64 || relocation.symbol as usize >= symbols {
         return None;
     }
     let offset = u32::try_from(relocation.offset).ok()?;
     let addend = match relocation.addend {
         Some(addend) => addend,
-        None => implicit_addend(content, offset, kind),
+        None => implicit_addend(content, offset, width),
     };
-    Some(Edge { offset, kind: kind.edge(), target: SymbolId(relocation.symbol), addend })
+    Some(Edge { offset, kind, target: SymbolId(relocation.symbol), addend })
 }
 
 /// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
-fn implicit_addend(content: &[u8], offset: u32, kind: Kind) -> i64 {
+fn implicit_addend(content: &[u8], offset: u32, width: u8) -> i64 {
     let field = content.get(offset as usize..).unwrap_or_default();
-    match kind.width() {
+    match width {
         1 => field.first_chunk().map_or(0, |&field| i64::from(i8::from_le_bytes(field))),
         2 => field.first_chunk().map_or(0, |&field| i64::from(i16::from_le_bytes(field))),
         4 => field.first_chunk().map_or(0, |&field| i64::from(i32::from_le_bytes(field))),
