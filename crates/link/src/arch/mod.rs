@@ -47,6 +47,13 @@ impl Arch {
         }
     }
 
+    /// The number of 32 bits with these bytes in memory.
+    pub(crate) const fn read_u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::X86_64 => u32::from_le_bytes(bytes),
+        }
+    }
+
     /// The code that linkjit has for it.
     #[must_use]
     pub const fn code(self) -> &'static Code {

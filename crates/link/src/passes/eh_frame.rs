@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::arch::Arch;
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
@@ -57,7 +58,7 @@ pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -
 
 /// The records of a block, after giving them their common records.
 fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
-    let parsed = parse(graph.content(block).unwrap_or_default());
+    let parsed = parse(graph.arch(), graph.content(block).unwrap_or_default());
     let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
     find_common_records(graph, block, &mut records)?;
     let kind = EdgeKind::NEG_DELTA32;
@@ -89,20 +90,20 @@ fn tie(graph: &mut LinkGraph, records: &[Record], parts: impl Iterator<Item = Bl
 }
 
 /// Finds the records by their lengths.
-fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
+fn parse(arch: Arch, content: &[u8]) -> Result<Vec<Record>, Malformed> {
     let size = u32::try_from(content.len()).map_err(|_| Malformed(0, "it is too large"))?;
     // Records take 24 bytes at least in practice.
     let mut records = Vec::with_capacity(content.len() / 24);
     let mut start = 0;
     while start < size {
-        if word(content, start) == Some(EXTENDED_LENGTH) {
+        if word(arch, content, start) == Some(EXTENDED_LENGTH) {
             return Err(Malformed(start, "its length has 64 bits, which no unwinder reads"));
         }
-        let body = body(content, start).ok_or(Malformed(start, "it is truncated"))?;
+        let body = body(arch, content, start).ok_or(Malformed(start, "it is truncated"))?;
         let kind = if body.is_empty() {
             RecordKind::Terminator
         } else {
-            let distance = word(content, body.start).filter(|_| body.len() >= WORD as usize);
+            let distance = word(arch, content, body.start).filter(|_| body.len() >= WORD as usize);
             // The symbols are made later.
             match distance.ok_or(Malformed(start, "it is too short"))? {
                 0 => RecordKind::Common(SymbolId(0)),
@@ -116,14 +117,14 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
 }
 
 /// The part of the record at `start` that follows the length.
-fn body(content: &[u8], start: u32) -> Option<Range<u32>> {
+fn body(arch: Arch, content: &[u8], start: u32) -> Option<Range<u32>> {
     let begin = start.checked_add(WORD)?;
-    let end = begin.checked_add(word(content, start)?)?;
+    let end = begin.checked_add(word(arch, content, start)?)?;
     (end as usize <= content.len()).then_some(begin..end)
 }
 
-fn word(content: &[u8], at: u32) -> Option<u32> {
-    content.get(at as usize..)?.first_chunk().copied().map(u32::from_le_bytes)
+fn word(arch: Arch, content: &[u8], at: u32) -> Option<u32> {
+    content.get(at as usize..)?.first_chunk().map(|&bytes| arch.read_u32(bytes))
 }
 
 /// Makes a symbol for every common record, and finds that of every function.
@@ -192,7 +193,6 @@ fn malformed(graph: &LinkGraph, block: BlockId, &Malformed(offset, what): &Malfo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Arch;
     use crate::graph::{Content, Protection};
     use crate::source::Source;
 
