@@ -139,6 +139,7 @@ impl State {
 
     /// Takes back that a definition has yielded to one that is not there any more, if that is so: its JITDylib may have
     /// lost it to an update, or in whatever way.
+    #[inline]
     pub(crate) fn mend_vague(&mut self, dylib: DylibId, name: NameId) {
         if !self.vague.is_empty() && self.leads_nowhere(dylib, name) {
             self.take_back_vague(self.yielded_here(dylib, name, None));
