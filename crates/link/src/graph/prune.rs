@@ -129,6 +129,13 @@ impl Reachability {
         false
     }
 
+    /// Whether something is to be followed, or weak definitions became live since somebody asked.
+    #[must_use]
+    #[inline]
+    pub fn has_new(&self) -> bool {
+        self.followed < self.blocks.len() || !self.weak.is_empty()
+    }
+
     /// The weak definitions that became live since this was called last: somebody else may define them, too.
     pub fn take_weak(&mut self) -> Vec<SymbolId> {
         std::mem::take(&mut self.weak)

@@ -137,12 +137,17 @@ impl State {
         self.inherit(left);
     }
 
-    /// Takes back that a definition has yielded to one that is not there any more, if that is so: its JITDylib may have
-    /// lost it to an update, or in whatever way.
+    /// Takes back that definitions have yielded to some that are not there any more, if that is so: their JITDylibs may have
+    /// lost them to an update, or in whatever way.
     #[inline]
-    pub(crate) fn mend_vague(&mut self, dylib: DylibId, name: NameId) {
-        if !self.vague.is_empty() && self.leads_nowhere(dylib, name) {
-            self.take_back_vague(self.yielded_here(dylib, name, None));
+    pub(crate) fn mend_vague(&mut self, dylib: DylibId, names: impl IntoIterator<Item = NameId>) {
+        if self.vague.is_empty() {
+            return;
+        }
+        for name in names {
+            if self.leads_nowhere(dylib, name) {
+                self.take_back_vague(self.yielded_here(dylib, name, None));
+            }
         }
     }
 
