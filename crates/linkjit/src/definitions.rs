@@ -306,7 +306,7 @@ impl JitDylib {
         for dylib in state.dylibs.values() {
             let is_linked = |name: &&String| {
                 let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
-                entry.is_some_and(|entry| entry.by != DefinedBy::Outside)
+                entry.is_some_and(|entry| !matches!(entry.by, DefinedBy::Outside | DefinedBy::Found))
             };
             let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
             if !defined.is_empty() {

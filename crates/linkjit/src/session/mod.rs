@@ -30,7 +30,7 @@ mod vague;
 mod weak;
 mod withdraw;
 
-pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
+pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
 pub use memory::{Limits, MemoryUse};

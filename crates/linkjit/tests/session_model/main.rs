@@ -251,7 +251,7 @@ impl World<'_> {
         assert_eq!(value, expected, "{target:?}\n{:#?}\n{}", self.model, self.log.join("\n"));
         let seen = SEEN[0].swap(0, Ordering::Relaxed) as usize;
         let seen: Vec<_> = SEEN[1..=seen].iter().map(|value| value.load(Ordering::Relaxed) as i32).collect();
-        self.log.push(format!("  copies {seen:?}"));
+        self.log.push(format!("  copies {seen:?} of {:?}", self.model.callers));
         let noted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.model.note_copies(&seen)));
         assert!(noted.is_ok(), "{}", self.log.join("\n"));
     }
