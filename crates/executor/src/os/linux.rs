@@ -226,7 +226,11 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
-    let handle = crate::allocator::open(&name, flags);
+    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+    let handle = crate::opening::open(&name, flags);
+    // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
+    #[cfg(not(all(target_env = "gnu", target_arch = "x86_64")))]
+    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
     if !handle.is_null() {
         return Ok(handle as usize);
     }

@@ -18,7 +18,6 @@
 
 mod functions;
 mod heap;
-mod loading;
 mod owned;
 mod system;
 
@@ -200,26 +199,31 @@ pub(crate) fn remove_window(owner: u32, window: ExecRange) {
 
 /// A thread's variables are linked code's memory, too.
 pub(crate) fn add_block(block: ExecRange) {
-    if OWNER.load(Ordering::Acquire) != 0 {
+    if serves() {
         owned::mark(block);
     }
 }
 
 /// The block is given back to the host's allocator.
 pub(crate) fn remove_block(block: ExecRange) {
-    if OWNER.load(Ordering::Acquire) != 0 {
+    if serves() {
         owned::clear(block);
     }
 }
 
-/// Opens a library for the executor as [`loading::open`] does for linked code.
-pub(crate) fn open(path: &std::ffi::CStr, flags: std::ffi::c_int) -> *mut std::ffi::c_void {
-    if OWNER.load(Ordering::Acquire) == 0 {
-        // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
-        return unsafe { libc::dlopen(path.as_ptr(), flags) };
+/// Whether a program's allocator serves the process.
+pub(crate) fn serves() -> bool {
+    OWNER.load(Ordering::Acquire) != 0
+}
+
+/// Binds libraries that were opened just now to the program's allocator, if it has one. Nobody can be told of a failure:
+/// slots that could not be changed lead to the old allocator, which then serves its library alone. Does not change what
+/// the loader says about its last failure.
+pub(crate) fn bind_libraries() {
+    if serves() {
+        find_operators();
+        let _failed = rebind();
     }
-    // SAFETY: as above.
-    unsafe { loading::open(path.as_ptr(), flags) }
 }
 
 /// Notes which operators the process has, for the library that has them may have been opened just now.
@@ -260,12 +264,4 @@ fn leads_to_old(index: usize, slot: &FunctionSlot<'_>) -> bool {
     let old = OLD[index].compare_exchange(0, slot.value, Ordering::AcqRel, Ordering::Acquire);
     let old = old.map_or_else(|old| old, |_| slot.value);
     slot.value == old || functions::is_ours(index, slot.value) || is_canonical_entry(ExecAddr(slot.value))
-}
-
-/// [`rebind`], where nobody can be told of a failure: slots that could not be changed lead to the old allocator, which
-/// then serves its library alone. Does not change what the loader says about its last failure.
-fn rebind_quietly() {
-    if OWNER.load(Ordering::Acquire) != 0 {
-        let _failed = rebind();
-    }
 }

@@ -5,8 +5,9 @@
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::functions::{self, OLD, PROGRAM};
-use super::{loading, owned};
+use super::owned;
 use crate::allocator::NAMES;
+use crate::opening;
 
 /// Tells where a function is.
 type StandIn = fn() -> u64;
@@ -23,7 +24,7 @@ pub(super) static STAND_INS: [(&str, StandIn); 18] = [
     ("syscall", || syscall as *const () as u64),
     ("dlsym", || dlsym as *const () as u64),
     ("dlvsym", || dlvsym as *const () as u64),
-    ("dlopen", || dlopen as *const () as u64),
+    ("dlopen", || opening::dlopen as *const () as u64),
     ("__libc_malloc", || functions::recorded(functions::MALLOC)),
     ("__libc_calloc", || functions::recorded(functions::CALLOC)),
     ("__libc_realloc", || functions::recorded(functions::REALLOC)),
@@ -161,11 +162,6 @@ unsafe extern "C" fn memory_call(number: c_long, a: usize, b: usize, c: usize, d
         _ => {}
     }
     result
-}
-
-unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
-    // SAFETY: the caller's arguments.
-    unsafe { loading::open(path, flags) }
 }
 
 unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
