@@ -128,7 +128,10 @@ unsafe fn open_bound(path: *const c_char, flags: c_int) -> *mut c_void {
     let with = image.and_then(|image| unsafe { image.load(flags & (libc::RTLD_LAZY | libc::RTLD_NOW)) });
     // SAFETY: the caller's arguments.
     let handle = unsafe { libc::dlopen(path, flags) };
-    allocator::bind_libraries();
+    // If it failed, the caller is to get to know what the loader says about that.
+    if !handle.is_null() {
+        allocator::bind_libraries();
+    }
     drop(with);
     handle
 }

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use functions::{OLD, PROGRAM, Role};
 
-use super::NAMES;
+use super::{NAMES, index};
 use crate::import::objects::{FunctionSlot, for_each_object, is_canonical_entry};
 use crate::{ExecAddr, ExecRange, ExecutorError, Result, os};
 
@@ -66,7 +66,7 @@ pub(crate) struct Use {
 impl Use {
     /// What linked code is to get for a name that was found in the process at `address`.
     pub(crate) fn found(&self, name: &[u8], address: ExecAddr) -> ExecAddr {
-        let index = system::index(name);
+        let index = index(name);
         if !IS_PREPARED.load(Ordering::Acquire) {
             if index.is_some() && !self.found.swap(true, Ordering::Relaxed) {
                 FOUND.fetch_add(1, Ordering::Relaxed);
@@ -175,7 +175,7 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
     }
     windows.iter().for_each(|window| owned::mark(*window));
     for (name, address) in definitions {
-        let index = system::index(name.as_bytes());
+        let index = index(name.as_bytes());
         let index = index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator: {name}") })?;
         PROGRAM[index].store(address.0, Ordering::Release);
     }
@@ -242,7 +242,7 @@ fn rebind() -> Result<()> {
             // The host is whoever has this code, and the executable.
             let is_host = object.is_program || object.contains(ExecAddr(rebind as *const () as u64));
             let redirected = object.redirect_functions(&|slot| {
-                let index = system::index(slot.name)?;
+                let index = index(slot.name)?;
                 let is_of_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
                 let new = if is_host { functions::for_host(index) } else { functions::for_library(index) };
                 new.filter(|_| is_of_phase && leads_to_old(index, slot))

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::functions::{self, OLD, PROGRAM};
 use super::owned;
-use crate::allocator::NAMES;
+use crate::allocator::index;
 use crate::opening;
 
 /// Tells where a function is.
@@ -216,13 +216,4 @@ fn is_of_program(handle: *mut c_void) -> bool {
         unsafe { libc::dlclose(program) };
     }
     handle == program
-}
-
-/// The index of a name.
-pub(super) fn index(name: &[u8]) -> Option<usize> {
-    // Most names end here.
-    if !matches!(name.first(), Some(b'_' | b'm' | b'c' | b'r' | b'a' | b'p' | b'v' | b'f')) || name.len() < 4 {
-        return None;
-    }
-    NAMES.iter().position(|other| other.as_bytes() == name)
 }
