@@ -11,7 +11,7 @@ use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
 use super::coff::{absolute, yielding};
-use super::guids;
+use super::{charconv, guids};
 use crate::error::Result;
 
 /// `__isa_available`: SSE2, which every x86-64 processor has; code that looks for more does without.
@@ -57,7 +57,10 @@ fn piece(name: &[u8]) -> Option<Piece> {
         // Where `type_info::name` keeps the names that it has made.
         b"__type_info_root_node" => data(&[0; 16]),
         b"?nothrow@std@@3Unothrow_t@1@B" => data(&[0; 1]),
-        _ => Piece { protection: Protection::Read, content: guids::find(name)?.into(), edges: Vec::new() },
+        _ => {
+            let content = guids::find(name).or_else(|| charconv::find(name))?;
+            Piece { protection: Protection::Read, content, edges: Vec::new() }
+        }
     })
 }
 
