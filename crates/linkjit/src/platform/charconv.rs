@@ -159,7 +159,7 @@ fn blocks_of_large_numbers() -> Vec<[u64; 3]> {
         // As many blocks as the greatest of these numbers has.
         let digits_before = (u64::from(exponent) * 78_913) >> 18;
         let mut quotient = Natural::power_of_two(exponent + FRACTION);
-        for _ in 0..(digits_before + 1 + 16 + 8) / 9 {
+        for _ in 0..(digits_before + 1 + 16).div_ceil(9) {
             let mut rounded = quotient.clone();
             rounded.increment();
             rows.push(row(&rounded));

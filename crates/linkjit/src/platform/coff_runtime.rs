@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind};
+use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind, WITH_TWO_MORE};
 use linkjit_link::graph::{Content, Edge, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
 use super::coff::{absolute, yielding};
@@ -42,6 +43,16 @@ fn piece(name: &[u8]) -> Option<Piece> {
             content: COOKIE_CHECK.into(),
             edges: vec![(3, Kind::Delta32, b"__security_cookie", -4), (11, Kind::Branch32, b"__report_gsfailure", -4)],
         },
+        // The hooks of delayed loading are variables that a program may define. The executor has the rest.
+        imports::DELAY_LOAD_HELPER => Piece {
+            protection: Protection::ReadExec,
+            content: WITH_TWO_MORE.into(),
+            edges: vec![
+                (3, Kind::Delta32, imports::NOTIFY_HOOK, -4),
+                (10, Kind::Delta32, imports::FAILURE_HOOK, -4),
+                (15, Kind::Branch32, b"__linkjit_load_delayed", -4),
+            ],
+        },
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
         b"__guard_dispatch_icall_fptr" => pointer(b"_guard_dispatch_icall_nop"),
         b"__guard_xfg_dispatch_icall_fptr" => pointer(b"_guard_xfg_dispatch_icall_nop"),
@@ -50,7 +61,11 @@ fn piece(name: &[u8]) -> Option<Piece> {
         b"__isa_enabled" => data(&(1u32 << ISA_SSE2).to_le_bytes()),
         // What processors are good at: nothing in particular. MinGW's start-up says that a program is no DLL.
         b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" | b"__mingw_module_is_dll" => data(&[0; 4]),
-        b"__memcpy_nt_iters" | b"__enclave_config" | b"__security_cookie_complement" => data(&[0; 8]),
+        b"__memcpy_nt_iters"
+        | b"__enclave_config"
+        | b"__security_cookie_complement"
+        | imports::NOTIFY_HOOK
+        | imports::FAILURE_HOOK => data(&[0; 8]),
         b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.
         b"_tls_used" => data(&[0; 40]),
