@@ -1,13 +1,6 @@
 //! What compilers' drivers and linkers do for programs beside linking what they are given: whole archives, scripts, libraries
 //! that objects and archives ask for, advice.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface, and not all need all of the support"
-)]
 
 mod support;
 

@@ -1,13 +1,6 @@
 //! Programs in processes that are not as usual: with libraries that were loaded before all others, few addresses, memory
 //! that must not be executed once it was written.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 mod support;
 

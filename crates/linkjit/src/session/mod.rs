@@ -47,7 +47,7 @@ pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
-pub(crate) use vague::{Elsewhere, is_vague};
+pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
