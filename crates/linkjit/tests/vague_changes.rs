@@ -253,3 +253,49 @@ fn going_back_from_a_shared_function_is_not_refused() {
     unsafe { generation.rollback() }.unwrap();
     assert_eq!((place(&other, "b"), place(&one, "a")), (before, now));
 }
+
+/// Threads that look up at once, each in a JITDylib of its own that searches all others.
+#[test]
+fn threads_that_link_at_once_share_one() {
+    let workshop = Workshop::new();
+    for _ in 0..4 {
+        let jit = Jit::host().unwrap();
+        let dylibs: Vec<_> = (0..6).map(|at| jit.create_dylib(&format!("d{at}")).unwrap()).collect();
+        for (at, dylib) in dylibs.iter().enumerate() {
+            let others = dylibs.iter().enumerate().filter(|(other, _)| *other != at);
+            let others: Vec<_> = others.map(|(_, other)| (other.clone(), MatchScope::Exported)).collect();
+            dylib.set_link_order(&others).unwrap();
+            add(&workshop, dylib, &format!("n{at}"));
+        }
+        let places: Vec<_> = std::thread::scope(|scope| {
+            let look = |at: usize, dylib: &JitDylib| place(dylib, &format!("n{at}"));
+            let threads = dylibs.iter().enumerate().map(|(at, dylib)| scope.spawn(move || look(at, dylib)));
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:x?}");
+    }
+}
+
+/// Code for programs reaches thread-local variables at fixed offsets only. Two of one variable would be worse than an error.
+#[test]
+fn a_thread_local_variable_that_is_out_of_reach_is_an_error() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
+    one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+    let object = |name: &str, flag: &str| {
+        let text =
+            format!("inline thread_local int shared = 1; extern \"C\" int *{name}_place() {{ return &shared; }}");
+        Source::new(name, std::fs::read(workshop.compile("cpp", &text, &["-std=c++17", "-O1", flag])).unwrap())
+    };
+    other.add_object(&object("b", "-fPIC")).unwrap();
+    let first = place(&other, "b");
+    one.add_object(&object("a", "-fno-pic")).unwrap();
+    for _ in 0..2 {
+        let error = try_place(&one, "a").unwrap_err().to_string();
+        assert!(error.contains("'shared'") && error.contains("compile with -fPIC"), "{error}");
+    }
+    one.discard_object("a").unwrap();
+    one.add_object(&object("c", "-fPIC")).unwrap();
+    assert_eq!(place(&one, "c"), first);
+}
