@@ -230,3 +230,26 @@ fn going_back_from_a_shared_variable_is_refused() {
     assert!(matches!(&error, linkjit::Error::InUse { dependents } if dependents[0].object == "a"), "{error}");
     assert_eq!((place(&other, "b"), place(&one, "a")), (now, now));
 }
+
+/// Who is bound to a copy of a function keeps that: it is in nobody's way.
+#[test]
+fn going_back_from_a_shared_function_is_not_refused() {
+    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
+    one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+    let function = |name: &str| {
+        let text = format!(
+            "__attribute__((noinline)) inline void f() {{}} extern \"C\" void (*{name}_place())() {{ return f; }}"
+        );
+        compile(&workshop, &format!("{name}.o"), &text)
+    };
+    other.add_updatable_object(&function("b")).unwrap();
+    let before = place(&other, "b");
+    // SAFETY: nobody is in the code.
+    let generation = unsafe { other.update().replace(&function("b")).commit() }.unwrap();
+    one.add_object(&function("a")).unwrap();
+    let now = place(&one, "a");
+    // SAFETY: nobody is in the code.
+    unsafe { generation.rollback() }.unwrap();
+    assert_eq!((place(&other, "b"), place(&one, "a")), (before, now));
+}
