@@ -13,6 +13,7 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod agent;
 mod allocator;
 mod call;
 pub mod crash;
@@ -41,6 +42,7 @@ pub mod temporary;
 mod tls;
 mod unwind;
 
+pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};

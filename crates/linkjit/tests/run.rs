@@ -33,6 +33,7 @@ mod case;
 #[cfg(unix)]
 #[path = "run/child.rs"]
 mod child;
+mod host;
 #[cfg(unix)]
 #[path = "run/program.rs"]
 mod program;
