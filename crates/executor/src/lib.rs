@@ -329,6 +329,8 @@ pub enum ObjectFormat {
 }
 
 /// The interface to the process that runs the linked code.
+///
+/// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
 pub trait Executor: Send + Sync + std::fmt::Debug {
     /// The format of the objects that its system's compilers make.
     fn object_format(&self) -> ObjectFormat;

@@ -9,14 +9,20 @@ use std::sync::Arc;
 use linkjit::executor::{Executor, InProcess};
 use linkjit::{Jit, JitBuilder, Result};
 
+/// Whether linked code runs on other threads than the tests, which then is not the same: the thread-local variables that
+/// terminators see are not the test's, and what this process needs is not what linkjit needs.
+pub(crate) fn is_elsewhere() -> bool {
+    match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
+        Ok("elsewhere") => true,
+        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere"),
+        Err(_) => false,
+    }
+}
+
 /// The executor of this run of the tests.
 pub(crate) fn executor() -> Arc<dyn Executor> {
     let here = InProcess::new().expect("tests run where linkjit does");
-    match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
-        Ok("elsewhere") => Arc::new(elsewhere::Elsewhere::new(here)),
-        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere"),
-        Err(_) => Arc::new(here),
-    }
+    if is_elsewhere() { Arc::new(elsewhere::Elsewhere::new(here)) } else { Arc::new(here) }
 }
 
 pub(crate) fn jit() -> Result<Jit> {
