@@ -1,5 +1,6 @@
 //! Where libraries are: `-l`, and the names in linker scripts.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,8 +24,12 @@ impl Search {
         Self { directories: directories.iter().cloned().chain(linkjit::system_library_directories()).collect() }
     }
 
-    /// Searches another directory, before those of the system.
+    /// Searches another directory, before those of the system. One that is not there costs nothing afterwards: scripts may
+    /// name any number of them.
     pub(crate) fn add(&mut self, directory: PathBuf) {
+        if !directory.is_dir() {
+            return;
+        }
         let system = if cfg!(windows) { 0 } else { linkjit::system_library_directories().len() };
         self.directories.insert(self.directories.len().saturating_sub(system), directory);
     }
@@ -53,13 +58,9 @@ impl Search {
 
     /// Every directory that was searched, each once.
     fn searched(&self) -> Vec<PathBuf> {
-        let mut searched: Vec<PathBuf> = Vec::new();
-        for directory in self.directories.iter().cloned().chain(directories_of_compiler()) {
-            if !searched.contains(&directory) {
-                searched.push(directory);
-            }
-        }
-        searched
+        let mut seen = HashSet::new();
+        let all = self.directories.iter().cloned().chain(directories_of_compiler());
+        all.filter(|directory| seen.insert(directory.clone())).collect()
     }
 
     /// The file that a script in `directory` means by `name`: beside the script, here, or a library.

@@ -1,6 +1,5 @@
 //! The command as users meet it: options, inputs of every kind, exit codes, and what it says when something is wrong.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(missing_docs, unreachable_pub, missing_debug_implementations, reason = "tests are nobody's interface")]
 
 mod support;
 

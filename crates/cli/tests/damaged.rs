@@ -1,12 +1,5 @@
 //! Damaged objects, given to `linkjit jitlink`: each is linked or refused, and nothing panics.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 #[path = "../../link/tests/support/random.rs"]
 mod random;

@@ -1,12 +1,5 @@
 //! Programs under a debugger, which looks at all that the loader loads.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 mod support;
 

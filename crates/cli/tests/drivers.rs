@@ -1,13 +1,6 @@
 //! What compilers' drivers and linkers do for programs beside linking what they are given: whole archives, scripts, libraries
 //! that objects and archives ask for, advice.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface, and not all need all of the support"
-)]
 
 mod support;
 
@@ -169,6 +162,16 @@ fn scripts_search_want_and_define() {
         &["run", "all.ld", "libplugin.a", "nothing.ld", "use.o"],
     ] {
         check(&fixtures.linkjit(line), 0, "2 3 5 3 42\n");
+    }
+    // Paths below the root of the system that programs are linked for.
+    let directory = fixtures.path("deep").display().to_string();
+    for text in [
+        format!("GROUP(={directory}/libab.a)"),
+        format!("SEARCH_DIR(\"={directory}\") INPUT(-lab)"),
+        format!("INPUT ( $SYSROOT{directory}/libab.a )"),
+    ] {
+        fixtures.write("root.ld", text);
+        check(&fixtures.linkjit(&["run", "main.o", "root.ld"]), 0, "7 0 0\n");
     }
     fixtures.write("entry.ld", "ENTRY(a)");
     fixtures.write("bad.ld", "INPUT(a.o)\nPROVIDE(x = a + 4)\n");

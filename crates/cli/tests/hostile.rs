@@ -3,13 +3,6 @@
 //! The command runs with limits on memory and processor time: what grows with the square of the input, or with what it
 //! claims, exceeds them by far.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 mod support;
 
@@ -179,6 +172,52 @@ fn long_names_make_short_messages() {
         let outcome = limited(&fixtures, &["run", "x.ld"]);
         assert_ne!(outcome.code, Some(0));
     }
+}
+
+/// Each directory would be asked for each library, and then be told.
+#[test]
+fn many_directories_and_libraries_are_searched_in_linear_time() {
+    let fixtures = Fixtures::new("directories");
+    elf(&fixtures, ".section .init_array,\"aw\"\n.quad nowhere\n");
+    let directories = repeated(100_000, |n| format!("SEARCH_DIR(directory{n})"));
+    fixtures.write("x.ld", directories + "INPUT(-lno_such_library)");
+    let outcome = limited(&fixtures, &["run", "x.o", "x.ld"]);
+    assert!(outcome.headline().contains("library 'no_such_library' not found"), "{}", outcome.headline());
+    // What an archive says about the libraries that it needs (`ar --record-libdeps`).
+    let mut options = repeated(20_000, |n| format!("-Ldirectory{n} -lno_such_library{n}"));
+    options.truncate(options.len() / 2 * 2);
+    let header = format!("{:<48}{:<10}`\n", "__.LIBDEP/", options.len());
+    fixtures.write("x.a", format!("!<arch>\n{header}{options}"));
+    let outcome = limited(&fixtures, &["run", "x.o", "x.a"]);
+    assert!(outcome.err.contains("undefined symbol: nowhere"), "{}", outcome.headline());
+}
+
+#[test]
+fn many_symbols_and_objects_are_shown_in_linear_time() {
+    let fixtures = Fixtures::new("shown");
+    elf(&fixtures, &format!(".text\n{}", repeated(120_000, |n| format!(".globl g{n}\ng{n}: ret"))));
+    for option in ["-show-init-es", "-show-entry-es", "-show-linked-files"] {
+        assert_eq!(limited(&fixtures, &["jitlink", option, "x.o"]).code, Some(0));
+        assert_eq!(limited(&fixtures, &["jitlink", "-noexec", option, "x.o"]).code, Some(0));
+    }
+    // Many objects beside one for which many entries are made.
+    let wanted = repeated(3000, |n| format!(".quad s{n:04}"));
+    let targets = repeated(25_000, |n| format!("r{n}: .long {n}"));
+    let entries = repeated(25_000, |n| format!("cmpq $0, r{n}@GOTPCREL(%rip)"));
+    elf(&fixtures, &format!(".data\n{wanted}{targets}.text\n{entries}"));
+    assemble(&fixtures, "y.o", "x86_64-linux-gnu", ".globl s0000\ns0000: ret");
+    let object = std::fs::read(fixtures.path("y.o")).expect("the object");
+    let at = object.windows(5).position(|window| window == b"s0000").expect("the symbol's name");
+    let mut arguments = vec!["jitlink".to_owned(), "-show-linked-files".into(), "x.o".into()];
+    for number in 0..3000 {
+        let mut copy = object.clone();
+        copy[at..at + 5].copy_from_slice(format!("s{number:04}").as_bytes());
+        fixtures.write(&format!("o{number}.o"), copy);
+        arguments.push(format!("o{number}.o"));
+    }
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = limited(&fixtures, &arguments);
+    assert_eq!((outcome.code, outcome.out.lines().count()), (Some(0), 3001), "{}", outcome.headline());
 }
 
 /// Scripts that name one another: a file that comes again brings nothing new.

@@ -1,12 +1,5 @@
 //! `linkjit run --lazy`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 mod support;
 

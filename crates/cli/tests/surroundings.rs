@@ -1,13 +1,6 @@
 //! Programs in processes that are not as usual: with libraries that were loaded before all others, few addresses, memory
 //! that must not be executed once it was written.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
-    dead_code,
-    reason = "tests are nobody's interface"
-)]
 
 mod support;
 
@@ -76,6 +69,32 @@ fn preloaded_sanitizers_see_no_leaks_and_serve_no_compiler() {
     for line in lines {
         let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", &sanitizer));
         assert_eq!((outcome.code, &*outcome.out), (Some(0), "x\n"), "{line:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn leak_checkers_find_what_linked_code_keeps() {
+    let fixtures = Fixtures::new("surroundings-leaks");
+    fixtures.write(
+        "keeps.c",
+        "#include <stdlib.h>\n
+         static void *kept; void **deep; struct { long words[100]; void *last; } table = {{1}, 0};
+         __attribute__((noinline)) static void run(void) {
+             kept = malloc(100); deep = malloc(8); *deep = malloc(50); table.last = malloc(77);
+             void *volatile lost = malloc(1234); lost = 0;
+         }
+         __attribute__((noinline)) static void clear(void) {
+             volatile char bytes[4000]; for (int i = 0; i < 4000; i++) bytes[i] = 0;
+         }
+         int main(void) { run(); clear(); return 0; }",
+    );
+    for (library_name, flags) in [("libasan.so", &["-fsanitize=address", "-fPIC"][..]), ("liblsan.so", &["-fno-pic"])] {
+        fixtures.tool(&[&["gcc", "-c", "-O0", "-g", "keeps.c"], flags].concat());
+        for line in [&["run", "keeps.o"][..], &["run", "--lazy", "keeps.o"]] {
+            let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", library("gcc", library_name)));
+            let is_right = outcome.code != Some(0) && outcome.err.contains("1234 byte(s) leaked in 1 allocation(s)");
+            assert!(is_right, "{library_name}, {line:?}: {outcome:?}");
+        }
     }
 }
 

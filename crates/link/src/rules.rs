@@ -103,8 +103,10 @@ pub fn compare_groups(
         (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
         (Any, Any) => Ok(Verdict::Yields),
         (Largest(new), Largest(old)) => Ok(the_larger(new, old)),
-        // Compilers with and without run-time types make virtual tables with these selections, and GCC and clang variables
-        // that are declared `selectany` and names of types, of which GCC's are padded: the larger serves both.
+        // Compilers with and without run-time types select virtual tables so: as "any" or the largest. GCC and clang select
+        // variables that are declared `selectany` and names of types so: as of the same size or "any". GCC's names are
+        // padded, so that sizes differ: lld-link refuses that, GNU ld takes the first with a warning, and the larger serves
+        // both.
         (Largest(new) | SameSize(new), Any) => Ok(the_larger(new, (old.size)())),
         (Any, Largest(old) | SameSize(old)) => Ok(the_larger((new.size)(), old)),
         (SameSize(new), SameSize(old)) => of_one_size(new, old),

@@ -99,6 +99,37 @@ fn what_is_kept_keeps_the_rest_of_its_object() {
     assert_eq!((jit.main().memory().unwrap().code, jit.main().memory().unwrap().writable), (0, 0));
 }
 
+/// An inline function that is linked before what calls it in the same object is needed by that all the same.
+#[cfg(not(windows))]
+#[test]
+fn what_is_kept_keeps_what_was_linked_of_its_object_before() {
+    let inline = |name: &str, body: &str| {
+        format!(".section .text.{name},\"axG\",@progbits,{name},comdat\n.weak {name}\n{name}: {body}\n ret\n.text\n")
+    };
+    for retires in [true, false] {
+        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let text = inline("inner", "mov $7,%eax") + &inline("outer", "call inner") + ".globl f\nf: call inner\n ret\n";
+        let object = add(&jit, &text, &workshop);
+        assert_eq!(call(&jit, "inner").unwrap(), 7);
+        let callee = if retires { "f" } else { "outer" };
+        let user = add(&jit, &caller("user", callee), &workshop);
+        assert_eq!(call(&jit, "user").unwrap(), 7);
+        if retires {
+            retire(&object).unwrap();
+            assert_eq!(jit.session().reclaim().unwrap(), 0);
+        } else {
+            // SAFETY: nobody is in its code, and what others have of it stays.
+            unsafe { object.remove() }.unwrap();
+        }
+        // What is free now is used again.
+        let _more = add(&jit, &inline("other", "mov $9,%eax"), &workshop);
+        assert_eq!(call(&jit, "other").unwrap(), 9);
+        assert_eq!(call(&jit, "user").unwrap(), 7, "{retires}");
+        // SAFETY: nobody is in its code.
+        unsafe { user.remove() }.unwrap();
+    }
+}
+
 #[test]
 fn what_retired_code_needs_can_be_removed_when_that_is_gone() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());

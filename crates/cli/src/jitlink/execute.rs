@@ -122,7 +122,7 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     }
     let names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(main) = before.iter_mut().find(|dylib| dylib.name == "main")
-        && let Some(symbol) = main.symbols.iter_mut().find(|symbol| symbol.name == entry)
+        && let Some(symbol) = main.symbols.get_mut(entry)
     {
         symbol.address = found.first().copied();
     }

@@ -5,6 +5,7 @@
 //! literal addresses expect none: there are entries only for what is out of reach.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
 use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
@@ -115,6 +116,7 @@ impl Linked {
     /// What rules and `-show-...` options see of it.
     pub(super) fn file<'a>(&self, tables: &'a Tables, names: &NamePool) -> LinkedFile<'a> {
         let mut file = LinkedFile::default();
+        let mut names_of_made = HashMap::new();
         if let Some(&member) = self.members.first() {
             file.name = tables.inputs[member as usize].graph.name().into();
         }
@@ -123,7 +125,7 @@ impl Linked {
             for symbol in input.graph.symbol_ids().filter(|_| index > 0) {
                 if let Binding::Input { input, symbol: target } = input.binding(symbol) {
                     let name = tables.inputs[input as usize].graph.symbol_name(names, target);
-                    file.names.insert((index, symbol), String::from_utf8_lossy(name).into_owned());
+                    names_of_made.insert((index, symbol), String::from_utf8_lossy(name).into_owned());
                 }
             }
             let is_thread_local = |id| {
@@ -134,6 +136,7 @@ impl Linked {
             file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.region.start + offset)));
             file.graphs.push(&input.graph);
         }
+        file.names = Rc::new(names_of_made);
         file
     }
 }

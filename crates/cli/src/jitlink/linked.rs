@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use linkjit::ExecAddr;
 use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, SymbolId};
@@ -17,8 +18,8 @@ pub(super) struct LinkedFile<'a> {
     pub(super) name: String,
     /// Its graph, then those that the linker has made for it.
     pub(super) graphs: Vec<&'a LinkGraph>,
-    /// Names of symbols of made graphs that have none themselves.
-    pub(super) names: HashMap<In<SymbolId>, String>,
+    /// Names of symbols of made graphs that have none themselves. Files that share these graphs share the names.
+    pub(super) names: Rc<HashMap<In<SymbolId>, String>>,
     /// Where initial images of thread-local blocks are. Their addresses are offsets in the storage.
     pub(super) images: HashMap<In<BlockId>, u64>,
 }

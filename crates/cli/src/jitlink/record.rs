@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -113,6 +114,12 @@ impl Recorded {
                 }
             }
         }
+        let mut names_of_made = HashMap::new();
+        for (index, graph) in (1..).zip(&self.made) {
+            let named = graph.symbol_ids().filter_map(|symbol| Some((symbol, by_address.get(&graph.address(symbol))?)));
+            names_of_made.extend(named.map(|(symbol, name)| ((index, symbol), name.clone())));
+        }
+        let names_of_made = Rc::new(names_of_made);
         let mut files = Vec::new();
         for object in &self.objects {
             let name = if is_stubs(object) {
@@ -121,16 +128,8 @@ impl Recorded {
             } else {
                 members.get(object.name()).map_or(object.name(), String::as_str).into()
             };
-            let mut file = LinkedFile { name, graphs: vec![object], ..LinkedFile::default() };
-            file.graphs.extend(&self.made);
-            for (index, graph) in (1..).zip(&self.made) {
-                for symbol in graph.symbol_ids() {
-                    if let Some(name) = by_address.get(&graph.address(symbol)) {
-                        file.names.insert((index, symbol), name.clone());
-                    }
-                }
-            }
-            files.push(file);
+            let graphs = std::iter::once(object).chain(&self.made).collect();
+            files.push(LinkedFile { name, graphs, names: names_of_made.clone(), ..LinkedFile::default() });
         }
         files
     }
@@ -153,8 +152,8 @@ impl Recorder {
                 let (Some(name), true) = (symbol.shared_name(), symbol.live) else { continue };
                 let (name, address) = (names.text(name).into_owned(), Some(graph.address(id)));
                 if !symbol.is_external() {
+                    // It may be new: a member of an archive has it.
                     let state = SymbolState {
-                        name,
                         linkage: symbol.linkage,
                         scope: symbol.scope,
                         callable: symbol.callable,
@@ -162,20 +161,16 @@ impl Recorder {
                         materializing: false,
                         by: graph.name().into(),
                     };
-                    match dylibs[own].symbols.iter_mut().find(|known| known.name == state.name) {
-                        Some(known) => *known = state,
-                        // Of an archive.
-                        None => dylibs[own].symbols.push(state),
-                    }
+                    dylibs[own].symbols.insert(name, state);
                 } else if let Some(known) = find(&mut dylibs, own, &name) {
                     known.address = address;
                 }
             }
         }
         for dylib in &mut dylibs {
-            let mut aliases = dylib.symbols.iter().filter(|symbol| symbol.by == REEXPORTS);
+            let mut aliases = dylib.symbols.values().filter(|symbol| symbol.by == REEXPORTS);
             let materializing = aliases.any(|alias| alias.address.is_some());
-            for alias in dylib.symbols.iter_mut().filter(|symbol| symbol.by == REEXPORTS) {
+            for alias in dylib.symbols.values_mut().filter(|symbol| symbol.by == REEXPORTS) {
                 alias.materializing = materializing;
             }
         }
@@ -204,11 +199,11 @@ impl Recorder {
 
 /// What a name is that a JITDylib looks for, unless an object defines it.
 fn find<'a>(dylibs: &'a mut [DylibState], own: usize, name: &str) -> Option<&'a mut SymbolState> {
-    let order: Vec<_> = std::iter::once(dylibs[own].name.clone()).chain(dylibs[own].order.iter().cloned()).collect();
-    let is_it = |symbol: &SymbolState| symbol.name == name && [ABSOLUTE_SYMBOLS, REEXPORTS].contains(&&*symbol.by);
-    let has_it = |of: &String| dylibs.iter().position(|dylib| dylib.name == *of && dylib.symbols.iter().any(is_it));
-    let dylib = order.iter().find_map(has_it)?;
-    dylibs[dylib].symbols.iter_mut().find(|symbol| is_it(symbol))
+    let is_it = |symbol: &SymbolState| [ABSOLUTE_SYMBOLS, REEXPORTS].contains(&&*symbol.by);
+    let has_it =
+        |of: &String| dylibs.iter().position(|dylib| dylib.name == *of && dylib.symbols.get(name).is_some_and(is_it));
+    let dylib = std::iter::once(&dylibs[own].name).chain(&dylibs[own].order).find_map(has_it)?;
+    dylibs[dylib].symbols.get_mut(name)
 }
 
 /// Reads memory of the process, whoever may be writing there.

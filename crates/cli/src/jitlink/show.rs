@@ -58,13 +58,13 @@ pub(super) struct DylibState {
     pub(super) name: String,
     /// The others of the link order.
     pub(super) order: Vec<String>,
-    pub(super) symbols: Vec<SymbolState>,
+    /// By name.
+    pub(super) symbols: BTreeMap<String, SymbolState>,
 }
 
 /// A definition of it.
 #[derive(Debug)]
 pub(super) struct SymbolState {
-    pub(super) name: String,
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
@@ -93,10 +93,8 @@ pub(super) fn session(dylibs: &[DylibState], out: &mut impl Write) -> io::Result
         writeln!(out, "JITDylib \"{}\" (ES: {:#018x}, State = Open)", dylib.name, 0)?;
         writeln!(out, "Link order: [ (\"{}\", MatchAllSymbols){} ]", dylib.name, order.concat())?;
         writeln!(out, "Symbol table:")?;
-        let mut symbols: Vec<_> = dylib.symbols.iter().collect();
-        symbols.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for symbol in symbols {
-            let (name, by, flags) = (&symbol.name, &symbol.by, flags(symbol));
+        for (name, symbol) in &dylib.symbols {
+            let (by, flags) = (&symbol.by, flags(symbol));
             match symbol.address {
                 Some(address) => writeln!(out, "    \"{name}\": {address:#x} {flags} Ready")?,
                 None => {

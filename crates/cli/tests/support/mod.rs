@@ -1,4 +1,5 @@
 //! A directory of fixtures, compilers to make them with, and the command.
+#![allow(dead_code, unreachable_pub, reason = "tests are nobody's interface, and not all need all of the support")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

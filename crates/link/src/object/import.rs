@@ -13,6 +13,9 @@ use crate::source::Source;
 /// Size of the header of a short member.
 const HEADER_SIZE: usize = 20;
 
+/// Members that a member of GNU's kind refers to are at most so many: each is read for what it may say.
+const MOST_PARTS: usize = 8;
+
 /// A symbol of a DLL.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
@@ -101,21 +104,24 @@ impl Import {
         };
         // The member with the head of the library's tables refers to that with its name.
         let mut head = None;
-        for name in heads {
-            head = match head {
-                None => find(&name, names)?,
-                found => found,
-            };
+        for name in heads.iter().take(MOST_PARTS) {
+            head = find(name, names)?;
+            if head.is_some() {
+                break;
+            }
         }
         let head = head.ok_or_else(|| malformed("its library has no head"))?;
         // The head of a library for delayed loading has the code that does that, and refers to the routine for it.
         let (helper, tails): (Vec<_>, Vec<_>) =
             externals(&head, names).into_iter().partition(|name| name == DELAY_LOAD_HELPER);
         let mut library = None;
-        for tail in tails {
-            let Some(tail) = find(&tail, names)? else { continue };
+        for tail in tails.iter().take(MOST_PARTS) {
+            let Some(tail) = find(tail, names)? else { continue };
             let text = block_of(&tail, ".idata$7").and_then(|block| tail.content(block)).and_then(|it| string(it, 0));
-            library = library.or_else(|| text.filter(|text| !text.is_empty()).map(<[u8]>::to_vec));
+            library = text.filter(|text| !text.is_empty()).map(<[u8]>::to_vec);
+            if library.is_some() {
+                break;
+            }
         }
         let library = library.ok_or_else(|| malformed("its library has no name"))?;
         // Variables can't wait for a call.

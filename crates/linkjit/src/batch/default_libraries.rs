@@ -116,7 +116,8 @@ fn libraries_of(options: &str) -> Vec<String> {
     while let Some(word) = words.next() {
         let mut value = |rest: &str| if rest.is_empty() { words.next().map(str::to_owned) } else { Some(rest.into()) };
         if let Some(rest) = word.strip_prefix("-L") {
-            directories.extend(value(rest).map(PathBuf::from));
+            // One that is not there would be asked for each library, and there may be any number of both.
+            directories.extend(value(rest).map(PathBuf::from).filter(|directory| directory.is_dir()));
         } else if let Some(rest) = word.strip_prefix("-l") {
             libraries.extend(value(rest));
         }

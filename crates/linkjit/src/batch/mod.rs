@@ -283,7 +283,7 @@ impl Drop for Batch<'_> {
         }
         if !self.is_suspended {
             state.forget_pulled(&rebound);
-            state.take_back_vague(std::mem::take(&mut self.yielded));
+            state.take_back_vague(std::mem::take(&mut self.yielded), None);
         }
         state.batch = None;
         drop(state);

@@ -148,7 +148,7 @@ impl Batch<'_> {
                 input.graph.release_placed();
                 of.input = Some(Box::new(input));
             } else {
-                of.rest = None;
+                (of.rest, of.together) = (None, None);
             }
         }
         state.statistics.objects += objects;

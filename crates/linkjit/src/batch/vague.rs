@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::arch::x86_64::Kind;
-use linkjit_link::graph::{BlockId, LinkGraph, Scope, SymbolId};
+use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::Batch;
 use super::find::Unfound;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, Elsewhere, UnitId, is_vague, tls_address};
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague, tls_address};
 
 /// A definition that may yield.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +64,15 @@ impl Batch<'_> {
         let Some(unit) = self.units[input as usize] else { return Ok(()) };
         let graph = &self.inputs[input as usize].graph;
         let sets = {
-            let (names, state) = (self.session.names(), self.session.state());
+            let names = self.session.names();
+            let mut state = self.session.state();
+            let Some(together) = state.together(unit, graph) else { return Ok(()) };
             let table = &state.dylib(dylib)?.symbols;
             let defined = |name: NameId| match table.get(&name)?.by {
                 DefinedBy::Unit(of, symbol) if of == unit => Some(symbol),
                 _ => None,
             };
-            Together::new(graph, input).sets(first, &names, &defined)
+            sets((graph, input), first, &together, &names, &defined)
         };
         // Those that are not live yet.
         let members = sets.iter().flat_map(|set| &set.members);
@@ -86,8 +88,9 @@ impl Batch<'_> {
             else {
                 continue;
             };
+            let to_dylib = places.iter().any(|place| matches!(place, Elsewhere::Dylib(..)));
             symbols.extend(set.members.iter().zip(places).map(|(of, place)| (of.symbol, of.name, place)));
-            groups.extend(set.groups);
+            groups.extend(set.groups.into_iter().map(|group| (group, to_dylib)));
         }
         if symbols.is_empty() { Ok(()) } else { self.give_up((dylib, unit), input, &symbols, &groups) }
     }
@@ -98,10 +101,10 @@ impl Batch<'_> {
         definer: (DylibId, UnitId),
         input: u32,
         symbols: &[(SymbolId, NameId, Elsewhere)],
-        groups: &[usize],
+        groups: &[(usize, bool)],
     ) -> Result<()> {
         let graph = &mut self.inputs[input as usize].graph;
-        let blocks = groups.iter().filter_map(|&group| graph.groups().get(group)).flat_map(|group| &group.blocks);
+        let blocks = groups.iter().filter_map(|&(group, _)| graph.groups().get(group)).flat_map(|group| &group.blocks);
         let blocks: Vec<_> = blocks.copied().collect();
         graph.unmark_blocks(&blocks);
         let left = self.session.state().yield_vague(definer, graph, symbols, groups);
@@ -227,71 +230,44 @@ struct Set {
     is_whole: bool,
 }
 
-/// What of a graph belongs together.
-struct Together<'a> {
-    graph: &'a LinkGraph,
-    input: u32,
-    /// The blocks of COMDAT groups, in order, and which group each is in.
-    group_of: Vec<(BlockId, usize)>,
-    /// The named definitions of each group.
-    members_of: Vec<Vec<SymbolId>>,
-}
-
-impl<'a> Together<'a> {
-    fn new(graph: &'a LinkGraph, input: u32) -> Self {
-        let groups = graph.groups().iter().enumerate();
-        let mut group_of: Vec<_> =
-            groups.flat_map(|(index, group)| group.blocks.iter().map(move |&block| (block, index))).collect();
-        group_of.sort_unstable();
-        let mut together = Self { graph, input, group_of, members_of: vec![Vec::new(); graph.groups().len()] };
-        for symbol in graph.symbol_ids() {
-            if graph.symbol(symbol).shared_name().is_some()
-                && let Some(group) = together.group(symbol)
+/// The sets that definitions of a graph are in; `defined` gives the unit's definition of a name, if that counts.
+fn sets(
+    (graph, input): (&LinkGraph, u32),
+    first: &[Candidate],
+    together: &Together,
+    names: &NamePool,
+    defined: &dyn Fn(NameId) -> Option<SymbolId>,
+) -> Vec<Set> {
+    let mut seen = BTreeSet::new();
+    let mut sets = Vec::new();
+    for start in first {
+        let mut set = Set { is_whole: true, ..Set::default() };
+        let mut pending = vec![start.symbol];
+        while let Some(symbol) = pending.pop() {
+            if !seen.insert(symbol) {
+                continue;
+            }
+            let of = graph.symbol(symbol);
+            let member = candidate(graph, input, symbol).filter(|of| defined(of.name) == Some(symbol));
+            let Some(member) = member.filter(|_| is_vague(of, |block| together.group(block).is_some())) else {
+                set.is_whole = false;
+                continue;
+            };
+            set.members.push(member);
+            let partners = partners(names.bytes(member.name));
+            pending.extend(partners.iter().filter_map(|name| names.find(name)).filter_map(defined));
+            if let Some(group) = of.block().and_then(|block| together.group(block))
+                && !set.groups.contains(&group)
             {
-                together.members_of[group].push(symbol);
+                set.groups.push(group);
+                // What has lost its name to another's is none of them any more.
+                pending.extend(together.members(group).iter().filter(|member| !graph.symbol(**member).is_external()));
             }
         }
-        together
+        sets.push(set);
     }
-
-    /// The COMDAT group that a definition is in.
-    fn group(&self, symbol: SymbolId) -> Option<usize> {
-        let block = self.graph.symbol(symbol).block()?;
-        let at = self.group_of.binary_search_by_key(&block, |&(block, _)| block).ok()?;
-        Some(self.group_of[at].1)
-    }
-
-    /// The sets that definitions are in; `defined` gives the graph's definition of a name.
-    fn sets(&self, first: &[Candidate], names: &NamePool, defined: &dyn Fn(NameId) -> Option<SymbolId>) -> Vec<Set> {
-        let mut seen = BTreeSet::new();
-        let mut sets = Vec::new();
-        for start in first {
-            let mut set = Set { is_whole: true, ..Set::default() };
-            let mut pending = vec![start.symbol];
-            while let Some(symbol) = pending.pop() {
-                if !seen.insert(symbol) {
-                    continue;
-                }
-                let member = candidate(self.graph, self.input, symbol);
-                let Some(member) = member.filter(|_| is_vague(self.graph, self.graph.symbol(symbol))) else {
-                    set.is_whole = false;
-                    continue;
-                };
-                set.members.push(member);
-                let partners = partners(names.bytes(member.name));
-                pending.extend(partners.iter().filter_map(|name| names.find(name)).filter_map(defined));
-                if let Some(group) = self.group(symbol)
-                    && !set.groups.contains(&group)
-                {
-                    set.groups.push(group);
-                    pending.extend(&self.members_of[group]);
-                }
-            }
-            sets.push(set);
-        }
-        sets.retain(|set| !set.members.is_empty());
-        sets
-    }
+    sets.retain(|set| !set.members.is_empty());
+    sets
 }
 
 /// The names that the guard of a variable may have, or the variable of a guard (Itanium C++ ABI, "Guard Variables"): a

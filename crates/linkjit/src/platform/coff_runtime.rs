@@ -5,13 +5,14 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind};
+use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind, WITH_TWO_MORE};
 use linkjit_link::graph::{Content, Edge, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
 use super::coff::{absolute, yielding};
-use super::guids;
+use super::{charconv, guids};
 use crate::error::Result;
 
 /// `__isa_available`: SSE2, which every x86-64 processor has; code that looks for more does without.
@@ -42,6 +43,16 @@ fn piece(name: &[u8]) -> Option<Piece> {
             content: COOKIE_CHECK.into(),
             edges: vec![(3, Kind::Delta32, b"__security_cookie", -4), (11, Kind::Branch32, b"__report_gsfailure", -4)],
         },
+        // The hooks of delayed loading are variables that a program may define. The executor has the rest.
+        imports::DELAY_LOAD_HELPER => Piece {
+            protection: Protection::ReadExec,
+            content: WITH_TWO_MORE.into(),
+            edges: vec![
+                (3, Kind::Delta32, imports::NOTIFY_HOOK, -4),
+                (10, Kind::Delta32, imports::FAILURE_HOOK, -4),
+                (15, Kind::Branch32, b"__linkjit_load_delayed", -4),
+            ],
+        },
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
         b"__guard_dispatch_icall_fptr" => pointer(b"_guard_dispatch_icall_nop"),
         b"__guard_xfg_dispatch_icall_fptr" => pointer(b"_guard_xfg_dispatch_icall_nop"),
@@ -50,14 +61,21 @@ fn piece(name: &[u8]) -> Option<Piece> {
         b"__isa_enabled" => data(&(1u32 << ISA_SSE2).to_le_bytes()),
         // What processors are good at: nothing in particular. MinGW's start-up says that a program is no DLL.
         b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" | b"__mingw_module_is_dll" => data(&[0; 4]),
-        b"__memcpy_nt_iters" | b"__enclave_config" | b"__security_cookie_complement" => data(&[0; 8]),
+        b"__memcpy_nt_iters"
+        | b"__enclave_config"
+        | b"__security_cookie_complement"
+        | imports::NOTIFY_HOOK
+        | imports::FAILURE_HOOK => data(&[0; 8]),
         b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.
         b"_tls_used" => data(&[0; 40]),
         // Where `type_info::name` keeps the names that it has made.
         b"__type_info_root_node" => data(&[0; 16]),
         b"?nothrow@std@@3Unothrow_t@1@B" => data(&[0; 1]),
-        _ => Piece { protection: Protection::Read, content: guids::find(name)?.into(), edges: Vec::new() },
+        _ => {
+            let content = guids::find(name).or_else(|| charconv::find(name))?;
+            Piece { protection: Protection::Read, content, edges: Vec::new() }
+        }
     })
 }
 

@@ -4,8 +4,10 @@
 //!
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
+use std::cell::LazyCell;
+
 use linkjit_executor::ExecRange;
-use linkjit_link::graph::{Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
@@ -85,9 +87,11 @@ impl State {
         // What happens to each definition; nothing if nobody else has the name.
         let mut verdicts: Vec<(SymbolId, NameId, Option<Verdict>)> = Vec::with_capacity(graph.symbols().len());
         let mut hides = Vec::new();
+        let grouped = LazyCell::new(|| graph.shared_blocks());
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let Some(name) = of.shared_name() else { continue };
+            let is_grouped = |block: BlockId| grouped.binary_search(&block).is_ok();
             if of.is_external() {
                 if of.scope == Scope::Hidden {
                     hides.push(name);
@@ -116,7 +120,7 @@ impl State {
                 {
                     Some(Verdict::Yields)
                 }
-                Some(old) if old.by == DefinedBy::Found && is_vague(&graph, of) => Some(Verdict::Yields),
+                Some(old) if old.by == DefinedBy::Found && is_vague(of, is_grouped) => Some(Verdict::Yields),
                 Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),
                 Some(old) => Some(rules::compare(&of.into(), &self.candidate(old), self.is_linked(old))),
             };
@@ -157,8 +161,9 @@ impl State {
                     self.raise_alignment(&old, &graph, symbol);
                 }
                 // An alias that was made for vague linkage stands for its definition, too.
-                let is_alias = self.vague.contains(&(dylib, name));
-                let is_others = |old: Entry| is_alias || has_trackers && self.is_of_another(tracker, old.by);
+                let is_others = |old: Entry| {
+                    self.is_vague_alias(dylib, name, &old) || has_trackers && self.is_of_another(tracker, old.by)
+                };
                 if old.is_some_and(is_others) {
                     yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
                     self.contest(dylib, name)?;
@@ -183,8 +188,10 @@ impl State {
                 _ => None,
             };
             let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let contested =
-                old.is_some_and(|old| has_trackers && self.yield_to(tracker, name, &old)) || is_of_replaced_group(name);
+            let contested = old.is_some_and(|old| {
+                self.is_vague_alias(dylib, name, &old) || has_trackers && self.yield_to(tracker, name, &old)
+            });
+            let contested = contested || is_of_replaced_group(name);
             if let Some(old) = old {
                 self.override_definition(&old);
             }
@@ -309,7 +316,9 @@ impl State {
     }
 
     /// Enters a definition in place of one that it replaces, if there is one.
-    pub(super) fn install(&mut self, dylib: DylibId, name: NameId, entry: Entry) -> Result<()> {
+    pub(super) fn install(&mut self, dylib: DylibId, name: NameId, mut entry: Entry) -> Result<()> {
+        // Whoever has yielded to what the alias stood for yields to this one.
+        entry.contested |= self.vague.remove(&(dylib, name));
         if let Some(old) = self.dylib_mut(dylib)?.symbols.insert(name, entry) {
             self.override_definition(&old);
         }

@@ -159,10 +159,8 @@ impl State {
             let Some(mut unit) = self.units.remove(id) else { continue };
             self.drop_later(*id, unit.pending.take());
             let direct = self.direct.remove(id).unwrap_or_default();
+            self.forget_heirs(*id, &unit);
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
-            for heir in unit.heirs(*id) {
-                dylib.heirs.remove(&heir);
-            }
             for name in unit.names {
                 let is_its =
                     |entry: &Entry| entry.by.unit() == Some(*id) || direct.contains(&(name, entry.by, entry.linkage));
@@ -196,6 +194,17 @@ impl State {
         left
     }
 
+    /// Forgets what a unit may get back.
+    pub(super) fn forget_heirs(&mut self, id: UnitId, unit: &Unit) {
+        let Some(of) = self.dylibs.get_mut(&unit.dylib).filter(|_| unit.has_yielded()) else { return };
+        for heir in unit.heirs(id) {
+            of.heirs.remove(&heir);
+        }
+        if !self.vague.is_empty() {
+            unit.yielded.iter().for_each(|yielded| self.drop_vague_alias(unit.dylib, yielded.name));
+        }
+    }
+
     /// Removes units of which nothing was linked.
     pub(crate) fn discard(&mut self, units: &[UnitId]) {
         self.removals += 1;
@@ -221,7 +230,7 @@ impl State {
         }
         if !self.vague.is_empty() {
             for &(dylib, name, address) in &left.names {
-                self.restore_vague(dylib, name, address);
+                self.restore_vague(dylib, name, address, withdrawn);
             }
         }
         left.groups.sort_unstable();

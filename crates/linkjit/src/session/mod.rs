@@ -30,7 +30,7 @@ mod vague;
 mod weak;
 mod withdraw;
 
-pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
+pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
 pub use memory::{Limits, MemoryUse};
@@ -47,7 +47,7 @@ pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
-pub(crate) use vague::{Elsewhere, is_vague};
+pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
@@ -160,6 +160,12 @@ impl ExecutionSession {
                 epochs: epoch::Epochs::default(),
             }),
         };
+        // The executor must not keep the session, which keeps it.
+        let weak = session.downgrade();
+        session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
+            Some(session) => platform::elf_libraries::provide(&session, library),
+            None => Vec::new(),
+        }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
         session
     }

@@ -25,6 +25,7 @@ use super::pending::Pending;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use super::vague::Together;
 use crate::batch::Rest;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
@@ -137,6 +138,8 @@ pub(crate) struct Unit {
     /// Its definitions and groups that yielded to those of units of other trackers, or to larger groups.
     pub(crate) yielded: Vec<Yielded>,
     pub(crate) yielded_groups: Vec<YieldedGroup>,
+    /// What of its graph yields together, once something had to.
+    pub(crate) together: Option<Arc<Together>>,
     /// It can be replaced; then it is asked where its variables are.
     pub(crate) updatable: bool,
     /// It is yet to be materialized.
@@ -160,6 +163,7 @@ impl Unit {
             hides: Vec::new(),
             yielded: Vec::new(),
             yielded_groups: Vec::new(),
+            together: None,
             updatable: false,
             pending: None,
         }
@@ -399,8 +403,9 @@ impl State {
         self.dylibs_by_name.remove(&dylib.name);
         if !self.vague.is_empty() {
             for (&name, _) in dylib.symbols.iter().filter(|(_, entry)| entry.contested) {
-                self.restore_vague(id, name, None);
+                self.restore_vague(id, name, None, None);
             }
+            self.forget_vague(id);
         }
         for other in self.dylibs.values_mut() {
             other.link_order.retain(|&(linked, _)| linked != id);

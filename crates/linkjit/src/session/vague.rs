@@ -7,17 +7,23 @@
 //! definition is linked first has it for all; if none is, the older one.
 //!
 //! A definition that yields to a library's does so for good: the library stays. One that yields to a JITDylib's becomes an
-//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares.
+//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares,
+//! nor is a variable that others are bound to replaced by an update that does not keep it.
+//!
+//! What is linked stays where it is: a library that is opened later, or a JITDylib that is searched later, may have a
+//! second one.
 
-use linkjit_link::graph::{LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use std::sync::Arc;
+
+use linkjit_link::graph::{BlockId, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::NameId;
 
 use super::groups::surrender;
 use super::inherit::{Inheritance, Yielded};
-use super::state::{Address, DefinedBy, DylibId, Entry, State, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, UnitId};
 use crate::jitdylib::MatchScope;
 
-/// Longer chains of aliases are not followed.
+/// Longer chains of aliases that users have made are not followed.
 const SHORT_ALIAS_CHAIN: usize = 8;
 
 /// Where else a definition is.
@@ -25,17 +31,56 @@ const SHORT_ALIAS_CHAIN: usize = 8;
 pub(crate) enum Elsewhere {
     /// In another JITDylib, by that name.
     Dylib(DylibId, NameId),
-    /// In a library, or wherever the user says.
+    /// In a library.
     Outside(Address),
 }
 
 /// Whether a definition is one of many that are alike, so that any serves for all: exported weak data, and functions of
 /// COMDAT groups. A weak function without a group is a default that its author means to be overridden by the linker's
 /// rules, not by whatever library has the name.
-pub(crate) fn is_vague(graph: &LinkGraph, symbol: &Symbol) -> bool {
-    let is_grouped =
-        || symbol.block().is_some_and(|block| graph.groups().iter().any(|group| group.blocks.contains(&block)));
-    symbol.linkage == Linkage::Weak && symbol.scope == Scope::Default && (!symbol.callable || is_grouped())
+pub(crate) fn is_vague(symbol: &Symbol, is_grouped: impl FnOnce(BlockId) -> bool) -> bool {
+    let is_alike = !symbol.callable || symbol.block().is_some_and(is_grouped);
+    symbol.linkage == Linkage::Weak && symbol.scope == Scope::Default && is_alike
+}
+
+/// What of a graph is in COMDAT groups together: found out once, for a large object may be linked a function at a time.
+#[derive(Debug)]
+pub(crate) struct Together {
+    /// The graph's revision that it is about.
+    revision: u32,
+    /// The blocks of COMDAT groups, in order, and which group each is in.
+    group_of: Vec<(BlockId, usize)>,
+    /// The named definitions of each group.
+    members_of: Vec<Vec<SymbolId>>,
+}
+
+impl Together {
+    fn new(graph: &LinkGraph) -> Self {
+        let groups = graph.groups().iter().enumerate();
+        let mut group_of: Vec<_> =
+            groups.flat_map(|(index, group)| group.blocks.iter().map(move |&block| (block, index))).collect();
+        group_of.sort_unstable();
+        let members_of = vec![Vec::new(); graph.groups().len()];
+        let mut together = Self { revision: graph.revision(), group_of, members_of };
+        for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
+            let block = symbol.shared_name().and(symbol.block());
+            if let Some(group) = block.and_then(|block| together.group(block)) {
+                together.members_of[group].push(id);
+            }
+        }
+        together
+    }
+
+    /// The COMDAT group that a block is in, by index.
+    pub(crate) fn group(&self, block: BlockId) -> Option<usize> {
+        let at = self.group_of.binary_search_by_key(&block, |&(block, _)| block).ok()?;
+        Some(self.group_of[at].1)
+    }
+
+    /// The named definitions that a group had when the graph was read, or since some were made anew.
+    pub(crate) fn members(&self, group: usize) -> &[SymbolId] {
+        self.members_of.get(group).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 impl State {
@@ -48,33 +93,50 @@ impl State {
         name: NameId,
     ) -> Option<Elsewhere> {
         let mut at = (searched, name);
-        for _ in 0..SHORT_ALIAS_CHAIN {
-            if at.0 == dylib {
-                return None;
-            }
-            let entry = self.dylib(at.0).ok()?.visible(at.1, scope)?;
-            let searches_back =
-                || self.dylib(at.0).is_ok_and(|of| of.link_order.iter().any(|&(other, _)| other == dylib));
+        for _ in 0..self.longest_chain() {
+            let of = self.dylib(at.0).ok().filter(|_| at.0 != dylib)?;
+            let entry = of.visible(at.1, scope)?;
+            let searches_back = || of.link_order.iter().any(|&(other, _)| other == dylib);
             match entry.by {
                 DefinedBy::Alias(of, target) => (at, scope) = ((of, target), MatchScope::All),
-                DefinedBy::Outside | DefinedBy::Found => return entry.address.map(Elsewhere::Outside),
+                DefinedBy::Found => return entry.address.map(Elsewhere::Outside),
                 DefinedBy::Unit(..) if entry.address.is_some() || at.0 < dylib || !searches_back() => {
                     return Some(Elsewhere::Dylib(at.0, at.1));
                 }
+                DefinedBy::Outside => return Some(Elsewhere::Dylib(at.0, at.1)),
                 DefinedBy::Unit(..) | DefinedBy::Pending(_) => return None,
             }
         }
         None
     }
 
+    /// Whether an entry of a name is an alias that was made for a definition which has yielded.
+    pub(super) fn is_vague_alias(&self, dylib: DylibId, name: NameId, entry: &Entry) -> bool {
+        matches!(entry.by, DefinedBy::Alias(..)) && self.vague.contains(&(dylib, name))
+    }
+
+    /// How many aliases a name may lead along: those that were made here, and some of the user's.
+    fn longest_chain(&self) -> usize {
+        SHORT_ALIAS_CHAIN.saturating_add(self.vague.len())
+    }
+
+    /// What belongs together of the graph of a unit, which a batch has.
+    pub(crate) fn together(&mut self, unit: UnitId, graph: &LinkGraph) -> Option<Arc<Together>> {
+        let of = &mut self.units.get_mut(&unit)?.together;
+        if of.as_ref().is_none_or(|together| together.revision != graph.revision()) {
+            *of = Some(Arc::new(Together::new(graph)));
+        }
+        of.clone()
+    }
+
     /// Makes definitions of a unit references to what others have; `groups` are the COMDAT groups of the graph, by index,
-    /// that go with them. What is returned gives back what yields to JITDylibs.
+    /// that go with them, and whether to a JITDylib. What is returned gives back what yields to JITDylibs.
     pub(crate) fn yield_vague(
         &mut self,
         (dylib, id): (DylibId, UnitId),
         graph: &mut LinkGraph,
         symbols: &[(SymbolId, NameId, Elsewhere)],
-        groups: &[usize],
+        groups: &[(usize, bool)],
     ) -> Inheritance {
         let mut left = Inheritance::default();
         let Self { dylibs, units, vague, .. } = self;
@@ -88,14 +150,13 @@ impl State {
             }
             graph.make_external(symbol);
             let (by, address) = match elsewhere {
-                Elsewhere::Dylib(of, target) => (DefinedBy::Alias(of, target), None),
+                Elsewhere::Dylib(of, target) => {
+                    let entry = dylibs.get_mut(&of).and_then(|of| of.symbols.get_mut(&target));
+                    entry.into_iter().for_each(|entry| entry.contested = true);
+                    (DefinedBy::Alias(of, target), None)
+                }
                 Elsewhere::Outside(address) => (DefinedBy::Found, Some(address)),
             };
-            if let Elsewhere::Dylib(of, target) = elsewhere
-                && let Some(entry) = dylibs.get_mut(&of).and_then(|of| of.symbols.get_mut(&target))
-            {
-                entry.contested = true;
-            }
             let Some(of) = dylibs.get_mut(&dylib) else { continue };
             let contested = of.symbols.get(&name).is_some_and(|old| old.contested);
             let entry = Entry { by, linkage: Linkage::Weak, scope: Scope::Default, address, contested };
@@ -104,8 +165,7 @@ impl State {
                 of.heirs.insert(yielded.heir(id));
             }
         }
-        let lost: Vec<_> = groups.iter().map(|&group| (group, !left.names.is_empty())).collect();
-        let (names, yielded) = surrender(graph, &lost);
+        let (names, yielded) = surrender(graph, groups);
         debug_assert!(names.is_empty(), "all names of the groups are references already");
         if let Some(of) = dylibs.get_mut(&dylib) {
             for group in &yielded {
@@ -117,8 +177,8 @@ impl State {
         left
     }
 
-    /// Gives back what yielded to definitions of JITDylibs.
-    pub(crate) fn take_back_vague(&mut self, left: Inheritance) {
+    /// Gives back what yielded to definitions of JITDylibs. What these were linked to may be memory of `withdrawn`.
+    pub(crate) fn take_back_vague(&mut self, left: Inheritance, withdrawn: Option<TrackerId>) {
         for &(dylib, name, _) in &left.names {
             let Some(of) = self.dylibs.get_mut(&dylib) else { continue };
             let is_alias = self.vague.remove(&(dylib, name));
@@ -134,21 +194,42 @@ impl State {
                 of.groups.remove(&signature);
             }
         }
-        self.inherit(left);
+        self.inherit_from(left, withdrawn);
+    }
+
+    /// Forgets that a name is an alias for what another JITDylib has if nobody has yielded it any more.
+    pub(super) fn drop_vague_alias(&mut self, dylib: DylibId, name: NameId) {
+        if self.vague.contains(&(dylib, name)) && self.heirs(dylib, name).next().is_none() {
+            self.vague.remove(&(dylib, name));
+            if let Some(of) = self.dylibs.get_mut(&dylib)
+                && of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..)))
+            {
+                of.symbols.remove(&name);
+            }
+        }
+    }
+
+    /// Forgets what a JITDylib had of that.
+    pub(super) fn forget_vague(&mut self, dylib: DylibId) {
+        let names = (dylib, NameId(0))..=(dylib, NameId(u32::MAX));
+        let here: Vec<_> = self.vague.range(names).copied().collect();
+        for name in here {
+            self.vague.remove(&name);
+        }
     }
 
     /// Takes back that a definition has yielded to one that is not there any more, if that is so: its JITDylib may have
     /// lost it to an update, or in whatever way.
     pub(crate) fn mend_vague(&mut self, dylib: DylibId, name: NameId) {
         if !self.vague.is_empty() && self.leads_nowhere(dylib, name) {
-            self.take_back_vague(self.yielded_here(dylib, name, None));
+            self.take_back_vague(self.yielded_here(dylib, name, None), None);
         }
     }
 
     /// Whether a name is an alias that was made for vague linkage, and what it stands for is gone.
     fn leads_nowhere(&self, dylib: DylibId, name: NameId) -> bool {
         let mut at = (dylib, name);
-        for followed in 0..SHORT_ALIAS_CHAIN {
+        for followed in 0..self.longest_chain() {
             match self.dylib(at.0).ok().and_then(|of| of.symbols.get(&at.1)).map(|entry| entry.by) {
                 Some(DefinedBy::Alias(of, target)) if self.vague.contains(&at) => at = (of, target),
                 Some(_) => return false,
@@ -156,6 +237,23 @@ impl State {
             }
         }
         true
+    }
+
+    /// Whose code in other JITDylibs is bound to a definition of `dylib`, to which theirs have yielded.
+    pub(crate) fn bound_elsewhere(&self, dylib: DylibId, name: NameId, address: Address) -> Vec<UnitId> {
+        if self.vague.is_empty() {
+            return Vec::new();
+        }
+        let allocation = match address {
+            Address::At(address) => self.allocations.at(address),
+            Address::ThreadLocal(address) => self.allocations.at_thread_local(address.module, address.offset),
+        };
+        let users = allocation.and_then(|id| self.allocations.get(id)).map(|of| of.users.as_slice());
+        let has_yielded = |user| {
+            let of = self.allocations.get(user).map(|of| of.dylib).filter(|of| *of != dylib);
+            of.is_some_and(|of| self.vague.contains(&(of, name)))
+        };
+        users.unwrap_or_default().iter().filter(|(user, _)| has_yielded(*user)).map(|&(_, unit)| unit).collect()
     }
 
     /// What a JITDylib gets back of a name that is an alias.
@@ -166,8 +264,14 @@ impl State {
     }
 
     /// Gives back what yielded in other JITDylibs to a definition of `dylib`, if nobody has taken its place there.
-    /// `address` is where it was linked.
-    pub(super) fn restore_vague(&mut self, dylib: DylibId, name: NameId, address: Option<Address>) {
+    /// `address` is where it was linked, in memory of `withdrawn` perhaps.
+    pub(super) fn restore_vague(
+        &mut self,
+        dylib: DylibId,
+        name: NameId,
+        address: Option<Address>,
+        withdrawn: Option<TrackerId>,
+    ) {
         if self.dylib(dylib).is_ok_and(|of| of.symbols.contains_key(&name)) {
             return;
         }
@@ -179,7 +283,7 @@ impl State {
             }
         }
         if !left.names.is_empty() {
-            self.take_back_vague(left);
+            self.take_back_vague(left, withdrawn);
         }
     }
 }

@@ -9,7 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::groups::GroupOwner;
 use super::inherit::Inheritance;
-use super::state::{DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// What was taken out. Its code stays where it is, and its tracker owns it.
@@ -49,9 +49,7 @@ impl State {
             dylib.unhide(&unit.hides);
             dylib.forget_requests(id);
             dylib.units.remove(&id);
-            for heir in unit.heirs(id) {
-                dylib.heirs.remove(&heir);
-            }
+            self.forget_heirs(id, &unit);
             withdrawn.units.push((id, unit));
         }
         Ok(withdrawn)
@@ -112,7 +110,8 @@ impl State {
         for (name, entry) in withdrawn.names {
             let now = dylib.symbols.entry(name).or_insert(entry);
             // Others had it only as long as the code was withdrawn, or a definition that goes now yielded to another's.
-            if vague.remove(&(id, name)) || now.address.is_some() && now.address == entry.address {
+            let has_yielded = vague.remove(&(id, name)) && matches!(now.by, DefinedBy::Alias(..));
+            if has_yielded || now.address.is_some() && now.address == entry.address {
                 *now = Entry { contested: now.contested || entry.contested, ..entry };
             }
         }
@@ -182,6 +181,11 @@ impl Withdrawn {
         let graph = &unit.input.as_ref()?.graph;
         let block = graph.symbols().get(symbol.index())?.block()?;
         graph.groups().iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
+    }
+
+    /// The definitions that were linked, and where.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = (NameId, Address)> {
+        self.names.iter().filter_map(|(name, entry)| Some((*name, entry.address?)))
     }
 
     /// The units.

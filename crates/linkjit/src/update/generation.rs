@@ -9,7 +9,7 @@ use super::object::Updatable;
 use super::removed::Gone;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::{State, Withdrawn};
+use crate::session::{DefinedBy, State, Withdrawn};
 
 /// What an update has made: the new generation of its objects. As long as it exists, the one before can come back.
 ///
@@ -126,6 +126,23 @@ impl Generation {
         }
         let trackers: Vec<_> = self.replaced.iter().map(|replaced| replaced.new.current).collect();
         let mut users = state.users_of(&trackers)?;
+        // Variables that other JITDylibs share, and of which the old objects have others.
+        for Replaced { old, new, .. } in &self.replaced {
+            let graph = state.units.get(&new.unit).and_then(|unit| unit.input.as_ref()).map(|input| &input.graph);
+            let is_variable = |by| match by {
+                DefinedBy::Unit(unit, symbol) => {
+                    unit == new.unit && graph.is_some_and(|graph| !graph.symbol(symbol).callable)
+                }
+                _ => false,
+            };
+            for (name, then) in old.linked() {
+                let now = dylib.symbols.get(&name).filter(|entry| is_variable(entry.by));
+                if let Some(now) = now.and_then(|entry| entry.address).filter(|now| *now != then) {
+                    let bound = state.bound_elsewhere(self.dylib.id(), name, now);
+                    users.extend(bound.into_iter().map(|unit| (None, unit)));
+                }
+            }
+        }
         users.retain(|(_, unit)| state.units.contains_key(unit));
         if !users.is_empty() {
             return Err(state.in_use(users.into_iter().map(|(_, unit)| unit)));

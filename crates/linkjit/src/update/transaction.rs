@@ -269,6 +269,15 @@ impl Swap<'_> {
                 }
             }
         }
+        // Variables of which there would be another one, that other JITDylibs do not have.
+        for Swapped { old, new, kept, .. } in &self.swapped {
+            let (dylib, left) = (self.dylib.id(), BTreeSet::from_iter(&kept.left));
+            let table = &state.dylib(dylib)?.symbols;
+            let is_new = |name: &NameId| table.get(name).is_some_and(|entry| entry.by.unit() == Some(new.unit));
+            let anew = old.linked().filter(|(name, _)| left.contains(name) && is_new(name));
+            let bound = anew.flat_map(|(name, address)| state.bound_elsewhere(dylib, name, address));
+            users.extend(bound.map(|unit| (None, unit)));
+        }
         // Generations that were withdrawn before are not linked to anything any more: they wait for a rollback.
         users.retain(|(_, unit)| state.units.contains_key(unit));
         if users.is_empty() { Ok(()) } else { Err(state.in_use(users.into_iter().map(|(_, unit)| unit))) }

@@ -15,12 +15,13 @@ mod random;
 use random::Random;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use assembly::{Workshop, call_at};
 use linkjit::link::source::Source;
 use linkjit::{ExecAddr, Generation, Guard, Jit, JitDylib, MatchScope, ResourceTracker};
 use model::{Dylib, Entry, FAILED, Implementation, Model, Refusal, State, Target, refusal};
-use objects::{Function, Objects};
+use objects::{Function, Objects, SEEN};
 
 /// JITDylibs that are open at a time, and the names in each. Functions call those of lower ranks.
 const DYLIBS: usize = 3;
@@ -54,6 +55,8 @@ struct World<'a> {
     found: Vec<(ExecAddr, Target)>,
     log: Vec<String>,
     counts: BTreeMap<String, usize>,
+    /// How many objects there have been.
+    values: i32,
 }
 
 impl World<'_> {
@@ -68,7 +71,9 @@ impl World<'_> {
 
     fn open_dylib(&mut self) {
         let at = self.model.dylibs.len();
-        self.dylibs.push(self.jit.session().create_dylib(&format!("d{at}")).unwrap());
+        let dylib = self.jit.session().create_dylib(&format!("d{at}")).unwrap();
+        dylib.define_absolute("seen", ExecAddr(SEEN.as_ptr() as u64)).unwrap();
+        self.dylibs.push(dylib);
         self.model.dylibs.push(Dylib { is_open: true, order: vec![at], ..Dylib::default() });
         self.log.push(format!("open {at}"));
     }
@@ -112,7 +117,9 @@ impl World<'_> {
 
     fn some_object(&mut self, name: &str, rank: usize, tracker: Option<usize>) -> (Source, i32, Function) {
         let callee = if rank > 0 && self.random.below(3) > 0 { Some(self.random.below(rank)) } else { None };
-        let (value, inline) = (1 + self.random.below(1000) as i32, self.random.below(3) == 0);
+        // Another one for each object.
+        self.values += 1;
+        let (value, inline) = (self.values, self.random.below(3) == 0);
         // The memory of default trackers is not divided: what others use of it they all use.
         let inline = inline && tracker.is_none_or(|tracker| !self.defaults.values().any(|&default| default == tracker));
         let function = Function { rank, callee, inline, counts: self.random.below(3) == 0 };
@@ -156,7 +163,7 @@ impl World<'_> {
     /// Where no object is any more, there is no code.
     fn check_memory(&self) {
         for (at, dylib) in self.dylibs.iter().enumerate().filter(|(at, _)| self.model.dylibs[*at].is_open) {
-            if !self.model.has_objects(at) {
+            if !self.model.has_objects(at) && self.model.shares_inline(at) == Some(false) {
                 assert_eq!(dylib.memory().unwrap().code, 0, "d{at}\n{}\n{}", dylib.dump(), self.log.join("\n"));
             }
         }
@@ -244,6 +251,11 @@ impl World<'_> {
         let value = call_at(address);
         let expected = self.model.call(target);
         assert_eq!(value, expected, "{target:?}\n{:#?}\n{}", self.model, self.log.join("\n"));
+        let seen = SEEN[0].swap(0, Ordering::Relaxed) as usize;
+        let seen: Vec<_> = SEEN[1..=seen].iter().map(|value| value.load(Ordering::Relaxed) as i32).collect();
+        self.log.push(format!("  copies {seen:?} of {:?}", self.model.callers));
+        let noted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.model.note_copies(&seen)));
+        assert!(noted.is_ok(), "{}", self.log.join("\n"));
     }
 
     /// What was found under the present guard is still there.
@@ -381,10 +393,19 @@ impl World<'_> {
                 let [old, new] = [before, object].map(|at| self.model.objects[at].counter);
                 if keeps && new.is_some() && old.is_some() && self.model.objects[before].bound.is_some() {
                     self.model.objects[object].counter = old;
+                    self.pass_counter(object);
                 }
                 replaced.push((rank, before, object));
             }
             self.generations.push(Made { generation, dylib, replaced });
+        }
+    }
+
+    /// Gives the variable that an object counts with to its tracker.
+    fn pass_counter(&mut self, object: usize) {
+        let of = &self.model.objects[object];
+        if let Some(counter) = of.counter {
+            self.model.counters_of[counter] = of.tracker;
         }
     }
 
@@ -438,6 +459,9 @@ impl World<'_> {
             Ok(()) => {
                 for &(rank, before, object) in &replaced {
                     self.implement(dylib, rank, before);
+                    if self.model.objects[before].counter == self.model.objects[object].counter {
+                        self.pass_counter(before);
+                    }
                     supersede(&mut self.model, object);
                 }
                 self.model.reclaim();
@@ -497,6 +521,7 @@ impl World<'_> {
             let model = &mut self.model;
             model.objects.iter_mut().filter(|object| object.tracker == from.0).for_each(|object| object.tracker = to.0);
             model.stubs.iter_mut().filter(|stub| stub.tracker == from.0).for_each(|stub| stub.tracker = to.0);
+            model.counters_of.iter_mut().filter(|of| **of == from.0).for_each(|of| *of = to.0);
         }
         self.check(&format!("transfer {} to {}", from.0, to.0), result, Ok(()));
     }
@@ -504,15 +529,16 @@ impl World<'_> {
     fn close(&mut self, dylib: usize) {
         // SAFETY: nobody is in the code; what was found of it is forgotten.
         let result = unsafe { self.dylibs[dylib].close() };
+        let is_refused = || result.as_ref().is_err_and(|error| refusal(error) == Refusal::InUse);
         // Others may be bound to its inline function; then it stays.
-        if self.model.may_share_inline(dylib)
-            && let Err(error) = &result
-            && refusal(error) == Refusal::InUse
-        {
-            self.log.push(format!("close d{dylib}: refused for an inline function"));
-            return;
-        }
-        let expected = self.model.close(dylib);
+        let expected = match self.model.shares_inline(dylib) {
+            Some(true) => Err(Refusal::InUse),
+            None if is_refused() => {
+                self.log.push(format!("close d{dylib}: refused, perhaps for an inline function"));
+                return;
+            }
+            _ => self.model.close(dylib),
+        };
         if self.check(&format!("close d{dylib}"), result, expected).is_some() {
             self.open_dylib();
         }
@@ -537,6 +563,7 @@ fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize
             found: Vec::new(),
             log: vec![format!("seed {seed}")],
             counts: BTreeMap::new(),
+            values: 0,
         };
         (0..DYLIBS).for_each(|_| world.open_dylib());
         (0..steps).for_each(|_| world.step());

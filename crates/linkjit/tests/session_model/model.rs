@@ -33,6 +33,8 @@ pub(crate) struct Object {
     pub(crate) counter: Option<usize>,
     /// It has an inline function, of which all JITDylibs that search each other use one.
     pub(crate) inline: bool,
+    /// The object whose copy of it is called, once that was seen: which one that is for all is no matter of the model.
+    pub(crate) copy: Option<usize>,
     /// If it is linked, what its call is bound to.
     pub(crate) bound: Option<Option<Target>>,
 }
@@ -87,9 +89,13 @@ pub(crate) struct Model {
     pub(crate) stubs: Vec<Stub>,
     pub(crate) trackers: Vec<Tracker>,
     pub(crate) counters: Vec<i32>,
+    /// The trackers that have these variables: they pass from generation to generation.
+    pub(crate) counters_of: Vec<usize>,
     /// The epoch, and that of the guard.
     pub(crate) epoch: u64,
     pub(crate) guard: Option<u64>,
+    /// The objects whose functions have called the inline function, in their order, since somebody looked.
+    pub(crate) callers: Vec<usize>,
     /// What waits, with the epoch in which it was retired.
     pub(crate) waiting: VecDeque<(usize, u64)>,
 }
@@ -123,8 +129,9 @@ impl Model {
     pub(crate) fn object(&mut self, dylib: usize, tracker: usize, value: i32, function: Function) -> usize {
         let counter = function.counts.then_some(self.counters.len());
         self.counters.extend(counter.map(|_| 0));
+        self.counters_of.extend(counter.map(|_| tracker));
         let Function { callee, inline, .. } = function;
-        self.objects.push(Object { dylib, tracker, value, callee, counter, inline, bound: None });
+        self.objects.push(Object { dylib, tracker, value, callee, counter, inline, copy: None, bound: None });
         self.objects.len() - 1
     }
 
@@ -185,6 +192,7 @@ impl Model {
             Target::Object(at) => {
                 let callee = self.objects[at].bound.expect("what is called is linked");
                 let called = callee.map_or(0, |callee| self.call(callee));
+                self.callers.extend(Some(at).filter(|_| self.objects[at].inline));
                 let count = self.objects[at].counter.map_or(0, |counter| {
                     self.counters[counter] += 1;
                     self.counters[counter]
@@ -228,16 +236,18 @@ impl Model {
         loop {
             let before = used.len();
             for object in &self.objects {
-                let Some(Some(target)) = object.bound else { continue };
-                let (user, target) = (object.tracker, self.tracker_of(target));
+                let Some(callee) = object.bound else { continue };
+                let user = object.tracker;
                 let counts = match self.trackers[user].state {
                     State::Gone => false,
                     State::Kept => used.contains(&user),
                     _ => from(user),
                 };
-                if counts && user != target {
-                    used.insert(target);
-                }
+                // What others still use of what was retired keeps all of it.
+                let variable = object.counter.map(|counter| self.counters_of[counter]);
+                let variable = variable.filter(|of| self.trackers[*of].state == State::Kept);
+                let targets = callee.map(|callee| self.tracker_of(callee)).into_iter().chain(variable);
+                used.extend(targets.filter(|target| counts && *target != user));
             }
             if used.len() == before {
                 return used;
@@ -374,15 +384,34 @@ impl Model {
         Ok(())
     }
 
-    /// Whether linked code of others may be bound to an inline function of a JITDylib: which one that is for all of them
-    /// is no matter of the model.
-    pub(crate) fn may_share_inline(&self, dylib: usize) -> bool {
-        let has_inline = |at: usize| self.objects.iter().any(|object| object.inline && object.dylib == at);
-        let is_user = |object: &&Object| {
-            let is_linked = object.bound.is_some() && self.trackers[object.tracker].state != State::Gone;
-            object.inline && is_linked && object.dylib != dylib && self.searches(object.dylib, dylib)
+    /// Notes whose copies of the inline function were called: an object that is linked keeps its own.
+    pub(crate) fn note_copies(&mut self, values: &[i32]) {
+        let callers = std::mem::take(&mut self.callers);
+        assert_eq!(callers.len(), values.len());
+        for (caller, value) in callers.into_iter().zip(values) {
+            let copy = self.objects.iter().position(|object| object.inline && object.value == *value);
+            let copy = copy.expect("a copy is some object's");
+            let (from, to) = (self.objects[caller].dylib, self.objects[copy].dylib);
+            assert!(self.searches(from, to), "d{from} does not search d{to}");
+            assert!(self.dylibs[to].is_open, "d{to} is closed");
+            assert_eq!(*self.objects[caller].copy.get_or_insert(copy), copy, "the copy of {caller}");
+        }
+    }
+
+    /// Whether linked code of others is bound to a copy of the inline function of a JITDylib; nothing if that may be, but was
+    /// not seen.
+    pub(crate) fn shares_inline(&self, dylib: usize) -> Option<bool> {
+        let is_linked = |object: &&Object| {
+            let is_there = self.trackers[object.tracker].state != State::Gone;
+            object.inline && object.bound.is_some() && is_there && object.dylib != dylib
         };
-        has_inline(dylib) && self.objects.iter().any(|object| is_user(&object))
+        let others = || self.objects.iter().filter(is_linked);
+        if others().any(|object| object.copy.is_some_and(|copy| self.objects[copy].dylib == dylib)) {
+            return Some(true);
+        }
+        let has_inline = self.objects.iter().any(|object| object.inline && object.dylib == dylib);
+        let may_share = others().any(|object| object.copy.is_none() && self.searches(object.dylib, dylib));
+        (!has_inline || !may_share).then_some(false)
     }
 
     /// Whether a JITDylib has ever searched another, or one that did.

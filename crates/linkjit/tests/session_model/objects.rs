@@ -1,17 +1,21 @@
 //! The objects of random sessions: each has a function, which may call another one and an inline function.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 
 use linkjit::link::source::Source;
 
 use crate::assembly::Workshop;
+
+/// The values of the copies of the inline function that were called, in their order, behind their number.
+pub(crate) static SEEN: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
 
 /// What the function of an object does beside adding a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Function {
     pub(crate) rank: usize,
     pub(crate) callee: Option<usize>,
-    /// It calls an inline function, which adds nothing.
+    /// It calls an inline function, which notes the value of the object that its copy is of.
     pub(crate) inline: bool,
     /// It adds how often it was called.
     pub(crate) counts: bool,
@@ -32,12 +36,15 @@ impl Objects {
             let call = callee.map_or("xor %eax,%eax\n".into(), |callee| format!("call f{callee}@PLT\n"));
             let (call_inline, group) = if inline {
                 (
-                    "mov %eax,%ebx\ncall inline@PLT\nlea -7(%rax,%rbx),%eax\n",
-                    ".section .text.inline,\"axG\",@progbits,inline,comdat\n.weak inline\n.type inline,@function\n\
-                     inline: .cfi_startproc\nmov $7,%eax\nret\n.cfi_endproc\n",
+                    "mov %eax,%ebx\ncall inline@PLT\nmov seen@GOTPCREL(%rip),%rcx\nmov (%rcx),%edx\n\
+                     mov %eax,4(%rcx,%rdx,4)\nincl (%rcx)\nmov %ebx,%eax\n",
+                    format!(
+                        ".section .text.inline,\"axG\",@progbits,inline,comdat\n.weak inline\n\
+                         .type inline,@function\ninline: .cfi_startproc\nmov ${VALUE},%eax\nret\n.cfi_endproc\n"
+                    ),
                 )
             } else {
-                ("", "")
+                ("", String::new())
             };
             let (count, variable) = if counts {
                 (
@@ -53,9 +60,10 @@ impl Objects {
             );
             std::fs::read(self.workshop.object(&text)).unwrap()
         });
-        let at = template.windows(4).position(|window| window == VALUE.to_le_bytes()).unwrap();
         let mut bytes = template.clone();
-        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        while let Some(at) = bytes.windows(4).position(|window| window == VALUE.to_le_bytes()) {
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
         Source::new(name, bytes)
     }
 }

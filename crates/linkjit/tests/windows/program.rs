@@ -132,16 +132,22 @@ fn compile(file: &SourceFile, variant: &Variant, directory: &Path) -> Result<Pat
         return compile_resources(file, variant, directory);
     }
     let is_cxx = file.extension() == "cpp";
-    let mut command = if variant.compiler == "mingw" {
-        Command::new(if is_cxx { "x86_64-w64-mingw32-g++-posix" } else { "x86_64-w64-mingw32-gcc-posix" })
-    } else {
-        let is_msvc = variant.compiler == "msvc";
+    let clang = |target: &str| {
         let mut clang = Command::new("clang-19");
-        clang.arg(if is_msvc { "--target=x86_64-pc-windows-msvc" } else { "--target=x86_64-w64-windows-gnu" });
-        if is_cxx && is_msvc {
-            clang.args(["-fexceptions", "-fcxx-exceptions"]);
-        }
+        clang.arg(format!("--target={target}"));
         clang
+    };
+    let mut command = match variant.compiler.as_str() {
+        "mingw" => Command::new(if is_cxx { "x86_64-w64-mingw32-g++-posix" } else { "x86_64-w64-mingw32-gcc-posix" }),
+        "clang-gnu" => clang("x86_64-w64-windows-gnu"),
+        "msvc" => {
+            let mut clang = clang("x86_64-pc-windows-msvc");
+            if is_cxx {
+                clang.args(["-fexceptions", "-fcxx-exceptions"]);
+            }
+            clang
+        }
+        other => return Err(format!("'{other}' is no compiler that the cases know")),
     };
     if is_cxx {
         command.arg("-std=c++17");

@@ -14,9 +14,16 @@ pub const ATEXIT_THUNK: [u8; 15] = [0x48, 0x8d, 0x15, 0, 0, 0, 0, 0x31, 0xf6, 0x
 /// are at 3 and 9.
 pub const AT_QUICK_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];
 
+/// `on_exit(f, argument)` with a third argument: `lea handle(%rip),%rdx; jmp *entry(%rip)`. The displacements are at 3 and 9.
+pub const ON_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];
+
 /// Compares the cookie in rcx with the image's: `cmp cookie(%rip),%rcx; jne 1f; ret; 1: jmp fail`. The displacements are at
 /// 3 and 11.
 pub const COOKIE_CHECK: [u8; 15] = [0x48, 0x3b, 0x0d, 0, 0, 0, 0, 0x75, 0x01, 0xc3, 0xe9, 0, 0, 0, 0];
+
+/// Goes on to a function of Windows with two more arguments, as the third and the fourth: `lea third(%rip),%r8; lea
+/// fourth(%rip),%r9; jmp function`. The displacements are at 3, 10 and 15.
+pub const WITH_TWO_MORE: [u8; 19] = [0x4c, 0x8d, 0x05, 0, 0, 0, 0, 0x4c, 0x8d, 0x0d, 0, 0, 0, 0, 0xe9, 0, 0, 0, 0];
 
 /// Calls a function of Windows with zero, and returns zero if that returns true: `sub $40,%rsp; xor %ecx,%ecx; call
 /// function; xor $1,%al; movzx %al,%eax; add $40,%rsp; ret`. The displacement is at 7.

@@ -54,8 +54,8 @@ pub(super) fn reserve(file: &File<'_>, table: &SymbolTable<'_>, graph: &mut Link
     graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records, unwind_records);
 }
 
-/// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol. Unwind records come last: more edges are added to
-/// those, which is cheapest at the end.
+/// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol, apart from those
+/// of unwind records. These come last: more edges are added to them, which is cheapest at the end.
 pub(super) fn read(file: &File<'_>, table: &SymbolTable<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<bool> {
     let (mut last, mut has_null_target) = (Vec::new(), false);
     for section in &file.sections {

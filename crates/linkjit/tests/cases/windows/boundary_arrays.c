@@ -1,4 +1,4 @@
-// compilers: msvc, clang-gnu, mingw
+// compilers: msvc clang-gnu mingw
 // expect: here there too
 // expect: 3 entries
 // An array that is put together by the linker out of the pieces of all objects, between its ends.

@@ -1,0 +1,107 @@
+//! What objects of a JITDylib must agree on, and which of their COMDAT groups are kept.
+
+use std::collections::hash_map;
+
+use linkjit::link::graph::{BlockId, Group, LinkGraph, Request, Selection};
+use linkjit::link::names::NameId;
+use linkjit::link::rules::{self, GroupCandidate, GroupConflict, Verdict};
+
+use super::{By, Tables};
+use crate::jitlink::failure::{Failure, Result};
+
+/// A COMDAT group that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptGroup {
+    /// The graph that has it.
+    input: u32,
+    selection: Selection,
+    /// The size of the section that it is known by.
+    size: u64,
+}
+
+impl Tables {
+    /// Refuses an object that is not made like those before it (`/failifmismatch`).
+    pub(super) fn agree(&mut self, dylib: usize, index: u32, graph: &LinkGraph) -> Result<()> {
+        for request in graph.requests() {
+            let Request::MustMatch { key, value } = request else { continue };
+            match self.dylibs[dylib].agreed.get(key) {
+                Some((known, first)) if known != value => {
+                    let second = graph.name();
+                    // It may contradict itself.
+                    let first = self.inputs.get(*first as usize).map_or(second, |input| input.graph.name());
+                    let what = format!("mismatch of '{key}': {known} in {first}, {value} in {second}");
+                    return Err(Failure::usage(what));
+                }
+                Some(_) => {}
+                None => _ = self.dylibs[dylib].agreed.insert(key.clone(), (value.clone(), index)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the COMDAT groups that the JITDylib has already, and those of other graphs that yield to the new one's.
+    pub(super) fn yield_groups(&mut self, dylib: usize, index: u32, graph: &mut LinkGraph) -> Result<()> {
+        let (mut lost, mut replaced) = (Vec::new(), Vec::new());
+        let size = |group: &Group| group.blocks.first().map_or(0, |&block| graph.block(block).size);
+        for group in graph.groups() {
+            let Some(&old) = self.dylibs[dylib].groups.get(&group.signature) else { continue };
+            let candidate = GroupCandidate { selection: group.selection, size: || size(group) };
+            let kept = GroupCandidate { selection: old.selection, size: || old.size };
+            match rules::compare_groups(candidate, kept) {
+                Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
+                Ok(_) => lost.extend_from_slice(&group.blocks),
+                Err(GroupConflict::Duplicate) => return Err(self.duplicate(graph, group.signature)),
+                Err(GroupConflict::Differs(what)) => return Err(self.mismatch(graph, group.signature, what)),
+            }
+        }
+        replaced.sort_unstable();
+        for replaced in replaced.chunk_by(|one, other| one.0 == other.0) {
+            let Some(&(input, _)) = replaced.first() else { continue };
+            let owner = &mut self.inputs[input as usize].graph;
+            let yielding = owner.dissolve_groups(|signature| replaced.binary_search(&(input, signature)).is_ok());
+            let of = &mut self.dylibs[dylib];
+            for group in &yielding {
+                of.groups.remove(&group.signature);
+            }
+            for name in drop_blocks(owner, yielding.into_iter().flat_map(|group| group.blocks).collect()) {
+                if of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, By::Input(of, _) if of == input)) {
+                    of.symbols.remove(&name);
+                }
+            }
+        }
+        for group in graph.groups() {
+            let new = KeptGroup { input: index, selection: group.selection, size: size(group) };
+            match self.dylibs[dylib].groups.entry(group.signature) {
+                hash_map::Entry::Vacant(place) => _ = place.insert(new),
+                // Of those within an object the first counts.
+                hash_map::Entry::Occupied(kept) if kept.get().input == index => lost.extend_from_slice(&group.blocks),
+                hash_map::Entry::Occupied(_) => {}
+            }
+        }
+        drop_blocks(graph, lost);
+        Ok(())
+    }
+
+    #[cold]
+    fn mismatch(&self, graph: &LinkGraph, name: NameId, what: &str) -> Failure {
+        let name = self.text(name);
+        Failure::usage(format!("In {}, the COMDAT section of '{name}' is {what} than the one before", graph.name()))
+    }
+}
+
+/// Forgets about blocks that another graph has; returns the names in them, which are references now.
+fn drop_blocks(graph: &mut LinkGraph, mut blocks: Vec<BlockId>) -> Vec<NameId> {
+    blocks.sort_unstable();
+    graph.discard_blocks(&blocks);
+    let mut names = Vec::new();
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        if let (Some(name), Some(block)) = (of.shared_name(), of.block())
+            && blocks.binary_search(&block).is_ok()
+        {
+            graph.make_external(symbol);
+            names.push(name);
+        }
+    }
+    names
+}

@@ -1,0 +1,197 @@
+//! What names are, in the link orders of JITDylibs.
+
+use linkjit::ExecAddr;
+use linkjit::executor::ExecRange;
+use linkjit::link::graph::{Linkage, Scope};
+use linkjit::link::link::Binding;
+use linkjit::link::names::NameId;
+use linkjit::link::passes::imports;
+use linkjit::link::tls::TlsAddress;
+
+use super::{By, Entry, NOBODY, Tables};
+use crate::jitlink::execute::{RESULT_OVERRIDE, result_override};
+use crate::jitlink::failure::{Failure, Result};
+use crate::jitlink::interfaces::{REGION_END, REGION_SIZE};
+
+/// Chains of aliases that are longer are taken for circles.
+const LONGEST_ALIAS_CHAIN: usize = 100;
+
+impl Tables {
+    /// What defines a name in a JITDylib so far.
+    pub(in crate::jitlink) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
+        Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
+    }
+
+    /// What is missing if a name is: at the end of a chain of aliases, what nobody defines.
+    #[cold]
+    pub(in crate::jitlink) fn missing(&self, mut dylib: usize, mut name: NameId) -> String {
+        for _ in 0..LONGEST_ALIAS_CHAIN {
+            let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
+            match order.filter_map(|searched| self.definition(searched, name)).next() {
+                Some(By::Alias(next, target)) => (dylib, name) = (next, target),
+                _ => break,
+            }
+        }
+        self.text(name)
+    }
+
+    /// What a name is in the link order of a JITDylib; archive members are added on the way, but not for weak
+    /// references. `None` if it is nothing.
+    pub(in crate::jitlink) fn look_up(
+        &mut self,
+        dylib: usize,
+        name: NameId,
+        weak: bool,
+        is_tls: bool,
+    ) -> Result<Option<Binding>> {
+        let mut place = (dylib, name);
+        for _ in 0..LONGEST_ALIAS_CHAIN {
+            let mut entry = self.look_up_directly(place.0, place.1, weak)?;
+            if entry.is_none() {
+                if let Some(found) = self.look_up_outside(place.0, place.1, is_tls)? {
+                    return Ok(Some(found));
+                }
+                entry = self.fall_back(place.0, place.1)?;
+            }
+            match entry.map(|entry| entry.by) {
+                Some(By::Input(input, symbol)) => return Ok(Some(Binding::Input { input, symbol })),
+                Some(By::Absolute(address)) => return Ok(Some(Binding::Linked(address))),
+                Some(By::Alias(dylib, name)) => place = (dylib, name),
+                None => return Ok(self.has_phony(place.0).then(|| null(is_tls))),
+            }
+        }
+        Err(self.circle(name))
+    }
+
+    /// What stands for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
+    /// import.
+    fn fall_back(&mut self, dylib: usize, name: NameId) -> Result<Option<Entry>> {
+        let order = || std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
+        if let Some(entry) = order().find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
+            return Ok(Some(*entry).filter(|entry| entry.linkage == Linkage::Fallback));
+        }
+        let alternate =
+            order().find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
+        if let Some((searched, target)) = alternate {
+            return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
+        }
+        let bytes = self.names().bytes(name).to_vec();
+        let Some(target) = imports::target(&bytes) else { return Ok(None) };
+        let id = self.names().intern(target);
+        // By other names it may be the slot of something, or its own.
+        if self.slots_begun >= LONGEST_ALIAS_CHAIN {
+            return Err(self.circle(name));
+        }
+        self.slots_begun += 1;
+        // Of what is nothing, the slot is nothing, too.
+        let phony = std::mem::take(&mut self.phony_externals);
+        let found = self.look_up(dylib, id, false, false);
+        self.phony_externals = phony;
+        self.slots_begun -= 1;
+        if found?.is_none() {
+            return Ok(None);
+        }
+        let slot = imports::slot(target, &mut self.names())?;
+        self.add_graph(dylib, slot, false)?;
+        Ok(self.dylibs[dylib].symbols.get(&name).copied())
+    }
+
+    fn look_up_directly(&mut self, dylib: usize, name: NameId, weak: bool) -> Result<Option<Entry>> {
+        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
+        for searched in order {
+            let is_visible = |entry: &&Entry| {
+                let is_shown = searched == dylib || entry.scope == Scope::Default;
+                is_shown && !entry.own && entry.linkage != Linkage::Fallback
+            };
+            if let Some(entry) = self.dylibs[searched].symbols.get_mut(&name).filter(|entry| is_visible(&&**entry)) {
+                entry.searched = true;
+                return Ok(Some(*entry));
+            }
+            if let Some(&target) = self.dylibs[searched].exports.get(&name).filter(|_| searched != dylib) {
+                return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
+            }
+            let alternate = self.dylibs[searched].alternates.get(&name);
+            if weak || alternate.is_some_and(|alternate| !alternate.after_libraries) {
+                continue;
+            }
+            let bytes = self.names().bytes(name).to_vec();
+            if let Some(member) = self.dylibs[searched].archives.take(&bytes)? {
+                self.add_object(searched, &member.source, member.way)?;
+                if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
+                    return Ok(Some(*entry));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Libraries of the link order, and the process.
+    fn look_up_outside(&mut self, dylib: usize, name: NameId, thread_local: bool) -> Result<Option<Binding>> {
+        if let Some(&found) = self.found.get(&(dylib, name)) {
+            return Ok(Some(found));
+        }
+        let bytes = self.names().bytes(name).to_vec();
+        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
+        for searched in order {
+            let libraries = self.dylibs[searched].libraries.clone();
+            let mut found =
+                libraries.into_iter().find_map(|library| self.libraries.find(library, &bytes, thread_local));
+            if self.dylibs[searched].nulls.contains(&bytes) {
+                found = found.or(Some(null(thread_local)));
+            }
+            if let Some(found) = found {
+                self.found.insert((dylib, name), found);
+                return Ok(Some(found));
+            }
+        }
+        let found = match bytes.as_slice() {
+            _ if self.has_phony(dylib) => None,
+            name if name == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
+            name if self.process_symbols => self.libraries.find_in_process(name, thread_local)?,
+            _ => None,
+        };
+        if let Some(found) = found {
+            self.found.insert((dylib, name), found);
+        }
+        Ok(found)
+    }
+
+    /// Whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the process's
+    /// symbols behind it are not seen.
+    fn has_phony(&self, dylib: usize) -> bool {
+        self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
+    }
+
+    /// Moves the shared libraries, which the graphs `order` refer to.
+    pub(in crate::jitlink) fn move_libraries(&mut self, order: &[u32], end: u64) {
+        let from = ExecRange { start: ExecAddr(REGION_END - REGION_SIZE), end: ExecAddr(REGION_END) };
+        let moved = |binding: Binding| match binding {
+            Binding::Linked(address) if from.contains(address) => {
+                Some(Binding::Linked(ExecAddr(end - REGION_SIZE + address.distance_from(from.start).cast_unsigned())))
+            }
+            _ => None,
+        };
+        for &member in order {
+            let input = &mut self.inputs[member as usize];
+            for symbol in input.graph.symbol_ids() {
+                if let Some(binding) = moved(input.binding(symbol)) {
+                    input.bind(symbol, binding);
+                }
+            }
+        }
+        for binding in self.found.values_mut() {
+            *binding = moved(*binding).unwrap_or(*binding);
+        }
+    }
+
+    #[cold]
+    fn circle(&self, name: NameId) -> Failure {
+        Failure::link(format!("alias '{}' is defined by itself", self.text(name)))
+    }
+}
+
+/// What stands for a name that is nowhere.
+fn null(thread_local: bool) -> Binding {
+    let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
+    if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) }
+}

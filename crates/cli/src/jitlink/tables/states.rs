@@ -1,0 +1,91 @@
+//! The JITDylibs as `-show-init-es` and `-show-entry-es` show them.
+
+use std::collections::BTreeMap;
+
+use linkjit::ExecAddr;
+use linkjit::link::graph::{Definition, Linkage, Scope, SymbolId};
+use linkjit::link::link::Binding;
+use linkjit::link::names::NameId;
+
+use super::{By, Entry, Tables};
+use crate::jitlink::execute::RESULT_OVERRIDE;
+use crate::jitlink::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
+
+impl Tables {
+    /// The JITDylibs and what they define, before or after linking.
+    pub(in crate::jitlink) fn session(&mut self, is_linked: bool) -> Vec<DylibState> {
+        let process = if self.process_symbols { "Process" } else { "<TestResultJD>" };
+        let mut states = Vec::new();
+        for dylib in 0..self.dylibs.len() {
+            let of = &self.dylibs[dylib];
+            let others = of.order.iter().map(|&other| self.dylibs[other].name.clone());
+            let (name, order) = (of.name.clone(), others.chain([process.into()]).collect());
+            let entries: Vec<_> = of.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
+            // As in LLVM, all aliases of a JITDylib come together, though each is looked up by itself.
+            let is_searched_alias = |(_, entry): &(NameId, Entry)| matches!(entry.by, By::Alias(..)) && entry.searched;
+            let materializing = entries.iter().any(is_searched_alias);
+            let symbols = entries.into_iter().map(|(name, entry)| {
+                let state = SymbolState {
+                    linkage: entry.linkage,
+                    scope: entry.scope,
+                    callable: entry.callable,
+                    address: match entry.by {
+                        By::Absolute(_) | By::Alias(..) if !entry.searched => None,
+                        _ if is_linked => self.address(dylib, name),
+                        _ => None,
+                    },
+                    materializing: materializing && matches!(entry.by, By::Alias(..)),
+                    by: match entry.by {
+                        By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
+                        By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
+                        By::Alias(..) => REEXPORTS.into(),
+                    },
+                };
+                (self.text(name), state)
+            });
+            states.push(DylibState { name, order, symbols: symbols.collect() });
+        }
+        let result = SymbolState {
+            linkage: Linkage::Strong,
+            scope: Scope::Default,
+            callable: false,
+            address: None,
+            materializing: false,
+            by: ABSOLUTE_SYMBOLS.into(),
+        };
+        if self.process_symbols {
+            states.insert(0, DylibState { name: process.into(), order: Vec::new(), symbols: BTreeMap::new() });
+        } else {
+            states.push(DylibState {
+                name: process.into(),
+                order: Vec::new(),
+                symbols: [(RESULT_OVERRIDE.into(), result)].into(),
+            });
+        }
+        states
+    }
+
+    /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
+    pub(in crate::jitlink) fn address(&mut self, dylib: usize, name: NameId) -> Option<ExecAddr> {
+        let entry = self.dylibs.get(dylib)?.symbols.get(&name)?;
+        match entry.by {
+            By::Input(input, symbol) => self.address_in(input, symbol),
+            By::Absolute(address) => Some(address),
+            By::Alias(..) => match self.look_up(dylib, name, true, false).ok()?? {
+                Binding::Input { input, symbol } => self.address_in(input, symbol),
+                Binding::Linked(address) => Some(address),
+                _ => None,
+            },
+        }
+    }
+
+    fn address_in(&self, input: u32, symbol: SymbolId) -> Option<ExecAddr> {
+        let input = self.inputs.get(input as usize)?;
+        let is_placed = match input.graph.symbol(symbol).definition {
+            Definition::Defined { block, .. } => input.graph.block(block).placed,
+            Definition::Absolute(_) => true,
+            Definition::External => !matches!(input.binding(symbol), Binding::None),
+        };
+        is_placed.then(|| input.graph.address(symbol))
+    }
+}
