@@ -107,7 +107,7 @@ fn what_is_kept_keeps_what_was_linked_of_its_object_before() {
         format!(".section .text.{name},\"axG\",@progbits,{name},comdat\n.weak {name}\n{name}: {body}\n ret\n.text\n")
     };
     for retires in [true, false] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let text = inline("inner", "mov $7,%eax") + &inline("outer", "call inner") + ".globl f\nf: call inner\n ret\n";
         let object = add(&jit, &text, &workshop);
         assert_eq!(call(&jit, "inner").unwrap(), 7);
