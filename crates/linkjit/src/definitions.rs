@@ -264,6 +264,9 @@ impl JitDylib {
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
     ///
+    /// Open libraries before objects are linked that share inline variables, template statics or type information with
+    /// them: what is linked already keeps its own.
+    ///
     /// ```
     /// # #[cfg(target_os = "linux")]
     /// # fn main() -> linkjit::Result<()> {
