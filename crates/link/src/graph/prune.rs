@@ -139,8 +139,8 @@ impl Reachability {
         std::mem::take(&mut self.weak)
     }
 
-    /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds, so that who looks for
-    /// others need not look at them.
+    /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds: a search for others
+    /// need not look at them.
     #[must_use]
     pub fn may_have_met(&self, kind: EdgeKind) -> bool {
         self.kinds & kind.bit() != 0

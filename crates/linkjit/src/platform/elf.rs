@@ -1,10 +1,10 @@
 //! ELF: what every shared object has of its own, and glibc keeps outside of its shared library.
 //!
 //! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
-//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller.
+//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
 
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, Kind};
+use linkjit_link::arch::x86_64::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, Kind, ON_EXIT_THUNK};
 use linkjit_link::graph::{
     BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
@@ -67,6 +67,8 @@ fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
     let thunks = [
         (&b"atexit"[..], &b"__cxa_atexit"[..], ATEXIT_THUNK.as_slice(), 11),
         (b"at_quick_exit", b"__cxa_at_quick_exit", AT_QUICK_EXIT_THUNK.as_slice(), 9),
+        // Its functions take their turn among those of `atexit`, which the C library does not have.
+        (b"on_exit", b"__linkjit_on_exit", ON_EXIT_THUNK.as_slice(), 9),
     ];
     for (name, target, code, entry) in thunks {
         let (block, symbol) = define(&mut graph, names, text, name, code)?;

@@ -7,7 +7,11 @@
 //! definition is linked first has it for all; if none is, the older one.
 //!
 //! A definition that yields to a library's does so for good: the library stays. One that yields to a JITDylib's becomes an
-//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares.
+//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares,
+//! nor is a variable that others are bound to replaced by an update that does not keep it.
+//!
+//! What is linked stays where it is: a library that is opened later, or a JITDylib that is searched later, may have a
+//! second one.
 
 use std::sync::Arc;
 

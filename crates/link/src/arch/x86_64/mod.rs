@@ -14,7 +14,7 @@ pub use fixup::{FixupContext, Image, fix_block};
 pub use relax::{can_load_address, can_relax, relax};
 pub use stub::{
     AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, COOKIE_CHECK, DELAY_LOAD, DELAY_LOAD_UNWIND, FRAME_UNWIND, INIT_ENTRY,
-    INIT_EXIT, START_CALL, STUB, STUB_SIZE, TERMINATING_CALL, TRAMPOLINE, WITH_TWO_MORE,
+    INIT_EXIT, ON_EXIT_THUNK, START_CALL, STUB, STUB_SIZE, TERMINATING_CALL, TRAMPOLINE, WITH_TWO_MORE,
 };
 
 use crate::graph::EdgeKind;

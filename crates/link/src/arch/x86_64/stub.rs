@@ -14,6 +14,9 @@ pub const ATEXIT_THUNK: [u8; 15] = [0x48, 0x8d, 0x15, 0, 0, 0, 0, 0x31, 0xf6, 0x
 /// are at 3 and 9.
 pub const AT_QUICK_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];
 
+/// `on_exit(f, argument)` with a third argument: `lea handle(%rip),%rdx; jmp *entry(%rip)`. The displacements are at 3 and 9.
+pub const ON_EXIT_THUNK: [u8; 13] = [0x48, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0];
+
 /// Compares the cookie in rcx with the image's: `cmp cookie(%rip),%rcx; jne 1f; ret; 1: jmp fail`. The displacements are at
 /// 3 and 11.
 pub const COOKIE_CHECK: [u8; 15] = [0x48, 0x3b, 0x0d, 0, 0, 0, 0, 0x75, 0x01, 0xc3, 0xe9, 0, 0, 0, 0];

@@ -21,7 +21,7 @@ mod sections;
 mod symbols;
 mod x86_64;
 
-pub use dynamic::needed_names;
+pub use dynamic::{DynamicName, dynamic_names};
 
 use crate::arch::Arch;
 use crate::error::Result;
