@@ -3,6 +3,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 #[path = "../../link/tests/support/random.rs"]
 mod random;
 
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use assembly::{Workshop, call_at, source};
 use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Protection, Result, SystemMemory};
-use linkjit::{Error, ExecAddr, Jit, JitDylib, MatchScope, ResourceTracker};
+use linkjit::{Error, ExecAddr, JitDylib, MatchScope, ResourceTracker};
 
 /// How many JITDylibs, and functions in all of them.
 const DYLIBS: usize = 3;
@@ -156,7 +157,7 @@ fn set_byte(dylib: &JitDylib, workshop: &Workshop, number: usize, value: u32) ->
 /// Returns how many lookups have failed, and how many objects were replaced.
 fn run(seed: u64, lazy: bool) -> (usize, usize) {
     let (mut random, workshop, moody) = (Random(seed), Workshop::new(), Arc::new(Moody::default()));
-    let jit = Jit::builder().memory(moody.clone()).window_size(1 << 20).build().unwrap();
+    let jit = host::builder().memory(moody.clone()).window_size(1 << 20).build().unwrap();
     let dylibs: Vec<JitDylib> = (0..DYLIBS).map(|n| jit.create_dylib(&n.to_string()).unwrap()).collect();
     for dylib in &dylibs {
         let others = dylibs.iter().chain([jit.process()]);

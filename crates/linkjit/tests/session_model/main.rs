@@ -5,6 +5,8 @@
 
 #[path = "../assembly/mod.rs"]
 mod assembly;
+#[path = "../host/mod.rs"]
+mod host;
 mod model;
 mod objects;
 #[path = "../../../link/tests/support/random.rs"]
@@ -546,7 +548,7 @@ impl World<'_> {
 
 /// One session. Returns how often what has happened.
 fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize> {
-    let jit = Jit::builder().threads(0).window_size(1 << 20).build().unwrap();
+    let jit = host::builder().threads(0).window_size(1 << 20).build().unwrap();
     jit.session().set_lazy_failure_handler(Arc::new(|_| Some(ExecAddr(failed as *const () as u64))));
     let counts = {
         let mut world = World {
