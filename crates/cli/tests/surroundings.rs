@@ -72,6 +72,32 @@ fn preloaded_sanitizers_see_no_leaks_and_serve_no_compiler() {
     }
 }
 
+#[test]
+fn leak_checkers_find_what_linked_code_keeps() {
+    let fixtures = Fixtures::new("surroundings-leaks");
+    fixtures.write(
+        "keeps.c",
+        "#include <stdlib.h>\n
+         static void *kept; void **deep; struct { long words[100]; void *last; } table = {{1}, 0};
+         __attribute__((noinline)) static void run(void) {
+             kept = malloc(100); deep = malloc(8); *deep = malloc(50); table.last = malloc(77);
+             void *volatile lost = malloc(1234); lost = 0;
+         }
+         __attribute__((noinline)) static void clear(void) {
+             volatile char bytes[4000]; for (int i = 0; i < 4000; i++) bytes[i] = 0;
+         }
+         int main(void) { run(); clear(); return 0; }",
+    );
+    for (library_name, flags) in [("libasan.so", &["-fsanitize=address", "-fPIC"][..]), ("liblsan.so", &["-fno-pic"])] {
+        fixtures.tool(&[&["gcc", "-c", "-O0", "-g", "keeps.c"], flags].concat());
+        for line in [&["run", "keeps.o"][..], &["run", "--lazy", "keeps.o"]] {
+            let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", library("gcc", library_name)));
+            let is_right = outcome.code != Some(0) && outcome.err.contains("1234 byte(s) leaked in 1 allocation(s)");
+            assert!(is_right, "{library_name}, {line:?}: {outcome:?}");
+        }
+    }
+}
+
 /// Runs `linkjit` after a command of the shell.
 fn after(fixtures: &Fixtures, command: &str, arguments: &[&str]) -> Outcome {
     let script = format!("{command} && exec \"$0\" \"$@\"");

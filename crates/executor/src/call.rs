@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use crate::initial_stack;
-use crate::{ExecAddr, ExecutorError, MainForm, Result, lock, os, outermost, runtime};
+use crate::{ExecAddr, ExecutorError, MainForm, Result, init, lock, os, outermost, runtime};
 
 /// An argument vector as C wants it. Never freed: the C standard lets a program keep pointers to its arguments for as
 /// long as it runs.
@@ -110,5 +110,7 @@ pub(crate) unsafe fn call_main(main: ExecAddr, form: MainForm) -> Result<i32> {
     let usual = Arguments::of_program()?.of_main();
     let arguments = runtime::main_arguments(form, main, usual).ok_or(ExecutorError::NoSuch { what: "form of main" })?;
     // SAFETY: the caller vouches for it.
-    Ok(unsafe { outermost::call(main.0 as *const (), &arguments) })
+    let result = unsafe { outermost::call(main.0 as *const (), &arguments) };
+    init::set_status(result);
+    Ok(result)
 }

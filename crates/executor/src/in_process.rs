@@ -53,6 +53,8 @@ impl InProcess {
 
 impl Drop for InProcess {
     fn drop(&mut self) {
+        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        crate::opening::forget_all_of(self.owner);
         init::forget_all_of(self.owner);
         if allocator::is_of(self.owner) {
             // The libraries go on using its code, and hold memory of it.
@@ -122,6 +124,11 @@ impl Executor for InProcess {
 
     fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
         init::set_exports(image, find)
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    fn provide_needed(&self, provide: Arc<crate::ProvideNeeded>) {
+        crate::opening::set_provider(self.owner, provide);
     }
 
     unsafe fn run_initializers(

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::call::Arguments;
@@ -24,6 +25,9 @@ pub(crate) struct Registered {
 /// A function that is called with what it was registered with.
 pub(crate) type AtExitFunction = extern "C-unwind" fn(*mut c_void);
 
+/// A function that is called with what the process exits with, and what it was registered with.
+pub(crate) type OnExitFunction = extern "C-unwind" fn(c_int, *mut c_void);
+
 // SAFETY: the argument is but a number to us; the C++ ABI lets any thread make the call.
 unsafe impl Send for Registered {}
 
@@ -31,6 +35,36 @@ impl Registered {
     pub(crate) fn call(self) {
         (self.function)(self.argument);
     }
+}
+
+/// What an image has to call at exit.
+#[derive(Clone, Copy, Debug)]
+struct AtExit {
+    /// Its place among what all images have.
+    place: u64,
+    registered: Registered,
+    /// The function is one of [`OnExitFunction`]'s type instead.
+    wants_status: bool,
+}
+
+impl AtExit {
+    fn call(self) {
+        if !self.wants_status {
+            return self.registered.call();
+        }
+        let function = self.registered.function as *const ();
+        // SAFETY: `on_exit` has registered it, which takes functions of that type.
+        let function: OnExitFunction = unsafe { std::mem::transmute(function) };
+        function(STATUS.load(Ordering::Relaxed), self.registered.argument);
+    }
+}
+
+/// What the process exits with; before that, what the last `main` has returned.
+static STATUS: AtomicI32 = AtomicI32::new(0);
+
+/// Notes what a program's `main` has returned.
+pub(crate) fn set_status(status: c_int) {
+    STATUS.store(status, Ordering::Relaxed);
 }
 
 /// Who finds what an image exports.
@@ -49,8 +83,8 @@ struct Image {
     owner: u32,
     handle: Option<ExecAddr>,
     exports: Exports,
-    /// Called last first; each with its place among what all images have.
-    at_exit: Vec<(u64, Registered)>,
+    /// Called last first.
+    at_exit: Vec<AtExit>,
     /// Called last first.
     at_quick_exit: Vec<Registered>,
     /// What is left to call, first first.
@@ -113,7 +147,7 @@ impl Images {
     /// Makes the process's exit run what is registered.
     fn hook(&mut self) {
         if !std::mem::replace(&mut self.hooked, true) {
-            os::at_exit(run_at_exit);
+            call_at_exit();
         }
     }
 }
@@ -290,8 +324,8 @@ pub(crate) unsafe fn close_part(
             let mut images = lock(&IMAGES);
             let image = images.get(id)?;
             image.at_quick_exit.retain(|registered| !within(registered));
-            let last = image.at_exit.iter().rposition(|(_, registered)| within(registered));
-            last.map(|last| image.at_exit.remove(last).1)
+            let last = image.at_exit.iter().rposition(|of| within(&of.registered));
+            last.map(|last| image.at_exit.remove(last))
         };
         match next {
             Some(registered) => registered.call(),
@@ -316,7 +350,7 @@ pub(crate) unsafe fn close_part(
 /// Forgets functions in `functions` that were registered with arguments in `arguments`.
 pub(crate) fn forget_registered(id: ImageId, functions: &[ExecRange], arguments: &[ExecRange]) -> Result<()> {
     let is_in = |ranges: &[ExecRange], address: u64| ranges.iter().any(|range| range.contains(ExecAddr(address)));
-    lock(&IMAGES).get(id)?.at_exit.retain(|(_, registered)| {
+    lock(&IMAGES).get(id)?.at_exit.retain(|AtExit { registered, .. }| {
         let is_for_argument = registered.argument.is_null() || is_in(arguments, registered.argument as u64);
         !is_in(functions, registered.function as usize as u64) || !is_for_argument
     });
@@ -334,7 +368,7 @@ unsafe fn call_terminator(function: ExecAddr) {
 
 /// Something that a closing image has to call.
 enum Last {
-    Registered(Registered),
+    Registered(AtExit),
     Terminator(ExecAddr),
 }
 
@@ -375,7 +409,7 @@ unsafe fn run_last(id: ImageId) -> bool {
 unsafe fn take_last(id: ImageId) -> Option<Last> {
     let mut images = lock(&IMAGES);
     let image = images.get(id).ok()?;
-    if let Some((_, registered)) = image.at_exit.pop() {
+    if let Some(registered) = image.at_exit.pop() {
         return Some(Last::Registered(registered));
     }
     while let Some(array) = image.terminators.last_mut() {
@@ -393,18 +427,35 @@ unsafe fn take_last(id: ImageId) -> Option<Last> {
 fn last_with_work() -> Option<ImageId> {
     let images = lock(&IMAGES);
     let place = |image: &Image| match image.at_exit.last() {
-        Some((place, _)) => Some(*place),
+        Some(last) => Some(last.place),
         None => (!image.terminators.is_empty()).then_some(image.initialized),
     };
     let with_work = images.images.iter().filter_map(|(id, image)| Some((place(image)?, *id)));
     with_work.max().map(|(_, id)| ImageId(id))
 }
 
+/// Has the process's exit run what is registered.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn call_at_exit() {
+    extern "C-unwind" fn run(status: c_int, _: *mut c_void) {
+        set_status(status);
+        run_at_exit();
+    }
+    // Failure (no memory) leaves it uncalled: there is no remedy.
+    let _failed = os::on_exit(run, std::ptr::null_mut());
+}
+
+/// Has the process's exit run what is registered.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn call_at_exit() {
+    os::at_exit(run_at_exit);
+}
+
 extern "C" fn run_at_exit() {
     if last_with_work().is_some() {
         // A function that calls exit() does not come back: the system goes on with the next one that is registered
         // with it, so that must be this one again.
-        os::at_exit(run_at_exit);
+        call_at_exit();
     }
     tls::exit_thread();
     while let Some(id) = last_with_work() {
@@ -449,15 +500,31 @@ pub(crate) fn image_with_handle(handle: *mut c_void) -> Option<ImageId> {
 
 /// `__cxa_atexit` for linked code.
 pub(crate) extern "C" fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
-    let mut images = lock(&IMAGES);
-    let place = images.next_place();
-    if let Some(image) = images.with_handle(ExecAddr(handle as u64)) {
-        image.at_exit.push((place, Registered { function, argument }));
-        images.hook();
+    if register(handle, Registered { function, argument }, false) {
         return 0;
     }
-    drop(images);
     os::cxa_atexit(function, argument, handle)
+}
+
+/// `on_exit` for linked code, with the caller's `__dso_handle`.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) extern "C" fn on_exit(function: OnExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
+    // SAFETY: a function's address, which is called as what it is.
+    let at_exit: AtExitFunction = unsafe { std::mem::transmute(function as *const ()) };
+    if register(handle, Registered { function: at_exit, argument }, true) {
+        return 0;
+    }
+    os::on_exit(function, argument)
+}
+
+/// Has an image call a function at exit; false if there is no such image.
+fn register(handle: *mut c_void, registered: Registered, wants_status: bool) -> bool {
+    let mut images = lock(&IMAGES);
+    let place = images.next_place();
+    let Some(image) = images.with_handle(ExecAddr(handle as u64)) else { return false };
+    image.at_exit.push(AtExit { place, registered, wants_status });
+    images.hook();
+    true
 }
 
 /// `__cxa_at_quick_exit` for linked code.
@@ -482,7 +549,7 @@ pub(crate) extern "C-unwind" fn cxa_finalize(handle: *mut c_void) {
     loop {
         let next = lock(&IMAGES).get(id).ok().and_then(|image| image.at_exit.pop());
         match next {
-            Some((_, registered)) => registered.call(),
+            Some(registered) => registered.call(),
             None => return,
         }
     }

@@ -13,6 +13,7 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod agent;
 mod allocator;
 mod call;
 pub mod crash;
@@ -30,6 +31,8 @@ mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
 mod memory;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod opening;
 mod os;
 mod outermost;
 mod reentry;
@@ -41,12 +44,13 @@ pub mod temporary;
 mod tls;
 mod unwind;
 
+pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
 pub use memory::{MemoryProvider, SystemMemory};
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,6 +80,9 @@ pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
 /// Finds what an image exports.
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
+
+/// Finds what a program has for the shared library in a file: names that the library needs, and where they are.
+pub type ProvideNeeded = dyn Fn(&Path) -> Vec<(CString, ExecAddr)> + Send + Sync;
 
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -327,6 +334,8 @@ pub enum ObjectFormat {
 }
 
 /// The interface to the process that runs the linked code.
+///
+/// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
 pub trait Executor: Send + Sync + std::fmt::Debug {
     /// The format of the objects that its system's compilers make.
     fn object_format(&self) -> ObjectFormat;
@@ -402,6 +411,11 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn set_exports(&self, _image: ImageId, _find: Arc<FindExport>) -> Result<()> {
         Ok(())
     }
+
+    /// Tells who has what shared libraries need that linked code opens (`dlopen`): the loader does not see linked code. It
+    /// is asked on the thread that opens the library, without any lock of the executor's. Systems whose libraries need
+    /// nothing of the program need none.
+    fn provide_needed(&self, _provide: Arc<ProvideNeeded>) {}
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.

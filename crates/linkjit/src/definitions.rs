@@ -8,7 +8,7 @@ use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
-use linkjit_link::object::elf::needed_names;
+use linkjit_link::object::elf::dynamic_names;
 use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
@@ -264,6 +264,9 @@ impl JitDylib {
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
     ///
+    /// Open libraries before objects are linked that share inline variables, template statics or type information with
+    /// them: what is linked already keeps its own.
+    ///
     /// ```
     /// # #[cfg(target_os = "linux")]
     /// # fn main() -> linkjit::Result<()> {
@@ -299,14 +302,16 @@ impl JitDylib {
         };
         // The loader names the first only.
         let source = read_file(path).ok();
-        let needed = source.and_then(|source| needed_names(&source).ok()).unwrap_or_default();
+        let needed = source.and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
+        let needed = needed.into_iter().filter(|needed| !needed.weak && !needed.defined);
+        let needed: Vec<_> = needed.map(|needed| needed.name).collect();
         let (mut symbols, mut definers) = (vec![missing.clone()], Vec::new());
         let names = self.session().names();
         let state = self.session().state();
         for dylib in state.dylibs.values() {
             let is_linked = |name: &&String| {
                 let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
-                entry.is_some_and(|entry| entry.by != DefinedBy::Outside)
+                entry.is_some_and(|entry| !matches!(entry.by, DefinedBy::Outside | DefinedBy::Found))
             };
             let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
             if !defined.is_empty() {

@@ -1,8 +1,8 @@
 //! One object that can't be linked does not spoil a session: the error says what of it is wanted without having been asked
 //! for, and there are ways to go on.
-#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,8 +22,9 @@ fn compile(workshop: &Workshop, name: &str, text: &str) -> Source {
 
 /// A session with an object that is all right, and one that is not, which a tracker may have.
 fn session(workshop: &Workshop, broken: &str, is_tracked: bool) -> (Jit, linkjit::ResourceTracker) {
-    let jit = Jit::host().unwrap();
-    let good = "int ready; __attribute__((constructor)) static void begin(void) { ready = 5; } int good(void) { return ready; }";
+    let jit = host::jit().unwrap();
+    // Clang runs constructors that it can see through when it compiles: not this one.
+    let good = "volatile int ready; __attribute__((constructor)) static void begin(void) { ready = 5; } int good(void) { return ready; }";
     jit.main().add_object(&compile(workshop, "good.o", good)).unwrap();
     let tracker = if is_tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
     jit.main().add_object_to(&tracker, &compile(workshop, "broken.o", broken)).unwrap();
@@ -98,9 +99,7 @@ fn there_are_ways_to_go_on() {
     jit.lookup("good").unwrap_err();
     // Its own initializers are linked, and not run.
     let found = jit.main().lookup(&["good"]).unwrap();
-    #[cfg(not(windows))]
     assert_eq!(call_at(found[0]), 0);
-    assert_eq!(found.len(), 1);
 }
 
 #[test]
@@ -130,10 +129,8 @@ fn terminators_and_retained_sections_are_named_and_what_leads_to_them() {
     let workshop = Workshop::new();
     let ends = "int missing(void); __attribute__((destructor)) static void end(void) { missing(); }";
     let (jit, _) = session(&workshop, ends, false);
-    let (object, kind) = root(&jit.lookup("good").unwrap_err()).unwrap();
-    assert_eq!(object, "broken.o");
-    // On Windows a constructor registers what is to be called in the end.
-    assert_eq!(kind, if cfg!(windows) { kind } else { RootKind::Terminator });
+    let expected = Some(("broken.o".into(), RootKind::Terminator));
+    assert_eq!(root(&jit.lookup("good").unwrap_err()), expected);
 
     let (jit, _) = session(
         &workshop,
@@ -152,7 +149,7 @@ fn terminators_and_retained_sections_are_named_and_what_leads_to_them() {
 #[cfg(not(windows))]
 #[test]
 fn retained_sections_are_named() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".section keep,\"aR\",@progbits\n.quad missing\n";
     jit.main().add_object(&source(&workshop.object(&assembly::function("f", 3)))).unwrap();
     let kept = std::fs::read(workshop.object(text)).unwrap();
@@ -170,7 +167,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
     extern "C" fn instead() -> i32 {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let failures = Arc::new(Mutex::new(Vec::new()));
     let noted = failures.clone();
     jit.session().set_lazy_failure_handler(Arc::new(move |failure: &LazyFailure| {
@@ -186,7 +183,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
 /// An update to an object that can't be linked changes nothing.
 #[test]
 fn an_update_says_whose_initializer_it_is_and_changes_nothing() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.main().add_updatable_object(&compile(&workshop, "a.o", "int broken(void) { return 1; }")).unwrap();
     assert_eq!(call(&jit, "broken").unwrap(), 1);
     for _ in 0..3 {

@@ -11,6 +11,16 @@ mod unsupported;
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 pub(crate) use unsupported::*;
 
+/// The index of a function's name in [`NAMES`], if it is one of an allocator's.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn index(name: &[u8]) -> Option<usize> {
+    // Most names end here.
+    if !matches!(name.first(), Some(b'_' | b'm' | b'c' | b'r' | b'a' | b'p' | b'v' | b'f')) || name.len() < 4 {
+        return None;
+    }
+    NAMES.iter().position(|other| other.as_bytes() == name)
+}
+
 /// The functions by which a program of ELF replaces the process's allocator.
 #[cfg_attr(windows, allow(dead_code, reason = "an image of Windows replaces nobody else's"))]
 pub(crate) const NAMES: [&str; 34] = [

@@ -37,13 +37,6 @@ pub(crate) fn add_window(_owner: u32, _window: ExecRange) {}
 /// No memory is told from other memory.
 pub(crate) fn remove_window(_owner: u32, _window: ExecRange) {}
 
-/// Opens a library.
-#[cfg(target_os = "linux")]
-pub(crate) fn open(path: &std::ffi::CStr, flags: std::ffi::c_int) -> *mut std::ffi::c_void {
-    // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
-    unsafe { libc::dlopen(path.as_ptr(), flags) }
-}
-
 /// What linked code of one executor knows of the process's allocator.
 #[derive(Debug, Default)]
 pub(crate) struct Use {}

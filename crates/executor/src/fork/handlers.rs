@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
 use super::{Held, Participant};
-use crate::{call, import, init, initial_stack, lock, reentry, stacks, tls};
+use crate::{call, import, init, initial_stack, lock, opening, reentry, stacks, tls};
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
 
@@ -74,9 +74,18 @@ fn begin(participants: &[Arc<dyn Participant>]) {
 
 fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
     participants.iter().all(|participant| participant.clone().hold(held))
-        && [init::hold, reentry::hold, call::hold, initial_stack::hold, stacks::hold, import::hold, tls::hold]
-            .iter()
-            .all(|hold| hold(held))
+        && [
+            init::hold,
+            reentry::hold,
+            call::hold,
+            initial_stack::hold,
+            stacks::hold,
+            import::hold,
+            opening::hold,
+            tls::hold,
+        ]
+        .iter()
+        .all(|hold| hold(held))
 }
 
 extern "C" fn in_parent() {

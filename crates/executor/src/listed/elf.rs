@@ -85,7 +85,7 @@ impl Drop for Listed {
 /// code, which only a collector misses.
 pub(crate) fn tell_libraries() {
     let old = ExecAddr(libc::dl_iterate_phdr as *const () as u64);
-    let _refused = import::replace_function(old, ExecAddr(iterate as *const () as u64));
+    let _refused = import::replace_function(b"dl_iterate_phdr", old, ExecAddr(iterate as *const () as u64));
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {

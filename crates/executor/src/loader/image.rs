@@ -1,7 +1,9 @@
-//! The bytes of such a shared object: headers, relocations that refer to one symbol, the slots that these fill in, and
-//! the dynamic section.
+//! The bytes of such a shared object: headers, relocations that refer to one symbol, the slots that these fill in, symbols
+//! that it exports, and the dynamic section.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
+
+use crate::ExecAddr;
 
 /// A relocation that has the loader fill in a slot (System V ABI, AMD64 supplement, "Relocation Types").
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Image<'a> {
     pub(crate) indirect: Option<u64>,
     /// A library that it depends on.
     pub(crate) needed: Option<&'a CStr>,
+    /// What it defines for the libraries that are loaded with it: names, and where they are.
+    pub(crate) exports: &'a [(CString, ExecAddr)],
     /// It asks for executable stacks.
     pub(crate) executable_stack: bool,
 }
@@ -55,7 +59,10 @@ impl Image<'_> {
     pub(crate) fn bytes(&self) -> (Vec<u8>, u64) {
         let count = self.relocations.len() as u64;
         let symbols = EHDR_SIZE + 3 * PHDR_SIZE;
-        let relas = symbols + 2 * SYM_SIZE;
+        let symbol_count = 2 + self.exports.len() as u64;
+        let hash = symbols + symbol_count * SYM_SIZE;
+        let hash_words = self.hash_table();
+        let relas = hash + hash_words.len() as u64 * 8;
         let slots = relas + count * RELA_SIZE;
         let dynamic = slots + count * 8;
 
@@ -66,7 +73,16 @@ impl Image<'_> {
             tags.push((tag::NEEDED, strings.len() as u64));
             strings.extend_from_slice(library.to_bytes_with_nul());
         }
-        let dynamic_size = (tags.len() as u64 + 8) * DYN_SIZE;
+        let names: Vec<u64> = self
+            .exports
+            .iter()
+            .map(|(name, _)| {
+                let at = strings.len() as u64;
+                strings.extend_from_slice(name.to_bytes_with_nul());
+                at
+            })
+            .collect();
+        let dynamic_size = (tags.len() as u64 + 9) * DYN_SIZE;
         let string_table = dynamic + dynamic_size;
         let size = string_table + strings.len() as u64;
         tags.extend([
@@ -74,6 +90,7 @@ impl Image<'_> {
             (tag::STRSZ, strings.len() as u64),
             (tag::SYMTAB, symbols),
             (tag::SYMENT, SYM_SIZE),
+            (tag::HASH, hash),
             (tag::RELA, relas),
             (tag::RELASZ, count * RELA_SIZE),
             (tag::RELAENT, RELA_SIZE),
@@ -104,6 +121,10 @@ impl Image<'_> {
             Some(_) => (STB_LOCAL << 4 | STT_GNU_IFUNC, SHN_ABS),
         };
         words.extend([0, 0, 0, 1 | info << 32 | section << 48, self.indirect.unwrap_or(0), 0]);
+        for (name, (_, address)) in names.into_iter().zip(self.exports) {
+            words.extend([name | (STB_GLOBAL << 4) << 32 | SHN_ABS << 48, address.0, 0]);
+        }
+        words.extend(hash_words);
         for (slot, &relocation) in (0..).zip(self.relocations) {
             words.extend([slots + slot * 8, 1 << 32 | relocation as u64, 0]);
         }
@@ -115,10 +136,38 @@ impl Image<'_> {
     }
 }
 
+impl Image<'_> {
+    /// The table by which the loader finds what the object exports (gABI, "Hash Table"): pairs of its words.
+    fn hash_table(&self) -> Vec<u64> {
+        let count = self.exports.len() as u32;
+        let buckets = count.max(1);
+        let mut table = vec![0; (2 + buckets + 2 + count) as usize];
+        table[..2].copy_from_slice(&[buckets, 2 + count]);
+        let (heads, chains) = table[2..].split_at_mut(buckets as usize);
+        for (symbol, (name, _)) in (2..).zip(self.exports) {
+            let head = &mut heads[(hash(name.to_bytes()) % buckets) as usize];
+            chains[symbol as usize] = std::mem::replace(head, symbol);
+        }
+        table.resize(table.len().next_multiple_of(2), 0);
+        let pairs = table.as_chunks::<2>().0.iter();
+        pairs.map(|&[low, high]| u64::from(low) | u64::from(high) << 32).collect()
+    }
+}
+
+/// The hash of a name (gABI, "Hash Table").
+fn hash(name: &[u8]) -> u32 {
+    name.iter().fold(0u32, |hash, &byte| {
+        let hash = (hash << 4).wrapping_add(u32::from(byte));
+        let high = hash & 0xf000_0000;
+        (hash ^ (high >> 24)) & !high
+    })
+}
+
 /// Tags of the dynamic section.
 mod tag {
     pub(super) const NULL: u64 = 0;
     pub(super) const NEEDED: u64 = 1;
+    pub(super) const HASH: u64 = 4;
     pub(super) const STRTAB: u64 = 5;
     pub(super) const SYMTAB: u64 = 6;
     pub(super) const RELA: u64 = 7;

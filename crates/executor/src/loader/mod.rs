@@ -53,17 +53,42 @@ impl Loaded {
     /// # Safety
     /// `image` must be a well-formed shared object; what it has the loader do must be sound.
     pub(crate) unsafe fn load(image: &[u8], flags: c_int) -> Result<Self, String> {
-        let mut file = memory_file().map_err(|error| format!("memfd_create: {error}"))?;
-        file.write_all(image).map_err(|error| error.to_string())?;
-        let name = name_of(&file)?;
-        // SAFETY: the caller vouches for the object, and nobody has another one of this name.
-        let handle = unsafe { libc::dlopen(name.as_ptr(), flags | libc::RTLD_LOCAL) };
-        if handle.is_null() { Err(os::loader_error()) } else { Ok(Self { handle: handle as usize }) }
+        // SAFETY: as the caller has it.
+        unsafe { ImageFile::new(image)?.load(flags) }.ok_or_else(os::loader_error)
     }
 
     /// What has to be added to an address in the object.
     pub(crate) fn base(&self) -> Option<u64> {
         link_map(self.handle).map(|map| map.base)
+    }
+}
+
+/// A shared object that the loader can be told to load.
+pub(crate) struct ImageFile {
+    name: CString,
+    /// As long as it is open, it has its name.
+    _file: File,
+}
+
+impl ImageFile {
+    /// Writes a shared object.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn new(image: &[u8]) -> Result<Self, String> {
+        let mut file = memory_file().map_err(|error| format!("memfd_create: {error}"))?;
+        file.write_all(image).map_err(|error| error.to_string())?;
+        Ok(Self { name: name_of(&file)?, _file: file })
+    }
+
+    /// Has the loader load it. If it does not, `dlerror` says why.
+    ///
+    /// # Safety
+    /// As for [`Loaded::load`].
+    pub(crate) unsafe fn load(&self, flags: c_int) -> Option<Loaded> {
+        // SAFETY: the caller vouches for the object, and nobody has another one of this name.
+        let handle = unsafe { libc::dlopen(self.name.as_ptr(), flags | libc::RTLD_LOCAL) };
+        (!handle.is_null()).then(|| Loaded { handle: handle as usize })
     }
 }
 

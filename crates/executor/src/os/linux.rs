@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::system_error;
-use crate::init::AtExitFunction;
+use crate::init::{AtExitFunction, OnExitFunction};
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
 
 /// Addresses below this can be had with 32-bit absolute fixups, signed or not.
@@ -226,7 +226,11 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let failure = |message: String| ExecutorError::Library { path: path.into(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
-    let handle = crate::allocator::open(&name, flags);
+    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+    let handle = crate::opening::open(&name, flags);
+    // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
+    #[cfg(not(all(target_env = "gnu", target_arch = "x86_64")))]
+    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
     if !handle.is_null() {
         return Ok(handle as usize);
     }
@@ -365,11 +369,21 @@ unsafe extern "C-unwind" {
     fn __cxa_finalize(handle: *mut c_void);
     #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
     fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
+    #[cfg(target_env = "gnu")]
+    #[link_name = "on_exit"]
+    fn register_on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int;
 }
 
 pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     // SAFETY: linked code asks the system for it, as it would if we were not in between.
     unsafe { __cxa_atexit(function, argument, handle) }
+}
+
+/// `on_exit`.
+#[cfg(target_env = "gnu")]
+pub(crate) fn on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int {
+    // SAFETY: as for `cxa_atexit`.
+    unsafe { register_on_exit(function, argument) }
 }
 
 pub(crate) fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::call::Arguments;
-use crate::{ExecAddr, MainForm, init, listed, tls};
+use crate::{ExecAddr, MainForm, init, listed, opening, tls};
 
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
@@ -12,6 +12,8 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__cxa_finalize" => init::cxa_finalize as *const (),
         b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => tls::cxa_thread_atexit as *const (),
         b"__cxa_at_quick_exit" => init::cxa_at_quick_exit as *const (),
+        b"__linkjit_on_exit" => init::on_exit as *const (),
+        b"dlopen" => opening::dlopen as *const (),
         b"dl_iterate_phdr" => listed::iterate as *const (),
         _ => return None,
     };

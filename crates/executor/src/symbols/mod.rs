@@ -102,11 +102,14 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
 }
 
 fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<ExecAddr> {
-    // A library may bring another unwinder along, which knows nothing of our tables, and which the library itself is not
-    // bound to: the process's is there for all.
+    // A library may bring another unwinder along, which knows nothing of our tables, or another allocator. Libraries that
+    // were there before are not bound to these, nor is the library itself: the process's are there for all.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    let asked =
-        if name.to_bytes().starts_with(b"_Unwind_") { &[&os::search_order(None)[..], asked].concat() } else { asked };
+    let asked = if name.to_bytes().starts_with(b"_Unwind_") || allocator::index(name.to_bytes()).is_some() {
+        &[&os::search_order(None)[..], asked].concat()
+    } else {
+        asked
+    };
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let preloaded = if handle.is_some() { preloaded::find(name) } else { None };
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

@@ -71,12 +71,16 @@ pub struct Code {
     pub atexit: Template,
     /// `at_quick_exit(f)` as `function(f, handle)`: *handle*, *function*.
     pub at_quick_exit: Template,
+    /// `on_exit(f, argument)` as `function(f, argument, handle)`: *handle*, *function*.
+    pub on_exit: Template,
     /// Opens a function around *code* that falls through to its end.
     pub init_entry: Template,
     /// Closes it, behind that code.
     pub init_exit: &'static [u8],
     /// Compares the caller's copy of a *cookie* with that, and goes on to a *function* if they differ.
     pub cookie_check: Template,
+    /// Goes on to a function with two more arguments, as the third and the fourth: *third*, *fourth*, *function*.
+    pub with_two_more: Template,
     /// Calls a *function* with zero, and returns zero if that returns true.
     pub start_call: Framed,
     /// Goes on to a *function* with the arguments one and zero.

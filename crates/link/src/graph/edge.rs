@@ -9,17 +9,17 @@ pub struct EdgeKind(pub u8);
 
 /// Kinds of edges. Which of them a graph may have is noted when edges are added, for most have few.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct KindSet(u128);
+pub struct KindSet(u64);
 
 impl KindSet {
     /// None.
     pub const EMPTY: Self = Self(0);
 
-    /// The same and one more; kinds whose numbers are 128 apart are not told apart.
+    /// The same and one more; kinds whose numbers are 64 apart are not told apart.
     #[must_use]
     #[inline]
     pub const fn with(self, kind: EdgeKind) -> Self {
-        Self(self.0 | 1 << (kind.0 & 127))
+        Self(self.0 | 1 << (kind.0 & 63))
     }
 
     /// Those of both.

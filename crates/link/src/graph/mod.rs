@@ -17,6 +17,7 @@ mod edit;
 mod prune;
 mod request;
 mod section;
+mod section_name;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
@@ -24,6 +25,7 @@ pub use edge::{Edge, EdgeKind, KindSet};
 pub use prune::Reachability;
 pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
+pub use section_name::SectionName;
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
 use crate::arch::Arch;
@@ -469,7 +471,7 @@ impl LinkGraph {
     pub fn site(&self, block: BlockId, offset: u64) -> Site {
         let block = &self.blocks[block.index()];
         Site::file(self.source.name().clone())
-            .section(self.sections[block.section.index()].name.clone())
+            .section(self.sections[block.section.index()].name.as_str())
             .at(block.section_offset.wrapping_add(offset))
     }
 

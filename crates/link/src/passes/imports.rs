@@ -13,6 +13,11 @@ pub const PREFIX: &[u8] = b"__imp_";
 
 /// The routine that looks a function up when it is first called: `FARPROC __delayLoadHelper2(descriptor, slot)`.
 pub const DELAY_LOAD_HELPER: &[u8] = b"__delayLoadHelper2";
+/// The variables for functions of the program's that it calls, if there are any (`delayimp.h`): before it does something,
+/// which they may do instead, and when something is missing.
+pub const NOTIFY_HOOK: &[u8] = b"__pfnDliNotifyHook2";
+/// See [`NOTIFY_HOOK`].
+pub const FAILURE_HOOK: &[u8] = b"__pfnDliFailureHook2";
 
 /// What the slot of that name is for, if it is one: there are no slots for slots.
 #[must_use]

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use linkjit_executor::fork::Held;
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::arch::Arch;
-use linkjit_link::graph::LinkGraph;
+use linkjit_link::graph::{LinkGraph, Linkage};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, ArchiveId, ArchiveIndex, MemberContent, MemberRef};
@@ -58,6 +58,16 @@ impl ArchiveGenerator {
     }
 }
 
+/// Whether a program has a hook that is told before a library is loaded for it, and may choose another one.
+fn is_delayed_loading_watched(dylib: &JitDylib) -> Result<bool> {
+    let session = dylib.session();
+    let Some(hook) = session.names().find(imports::NOTIFY_HOOK) else { return Ok(false) };
+    let state = session.state();
+    // The image's own, which is null, is weak.
+    let entry = state.dylib(dylib.id())?.symbols.get(&hook);
+    Ok(entry.is_some_and(|entry| entry.linkage == Linkage::Strong))
+}
+
 impl ArchiveGenerator {
     /// Takes the lock for a fork.
     pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
@@ -88,9 +98,10 @@ impl State {
     }
 
     /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may; what is delayed is looked up
-    /// again when it is called.
+    /// again when it is called. If the program wants to be told of that, it is looked up no sooner.
     fn import(&mut self, dylib: &JitDylib, import: &Import, member: MemberRef) -> Result<()> {
-        if self.import_now(dylib, import, member)? || !import.is_delayed {
+        let is_watched = import.is_delayed && is_delayed_loading_watched(dylib)?;
+        if !is_watched && (self.import_now(dylib, import, member)? || !import.is_delayed) {
             return Ok(());
         }
         let graph = imports::delayed(import, Arch::HOST, &mut dylib.session().names())?;

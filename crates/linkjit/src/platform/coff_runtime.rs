@@ -7,9 +7,10 @@ use linkjit_executor::ExecAddr;
 use linkjit_link::arch::{Arch, Template};
 use linkjit_link::graph::{Content, Edge, EdgeKind, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::{define_yielding, guids};
+use super::{charconv, define_yielding, guids};
 use crate::error::Result;
 
 /// `__isa_available`: SSE2, which every processor that has this name has; code that looks for more does without.
@@ -22,7 +23,7 @@ enum Piece {
     /// A variable, or a constant, of which some words are the addresses of what these names stand for.
     Data(Protection, Box<[u8]>, Vec<(u32, &'static [u8])>),
     /// Code, and the names of what it needs.
-    Code(&'static Template, [&'static [u8]; 2]),
+    Code(&'static Template, &'static [&'static [u8]]),
 }
 
 fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
@@ -32,8 +33,13 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
         // GNU's name for it, of -fstack-protector.
         b"__security_cookie" | b"__stack_chk_guard" => data(&cookie().to_le_bytes()),
         b"__security_check_cookie" => {
-            Piece::Code(&arch.code().cookie_check, [b"__security_cookie", b"__report_gsfailure"])
+            Piece::Code(&arch.code().cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
         }
+        // The hooks of delayed loading are variables that a program may define. The executor has the rest.
+        imports::DELAY_LOAD_HELPER => Piece::Code(
+            &arch.code().with_two_more,
+            &[imports::NOTIFY_HOOK, imports::FAILURE_HOOK, b"__linkjit_load_delayed"],
+        ),
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
         b"__guard_dispatch_icall_fptr" => pointer(b"_guard_dispatch_icall_nop"),
         b"__guard_xfg_dispatch_icall_fptr" => pointer(b"_guard_xfg_dispatch_icall_nop"),
@@ -42,14 +48,21 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
         b"__isa_enabled" => data(&(1u32 << ISA_SSE2).to_le_bytes()),
         // What processors are good at: nothing in particular. MinGW's start-up says that a program is no DLL.
         b"__favor" | b"__avx10_version" | b"_Avx2WmemEnabled" | b"__mingw_module_is_dll" => data(&[0; 4]),
-        b"__memcpy_nt_iters" | b"__enclave_config" | b"__security_cookie_complement" => data(&[0; 8]),
+        b"__memcpy_nt_iters"
+        | b"__enclave_config"
+        | b"__security_cookie_complement"
+        | imports::NOTIFY_HOOK
+        | imports::FAILURE_HOOK => data(&[0; 8]),
         b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.
         b"_tls_used" => data(&[0; 40]),
         // Where `type_info::name` keeps the names that it has made.
         b"__type_info_root_node" => data(&[0; 16]),
         b"?nothrow@std@@3Unothrow_t@1@B" => data(&[0; 1]),
-        _ => Piece::Data(Protection::Read, guids::find(name)?[..].into(), Vec::new()),
+        _ => {
+            let content = guids::find(name).or_else(|| charconv::find(name))?;
+            Piece::Data(Protection::Read, content.into(), Vec::new())
+        }
     })
 }
 
@@ -119,8 +132,7 @@ pub(super) fn graph(name: &[u8], names: &mut NamePool) -> Result<Option<LinkGrap
         }
         Piece::Code(template, operands) => {
             let section = graph.add_section(".crt", Protection::ReadExec, Lifetime::Standard)?;
-            let [first, second] = operands;
-            let operands = [external(&mut graph, first)?, external(&mut graph, second)?];
+            let operands: Vec<_> = operands.iter().map(|name| external(&mut graph, name)).collect::<Result<_, _>>()?;
             let (_, symbol) = graph.add_code(section, template, &operands)?;
             graph.symbol_mut(symbol).callable = true;
             symbol

@@ -1,7 +1,7 @@
 //! ELF: what every shared object has of its own, and glibc keeps outside of its shared library.
 //!
 //! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
-//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller.
+//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
 
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Scope, Symbol};
@@ -67,6 +67,8 @@ fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
     let thunks = [
         (&b"atexit"[..], &b"__cxa_atexit"[..], &arch.code().atexit),
         (b"at_quick_exit", b"__cxa_at_quick_exit", &arch.code().at_quick_exit),
+        // Its functions take their turn among those of `atexit`, which the C library does not have.
+        (b"on_exit", b"__linkjit_on_exit", &arch.code().on_exit),
     ];
     for (thunk, target, code) in thunks {
         let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;

@@ -1,6 +1,14 @@
-//! Where libraries are on systems of ELF.
+//! Shared libraries on systems of ELF: where they are, and what programs have for them.
 
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
+
+use linkjit_executor::ExecAddr;
+use linkjit_link::graph::{Linkage, Scope};
+use linkjit_link::object::elf::dynamic_names;
+
+use crate::lookup::Goal;
+use crate::session::{DefinedBy, ExecutionSession, read_file};
 
 /// The directories that the system's linker searches for libraries, in its order on Debian and Fedora.
 #[must_use]
@@ -22,4 +30,29 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
     let directories = || directories.iter().chain(&system);
     let mut files = directories().flat_map(|directory| names.iter().map(|file| directory.join(file)));
     files.find(|file| file.is_file()).or_else(|| Some(PathBuf::from(name)).filter(|path| path.is_file()))
+}
+
+/// What a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
+/// library needs, and inline functions and variables that both have. What was not linked is linked now.
+pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(CString, ExecAddr)> {
+    let names = read_file(library).ok().and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
+    let mut provided = Vec::new();
+    for of in names.iter().filter(|of| !of.thread_local && (of.weak || !of.defined)) {
+        let definer = session.dylibs().into_iter().find(|dylib| {
+            let Some(id) = session.names().find(of.name.as_bytes()) else { return false };
+            let state = session.state();
+            let entry = state.dylib(dylib.id()).ok().and_then(|dylib| dylib.symbols.get(&id));
+            entry.is_some_and(|entry| {
+                let is_shown = entry.scope == Scope::Default && entry.by != DefinedBy::Found;
+                is_shown && (!of.defined || entry.linkage == Linkage::Weak)
+            })
+        });
+        let Some(definer) = definer else { continue };
+        // Without it, the loader says that it is missing.
+        let address = definer.lookup_initialized(&of.name, Goal::LinkWithInitializers);
+        if let (Ok(name), Ok(address)) = (CString::new(of.name.as_bytes()), address) {
+            provided.push((name, address));
+        }
+    }
+    provided
 }

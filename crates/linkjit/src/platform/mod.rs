@@ -1,5 +1,6 @@
 //! Platforms: what the loader and the C runtime would have done for a program of each object format.
 
+mod charconv;
 pub(crate) mod coff;
 pub(crate) mod coff_runtime;
 pub(crate) mod crt;

@@ -18,7 +18,6 @@
 
 mod functions;
 mod heap;
-mod loading;
 mod owned;
 mod system;
 
@@ -27,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use functions::{OLD, PROGRAM, Role};
 
-use super::NAMES;
+use super::{NAMES, index};
 use crate::import::objects::{FunctionSlot, for_each_object, is_canonical_entry};
 use crate::{ExecAddr, ExecRange, ExecutorError, Result, os};
 
@@ -67,7 +66,7 @@ pub(crate) struct Use {
 impl Use {
     /// What linked code is to get for a name that was found in the process at `address`.
     pub(crate) fn found(&self, name: &[u8], address: ExecAddr) -> ExecAddr {
-        let index = system::index(name);
+        let index = index(name);
         if !IS_PREPARED.load(Ordering::Acquire) {
             if index.is_some() && !self.found.swap(true, Ordering::Relaxed) {
                 FOUND.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +175,7 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
     }
     windows.iter().for_each(|window| owned::mark(*window));
     for (name, address) in definitions {
-        let index = system::index(name.as_bytes());
+        let index = index(name.as_bytes());
         let index = index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator: {name}") })?;
         PROGRAM[index].store(address.0, Ordering::Release);
     }
@@ -200,26 +199,31 @@ pub(crate) fn remove_window(owner: u32, window: ExecRange) {
 
 /// A thread's variables are linked code's memory, too.
 pub(crate) fn add_block(block: ExecRange) {
-    if OWNER.load(Ordering::Acquire) != 0 {
+    if serves() {
         owned::mark(block);
     }
 }
 
 /// The block is given back to the host's allocator.
 pub(crate) fn remove_block(block: ExecRange) {
-    if OWNER.load(Ordering::Acquire) != 0 {
+    if serves() {
         owned::clear(block);
     }
 }
 
-/// Opens a library for the executor as [`loading::open`] does for linked code.
-pub(crate) fn open(path: &std::ffi::CStr, flags: std::ffi::c_int) -> *mut std::ffi::c_void {
-    if OWNER.load(Ordering::Acquire) == 0 {
-        // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
-        return unsafe { libc::dlopen(path.as_ptr(), flags) };
+/// Whether a program's allocator serves the process.
+pub(crate) fn serves() -> bool {
+    OWNER.load(Ordering::Acquire) != 0
+}
+
+/// Binds libraries that were opened just now to the program's allocator, if it has one. Nobody can be told of a failure:
+/// slots that could not be changed lead to the old allocator, which then serves its library alone. Does not change what
+/// the loader says about its last failure.
+pub(crate) fn bind_libraries() {
+    if serves() {
+        find_operators();
+        let _failed = rebind();
     }
-    // SAFETY: as above.
-    unsafe { loading::open(path.as_ptr(), flags) }
 }
 
 /// Notes which operators the process has, for the library that has them may have been opened just now.
@@ -238,7 +242,7 @@ fn rebind() -> Result<()> {
             // The host is whoever has this code, and the executable.
             let is_host = object.is_program || object.contains(ExecAddr(rebind as *const () as u64));
             let redirected = object.redirect_functions(&|slot| {
-                let index = system::index(slot.name)?;
+                let index = index(slot.name)?;
                 let is_of_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
                 let new = if is_host { functions::for_host(index) } else { functions::for_library(index) };
                 new.filter(|_| is_of_phase && leads_to_old(index, slot))
@@ -260,12 +264,4 @@ fn leads_to_old(index: usize, slot: &FunctionSlot<'_>) -> bool {
     let old = OLD[index].compare_exchange(0, slot.value, Ordering::AcqRel, Ordering::Acquire);
     let old = old.map_or_else(|old| old, |_| slot.value);
     slot.value == old || functions::is_ours(index, slot.value) || is_canonical_entry(ExecAddr(slot.value))
-}
-
-/// [`rebind`], where nobody can be told of a failure: slots that could not be changed lead to the old allocator, which
-/// then serves its library alone. Does not change what the loader says about its last failure.
-fn rebind_quietly() {
-    if OWNER.load(Ordering::Acquire) != 0 {
-        let _failed = rebind();
-    }
 }

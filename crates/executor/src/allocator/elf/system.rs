@@ -5,8 +5,9 @@
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::functions::{self, OLD, PROGRAM};
-use super::{loading, owned};
-use crate::allocator::NAMES;
+use super::owned;
+use crate::allocator::index;
+use crate::opening;
 
 /// Tells where a function is.
 type StandIn = fn() -> u64;
@@ -23,7 +24,7 @@ pub(super) static STAND_INS: [(&str, StandIn); 18] = [
     ("syscall", || syscall as *const () as u64),
     ("dlsym", || dlsym as *const () as u64),
     ("dlvsym", || dlvsym as *const () as u64),
-    ("dlopen", || dlopen as *const () as u64),
+    ("dlopen", || opening::dlopen as *const () as u64),
     ("__libc_malloc", || functions::recorded(functions::MALLOC)),
     ("__libc_calloc", || functions::recorded(functions::CALLOC)),
     ("__libc_realloc", || functions::recorded(functions::REALLOC)),
@@ -163,11 +164,6 @@ unsafe extern "C" fn memory_call(number: c_long, a: usize, b: usize, c: usize, d
     result
 }
 
-unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
-    // SAFETY: the caller's arguments.
-    unsafe { loading::open(path, flags) }
-}
-
 unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's arguments.
     let address = unsafe { libc::dlsym(handle, name) };
@@ -220,13 +216,4 @@ fn is_of_program(handle: *mut c_void) -> bool {
         unsafe { libc::dlclose(program) };
     }
     handle == program
-}
-
-/// The index of a name.
-pub(super) fn index(name: &[u8]) -> Option<usize> {
-    // Most names end here.
-    if !matches!(name.first(), Some(b'_' | b'm' | b'c' | b'r' | b'a' | b'p' | b'v' | b'f')) || name.len() < 4 {
-        return None;
-    }
-    NAMES.iter().position(|other| other.as_bytes() == name)
 }

@@ -19,7 +19,7 @@
 //! - A thread that writes the variable between copy and redirection writes the old one.
 //! - Code that was linked within reach of the old place refers to it without a slot, and goes on doing so.
 //! - Libraries that are opened other than through the executor are bound to the old place by the loader, until the
-//!   next import or the next library that is opened through it.
+//!   next import or the next library that is opened through it, or by linked code.
 //! - No other thread may be opening a library meanwhile: the loader could be filling in the very slots.
 //! - A variable whose owner refers to it without a slot can't be moved unless it is constant: one of the executable, of
 //!   protected visibility, or of a library that was linked with `-Bsymbolic`.

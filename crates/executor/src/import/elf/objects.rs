@@ -65,6 +65,8 @@ pub(crate) struct FunctionSlot<'a> {
     pub(crate) value: u64,
     /// It still leads to the loader, which would bind it.
     pub(crate) is_unbound: bool,
+    /// The object defines a function of that name itself.
+    is_own: bool,
 }
 
 /// A slot, what it holds, and what it is to hold.
@@ -140,13 +142,16 @@ fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
 /// Libraries that list objects to unwind, or not at all. They are in nearly every process, and large.
 const SYSTEM: [&[u8]; 5] = [b"libc.so", b"libm.so", b"ld-linux", b"libgcc_s.so", b"libstdc++.so"];
 
-/// Has the slots of libraries that hold the address of one function hold that of another, but for those of the system's.
-pub(crate) fn replace_function(old: ExecAddr, new: ExecAddr) -> Result<()> {
+/// Has libraries that refer to a function of another library by its name use another one, but for the system's.
+pub(crate) fn replace_function(name: &[u8], old: ExecAddr, new: ExecAddr) -> Result<()> {
     let mut result = Ok(());
     for_each_object(&mut |object| {
         let file = object.name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         if !object.is_program && !object.is_vdso && !SYSTEM.iter().any(|start| file.starts_with(start)) {
-            let replaced = object.redirect(&|address| (address == old.0).then_some(new.0));
+            let replaced = object.redirect_functions(&|slot| {
+                let is_old = slot.value == old.0 || slot.is_unbound && !slot.is_own;
+                (slot.name == name && is_old).then_some(new.0)
+            });
             if result.is_ok() {
                 result = replaced;
             }
@@ -312,7 +317,7 @@ impl Object<'_> {
             let is_own_code = self.flags_at(ExecAddr(value)).is_some_and(|flags| flags & libc::PF_X != 0);
             let is_itself = symbol.st_shndx != 0 && value == self.base.wrapping_add(symbol.st_value);
             let is_unbound = kind == R_X86_64_JUMP_SLOT && is_own_code && !is_itself;
-            let slot = FunctionSlot { name, address, word, value, is_unbound };
+            let slot = FunctionSlot { name, address, word, value, is_unbound, is_own: symbol.st_shndx != 0 };
             if let Some(new) = new(&slot).filter(|new| *new != value) {
                 changes.push((slot.address, slot.word, value, new));
             }

@@ -1,8 +1,8 @@
 //! `__delayLoadHelper2`: a function of a DLL is called whose loading was delayed until now ("Linker support for delay-loaded
 //! DLLs", Microsoft Learn). The thunk passes the DLL's descriptor and the slot of the function, which leads to the function
-//! from now on.
+//! from now on. Programs may have hooks, which are told what happens and may do it themselves.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
 use std::ptr::null;
 use std::sync::Mutex;
@@ -10,11 +10,12 @@ use std::sync::Mutex;
 use windows_sys::Win32::System::Diagnostics::Debug::RaiseException;
 
 use super::replacement;
-use crate::{ExecAddr, Protection, lock, os, unwind};
+use crate::{ExecAddr, ExecRange, Protection, lock, os, unwind};
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
-        b"__delayLoadHelper2" => load as *const (),
+        b"__linkjit_load_delayed" => load as *const (),
+        b"__delayLoadHelper2" => load_without_hooks as *const (),
         b"__FUnloadDelayLoadedDLL2" => unload as *const (),
         _ => return None,
     };
@@ -53,7 +54,7 @@ struct Information {
     library: *const u8,
     by_name: i32,
     name_or_number: u64,
-    module: usize,
+    module: u64,
     function: u64,
     error: u32,
 }
@@ -66,7 +67,26 @@ const FUNCTION_NOT_FOUND: u32 = 127;
 /// Exceptions are the system's errors, with the facility of Visual C++.
 const EXCEPTION: u32 = 0xc06d_0000;
 
-unsafe extern "system-unwind" fn load(descriptor: *const Descriptor, slot: *mut u64) -> *const c_void {
+/// `PfnDliHook`: what is told, by number; returns what it has done itself, or null.
+type Hook = unsafe extern "system-unwind" fn(u32, &mut Information) -> u64;
+
+/// What hooks are told (`delayimp.h`).
+const START: u32 = 0;
+const BEFORE_LIBRARY: u32 = 1;
+const BEFORE_FUNCTION: u32 = 2;
+const NO_LIBRARY: u32 = 3;
+const NO_FUNCTION: u32 = 4;
+const END: u32 = 5;
+
+/// Hooks and handlers may leave this by an exception, which runs nothing that is left to do here: nothing is held then.
+///
+/// `notify` and `fail` are variables of the image: `__pfnDliNotifyHook2`, `__pfnDliFailureHook2`.
+unsafe extern "system-unwind" fn load(
+    descriptor: *const Descriptor,
+    slot: *mut u64,
+    notify: *const Option<Hook>,
+    fail: *const Option<Hook>,
+) -> u64 {
     // SAFETY: the linker passes a descriptor.
     let of = unsafe { &*descriptor };
     let base = if of.attributes & 1 != 0 { unwind::window_at(descriptor as u64).unwrap_or_default() } else { 0 };
@@ -74,43 +94,101 @@ unsafe extern "system-unwind" fn load(descriptor: *const Descriptor, slot: *mut 
     let index = (slot as u64).wrapping_sub(place(of.slots)) / 8;
     // SAFETY: there is a name for each slot.
     let named = unsafe { (place(of.names) as *const u64).wrapping_add(index as usize).read() };
-    let library = place(of.name) as *const u8;
     let by_name = named & BY_NUMBER == 0;
-    // A hint comes before the name.
-    let name = (base + named + 2) as *const u8;
     let mut information = Information {
         size: size_of::<Information>() as u32,
         descriptor,
         slot,
-        library,
+        library: place(of.name) as *const u8,
         by_name: by_name.into(),
-        name_or_number: if by_name { name as u64 } else { named & 0xffff },
+        // A hint comes before the name.
+        name_or_number: if by_name { base + named + 2 } else { named & 0xffff },
         module: 0,
         function: 0,
         error: 0,
     };
-    // SAFETY: the linker has written a C string.
-    let library = unsafe { CStr::from_ptr(library.cast()) }.to_string_lossy().into_owned();
-    let directories = lock(&DIRECTORIES).clone();
-    match os::open_library(Path::new(&library), false, &directories) {
-        Ok(module) => information.module = module,
-        Err(_) => return fail(&mut information, MODULE_NOT_FOUND),
-    }
-    if of.module != 0 {
-        // SAFETY: the image's word for the module.
-        unsafe { store(place(of.module) as *mut u64, information.module as u64) };
-    }
-    let found = if by_name {
-        // SAFETY: as above.
-        let name = unsafe { CStr::from_ptr(name.cast()) };
-        os::find_symbol(information.module, name).map(|real| replacement(name.to_bytes()).unwrap_or(real))
-    } else {
-        os::find_ordinal(information.module, (named & 0xffff) as u16)
+    let told = &mut information;
+    let tell = |hook: *const Option<Hook>, what, told: &mut Information| {
+        // SAFETY: a variable of the image.
+        let hook = if hook.is_null() { None } else { unsafe { hook.read() } };
+        // SAFETY: the program vouches for its hooks.
+        hook.map_or(0, |hook| unsafe { hook(what, told) })
     };
-    let Some(found) = found else { return fail(&mut information, FUNCTION_NOT_FOUND) };
-    // SAFETY: the caller's slot.
-    unsafe { store(slot, found.0) };
-    found.0 as *const c_void
+
+    let mut function = tell(notify, START, told);
+    if function == 0 {
+        let word = (of.module != 0).then(|| place(of.module) as *mut u64);
+        // SAFETY: the image's word for the module.
+        let mut module = word.map_or(0, |word| unsafe { word.read_volatile() });
+        if module == 0 {
+            module = tell(notify, BEFORE_LIBRARY, told);
+        }
+        if module == 0 {
+            // SAFETY: it is the image's.
+            module = unsafe { open_library(told.library) };
+        }
+        if module == 0 {
+            told.error = MODULE_NOT_FOUND;
+            module = tell(fail, NO_LIBRARY, told);
+        }
+        if module == 0 {
+            return raise(told, MODULE_NOT_FOUND);
+        }
+        if let Some(word) = word {
+            // SAFETY: as above.
+            unsafe { store(word, module) };
+        }
+        told.module = module;
+        function = tell(notify, BEFORE_FUNCTION, told);
+        if function == 0 {
+            // SAFETY: they are the image's.
+            function = unsafe { find_function(module as usize, by_name, told.name_or_number) };
+        }
+        if function == 0 {
+            told.error = FUNCTION_NOT_FOUND;
+            function = tell(fail, NO_FUNCTION, told);
+        }
+        if function == 0 {
+            function = raise(told, FUNCTION_NOT_FOUND);
+        }
+        if function == 0 {
+            return 0;
+        }
+        // SAFETY: the caller's slot.
+        unsafe { store(slot, function) };
+    }
+    (told.error, told.function) = (0, function);
+    tell(notify, END, told);
+    function
+}
+
+unsafe extern "system-unwind" fn load_without_hooks(descriptor: *const Descriptor, slot: *mut u64) -> u64 {
+    // SAFETY: the caller's.
+    unsafe { load(descriptor, slot, null(), null()) }
+}
+
+/// # Safety
+/// The name must be a C string.
+unsafe fn open_library(name: *const u8) -> u64 {
+    // SAFETY: the caller vouches for it.
+    let name = unsafe { CStr::from_ptr(name.cast()) }.to_string_lossy();
+    let directories = lock(&DIRECTORIES).clone();
+    os::open_library(Path::new(&*name), false, &directories).map_or(0, |library| library as u64)
+}
+
+/// What linked code gets under that name or number; 0 if there is no such function.
+///
+/// # Safety
+/// If it is a name, it must be a C string.
+unsafe fn find_function(module: usize, by_name: bool, name_or_number: u64) -> u64 {
+    let found = if by_name {
+        // SAFETY: the caller vouches for it.
+        let name = unsafe { CStr::from_ptr(name_or_number as *const c_char) };
+        os::find_symbol(module, name).map(|real| replacement(name.to_bytes()).unwrap_or(real))
+    } else {
+        os::find_ordinal(module, name_or_number as u16)
+    };
+    found.map_or(0, |found| found.0)
 }
 
 /// Writes a word of the image, which may be one that is only read otherwise.
@@ -118,27 +196,27 @@ unsafe extern "system-unwind" fn load(descriptor: *const Descriptor, slot: *mut 
 /// # Safety
 /// It must be a word of an image.
 unsafe fn store(word: *mut u64, value: u64) {
-    if os::is_writable(ExecAddr(word as u64)) {
-        // SAFETY: the caller vouches for it; others who write it write the same.
-        unsafe { word.write_volatile(value) };
-        return;
-    }
+    // While one thread writes to a page, another must not make it one that is only read.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _writing = lock(&WRITING);
     let page = os::page_size();
-    let range = crate::ExecRange::new(ExecAddr(word as u64 & !(page - 1)), page);
-    if os::protect(range, Protection::ReadWrite).is_ok() {
-        // SAFETY: as above.
+    let range = ExecRange::new(ExecAddr(word as u64 & !(page - 1)), page);
+    let is_writable = os::is_writable(ExecAddr(word as u64));
+    if is_writable || os::protect(range, Protection::ReadWrite).is_ok() {
+        // SAFETY: the caller vouches for it.
         unsafe { word.write_volatile(value) };
+    }
+    if !is_writable {
         _ = os::protect(range, Protection::Read);
     }
 }
 
-/// A handler may have found the function, and let the program go on.
-fn fail(information: &mut Information, error: u32) -> *const c_void {
-    information.error = error;
+/// Returns the function that a handler may have found, and let the program go on with.
+fn raise(information: &mut Information, error: u32) -> u64 {
     let argument = &raw mut *information as usize;
     // SAFETY: one argument, which is what handlers of this exception expect.
     unsafe { RaiseException(EXCEPTION | error, 0, 1, &raw const argument) };
-    if information.function == 0 { null() } else { information.function as *const c_void }
+    information.function
 }
 
 /// What was loaded stays: others may have its functions.

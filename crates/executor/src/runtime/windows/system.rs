@@ -25,13 +25,16 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     Some(ExecAddr(address as u64))
 }
 
-/// Stores the system's text for an error; returns its length without the end of the line.
+/// Stores the system's text for an error, in English if it has that; returns its length without the end of the line.
 unsafe extern "C" fn allocate_message(error: u32, text: *mut *mut u8) -> usize {
     // SAFETY: the caller passes a place for it.
     unsafe { text.write(null_mut()) };
     let flags = FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS;
+    const ENGLISH: u32 = 0x409;
+    const USUAL: u32 = 0;
     // SAFETY: with these flags the system allocates the text, and stores where it is.
-    let length = unsafe { FormatMessageA(flags, null(), error, 0, text.cast(), 0, null()) };
+    let write = |language| unsafe { FormatMessageA(flags, null(), error, language, text.cast(), 0, null()) };
+    let length = [ENGLISH, USUAL].into_iter().map(write).find(|length| *length != 0).unwrap_or(0);
     // SAFETY: the caller's place.
     let text = unsafe { text.read() };
     // SAFETY: the system has written as much.

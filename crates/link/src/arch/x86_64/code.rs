@@ -43,6 +43,12 @@ pub(in crate::arch) static CODE: Code = Code {
         3,
         &[displacement(3, 0), got(9, 1)],
     ),
+    // lea handle(%rip),%rdx; jmp *entry(%rip)
+    on_exit: Template::new(
+        &[0x48, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0],
+        3,
+        &[displacement(3, 0), got(9, 1)],
+    ),
     // sub $8,%rsp; jmp code
     init_entry: Template::new(&[0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0], 4, &[displacement(5, 0)]),
     // add $8,%rsp; ret
@@ -52,6 +58,12 @@ pub(in crate::arch) static CODE: Code = Code {
         &[0x48, 0x3b, 0x0d, 0, 0, 0, 0, 0x75, 0x01, 0xc3, 0xe9, 0, 0, 0, 0],
         4,
         &[displacement(3, 0), branch(11, 1)],
+    ),
+    // lea third(%rip),%r8; lea fourth(%rip),%r9; jmp function
+    with_two_more: Template::new(
+        &[0x4c, 0x8d, 0x05, 0, 0, 0, 0, 0x4c, 0x8d, 0x0d, 0, 0, 0, 0, 0xe9, 0, 0, 0, 0],
+        4,
+        &[displacement(3, 0), displacement(10, 1), branch(15, 2)],
     ),
     start_call: Framed { code: Template::new(&START_CALL, 4, &[branch(7, 0)]), unwind: &START_CALL_UNWIND },
     // mov $1,%ecx; xor %edx,%edx; jmp function

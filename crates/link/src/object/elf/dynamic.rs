@@ -7,11 +7,24 @@ use crate::endian::Little;
 use crate::error::{LinkError, Result, Site};
 use crate::source::Source;
 
-/// The names that a shared library refers to and does not define, but for those that may stay missing.
+/// A name that a shared library binds to a definition of its own or of others.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct DynamicName {
+    /// The name.
+    pub name: String,
+    /// It is that of a thread-local variable.
+    pub thread_local: bool,
+    /// It may stay missing; or its definition yields to another one, as those of inline functions and variables do.
+    pub weak: bool,
+    /// The library defines it.
+    pub defined: bool,
+}
+
+/// The names that a shared library refers to and does not define, and those that it defines and that others may replace.
 ///
 /// # Errors
 /// If the file is malformed.
-pub fn needed_names(source: &Source) -> Result<Vec<String>> {
+pub fn dynamic_names(source: &Source) -> Result<Vec<DynamicName>> {
     read(source.bytes()).ok_or_else(|| LinkError::Malformed {
         site: Site::file(source.name().clone()),
         what: "table of dynamic symbols".into(),
@@ -21,7 +34,7 @@ pub fn needed_names(source: &Source) -> Result<Vec<String>> {
 /// Libraries of this system are all of one encoding.
 type Native = Elf64<Little>;
 
-fn read(bytes: &[u8]) -> Option<Vec<String>> {
+fn read(bytes: &[u8]) -> Option<Vec<DynamicName>> {
     if !bytes.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
@@ -41,11 +54,15 @@ fn read(bytes: &[u8]) -> Option<Vec<String>> {
     let mut left = bytes.len();
     let mut names = Vec::new();
     for symbol in content(&table)?.chunks_exact(Native::SYMBOL_SIZE).map(Native::symbol).skip(1) {
-        if symbol.binding == elf::STB_GLOBAL && symbol.section == elf::SHN_UNDEF {
+        let weak = matches!(symbol.binding, elf::STB_WEAK | elf::STB_GNU_UNIQUE);
+        if (weak || symbol.binding == elf::STB_GLOBAL) && symbol.visibility == elf::STV_DEFAULT {
             let name = strings.get(symbol.name as usize..)?;
             let end = name.iter().position(|&byte| byte == 0)?;
             left = left.checked_sub(end)?;
-            names.push(String::from_utf8_lossy(name.get(..end)?).into_owned());
+            let name = String::from_utf8_lossy(name.get(..end)?).into_owned();
+            let thread_local = symbol.kind == elf::STT_TLS;
+            let defined = symbol.section != elf::SHN_UNDEF;
+            names.push(DynamicName { name, thread_local, weak, defined });
         }
     }
     Some(names)

@@ -39,8 +39,8 @@ pub(super) struct Machine {
     pub(super) prefix: &'static str,
     /// The relocation types.
     pub(super) types: &'static [RelocationType],
-    /// What they mean, by their number.
-    pub(super) meanings: &'static [Meaning],
+    /// What they make, by their number.
+    pub(super) edges: &'static [TypeEdge],
     /// Sections that code reaches at any distance.
     pub(super) large_sections: Option<SectionFlags>,
     /// Common symbols that do.
@@ -49,6 +49,11 @@ pub(super) struct Machine {
 
 /// Number, name and meaning of a relocation type.
 pub(super) type RelocationType = (u16, &'static str, Meaning);
+
+/// The edge that a type makes, and the width of its field: greater than that of any section if it makes none.
+pub(super) type TypeEdge = (EdgeKind, u64);
+
+const NO_EDGE: TypeEdge = (EdgeKind(0), u64::MAX);
 
 /// What a relocation type asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,10 +108,17 @@ impl Machine {
         }
     }
 
-    /// What a relocation type asks for.
+    /// The edge that a relocation of a type makes, and the width of its field; see [`TypeEdge`].
     #[inline]
+    pub(super) fn edge(&self, kind: u32) -> TypeEdge {
+        self.edges.get(kind as usize).copied().unwrap_or(NO_EDGE)
+    }
+
+    /// What a relocation type asks for.
+    #[cold]
     pub(super) fn meaning(&self, kind: u32) -> Meaning {
-        self.meanings.get(kind as usize).copied().unwrap_or(Meaning::Unsupported)
+        let found = self.types.iter().find(|(number, ..)| u32::from(*number) == kind);
+        found.map_or(Meaning::Unsupported, |&(_, _, meaning)| meaning)
     }
 
     /// The name of a relocation type, or its number.
@@ -116,16 +128,17 @@ impl Machine {
     }
 }
 
-/// The meaning of each type by its number; all numbers are below `N`.
-pub(super) const fn meanings<const N: usize>(types: &[RelocationType]) -> [Meaning; N] {
-    let mut meanings = [Meaning::Unsupported; N];
+/// What each type makes, by its number; all numbers are below `N`.
+pub(super) const fn edges<const N: usize>(types: &[RelocationType], arch: Arch) -> [TypeEdge; N] {
+    let mut edges = [NO_EDGE; N];
     let mut at = 0;
     while at < types.len() {
-        let (number, _, meaning) = types[at];
-        meanings[number as usize] = meaning;
+        if let (number, _, Meaning::Edge(kind)) = types[at] {
+            edges[number as usize] = (kind, arch.kinds().of(kind).width as u64);
+        }
         at += 1;
     }
-    meanings
+    edges
 }
 
 /// What people call the machines that are met most.

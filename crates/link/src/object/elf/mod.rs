@@ -23,7 +23,7 @@ mod sections;
 mod symbols;
 mod x86_64;
 
-pub use dynamic::needed_names;
+pub use dynamic::{DynamicName, dynamic_names};
 
 use crate::error::Result;
 use crate::graph::LinkGraph;

@@ -1,5 +1,7 @@
 //! Relocations to edges: `SHT_RELA`, `SHT_REL` and `SHT_CREL`.
 
+use std::slice::ChunksExact;
+
 use object::elf;
 
 use super::crel::Crel;
@@ -133,10 +135,36 @@ fn read_section<E: Encoding>(
     }
     let entries = section.data.chunks_exact(entry_size);
     if section.kind == elf::SHT_RELA {
+        let content_size = file.section(section.info).map_or(0, |of| of.data.len() as u64);
+        if are_usual::<E>(entries.clone(), file.machine, content_size, graph.symbols().len()) {
+            graph.add_edges(block, entries.map(|raw| usual_edge(&E::rela(raw), file.machine)))?;
+            return Ok(false);
+        }
         add_edges::<E>(file, section, block, graph, entries.map(|raw| Some(E::rela(raw))))
     } else {
         add_edges::<E>(file, section, block, graph, entries.map(|raw| Some(E::rel(raw))))
     }
+}
+
+/// Whether each of `entries` makes an edge to one of so many symbols, not the null symbol, with a field in a section of
+/// that size: so it is nearly always, and found out without a branch for each.
+fn are_usual<E: Encoding>(entries: ChunksExact<'_, u8>, machine: &Machine, content_size: u64, symbols: usize) -> bool {
+    let (mut end, mut last) = (0, 0);
+    for relocation in entries.map(E::rela) {
+        let (_, width) = machine.edge(relocation.kind);
+        end = end.max(relocation.offset.saturating_add(width));
+        // Makes the null symbol the last of all.
+        last = last.max(relocation.symbol.wrapping_sub(1));
+    }
+    end <= content_size && (last as usize) < symbols.saturating_sub(1)
+}
+
+/// The edge of a relocation for which [`are_usual`].
+fn usual_edge(relocation: &Relocation, machine: &Machine) -> Edge {
+    let (kind, _) = machine.edge(relocation.kind);
+    let addend = relocation.addend.unwrap_or_default();
+    // A section is smaller than 2^32 bytes.
+    Edge { offset: relocation.offset as u32, kind, target: SymbolId(relocation.symbol), addend }
 }
 
 /// Adds the edges of one block. `None` among the relocations is where their encoding is broken.
@@ -176,9 +204,8 @@ fn add_edges<E: Encoding>(
 /// The edge of a relocation in a section with this content, of a file with so many symbols; `None` if it makes none.
 #[inline]
 fn edge<E: Encoding>(relocation: Relocation, machine: &Machine, content: &[u8], symbols: usize) -> Option<Edge> {
-    let Meaning::Edge(kind) = machine.meaning(relocation.kind) else { return None };
-    let width = machine.arch.kinds().of(kind).width;
-    let end = relocation.offset.checked_add(width.into())?;
+    let (kind, width) = machine.edge(relocation.kind);
+    let end = relocation.offset.checked_add(width)?;
     if end > content.len() as u64 || relocation.symbol as usize >= symbols {
         return None;
     }
@@ -191,7 +218,7 @@ fn edge<E: Encoding>(relocation: Relocation, machine: &Machine, content: &[u8], 
 }
 
 /// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
-fn implicit_addend<E: Encoding>(content: &[u8], offset: u32, width: u8) -> i64 {
+fn implicit_addend<E: Encoding>(content: &[u8], offset: u32, width: u64) -> i64 {
     let field = content.get(offset as usize..).unwrap_or_default();
     let value = match width {
         0 => None,
@@ -200,7 +227,7 @@ fn implicit_addend<E: Encoding>(content: &[u8], offset: u32, width: u8) -> i64 {
         4 => field.first_chunk().copied().map(E::Order::get::<4>),
         _ => field.first_chunk().copied().map(E::Order::get::<8>),
     };
-    let spare = 64u32.saturating_sub(8 * u32::from(width)).min(63);
+    let spare = 64u64.saturating_sub(8 * width).min(63);
     value.map_or(0, |value| value.cast_signed() << spare >> spare)
 }
 

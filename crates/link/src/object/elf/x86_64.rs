@@ -8,7 +8,7 @@ use object::elf::{SectionFlags, SymbolSection};
 
 use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing, Unsupported};
-use super::machine::{Machine, Meaning, RelocationType, meanings};
+use super::machine::{Machine, Meaning, RelocationType, TypeEdge, edges};
 use crate::arch::x86_64::Kind;
 use crate::arch::{Arch, generic};
 use crate::endian::Little;
@@ -22,13 +22,13 @@ pub(super) static MACHINE: Machine = Machine {
     other_class: "an object for the x32 ABI, not for x86-64 with 64-bit addresses",
     prefix: "R_X86_64_",
     types: TYPES,
-    meanings: &MEANINGS,
+    edges: &EDGES,
     // SHF_X86_64_LARGE and SHN_X86_64_LCOMMON, of the medium and large code models.
     large_sections: Some(SectionFlags(0x1000_0000)),
     large_common: Some(SymbolSection(0xff02)),
 };
 
-static MEANINGS: [Meaning; 52] = meanings(TYPES);
+static EDGES: [TypeEdge; 52] = edges(TYPES, Arch::X86_64);
 
 const fn data(kind: generic::Kind) -> Meaning {
     Edge(kind.edge())

@@ -20,6 +20,8 @@
 // expect: converted 4 1113 5
 // expect: narrow 3 replaced 3 page 1
 // expect: links 1 1
+// expect: kept 7 8 directory 5 itself 32 like 1 0
+// expect: no temporary 1 other page 3
 // expect: removed 1 again 0 full 1 read-only 1
 // What Microsoft's C++ library links into each image for std::filesystem.
 #include "crt.h"
@@ -58,6 +60,8 @@ dword __std_fs_create_hard_link(const wide *, const wide *);
 dword __std_fs_create_symbolic_link(const wide *, const wide *);
 dword __std_fs_read_name_from_reparse_data_buffer(void *, wide **, unsigned short *);
 Done __std_fs_create_directory(const wide *);
+Done __std_fs_create_directory_template(const wide *, const wide *);
+int SetEnvironmentVariableW(const wide *, const wide *);
 Done __std_fs_remove(const wide *);
 dword __std_fs_rename(const wide *, const wide *);
 dword __std_fs_resize_file(const wide *, unsigned long long);
@@ -69,7 +73,8 @@ int fclose(void *);
 int _getpid();
 }
 static void write(const wide *name, const char *text) { void *file = _wfopen(name, L"w"); fputs(text, file); fclose(file); }
-static Stats stats(const wide *name, dword flags = 0x3e, dword hint = ~0u) { Stats found; if (__std_fs_get_stats(name, &found, flags, hint)) found.available = 0; return found; }
+// What is available the caller notes.
+static Stats stats(const wide *name, dword flags = 0x3e, dword hint = ~0u) { Stats found = {}; if (!__std_fs_get_stats(name, &found, flags, hint)) found.available = flags; return found; }
 int main() {
     wide start[300], directory[64] = L"linkjit-filesystem-", *at = directory;
     while (*at) at++;
@@ -130,6 +135,7 @@ int main() {
     printf(" of file %d\n", !__std_fs_space(L".\\file", &available, &of_file, &free_bytes) && of_file == total);
     wide wides[8];
     char narrows[8];
+    wide wides_of_temporary[261];
     printf("converted %d", __std_fs_convert_narrow_to_wide(65001, "\xc3\xa9t\xc3\xa9!", 6, wides, 8).length);
     printf(" %lu", __std_fs_convert_narrow_to_wide(65001, "\xff", 1, wides, 8).error);
     printf(" %d\n", __std_fs_convert_wide_to_narrow(65001, L"\x20ac\xe9", 2, nullptr, 0).length);
@@ -144,6 +150,19 @@ int main() {
     __std_fs_read_name_from_reparse_data_buffer(&link, &name, &length);
     link.tag = 1;
     printf("links %d %d\n", first, length == 4 && name == link.names && __std_fs_read_name_from_reparse_data_buffer(&link, &name, &length) == 4393);
+    Stats partly = {7, 8, 0, 0, 0, 9};
+    dword asked = __std_fs_get_stats(L"file", &partly, 0x10, ~0u);
+    partly = {7, 8, 0, 0, 0, 9};
+    __std_fs_get_stats(L"file", &partly, 2, 32);
+    __std_fs_create_directory(L"like");
+    Done to_directory = __std_fs_copy_file(L"file", L"like", 1), to_itself = __std_fs_copy_file(L"file", L"file", 1);
+    Done like = __std_fs_create_directory_template(L"like", L"alike"), like_again = __std_fs_create_directory_template(L"like", L"alike");
+    printf("kept %lld %llu directory %lu itself %lu like %d %lu\n", partly.time, asked ? 0 : partly.size, to_directory.error, to_itself.error, like.done, like_again.done + like_again.error);
+    __std_fs_remove(L"alike"), __std_fs_remove(L"like");
+    SetEnvironmentVariableW(L"TMP", L"Z:\\no such\\directory");
+    printf("no temporary %d", __std_fs_get_temp_path(wides_of_temporary).error == ~0u);
+    // UTF-7 knows no conditions.
+    printf(" other page %d\n", __std_fs_convert_wide_to_narrow_replace_chars(65000, L"abc", 3, narrows, 8).length);
     Done removed = __std_fs_remove(L"moved"), removed_again = __std_fs_remove(L"moved");
     __std_fs_create_directory(L"inner"), write(L"inner\\file", "x");
     Done full_directory = __std_fs_remove(L"inner");

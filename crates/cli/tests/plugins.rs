@@ -1,0 +1,95 @@
+//! Programs that open plugins which need them, as programs do that are linked with `-rdynamic`.
+#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    dead_code,
+    reason = "tests are nobody's interface"
+)]
+
+mod support;
+
+use std::process::Command;
+
+use support::{Fixtures, Outcome};
+
+/// Runs what the system links, and what linkjit links, at once and lazily; all are to do the same.
+fn check(fixtures: &Fixtures, objects: &[&str], libraries: &[&str], arguments: &[&str]) {
+    fixtures.tool(&[&["c++", "-no-pie", "-rdynamic", "-o", "native"], objects, libraries].concat());
+    let native = Outcome::of(Command::new("./native").args(arguments).current_dir(fixtures.path("")));
+    for options in [&["run"][..], &["run", "--lazy"]] {
+        let line = [options, objects, libraries, &["--"], arguments].concat();
+        let outcome = fixtures.linkjit(&line);
+        assert_eq!((outcome.code, outcome.out), (native.code, native.out.clone()), "{line:?}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn plugins_find_classes_and_variables_of_the_program() {
+    let fixtures = Fixtures::new("plugins_cxx");
+    fixtures.write("base.hpp", include_str!("cases/plugins/base.hpp"));
+    fixtures.write("host.cpp", include_str!("cases/plugins/host.cpp"));
+    fixtures.write("plugin.cpp", include_str!("cases/plugins/plugin.cpp"));
+    fixtures.shared(
+        "libdependency.so",
+        "extern int counter; int not_called_here(int); extern int maybe(void) __attribute__((weak));
+         int dependency(int x) { return not_called_here(x) + counter * 100 + (maybe ? 1000000 : 0); }",
+    );
+    fixtures.shared(
+        "liblacking.so",
+        "extern int counter; int nobody_has(void), not_called_here(int);
+         int usable(int x) { return not_called_here(x) + counter; } int unusable(void) { return nobody_has(); }",
+    );
+    for compiler in ["g++", "clang++-19"] {
+        let shared = [compiler, "-std=c++17", "-O1", "-shared", "-fPIC", "plugin.cpp", "-o", "libplugin.so"];
+        fixtures.tool(&[&shared[..], &["-L.", "-ldependency", "-Wl,-rpath,$ORIGIN"]].concat());
+        for flags in [["-O0", "-fPIE"], ["-O2", "-fno-pic"]] {
+            let compile = [compiler, "-std=c++17", flags[0], flags[1], "-c", "host.cpp", "-o", "host.o"];
+            fixtures.tool(&compile);
+            for mode in ["now", "lazy"] {
+                check(&fixtures, &["host.o"], &["-lstdc++"], &[mode]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_plugin_may_do_without_is_found_in_the_program() {
+    let fixtures = Fixtures::new("plugins_c");
+    fixtures.shared(
+        "libplugin.so",
+        "extern int value; int callback(int); void optional(void) __attribute__((weak));
+         void absent(void) __attribute__((weak)); extern int (*table[2])(int);
+         __attribute__((constructor)) static void start(void) { value += 1000; if (optional) optional(); }
+         int run(int x) { return callback(x) + value + (absent ? 100000 : 0) + (table[1] == callback ? 20000 : 0); }",
+    );
+    // Functions of a file of their own, and an allocator of the program's own: libraries are bound to it before they begin.
+    fixtures.c("callback.o", "int callback(int x) { return x * 2; } int (*table[2])(int) = {0, callback};");
+    fixtures.c(
+        "allocator.o",
+        "#include <stddef.h>\n#include <string.h>\n
+         static char memory[1 << 24]; static size_t used; extern int value;
+         void *malloc(size_t n) { size_t *p = (size_t *)(memory + used); used += (n + 31) & ~(size_t)15; *p = n;
+             return p + 2; }
+         void free(void *p) { }
+         void *calloc(size_t n, size_t m) { return memset(malloc(n * m), 0, n * m); }
+         void *realloc(void *p, size_t n) { void *q = malloc(n); return p ? memcpy(q, p, n) : q; }",
+    );
+    fixtures.c(
+        "main.o",
+        "#include <dlfcn.h>\n#include <stdio.h>\n
+         int value = 100; void optional(void) { puts(\"optional\"); }
+         int main(int argc, char **argv) {
+             void *plugin = dlopen(\"./libplugin.so\", argv[1][0] == 'l' ? RTLD_LAZY : RTLD_NOW);
+             if (!plugin) { puts(dlerror()); return 1; }
+             int (*run)(int) = (int (*)(int))dlsym(plugin, \"run\");
+             printf(\"%d\\n\", run(4));
+             return dlclose(plugin);
+         }",
+    );
+    for mode in ["now", "lazy"] {
+        check(&fixtures, &["main.o", "callback.o"], &[], &[mode]);
+        check(&fixtures, &["allocator.o", "callback.o", "main.o"], &[], &[mode]);
+    }
+}
