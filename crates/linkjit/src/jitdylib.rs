@@ -87,7 +87,7 @@ impl JitDylib {
         let state = self.session.state();
         let dylib = state.dylib(self.id)?;
         let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
-        let has_usual = self.session.executor().object_format() == ObjectFormat::Coff;
+        let has_usual = self.session.target().format == ObjectFormat::Coff;
         let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
         Ok(program::entry(asked.as_deref(), has_usual, defines))
     }

@@ -21,17 +21,18 @@ mod symbol;
 
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind};
+pub use linkjit_target::Protection;
 pub use prune::Reachability;
 pub use request::Request;
-pub use section::{Lifetime, Protection, Section, SectionId};
+pub use section::{Lifetime, Section, SectionId};
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
 use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::names::{NameId, NamePool};
 use crate::source::Source;
-use crate::tls::TlsAddress;
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
+use linkjit_target::TlsAddress;
 
 /// One object, ready to be pruned, placed and fixed up.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 //! such help. The session then has the executor move the variables, binds them to their new addresses, and binds
 //! functions as [`Binding::OutsideFunction`], for which [`super::entries`] makes a stub that stands for the function.
 
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::arch::x86_64::{Kind, can_load_address};
 use crate::graph::{BlockId, Definition, Edge};

@@ -56,12 +56,8 @@ impl Allocation for AllocationElsewhere {
 }
 
 impl Executor for Elsewhere {
-    fn object_format(&self) -> ObjectFormat {
-        self.0.object_format()
-    }
-
-    fn page_size(&self) -> u64 {
-        self.0.page_size()
+    fn target(&self) -> Target {
+        self.0.target()
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {

@@ -1,6 +1,6 @@
 //! The symbol table. Symbol `i` of the file is symbol `i` of the graph.
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 use object::elf;
 use object::elf::{SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
 
