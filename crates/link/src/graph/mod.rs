@@ -17,6 +17,7 @@ mod edit;
 mod prune;
 mod request;
 mod section;
+mod section_name;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
@@ -25,14 +26,14 @@ pub use linkjit_target::Protection;
 pub use prune::Reachability;
 pub use request::Request;
 pub use section::{Lifetime, Section, SectionId};
+pub use section_name::SectionName;
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
 use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::names::{NameId, NamePool};
 use crate::source::Source;
-use linkjit_target::ExecAddr;
-use linkjit_target::TlsAddress;
+use linkjit_target::{ExecAddr, TlsAddress};
 
 /// One object, ready to be pruned, placed and fixed up.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub struct LinkGraph {
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
     /// A bit for every kind of edge that was added.
-    kinds: u128,
+    kinds: u64,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -470,7 +471,7 @@ impl LinkGraph {
     pub fn site(&self, block: BlockId, offset: u64) -> Site {
         let block = &self.blocks[block.index()];
         Site::file(self.source.name().clone())
-            .section(self.sections[block.section.index()].name.clone())
+            .section(self.sections[block.section.index()].name.as_str())
             .at(block.section_offset.wrapping_add(offset))
     }
 

@@ -2,6 +2,8 @@
 
 use linkjit_target::Protection;
 
+use super::section_name::SectionName;
+
 /// A section of a graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SectionId(pub u32);
@@ -40,7 +42,7 @@ impl Section {
 #[derive(Clone, Debug)]
 pub struct Section {
     /// Name as in the file; unique only together with the protection.
-    pub name: String,
+    pub name: SectionName,
     /// Protection once linked.
     pub protection: Protection,
     /// Lifetime.

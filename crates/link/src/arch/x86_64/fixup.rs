@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use linkjit_target::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
 use super::Kind;
 use super::relax::{load_address, relax};
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
 use crate::names::NamePool;
-use linkjit_target::TlsAddress;
 
 /// What a fixup needs beside its edge.
 #[derive(Clone, Copy, Debug)]
