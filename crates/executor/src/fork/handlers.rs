@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
 use super::{Held, Participant};
+use crate::symbols::kept;
 use crate::{call, import, init, initial_stack, lock, opening, reentry, stacks, tls};
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
@@ -82,6 +83,7 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
             stacks::hold,
             import::hold,
             opening::hold,
+            kept::hold,
             tls::hold,
         ]
         .iter()
