@@ -98,9 +98,9 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
                 _ => match command {
                     "INPUT" | "GROUP" | "STARTUP" => inputs.push(match token.strip_prefix("-l") {
                         Some(library) => ScriptInput::Library(library.into()),
-                        None => ScriptInput::File(token.into()),
+                        None => ScriptInput::File(of_system(token).into()),
                     }),
-                    "SEARCH_DIR" => inputs.push(ScriptInput::Directory(token.into())),
+                    "SEARCH_DIR" => inputs.push(ScriptInput::Directory(of_system(token).into())),
                     "EXTERN" => inputs.push(ScriptInput::Wanted(token.into())),
                     "ENTRY" => inputs.push(ScriptInput::Entry(token.into())),
                     _ => {
@@ -117,6 +117,11 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
         }
     }
     Ok(any.then_some(inputs))
+}
+
+/// A path without the sign for the root of the system that programs are linked for, which is this one.
+fn of_system(path: &str) -> &str {
+    path.strip_prefix("$SYSROOT").or_else(|| path.strip_prefix('=')).unwrap_or(path)
 }
 
 /// The definition `name=value`; `None` if it is none, an error if its value can't be had.
@@ -200,6 +205,9 @@ mod tests {
     fn libraries_and_quoted_names_are_inputs() {
         let found = names("INPUT(libncurses.so.6, -ltinfo \"a b.so\")").unwrap_or_default();
         assert_eq!(found, [r#"File("libncurses.so.6")"#, r#"Library("tinfo")"#, r#"File("a b.so")"#]);
+        let found =
+            names("SEARCH_DIR(\"=/lib\") GROUP(=/lib/a.so \"$SYSROOT/lib/b.so\" $SYSROOT/c.a)").unwrap_or_default();
+        assert_eq!(found, [r#"Directory("/lib")"#, r#"File("/lib/a.so")"#, r#"File("/lib/b.so")"#, r#"File("/c.a")"#]);
     }
 
     #[test]

@@ -163,6 +163,16 @@ fn scripts_search_want_and_define() {
     ] {
         check(&fixtures.linkjit(line), 0, "2 3 5 3 42\n");
     }
+    // Paths below the root of the system that programs are linked for.
+    let directory = fixtures.path("deep").display().to_string();
+    for text in [
+        format!("GROUP(={directory}/libab.a)"),
+        format!("SEARCH_DIR(\"={directory}\") INPUT(-lab)"),
+        format!("INPUT ( $SYSROOT{directory}/libab.a )"),
+    ] {
+        fixtures.write("root.ld", text);
+        check(&fixtures.linkjit(&["run", "main.o", "root.ld"]), 0, "7 0 0\n");
+    }
     fixtures.write("entry.ld", "ENTRY(a)");
     fixtures.write("bad.ld", "INPUT(a.o)\nPROVIDE(x = a + 4)\n");
     assert_eq!(fixtures.linkjit(&["run", "a.o", "b.o", "entry.ld"]).code, Some(1));

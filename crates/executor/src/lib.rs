@@ -13,6 +13,7 @@
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
+mod agent;
 mod allocator;
 mod call;
 pub mod crash;
@@ -43,6 +44,7 @@ pub mod temporary;
 mod tls;
 mod unwind;
 
+pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
 pub use linkjit_address::{ExecAddr, ExecRange};
@@ -332,6 +334,8 @@ pub enum ObjectFormat {
 }
 
 /// The interface to the process that runs the linked code.
+///
+/// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
 pub trait Executor: Send + Sync + std::fmt::Debug {
     /// The format of the objects that its system's compilers make.
     fn object_format(&self) -> ObjectFormat;

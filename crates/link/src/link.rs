@@ -1,6 +1,6 @@
 //! The phases of linking a batch of graphs, in order.
 //!
-//! Who links (a session, a test) owns a vector of [`Input`]s and:
+//! The caller (a session, a test) owns a vector of [`Input`]s and:
 //!
 //! 1. prunes: marks what is live, and binds every live external symbol;
 //! 2. sees to what [`crate::passes::direct`] finds out of reach, then calls [`crate::passes::indirect`] and

@@ -6,23 +6,27 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// An interned name; from 0 in order of first use. Meaningful only with the pool that made it. No other name ever gets the
-/// number of one that was given back.
+/// An interned name; from 0 in order of first use. Meaningful only with the pool that made it. Another name gets the number
+/// of one that was given back only after four billion names, when there are no others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NameId(pub u32);
 
 /// Names of a chunk, as a power of two.
 const CHUNK_LOG2: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_LOG2;
+/// There are no numbers for more.
+const MOST_CHUNKS: usize = 1 << (u32::BITS - CHUNK_LOG2);
 
 /// The pool of a session. Names are bytes: object formats promise no encoding.
 #[derive(Default)]
 pub struct NamePool {
-    table: HashTable<u32>,
+    /// The number of each, and its hash: a table that grows need not hash them again.
+    table: HashTable<(u32, u32)>,
     /// The names by number. A chunk whose names were all given back is gone.
     chunks: Vec<Chunk>,
-    /// The number of the next name.
-    next: u32,
+    /// The chunk that new names go into.
+    current: usize,
+    interned: u64,
     /// With seeds that nobody can know: names come from files.
     hasher: RandomState,
 }
@@ -44,31 +48,55 @@ impl NamePool {
 
     /// The id of `name`, made if it is new.
     pub fn intern(&mut self, name: &[u8]) -> NameId {
-        let hash = self.hasher.hash_one(name);
-        let chunks = &self.chunks;
-        if let Some(&id) = self.table.find(hash, |&id| slice_of(chunks, id) == name) {
-            return NameId(id);
+        let hash = self.hash(name);
+        if let Some(id) = self.find_hashed(name, hash) {
+            return id;
         }
-        let id = self.next;
-        if id as usize / CHUNK >= self.chunks.len() {
-            self.chunks.push(Chunk::default());
-        }
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.bytes.extend_from_slice(name);
-            chunk.ends.push(chunk.bytes.len());
-        }
-        // More names than numbers would take more memory than there is.
-        self.next = id.saturating_add(1);
-        let (chunks, hasher) = (&self.chunks, &self.hasher);
-        self.table.insert_unique(hash, id, |&id| hasher.hash_one(slice_of(chunks, id)));
+        let number = self.chunk_with_room();
+        let chunk = &mut self.chunks[number];
+        // See `MOST_CHUNKS`.
+        let id = u32::try_from(number << CHUNK_LOG2 | chunk.ends.len()).unwrap_or(u32::MAX);
+        chunk.bytes.extend_from_slice(name);
+        chunk.ends.push(chunk.bytes.len());
+        self.interned += 1;
+        self.table.insert_unique(widen(hash), (id, hash), |&(_, hash)| widen(hash));
         NameId(id)
+    }
+
+    /// The chunk that the next name goes into: after the last one, or the first whose names were all given back.
+    #[inline]
+    fn chunk_with_room(&mut self) -> usize {
+        let has_room = |chunk: &Chunk| chunk.ends.len() < CHUNK;
+        if !self.chunks.get(self.current).is_some_and(has_room) {
+            let count = self.chunks.len();
+            if count < MOST_CHUNKS {
+                self.chunks.push(Chunk::default());
+                self.current = count;
+            } else {
+                let others = (1..count).map(|distance| (self.current + distance) % count);
+                let empty = others.into_iter().find(|&other| self.chunks[other].ends.is_empty());
+                // Names that leave no chunk empty would take more memory than there is, but for what is unlikely.
+                self.current = empty.unwrap_or(self.current);
+            }
+        }
+        self.current
+    }
+
+    fn hash(&self, name: &[u8]) -> u32 {
+        // Each half is as good as the whole.
+        self.hasher.hash_one(name) as u32
+    }
+
+    #[inline]
+    fn find_hashed(&self, name: &[u8], hash: u32) -> Option<NameId> {
+        let is_it = |&(id, of): &(u32, u32)| of == hash && slice_of(&self.chunks, id) == name;
+        self.table.find(widen(hash), is_it).map(|&(id, _)| NameId(id))
     }
 
     /// The id of `name` if anybody has interned it.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<NameId> {
-        let hash = self.hasher.hash_one(name);
-        self.table.find(hash, |&id| slice_of(&self.chunks, id) == name).map(|&id| NameId(id))
+        self.find_hashed(name, self.hash(name))
     }
 
     /// The bytes of a name; empty for an id of another pool that is out of range here, and for one that was given back.
@@ -97,8 +125,8 @@ impl NamePool {
 
     /// How many names there have ever been.
     #[must_use]
-    pub fn interned(&self) -> u32 {
-        self.next
+    pub fn interned(&self) -> u64 {
+        self.interned
     }
 
     /// Gives all names back but those `used`, in any order. Nobody may use the ids of the others any more; they mean
@@ -106,18 +134,17 @@ impl NamePool {
     pub fn retain(&mut self, mut used: Vec<NameId>) {
         used.sort_unstable();
         used.dedup();
-        self.table.retain(|&mut id| used.binary_search(&NameId(id)).is_ok());
+        self.table.retain(|&mut (id, _)| used.binary_search(&NameId(id)).is_ok());
         let mut rest = used.as_slice();
-        let count = self.chunks.len();
         for (number, chunk) in self.chunks.iter_mut().enumerate() {
-            // `next` is 32 bits wide, and so are the numbers of chunks that it makes.
+            // See `MOST_CHUNKS`.
             let first = u32::try_from(number).unwrap_or(u32::MAX) << CHUNK_LOG2;
             let (here, after) = rest.split_at(rest.partition_point(|id| (id.0 - first) as usize >> CHUNK_LOG2 == 0));
             rest = after;
             if here.len() == chunk.ends.len() {
                 continue;
             }
-            if here.is_empty() && number + 1 < count {
+            if here.is_empty() && number != self.current {
                 *chunk = Chunk::default();
                 continue;
             }
@@ -133,6 +160,11 @@ impl NamePool {
             chunk.bytes = bytes;
         }
     }
+}
+
+/// As the table wants it, which looks at the highest and at the lowest bits.
+fn widen(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[inline]
@@ -193,8 +225,29 @@ mod tests {
         assert_eq!(pool.intern(&name(5)), ids[5]);
         pool.retain(Vec::new());
         assert!(pool.is_empty());
-        assert_eq!((pool.intern(b"x"), pool.interned()), (NameId(count + 1), count + 2));
+        assert_eq!((pool.intern(b"x"), pool.interned()), (NameId(count + 1), u64::from(count + 2)));
         assert_eq!(pool.bytes(NameId(count + 1)), b"x");
+    }
+
+    #[test]
+    fn numbers_come_again_when_there_are_no_others() {
+        let chunks = (0..MOST_CHUNKS - 1).map(|_| Chunk::default()).collect();
+        let mut pool = NamePool { chunks, current: MOST_CHUNKS - 2, ..NamePool::new() };
+        let name = |n: usize| format!("name{n}").into_bytes();
+        let mut ids: Vec<_> = (0..4 * CHUNK + 5).map(|n| pool.intern(&name(n))).collect();
+        assert_eq!((ids[2 * CHUNK - 1], ids[2 * CHUNK]), (NameId(u32::MAX), NameId(0)));
+        let check = |pool: &NamePool, ids: &[NameId], from: usize| {
+            for (n, &id) in ids.iter().enumerate().skip(from) {
+                assert_eq!((pool.find(&name(n)), pool.bytes(id)), (Some(id), &name(n)[..]), "{n}");
+            }
+        };
+        check(&pool, &ids, 0);
+        // All but the first two chunks' are used on.
+        pool.retain(ids[2 * CHUNK..].to_vec());
+        ids.extend((4 * CHUNK + 5..7 * CHUNK).map(|n| pool.intern(&name(n))));
+        check(&pool, &ids, 2 * CHUNK);
+        let distinct: std::collections::HashSet<_> = ids[2 * CHUNK..].iter().collect();
+        assert_eq!((distinct.len(), pool.interned()), (5 * CHUNK, 7 * CHUNK as u64));
     }
 
     #[test]

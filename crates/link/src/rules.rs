@@ -80,7 +80,9 @@ pub enum GroupConflict {
 pub struct GroupCandidate<F> {
     /// See [`Selection`].
     pub selection: Selection,
-    /// Returns the size in bytes of the section that the group is known by. It is called only if that matters.
+    /// Whether the section that the group is known by is for data that code writes to, as far as is known.
+    pub is_written: bool,
+    /// Returns the size in bytes of that section; [`u64::MAX`] if it is not known. It is called only if that matters.
     pub size: F,
 }
 
@@ -99,16 +101,24 @@ pub fn compare_groups(
         true => Ok(Verdict::Yields),
         false => Err(GroupConflict::Differs("of another size")),
     };
+    // GCC pads what is large: of constants the larger serves both. Variables of which one is padded have guards and
+    // initializers in two ways that do not go together.
+    let is_written = new.is_written || old.is_written;
+    let of_two_compilers = |new: u64, old: u64| match new == old || !is_written {
+        true => Ok(the_larger(new, old)),
+        false if new == u64::MAX || old == u64::MAX => Ok(Verdict::Yields),
+        false => Err(GroupConflict::Differs("of another size")),
+    };
     match (new.selection, old.selection) {
         (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
         (Any, Any) => Ok(Verdict::Yields),
         (Largest(new), Largest(old)) => Ok(the_larger(new, old)),
-        // Compilers with and without run-time types select virtual tables so: as "any" or the largest. GCC and clang select
-        // variables that are declared `selectany` and names of types so: as of the same size or "any". GCC's names are
-        // padded, so that sizes differ: lld-link refuses that, GNU ld takes the first with a warning, and the larger serves
-        // both.
-        (Largest(new) | SameSize(new), Any) => Ok(the_larger(new, (old.size)())),
-        (Any, Largest(old) | SameSize(old)) => Ok(the_larger((new.size)(), old)),
+        // Compilers with and without run-time types select virtual tables so.
+        (Largest(new), Any) => Ok(the_larger(new, (old.size)())),
+        (Any, Largest(old)) => Ok(the_larger((new.size)(), old)),
+        // And so GCC and clang variables that are declared `selectany`, inline variables, names of types.
+        (SameSize(new), Any) => of_two_compilers(new, (old.size)()),
+        (Any, SameSize(old)) => of_two_compilers((new.size)(), old),
         (SameSize(new), SameSize(old)) => of_one_size(new, old),
         (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
         (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("of other content")),
@@ -157,10 +167,11 @@ mod tests {
     #[test]
     fn the_order_of_groups_makes_no_difference() {
         use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
-        let verdict = |new: (Selection, u64), old: (Selection, u64)| {
-            let candidate = |(selection, size)| GroupCandidate { selection, size: move || size };
+        let compare = |new: (Selection, u64), old: (Selection, u64), is_written| {
+            let candidate = |(selection, size)| GroupCandidate { selection, is_written, size: move || size };
             compare_groups(candidate(new), candidate(old))
         };
+        let verdict = |new, old| compare(new, old, false);
         let sizes = [4u64, 8];
         let kinds = |size| [Any, NoDuplicates, SameSize(size), ExactMatch(size), Largest(size)].map(|it| (it, size));
         for first in sizes.into_iter().flat_map(kinds) {
@@ -180,5 +191,10 @@ mod tests {
         assert_eq!(verdict((SameSize(8), 8), (Any, 4)), Ok(Verdict::Replaces));
         assert_eq!(verdict((Any, 4), (SameSize(4), 4)), Ok(Verdict::Yields));
         assert_eq!(verdict((Any, 4), (NoDuplicates, 4)), Err(GroupConflict::Duplicate));
+        let of_another_size = Err(GroupConflict::Differs("of another size"));
+        assert_eq!(compare((SameSize(8), 8), (Any, 4), true), of_another_size);
+        assert_eq!(compare((Any, 8), (SameSize(4), 4), true), of_another_size);
+        assert_eq!(compare((Any, 4), (SameSize(4), 4), true), Ok(Verdict::Yields));
+        assert_eq!(compare((SameSize(4), 4), (Any, u64::MAX), true), Ok(Verdict::Yields));
     }
 }

@@ -264,6 +264,9 @@ impl JitDylib {
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
     ///
+    /// Open libraries before objects are linked that share inline variables, template statics or type information with
+    /// them: what is linked already keeps its own.
+    ///
     /// ```
     /// # #[cfg(target_os = "linux")]
     /// # fn main() -> linkjit::Result<()> {
@@ -308,7 +311,7 @@ impl JitDylib {
         for dylib in state.dylibs.values() {
             let is_linked = |name: &&String| {
                 let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
-                entry.is_some_and(|entry| entry.by != DefinedBy::Outside)
+                entry.is_some_and(|entry| !matches!(entry.by, DefinedBy::Outside | DefinedBy::Found))
             };
             let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
             if !defined.is_empty() {

@@ -31,7 +31,22 @@ pub struct Jit {
 #[derive(Debug, Default)]
 pub struct JitBuilder {
     options: SessionOptions,
-    memory: Option<Arc<dyn MemoryProvider>>,
+    executor: Runs,
+}
+
+/// Where linked code runs.
+#[derive(Debug)]
+enum Runs {
+    /// In this process, in memory of a provider.
+    Here(Arc<dyn MemoryProvider>),
+    /// Where an executor of the user's has it.
+    In(Arc<dyn Executor>),
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self::Here(Arc::new(SystemMemory))
+    }
 }
 
 impl JitBuilder {
@@ -81,7 +96,15 @@ impl JitBuilder {
         self
     }
 
-    /// Where the memory of linked code comes from, if not from the operating system.
+    /// Where linked code runs, if not in this process, or not in the usual way. It brings its runtime and the libraries of
+    /// its process.
+    #[must_use]
+    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = Runs::In(executor);
+        self
+    }
+
+    /// Where the memory of code comes from that is linked into this process, if not from the operating system.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -129,7 +152,7 @@ impl JitBuilder {
     /// ```
     #[must_use]
     pub fn memory(mut self, provider: Arc<dyn MemoryProvider>) -> Self {
-        self.memory = Some(provider);
+        self.executor = Runs::Here(provider);
         self
     }
 
@@ -159,8 +182,10 @@ impl JitBuilder {
     /// # Errors
     /// If linkjit does not know the system it is running on.
     pub fn build(self) -> Result<Jit> {
-        let memory = self.memory.unwrap_or_else(|| Arc::new(SystemMemory));
-        let executor: Arc<dyn Executor> = Arc::new(InProcess::with_memory(memory)?);
+        let executor = match self.executor {
+            Runs::Here(memory) => Arc::new(InProcess::with_memory(memory)?),
+            Runs::In(executor) => executor,
+        };
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;

@@ -5,6 +5,7 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
+mod host;
 mod support;
 
 use std::ffi::{CStr, c_char};
@@ -142,7 +143,7 @@ fn the_host_and_the_program_share_a_process() {
     alone("the_host_and_the_program_share_a_process", || {
         use_host();
         let old = vec![String::from("of the host"); 100];
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
         jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
@@ -171,7 +172,7 @@ fn its_memory_outlives_its_session() {
         }
         let mut kept = std::ptr::null_mut();
         for ends in ["closed", "dropped"] {
-            let jit = Jit::host().expect("a session");
+            let jit = host::jit().expect("a session");
             jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
             jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
             if ends == "closed" {
@@ -213,7 +214,7 @@ fn its_memory_outlives_its_session() {
 #[test]
 fn it_can_not_be_removed() {
     alone("it_can_not_be_removed", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         let [tracker, other] = [jit.create_tracker().expect("a tracker"), jit.create_tracker().expect("a tracker")];
         jit.main().add_object_to(&tracker, &source("allocator.c", ALLOCATOR)).expect("an object");
         jit.main().add_object_to(&other, &source("program.c", PROGRAM)).expect("an object");
@@ -234,14 +235,14 @@ fn it_can_not_be_removed() {
 #[test]
 fn what_was_linked_before_is_bound_to_the_old_one() {
     alone("what_was_linked_before_is_bound_to_the_old_one", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         let early = r#"
             #include <stdlib.h>
             #include <string.h>
             long early(void) { char *text = strdup("text"); free(text); return 1; }"#;
         jit.main().add_object(&source("early.c", early)).expect("an object");
         assert_eq!(call(&jit, "early"), 1);
-        let other = Jit::host().expect("a session");
+        let other = host::jit().expect("a session");
         other.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
         other.main().add_object(&source("program.c", PROGRAM)).expect("an object");
         let error = other.lookup("use").expect_err("it is too late");
@@ -258,7 +259,7 @@ fn what_was_linked_before_is_bound_to_the_old_one() {
 #[test]
 fn a_second_jitdylib_yields() {
     alone("a_second_jitdylib_yields", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
         jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
         let plugin = jit.create_dylib("plugin").expect("a JITDylib");
@@ -290,7 +291,7 @@ fn a_second_jitdylib_yields() {
 #[test]
 fn nobody_takes_the_place_of_one_that_is_closed() {
     alone("nobody_takes_the_place_of_one_that_is_closed", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         let [first, second] = ["first", "second"].map(|name| jit.create_dylib(name).expect("a JITDylib"));
         let run = |dylib: &linkjit::JitDylib| {
             dylib.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
@@ -314,7 +315,7 @@ fn nobody_takes_the_place_of_one_that_is_closed() {
 #[test]
 fn one_that_can_be_replaced_is_refused() {
     alone("one_that_can_be_replaced_is_refused", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         let error = jit.main().add_updatable_object(&source("allocator.c", ALLOCATOR)).expect_err("an allocator");
         assert!(matches!(error, Error::UpdatableAllocator { .. }), "{error}");
         let program = "int zero; long f(void) { return zero; }";
@@ -326,7 +327,7 @@ fn one_that_can_be_replaced_is_refused() {
 #[test]
 fn lazy_objects_of_it_are_linked_at_once() {
     alone("lazy_objects_of_it_are_linked_at_once", || {
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         let split = ALLOCATOR.replace("__libc_malloc", "pool_take").replace("__libc_free", "pool_give");
         let pool = r#"
             #include <stddef.h>
@@ -372,7 +373,7 @@ fn libraries_that_are_opened_later_are_bound_before_they_begin() {
             assert!(status.is_ok_and(|status| status.success()));
             path
         };
-        let jit = Jit::host().expect("a session");
+        let jit = host::jit().expect("a session");
         jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
         jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);

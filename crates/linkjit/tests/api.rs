@@ -1,6 +1,7 @@
 //! The library as its users call it.
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
+mod host;
 mod support;
 
 use std::ffi::{c_int, c_long};
@@ -30,7 +31,7 @@ fn call(jit: &Jit, name: &str, argument: c_int) -> c_int {
 
 #[test]
 fn a_function_of_an_object_file_is_callable() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object_file(compile_file("-O2", "int add(int a, int b) { return a + b; }")).unwrap();
     // SAFETY: its type.
     let add = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int, c_int) -> c_int>("add") }.unwrap();
@@ -40,7 +41,7 @@ fn a_function_of_an_object_file_is_callable() {
 
 #[test]
 fn variables_are_found_by_address() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let object = compile("-O1", "int value = 41; int get(int n) { return value + n; }");
     jit.add_object("value.o", object).unwrap();
     let value = jit.lookup("value").unwrap().0 as *mut c_int;
@@ -51,7 +52,7 @@ fn variables_are_found_by_address() {
 
 #[test]
 fn the_address_of_a_thread_local_variable_is_refused() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object("local.o", compile("-O1 -fPIC", "_Thread_local int local = 1;")).unwrap();
     let error = jit.lookup("local").unwrap_err();
     assert!(matches!(error, Error::ThreadLocal { ref name } if name == "local"), "{error}");
@@ -66,7 +67,7 @@ extern "C" fn host_add(n: c_int) -> c_int {
 #[test]
 fn code_calls_functions_of_the_host() {
     for flags in ["-O2 -fPIC", "-O2 -fPIE", "-O2 -fno-plt -fPIC", "-O2 -mcmodel=large"] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         HOST_TOTAL.store(0, Ordering::SeqCst);
         jit.define_absolute("host_add", host_add as *const ()).unwrap();
         let source = "int host_add(int); int twice(int n) { host_add(n); return host_add(n) + 1; }
@@ -84,7 +85,7 @@ extern "C-unwind" fn host_panics(n: c_int) -> c_int {
 #[cfg(not(windows))]
 #[test]
 fn panics_of_the_host_unwind_through_linked_frames() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.define_absolute("host_panics", host_panics as *const ()).unwrap();
     let source = "int cleanups; int host_panics(int);
         static void cleanup(int *n) { cleanups += *n; }
@@ -109,7 +110,7 @@ fn panics_of_the_host_unwind_through_linked_frames() {
 #[cfg(not(windows))]
 #[test]
 fn what_is_added_later_refers_to_what_is_linked() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let first = "int count = 10; _Thread_local int local = 3; int bump(int n) { local += n; return count += n; }
         static int initialized; __attribute__((constructor)) static void initialize(void) { initialized++; }
         int initializations(int n) { return initialized + n; }";
@@ -132,14 +133,14 @@ fn what_is_added_later_refers_to_what_is_linked() {
 fn demand_links_what_is_wanted_and_whole_everything() {
     let source = "int missing(void); int used(int n) { return n; } int unused(int n) { return missing() + n; }";
     let object = compile("-O1 -fPIC -ffunction-sections", source);
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object("demand.o", object.clone()).unwrap();
     assert_eq!(call(&jit, "used", 3), 3);
     assert!(matches!(jit.lookup("unused").unwrap_err(), Error::Undefined { .. }));
     jit.add_object("missing.o", compile("-O1", "int missing(void) { return 100; }")).unwrap();
     assert_eq!(call(&jit, "unused", 3), 103);
 
-    let jit = Jit::builder().policy(LinkPolicy::Whole).build().unwrap();
+    let jit = host::builder().policy(LinkPolicy::Whole).build().unwrap();
     jit.add_object("whole.o", object).unwrap();
     let error = jit.lookup("used").unwrap_err();
     assert!(error.to_string().contains("undefined symbol: missing"), "{error}");
@@ -150,7 +151,7 @@ fn demand_links_what_is_wanted_and_whole_everything() {
 
 #[test]
 fn a_failed_lookup_leaves_the_session_as_it_was() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let source = "#include <stdio.h>
         int missing(int); _Thread_local int local = 7; static int initialized;
         __attribute__((constructor)) static void initialize(void) { initialized++; }
@@ -176,7 +177,7 @@ fn memory() -> (u64, usize) {
 
 #[test]
 fn names_are_free_again_after_removal_and_memory_stays_flat() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let source = "#include <stdlib.h>
         extern int base; int (*function)(int); char buffer[100000] = {1};
         __thread int local = 5; static int initialized; extern void count_removal(void);
@@ -239,7 +240,7 @@ fn threads_that_exist_before_the_link_have_its_thread_local_variables() {
         "-fPIC -mtls-dialect=gnu2",
         "-fPIC -mtls-dialect=gnu2 -ftls-model=local-dynamic",
     ];
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let mut addresses = Vec::new();
     for (n, model) in models.iter().enumerate() {
         let source = format!(
@@ -263,7 +264,7 @@ fn threads_that_exist_before_the_link_have_its_thread_local_variables() {
 
 #[test]
 fn lookups_of_several_threads_at_once_all_succeed() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     for n in 0..64 {
         let next = (n + 1) % 64;
         let source = format!("int f{next}(int); int f{n}(int n) {{ return n <= 0 ? {n} : f{next}(n - 1); }}");
@@ -289,7 +290,7 @@ fn closing_runs_what_is_registered_last_first() {
         LOG.lock().unwrap().push(n);
         n
     }
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.define_absolute("log_number", log as *const ()).unwrap();
     let source = "int atexit(void (*)(void)); int log_number(int);
         static void first(void) { log_number(1); } static void second(void) { log_number(2); }
@@ -306,7 +307,7 @@ fn closing_runs_what_is_registered_last_first() {
 #[cfg(not(windows))]
 #[test]
 fn dylibs_have_their_own_names_and_see_what_others_export() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let library = jit.create_dylib("library").unwrap();
     let source =
         "static int initialized; __attribute__((constructor)) static void initialize(void) { initialized = 5; }
@@ -331,7 +332,7 @@ fn dylibs_have_their_own_names_and_see_what_others_export() {
 #[cfg(not(windows))]
 #[test]
 fn what_another_dylib_defines_again_is_found_anew() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let library = jit.create_dylib("library").unwrap();
     jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
     let user = "int f(int); extern int v; extern __thread int t; int use(int n) { return f(n) + v + t; }";
@@ -358,7 +359,7 @@ fn what_another_dylib_defines_again_is_found_anew() {
 
 #[test]
 fn exceptions_work_after_any_number_of_removals() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let source = r#"#include <stdexcept>
         struct Local { int n = 3; ~Local() { n = 0; } };
         static thread_local Local local;
@@ -380,7 +381,7 @@ fn exceptions_work_after_any_number_of_removals() {
 #[test]
 fn sessions_do_not_see_each_other() {
     let [one, two] = [1, 2].map(|n| {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let source = format!("static __thread int local = {n}; int number(int n) {{ return local++ * 10 + n; }}");
         jit.add_object("number.o", compile("-O1 -fPIC", &source)).unwrap();
         jit
@@ -397,7 +398,7 @@ extern "C" fn looked_up(n: c_long) -> c_long {
 
 #[test]
 fn a_name_is_defined_once() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.define_absolute("name", looked_up as *const ()).unwrap();
     let object = compile("-O1", "int other(int n) { return n; } int name(int n) { return n + 1; }");
     let error = jit.add_object("second.o", object).unwrap_err();
@@ -410,7 +411,7 @@ fn a_name_is_defined_once() {
 /// The window that the first one is in is out of reach for the second.
 #[test]
 fn code_that_is_not_position_independent_links_after_code_that_is() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object("first", compile("-fPIC", "int one = 1; int first(int x) { return x + one; }")).unwrap();
     assert_eq!(call(&jit, "first", 1), 2);
     let source = "int first(int); int table[4] = {1, 2, 3, 4}; int second(int x) { return first(table[x]); }";
@@ -425,7 +426,7 @@ fn a_lookup_waits_for_the_initializers_that_another_thread_runs() {
         RUNNING.store(true, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(200));
     }
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.define_absolute("wait", wait as *const ()).unwrap();
     let source = "void wait(void); static int ready; int f(int x) { return ready + x; }
                   __attribute__((constructor)) static void initialize(void) { wait(); ready = 1; }";
@@ -446,7 +447,7 @@ fn an_initializer_may_look_up() {
     extern "C" fn ask_host() -> c_int {
         call(JIT.get().expect("it was set"), "answer", 1)
     }
-    let jit = JIT.get_or_init(|| Jit::host().unwrap());
+    let jit = JIT.get_or_init(|| host::jit().unwrap());
     jit.define_absolute("ask_host", ask_host as *const ()).unwrap();
     let source = "int ask_host(void); static int asked; int answer(int x) { return asked + x; }
                   __attribute__((constructor)) static void initialize(void) { asked = ask_host(); }";
@@ -456,7 +457,7 @@ fn an_initializer_may_look_up() {
 
 #[test]
 fn what_belongs_to_another_session_or_jitdylib_is_refused() {
-    let [jit, other] = [Jit::host().unwrap(), Jit::host().unwrap()];
+    let [jit, other] = [host::jit().unwrap(), host::jit().unwrap()];
     let second = jit.create_dylib("second").unwrap();
     let source = Source::new("one", compile("-fPIC", "int one(void) { return 1; }"));
     let refusals = [

@@ -6,6 +6,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::process::Command;
 use assembly::{Workshop, call, caller, function, source};
 use linkjit::link::names::NamePool;
 use linkjit::link::source::Source;
-use linkjit::{Error, Jit, LinkPolicy};
+use linkjit::{Error, LinkPolicy};
 
 /// Runs the test `name` again as a child, with limits; `true` in the child.
 fn in_limits(name: &str, kilobytes: u64, seconds: u64) -> bool {
@@ -105,7 +106,7 @@ fn link_object(name: &str, bytes: Vec<u8>, policy: LinkPolicy, wanted: &str) -> 
     if graph.is_ok_and(|graph| graph.symbols().iter().any(|symbol| symbol.indirect)) {
         return false;
     }
-    let jit = Jit::builder().window_size(64 << 20).policy(policy).build().unwrap();
+    let jit = host::builder().window_size(64 << 20).policy(policy).build().unwrap();
     let result = jit.add_object(name, bytes).and_then(|()| jit.main().lookup(&[wanted]).map(drop));
     if let Err(error) = &result {
         check(&[name], error);
@@ -197,7 +198,7 @@ fn a_damaged_archive_is_refused_or_linked() {
             for _ in 0..500 {
                 let path = workshop.directory.join("damaged.a");
                 std::fs::write(&path, mutate(&original, &mut random)).unwrap();
-                let jit = Jit::builder().window_size(64 << 20).build().unwrap();
+                let jit = host::builder().window_size(64 << 20).build().unwrap();
                 let result = jit.add_archive(&path).and_then(|()| jit.main().lookup(&["f"]).map(drop));
                 if let Err(error) = result {
                     let of_a_file = matches!(error, Error::File { .. });
@@ -281,7 +282,7 @@ fn a_long_chain_of_calls_and_aliases_needs_no_stack() {
     write!(text, ".text\n{}", function(&format!("f{LENGTH}"), 6)).unwrap();
     let object = source(&workshop.object(&text));
     let linked = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         jit.main().add_object(&object).unwrap();
         for n in 0..LENGTH {
             jit.main().define_alias(&format!("a{n}"), &format!("a{}", n + 1)).unwrap();
@@ -301,7 +302,7 @@ fn what_is_no_object_is_explained() {
     let flags = ["-shared", "-o"];
     assembly::run(Command::new("gcc").args(flags).arg(&library).arg(workshop.object(&function("f", 1))));
     let refused = |path: &Path, expected: &str| {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let text = jit.add_object_file(path).unwrap_err().to_string();
         assert!(text.contains(&*path.to_string_lossy()) && text.contains(expected), "{text}");
     };

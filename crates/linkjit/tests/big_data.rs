@@ -2,9 +2,9 @@
 #![cfg(target_os = "linux")]
 
 mod assembly;
+mod host;
 
 use assembly::{Workshop, call, function, source};
-use linkjit::Jit;
 
 /// Memory of this process that is present, in bytes.
 fn resident() -> u64 {
@@ -20,7 +20,7 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
         let text = format!("char {name}_data[{mib}ul << 20]; int {name}(void) {{ return {name}_data[77] + {mib}; }}");
         source(&workshop.compile("c", &text, &["-O1", "-fPIE", model]))
     };
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     // Each has a lookup of its own; all but the first two need more than the usual window, or than what is left.
     for (number, (model, mib)) in [
         ("-mcmodel=small", 10),
@@ -51,7 +51,7 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
 
 #[test]
 fn small_code_with_more_than_it_reaches_is_told_so() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = "char a[1500ul << 20], b[1500ul << 20], c[1500ul << 20]; int f(void) { return a[1] + b[1] + c[1]; }";
     jit.add_object_file(workshop.compile("c", text, &["-O1", "-fno-pic"])).unwrap();
     let error = jit.lookup("f").unwrap_err().to_string();

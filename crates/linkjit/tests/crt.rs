@@ -5,6 +5,8 @@
 #![cfg(not(windows))]
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
+mod host;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,7 +78,7 @@ fn xwin(root: &Path) -> CrtProvider {
 }
 
 fn with(provider: CrtProvider) -> Jit {
-    Jit::builder().crt(provider).build().expect("a session")
+    host::builder().crt(provider).build().expect("a session")
 }
 
 const STATIC: &str = "/defaultlib:LIBCMT /failifmismatch:RuntimeLibrary=MT_StaticRelease";
@@ -85,7 +87,7 @@ const DYNAMIC: &str = "/defaultlib:MSVCRT /failifmismatch:RuntimeLibrary=MD_Dyna
 #[test]
 fn the_built_in_runtime_serves_objects_for_the_static_and_for_the_dynamic_one() {
     let directory = directory("built_in");
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add(&jit, &directory, &[&(directives(STATIC) + &variable("a", 1)), &(directives(DYNAMIC) + &variable("b", 2))])
         .unwrap();
     assert_eq!((value(&jit, "a").unwrap(), value(&jit, "b").unwrap()), (1, 2));
@@ -160,7 +162,7 @@ fn libraries_of_the_user_are_searched_before_those_of_the_installation() {
     let directory = directory("order");
     let provider = xwin(&directory);
     library(&variable("r", 7), &directory.join("mine/libcmt.lib"));
-    let jit = Jit::builder().crt(provider).library_path(directory.join("mine")).build().unwrap();
+    let jit = host::builder().crt(provider).library_path(directory.join("mine")).build().unwrap();
     add(&jit, &directory, &[&directives(STATIC)]).unwrap();
     assert_eq!(value(&jit, "r").unwrap(), 7);
 }

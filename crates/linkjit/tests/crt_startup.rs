@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests are nobody's interface")]
 
 mod compiler;
+mod host;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,7 +50,7 @@ fn set_up(name: &str) -> (Jit, PathBuf) {
     compiler::run(compiler::tool("ar").arg("rcs").arg(&library).arg(&runtime));
     let object = compile(&directory, "object", OBJECT);
     let provider = CrtProvider::xwin(&directory).expect("a whole tree");
-    (Jit::builder().crt(provider).build().expect("a session"), object)
+    (host::builder().crt(provider).build().expect("a session"), object)
 }
 
 /// The address of a name, when initializers were run.

@@ -3,6 +3,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -38,7 +39,7 @@ fn weak(name: &str, value: i32) -> String {
 
 #[test]
 fn what_others_are_bound_to_is_not_removed_before_them() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let first = add(&jit, &workshop.object(&function("f", 3)));
     let user = workshop.object(&caller("calls_f", "f"));
     let second = add(&jit, &user);
@@ -65,7 +66,7 @@ fn what_others_are_bound_to_is_not_removed_before_them() {
 #[cfg(not(windows))]
 #[test]
 fn objects_that_call_one_another_are_removed_together() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     // In one batch, and in two.
     for first_alone in [false, true] {
         let even = ".globl even\neven: test %edi,%edi\n jz 1f\n dec %edi\n jmp odd\n1: mov $1,%eax\n ret\n";
@@ -87,7 +88,7 @@ fn objects_that_call_one_another_are_removed_together() {
 
 #[test]
 fn a_variable_is_in_use_as_much_as_a_function() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     for text in ["int v = 7;", "_Thread_local int v = 7;"] {
         let owner = add(&jit, &workshop.compile("c", text, &["-fPIC"]));
         let declaration = text.replace(" = 7", "");
@@ -103,7 +104,7 @@ fn a_variable_is_in_use_as_much_as_a_function() {
 
 #[test]
 fn code_of_another_jitdylib_is_a_dependent_too() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
     library.add_object(&source(&workshop.object(&function("f", 3)))).unwrap();
@@ -123,7 +124,7 @@ fn code_of_another_jitdylib_is_a_dependent_too() {
 /// Both have it; the first one's is linked. A loser that is not linked yet defines the name when the winner goes.
 #[test]
 fn what_had_yielded_is_a_definition_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     type Text = fn(&str, i32) -> String;
     let kinds: [(Text, Text, bool); 4] =
         [(weak, weak, true), (group, group, true), (function, weak, true), (weak, function, false)];
@@ -148,7 +149,7 @@ fn what_had_yielded_is_a_definition_again() {
 /// LLVM forgets that the name has changed hands: removing the old owner deletes the new one's definition.
 #[test]
 fn the_removal_of_what_was_replaced_leaves_what_has_replaced_it() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let replaced = add(&jit, &workshop.object(&weak("f", 1)));
     add(&jit, &workshop.object(&function("f", 2)));
     remove(&replaced).unwrap();
@@ -157,7 +158,7 @@ fn the_removal_of_what_was_replaced_leaves_what_has_replaced_it() {
 
 #[test]
 fn the_strongest_of_those_that_had_yielded_wins() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let winner = add(&jit, &workshop.object(".globl v\n.data\nv: .long 1\n"));
     let [weakling, common] =
         [".weak v\n.data\nv: .long 2\n", ".comm v,4,4\n"].map(|text| add(&jit, &workshop.object(text)));
@@ -199,7 +200,7 @@ const SHARED: &str = "#include <stdexcept>
 
 #[test]
 fn inline_code_stays_for_others_and_so_do_its_static_variables() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     for (flags, together) in [("-O0", false), ("-O0", true), ("-O1", false)] {
         if cfg!(windows) && flags == "-O1" {
@@ -244,7 +245,7 @@ fn inline_code_stays_for_others_and_so_do_its_static_variables() {
 #[cfg(not(windows))]
 #[test]
 fn constants_of_inline_code_that_is_linked_later_are_no_reason_to_keep_the_rest() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let inline = "static inline const char *more(int i) { return \"two\" + i; }
                   __attribute__((noinline)) inline int k() { volatile int zero = 0; return more(zero)[0]; } extern \"C\" int";
     let flags = ["-O1", "-fPIC", "-ffunction-sections", "-fasynchronous-unwind-tables"];
@@ -263,7 +264,7 @@ fn constants_of_inline_code_that_is_linked_later_are_no_reason_to_keep_the_rest(
 
 #[test]
 fn what_inline_code_needs_stays_with_it() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let inline = group("g", 0).replace("mov $0,%eax", "sub $8,%rsp\n call strong\n add $8,%rsp");
     let first = jit.create_tracker().unwrap();
     for text in [inline.clone(), function("strong", 11) + &function("unrelated", 12)] {
@@ -290,7 +291,7 @@ fn memory_that_only_removed_code_needs_is_given_back() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let inline_calls = |name: &str, callee: &str| {
         group(name, 0).replace("mov $0,%eax", &format!("sub $8,%rsp\n call {callee}\n add $8,%rsp"))
@@ -331,7 +332,7 @@ fn memory_that_only_removed_code_needs_is_given_back() {
 
 #[test]
 fn transfer_takes_everything_along() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let main = jit.main();
     let text = "extern \"C\" void trace(int); struct S { ~S() { trace(100); } }; static S s;
@@ -372,7 +373,7 @@ fn transfer_takes_everything_along() {
 
 #[test]
 fn the_default_tracker_may_give_and_take() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let tracker = jit.create_tracker().unwrap();
@@ -394,7 +395,7 @@ fn a_lazy_function_whose_implementation_is_removed_is_looked_up_again() {
     extern "C" fn substitute() -> c_int {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(Arc::new(|failure| {
         assert!(matches!(failure.error, Error::Undefined { .. } | Error::Closed), "{failure}");
         HANDLED.fetch_add(1, Ordering::Relaxed);
@@ -421,7 +422,7 @@ fn a_lazy_function_whose_implementation_is_removed_is_looked_up_again() {
 /// The linker keeps a name that was found weak; who comes later yields to the heir as to the first.
 #[test]
 fn a_newcomer_yields_to_the_heir() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two, three] =
         ["one", "two", "three"].map(|name| workshop.object(&(group("f", name.len() as i32) + &caller(name, "f"))));
     let first = add(&jit, &one);
@@ -441,7 +442,7 @@ fn a_newcomer_yields_to_the_heir() {
 /// As those of one header do.
 #[test]
 fn a_thousand_objects_that_share_a_function_go_in_any_order() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = source(&workshop.object(&(group("f", 3) + &caller("user0000", "f"))));
     let named = |number: usize| {
         let mut bytes = object.bytes().to_vec();

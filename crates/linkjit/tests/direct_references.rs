@@ -3,13 +3,14 @@
 
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
+mod host;
 mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use linkjit::link::source::Source;
-use linkjit::{Error, Jit, JitDylib};
+use linkjit::{Error, JitDylib};
 use support::{compile, compile_file};
 
 /// A library whose names end in `suffix`, as all tests are in one process.
@@ -46,7 +47,7 @@ const LOW_ADDRESS: &str = "extern int variable_$; int *low(void) { return &varia
 
 #[test]
 fn all_names_of_a_moved_variable_stand_for_its_new_place() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(library("", "names")).unwrap();
     add(jit.main(), "-O1 -fno-pic", LOW_ADDRESS, "names");
     let low = call(jit.main(), "low");
@@ -58,7 +59,7 @@ fn all_names_of_a_moved_variable_stand_for_its_new_place() {
 
 #[test]
 fn table_entries_of_earlier_lookups_follow() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(library("", "earlier")).unwrap();
     // The first lookup makes the window low and loads the address from a table entry, which the linker can't relax.
     let first = "extern int variable_$; static int here; unsigned in_low(void) { return (unsigned)(long)&here; }
@@ -77,7 +78,7 @@ fn table_entries_of_earlier_lookups_follow() {
 
 #[test]
 fn table_entries_of_all_names_of_a_variable_follow() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(library("", "aliases")).unwrap();
     let first = "static int here; unsigned in_low(void) { return (unsigned)(long)&here; }
                  #define LOAD(name) int *p; \\
@@ -94,7 +95,7 @@ fn table_entries_of_all_names_of_a_variable_follow() {
 
 #[test]
 fn jitdylibs_share_a_copy_that_outlives_them() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.process().add_library(library("", "shared")).unwrap();
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     let set = "extern int variable_$; int *low(void) { return &variable_$; } void set(void) { variable_$ = 42; }";
@@ -112,7 +113,7 @@ fn jitdylibs_share_a_copy_that_outlives_them() {
 
 #[test]
 fn a_moved_variable_is_within_reach_of_code_for_executables() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.process().add_library(library("", "reach")).unwrap();
     let [low, pie, pic] = ["low", "pie", "pic"].map(|name| jit.create_dylib(name).unwrap());
     add(&low, "-O1 -fno-pic", LOW_ADDRESS, "reach");
@@ -125,7 +126,7 @@ fn a_moved_variable_is_within_reach_of_code_for_executables() {
 
 #[test]
 fn libraries_that_are_opened_later_use_the_copy() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let first = library("", "later");
     jit.add_library(&first).unwrap();
     add(jit.main(), "-O1 -fno-pic", LOW_ADDRESS, "later");
@@ -141,7 +142,7 @@ fn libraries_that_are_opened_later_use_the_copy() {
 
 #[test]
 fn constants_are_copied_whoever_owns_them() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(library("-Wl,-Bsymbolic", "constants")).unwrap();
     let source = "extern const char *const constant_$[]; static int here;
                   int letter(void) { return constant_$[1][0] + (here = 0); }
@@ -154,7 +155,7 @@ fn constants_are_copied_whoever_owns_them() {
 #[test]
 fn a_variable_that_its_owner_refers_to_directly_can_not_be_moved() {
     for (flags, name) in [("-Wl,-Bsymbolic", "variable_symbolic"), ("", "fixed_protected")] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let (_, suffix) = name.split_once('_').unwrap();
         jit.add_library(library(flags, suffix)).unwrap();
         let source = format!("extern int {name}; int *low(void) {{ return &{name}; }}");
@@ -168,7 +169,7 @@ fn a_variable_that_its_owner_refers_to_directly_can_not_be_moved() {
 
 #[test]
 fn pointers_to_a_function_are_equal_however_they_were_had() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(library("", "function")).unwrap();
     let low = "int *address_$(void); static int *(*table)(void) = address_$; int *(*loaded(void))(void);
                unsigned direct(void) { return (unsigned)(long)address_$; }

@@ -3,6 +3,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +41,7 @@ fn recorder(defines: &[(&'static str, u64)]) -> Arc<Recorder> {
 /// Rule 1.
 #[test]
 fn a_duplicate_strong_definition_installs_nothing_of_its_object() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
     let second = workshop.object(&(function("g", 2) + &function("f", 2)));
     let error = jit.add_object_file(&second).unwrap_err();
@@ -56,7 +57,7 @@ fn a_duplicate_strong_definition_installs_nothing_of_its_object() {
 /// Rules 2 and 3.
 #[test]
 fn a_weak_definition_is_replaced_until_it_is_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let weak = |name: &str| function(name, 1).replace(".globl", ".weak");
     jit.add_object_file(workshop.object(&(weak("f") + &caller("calls_f", "f")))).unwrap();
     jit.add_object_file(workshop.object(&weak("g"))).unwrap();
@@ -71,7 +72,7 @@ fn a_weak_definition_is_replaced_until_it_is_linked() {
 /// Rules 4 and 5.
 #[test]
 fn an_object_whose_definitions_all_yield_is_no_error() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
     jit.add_object_file(workshop.object(&function("f", 2).replace(".globl", ".weak"))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
@@ -80,7 +81,7 @@ fn an_object_whose_definitions_all_yield_is_no_error() {
 /// Rules 9 to 11.
 #[test]
 fn the_losers_own_code_goes_to_the_winner_and_the_loser_is_not_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value| {
         let weak = format!(".section .text.f,\"ax\"\n.weak f\nf: mov ${value},%eax\n call missing{value}\n ret\n");
         weak + ".text\n" + &caller(&format!("calls{value}"), "f")
@@ -95,7 +96,7 @@ fn the_losers_own_code_goes_to_the_winner_and_the_loser_is_not_linked() {
 #[cfg(not(windows))]
 #[test]
 fn a_group_is_dropped_whole() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let group = |value: i32, more: &str| {
         format!(
             ".section .text.f,\"axG\",@progbits,f,comdat\n{}.section .text.g,\"axG\",@progbits,f,comdat\n{more}",
@@ -113,7 +114,7 @@ fn a_group_is_dropped_whole() {
 /// Rule 13.
 #[test]
 fn weak_definitions_are_unified_within_a_jitdylib_only() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
     jit.add_object_file(workshop.object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
     other.add_object_file(workshop.object(&function("f", 2).replace(".globl", ".weak"))).unwrap();
@@ -125,7 +126,7 @@ fn weak_definitions_are_unified_within_a_jitdylib_only() {
 #[test]
 fn a_common_variable_has_the_largest_size_and_alignment() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let objects = [".comm v,4,4\n", ".comm v,64,8\n", ".comm v,16,256\n"];
         for index in order {
             jit.add_object_file(workshop.object(objects[index])).unwrap();
@@ -139,7 +140,7 @@ fn a_common_variable_has_the_largest_size_and_alignment() {
 /// Rule 15.
 #[test]
 fn a_missing_weak_function_is_null_and_a_call_of_it_links() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".weak missing\n".to_owned() + &getter("get", "missing") + &caller("never", "missing");
     jit.add_object_file(workshop.object(&text)).unwrap();
     assert_eq!(call(&jit, "get").unwrap(), 0);
@@ -149,7 +150,7 @@ fn a_missing_weak_function_is_null_and_a_call_of_it_links() {
 /// Rule 16.
 #[test]
 fn absolute_symbols_of_objects_may_be_weak_and_are_found() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(".weak a\na = 0x1234\n.globl b\nb = 0x1111\n")).unwrap();
     jit.add_object_file(workshop.object(".globl a\na = 0x4321\n")).unwrap();
     jit.add_object_file(workshop.object(".globl get\nget: mov $a,%eax\n add $b,%eax\n ret\n")).unwrap();
@@ -160,7 +161,7 @@ fn absolute_symbols_of_objects_may_be_weak_and_are_found() {
 /// Rule 31.
 #[test]
 fn the_first_jitdylib_of_the_link_order_wins() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     for dylib in [&two, &one] {
         jit.main().add_to_link_order(dylib, MatchScope::Exported).unwrap();
@@ -177,7 +178,7 @@ fn the_first_jitdylib_of_the_link_order_wins() {
 #[cfg(not(windows))]
 #[test]
 fn hidden_symbols_are_skipped_and_not_offered_to_their_jitdylibs_generators() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     for dylib in [&one, &two] {
         jit.main().add_to_link_order(dylib, MatchScope::Exported).unwrap();
@@ -217,7 +218,7 @@ fn visibility_is_merged_as_by_the_native_linker() {
                 for [one, two] in cases {
                     let inputs = [Input::Object(one), Input::Object(two)];
                     let natively = workshop.native_exports(&inputs).contains(&"f".to_owned());
-                    let jit = Jit::host().unwrap();
+                    let jit = host::jit().unwrap();
                     let user = jit.create_dylib("user").unwrap();
                     user.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
                     workshop.add(&jit, &inputs).unwrap();
@@ -232,7 +233,7 @@ fn visibility_is_merged_as_by_the_native_linker() {
 /// Rule 33.
 #[test]
 fn a_jitdylibs_generators_come_before_the_next_jitdylib() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&two, MatchScope::Exported).unwrap();
     two.add_object_file(workshop.object(&(function("f", 2) + &function("g", 2)))).unwrap();
@@ -250,7 +251,7 @@ fn a_jitdylibs_generators_come_before_the_next_jitdylib() {
 /// Rule 42.
 #[test]
 fn aliases_lead_to_what_is_linked_archived_or_in_the_process() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let main = jit.main();
     main.define_alias("early", "late").unwrap();
     main.define_alias("archived", "member").unwrap();
@@ -277,7 +278,7 @@ fn aliases_lead_to_what_is_linked_archived_or_in_the_process() {
 /// Rule 42.
 #[test]
 fn alias_circles_are_errors_and_long_chains_are_not() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let main = jit.main();
     assert!(matches!(main.define_alias("self", "self"), Err(Error::AliasCycle { .. })));
     for (name, target) in [("a", "b"), ("b", "c"), ("c", "a"), ("into", "a")] {
@@ -299,7 +300,7 @@ fn alias_circles_are_errors_and_long_chains_are_not() {
 /// Rules 43 and 44.
 #[test]
 fn all_missing_names_are_listed_once() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("here", 1))).unwrap();
     let error = jit.main().lookup(&["absent_one", "here", "absent_two", "absent_one", "here"]).unwrap_err();
     let mut names = undefined_names(error);
@@ -313,7 +314,7 @@ fn all_missing_names_are_listed_once() {
 #[cfg(not(windows))]
 #[test]
 fn thread_local_variables_have_no_address() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(".section .tdata,\"awT\"\n.globl t\n.type t,@object\nt: .long 1\n")).unwrap();
     for _ in 0..2 {
         assert!(matches!(jit.lookup("t"), Err(Error::ThreadLocal { ref name }) if name == "t"));
@@ -324,7 +325,7 @@ fn thread_local_variables_have_no_address() {
 #[test]
 fn initializers_of_dependencies_run_first_and_atexit_runs_per_jitdylib() {
     let workshop = Workshop::new();
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let trace = "extern int trace[], traced;\n";
     jit.add_object_file(workshop.compile("c", "int trace[16], traced;", &["-fPIC", "-fno-common"])).unwrap();
     let object = |n: i32| {
@@ -375,7 +376,7 @@ fn initializers_of_dependencies_run_first_and_atexit_runs_per_jitdylib() {
 
 #[test]
 fn a_destructor_alone_runs_at_close() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     static ENDED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     jit.define_absolute("ended", ENDED.as_ptr()).unwrap();
     let text =
@@ -394,14 +395,14 @@ fn members_are_pulled_for_strong_references_only() {
     let workshop = Workshop::new();
     let member = function("f", 1);
     let weak = ".weak f\n".to_owned() + &getter("main", "f");
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     workshop.add(&jit, &[Input::Object(weak.clone()), Input::Archive(vec![member.clone()])]).unwrap();
     assert_eq!(call(&jit, "main").unwrap(), 0);
 
     // Somebody else needs it, and is found later.
     let needs = Input::Archive(vec![caller("later", "f"), member]);
     let main = weak + &caller("other", "later") + "jmp other\n";
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     workshop.add(&jit, &[Input::Object(main), needs]).unwrap();
     assert_ne!(call(&jit, "main").unwrap(), 0);
 }
@@ -419,7 +420,7 @@ fn archives_of_all_kinds_give_the_first_member_that_has_a_name() {
     assert_eq!(workshop.jitted(&inputs), workshop.native(&inputs));
     assert_eq!(workshop.jitted(&inputs), assembly::Verdict::Returns(1));
     for flags in ["rcs", "rcS", "rcsT", "rcST"] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         jit.add_object_file(workshop.object(&caller("main", "a"))).unwrap();
         for members in [&one[..], &two[..]] {
             let members: Vec<&str> = members.iter().map(String::as_str).collect();
@@ -446,7 +447,7 @@ fn a_member_that_defines_a_common_is_pulled() {
 #[test]
 fn an_object_added_after_an_archive_wins() {
     let workshop = Workshop::new();
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("f", 1)])).unwrap();
     jit.add_object_file(workshop.object(&function("f", 2))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 2);
@@ -454,7 +455,7 @@ fn an_object_added_after_an_archive_wins() {
 
 #[test]
 fn inline_functions_and_templates_are_one_across_objects() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |n: i32| {
         let text = format!(
             "template <class T> struct S {{ static T count; }}; template <class T> T S<T>::count = {n};\n\
@@ -474,7 +475,7 @@ fn inline_functions_and_templates_are_one_across_objects() {
 #[cfg(not(windows))]
 #[test]
 fn indirect_and_unique_symbols_are_resolved() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let indirect = ".globl f\n.type f,@gnu_indirect_function\nf: lea impl(%rip),%rax\n ret\nimpl: mov $4,%eax\n ret\n";
     jit.add_object_file(workshop.object(&(indirect.to_owned() + &caller("calls", "f")))).unwrap();
     jit.add_object_file(workshop.object(&caller("also", "f"))).unwrap();
@@ -492,7 +493,7 @@ fn indirect_and_unique_symbols_are_resolved() {
 #[cfg(not(windows))]
 #[test]
 fn a_far_function_has_one_address_however_it_is_taken() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let code = ".globl f\nf: mov $getpid, %eax\n lea distance(%rip), %rcx\n add (%rcx), %rcx\n cmp %rcx, %rax\n\
                 sete %al\n movzx %al, %eax\n ret\n.data\ndistance: .quad getpid - .\n";
     jit.add_object_file(workshop.object(code)).unwrap();
@@ -503,7 +504,7 @@ fn a_far_function_has_one_address_however_it_is_taken() {
 #[cfg(not(windows))]
 #[test]
 fn the_first_jitdylib_also_wins_for_what_is_pulled_later() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
     let order = [&other, jit.process()].map(|dylib| (dylib.clone(), MatchScope::Exported));
     jit.main().set_link_order(&order).unwrap();
@@ -518,7 +519,7 @@ fn the_first_jitdylib_also_wins_for_what_is_pulled_later() {
 
 #[test]
 fn archives_and_other_generators_are_asked_in_the_order_in_which_they_were_added() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[&function("unrelated", 1)])).unwrap();
     jit.main().add_generator(recorder(&[("f", 0x1000)])).unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("f", 2)])).unwrap();
@@ -528,7 +529,7 @@ fn archives_and_other_generators_are_asked_in_the_order_in_which_they_were_added
 #[test]
 fn a_name_is_found_though_a_member_for_another_name_overrides_it() {
     for names in [["f", "g"], ["g", "f"]] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         jit.add_object_file(workshop.object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
         jit.add_archive(workshop.archive("rcs", &[&(function("f", 2) + &function("g", 3))])).unwrap();
         let found = jit.main().lookup(&names).unwrap();
@@ -540,7 +541,7 @@ fn a_name_is_found_though_a_member_for_another_name_overrides_it() {
 #[cfg(not(windows))]
 #[test]
 fn a_weak_reference_to_an_alias_is_bound_when_the_target_is_pulled() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.main().define_alias("alias", "between").unwrap();
     jit.main().define_alias("between", "target").unwrap();
     jit.add_archive(workshop.archive("rcs", &[&(function("wanted", 1) + &function("target", 5))])).unwrap();
@@ -549,7 +550,7 @@ fn a_weak_reference_to_an_alias_is_bound_when_the_target_is_pulled() {
     jit.add_object_file(workshop.object(user)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 5);
     // As long as nothing else wants it, it is null.
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.main().define_alias("alias", "target").unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("target", 5)])).unwrap();
     jit.add_object_file(workshop.object(&user.replace("call wanted", ""))).unwrap();
@@ -559,7 +560,7 @@ fn a_weak_reference_to_an_alias_is_bound_when_the_target_is_pulled() {
 #[cfg(not(windows))]
 #[test]
 fn the_default_version_of_a_symbol_is_what_its_name_means() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let versions = function("old", 1) + &function("new", 2) + ".symver old, f@V1\n.symver new, f@@V2\n";
     jit.add_object_file(workshop.object(&versions)).unwrap();
     jit.add_object_file(workshop.object(&caller("calls", "f"))).unwrap();
@@ -568,7 +569,7 @@ fn the_default_version_of_a_symbol_is_what_its_name_means() {
     jit.add_object_file(workshop.object(&outdated)).unwrap();
     assert_eq!(call(&jit, "outdated").unwrap(), 1);
     // An object that defines the name and its version has one function.
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object_file(workshop.object(&(function("f", 3) + ".symver f, f@@V1\n"))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
 }

@@ -2,6 +2,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
@@ -60,7 +61,7 @@ fn long_at(address: ExecAddr) -> u64 {
 /// Rule 70: entries are made after pruning, once per target, and those for what is outside serve later lookups, too.
 #[test]
 fn an_entry_is_made_once_and_for_live_code_only() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     for name in ["far", "alias_of_far", "only_dead_code_wants_it"] {
         jit.main().define_absolute(name, ExecAddr(FAR)).unwrap();
@@ -86,7 +87,7 @@ fn an_entry_is_made_once_and_for_live_code_only() {
 /// Rules 15 and 70: what a weak reference does not find has an entry with null, and a stub for calls.
 #[test]
 fn the_entry_of_what_is_missing_is_null() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     let weak = ".weak missing\n".to_owned() + &address_of("f", "missing") + &address_of("g", "missing");
     jit.add_object_file(workshop.object(&weak)).unwrap();
@@ -98,7 +99,7 @@ fn the_entry_of_what_is_missing_is_null() {
 /// Rule 71: a call is direct wherever it reaches, whoever defines its target; else it goes through a stub.
 #[test]
 fn calls_go_through_stubs_to_far_targets_only() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     jit.add_object_file(workshop.object(&(function("inner", 1) + &caller("same_graph", "inner")))).unwrap();
     assert_eq!(call(&jit, "same_graph").unwrap(), 1);
@@ -124,7 +125,7 @@ fn calls_go_through_stubs_to_far_targets_only() {
 /// Rule 72: entries for thread-local variables and for addresses are told apart, though one table has them all.
 #[test]
 fn each_way_to_refer_to_a_target_has_its_own_entry() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     jit.main().define_absolute("far", ExecAddr(FAR)).unwrap();
     let text = ".section .tdata,\"awT\",@progbits\n.globl x\nx: .quad 7\n.text\n\
@@ -143,7 +144,7 @@ fn each_way_to_refer_to_a_target_has_its_own_entry() {
 /// which compare or add, keep their entry.
 #[test]
 fn loads_are_relaxed_where_instruction_and_distance_allow() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     let data = ".data\n.globl near\nnear: .quad 5\n.text\n".to_owned();
     let near = data + &address_of("load", "near") + &getter("get", "near");
@@ -162,7 +163,7 @@ fn loads_are_relaxed_where_instruction_and_distance_allow() {
 #[test]
 fn a_second_try_has_no_second_entry() {
     let workshop = Workshop::new();
-    let jit = Jit::builder().window_size(1 << 20).build().unwrap();
+    let jit = host::builder().window_size(1 << 20).build().unwrap();
     let entries = Entries::of(&jit);
     jit.main().define_absolute("far", ExecAddr(FAR)).unwrap();
     let large = |name: &str| {
@@ -184,7 +185,7 @@ fn a_second_try_has_no_second_entry() {
 /// What is tried again is bound anew, whichever of the batch's entries were made before it failed.
 #[test]
 fn a_failed_batch_leaves_no_entries_behind() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let low = jit.create_dylib("low").unwrap();
     jit.main().add_to_link_order(&low, MatchScope::Exported).unwrap();
     // Far from `main`'s window, and not to be fixed up at first.
@@ -207,7 +208,7 @@ fn a_failed_batch_leaves_no_entries_behind() {
 #[test]
 fn a_second_try_leaves_other_entries_alone() {
     let workshop = Workshop::new();
-    let jit = Jit::builder().window_size(1 << 20).build().unwrap();
+    let jit = host::builder().window_size(1 << 20).build().unwrap();
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
     jit.main().define_absolute("far", ExecAddr(FAR)).unwrap();
@@ -231,12 +232,12 @@ fn parts_that_are_linked_apart_reach_each_other() {
     let workshop = Workshop::new();
     let text = ".bss\nx: .long 0\n.section .text.get,\"ax\"\n.globl get\nget: mov x(%rip),%eax\nret\n\
                 .section .text.set,\"ax\"\n.globl set\nset: mov $x,%eax\nmovl $4,(%rax)\njmp get\n";
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object_file(workshop.object(text)).unwrap();
     assert_eq!(call(&jit, "get").unwrap(), 0);
     assert_eq!((call(&jit, "set").unwrap(), call(&jit, "get").unwrap()), (4, 4));
 
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let high = ".globl high\nhigh: call low\nadd number(%rip),%eax\nret\n";
     let low = ".globl low, number\nlow: mov $number,%eax\nmov (%rax),%eax\nret\n.data\nnumber: .long 5\n";
     for text in [high, low] {
@@ -249,7 +250,7 @@ fn parts_that_are_linked_apart_reach_each_other() {
 /// What is linked of an object goes where its first part is, even if it is linked for one that has to be elsewhere.
 #[test]
 fn an_object_stays_in_one_window() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let high = ".data\nx: .long 7\n.section .text.get,\"ax\"\n.globl get\nget: .cfi_startproc\nmov x(%rip),%eax\nret\n\
                 .cfi_endproc\n.section .text.more,\"ax\"\n.globl more\nmore: .cfi_startproc\nsub $8,%rsp\n\
                 .cfi_adjust_cfa_offset 8\ncall get\nadd x(%rip),%eax\nmov back@GOTPCREL(%rip),%rcx\nadd (%rcx),%eax\n\
@@ -265,7 +266,7 @@ fn an_object_stays_in_one_window() {
 /// An entry serves code of its window: that of another one may be out of its reach.
 #[test]
 fn entries_of_another_window_are_not_shared() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entries = Entries::of(&jit);
     jit.main().define_absolute("far", ExecAddr(FAR)).unwrap();
     jit.add_object_file(workshop.object(&address_of("high", "far"))).unwrap();
@@ -283,7 +284,7 @@ fn entries_of_another_window_are_not_shared() {
 /// LLVM relaxes calls and jumps through the table to what is below 4 GiB as if their field held an address.
 #[test]
 fn calls_and_jumps_through_the_table_reach_low_targets() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let low = jit.create_dylib("low").unwrap();
     // An address in 32 bits: its window is below 2 GiB.
     let text = function("target", 6) + ".globl low\nlow: mov $target,%eax\nret\n";

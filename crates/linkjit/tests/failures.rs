@@ -2,6 +2,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +38,7 @@ fn fails(jit: &Jit, times: usize, mut attempt: impl FnMut() -> Error) -> Error {
 #[test]
 fn an_undefined_symbol_and_then_its_definition() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let member = caller("member", "missing");
     workshop.add(&jit, &[Input::Object(caller("f", "member")), Input::Archive(vec![member.clone()])]).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
@@ -48,7 +49,7 @@ fn an_undefined_symbol_and_then_its_definition() {
     extern "C" fn missing() -> i32 {
         9
     }
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     workshop.add(&jit, &[Input::Object(caller("f", "member")), Input::Archive(vec![member])]).unwrap();
     jit.lookup("f").unwrap_err();
     jit.define_absolute("missing", missing as *const ()).unwrap();
@@ -66,7 +67,7 @@ fn what_a_forgotten_member_had_replaced_is_back() {
         (".comm v,4,4\n", 0),
         (".section .data.v,\"awG\",@progbits,v,comdat\n.weak v\nv: .long 3\n.size v,4\n", 3),
     ] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let member = caller("member", "missing") + ".data\n.globl v\nv: .long 4\n.size v,4\n";
         let own = ".section .text.own,\"ax\"\n".to_owned() + &getter("own", "v");
         // In one graph with its user, and in another.
@@ -85,7 +86,7 @@ fn what_a_forgotten_member_had_replaced_is_back() {
 #[test]
 fn a_relocation_out_of_range_and_then_a_near_definition() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = workshop.object(".globl f\nf: mov $1,%eax\n ret\n .byte small\n");
     jit.add_object_file(&object).unwrap();
     let tracker = jit.create_tracker().unwrap();
@@ -103,7 +104,7 @@ fn a_relocation_out_of_range_and_then_a_near_definition() {
 #[test]
 fn a_malformed_member_is_named() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let archive = workshop.archive("rcs", &[&function("g", 1), &function("h", 2)]);
     let mut bytes = std::fs::read(&archive).unwrap();
     let header = bytes.windows(4).position(|window| window == b"\x7fELF").unwrap();
@@ -123,7 +124,7 @@ fn a_malformed_member_is_named() {
 #[test]
 fn an_exhausted_reserve_of_thread_local_storage() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let local_exec = |size: u64| {
         format!(
             ".section .tbss,\"awT\",@nobits\n.globl t\nt: .zero {size}\n.text\n.globl f\nf: mov %fs:t@TPOFF,%eax\n ret\n"
@@ -144,7 +145,7 @@ fn an_exhausted_reserve_of_thread_local_storage() {
 fn an_object_larger_than_the_address_space() {
     let _alone = alone();
     let workshop = Workshop::new();
-    let jit = Jit::builder().window_size(1 << 20).build().unwrap();
+    let jit = host::builder().window_size(1 << 20).build().unwrap();
     let tracker = jit.create_tracker().unwrap();
     let big = ".bss\n.globl big\nbig: .zero 0x7ff000000000\n".to_owned() + ".text\n" + &getter("f", "big");
     jit.main().add_object_to(&tracker, &source(&workshop.object(&big))).unwrap();
@@ -164,7 +165,7 @@ fn an_object_larger_than_the_address_space() {
 #[test]
 fn a_failure_in_the_middle_of_several_jitdylibs() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let dylibs: Vec<JitDylib> = ["a", "b", "c"].map(|name| jit.create_dylib(name).unwrap()).into();
     for pair in dylibs.windows(2) {
         pair[0].add_to_link_order(&pair[1], MatchScope::Exported).unwrap();
@@ -191,7 +192,7 @@ fn a_failure_in_the_middle_of_several_jitdylibs() {
 #[test]
 fn all_undefined_symbols_are_reported_at_once_with_their_users() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".globl f\nf: nop\n call _ZN5space4goneEi\n call also_gone\n call calculate_totl\n ret\n";
     let object = workshop.object(text);
     jit.add_object_file(&object).unwrap();
@@ -224,7 +225,7 @@ fn windows_follow_one_another() {
     let _alone = alone();
     let workshop = Workshop::new();
     for policy in [LinkPolicy::Demand, LinkPolicy::Whole] {
-        let jit = Jit::builder().window_size(1 << 20).policy(policy).build().unwrap();
+        let jit = host::builder().window_size(1 << 20).policy(policy).build().unwrap();
         let object = |n: i32| {
             let text = format!(
                 "int f{p}(void); extern int v{p}; int v{n} = {n}; static char filler[200000] = {{ 1 }};\n\
@@ -250,7 +251,7 @@ fn windows_follow_one_another() {
 #[test]
 fn a_variable_of_the_wrong_kind_is_explained() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&getter("f", "variable"))).unwrap();
     let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
     jit.add_object_file(workshop.object(variable)).unwrap();
@@ -271,7 +272,7 @@ fn a_variable_of_the_wrong_kind_is_explained() {
 #[test]
 fn what_a_forgotten_member_had_hidden_is_visible_again() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let own = ".section .text.own,\"ax\"\n".to_owned() + &function("own", 7);
     jit.add_object_file(workshop.object(&(caller("f", "member") + &own))).unwrap();
     let member = caller("member", "missing") + ".hidden own\n.data\n.quad own\n";
@@ -286,7 +287,7 @@ fn what_a_forgotten_member_had_hidden_is_visible_again() {
 #[test]
 fn a_member_of_absolute_symbols_stays_when_a_later_lookup_fails() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[".globl absolute\nabsolute = 4096\n"])).unwrap();
     assert_eq!(jit.main().lookup(&["absolute"]).unwrap()[0].0, 4096);
     jit.lookup("missing").unwrap_err();
@@ -320,11 +321,11 @@ fn a_panic_of_a_generator_or_a_pass() {
     let _alone = alone();
     let workshop = Workshop::new();
     let panics = Arc::new(Panics(AtomicBool::new(false)));
-    let generated = Jit::host().unwrap();
+    let generated = host::jit().unwrap();
     generated.main().add_generator(panics).unwrap();
     let stages = [Stage::PrePrune, Stage::PostPrune, Stage::PostAllocation, Stage::PreFixup, Stage::PostFixup];
     let passed = stages.map(|stage| {
-        let (jit, panics) = (Jit::host().unwrap(), Arc::new(Panics(AtomicBool::new(false))));
+        let (jit, panics) = (host::jit().unwrap(), Arc::new(Panics(AtomicBool::new(false))));
         jit.session().add_plugin(Arc::new(move |_: &LinkGraph, passes: &mut PassLists| {
             let panics = panics.clone();
             passes.add(stage, move |_, _| {
@@ -348,7 +349,7 @@ fn a_panic_of_a_generator_or_a_pass() {
 fn a_missing_name_says_where_it_was_searched_and_who_has_it() {
     let _alone = alone();
     let workshop = Workshop::new();
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let [searched, unrelated] = ["searched", "unrelated"].map(|name| jit.session().create_dylib(name).unwrap());
     jit.main().add_to_link_order(&searched, MatchScope::Exported).unwrap();
     let hidden = function("hidden_there", 1) + ".hidden hidden_there\n" + &caller("there", "nowhere");

@@ -2,6 +2,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +41,7 @@ unsafe impl MemoryProvider for Alternating {
 
 /// A window has room for one object of [`large`].
 fn jit() -> Jit {
-    Jit::builder().memory(Arc::new(Alternating::default())).window_size(1 << 18).build().unwrap()
+    host::builder().memory(Arc::new(Alternating::default())).window_size(1 << 18).build().unwrap()
 }
 
 /// A function of 40 KiB that returns what `callee` does and what is in the variable of `reads`; its own is 1000.
@@ -121,7 +122,7 @@ fn what_refers_to_data_directly_goes_to_the_window_of_the_data() {
 /// Code for executables finds data of other JITDylibs in its reach that is linked for it.
 #[test]
 fn what_low_code_refers_to_directly_is_linked_in_low_memory() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [data, more] = ["data", "more"].map(|name| jit.create_dylib(name).unwrap());
     for other in [&data, &more] {
         jit.main().add_to_link_order(other, MatchScope::Exported).unwrap();

@@ -4,6 +4,7 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -78,7 +79,7 @@ fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
 #[test]
 fn functions_are_linked_in_the_child_whatever_other_threads_do() {
     const FORKS: i32 = 100;
-    let (workshop, jit) = (Arc::new(Workshop::new()), Arc::new(Jit::host().unwrap()));
+    let (workshop, jit) = (Arc::new(Workshop::new()), Arc::new(host::jit().unwrap()));
     jit.add_object_file(workshop.object(&functions(FORKS))).unwrap();
     let lazy: String = (0..FORKS).map(|n| function(&format!("lazy{n}"), n)).collect();
     jit.main().add_lazy_object(&source(&workshop.object(&lazy))).unwrap();
@@ -98,7 +99,7 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
                 dylib.lookup(&["other"]).unwrap();
                 // SAFETY: nobody is in its code.
                 unsafe { tracker.remove() }.unwrap();
-                let session = Jit::host().unwrap();
+                let session = host::jit().unwrap();
                 session.main().add_object(&template).unwrap();
                 assert_eq!(call(&session, "other").unwrap(), 5);
                 let _jit = &jit;
@@ -110,7 +111,7 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
             call(&jit, &format!("f{n}")).unwrap() == n
                 && call(&jit, &format!("calls{n}")).unwrap() == n
                 && come_and_go(&jit, &workshop, "comes")
-                && call(&Jit::host().unwrap(), "nobody").is_err()
+                && call(&host::jit().unwrap(), "nobody").is_err()
         });
         // The parent goes on, too.
         if n % 10 == 0 {
@@ -124,7 +125,7 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
 /// A thread that is not there delivers nothing: that is an error for who needs it, and nothing else.
 #[test]
 fn what_other_threads_were_at_is_given_up_in_the_child() {
-    let (workshop, jit) = (Workshop::new(), Arc::new(Jit::host().unwrap()));
+    let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
     let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (begin, wait) = (begun.clone(), go_on.clone());
     let interface = UnitInterface::new([("slow", SymbolFlags::DATA)]);
@@ -165,7 +166,7 @@ extern "C" fn initializer() {
 
 #[test]
 fn initializers_of_other_threads_are_not_waited_for() {
-    let (workshop, jit) = (Workshop::new(), Arc::new(Jit::host().unwrap()));
+    let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
     jit.main().define_absolute("initializer", ExecAddr(initializer as *const () as u64)).unwrap();
     let initialized = function("initialized", 4) + ".section .init_array,\"aw\"\n.quad initializer\n";
     jit.add_object_file(workshop.object(&initialized)).unwrap();
@@ -187,7 +188,7 @@ fn initializers_of_other_threads_are_not_waited_for() {
 /// The thread that forks is itself linking, materializing or initializing: it goes on with that in both processes.
 #[test]
 fn who_forks_while_it_is_asked_for_a_unit_delivers_it_twice() {
-    let jit = Arc::new(Jit::host().unwrap());
+    let jit = Arc::new(host::jit().unwrap());
     let within = jit.clone();
     let interface = UnitInterface::new([("asked", SymbolFlags::DATA)]);
     let unit = FunctionUnit::new("asked", interface, move |responsibility| {

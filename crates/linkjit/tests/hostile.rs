@@ -3,6 +3,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use assembly::{Workshop, call, call_at, caller, function, source};
 use linkjit::executor::{ExecRange, MemoryProvider, Placement, Protection, Result, SystemMemory};
 use linkjit::{
-    Error, ExecAddr, ExecutionSession, FunctionGenerator, FunctionUnit, Jit, JitDylib, MaterializationResponsibility,
+    Error, ExecAddr, ExecutionSession, FunctionGenerator, FunctionUnit, JitDylib, MaterializationResponsibility,
     MaterializationUnit, ResourceTracker, SymbolFlags, SymbolLookupSet, UnitInterface,
 };
 
@@ -89,7 +90,7 @@ fn a_memory_provider_may_panic_whenever_it_is_asked() {
     let mut panics = 0;
     for at in 1..12 {
         let memory = Arc::new(Panicking::default());
-        let jit = Jit::builder().memory(memory.clone()).window_size(1 << 20).build().unwrap();
+        let jit = host::builder().memory(memory.clone()).window_size(1 << 20).build().unwrap();
         let tracker = jit.create_tracker().unwrap();
         jit.main().add_object_to(&tracker, &object).unwrap();
         memory.0.store(at, Ordering::Relaxed);
@@ -125,7 +126,7 @@ extern "C" fn ends_all() {
 #[test]
 fn initializers_and_terminators_can_not_end_what_they_are_of() {
     for (array, at_close) in [("init_array", false), ("fini_array", false), ("fini_array", true)] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         jit.define_absolute("ends_all", ends_all as *const ()).unwrap();
         let tracker = jit.create_tracker().unwrap();
         *ENDING.lock().unwrap() = Some(tracker.clone());
@@ -144,7 +145,7 @@ fn initializers_and_terminators_can_not_end_what_they_are_of() {
 fn a_unit_may_ask_for_the_end_of_what_it_is_of() {
     for threads in [0, 2] {
         for which in 0..4 {
-            let (workshop, jit) = (Workshop::new(), Jit::builder().threads(threads).build().unwrap());
+            let (workshop, jit) = (Workshop::new(), host::builder().threads(threads).build().unwrap());
             let tracker = jit.create_tracker().unwrap();
             let of = tracker.clone();
             let object = source(&workshop.object(&function("f", 1)));
@@ -170,7 +171,7 @@ fn a_unit_may_ask_for_the_end_of_what_it_is_of() {
 
 #[test]
 fn a_generator_may_close_its_jitdylib() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let other = jit.create_dylib("other").unwrap();
     let closing = FunctionGenerator::new("closing", |dylib: &JitDylib, _: &[linkjit::Wanted<'_>]| close(dylib));
     other.add_generator(Arc::new(closing)).unwrap();
@@ -183,7 +184,7 @@ fn a_generator_may_close_its_jitdylib() {
 #[test]
 fn the_last_handle_may_go_while_something_is_made() {
     for threads in [0, 1] {
-        let jit = Jit::builder().threads(threads).build().unwrap();
+        let jit = host::builder().threads(threads).build().unwrap();
         let handle = Arc::new(Mutex::new(None));
         let (taken, (sender, told)) = (handle.clone(), mpsc::channel());
         let define = unit("f", move |responsibility| {
@@ -217,7 +218,7 @@ impl Drop for DropPanics {
 #[test]
 fn a_unit_may_panic_when_it_is_dropped() {
     for threads in [0, 2] {
-        let jit = Jit::builder().threads(threads).build().unwrap();
+        let jit = host::builder().threads(threads).build().unwrap();
         let define = |tracker: &ResourceTracker, name: &str| {
             let held = DropPanics;
             let unit = unit(name, move |responsibility| {
@@ -241,7 +242,7 @@ fn a_unit_may_panic_when_it_is_dropped() {
 
 #[test]
 fn a_handler_of_lazy_failures_may_panic() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(Arc::new(|_| panic!("on purpose")));
     let other = jit.create_dylib("other").unwrap();
     jit.main().lazy_reexports(&other, &[("f", "not_there")]).unwrap();
@@ -258,7 +259,7 @@ fn a_handler_of_lazy_failures_may_panic() {
 
 #[test]
 fn a_jitdylib_is_closed_while_lookups_wait_for_its_units() {
-    let jit = Jit::builder().threads(2).build().unwrap();
+    let jit = host::builder().threads(2).build().unwrap();
     let other = jit.create_dylib("other").unwrap();
     let (begun, has_begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
@@ -314,7 +315,7 @@ impl MaterializationUnit for Panics {
 #[test]
 fn any_method_of_a_unit_may_panic() {
     for method in ["name", "interface", "discard", "materialize"] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             jit.main().define(Panics(method)).unwrap();
             jit.main().define_absolute("f", ExecAddr(1)).unwrap();

@@ -2,6 +2,7 @@
 //! for, and there are ways to go on.
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +22,7 @@ fn compile(workshop: &Workshop, name: &str, text: &str) -> Source {
 
 /// A session with an object that is all right, and one that is not, which a tracker may have.
 fn session(workshop: &Workshop, broken: &str, is_tracked: bool) -> (Jit, linkjit::ResourceTracker) {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     // Clang runs constructors that it can see through when it compiles: not this one.
     let good = "volatile int ready; __attribute__((constructor)) static void begin(void) { ready = 5; } int good(void) { return ready; }";
     jit.main().add_object(&compile(workshop, "good.o", good)).unwrap();
@@ -148,7 +149,7 @@ fn terminators_and_retained_sections_are_named_and_what_leads_to_them() {
 #[cfg(not(windows))]
 #[test]
 fn retained_sections_are_named() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".section keep,\"aR\",@progbits\n.quad missing\n";
     jit.main().add_object(&source(&workshop.object(&assembly::function("f", 3)))).unwrap();
     let kept = std::fs::read(workshop.object(text)).unwrap();
@@ -166,7 +167,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
     extern "C" fn instead() -> i32 {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let failures = Arc::new(Mutex::new(Vec::new()));
     let noted = failures.clone();
     jit.session().set_lazy_failure_handler(Arc::new(move |failure: &LazyFailure| {
@@ -182,7 +183,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
 /// An update to an object that can't be linked changes nothing.
 #[test]
 fn an_update_says_whose_initializer_it_is_and_changes_nothing() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.main().add_updatable_object(&compile(&workshop, "a.o", "int broken(void) { return 1; }")).unwrap();
     assert_eq!(call(&jit, "broken").unwrap(), 1);
     for _ in 0..3 {

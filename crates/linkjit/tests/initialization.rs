@@ -3,6 +3,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,7 +21,7 @@ extern "C" fn note(log: &Log, what: c_int) {
 
 /// A session whose code may call `note`, with a log for it.
 fn session() -> (Workshop, Jit, Arc<Log>) {
-    let (workshop, jit, log) = (Workshop::new(), Jit::host().unwrap(), Arc::new(Log::default()));
+    let (workshop, jit, log) = (Workshop::new(), host::jit().unwrap(), Arc::new(Log::default()));
     jit.define_absolute("note", note as *const ()).unwrap();
     jit.define_absolute("log", Arc::as_ptr(&log)).unwrap();
     (workshop, jit, log)

@@ -2,17 +2,18 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::Arc;
 
 use assembly::{Workshop, call, call_in, caller, function, undefined_names};
-use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, Jit, MatchScope, SymbolLookupSet};
+use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, MatchScope, SymbolLookupSet};
 
 /// Link orders change while what was linked with them stays.
 /// B7.36 of docs/coff-cases.md.
 #[test]
 fn a_link_order_is_changed_while_code_is_in_use() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = [("one", 1), ("two", 2)].map(|(name, value)| {
         let dylib = jit.create_dylib(name).unwrap();
         dylib.add_object_file(workshop.object(&function("callee", value))).unwrap();
@@ -36,7 +37,7 @@ fn a_link_order_is_changed_while_code_is_in_use() {
 /// Rule 90: those who had it in their link order do not find it any more, and its name is free.
 #[test]
 fn a_closed_jitdylib_is_gone_from_link_orders() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
     other.add_object_file(workshop.object(&function("f", 1))).unwrap();
     jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
@@ -59,7 +60,7 @@ fn a_closed_jitdylib_is_gone_from_link_orders() {
 /// B7.40 and B7.49 of docs/coff-cases.md.
 #[test]
 fn a_session_is_closed_whatever_is_bound_to_what() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&two, MatchScope::Exported).unwrap();
     two.add_to_link_order(&one, MatchScope::Exported).unwrap();
@@ -81,7 +82,7 @@ fn a_session_is_closed_whatever_is_bound_to_what() {
 #[cfg(not(windows))]
 #[test]
 fn a_dump_tells_who_defines_what_and_whether_it_is_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (used, unused) = (function("used", 1) + ".weak used\n", function("unused", 2) + ".hidden unused\n");
     let [used, unused] = [used, unused].map(|text| workshop.object(&text));
     jit.add_object_file(&used).unwrap();
@@ -112,7 +113,7 @@ fn a_dump_tells_who_defines_what_and_whether_it_is_linked() {
 
 #[test]
 fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let [first, second] = ["first", "second"].map(|name| -> Arc<dyn DefinitionGenerator> {
         Arc::new(FunctionGenerator::new(name, |dylib, names| {
             names.iter().try_for_each(|of| dylib.define_absolute(&String::from_utf8_lossy(of.name), ExecAddr(5)))
@@ -130,7 +131,7 @@ fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
 
 #[test]
 fn an_alias_for_what_a_closed_jitdylib_had_is_missing() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let gone = jit.create_dylib("gone").unwrap();
     gone.define_absolute("there", ExecAddr(1)).unwrap();
     jit.main().reexport("here", &gone, "there").unwrap();

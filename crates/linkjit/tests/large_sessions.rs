@@ -3,6 +3,7 @@
 //! instead of what it links of it is found out, whatever the machine does.
 
 mod assembly;
+mod host;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use assembly::{Workshop, call_at, source};
-use linkjit::{Jit, ResourceTracker};
+use linkjit::ResourceTracker;
 
 /// The system's memory, with a count of what is asked for.
 struct Counted;
@@ -60,7 +61,7 @@ fn functions(numbers: std::ops::Range<usize>) -> String {
 /// Looks functions up one by one; returns what a lookup takes once something of the object is linked.
 fn one_by_one(workshop: &Workshop, count: usize, tracked: bool) -> u64 {
     const LOOKUPS: usize = 40;
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let tracker = if tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
     jit.main().add_object_to(&tracker, &source(&workshop.object(&functions(0..count)))).unwrap();
     // The first batches find out what there is.
@@ -89,7 +90,7 @@ fn a_lookup_takes_what_it_links_not_what_the_object_has() {
 
 /// Looks functions up that are each in an object and a tracker of their own; returns what one takes.
 fn trackers(workshop: &Workshop, count: usize) -> (u64, u64) {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let object = |number: usize| source(&workshop.object(&functions(number..number + 1)));
     let trackers: Vec<ResourceTracker> = (0..count)
         .map(|number| {
@@ -123,7 +124,7 @@ fn a_tracker_takes_what_it_has_not_what_the_batch_has() {
 /// What fails is undone in all graphs that it met, and no lookup is the worse for it.
 #[test]
 fn lookups_that_fail_between_others_leave_the_rest_as_it_was() {
-    let (_alone, workshop, jit) = (alone(), Workshop::new(), Jit::host().unwrap());
+    let (_alone, workshop, jit) = (alone(), Workshop::new(), host::jit().unwrap());
     let fails = ".section .text.fails,\"ax\"\n.globl fails\nfails: call f7\ncall missing\nret\n";
     jit.add_object_file(workshop.object(&(functions(0..50) + fails))).unwrap();
     for number in 0..50 {

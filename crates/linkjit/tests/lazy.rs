@@ -3,6 +3,7 @@
 #![cfg(target_arch = "x86_64")]
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
+mod host;
 mod support;
 
 use std::ffi::c_int;
@@ -48,7 +49,7 @@ fn code(jit: &Jit) -> u64 {
 /// Links `callee` lazily and `caller` at once; `caller` has `int check(int)`, which returns 1 if the callee was called
 /// with the right arguments. It is called twice: through the trampoline, then past it.
 fn check_arguments(flags: &str, shared: &str, callee: &str, caller: &str) {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add_lazy(&jit, "callee.o", flags, &format!("{shared}\n{callee}"));
     add(&jit, "caller.o", flags, &format!("{shared}\n{caller}"));
     let check = function(&jit, "check");
@@ -159,7 +160,7 @@ fn mask_registers_and_registers_beyond_the_arguments_are_kept() {
     } else {
         ("nop", "lea (%rax,%rdi,2), %eax")
     };
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let callee = format!(".globl f\n.type f, @function\nf: lea (%r10,%r11), %eax\n {get}\n ret\n");
     let caller = format!(
         ".globl check\n.type check, @function\ncheck: mov $1, %r10d\n mov $10, %r11d\n mov %edi, %edi\n {set}\n jmp f\n"
@@ -183,7 +184,7 @@ fn errno_is_kept() {
 
 #[test]
 fn exceptions_of_the_callee_are_caught_by_the_caller() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let callee = "#include <stdexcept>
         struct Guard { int *n; ~Guard() { ++*n; } };
         extern \"C\" int thrower(int n, int *cleanups) { Guard guard{cleanups}; if (n) throw std::runtime_error(\"lazy\"); return n; }";
@@ -221,7 +222,7 @@ impl DefinitionGenerator for Panics {
 #[cfg(not(windows))]
 #[test]
 fn panics_while_linking_unwind_through_the_routine_and_its_caller() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let from = jit.create_dylib("from").unwrap();
     from.add_generator(Arc::new(Panics)).unwrap();
     jit.main().lazy_reexports(&from, &[("explosive", "explosive")]).unwrap();
@@ -239,7 +240,7 @@ fn panics_while_linking_unwind_through_the_routine_and_its_caller() {
 
 #[test]
 fn many_threads_that_call_a_function_at_once_get_the_same_one() {
-    let jit = Arc::new(Jit::host().unwrap());
+    let jit = Arc::new(host::jit().unwrap());
     let source = "static int initialized; int initializations;
         __attribute__((constructor)) static void start(void) {
             for (volatile int i = 0; i < 30000000; i++) { } initialized = 1; initializations++; }
@@ -268,7 +269,7 @@ extern "C" fn substitute(n: c_int) -> c_int {
 
 #[test]
 fn what_cannot_be_linked_goes_to_the_handler_and_is_tried_again() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let failures = Arc::new(Mutex::new(Vec::new()));
     jit.session().set_lazy_failure_handler({
         let failures = failures.clone();
@@ -311,7 +312,7 @@ fn in_child(test: &str, body: impl FnOnce()) -> Option<(ExitStatus, String)> {
 #[test]
 fn without_a_handler_the_process_says_why_and_aborts() {
     let outcome = in_child("without_a_handler_the_process_says_why_and_aborts", || {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         add_lazy(&jit, "bad.o", "-O1 -fPIC", "int missing(void); int bad(int n) { return missing() + n; }");
         call(&jit, "bad", 1);
     });
@@ -338,7 +339,7 @@ fn a_function_may_be_called_first_by_a_generator() {
             "a generator that calls".into()
         }
     }
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int lazy(int n) { return n; }");
     let lazy = jit.lookup("lazy").unwrap();
     let generator = Arc::new(Calls(Mutex::new(Some(lazy))));
@@ -349,7 +350,7 @@ fn a_function_may_be_called_first_by_a_generator() {
 
 #[test]
 fn a_first_call_by_a_pass_is_refused() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let refused = Arc::new(AtomicBool::new(false));
     jit.session().set_lazy_failure_handler({
         let refused = refused.clone();
@@ -377,7 +378,7 @@ fn a_first_call_by_a_pass_is_refused() {
 
 #[test]
 fn a_redirected_function_changes_under_a_thread_that_calls_it() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let source = "int first(int n) { return n + 1; } int second(int n) { return n + 2; }";
     add(&jit, "implementations.o", "-O1 -fPIC", source);
     let [first, second] = ["first", "second"].map(|name| jit.lookup(name).unwrap());
@@ -422,7 +423,7 @@ fn a_redirected_function_changes_under_a_thread_that_calls_it() {
 
 #[test]
 fn a_redirectable_symbol_is_gone_with_its_owner_and_does_not_touch_its_successor() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let here = ExecAddr(substitute as *const () as u64);
     let dylib = jit.create_dylib("other").unwrap();
     let symbol = dylib.define_redirectable("f", here).unwrap();
@@ -438,9 +439,9 @@ fn a_redirectable_symbol_is_gone_with_its_owner_and_does_not_touch_its_successor
 
 #[test]
 fn a_lazy_function_has_one_address() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     for flags in ["-O1 -fPIC", "-O1 -fno-pic", "-O1 -fPIE -fno-plt"] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let lazy = "int f(int n) { return n + 1; } int (*table[])(int) = { f };
             int (*inside(int n))(int) { return n ? f : table[0]; } int calls(int n) { return f(n); }";
         add_lazy(&jit, "lazy.o", flags, lazy);
@@ -462,7 +463,7 @@ fn a_lazy_function_has_one_address() {
 
 #[test]
 fn an_object_is_linked_and_initialized_when_a_function_of_it_is_called() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add(
         &jit,
         "log.o",
@@ -522,7 +523,7 @@ fn lazy_objects_are_initialized_with_all_others_when_that_is_asked_for() {
         int f(int n) { return n + count; } int never(int n) { return absent(); }";
     for (name, ask) in asks {
         for first in [true, false] {
-            let jit = Jit::host().unwrap();
+            let jit = host::jit().unwrap();
             if first {
                 add(&jit, "eager.o", "-O1 -fPIC", eager);
             }
@@ -541,7 +542,7 @@ fn lazy_objects_are_initialized_with_all_others_when_that_is_asked_for() {
 
 #[test]
 fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add(&jit, "eager.o", "-O1 -fPIC", "int count; int read(int n) { return count + n; }");
     let other = jit.create_dylib("other").unwrap();
     other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
@@ -571,7 +572,7 @@ fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
 #[test]
 fn only_what_is_called_is_linked() {
     for policy in [LinkPolicy::Demand, LinkPolicy::Whole] {
-        let jit = Jit::builder().policy(policy).build().unwrap();
+        let jit = host::builder().policy(policy).build().unwrap();
         let big = "#include <string.h>
             int used(int n) { return n + 1; } int big(int n) { __asm__(\".fill 100000, 1, 0x90\"); return n; }";
         add_lazy(&jit, "big.o", "-O1 -fPIC -ffunction-sections", big);
@@ -587,7 +588,7 @@ fn only_what_is_called_is_linked() {
 
 #[test]
 fn definitions_of_lazy_objects_compete_as_those_of_others() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     // Weak ones yield, also to what is added later.
     let lazy = "int weak_data __attribute__((weak)) = 1; __attribute__((weak)) int weak(int n) { return n; }
         int strong(int n) { return weak(n) + weak_data; }";
@@ -611,7 +612,7 @@ fn definitions_of_lazy_objects_compete_as_those_of_others() {
 
 #[test]
 fn cycles_of_adding_calling_and_removing_leave_nothing() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let object = compile(
         "-O1 -fPIC",
         "static int started; __attribute__((constructor)) static void start(void) { started = 1; }
@@ -653,7 +654,7 @@ impl DefinitionGenerator for CompilesOnDemand {
 
 #[test]
 fn functions_are_compiled_when_they_are_first_called() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let compiled = jit.create_dylib("compiled").unwrap();
     let generator = Arc::new(CompilesOnDemand::default());
     compiled.add_generator(generator.clone()).unwrap();
@@ -675,7 +676,7 @@ fn functions_are_compiled_when_they_are_first_called() {
 #[cfg(not(windows))]
 #[test]
 fn names_may_be_any_bytes() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let text = "int f(int n) __asm__(\"\\\"f\\377\\\"\"); int f(int n) { return n; }
                 int g(int n) __asm__(\"\\\"f\\376\\\"\"); int g(int n) { return n + 1; }
                 int h(int n) { return f(n) + g(n); }";
@@ -685,7 +686,7 @@ fn names_may_be_any_bytes() {
 
 #[test]
 fn lazy_reexports_are_all_defined_or_none() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     add(&jit, "taken.o", "-O1", "int taken(int n) { return n; }");
     let other = jit.create_dylib("other").unwrap();
     other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
@@ -707,7 +708,7 @@ extern "C" fn ended(n: c_int) {
 #[test]
 fn a_lazy_call_may_come_from_an_initializer_and_from_what_is_called_in_the_end() {
     for close in [true, false] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         ENDED.store(0, Ordering::SeqCst);
         jit.define_absolute("ended", ended as *const ()).unwrap();
         let tracker = jit.create_tracker().unwrap();
@@ -746,7 +747,7 @@ fn a_lazy_call_may_come_from_an_initializer_and_from_what_is_called_in_the_end()
 #[cfg(not(windows))]
 #[test]
 fn an_archive_member_is_pulled_by_the_call_of_a_lazy_function() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let member: PathBuf = compile_file("-O1 -fPIC", "int member(int n) { return n * 3; }");
     let archive = member.with_extension("a");
     assert!(Command::new("ar").arg("rcs").arg(&archive).arg(&member).status().unwrap().success());

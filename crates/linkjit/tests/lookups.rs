@@ -3,6 +3,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +43,7 @@ fn text(wanted: &Wanted<'_>) -> String {
 /// Rules 15, 37 and 44: the result has the names that were asked for, in their order.
 #[test]
 fn names_that_may_be_missing_are_found_or_not() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
     let found = jit.main().lookup_set(&SymbolLookupSet::new(["f"]).weak(["missing", "f"])).unwrap();
     assert_eq!(found, [found[0], None, found[0]]);
@@ -56,7 +57,7 @@ fn names_that_may_be_missing_are_found_or_not() {
 #[cfg(not(windows))]
 #[test]
 fn a_running_program_finds_what_is_there_and_exported() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[&function("member", 1)])).unwrap();
     jit.add_object_file(workshop.object(&(function("hidden", 2) + ".hidden hidden\n" + &function("f", 3)))).unwrap();
     let dlsym = |name: &str| {
@@ -83,7 +84,7 @@ fn a_running_program_finds_what_is_there_and_exported() {
 /// Rule 43.
 #[test]
 fn a_lookup_that_fails_starts_nothing_and_names_all_that_is_missing() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     define(&jit, &workshop, &["f"], &function("f", 1), || panic!("nobody can use it"));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let generator = FunctionGenerator::new("the generator", {
@@ -100,7 +101,7 @@ fn a_lookup_that_fails_starts_nothing_and_names_all_that_is_missing() {
 
 #[test]
 fn flags_are_known_without_materializing() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     define(&jit, &workshop, &["f"], &function("f", 1), || panic!("it was materialized"));
     jit.add_object_file(workshop.object(&caller("calls", "missing"))).unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("member", 1)])).unwrap();
@@ -116,7 +117,7 @@ fn flags_are_known_without_materializing() {
 fn a_chain_of_units_is_followed_to_its_end() {
     const LENGTH: usize = 200;
     for threads in [0, 2] {
-        let (workshop, jit) = (Workshop::new(), Jit::builder().threads(threads).build().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::builder().threads(threads).build().unwrap());
         for index in 0..LENGTH {
             let (name, next) = (format!("f{index}"), format!("f{}", index + 1));
             define(&jit, &workshop, &[&name], &caller(&name, &next), || Ok(()));
@@ -130,7 +131,7 @@ fn a_chain_of_units_is_followed_to_its_end() {
 #[test]
 fn a_long_chain_of_units_needs_no_stack() {
     const LENGTH: u64 = 1500;
-    let jit = Jit::builder().threads(0).build().unwrap();
+    let jit = host::builder().threads(0).build().unwrap();
     for index in 0..LENGTH {
         let interface = UnitInterface::new([(format!("a{index}"), SymbolFlags::DATA)]);
         let unit = FunctionUnit::new(format!("unit {index}"), interface, move |responsibility| {
@@ -149,7 +150,7 @@ fn a_long_chain_of_units_needs_no_stack() {
 fn a_failure_forgets_what_was_pulled_for_the_lookup() {
     let weakly = function("weak", 1).replace(".globl", ".weak");
     for panics in [false, true] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let text = weakly.clone() + &caller("start", "member") + &caller("calls", "weak");
         jit.add_object_file(workshop.object(&text)).unwrap();
         jit.add_archive(workshop.archive("rcs", &[&(caller("member", "f") + &function("weak", 2))])).unwrap();
@@ -168,7 +169,7 @@ fn a_failure_forgets_what_was_pulled_for_the_lookup() {
 
 #[test]
 fn what_was_pulled_before_a_unit_was_made_is_pulled_once() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let weakly = function("weak", 1).replace(".globl", ".weak");
     jit.add_object_file(workshop.object(&(weakly + &caller("start", "member") + &caller("calls", "weak")))).unwrap();
     let member = caller("member", "f") + &function("weak", 2);
@@ -192,7 +193,7 @@ impl Wake for Told {
 
 #[test]
 fn a_future_tells_who_polls_it() {
-    let (workshop, jit) = (Workshop::new(), Jit::builder().threads(1).build().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::builder().threads(1).build().unwrap());
     let (go, may_go) = mpsc::channel::<()>();
     define(&jit, &workshop, &["f"], &function("f", 1), move || {
         may_go.recv().unwrap();
@@ -211,7 +212,7 @@ fn a_future_tells_who_polls_it() {
 #[test]
 fn a_thousand_futures_are_done_by_any_number_of_threads() {
     for threads in [0, 1, 3] {
-        let (workshop, jit) = (Workshop::new(), Jit::builder().threads(threads).build().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::builder().threads(threads).build().unwrap());
         let names: Vec<_> = (0..50).map(|index| format!("f{index}")).collect();
         for (index, name) in names.iter().enumerate() {
             // Each needs the next one; the last one the first.
@@ -229,14 +230,14 @@ fn a_thousand_futures_are_done_by_any_number_of_threads() {
 
 #[test]
 fn a_failed_future_says_why() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let error = jit.main().lookup_future(&SymbolLookupSet::new(["missing"])).wait().unwrap_err();
     assert_eq!(undefined_names(error), ["missing"]);
 }
 
 #[test]
 fn a_panic_ends_the_future_it_happens_in() {
-    let (workshop, jit) = (Workshop::new(), Jit::builder().threads(1).build().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::builder().threads(1).build().unwrap());
     define(&jit, &workshop, &["f"], &function("f", 1), || panic!("on purpose"));
     let mut future = jit.main().lookup_future(&SymbolLookupSet::new(["f"]));
     let (sender, told) = mpsc::channel();
@@ -254,7 +255,7 @@ fn a_panic_ends_the_future_it_happens_in() {
 fn a_dropped_future_disturbs_nobody_and_leaks_nothing() {
     let alive = Arc::new(());
     {
-        let (workshop, jit) = (Workshop::new(), Jit::builder().threads(2).build().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::builder().threads(2).build().unwrap());
         let (begun, has_begun) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();
         let kept = alive.clone();
@@ -293,7 +294,7 @@ fn a_dropped_future_disturbs_nobody_and_leaks_nothing() {
 /// Rules 33 to 35.
 #[test]
 fn a_generator_may_look_up_names_and_define_units() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&function("base", 20))).unwrap();
     let twice = Workshop::new();
     let generator = FunctionGenerator::new("twice", move |dylib: &linkjit::JitDylib, names: &[Wanted<'_>]| {
@@ -315,7 +316,7 @@ fn a_generator_may_look_up_names_and_define_units() {
 
 #[test]
 fn a_generator_that_looks_up_what_it_is_asked_for_is_not_asked_again() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let generator = FunctionGenerator::new("narcissus", {
         let asked = asked.clone();
@@ -332,7 +333,7 @@ fn a_generator_that_looks_up_what_it_is_asked_for_is_not_asked_again() {
 /// Rule 34.
 #[test]
 fn a_generator_is_asked_by_one_lookup_at_a_time() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let (inside, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let generator = FunctionGenerator::new("slow", {
         let (inside, asked) = (inside.clone(), asked.clone());
@@ -365,7 +366,7 @@ fn a_generator_is_asked_by_one_lookup_at_a_time() {
 
 #[test]
 fn generators_that_wait_for_each_other_end() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let dylibs = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     let meet = Arc::new(Barrier::new(2));
     for (index, dylib) in dylibs.iter().enumerate() {
@@ -390,7 +391,7 @@ fn generators_that_wait_for_each_other_end() {
 
 #[test]
 fn a_generator_of_reexports_leaves_the_rest_to_others() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     library.add_archive(workshop.archive("rcs", &[&function("impl_f", 1), &function("impl_weak", 2)])).unwrap();
     let renamed = |name: &str| Some(format!("impl_{name}"));

@@ -2,6 +2,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,13 +12,13 @@ use linkjit::executor::{ExecRange, ExecutorError, MemoryProvider, Placement, Pro
 use linkjit::{Error, Jit, Limits, MatchScope, MemoryUse, ReexportsGenerator, SymbolAliases, SymbolFlags};
 
 fn limited(limits: Limits) -> Jit {
-    Jit::builder().limits(limits).build().unwrap()
+    host::builder().limits(limits).build().unwrap()
 }
 
 #[cfg(not(windows))]
 #[test]
 fn memory_is_counted_by_tracker_jitdylib_and_session() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = "extern \"C\" int abs(int); int table[1000]; const char text[500] = \"text\"; thread_local int t[10];
                 extern \"C\" int f(int i) { if (i > 1000) throw i; return table[i] + text[i] + t[i % 10] + abs(i); }";
     let tracker = jit.create_tracker().unwrap();
@@ -118,7 +119,7 @@ fn archive_members_count() {
 /// A taken name is refused before anything is made for the JITDylib.
 #[test]
 fn a_jitdylib_of_a_taken_name_leaves_nothing_behind() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     for _ in 0..3 {
         assert!(matches!(jit.session().create_dylib("main"), Err(Error::DuplicateDylib { .. })));
     }
@@ -130,7 +131,7 @@ fn a_jitdylib_of_a_taken_name_leaves_nothing_behind() {
 #[test]
 fn memory_of_older_windows_is_used_again() {
     let workshop = Workshop::new();
-    let jit = Jit::builder().window_size(1 << 20).build().unwrap();
+    let jit = host::builder().window_size(1 << 20).build().unwrap();
     // Three of them fill a window's executable quarter.
     let large = |name: &str| format!("{}.skip {}, 0x90\n", function(name, 1), 80_000);
     let add = |name: &str| {
@@ -206,7 +207,7 @@ unsafe impl MemoryProvider for Counting {
 fn memory_comes_from_the_provider_and_goes_back_to_it() {
     let workshop = Workshop::new();
     let provider = Arc::new(Counting::default());
-    let jit = Jit::builder().memory(provider.clone()).window_size(1 << 24).build().unwrap();
+    let jit = host::builder().memory(provider.clone()).window_size(1 << 24).build().unwrap();
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let tracker = jit.create_tracker().unwrap();
     jit.main().add_object_to(&tracker, &source(&workshop.object(&function("f", 3)))).unwrap();
@@ -236,7 +237,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
 fn a_protection_that_is_refused_leaves_nothing() {
     let workshop = Workshop::new();
     let provider = Arc::new(Counting::default());
-    let jit = Jit::builder().memory(provider.clone()).build().unwrap();
+    let jit = host::builder().memory(provider.clone()).build().unwrap();
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
     // Code, read-only data, an unwind record, an indirect function, a thread-local variable, in both.
@@ -274,7 +275,7 @@ fn a_protection_that_is_refused_leaves_nothing() {
 fn a_dropped_session_gives_its_memory_back() {
     let workshop = Workshop::new();
     let provider = Arc::new(Counting::default());
-    let jit = Jit::builder().memory(provider.clone()).build().unwrap();
+    let jit = host::builder().memory(provider.clone()).build().unwrap();
     jit.add_object_file(workshop.object(&function("f", 3))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
     let other = jit.create_dylib("other").unwrap();

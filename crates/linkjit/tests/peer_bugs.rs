@@ -36,6 +36,7 @@
 //! do we.
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
@@ -44,14 +45,14 @@ use linkjit::executor::AllocationId;
 use linkjit::link::graph::LinkGraph;
 use linkjit::link::names::NamePool;
 use linkjit::{
-    AbsoluteSymbols, DefinitionGenerator, Error, ExecAddr, FunctionUnit, Jit, JitDylib, LinkedAllocation, PassLists,
-    Plugin, Result, Stage, SymbolFlags, UnitInterface, Wanted,
+    AbsoluteSymbols, DefinitionGenerator, Error, ExecAddr, FunctionUnit, JitDylib, LinkedAllocation, PassLists, Plugin,
+    Result, Stage, SymbolFlags, UnitInterface, Wanted,
 };
 
 /// LLVM dereferences the allocation that such a graph does not have.
 #[test]
 fn a_pass_fails_in_a_graph_without_memory() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let comment = ".section .comment, \"\", @progbits\n.asciz \"nothing to load\"\n.globl answer\nanswer = 42\n";
     jit.add_object_file(workshop.object(comment)).unwrap();
     jit.session().add_plugin(Arc::new(|_: &LinkGraph, passes: &mut PassLists| {
@@ -82,7 +83,7 @@ fn what_fails_after_it_is_finalized_gives_its_memory_back() {
     }
     let workshop = Workshop::new();
     // A quarter of the window, which would soon be full.
-    let jit = Jit::builder().window_size(1 << 22).build().unwrap();
+    let jit = host::builder().window_size(1 << 22).build().unwrap();
     let space = format!("{}.comm space, {}, 8\n", getter("f", "space"), 1 << 20);
     jit.add_object_file(workshop.object(&space)).unwrap();
     jit.session().add_plugin(Arc::new(Refuses(Mutex::new(20))));
@@ -96,7 +97,7 @@ fn what_fails_after_it_is_finalized_gives_its_memory_back() {
 /// LLVM sorts blocks of one section by size and then by hash.
 #[test]
 fn a_section_of_many_pieces_keeps_its_order() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let piece = |n: usize| {
         let bytes = (0..=n % 5).map(|_| n.to_string()).collect::<Vec<_>>().join(", ");
         format!(".section list, \"aR\", @progbits, unique, {n}\n.byte {bytes}\n")
@@ -120,7 +121,7 @@ fn a_section_of_many_pieces_keeps_its_order() {
 /// LLVM takes a new key of the system's thread-local storage for each object, of which there are 1024.
 #[test]
 fn any_number_of_objects_have_thread_local_variables() {
-    let (workshop, jit) = (Workshop::new(), Jit::builder().window_size(1 << 20).build().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::builder().window_size(1 << 20).build().unwrap());
     let text = ".section .tdata, \"awT\", @progbits\nx: .long 7\n.text\n.globl f\nf: sub $8, %rsp\n\
         .byte 0x66\nlea x@TLSGD(%rip), %rdi\n.byte 0x66, 0x66, 0x48\ncall __tls_get_addr@PLT\nmov (%rax), %eax\nadd $8, %rsp\nret\n";
     let object = source(&workshop.object(text));
@@ -134,7 +135,7 @@ fn any_number_of_objects_have_thread_local_variables() {
 /// LLVM rejects augmentations of unwind records that it does not know, and versions other than 1.
 #[test]
 fn unwind_records_of_signal_frames_and_of_version_3_are_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let signal_frame = function("f", 1).replacen("f:", "f: .cfi_startproc\n.cfi_signal_frame\n", 1) + ".cfi_endproc\n";
     jit.add_object_file(workshop.object(&signal_frame)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
@@ -150,7 +151,7 @@ fn unwind_records_of_signal_frames_and_of_version_3_are_linked() {
 /// LLVM's slabs refuse alignments beyond a page.
 #[test]
 fn sections_may_be_aligned_to_more_than_a_page() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let aligned = [
         (".data,\"aw\"", "written", 1 << 16),
         (".rodata,\"a\"", "read", 1 << 14),
@@ -224,7 +225,7 @@ fn user_code_is_called_with_nothing_locked() {
             "what generates".into()
         }
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().add_plugin(Arc::new(Uses(jit.main().clone())));
     jit.main().add_generator(Arc::new(Generates)).unwrap();
     let object = source(&workshop.object(&function("promised", 3)));

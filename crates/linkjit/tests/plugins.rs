@@ -1,5 +1,6 @@
 //! Plugins: what their passes see of graphs and can change, and what they are told.
 
+mod host;
 mod support;
 
 use std::ffi::c_int;
@@ -106,7 +107,7 @@ impl Plugin for Witness {
 
 #[test]
 fn passes_run_in_the_order_of_their_stages_and_plugins() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     for plugin in 0..2 {
         for stage in STAGES.into_iter().rev() {
@@ -138,7 +139,7 @@ fn replace_old(graph: &mut LinkGraph, names: &Mutex<NamePool>) -> Result<()> {
 #[test]
 fn a_pass_can_replace_what_code_calls() {
     for stage in [Stage::PrePrune, Stage::PostPrune] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         add_pass(&jit, "f.o", stage, replace_old);
         // Nobody defines `old`, and nobody has to.
         jit.add_object("f.o", compile("-O1", "int old(void); int f(void) { return old() + 1; }")).unwrap();
@@ -149,7 +150,7 @@ fn a_pass_can_replace_what_code_calls() {
 #[test]
 fn externals_that_a_pass_adds_are_found() {
     for stage in [Stage::PrePrune, Stage::PostPrune] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         add_pass(&jit, "f.o", stage, |graph, names| {
             let two = names.lock().unwrap().intern(b"two");
             let one = find(graph, names, "one").expect("f calls it");
@@ -166,7 +167,7 @@ fn externals_that_a_pass_adds_are_found() {
 #[test]
 fn a_block_that_a_pass_adds_may_have_edges_of_its_own_and_nothing_that_refers_to_it() {
     for stage in [Stage::PrePrune, Stage::PostPrune] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let at = Arc::new(Mutex::new(None));
         add_pass(&jit, "f.o", stage, {
             let at = at.clone();
@@ -207,7 +208,7 @@ fn contents_and_targets_may_change_until_they_are_written() {
         __attribute__((section(\".mine\"))) const int value = 5;
         int f(void) { return fa() * 100 + fb() * 10 + *(const volatile int *)&value; }";
     for stage in &STAGES[..4] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         add_pass(&jit, "f.o", *stage, move |graph, names| {
             let value = find(graph, names, "value").and_then(|id| graph.symbol(id).block()).expect("a variable");
             graph.content_mut(value).expect("it is initialized").copy_from_slice(&6i32.to_le_bytes());
@@ -233,7 +234,7 @@ fn contents_and_targets_may_change_until_they_are_written() {
 #[test]
 fn a_plugin_that_fails_fails_the_lookup_and_leaves_no_trace() {
     for stage in STAGES {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let (failing, runs) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
         add_pass(&jit, "f.o", Stage::PrePrune, replace_old);
         add_pass(&jit, "f.o", stage, {
@@ -295,7 +296,7 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
         ("panics", panics),
         ("refuses", refuses),
     ] {
-        let jit = Jit::builder().window_size(1 << 21).build().unwrap();
+        let jit = host::builder().window_size(1 << 21).build().unwrap();
         let first = Witness::add(&jit);
         break_it(&jit);
         let last = Witness::add(&jit);
@@ -314,7 +315,7 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
 
 #[test]
 fn plugins_are_told_what_is_linked_and_what_is_removed() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let witness = Witness::add(&jit);
     let tracker = jit.create_tracker().unwrap();
     let source = linkjit::link::source::Source::new(
@@ -343,7 +344,7 @@ fn plugins_are_told_what_is_linked_and_what_is_removed() {
 
 #[test]
 fn a_removed_plugin_is_called_no_more() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let (first, second) = (Arc::new(Witness::default()), Arc::new(Witness::default()));
     let id = jit.session().add_plugin(first.clone());
     jit.session().add_plugin(second.clone());
@@ -366,7 +367,7 @@ fn a_removed_plugin_is_called_no_more() {
 /// While several threads link and remove.
 #[test]
 fn plugins_come_and_go_while_others_link() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let object = compile("-O1", "int f(void) { return 1; }");
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -392,7 +393,7 @@ fn plugins_come_and_go_while_others_link() {
 
 #[test]
 fn a_plugin_must_not_look_up() {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let main = jit.main().clone();
     add_pass(&jit, "f.o", Stage::PostPrune, move |_, _| main.lookup(&["abs"]).map(|_| ()));
     jit.add_object("f.o", compile("-O1", "int f(void) { return 1; }")).unwrap();

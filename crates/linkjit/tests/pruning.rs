@@ -2,11 +2,12 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex};
 
 use assembly::{Input, Workshop, call, caller, function, getter, source, undefined_names};
-use linkjit::{FunctionGenerator, Jit, LinkPolicy};
+use linkjit::{FunctionGenerator, LinkPolicy};
 
 /// Rules 18 to 21: code that nobody reaches is not linked, whatever it misses; nor is its unwind record.
 #[test]
@@ -17,7 +18,7 @@ fn unreached_code_is_not_linked_unless_all_is() {
         "int missing(void); int f(void) { return 1; } int g(void) { return missing(); }",
         &["-O1", "-ffunction-sections"],
     );
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_object_file(&object).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     // Nothing refers to records: functions have them.
@@ -25,7 +26,7 @@ fn unreached_code_is_not_linked_unless_all_is() {
     jit.add_object_file(workshop.object(&function("missing", 2))).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
     assert!(unwind > 0 && jit.main().memory().unwrap().unwind > unwind);
-    let whole = Jit::builder().policy(LinkPolicy::Whole).build().unwrap();
+    let whole = host::builder().policy(LinkPolicy::Whole).build().unwrap();
     whole.add_object_file(&object).unwrap();
     assert_eq!(undefined_names(whole.lookup("f").unwrap_err()), ["missing"]);
 }
@@ -33,7 +34,7 @@ fn unreached_code_is_not_linked_unless_all_is() {
 /// Rule 23.
 #[test]
 fn retained_sections_and_boundary_symbols_need_no_reference() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let entry = |value| format!(".section things,\"aw\"\n.quad {value}\n");
     let count = ".globl count\ncount: lea __stop_things(%rip),%rax\n lea __start_things(%rip),%rcx\n sub %rcx,%rax\n \
                  shr $3,%eax\n ret\n";
@@ -49,7 +50,7 @@ fn retained_sections_and_boundary_symbols_need_no_reference() {
 /// Rule 24.
 #[test]
 fn boundary_symbols_of_no_section_are_undefined_or_null() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&(".weak __start_none\n".to_owned() + &getter("weak", "__start_none"))))
         .unwrap();
     jit.add_object_file(workshop.object(&getter("strong", "__start_none"))).unwrap();
@@ -60,7 +61,7 @@ fn boundary_symbols_of_no_section_are_undefined_or_null() {
 /// Rule 19: names that only dead code refers to are not even searched.
 #[test]
 fn nobody_is_asked_for_what_dead_code_wants() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = asked.clone();
     let generator = FunctionGenerator::new("the log", move |_, names| {
@@ -93,7 +94,7 @@ fn nobody_is_asked_for_what_dead_code_wants() {
 /// then, with all that lives and dies with it.
 #[test]
 fn the_rest_of_an_object_follows_when_it_is_wanted() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     let functions: String = (0..20)
         .map(|n| {
@@ -120,7 +121,7 @@ fn the_rest_of_an_object_follows_when_it_is_wanted() {
 /// Nothing else refers to the list, and all the rest of the object is linked.
 #[test]
 fn boundary_symbols_find_lists_of_objects_that_are_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_object_file(workshop.object(&(function("f", 1) + ".section list,\"aw\"\n.long 42\n"))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     jit.add_object_file(workshop.object(&getter("g", "__start_list"))).unwrap();

@@ -8,6 +8,7 @@
 mod assembly;
 #[path = "random_shared/generator.rs"]
 mod generator;
+mod host;
 #[path = "../../link/tests/support/random.rs"]
 mod random;
 
@@ -113,7 +114,7 @@ fn native(workshop: &Workshop, family: &[&str], objects: &[&Path]) -> Outcome {
     } else {
         run(Command::new("x86_64-w64-mingw32-g++-posix").args(["-shared", "-static", "-o"]).arg(&dll).args(objects));
     }
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.add_library(&dll).unwrap();
     let outcome = ["initial", "all_identity", "result"].map(|name| call(&jit, name).unwrap());
     // SAFETY: nothing of it is called any more.
@@ -168,7 +169,7 @@ impl Pair {
     /// Links and runs in one manner; the error says what is wrong.
     fn check(&self, manners: [How; 2], order: [usize; 3], keep: bool) -> Result<(), String> {
         let error = |error: linkjit::Error| error.to_string();
-        let jit = Jit::host().map_err(error)?;
+        let jit = host::jit().map_err(error)?;
         for at in order {
             match at {
                 2 => add(&jit, How::Eager, &self.user),

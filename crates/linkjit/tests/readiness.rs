@@ -2,6 +2,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,7 +37,7 @@ fn a_function_waits_for_all_that_it_reaches() {
         let text = format!(
             ".section .text.f,\"ax\"\n.globl f\nf: .cfi_startproc\nmov $1,%eax\nret\n{code}\n.cfi_endproc\n{rest}"
         );
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let other = jit.create_dylib("other").unwrap();
         jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
         jit.add_object_file(workshop.object(&text)).unwrap();
@@ -56,7 +57,7 @@ fn a_function_waits_for_all_that_it_reaches() {
 
 /// Two JITDylibs that search each other, with functions that refer to each other.
 fn circle(workshop: &Workshop, extra: &str) -> (Jit, JitDylib) {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
     other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
@@ -102,7 +103,7 @@ fn a_circle_is_ready_or_fails_as_one() {
 /// Rule 50: who removes a tracker while its code is linked waits for that, and takes it along.
 #[test]
 fn a_tracker_that_is_removed_meanwhile_leaves_nothing() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     jit.main().add_object_to(&tracker, &source(&workshop.object(&function("f", 1)))).unwrap();
     let (removal, is_asked) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
@@ -142,7 +143,7 @@ fn a_resolver_may_call_code_of_the_same_batch() {
         format!(".globl {name}\n{name}: mov {name}.choice(%rip),%rax\nret\n.data\n{name}.choice: .quad {of}.chosen\n")
     };
     for first in [true, false] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let other = jit.create_dylib("other").unwrap();
         jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
         other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();

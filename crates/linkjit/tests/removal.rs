@@ -2,6 +2,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -16,7 +17,7 @@ fn remove(tracker: &ResourceTracker) {
 
 #[test]
 fn names_are_free_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     for value in 1..4 {
         let tracker = jit.create_tracker().unwrap();
         let object = source(&workshop.object(&(function("f", value) + &caller("calls_f", "f"))));
@@ -32,7 +33,7 @@ fn names_are_free_again() {
 
 #[test]
 fn a_groups_name_is_free_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     for value in 1..4 {
         let tracker = jit.create_tracker().unwrap();
         jit.main().add_object_to(&tracker, &source(&workshop.object(&group("f", value)))).unwrap();
@@ -43,7 +44,7 @@ fn a_groups_name_is_free_again() {
 
 #[test]
 fn others_keep_working_with_shared_entries() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let uses_libc = |name: &str| {
         let text =
             format!("int abs(int); int {name}(void) {{ int (*volatile f)(int) = abs; return f(-2) + abs(-3); }}");
@@ -63,7 +64,7 @@ fn others_keep_working_with_shared_entries() {
 
 #[test]
 fn a_new_definition_in_another_jitdylib_is_the_one_that_is_called() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().add_to_link_order(&library, linkjit::MatchScope::Exported).unwrap();
     let mut keep = Vec::new();
@@ -89,7 +90,7 @@ fn a_new_definition_in_another_jitdylib_is_the_one_that_is_called() {
 /// A definition of the user's that comes before the one that was found beats it from then on.
 #[test]
 fn an_entry_for_what_a_name_meant_before_is_not_used() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     extern "C" fn replacement(_: i32) -> i32 {
         77
     }
@@ -113,7 +114,7 @@ extern "C" fn trace(value: i32) {
 /// B7.47 of docs/coff-cases.md.
 #[test]
 fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let object = |n: i32| {
         let text = format!(
@@ -139,7 +140,7 @@ fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
 
 #[test]
 fn boundaries_of_a_removed_section_are_gone() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     let things = ".section things,\"aw\"\n.quad 1\n.text\n.globl get\nget: lea __start_things(%rip),%rax\n mov (%rax),%eax\n ret\n";
     jit.main().add_object_to(&tracker, &source(&workshop.object(things))).unwrap();
@@ -171,6 +172,9 @@ fn cycle(jit: &Jit, cycles: usize, objects: &[linkjit::link::source::Source], ex
 // One test, so that nothing else in the process takes memory meanwhile.
 #[test]
 fn ten_thousand_cycles_leave_the_process_as_it_was() {
+    if host::is_elsewhere() {
+        return;
+    }
     if std::env::var_os("CYCLES_CHILD").is_none() {
         let this = std::env::current_exe().unwrap();
         let mut child = std::process::Command::new(this);
@@ -182,7 +186,7 @@ fn ten_thousand_cycles_leave_the_process_as_it_was() {
         return;
     }
     let workshop = Workshop::new();
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     let small = source(&workshop.object(&function("f", 3)));
     cycle(&jit, 10_000, &[small], 3);
     let all = "extern \"C\" int abs(int); thread_local int t = 2; thread_local int u;\n\
@@ -198,7 +202,7 @@ fn ten_thousand_cycles_leave_the_process_as_it_was() {
 /// Both have a pointer to the personality function, in COMDAT groups of one name.
 #[test]
 fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let trackers = [1, 2].map(|value| {
         let text = format!("extern \"C\" int f{value}() {{ try {{ throw {value}; }} catch (int x) {{ return x; }} }}");
         let tracker = jit.create_tracker().unwrap();
@@ -213,7 +217,7 @@ fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
 
 #[test]
 fn several_threads_add_call_and_remove_at_once() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[&function("member", 3)])).unwrap();
     // What is in a namespace without a name has no other object's code in it.
     let text = "#include <stdexcept>
@@ -245,11 +249,14 @@ fn several_threads_add_call_and_remove_at_once() {
 #[cfg(not(windows))]
 #[test]
 fn thread_local_objects_of_other_threads_are_forgotten() {
+    if host::is_elsewhere() {
+        return;
+    }
     static DESTROYED: AtomicI32 = AtomicI32::new(0);
     extern "C" fn destroyed() {
         DESTROYED.fetch_add(1, Ordering::Relaxed);
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("destroyed", destroyed as *const ()).unwrap();
     // The destructor of a string is the library's: only its object is ours. In a block of its own, and in the reserve.
     for model in ["global-dynamic", "initial-exec"] {
@@ -290,7 +297,7 @@ fn thread_local_objects_of_other_threads_are_forgotten() {
 /// What each JITDylib has of its own (`__dso_handle`, `atexit`) is not the default tracker's.
 #[test]
 fn others_do_without_what_the_default_tracker_had() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = "#include <cstdlib>
         struct S { ~S() {} }; static S s; static void end() {} extern \"C\" int NAME() { return std::atexit(end); }";
     let add = |name: &str| {
@@ -314,8 +321,11 @@ fn others_do_without_what_the_default_tracker_had() {
 #[cfg(not(windows))]
 #[test]
 fn names_of_removed_objects_are_given_back() {
+    if host::is_elsewhere() {
+        return;
+    }
     const CYCLES: u32 = 100_000;
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
     jit.define_absolute("absolute", 0x1234 as *const ()).unwrap();
     jit.main().define_alias("alias", "kept_a").unwrap();

@@ -2,6 +2,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::process::Command;
@@ -24,7 +25,7 @@ fn retire(tracker: &ResourceTracker) -> linkjit::Result<()> {
 
 #[test]
 fn names_are_free_at_once_and_memory_when_the_guard_is_gone() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let old = add(&jit, &function("f", 1), &workshop);
     let guard = jit.session().enter();
     let address = jit.lookup("f").unwrap();
@@ -46,7 +47,7 @@ fn names_are_free_at_once_and_memory_when_the_guard_is_gone() {
 
 #[test]
 fn what_waits_is_reclaimed_by_the_next_removal() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let trackers = ["a", "b", "c"].map(|name| {
         let tracker = add(&jit, &function(name, 1), &workshop);
         (jit.lookup(name).unwrap(), tracker)
@@ -63,7 +64,7 @@ fn what_waits_is_reclaimed_by_the_next_removal() {
 
 #[test]
 fn linked_code_that_uses_what_is_retired_keeps_it() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let callee = add(&jit, &function("f", 1), &workshop);
     let user = add(&jit, &caller("user", "f"), &workshop);
     assert_eq!(call(&jit, "user").unwrap(), 1);
@@ -82,7 +83,7 @@ fn linked_code_that_uses_what_is_retired_keeps_it() {
 /// Parts of an object that were linked one after the other, of which others use one.
 #[test]
 fn what_is_kept_keeps_the_rest_of_its_object() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".data\n.globl v\nv: .long 7\n.section .text.f,\"ax\"\n.globl f\nf: mov v(%rip),%eax\nret\n";
     let tracker = add(&jit, text, &workshop);
     jit.main().lookup(&["v"]).unwrap();
@@ -98,9 +99,40 @@ fn what_is_kept_keeps_the_rest_of_its_object() {
     assert_eq!((jit.main().memory().unwrap().code, jit.main().memory().unwrap().writable), (0, 0));
 }
 
+/// An inline function that is linked before what calls it in the same object is needed by that all the same.
+#[cfg(not(windows))]
+#[test]
+fn what_is_kept_keeps_what_was_linked_of_its_object_before() {
+    let inline = |name: &str, body: &str| {
+        format!(".section .text.{name},\"axG\",@progbits,{name},comdat\n.weak {name}\n{name}: {body}\n ret\n.text\n")
+    };
+    for retires in [true, false] {
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
+        let text = inline("inner", "mov $7,%eax") + &inline("outer", "call inner") + ".globl f\nf: call inner\n ret\n";
+        let object = add(&jit, &text, &workshop);
+        assert_eq!(call(&jit, "inner").unwrap(), 7);
+        let callee = if retires { "f" } else { "outer" };
+        let user = add(&jit, &caller("user", callee), &workshop);
+        assert_eq!(call(&jit, "user").unwrap(), 7);
+        if retires {
+            retire(&object).unwrap();
+            assert_eq!(jit.session().reclaim().unwrap(), 0);
+        } else {
+            // SAFETY: nobody is in its code, and what others have of it stays.
+            unsafe { object.remove() }.unwrap();
+        }
+        // What is free now is used again.
+        let _more = add(&jit, &inline("other", "mov $9,%eax"), &workshop);
+        assert_eq!(call(&jit, "other").unwrap(), 9);
+        assert_eq!(call(&jit, "user").unwrap(), 7, "{retires}");
+        // SAFETY: nobody is in its code.
+        unsafe { user.remove() }.unwrap();
+    }
+}
+
 #[test]
 fn what_retired_code_needs_can_be_removed_when_that_is_gone() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let callee = add(&jit, &function("f", 1), &workshop);
     let user = add(&jit, &caller("user", "f"), &workshop);
     let address = jit.lookup("user").unwrap();
@@ -122,7 +154,7 @@ extern "C" fn ended(value: c_int) {
 
 #[test]
 fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("ended", ended as *const ()).unwrap();
     let text = "extern \"C\" void ended(int); struct SN { ~SN() { ended(N); } }; static SN s;
                 __attribute__((destructor)) static void end() { ended(-N); } extern \"C\" int fN() { return N; }";
@@ -155,7 +187,7 @@ fn what_others_keep_is_terminated_when_the_last_of_them_goes_and_at_the_latest_a
     extern "C" fn kept(value: c_int) {
         KEPT.lock().unwrap().push(value);
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("kept", kept as *const ()).unwrap();
     let text = "extern \"C\" void kept(int); struct SN { ~SN() { kept(N); } }; static SN s;
                 __attribute__((destructor)) static void end() { kept(-N); } extern \"C\" int fN() { return N; }";
@@ -205,7 +237,7 @@ fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
         assert_eq!(ended, ["2", "1"]);
         return;
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("says", says as *const ()).unwrap();
     let _guard = jit.session().enter();
     for (number, retired) in [(1, true), (2, false)] {
@@ -229,7 +261,7 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
     extern "C" fn gone() -> c_int {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
     let library = jit.create_dylib("library").unwrap();
     let implementation = library.create_tracker().unwrap();
@@ -249,7 +281,7 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
 
 #[test]
 fn stubs_that_others_keep_lead_to_what_is_kept_with_them() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let lazy = jit.create_tracker().unwrap();
     jit.main().add_lazy_object_to(&lazy, &source(&workshop.object(&function("f", 3)))).unwrap();
     let _user = add(&jit, &caller("user", "f"), &workshop);
@@ -262,7 +294,7 @@ fn stubs_that_others_keep_lead_to_what_is_kept_with_them() {
 /// What is given back because of one JITDylib may be another's that is closed with it.
 #[test]
 fn jitdylibs_that_have_retired_each_others_code_are_closed_together() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [users, callees] = ["users", "callees"].map(|name| jit.create_dylib(name).unwrap());
     users.add_to_link_order(&callees, linkjit::MatchScope::Exported).unwrap();
     let trackers = [(&callees, function("f", 1)), (&users, caller("user", "f"))].map(|(dylib, text)| {
@@ -283,7 +315,7 @@ fn jitdylibs_that_have_retired_each_others_code_are_closed_together() {
 /// Threads call a lazy function whose implementation is replaced and retired all the time.
 #[test]
 fn threads_call_what_is_being_replaced() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
     let missing = ExecAddr(missing as *const () as u64);

@@ -33,6 +33,7 @@ mod case;
 #[cfg(unix)]
 #[path = "run/child.rs"]
 mod child;
+mod host;
 #[cfg(unix)]
 #[path = "run/program.rs"]
 mod program;
@@ -49,8 +50,10 @@ fn main() -> std::process::ExitCode {
         return code;
     }
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/run");
+    // Allocators count what the process allocates, threads included.
+    let is_told = |case: &case::Case| !(host::is_elsewhere() && case.name.starts_with("allocator_"));
     // One test for each compiler and line of flags.
-    let trials = case::Case::all(&directory).into_iter().flat_map(|case| {
+    let trials = case::Case::all(&directory).into_iter().filter(is_told).flat_map(|case| {
         let variants = case.variants();
         let case = std::sync::Arc::new(case);
         variants.into_iter().map(move |variant| {

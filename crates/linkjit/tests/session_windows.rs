@@ -3,6 +3,7 @@
 #![cfg(windows)]
 
 mod assembly;
+mod host;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -29,7 +30,7 @@ fn alone() -> MutexGuard<'static, ()> {
 #[test]
 fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_go() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = "struct Guard { int *n; ~Guard() { ++*n; } };
         static thread_local int used = 3; static thread_local int zeros[100];
         static int thrower(int n, int *count) { Guard guard{count}; if (n == 0) throw 5; return thrower(n - 1, count) + 1; }
@@ -55,7 +56,7 @@ fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_
     assert!(resident() <= bytes + (4 << 20), "resident: {bytes} -> {}", resident());
     // Sessions that end leave nothing, either.
     for _ in 0..20 {
-        let other = Jit::host().unwrap();
+        let other = host::jit().unwrap();
         round(&other);
         // SAFETY: as above.
         unsafe { other.close() }.unwrap();
@@ -69,7 +70,7 @@ fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_
 #[test]
 fn exceptions_pass_through_ten_thousand_functions_and_in_eight_threads_at_once() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     // Many functions in many batches; the last throws through some of each object.
     for object in 0..20 {
         let mut text = String::from("struct Guard { int *n; ~Guard() { ++*n; } };\n");
@@ -114,7 +115,7 @@ fn exceptions_pass_through_ten_thousand_functions_and_in_eight_threads_at_once()
 #[test]
 fn passes_see_the_sections_and_symbols_of_coff() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let pass_seen = seen.clone();
     jit.session().add_plugin(Arc::new(move |_: &LinkGraph, passes: &mut PassLists| {
@@ -140,7 +141,7 @@ fn passes_see_the_sections_and_symbols_of_coff() {
 #[test]
 fn thread_local_variables_of_other_images_are_refused() {
     let _alone = alone();
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
     library

@@ -4,6 +4,7 @@
 #![cfg(target_arch = "x86_64")]
 
 mod assembly;
+mod host;
 
 use std::path::PathBuf;
 
@@ -155,7 +156,7 @@ fn one_stands_for_all_in_every_order_and_manner() {
                 .map(|(name, text)| compile(&workshop, compiler, flag, name, &text));
             for (first, second) in HOW.into_iter().flat_map(|first| HOW.map(|second| (first, second))) {
                 for user_first in [false, true] {
-                    let jit = Jit::host().unwrap();
+                    let jit = host::jit().unwrap();
                     let what = format!("{compiler} {flag}: {first:?}, {second:?}, user first: {user_first}");
                     let check = |when: &str| {
                         let result = call(&jit, "result").unwrap_or_else(|error| panic!("{what}, {when}: {error}"));
@@ -206,7 +207,7 @@ fn initializers_of_what_is_linked_later_run_then() {
     for &compiler in COMPILERS {
         let workshop = Workshop::new();
         for how in HOW {
-            let jit = Jit::host().unwrap();
+            let jit = host::jit().unwrap();
             add(&jit, how, &compile(&workshop, compiler, "-O1", "a.o", text)).unwrap();
             let results = ["early", "first", "second"].map(|name| call(&jit, name).unwrap());
             assert_eq!(results, [1, 5, 10], "{compiler} {how:?}");
@@ -234,7 +235,7 @@ fn a_shared_variable_stays_one_when_an_update_drops_it_and_another_takes_it_up_a
             [("a.o", uses("a")), ("a.o", drops.into()), ("b.o", uses("b"))].map(|(name, text)| compile(name, &text));
         let cases = HOW.into_iter().flat_map(|how| [false, true].map(|b_first| (how, b_first)));
         for ((how, b_first), keep) in cases.flat_map(|case| [false, true].map(|keep| (case, keep))) {
-            let jit = Jit::host().unwrap();
+            let jit = host::jit().unwrap();
             let what = format!("{compiler}: {how:?}, b first: {b_first}, keep: {keep}");
             let check = |names: &[&str], expected: i32| {
                 for name in names {
@@ -285,7 +286,7 @@ fn functions_become_inline_and_back() {
     for &compiler in COMPILERS {
         let workshop = Workshop::new();
         let compile = |name: &str, text: &str| compile(&workshop, compiler, "-O1", name, text);
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         jit.main().add_updatable_object(&compile("a.o", &outside(1))).unwrap();
         jit.main().add_object(&compile("user.o", user)).unwrap();
         let check = |expected: i32| {

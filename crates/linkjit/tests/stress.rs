@@ -4,6 +4,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,7 +110,7 @@ struct World {
 
 impl World {
     fn new(threads: usize) -> Self {
-        let jit = Jit::builder().threads(threads).build().unwrap();
+        let jit = host::builder().threads(threads).build().unwrap();
         let dylib = jit.main();
         let everlasting = dylib.default_tracker().unwrap();
         for index in 0..SHARED {

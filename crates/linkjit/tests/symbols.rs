@@ -2,6 +2,7 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use assembly::{Input, Verdict, Workshop, getter};
 

@@ -2,11 +2,12 @@
 #![cfg(not(windows))]
 
 mod assembly;
+mod host;
 
 use std::sync::Barrier;
 
 use assembly::{Workshop, call, call_at, source};
-use linkjit::{ExecAddr, Jit};
+use linkjit::ExecAddr;
 
 /// `int name(void)` that returns the low half of the address of `of`, by the general-dynamic model.
 fn dynamic(name: &str, of: &str) -> String {
@@ -43,7 +44,7 @@ fn on_threads(address: ExecAddr) -> Vec<u64> {
 fn variables_are_aligned_in_each_thread() {
     let workshop = Workshop::new();
     for (align, code) in [(64, initial_exec("f", "x")), (256, initial_exec("f", "x")), (64, dynamic("f", "x"))] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let text = format!(".section .tdata,\"awT\",@progbits\n.byte 1\n.balign {align}\nx: .quad 7\n.text\n{code}");
         jit.add_object_file(workshop.object(&text)).unwrap();
         let addresses = on_threads(jit.lookup("f").unwrap());
@@ -51,7 +52,7 @@ fn variables_are_aligned_in_each_thread() {
     }
     // More than a page.
     for align in [4096, 1 << 16] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         let text = format!(
             ".section .tdata,\"awT\",@progbits\nx: .quad 7\n.section .tbss,\"awT\",@nobits\n.balign {align}\ny: .skip 8\n\
              .text\n{}",
@@ -69,7 +70,7 @@ fn variables_are_aligned_in_each_thread() {
 /// LLVM never frees them. The reserve for fixed offsets would be used up soon.
 #[test]
 fn storage_is_given_back_with_its_object() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let objects = [initial_exec("f", "x"), dynamic("f", "x")].map(|code| {
         let text = ".section .tdata,\"awT\",@progbits\nx: .long 7\n.skip 8000\n.text\n".to_owned() + &code;
         source(&workshop.object(&text))
@@ -92,7 +93,7 @@ fn storage_is_given_back_with_its_object() {
 /// Local-exec code that is linked after the object's variables finds them: they are where it needs them from the start.
 #[test]
 fn an_object_that_needs_fixed_offsets_gets_them_whatever_is_linked_first() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".section .tdata,\"awT\",@progbits\nx: .long 7\n.skip 5000\n.text\n.globl first\nfirst: mov $1,%eax\nret\n\
                 .section .text.reads,\"ax\"\n.globl reads\nreads: mov %fs:x@TPOFF,%eax\nret\n";
     jit.add_object_file(workshop.object(text)).unwrap();
@@ -103,7 +104,7 @@ fn an_object_that_needs_fixed_offsets_gets_them_whatever_is_linked_first() {
 /// error says what helps.
 #[test]
 fn code_that_needs_a_fixed_offset_is_linked_together_with_its_variable() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     // Too large to be put at a fixed offset if nobody needs it.
     let variable = |name: &str| {
         let x = format!(".section .tdata,\"awT\",@progbits\n.globl {name}\n{name}: .long 7\n.skip 5000\n.text\n");

@@ -3,6 +3,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 mod recorded;
 
 use std::sync::mpsc;

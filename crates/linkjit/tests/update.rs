@@ -2,6 +2,7 @@
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "tests of ELF use it"))]
 
 mod assembly;
+mod host;
 
 use std::ffi::c_int;
 use std::sync::Mutex;
@@ -33,7 +34,7 @@ fn rollback(generation: Generation) -> linkjit::Result<()> {
 
 #[test]
 fn callers_and_pointers_that_were_taken_before_reach_the_new_code() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = |value: i32| {
         format!(
             "static int local(void) {{ return {value} * 10; }} int f(void) {{ return {value}; }}
@@ -66,7 +67,7 @@ fn functions_come_and_go() {
     extern "C" fn gone() -> c_int {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|failure| {
         let by = match &failure.error {
             Error::RemovedByUpdate { name, object, update: 1, by_rollback }
@@ -102,7 +103,7 @@ fn functions_come_and_go() {
 /// What is gone is said at once, and only what is: what was there before the last generation is not told again.
 #[test]
 fn what_an_update_removes_is_listed() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |name: &str, text: &str| compile(&workshop, name, "c", text);
     let first = "int used = 1, unused = 2; static int own = 3; __attribute__((weak)) int shared(void) { return 4; }
                  int f(void) { return used + own++; } int g(void) { return unused; }";
@@ -140,7 +141,7 @@ fn a_call_of_what_was_removed_names_it() {
     extern "C" fn gone() -> c_int {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|failure| {
         TEXTS.lock().unwrap().push(failure.to_string());
         Some(ExecAddr(gone as *const () as u64))
@@ -167,7 +168,7 @@ fn a_call_of_what_was_removed_names_it() {
 
 #[test]
 fn the_last_one_of_a_name_counts() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
     jit.main().add_updatable_object(&object(1)).unwrap();
     // SAFETY: nobody is in the code.
@@ -183,7 +184,7 @@ fn a_function_that_went_is_not_another_jitdylibs() {
     extern "C" fn gone() -> c_int {
         -1
     }
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::All).unwrap();
@@ -198,7 +199,7 @@ fn a_function_that_went_is_not_another_jitdylibs() {
 
 #[test]
 fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let callee = jit.create_tracker().unwrap();
     jit.main().add_object_to(&callee, &compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
@@ -222,7 +223,7 @@ fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
 #[test]
 fn a_session_goes_with_its_last_handle() {
     let workshop = Workshop::new();
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.main().add_updatable_object(&compile(&workshop, "a.o", "c", "int f(void) { return 1; }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     drop(update(&jit, &compile(&workshop, "a.o", "c", "int f(void) { return 2; }")).unwrap());
@@ -242,7 +243,7 @@ const STATE: &str = "
 
 #[test]
 fn variables_are_kept_by_name() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     // In sections of their own, and in common ones that do not change.
     for (name, flags) in [("a.o", ["-O1", "-fPIC", "-fdata-sections"]), ("b.o", ["-O1", "-fPIC", "-fcommon"])] {
         let object = |factor: i32| {
@@ -286,7 +287,7 @@ fn variables_are_kept_by_name() {
 
 #[test]
 fn without_being_told_so_variables_are_new() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |factor: i32| {
         compile(
             &workshop,
@@ -318,7 +319,7 @@ fn refused(result: linkjit::Result<Generation>) -> Vec<(String, String)> {
 
 #[test]
 fn variables_that_can_not_be_kept_are_named_with_the_reason() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
     let first = "int v[2] = {1, 2}; static int w = 3; _Thread_local int t = 4; int f(void) { return v[0] + w++ + t; }";
     jit.main().add_updatable_object(&object(first)).unwrap();
@@ -363,7 +364,7 @@ fn jit_calls() -> i32 {
 
 #[test]
 fn a_failed_update_leaves_everything_as_it_was() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |name: &str, text: &str| compile(&workshop, name, "c", text);
     jit.main().add_updatable_object(&object("a.o", "int n; int f(void) { return ++n; }")).unwrap();
     jit.main().add_updatable_object(&object("b.o", "int m; int f(void); int g(void) { return f() + ++m; }")).unwrap();
@@ -409,7 +410,7 @@ fn a_failed_update_leaves_everything_as_it_was() {
 
 #[test]
 fn only_the_newest_generation_is_left_for_the_one_before() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
     jit.main().add_updatable_object(&object(0)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 0);
@@ -426,7 +427,7 @@ fn only_the_newest_generation_is_left_for_the_one_before() {
 
 #[test]
 fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| {
         let text = format!(
             "const int constant[4] = {{{value}}}; int variable = 1; int f(void) {{ return variable++ * {value}; }}"
@@ -481,7 +482,7 @@ fn traced() -> Vec<c_int> {
 
 #[test]
 fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.define_absolute("trace", trace as *const ()).unwrap();
     let object = |value: i32| {
         let text = "extern \"C\" void trace(int); extern \"C\" int f() { return N; }
@@ -514,7 +515,7 @@ fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed
 
 #[test]
 fn inline_code_and_exceptions_of_a_new_generation_are_its_own() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| {
         let text = "#include <stdexcept>
             template <int K> struct Shape { virtual int area() { return K * N; } virtual ~Shape() {} };
@@ -545,7 +546,7 @@ fn counts(workshop: &Workshop, name: &str, text: &str) -> Source {
 
 /// An object that can be replaced, linked, and another one that has the same counter.
 fn with_counter(workshop: &Workshop) -> Jit {
-    let jit = Jit::host().unwrap();
+    let jit = host::jit().unwrap();
     jit.main().add_updatable_object(&counts(workshop, "a.o", "f() { return counter(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let other = counts(workshop, "g.o", "g() { return 10 + counter(); }");
@@ -575,7 +576,7 @@ fn inline_code_is_whose_it_was_after_a_failed_update() {
 
 #[test]
 fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
     jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
@@ -588,7 +589,7 @@ fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
 
 #[test]
 fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let without = counts(&workshop, "a.o", "f() { return 100; }");
     jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
     let generation = update(&jit, &without).unwrap();
@@ -601,7 +602,7 @@ fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
 
 #[test]
 fn a_running_loop_goes_on_with_the_new_code_and_its_state() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| {
         compile(
             &workshop,
@@ -658,7 +659,7 @@ fn ten_thousand_generations_take_no_more_memory_than_ten() {
         return;
     }
     const COUNT: &str = if cfg!(windows) { "count" } else { "_ZL5count" };
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let objects: Vec<_> = (0..2)
         .map(|value| {
             let text = "extern \"C\" int abs(int); static int count; thread_local int t = 5; static int fresh = N;

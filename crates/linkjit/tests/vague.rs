@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod assembly;
+mod host;
 
 use std::path::PathBuf;
 
@@ -70,7 +71,7 @@ const FLAGS: [&[&str]; 4] =
 fn jitdylibs_that_search_each_other_share_them_in_either_order() {
     for flags in FLAGS {
         for other_first in [false, true] {
-            let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+            let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
             let (one, other) = pair(&jit, true);
             one.add_object_file(object(&workshop, "a", flags)).unwrap();
             other.add_object_file(object(&workshop, "b", flags)).unwrap();
@@ -90,7 +91,7 @@ fn jitdylibs_that_search_each_other_share_them_in_either_order() {
 #[test]
 fn a_jitdylib_shares_what_those_have_that_it_searches() {
     for flags in FLAGS {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let (one, other) = pair(&jit, false);
         one.add_object_file(object(&workshop, "a", flags)).unwrap();
         other.add_object_file(object(&workshop, "b", flags)).unwrap();
@@ -107,7 +108,7 @@ fn a_jitdylib_shares_what_those_have_that_it_searches() {
 
 #[test]
 fn jitdylibs_that_do_not_see_each_other_have_their_own() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
     one.add_object_file(object(&workshop, "a", &["-O2"])).unwrap();
     other.add_object_file(object(&workshop, "b", &["-O2"])).unwrap();
@@ -117,7 +118,7 @@ fn jitdylibs_that_do_not_see_each_other_have_their_own() {
 
 #[test]
 fn what_yielded_counts_again_when_the_other_is_removed_before_it_is_linked() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = pair(&jit, false);
     let tracker = other.create_tracker().unwrap();
     other.add_object_to(&tracker, &source(&object(&workshop, "b", &["-O0"]))).unwrap();
@@ -135,7 +136,7 @@ fn what_yielded_counts_again_when_the_other_is_removed_before_it_is_linked() {
 
 #[test]
 fn a_failed_lookup_gives_back_what_yielded() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = pair(&jit, false);
     let tracker = other.create_tracker().unwrap();
     let broken = "int missing(); template <class T> struct S { static T f(); };
@@ -161,7 +162,7 @@ fn objects_of_any_kind_share_a_librarys() {
     let workshop = Workshop::new();
     let library = library(&workshop);
     for flags in FLAGS {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         jit.add_library(&library).unwrap();
         // The library's variables may have to be moved for some.
         let check = |name: &str| {
@@ -194,7 +195,7 @@ fn source(path: &std::path::Path) -> Source {
 /// A library's definition that was found is no definition of the session's.
 #[test]
 fn names_that_a_library_supplied_can_be_defined_later() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let call = |name: &str| {
         // SAFETY: such functions are defined below.
         let function = unsafe { jit.lookup_fn::<unsafe extern "C" fn(i32) -> i32>(name).unwrap() };

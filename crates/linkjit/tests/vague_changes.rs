@@ -3,10 +3,11 @@
 #![cfg(target_os = "linux")]
 
 mod assembly;
+mod host;
 
 use assembly::Workshop;
 use linkjit::link::source::Source;
-use linkjit::{Jit, JitDylib, MatchScope};
+use linkjit::{JitDylib, MatchScope};
 
 /// An object with an inline variable, a static one and its guard, a template's; and `NAME_place`, which gives the
 /// address of the first.
@@ -44,7 +45,7 @@ fn add(workshop: &Workshop, dylib: &JitDylib, name: &str) {
 /// Each searches the next one.
 #[test]
 fn a_long_chain_of_jitdylibs_shares_one() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let dylibs: Vec<_> = (0..20).map(|at| jit.create_dylib(&format!("d{at}")).unwrap()).collect();
     for (at, pair) in dylibs.windows(2).enumerate() {
         pair[0].add_to_link_order(&pair[1], MatchScope::Exported).unwrap();
@@ -66,7 +67,7 @@ fn a_long_chain_of_jitdylibs_shares_one() {
 #[test]
 fn what_yielded_to_an_address_counts_again_when_that_goes() {
     static OUTSIDE: i32 = 5;
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     let address = linkjit::ExecAddr(std::ptr::from_ref(&OUTSIDE) as u64);
@@ -82,7 +83,7 @@ fn what_yielded_to_an_address_counts_again_when_that_goes() {
 /// The object that had yielded goes: its JITDylib has no such name any more.
 #[test]
 fn a_name_goes_with_the_object_that_had_yielded() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other, user] = ["one", "other", "user"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     user.add_to_link_order(&one, MatchScope::Exported).unwrap();
@@ -101,7 +102,7 @@ fn a_name_goes_with_the_object_that_had_yielded() {
 #[test]
 fn a_strong_definition_in_the_place_of_one_that_had_yielded() {
     for closes in [false, true] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
         one.add_to_link_order(&other, MatchScope::Exported).unwrap();
         add(&workshop, &other, "b");
@@ -130,7 +131,7 @@ fn a_strong_definition_in_the_place_of_one_that_had_yielded() {
 fn a_variable_that_an_update_of_another_jitdylib_drops_stays_one() {
     for keep in [false, true] {
         for rollback in [false, true] {
-            let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+            let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
             let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
             one.add_to_link_order(&other, MatchScope::Exported).unwrap();
             other.add_updatable_object(&compile(&workshop, "b.o", &uses("b"))).unwrap();
@@ -164,7 +165,7 @@ fn a_variable_that_an_update_of_another_jitdylib_drops_stays_one() {
 /// A variable that is linked stays where it is when its object is updated, though another JITDylib has one by then.
 #[test]
 fn an_updated_object_keeps_its_own() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     one.add_updatable_object(&compile(&workshop, "a.o", &uses("a"))).unwrap();
@@ -189,7 +190,7 @@ fn an_updated_object_keeps_its_own() {
 /// An update without keeping variables would make two of one that another JITDylib uses.
 #[test]
 fn an_update_that_would_make_two_of_a_shared_variable_is_refused() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     let object = compile(&workshop, "b.o", &uses("b"));
@@ -213,7 +214,7 @@ fn an_update_that_would_make_two_of_a_shared_variable_is_refused() {
 /// Going back would do so, too.
 #[test]
 fn going_back_from_a_shared_variable_is_refused() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     let object = compile(&workshop, "b.o", &uses("b"));
@@ -234,7 +235,7 @@ fn going_back_from_a_shared_variable_is_refused() {
 /// Who is bound to a copy of a function keeps that: it is in nobody's way.
 #[test]
 fn going_back_from_a_shared_function_is_not_refused() {
-    let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
     let function = |name: &str| {
@@ -252,4 +253,50 @@ fn going_back_from_a_shared_function_is_not_refused() {
     // SAFETY: nobody is in the code.
     unsafe { generation.rollback() }.unwrap();
     assert_eq!((place(&other, "b"), place(&one, "a")), (before, now));
+}
+
+/// Threads that look up at once, each in a JITDylib of its own that searches all others.
+#[test]
+fn threads_that_link_at_once_share_one() {
+    let workshop = Workshop::new();
+    for _ in 0..4 {
+        let jit = host::jit().unwrap();
+        let dylibs: Vec<_> = (0..6).map(|at| jit.create_dylib(&format!("d{at}")).unwrap()).collect();
+        for (at, dylib) in dylibs.iter().enumerate() {
+            let others = dylibs.iter().enumerate().filter(|(other, _)| *other != at);
+            let others: Vec<_> = others.map(|(_, other)| (other.clone(), MatchScope::Exported)).collect();
+            dylib.set_link_order(&others).unwrap();
+            add(&workshop, dylib, &format!("n{at}"));
+        }
+        let places: Vec<_> = std::thread::scope(|scope| {
+            let look = |at: usize, dylib: &JitDylib| place(dylib, &format!("n{at}"));
+            let threads = dylibs.iter().enumerate().map(|(at, dylib)| scope.spawn(move || look(at, dylib)));
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:x?}");
+    }
+}
+
+/// Code for programs reaches thread-local variables at fixed offsets only. Two of one variable would be worse than an error.
+#[test]
+fn a_thread_local_variable_that_is_out_of_reach_is_an_error() {
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
+    let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
+    one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+    let object = |name: &str, flag: &str| {
+        let text =
+            format!("inline thread_local int shared = 1; extern \"C\" int *{name}_place() {{ return &shared; }}");
+        Source::new(name, std::fs::read(workshop.compile("cpp", &text, &["-std=c++17", "-O1", flag])).unwrap())
+    };
+    other.add_object(&object("b", "-fPIC")).unwrap();
+    let first = place(&other, "b");
+    one.add_object(&object("a", "-fno-pic")).unwrap();
+    for _ in 0..2 {
+        let error = try_place(&one, "a").unwrap_err().to_string();
+        assert!(error.contains("'shared'") && error.contains("compile with -fPIC"), "{error}");
+    }
+    one.discard_object("a").unwrap();
+    one.add_object(&object("c", "-fPIC")).unwrap();
+    assert_eq!(place(&one, "c"), first);
 }

@@ -2,6 +2,7 @@
 //! while others link. Nobody waits for ever.
 
 mod assembly;
+mod host;
 mod recorded;
 
 use std::path::Path;
@@ -23,7 +24,7 @@ use recorded::{Fixture, cause, promise};
 fn lookups_that_need_each_others_units_do_not_wait_for_each_other() {
     for threads in [0, 2] {
         let workshop = Workshop::new();
-        let jit = Jit::builder().threads(threads).build().unwrap();
+        let jit = host::builder().threads(threads).build().unwrap();
         let meet = Arc::new(Barrier::new(2));
         for (name, callee) in [("f", "g"), ("g", "f")] {
             let text = caller(name, callee) + &function(&format!("{name}_"), 1);
@@ -51,7 +52,7 @@ fn lookups_that_need_each_others_units_do_not_wait_for_each_other() {
 #[test]
 fn units_are_materialized_by_several_threads_at_once() {
     let workshop = Workshop::new();
-    let jit = Jit::builder().threads(3).build().unwrap();
+    let jit = host::builder().threads(3).build().unwrap();
     let meet = Arc::new(Barrier::new(4));
     let names = ["a", "b", "c", "d"];
     for name in names {
@@ -71,7 +72,7 @@ fn units_are_materialized_by_several_threads_at_once() {
 fn a_materialization_may_look_up_names_and_use_them() {
     for threads in [0, 2] {
         let workshop = Workshop::new();
-        let jit = Jit::builder().threads(threads).build().unwrap();
+        let jit = host::builder().threads(threads).build().unwrap();
         let object = source(&workshop.object(&function("base", 5)));
         jit.main().define(promise(&["base"], move |responsibility| responsibility.add_object(&object))).unwrap();
         let dylib = jit.main().clone();

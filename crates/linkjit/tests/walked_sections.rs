@@ -1,6 +1,7 @@
 //! Sections that code walks from `__start_x` to `__stop_x`: linkers of ELF define these.
 #![cfg(all(not(windows), target_arch = "x86_64"))]
 
+mod host;
 mod support;
 
 use std::ffi::c_int;
@@ -33,7 +34,7 @@ fn a_section_that_is_walked_is_linked_as_a_whole() {
         int walk(int n) { for (int (**p)(void) = __start_registry; p < __stop_registry; p++) n = n * 10 + (*p)(); return n; }";
     for flags in ["-O1 -fPIC", "-O1 -fPIE"] {
         for is_lazy in [false, true] {
-            let jit = Jit::host().unwrap();
+            let jit = host::jit().unwrap();
             let add = |name: &str, text: &str| {
                 let object = compile(flags, text);
                 if is_lazy {
@@ -66,7 +67,7 @@ fn parts_of_a_walked_section_are_placed_together() {
     let walk = "extern int (*__start_registry[])(void), (*__stop_registry[])(void);
         int walk(int n) { for (int (**p)(void) = __start_registry; p < __stop_registry; p++) n = n * 10 + (*p)(); return n; }";
     for adds_walk_late in [false, true] {
-        let jit = Jit::host().unwrap();
+        let jit = host::jit().unwrap();
         for n in [1, 2, 3] {
             add(&jit, &format!("{n}.o"), "-O1 -fPIC -ffunction-sections", &entry(n));
         }

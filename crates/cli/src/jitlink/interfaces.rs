@@ -1,8 +1,8 @@
-//! Shared libraries as files: what they define for others, at made-up addresses. To open a library is to run its
-//! constructors, which must not be when nothing is to run.
+//! Shared libraries as files: what they define for others, at made-up addresses. The loader would run the constructors of a
+//! library that it opens, and `-noexec` must run nothing.
 //!
-//! All libraries lie in one region, in front of where graphs go that nobody has given an address, so that code may refer
-//! to their variables directly, as in a process. Far from graphs with addresses of their own they are, too.
+//! All libraries lie in one region, in front of where graphs go that nobody has given an address. So code may refer to
+//! their variables directly, as in a process; from graphs that somebody has given an address, the region is out of reach.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ use crate::inputs::Kind;
 pub(super) const REGION_SIZE: u64 = 128 << 20;
 pub(super) const REGION_END: u64 = 0x1000_0000_0000;
 
-/// All names together are at most so many times longer than the file, unless somebody
-/// is up to something: they may share bytes.
+/// Names may share bytes. All together are at most so many times longer than the file, or the rest is not read: such a
+/// file is made to take memory.
 const NAMES_PER_FILE: usize = 16;
-/// A program with more libraries is up to something as well.
+/// A program with more libraries is refused.
 const MOST_LIBRARIES: usize = 1000;
 /// From one definition to the next.
 const STEP: u64 = 16;

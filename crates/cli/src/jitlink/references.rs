@@ -12,7 +12,7 @@ pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkErro
         let (true, Definition::Defined { block, offset }) = (symbol.callable, symbol.definition) else { continue };
         let code = usize::try_from(offset).ok().and_then(|start| graph.content(block)?.get(start..));
         let Some(code) = code else { continue };
-        // Who does not know its size goes on to the end.
+        // A function whose size is not known goes on to the end.
         let size = usize::try_from(symbol.size).ok().filter(|&size| size > 0).unwrap_or(code.len());
         let code = code.get(..size).unwrap_or(code);
         let found = self_references(code).map_err(|at| {

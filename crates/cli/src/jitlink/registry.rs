@@ -89,7 +89,7 @@ impl<'a> Registry<'a> {
             }
         }
         if let Some(address) = of.got() {
-            // Who refers to it knows better.
+            // A file that refers to it has it by name already.
             self.symbols.entry(GOT_SYMBOL.into()).or_insert(Named { address, size: 0, is_zeros: false });
         }
         for (index, graph) in of.graphs.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What takes so much room that it gets an area of the address space for itself, and how much room all else takes.
+//! Large sections, which get areas of the address space for themselves, and how much room they and all others take.
 //!
 //! Code of the medium and large models reaches sections that are marked `SHF_X86_64_LARGE` at any distance (psABI,
 //! "Code Models"), so that they need not take the room of what code reaches by 32-bit displacements.

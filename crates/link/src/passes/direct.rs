@@ -3,7 +3,7 @@
 //! Code that was compiled for an executable refers to everything by 32-bit displacements or addresses, also to what
 //! turns out to be a shared library's. A linker of executables helps itself with copy relocations for variables and
 //! canonical PLT entries for functions (System V ABI, AMD64 supplement, "Function Addresses"). Here is found what needs
-//! such help. Who links then has the executor move the variables, binds them to their new addresses, and binds
+//! such help. The session then has the executor move the variables, binds them to their new addresses, and binds
 //! functions as [`Binding::OutsideFunction`], for which [`super::entries`] makes a stub that stands for the function.
 
 use linkjit_address::{ExecAddr, ExecRange};

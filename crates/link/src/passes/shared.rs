@@ -4,7 +4,7 @@
 //! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
 
 use foldhash::fast::FixedState;
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
 use crate::layout::BlockRef;
@@ -42,15 +42,14 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Optio
     for &member in members {
         inputs[member as usize].is_divided = true;
     }
-    let mut search = Search { inputs: &mut *inputs, members, pending: Vec::new(), has_found: false };
+    let mut search =
+        Search { inputs: &mut *inputs, members, pending: Vec::new(), undivided: Vec::new(), has_found: false };
     match longer {
         Longer::Shared => search.add_shared(),
         Longer::Variables => search.add_variables(),
     }
     search.follow();
-    while search.add_undivided(longer) {
-        search.follow();
-    }
+    search.add_undivided(longer);
     let has_found = search.has_found;
     let mut aside = Vec::new();
     for &member in members {
@@ -82,6 +81,8 @@ struct Search<'a> {
     members: &'a [u32],
     /// Found, but not followed.
     pending: Vec<BlockRef>,
+    /// Found and followed, in sections that are not to be divided, whose other blocks have not been added.
+    undivided: Vec<BlockRef>,
     /// Something was found.
     has_found: bool,
 }
@@ -130,6 +131,10 @@ impl Search<'_> {
 
     fn follow(&mut self) {
         while let Some((member, block)) = self.pending.pop() {
+            let graph = &self.inputs[member as usize].graph;
+            if whole(graph, graph.block(block).section).is_some() {
+                self.undivided.push((member, block));
+            }
             for at in 0.. {
                 let input = &self.inputs[member as usize];
                 let Some(edge) = input.graph.edges(block).get(at) else { break };
@@ -147,32 +152,40 @@ impl Search<'_> {
         }
     }
 
-    /// Adds the rest of what is not to be divided, if a part of it was found. Returns whether there was such a rest.
-    fn add_undivided(&mut self, longer: Longer) -> bool {
-        let mut names = HashSet::<&str, FixedState>::default();
-        for &member in self.members {
-            let Input { graph, shared, .. } = &self.inputs[member as usize];
-            let input = &self.inputs[member as usize];
-            let found = input.unplaced().map(|block| graph.block(block)).filter(|of| of.stays_longer);
-            names.extend(found.filter_map(|of| whole(graph, of.section)));
+    /// Adds the rest of what is not to be divided, as far as a part of it was found, and what that refers to.
+    fn add_undivided(&mut self, longer: Longer) {
+        let mut names: Vec<String> = Vec::new();
+        for Input { graph, shared, .. } in self.members.iter().map(|&member| &self.inputs[member as usize]) {
             let shared = shared.iter().filter(|_| longer == Longer::Shared).flat_map(|shared| &shared.undivided);
-            names.extend(shared.filter_map(|&section| whole(graph, section)));
+            names.extend(shared.filter_map(|&section| whole(graph, section)).map(str::to_owned));
         }
-        if names.is_empty() {
-            return false;
+        if names.is_empty() && self.undivided.is_empty() {
+            return;
         }
-        let mut rest = Vec::new();
+        let mut rest: HashMap<String, Vec<BlockRef>, FixedState> = HashMap::default();
         for &member in self.members {
             let input = &self.inputs[member as usize];
-            let is_rest = |&block: &BlockId| {
+            for block in input.unplaced() {
                 let of = input.graph.block(block);
-                !of.stays_longer && whole(&input.graph, of.section).is_some_and(|name| names.contains(name))
-            };
-            rest.extend(input.unplaced().filter(is_rest).map(|block| (member, block)));
+                if let Some(name) = whole(&input.graph, of.section).filter(|_| !of.stays_longer) {
+                    rest.entry_ref(name).or_default().push((member, block));
+                }
+            }
         }
-        drop(names);
-        rest.into_iter().for_each(|(member, block)| self.add(member, block));
-        !self.pending.is_empty()
+        loop {
+            let inputs = &*self.inputs;
+            let name = |(member, block): BlockRef| {
+                let graph = &inputs[member as usize].graph;
+                whole(graph, graph.block(block).section).map(str::to_owned)
+            };
+            names.extend(self.undivided.drain(..).filter_map(name));
+            let found: Vec<_> = names.drain(..).filter_map(|name| rest.remove(&name)).flatten().collect();
+            if found.is_empty() {
+                return;
+            }
+            found.into_iter().for_each(|(member, block)| self.add(member, block));
+            self.follow();
+        }
     }
 }
 
@@ -211,5 +224,55 @@ impl SharedBlocks {
         found.undivided.sort_unstable();
         found.undivided.dedup();
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linkjit_address::ExecRange;
+
+    use super::*;
+    use crate::arch::Arch;
+    use crate::arch::x86_64::Kind;
+    use crate::graph::{Content, Edge, Name};
+    use crate::names::NamePool;
+    use crate::source::Source;
+
+    /// Sections of two blocks, of which the first of each is reached from the second of the one before: finding one after the
+    /// other must not mean going through all again.
+    #[test]
+    fn chains_of_undivided_sections_stay_with_what_is_shared() -> crate::Result<()> {
+        const COUNT: usize = 20_000;
+        let mut graph = LinkGraph::new(Source::new("x.o", []), Arch::X86_64);
+        let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
+        let block = |graph: &mut LinkGraph, section| graph.add_block(section, Content::Owned([0; 8].into()), 0, 3);
+        let refer = |graph: &mut LinkGraph, from, to| {
+            let target = graph.add_symbol(Symbol::anonymous(to, 0, 8))?;
+            graph.add_edge(from, Edge { offset: 0, kind: Kind::Pointer64.edge(), target, addend: 0 })
+        };
+        let (ordinary, shared) = (block(&mut graph, text)?, block(&mut graph, text)?);
+        let name = Name::Interned(NamePool::new().intern(b"f"));
+        let symbol = graph.add_symbol(Symbol { name, ..Symbol::anonymous(shared, 0, 8) })?;
+        graph.set_visibility(symbol, Linkage::Weak, crate::graph::Scope::Default);
+        let mut last = shared;
+        for number in 0..COUNT {
+            let section = graph.add_section(&format!("s{number}"), Protection::ReadWrite, Lifetime::Standard)?;
+            graph.set_contiguous(section);
+            let first = block(&mut graph, section)?;
+            refer(&mut graph, last, first)?;
+            last = block(&mut graph, section)?;
+        }
+        // One that nobody reaches.
+        let apart = graph.add_section("apart", Protection::ReadWrite, Lifetime::Standard)?;
+        graph.set_contiguous(apart);
+        let alone = block(&mut graph, apart)?;
+        let mut input = Input::new(graph, 0, ExecRange::default());
+        input.reach.mark_all(&mut input.graph);
+        input.reach.follow(&mut input.graph, |_| {});
+        let mut inputs = [input];
+        assert_eq!(set_aside(&mut inputs, &[0], Longer::Shared), Some(vec![(0, ordinary), (0, alone)]));
+        bring_back(&mut inputs, &[(0, ordinary), (0, alone)]);
+        assert_eq!(inputs[0].unplaced().count(), 2 * COUNT + 3);
+        Ok(())
     }
 }

@@ -27,6 +27,7 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+use linkjit_executor::Agent;
 use linkjit_link::graph::{Symbol, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
@@ -161,7 +162,7 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(session: &'a ExecutionSession, plugins: Plugins, query: &'a mut Query) -> Self {
-        session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: false });
+        session.state().batch = Some(BatchInFlight { agent: Agent::current(), is_placing: false });
         Self {
             session,
             query,
@@ -208,7 +209,7 @@ impl<'a> Batch<'a> {
         }
         self.report_missing(true)?;
         self.prepare_allocator()?;
-        self.session.state().batch = Some(BatchInFlight { thread: std::thread::current().id(), is_placing: true });
+        self.session.state().batch = Some(BatchInFlight { agent: Agent::current(), is_placing: true });
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;

@@ -12,7 +12,7 @@ use linkjit_link::link::{Binding, Input};
 use super::Batch;
 use super::place::PlacedDomain;
 use crate::error::Result;
-use crate::session::{Allocation, Allocations, Bytes, Owner, Part, State, Tls, TrackerId, UnitId};
+use crate::session::{Allocation, Bytes, Owner, Part, State, Tls, TrackerId, UnitId};
 
 /// Linked code that is used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -37,7 +37,7 @@ impl Batch<'_> {
     /// Finds out which linked code each domain is bound to. All is placed, and all symbols are bound.
     pub(super) fn find_uses(&mut self) {
         let owned = self.placed.domains.iter().filter(|placed| placed.domain.tracker.is_some()).count();
-        if owned <= 1 && !self.binds_linked && !self.session.state().has_updatable {
+        if owned <= 1 && !self.binds_linked && !self.may_use_earlier_parts() {
             return;
         }
         let mut all = Vec::with_capacity(self.placed.domains.len());
@@ -50,7 +50,7 @@ impl Batch<'_> {
                 let mut uses = Uses {
                     batch: self,
                     places: &places,
-                    allocations: &state.allocations,
+                    state: &state,
                     from: placed,
                     moved,
                     found: Vec::new(),
@@ -66,6 +66,19 @@ impl Batch<'_> {
             placed.uses = uses;
         }
     }
+
+    /// Whether what is placed may need what earlier batches have placed of the same graphs, and what may go at another time:
+    /// no binding says so.
+    fn may_use_earlier_parts(&self) -> bool {
+        let state = self.session.state();
+        state.has_updatable || self.units.iter().flatten().any(|&unit| was_divided(&state, unit))
+    }
+}
+
+/// Whether earlier batches have placed a part of a unit, and what others may share of it by itself.
+fn was_divided(state: &State, unit: UnitId) -> bool {
+    let Some(of) = state.units.get(&unit).filter(|unit| unit.started) else { return false };
+    state.dylibs.get(&of.dylib).is_some_and(|dylib| dylib.has_trackers && dylib.default_tracker != Some(of.tracker))
 }
 
 /// Where the domains of a batch are: there may be many, and each may refer to all others.
@@ -107,7 +120,7 @@ impl Places {
 struct Uses<'a> {
     batch: &'a Batch<'a>,
     places: &'a Places,
-    allocations: &'a Allocations,
+    state: &'a State,
     from: &'a PlacedDomain,
     /// What a graph defines may be elsewhere.
     moved: bool,
@@ -117,16 +130,18 @@ struct Uses<'a> {
 }
 
 impl Uses<'_> {
-    /// Looks at the edges if the blocks of a graph are divided, else it is enough to look at the symbols.
+    /// Looks at the edges if the blocks of a graph are divided, or were by earlier batches, else it is enough to look at the
+    /// symbols.
     fn find(&mut self) {
         let divided = self.moved || self.places.divided.contains(&self.from.domain.tracker);
         // Entries are their own graphs, which are bound to what a unit is bound to that precedes them.
         let mut unit = None;
         for &member in &self.from.domain.members {
             let Some(input) = self.batch.inputs.get(member as usize) else { continue };
-            unit = self.batch.units.get(member as usize).copied().flatten().or(unit);
+            let own = self.batch.units.get(member as usize).copied().flatten();
+            unit = own.or(unit);
             let Some(unit) = unit else { continue };
-            if divided {
+            if divided || own.is_some_and(|own| was_divided(self.state, own)) {
                 for &block in input.reach.blocks() {
                     if self.is_here(&input.graph, block) {
                         input.graph.edges(block).iter().for_each(|edge| self.add(input, edge.target, unit));
@@ -182,7 +197,7 @@ impl Uses<'_> {
     }
 
     fn linked(&self, binding: Binding) -> Option<Used> {
-        self.allocations.of_binding(binding).map(Used::Linked)
+        self.state.allocations.of_binding(binding).map(Used::Linked)
     }
 
     /// Whether what is used needs no record: what a tracker owns goes together, but for what others may share, and what
@@ -194,7 +209,7 @@ impl Uses<'_> {
                 let of = used.domain.tracker;
                 of.is_none() || of == tracker && used.part == self.from.part
             }),
-            Used::Linked(id) => self.allocations.get(id).is_none_or(|used| match used.owner {
+            Used::Linked(id) => self.state.allocations.get(id).is_none_or(|used| match used.owner {
                 Owner::Dylib => true,
                 Owner::Tracker(of) => Some(of) == tracker && used.part == Part::Own && self.from.part == Part::Own,
                 Owner::Users | Owner::Retired => false,

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkjit_link::graph::{BlockId, LinkGraph};
+use linkjit_link::graph::BlockId;
+use linkjit_link::link::Input;
 
 use super::Batch;
 use super::domains::Domain;
@@ -20,12 +21,11 @@ impl Batch<'_> {
             return Ok(false);
         }
         let mut found = Vec::new();
-        for (index, input) in (0u32..).zip(&self.inputs).filter(|(_, input)| input.graph.has_contiguous_sections()) {
-            let graph = &input.graph;
-            for block in graph.block_ids().filter(|&block| is_wanted(graph, block)) {
-                let section = graph.section(graph.block(block).section);
-                let key = (DylibId(input.dylib), section.name.as_str().into());
-                if section.contiguous && !self.walked.contains(&key) {
+        for (index, input) in (0u32..).zip(&self.inputs) {
+            let mut last = None;
+            for name in walked_sections(input).filter(|&name| last.replace(name) != Some(name)) {
+                let key = (DylibId(input.dylib), name.into());
+                if !self.walked.contains(&key) {
                     found.push((index, key));
                 }
             }
@@ -49,14 +49,9 @@ impl Batch<'_> {
         // Which domains have parts of each section.
         let mut parts: BTreeMap<(DylibId, Option<TrackerId>, &str), BTreeSet<usize>> = BTreeMap::new();
         for (at, domain) in domains.iter().enumerate() {
-            let graphs = domain.members.iter().map(|&member| &self.inputs[member as usize].graph);
-            for graph in graphs.filter(|graph| graph.has_contiguous_sections()) {
-                for block in graph.block_ids().filter(|&block| is_wanted(graph, block)) {
-                    let section = graph.section(graph.block(block).section);
-                    if section.contiguous {
-                        parts.entry((domain.dylib, domain.tracker, &section.name)).or_default().insert(at);
-                    }
-                }
+            let inputs = domain.members.iter().map(|&member| &self.inputs[member as usize]);
+            for name in inputs.flat_map(walked_sections) {
+                parts.entry((domain.dylib, domain.tracker, name)).or_default().insert(at);
             }
         }
         parts.retain(|(dylib, _, name), with| with.len() > 1 && self.walked.contains(&(*dylib, Box::from(*name))));
@@ -92,8 +87,11 @@ impl Batch<'_> {
     }
 }
 
-/// Whether a block is to be placed with the batch.
-fn is_wanted(graph: &LinkGraph, block: BlockId) -> bool {
-    let block = graph.block(block);
-    block.live && !block.placed
+/// The sections that code may walk of the blocks of an input that are to be placed with the batch.
+fn walked_sections(input: &Input) -> impl Iterator<Item = &str> {
+    let graph = &input.graph;
+    let blocks = if graph.has_contiguous_sections() { input.reach.blocks() } else { &[] };
+    let is_wanted = |&&block: &&BlockId| graph.block(block).live && !graph.block(block).placed;
+    let sections = blocks.iter().filter(is_wanted).map(|&block| graph.section(graph.block(block).section));
+    sections.filter(|section| section.contiguous).map(|section| section.name.as_str())
 }

@@ -1,11 +1,12 @@
-//! What a thread is at, so that lookups made from within it are known to be.
+//! What agents are at, so that lookups made from within it are known to be.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
+use linkjit_executor::Agent;
 use linkjit_link::names::NameId;
 
 use crate::error::{Error, Result};
-use crate::session::{ExecutionSession, GeneratorId, UnitId};
+use crate::session::{ExecutionSession, GeneratorId, UnitId, lock};
 
 /// Lookups from within lookups from within lookups, and so on, need stack; some end only with it.
 const DEEPEST: usize = 64;
@@ -23,65 +24,71 @@ pub(crate) enum Job {
     Initializing,
 }
 
-/// A job that this thread is at.
+/// The jobs that agents are at; those of one agent in the order in which it began them.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs(Mutex<Vec<Current>>);
+
+/// A job that an agent is at.
 #[derive(Debug)]
-struct Current {
-    /// Which session's, by its address.
-    session: usize,
+pub(crate) struct Current {
+    agent: Agent,
     job: Job,
     /// The names that a generator is asked for.
     names: Vec<NameId>,
 }
 
-thread_local! {
-    static CURRENT: RefCell<Vec<Current>> = const { RefCell::new(Vec::new()) };
+/// This agent is at a job, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct AtJob<'a> {
+    jobs: &'a Jobs,
+    agent: Agent,
 }
 
-/// This thread is at a job, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct AtJob(());
+impl Jobs {
+    /// In the child of a fork: other agents are not there.
+    pub(crate) fn forget_agents(&self) {
+        let this = Agent::current();
+        lock(&self.0).retain(|of| of.agent == this);
+    }
 
-impl Drop for AtJob {
-    fn drop(&mut self) {
-        with(Vec::pop);
+    /// The lock, to be held during a fork.
+    pub(crate) fn lock_of_table(&self) -> &Mutex<Vec<Current>> {
+        &self.0
     }
 }
 
-/// Calls `f` with the jobs of this thread. A thread that is about to end, and calls lazy functions in destructors of
-/// thread-local variables, is at none.
-fn with<T: Default>(f: impl FnOnce(&mut Vec<Current>) -> T) -> T {
-    CURRENT.try_with(|current| f(&mut current.borrow_mut())).unwrap_or_default()
+impl Drop for AtJob<'_> {
+    fn drop(&mut self) {
+        let mut jobs = lock(&self.jobs.0);
+        if let Some(at) = jobs.iter().rposition(|of| of.agent == self.agent) {
+            jobs.remove(at);
+        }
+    }
 }
 
-/// Says that this thread is at a job of a session.
-pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) -> Result<AtJob> {
-    let session = session.address();
-    let is_too_deep = with(|current| {
-        let is_too_deep = current.len() >= DEEPEST;
-        if !is_too_deep {
-            current.push(Current { session, job, names });
-        }
-        is_too_deep
-    });
-    if is_too_deep {
+/// Says that this agent is at a job of a session.
+pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) -> Result<AtJob<'_>> {
+    let (jobs, agent) = (session.jobs(), Agent::current());
+    let mut table = lock(&jobs.0);
+    if table.iter().filter(|of| of.agent == agent).count() >= DEEPEST {
         return Err(Error::Unsupported { what: format!("lookups from within lookups, {DEEPEST} deep") });
     }
-    Ok(AtJob(()))
+    table.push(Current { agent, job, names });
+    Ok(AtJob { jobs, agent })
 }
 
-/// The job of a session that this thread is at, the innermost one.
+/// The job of a session that this agent is at, the innermost one.
 pub(crate) fn current(session: &ExecutionSession) -> Option<Job> {
-    let session = session.address();
-    with(|current| current.iter().rev().find(|of| of.session == session).map(|of| of.job))
+    let agent = Agent::current();
+    lock(&session.jobs().0).iter().rev().find(|of| of.agent == agent).map(|of| of.job)
 }
 
-/// The names that this thread is asking a generator for; `None` if it is not asking it.
+/// The names that this agent is asking a generator for; `None` if it is not asking it.
 pub(crate) fn asking(session: &ExecutionSession, generator: GeneratorId) -> Option<Vec<NameId>> {
-    let session = session.address();
-    with(|current| {
-        let mut asking = current.iter().filter(|of| (of.session, of.job) == (session, Job::Generator(generator)));
-        let mut names = asking.next()?.names.clone();
-        names.extend(asking.flat_map(|of| &of.names));
-        Some(names)
-    })
+    let this = (Agent::current(), Job::Generator(generator));
+    let table = lock(&session.jobs().0);
+    let mut asking = table.iter().filter(|of| (of.agent, of.job) == this);
+    let mut names = asking.next()?.names.clone();
+    names.extend(asking.flat_map(|of| &of.names));
+    Some(names)
 }

@@ -7,9 +7,9 @@
 //! Here is neither an operating system nor a linker: `tests/model_progress.rs` compiles this file against the locks of
 //! a model checker, which tries its interleavings.
 
+use linkjit_executor::Agent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::thread::ThreadId;
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -32,8 +32,8 @@ pub(crate) struct Table<K, E> {
 
 #[derive(Default)]
 struct Job {
-    /// Somebody is at it, who has begun it on this thread.
-    running: Option<ThreadId>,
+    /// Who is at it, if somebody is.
+    running: Option<Agent>,
     /// Who waits for it.
     waiting: Vec<u64>,
 }
@@ -46,8 +46,8 @@ struct Waiting<K, E> {
     /// What one of the jobs failed with; nobody waits for the others then.
     failed: Option<E>,
     wake: Option<Wake>,
-    /// On which thread it began.
-    thread: ThreadId,
+    /// Who waits.
+    agent: Agent,
 }
 
 impl<K, E> Waiting<K, E> {
@@ -76,7 +76,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
     /// Begins a job that was added. False if somebody else is at it, or it is done.
     pub(crate) fn start(&self, job: K) -> bool {
         match self.table().jobs.get_mut(&job) {
-            Some(job) => job.running.replace(std::thread::current().id()).is_none(),
+            Some(job) => job.running.replace(Agent::current()).is_none(),
             None => false,
         }
     }
@@ -86,7 +86,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         let mut table = self.table();
         let free = !table.jobs.contains_key(&job);
         if free {
-            table.jobs.insert(job, Job { running: Some(std::thread::current().id()), waiting: Vec::new() });
+            table.jobs.insert(job, Job { running: Some(Agent::current()), waiting: Vec::new() });
         }
         free
     }
@@ -135,7 +135,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
                 job.waiting.push(id);
             }
         }
-        table.waiting.insert(id, Waiting { by, on, failed: None, wake: None, thread: std::thread::current().id() });
+        table.waiting.insert(id, Waiting { by, on, failed: None, wake: None, agent: Agent::current() });
         drop(table);
         Ok(Wait { progress: self.clone(), id })
     }
@@ -143,14 +143,14 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
     /// In the child of a fork: other threads do not wait any more, and nobody is woken on account of them. Returns the jobs
     /// that they were at.
     pub(crate) fn forget_threads(&self) -> Vec<K> {
-        let this = std::thread::current().id();
+        let this = Agent::current();
         let mut wakes = Vec::new();
         let mut table = self.table();
-        for waiting in table.waiting.values_mut().filter(|waiting| waiting.thread != this) {
+        for waiting in table.waiting.values_mut().filter(|waiting| waiting.agent != this) {
             waiting.on.clear();
             wakes.push(waiting.wake.take());
         }
-        let theirs = table.jobs.iter().filter(|(_, job)| job.running.is_some_and(|thread| thread != this));
+        let theirs = table.jobs.iter().filter(|(_, job)| job.running.is_some_and(|agent| agent != this));
         let theirs = theirs.map(|(&job, _)| job).collect();
         drop(table);
         // With the table unlocked: what was to be woken may own anything.

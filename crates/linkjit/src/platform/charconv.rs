@@ -293,7 +293,7 @@ mod tests {
             let (fraction, exponent) = parts(number);
             let step = if exponent < 0 { 0 } else { (exponent as u32).div_ceil(STEP) };
             // Rows of a step begin behind those of all before.
-            let first: u64 = (0..step).map(|step| ((u64::from(step * STEP) * 78_913 >> 18) + 25) / 9).sum();
+            let first: u64 = (0..step).map(|step| (((u64::from(step * STEP) * 78_913) >> 18) + 25) / 9).sum();
             let text = format!("{number:.0}");
             for (index, digits) in text.as_bytes().rchunks(9).enumerate() {
                 let shift = (step * STEP + FRACTION) as i32 - exponent + 8;

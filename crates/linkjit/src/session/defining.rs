@@ -1,10 +1,11 @@
-//! Adding definitions while another thread may be linking.
+//! Adding definitions while another agent may be linking.
 //!
-//! A definition replaces a weak one as long as nobody has used that. While another thread's batch has the graph of the
+//! A definition replaces a weak one as long as nobody has used that. While another agent's batch has the graph of the
 //! weak one, nobody knows yet whether it will be used: then the new definition waits until that batch is done.
 
 use std::sync::Arc;
 
+use linkjit_executor::Agent;
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::{NameId, NamePool};
 
@@ -16,9 +17,9 @@ use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags, UnitInterface};
 
 impl State {
-    /// Whether another thread has a batch in flight.
+    /// Whether another agent has a batch in flight.
     fn is_lending(&self) -> bool {
-        self.batch.is_some_and(|batch| batch.thread != std::thread::current().id())
+        self.batch.is_some_and(|batch| batch.agent != Agent::current())
     }
 
     /// Whether a batch has the definition of a name and may use it.

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, TryLockError};
 
+use linkjit_executor::Agent;
 use linkjit_executor::fork::{Held, Participant};
 
 use super::Shared;
@@ -44,6 +45,7 @@ impl Participant for Shared {
             && held.hold(&self, |session| session.reentry.locks().1)
             && self.pool.hold(held)
             && held.hold(&self.progress, Progress::lock_of_table)
+            && held.hold(&self, |session| session.jobs.lock_of_table())
             && archives.iter().all(|archive| archive.hold(held))
     }
 
@@ -51,7 +53,8 @@ impl Participant for Shared {
         self.linking.forget_threads();
         self.initializing.forget_threads();
         self.pool.forget_threads();
-        let this = std::thread::current().id();
+        self.jobs.forget_agents();
+        let this = Agent::current();
         for job in self.progress.forget_threads() {
             // Whoever was to make its definitions is not there.
             if let Job::Unit(unit) = job {

@@ -3,7 +3,7 @@
 //! The first one stays, as a rule. One of COFF that is to be the largest takes the place of a smaller one until something
 //! of that is linked; the smaller one has yielded then, and is back when the larger one goes or was not to be.
 
-use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
+use linkjit_link::graph::{BlockId, Group, LinkGraph, Protection, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, GroupCandidate, GroupConflict, Verdict};
 
@@ -137,9 +137,13 @@ fn compare(
     unit: &Unit,
     of: &DylibState,
 ) -> Result<Verdict, GroupConflict> {
-    let size = || group.blocks.first().map_or(0, |&block| graph.block(block).size);
-    let new = GroupCandidate { selection: group.selection, size };
-    let old = GroupCandidate { selection: owner.selection, size: || size_of_leader(unit, group.signature, of) };
+    let leader = group.blocks.first().map(|&block| graph.block(block));
+    let is_written = leader.is_some_and(|block| graph.section(block.section).protection == Protection::ReadWrite);
+    let size = || leader.map_or(0, |block| block.size);
+    let new = GroupCandidate { selection: group.selection, is_written, size };
+    // One is of the same kind as the other.
+    let size = || size_of_leader(unit, group.signature, of);
+    let old = GroupCandidate { selection: owner.selection, is_written, size };
     let verdict = rules::compare_groups(new, old)?;
     // A batch has what is not at hand; what has an address is linked.
     let is_free =

@@ -1,40 +1,42 @@
 //! Who runs initializers of what, so that others can wait for it.
 //!
-//! A thread that calls a function for the first time must find its object initialized, also if another thread is just
-//! about it. It waits for that object's initializers only, so that initializers may start threads and wait for them. A
-//! thread that is running initializers itself waits for nobody: two of them could wait for each other.
+//! An agent that calls a function for the first time must find its object initialized, also if another is just
+//! about it. It waits for that object's initializers only, so that initializers may start threads and wait for them. An
+//! agent that is running initializers itself waits for nobody: two of them could wait for each other.
 
 use std::sync::PoisonError;
+
+use linkjit_executor::Agent;
 
 use super::state::{InitializerRun, State, Unit, UnitId};
 use super::{ExecutionSession, lock};
 use crate::error::Result;
 use crate::materialization::job::{self, AtJob, Job};
 
-/// Initializers that this thread is running.
+/// Initializers that this agent is running.
 #[derive(Debug)]
 pub(crate) struct Initializing<'a> {
     session: &'a ExecutionSession,
     units: Vec<UnitId>,
-    _at_job: Option<AtJob>,
+    _at_job: Option<AtJob<'a>>,
 }
 
 impl ExecutionSession {
-    /// Says that this thread is going to run initializers, until what is returned is dropped.
+    /// Says that this agent is going to run initializers, until what is returned is dropped.
     pub(crate) fn mark_initializing(&self, state: &mut State, runs: &[InitializerRun]) -> Initializing<'_> {
-        let this = std::thread::current().id();
+        let this = Agent::current();
         let units: Vec<_> = runs.iter().map(|run| run.unit).collect();
         state.initializing.extend(units.iter().map(|&unit| (unit, this)));
         Initializing { session: self, units, _at_job: job::begin(self, Job::Initializing, Vec::new()).ok() }
     }
 
-    /// Waits until no other thread is running initializers of such units.
+    /// Waits until no other agent is running initializers of such units.
     ///
     /// # Errors
-    /// If these may wait for what this thread is at.
+    /// If these may wait for what this agent is at.
     pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) -> Result<()> {
         let _edge = self.wait_for_turn(Job::Initializing)?;
-        let this = std::thread::current().id();
+        let this = Agent::current();
         let must_wait = |state: &mut State| {
             let mut running = state.initializing.iter();
             running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
@@ -46,9 +48,9 @@ impl ExecutionSession {
 }
 
 impl State {
-    /// Whether this thread is running initializers of such a unit.
+    /// Whether this agent is running initializers of such a unit.
     pub(super) fn is_initializing(&self, of: impl Fn(&Unit) -> bool) -> bool {
-        let this = std::thread::current().id();
+        let this = Agent::current();
         let mut mine = self.initializing.iter().filter(|(_, by)| *by == this);
         mine.any(|(unit, _)| self.units.get(unit).is_some_and(&of))
     }
@@ -56,7 +58,7 @@ impl State {
 
 impl Drop for Initializing<'_> {
     fn drop(&mut self) {
-        let this = std::thread::current().id();
+        let this = Agent::current();
         let mut state = self.session.state();
         for unit in &self.units {
             // One entry each: a unit may have been marked more than once.

@@ -30,7 +30,7 @@ mod vague;
 mod weak;
 mod withdraw;
 
-pub(crate) use allocations::{Allocation, Allocations, Bytes, Owner, Part, Tls};
+pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
 pub use memory::{Limits, MemoryUse};
@@ -63,7 +63,7 @@ use linkjit_link::tls::TlsAddress;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::Reentry;
-use crate::materialization::job::Job;
+use crate::materialization::job::{Job, Jobs};
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::Progress;
 use crate::platform;
@@ -96,17 +96,19 @@ struct Shared {
     state: Mutex<State>,
     /// Held while a batch is linked.
     linking: OwnedLock,
-    /// Whoever holds it is in no batch and lets its thread link. Only that thread reads and writes this.
+    /// Whoever holds it is in no batch and lets what it calls link. Only that agent reads and writes this.
     lent: AtomicBool,
     /// The right to link was taken for a fork. Only the thread that forks reads and writes this.
     is_held_for_fork: AtomicBool,
-    /// Held while initializers run for a lookup. They may look up names themselves, on their thread.
+    /// Held while initializers run for a lookup. They may look up names themselves.
     initializing: OwnedLock,
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
     /// Who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
+    /// Who is at what.
+    jobs: Jobs,
     pool: Pool,
     epochs: epoch::Epochs,
 }
@@ -141,6 +143,7 @@ impl ExecutionSession {
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
+                jobs: Jobs::default(),
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
@@ -320,6 +323,10 @@ impl ExecutionSession {
     }
 
     /// Who materializes what, and who waits for it.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.shared.jobs
+    }
+
     pub(crate) fn progress(&self) -> &Arc<Progress<Job, Error>> {
         &self.shared.progress
     }
@@ -332,11 +339,6 @@ impl ExecutionSession {
     /// Its threads.
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
-    }
-
-    /// What tells it from other sessions as long as it is there.
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.shared).addr()
     }
 }
 

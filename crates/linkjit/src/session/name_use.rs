@@ -7,7 +7,7 @@
 //! pool itself, units, lazy and updatable objects.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use linkjit_link::graph::{LinkGraph, Name, Request};
 use linkjit_link::names::NameId;
@@ -17,7 +17,7 @@ use super::inherit::Heir;
 use super::state::{DefinedBy, State};
 
 /// With fewer new names it is not worth the while.
-const LEAST: u32 = 4096;
+const LEAST: u64 = 4096;
 
 /// What a session knows of the use of its names.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(super) struct NameUse {
     /// Somebody may have kept ids, for good.
     kept: AtomicBool,
     /// How many names there had been when some were given back, and how many were left.
-    last: AtomicU32,
-    left: AtomicU32,
+    last: AtomicU64,
+    left: AtomicU64,
 }
 
 /// As long as this lives, no name goes. Whoever looks up or defines names takes it before the first id.
@@ -65,7 +65,7 @@ impl ExecutionSession {
         state.names_used(&mut used);
         names.retain(used);
         of.last.store(names.interned(), Ordering::Relaxed);
-        of.left.store(u32::try_from(names.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        of.left.store(names.len() as u64, Ordering::Relaxed);
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread::ThreadId;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
+use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
@@ -273,7 +272,7 @@ pub(crate) struct TrackerState {
 /// The batch that has graphs out of the tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchInFlight {
-    pub(crate) thread: ThreadId,
+    pub(crate) agent: Agent,
     /// It has found all that it needs, so that definitions can't change any more.
     pub(crate) is_placing: bool,
 }
@@ -305,7 +304,7 @@ pub(crate) struct State {
     /// Units that were removed before they were materialized. What users made of them is dropped with the tables
     /// unlocked, and who waits for them is told.
     pub(super) removed: Option<Box<Removed>>,
-    /// The thread that has graphs out of the tables, if there is one.
+    /// The batch that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
     pub(crate) warnings: Vec<String>,
@@ -325,8 +324,8 @@ pub(crate) struct State {
     pub(crate) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
     pub(crate) lazy: LazyFunctions,
-    /// Units whose initializers are running, and on which thread.
-    pub(crate) initializing: Vec<(UnitId, ThreadId)>,
+    /// Units whose initializers are running, and who runs them.
+    pub(crate) initializing: Vec<(UnitId, Agent)>,
 }
 
 impl State {

@@ -1,11 +1,12 @@
-//! Turns: one thread at a time links, and one runs initializers.
+//! Turns: one agent at a time links, and one runs initializers.
 //!
 //! Who waits for a turn says so to the graph of who waits for whom ([`crate::materialization::progress`]): who would close
 //! a circle gets an error.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+
+use linkjit_executor::Agent;
 
 use super::state::Unit;
 use super::{ExecutionSession, lock};
@@ -14,7 +15,7 @@ use crate::materialization::job::{self, AtJob, Job};
 use crate::materialization::progress::{Progress, Wait};
 
 impl ExecutionSession {
-    /// Waits until no other thread is linking. An error if this thread is: it would wait for itself.
+    /// Waits until no other agent is linking. An error if this one is: it would wait for itself.
     pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
         let edge = self.wait_for_turn(Job::Linking)?;
         match self.shared.linking.acquire(edge) {
@@ -32,7 +33,7 @@ impl ExecutionSession {
         if is_allowed { Ok(linking) } else { Err(Error::Reentrant) }
     }
 
-    /// Lets this thread link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
+    /// Lets this agent link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
     pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
         self.shared.lent.store(true, Ordering::Relaxed);
         // Whoever removes something has the right to run initializers, too.
@@ -41,18 +42,18 @@ impl ExecutionSession {
         Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
 
-    /// Waits until no other thread runs initializers: what it has looked up is not ready before. `None` if it is this
-    /// thread that does.
+    /// Waits until no other agent runs initializers: what it has looked up is not ready before. `None` if it is this one
+    /// that does.
     ///
     /// # Errors
-    /// If others may wait for what this thread is at: see [`Self::wait_for_turn`].
+    /// If others may wait for what this agent is at: see [`Self::wait_for_turn`].
     pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
         let edge = self.wait_for_turn(Job::Initializing)?;
         Ok(self.shared.initializing.acquire(edge))
     }
 
-    /// Says that what this thread is at goes on only when it may link, or run initializers, until what is returned is
-    /// dropped: who has that right may wait for it, for a unit that this thread is materializing, say.
+    /// Says that what this agent is at goes on only when it may link, or run initializers, until what is returned is
+    /// dropped: who has that right may wait for it, for a unit that it is materializing, say.
     pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
         let lock = if right == Job::Linking { &self.shared.linking } else { &self.shared.initializing };
         match job::current(self) {
@@ -77,7 +78,7 @@ pub(super) fn with_rights() -> Progress<Job, Error> {
 #[derive(Debug)]
 pub(crate) struct Linking<'a> {
     session: &'a ExecutionSession,
-    /// `None`: it was lent by a teardown on this thread.
+    /// `None`: it was lent by a teardown of this agent.
     owned: Option<Owned<'a>>,
 }
 
@@ -89,11 +90,11 @@ impl Drop for Linking<'_> {
     }
 }
 
-/// The right to link, lent to what is called on this thread.
+/// The right to link, lent to what this agent calls.
 #[derive(Debug)]
 pub(crate) struct Lent<'a> {
     session: &'a ExecutionSession,
-    _at_job: Option<AtJob>,
+    _at_job: Option<AtJob<'a>>,
     _edge: Option<Wait<Job, Error>>,
 }
 
@@ -103,7 +104,7 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// A lock that knows the thread that holds it.
+/// A lock that knows the agent that holds it.
 #[derive(Debug, Default)]
 pub(super) struct OwnedLock {
     turn: Mutex<Turn>,
@@ -112,7 +113,7 @@ pub(super) struct OwnedLock {
 
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    owner: Option<ThreadId>,
+    owner: Option<Agent>,
     /// How many threads wait.
     waiting: usize,
     /// A thread that is about to fork is one of them: it comes first.
@@ -124,7 +125,7 @@ impl OwnedLock {
         lock(&self.turn).is_mine()
     }
 
-    /// Waits for the lock; `None` if this thread has it. The edge stays as long as the lock is held.
+    /// Waits for the lock; `None` if this agent has it. The edge stays as long as the lock is held.
     fn acquire(&self, edge: Option<Wait<Job, Error>>) -> Option<Owned<'_>> {
         let mut turn = lock(&self.turn);
         if turn.is_mine() {
@@ -133,7 +134,7 @@ impl OwnedLock {
         if turn.is_taken() {
             turn = self.wait_while(turn, Turn::is_taken);
         }
-        turn.owner = Some(std::thread::current().id());
+        turn.owner = Some(Agent::current());
         Some(Owned { lock: self, _edge: edge })
     }
 
@@ -158,7 +159,7 @@ impl OwnedLock {
         }
     }
 
-    /// Waits for the lock before a fork; false if this thread has it.
+    /// Waits for the lock before a fork; false if this agent has it.
     pub(super) fn acquire_for_fork(&self) -> bool {
         let mut turn = lock(&self.turn);
         if turn.is_mine() {
@@ -169,11 +170,11 @@ impl OwnedLock {
             turn = self.wait_while(turn, |turn| turn.owner.is_some());
         }
         turn.is_forking = false;
-        turn.owner = Some(std::thread::current().id());
+        turn.owner = Some(Agent::current());
         true
     }
 
-    /// The same without waiting: `None` if another thread has it.
+    /// The same without waiting: `None` if another agent has it.
     pub(super) fn try_acquire_for_fork(&self) -> Option<bool> {
         let mut turn = lock(&self.turn);
         if turn.is_mine() {
@@ -182,7 +183,7 @@ impl OwnedLock {
         if turn.is_taken() {
             return None;
         }
-        turn.owner = Some(std::thread::current().id());
+        turn.owner = Some(Agent::current());
         Some(true)
     }
 
@@ -204,7 +205,7 @@ impl OwnedLock {
 
 impl Turn {
     fn is_mine(&self) -> bool {
-        self.owner == Some(std::thread::current().id())
+        self.owner == Some(Agent::current())
     }
 
     fn is_taken(&self) -> bool {

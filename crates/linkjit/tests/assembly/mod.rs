@@ -157,7 +157,7 @@ impl Workshop {
 
     /// Links in this process, and calls `main`.
     pub(crate) fn jitted(&self, inputs: &[Input]) -> Verdict {
-        let jit = Jit::host().unwrap();
+        let jit = crate::host::jit().unwrap();
         let result = self.add(&jit, inputs).and_then(|()| call(&jit, "main"));
         // SAFETY: `main` has returned.
         unsafe { jit.close() }.unwrap();

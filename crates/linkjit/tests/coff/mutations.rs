@@ -1,7 +1,5 @@
 //! Damaged objects are linked or refused, whatever is damaged.
 
-use linkjit::Jit;
-
 use crate::assemble;
 
 /// An object with all that the session looks at.
@@ -30,7 +28,7 @@ fn damaged_objects_are_linked_or_refused() {
             let at = random() % bytes.len();
             bytes[at] = [0, 1, 0xff, 0x80, bytes[random() % good.len()]][random() % 5];
         }
-        let jit = Jit::host().unwrap();
+        let jit = crate::host::jit().unwrap();
         if jit.add_object("damaged.obj", bytes.clone()).is_ok() {
             linked += usize::from(jit.lookup("roots").is_ok());
             // What failed has left everything as it was, so it fails or succeeds again.
@@ -44,7 +42,7 @@ fn damaged_objects_are_linked_or_refused() {
 
 #[test]
 fn the_object_is_linked_when_it_is_not_damaged() {
-    let jit = Jit::host().unwrap();
+    let jit = crate::host::jit().unwrap();
     jit.add_object("good.obj", assemble(SOURCE)).unwrap();
     jit.lookup("roots").unwrap_or_else(|error| panic!("{error}"));
 }

@@ -74,7 +74,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        Self { workshop: Workshop::new(), jit: Jit::host().unwrap(), events: Events::default() }
+        Self { workshop: Workshop::new(), jit: crate::host::jit().unwrap(), events: Events::default() }
     }
 
     pub(crate) fn object(&self, text: &str) -> Source {

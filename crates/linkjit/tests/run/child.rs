@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use linkjit::{Jit, LinkPolicy};
+use linkjit::LinkPolicy;
 
 /// First argument of such a process.
 pub(crate) const RUN: &str = "--run-inputs";
@@ -39,7 +39,7 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
         Some(_) => LinkPolicy::Whole,
         None => LinkPolicy::Demand,
     };
-    let jit = Jit::builder().policy(policy).build()?;
+    let jit = crate::host::builder().policy(policy).build()?;
     while let (Some(kind), Some(file)) = (args.next_if(|arg| arg != "--"), args.next()) {
         match kind.as_str() {
             OBJECT => jit.add_object_file(&file)?,

@@ -5,6 +5,8 @@
 
 #[path = "../assembly/mod.rs"]
 mod assembly;
+#[path = "../host/mod.rs"]
+mod host;
 mod model;
 mod objects;
 #[path = "../../../link/tests/support/random.rs"]
@@ -251,7 +253,7 @@ impl World<'_> {
         assert_eq!(value, expected, "{target:?}\n{:#?}\n{}", self.model, self.log.join("\n"));
         let seen = SEEN[0].swap(0, Ordering::Relaxed) as usize;
         let seen: Vec<_> = SEEN[1..=seen].iter().map(|value| value.load(Ordering::Relaxed) as i32).collect();
-        self.log.push(format!("  copies {seen:?}"));
+        self.log.push(format!("  copies {seen:?} of {:?}", self.model.callers));
         let noted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.model.note_copies(&seen)));
         assert!(noted.is_ok(), "{}", self.log.join("\n"));
     }
@@ -344,6 +346,7 @@ impl World<'_> {
             self.remove_updatable(dylib);
         }
         assert_eq!(self.jit.session().reclaim().unwrap(), 0);
+        self.model.reclaim();
         assert!((0..self.dylibs.len()).all(|dylib| !self.model.has_objects(dylib)), "\n{}", self.log.join("\n"));
         self.check_memory();
     }
@@ -545,7 +548,7 @@ impl World<'_> {
 
 /// One session. Returns how often what has happened.
 fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize> {
-    let jit = Jit::builder().threads(0).window_size(1 << 20).build().unwrap();
+    let jit = host::builder().threads(0).window_size(1 << 20).build().unwrap();
     jit.session().set_lazy_failure_handler(Arc::new(|_| Some(ExecAddr(failed as *const () as u64))));
     let counts = {
         let mut world = World {

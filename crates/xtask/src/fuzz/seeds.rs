@@ -91,6 +91,9 @@ const OPERATIONS: [&[u8]; 6] = [
     &[0x05, 0x10, 0x26, 0x07, 0x0d, 0x0b, 0x05, 0x08],
 ];
 
+/// Options and ways to add files of `crates/fuzz/targets/noexec.rs`.
+const NOEXEC: [&[u8]; 5] = [&[0xfd, 0, 2], &[0x03, 0, 4], &[0x1d, 4, 1], &[0x21, 5, 2], &[0x40, 3, 2]];
+
 /// Compilers that the tests need, too.
 const COMPILED: [(&str, &str, &[&str]); 12] = [
     ("c", C, &["gcc", "-O1", "-fPIC"]),
@@ -142,7 +145,18 @@ pub(super) fn write(corpus: &Path) -> Result<()> {
             save(corpus, "session", &format!("{number}-{kind}"), &parts[..2 + kind % 2])?;
         }
         save(corpus, "link", &format!("{number}"), &[vec![0], bytes.clone()])?;
-        save(corpus, "link", &format!("far-{number}"), &[vec![1], bytes])?;
+        save(corpus, "link", &format!("far-{number}"), &[vec![1], bytes.clone()])?;
+        for (kind, ways) in NOEXEC.iter().enumerate() {
+            save(corpus, "noexec", &format!("{number}-{kind}"), &[ways.to_vec(), bytes.clone(), bytes.clone()])?;
+        }
+    }
+    // An object of C, which a shared library defines names for.
+    if let [object, ..] = &objects[..] {
+        let library = work.join("x.so");
+        output_of(Command::new("gcc").args(["-shared", "-nostdlib"]).arg(object).arg("-o").arg(&library))?;
+        for way in [6, 7] {
+            save(corpus, "noexec", &format!("library-{way}"), &[vec![0x11, 0, way], read(object)?, read(&library)?])?;
+        }
     }
     let texts: [(u8, &[&str]); 5] = [(0, &SCRIPTS), (1, &RULES), (2, &DIRECTIVES), (3, &LINES), (4, &NAMES)];
     for (which, texts) in texts {

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map;
 
-use linkjit::link::graph::{BlockId, Group, LinkGraph, Request, Selection};
+use linkjit::link::graph::{BlockId, Group, LinkGraph, Protection, Request, Selection};
 use linkjit::link::names::NameId;
 use linkjit::link::rules::{self, GroupCandidate, GroupConflict, Verdict};
 
@@ -45,8 +45,10 @@ impl Tables {
         let size = |group: &Group| group.blocks.first().map_or(0, |&block| graph.block(block).size);
         for group in graph.groups() {
             let Some(&old) = self.dylibs[dylib].groups.get(&group.signature) else { continue };
-            let candidate = GroupCandidate { selection: group.selection, size: || size(group) };
-            let kept = GroupCandidate { selection: old.selection, size: || old.size };
+            let leader = group.blocks.first().map(|&block| graph.section(graph.block(block).section));
+            let is_written = leader.is_some_and(|section| section.protection == Protection::ReadWrite);
+            let candidate = GroupCandidate { selection: group.selection, is_written, size: || size(group) };
+            let kept = GroupCandidate { selection: old.selection, is_written, size: || old.size };
             match rules::compare_groups(candidate, kept) {
                 Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
                 Ok(_) => lost.extend_from_slice(&group.blocks),

@@ -17,10 +17,13 @@
 #! llvm takes the first
 #! check -entry begin coff-comdat-selections.o small-any.o wants-member.o largest.a
 #! check coff-comdat-selections.o large-any.o large-same-size.o
-#! check coff-comdat-selections.o large-same-size.o large-any.o
 #! llvm takes the first
-#! check coff-comdat-selections.o small-any.o large-same-size.o
-#! check coff-comdat-selections.o large-same-size.o small-any.o
+#! check coff-comdat-selections.o constant-any.o constant-same-size.o
+#! llvm takes the first
+#! error coff-comdat-selections.o small-any.o large-same-size.o => of another size
+#! llvm takes the first
+#! error coff-comdat-selections.o large-same-size.o small-any.o => of another size
+#! check coff-comdat-selections.o large-same-size.o large-any.o
 #! llvm takes the first
 #! error coff-comdat-selections.o large-largest.o large-same-size.o => selected in another way
 #! llvm takes the first
@@ -56,6 +59,16 @@ wanted: .long   0
 
 #--- large-same-size.s
         .section .data$x,"dw",same_size,x
+        .globl  x
+x:      .long   2, 2
+
+#--- constant-any.s
+        .section .rdata$x,"dr",discard,x
+        .globl  x
+x:      .long   1
+
+#--- constant-same-size.s
+        .section .rdata$x,"dr",same_size,x
         .globl  x
 x:      .long   2, 2
 

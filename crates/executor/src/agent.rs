@@ -1,0 +1,69 @@
+//! Agents: who acts, whatever the thread.
+//!
+//! A call that code makes from within another call belongs to that one: when an initializer calls a function that is not
+//! linked yet, that may be linked, although the session is waiting for the initializer. In one process the two calls are on
+//! one thread, and nothing has to be said. An executor whose code runs on other threads than those that ask for it, in
+//! another process for one, says on whose behalf a call comes back: it notes [`Agent::current`] when it is asked for
+//! something, and lets the thread that calls back [act](Agent::adopt) for that agent meanwhile.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Who acts: calls that are made from within one another. A thread is an agent of its own, unless it acts for another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Agent(u64);
+
+thread_local! {
+    /// 0 if the thread has not acted yet. It has no destructor, so that it is there as long as the thread.
+    static CURRENT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The newest agent.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
+
+impl Agent {
+    /// The agent that this thread acts for.
+    #[must_use]
+    pub fn current() -> Self {
+        Self(CURRENT.with(|current| {
+            if current.get() == 0 {
+                current.set(NEWEST.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+            current.get()
+        }))
+    }
+
+    /// Has this thread act for the agent until what is returned is dropped. Meanwhile whoever acted for it so far must wait.
+    ///
+    /// ```
+    /// use linkjit_executor::Agent;
+    ///
+    /// let agent = Agent::current();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         assert_ne!(Agent::current(), agent);
+    ///         let _adopted = agent.adopt();
+    ///         assert_eq!(Agent::current(), agent);
+    ///     });
+    /// });
+    /// ```
+    pub fn adopt(self) -> Adopted {
+        Adopted { before: CURRENT.replace(self.0), _of_thread: PhantomData }
+    }
+}
+
+/// A thread acts for another agent than itself, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the thread acts for the agent as long as this exists"]
+pub struct Adopted {
+    before: u64,
+    /// It must be dropped on the same thread.
+    _of_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}

@@ -1,0 +1,2 @@
+#include "constructor_order.h"
+int other() { return counter - 1; }

@@ -1,0 +1,213 @@
+//! An executor whose code runs on another thread than the one that asks, as that of another process does.
+
+use std::ffi::OsString;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use linkjit::executor::*;
+
+/// As much as the first thread of a program has.
+const STACK: usize = 8 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Elsewhere(Arc<InProcess>);
+
+#[derive(Debug)]
+struct AllocationElsewhere(Box<dyn Allocation>);
+
+/// Calls `f` on a new thread, which acts for the agent of this one.
+fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    let agent = Agent::current();
+    let acting = || {
+        let _adopted = agent.adopt();
+        f()
+    };
+    let done = thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, acting);
+        thread.expect("there may be another thread").join()
+    });
+    done.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+impl Elsewhere {
+    pub(crate) fn new(here: InProcess) -> Self {
+        Self(Arc::new(here))
+    }
+}
+
+impl Allocation for AllocationElsewhere {
+    fn address(&self, index: usize) -> ExecAddr {
+        self.0.address(index)
+    }
+
+    fn bytes(&mut self, index: usize) -> &mut [u8] {
+        self.0.bytes(index)
+    }
+
+    fn make_executable(&mut self) -> Result<()> {
+        self.0.make_executable()
+    }
+
+    fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
+        elsewhere(|| self.0.finalize(actions))
+    }
+}
+
+impl Executor for Elsewhere {
+    fn object_format(&self) -> ObjectFormat {
+        self.0.object_format()
+    }
+
+    fn page_size(&self) -> u64 {
+        self.0.page_size()
+    }
+
+    fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
+        self.0.reserve_window(size, placement)
+    }
+
+    fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
+        self.0.reserve_divided_window(stripes, placement)
+    }
+
+    fn release_window(&self, window: WindowId) -> Result<()> {
+        self.0.release_window(window)
+    }
+
+    fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
+        Ok(Box::new(AllocationElsewhere(self.0.allocate(window, segments)?)))
+    }
+
+    fn deallocate(&self, allocation: AllocationId) -> Result<()> {
+        self.0.deallocate(allocation)
+    }
+
+    fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
+        self.0.make_image_header(window, kept)
+    }
+
+    fn make_stacks_executable(&self) -> Result<()> {
+        self.0.make_stacks_executable()
+    }
+
+    fn open_image(&self, name: &str) -> Result<ImageId> {
+        self.0.open_image(name)
+    }
+
+    fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
+        self.0.set_dso_handle(image, handle)
+    }
+
+    fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
+        self.0.set_exports(image, find)
+    }
+
+    unsafe fn run_initializers(
+        &self,
+        image: ImageId,
+        initializers: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        elsewhere(|| unsafe { self.0.run_initializers(image, initializers, terminators) })
+    }
+
+    unsafe fn close_image(&self, image: ImageId) -> Result<()> {
+        // SAFETY: the caller's promise.
+        elsewhere(|| unsafe { self.0.close_image(image) })
+    }
+
+    unsafe fn close_part(
+        &self,
+        image: ImageId,
+        allocations: &[AllocationId],
+        ended: &[PointerArray],
+        terminators: &[PointerArray],
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        elsewhere(|| unsafe { self.0.close_part(image, allocations, ended, terminators) })
+    }
+
+    fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
+        self.0.forget_registered(image, functions, arguments)
+    }
+
+    fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
+        self.0.reserve_tls(image, request)
+    }
+
+    fn release_tls(&self, block: TlsId) -> Result<()> {
+        self.0.release_tls(block)
+    }
+
+    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
+        self.0.open_library(path, global)
+    }
+
+    fn set_library_directories(&self, directories: Vec<PathBuf>) {
+        self.0.set_library_directories(directories);
+    }
+
+    fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
+        self.0.find_symbols(library, requests)
+    }
+
+    fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
+        self.0.may_export(names)
+    }
+
+    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+        self.0.import(near, addresses, slots)
+    }
+
+    fn allocator_names(&self) -> &'static [&'static str] {
+        self.0.allocator_names()
+    }
+
+    fn has_allocator_of_another(&self) -> bool {
+        self.0.has_allocator_of_another()
+    }
+
+    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
+        self.0.prepare_allocator()
+    }
+
+    fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {
+        self.0.replace_allocator(definitions)
+    }
+
+    fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId> {
+        self.0.open_reentry(resolve)
+    }
+
+    fn close_reentry(&self, reentry: ReentryId) -> Result<()> {
+        self.0.close_reentry(reentry)
+    }
+
+    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
+        self.0.redirect(slot, to)
+    }
+
+    fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
+        self.0.runtime_function(function)
+    }
+
+    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr> {
+        self.0.runtime_symbol(name)
+    }
+
+    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)] {
+        self.0.runtime_thread_locals()
+    }
+
+    fn set_arguments(&self, args: &[OsString]) -> Result<()> {
+        self.0.set_arguments(args)
+    }
+
+    unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
+        // SAFETY: the caller's promise.
+        elsewhere(|| unsafe { self.0.call_main(main, form) })
+    }
+}

@@ -1,0 +1,34 @@
+//! The JIT that tests use. `LINKJIT_TEST_EXECUTOR=elsewhere` has all of them run linked code on other threads than the one
+//! that asks for it, as another process would; see `elsewhere.rs`.
+#![allow(dead_code, reason = "a test takes from it what it needs")]
+
+pub(crate) mod elsewhere;
+
+use std::sync::Arc;
+
+use linkjit::executor::{Executor, InProcess};
+use linkjit::{Jit, JitBuilder, Result};
+
+/// Whether linked code runs on other threads than the tests, which then is not the same: the thread-local variables that
+/// terminators see are not the test's, and what this process needs is not what linkjit needs.
+pub(crate) fn is_elsewhere() -> bool {
+    match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
+        Ok("elsewhere") => true,
+        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere"),
+        Err(_) => false,
+    }
+}
+
+/// The executor of this run of the tests.
+pub(crate) fn executor() -> Arc<dyn Executor> {
+    let here = InProcess::new().expect("tests run where linkjit does");
+    if is_elsewhere() { Arc::new(elsewhere::Elsewhere::new(here)) } else { Arc::new(here) }
+}
+
+pub(crate) fn jit() -> Result<Jit> {
+    builder().build()
+}
+
+pub(crate) fn builder() -> JitBuilder {
+    Jit::builder().executor(executor())
+}
