@@ -2,14 +2,14 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod assembly;
+mod host;
 
 use assembly::{Workshop, call, run};
-use linkjit::Jit;
 
 #[test]
 fn a_library_that_linked_code_is_bound_to_stays() {
     for flags in [&["-O1", "-fPIC"][..], &["-O1", "-fno-pic"]] {
-        let (workshop, jit) = (Workshop::new(), Jit::host().unwrap());
+        let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         // Names are those of the whole process.
         let unique = workshop.directory.file_name().unwrap().to_string_lossy().replace('-', "_");
         let compile = |text: &str, flags: &[&str]| workshop.compile("c", &text.replace("NAME", &unique), flags);
