@@ -20,7 +20,8 @@ const MOST_CHUNKS: usize = 1 << (u32::BITS - CHUNK_LOG2);
 /// The pool of a session. Names are bytes: object formats promise no encoding.
 #[derive(Default)]
 pub struct NamePool {
-    table: HashTable<u32>,
+    /// The number of each, and its hash: a table that grows need not hash them again.
+    table: HashTable<(u32, u32)>,
     /// The names by number. A chunk whose names were all given back is gone.
     chunks: Vec<Chunk>,
     /// The chunk that new names go into.
@@ -47,10 +48,9 @@ impl NamePool {
 
     /// The id of `name`, made if it is new.
     pub fn intern(&mut self, name: &[u8]) -> NameId {
-        let hash = self.hasher.hash_one(name);
-        let chunks = &self.chunks;
-        if let Some(&id) = self.table.find(hash, |&id| slice_of(chunks, id) == name) {
-            return NameId(id);
+        let hash = self.hash(name);
+        if let Some(id) = self.find_hashed(name, hash) {
+            return id;
         }
         let number = self.chunk_with_room();
         let chunk = &mut self.chunks[number];
@@ -59,8 +59,7 @@ impl NamePool {
         chunk.bytes.extend_from_slice(name);
         chunk.ends.push(chunk.bytes.len());
         self.interned += 1;
-        let (chunks, hasher) = (&self.chunks, &self.hasher);
-        self.table.insert_unique(hash, id, |&id| hasher.hash_one(slice_of(chunks, id)));
+        self.table.insert_unique(widen(hash), (id, hash), |&(_, hash)| widen(hash));
         NameId(id)
     }
 
@@ -83,11 +82,21 @@ impl NamePool {
         self.current
     }
 
+    fn hash(&self, name: &[u8]) -> u32 {
+        // Each half is as good as the whole.
+        self.hasher.hash_one(name) as u32
+    }
+
+    #[inline]
+    fn find_hashed(&self, name: &[u8], hash: u32) -> Option<NameId> {
+        let is_it = |&(id, of): &(u32, u32)| of == hash && slice_of(&self.chunks, id) == name;
+        self.table.find(widen(hash), is_it).map(|&(id, _)| NameId(id))
+    }
+
     /// The id of `name` if anybody has interned it.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<NameId> {
-        let hash = self.hasher.hash_one(name);
-        self.table.find(hash, |&id| slice_of(&self.chunks, id) == name).map(|&id| NameId(id))
+        self.find_hashed(name, self.hash(name))
     }
 
     /// The bytes of a name; empty for an id of another pool that is out of range here, and for one that was given back.
@@ -125,7 +134,7 @@ impl NamePool {
     pub fn retain(&mut self, mut used: Vec<NameId>) {
         used.sort_unstable();
         used.dedup();
-        self.table.retain(|&mut id| used.binary_search(&NameId(id)).is_ok());
+        self.table.retain(|&mut (id, _)| used.binary_search(&NameId(id)).is_ok());
         let mut rest = used.as_slice();
         for (number, chunk) in self.chunks.iter_mut().enumerate() {
             // See `MOST_CHUNKS`.
@@ -151,6 +160,11 @@ impl NamePool {
             chunk.bytes = bytes;
         }
     }
+}
+
+/// As the table wants it, which looks at the highest and at the lowest bits.
+fn widen(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[inline]

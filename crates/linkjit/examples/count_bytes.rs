@@ -17,7 +17,7 @@ struct Count(Arc<Mutex<BTreeMap<String, (u64, u64)>>>);
 
 fn size(graph: &LinkGraph, block: BlockId) -> (String, u64) {
     let of = graph.block(block);
-    (graph.section(of.section).name.clone(), of.size)
+    (graph.section(of.section).name.to_string(), of.size)
 }
 
 impl Plugin for Count {

@@ -66,6 +66,8 @@ struct Function {
     adds: i32,
     /// It holds a value in a byte that may be too large for that.
     has_byte: bool,
+    /// Which inline function it calls: the address of that one's variable is in `p{number}`.
+    inline: usize,
     text: String,
 }
 
@@ -105,12 +107,14 @@ impl Function {
             text += &format!("call i{number}@PLT\nadd %eax,%ebx\n");
         }
         // An inline function that several objects have, with a static variable.
-        let inline = format!("inline{}", random.below(4));
+        let which = random.below(4);
+        let inline = format!("inline{which}");
         text += &format!(
-            "call {inline}\nadd %eax,%ebx\nmov %ebx,%eax\npop %rbx\nret\n.cfi_endproc\n\
+            "lea p{number}(%rip),%rax\ncall {inline}\nadd %eax,%ebx\nmov %ebx,%eax\npop %rbx\nret\n.cfi_endproc\n\
              .section .text.{inline},\"axG\",@progbits,{inline},comdat\n.weak {inline}\n{inline}: .cfi_startproc\n\
              mov {inline}.static@GOTPCREL(%rip),%rax\nmov (%rax),%eax\nret\n.cfi_endproc\n\
              .section .data.{inline},\"awG\",@progbits,{inline},comdat\n.weak {inline}.static\n{inline}.static: .long 1000\n\
+             .section .data.p{number},\"aw\"\n.globl p{number}\np{number}: .quad {inline}.static\n\
              .section .text.f{number},\"ax\"\n"
         );
         if has_thread_local {
@@ -131,7 +135,7 @@ impl Function {
             text += &format!(".byte byte{number}\n");
         }
         text += &format!(".skip {}\n", random.below(40) * 1000);
-        Self { dylib: random.below(DYLIBS), calls, reads, adds, has_byte, text }
+        Self { dylib: random.below(DYLIBS), calls, reads, adds, has_byte, inline: which, text }
     }
 }
 
@@ -238,13 +242,22 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
     for (number, address) in found.iter().enumerate() {
         assert_eq!(call_at(address.unwrap()), expected(&functions, number), "seed {seed}, f{number}");
     }
+    // All JITDylibs search each other: what is linked has one variable of each inline function.
+    let mut places = [None; 4];
+    for (number, function) in functions.iter().enumerate() {
+        let pointer = dylibs[function.dylib].lookup(&[&format!("p{number}")]).unwrap()[0];
+        // SAFETY: it is linked, and holds an address.
+        let place = unsafe { (pointer.0 as *const u64).read_unaligned() };
+        assert_eq!(*places[function.inline].get_or_insert(place), place, "seed {seed}, p{number}");
+    }
     // SAFETY: nobody uses it any more.
     unsafe { jit.close() }.unwrap();
     (failures, removals)
 }
 
 fn run_all(lazy: bool) {
-    let sum = (1..=15).map(|seed| run(seed, lazy)).fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    let seeds = std::env::var("LINKJIT_FAILURE_SEEDS").map_or(15, |seeds| seeds.parse().expect("a number"));
+    let sum = (1..=seeds).map(|seed| run(seed, lazy)).fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
     assert!(sum.0 > 100 && sum.1 > 30, "{sum:?}");
 }
 

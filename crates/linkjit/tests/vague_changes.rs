@@ -7,7 +7,7 @@ mod host;
 
 use assembly::Workshop;
 use linkjit::link::source::Source;
-use linkjit::{Jit, JitDylib, MatchScope};
+use linkjit::{JitDylib, MatchScope};
 
 /// An object with an inline variable, a static one and its guard, a template's; and `NAME_place`, which gives the
 /// address of the first.

@@ -34,7 +34,7 @@ Fuzzes what reads, links, drives sessions and parses, with the stable compiler, 
 (default: 3), and prints how many inputs were run, how many edges of the code they reach, and what was found. Inputs that
 reach something new are kept in target/fuzz-corpus, and are where the next run begins.
 
-Targets: session link text archive
+Targets: session noexec link text archive
 ";
 
 /// An error is a message: it is for the person at the terminal, and nobody else handles it.

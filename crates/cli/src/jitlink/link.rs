@@ -317,10 +317,10 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
 fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
     let mut found: HashMap<String, Vec<BlockId>> = HashMap::new();
     for section in graph.sections() {
-        found.entry(section.name.clone()).or_default();
+        found.entry(section.name.to_string()).or_default();
     }
     for id in graph.block_ids() {
-        if let Some(blocks) = found.get_mut(&graph.section(graph.block(id).section).name) {
+        if let Some(blocks) = found.get_mut(graph.section(graph.block(id).section).name.as_str()) {
             blocks.push(id);
         }
     }

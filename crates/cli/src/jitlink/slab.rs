@@ -146,7 +146,7 @@ impl Slab {
         }
         let suffix = |id: &BlockId| {
             let section = graph.section(graph.block(*id).section);
-            if section.grouped { section.name.clone() } else { String::new() }
+            if section.grouped { section.name.to_string() } else { String::new() }
         };
         image.sort_by_cached_key(suffix);
         zeros.sort_by_cached_key(suffix);

@@ -9,8 +9,8 @@ pub struct EdgeKind(pub u8);
 
 impl EdgeKind {
     /// Its bit in a set of kinds; kinds may share one.
-    pub(super) fn bit(self) -> u128 {
-        1 << (self.0 & 127)
+    pub(super) fn bit(self) -> u64 {
+        1 << (self.0 & 63)
     }
 }
 

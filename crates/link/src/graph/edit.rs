@@ -10,6 +10,7 @@ use linkjit_address::ExecAddr;
 use super::block::{Block, BlockId, Content};
 use super::edge::Edge;
 use super::section::{Section, SectionId};
+use super::section_name::SectionName;
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
 use super::{Alternate, Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection, Request};
 use crate::error::Result;
@@ -25,9 +26,28 @@ impl LinkGraph {
     /// # Errors
     /// If there are 2^32 - 1 already; so for everything that adds.
     pub fn add_section(&mut self, name: &str, protection: Protection, lifetime: Lifetime) -> Result<SectionId> {
+        self.add_named_section(name.into(), protection, lifetime)
+    }
+
+    /// Adds a section whose name is a part of the source's bytes.
+    pub(crate) fn add_source_section(
+        &mut self,
+        name: &[u8],
+        protection: Protection,
+        lifetime: Lifetime,
+    ) -> Result<SectionId> {
+        self.add_named_section(SectionName::in_source(&self.source, name), protection, lifetime)
+    }
+
+    fn add_named_section(
+        &mut self,
+        name: SectionName,
+        protection: Protection,
+        lifetime: Lifetime,
+    ) -> Result<SectionId> {
         let id = SectionId(self.next_id(self.sections.len(), "the number of sections")?);
         self.sections.push(Section {
-            name: name.into(),
+            name,
             protection,
             lifetime,
             contiguous: false,

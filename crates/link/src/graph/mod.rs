@@ -17,6 +17,7 @@ mod edit;
 mod prune;
 mod request;
 mod section;
+mod section_name;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
@@ -24,6 +25,7 @@ pub use edge::{Edge, EdgeKind};
 pub use prune::Reachability;
 pub use request::Request;
 pub use section::{Lifetime, Protection, Section, SectionId};
+pub use section_name::SectionName;
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
 use crate::arch::Arch;
@@ -49,7 +51,7 @@ pub struct LinkGraph {
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
     /// A bit for every kind of edge that was added.
-    kinds: u128,
+    kinds: u64,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -469,7 +471,7 @@ impl LinkGraph {
     pub fn site(&self, block: BlockId, offset: u64) -> Site {
         let block = &self.blocks[block.index()];
         Site::file(self.source.name().clone())
-            .section(self.sections[block.section.index()].name.clone())
+            .section(self.sections[block.section.index()].name.as_str())
             .at(block.section_offset.wrapping_add(offset))
     }
 

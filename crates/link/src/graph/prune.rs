@@ -24,7 +24,7 @@ pub struct Reachability {
     followed: usize,
     symbols: Vec<SymbolId>,
     /// A bit for every kind of edge that was followed.
-    kinds: u128,
+    kinds: u64,
     /// Weak definitions that became live since somebody asked.
     weak: Vec<SymbolId>,
 }
@@ -81,9 +81,8 @@ impl Reachability {
     /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
     #[inline]
     pub fn mark_block(&mut self, graph: &mut LinkGraph, block: BlockId) {
-        let section = graph.blocks[block.index()].section;
         let of = &mut graph.blocks[block.index()];
-        if !of.live && graph.sections[section.index()].lifetime != Lifetime::NoAlloc {
+        if !of.live && graph.sections[of.section.index()].lifetime != Lifetime::NoAlloc {
             of.live = true;
             self.blocks.push(block);
         }
@@ -116,22 +115,25 @@ impl Reachability {
     #[inline]
     pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
         let of = &mut graph.symbols[symbol.index()];
-        let new = !std::mem::replace(&mut of.live, true);
-        if new {
+        let is_new = !of.live;
+        if is_new {
+            of.live = true;
             self.symbols.push(symbol);
         }
-        match of.definition {
-            Definition::Defined { block, .. } => {
-                if new && of.linkage == Linkage::Weak {
-                    self.weak.push(symbol);
-                }
-                // The block may have been made dead again.
-                self.mark_block(graph, block);
-                false
-            }
-            Definition::External => new,
-            Definition::Absolute(_) => false,
+        let Definition::Defined { block, .. } = of.definition else { return is_new && of.is_external() };
+        if is_new && of.linkage == Linkage::Weak {
+            self.weak.push(symbol);
         }
+        // The block may have been made dead again.
+        self.mark_block(graph, block);
+        false
+    }
+
+    /// Whether something is to be followed, or weak definitions became live since somebody asked.
+    #[must_use]
+    #[inline]
+    pub fn has_new(&self) -> bool {
+        self.followed < self.blocks.len() || !self.weak.is_empty()
     }
 
     /// The weak definitions that became live since this was called last: somebody else may define them, too.
@@ -148,10 +150,11 @@ impl Reachability {
 
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
+        // They don't change meanwhile.
+        let edges = std::mem::take(&mut graph.edges);
         while let Some(&block) = self.blocks.get(self.followed) {
             self.followed += 1;
-            for at in graph.blocks[block.index()].edge_range() {
-                let Edge { kind, target, .. } = graph.edges[at];
+            for &Edge { kind, target, .. } in &edges[graph.blocks[block.index()].edge_range()] {
                 self.kinds |= kind.bit();
                 if self.mark_symbol(graph, target) {
                     external(target);
@@ -163,6 +166,7 @@ impl Reachability {
                 next = dependent.next;
             }
         }
+        graph.edges = edges;
     }
 
     /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since is

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::section_name::SectionName;
+
 /// A section of a graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SectionId(pub u32);
@@ -61,7 +63,7 @@ impl Section {
 #[derive(Clone, Debug)]
 pub struct Section {
     /// Name as in the file; unique only together with the protection.
-    pub name: String,
+    pub name: SectionName,
     /// Protection once linked.
     pub protection: Protection,
     /// Lifetime.

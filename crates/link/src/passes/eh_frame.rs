@@ -129,27 +129,28 @@ fn word(content: &[u8], at: u32) -> Option<u32> {
 /// Makes a symbol for every common record, and finds that of every function.
 fn find_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Record]) -> Result<()> {
     // Common records come before those that refer to them, and most refer to the last one.
-    let mut common: Vec<(u32, SymbolId)> = Vec::new();
-    for record in records {
-        match &mut record.kind {
+    let mut last = 0;
+    for at in 0..records.len() {
+        match records[at].kind {
             RecordKind::Terminator => {}
-            RecordKind::Common(symbol) => {
-                *symbol = graph.add_symbol(Symbol::anonymous(block, u64::from(record.start), 0))?;
-                common.push((record.start, *symbol));
+            RecordKind::Common(_) => {
+                let symbol = Symbol::anonymous(block, u64::from(records[at].start), 0);
+                records[at].kind = RecordKind::Common(graph.add_symbol(symbol)?);
+                last = at;
             }
-            RecordKind::Function { distance, common: symbol } => {
-                let start = record.body.checked_sub(*distance);
-                let at = common.partition_point(|&(other, _)| Some(other) < start);
-                match common.get(at) {
-                    Some(&(found, of)) if Some(found) == start => *symbol = of,
-                    _ => {
-                        return Err(malformed(
-                            graph,
-                            block,
-                            &Malformed(record.start, "its common record is not there"),
-                        ));
-                    }
+            RecordKind::Function { distance, .. } => {
+                let start = records[at].body.checked_sub(distance);
+                if start != Some(records[last].start) {
+                    last = records[..at].partition_point(|other| Some(other.start) < start);
                 }
+                let common = match records[last] {
+                    Record { start: found, kind: RecordKind::Common(common), .. } if Some(found) == start => common,
+                    _ => {
+                        let what = Malformed(records[at].start, "its common record is not there");
+                        return Err(malformed(graph, block, &what));
+                    }
+                };
+                records[at].kind = RecordKind::Function { distance, common };
             }
         }
     }

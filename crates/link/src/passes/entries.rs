@@ -218,9 +218,7 @@ impl Builder<'_> {
     /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
     #[inline]
     fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
-        // Most refer to what is placed beside them.
-        let is_beside = !self.may_be_elsewhere && input.graph.symbol(edge.target).block().is_some();
-        if is_beside || self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
@@ -240,7 +238,15 @@ impl Builder<'_> {
     }
 
     /// Whether a 32-bit displacement from anywhere in the window may not reach it.
+    #[inline]
     fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
+        // Most refer to what is placed beside them.
+        let is_beside = !self.may_be_elsewhere && from.graph.symbol(target).block().is_some();
+        !is_beside && self.is_bound_far(inputs, from, target)
+    }
+
+    #[inline(never)]
+    fn is_bound_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
         let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
         let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).definition {
@@ -260,10 +266,7 @@ impl Builder<'_> {
                 let definer = inputs.get(input as usize);
                 definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
             }
-            Binding::None => {
-                let may_be = self.may_be_elsewhere || from.graph.symbol(target).block().is_none();
-                may_be && is_elsewhere(from, target)
-            }
+            Binding::None => is_elsewhere(from, target),
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
         }
     }

@@ -66,7 +66,7 @@ impl Object {
     /// Where a symbol is: its section and the offset in its block.
     fn place(&self, name: &str) -> Option<(String, u64)> {
         let Definition::Defined { block, offset } = self.symbol(name).definition else { return None };
-        Some((self.graph.section(self.graph.block(block).section).name.clone(), offset))
+        Some((self.graph.section(self.graph.block(block).section).name.to_string(), offset))
     }
 
     fn text(&self, name: linkjit_link::names::NameId) -> String {

@@ -2,9 +2,10 @@
 
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
+use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
-use crate::{MINGW, MSVC, compile, error};
+use crate::{MINGW, MSVC, Object, compile, error};
 
 /// B7.1 and B7.56 of docs/coff-cases.md.
 #[test]
@@ -200,4 +201,24 @@ fn what_lies_outside_is_named() {
     assert!(changed(relocation + 4, &[0xff, 0xff]).contains("malformed relocation: its symbol"));
     assert!(changed(8, &[0xff, 0xff, 0xff]).contains("symbol table: it reaches beyond the end of the file"));
     assert!(changed(2, &[0xff, 0xff]).contains("the section table reaches beyond the end of the file"));
+}
+
+/// A member of GNU's import libraries refers to one with tables, and that to one with the library's name. To read each is
+/// to read all that it defines: one that refers to thousands of names must not have them all looked up.
+#[test]
+fn imports_are_sought_behind_few_names() {
+    let references = |of: &str| (0..5000).map(|n| format!(".rva {of}{n}\n")).collect::<String>();
+    let text = format!(".section .idata$5,\"dw\"\n.globl __imp_f\n__imp_f: .quad 0\n.text\n{}", references("head"));
+    let Object { graph, mut names } = Object::assembled(&text);
+    let head = compile(MSVC, "s", &references("tail"), &[]);
+    let nameless = compile(MSVC, "s", ".section .idata$7,\"dw\"\n.byte 0\n", &[]);
+    let mut sought = 0;
+    let found = Import::of_object(&graph, &mut names, |name, names| {
+        sought += 1;
+        let bytes = if name.starts_with(b"head") { &head } else { &nameless };
+        object::read(&Source::new("fixture.obj", bytes.clone()), names).map(Some)
+    });
+    let error = found.expect_err("nothing has the library's name").to_string();
+    assert_eq!(error, "fixture.obj: malformed import: its library has no name");
+    assert!(sought < 20, "{sought}");
 }

@@ -217,7 +217,7 @@ impl Batch<'_> {
     /// Whether code in a window reaches all that it refers to directly, or can have it brought near.
     fn reaches_directly(&self, members: &[u32], window: Window) -> bool {
         let is_near = is_low(window) || direct::find(&self.inputs, members, window.range).is_empty();
-        is_near && direct::reaches_linked(&self.inputs, members, window.range)
+        is_near && (!self.binds_linked || direct::reaches_linked(&self.inputs, members, window.range))
     }
 
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.

@@ -218,7 +218,9 @@ impl Batch<'_> {
         if reach.mark_symbol(graph, symbol) {
             self.wanted.push((input, symbol));
         }
-        self.unfollowed.push(input);
+        if reach.has_new() {
+            self.unfollowed.push(input);
+        }
     }
 
     /// Follows edges and binds externals until nothing is left to do, or to be found.
@@ -422,7 +424,7 @@ impl Batch<'_> {
     ) -> Result<Vec<Unfound>> {
         let entries: Vec<_> = {
             let mut state = self.session.state();
-            names.iter().for_each(|unfound| state.mend_vague(searched, unfound.name));
+            state.mend_vague(searched, names.iter().map(|unfound| unfound.name));
             let table = state.dylib(searched)?;
             let exported = |name| table.image_requests.exported(searched, name);
             let visible = |of: &Unfound| table.visible(of.name, of.scope(scope)).copied();

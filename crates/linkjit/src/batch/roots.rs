@@ -82,6 +82,6 @@ fn root(graph: &LinkGraph, block: BlockId) -> Root {
         Some(_) => RootKind::Initializer,
         None => RootKind::Retained,
     };
-    let section = graph.section(graph.block(block).section).name.clone();
+    let section = graph.section(graph.block(block).section).name.to_string();
     Root { object: graph.name().into(), section, kind }
 }

@@ -132,7 +132,7 @@ impl Batch<'_> {
             }
             for id in graph.block_ids() {
                 let section = graph.section(graph.block(id).section);
-                if !is_c_identifier(&section.name) {
+                if !is_c_identifier(section.name.as_bytes()) {
                     continue;
                 }
                 let key = (dylib, section.name.as_str().into());
@@ -253,15 +253,16 @@ impl Batch<'_> {
 
 /// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.
 pub(super) fn is_list(section: &Section) -> bool {
-    section.lifetime == Lifetime::Standard && is_c_identifier(&section.name)
+    section.lifetime == Lifetime::Standard && is_c_identifier(section.name.as_bytes())
 }
 
 /// The names of a graph's sections that boundary symbols may refer to.
 fn lists(graph: &LinkGraph) -> impl Iterator<Item = &str> {
-    graph.sections().iter().map(|section| section.name.as_str()).filter(|name| is_c_identifier(name))
+    let lists = graph.sections().iter().filter(|section| is_c_identifier(section.name.as_bytes()));
+    lists.map(|section| section.name.as_str())
 }
 
-fn is_c_identifier(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+fn is_c_identifier(name: &[u8]) -> bool {
+    !name.first().is_some_and(u8::is_ascii_digit)
+        && name.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }

@@ -55,11 +55,8 @@ impl State {
             platform::coff_runtime::set_stdio_options(&mut graph, names);
             platform::coff::leave_tls_to_image(&mut graph, names);
         }
-        if !self.vague.is_empty() {
-            for name in graph.symbols().iter().filter(|symbol| !symbol.is_external()).filter_map(Symbol::shared_name) {
-                self.mend_vague(dylib, name);
-            }
-        }
+        let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
+        self.mend_vague(dylib, defined.filter_map(Symbol::shared_name));
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));

@@ -300,11 +300,21 @@ impl State {
         self.dylibs.get(&dylib).into_iter().flat_map(move |dylib| heirs_of(&dylib.heirs, name, false))
     }
 
+    /// Whether code of somebody who had yielded a name is bound to what it means, and that stays in memory.
+    pub(super) fn is_bound(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> bool {
+        let kept = self.kept(address, None);
+        kept.is_some_and(|kept| self.heirs(dylib, name).any(|heir| self.is_bound_to(heir.unit, kept)))
+    }
+
     /// The memory that an address is in, if it stays when others use it.
     fn kept(&self, address: Option<Address>, withdrawn: Option<TrackerId>) -> Option<AllocationId> {
         let Some(Address::At(address)) = address else { return None };
         let kept = self.allocations.at(address)?;
-        let stays = |owner: Owner| owner == Owner::Users || withdrawn.is_some() && owner.tracker() == withdrawn;
+        let stays = |owner: Owner| match owner {
+            Owner::Users | Owner::Retired => true,
+            Owner::Tracker(_) => owner.tracker() == withdrawn,
+            Owner::Dylib => false,
+        };
         self.allocations.get(kept).filter(|of| stays(of.owner)).map(|_| kept)
     }
 

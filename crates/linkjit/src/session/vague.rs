@@ -218,11 +218,17 @@ impl State {
         }
     }
 
-    /// Takes back that a definition has yielded to one that is not there any more, if that is so: its JITDylib may have
-    /// lost it to an update, or in whatever way.
-    pub(crate) fn mend_vague(&mut self, dylib: DylibId, name: NameId) {
-        if !self.vague.is_empty() && self.leads_nowhere(dylib, name) {
-            self.take_back_vague(self.yielded_here(dylib, name, None), None);
+    /// Takes back that definitions have yielded to some that are not there any more, if that is so: their JITDylibs may have
+    /// lost them to an update, or in whatever way.
+    #[inline]
+    pub(crate) fn mend_vague(&mut self, dylib: DylibId, names: impl IntoIterator<Item = NameId>) {
+        if self.vague.is_empty() {
+            return;
+        }
+        for name in names {
+            if self.leads_nowhere(dylib, name) {
+                self.take_back_vague(self.yielded_here(dylib, name, None), None);
+            }
         }
     }
 
@@ -263,8 +269,8 @@ impl State {
         Inheritance { names: vec![(dylib, name, address)], groups }
     }
 
-    /// Gives back what yielded in other JITDylibs to a definition of `dylib`, if nobody has taken its place there.
-    /// `address` is where it was linked, in memory of `withdrawn` perhaps.
+    /// Gives back what yielded in other JITDylibs to a definition of `dylib`: all, if nobody has taken its place there, or else
+    /// what code is bound to and stays. `address` is where it was linked, in memory of `withdrawn` perhaps.
     pub(super) fn restore_vague(
         &mut self,
         dylib: DylibId,
@@ -272,13 +278,20 @@ impl State {
         address: Option<Address>,
         withdrawn: Option<TrackerId>,
     ) {
-        if self.dylib(dylib).is_ok_and(|of| of.symbols.contains_key(&name)) {
+        // One that is linked is what they are bound to.
+        let successor = self.dylib(dylib).ok().and_then(|of| of.symbols.get(&name));
+        if successor.is_some_and(|entry| entry.address.is_some()) {
             return;
         }
+        // The next generation of an updated object is one for all, or the update is refused.
+        let has_successor = successor.is_some();
         let mut left = Inheritance::default();
         for (&other, of) in &self.dylibs {
             let is_alias = |entry: &Entry| entry.by == DefinedBy::Alias(dylib, name);
-            if self.vague.contains(&(other, name)) && of.symbols.get(&name).is_some_and(is_alias) {
+            if self.vague.contains(&(other, name))
+                && of.symbols.get(&name).is_some_and(is_alias)
+                && (!has_successor || withdrawn.is_none() && self.is_bound(other, name, address))
+            {
                 left.append(self.yielded_here(other, name, address));
             }
         }

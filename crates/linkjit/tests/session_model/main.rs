@@ -346,6 +346,7 @@ impl World<'_> {
             self.remove_updatable(dylib);
         }
         assert_eq!(self.jit.session().reclaim().unwrap(), 0);
+        self.model.reclaim();
         assert!((0..self.dylibs.len()).all(|dylib| !self.model.has_objects(dylib)), "\n{}", self.log.join("\n"));
         self.check_memory();
     }

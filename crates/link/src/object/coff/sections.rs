@@ -56,7 +56,7 @@ fn add_block(
     lifetime: Lifetime,
     graph: &mut LinkGraph,
 ) -> Result<BlockId> {
-    let id = graph.add_section(&section.name(), protection, lifetime)?;
+    let id = graph.add_source_section(section.name, protection, lifetime)?;
     let is_zeros = section.data.is_empty();
     let content = if is_zeros { Content::Zeros } else { Content::Source(section.range.clone()) };
     let block = graph.add_block(id, content, section.size, section.align_log2)?;

@@ -7,7 +7,7 @@ use super::file::File;
 use super::sections::Blocks;
 use super::symbols::SymbolTable;
 use crate::error::Result;
-use crate::graph::{Group, LinkGraph, Selection};
+use crate::graph::{Group, LinkGraph, Selection, Symbol};
 use crate::names::NamePool;
 
 /// Adds the COMDAT groups. Groups of another kind only say that their sections go together, which references do too.
@@ -26,11 +26,16 @@ pub(super) fn read(
         if GroupFlags(u32::from_le_bytes(flags)).0 & elf::GRP_COMDAT.0 == 0 {
             continue;
         }
-        let signature = table.name_or_section(file, section.info).filter(|_| section.link == table.section);
-        let Some(signature) = signature else {
+        // Symbol `i` of the graph is symbol `i` of the file, and its name was interned then.
+        let symbol = graph.symbols().get(section.info as usize);
+        let signature = symbol.and_then(Symbol::shared_name).or_else(|| {
+            let name = table.name_or_section(file, section.info)?;
+            Some(names.intern(name))
+        });
+        let Some(signature) = signature.filter(|_| section.link == table.section) else {
             return Err(file.malformed_section(section, "section group: it has no signature"));
         };
-        let mut group = Group { signature: names.intern(signature), selection: Selection::Any, blocks: Vec::new() };
+        let mut group = Group { signature, selection: Selection::Any, blocks: Vec::new() };
         for &member in members {
             let member = u32::from_le_bytes(member);
             if member == 0 || file.section(member).is_none() {

@@ -18,6 +18,10 @@ pub(in crate::object) fn order_of_name(name: &[u8]) -> Option<(InitializerOrder,
 /// The order of a section's pointers, and whether they are called from the last to the first; `None` for a section that
 /// holds none.
 pub(super) fn order(name: &[u8], kind: SectionType) -> Option<(InitializerOrder, bool)> {
+    // Most sections are of code and constants, with a name of their own each.
+    if kind == elf::SHT_PROGBITS && (name.starts_with(b".text.") || name.starts_with(b".rodata.")) {
+        return None;
+    }
     let is = |base: &[u8]| name.strip_prefix(base).filter(|rest| matches!(rest, [] | [b'.', ..]));
     if let Some(suffix) = is(b".ctors") {
         return Some((InitializerOrder::Init(reversed(priority(suffix))), true));

@@ -129,7 +129,13 @@ fn read_section(
         return Err(file.malformed_section(section, "relocations: their size is wrong"));
     }
     if section.kind == elf::SHT_RELA {
-        add_edges(file, section, block, graph, section.data.as_chunks().0.iter().map(|raw| Some(rela(raw))))
+        let relocations = section.data.as_chunks().0;
+        let content_size = file.section(section.info).map_or(0, |of| of.data.len() as u64);
+        if are_usual(relocations, content_size, graph.symbols().len()) {
+            graph.add_edges(block, relocations.iter().map(usual_edge))?;
+            return Ok(false);
+        }
+        add_edges(file, section, block, graph, relocations.iter().map(|raw| Some(rela(raw))))
     } else {
         add_edges(file, section, block, graph, section.data.as_chunks().0.iter().map(|raw| Some(rel(raw))))
     }
@@ -142,6 +148,31 @@ fn rela(raw: &[u8; RELA_SIZE]) -> Relocation {
 
 fn rel(raw: &[u8; REL_SIZE]) -> Relocation {
     Relocation { offset: u64_at(raw, 0), symbol: u32_at(raw, 12), kind: u32_at(raw, 8), addend: None }
+}
+
+/// Whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in a section of
+/// that size: so it is nearly always, and found out without a branch for each.
+fn are_usual(relocations: &[[u8; RELA_SIZE]], content_size: u64, symbols: usize) -> bool {
+    let (mut end, mut last) = (0, 0);
+    for raw in relocations {
+        let (_, width) = x86_64::edge(u32_at(raw, 8));
+        end = end.max(u64_at(raw, 0).saturating_add(width));
+        // Makes the null symbol the last of all.
+        last = last.max(u32_at(raw, 12).wrapping_sub(1));
+    }
+    end <= content_size && (last as usize) < symbols.saturating_sub(1)
+}
+
+/// The edge of a relocation for which [`are_usual`].
+fn usual_edge(raw: &[u8; RELA_SIZE]) -> Edge {
+    let (kind, _) = x86_64::edge(u32_at(raw, 8));
+    // A section is smaller than 2^32 bytes.
+    Edge {
+        offset: u64_at(raw, 0) as u32,
+        kind,
+        target: SymbolId(u32_at(raw, 12)),
+        addend: u64_at(raw, 16).cast_signed(),
+    }
 }
 
 /// Adds the edges of one block. `None` among the relocations is where their encoding is broken.

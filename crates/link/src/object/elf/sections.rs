@@ -87,7 +87,7 @@ fn add_block(
     lifetime: Lifetime,
     graph: &mut LinkGraph,
 ) -> Result<BlockId> {
-    let id = graph.add_section(&section.name(), protection, lifetime)?;
+    let id = graph.add_source_section(section.name, protection, lifetime)?;
     let content = if section.kind == elf::SHT_NOBITS { Content::Zeros } else { Content::Source(section.range.clone()) };
     let block = graph.add_block(id, content, section.size, section.align_log2)?;
     if lifetime == Lifetime::NoAlloc {

@@ -3,6 +3,7 @@
 //! Follows: System V ABI, AMD64 Architecture Processor Supplement, "Relocation Types".
 
 use crate::arch::x86_64::Kind;
+use crate::graph::EdgeKind;
 
 /// What a relocation type asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +24,12 @@ macro_rules! types {
             [$($meaning,)*]
         };
 
+        /// What a relocation of each type makes; see [`edge`].
+        const EDGES: [(EdgeKind, u64); MEANINGS.len()] = {
+            use Meaning::{Edge, Nothing, Unsupported};
+            [$(edge_and_width($meaning),)*]
+        };
+
         /// The name of a relocation type, or its number.
         pub(super) fn name(kind: u32) -> String {
             match kind {
@@ -31,6 +38,19 @@ macro_rules! types {
             }
         }
     };
+}
+
+/// What a relocation makes that makes no edge: a field that is wider than any section.
+const NO_EDGE: (EdgeKind, u64) = (EdgeKind(0), u64::MAX);
+
+const fn edge_and_width(meaning: Meaning) -> (EdgeKind, u64) {
+    if let Meaning::Edge(kind) = meaning { (kind.edge(), kind.width()) } else { NO_EDGE }
+}
+
+/// The edge that a relocation of a type makes, and the width of its field: greater than that of any section if it makes none.
+#[inline]
+pub(super) fn edge(kind: u32) -> (EdgeKind, u64) {
+    EDGES.get(kind as usize).copied().unwrap_or(NO_EDGE)
 }
 
 /// What a relocation type asks for.
