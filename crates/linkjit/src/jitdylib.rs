@@ -232,7 +232,7 @@ impl JitDylib {
         LookupFuture::new(self, set)
     }
 
-    fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
+    pub(crate) fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
         let _names = self.session.use_names();
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
@@ -298,7 +298,7 @@ impl JitDylib {
         self.run_initializers()
     }
 
-    fn run_initializers(&self) -> Result<()> {
+    pub(crate) fn run_initializers(&self) -> Result<()> {
         let initializing = self.session.begin_initializing()?;
         self.run_pending_initializers()?;
         drop(initializing);

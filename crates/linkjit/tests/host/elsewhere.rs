@@ -96,6 +96,10 @@ impl Executor for Elsewhere {
         self.0.set_dso_handle(image, handle)
     }
 
+    fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
+        self.0.provide_needed(provide);
+    }
+
     fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
         self.0.set_exports(image, find)
     }
