@@ -263,3 +263,23 @@ fn damaged_shared_libraries_are_errors_or_none() {
         assert_eq!(outcome.code, Some(1), "{length}");
     }
 }
+
+/// Libraries for delayed loading consist of objects: what their thunks call must be there, the DLL need not.
+#[test]
+fn libraries_for_delayed_loading_are_linked_without_running() {
+    let fixtures = Fixtures::new("noexec_delayed");
+    fixtures.write("some.def", "LIBRARY some.dll\nEXPORTS\nnamed\nnumbered @7 NONAME\n");
+    fixtures.tool(&["x86_64-w64-mingw32-dlltool", "-d", "some.def", "-y", "some.delay.a"]);
+    fixtures.write("main.c", "int named(int), numbered(int); int main(void) { return named(1) + numbered(2); }");
+    fixtures.tool(&["clang-19", "--target=x86_64-pc-windows-msvc", "-c", "main.c", "-o", "main.o"]);
+    // A slot leads behind the jump through it, until the function is known.
+    let rules = ["*{8}__imp_named = named + 6", "*{8}__imp_numbered = numbered + 6"];
+    let rules: String = rules.iter().map(|rule| format!("# jitlink-check: {rule}\n")).collect();
+    fixtures.write("rules", &rules);
+    let inputs = ["-check", "rules", "main.o", "some.delay.a"];
+    let outcome = jitlink(&fixtures, &[&["-noexec", "-abs", "__delayLoadHelper2=0x1000"][..], &inputs].concat());
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""));
+    let outcome = jitlink(&fixtures, &[&["-noexec"][..], &inputs].concat());
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("Symbols not found: [ __delayLoadHelper2 ]"), "{}", outcome.err);
+}

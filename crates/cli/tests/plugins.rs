@@ -93,3 +93,16 @@ fn what_a_plugin_may_do_without_is_found_in_the_program() {
         check(&fixtures, &["allocator.o", "callback.o", "main.o"], &[], &[mode]);
     }
 }
+
+#[test]
+fn forks_wait_for_threads_that_are_in_the_loader() {
+    let fixtures = Fixtures::new("plugins_forks");
+    fixtures.shared("libplugin.so", "int callback(int); int run(int x) { return callback(x); }");
+    fixtures.c("main.o", include_str!("cases/plugins/forks.c"));
+    fixtures.c("one.o", "#include <stdlib.h>\nint one(int x) { return abs(x); }");
+    fixtures.c("two.o", "#include <string.h>\nint two(int x) { return x * x + (int)strlen(\"\"); }");
+    for line in [&["run", "main.o", "one.o", "two.o"][..], &["run", "--lazy", "main.o", "one.o", "two.o"]] {
+        let outcome = fixtures.linkjit(line);
+        assert_eq!((outcome.code, &*outcome.out), (Some(0), "30\n"), "{line:?}: {}", outcome.err);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 /// An error of the executor.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
     MemoryProvider, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
-    SymbolAddress, SymbolRequest, SystemMemory, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call, import,
-    init, os, reentry, runtime, tls,
+    SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call,
+    import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -67,12 +67,9 @@ impl Drop for InProcess {
 }
 
 impl Executor for InProcess {
-    fn object_format(&self) -> ObjectFormat {
-        if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf }
-    }
-
-    fn page_size(&self) -> u64 {
-        os::page_size()
+    fn target(&self) -> Target {
+        let format = if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf };
+        Target { format, page_size: os::page_size() }
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {

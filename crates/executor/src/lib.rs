@@ -47,7 +47,7 @@ mod unwind;
 pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
-pub use linkjit_address::{ExecAddr, ExecRange};
+pub use linkjit_target::{ExecAddr, ExecRange, ObjectFormat, Protection, Target, TlsAddress};
 pub use memory::{MemoryProvider, SystemMemory};
 
 use std::ffi::{CString, OsString};
@@ -115,17 +115,6 @@ pub struct Window {
     pub stripes: [ExecRange; 3],
 }
 
-/// What the running program may do with a segment once it is finalized.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Protection {
-    /// Read.
-    Read,
-    /// Read and execute.
-    ReadExec,
-    /// Read and write.
-    ReadWrite,
-}
-
 /// A segment to be allocated.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmentRequest {
@@ -153,13 +142,9 @@ pub struct TlsRequest {
 pub struct TlsBlock {
     /// Its handle.
     pub id: TlsId,
-    /// The number that the runtime's `__tls_get_addr` takes as a module id for it. On Windows `_tls_index`, the same for
-    /// all blocks of an image.
-    pub module: u64,
-    /// Where the block begins in the storage of its module.
-    pub module_offset: u64,
-    /// Offset of the block from the thread pointer, if it is fixed.
-    pub thread_offset: Option<i64>,
+    /// Where it begins. The module is a number that the runtime's `__tls_get_addr` takes; on Windows `_tls_index`, the same
+    /// for all blocks of an image.
+    pub start: TlsAddress,
 }
 
 /// The initial content of a TLS block; what follows the bytes is zeros.
@@ -246,15 +231,8 @@ pub struct SymbolRequest<'a> {
 pub enum SymbolAddress {
     /// At an address.
     Address(ExecAddr),
-    /// A thread-local variable.
-    ThreadLocal {
-        /// Module id for the system's `__tls_get_addr`.
-        module: u64,
-        /// Offset in the module's block.
-        offset: u64,
-        /// Offset from the thread pointer, if it is the same in all threads.
-        thread_offset: Option<i64>,
-    },
+    /// A thread-local variable of the system's modules.
+    ThreadLocal(TlsAddress),
 }
 
 /// What stands for something that is out of reach of the code that refers to it directly.
@@ -324,24 +302,12 @@ pub enum MainForm {
     WideWinMain,
 }
 
-/// A format of objects, with all that its system's loader does for programs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ObjectFormat {
-    /// That of Linux and its like.
-    Elf,
-    /// That of Windows.
-    Coff,
-}
-
 /// The interface to the process that runs the linked code.
 ///
 /// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
 pub trait Executor: Send + Sync + std::fmt::Debug {
-    /// The format of the objects that its system's compilers make.
-    fn object_format(&self) -> ObjectFormat;
-
-    /// Page size in bytes.
-    fn page_size(&self) -> u64;
+    /// What its process can run.
+    fn target(&self) -> Target;
 
     /// Reserves a window of `size` bytes.
     ///

@@ -40,7 +40,7 @@ fn arguments_of_initializers(executor: &InProcess) -> Vec<OsString> {
         assert_ne!(word(vector), libc::AT_NULL as usize);
         vector += 16;
     }
-    assert_eq!(word(vector + 8) as u64, executor.page_size());
+    assert_eq!(word(vector + 8) as u64, executor.target().page_size);
     strings
 }
 

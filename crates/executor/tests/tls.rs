@@ -14,7 +14,8 @@ use std::sync::mpsc::channel;
 
 use linkjit_executor::{
     ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, InProcess, LibraryId, Protection,
-    RuntimeFunction, SymbolAddress, SymbolKey, SymbolRequest, TlsBlock, TlsId, TlsImage, TlsRequest, Window,
+    RuntimeFunction, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsBlock, TlsId, TlsImage, TlsRequest,
+    Window,
 };
 use support::{call_with, load, with_window};
 
@@ -82,19 +83,19 @@ fn threads_from_before_and_after_start_with_the_image() {
             });
             let request = TlsRequest { size: size as u64, align: 64, fixed_offset };
             let block = block(executor, window, image, request, b"thread-local");
-            assert_eq!(block.thread_offset.is_some(), fixed_offset);
-            if let Some(offset) = block.thread_offset {
+            assert_eq!(block.start.thread_offset.is_some(), fixed_offset);
+            if let Some(offset) = block.start.thread_offset {
                 let address = thread_pointer().wrapping_add_signed(offset);
-                assert_eq!(address, own_copy(executor, block.module, 0) as u64);
+                assert_eq!(address, own_copy(executor, block.start.module, 0) as u64);
             }
-            assert!((own_copy(executor, block.module, 0) as usize).is_multiple_of(64));
-            assert!(content(executor, block.module, size) == expected);
-            content(executor, block.module, size).fill(0xff);
-            to_old.send(block.module).unwrap();
+            assert!((own_copy(executor, block.start.module, 0) as usize).is_multiple_of(64));
+            assert!(content(executor, block.start.module, size) == expected);
+            content(executor, block.start.module, size).fill(0xff);
+            to_old.send(block.start.module).unwrap();
             assert!(old.join().unwrap() == expected);
-            let new = scope.spawn(move || content(executor, block.module, size).to_vec());
+            let new = scope.spawn(move || content(executor, block.start.module, size).to_vec());
             assert!(new.join().unwrap() == expected);
-            assert!(content(executor, block.module, size) == vec![0xff; size]);
+            assert!(content(executor, block.start.module, size) == vec![0xff; size]);
         });
     }
 }
@@ -118,13 +119,13 @@ fn reused_bytes_are_zero_in_all_threads() {
         for round in 0..20u8 {
             let bytes = [round; 100];
             let block = executor.reserve_tls(image, request).unwrap();
-            assert!(content(executor, block.module, 3000) == vec![0; 3000]);
+            assert!(content(executor, block.start.module, 3000) == vec![0; 3000]);
             if round % 2 == 0 {
                 publish(executor, &window, block.id, &bytes);
             }
             let expected = if round % 2 == 0 { padded(&bytes, 3000) } else { vec![0; 3000] };
-            assert!(content(executor, block.module, 3000) == expected);
-            to_old.send(block.module).unwrap();
+            assert!(content(executor, block.start.module, 3000) == expected);
+            to_old.send(block.start.module).unwrap();
             assert!(from_old.recv().unwrap() == expected);
             executor.release_tls(block.id).unwrap();
         }
@@ -140,10 +141,10 @@ fn a_released_dynamic_block_is_not_taken_for_its_successor() {
     let mut modules = Vec::new();
     for round in 0..10u8 {
         let block = block(&executor, &window, image, request, &[round; 10]);
-        assert!(!modules.contains(&block.module));
-        modules.push(block.module);
-        assert!(content(&executor, block.module, 10_000) == padded(&[round; 10], 10_000));
-        content(&executor, block.module, 10_000).fill(0xaa);
+        assert!(!modules.contains(&block.start.module));
+        modules.push(block.start.module);
+        assert!(content(&executor, block.start.module, 10_000) == padded(&[round; 10], 10_000));
+        content(&executor, block.start.module, 10_000).fill(0xaa);
         executor.release_tls(block.id).unwrap();
         assert!(executor.release_tls(block.id).is_err());
     }
@@ -167,7 +168,7 @@ fn blocks_are_published_while_threads_come_and_go() {
             let size = if fixed_offset { 200 } else { 10_000 };
             let request = TlsRequest { size, align: 8, fixed_offset };
             let block = block(executor, window, image, request, &[round; 100]);
-            let is_there = move || content(executor, block.module, 100) == [round; 100];
+            let is_there = move || content(executor, block.start.module, 100) == [round; 100];
             assert!(is_there());
             assert!(scope.spawn(is_there).join().unwrap());
             executor.release_tls(block.id).unwrap();
@@ -184,7 +185,7 @@ fn an_exhausted_reserve_says_so_and_dynamic_blocks_still_work() {
     let error = executor.reserve_tls(image, request).unwrap_err();
     assert!(matches!(error, ExecutorError::TlsReserveFull { .. }), "{error}");
     let block = executor.reserve_tls(image, TlsRequest { fixed_offset: false, ..request }).unwrap();
-    assert_eq!(block.thread_offset, None);
+    assert_eq!(block.start.thread_offset, None);
     assert!(executor.reserve_tls(ImageId(u32::MAX), request).is_err());
 }
 
@@ -196,7 +197,9 @@ fn blocks_of_threads_that_end_are_freed() {
     let block = executor.reserve_tls(image, request).unwrap();
     let before = support::resident();
     for _ in 0..200 {
-        std::thread::scope(|scope| scope.spawn(|| content(&executor, block.module, 1 << 20).fill(1)).join().unwrap());
+        std::thread::scope(|scope| {
+            scope.spawn(|| content(&executor, block.start.module, 1 << 20).fill(1)).join().unwrap()
+        });
     }
     assert!(support::resident() < before + (64 << 20));
 }
@@ -243,7 +246,7 @@ fn dropping_an_executor_releases_its_blocks_and_images() {
     let image = executor.open_image("test").unwrap();
     let request = TlsRequest { size: 30_000, align: 8, fixed_offset: false };
     let block = block(&executor, &window, image, request, &[1; 10]);
-    content(&executor, block.module, 10).fill(2);
+    content(&executor, block.start.module, 10).fill(2);
     let other = InProcess::new().unwrap();
     drop(executor);
     assert!(other.release_tls(block.id).is_err());
@@ -259,23 +262,23 @@ fn descriptors_keep_all_registers() {
     let dynamic = executor.runtime_function(RuntimeFunction::TlsDescriptorDynamic).unwrap();
     let request = TlsRequest { size: 10_000, align: 8, fixed_offset: false };
     let block = executor.reserve_tls(image, request).unwrap();
-    let index = Index { module: block.module, offset: 24 };
+    let index = Index { module: block.start.module, offset: 24 };
     // The first call makes the block, the second finds it.
     for _ in 0..2 {
         let offset = resolve(dynamic, &raw const index as u64);
-        let address = own_copy(&executor, block.module, 24) as u64;
+        let address = own_copy(&executor, block.start.module, 24) as u64;
         assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
     }
     // Its successor in the same slot has another number.
     executor.release_tls(block.id).unwrap();
     let block = executor.reserve_tls(image, TlsRequest { size: 50_000, ..request }).unwrap();
-    let index = Index { module: block.module, offset: 40_000 };
+    let index = Index { module: block.start.module, offset: 40_000 };
     let offset = resolve(dynamic, &raw const index as u64);
-    let address = own_copy(&executor, block.module, 40_000) as u64;
+    let address = own_copy(&executor, block.start.module, 40_000) as u64;
     assert_eq!(thread_pointer().wrapping_add_signed(offset), address);
     // The system's modules are within reach, too.
     let found = find_one(&executor, LibraryId::PROCESS, "errno");
-    let Some(SymbolAddress::ThreadLocal { module, offset, .. }) = found else { panic!("{found:?}") };
+    let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, .. })) = found else { panic!("{found:?}") };
     let index = Index { module, offset };
     let offset = resolve(dynamic, &raw const index as u64);
     // SAFETY: no preconditions.
@@ -292,7 +295,9 @@ fn find_one(executor: &InProcess, library: LibraryId, name: &str) -> Option<Symb
 fn errno_is_a_thread_local_symbol_of_the_process() {
     let executor = InProcess::new().unwrap();
     let found = find_one(&executor, LibraryId::PROCESS, "errno");
-    let Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) = found else { panic!("{found:?}") };
+    let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset })) = found else {
+        panic!("{found:?}")
+    };
     // SAFETY: no preconditions.
     let errno = unsafe { libc::__errno_location() } as u64;
     assert_eq!(own_copy(&executor, module, offset) as u64, errno);
@@ -319,7 +324,7 @@ fn modules_that_were_loaded_from_descriptors_are_not_taken_for_ours() {
     }
     drop(files);
     let found = find_one(&executor, LibraryId::PROCESS, "errno");
-    let Some(SymbolAddress::ThreadLocal { module, offset, .. }) = found else { panic!("{found:?}") };
+    let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, .. })) = found else { panic!("{found:?}") };
     // SAFETY: no preconditions.
     let errno = unsafe { libc::__errno_location() } as u64;
     assert_eq!(own_copy(&executor, module, offset) as u64, errno);
@@ -338,7 +343,8 @@ fn a_late_library_gets_static_storage_if_there_is_room() {
     let executor = InProcess::new().unwrap();
     let library = executor.open_library(Path::new("libstdc++.so.6"), false).unwrap();
     let found = find_one(&executor, library, "_ZSt15__once_callable");
-    let Some(SymbolAddress::ThreadLocal { module, offset, thread_offset: Some(thread_offset) }) = found else {
+    let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset: Some(thread_offset) })) = found
+    else {
         panic!("{found:?}")
     };
     let check = || {
@@ -363,7 +369,9 @@ fn a_late_library_with_much_storage_is_dynamic() {
     let library = executor.open_library(&library, false).unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
     let found = find_one(&executor, library, "errno_of_mine");
-    let Some(SymbolAddress::ThreadLocal { module, offset, thread_offset: None }) = found else { panic!("{found:?}") };
+    let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset: None })) = found else {
+        panic!("{found:?}")
+    };
     // SAFETY: an int.
     assert_eq!(unsafe { *own_copy(&executor, module, offset).cast::<i32>() }, 7);
 }

@@ -66,7 +66,8 @@ fn callbacks_initializers_and_destructors_run_on_threads_that_start_and_end() {
         // SAFETY: a byte of each image's storage.
         unsafe { place(module, offset).cast::<u8>().read() }
     };
-    let module = executor.reserve_tls(image, TlsRequest { size: 0, align: 1, fixed_offset: false }).unwrap().module;
+    let module =
+        executor.reserve_tls(image, TlsRequest { size: 0, align: 1, fixed_offset: false }).unwrap().start.module;
     let barrier = Barrier::new(2);
     thread::scope(|scope| {
         let existing = scope.spawn(|| {

@@ -30,7 +30,7 @@ fn a_thread_that_takes_no_signals_is_named_and_everything_is_undone() {
         allocation.bytes(0).fill(7);
         let bytes = linkjit_executor::ExecRange::new(allocation.address(0), 100);
         let tls_image = Some(TlsImage { id: block.id, bytes });
-        let offset = block.thread_offset.unwrap();
+        let offset = block.start.thread_offset.unwrap();
         (offset, bytes.start, allocation.finalize(&FinalizeActions { tls_image, ..FinalizeActions::default() }))
     };
     let (blocked, wait_blocked) = channel();

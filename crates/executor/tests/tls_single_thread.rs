@@ -13,7 +13,7 @@ fn main() {
     let image = executor.open_image("test").unwrap();
     let reserve = |size| {
         let block = executor.reserve_tls(image, TlsRequest { size, align: 8, fixed_offset: false }).unwrap();
-        block.thread_offset.is_some()
+        block.start.thread_offset.is_some()
     };
     assert!(reserve(64), "small blocks of a lone thread are at fixed offsets");
     assert!(!reserve(20_000), "large ones are not");

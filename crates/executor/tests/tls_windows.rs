@@ -33,12 +33,12 @@ fn block(executor: &InProcess, window: &Window, image: ImageId, size: u64, bytes
 
 fn get(block: &TlsBlock) -> u64 {
     // SAFETY: the blocks of these tests have 8 bytes or more.
-    unsafe { place(block.module, block.module_offset).read() }
+    unsafe { place(block.start.module, block.start.offset).read() }
 }
 
 fn set(block: &TlsBlock, value: u64) {
     // SAFETY: as above.
-    unsafe { place(block.module, block.module_offset).write(value) };
+    unsafe { place(block.start.module, block.start.offset).write(value) };
 }
 
 /// B7.30 of docs/coff-cases.md.
@@ -54,8 +54,8 @@ fn threads_that_exist_and_new_ones_have_the_initial_content_each_its_own() {
     tell.send(first).unwrap();
     // Later ones are in the same module.
     let second = block(&executor, &window, image, 1000, &8u64.to_le_bytes());
-    assert_eq!(second.module, first.module);
-    assert_ne!(second.module_offset, first.module_offset);
+    assert_eq!(second.start.module, first.start.module);
+    assert_ne!(second.start.offset, first.start.offset);
     tell.send(second).unwrap();
     drop(tell);
     assert_eq!(existing.join().unwrap(), [5, 8]);
@@ -70,7 +70,7 @@ fn what_was_released_is_used_again_with_new_content() {
     executor.release_tls(first.id).unwrap();
     assert!(matches!(executor.release_tls(first.id), Err(ExecutorError::NoSuch { .. })));
     let again = block(&executor, &window, image, 64, &[]);
-    assert_eq!(again.module_offset, first.module_offset);
+    assert_eq!(again.start.offset, first.start.offset);
     assert_eq!(get(&again), 0);
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use linkjit::executor::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Import,
     LibraryId, MainForm, ObjectFormat, Placement, PointerArray, Protection, ReentryId, Resolve, Result,
-    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, TlsBlock, TlsId, TlsRequest, Window,
-    WindowId,
+    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsAddress, TlsBlock, TlsId,
+    TlsRequest, Window, WindowId,
 };
 
 /// Memory of all allocations together: more is refused.
@@ -121,12 +121,8 @@ fn hash(name: &[u8]) -> u64 {
 }
 
 impl Executor for Fake {
-    fn object_format(&self) -> ObjectFormat {
-        self.format
-    }
-
-    fn page_size(&self) -> u64 {
-        4096
+    fn target(&self) -> Target {
+        Target { format: self.format, page_size: 4096 }
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
@@ -276,7 +272,7 @@ impl Executor for Fake {
             state.tls.insert(id, request.size);
         }
         let thread_offset = request.fixed_offset.then_some(-0x1000);
-        Ok(TlsBlock { id: TlsId(id), module: u64::from(id), module_offset: 0, thread_offset })
+        Ok(TlsBlock { id: TlsId(id), start: TlsAddress { module: u64::from(id), offset: 0, thread_offset } })
     }
 
     fn release_tls(&self, block: TlsId) -> Result<()> {
@@ -297,11 +293,8 @@ impl Executor for Fake {
             let near = if hash & 2 == 0 { 0x7000_0000_0000_u64.wrapping_sub(0x1000_0000) } else { 0x5000_0000_0000 };
             let address = near + (hash & 0xff_fff0);
             (hash & 1 == 0).then_some(if request.thread_local {
-                SymbolAddress::ThreadLocal {
-                    module: 7,
-                    offset: hash & 0xff8,
-                    thread_offset: (hash & 4 == 0).then_some(-64),
-                }
+                let thread_offset = (hash & 4 == 0).then_some(-64);
+                SymbolAddress::ThreadLocal(TlsAddress { module: 7, offset: hash & 0xff8, thread_offset })
             } else {
                 SymbolAddress::Address(ExecAddr(address))
             })

@@ -13,7 +13,7 @@
 //! Each segment that has content begins with some padding, for there is code that reads just before a function or an
 //! object (checks of function types read a word there): in a program something lies there, too.
 
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{BlockId, Lifetime, LinkGraph, Protection};

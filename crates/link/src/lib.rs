@@ -24,7 +24,6 @@ pub mod object;
 pub mod passes;
 pub mod rules;
 pub mod source;
-pub mod tls;
 
 pub use error::{LinkError, Result, Site};
-pub use linkjit_address::{ExecAddr, ExecRange};
+pub use linkjit_target::{ExecAddr, ExecRange};

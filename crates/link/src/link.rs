@@ -9,7 +9,7 @@
 //! 4. calls [`resolve`]: now every symbol has an address;
 //! 5. calls [`write()`]: blocks are copied and fixed up, once, in the memory where they stay.
 
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
 use crate::arch::{FixupContext, fix_block};
 use crate::error::Result;
@@ -17,7 +17,6 @@ use crate::graph::{BlockId, LinkGraph, Reachability, SymbolId};
 use crate::layout::{BlockRef, Layout};
 use crate::passes::indirect::Slot;
 use crate::passes::shared::SharedBlocks;
-use crate::tls::TlsAddress;
 
 /// What an external symbol was found to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

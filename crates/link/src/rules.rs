@@ -9,7 +9,7 @@
 //!
 //! A definition that is linked already is not replaced: a strong one beside it is an error, and so is a larger common.
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 use crate::graph::{Definition, Linkage, Selection, Symbol};
 

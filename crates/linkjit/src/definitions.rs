@@ -192,7 +192,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
-        let has_imports = self.session().executor().object_format() == ObjectFormat::Coff;
+        let has_imports = self.session().target().format == ObjectFormat::Coff;
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session().state();
@@ -245,7 +245,7 @@ impl JitDylib {
     /// If it can't be read, or a member defines what is defined already; those before it are added then.
     pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
         let archive = Archive::parse(read_file(path.as_ref())?)?;
-        let is_coff = self.session().executor().object_format() == ObjectFormat::Coff;
+        let is_coff = self.session().target().format == ObjectFormat::Coff;
         let mut has_imports = false;
         for source in archive_objects(&archive)? {
             if is_coff && Import::parse(&source)?.is_some() {

@@ -189,9 +189,9 @@ impl JitBuilder {
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        let defaults = Arc::new(DefaultLibraries::of(session.executor().object_format()));
+        let defaults = Arc::new(DefaultLibraries::of(session.target().format));
         // A process of Windows has several C runtimes, of which the objects are to use one.
-        if session.executor().object_format() == ObjectFormat::Coff {
+        if session.target().format == ObjectFormat::Coff {
             process.add_own_generator(defaults)?;
             process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
         } else {
@@ -354,7 +354,7 @@ impl Jit {
         self.session.executor().set_arguments(&args)?;
         let main = self.main.lookup_initialized(entry, Goal::LinkWithAllInitializers)?;
         let executor = self.session.executor();
-        let form = program::form(entry, executor.object_format());
+        let form = program::form(entry, executor.target().format);
         // SAFETY: the caller's promise.
         Ok(unsafe { executor.call_main(main, form)? })
     }

@@ -87,7 +87,7 @@ impl JitDylib {
         let state = self.session.state();
         let dylib = state.dylib(self.id)?;
         let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
-        let has_usual = self.session.executor().object_format() == ObjectFormat::Coff;
+        let has_usual = self.session.target().format == ObjectFormat::Coff;
         let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
         Ok(program::entry(asked.as_deref(), has_usual, defines))
     }
@@ -232,7 +232,7 @@ impl JitDylib {
         LookupFuture::new(self, set)
     }
 
-    fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
+    pub(crate) fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
         let _names = self.session.use_names();
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
@@ -298,7 +298,7 @@ impl JitDylib {
         self.run_initializers()
     }
 
-    fn run_initializers(&self) -> Result<()> {
+    pub(crate) fn run_initializers(&self) -> Result<()> {
         let initializing = self.session.begin_initializing()?;
         self.run_pending_initializers()?;
         drop(initializing);
@@ -309,7 +309,7 @@ impl JitDylib {
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order([self.id]);
-        let is_image = self.session.executor().object_format() == ObjectFormat::Coff;
+        let is_image = self.session.target().format == ObjectFormat::Coff;
         for id in order {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();

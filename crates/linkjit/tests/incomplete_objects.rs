@@ -6,7 +6,9 @@ mod host;
 
 use std::sync::{Arc, Mutex};
 
-use assembly::{Workshop, call, call_at, source, undefined_names};
+#[cfg(not(windows))]
+use assembly::source;
+use assembly::{Workshop, call, call_at, undefined_names};
 use linkjit::link::source::Source;
 use linkjit::{Error, ExecAddr, Jit, LazyFailure, RootKind};
 

@@ -17,10 +17,10 @@ const TABLES: &[&str] = &[];
 
 /// What each crate may depend on among our own; a crate that isn't named here is a satellite of `linkjit`.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("address", &[]),
-    ("link", &["linkjit-address"]),
-    ("executor", &["linkjit-address"]),
-    ("linkjit", &["linkjit-address", "linkjit-link", "linkjit-executor"]),
+    ("target", &[]),
+    ("link", &["linkjit-target"]),
+    ("executor", &["linkjit-target"]),
+    ("linkjit", &["linkjit-target", "linkjit-link", "linkjit-executor"]),
     ("cli", &["linkjit"]),
     ("xtask", &[]),
 ];
@@ -145,7 +145,7 @@ fn dependencies_point_one_way() {
     }
     report(
         &found,
-        "the arrows are cli -> linkjit -> {link, executor} -> address; link and executor do not know each other, and a \
+        "the arrows are cli -> linkjit -> {link, executor} -> target; link and executor do not know each other, and a \
          satellite knows linkjit only",
     );
 }

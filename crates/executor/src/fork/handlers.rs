@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
 use super::{Held, Participant};
+use crate::opening::in_loader;
+use crate::symbols::kept;
 use crate::{call, import, init, initial_stack, lock, opening, reentry, stacks, tls};
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
@@ -38,6 +40,8 @@ pub(super) fn take_part(participant: Weak<dyn Participant>) {
 
 extern "C" fn prepare() {
     let registry = lock(&PARTICIPANTS);
+    // First: what libraries do when they are opened may need what is taken next.
+    in_loader::begin_fork();
     let participants: Vec<_> = registry.iter().filter_map(Weak::upgrade).collect();
     begin(&participants);
     let mut held = Held::default();
@@ -82,6 +86,8 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
             stacks::hold,
             import::hold,
             opening::hold,
+            in_loader::hold,
+            kept::hold,
             tls::hold,
         ]
         .iter()
@@ -89,19 +95,21 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
 }
 
 extern "C" fn in_parent() {
-    release(|_| ());
+    release(|_| (), in_loader::end_fork);
 }
 
 extern "C" fn in_child() {
-    release(|participant| participant.forget_threads());
+    release(|participant| participant.forget_threads(), in_loader::end_fork_in_child);
 }
 
-fn release(before_end: impl Fn(&dyn Participant)) {
+fn release(before_end: impl Fn(&dyn Participant), end: fn()) {
     let prepared = PREPARED.try_with(|place| place.borrow_mut().take());
-    let Ok(Some(Prepared { held, participants, _registry })) = prepared else { return };
+    // The registry's lock goes last: one thread forks at a time.
+    let Ok(Some(Prepared { held, participants, _registry })) = prepared else { return end() };
     drop(held);
     for participant in &participants {
         before_end(participant.as_ref());
         participant.end();
     }
+    end();
 }

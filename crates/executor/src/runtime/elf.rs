@@ -13,6 +13,7 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => tls::cxa_thread_atexit as *const (),
         b"__cxa_at_quick_exit" => init::cxa_at_quick_exit as *const (),
         b"__linkjit_on_exit" => init::on_exit as *const (),
+        b"dlclose" => opening::dlclose as *const (),
         b"dlopen" => opening::dlopen as *const (),
         b"dl_iterate_phdr" => listed::iterate as *const (),
         _ => return None,

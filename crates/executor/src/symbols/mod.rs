@@ -1,5 +1,7 @@
 //! Symbols of loaded libraries.
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) mod kept;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod nonshared;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -60,7 +62,8 @@ impl Libraries {
         };
         let asked = os::search_order(handle);
         let mut buffer = Vec::new();
-        Ok(requests
+        let mut bound_to = Vec::new();
+        let found = requests
             .iter()
             .map(|request| {
                 if let SymbolKey::Name(name) = request.key
@@ -80,13 +83,18 @@ impl Libraries {
                     return find_thread_local(handle, name);
                 }
                 // The loader knows nothing of variables that were moved, nor of a program's own allocator.
-                let found = import::current(find(handle, &asked, name)?);
+                let found = find(handle, &asked, name)?;
+                bound_to.push(found);
+                let found = import::current(found);
                 if matches!(request.key, SymbolKey::Vague(_)) && !import::is_shared(found) {
                     return None;
                 }
                 Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))
             })
-            .collect())
+            .collect();
+        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        kept::keep(&bound_to);
+        Ok(found)
     }
 }
 

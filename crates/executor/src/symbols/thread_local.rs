@@ -8,8 +8,8 @@
 
 use std::ffi::{CStr, c_int, c_void};
 
-use crate::SymbolAddress;
 use crate::loader::{self, Image, Loaded, Relocation};
+use crate::{SymbolAddress, TlsAddress};
 
 /// Finds a variable of a library, or of the process.
 pub(super) fn find(library: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
@@ -22,7 +22,7 @@ pub(super) fn find(library: Option<usize>, name: &CStr) -> Option<SymbolAddress>
         return None;
     }
     let thread_offset = ask([Relocation::ThreadOffset], name, library).map(|[offset]| offset.cast_signed());
-    Some(SymbolAddress::ThreadLocal { module, offset, thread_offset })
+    Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset }))
 }
 
 /// Has the loader apply `relocations` that refer to the symbol `name`, sought in `library` before the process.

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
 use super::generic::Kind;
 use super::kinds::Role;
@@ -13,7 +13,6 @@ use crate::endian::Endian;
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
 use crate::names::NamePool;
-use crate::tls::TlsAddress;
 
 /// What a fixup needs beside its edge.
 #[derive(Clone, Copy, Debug)]

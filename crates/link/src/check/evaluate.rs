@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 use super::decode::{Operand, decode};
 use super::scan::{Fault, Scanner};

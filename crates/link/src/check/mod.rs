@@ -37,7 +37,7 @@ pub use evaluate::{Failure, evaluate};
 pub use references::self_references;
 pub use rules::{Rule, rules};
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 /// What rules are about: memory that was linked, and the names of places in it.
 ///

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 use super::section::SectionId;
 

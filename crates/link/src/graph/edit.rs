@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use linkjit_address::ExecAddr;
+use linkjit_target::{ExecAddr, TlsAddress};
 
 use super::block::{Block, BlockId, Content};
 use super::edge::Edge;
@@ -15,7 +15,6 @@ use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
 use super::{Alternate, Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection, Request};
 use crate::error::Result;
 use crate::names::NameId;
-use crate::tls::TlsAddress;
 
 /// The head of an empty list of dependents.
 const NO_DEPENDENT: u32 = u32::MAX;

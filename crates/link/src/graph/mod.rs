@@ -22,9 +22,10 @@ mod symbol;
 
 pub use block::{Block, BlockId, Content};
 pub use edge::{Edge, EdgeKind, KindSet};
+pub use linkjit_target::Protection;
 pub use prune::Reachability;
 pub use request::Request;
-pub use section::{Lifetime, Protection, Section, SectionId};
+pub use section::{Lifetime, Section, SectionId};
 pub use section_name::SectionName;
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
@@ -32,8 +33,7 @@ use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::names::{NameId, NamePool};
 use crate::source::Source;
-use crate::tls::TlsAddress;
-use linkjit_address::ExecAddr;
+use linkjit_target::{ExecAddr, TlsAddress};
 
 /// One object, ready to be pruned, placed and fixed up.
 #[derive(Clone, Debug)]

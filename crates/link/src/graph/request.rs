@@ -1,9 +1,9 @@
 //! What objects ask of who links them, beside what their symbols say.
 
 use super::block::BlockId;
-use super::section::Protection;
 use super::symbol::SymbolId;
 use crate::names::NameId;
+use linkjit_target::Protection;
 
 /// A request (COFF `.drectve`, ELF `.deplibs` and `.note.GNU-stack`).
 #[derive(Clone, PartialEq, Eq, Debug)]

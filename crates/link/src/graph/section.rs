@@ -1,6 +1,6 @@
 //! Sections: what blocks have in common.
 
-use std::fmt;
+use linkjit_target::Protection;
 
 use super::section_name::SectionName;
 
@@ -13,27 +13,6 @@ impl SectionId {
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// What the running program may do with memory.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Protection {
-    /// Read only, once it is fixed up.
-    Read,
-    /// Read and execute.
-    ReadExec,
-    /// Read and write.
-    ReadWrite,
-}
-
-impl fmt::Display for Protection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "r--",
-            Self::ReadExec => "r-x",
-            Self::ReadWrite => "rw-",
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Symbols: names for places.
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 
 use super::block::BlockId;
 use crate::names::NameId;

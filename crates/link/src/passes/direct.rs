@@ -6,7 +6,7 @@
 //! such help. The session then has the executor move the variables, binds them to their new addresses, and binds
 //! functions as [`Binding::OutsideFunction`], for which [`super::entries`] makes a stub that stands for the function.
 
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::graph::{BlockId, Definition, Edge};
 use crate::link::{Binding, Input};
@@ -15,11 +15,11 @@ use crate::link::{Binding, Input};
 /// from `window`. Edges are looked at only where something is out of reach at all.
 #[must_use]
 pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
-    // There are hardly any.
-    let any_absolute = inputs.iter().any(|input| input.graph.defines_absolute());
     let number = |binding| match binding {
-        Binding::Input { input, symbol } if any_absolute => {
-            match inputs.get(input as usize)?.graph.symbol(symbol).definition {
+        // There are hardly any.
+        Binding::Input { input, symbol } => {
+            let definer = inputs.get(input as usize).filter(|of| of.graph.defines_absolute())?;
+            match definer.graph.symbol(symbol).definition {
                 Definition::Absolute(address) => Some(address),
                 _ => None,
             }

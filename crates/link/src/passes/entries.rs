@@ -9,7 +9,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_address::{ExecAddr, ExecRange};
+use linkjit_target::{ExecAddr, ExecRange};
 
 use super::direct::is_out_of_reach;
 use crate::arch::{Arch, Kinds, Role};

@@ -229,7 +229,7 @@ impl SharedBlocks {
 
 #[cfg(test)]
 mod tests {
-    use linkjit_address::ExecRange;
+    use linkjit_target::ExecRange;
 
     use super::*;
     use crate::arch::Arch;

@@ -85,7 +85,7 @@ impl Batch<'_> {
 
     /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.
     fn start_crt(&mut self, dylib: &JitDylib) -> Result<()> {
-        if self.session.executor().object_format() != ObjectFormat::Coff {
+        if self.session.target().format != ObjectFormat::Coff {
             return Ok(());
         }
         let (is_installed, made) = {

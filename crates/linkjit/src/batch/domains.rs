@@ -222,7 +222,7 @@ impl Batch<'_> {
 
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
     pub(super) fn is_image(&self) -> bool {
-        self.session.executor().object_format() == ObjectFormat::Coff
+        self.session.target().format == ObjectFormat::Coff
     }
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.

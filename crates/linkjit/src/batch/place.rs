@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
-    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId, tls_address,
+    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId,
 };
 
 /// A part of a domain with memory.
@@ -326,7 +326,7 @@ impl Batch<'_> {
             let input = &mut self.inputs[member as usize];
             let lifetime = |id| input.graph.section(input.graph.block(id).section).lifetime;
             if input.unplaced().any(|id| lifetime(id) == Lifetime::ThreadLocal) {
-                input.graph.set_tls_block(tls_address(block.module, block.module_offset, block.thread_offset));
+                input.graph.set_tls_block(block.start);
             }
         }
         Ok(Some(block))

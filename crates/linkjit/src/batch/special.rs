@@ -15,7 +15,7 @@ use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
 use crate::platform::image_names::{Array, ImageName};
-use crate::session::{DylibId, UnitId, tls_address};
+use crate::session::{DylibId, UnitId};
 
 /// A symbol of the batch that only gets its address when everything is placed.
 pub(super) struct LateSymbol {
@@ -193,7 +193,7 @@ impl Batch<'_> {
     /// Gives the symbol for the start of a domain's thread-local storage its place.
     pub(super) fn bind_tls_base(&mut self, domain: &Domain, tls: Option<TlsBlock>) {
         let Some(tls) = tls else { return };
-        let start = Binding::LinkedThreadLocal(tls_address(tls.module, tls.module_offset, tls.thread_offset));
+        let start = Binding::LinkedThreadLocal(tls.start);
         for &member in &domain.members {
             let of_member = &self.late[self.late.partition_point(|late| late.input < member)..];
             for late in of_member.iter().take_while(|late| late.input == member) {

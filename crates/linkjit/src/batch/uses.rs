@@ -101,7 +101,7 @@ impl Places {
         let mut parts = HashMap::<_, _, FixedState>::default();
         for (at, placed) in domains.iter().enumerate() {
             if let Some(tls) = placed.tls {
-                places.thread_local.entry((tls.module, tls.module_offset)).or_insert(at);
+                places.thread_local.entry((tls.start.module, tls.start.offset)).or_insert(at);
             }
             if *parts.entry(placed.domain.tracker).or_insert(placed.part) != placed.part {
                 places.divided.insert(placed.domain.tracker);
@@ -245,9 +245,9 @@ impl PlacedDomain {
             segments: self.segments(),
             tls: self.tls.map(|tls| Tls {
                 id: tls.id,
-                module: tls.module,
-                start: tls.module_offset,
-                end: tls.module_offset.saturating_add(self.layout.tls.size),
+                module: tls.start.module,
+                start: tls.start.offset,
+                end: tls.start.offset.saturating_add(self.layout.tls.size),
             }),
             bytes: self.bytes(inputs, units),
             uses: Vec::new(),

@@ -14,7 +14,7 @@ use super::Batch;
 use super::find::Unfound;
 use super::place::THREAD_OFFSETS;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague, tls_address};
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague};
 
 /// A definition that may yield.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Batch<'_> {
     pub(super) fn yield_vague(&mut self) -> Result<()> {
         let weak = std::mem::take(&mut self.weak);
         // Each image of Windows has its own: the system's linker and loader do not make them one, either.
-        if self.session.executor().object_format() != ObjectFormat::Elf {
+        if self.session.target().format != ObjectFormat::Elf {
             return Ok(());
         }
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
@@ -166,9 +166,7 @@ impl Batch<'_> {
                     let address = match address {
                         None => continue,
                         Some(SymbolAddress::Address(address)) => Address::At(address),
-                        Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
-                            Address::ThreadLocal(tls_address(module, offset, thread_offset))
-                        }
+                        Some(SymbolAddress::ThreadLocal(address)) => Address::ThreadLocal(address),
                     };
                     found.insert(of.name, Elsewhere::Outside(address));
                 }

@@ -9,7 +9,7 @@ use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::platform::image_names::is_of_image;
-use crate::session::{Address, lock, tls_address};
+use crate::session::{Address, lock};
 
 /// The symbols of one library, or of the process.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl DefinitionGenerator for LibraryGenerator {
         // that depends on the C library.
         let executor = dylib.session().executor();
         // Where a library's parts begin and end concerns nobody else.
-        let is_elf = executor.object_format() == ObjectFormat::Elf;
+        let is_elf = executor.target().format == ObjectFormat::Elf;
         let is_shared = |wanted: &&Wanted<'_>| {
             !(is_elf && is_of_image(wanted.name)) && executor.runtime_symbol(wanted.name).is_none()
         };
@@ -50,9 +50,7 @@ impl DefinitionGenerator for LibraryGenerator {
             let address = match address {
                 None => continue,
                 Some(SymbolAddress::Address(address)) => Address::At(address),
-                Some(SymbolAddress::ThreadLocal { module, offset, thread_offset }) => {
-                    Address::ThreadLocal(tls_address(module, offset, thread_offset))
-                }
+                Some(SymbolAddress::ThreadLocal(address)) => Address::ThreadLocal(address),
             };
             dylib.define_found(wanted.name, address);
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use linkjit_executor::{
-    ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsRequest, Window,
+    ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest, Window,
 };
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::JitDylib;
 use crate::lookup::Goal;
-use crate::session::{Address, tls_address};
+use crate::session::Address;
 
 /// Where the header of the image is.
 const IMAGE_BASE: &[u8] = b"__ImageBase";
@@ -100,7 +100,7 @@ impl DefinitionGenerator for ImageGenerator {
             } else if let Some(&(name, offset)) =
                 executor.runtime_thread_locals().iter().find(|(name, _)| name.as_bytes() == wanted.name)
             {
-                let address = tls_address(tls_module(dylib)?, offset, None);
+                let address = TlsAddress { module: tls_module(dylib)?, offset, thread_offset: None };
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
             } else if wanted.name.contains(&b'.') && is_forward(dylib, wanted.name)? {
                 if let Some(address) = forwarded(dylib, wanted.name)? {
@@ -143,7 +143,7 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
     Ok(found.into_iter().flatten().find_map(|found| match found {
         SymbolAddress::Address(address) => Some(Address::At(address)),
-        SymbolAddress::ThreadLocal { .. } => None,
+        SymbolAddress::ThreadLocal(_) => None,
     }))
 }
 
@@ -160,7 +160,7 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
         return Ok(module);
     }
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
-    let module = session.executor().reserve_tls(image, request)?.module;
+    let module = session.executor().reserve_tls(image, request)?.start.module;
     session.state().dylib_mut(dylib.id())?.image_tls = Some(module);
     Ok(module)
 }

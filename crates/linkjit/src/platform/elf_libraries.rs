@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use linkjit_executor::ExecAddr;
 use linkjit_link::graph::{Linkage, Scope};
-use linkjit_link::object::elf::dynamic_names;
+use linkjit_link::object::elf::{DynamicName, dynamic_names};
 
 use crate::lookup::Goal;
 use crate::session::{DefinedBy, ExecutionSession, read_file};
@@ -37,8 +37,9 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
 pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(CString, ExecAddr)> {
     let names = read_file(library).ok().and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
     let mut provided = Vec::new();
-    for of in names.iter().filter(|of| !of.thread_local && (of.weak || !of.defined)) {
-        let definer = session.dylibs().into_iter().find(|dylib| {
+    let mut left: Vec<_> = names.into_iter().filter(|of| !of.thread_local && (of.weak || !of.defined)).collect();
+    for dylib in session.dylibs() {
+        let is_shown = |of: &mut DynamicName| {
             let Some(id) = session.names().find(of.name.as_bytes()) else { return false };
             let state = session.state();
             let entry = state.dylib(dylib.id()).ok().and_then(|dylib| dylib.symbols.get(&id));
@@ -46,13 +47,25 @@ pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(CStrin
                 let is_shown = entry.scope == Scope::Default && entry.by != DefinedBy::Found;
                 is_shown && (!of.defined || entry.linkage == Linkage::Weak)
             })
-        });
-        let Some(definer) = definer else { continue };
-        // Without it, the loader says that it is missing.
-        let address = definer.lookup_initialized(&of.name, Goal::LinkWithInitializers);
-        if let (Ok(name), Ok(address)) = (CString::new(of.name.as_bytes()), address) {
-            provided.push((name, address));
+        };
+        let shown: Vec<String> = left.extract_if(.., is_shown).map(|of| of.name).collect();
+        let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+        if shown.is_empty() {
+            continue;
         }
+        let addresses = match dylib.link(&shown, Goal::LinkWithInitializers) {
+            Ok(addresses) => addresses.into_iter().map(Some).collect(),
+            // Each that can be had; the loader says that the others are missing.
+            Err(_) => {
+                let one = |name: &&str| dylib.link(&[*name], Goal::LinkWithInitializers).ok()?.first().copied();
+                shown.iter().map(one).collect::<Vec<_>>()
+            }
+        };
+        // What an initializer of the program has to say about its failure, nobody asks for here.
+        let _failed = dylib.run_initializers();
+        provided.extend(
+            shown.iter().zip(addresses).filter_map(|(name, address)| Some((CString::new(*name).ok()?, address?))),
+        );
     }
     provided
 }

@@ -55,10 +55,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, ObjectFormat, fork as process_fork};
+use linkjit_executor::{Executor, ObjectFormat, Target, fork as process_fork};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
-use linkjit_link::tls::TlsAddress;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
@@ -89,6 +88,7 @@ pub struct ExecutionSession {
 #[derive(Debug)]
 struct Shared {
     executor: Arc<dyn Executor>,
+    target: Target,
     options: SessionOptions,
     names: Mutex<NamePool>,
     name_use: name_use::NameUse,
@@ -131,7 +131,8 @@ impl ExecutionSession {
     /// A session without JITDylibs.
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
-        let has_images = executor.object_format() == ObjectFormat::Coff;
+        let target = executor.target();
+        let has_images = target.format == ObjectFormat::Coff;
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         executor.set_library_directories(directories.collect());
         // The first names of the pool, so that definitions of them are told by their number.
@@ -144,6 +145,7 @@ impl ExecutionSession {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
+                target,
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
@@ -187,7 +189,7 @@ impl ExecutionSession {
             let _closed = unsafe { self.executor().close_image(image) };
         })?;
         let dylib = JitDylib::new(self.clone(), id);
-        match self.executor().object_format() {
+        match self.target().format {
             ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
             ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
         }
@@ -293,6 +295,11 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
+    /// What its process can run.
+    pub(crate) fn target(&self) -> Target {
+        self.shared.target
+    }
+
     /// What links functions when they are called.
     pub(crate) fn reentry(&self) -> &Reentry {
         &self.shared.reentry
@@ -368,9 +375,4 @@ pub(crate) fn read_file(path: &Path) -> Result<Source> {
     let bytes = linkjit_executor::file::read(path)
         .map_err(|error| Error::File { path: path.into(), message: error.to_string() })?;
     Ok(Source::new(path.to_string_lossy().into_owned(), bytes))
-}
-
-/// A thread-local address as the linker has it.
-pub(crate) fn tls_address(module: u64, offset: u64, thread_offset: Option<i64>) -> TlsAddress {
-    TlsAddress { module, offset, thread_offset }
 }

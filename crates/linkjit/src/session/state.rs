@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+use linkjit_executor::TlsAddress;
 use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
 use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;
-use linkjit_link::tls::TlsAddress;
 
 use super::Limits;
 use super::Statistics;

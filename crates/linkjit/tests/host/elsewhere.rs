@@ -56,12 +56,8 @@ impl Allocation for AllocationElsewhere {
 }
 
 impl Executor for Elsewhere {
-    fn object_format(&self) -> ObjectFormat {
-        self.0.object_format()
-    }
-
-    fn page_size(&self) -> u64 {
-        self.0.page_size()
+    fn target(&self) -> Target {
+        self.0.target()
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
@@ -98,6 +94,10 @@ impl Executor for Elsewhere {
 
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
         self.0.set_dso_handle(image, handle)
+    }
+
+    fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
+        self.0.provide_needed(provide);
     }
 
     fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {

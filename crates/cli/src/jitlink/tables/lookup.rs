@@ -2,12 +2,12 @@
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
+use linkjit::executor::TlsAddress;
 use linkjit::link::arch::Arch;
 use linkjit::link::graph::{Linkage, Scope};
 use linkjit::link::link::Binding;
 use linkjit::link::names::NameId;
 use linkjit::link::passes::imports;
-use linkjit::link::tls::TlsAddress;
 
 use super::{By, Entry, NOBODY, Tables};
 use crate::jitlink::execute::{RESULT_OVERRIDE, result_override};

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use functions::{OLD, PROGRAM, Role};
 
 use super::{NAMES, index};
-use crate::import::objects::{FunctionSlot, for_each_object, is_canonical_entry};
+use crate::import::objects::{FunctionSlot, for_each_object, is_canonical_entry, object_at};
 use crate::{ExecAddr, ExecRange, ExecutorError, Result, os};
 
 /// The executor whose program's allocator serves the process, and one; zero if there is none.
@@ -117,6 +117,7 @@ pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, Exe
             return Err(refused("code that was linked before is bound to the one that the process has"));
         }
         find_old(0..NAMES.len());
+        let object_of = |function: u64| Some(object_at(ExecAddr(function))?.1);
         let owner = object_of(functions::load(&OLD, functions::MALLOC));
         if owner.is_none() || owner != object_of(functions::load(&OLD, functions::USABLE_SIZE)) {
             return Err(refused("the one that the process has does not define 'malloc_usable_size'"));
@@ -133,17 +134,6 @@ pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, Exe
 #[cold]
 fn refused(why: &'static str) -> ExecutorError {
     ExecutorError::Allocator { why }
-}
-
-/// Where the object begins that has an address.
-fn object_of(address: u64) -> Option<u64> {
-    let mut found = None;
-    for_each_object(&mut |object| {
-        if object.contains(ExecAddr(address)) {
-            found = Some(object.base());
-        }
-    });
-    found
 }
 
 /// Notes which functions the process has, if that is not known.

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 pub(crate) use exports::may_export;
 use functions::Functions;
-pub(crate) use objects::replace_function;
+pub(crate) use objects::{object_at, replace_function};
 
 use crate::{ExecAddr, ExecRange, Import, Placement, Result, lock, os};
 

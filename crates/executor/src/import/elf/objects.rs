@@ -4,7 +4,7 @@
 //! section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied relocations,
 //! and names the executable first in `dl_iterate_phdr`.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Found;
@@ -271,11 +271,6 @@ impl Object<'_> {
         Some((address, unsafe { AtomicU64::from_ptr(address.0 as *mut u64) }))
     }
 
-    /// What its addresses are relative to.
-    pub(crate) fn base(&self) -> u64 {
-        self.base
-    }
-
     /// Whether an address lies in one of its segments.
     pub(crate) fn contains(&self, address: ExecAddr) -> bool {
         self.flags_at(address).is_some()
@@ -355,6 +350,21 @@ impl Object<'_> {
         }
         self.change(&changes)
     }
+}
+
+/// The name of the object that has an address, empty for the executable's, and where it lies.
+pub(crate) fn object_at(address: ExecAddr) -> Option<(CString, ExecRange)> {
+    let mut found = None;
+    for_each_object(&mut |object| {
+        if object.contains(address) {
+            let segments =
+                || object.headers.iter().filter(|of| of.p_type == libc::PT_LOAD).map(|of| object.segment(of));
+            let start = segments().map(|segment| segment.start).min().unwrap_or_default();
+            let end = segments().map(|segment| segment.end).max().unwrap_or_default();
+            found = Some((object.name.to_owned(), ExecRange { start, end }));
+        }
+    });
+    found
 }
 
 /// Calls `visit` with every loaded object; none is unloaded meanwhile.

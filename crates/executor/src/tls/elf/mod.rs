@@ -23,8 +23,8 @@ pub(crate) use self::reserve::has as is_reserved;
 pub(crate) use self::thread::tls_get_addr;
 use crate::init::Registered;
 use crate::{
-    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
-    lock,
+    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsAddress, TlsBlock, TlsId,
+    TlsRequest, lock,
 };
 
 /// Larger blocks go to the reserve only if they have to. So do all while there are other threads, which would have to
@@ -97,7 +97,7 @@ pub(crate) fn reserve(owner: u32, _image: ImageId, request: TlsRequest) -> Resul
     blocks.last += 1;
     let id = blocks.last;
     blocks.blocks.insert(id, Block { owner, size, storage });
-    Ok(TlsBlock { id: TlsId(id), module, module_offset: 0, thread_offset })
+    Ok(TlsBlock { id: TlsId(id), start: TlsAddress { module, offset: 0, thread_offset } })
 }
 
 /// Makes `image` the initial content of a block, in all threads there are and will be.

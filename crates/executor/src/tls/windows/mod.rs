@@ -25,7 +25,9 @@ pub(crate) use self::image::{
 };
 use self::threads::Thread;
 use crate::free_list::FreeList;
-use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest, init, lock};
+use crate::{
+    ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsAddress, TlsBlock, TlsId, TlsRequest, init, lock,
+};
 
 /// An image has room for as much thread-local storage as its first batch needs, and this many bytes more.
 const SLACK: u64 = 16 << 10;
@@ -203,7 +205,7 @@ pub(crate) fn reserve(owner: u32, image: ImageId, request: TlsRequest) -> Result
     tables.last_block += 1;
     let id = tables.last_block;
     tables.blocks.insert(id, Block { owner, image: image.0, offset, size });
-    Ok(TlsBlock { id: TlsId(id), module: u64::from(index), module_offset: offset, thread_offset: None })
+    Ok(TlsBlock { id: TlsId(id), start: TlsAddress { module: u64::from(index), offset, thread_offset: None } })
 }
 
 /// Makes `image` the initial content of a block, in all threads there are and will be.

@@ -1,7 +1,7 @@
 //! The symbol table. The symbol whose record has index `i` in the file is symbol `i` of the graph; records that only
 //! describe others are anonymous there.
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 use object::pe;
 use object::pe::{ComdatSelection, SymbolClass, WeakExternSearch};
 

@@ -129,6 +129,7 @@ impl Machine {
 }
 
 /// What each type makes, by its number; all numbers are below `N`.
+#[expect(clippy::indexing_slicing, reason = "of constants: what is out of bounds does not compile")]
 pub(super) const fn edges<const N: usize>(types: &[RelocationType], arch: Arch) -> [TypeEdge; N] {
     let mut edges = [NO_EDGE; N];
     let mut at = 0;

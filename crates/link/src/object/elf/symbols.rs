@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use linkjit_address::ExecAddr;
+use linkjit_target::ExecAddr;
 use object::elf;
 use object::elf::SymbolBind;
 

@@ -1,12 +1,4 @@
-//! [`ExecAddr`]: an address in the process that runs the linked code.
-//!
-//! The linker and the executor do not know each other, yet both speak of addresses in the target process. That
-//! process may be another one, on another machine, of another pointer size: an address there is a number, never a
-//! pointer of ours, and this crate is that number. Data flows from the executor (which hands out memory) through the
-//! session to the linker (which places blocks), and back as the addresses of what was linked.
-
-#![forbid(unsafe_code)]
-#![no_std]
+//! Addresses and ranges of them.
 
 use core::fmt;
 

@@ -11,12 +11,15 @@
 //! - Of names that a library defines itself, it gets inline functions and variables of the program, but no others: whether
 //!   the program would have been linked with `-rdynamic` nobody knows.
 
+pub(crate) mod in_loader;
+
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use self::in_loader::InLoader;
 use crate::loader::{Image, ImageFile, Relocation};
 use crate::{ExecAddr, ProvideNeeded, allocator, import, listed, lock};
 
@@ -52,6 +55,7 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> *mut c_void {
 
 /// `dlopen` for linked code.
 pub(crate) unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
+    let _in_loader = InLoader::enter();
     // SAFETY: the caller's arguments.
     let handle = unsafe { open_plugin(path, flags) };
     if !handle.is_null() {
@@ -60,6 +64,13 @@ pub(crate) unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mu
         listed::tell_libraries();
     }
     handle
+}
+
+/// `dlclose` for linked code.
+pub(crate) unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
+    let _in_loader = InLoader::enter();
+    // SAFETY: the caller's argument.
+    unsafe { libc::dlclose(handle) }
 }
 
 /// Opens a library that may need what the program has.

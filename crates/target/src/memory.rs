@@ -1,0 +1,24 @@
+//! Memory.
+
+use core::fmt;
+
+/// What the running program may do with memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Protection {
+    /// Read only, once it is fixed up.
+    Read,
+    /// Read and execute.
+    ReadExec,
+    /// Read and write.
+    ReadWrite,
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "r--",
+            Self::ReadExec => "r-x",
+            Self::ReadWrite => "rw-",
+        })
+    }
+}
