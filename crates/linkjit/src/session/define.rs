@@ -7,10 +7,12 @@
 use std::cell::LazyCell;
 
 use linkjit_executor::ExecRange;
+use linkjit_link::arch::Arch;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
+use linkjit_link::{LinkError, Site};
 
 use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
@@ -49,6 +51,11 @@ impl State {
     ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
+        }
+        // Nothing here can run it.
+        if graph.arch() != Arch::HOST {
+            let what = format!("an object for {}, not for {}", graph.arch(), Arch::HOST);
+            return Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into());
         }
         platform::elf::own_personality_pointers(&mut graph, names);
         if self.has_images {
