@@ -20,6 +20,7 @@ mod memory;
 mod name_use;
 mod options;
 mod pending;
+mod platform;
 mod removal;
 mod retire;
 mod state;
@@ -37,6 +38,7 @@ pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
+pub(crate) use platform::{DSO_HANDLE, Platform};
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
@@ -55,7 +57,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, ObjectFormat, Target, fork as process_fork};
+use linkjit_executor::{Executor, fork as process_fork};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
@@ -65,7 +67,6 @@ use crate::lazy::Reentry;
 use crate::materialization::job::{Job, Jobs};
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::Progress;
-use crate::platform;
 use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
@@ -88,7 +89,7 @@ pub struct ExecutionSession {
 #[derive(Debug)]
 struct Shared {
     executor: Arc<dyn Executor>,
-    target: Target,
+    platform: &'static dyn Platform,
     options: SessionOptions,
     names: Mutex<NamePool>,
     name_use: name_use::NameUse,
@@ -128,11 +129,8 @@ impl std::fmt::Debug for Plugins {
 }
 
 impl ExecutionSession {
-    /// A session without JITDylibs.
-    #[must_use]
-    pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
-        let target = executor.target();
-        let has_images = target.format == ObjectFormat::Coff;
+    /// A session without JITDylibs, for code of a platform.
+    pub(crate) fn of(platform: &'static dyn Platform, executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         executor.set_library_directories(directories.collect());
         // The first names of the pool, so that definitions of them are told by their number.
@@ -140,12 +138,12 @@ impl ExecutionSession {
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
-        let state = State::new(options.limits, options.crt.clone(), has_images, allocator);
+        let state = State::new(platform, options.limits, options.crt.clone(), allocator);
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
-                target,
+                platform,
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
@@ -165,7 +163,7 @@ impl ExecutionSession {
         // The executor must not keep the session, which keeps it.
         let weak = session.downgrade();
         session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform::elf_libraries::provide(&session, library),
+            Some(session) => platform.provide(&session, library),
             None => Vec::new(),
         }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
@@ -189,10 +187,7 @@ impl ExecutionSession {
             let _closed = unsafe { self.executor().close_image(image) };
         })?;
         let dylib = JitDylib::new(self.clone(), id);
-        match self.target().format {
-            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
-            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
-        }
+        self.platform().set_up(&dylib)?;
         Ok(dylib)
     }
 
@@ -295,9 +290,9 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
-    /// What its process can run.
-    pub(crate) fn target(&self) -> Target {
-        self.shared.target
+    /// What its code is for.
+    pub(crate) fn platform(&self) -> &'static dyn Platform {
+        self.shared.platform
     }
 
     /// What links functions when they are called.
