@@ -13,7 +13,7 @@ pub(crate) mod program;
 use std::sync::Arc;
 
 use linkjit_executor::{Executor, ObjectFormat};
-use linkjit_link::graph::{LinkGraph, Linkage, Scope};
+use linkjit_link::graph::{LinkGraph, Linkage, Name, Scope, SymbolId};
 use linkjit_link::names::NamePool;
 
 use crate::session::{ExecutionSession, Platform, SessionOptions};
@@ -43,4 +43,10 @@ fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) {
             graph.set_visibility(symbol, Linkage::Strong, Scope::Local);
         }
     }
+}
+
+/// Makes a symbol a hidden weak definition of a name: whatever the user defines takes precedence.
+fn define_yielding(graph: &mut LinkGraph, symbol: SymbolId, name: &[u8], names: &mut NamePool) {
+    graph.rename(symbol, Name::Interned(names.intern(name)));
+    graph.set_visibility(symbol, Linkage::Weak, Scope::Hidden);
 }
