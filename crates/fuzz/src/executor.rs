@@ -1,5 +1,6 @@
 //! An executor that runs nothing: memory is plain buffers at addresses that exist nowhere else.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -113,7 +114,7 @@ impl Segment {
     }
 }
 
-const NOTHING: ExecutorError = ExecutorError::NoSuch { what: "thing" };
+const NOTHING: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thing") };
 
 /// A number for a name.
 fn hash(name: &[u8]) -> u64 {
@@ -142,7 +143,7 @@ impl Executor for Fake {
             Placement::Low if state.next_low + size > 0x6000_0000 => return Err(NOTHING),
             Placement::Low => 0x1000_0000 + state.next_low,
             // Nothing is near anything here.
-            Placement::Near(_) => return Err(ExecutorError::NoAddressSpace { size, place: "near" }),
+            Placement::Near(_) => return Err(ExecutorError::NoAddressSpace { size, place: "near".into(), limit: String::new() }),
         };
         match placement {
             Placement::Low => state.next_low += size,
@@ -193,7 +194,7 @@ impl Executor for Fake {
             let index = request.protection as usize;
             let stripe = of.stripes[index];
             let full =
-                || ExecutorError::WindowFull { window: window_range.start, protection: "segments", size: request.size };
+                || ExecutorError::WindowFull { window: window_range.start, protection: "segments".into(), size: request.size };
             let start = stripe.start.0 + ends[index];
             let start = start.checked_next_multiple_of(request.align).ok_or_else(full)?;
             let end = start.checked_add(request.size).filter(|&end| end <= stripe.end.0).ok_or_else(full)?;

@@ -120,6 +120,7 @@ impl ExecutionSession {
 
     /// Retires what a tracker owns. Batches wait.
     fn retire_linking(&self, tracker: TrackerId) -> Result<()> {
+        let slots = self.slots();
         let (dylib, ended, detached) = {
             let mut state = self.state();
             let of = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
@@ -132,6 +133,7 @@ impl ExecutionSession {
             (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
         };
         self.unlink(&detached.unlinked)?;
+        drop(slots);
         // Now nobody who comes later gets there.
         let epoch = self.shared.epochs.retire();
         self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });
