@@ -152,6 +152,72 @@ extern "C" fn ended(value: c_int) {
     ENDED.lock().unwrap().push(value);
 }
 
+static NOTES: Mutex<Vec<c_int>> = Mutex::new(Vec::new());
+
+#[cfg(not(windows))]
+fn lazy(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
+    extern "C" fn note(what: c_int) {
+        NOTES.lock().unwrap().push(what);
+    }
+    let _defined = jit.define_absolute("note", note as *const ());
+    let tracker = jit.create_tracker().unwrap();
+    let object = workshop.compile("c", text, &["-O1", "-fPIC", "-ffunction-sections", "-fdata-sections"]);
+    jit.main().add_lazy_object_to(&tracker, &source(&object)).unwrap();
+    tracker
+}
+
+/// Lazy functions of what is retired that were not called before: by terminators, by what was registered for exit, by what
+/// these call, and by who was in the code when it was retired.
+#[cfg(not(windows))]
+#[test]
+fn what_is_retired_calls_functions_that_were_never_linked() {
+    let text = |version: i32| {
+        format!(
+            "void note(int); int atexit(void (*)(void)); void missing(void);
+             void leaf(void) {{ note({version}3); }} void (*volatile to_leaf)(void) = leaf;
+             void inner(void) {{ note({version}2); to_leaf(); }} void (*volatile to_inner)(void) = inner;
+             void outer(void) {{ note({version}1); to_inner(); }} void (*volatile to_outer)(void) = outer;
+             void last(void) {{ note({version}4); }} void (*volatile to_last)(void) = last;
+             int late(void) {{ return {version}5; }} int (*volatile to_late)(void) = late;
+             void fails(void) {{ missing(); }} void (*volatile to_fails)(void) = fails;
+             static void at_exit(void) {{ to_last(); }}
+             __attribute__((constructor)) static void begin(void) {{ atexit(at_exit); }}
+             __attribute__((destructor)) static void end(void) {{ to_outer(); }}
+             int once(int how) {{ if (how == 1) to_fails(); return how ? to_late() : {version}0; }}"
+        )
+    };
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
+    let old = lazy(&jit, &text(1), &workshop);
+    // SAFETY: its type.
+    let once = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int) -> c_int>("once").unwrap() };
+    // SAFETY: nothing was retired yet.
+    assert_eq!(unsafe { once(0) }, 10);
+    let guard = jit.session().enter();
+    retire(&old).unwrap();
+    // The names are free at once, also for functions that are linked as late.
+    let new = lazy(&jit, &text(2), &workshop);
+    assert_eq!(jit.session().reclaim().unwrap(), 1);
+    // SAFETY: the guard is older than the end of it.
+    assert_eq!(unsafe { once(2) }, 15);
+    drop(guard);
+    assert!(NOTES.lock().unwrap().is_empty());
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert_eq!(std::mem::take(&mut *NOTES.lock().unwrap()), [14, 11, 12, 13]);
+    // SAFETY: its type; nobody has retired it.
+    assert_eq!(unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int) -> c_int>("once").unwrap()(2) }, 25);
+    // What nobody has called has nothing to be terminated: it is not initialized for that.
+    let unused = "void note(int); __attribute__((constructor)) static void begin(void) { note(31); }
+                  __attribute__((destructor)) static void end(void) { note(32); } void unused(void) { note(33); }";
+    let unused = lazy(&jit, unused, &workshop);
+    jit.lookup("unused").unwrap();
+    retire(&unused).unwrap();
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert!(NOTES.lock().unwrap().is_empty());
+    retire(&new).unwrap();
+    assert_eq!(jit.session().reclaim().unwrap(), 0);
+    assert_eq!(std::mem::take(&mut *NOTES.lock().unwrap()), [24, 21, 22, 23]);
+}
+
 #[test]
 fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());

@@ -4,6 +4,7 @@
 //! what to do about it.
 
 mod code;
+mod folders;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::Batch;
 use super::find::Unfound;
+use super::place::THREAD_OFFSETS;
 use crate::error::Result;
 use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague};
 
@@ -206,8 +206,8 @@ fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
     match address {
         Address::At(_) => !graph.symbol(symbol).thread_local,
         Address::ThreadLocal(address) => {
-            let fixed = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
-            address.thread_offset.is_some() || !fixed.into_iter().any(|kind| graph.may_have(kind.edge()))
+            let may_have = |role| graph.may_have(graph.arch().kinds().with_role(role));
+            address.thread_offset.is_some() || !THREAD_OFFSETS.into_iter().any(may_have)
         }
     }
 }

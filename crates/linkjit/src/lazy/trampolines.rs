@@ -174,6 +174,13 @@ impl LazyFunctions {
         self.get(number).map(|function| function.name)
     }
 
+    /// The numbers of the functions of a unit of stubs that were not linked yet.
+    fn unlinked_of(&self, unit: UnitId) -> impl Iterator<Item = (u32, LazyFunction)> {
+        let functions = self.firsts.get(&unit).and_then(|first| Some((*first, &self.units.get(first)?.1)));
+        let numbered = functions.into_iter().flat_map(|(first, functions)| (first..).zip(functions));
+        numbered.map(|(number, function)| (number, *function)).filter(|(_, function)| function.linked.is_none())
+    }
+
     fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
         self.units.insert(first, (unit, functions));
         self.firsts.insert(unit, first);
@@ -334,6 +341,22 @@ pub(crate) fn define(
 }
 
 impl State {
+    /// The lazy functions of a tracker's stubs that are linked, though the functions are not. Not those of objects of which
+    /// nothing was linked: no code of such an object runs, nor are there terminators of it.
+    fn callable(&self, tracker: TrackerId) -> Vec<(u32, LazyFunction)> {
+        let units = self.trackers.get(&tracker).map(|of| &of.units);
+        let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
+        let is_linked = |dylib: DylibId, name: NameId| {
+            self.dylib(dylib).ok().and_then(|of| of.symbols.get(&name)).is_some_and(|entry| entry.address.is_some())
+        };
+        let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
+            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
+            _ => true,
+        };
+        let is_callable = |(_, of): &(u32, LazyFunction)| is_linked(of.dylib, of.slot) && has_started(of.target);
+        unlinked.filter(is_callable).collect()
+    }
+
     /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
     /// trampoline if that is not linked.
     pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
@@ -439,6 +462,26 @@ impl ExecutionSession {
     /// ```
     pub fn set_lazy_failure_handler(&self, handler: Arc<LazyFailureHandler>) {
         *lock(&self.reentry().handler) = Some(handler);
+    }
+
+    /// Links the lazy functions that code of a tracker may still call when its names are gone: those whose stubs are linked.
+    /// A function that can't be linked is left as it is, for nobody may call it.
+    pub(crate) fn link_callable(&self, tracker: TrackerId) {
+        if !self.state().lazy.has_any() {
+            return;
+        }
+        let mut tried = BTreeSet::new();
+        // What is linked may take the addresses of further functions, whose stubs are linked for that.
+        loop {
+            let callable = self.state().callable(tracker);
+            let new: Vec<_> = callable.into_iter().filter(|(number, _)| tried.insert(*number)).collect();
+            if new.is_empty() {
+                return;
+            }
+            for (number, function) in new {
+                let _failed = self.link_lazy(number, function);
+            }
+        }
     }
 
     /// Where the call of a trampoline goes on.

@@ -102,7 +102,7 @@ impl ExecutionSession {
     pub(crate) unsafe fn retire_tracker(&self, tracker: TrackerId) -> Result<()> {
         let _initializing = self.begin_initializing()?;
         let linking = self.begin_removing(|_| false)?;
-        self.retire_linking(tracker)?;
+        self.retire_linking(&linking, tracker)?;
         self.reclaim_passed(&linking)?;
         Ok(())
     }
@@ -119,7 +119,12 @@ impl ExecutionSession {
     }
 
     /// Retires what a tracker owns. Batches wait.
-    fn retire_linking(&self, tracker: TrackerId) -> Result<()> {
+    fn retire_linking(&self, linking: &Linking<'_>, tracker: TrackerId) -> Result<()> {
+        // Threads that are in the code may still call its lazy functions, and so may its terminators. When the names are
+        // gone, these can't be linked any more.
+        let lent = self.lend_linking(linking);
+        self.link_callable(tracker);
+        drop(lent);
         let slots = self.slots();
         let (dylib, ended, detached) = {
             let mut state = self.state();
@@ -143,7 +148,7 @@ impl ExecutionSession {
     /// Reclaims what it can; returns how much is left.
     pub(crate) fn reclaim_passed(&self, linking: &Linking<'_>) -> Result<usize> {
         while let Some(superseded) = self.take_superseded() {
-            self.retire_linking(superseded)?;
+            self.retire_linking(linking, superseded)?;
         }
         // The tables are not locked while user code runs, so look again every time.
         loop {
@@ -203,8 +208,8 @@ impl ResourceTracker {
     /// to it, what it has registered to run at exit is run, its terminators are, and its memory is given back.
     ///
     /// That is tried at once, then whenever something else is retired or removed, or on
-    /// [`ExecutionSession::reclaim`]. Lazy functions that are called in the end can be linked only if they do not belong
-    /// to the tracker. See [`ExecutionSession::enter`] for an example.
+    /// [`ExecutionSession::reclaim`]. Lazy functions of the tracker that its code may call by their addresses are linked
+    /// before the names go, for what is called in the end may call them. See [`ExecutionSession::enter`] for an example.
     ///
     /// # Errors
     /// If it was removed or retired before, or if it is called by what is being linked, removed or closed.

@@ -125,10 +125,15 @@ pub(crate) fn calls_of_macro(code: &str, name: &str) -> bool {
 
 /// The modules of the standard library that `code` names: `std::fs::read`, `use std::{fs, io::Read}`.
 pub(crate) fn standard_modules(code: &str) -> BTreeSet<String> {
+    modules_of("std::", code)
+}
+
+/// The modules that `code` names by paths that begin with `root`, say `crate::`.
+pub(crate) fn modules_of(root: &str, code: &str) -> BTreeSet<String> {
     let squeezed: String =
         code.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ::", "::").replace(":: ", "::");
     let mut modules = BTreeSet::new();
-    for (at, prefix) in squeezed.match_indices("std::") {
+    for (at, prefix) in squeezed.match_indices(root) {
         if squeezed[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
             continue;
         }

@@ -1,0 +1,143 @@
+//! The order of the folders within each crate. A folder imports what is below it; imports of what is above it are listed
+//! here, one for each file and folder, and the list may only get shorter.
+//!
+//! Imports are `use crate::FOLDER` and `crate::FOLDER::`. Files that are in no folder are not asked: they are what the whole
+//! crate is about.
+
+use std::collections::BTreeSet;
+
+use super::code::{Keep, modules_of};
+use super::{code_under, report, rust_files};
+
+/// The folders of each crate, the lowest first.
+const ORDER: &[(&str, &[&str])] = &[
+    ("link", &["graph", "arch", "passes", "object", "check"]),
+    (
+        "executor",
+        &[
+            "fork",
+            "os",
+            "unwind",
+            "import",
+            "listed",
+            "loader",
+            "opening",
+            "tls",
+            "runtime",
+            "allocator",
+            "symbols",
+            "reentry",
+            "outermost",
+            "memory",
+        ],
+    ),
+    (
+        "linkjit",
+        &["session", "materialization", "generators", "batch", "lookup", "lazy", "update", "platform", "compile"],
+    ),
+    ("cli", &["jitlink", "wine"]),
+    ("xtask", &["bench", "fuzz"]),
+];
+
+/// Imports of what is above, which are yet to be turned around: file, and the folder that it imports.
+const BACK: &[(&str, &str)] = &[
+    ("crates/link/src/graph/edit.rs", "arch"),
+    ("crates/link/src/graph/mod.rs", "arch"),
+    ("crates/link/src/passes/imports.rs", "object"),
+    ("crates/executor/src/fork/handlers.rs", "import"),
+    ("crates/executor/src/fork/handlers.rs", "opening"),
+    ("crates/executor/src/fork/handlers.rs", "reentry"),
+    ("crates/executor/src/fork/handlers.rs", "symbols"),
+    ("crates/executor/src/fork/handlers.rs", "tls"),
+    ("crates/executor/src/opening/mod.rs", "allocator"),
+    ("crates/executor/src/os/linux.rs", "opening"),
+    ("crates/executor/src/tls/elf/modules.rs", "allocator"),
+    ("crates/linkjit/src/batch/allocator.rs", "lazy"),
+    ("crates/linkjit/src/batch/allocator.rs", "lookup"),
+    ("crates/linkjit/src/batch/compiler_runtime.rs", "compile"),
+    ("crates/linkjit/src/batch/compiler_runtime.rs", "platform"),
+    ("crates/linkjit/src/batch/default_libraries.rs", "lookup"),
+    ("crates/linkjit/src/batch/default_libraries.rs", "platform"),
+    ("crates/linkjit/src/batch/find.rs", "lookup"),
+    ("crates/linkjit/src/batch/image.rs", "platform"),
+    ("crates/linkjit/src/batch/mod.rs", "lazy"),
+    ("crates/linkjit/src/batch/mod.rs", "lookup"),
+    ("crates/linkjit/src/batch/publish.rs", "platform"),
+    ("crates/linkjit/src/batch/special.rs", "platform"),
+    ("crates/linkjit/src/generators/adapters.rs", "lookup"),
+    ("crates/linkjit/src/generators/archive.rs", "lookup"),
+    ("crates/linkjit/src/generators/archive.rs", "platform"),
+    ("crates/linkjit/src/generators/library.rs", "platform"),
+    ("crates/linkjit/src/generators/mod.rs", "lookup"),
+    ("crates/linkjit/src/materialization/responsibility.rs", "lookup"),
+    ("crates/linkjit/src/session/coff.rs", "platform"),
+    ("crates/linkjit/src/session/define.rs", "lookup"),
+    ("crates/linkjit/src/session/define.rs", "platform"),
+    ("crates/linkjit/src/session/defining.rs", "materialization"),
+    ("crates/linkjit/src/session/fork.rs", "materialization"),
+    ("crates/linkjit/src/session/initializing.rs", "materialization"),
+    ("crates/linkjit/src/session/mod.rs", "lazy"),
+    ("crates/linkjit/src/session/mod.rs", "materialization"),
+    ("crates/linkjit/src/session/mod.rs", "platform"),
+    ("crates/linkjit/src/session/options.rs", "platform"),
+    ("crates/linkjit/src/session/pending.rs", "materialization"),
+    ("crates/linkjit/src/session/state.rs", "batch"),
+    ("crates/linkjit/src/session/state.rs", "generators"),
+    ("crates/linkjit/src/session/state.rs", "lazy"),
+    ("crates/linkjit/src/session/state.rs", "platform"),
+    ("crates/linkjit/src/session/state.rs", "update"),
+    ("crates/linkjit/src/session/tables.rs", "materialization"),
+    ("crates/linkjit/src/session/turns.rs", "materialization"),
+];
+
+#[test]
+fn folders_import_what_is_below_them() {
+    let mut found = Vec::new();
+    let mut left: BTreeSet<_> = BACK.iter().copied().collect();
+    let mut counts = Vec::new();
+    for &(name, order) in ORDER {
+        let source = format!("crates/{name}/src/");
+        let imports = imports(&source);
+        let is_ordered = |folder: &String| order.contains(&folder.as_str());
+        let folders: BTreeSet<_> = rust_files().filter_map(|file| folder_of(&source, &file)).collect();
+        let unknown = folders.iter().filter(|folder| !is_ordered(folder));
+        found.extend(unknown.map(|folder| format!("{source}{folder} has no place in ORDER")));
+        let place = |folder: &str| order.iter().position(|known| *known == folder);
+        let back: Vec<_> = imports.iter().filter(|(from, _, to)| place(to) > place(from)).collect();
+        counts.push(format!("{name}: {} of {}", back.len(), imports.len()));
+        for (_, file, to) in back {
+            let known = left.iter().find(|known| **known == (file.as_str(), to.as_str())).copied();
+            if !known.is_some_and(|known| left.remove(&known)) {
+                found.push(format!("(\"{file}\", \"{to}\"),"));
+            }
+        }
+    }
+    found.extend(left.into_iter().map(|(file, to)| format!("{file} does not import {to}/ any more")));
+    let counts = counts.join(", ");
+    report(
+        &found,
+        &format!(
+            "move what is imported below the folder that needs it, or hand it over (a trait, a parameter); take entries \
+             that are not needed any more off BACK in crates/xtask/tests/folders/mod.rs. Imports of what is above, of all \
+             between folders: {counts}"
+        ),
+    );
+}
+
+/// What the folders below `source` import of each other: folder, file, and the folder that is imported.
+fn imports(source: &str) -> BTreeSet<(String, String, String)> {
+    let files: Vec<_> = code_under(source, Keep::CodeOnly).collect();
+    let folders: BTreeSet<_> = files.iter().filter_map(|(file, _)| folder_of(source, file)).collect();
+    let mut found = BTreeSet::new();
+    for (file, code) in &files {
+        let Some(from) = folder_of(source, file) else { continue };
+        let others = modules_of("crate::", code).into_iter().filter(|to| *to != from && folders.contains(to));
+        found.extend(others.map(|to| (from.clone(), file.clone(), to)));
+    }
+    found
+}
+
+/// The folder directly below `source` that has a file.
+fn folder_of(source: &str, file: &str) -> Option<String> {
+    Some(file.strip_prefix(source)?.split_once('/')?.0.to_owned())
+}
