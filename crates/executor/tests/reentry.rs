@@ -178,10 +178,7 @@ fn only_words_of_writable_segments_are_redirected() {
     assert_eq!(support::read(at[0].offset(8)), at[2].0);
     assert_eq!(support::read(at[0]), 0);
     for slot in [at[0].offset(4), at[1], at[2], ExecAddr::NULL, ExecAddr(!7)] {
-        assert!(
-            matches!(executor.redirect(&[Jump { slot: slot, to: at[2] }]), Err(ExecutorError::NoSuch { .. })),
-            "{slot}"
-        );
+        assert!(matches!(executor.redirect(&[Jump { slot, to: at[2] }]), Err(ExecutorError::NoSuch { .. })), "{slot}");
     }
     assert!(matches!(
         executor.redirect(&[Jump { slot: at[0], to: ExecAddr::NULL }]),

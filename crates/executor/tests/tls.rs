@@ -197,7 +197,7 @@ fn blocks_of_threads_that_end_are_freed() {
     let before = support::resident();
     for _ in 0..200 {
         std::thread::scope(|scope| {
-            scope.spawn(|| content(&executor, block.start.module, 1 << 20).fill(1)).join().unwrap()
+            scope.spawn(|| content(&executor, block.start.module, 1 << 20).fill(1)).join().unwrap();
         });
     }
     assert!(support::resident() < before + (64 << 20));

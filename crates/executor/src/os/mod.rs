@@ -28,5 +28,5 @@ pub(crate) fn system_error(call: &'static str, what: impl Into<String>) -> Execu
 /// There are not so many free addresses in such a place.
 #[cfg(any(target_os = "linux", windows))]
 pub(crate) fn no_address_space(size: u64, place: &'static str) -> ExecutorError {
-    ExecutorError::NoAddressSpace { size, place: place.into(), limit: address_space_limit().into() }
+    ExecutorError::NoAddressSpace { size, place: place.into(), limit: address_space_limit() }
 }

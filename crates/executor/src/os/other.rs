@@ -22,8 +22,8 @@ pub(crate) fn commit(_range: ExecRange) -> Result<()> {
 }
 
 /// No message says anything of limits.
-pub(crate) fn address_space_limit() -> &'static str {
-    ""
+pub(crate) fn address_space_limit() -> String {
+    String::new()
 }
 
 /// Pages come when they are accessed.

@@ -42,8 +42,8 @@ pub(crate) fn page_size() -> u64 {
 }
 
 /// No message says anything of limits.
-pub(crate) fn address_space_limit() -> &'static str {
-    ""
+pub(crate) fn address_space_limit() -> String {
+    String::new()
 }
 
 /// Reserves addresses without memory behind them.
