@@ -138,7 +138,7 @@ impl Batch<'_> {
     fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
         let mut found = Found::new();
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        let exported = self.exported(candidates);
+        let exported = self.exported(candidates)?;
         for &(searched, scope) in &order {
             let libraries: Vec<LibraryId> = {
                 let state = self.session.state();
@@ -176,15 +176,18 @@ impl Batch<'_> {
     }
 
     /// Those whose names some library may export.
-    fn exported(&self, candidates: &[Candidate]) -> Vec<(Candidate, Vec<u8>)> {
+    fn exported(&self, candidates: &[Candidate]) -> Result<Vec<(Candidate, Vec<u8>)>> {
         let executor = self.session.executor();
         let names = self.session.names();
         let texts: Vec<_> = candidates.iter().map(|candidate| names.bytes(candidate.name)).collect();
         let exported = executor.may_export(&texts);
         let exported = candidates.iter().zip(texts).zip(exported).filter(|&(_, exported)| exported);
+        let exported: Vec<_> = exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect();
+        drop(names);
         // What the runtime does in a library's place is not the library's.
-        let exported = exported.filter(|((_, text), _)| executor.runtime_symbol(text).is_none());
-        exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect()
+        let texts: Vec<_> = exported.iter().map(|(_, text)| text.as_slice()).collect();
+        let of_runtime = executor.runtime_symbols(&texts)?;
+        Ok(exported.into_iter().zip(of_runtime).filter(|(_, of)| of.is_none()).map(|(of, _)| of).collect())
     }
 }
 

@@ -20,7 +20,7 @@ use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
-use crate::session::{Address, UnitId, lock, read_file};
+use crate::session::{Address, UnitId, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
 /// that define a name the first is taken, in the order of the archives.
@@ -122,9 +122,9 @@ impl State {
                 let directories = &dylib.session().options().library_paths;
                 let directories = beside.into_iter().chain(directories.iter().map(PathBuf::as_path));
                 let mut files = directories.map(|directory| directory.join(&*name)).filter(|file| file.is_file());
-                let opened = executor
-                    .open_library(Path::new(&*name), true)
-                    .or_else(|error| files.next().map_or(Err(error), |file| executor.open_library(&file, true)));
+                let opened = executor.open_library(&import.library, true).or_else(|error| {
+                    files.next().map_or(Err(error), |file| executor.open_library(bytes_of(&file), true))
+                });
                 let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
                 self.libraries.entry(import.library.clone()).or_insert(opened)
             }

@@ -5,7 +5,7 @@
 //! through slots, `__imp_X`, which are words of read-only data, made here when they are wanted. Thread-local variables
 //! are found through `_tls_index`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use linkjit_executor::{
@@ -159,7 +159,7 @@ struct ImageGenerator;
 fn window(dylib: &JitDylib) -> Result<Window> {
     let state = dylib.session().state();
     let window = state.dylib(dylib.id())?.windows.first();
-    window.copied().ok_or(ExecutorError::NoSuch { what: "window" }.into())
+    window.copied().ok_or(ExecutorError::NoSuch { what: "window".into() }.into())
 }
 
 impl DefinitionGenerator for ImageGenerator {
@@ -180,8 +180,8 @@ impl DefinitionGenerator for ImageGenerator {
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
-            } else if let Some(&(name, offset)) =
-                executor.runtime_thread_locals().iter().find(|(name, _)| name.as_bytes() == wanted.name)
+            } else if let Some((name, offset)) =
+                executor.runtime_thread_locals().into_iter().find(|(name, _)| name.as_bytes() == wanted.name)
             {
                 let address = TlsAddress { module: tls_module(dylib)?, offset, thread_offset: None };
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
@@ -222,7 +222,7 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let key = number.map_or(SymbolKey::Name(name), SymbolKey::Ordinal);
     let executor = dylib.session().executor();
     let path = String::from_utf8_lossy(library).into_owned() + ".dll";
-    let library = executor.open_library(Path::new(&path), false)?;
+    let library = executor.open_library(path.as_bytes(), false)?;
     let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
     Ok(found.into_iter().flatten().find_map(|found| match found {
         SymbolAddress::Address(address) => Some(Address::At(address)),

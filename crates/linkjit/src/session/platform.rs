@@ -1,7 +1,6 @@
 //! What a session asks of the platform that its code is for: what the system's linker, loader and C runtime would have
 //! done for objects of its format.
 
-use std::ffi::CString;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +59,7 @@ pub(crate) trait Platform: Debug + Send + Sync {
     fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf>;
 
     /// What the session has for a library that linked code opens.
-    fn provide(&self, _session: &ExecutionSession, _library: &Path) -> Vec<(CString, ExecAddr)> {
+    fn provide(&self, _session: &ExecutionSession, _library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
         Vec::new()
     }
 
