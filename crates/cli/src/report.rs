@@ -296,7 +296,7 @@ impl<'a> Line<'a> {
                 // What the compiler says is all there is to know.
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
-            Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
+            Error::Executor(ExecutorError::Library { library, .. }) => self.in_file("library", Path::new(library)),
             Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
             Error::Executor(_) => self.kind = "executor",
             _ => self.kind = "session",

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
-use linkjit::link::arch::x86_64::{FixupContext, Image};
+use linkjit::link::arch::{FixupContext, Image};
 use linkjit::link::graph::{LinkGraph, Linkage, SymbolId};
 use linkjit::link::layout::Layout;
 use linkjit::link::link::{Binding, Input, resolve, unplace, write};

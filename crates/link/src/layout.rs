@@ -31,8 +31,7 @@ const PADDING: u64 = 16;
 /// An unwind table ends with a record of length zero.
 const UNWIND_TERMINATOR: u64 = 4;
 
-/// Size and alignment of a record of a function (PE/COFF, "The .pdata Section").
-const FUNCTION_RECORD: u64 = 12;
+/// Alignment of a record of a function (PE/COFF, "The .pdata Section").
 const FUNCTION_RECORD_ALIGN: u64 = 4;
 
 /// A block of a batch: the index of its input, and its id there.
@@ -93,6 +92,7 @@ pub struct Layout {
     /// The records of functions, in the read segment: in link order until the functions have addresses.
     functions: (u64, u64),
     function_records: Vec<BlockRef>,
+    function_record_size: u64,
     contiguous: Vec<SectionExtent>,
     /// Where the zeros begin in the writable segment.
     data_end: u64,
@@ -283,7 +283,8 @@ impl Layout {
         let Some(&(first, _)) = self.function_records.first() else { return Ok(()) };
         let too_large = || too_large(&inputs[first as usize].graph, "the table of functions");
         self.functions.0 = self.segments[READ].push(0, FUNCTION_RECORD_ALIGN, 0).ok_or_else(too_large)?;
-        let size = FUNCTION_RECORD.checked_mul(self.function_records.len() as u64).ok_or_else(too_large)?;
+        self.function_record_size = inputs[first as usize].graph.arch().function_record_size();
+        let size = self.function_record_size.checked_mul(self.function_records.len() as u64).ok_or_else(too_large)?;
         self.segments[READ].push(size, FUNCTION_RECORD_ALIGN, 0).ok_or_else(too_large)?;
         self.functions.1 = self.segments[READ].size;
         Ok(())
@@ -297,7 +298,7 @@ impl Layout {
             let begin = graph.edges(block).iter().find(|edge| edge.offset == 0);
             begin.map(|edge| graph.address(edge.target).0.wrapping_add(edge.addend.cast_unsigned()))
         });
-        let places = (self.functions.0..).step_by(FUNCTION_RECORD as usize);
+        let places = (self.functions.0..).step_by(self.function_record_size.max(1) as usize);
         self.blocks[READ].extend(records.into_iter().zip(places));
     }
 

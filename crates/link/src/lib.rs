@@ -14,6 +14,7 @@
 pub mod arch;
 #[cfg(feature = "check")]
 pub mod check;
+mod endian;
 pub mod error;
 pub mod graph;
 pub mod layout;

@@ -11,8 +11,7 @@
 
 use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
-use crate::arch::Arch;
-use crate::arch::x86_64::{self, FixupContext};
+use crate::arch::{FixupContext, fix_block};
 use crate::error::Result;
 use crate::graph::{BlockId, LinkGraph, Reachability, SymbolId};
 use crate::layout::{BlockRef, Layout};
@@ -273,7 +272,5 @@ pub fn write_block(
     if let Some(content) = graph.content(block) {
         bytes.copy_from_slice(content);
     }
-    match graph.arch() {
-        Arch::X86_64 => x86_64::fix_block(graph, block, bytes, context),
-    }
+    fix_block(graph, block, bytes, context)
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::MaterializationUnit;
-use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, defined_names, read_file};
+use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, bytes_of, defined_names, read_file};
 
 impl JitDylib {
     /// Adds a relocatable object. Nothing is linked before a lookup needs it.
@@ -284,8 +284,11 @@ impl JitDylib {
     /// What the system's loader says.
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let library =
-            self.session().executor().open_library(path, true).map_err(|error| self.library_error(path, error))?;
+        let library = self
+            .session()
+            .executor()
+            .open_library(bytes_of(path), true)
+            .map_err(|error| self.library_error(path, error))?;
         self.add_own_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
     }
 

@@ -343,6 +343,15 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// An address of this process is asked for, or given, but linked code runs in another.
+    #[error(
+        "'{}': linked code runs in another process, whose addresses are no pointers here: use the executor's functions",
+        Shown(name)
+    )]
+    Elsewhere {
+        /// The name.
+        name: String,
+    },
     /// A plugin does not want something to be linked.
     #[error("{what}")]
     Plugin {

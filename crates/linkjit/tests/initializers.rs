@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use linkjit::link::arch::Arch;
 use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::graph::{
-    Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection, Symbol,
+    Content, Edge, EdgeKind, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection, Symbol,
 };
 use linkjit::link::source::Source;
 use linkjit::{JitDylib, MatchScope, Result};
@@ -78,7 +78,7 @@ fn add(dylib: &JitDylib, object: Object) -> Result<()> {
         graph.add_edge(function, Edge { offset: 6, kind: Kind::Branch32.edge(), target: ran, addend: -4 })?;
         let function = graph.add_symbol(Symbol::anonymous(function, 0, 10))?;
         let block = graph.add_block(arrays, Content::Owned(Box::new([0; 8])), 0, 3)?;
-        graph.add_edge(block, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: function, addend: 0 })?;
+        graph.add_edge(block, Edge { offset: 0, kind: EdgeKind::POINTER, target: function, addend: 0 })?;
         graph.add_initializers(InitializerSection { block, order, backwards: false });
     }
     dylib.add_graph(graph)

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use linkjit::executor::AllocationId;
-use linkjit::link::arch::x86_64::Kind;
-use linkjit::link::graph::{Content, Edge, Lifetime, LinkGraph, Linkage, Protection, Symbol, SymbolId};
+use linkjit::link::graph::{Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol, SymbolId};
 use linkjit::link::names::NamePool;
 use linkjit::{Error, Jit, LinkedAllocation, PassLists, Plugin, Result, Stage};
 use support::compile;
@@ -176,7 +175,7 @@ fn a_block_that_a_pass_adds_may_have_edges_of_its_own_and_nothing_that_refers_to
                 let section = graph.add_section("pointers", Protection::ReadWrite, Lifetime::Standard)?;
                 let block = graph.add_block(section, Content::Owned(Box::new([0; 8])), 0, 3)?;
                 let target = graph.add_symbol(Symbol::external(abs, Linkage::Strong))?;
-                graph.add_edge(block, Edge { offset: 0, kind: Kind::Pointer64.edge(), target, addend: 0 })?;
+                graph.add_edge(block, Edge { offset: 0, kind: EdgeKind::POINTER, target, addend: 0 })?;
                 // Before pruning, being retained is what keeps it; afterwards it has to say itself that it is live.
                 match stage {
                     Stage::PrePrune => graph.retain_block(block),

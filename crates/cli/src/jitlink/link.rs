@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
-use linkjit::link::arch::x86_64::{FixupContext, Image, Kind};
+use linkjit::link::arch::{FixupContext, Image, Role};
 use linkjit::link::graph::{
     Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
 };
@@ -144,9 +144,9 @@ impl Linked {
 /// Whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
 fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
     let is_low = |graph: &LinkGraph, edge: &Edge| {
-        let kind = Kind::from_edge(edge.kind);
+        let role = graph.arch().kinds().of(edge.kind).role;
         let is_value = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
-        !is_value && matches!(kind, Some(Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer16 | Kind::Pointer8))
+        !is_value && matches!(role, Role::LowAddress | Role::TinyAddress)
     };
     order.iter().map(|&member| &inputs[member as usize].graph).any(|graph| {
         let live = graph.block_ids().filter(|&block| graph.block(block).live);
@@ -394,9 +394,10 @@ fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
             let Some(target) = graph.entry_target(edge.target) else { continue };
             let fixup = address.offset(u64::from(edge.offset));
             let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
-            let reaches = match Kind::from_edge(edge.kind) {
-                Some(Kind::Branch32) => displacement.is_some_and(|displacement| i32::try_from(displacement).is_ok()),
-                Some(Kind::ImageOffset32) => u32::try_from(graph.address(target).distance_from(image_base)).is_ok(),
+            let kind = graph.arch().kinds().of(edge.kind);
+            let reaches = match kind.role {
+                Role::Branch => displacement.is_some_and(|displacement| kind.reaches(displacement)),
+                Role::ImageOffset => u32::try_from(graph.address(target).distance_from(image_base)).is_ok(),
                 _ => false,
             };
             if reaches {
@@ -478,10 +479,12 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -
 
 /// What an edge is in LLVM's terms: there, some displacements are those from the end of the field.
 pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, i64) {
-    match Kind::from_edge(edge.kind) {
-        Some(Kind::Delta32 | Kind::Branch32) if is_coff(graph) => ("PCRel32", edge.addend.saturating_add(4)),
-        Some(Kind::Branch32) => ("BranchPCRel32", edge.addend.saturating_add(4)),
-        _ => (kind_name(graph.arch().edge_kind_name(edge.kind)), edge.addend),
+    let kind = graph.arch().kinds().of(edge.kind);
+    let from_end = || edge.addend.saturating_sub(kind.bias.into());
+    match kind.name {
+        "Delta32" | "Branch32" if is_coff(graph) => ("PCRel32", from_end()),
+        "Branch32" => ("BranchPCRel32", from_end()),
+        ours => (kind_name(ours), edge.addend),
     }
 }
 

@@ -271,7 +271,7 @@ fn section_graph(
     let content = read(file)?;
     let size = content.bytes().len() as u64;
     let source = Source::new(format!("orc_sectcreate_{name}"), []);
-    let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::X86_64);
+    let mut graph = LinkGraph::new(source, linkjit::link::arch::Arch::HOST);
     let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
     let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
     for (symbol, offset) in symbols {

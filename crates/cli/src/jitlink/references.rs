@@ -1,9 +1,8 @@
 //! `-add-self-relocations`: edges where functions form their own addresses.
 
 use linkjit::link::LinkError;
-use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::check::self_references;
-use linkjit::link::graph::{Definition, Edge, LinkGraph};
+use linkjit::link::graph::{Definition, Edge, EdgeKind, LinkGraph};
 
 /// Adds an edge for each `lea` of a function's own address that has none.
 pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkError> {
@@ -26,7 +25,7 @@ pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkErro
                 continue;
             };
             if graph.edges(block).iter().all(|edge| edge.offset != at) {
-                graph.add_edge(block, Edge { offset: at, kind: Kind::Delta32.edge(), target, addend: -4 })?;
+                graph.add_edge(block, Edge { offset: at, kind: EdgeKind::DELTA32, target, addend: -4 })?;
             }
         }
     }

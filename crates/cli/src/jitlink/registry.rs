@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkjit::ExecAddr;
-use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::check::Target;
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Scope, SectionId, SymbolId};
+use linkjit::link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
 use linkjit::link::names::NamePool;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
@@ -126,12 +125,15 @@ fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
         entries.map(|symbol| graph.address(symbol).0)
     });
     let mut used: HashSet<u64> = uses.collect();
-    // The displacement of a jump through the entry is two bytes in the stub.
-    let stubs: Vec<_> = places_in(of, STUBS_SECTION).map(|(at, ..)| (at.0.wrapping_sub(2), at.1)).collect();
+    let Some(template) = of.graphs.first().map(|graph| &graph.arch().code().stub) else { return };
+    // A field of each stub says where the entry is.
+    let Some(field) = template.fields.first() else { return };
+    let fields = places_in(of, STUBS_SECTION).filter(|(_, kind, _)| *kind == field.kind);
+    let stubs: Vec<_> = fields.map(|(at, ..)| (at.0.wrapping_sub(field.offset.into()), at.1)).collect();
     used.extend(stubs.iter().filter(|(stub, _)| used.contains(stub)).map(|(_, entry)| *entry).collect::<Vec<_>>());
     let mut of_entries = HashMap::new();
     for ((at, _), kind, target) in places_in(of, GOT_SECTION) {
-        if used.contains(&at) && matches!(kind, Some(Kind::Pointer64 | Kind::ThreadOffset64)) {
+        if used.contains(&at) && matches!(kind, EdgeKind::POINTER | EdgeKind::THREAD_OFFSET) {
             let name = of.symbol_name(names, target);
             if !name.is_empty() {
                 of_entries.entry(at).or_insert_with(|| name.clone());
@@ -141,7 +143,7 @@ fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
     }
     for (address, entry) in stubs.into_iter().filter(|(stub, _)| used.contains(stub)) {
         if let Some(name) = of_entries.get(&entry) {
-            file.stubs.insert(name.clone(), Named { address, size: 6, is_zeros: false });
+            file.stubs.insert(name.clone(), Named { address, size: template.code.len() as u64, is_zeros: false });
         }
     }
 }
@@ -150,14 +152,14 @@ fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
 fn places_in<'a>(
     of: &'a LinkedFile<'_>,
     section: &'a str,
-) -> impl Iterator<Item = ((u64, u64), Option<Kind>, In<SymbolId>)> + 'a {
+) -> impl Iterator<Item = ((u64, u64), EdgeKind, In<SymbolId>)> + 'a {
     of.blocks().flat_map(move |(place, (index, id))| {
         let graph = of.graphs[index];
         let is_here = index > 0 && graph.section(graph.block(id).section).name == section;
         let edges = if is_here { graph.edges(id) } else { &[] };
         edges.iter().map(move |edge| {
             let at = place.wrapping_add(u64::from(edge.offset));
-            ((at, graph.address(edge.target).0), Kind::from_edge(edge.kind), (index, edge.target))
+            ((at, graph.address(edge.target).0), edge.kind, (index, edge.target))
         })
     })
 }

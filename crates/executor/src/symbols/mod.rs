@@ -73,7 +73,7 @@ impl Libraries {
             None => None,
             Some(index) => {
                 let handle = lock(&self.handles).get(index as usize).copied();
-                Some(handle.ok_or(ExecutorError::NoSuch { what: "library" })?)
+                Some(handle.ok_or(ExecutorError::NoSuch { what: "library".into() })?)
             }
         };
         let asked = os::search_order(handle);

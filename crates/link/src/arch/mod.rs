@@ -1,10 +1,18 @@
 //! Architectures: the kinds of edges, how each is applied, the code of stubs. Nothing here knows an object format.
 
+mod fixup;
+pub mod generic;
+mod kinds;
+mod template;
 pub mod x86_64;
 
 use std::fmt;
 
-use crate::graph::EdgeKind;
+pub use fixup::{FixupContext, Image, fix_block};
+pub use kinds::{KindInfo, Kinds, Role};
+pub use template::{Code, Field, Framed, Template};
+
+use crate::graph::{Edge, EdgeKind};
 
 /// An architecture that graphs can be of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -14,6 +22,9 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// That of this process, as far as linkjit knows it.
+    pub const HOST: Self = Self::X86_64;
+
     /// Size of an address in bytes.
     #[must_use]
     pub const fn pointer_size(self) -> u64 {
@@ -22,12 +33,71 @@ impl Arch {
         }
     }
 
-    /// The kind of the edge from an unwind record to the common record (CIE) that it begins with:
-    /// `Fixup <- Fixup - Target + Addend`, 32 bits.
+    /// The alignment of an address as a power of two.
     #[must_use]
-    pub const fn cie_pointer(self) -> EdgeKind {
+    pub const fn pointer_align_log2(self) -> u8 {
+        self.pointer_size().trailing_zeros() as u8
+    }
+
+    /// A word with a number, as it is in memory.
+    #[must_use]
+    pub fn word(self, number: u64) -> Box<[u8]> {
         match self {
-            Self::X86_64 => x86_64::Kind::NegDelta32.edge(),
+            Self::X86_64 => number.to_le_bytes().into(),
+        }
+    }
+
+    /// The number of 32 bits with these bytes in memory.
+    pub(crate) const fn read_u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::X86_64 => u32::from_le_bytes(bytes),
+        }
+    }
+
+    /// The code that linkjit has for it.
+    #[must_use]
+    pub const fn code(self) -> &'static Code {
+        match self {
+            Self::X86_64 => &x86_64::CODE,
+        }
+    }
+
+    /// Size of a record of a table of functions.
+    #[must_use]
+    pub const fn function_record_size(self) -> u64 {
+        self.code().function_record.size
+    }
+
+    /// What holds for its edge kinds. Callers ask once per graph.
+    #[must_use]
+    #[inline]
+    pub const fn kinds(self) -> &'static Kinds {
+        match self {
+            Self::X86_64 => &x86_64::KINDS,
+        }
+    }
+
+    /// What an edge to near data becomes so that its instruction loads the address from a GOT entry; `None` if the
+    /// instruction, which is in `content`, can't.
+    #[must_use]
+    pub fn address_load(self, edge: &Edge, content: &[u8]) -> Option<EdgeKind> {
+        match self {
+            Self::X86_64 => x86_64::can_load_address(edge, content).then(|| x86_64::Kind::AddressLoad32.edge()),
+        }
+    }
+
+    /// Whether the instruction around an edge to a GOT entry can do without if its target is within reach.
+    #[must_use]
+    pub fn can_relax(self, edge: &Edge, content: &[u8]) -> bool {
+        match self {
+            Self::X86_64 => x86_64::can_relax(edge, content),
+        }
+    }
+
+    /// What helps if an address does not fit a field of few bits.
+    const fn remedy_of_low_addresses(self) -> &'static str {
+        match self {
+            Self::X86_64 => ": compile with -fPIC or -fPIE; in assembly, address it relative to rip",
         }
     }
 
@@ -35,7 +105,7 @@ impl Arch {
     #[must_use]
     pub(crate) fn without_entry(self, kind: EdgeKind) -> EdgeKind {
         match self {
-            Self::X86_64 if kind == x86_64::Kind::AddressLoad32.edge() => x86_64::Kind::Delta32.edge(),
+            Self::X86_64 if kind == x86_64::Kind::AddressLoad32.edge() => EdgeKind::DELTA32,
             Self::X86_64 => kind,
         }
     }
@@ -43,9 +113,7 @@ impl Arch {
     /// The name of an edge kind; `?` for a number that is none.
     #[must_use]
     pub fn edge_kind_name(self, kind: EdgeKind) -> &'static str {
-        match self {
-            Self::X86_64 => x86_64::Kind::from_edge(kind).map_or("?", x86_64::Kind::name),
-        }
+        self.kinds().of(kind).name
     }
 }
 

@@ -2,15 +2,36 @@
 
 use super::symbol::SymbolId;
 
-/// What is to be written at an edge. The numbers are the architecture's: see the `Kind` enumerations in
-/// [`crate::arch`].
+/// What is to be written at an edge. The numbers are the architecture's, and those that all have: see the
+/// `Kind` enumerations in [`crate::arch`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EdgeKind(pub u8);
 
-impl EdgeKind {
-    /// Its bit in a set of kinds; kinds may share one.
-    pub(super) fn bit(self) -> u64 {
-        1 << (self.0 & 63)
+/// Kinds of edges. Which of them a graph may have is noted when edges are added, for most have few.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct KindSet(u64);
+
+impl KindSet {
+    /// None.
+    pub const EMPTY: Self = Self(0);
+
+    /// The same and one more; kinds whose numbers are 64 apart are not told apart.
+    #[must_use]
+    #[inline]
+    pub const fn with(self, kind: EdgeKind) -> Self {
+        Self(self.0 | 1 << (kind.0 & 63))
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether they have some in common.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 

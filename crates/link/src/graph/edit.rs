@@ -163,7 +163,7 @@ impl LinkGraph {
         };
         let added = self.edges.len();
         self.edges.extend(edges);
-        self.kinds = self.edges[added..].iter().fold(self.kinds, |kinds, edge| kinds | edge.kind.bit());
+        self.kinds = self.edges[added..].iter().fold(self.kinds, |kinds, edge| kinds.with(edge.kind));
         let end = self.next_id(self.edges.len(), "the number of edges")?;
         let block = &mut self.blocks[block.index()];
         block.first_edge = first_edge;
@@ -505,7 +505,8 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::{Arch, x86_64::Kind};
+    use crate::arch::Arch;
+    use crate::graph::EdgeKind;
     use crate::source::Source;
 
     fn place(graph: &LinkGraph, symbol: SymbolId) -> (u32, u64, u64) {
@@ -526,7 +527,7 @@ mod tests {
         let symbols = [(0, 16), (3, 0), (4, 2), (5, 99), (10, 6), (16, 0)].map(|(offset, size)| symbol(offset, size));
         // Not in order, one at each side of a cut, and two at one offset.
         for (offset, addend) in [(12, 1), (3, 2), (4, 3), (4, 4), (10, 5)] {
-            let edge = Edge { offset, kind: Kind::Pointer8.edge(), target: symbols[5], addend };
+            let edge = Edge { offset, kind: EdgeKind::POINTER, target: symbols[5], addend };
             graph.add_edge(block, edge).unwrap();
         }
         let parts = graph.split_block(block, &[0, 4, 10, 16]).unwrap();
@@ -553,7 +554,7 @@ mod tests {
         let blocks = [0; 2].map(|_| graph.add_block(section, Content::Zeros, 8, 0).unwrap());
         let target = graph.add_symbol(Symbol::anonymous(blocks[0], 0, 0)).unwrap();
         for block in blocks {
-            let edge = |offset| Edge { offset, kind: Kind::Pointer8.edge(), target, addend: 0 };
+            let edge = |offset| Edge { offset, kind: EdgeKind::POINTER, target, addend: 0 };
             graph.add_edges(block, (0..4).map(edge)).unwrap();
         }
         graph.retain_edges(blocks[0], |edge| edge.offset % 2 == 1);

@@ -21,7 +21,7 @@ mod section_name;
 mod symbol;
 
 pub use block::{Block, BlockId, Content};
-pub use edge::{Edge, EdgeKind};
+pub use edge::{Edge, EdgeKind, KindSet};
 pub use linkjit_target::Protection;
 pub use prune::Reachability;
 pub use request::Request;
@@ -50,8 +50,8 @@ pub struct LinkGraph {
     revision: u32,
     /// Edges of all blocks; those of one block are contiguous, see [`Block::edges`].
     edges: Vec<Edge>,
-    /// A bit for every kind of edge that was added.
-    kinds: u64,
+    /// The kinds of the edges that were added.
+    kinds: KindSet,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
     groups: Vec<Group>,
@@ -175,7 +175,7 @@ impl LinkGraph {
             has_large_sections: false,
             revision: 0,
             edges: Vec::new(),
-            kinds: 0,
+            kinds: KindSet::EMPTY,
             dependents: Vec::new(),
             has_contiguous: false,
             groups: Vec::new(),

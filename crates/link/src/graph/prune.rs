@@ -3,7 +3,7 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, SymbolId};
+use super::{BlockId, Definition, Edge, KindSet, Lifetime, LinkGraph, Linkage, SymbolId};
 
 /// Where fewer than one in so many blocks became live, or so few, sorting them is cheaper than going through all.
 const SPARSE: usize = 8;
@@ -24,7 +24,7 @@ pub struct Reachability {
     followed: usize,
     symbols: Vec<SymbolId>,
     /// A bit for every kind of edge that was followed.
-    kinds: u64,
+    kinds: KindSet,
     /// Weak definitions that became live since somebody asked.
     weak: Vec<SymbolId>,
 }
@@ -141,11 +141,11 @@ impl Reachability {
         std::mem::take(&mut self.weak)
     }
 
-    /// Whether an edge of that kind may have been followed. Most graphs have edges of few kinds: a search for others
+    /// Whether edges of these kinds may have been followed. Most graphs have edges of few kinds: a search for others
     /// need not look at them.
     #[must_use]
-    pub fn may_have_met(&self, kind: EdgeKind) -> bool {
-        self.kinds & kind.bit() != 0
+    pub fn may_have_met(&self, kinds: KindSet) -> bool {
+        self.kinds.meets(kinds)
     }
 
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
@@ -155,7 +155,7 @@ impl Reachability {
         while let Some(&block) = self.blocks.get(self.followed) {
             self.followed += 1;
             for &Edge { kind, target, .. } in &edges[graph.blocks[block.index()].edge_range()] {
-                self.kinds |= kind.bit();
+                self.kinds = self.kinds.with(kind);
                 if self.mark_symbol(graph, target) {
                     external(target);
                 }
@@ -183,7 +183,7 @@ impl Reachability {
             }
         }
         self.followed = 0;
-        self.kinds = 0;
+        self.kinds = KindSet::EMPTY;
         self.weak.clear();
     }
 }
@@ -205,10 +205,10 @@ impl LinkGraph {
         }
     }
 
-    /// Whether it may have edges of that kind, live or not.
+    /// Whether it may have edges of these kinds, live or not.
     #[must_use]
-    pub fn may_have(&self, kind: EdgeKind) -> bool {
-        self.kinds & kind.bit() != 0
+    pub fn may_have(&self, kinds: KindSet) -> bool {
+        self.kinds.meets(kinds)
     }
 
     /// Marks everything that `roots` reach. Without roots, everything.

@@ -116,6 +116,12 @@ impl Symbol {
         }
     }
 
+    /// A number, or a fixed address, visible to its graph only and without a name.
+    #[must_use]
+    pub fn absolute(value: ExecAddr) -> Self {
+        Self { definition: Definition::Absolute(value), ..Self::anonymous(BlockId(0), 0, 0) }
+    }
+
     /// A reference to a name that is defined elsewhere.
     #[must_use]
     pub fn external(name: NameId, linkage: Linkage) -> Self {

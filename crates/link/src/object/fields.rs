@@ -18,12 +18,6 @@ pub(in crate::object) fn u32_at(structure: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(field(structure, at))
 }
 
-/// See [`field`].
-#[inline]
-pub(in crate::object) fn u64_at(structure: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(field(structure, at))
-}
-
 /// The string at `offset` of a string table; `None` if it does not end inside.
 pub(in crate::object) fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
     let rest = table.get(offset as usize..)?;

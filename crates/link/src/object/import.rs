@@ -6,6 +6,7 @@
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{BlockId, LinkGraph, Symbol, SymbolId};
 use crate::names::NamePool;
+use crate::object::coff;
 use crate::object::fields::{string, u16_at, u32_at};
 use crate::passes::imports::{DELAY_LOAD_HELPER, PREFIX as SLOT_PREFIX};
 use crate::source::Source;
@@ -42,7 +43,7 @@ impl Import {
     /// Reads a short member; `None` if the bytes are none.
     ///
     /// # Errors
-    /// If it is malformed, or for another machine than x86-64.
+    /// If it is malformed, or for another machine than linkjit links for.
     pub fn parse(source: &Source) -> Result<Option<Self>> {
         let bytes = source.bytes();
         if !bytes.starts_with(&[0, 0, 0xff, 0xff, 0, 0]) {
@@ -53,8 +54,8 @@ impl Import {
         if bytes.len() < HEADER_SIZE {
             return Err(malformed("it is truncated"));
         }
-        if u16_at(bytes, 6) != object::pe::IMAGE_FILE_MACHINE_AMD64.0 {
-            let what = format!("an import for machine {:#x}, not x86-64", u16_at(bytes, 6));
+        if coff::Machine::find(u16_at(bytes, 6)).is_none() {
+            let what = format!("an import for machine {:#x}, not {}", u16_at(bytes, 6), coff::Machine::names());
             return Err(LinkError::NotLinkable { site: site(), what });
         }
         let (number, kinds) = (u16_at(bytes, 16), u16_at(bytes, 18));

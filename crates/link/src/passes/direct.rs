@@ -8,7 +8,6 @@
 
 use linkjit_target::{ExecAddr, ExecRange};
 
-use crate::arch::x86_64::{Kind, can_load_address};
 use crate::graph::{BlockId, Definition, Edge};
 use crate::link::{Binding, Input};
 
@@ -46,8 +45,8 @@ pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
         Binding::Outside(address) => addresses.binary_search(&address).is_ok().then_some(()),
         _ => None,
     };
-    let can_load = |block, edge| can_load_address(edge, input.graph.content(block).unwrap_or_default());
-    direct(input, wanted).any(|(block, edge, ())| !can_load(block, edge))
+    let load = |block, edge| input.graph.arch().address_load(edge, input.graph.content(block).unwrap_or_default());
+    direct(input, wanted).any(|(block, edge, ())| load(block, edge).is_none())
 }
 
 /// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of `members`
@@ -107,9 +106,8 @@ fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl 
     let graph = &input.graph;
     let has_some = input.bindings.iter().any(|(_, binding)| pick(binding).is_some());
     let blocks = has_some.then(|| input.unplaced()).into_iter().flatten();
-    let is_direct = |(_, edge): &(BlockId, &Edge)| {
-        matches!(Kind::from_edge(edge.kind), Some(Kind::Delta32 | Kind::Pointer32 | Kind::Pointer32Signed))
-    };
+    let kinds = graph.arch().kinds();
+    let is_direct = |(_, edge): &(BlockId, &Edge)| kinds.of(edge.kind).is_direct();
     let edges = blocks.flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
     edges.filter(is_direct).filter_map(move |(block, edge)| Some((block, edge, pick(input.binding(edge.target))?)))
 }

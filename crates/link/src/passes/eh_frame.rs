@@ -7,8 +7,9 @@
 
 use std::ops::Range;
 
+use crate::arch::Arch;
 use crate::error::{LinkError, Result};
-use crate::graph::{BlockId, Edge, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
+use crate::graph::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 
 /// Says that a length of 8 bytes follows: the unwinders of processes read no such records, so nobody may write them.
 const EXTENDED_LENGTH: u32 = 0xffff_ffff;
@@ -57,10 +58,10 @@ pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -
 
 /// The records of a block, after giving them their common records.
 fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
-    let parsed = parse(graph.content(block).unwrap_or_default());
+    let parsed = parse(graph.arch(), graph.content(block).unwrap_or_default());
     let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
     find_common_records(graph, block, &mut records)?;
-    let kind = graph.arch().cie_pointer();
+    let kind = EdgeKind::NEG_DELTA32;
     let edges = records.iter().filter_map(|record| match record.kind {
         RecordKind::Function { common, .. } => Some(Edge { offset: record.body, kind, target: common, addend: 0 }),
         _ => None,
@@ -89,20 +90,20 @@ fn tie(graph: &mut LinkGraph, records: &[Record], parts: impl Iterator<Item = Bl
 }
 
 /// Finds the records by their lengths.
-fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
+fn parse(arch: Arch, content: &[u8]) -> Result<Vec<Record>, Malformed> {
     let size = u32::try_from(content.len()).map_err(|_| Malformed(0, "it is too large"))?;
     // Records take 24 bytes at least in practice.
     let mut records = Vec::with_capacity(content.len() / 24);
     let mut start = 0;
     while start < size {
-        if word(content, start) == Some(EXTENDED_LENGTH) {
+        if word(arch, content, start) == Some(EXTENDED_LENGTH) {
             return Err(Malformed(start, "its length has 64 bits, which no unwinder reads"));
         }
-        let body = body(content, start).ok_or(Malformed(start, "it is truncated"))?;
+        let body = body(arch, content, start).ok_or(Malformed(start, "it is truncated"))?;
         let kind = if body.is_empty() {
             RecordKind::Terminator
         } else {
-            let distance = word(content, body.start).filter(|_| body.len() >= WORD as usize);
+            let distance = word(arch, content, body.start).filter(|_| body.len() >= WORD as usize);
             // The symbols are made later.
             match distance.ok_or(Malformed(start, "it is too short"))? {
                 0 => RecordKind::Common(SymbolId(0)),
@@ -116,14 +117,14 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, Malformed> {
 }
 
 /// The part of the record at `start` that follows the length.
-fn body(content: &[u8], start: u32) -> Option<Range<u32>> {
+fn body(arch: Arch, content: &[u8], start: u32) -> Option<Range<u32>> {
     let begin = start.checked_add(WORD)?;
-    let end = begin.checked_add(word(content, start)?)?;
+    let end = begin.checked_add(word(arch, content, start)?)?;
     (end as usize <= content.len()).then_some(begin..end)
 }
 
-fn word(content: &[u8], at: u32) -> Option<u32> {
-    content.get(at as usize..)?.first_chunk().copied().map(u32::from_le_bytes)
+fn word(arch: Arch, content: &[u8], at: u32) -> Option<u32> {
+    content.get(at as usize..)?.first_chunk().map(|&bytes| arch.read_u32(bytes))
 }
 
 /// Makes a symbol for every common record, and finds that of every function.
@@ -193,7 +194,6 @@ fn malformed(graph: &LinkGraph, block: BlockId, &Malformed(offset, what): &Malfo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::{Arch, x86_64::Kind};
     use crate::graph::{Content, Protection};
     use crate::source::Source;
 
@@ -212,7 +212,7 @@ mod tests {
     fn records_find_function_and_common_record_in_any_format() {
         let (mut graph, function, block) = graph(&[4, 0, 8, 12, 7, 0, 4, 0, 8, 12, 9]);
         let symbol = graph.add_symbol(Symbol::anonymous(function, 8, 4)).unwrap();
-        let kind = Kind::Delta32.edge();
+        let kind = EdgeKind::DELTA32;
         graph.add_edge(block, Edge { offset: 40, kind, target: symbol, addend: 0 }).unwrap();
         graph.add_edge(block, Edge { offset: 16, kind, target: symbol, addend: 0 }).unwrap();
         split(&mut graph, [block]).unwrap();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(dependents, [5, 2]);
         for (record, common) in [(2, 1), (5, 4)] {
             let [pointer, first] = *graph.edges(BlockId(record)) else { panic!("edges of {record}") };
-            assert_eq!((pointer.offset, pointer.kind), (4, Kind::NegDelta32.edge()));
+            assert_eq!((pointer.offset, pointer.kind), (4, EdgeKind::NEG_DELTA32));
             assert_eq!(graph.symbol(pointer.target).block(), Some(BlockId(common)));
             assert_eq!((first.offset, first.target), (8, symbol));
         }

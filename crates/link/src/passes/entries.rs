@@ -12,10 +12,11 @@ use hashbrown::HashMap;
 use linkjit_target::{ExecAddr, ExecRange};
 
 use super::direct::is_out_of_reach;
-use crate::arch::Arch;
-use crate::arch::x86_64::{Kind, STUB, STUB_SIZE, can_load_address, can_relax};
+use crate::arch::{Arch, Kinds, Role};
 use crate::error::Result;
-use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId};
+use crate::graph::{
+    BlockId, Content, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId,
+};
 use crate::link::{Binding, Bindings, Input};
 use crate::names::NameId;
 use crate::source::Source;
@@ -66,6 +67,14 @@ pub struct NewEntries {
     pub own: Input,
 }
 
+/// What an edge needs.
+#[derive(Clone, Copy)]
+struct Wanted {
+    kind: EntryKind,
+    /// What the edge becomes if its instruction is to load from the entry instead of computing an address.
+    load: Option<EdgeKind>,
+}
+
 /// Target of an entry, as far as it tells entries apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
@@ -90,7 +99,7 @@ pub fn build(
     next_input: u32,
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
-    let arch = members.first().map_or(Arch::X86_64, |&member| inputs[member as usize].graph.arch());
+    let arch = members.first().map_or(Arch::HOST, |&member| inputs[member as usize].graph.arch());
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
     let is_shown = window.is_none();
     let mut builder = Builder {
@@ -127,7 +136,7 @@ impl Builder<'_> {
         self.may_be_elsewhere = graph.is_partly_placed() || graph.has_large_sections();
         // The entry symbols of this graph, by target.
         let mut local: HashMap<(SymbolId, EntryKind), SymbolId, FixedState> = HashMap::default();
-        for (block, index, target, kind) in self.wanted_by(inputs, &inputs[member as usize]) {
+        for (block, index, target, Wanted { kind, load }) in self.wanted_by(inputs, &inputs[member as usize]) {
             let entry = match local.get(&(target, kind)) {
                 Some(&entry) => entry,
                 None => {
@@ -141,8 +150,8 @@ impl Builder<'_> {
             };
             let edge = &mut inputs[member as usize].graph.edges_mut(block)[index];
             edge.target = entry;
-            if edge.kind == Kind::Delta32.edge() && matches!(kind, EntryKind::Got | EntryKind::GotAt(_)) {
-                edge.kind = Kind::AddressLoad32.edge();
+            if let Some(load) = load {
+                edge.kind = load;
             }
         }
         let entries = local.into_iter().map(|((target, _), entry)| (entry, target)).collect();
@@ -151,53 +160,54 @@ impl Builder<'_> {
     }
 
     /// The edges of a graph that need entries: where each is, its target, and what kind of entry.
-    fn wanted_by(&self, inputs: &[Input], input: &Input) -> Vec<(BlockId, usize, SymbolId, EntryKind)> {
+    fn wanted_by(&self, inputs: &[Input], input: &Input) -> Vec<(BlockId, usize, SymbolId, Wanted)> {
+        let kinds = input.graph.arch().kinds();
         let mut wanted = Vec::new();
         for block in input.unplaced() {
             for (index, edge) in input.graph.edges(block).iter().enumerate() {
-                if let Some(kind) = self.wanted(inputs, input, block, edge) {
-                    wanted.push((block, index, edge.target, kind));
+                if let Some(entry) = self.wanted(kinds, inputs, input, block, edge) {
+                    wanted.push((block, index, edge.target, entry));
                 }
             }
         }
         wanted
     }
 
-    /// The kind of entry that an edge needs, if any.
+    /// The entry that an edge needs, if any.
     #[inline]
-    fn wanted(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
+    fn wanted(&self, kinds: &Kinds, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<Wanted> {
         let binding = || input.binding(edge.target);
-        Some(match Kind::from_edge(edge.kind)? {
-            Kind::Branch32 | Kind::StubFromGotBase64 => {
+        let kind = match kinds.of(edge.kind).role {
+            Role::Branch | Role::StubOffset => {
                 let needs = binding() == Binding::Missing || self.is_far(inputs, input, edge.target);
-                return needs.then_some(EntryKind::Stub);
+                needs.then_some(EntryKind::Stub)?
             }
             // What is relative to the image is within it: what is outside is reached through a stub there.
-            Kind::ImageOffset32 => {
+            Role::ImageOffset => {
                 let outside = match binding() {
                     Binding::Outside(_) | Binding::OutsideFunction(_) => true,
                     _ => !is_constant(inputs, input, edge.target) && self.is_far(inputs, input, edge.target),
                 };
-                return outside.then_some(EntryKind::Stub);
+                outside.then_some(EntryKind::Stub)?
             }
             // As below; other addresses may be loaded.
-            Kind::Delta32 => {
-                if self.is_far_function(binding()) {
-                    return Some(EntryKind::Stub);
+            Role::NearDistance => {
+                if !self.is_far_function(binding()) {
+                    return self.loaded_address(kinds, inputs, input, block, edge);
                 }
-                return self.loaded_address(inputs, input, block, edge);
+                EntryKind::Stub
             }
             // Where code refers to a far function directly, its stub becomes its address: for all kinds of references, so
             // that pointers to it compare equal.
-            Kind::Delta64 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::Pointer64 | Kind::FromGotBase64 => {
-                return self.is_far_function(binding()).then_some(EntryKind::Stub);
+            Role::Address | Role::LowAddress | Role::Distance => {
+                self.is_far_function(binding()).then_some(EntryKind::Stub)?
             }
-            Kind::GotLoad32 | Kind::RexGotLoad32 => {
+            Role::GotLoad => {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
                 let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
                 let direct = self.window.is_some()
-                    && can_relax(edge, content)
+                    && input.graph.arch().can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
                     && !self.is_far(inputs, input, edge.target);
@@ -206,25 +216,34 @@ impl Builder<'_> {
                 }
                 self.got_kind(target)
             }
-            Kind::GotDelta32 | Kind::GotDelta64 | Kind::GotOffset32 | Kind::GotOffset64 => self.got_kind(binding()),
-            Kind::TlsPairDelta32 => EntryKind::TlsPair,
-            Kind::TlsModuleDelta32 => EntryKind::TlsModule,
-            Kind::ThreadOffsetDelta32 => EntryKind::ThreadOffset,
-            Kind::TlsDescriptorDelta32 => EntryKind::TlsDescriptor,
-            _ => return None,
-        })
+            Role::Got => self.got_kind(binding()),
+            Role::TlsPair => EntryKind::TlsPair,
+            Role::TlsModule => EntryKind::TlsModule,
+            Role::ThreadOffsetEntry => EntryKind::ThreadOffset,
+            Role::TlsDescriptor => EntryKind::TlsDescriptor,
+            Role::Value | Role::TinyAddress | Role::ThreadOffset => return None,
+        };
+        Some(Wanted { kind, load: None })
     }
 
     /// The entry for code that takes the address of what is out of its reach, if it can load that instead.
     #[inline]
-    fn loaded_address(&self, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<EntryKind> {
+    fn loaded_address(
+        &self,
+        kinds: &Kinds,
+        inputs: &[Input],
+        input: &Input,
+        block: BlockId,
+        edge: &Edge,
+    ) -> Option<Wanted> {
         if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
-        let offset = i32::try_from(edge.addend.checked_add(4)?).ok()?;
-        let can_load = is_code && can_load_address(edge, input.graph.content(block)?);
-        can_load.then_some(if offset == 0 { EntryKind::Got } else { EntryKind::GotAt(offset) })
+        let offset = i32::try_from(edge.addend.checked_sub(kinds.of(edge.kind).bias.into())?).ok()?;
+        let content = input.graph.content(block).filter(|_| is_code)?;
+        let load = Some(input.graph.arch().address_load(edge, content)?);
+        Some(Wanted { kind: if offset == 0 { EntryKind::Got } else { EntryKind::GotAt(offset) }, load })
     }
 
     /// What code finds the address of a target in.
@@ -274,6 +293,7 @@ impl Builder<'_> {
     /// What the entry of `kind` for a target is bound to, and its size. Makes it if there is none.
     fn entry(&mut self, inputs: &[Input], member: u32, target: SymbolId, kind: EntryKind) -> Result<(Binding, u64)> {
         let input = &inputs[member as usize];
+        let word = input.graph.arch().pointer_size();
         let symbol = input.graph.symbol(target);
         let binding = match input.binding(target) {
             Binding::None => Binding::Input { input: member, symbol: target },
@@ -288,7 +308,7 @@ impl Builder<'_> {
         if let Some(target) = outside
             && let Some(&address) = self.existing.get(&(window, target, kind))
         {
-            return Ok((Binding::Linked(address), 8));
+            return Ok((Binding::Linked(address), word));
         }
         let binding = match kind {
             EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
@@ -318,7 +338,7 @@ impl Builder<'_> {
             let made = table.symbols[made_before..].iter();
             self.shared_symbols.extend(made.map(|&(kind, entry)| ((window, target, kind), entry)));
         }
-        Ok((Binding::Input { input: table.index, symbol: entry }, 8))
+        Ok((Binding::Input { input: table.index, symbol: entry }, word))
     }
 }
 
@@ -370,10 +390,11 @@ impl Table {
 
     /// The section for entries of a kind.
     fn part(&mut self, place: In) -> Result<&mut Part> {
+        let (words, stubs) = (self.graph.arch().pointer_align_log2(), self.graph.arch().code().stub.align_log2);
         let (place, name, protection, align_log2) = match place {
-            In::TlsInfo if self.is_shown => (place, TLS_INFO_SECTION, Protection::Read, 3),
-            In::Got | In::TlsInfo => (In::Got, GOT_SECTION, Protection::Read, 3),
-            In::Stubs => (place, STUBS_SECTION, Protection::ReadExec, if self.is_shown { 0 } else { 3 }),
+            In::TlsInfo if self.is_shown => (place, TLS_INFO_SECTION, Protection::Read, words),
+            In::Got | In::TlsInfo => (In::Got, GOT_SECTION, Protection::Read, words),
+            In::Stubs => (place, STUBS_SECTION, Protection::ReadExec, if self.is_shown { 0 } else { stubs }),
         };
         let part = match self.parts[place as usize].take() {
             Some(part) => part,
@@ -388,7 +409,8 @@ impl Table {
 
     /// From stub to stub.
     fn stub_size(&self) -> u64 {
-        if self.is_shown { STUB.len() as u64 } else { STUB_SIZE }
+        let stub = &self.graph.arch().code().stub;
+        if self.is_shown { stub.code.len() as u64 } else { stub.size }
     }
 
     /// The symbol of this graph that stands for a target.
@@ -418,16 +440,16 @@ impl Table {
         let entry = match kind {
             EntryKind::Stub => {
                 let got = self.entry(key, EntryKind::Got, binding, fixed_tls)?;
-                let size = self.stub_size();
+                let (stub, size) = (&self.graph.arch().code().stub, self.stub_size());
                 let part = self.part(In::Stubs)?;
                 let (start, block) = (part.size, part.block);
-                part.edges.push(edge(start + 2, Kind::Delta32, got, -4));
+                part.edges.extend(stub.edges(table_offset(start), &[got]));
                 part.size += size;
                 self.graph.add_symbol(Symbol::anonymous(block, start, size))?
             }
-            EntryKind::Got => self.words(In::Got, key, binding, &[Some(Kind::Pointer64)])?,
+            EntryKind::Got => self.words(In::Got, key, binding, &[Some(EdgeKind::POINTER)])?,
             EntryKind::GotAt(offset) => {
-                let word = self.words(In::Got, key, binding, &[Some(Kind::Pointer64)])?;
+                let word = self.words(In::Got, key, binding, &[Some(EdgeKind::POINTER)])?;
                 if let Some(edge) = self.part(In::Got)?.edges.last_mut() {
                     edge.addend = offset.into();
                 }
@@ -435,24 +457,25 @@ impl Table {
             }
             EntryKind::StubAddress => {
                 let stub = self.external(binding)?;
-                self.words_of(In::Got, stub, &[Some(Kind::Pointer64)])?
+                self.words_of(In::Got, stub, &[Some(EdgeKind::POINTER)])?
             }
-            EntryKind::ThreadOffset => self.words(In::Got, key, binding, &[Some(Kind::ThreadOffset64)])?,
+            EntryKind::ThreadOffset => self.words(In::Got, key, binding, &[Some(EdgeKind::THREAD_OFFSET)])?,
             EntryKind::TlsPair => {
-                self.words(In::TlsInfo, key, binding, &[Some(Kind::TlsModule64), Some(Kind::TlsOffset64)])?
+                self.words(In::TlsInfo, key, binding, &[Some(EdgeKind::TLS_MODULE), Some(EdgeKind::TLS_OFFSET)])?
             }
-            EntryKind::TlsModule => self.words(In::TlsInfo, key, binding, &[Some(Kind::TlsModule64), None])?,
+            EntryKind::TlsModule => self.words(In::TlsInfo, key, binding, &[Some(EdgeKind::TLS_MODULE), None])?,
             EntryKind::TlsDescriptor => {
-                let argument = if fixed_tls { Some(Kind::TlsDescriptorOffset64) } else { None };
+                let argument = if fixed_tls { Some(EdgeKind::TLS_DESCRIPTOR_OFFSET) } else { None };
                 let pair = match argument {
                     Some(_) => None,
                     None => Some(self.entry(key, EntryKind::TlsPair, binding, fixed_tls)?),
                 };
-                let kinds = [Some(Kind::TlsDescriptorResolver64), argument];
+                let kinds = [Some(EdgeKind::TLS_DESCRIPTOR_RESOLVER), argument];
                 let entry = self.words(In::TlsInfo, key, binding, &kinds)?;
                 if let Some(pair) = pair {
+                    let word = self.graph.arch().pointer_size();
                     let part = self.part(In::TlsInfo)?;
-                    part.edges.push(edge(part.size - 8, Kind::Pointer64, pair, 0));
+                    part.edges.push(edge(part.size - word, EdgeKind::POINTER, pair, 0));
                 }
                 entry
             }
@@ -463,31 +486,31 @@ impl Table {
     }
 
     /// An entry of some words, each of which is computed from the target or stays zero.
-    fn words(&mut self, place: In, key: Key, binding: Binding, kinds: &[Option<Kind>]) -> Result<SymbolId> {
+    fn words(&mut self, place: In, key: Key, binding: Binding, kinds: &[Option<EdgeKind>]) -> Result<SymbolId> {
         let target = self.target(key, binding)?;
         self.words_of(place, target, kinds)
     }
 
-    fn words_of(&mut self, place: In, target: SymbolId, kinds: &[Option<Kind>]) -> Result<SymbolId> {
+    fn words_of(&mut self, place: In, target: SymbolId, kinds: &[Option<EdgeKind>]) -> Result<SymbolId> {
+        let word = self.graph.arch().pointer_size();
         let part = self.part(place)?;
         let (start, block) = (part.size, part.block);
         for kind in kinds {
             part.edges.extend(kind.map(|kind| edge(part.size, kind, target, 0)));
-            part.size += 8;
+            part.size += word;
         }
         let size = part.size - start;
         self.graph.add_symbol(Symbol::anonymous(block, start, size))
     }
 
     fn finish(mut self, window: ExecRange) -> Result<Input> {
-        let stub_size = self.stub_size() as usize;
+        let (code, stub_size) = (self.graph.arch().code(), self.stub_size() as usize);
         for (part, is_stubs) in self.parts.into_iter().zip([false, false, true]) {
             let Some(Part { block, size, edges }) = part else { continue };
-            // int3: nobody runs into the gap between two stubs.
-            let mut content = vec![if is_stubs { 0xcc } else { 0 }; usize::try_from(size).unwrap_or(0)];
+            let mut content = vec![if is_stubs { code.filler } else { 0 }; usize::try_from(size).unwrap_or(0)];
             if is_stubs {
                 let stubs = content.chunks_exact_mut(stub_size);
-                stubs.for_each(|stub| stub[..STUB.len()].copy_from_slice(&STUB));
+                stubs.for_each(|stub| stub[..code.stub.code.len()].copy_from_slice(code.stub.code));
             }
             self.graph.set_content(block, content.into());
             self.graph.block_mut(block).live = true;
@@ -504,9 +527,13 @@ fn reference(size: u64) -> Symbol {
     Symbol { definition: Definition::External, live: true, ..Symbol::anonymous(BlockId(0), 0, size) }
 }
 
-fn edge(offset: u64, kind: Kind, target: SymbolId, addend: i64) -> Edge {
-    // A graph has fewer than 2^32 symbols; a table beyond 4 GiB has more entries than that.
-    Edge { offset: u32::try_from(offset).unwrap_or(u32::MAX), kind: kind.edge(), target, addend }
+fn edge(offset: u64, kind: EdgeKind, target: SymbolId, addend: i64) -> Edge {
+    Edge { offset: table_offset(offset), kind, target, addend }
+}
+
+/// A graph has fewer than 2^32 symbols; a table beyond 4 GiB has more entries than that.
+fn table_offset(offset: u64) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 /// Whether a symbol is defined as a number, which is no place that a stub could lead to: null, mostly.

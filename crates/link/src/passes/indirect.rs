@@ -3,16 +3,15 @@
 //! Every use of such a symbol, calls and addresses alike, is given one stub, so that the function has one address. The
 //! stub jumps through a slot that the executor fills with what the resolver returns, before anything else is run.
 
-use crate::arch::x86_64::{Kind, STUB, STUB_SIZE};
 use crate::error::Result;
-use crate::graph::{BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
+use crate::graph::{Definition, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
 use crate::link::{Binding, Input};
 use crate::source::Source;
 
 /// A slot to be filled, and the resolver that knows with what; both as symbols of inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    /// The slot: eight bytes.
+    /// The slot: a word.
     pub slot: (u32, SymbolId),
     /// The resolver.
     pub resolver: (u32, SymbolId),
@@ -39,17 +38,17 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
     }
     let Some(&(first, _)) = found.first() else { return Ok(None) };
     let (dylib, arch) = (inputs[first as usize].dylib, inputs[first as usize].graph.arch());
-    let window = inputs[first as usize].window;
+    let (window, pointer_size) = (inputs[first as usize].window, arch.pointer_size() as usize);
     let mut graph = LinkGraph::new(Source::new("indirect functions", []), arch);
     let got = graph.add_section(super::entries::GOT_SECTION, Protection::Read, Lifetime::Standard)?;
     let stubs = graph.add_section(super::entries::STUBS_SECTION, Protection::ReadExec, Lifetime::Standard)?;
     let mut slots = Vec::with_capacity(found.len());
     for (member, symbol) in found {
-        let got = live_block(&mut graph, got, &[0; 8])?;
-        let slot = graph.add_symbol(Symbol::anonymous(got, 0, 8))?;
-        let stub = live_block(&mut graph, stubs, &STUB)?;
-        graph.add_edge(stub, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
-        let stub = graph.add_symbol(Symbol::anonymous(stub, 0, STUB_SIZE))?;
+        let (slot_block, slot) = graph.add_data(got, vec![0; pointer_size], arch.pointer_align_log2())?;
+        let (stub_block, stub) = graph.add_code(stubs, &arch.code().stub, &[slot])?;
+        for block in [slot_block, stub_block] {
+            graph.block_mut(block).live = true;
+        }
 
         // The name now stands for the stub; the resolver goes on without one.
         let input = &mut inputs[member as usize];
@@ -61,10 +60,4 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
     Ok(Some((Input::made(graph, dylib, window), slots)))
-}
-
-fn live_block(graph: &mut LinkGraph, section: crate::graph::SectionId, content: &[u8]) -> Result<BlockId> {
-    let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
-    graph.block_mut(block).live = true;
-    Ok(block)
 }

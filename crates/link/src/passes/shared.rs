@@ -233,8 +233,7 @@ mod tests {
 
     use super::*;
     use crate::arch::Arch;
-    use crate::arch::x86_64::Kind;
-    use crate::graph::{Content, Edge, Name};
+    use crate::graph::{Content, Edge, EdgeKind, Name};
     use crate::names::NamePool;
     use crate::source::Source;
 
@@ -248,7 +247,7 @@ mod tests {
         let block = |graph: &mut LinkGraph, section| graph.add_block(section, Content::Owned([0; 8].into()), 0, 3);
         let refer = |graph: &mut LinkGraph, from, to| {
             let target = graph.add_symbol(Symbol::anonymous(to, 0, 8))?;
-            graph.add_edge(from, Edge { offset: 0, kind: Kind::Pointer64.edge(), target, addend: 0 })
+            graph.add_edge(from, Edge { offset: 0, kind: EdgeKind::POINTER, target, addend: 0 })
         };
         let (ordinary, shared) = (block(&mut graph, text)?, block(&mut graph, text)?);
         let name = Name::Interned(NamePool::new().intern(b"f"));

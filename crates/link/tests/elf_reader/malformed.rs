@@ -3,7 +3,7 @@
 use crate::random::Random;
 use std::sync::Mutex;
 
-use linkjit_link::arch::x86_64::{FixupContext, Image, fix_block};
+use linkjit_link::arch::{FixupContext, Image, fix_block};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;

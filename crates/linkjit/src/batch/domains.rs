@@ -8,7 +8,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
-use linkjit_link::arch::x86_64::Kind;
+use linkjit_link::arch::Role;
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
@@ -231,15 +231,16 @@ impl Batch<'_> {
             return false;
         }
         let graph = &self.inputs[member as usize].graph;
-        graph.refers_to_absolute() || self.may_have(member, &LOW_FIELDS) && has_low_fields(graph)
+        graph.refers_to_absolute() || self.may_have(member, &[Role::LowAddress]) && has_low_fields(graph)
     }
 
-    /// Whether an input may have edges of such kinds, live or not. Most have not, and need not be looked at.
-    pub(super) fn may_have(&self, member: u32, kinds: &[Kind]) -> bool {
+    /// Whether an input may have edges with such roles, live or not. Most have not, and need not be looked at.
+    pub(super) fn may_have(&self, member: u32, roles: &[Role]) -> bool {
         let graph = &self.inputs[member as usize].graph;
         // A pass may have changed kinds.
         let reach = &self.inputs[member as usize].reach;
-        kinds.iter().any(|kind| graph.may_have(kind.edge()) || reach.may_have_met(kind.edge()))
+        let mut kinds = roles.iter().map(|&role| graph.arch().kinds().with_role(role));
+        kinds.any(|kinds| graph.may_have(kinds) || reach.may_have_met(kinds))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If
@@ -370,15 +371,13 @@ fn is_low(window: Window) -> bool {
     window.range.end.0 <= 1 << 31
 }
 
-/// Kinds of fields that hold an address in 32 bits.
-const LOW_FIELDS: [Kind; 2] = [Kind::Pointer32, Kind::Pointer32Signed];
-
 /// Whether some field holds an address in 32 bits: then the window must be low.
 fn has_low_fields(graph: &LinkGraph) -> bool {
     let is_linked = |&block: &BlockId| graph.section(graph.block(block).section).lifetime != Lifetime::NoAlloc;
+    let kinds = graph.arch().kinds();
     let mut edges = graph.block_ids().filter(is_linked).flat_map(|block| graph.edges(block));
     edges.any(|edge| {
         let absolute = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
-        matches!(Kind::from_edge(edge.kind), Some(kind) if LOW_FIELDS.contains(&kind)) && !absolute
+        kinds.of(edge.kind).role == Role::LowAddress && !absolute
     })
 }

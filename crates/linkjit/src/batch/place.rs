@@ -9,7 +9,7 @@ use linkjit_executor::{
     ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, PointerArray, Protection,
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
-use linkjit_link::arch::x86_64::{FixupContext, Image, Kind};
+use linkjit_link::arch::{FixupContext, Image, Role};
 use linkjit_link::graph::{Edge, InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::layout::{Layout, SEGMENTS};
 use linkjit_link::link::{Input, resolve, unplace, write};
@@ -586,12 +586,13 @@ fn initializers(
     arrays
 }
 
-/// Kinds of fields of the initial- and local-exec models.
-const THREAD_OFFSETS: [Kind; 3] = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
+/// What fields of the initial- and local-exec models are.
+pub(super) const THREAD_OFFSETS: [Role; 2] = [Role::ThreadOffset, Role::ThreadOffsetEntry];
 
 fn uses_thread_offsets(input: &Input) -> bool {
     let graph = &input.graph;
-    let has_offset = |edge: &&Edge| matches!(Kind::from_edge(edge.kind), Some(kind) if THREAD_OFFSETS.contains(&kind));
+    let kinds = graph.arch().kinds();
+    let has_offset = |edge: &&Edge| THREAD_OFFSETS.contains(&kinds.of(edge.kind).role);
     let edges = |block| graph.edges(block).iter().filter(has_offset);
     // Its own variables are where they are if a batch before has placed them; one that failed has placed nothing.
     let has_placed_own = graph.is_partly_placed() && graph.tls_block().is_some();

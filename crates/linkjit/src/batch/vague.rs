@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::Batch;
 use super::find::Unfound;
+use super::place::THREAD_OFFSETS;
 use crate::error::Result;
 use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague};
 
@@ -138,7 +138,7 @@ impl Batch<'_> {
     fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
         let mut found = Found::new();
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        let exported = self.exported(candidates);
+        let exported = self.exported(candidates)?;
         for &(searched, scope) in &order {
             let libraries: Vec<LibraryId> = {
                 let state = self.session.state();
@@ -176,15 +176,18 @@ impl Batch<'_> {
     }
 
     /// Those whose names some library may export.
-    fn exported(&self, candidates: &[Candidate]) -> Vec<(Candidate, Vec<u8>)> {
+    fn exported(&self, candidates: &[Candidate]) -> Result<Vec<(Candidate, Vec<u8>)>> {
         let executor = self.session.executor();
         let names = self.session.names();
         let texts: Vec<_> = candidates.iter().map(|candidate| names.bytes(candidate.name)).collect();
         let exported = executor.may_export(&texts);
         let exported = candidates.iter().zip(texts).zip(exported).filter(|&(_, exported)| exported);
+        let exported: Vec<_> = exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect();
+        drop(names);
         // What the runtime does in a library's place is not the library's.
-        let exported = exported.filter(|((_, text), _)| executor.runtime_symbol(text).is_none());
-        exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect()
+        let texts: Vec<_> = exported.iter().map(|(_, text)| text.as_slice()).collect();
+        let of_runtime = executor.runtime_symbols(&texts)?;
+        Ok(exported.into_iter().zip(of_runtime).filter(|(_, of)| of.is_none()).map(|(of, _)| of).collect())
     }
 }
 
@@ -203,8 +206,8 @@ fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
     match address {
         Address::At(_) => !graph.symbol(symbol).thread_local,
         Address::ThreadLocal(address) => {
-            let fixed = [Kind::ThreadOffset32, Kind::ThreadOffset64, Kind::ThreadOffsetDelta32];
-            address.thread_offset.is_some() || !fixed.into_iter().any(|kind| graph.may_have(kind.edge()))
+            let may_have = |role| graph.may_have(graph.arch().kinds().with_role(role));
+            address.thread_offset.is_some() || !THREAD_OFFSETS.into_iter().any(may_have)
         }
     }
 }

@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::fork::Held;
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_link::arch::Arch;
 use linkjit_link::graph::{LinkGraph, Linkage};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -20,7 +21,7 @@ use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::lookup::LookupKind;
 use crate::platform::crt_startup::{is_exit, is_images};
-use crate::session::{Address, UnitId, lock, read_file};
+use crate::session::{Address, UnitId, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
 /// that define a name the first is taken, in the order of the archives.
@@ -103,7 +104,7 @@ impl State {
         if !is_watched && (self.import_now(dylib, import, member)? || !import.is_delayed) {
             return Ok(());
         }
-        let graph = imports::delayed(import, &mut dylib.session().names())?;
+        let graph = imports::delayed(import, Arch::HOST, &mut dylib.session().names())?;
         let unit = dylib.define_pulled(graph)?;
         self.pulled.insert(member, unit);
         Ok(())
@@ -122,9 +123,9 @@ impl State {
                 let directories = &dylib.session().options().library_paths;
                 let directories = beside.into_iter().chain(directories.iter().map(PathBuf::as_path));
                 let mut files = directories.map(|directory| directory.join(&*name)).filter(|file| file.is_file());
-                let opened = executor
-                    .open_library(Path::new(&*name), true)
-                    .or_else(|error| files.next().map_or(Err(error), |file| executor.open_library(&file, true)));
+                let opened = executor.open_library(&import.library, true).or_else(|error| {
+                    files.next().map_or(Err(error), |file| executor.open_library(bytes_of(&file), true))
+                });
                 let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
                 self.libraries.entry(import.library.clone()).or_insert(opened)
             }

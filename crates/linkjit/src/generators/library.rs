@@ -1,9 +1,8 @@
 //! Symbols of the process and of shared libraries.
 
-use std::path::Path;
 use std::sync::Mutex;
 
-use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{ExecAddr, LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
@@ -37,10 +36,11 @@ impl DefinitionGenerator for LibraryGenerator {
         let executor = dylib.session().executor();
         // Where a library's parts begin and end concerns nobody else.
         let is_elf = executor.target().format == ObjectFormat::Elf;
-        let is_shared = |wanted: &&Wanted<'_>| {
-            !(is_elf && is_of_image(wanted.name)) && executor.runtime_symbol(wanted.name).is_none()
+        let of_runtime = runtime_symbols(dylib, names)?;
+        let is_shared = |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| {
+            !(is_elf && is_of_image(wanted.name)) && of_runtime.is_none()
         };
-        let wanted: Vec<_> = names.iter().filter(is_shared).collect();
+        let wanted: Vec<_> = names.iter().zip(of_runtime).filter(is_shared).map(|(wanted, _)| wanted).collect();
         let requests: Vec<_> = wanted
             .iter()
             .map(|wanted| SymbolRequest { key: SymbolKey::Name(wanted.name), thread_local: wanted.thread_local })
@@ -66,14 +66,20 @@ impl DefinitionGenerator for LibraryGenerator {
     }
 }
 
+/// What the executor's runtime has of names.
+fn runtime_symbols(dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<Vec<Option<ExecAddr>>> {
+    let names: Vec<_> = names.iter().map(|wanted| wanted.name).collect();
+    Ok(dylib.session().executor().runtime_symbols(&names)?)
+}
+
 /// What the executor's runtime does in place of the system's functions.
 #[derive(Debug)]
 pub(crate) struct RuntimeGenerator;
 
 impl DefinitionGenerator for RuntimeGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
-        for wanted in names {
-            if let Some(address) = dylib.session().executor().runtime_symbol(wanted.name) {
+        for (wanted, address) in names.iter().zip(runtime_symbols(dylib, names)?) {
+            if let Some(address) = address {
                 dylib.define_found(wanted.name, Address::At(address));
             }
         }
@@ -164,7 +170,7 @@ impl DefinitionGenerator for DefaultLibraries {
             let executor = dylib.session().executor();
             let id = match library.opened {
                 Some(id) => id,
-                None => match executor.open_library(Path::new(library.file), true) {
+                None => match executor.open_library(library.file.as_bytes(), true) {
                     Ok(id) => id,
                     // A system without it: then its names are undefined, which says enough.
                     Err(_) => {

@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
@@ -163,24 +162,6 @@ pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
 }
 
 /// Whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
-fn by_address(_: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
-    takes_address(edge)
-}
-
-/// Whether an edge stands for the address of its target, not for a place within or a call.
-pub(crate) fn takes_address(edge: &Edge) -> bool {
-    match Kind::from_edge(edge.kind) {
-        Some(Kind::Pointer64 | Kind::Pointer32 | Kind::Pointer32Signed | Kind::FromGotBase64) => edge.addend == 0,
-        // The displacement of `lea` is the last field of the instruction.
-        Some(Kind::Delta32) => edge.addend == -4,
-        Some(
-            Kind::GotDelta32
-            | Kind::GotLoad32
-            | Kind::RexGotLoad32
-            | Kind::GotDelta64
-            | Kind::GotOffset32
-            | Kind::GotOffset64,
-        ) => true,
-        _ => false,
-    }
+fn by_address(graph: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
+    graph.arch().kinds().of(edge.kind).takes_address(edge)
 }

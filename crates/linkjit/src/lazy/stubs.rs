@@ -5,9 +5,8 @@
 
 use linkjit_executor::{ExecAddr, ReentryId};
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{Kind, STUB, STUB_SIZE, TRAMPOLINE};
 use linkjit_link::graph::{
-    BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    BlockId, Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
 use linkjit_link::names::{NameId, NamePool};
@@ -52,7 +51,7 @@ pub(super) struct Entrance {
 impl Stubs {
     /// `name` is what messages call the graph.
     pub(super) fn new(name: &str) -> Result<Self> {
-        let mut graph = LinkGraph::new(Source::new(name, []), Arch::X86_64);
+        let mut graph = LinkGraph::new(Source::new(name, []), Arch::HOST);
         let code = graph.add_section(".text.stubs", Protection::ReadExec, Lifetime::Standard)?;
         let slots = graph.add_section(".data.slots", Protection::ReadWrite, Lifetime::Standard)?;
         let trampolines = graph.add_section(".text.trampolines", Protection::ReadExec, Lifetime::Standard)?;
@@ -66,7 +65,7 @@ impl Stubs {
 
     /// Adds a stub that jumps to an address; returns the name of its slot.
     pub(super) fn add(&mut self, names: &mut NamePool, stub: StubName, target: ExecAddr) -> Result<NameId> {
-        let (_, slot) = self.add_with_slot(names, stub, &target.0.to_le_bytes())?;
+        let (_, slot) = self.add_with_slot(names, stub, target)?;
         Ok(slot)
     }
 
@@ -78,35 +77,29 @@ impl Stubs {
         entrance: Entrance,
         number: u32,
     ) -> Result<NameId> {
-        let (slot, slot_name) = self.add_with_slot(names, stub, &[0; 8])?;
-        let mut code = TRAMPOLINE;
-        code[1..5].copy_from_slice(&number.to_le_bytes());
-        code[6..10].copy_from_slice(&entrance.reentry.0.to_le_bytes());
-        let (block, trampoline) = self.add_block(self.trampolines, &code, 4)?;
-        let routine = Symbol { definition: Definition::Absolute(entrance.routine), ..Symbol::anonymous(block, 0, 0) };
-        let routine = self.graph.add_symbol(routine)?;
-        self.graph.add_edge(block, Edge { offset: 12, kind: Kind::GotDelta32.edge(), target: routine, addend: -4 })?;
-        self.graph.add_edge(slot, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: trampoline, addend: 0 })?;
+        let (slot, slot_name) = self.add_with_slot(names, stub, ExecAddr::NULL)?;
+        let code = self.graph.arch().code();
+        let routine = self.graph.add_symbol(Symbol::absolute(entrance.routine))?;
+        let (block, trampoline) = self.graph.add_code(self.trampolines, &code.trampoline, &[routine])?;
+        if let Content::Owned(bytes) = &mut self.graph.block_mut(block).content {
+            (code.set_numbers)(bytes, number, entrance.reentry.0);
+        }
+        self.graph.add_edge(slot, Edge { offset: 0, kind: EdgeKind::POINTER, target: trampoline, addend: 0 })?;
         Ok(slot_name)
     }
 
-    fn add_with_slot(&mut self, names: &mut NamePool, of: StubName, content: &[u8; 8]) -> Result<(BlockId, NameId)> {
+    fn add_with_slot(&mut self, names: &mut NamePool, of: StubName, target: ExecAddr) -> Result<(BlockId, NameId)> {
+        let (arch, template) = (self.graph.arch(), &self.graph.arch().code().stub);
         // The stub's symbol is the first: if the name is taken, the error is about it, not about its slot.
-        let (stub_block, stub) = self.add_block(self.code, &STUB, 3)?;
+        let (stub_block, stub) = self.graph.add_code(self.code, template, &[])?;
         self.name(stub, of);
-        let symbol = self.graph.symbol_mut(stub);
-        (symbol.callable, symbol.size) = (true, STUB_SIZE);
+        self.graph.symbol_mut(stub).callable = true;
         let slot_name = intern_prefixed(names, SLOT, of.name);
-        let (slot_block, slot) = self.add_block(self.slots, content, 3)?;
+        let (slot_block, slot) = self.graph.add_data(self.slots, arch.word(target.0), arch.pointer_align_log2())?;
         self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
-        self.graph.add_edge(stub_block, Edge { offset: 2, kind: Kind::Delta32.edge(), target: slot, addend: -4 })?;
+        self.graph.add_edges(stub_block, template.edges(0, &[slot]))?;
         self.graph.add_dependent(slot_block, stub_block);
         Ok((slot_block, slot_name))
-    }
-
-    fn add_block(&mut self, section: SectionId, content: &[u8], align_log2: u8) -> Result<(BlockId, SymbolId)> {
-        let block = self.graph.add_block(section, Content::Owned(content.into()), 0, align_log2)?;
-        Ok((block, self.graph.add_symbol(Symbol::anonymous(block, 0, content.len() as u64))?))
     }
 
     fn name(&mut self, symbol: SymbolId, name: StubName) {

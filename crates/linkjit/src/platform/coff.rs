@@ -5,21 +5,18 @@
 //! through slots, `__imp_X`, which are words of read-only data, made here when they are wanted. Thread-local variables
 //! are found through `_tls_index`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use linkjit_executor::{
     ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest, Window,
 };
 use linkjit_link::arch::Arch;
-use linkjit_link::graph::{
-    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol,
-};
+use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::coff_runtime;
+use super::{coff_runtime, define_yielding};
 use crate::error::Result;
 use crate::generators::{DefinitionGenerator, Wanted};
 use crate::jitdylib::JitDylib;
@@ -78,7 +75,7 @@ struct ImageGenerator;
 fn window(dylib: &JitDylib) -> Result<Window> {
     let state = dylib.session().state();
     let window = state.dylib(dylib.id())?.windows.first();
-    window.copied().ok_or(ExecutorError::NoSuch { what: "window" }.into())
+    window.copied().ok_or(ExecutorError::NoSuch { what: "window".into() }.into())
 }
 
 impl DefinitionGenerator for ImageGenerator {
@@ -86,20 +83,21 @@ impl DefinitionGenerator for ImageGenerator {
         let executor = dylib.session().executor();
         for wanted in names {
             if let Some(target) = imports::target(wanted.name) {
-                let graph = imports::slot(target, &mut dylib.session().names())?;
+                let graph = imports::slot(target, Arch::HOST, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
                 let window = window(dylib)?;
                 executor.make_image_header(window.id, true)?;
-                let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::X86_64);
-                graph.add_symbol(yielding(IMAGE_BASE, absolute(window.range.start), &mut dylib.session().names()))?;
+                let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::HOST);
+                let header = graph.add_symbol(Symbol::absolute(window.range.start))?;
+                define_yielding(&mut graph, header, IMAGE_BASE, &mut dylib.session().names());
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
-            } else if let Some(&(name, offset)) =
-                executor.runtime_thread_locals().iter().find(|(name, _)| name.as_bytes() == wanted.name)
+            } else if let Some((name, offset)) =
+                executor.runtime_thread_locals().into_iter().find(|(name, _)| name.as_bytes() == wanted.name)
             {
                 let address = TlsAddress { module: tls_module(dylib)?, offset, thread_offset: None };
                 dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
@@ -140,7 +138,7 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let key = number.map_or(SymbolKey::Name(name), SymbolKey::Ordinal);
     let executor = dylib.session().executor();
     let path = String::from_utf8_lossy(library).into_owned() + ".dll";
-    let library = executor.open_library(Path::new(&path), false)?;
+    let library = executor.open_library(path.as_bytes(), false)?;
     let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
     Ok(found.into_iter().flatten().find_map(|found| match found {
         SymbolAddress::Address(address) => Some(Address::At(address)),
@@ -185,22 +183,9 @@ pub(crate) fn leave_tls_to_image(graph: &mut LinkGraph, names: &NamePool) {
 }
 
 fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {
-    let mut graph = LinkGraph::new(Source::new("the image's thread-local storage", []), Arch::X86_64);
+    let mut graph = LinkGraph::new(Source::new("the image's thread-local storage", []), Arch::HOST);
     let section = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
-    let content = index.to_le_bytes();
-    let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
-    graph.add_symbol(yielding(b"_tls_index", Symbol::anonymous(block, 0, 8), names))?;
+    let (_, symbol) = graph.add_data(section, Arch::HOST.word(index), 3)?;
+    define_yielding(&mut graph, symbol, b"_tls_index", names);
     Ok(graph)
-}
-
-/// A symbol as a hidden weak definition of a name: whatever the user defines takes precedence.
-pub(super) fn yielding(name: &[u8], mut symbol: Symbol, names: &mut NamePool) -> Symbol {
-    symbol.name = Name::Interned(names.intern(name));
-    (symbol.linkage, symbol.scope) = (Linkage::Weak, Scope::Hidden);
-    symbol
-}
-
-/// A symbol without a name for a number.
-pub(super) fn absolute(number: ExecAddr) -> Symbol {
-    Symbol { definition: Definition::Absolute(number), ..Symbol::anonymous(BlockId(0), 0, 0) }
 }

@@ -4,55 +4,42 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{COOKIE_CHECK, Kind, WITH_TWO_MORE};
-use linkjit_link::graph::{Content, Edge, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
+use linkjit_link::arch::{Arch, Template};
+use linkjit_link::graph::{Content, Edge, EdgeKind, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::coff::{absolute, yielding};
-use super::{charconv, guids};
+use super::{charconv, define_yielding, guids};
 use crate::error::Result;
 
-/// `__isa_available`: SSE2, which every x86-64 processor has; code that looks for more does without.
+/// `__isa_available`: SSE2, which every processor that has this name has; code that looks for more does without.
 const ISA_SSE2: u32 = 1;
 /// `_fltused`, whose value nobody reads.
 const FLOATING_POINT_USED: u32 = 0x9875;
 
 /// One of them.
-struct Piece {
-    protection: Protection,
-    content: Vec<u8>,
-    /// Offsets, kinds, targets and addends of its edges.
-    edges: Vec<(u32, Kind, &'static [u8], i64)>,
+enum Piece {
+    /// A variable, or a constant, of which some words are the addresses of what these names stand for.
+    Data(Protection, Box<[u8]>, Vec<(u32, &'static [u8])>),
+    /// Code, and the names of what it needs.
+    Code(&'static Template, &'static [&'static [u8]]),
 }
 
-fn piece(name: &[u8]) -> Option<Piece> {
-    let data = |content: &[u8]| Piece { protection: Protection::ReadWrite, content: content.into(), edges: Vec::new() };
-    let pointer = |target| Piece {
-        protection: Protection::Read,
-        content: vec![0; 8],
-        edges: vec![(0, Kind::Pointer64, target, 0)],
-    };
+fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
+    let data = |content: &[u8]| Piece::Data(Protection::ReadWrite, content.into(), Vec::new());
+    let pointer = |target| Piece::Data(Protection::Read, arch.word(0), vec![(0, target)]);
     Some(match name {
         // GNU's name for it, of -fstack-protector.
         b"__security_cookie" | b"__stack_chk_guard" => data(&cookie().to_le_bytes()),
-        b"__security_check_cookie" => Piece {
-            protection: Protection::ReadExec,
-            content: COOKIE_CHECK.into(),
-            edges: vec![(3, Kind::Delta32, b"__security_cookie", -4), (11, Kind::Branch32, b"__report_gsfailure", -4)],
-        },
+        b"__security_check_cookie" => {
+            Piece::Code(&arch.code().cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
+        }
         // The hooks of delayed loading are variables that a program may define. The executor has the rest.
-        imports::DELAY_LOAD_HELPER => Piece {
-            protection: Protection::ReadExec,
-            content: WITH_TWO_MORE.into(),
-            edges: vec![
-                (3, Kind::Delta32, imports::NOTIFY_HOOK, -4),
-                (10, Kind::Delta32, imports::FAILURE_HOOK, -4),
-                (15, Kind::Branch32, b"__linkjit_load_delayed", -4),
-            ],
-        },
+        imports::DELAY_LOAD_HELPER => Piece::Code(
+            &arch.code().with_two_more,
+            &[imports::NOTIFY_HOOK, imports::FAILURE_HOOK, b"__linkjit_load_delayed"],
+        ),
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
         b"__guard_dispatch_icall_fptr" => pointer(b"_guard_dispatch_icall_nop"),
         b"__guard_xfg_dispatch_icall_fptr" => pointer(b"_guard_xfg_dispatch_icall_nop"),
@@ -74,7 +61,7 @@ fn piece(name: &[u8]) -> Option<Piece> {
         b"?nothrow@std@@3Unothrow_t@1@B" => data(&[0; 1]),
         _ => {
             let content = guids::find(name).or_else(|| charconv::find(name))?;
-            Piece { protection: Protection::Read, content, edges: Vec::new() }
+            Piece::Data(Protection::Read, content.into(), Vec::new())
         }
     })
 }
@@ -88,8 +75,7 @@ fn load_configuration() -> Piece {
     const SIZE: u32 = 0x140;
     let mut content = vec![0; SIZE as usize];
     content[..4].copy_from_slice(&SIZE.to_le_bytes());
-    let edges = LOAD_CONFIGURATION.map(|(at, target)| (at, Kind::Pointer64, target, 0)).into();
-    Piece { protection: Protection::Read, content, edges }
+    Piece::Data(Protection::Read, content.into(), LOAD_CONFIGURATION.into())
 }
 
 /// Whether a name is that of a table for Control Flow Guard, or of its size: images have none.
@@ -124,20 +110,34 @@ fn cookie() -> u64 {
 
 /// A graph that defines `name`; `None` if the runtime has no such thing.
 pub(super) fn graph(name: &[u8], names: &mut NamePool) -> Result<Option<LinkGraph>> {
-    let mut graph = LinkGraph::new(Source::new("the image's C runtime", []), Arch::X86_64);
+    let arch = Arch::HOST;
+    let mut graph = LinkGraph::new(Source::new("the image's C runtime", []), arch);
     if is_absent(name) {
-        graph.add_symbol(yielding(name, absolute(ExecAddr::NULL), names))?;
+        let symbol = graph.add_symbol(Symbol::absolute(ExecAddr::NULL))?;
+        define_yielding(&mut graph, symbol, name, names);
         return Ok(Some(graph));
     }
-    let Some(Piece { protection, content, edges }) = piece(name) else { return Ok(None) };
-    let section = graph.add_section(".crt", protection, Lifetime::Standard)?;
-    let size = content.len() as u64;
-    let block = graph.add_block(section, Content::Owned(content.into()), 0, 4)?;
-    let symbol = Symbol { callable: protection == Protection::ReadExec, ..Symbol::anonymous(block, 0, size) };
-    graph.add_symbol(yielding(name, symbol, names))?;
-    for (offset, kind, target, addend) in edges {
-        let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
-        graph.add_edge(block, Edge { offset, kind: kind.edge(), target, addend })?;
-    }
+    let Some(piece) = piece(name, arch) else { return Ok(None) };
+    let mut external =
+        |graph: &mut LinkGraph, target| graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong));
+    let symbol = match piece {
+        Piece::Data(protection, content, pointers) => {
+            let section = graph.add_section(".crt", protection, Lifetime::Standard)?;
+            let (block, symbol) = graph.add_data(section, content, 4)?;
+            for (offset, target) in pointers {
+                let target = external(&mut graph, target)?;
+                graph.add_edge(block, Edge { offset, kind: EdgeKind::POINTER, target, addend: 0 })?;
+            }
+            symbol
+        }
+        Piece::Code(template, operands) => {
+            let section = graph.add_section(".crt", Protection::ReadExec, Lifetime::Standard)?;
+            let operands: Vec<_> = operands.iter().map(|name| external(&mut graph, name)).collect::<Result<_, _>>()?;
+            let (_, symbol) = graph.add_code(section, template, &operands)?;
+            graph.symbol_mut(symbol).callable = true;
+            symbol
+        }
+    };
+    define_yielding(&mut graph, symbol, name, names);
     Ok(Some(graph))
 }

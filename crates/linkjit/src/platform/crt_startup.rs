@@ -6,10 +6,9 @@
 //! MinGW-w64's what `crtdll.c` and `crtexe.c` do and no initializer does.
 
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{FRAME_UNWIND, Kind, START_CALL, TERMINATING_CALL};
 use linkjit_link::graph::{
-    Alternate, BlockId, Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection,
-    SectionId, Suffix, Symbol, SymbolId,
+    Alternate, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection, SectionId, Suffix,
+    Symbol, SymbolId,
 };
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
@@ -97,18 +96,16 @@ struct Startup<'a> {
     text: SectionId,
     data: SectionId,
     records: SectionId,
-    /// How the frame of a function that calls is unwound; made when there is one.
-    unwind: Option<SymbolId>,
 }
 
 impl<'a> Startup<'a> {
     fn new(names: &'a mut NamePool) -> Result<Self> {
-        let mut graph = LinkGraph::new(Source::new("the start-up of the C runtime", []), Arch::X86_64);
+        let mut graph = LinkGraph::new(Source::new("the start-up of the C runtime", []), Arch::HOST);
         let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
         let data = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
         let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
         graph.set_function_records(records);
-        Ok(Self { graph, names, text, data, records, unwind: None })
+        Ok(Self { graph, names, text, data, records })
     }
 
     fn external(&mut self, name: &[u8]) -> Result<SymbolId> {
@@ -122,56 +119,31 @@ impl<'a> Startup<'a> {
         self.external(name)
     }
 
-    fn block(&mut self, section: SectionId, bytes: &[u8], align_log2: u8) -> Result<(BlockId, SymbolId)> {
-        let block = self.graph.add_block(section, Content::Owned(bytes.into()), 0, align_log2)?;
-        let symbol = self.graph.add_symbol(Symbol::anonymous(block, 0, bytes.len() as u64))?;
-        Ok((block, symbol))
-    }
-
-    fn edge(&mut self, block: BlockId, offset: u32, kind: Kind, target: SymbolId, addend: i64) -> Result<()> {
-        Ok(self.graph.add_edge(block, Edge { offset, kind: kind.edge(), target, addend })?)
-    }
-
     /// A function that calls `bool name(0)` and returns zero if that is true.
     fn start_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
-        let (block, function) = self.block(self.text, &START_CALL, 4)?;
-        self.edge(block, 7, Kind::Branch32, target, -4)?;
-        let unwind = match self.unwind {
-            Some(unwind) => unwind,
-            None => self.block(self.data, &FRAME_UNWIND, 2)?.1,
-        };
-        self.unwind = Some(unwind);
-        let (record, _) = self.block(self.records, &[0; 12], 2)?;
-        self.edge(record, 0, Kind::ImageOffset32, function, 0)?;
-        self.edge(record, 4, Kind::ImageOffset32, function, START_CALL.len() as i64)?;
-        self.edge(record, 8, Kind::ImageOffset32, unwind, 0)?;
-        self.graph.add_dependent(block, record);
-        Ok(function)
+        let sections = [self.text, self.data, self.records];
+        let code = &self.graph.arch().code().start_call;
+        Ok(self.graph.add_framed_code(sections, code, &[target])?.1)
     }
 
     /// A function that calls `bool name(true, false)`.
     fn end_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
-        let (block, function) = self.block(self.text, &TERMINATING_CALL, 4)?;
-        self.edge(block, 8, Kind::Branch32, target, -4)?;
-        Ok(function)
+        let code = &self.graph.arch().code().terminating_call;
+        Ok(self.graph.add_code(self.text, code, &[target])?.1)
     }
 
     /// Has functions called, in this order.
     fn call(&mut self, order: InitializerOrder, functions: &[SymbolId]) -> Result<()> {
-        let (block, _) = self.block(self.data, &[0; 8].repeat(functions.len()), 3)?;
-        for (offset, &function) in (0..).step_by(8).zip(functions) {
-            self.edge(block, offset, Kind::Pointer64, function, 0)?;
-        }
+        let (block, _) = self.graph.add_pointers(self.data, functions)?;
         self.graph.add_initializers(InitializerSection { block, order, backwards: false });
         Ok(())
     }
 
     /// Has the member of a library linked that defines `symbol`.
     fn hold(&mut self, symbol: SymbolId) -> Result<()> {
-        let (block, _) = self.block(self.data, &[0; 8], 3)?;
-        self.edge(block, 0, Kind::Pointer64, symbol, 0)?;
+        let (block, _) = self.graph.add_pointers(self.data, &[symbol])?;
         self.graph.retain_block(block);
         Ok(())
     }

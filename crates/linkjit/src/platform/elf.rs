@@ -4,14 +4,11 @@
 //! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
 
 use linkjit_link::arch::Arch;
-use linkjit_link::arch::x86_64::{AT_QUICK_EXIT_THUNK, ATEXIT_THUNK, Kind, ON_EXIT_THUNK};
-use linkjit_link::graph::{
-    BlockId, Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
-    SymbolId,
-};
+use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Scope, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
+use super::define_yielding;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::platform::image_names::UNWIND_RECORDS;
@@ -19,12 +16,9 @@ use crate::platform::image_names::UNWIND_RECORDS;
 /// The name of a JITDylib's handle.
 pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
 
-/// `_DYNAMIC`: `DT_DEBUG`, whose value is the address of the loader's `_r_debug`, and `DT_NULL` (gABI, "Dynamic Section").
-const DYNAMIC: [u8; 32] = {
-    let mut entries = [0; 32];
-    entries[0] = 21;
-    entries
-};
+/// Of `_DYNAMIC`: the address of the loader's `_r_debug`, and the end (gABI, "Dynamic Section").
+const DT_DEBUG: u64 = 21;
+const DT_NULL: u64 = 0;
 
 /// The section of [`UNWIND_HEADER`].
 pub(crate) const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
@@ -47,35 +41,40 @@ pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
 }
 
 fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
-    let mut graph = LinkGraph::new(Source::new("the ELF runtime", []), Arch::X86_64);
+    let arch = Arch::HOST;
+    let mut graph = LinkGraph::new(Source::new("the ELF runtime", []), arch);
     let data = graph.add_section(".data.dso_handle", Protection::ReadWrite, Lifetime::Standard)?;
     let text = graph.add_section(".text.runtime", Protection::ReadExec, Lifetime::Standard)?;
 
-    let (block, handle) = define(&mut graph, names, data, DSO_HANDLE, &[0; 8])?;
-    graph.add_edge(block, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: handle, addend: 0 })?;
+    let (block, handle) = graph.add_data(data, arch.word(0), 3)?;
+    graph.add_edge(block, Edge { offset: 0, kind: EdgeKind::POINTER, target: handle, addend: 0 })?;
+    define_yielding(&mut graph, handle, DSO_HANDLE, names);
     // Programs look for the loader's list of libraries in it, and tell by its being there that they have a loader.
-    let dynamic = graph.add_section(".dynamic", Protection::Read, Lifetime::Standard)?;
-    let (block, _) = define(&mut graph, names, dynamic, b"_DYNAMIC", &DYNAMIC)?;
+    let section = graph.add_section(".dynamic", Protection::Read, Lifetime::Standard)?;
+    let (block, dynamic) =
+        graph.add_data(section, [DT_DEBUG, 0, DT_NULL, 0].map(|word| arch.word(word)).concat(), 3)?;
+    define_yielding(&mut graph, dynamic, b"_DYNAMIC", names);
     let loader = graph.add_symbol(Symbol::external(names.intern(b"_r_debug"), Linkage::Weak))?;
-    graph.add_edge(block, Edge { offset: 8, kind: Kind::Pointer64.edge(), target: loader, addend: 0 })?;
+    let value = Edge { offset: arch.word(0).len() as u32, kind: EdgeKind::POINTER, target: loader, addend: 0 };
+    graph.add_edge(block, value)?;
 
-    let header = graph.add_section(UNWIND_HEADER_SECTION, Protection::Read, Lifetime::Standard)?;
-    let (block, _) = define(&mut graph, names, header, b"__GNU_EH_FRAME_HDR", &UNWIND_HEADER)?;
+    let section = graph.add_section(UNWIND_HEADER_SECTION, Protection::Read, Lifetime::Standard)?;
+    let (block, header) = graph.add_data(section, UNWIND_HEADER, 3)?;
+    define_yielding(&mut graph, header, b"__GNU_EH_FRAME_HDR", names);
     let records = graph.add_symbol(Symbol::external(names.intern(UNWIND_RECORDS), Linkage::Strong))?;
-    graph.add_edge(block, Edge { offset: 4, kind: Kind::Delta32.edge(), target: records, addend: 0 })?;
+    graph.add_edge(block, Edge { offset: 4, kind: EdgeKind::DELTA32, target: records, addend: 0 })?;
 
     let thunks = [
-        (&b"atexit"[..], &b"__cxa_atexit"[..], ATEXIT_THUNK.as_slice(), 11),
-        (b"at_quick_exit", b"__cxa_at_quick_exit", AT_QUICK_EXIT_THUNK.as_slice(), 9),
+        (&b"atexit"[..], &b"__cxa_atexit"[..], &arch.code().atexit),
+        (b"at_quick_exit", b"__cxa_at_quick_exit", &arch.code().at_quick_exit),
         // Its functions take their turn among those of `atexit`, which the C library does not have.
-        (b"on_exit", b"__linkjit_on_exit", ON_EXIT_THUNK.as_slice(), 9),
+        (b"on_exit", b"__linkjit_on_exit", &arch.code().on_exit),
     ];
-    for (name, target, code, entry) in thunks {
-        let (block, symbol) = define(&mut graph, names, text, name, code)?;
-        graph.symbol_mut(symbol).callable = true;
+    for (thunk, target, code) in thunks {
         let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
-        graph.add_edge(block, Edge { offset: 3, kind: Kind::Delta32.edge(), target: handle, addend: -4 })?;
-        graph.add_edge(block, Edge { offset: entry, kind: Kind::GotDelta32.edge(), target, addend: -4 })?;
+        let (_, symbol) = graph.add_code(text, code, &[handle, target])?;
+        define_yielding(&mut graph, symbol, thunk, names);
+        graph.symbol_mut(symbol).callable = true;
     }
     Ok(graph)
 }
@@ -93,23 +92,4 @@ pub(crate) fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) 
             graph.set_visibility(symbol, Linkage::Strong, Scope::Local);
         }
     }
-}
-
-/// A hidden weak definition with a block of its own.
-fn define(
-    graph: &mut LinkGraph,
-    names: &mut NamePool,
-    section: SectionId,
-    name: &[u8],
-    content: &[u8],
-) -> Result<(BlockId, SymbolId)> {
-    let block = graph.add_block(section, Content::Owned(content.into()), 0, 3)?;
-    let symbol = graph.add_symbol(Symbol {
-        name: Name::Interned(names.intern(name)),
-        definition: Definition::Defined { block, offset: 0 },
-        linkage: Linkage::Weak,
-        scope: Scope::Hidden,
-        ..Symbol::anonymous(block, 0, content.len() as u64)
-    })?;
-    Ok((block, symbol))
 }

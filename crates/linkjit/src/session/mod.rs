@@ -51,7 +51,7 @@ pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -105,6 +105,9 @@ struct Shared {
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
+    /// Held while slots of lazy functions and the tables that say where they lead are changed together. The tables are
+    /// locked after it, and not while the executor is asked.
+    slots: Mutex<()>,
     /// Who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
     /// Who is at what.
@@ -134,7 +137,8 @@ impl ExecutionSession {
         let target = executor.target();
         let has_images = target.format == ObjectFormat::Coff;
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
-        executor.set_library_directories(directories.collect());
+        let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
+        executor.set_library_directories(&directories);
         // The first names of the pool, so that definitions of them are told by their number.
         let mut names = NamePool::new();
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
@@ -159,13 +163,14 @@ impl ExecutionSession {
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
+                slots: Mutex::default(),
                 epochs: epoch::Epochs::default(),
             }),
         };
         // The executor must not keep the session, which keeps it.
         let weak = session.downgrade();
         session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform::elf_libraries::provide(&session, library),
+            Some(session) => platform::elf_libraries::provide(&session, &path_of(library)),
             None => Vec::new(),
         }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
@@ -330,6 +335,11 @@ impl ExecutionSession {
     }
 
     /// Who materializes what, and who waits for it.
+    /// Locks the slots of lazy functions.
+    pub(crate) fn slots(&self) -> MutexGuard<'_, ()> {
+        lock(&self.shared.slots)
+    }
+
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.shared.jobs
     }
@@ -368,6 +378,19 @@ impl Drop for Shared {
 /// Locks, whatever happened to a thread that held the lock: tables are changed in steps that leave them whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A path as the executor's interface has it.
+pub(crate) fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// A path that the executor says.
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    return <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into();
+    #[cfg(not(unix))]
+    return String::from_utf8_lossy(bytes).into_owned().into();
 }
 
 /// The bytes of a file.

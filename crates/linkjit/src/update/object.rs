@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use linkjit_link::arch::x86_64::Kind;
 use linkjit_link::graph::{BlockId, Definition, Edge, LinkGraph, Linkage, Name, Protection, Scope, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
@@ -12,7 +11,7 @@ use linkjit_link::source::Source;
 use super::removed::Removal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary, takes_address};
+use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
 use crate::session::{DylibId, ResourceTracker, State, TrackerId, UnitId};
 
 /// What the names of local functions begin with whose address is taken.
@@ -168,8 +167,8 @@ pub(super) fn read(
 
 /// Whether an edge to a function is to go to its stub: it is called, or its address is taken.
 fn is_reference(graph: &LinkGraph, block: BlockId, edge: &Edge, name: &[u8]) -> bool {
-    let called = Kind::from_edge(edge.kind) == Some(Kind::Branch32) && edge.addend == -4;
-    called || (takes_address(edge) && !(is_destructor(name) && is_code(graph, block)))
+    let kind = graph.arch().kinds().of(edge.kind);
+    kind.calls(edge) || (kind.takes_address(edge) && !(is_destructor(name) && is_code(graph, block)))
 }
 
 /// Whether a function is one whose address code takes only to hand it to the C++ runtime together with an object: that
@@ -204,6 +203,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
     if starts.is_empty() {
         return;
     }
+    let kinds = graph.arch().kinds();
     let mut taken = BTreeSet::new();
     for block in graph.block_ids() {
         if !is_ordinary(graph, block) {
@@ -218,7 +218,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
             taken.insert(function);
             let edge = &mut graph.edges_mut(block)[index];
             edge.target = function;
-            edge.addend = address_addend(edge);
+            edge.addend = kinds.of(edge.kind).bias.into();
         }
     }
     let mut used = BTreeSet::new();
@@ -233,16 +233,11 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
     }
 }
 
-/// The addend of an edge of that kind that stands for the address of its target.
-fn address_addend(edge: &Edge) -> i64 {
-    // The displacement of `lea` is the last field of the instruction.
-    if Kind::from_edge(edge.kind) == Some(Kind::Delta32) { -4 } else { 0 }
-}
-
 /// The local function whose address an edge stands for; assemblers refer to it by its section.
 fn taken_function(graph: &LinkGraph, edge: &Edge, starts: &BTreeMap<(BlockId, u64), SymbolId>) -> Option<SymbolId> {
-    let addend = address_addend(edge);
-    if !takes_address(&Edge { addend, ..*edge }) {
+    let kind = graph.arch().kinds().of(edge.kind);
+    let addend = kind.bias.into();
+    if !kind.takes_address(&Edge { addend, ..*edge }) {
         return None;
     }
     let Definition::Defined { block, offset } = graph.symbol(edge.target).definition else { return None };

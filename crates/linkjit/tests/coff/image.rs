@@ -1,9 +1,8 @@
 //! Sections and initializers of the image that a JITDylib is.
 
 use linkjit::link::arch::Arch;
-use linkjit::link::arch::x86_64::Kind;
 use linkjit::link::graph::{
-    Content, Edge, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Name, Protection, Scope, Symbol,
+    Content, Edge, EdgeKind, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Name, Protection, Scope, Symbol,
 };
 use linkjit::link::source::Source;
 use linkjit::{Error, ExecAddr, Jit};
@@ -166,8 +165,8 @@ fn graphs_of_clients_have_initializers() {
     let pointer = block(&mut graph, ".CRT$XCU", Protection::Read, &[0; 8]);
     let to_variable = graph.add_symbol(Symbol::anonymous(variable, 0, 4)).unwrap();
     let function = graph.add_symbol(Symbol::anonymous(code, 0, 13)).unwrap();
-    graph.add_edge(code, Edge { offset: 2, kind: Kind::Delta32.edge(), target: to_variable, addend: -8 }).unwrap();
-    graph.add_edge(pointer, Edge { offset: 0, kind: Kind::Pointer64.edge(), target: function, addend: 0 }).unwrap();
+    graph.add_edge(code, Edge { offset: 2, kind: EdgeKind::DELTA32, target: to_variable, addend: -8 }).unwrap();
+    graph.add_edge(pointer, Edge { offset: 0, kind: EdgeKind::POINTER, target: function, addend: 0 }).unwrap();
     let order = InitializerOrder::CxxInit([0; 24]);
     graph.add_initializers(InitializerSection { block: pointer, order, backwards: false });
     let jit = link(&[]).unwrap();

@@ -3,6 +3,7 @@
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
+use linkjit::link::arch::Arch;
 use linkjit::link::graph::{Linkage, Scope};
 use linkjit::link::link::Binding;
 use linkjit::link::names::NameId;
@@ -91,7 +92,7 @@ impl Tables {
         if found?.is_none() {
             return Ok(None);
         }
-        let slot = imports::slot(target, &mut self.names())?;
+        let slot = imports::slot(target, Arch::HOST, &mut self.names())?;
         self.add_graph(dylib, slot, false)?;
         Ok(self.dylibs[dylib].symbols.get(&name).copied())
     }

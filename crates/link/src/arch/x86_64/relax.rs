@@ -40,14 +40,12 @@ fn form(edge: &Edge, content: &[u8]) -> Option<Form> {
 }
 
 /// Whether the instruction around `edge` can do without a GOT entry if its target is within reach.
-#[must_use]
-pub fn can_relax(edge: &Edge, content: &[u8]) -> bool {
+pub(in crate::arch) fn can_relax(edge: &Edge, content: &[u8]) -> bool {
     form(edge, content).is_some()
 }
 
 /// Whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address from an entry.
-#[must_use]
-pub fn can_load_address(edge: &Edge, content: &[u8]) -> bool {
+pub(in crate::arch) fn can_load_address(edge: &Edge, content: &[u8]) -> bool {
     let field = edge.offset as usize;
     let instruction = field.checked_sub(3).and_then(|start| content.get(start..field));
     // The prefix is REX with W; of its other bits, R is the register's and X and B mean nothing here.
@@ -62,7 +60,7 @@ pub(super) fn load_address(edge: &Edge, bytes: &mut [u8]) -> bool {
 
 /// Rewrites the instruction around `edge` in the block's `bytes`, placed at `address`, to refer to `target` itself.
 /// Returns whether it did: not if there is no such form, or `target` is out of reach.
-pub fn relax(edge: &Edge, bytes: &mut [u8], address: u64, target: u64) -> bool {
+pub(super) fn relax(edge: &Edge, bytes: &mut [u8], address: u64, target: u64) -> bool {
     let Some(form) = form(edge, bytes) else { return false };
     let field = edge.offset as usize;
     let end = address.wrapping_add(u64::from(edge.offset) + 4);
@@ -82,7 +80,7 @@ pub fn relax(edge: &Edge, bytes: &mut [u8], address: u64, target: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::SymbolId;
+    use crate::graph::{EdgeKind, SymbolId};
 
     const ADDRESS: u64 = 0x10_0000_0000;
 
@@ -113,7 +111,7 @@ mod tests {
 
     #[test]
     fn lea_of_all_64_bit_registers_can_load() {
-        let edge = Edge { offset: 3, kind: Kind::Delta32.edge(), target: SymbolId(0), addend: -4 };
+        let edge = Edge { offset: 3, kind: EdgeKind::DELTA32, target: SymbolId(0), addend: -4 };
         for register in 0..16u8 {
             let lea = [0x48 | (register >> 3 << 2), LEA, 0x05 | (register & 7) << 3, 0, 0, 0, 0];
             assert!(can_load_address(&edge, &lea), "{register}");

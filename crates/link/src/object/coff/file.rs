@@ -8,6 +8,7 @@ use std::ops::Range;
 use object::pe;
 use object::pe::SectionFlags;
 
+use super::machine::{MACHINES, Machine};
 use crate::error::{LinkError, Result, Site};
 use crate::object::fields::{field, string, u16_at, u32_at};
 use crate::source::Source;
@@ -37,6 +38,8 @@ pub(super) struct File<'a> {
     pub(super) source: &'a Source,
     /// Its bytes: fewer than 2^32.
     pub(super) bytes: &'a [u8],
+    /// What it is for.
+    pub(super) machine: &'static Machine,
     /// The sections; the first is number 1.
     pub(super) sections: Vec<Section<'a>>,
     /// The records of the symbol table.
@@ -107,6 +110,7 @@ impl Section<'_> {
 
 /// The parts of the two kinds of file headers.
 struct Header {
+    machine: &'static Machine,
     section_count: usize,
     sections_start: usize,
     symbols_start: u32,
@@ -119,11 +123,11 @@ struct Header {
 pub fn is_object(bytes: &[u8]) -> bool {
     let (Some(first), Some(second)) = (bytes.first_chunk::<2>(), bytes.get(2..4)) else { return false };
     let first = u16::from_le_bytes(*first);
-    (first == 0 && second == [0xff, 0xff]) || (machine(first).is_some() && bytes.len() >= FILE_HEADER_SIZE)
+    (first == 0 && second == [0xff, 0xff]) || (machine_name(first).is_some() && bytes.len() >= FILE_HEADER_SIZE)
 }
 
 /// What a number of a machine stands for.
-fn machine(number: u16) -> Option<&'static str> {
+fn machine_name(number: u16) -> Option<&'static str> {
     Some(match pe::Machine(number) {
         pe::IMAGE_FILE_MACHINE_AMD64 => "x86-64",
         pe::IMAGE_FILE_MACHINE_I386 => "x86 (32 bits)",
@@ -141,12 +145,14 @@ impl<'a> File<'a> {
         let bytes = source.bytes();
         let names_left = Cell::new(bytes.len().saturating_mul(NAMES_PER_FILE));
         let symbols = Records::default();
+        let [machine, ..] = MACHINES;
         let mut file =
-            Self { source, bytes, sections: Vec::new(), symbols, strings: &[], strings_start: 0, names_left };
+            Self { source, bytes, machine, sections: Vec::new(), symbols, strings: &[], strings_start: 0, names_left };
         if u32::try_from(bytes.len()).is_err() {
             return Err(LinkError::TooLarge { site: file.site(), what: "the file, with 4 GiB or more,".into() });
         }
         let header = file.header()?;
+        file.machine = header.machine;
         file.read_symbols(&header)?;
         file.read_sections(&header)?;
         Ok(file)
@@ -156,10 +162,12 @@ impl<'a> File<'a> {
         let bytes = self.bytes;
         let truncated = || self.malformed("file header: the file ends inside it");
         let not_linkable = |what: String| LinkError::NotLinkable { site: self.site(), what };
-        let check_machine = |number: u16| match machine(number) {
-            Some("x86-64") => Ok(()),
-            Some(other) => Err(not_linkable(format!("a COFF object for {other}, not x86-64"))),
-            None => Err(not_linkable(format!("a COFF object for machine {number:#x}, not x86-64"))),
+        let find_machine = |number: u16| match (Machine::find(number), machine_name(number)) {
+            (Some(machine), _) => Ok(machine),
+            (None, Some(other)) => Err(not_linkable(format!("a COFF object for {other}, not {}", Machine::names()))),
+            (None, None) => {
+                Err(not_linkable(format!("a COFF object for machine {number:#x}, not {}", Machine::names())))
+            }
         };
         if bytes.starts_with(&[0, 0, 0xff, 0xff]) {
             let version = u16_at(bytes, 4);
@@ -174,11 +182,12 @@ impl<'a> File<'a> {
                 }
                 _ => return Err(not_linkable("an anonymous COFF object of an unknown class".into())),
             }
-            check_machine(u16_at(bytes, 6))?;
+            let machine = find_machine(u16_at(bytes, 6))?;
             if bytes.len() < BIG_HEADER_SIZE {
                 return Err(truncated());
             }
             return Ok(Header {
+                machine,
                 section_count: u32_at(bytes, 44) as usize,
                 sections_start: BIG_HEADER_SIZE,
                 symbols_start: u32_at(bytes, 48),
@@ -189,8 +198,8 @@ impl<'a> File<'a> {
         if bytes.len() < FILE_HEADER_SIZE {
             return Err(truncated());
         }
-        check_machine(u16_at(bytes, 0))?;
         Ok(Header {
+            machine: find_machine(u16_at(bytes, 0))?,
             section_count: usize::from(u16_at(bytes, 2)),
             sections_start: FILE_HEADER_SIZE + usize::from(u16_at(bytes, 16)),
             symbols_start: u32_at(bytes, 8),

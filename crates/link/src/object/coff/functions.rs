@@ -1,23 +1,24 @@
 //! Records of functions (`.pdata`; "PE Format", "The .pdata Section"): a block each, which lives as long as its function.
 
 use super::file::{File, Section};
-use super::sections::{Blocks, FUNCTION_RECORD, is_function_table};
+use super::sections::{Blocks, is_function_table};
 use crate::error::{LinkError, Result};
 use crate::graph::LinkGraph;
 
 /// Splits the tables into records, and ties these to their functions.
 pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
+    let record_size = graph.arch().function_record_size();
     let mut tables = Vec::new();
     let mut cuts = Vec::new();
-    for (number, section) in file.numbered().filter(|(_, section)| is_function_table(section)) {
+    for (number, section) in file.numbered().filter(|(_, section)| is_function_table(file, section)) {
         let Some(block) = blocks.of(number) else { continue };
-        let records = section.size / FUNCTION_RECORD;
+        let records = section.size / record_size;
         // Before memory is taken for them: a section without content may claim gigabytes of records.
-        let begins = graph.edges(block).iter().filter(|edge| u64::from(edge.offset).is_multiple_of(FUNCTION_RECORD));
+        let begins = graph.edges(block).iter().filter(|edge| u64::from(edge.offset).is_multiple_of(record_size));
         if (begins.count() as u64) < records {
             return Err(no_function(file, section));
         }
-        cuts.extend((1..records).map(|record| (block, record * FUNCTION_RECORD)));
+        cuts.extend((1..records).map(|record| (block, record * record_size)));
         tables.push((section, block, records));
     }
     let mut parts = graph.split_blocks(&cuts)?;

@@ -16,17 +16,19 @@ mod comdat;
 mod directives;
 mod file;
 mod functions;
+mod machine;
 mod relocations;
 mod sections;
 mod symbols;
+mod x86_64;
 
-use crate::arch::Arch;
 use crate::error::Result;
 use crate::graph::{LinkGraph, SymbolId};
 use crate::names::NamePool;
 use crate::source::Source;
 use file::File;
 pub use file::is_object;
+pub(super) use machine::Machine;
 
 /// The weak externals of an object for which no library is searched (`IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY`): in its graph
 /// they are like those that stand for a name in any case (`IMAGE_WEAK_EXTERN_SEARCH_ALIAS`). Sorted.
@@ -40,10 +42,10 @@ pub fn weak_externals_without_search(source: &Source) -> Result<Vec<SymbolId>> {
 /// Reads a COFF object; see [`super::read`].
 ///
 /// # Errors
-/// If the bytes are not an object for x86-64, malformed, or use something that linkjit does not support.
+/// If the bytes are not an object for a machine that linkjit knows, malformed, or use something that linkjit does not support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     let file = File::parse(source)?;
-    let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
+    let mut graph = LinkGraph::new(source.clone(), file.machine.arch);
     relocations::reserve(&file, &mut graph);
     let blocks = sections::read(&file, &mut graph)?;
     let mut comdats = symbols::read(&file, &blocks, &mut graph, names)?;

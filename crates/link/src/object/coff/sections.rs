@@ -37,7 +37,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
     let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
     for section in &file.sections {
         let block = match placement(file, section)? {
-            Some((protection, lifetime)) => Some(add_block(section, protection, lifetime, graph)?),
+            Some((protection, lifetime)) => Some(add_block(file, section, protection, lifetime, graph)?),
             None => None,
         };
         // "PE Format", The .rsrc Section: compilers of resources put the directory into a part of its own, or in front.
@@ -51,6 +51,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
 }
 
 fn add_block(
+    file: &File<'_>,
     section: &Section<'_>,
     protection: Protection,
     lifetime: Lifetime,
@@ -60,16 +61,13 @@ fn add_block(
     let is_zeros = section.data.is_empty();
     let content = if is_zeros { Content::Zeros } else { Content::Source(section.range.clone()) };
     let block = graph.add_block(id, content, section.size, section.align_log2)?;
-    if is_function_table(section) {
+    if is_function_table(file, section) {
         graph.set_function_records(id);
     } else if lifetime != Lifetime::NoAlloc {
         graph.set_grouped(id);
     }
     Ok(block)
 }
-
-/// Bytes of a record of a function: where it begins, where it ends, and how to unwind it.
-pub(super) const FUNCTION_RECORD: u64 = 12;
 
 /// Retains what is a part of a table. Linkers keep all sections, but for COMDAT sections.
 pub(super) fn retain_tables(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &mut LinkGraph) {
@@ -139,10 +137,10 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
 
 /// Whether a section holds records of functions, for unwinding. One with half a record is anybody's data: the system
 /// would misread a table that has it inside.
-pub(super) fn is_function_table(section: &Section<'_>) -> bool {
+pub(super) fn is_function_table(file: &File<'_>, section: &Section<'_>) -> bool {
     // GNU's compilers put the records of `.text.startup` into `.pdata.startup`.
     matches!(section.name.strip_prefix(b".pdata"), Some([] | [b'$' | b'.', ..]))
-        && section.size.is_multiple_of(FUNCTION_RECORD)
+        && section.size.is_multiple_of(file.machine.arch.function_record_size())
 }
 
 /// How a section is linked; `None` if it is not.

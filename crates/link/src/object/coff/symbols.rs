@@ -10,8 +10,7 @@ use super::file::File;
 use super::sections::Blocks;
 use crate::error::{LinkError, Result};
 use crate::graph::{
-    Alternate, BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
-    SymbolId,
+    Alternate, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol, SymbolId,
 };
 use crate::names::{NameId, NamePool};
 use crate::object::fields::{field, u16_at, u32_at};
@@ -339,5 +338,5 @@ fn local_name(entry: &Entry<'_>) -> Name {
 }
 
 fn anonymous(value: u32) -> Symbol {
-    Symbol { definition: Definition::Absolute(ExecAddr(u64::from(value))), ..Symbol::anonymous(BlockId(0), 0, 0) }
+    Symbol::absolute(ExecAddr(u64::from(value)))
 }

@@ -1,15 +1,11 @@
 //! What a shared library needs of others (gABI, "Dynamic Linking").
 
 use object::elf;
-use object::elf::{SectionType, SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
 
-use super::file::{u16_at, u32_at, u64_at};
+use super::encoding::{Elf64, Encoding, SectionHeader};
+use crate::endian::Little;
 use crate::error::{LinkError, Result, Site};
 use crate::source::Source;
-
-const FILE_HEADER_SIZE: usize = 64;
-const SECTION_HEADER_SIZE: usize = 64;
-const SYMBOL_SIZE: usize = 24;
 
 /// A name that a shared library binds to a definition of its own or of others.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,35 +31,37 @@ pub fn dynamic_names(source: &Source) -> Result<Vec<DynamicName>> {
     })
 }
 
+/// Libraries of this system are all of one encoding.
+type Native = Elf64<Little>;
+
 fn read(bytes: &[u8]) -> Option<Vec<DynamicName>> {
-    let header: &[u8; FILE_HEADER_SIZE] = bytes.first_chunk()?;
-    if !header.starts_with(b"\x7fELF\x02\x01") {
+    if !bytes.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
-    let start = usize::try_from(u64_at(header, 40)).ok()?;
-    let headers = bytes.get(start..)?.as_chunks::<SECTION_HEADER_SIZE>().0.get(..usize::from(u16_at(header, 60)))?;
-    let content = |header: &[u8; SECTION_HEADER_SIZE]| {
-        let start = usize::try_from(u64_at(header, 24)).ok()?;
-        let size = usize::try_from(u64_at(header, 32)).ok()?;
+    let header = Native::file_header(bytes.get(..Native::FILE_HEADER_SIZE)?);
+    let start = usize::try_from(header.sections).ok()?;
+    let size = usize::from(header.section_count).checked_mul(Native::SECTION_HEADER_SIZE)?;
+    let headers =
+        bytes.get(start..)?.get(..size)?.chunks_exact(Native::SECTION_HEADER_SIZE).map(Native::section_header);
+    let content = |header: &SectionHeader| {
+        let start = usize::try_from(header.offset).ok()?;
+        let size = usize::try_from(header.size).ok()?;
         bytes.get(start..start.checked_add(size)?)
     };
-    let is_dynamic = |header: &&[u8; SECTION_HEADER_SIZE]| SectionType(u32_at(*header, 4)) == elf::SHT_DYNSYM;
-    let Some(table) = headers.iter().find(is_dynamic) else { return Some(Vec::new()) };
-    let strings = content(headers.get(u32_at(table, 40) as usize)?)?;
+    let Some(table) = headers.clone().find(|header| header.kind == elf::SHT_DYNSYM) else { return Some(Vec::new()) };
+    let strings = content(&headers.clone().nth(table.link as usize)?)?;
     // Names are not longer than the file all in all, but for ends that they share.
     let mut left = bytes.len();
     let mut names = Vec::new();
-    for symbol in content(table)?.as_chunks::<SYMBOL_SIZE>().0.iter().skip(1) {
-        let [info, other] = *symbol.get(4..)?.first_chunk()?;
-        let bind = SymbolBind(info >> 4);
-        let weak = matches!(bind, elf::STB_WEAK | elf::STB_GNU_UNIQUE);
-        if (weak || bind == elf::STB_GLOBAL) && SymbolVisibility(other & 3) == elf::STV_DEFAULT {
-            let name = strings.get(u32_at(symbol, 0) as usize..)?;
+    for symbol in content(&table)?.chunks_exact(Native::SYMBOL_SIZE).map(Native::symbol).skip(1) {
+        let weak = matches!(symbol.binding, elf::STB_WEAK | elf::STB_GNU_UNIQUE);
+        if (weak || symbol.binding == elf::STB_GLOBAL) && symbol.visibility == elf::STV_DEFAULT {
+            let name = strings.get(symbol.name as usize..)?;
             let end = name.iter().position(|&byte| byte == 0)?;
             left = left.checked_sub(end)?;
             let name = String::from_utf8_lossy(name.get(..end)?).into_owned();
-            let thread_local = SymbolType(info & 0xf) == elf::STT_TLS;
-            let defined = SymbolSection(u16_at(symbol, 6)) != elf::SHN_UNDEF;
+            let thread_local = symbol.kind == elf::STT_TLS;
+            let defined = symbol.section != elf::SHN_UNDEF;
             names.push(DynamicName { name, thread_local, weak, defined });
         }
     }

@@ -13,9 +13,11 @@
 mod crel;
 mod dependent_libraries;
 mod dynamic;
+mod encoding;
 mod file;
 mod groups;
 mod initializers;
+mod machine;
 mod relocations;
 mod sections;
 mod symbols;
@@ -23,24 +25,30 @@ mod x86_64;
 
 pub use dynamic::{DynamicName, dynamic_names};
 
-use crate::arch::Arch;
 use crate::error::Result;
 use crate::graph::LinkGraph;
 use crate::names::NamePool;
 use crate::passes::{eh_frame, init_code};
 use crate::source::Source;
+use encoding::Encoding;
 use file::File;
 pub(super) use initializers::order_of_name as initializer_order;
+use machine::Machine;
 use symbols::SymbolTable;
 
 /// Reads an ELF object; see [`super::read`].
 ///
 /// # Errors
-/// If the bytes are not a relocatable object for x86-64, malformed, or use something that linkjit does not support.
+/// If the bytes are not a relocatable object for a machine that linkjit knows, malformed, or use something that linkjit does not support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
-    let file = File::parse(source)?;
-    let table = SymbolTable::find(&file)?;
-    let mut graph = LinkGraph::new(source.clone(), Arch::X86_64);
+    let machine = Machine::of(source)?;
+    (machine.read)(source, machine, names)
+}
+
+fn read_as<E: Encoding>(source: &Source, machine: &'static Machine, names: &mut NamePool) -> Result<LinkGraph> {
+    let file = File::parse::<E>(source, machine)?;
+    let table = SymbolTable::<E>::find(&file)?;
+    let mut graph = LinkGraph::new(source.clone(), machine.arch);
     relocations::reserve(&file, &table, &mut graph);
     let blocks = sections::read(&file, &mut graph)?;
     let unusual = symbols::read(&file, &table, &blocks, &mut graph, names)?;

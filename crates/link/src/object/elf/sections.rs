@@ -1,7 +1,7 @@
 //! Sections that are linked: one block each.
 
 use object::elf;
-use object::elf::{SectionFlags, SectionType};
+use object::elf::SectionType;
 
 use super::file::{File, Section};
 use super::initializers;
@@ -11,9 +11,6 @@ use crate::graph::{BlockId, Content, InitializerSection, Lifetime, LinkGraph, Pr
 /// Sections that the program itself never writes to: the linker does, before it starts. The same with a suffix.
 const WRITTEN_BY_LINKER: [&[u8]; 8] =
     [b".data.rel.ro", b".init_array", b".fini_array", b".preinit_array", b".ctors", b".dtors", b".got", b".jcr"];
-
-/// Sections of the medium and large code models (psABI, "Section Attribute Flags").
-const SHF_X86_64_LARGE: SectionFlags = SectionFlags(0x1000_0000);
 
 /// Which block holds which section of the file.
 pub(super) struct Blocks {
@@ -99,9 +96,10 @@ fn add_block(
         }
         graph.set_unwind_records(id);
     }
+    let is_large = file.machine.large_sections.is_some_and(|flag| section.has(flag));
     if is_c_identifier(section.name) {
         graph.set_contiguous(id);
-    } else if section.has(SHF_X86_64_LARGE) && protection != Protection::ReadExec && lifetime == Lifetime::Standard {
+    } else if is_large && protection != Protection::ReadExec && lifetime == Lifetime::Standard {
         graph.set_large(id);
     }
     if section.has(elf::SHF_GNU_RETAIN) {

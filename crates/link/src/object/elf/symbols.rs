@@ -1,68 +1,41 @@
 //! The symbol table. Symbol `i` of the file is symbol `i` of the graph.
 
+use std::marker::PhantomData;
+
 use linkjit_target::ExecAddr;
 use object::elf;
-use object::elf::{SymbolBind, SymbolSection, SymbolType, SymbolVisibility};
+use object::elf::SymbolBind;
 
-use super::file::{File, Section, field, u16_at, u32_at, u64_at};
+use super::encoding::{Encoding, Entry};
+use super::file::{File, Section};
 use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
 use crate::graph::{
-    BlockId, Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol, SymbolId,
+    Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol, SymbolId,
 };
 use crate::names::NamePool;
 use crate::object::{SLIM_LTO, SLIM_LTO_HINT};
 
-/// Size of the `Elf64_Sym` structure.
-const ENTRY_SIZE: usize = 24;
-/// Common symbols of the medium and large code models (psABI, "Symbol Table").
-const SHN_X86_64_LCOMMON: SymbolSection = SymbolSection(0xff02);
-
 /// The one symbol table of an object, with the tables that belong to it. Without one, it is empty.
-#[derive(Default)]
-pub(super) struct SymbolTable<'a> {
+pub(super) struct SymbolTable<'a, E> {
     /// Its section's number; 0 if there is none.
     pub(super) section: u32,
     /// The symbols, the null symbol included.
-    entries: &'a [[u8; ENTRY_SIZE]],
+    entries: &'a [u8],
     /// Their names.
     strings: &'a [u8],
     /// Where `strings` begins in the file.
     strings_start: u32,
     /// Section numbers of the symbols with `SHN_XINDEX`.
     extended: &'a [[u8; 4]],
+    encoding: PhantomData<E>,
 }
 
-/// A symbol as it is in the file.
-struct Entry {
-    name: u32,
-    kind: SymbolType,
-    binding: SymbolBind,
-    visibility: SymbolVisibility,
-    section: SymbolSection,
-    value: u64,
-    size: u64,
-}
-
-impl Entry {
-    fn parse(raw: &[u8; ENTRY_SIZE]) -> Self {
-        let [info, other] = field(raw, 4);
-        Self {
-            name: u32_at(raw, 0),
-            kind: SymbolType(info & 0xf),
-            binding: SymbolBind(info >> 4),
-            visibility: SymbolVisibility(other & 3),
-            section: SymbolSection(u16_at(raw, 6)),
-            value: u64_at(raw, 8),
-            size: u64_at(raw, 16),
-        }
-    }
-}
-
-impl<'a> SymbolTable<'a> {
+impl<'a, E: Encoding> SymbolTable<'a, E> {
     /// Looks for the symbol table among the sections.
     pub(super) fn find(file: &File<'a>) -> Result<Self> {
-        let mut table = Self::default();
+        let mut table =
+            Self { section: 0, entries: &[], strings: &[], strings_start: 0, extended: &[], encoding: PhantomData };
         for (index, section) in file.numbered() {
             if section.kind == elf::SHT_SYMTAB {
                 if table.section != 0 {
@@ -80,11 +53,12 @@ impl<'a> SymbolTable<'a> {
     }
 
     fn parse(file: &File<'a>, index: u32, section: &Section<'a>) -> Result<Self> {
-        let (entries, rest) = section.data.as_chunks();
-        if section.entry_size != ENTRY_SIZE as u64 || !rest.is_empty() || entries.is_empty() {
+        let entries = section.data;
+        let is_whole = entries.len().is_multiple_of(E::SYMBOL_SIZE) && !entries.is_empty();
+        if section.entry_size != E::SYMBOL_SIZE as u64 || !is_whole {
             return Err(file.malformed_section(section, "symbol table: its size or that of its entries is wrong"));
         }
-        if section.info as usize > entries.len() {
+        if section.info as usize > entries.len() / E::SYMBOL_SIZE {
             return Err(file.malformed_section(section, "symbol table: it has more local symbols than symbols"));
         }
         match file.section(section.link) {
@@ -94,6 +68,7 @@ impl<'a> SymbolTable<'a> {
                 strings: strings.data,
                 strings_start: strings.range.start,
                 extended: &[],
+                encoding: PhantomData,
             }),
             _ => Err(file.malformed_section(section, "symbol table: it has no string table")),
         }
@@ -101,13 +76,19 @@ impl<'a> SymbolTable<'a> {
 
     /// How many symbols there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() / E::SYMBOL_SIZE
+    }
+
+    /// The symbol of that number.
+    fn get(&self, index: u32) -> Option<Entry> {
+        let start = (index as usize).checked_mul(E::SYMBOL_SIZE)?;
+        self.entries.get(start..)?.get(..E::SYMBOL_SIZE).map(E::symbol)
     }
 
     /// The name of a symbol; that of its section for one without a name of its own. `None` if there is no such symbol,
     /// or it has neither.
     pub(super) fn name_or_section(&self, file: &File<'a>, index: u32) -> Option<&'a [u8]> {
-        let entry = Entry::parse(self.entries.get(index as usize)?);
+        let entry = self.get(index)?;
         let name = file.name(self.strings, entry.name)?;
         if name.is_empty() && entry.kind == elf::STT_SECTION {
             return Some(file.section(self.section_of(index as usize, &entry)?)?.name);
@@ -118,22 +99,22 @@ impl<'a> SymbolTable<'a> {
     /// The number of the section that a symbol is defined in; `None` if it is in none.
     fn section_of(&self, index: usize, entry: &Entry) -> Option<u32> {
         if entry.section == elf::SHN_XINDEX {
-            return Some(u32::from_le_bytes(*self.extended.get(index)?));
+            return Some(E::u32(self.extended.get(index)?, 0));
         }
         Some(u32::from(entry.section.0)).filter(|&section| section < u32::from(elf::SHN_LORESERVE))
     }
 }
 
 /// Adds all symbols to the graph.
-pub(super) fn read(
+pub(super) fn read<E: Encoding>(
     file: &File<'_>,
-    table: &SymbolTable<'_>,
+    table: &SymbolTable<'_, E>,
     blocks: &Blocks,
     graph: &mut LinkGraph,
     names: &mut NamePool,
 ) -> Result<Unusual> {
     // Relocations without a symbol have the null symbol: their target is the addend.
-    graph.add_symbol(unnamed_absolute(0))?;
+    graph.add_symbol(Symbol::absolute(ExecAddr::NULL))?;
     let mut reader = Reader {
         file,
         table,
@@ -145,8 +126,8 @@ pub(super) fn read(
         common_thread_local: None,
         large_common: None,
     };
-    for (index, raw) in table.entries.iter().enumerate().skip(1) {
-        let entry = Entry::parse(raw);
+    for (index, raw) in table.entries.chunks_exact(E::SYMBOL_SIZE).enumerate().skip(1) {
+        let entry = E::symbol(raw);
         let symbol = reader.symbol(index, &entry)?;
         reader.graph.add_symbol(symbol)?;
     }
@@ -186,9 +167,9 @@ pub(super) struct Unusual {
     pub(super) undefined_locals: Vec<SymbolId>,
 }
 
-struct Reader<'a, 'f> {
+struct Reader<'a, 'f, E> {
     file: &'a File<'f>,
-    table: &'a SymbolTable<'f>,
+    table: &'a SymbolTable<'f, E>,
     blocks: &'a Blocks,
     graph: &'a mut LinkGraph,
     names: &'a mut NamePool,
@@ -201,13 +182,13 @@ struct Reader<'a, 'f> {
     large_common: Option<SectionId>,
 }
 
-impl Reader<'_, '_> {
+impl<E: Encoding> Reader<'_, '_, E> {
     fn symbol(&mut self, index: usize, entry: &Entry) -> Result<Symbol> {
         let Some(name) = self.file.name(self.table.strings, entry.name) else {
             return Err(self.file.malformed(format_args!("name of symbol {index}")));
         };
         if entry.kind == elf::STT_FILE {
-            return Ok(unnamed_absolute(0));
+            return Ok(Symbol::absolute(ExecAddr::NULL));
         }
         if !matches!(entry.kind.0, 0..=3 | 5 | 6 | 10) {
             return Err(self.unsupported(name, format_args!("symbol type {}", entry.kind.0)));
@@ -219,14 +200,17 @@ impl Reader<'_, '_> {
                 self.unusual.absolute = true;
                 (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong, false)
             }
-            elf::SHN_COMMON | SHN_X86_64_LCOMMON => (self.common(name, entry)?, Linkage::Common, is_variable),
+            elf::SHN_COMMON => (self.common(name, entry)?, Linkage::Common, is_variable),
+            section if Some(section) == self.file.machine.large_common => {
+                (self.common(name, entry)?, Linkage::Common, is_variable)
+            }
             _ => match self.table.section_of(index, entry) {
                 Some(section) => match self.defined(name, entry, section)? {
                     Some(placed) => {
                         let definition = Definition::Defined { block: placed.block, offset: entry.value };
                         (definition, Linkage::Strong, placed.lifetime == Lifetime::ThreadLocal)
                     }
-                    None => return Ok(unnamed_absolute(entry.value)),
+                    None => return Ok(Symbol::absolute(ExecAddr(entry.value))),
                 },
                 None if entry.section == elf::SHN_XINDEX => {
                     return Err(self.malformed(name, "its section number is missing (SHT_SYMTAB_SHNDX)"));
@@ -239,7 +223,7 @@ impl Reader<'_, '_> {
         if local && external {
             let id = u32::try_from(index).unwrap_or(u32::MAX);
             self.unusual.undefined_locals.push(SymbolId(id));
-            return Ok(unnamed_absolute(0));
+            return Ok(Symbol::absolute(ExecAddr::NULL));
         }
         if !local && name.is_empty() {
             return Err(self.file.malformed(format_args!("symbol {index}: it is not local, but has no name")));
@@ -294,9 +278,10 @@ impl Reader<'_, '_> {
         if !alignment.is_power_of_two() {
             return Err(self.malformed(name, "its alignment is not a power of two"));
         }
+        let is_large = entry.section != elf::SHN_COMMON;
         let (section, lifetime) = if entry.kind == elf::STT_TLS {
             (&mut self.common_thread_local, Lifetime::ThreadLocal)
-        } else if entry.section == SHN_X86_64_LCOMMON {
+        } else if is_large {
             (&mut self.large_common, Lifetime::Standard)
         } else {
             (&mut self.common, Lifetime::Standard)
@@ -305,7 +290,7 @@ impl Reader<'_, '_> {
             Some(section) => section,
             None => {
                 let added = *section.insert(self.graph.add_section("COMMON", Protection::ReadWrite, lifetime)?);
-                if entry.section == SHN_X86_64_LCOMMON && lifetime == Lifetime::Standard {
+                if is_large && lifetime == Lifetime::Standard {
                     self.graph.set_large(added);
                 }
                 added
@@ -342,8 +327,4 @@ impl Reader<'_, '_> {
         let what = format!("{what} of symbol '{}'", String::from_utf8_lossy(name));
         LinkError::Unsupported { site: self.file.site(), what }
     }
-}
-
-fn unnamed_absolute(value: u64) -> Symbol {
-    Symbol { definition: Definition::Absolute(ExecAddr(value)), ..Symbol::anonymous(BlockId(0), 0, 0) }
 }

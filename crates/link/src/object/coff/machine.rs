@@ -1,0 +1,46 @@
+//! What differs by machine.
+
+use object::pe;
+use object::pe::RelocationType;
+
+use super::x86_64;
+use crate::arch::Arch;
+use crate::graph::EdgeKind;
+
+/// The machines whose objects are linked.
+pub(in crate::object) const MACHINES: [&Machine; 1] = [&x86_64::MACHINE];
+
+/// A machine whose objects are linked.
+pub(in crate::object) struct Machine {
+    /// The number in file headers.
+    pub(in crate::object) number: pe::Machine,
+    /// What graphs of its objects are of.
+    pub(super) arch: Arch,
+    /// What a relocation type asks for, at a field that has this content before it and may be code.
+    pub(super) meaning: fn(RelocationType, &[u8], bool) -> Meaning,
+    /// What a field of that kind adds to its target.
+    pub(super) addend: fn(EdgeKind, &[u8]) -> i64,
+}
+
+/// What a relocation type asks for.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// An edge, whose addend is more by a number than what the field says.
+    Edge(EdgeKind, i64),
+    /// Nothing.
+    Nothing,
+    /// Something that linkjit does not support.
+    Unsupported(String),
+}
+
+impl Machine {
+    /// The machine of that number, if its objects are linked.
+    pub(in crate::object) fn find(number: u16) -> Option<&'static Self> {
+        MACHINES.into_iter().find(|machine| machine.number.0 == number)
+    }
+
+    /// What people call those whose objects are linked.
+    pub(in crate::object) fn names() -> String {
+        MACHINES.map(|machine| machine.arch.to_string()).join(" or ")
+    }
+}
