@@ -28,6 +28,7 @@ mod batch;
 mod compile;
 mod definitions;
 mod error;
+mod error_kind;
 mod generators;
 mod jit;
 mod jitdylib;
@@ -42,6 +43,7 @@ mod update;
 
 pub use compile::{Compiler, SystemCompiler};
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
+pub use error_kind::ErrorKind;
 pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
