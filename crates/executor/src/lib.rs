@@ -282,7 +282,7 @@ pub enum InitializerKind {
 }
 
 /// Functions of the executor's runtime that the linker refers to. What objects refer to by name is found by
-/// [`Executor::runtime_symbol`].
+/// [`Executor::runtime_symbols`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RuntimeFunction {

@@ -29,6 +29,7 @@ mod compile;
 mod crt;
 mod definitions;
 mod error;
+mod error_kind;
 mod generators;
 mod jit;
 mod jitdylib;
@@ -44,6 +45,7 @@ mod update;
 pub use compile::{Compiler, SystemCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
+pub use error_kind::ErrorKind;
 pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };

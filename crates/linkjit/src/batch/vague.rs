@@ -14,7 +14,7 @@ use super::Batch;
 use super::find::Unfound;
 use super::place::THREAD_OFFSETS;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague};
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, State, Together, UnitId, is_vague};
 
 /// A definition that may yield.
 #[derive(Clone, Copy, Debug)]
@@ -144,9 +144,10 @@ impl Batch<'_> {
                 let state = self.session.state();
                 let of = state.dylib(searched)?;
                 if searched != dylib && !of.symbols.is_empty() {
-                    for name in candidates.iter().map(|candidate| candidate.name) {
+                    for &Candidate { name, thread_local, .. } in candidates {
                         if !found.contains_key(&name)
                             && let Some(elsewhere) = state.vague_definition(dylib, (searched, scope), name)
+                            && self.is_thread_local(&state, elsewhere).is_none_or(|other| other == thread_local)
                         {
                             found.insert(name, elsewhere);
                         }
@@ -173,6 +174,25 @@ impl Batch<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a definition is a thread-local one, as far as that is known: no other takes its place, nor the reverse.
+    fn is_thread_local(&self, state: &State, elsewhere: Elsewhere) -> Option<bool> {
+        let is_variable_of_threads = |address| matches!(address, Address::ThreadLocal(_));
+        let (dylib, name) = match elsewhere {
+            Elsewhere::Outside(address) => return Some(is_variable_of_threads(address)),
+            Elsewhere::Dylib(dylib, name) => (dylib, name),
+        };
+        let entry = state.dylib(dylib).ok()?.symbols.get(&name)?;
+        if let Some(address) = entry.address {
+            return Some(is_variable_of_threads(address));
+        }
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
+        let graph = match self.input_of.get(&unit) {
+            Some(&input) => &self.inputs.get(input as usize)?.graph,
+            None => &state.units.get(&unit)?.input.as_ref()?.graph,
+        };
+        Some(graph.symbol(symbol).thread_local)
     }
 
     /// Those whose names some library may export.

@@ -27,6 +27,8 @@
 mod exports;
 mod functions;
 pub(crate) mod objects;
+pub(crate) mod scopes;
+mod tables;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
