@@ -261,45 +261,38 @@ impl<'a> Line<'a> {
 
     fn in_file(&mut self, kind: &'static str, file: &Path) {
         self.kind = kind;
+        self.name_file(file);
+    }
+
+    fn name_file(&mut self, file: &Path) {
         self.file = Some(shown(&file.to_string_lossy()).into_owned());
     }
 
     fn describe(&mut self, error: &'a Error) {
+        self.kind = error.kind().as_str();
         match error {
             Error::Link(error) => {
                 let Site { file, section, offset } = error.site();
                 self.file = Some(shown(file).into_owned());
                 (self.section, self.offset) = (section.as_deref().map(shown), *offset);
-                self.kind = match error {
-                    LinkError::Malformed { .. } => "malformed",
-                    LinkError::NotLinkable { .. } => "not-linkable",
-                    LinkError::Unsupported { .. } => "unsupported",
-                    LinkError::OutOfRange { .. } => "out-of-range",
-                    LinkError::BadRelocation { .. } => "bad-relocation",
-                    LinkError::TooLarge { .. } => "too-large",
-                    _ => "link",
-                };
             }
             Error::Undefined { symbols, searched } => {
-                self.kind = "undefined-symbols";
                 self.symbols = symbols.iter().take(SHOWN_SYMBOLS).map(symbol).collect();
                 self.more_symbols = symbols.len() - self.symbols.len();
                 self.searched.clone_from(searched);
             }
             Error::Duplicate { name, second, .. } => {
-                self.in_file("duplicate-definition", Path::new(second));
+                self.file = Some(shown(second).into_owned());
                 self.symbols = vec![SymbolLine::new(name)];
             }
-            Error::File { path, .. } => self.in_file("file", path),
+            Error::File { path: file, .. } | Error::LibraryNeedsProgram { library: file, .. } => self.name_file(file),
             Error::Compile { file, output, .. } => {
-                self.in_file("compile", file);
+                self.name_file(file);
                 // What the compiler says is all there is to know.
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
-            Error::Executor(ExecutorError::Library { path, .. }) => self.in_file("library", path),
-            Error::LibraryNeedsProgram { library, .. } => self.in_file("library", library),
-            Error::Executor(_) => self.kind = "executor",
-            _ => self.kind = "session",
+            Error::Executor(ExecutorError::Library { library, .. }) => self.name_file(Path::new(library)),
+            _ => {}
         }
     }
 }

@@ -106,3 +106,48 @@ fn forks_wait_for_threads_that_are_in_the_loader() {
         assert_eq!((outcome.code, &*outcome.out), (Some(0), "30\n"), "{line:?}: {}", outcome.err);
     }
 }
+
+/// A library's initializer has the loader's lock. Natively, calls are bound without it.
+#[test]
+fn initializers_of_plugins_wait_for_threads_that_call_what_is_not_linked_yet() {
+    let fixtures = Fixtures::new("plugins_waits");
+    fixtures.shared(
+        "libplugin.so",
+        "int wait_for_other(int); int called_back(int); int result;
+         __attribute__((constructor)) static void start(void) { result = wait_for_other(20) + called_back(1); }
+         int run(int x) { return x + result; }",
+    );
+    fixtures.c("main.o", include_str!("cases/plugins/waits.c"));
+    fixtures
+        .c("called.o", "#include <stdlib.h>\nint called_back(int x) { return abs(-x) + (int)strtol(\"5\", 0, 10); }");
+    let functions = [
+        "one.o",
+        "#include <string.h>\nint one(int x) { return x + (int)strlen(\"1\"); }",
+        "two.o",
+        "#include <ctype.h>\nint two(int x) { return x + toupper('a') - 'A' + 2; }",
+        "three.o",
+        "#include <stdlib.h>\nint three(int x) { return x + atoi(\"3\"); }",
+        "four.o",
+        "int missing(void) __attribute__((weak)); int four(int x) { return x + (missing ? 0 : 4); }",
+    ];
+    for [name, text] in functions.as_chunks().0 {
+        fixtures.c(name, text);
+    }
+    let objects = ["main.o", "called.o", "one.o", "two.o", "three.o", "four.o"];
+    check(&fixtures, &objects, &["-lpthread"], &[]);
+}
+
+/// What the loader has to say about its last failure stays, also if something is linked before it is asked.
+#[test]
+fn what_is_linked_meanwhile_does_not_replace_the_loaders_message() {
+    let fixtures = Fixtures::new("plugins_messages");
+    fixtures.shared("libplugin.so", "int run(int x) { return x; }");
+    fixtures.c("main.o", include_str!("cases/plugins/messages.c"));
+    fixtures.c(
+        "late.o",
+        "#include <stdio.h>\n#include <stdlib.h>\nint missing(void) __attribute__((weak));
+         int late(int x) { return printf(\"late %d\\n\", abs(x) + (missing ? 1 : 0)); }",
+    );
+    fixtures.cpp("later.o", "#include <string>\nextern \"C\" int later(int x) { return std::to_string(x).size(); }");
+    check(&fixtures, &["main.o", "late.o", "later.o"], &["-lstdc++"], &[]);
+}

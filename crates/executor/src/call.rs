@@ -99,6 +99,30 @@ pub(crate) fn set_arguments(args: &[OsString]) -> Result<Arguments> {
     Ok(arguments)
 }
 
+/// Calls a C function with up to six words.
+///
+/// # Safety
+/// `function` must be the address of a function that may be called with these.
+pub(crate) unsafe fn call(function: ExecAddr, arguments: &[u64]) -> Result<u64> {
+    let mut words = [0; 6];
+    let Some(given) = words.get_mut(..arguments.len()) else {
+        return Err(ExecutorError::Invalid {
+            what: format!("number of arguments: {} are more than 6", arguments.len()),
+        });
+    };
+    given.copy_from_slice(arguments);
+    if function.is_null() || !os::is_code(function) {
+        return Err(ExecutorError::Invalid { what: format!("address of a function: there is no code at {function}") });
+    }
+    type Function = unsafe extern "C-unwind" fn(u64, u64, u64, u64, u64, u64) -> u64;
+    // SAFETY: it is the address of code; the caller vouches for the function's type, whose parameters C's calling
+    // conventions pass as words, and that ignores words that it has no parameters for.
+    let function = unsafe { std::mem::transmute::<usize, Function>(function.0 as usize) };
+    let [a, b, c, d, e, f] = words;
+    // SAFETY: the caller vouches for it.
+    Ok(unsafe { function(a, b, c, d, e, f) })
+}
+
 /// Calls `main` in one of its forms.
 ///
 /// # Safety
@@ -108,7 +132,8 @@ pub(crate) unsafe fn call_main(main: ExecAddr, form: MainForm) -> Result<i32> {
         return Err(ExecutorError::Invalid { what: format!("address of main: there is no code at {main}") });
     }
     let usual = Arguments::of_program()?.of_main();
-    let arguments = runtime::main_arguments(form, main, usual).ok_or(ExecutorError::NoSuch { what: "form of main" })?;
+    let arguments =
+        runtime::main_arguments(form, main, usual).ok_or(ExecutorError::NoSuch { what: "form of main".into() })?;
     // SAFETY: the caller vouches for it.
     let result = unsafe { outermost::call(main.0 as *const (), &arguments) };
     init::set_status(result);

@@ -1,10 +1,10 @@
 //! What the executor can fail at.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
 
 use linkjit_target::ExecAddr;
 
-/// An error of the executor.
+/// An error of the executor: texts and numbers, which can come from another process.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecutorError {
@@ -12,19 +12,21 @@ pub enum ExecutorError {
     #[error("{call} ({what}): {message}")]
     System {
         /// The call.
-        call: &'static str,
+        call: Cow<'static, str>,
         /// What it was for.
         what: String,
         /// What the operating system says.
         message: String,
     },
     /// No free range of addresses for a window.
-    #[error("no {size:#x} bytes of free address space {place}{}", crate::os::address_space_limit())]
+    #[error("no {size:#x} bytes of free address space {place}{limit}")]
     NoAddressSpace {
         /// Size of the window.
         size: u64,
         /// `below 2 GiB`, `anywhere`.
-        place: &'static str,
+        place: Cow<'static, str>,
+        /// Empty, or the limit that the process has.
+        limit: String,
     },
     /// A window has no room left.
     #[error(
@@ -37,7 +39,7 @@ pub enum ExecutorError {
         /// Bytes that were wanted.
         size: u64,
         /// `read-only`, `executable`, `writable`.
-        protection: &'static str,
+        protection: Cow<'static, str>,
     },
     /// The reserve of thread-local storage at fixed offsets is used up.
     #[error(
@@ -92,7 +94,7 @@ pub enum ExecutorError {
     )]
     Allocator {
         /// Why.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// Stacks can't be made executable.
     #[error("stacks can't be made executable: {why}")]
@@ -101,18 +103,24 @@ pub enum ExecutorError {
         why: String,
     },
     /// The loader can't open a library.
-    #[error("{}: {message}", path.display())]
+    #[error("{library}: {message}")]
     Library {
         /// The library.
-        path: PathBuf,
+        library: String,
         /// What the loader says.
         message: String,
+    },
+    /// The process that runs linked code is not there any more, or does not answer.
+    #[error("the process that runs linked code is gone: {why}")]
+    Disconnected {
+        /// What is known of it.
+        why: String,
     },
     /// An id that was never given out, or was given back.
     #[error("there is no such {what}")]
     NoSuch {
         /// `window`, `image`, ...
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// A request that makes no sense: an alignment that is no power of two, a NUL byte in an argument, ...
     #[error("invalid {what}")]
@@ -124,7 +132,7 @@ pub enum ExecutorError {
     #[error("{what} is not supported on this system")]
     Unsupported {
         /// What.
-        what: &'static str,
+        what: Cow<'static, str>,
     },
 }
 

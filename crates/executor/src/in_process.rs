@@ -1,7 +1,6 @@
 //! [`InProcess`]: the executor of the process we are in.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,10 +8,10 @@ use crate::fork::{self, Participant};
 use crate::memory::{Division, Memory};
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Import, LibraryId, MainForm,
-    MemoryProvider, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
-    SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId, allocator, call,
-    import, init, os, reentry, runtime, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Jump, LibraryId, MainForm,
+    MemoryProvider, Nearby, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction,
+    SegmentRequest, SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
+    allocator, call, import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -70,6 +69,10 @@ impl Executor for InProcess {
     fn target(&self) -> Target {
         let format = if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf };
         Target { format, page_size: os::page_size() }
+    }
+
+    fn is_here(&self) -> bool {
+        true
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
@@ -169,12 +172,13 @@ impl Executor for InProcess {
         tls::release(block)
     }
 
-    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
-        self.libraries.open(path, global)
+    fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId> {
+        self.libraries.open(os::text(path)?.as_ref(), global)
     }
 
-    fn set_library_directories(&self, directories: Vec<PathBuf>) {
-        self.libraries.set_directories(directories);
+    fn set_library_directories(&self, directories: &[Vec<u8>]) {
+        let known = directories.iter().filter_map(|directory| os::text(directory).ok());
+        self.libraries.set_directories(known.map(PathBuf::from).collect());
     }
 
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
@@ -185,22 +189,23 @@ impl Executor for InProcess {
         self.libraries.find(library, requests, &self.allocator)
     }
 
-    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
-        let imports = import::import(near, addresses)?;
+    fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+        let nearby = import::import(near, addresses)?;
         self.memory.update_words(slots, import::current)?;
-        Ok(imports)
+        Ok(nearby)
     }
 
-    fn allocator_names(&self) -> &'static [&'static str] {
-        allocator::names()
+    fn allocator_names(&self) -> Vec<String> {
+        allocator::names().iter().map(|&name| name.into()).collect()
     }
 
     fn has_allocator_of_another(&self) -> bool {
         allocator::is_of_another(self.owner)
     }
 
-    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
-        allocator::prepare(self.owner, &self.allocator)
+    fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>> {
+        let prepared = allocator::prepare(self.owner, &self.allocator)?;
+        Ok(prepared.into_iter().map(|(name, address)| (name.into(), address)).collect())
     }
 
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {
@@ -215,8 +220,8 @@ impl Executor for InProcess {
         reentry::close(reentry)
     }
 
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
-        self.memory.redirect(slot, to)
+    fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
+        self.memory.redirect(jumps)
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
@@ -226,20 +231,30 @@ impl Executor for InProcess {
         }
     }
 
-    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr> {
-        runtime::symbol(name)
+    fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>> {
+        Ok(names.iter().map(|name| runtime::symbol(name)).collect())
     }
 
-    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)] {
-        tls::RUNTIME_VARIABLES
+    fn runtime_thread_locals(&self) -> Vec<(String, u64)> {
+        tls::RUNTIME_VARIABLES.iter().map(|&(name, offset)| (name.into(), offset)).collect()
     }
 
-    fn set_arguments(&self, args: &[OsString]) -> Result<()> {
-        call::set_arguments(args).map(drop)
+    fn set_arguments(&self, args: &[Vec<u8>]) -> Result<()> {
+        let args: Vec<_> = args.iter().map(|arg| os::text(arg)).collect::<Result<_>>()?;
+        call::set_arguments(&args).map(drop)
     }
 
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller vouches for `main`.
         unsafe { call::call_main(main, form) }
+    }
+
+    unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64> {
+        // SAFETY: the caller vouches for the function.
+        unsafe { call::call(function, arguments) }
+    }
+
+    fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
+        self.memory.read(range)
     }
 }

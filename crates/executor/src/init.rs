@@ -4,6 +4,7 @@
 //! process's. User code is called with no lock held: one function is taken out of its record under the lock, then
 //! called, and so on; hence each runs once, whoever closes images or exits meanwhile.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -121,7 +122,7 @@ pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
     held.hold_static(&IMAGES)
 }
 
-const NO_IMAGE: ExecutorError = ExecutorError::NoSuch { what: "image" };
+const NO_IMAGE: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("image") };
 
 impl Images {
     fn get(&mut self, id: ImageId) -> Result<&mut Image> {

@@ -50,8 +50,6 @@ pub use in_process::InProcess;
 pub use linkjit_target::{ExecAddr, ExecRange, ObjectFormat, Protection, Target, TlsAddress};
 pub use memory::{MemoryProvider, SystemMemory};
 
-use std::ffi::{CString, OsString};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
@@ -82,7 +80,7 @@ pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 
 /// Finds what a program has for the shared library in a file: names that the library needs, and where they are.
-pub type ProvideNeeded = dyn Fn(&Path) -> Vec<(CString, ExecAddr)> + Send + Sync;
+pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -237,11 +235,20 @@ pub enum SymbolAddress {
 
 /// What stands for something that is out of reach of the code that refers to it directly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Import {
+pub enum Nearby {
     /// It is a function: a stub may stand for it.
     Function,
     /// It is a variable that from now on is at this address, or a function that code at this address stands for from now on.
     Moved(ExecAddr),
+}
+
+/// A jump of linked code through a slot, and where it is to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Jump {
+    /// The word that holds where the jump goes.
+    pub slot: ExecAddr,
+    /// Where it is to go.
+    pub to: ExecAddr,
 }
 
 /// An array of function pointers to be called.
@@ -275,7 +282,7 @@ pub enum InitializerKind {
 }
 
 /// Functions of the executor's runtime that the linker refers to. What objects refer to by name is found by
-/// [`Executor::runtime_symbol`].
+/// [`Executor::runtime_symbols`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RuntimeFunction {
@@ -308,6 +315,11 @@ pub enum MainForm {
 pub trait Executor: Send + Sync + std::fmt::Debug {
     /// What its process can run.
     fn target(&self) -> Target;
+
+    /// Whether that is this process: then addresses of linked code are pointers of ours.
+    fn is_here(&self) -> bool {
+        false
+    }
 
     /// Reserves a window of `size` bytes.
     ///
@@ -447,14 +459,14 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such block.
     fn release_tls(&self, block: TlsId) -> Result<()>;
 
-    /// Opens a shared library, globally if `global`.
+    /// Opens a shared library, globally if `global`. The path is one of the executor's system: bytes on Unix, UTF-8 on Windows.
     ///
     /// # Errors
     /// What the system's loader says.
-    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId>;
+    fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId>;
 
     /// Says where libraries are that others need and that the system does not find. An executor may do without.
-    fn set_library_directories(&self, _directories: Vec<PathBuf>) {}
+    fn set_library_directories(&self, _directories: &[Vec<u8>]) {}
 
     /// Finds symbols of a library, in the order of `requests`.
     ///
@@ -477,11 +489,11 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// If there is no low memory left, or the system does not let a slot be changed.
-    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>>;
+    fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>>;
 
     /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators. None
     /// where a program's own serve itself alone.
-    fn allocator_names(&self) -> &'static [&'static str];
+    fn allocator_names(&self) -> Vec<String>;
 
     /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
     /// that, as those of a library do which is opened later.
@@ -494,7 +506,7 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`ExecutorError::Allocator`] if the process's allocator can't be replaced any more.
-    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>>;
+    fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>>;
 
     /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life of
     /// the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
@@ -518,32 +530,37 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If it is not open.
     fn close_reentry(&self, reentry: ReentryId) -> Result<()>;
 
-    /// Makes jumps through `slot` go to `to`, from one instruction to the next: threads that are jumping just now go to
-    /// one or the other. Returns where they went before.
+    /// Makes jumps through slots go elsewhere, one after the other, each from one instruction to the next: threads that
+    /// are jumping just now go to one or the other. Returns where they went before.
     ///
     /// # Errors
-    /// If the slot is no aligned word of a finalized writable segment, or `to` is null.
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr>;
+    /// If a slot is no aligned word of a finalized writable segment, or a place to go to is null; then those before it are
+    /// redirected.
+    fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
 
-    /// Address of what the executor's runtime provides to linked code under this name: in place of the system's
+    /// Addresses of what the executor's runtime provides to linked code under these names: in place of the system's
     /// (`__cxa_atexit`, `_CxxThrowException`), or because it is in no library, but linked into each program
-    /// (`__GSHandlerCheck`). `None` if it is none of its names. Names are as the object format spells them.
-    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr>;
+    /// (`__GSHandlerCheck`). `None` for what is none of its names. Names are as the object format spells them.
+    ///
+    /// # Errors
+    /// If the executor is gone.
+    fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>>;
 
     /// Thread-local variables of the runtime, and where they are in the storage of each image's module (not in that of a
     /// block). Windows: `_Init_thread_epoch`, `__tls_guard`.
-    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)];
+    fn runtime_thread_locals(&self) -> Vec<(String, u64)>;
 
-    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Before that
+    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Texts are as for
+    /// [`Executor::open_library`]. Before that
     /// they are called with this process's own arguments. On Linux the environment moves behind them, as where a program
     /// starts, and the C library calls the program by its name; no other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
-    fn set_arguments(&self, args: &[OsString]) -> Result<()>;
+    fn set_arguments(&self, args: &[Vec<u8>]) -> Result<()>;
 
     /// Calls a program's `main` and returns its result. Exceptions of C++ that leave `main` end the program, as if
     /// nothing had called it; panics of Rust pass.
@@ -554,6 +571,22 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// # Safety
     /// `main` must be the address of a function of that form that is sound to call.
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32>;
+
+    /// Calls a C function with up to six words as its arguments, and returns its result as a word.
+    ///
+    /// # Errors
+    /// If there are more arguments, or the executor is gone.
+    ///
+    /// # Safety
+    /// `function` must be the address of a function that is sound to call with these: each of its parameters is an integer
+    /// or pointer, and so is its result, if it has one.
+    unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64>;
+
+    /// Reads finalized memory of linked code. What threads write to meanwhile may be read in part.
+    ///
+    /// # Errors
+    /// If it is not within one finalized allocation.
+    fn read(&self, range: ExecRange) -> Result<Vec<u8>>;
 }
 
 /// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.

@@ -50,7 +50,8 @@ fn they_are_the_processes_own_until_others_are_set() {
     assert_eq!(arguments_of_initializers(&executor), std::env::args_os().collect::<Vec<_>>());
     for arguments in [&["program", "a", ""][..], &["a longer name of a program"], &[]] {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        executor.set_arguments(&arguments).unwrap();
+        let texts: Vec<_> = arguments.iter().map(|text| text.clone().into_vec()).collect();
+        executor.set_arguments(&texts).unwrap();
         assert_eq!(arguments_of_initializers(&executor), arguments);
         assert!(std::env::var_os("PATH").is_some());
     }

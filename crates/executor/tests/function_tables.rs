@@ -135,7 +135,7 @@ extern "C" fn filter(pointers: *const EXCEPTION_POINTERS, _frame: u64) -> i32 {
 
 /// Throws what is described at the address that it is called with.
 extern "C-unwind" fn throws_described() {
-    let throw = InProcess::new().unwrap().runtime_symbol(b"_CxxThrowException").unwrap();
+    let throw = InProcess::new().unwrap().runtime_symbols(&[b"_CxxThrowException"]).unwrap()[0].unwrap();
     // SAFETY: the function has this type.
     let throw: extern "C-unwind" fn(u64, u64) = unsafe { std::mem::transmute(throw.0 as *const ()) };
     let description = *DESCRIPTION.lock().unwrap();
@@ -148,7 +148,7 @@ static DESCRIPTION: Mutex<u64> = Mutex::new(0);
 #[test]
 fn exceptions_of_cxx_are_thrown_relative_to_their_window_and_handled() {
     let (executor, window) = with_window();
-    let ntdll = executor.open_library("ntdll.dll".as_ref(), false).unwrap();
+    let ntdll = executor.open_library(b"ntdll.dll", false).unwrap();
     let request = linkjit_executor::SymbolRequest {
         key: linkjit_executor::SymbolKey::Name(b"__C_specific_handler"),
         thread_local: false,

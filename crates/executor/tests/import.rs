@@ -5,10 +5,9 @@
 mod support;
 
 use std::ffi::{c_char, c_int};
-use std::path::Path;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, Executor, FinalizeActions, Import, InProcess, LibraryId, Placement, Protection, SymbolAddress,
+    ExecAddr, ExecRange, Executor, FinalizeActions, InProcess, LibraryId, Nearby, Placement, Protection, SymbolAddress,
     SymbolKey, SymbolRequest,
 };
 
@@ -35,8 +34,8 @@ fn the_library_uses_the_copy_of_its_variable() {
     let executor = InProcess::new().unwrap();
     let low = low_window(&executor);
     let old = find(&executor, LibraryId::PROCESS, "optind");
-    let imports = executor.import(low, &[old], &[]).unwrap();
-    let [Some(Import::Moved(new))] = imports[..] else { panic!("{imports:?}") };
+    let imports = executor.bring_near(low, &[old], &[]).unwrap();
+    let [Some(Nearby::Moved(new))] = imports[..] else { panic!("{imports:?}") };
     assert!(new.0 < 1 << 31 && new.0.is_multiple_of(4), "{new}");
     assert_eq!(value(new), 1);
 
@@ -48,7 +47,7 @@ fn the_library_uses_the_copy_of_its_variable() {
     // Once for the process, and known to whoever asks.
     let other = InProcess::new().unwrap();
     assert_eq!(find(&other, LibraryId::PROCESS, "optind"), new);
-    assert_eq!(other.import(low, &[old], &[]).unwrap(), [Some(Import::Moved(new))]);
+    assert_eq!(other.bring_near(low, &[old], &[]).unwrap(), [Some(Nearby::Moved(new))]);
     drop(executor);
     assert_eq!(value(new), 2);
 }
@@ -57,12 +56,12 @@ fn the_library_uses_the_copy_of_its_variable() {
 fn variables_that_point_to_each_other_move_together() {
     let executor = InProcess::new().unwrap();
     let low = low_window(&executor);
-    let library = executor.open_library(Path::new("libstdc++.so.6"), false).unwrap();
+    let library = executor.open_library(b"libstdc++.so.6", false).unwrap();
     // Type information begins with a pointer into the virtual table of its class.
     let old = ["_ZTIi", "_ZTVN10__cxxabiv123__fundamental_type_infoE"].map(|name| find(&executor, library, name));
     assert_eq!(support::read(old[0]), old[1].0 + 16);
-    let imports = executor.import(low, &old, &[]).unwrap();
-    let [Some(Import::Moved(info)), Some(Import::Moved(table))] = imports[..] else { panic!("{imports:?}") };
+    let imports = executor.bring_near(low, &old, &[]).unwrap();
+    let [Some(Nearby::Moved(info)), Some(Nearby::Moved(table))] = imports[..] else { panic!("{imports:?}") };
     assert_eq!(support::read(info), table.0 + 16);
 }
 
@@ -72,8 +71,8 @@ fn only_low_windows_have_variables_moved() {
     let high = executor.reserve_window(1 << 20, Placement::Anywhere).unwrap().range;
     let addresses = ["opterr", "getpid", "strcmp"].map(|name| find(&executor, LibraryId::PROCESS, name));
     // The loader has no name for the `strcmp` that it chose for this processor.
-    let imports = executor.import(high, &addresses, &[]).unwrap();
-    assert_eq!(imports, [None, Some(Import::Function), Some(Import::Function)]);
+    let imports = executor.bring_near(high, &addresses, &[]).unwrap();
+    assert_eq!(imports, [None, Some(Nearby::Function), Some(Nearby::Function)]);
     assert_eq!(find(&executor, LibraryId::PROCESS, "opterr"), addresses[0]);
 }
 
@@ -91,11 +90,11 @@ fn what_no_library_defines_is_not_moved() {
         8,
         function as *const () as u64,
     ];
-    let imports = executor.import(low, &addresses.map(ExecAddr), &[]).unwrap();
-    let [None, None, None, None, Some(Import::Moved(stub))] = imports[..] else { panic!("{imports:?}") };
+    let imports = executor.bring_near(low, &addresses.map(ExecAddr), &[]).unwrap();
+    let [None, None, None, None, Some(Nearby::Moved(stub))] = imports[..] else { panic!("{imports:?}") };
     // A stub stands for a function, whoever has it, and for all who ask.
     assert!(stub.0 < 1 << 31);
-    assert_eq!(executor.import(low, &[ExecAddr(addresses[4])], &[]).unwrap(), [Some(Import::Moved(stub))]);
+    assert_eq!(executor.bring_near(low, &[ExecAddr(addresses[4])], &[]).unwrap(), [Some(Nearby::Moved(stub))]);
 }
 
 #[test]
@@ -107,13 +106,13 @@ fn slots_of_linked_code_follow() {
     let contents = [(Protection::Read, &table[..])];
     let (_, addresses) = support::load(&executor, &low, &contents, |_| FinalizeActions::default());
     let slots = [addresses[0], addresses[0].offset(8)];
-    let imports = executor.import(low.range, &[old], &slots).unwrap();
-    let [Some(Import::Moved(new))] = imports[..] else { panic!("{imports:?}") };
+    let imports = executor.bring_near(low.range, &[old], &slots).unwrap();
+    let [Some(Nearby::Moved(new))] = imports[..] else { panic!("{imports:?}") };
     assert_eq!(slots.map(support::read), [new.0, 77]);
     assert!(support::permissions(slots[0]).starts_with("r--"));
 
     // What is not ours is not written to.
     let mut elsewhere = Box::new(old.0);
-    assert!(executor.import(low.range, &[old], &[ExecAddr(&raw mut *elsewhere as u64)]).is_err());
+    assert!(executor.bring_near(low.range, &[old], &[ExecAddr(&raw mut *elsewhere as u64)]).is_err());
     assert_eq!(*elsewhere, old.0);
 }

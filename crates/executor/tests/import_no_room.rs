@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use linkjit_executor::{ExecAddr, Executor, ExecutorError, Import, InProcess, LibraryId, Placement, SymbolAddress};
+use linkjit_executor::{ExecAddr, Executor, ExecutorError, InProcess, LibraryId, Nearby, Placement, SymbolAddress};
 
 /// A library with variables, of which the last is larger than the memory that is set aside for the others.
 fn library(executor: &InProcess) -> LibraryId {
@@ -14,7 +14,7 @@ fn library(executor: &InProcess) -> LibraryId {
     let library = source.with_extension("so");
     let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
     assert!(status.success());
-    executor.open_library(&library, false).unwrap()
+    executor.open_library(library.as_os_str().as_encoded_bytes(), false).unwrap()
 }
 
 fn find(executor: &InProcess, library: LibraryId, name: &str) -> ExecAddr {
@@ -34,15 +34,17 @@ fn a_variable_stays_where_it_is_when_there_is_no_room_for_another() {
     let library = library(&executor);
     let [first, small, large] = ["first", "small", "large"].map(|name| find(&executor, library, name));
     let near = executor.reserve_window(1 << 20, Placement::Low).unwrap().range;
-    let imports = executor.import(near, &[first], &[]).unwrap();
-    assert_eq!(imports, [Some(Import::Moved(find(&executor, library, "first")))]);
-    assert_ne!(imports, [Some(Import::Moved(first))]);
+    let imports = executor.bring_near(near, &[first], &[]).unwrap();
+    assert_eq!(imports, [Some(Nearby::Moved(find(&executor, library, "first")))]);
+    assert_ne!(imports, [Some(Nearby::Moved(first))]);
 
     for size in (16..31).rev().map(|log2| 1 << log2) {
         while executor.reserve_window(size, Placement::Low).is_ok() {}
     }
-    let error = executor.import(near, &[small, large], &[]).unwrap_err();
+    let error = executor.bring_near(near, &[small, large], &[]).unwrap_err();
     assert!(matches!(error, ExecutorError::NoAddressSpace { .. }), "{error}");
     assert_eq!(find(&executor, library, "small"), small);
-    assert!(matches!(executor.import(near, &[small], &[]).unwrap()[..], [Some(Import::Moved(new))] if new != small));
+    assert!(
+        matches!(executor.bring_near(near, &[small], &[]).unwrap()[..], [Some(Nearby::Moved(new))] if new != small)
+    );
 }

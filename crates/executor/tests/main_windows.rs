@@ -33,7 +33,7 @@ fn panics_pass_main() {
 #[test]
 fn main_gets_the_arguments_and_its_result_comes_back() {
     let executor = InProcess::new().unwrap();
-    executor.set_arguments(&["program".into(), "7".into(), "42".into()]).unwrap();
+    executor.set_arguments(&[b"program".to_vec(), b"7".to_vec(), b"42".to_vec()]).unwrap();
     // SAFETY: a function of this type.
     let result = unsafe { executor.call_main(ExecAddr(last_argument as *const () as u64), MainForm::Main) };
     assert_eq!(result.unwrap(), 42);

@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use linkjit_executor::{
-    ExecAddr, Executor, ExecutorError, FinalizeActions, InProcess, Protection, ReentryId, RuntimeFunction, Window,
+    ExecAddr, Executor, ExecutorError, FinalizeActions, InProcess, Jump, Protection, ReentryId, RuntimeFunction, Window,
 };
 use support::{call_with, load, returns, with_window};
 
@@ -174,13 +174,16 @@ fn only_words_of_writable_segments_are_redirected() {
     let contents: [(Protection, &[u8]); 3] =
         [(Protection::ReadWrite, &[0; 16]), (Protection::Read, &[0; 16]), (Protection::ReadExec, &returns(1))];
     let (id, at) = load(&executor, &window, &contents, |_| FinalizeActions::default());
-    executor.redirect(at[0].offset(8), at[2]).unwrap();
+    executor.redirect(&[Jump { slot: at[0].offset(8), to: at[2] }]).unwrap();
     assert_eq!(support::read(at[0].offset(8)), at[2].0);
     assert_eq!(support::read(at[0]), 0);
     for slot in [at[0].offset(4), at[1], at[2], ExecAddr::NULL, ExecAddr(!7)] {
-        assert!(matches!(executor.redirect(slot, at[2]), Err(ExecutorError::NoSuch { .. })), "{slot}");
+        assert!(matches!(executor.redirect(&[Jump { slot, to: at[2] }]), Err(ExecutorError::NoSuch { .. })), "{slot}");
     }
-    assert!(matches!(executor.redirect(at[0], ExecAddr::NULL), Err(ExecutorError::Invalid { .. })));
+    assert!(matches!(
+        executor.redirect(&[Jump { slot: at[0], to: ExecAddr::NULL }]),
+        Err(ExecutorError::Invalid { .. })
+    ));
     executor.deallocate(id).unwrap();
-    assert!(matches!(executor.redirect(at[0], at[2]), Err(ExecutorError::NoSuch { .. })));
+    assert!(matches!(executor.redirect(&[Jump { slot: at[0], to: at[2] }]), Err(ExecutorError::NoSuch { .. })));
 }

@@ -2,8 +2,6 @@
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
-use std::path::Path;
-
 use linkjit_executor::{
     ExecAddr, Executor, ExecutorError, InProcess, LibraryId, SymbolAddress, SymbolKey, SymbolRequest,
 };
@@ -35,10 +33,10 @@ fn functions_that_the_c_library_links_statically_are_found() {
 #[test]
 fn a_local_library_is_searched_only_by_its_id() {
     let executor = InProcess::new().unwrap();
-    let library = executor.open_library(Path::new("libstdc++.so.6"), false).unwrap();
+    let library = executor.open_library(b"libstdc++.so.6", false).unwrap();
     assert!(find(&executor, library, &["_ZSt9terminatev"])[0].is_some());
     assert_eq!(find(&executor, LibraryId::PROCESS, &["_ZSt9terminatev"]), [None]);
-    let library = executor.open_library(Path::new("libstdc++.so.6"), true).unwrap();
+    let library = executor.open_library(b"libstdc++.so.6", true).unwrap();
     assert!(find(&executor, LibraryId::PROCESS, &["_ZSt9terminatev"])[0].is_some());
     assert!(executor.find_symbols(LibraryId(library.0 + 1), &[]).is_err());
 }
@@ -46,8 +44,8 @@ fn a_local_library_is_searched_only_by_its_id() {
 #[test]
 fn a_library_that_is_not_there_is_an_error_with_the_loader_s_words() {
     let executor = InProcess::new().unwrap();
-    let error = executor.open_library(Path::new("/no/such/library.so"), false).unwrap_err();
-    let ExecutorError::Library { path, message } = &error else { panic!("{error}") };
-    assert_eq!(path, Path::new("/no/such/library.so"));
+    let error = executor.open_library(b"/no/such/library.so", false).unwrap_err();
+    let ExecutorError::Library { library, message } = &error else { panic!("{error}") };
+    assert_eq!(library, "/no/such/library.so");
     assert!(message.contains("No such file"), "{message}");
 }

@@ -22,7 +22,7 @@ fn the_process_has_what_its_modules_export() {
     let executor = InProcess::new().unwrap();
     let names = [&b"VirtualAlloc"[..], b"there_is_no_such_function", b"NtClose", b"nul\0byte"].map(SymbolKey::Name);
     let found = find(&executor, LibraryId::PROCESS, &names);
-    let kernel = executor.open_library("kernel32.dll".as_ref(), false).unwrap();
+    let kernel = executor.open_library(b"kernel32.dll", false).unwrap();
     assert_eq!(found[0], find(&executor, kernel, &names)[0]);
     assert!(found[0].is_some() && found[2].is_some());
     assert_eq!((found[1], found[3]), (None, None));
@@ -34,7 +34,7 @@ fn modules_that_are_loaded_later_are_of_the_process_too() {
     // Something that nobody has loaded.
     let name = [SymbolKey::Name(b"mciSendStringA")];
     assert_eq!(find(&executor, LibraryId::PROCESS, &name), [None]);
-    let library = executor.open_library("winmm.dll".as_ref(), false).unwrap();
+    let library = executor.open_library(b"winmm.dll", false).unwrap();
     let found = find(&executor, library, &name);
     assert!(found[0].is_some());
     assert_eq!(find(&executor, LibraryId::PROCESS, &name), found);
@@ -46,7 +46,7 @@ fn modules_that_are_loaded_later_are_of_the_process_too() {
 fn exports_are_found_by_their_numbers_in_one_library() {
     let executor = InProcess::new().unwrap();
     // Windows Sockets: the numbers of its functions are part of its interface; 115 is WSAStartup, 3 closesocket.
-    let library = executor.open_library("ws2_32.dll".as_ref(), false).unwrap();
+    let library = executor.open_library(b"ws2_32.dll", false).unwrap();
     let keys = [
         SymbolKey::Ordinal(115),
         SymbolKey::Name(b"WSAStartup"),
@@ -64,9 +64,9 @@ fn exports_are_found_by_their_numbers_in_one_library() {
 #[test]
 fn a_library_that_is_not_there_is_an_error_with_the_loader_s_words() {
     let executor = InProcess::new().unwrap();
-    let error = executor.open_library("no_such_library.dll".as_ref(), false).unwrap_err();
-    let ExecutorError::Library { path, message } = &error else { panic!("{error}") };
-    assert_eq!(path.to_str(), Some("no_such_library.dll"));
+    let error = executor.open_library(b"no_such_library.dll", false).unwrap_err();
+    let ExecutorError::Library { library, message } = &error else { panic!("{error}") };
+    assert_eq!(library, "no_such_library.dll");
     assert!(message.contains("os error 126"), "{message}");
 }
 
@@ -86,7 +86,7 @@ fn the_runtime_has_what_is_in_no_library() {
         "printf",
     ];
     for name in names {
-        assert!(executor.runtime_symbol(name.as_bytes()).is_some(), "{name}");
+        assert!(executor.runtime_symbols(&[name.as_bytes()]).unwrap()[0].is_some(), "{name}");
     }
-    assert_eq!(executor.runtime_symbol(b"VirtualAlloc"), None);
+    assert_eq!(executor.runtime_symbols(&[b"VirtualAlloc"]).unwrap()[0], None);
 }

@@ -7,7 +7,6 @@ mod support;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -52,7 +51,7 @@ fn thread_pointer() -> u64 {
 
 /// Address of the calling thread's copy, by way of the runtime's `__tls_get_addr`.
 fn own_copy(executor: &InProcess, module: u64, offset: u64) -> *mut u8 {
-    let function = executor.runtime_symbol(b"__tls_get_addr").unwrap();
+    let function = executor.runtime_symbols(&[b"__tls_get_addr"]).unwrap()[0].unwrap();
     let index = Index { module, offset };
     call_with(function, &raw const index as u64) as *mut u8
 }
@@ -198,7 +197,7 @@ fn blocks_of_threads_that_end_are_freed() {
     let before = support::resident();
     for _ in 0..200 {
         std::thread::scope(|scope| {
-            scope.spawn(|| content(&executor, block.start.module, 1 << 20).fill(1)).join().unwrap()
+            scope.spawn(|| content(&executor, block.start.module, 1 << 20).fill(1)).join().unwrap();
         });
     }
     assert!(support::resident() < before + (64 << 20));
@@ -319,7 +318,7 @@ fn modules_that_were_loaded_from_descriptors_are_not_taken_for_ours() {
         let mut file = unsafe { File::from_raw_fd(file) };
         file.write_all(&module).unwrap();
         let name = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
-        executor.open_library(Path::new(&name), false).unwrap();
+        executor.open_library(name.as_bytes(), false).unwrap();
         files.push(file);
     }
     drop(files);
@@ -341,7 +340,7 @@ fn what_is_not_thread_local_or_not_there_is_not_found() {
 #[test]
 fn a_late_library_gets_static_storage_if_there_is_room() {
     let executor = InProcess::new().unwrap();
-    let library = executor.open_library(Path::new("libstdc++.so.6"), false).unwrap();
+    let library = executor.open_library(b"libstdc++.so.6", false).unwrap();
     let found = find_one(&executor, library, "_ZSt15__once_callable");
     let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset: Some(thread_offset) })) = found
     else {
@@ -366,7 +365,7 @@ fn a_late_library_with_much_storage_is_dynamic() {
     let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
     assert!(status.success());
     let executor = InProcess::new().unwrap();
-    let library = executor.open_library(&library, false).unwrap();
+    let library = executor.open_library(library.as_os_str().as_encoded_bytes(), false).unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
     let found = find_one(&executor, library, "errno_of_mine");
     let Some(SymbolAddress::ThreadLocal(TlsAddress { module, offset, thread_offset: None })) = found else {

@@ -40,7 +40,7 @@ extern "C-unwind" fn destroys(argument: *mut c_void) {
 }
 
 fn runtime<F: Copy>(executor: &InProcess, name: &str) -> F {
-    let address = executor.runtime_symbol(name.as_bytes()).unwrap().0 as usize;
+    let address = executor.runtime_symbols(&[name.as_bytes()]).unwrap()[0].unwrap().0 as usize;
     // SAFETY: the callers name the function's type.
     unsafe { std::mem::transmute_copy(&address) }
 }
@@ -82,7 +82,7 @@ fn callbacks_initializers_and_destructors_run_on_threads_that_start_and_end() {
                 &[(Protection::ReadExec, &[0x48, 0x83, 0xec, 40, 0xff, 0xd1, 0x48, 0x83, 0xc4, 40, 0xc3])],
                 |_| FinalizeActions::default(),
             );
-            let function = executor.runtime_symbol(b"__dyn_tls_on_demand_init").unwrap();
+            let function = executor.runtime_symbols(&[b"__dyn_tls_on_demand_init"]).unwrap()[0].unwrap();
             support::call_with(on_demand.1[0], function.0);
             support::call_with(on_demand.1[0], function.0);
             assert_eq!(guard(module), 1);

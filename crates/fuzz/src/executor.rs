@@ -1,15 +1,14 @@
 //! An executor that runs nothing: memory is plain buffers at addresses that exist nowhere else.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkjit::executor::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Import,
-    LibraryId, MainForm, ObjectFormat, Placement, PointerArray, Protection, ReentryId, Resolve, Result,
-    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsAddress, TlsBlock, TlsId,
-    TlsRequest, Window, WindowId,
+    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Jump, LibraryId,
+    MainForm, Nearby, ObjectFormat, Placement, PointerArray, Protection, ReentryId, Resolve, Result, RuntimeFunction,
+    SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsAddress, TlsBlock, TlsId, TlsRequest, Window,
+    WindowId,
 };
 
 /// Memory of all allocations together: more is refused.
@@ -113,7 +112,7 @@ impl Segment {
     }
 }
 
-const NOTHING: ExecutorError = ExecutorError::NoSuch { what: "thing" };
+const NOTHING: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thing") };
 
 /// A number for a name.
 fn hash(name: &[u8]) -> u64 {
@@ -142,7 +141,9 @@ impl Executor for Fake {
             Placement::Low if state.next_low + size > 0x6000_0000 => return Err(NOTHING),
             Placement::Low => 0x1000_0000 + state.next_low,
             // Nothing is near anything here.
-            Placement::Near(_) => return Err(ExecutorError::NoAddressSpace { size, place: "near" }),
+            Placement::Near(_) => {
+                return Err(ExecutorError::NoAddressSpace { size, place: "near".into(), limit: String::new() });
+            }
         };
         match placement {
             Placement::Low => state.next_low += size,
@@ -160,15 +161,15 @@ impl Executor for Fake {
         Ok(window)
     }
 
-    fn allocator_names(&self) -> &'static [&'static str] {
-        &[]
+    fn allocator_names(&self) -> Vec<String> {
+        Vec::new()
     }
 
     fn has_allocator_of_another(&self) -> bool {
         false
     }
 
-    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
+    fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>> {
         Ok(Vec::new())
     }
 
@@ -192,8 +193,11 @@ impl Executor for Fake {
             assert!(request.align.is_power_of_two());
             let index = request.protection as usize;
             let stripe = of.stripes[index];
-            let full =
-                || ExecutorError::WindowFull { window: window_range.start, protection: "segments", size: request.size };
+            let full = || ExecutorError::WindowFull {
+                window: window_range.start,
+                protection: "segments".into(),
+                size: request.size,
+            };
             let start = stripe.start.0 + ends[index];
             let start = start.checked_next_multiple_of(request.align).ok_or_else(full)?;
             let end = start.checked_add(request.size).filter(|&end| end <= stripe.end.0).ok_or_else(full)?;
@@ -279,7 +283,7 @@ impl Executor for Fake {
         self.state().tls.remove(&block.0).map(drop).ok_or(NOTHING)
     }
 
-    fn open_library(&self, _path: &Path, _global: bool) -> Result<LibraryId> {
+    fn open_library(&self, _path: &[u8], _global: bool) -> Result<LibraryId> {
         Ok(LibraryId(1))
     }
 
@@ -302,11 +306,11 @@ impl Executor for Fake {
         Ok(found.collect())
     }
 
-    fn import(&self, near: ExecRange, addresses: &[ExecAddr], _slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+    fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], _slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
         let moved = addresses.iter().map(|address| match address.0 & 0x30 {
             0 => None,
-            0x10 => Some(Import::Function),
-            _ => Some(Import::Moved(ExecAddr(near.end.0.saturating_add(address.0 & 0xfff0)))),
+            0x10 => Some(Nearby::Function),
+            _ => Some(Nearby::Moved(ExecAddr(near.end.0.saturating_add(address.0 & 0xfff0)))),
         });
         Ok(moved.collect())
     }
@@ -319,19 +323,19 @@ impl Executor for Fake {
         Ok(())
     }
 
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
+    fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
         let mut state = self.state();
-        let segments = state.allocations.values_mut().flatten();
-        for segment in segments.filter(|segment| segment.protection == Protection::ReadWrite) {
-            let start = slot.0.checked_sub(segment.start).and_then(|start| usize::try_from(start).ok());
-            let word = start.and_then(|start| segment.bytes.get_mut(start..)?.first_chunk_mut::<8>());
-            if let Some(word) = word.filter(|_| to != ExecAddr::NULL) {
-                let before = u64::from_le_bytes(*word);
-                *word = to.0.to_le_bytes();
-                return Ok(ExecAddr(before));
-            }
-        }
-        Err(NOTHING)
+        let redirected = jumps.iter().map(|jump| {
+            let segments = state.allocations.values_mut().flatten();
+            let mut segments = segments.filter(|segment| segment.protection == Protection::ReadWrite);
+            let before = segments.find_map(|segment| {
+                let start = usize::try_from(jump.slot.0.checked_sub(segment.start)?).ok()?;
+                let word = segment.bytes.get_mut(start..)?.first_chunk_mut::<8>()?;
+                Some(u64::from_le_bytes(std::mem::replace(word, jump.to.0.to_le_bytes())))
+            });
+            before.filter(|_| !jump.to.is_null()).map(ExecAddr).ok_or(NOTHING)
+        });
+        redirected.collect()
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
@@ -342,20 +346,37 @@ impl Executor for Fake {
         }))
     }
 
-    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr> {
-        matches!(name, b"__cxa_atexit" | b"__tls_get_addr" | b"_CxxThrowException")
-            .then_some(ExecAddr(0x5000_0000_4000))
+    fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>> {
+        let address = |name: &&[u8]| {
+            let is_known = matches!(*name, b"__cxa_atexit" | b"__tls_get_addr" | b"_CxxThrowException");
+            is_known.then_some(ExecAddr(0x5000_0000_4000))
+        };
+        Ok(names.iter().map(address).collect())
     }
 
-    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)] {
-        if self.format == ObjectFormat::Coff { &[("_Init_thread_epoch", 0), ("__tls_guard", 8)] } else { &[] }
+    fn runtime_thread_locals(&self) -> Vec<(String, u64)> {
+        let is_coff = self.format == ObjectFormat::Coff;
+        if is_coff { vec![("_Init_thread_epoch".into(), 0), ("__tls_guard".into(), 8)] } else { Vec::new() }
     }
 
-    fn set_arguments(&self, _args: &[OsString]) -> Result<()> {
+    fn set_arguments(&self, _args: &[Vec<u8>]) -> Result<()> {
         Ok(())
     }
 
     unsafe fn call_main(&self, _main: ExecAddr, _form: MainForm) -> Result<i32> {
         Ok(0)
+    }
+
+    unsafe fn call(&self, _function: ExecAddr, _arguments: &[u64]) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
+        let state = self.state();
+        let bytes = state.allocations.values().flatten().find_map(|segment| {
+            let start = usize::try_from(range.start.0.checked_sub(segment.start)?).ok()?;
+            segment.bytes.get(start..start.checked_add(usize::try_from(range.size()).ok()?)?)
+        });
+        bytes.map(<[u8]>::to_vec).ok_or(NOTHING)
     }
 }

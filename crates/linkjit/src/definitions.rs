@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, ExecutorError, ObjectFormat};
+use linkjit_executor::{ExecAddr, ExecutorError};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::MaterializationUnit;
-use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, defined_names, read_file};
+use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, bytes_of, defined_names, read_file};
 
 impl JitDylib {
     /// Adds a relocatable object. Nothing is linked before a lookup needs it.
@@ -192,7 +192,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
-        let has_imports = self.session().target().format == ObjectFormat::Coff;
+        let has_imports = self.session().platform().has_import_libraries();
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session().state();
@@ -245,10 +245,10 @@ impl JitDylib {
     /// If it can't be read, or a member defines what is defined already; those before it are added then.
     pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
         let archive = Archive::parse(read_file(path.as_ref())?)?;
-        let is_coff = self.session().target().format == ObjectFormat::Coff;
+        let may_import = self.session().platform().has_import_libraries();
         let mut has_imports = false;
         for source in archive_objects(&archive)? {
-            if is_coff && Import::parse(&source)?.is_some() {
+            if may_import && Import::parse(&source)?.is_some() {
                 has_imports = true;
             } else {
                 self.add_object(&source)?;
@@ -284,8 +284,11 @@ impl JitDylib {
     /// What the system's loader says.
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let library =
-            self.session().executor().open_library(path, true).map_err(|error| self.library_error(path, error))?;
+        let library = self
+            .session()
+            .executor()
+            .open_library(bytes_of(path), true)
+            .map_err(|error| self.library_error(path, error))?;
         self.add_own_generator(Arc::new(LibraryGenerator::new(library, path.display().to_string())))
     }
 

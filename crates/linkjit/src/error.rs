@@ -273,7 +273,7 @@ pub enum Error {
         is_there: bool,
     },
     /// There would be more than the session's limits allow ([`Limits`](crate::Limits)).
-    #[error("{wanted} {what}, and at most {limit} are allowed")]
+    #[error("{wanted} {what} are wanted, but at most {limit} are allowed")]
     Limit {
         /// What there would be too much of.
         what: &'static str,
@@ -318,8 +318,8 @@ pub enum Error {
         /// Names that it delivered and had not promised, or that are not what was promised in linkage or visibility.
         unexpected: Vec<String>,
     },
-    /// Who was to do it gave up without saying why: by a panic, perhaps.
-    #[error("it was given up")]
+    /// Whoever was to do it gave up without saying why: by a panic, perhaps.
+    #[error("abandoned: whoever was to finish it dropped it before, by a panic perhaps")]
     Abandoned,
     /// A lookup, made to materialize a unit or by a generator, needs in the end what it is made for.
     #[error("{} waits for itself", shown(jobs, ", which waits for "))]
@@ -335,11 +335,22 @@ pub enum Error {
     },
     /// A lookup on the thread that is linking or closing: from within a pass, the resolver of an indirect function or a
     /// terminator.
-    #[error("called by what a lookup, removal or close has called: it would wait for itself")]
+    #[error(
+        "reentrant call: what a lookup, removal or close calls (passes, resolvers, terminators) may not look up, remove or close"
+    )]
     Reentrant,
     /// A symbol is not what it is used as.
     #[error("'{}' is a thread-local variable: it has no one address", Shown(name))]
     ThreadLocal {
+        /// The name.
+        name: String,
+    },
+    /// An address of this process is asked for, or given, but linked code runs in another.
+    #[error(
+        "'{}': linked code runs in another process, whose addresses are no pointers here: use the executor's functions",
+        Shown(name)
+    )]
+    Elsewhere {
         /// The name.
         name: String,
     },
@@ -460,10 +471,10 @@ fn paths(paths: &[PathBuf]) -> String {
 
 fn broken_promise(missing: &[String], unexpected: &[String]) -> String {
     match (missing.is_empty(), unexpected.is_empty()) {
-        (false, true) => format!("it has promised {} and not delivered", list(missing)),
-        (true, _) => format!("{} is not what was promised", list(unexpected)),
+        (false, true) => format!("the unit promised {}, but did not define it", list(missing)),
+        (true, _) => format!("{} is not what the unit promised", list(unexpected)),
         (false, false) => format!(
-            "it has promised {} and not delivered, and {} is not what was promised",
+            "the unit promised {}, but did not define it, and {} is not what it promised",
             list(missing),
             list(unexpected)
         ),

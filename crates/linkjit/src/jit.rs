@@ -1,19 +1,18 @@
 //! The front door.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, ObjectFormat, SystemMemory};
+use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, SystemMemory};
 use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
+use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
-use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
+use crate::generators::RuntimeGenerator;
 use crate::jitdylib::{JitDylib, MatchScope};
 use crate::lookup::Goal;
-use crate::platform::crt::CrtProvider;
-use crate::platform::program;
 use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
@@ -189,15 +188,7 @@ impl JitBuilder {
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        let defaults = Arc::new(DefaultLibraries::of(session.target().format));
-        // A process of Windows has several C runtimes, of which the objects are to use one.
-        if session.target().format == ObjectFormat::Coff {
-            process.add_own_generator(defaults)?;
-            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        } else {
-            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-            process.add_own_generator(defaults)?;
-        }
+        session.platform().add_process_generators(&process)?;
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { session, main, process })
@@ -298,8 +289,10 @@ impl Jit {
     /// Defines a name as an address: a function or variable of this program.
     ///
     /// # Errors
-    /// If something else defines it.
+    /// If something else defines it, or linked code runs in another process ([`Error::Elsewhere`]): addresses over there are
+    /// defined by [`JitDylib::define_absolute`].
     pub fn define_absolute<T>(&self, name: &str, address: *const T) -> Result<()> {
+        self.check_here(name)?;
         self.main.define_absolute(name, ExecAddr(address as u64))
     }
 
@@ -323,7 +316,8 @@ impl Jit {
     /// The function of a name, as a function pointer of type `F`. See [`Jit::lookup`].
     ///
     /// # Errors
-    /// As [`Jit::lookup`].
+    /// As [`Jit::lookup`]; [`Error::Elsewhere`] if linked code runs in another process, where
+    /// [`Executor::call`] calls functions.
     ///
     /// # Safety
     /// `F` must be the type of a pointer to the function that the name stands for: `unsafe extern "C" fn(...)`. It must
@@ -333,10 +327,15 @@ impl Jit {
     /// If `F` is not of the size of a pointer; the compiler finds that out.
     pub unsafe fn lookup_fn<F: Copy>(&self, name: &str) -> Result<F> {
         const { assert!(size_of::<F>() == size_of::<usize>(), "F must be a function pointer") };
+        self.check_here(name)?;
         let address = usize::try_from(self.lookup(name)?.0)
             .map_err(|_| Error::Unsupported { what: format!("'{name}' is not in this process's address space") })?;
         // SAFETY: the caller promises that F is the type of a pointer to what is at this address; the sizes agree.
         Ok(unsafe { std::mem::transmute_copy::<usize, F>(&address) })
+    }
+
+    fn check_here(&self, name: &str) -> Result<()> {
+        if self.session.executor().is_here() { Ok(()) } else { Err(Error::Elsewhere { name: name.into() }) }
     }
 
     /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
@@ -350,11 +349,11 @@ impl Jit {
     /// # Safety
     /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
     pub unsafe fn run_main(&self, entry: &str, args: &[impl AsRef<OsStr>]) -> Result<i32> {
-        let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let args: Vec<_> = args.iter().map(|arg| arg.as_ref().as_encoded_bytes().to_vec()).collect();
         self.session.executor().set_arguments(&args)?;
         let main = self.main.lookup_initialized(entry, Goal::LinkWithAllInitializers)?;
         let executor = self.session.executor();
-        let form = program::form(entry, executor.target().format);
+        let form = self.session.platform().main_form(entry);
         // SAFETY: the caller's promise.
         Ok(unsafe { executor.call_main(main, form)? })
     }

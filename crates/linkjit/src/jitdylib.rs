@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_executor::ExecAddr;
 use linkjit_link::names::NameId;
 
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::lookup::{Goal, LookupFuture, SymbolLookupSet, find_flags, look_up, lo
 use crate::materialization::SymbolFlags;
 use crate::materialization::job::Job;
 use crate::platform::program;
-use crate::session::{Address, DylibId, ExecutionSession, InitializerRun, ResourceTracker};
+use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker};
 
 /// Which symbols of a JITDylib a search may find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,9 +87,9 @@ impl JitDylib {
         let state = self.session.state();
         let dylib = state.dylib(self.id)?;
         let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
-        let has_usual = self.session.target().format == ObjectFormat::Coff;
+        let usual = self.session.platform().usual_entries();
         let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
-        Ok(program::entry(asked.as_deref(), has_usual, defines))
+        Ok(program::entry(asked.as_deref(), usual, defines))
     }
 
     /// A tracker for what will be added through it.
@@ -309,7 +309,6 @@ impl JitDylib {
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order([self.id]);
-        let is_image = self.session.target().format == ObjectFormat::Coff;
         for id in order {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();
@@ -320,15 +319,7 @@ impl JitDylib {
                 let mut runs = std::mem::take(&mut dylib.pending_initializers);
                 // Units are numbered in the order in which they were added, which is link order.
                 runs.sort_by_key(|run| (run.order, run.unit));
-                if is_image {
-                    // MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang
-                    // makes several such sections of an object.
-                    let alike = |one: &InitializerRun, other: &InitializerRun| {
-                        (one.order, one.array.backwards) == (other.order, other.array.backwards)
-                    };
-                    let backwards = runs.chunk_by_mut(alike).filter(|alike| alike[0].array.backwards);
-                    backwards.for_each(<[InitializerRun]>::reverse);
-                }
+                self.session.platform().order_initializers(&mut runs);
                 let mut ends = std::mem::take(&mut dylib.pending_terminators);
                 ends.sort_by_key(|run| (run.order, run.unit));
                 dylib.terminators.append(&mut ends);

@@ -26,8 +26,10 @@
 
 mod batch;
 mod compile;
+mod crt;
 mod definitions;
 mod error;
+mod error_kind;
 mod generators;
 mod jit;
 mod jitdylib;
@@ -41,7 +43,9 @@ mod session;
 mod update;
 
 pub use compile::{Compiler, SystemCompiler};
+pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
+pub use error_kind::ErrorKind;
 pub use generators::{
     DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
 };
@@ -54,7 +58,6 @@ pub use materialization::{
     UnitInterface,
 };
 pub use names::demangle;
-pub use platform::crt::CrtProvider;
 pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{

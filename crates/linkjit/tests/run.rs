@@ -17,6 +17,7 @@
 //! | `libs: L...`       | shared libraries, as after `-l`; `rust-std` is that of Rust                               |
 //! | `archives: A...`   | static archives, as file names that the compiler's driver finds                           |
 //! | `shared: F...`     | companions that are made a shared library first                                           |
+//! | `shared-flags: F...` | more flags for linking that library                                                     |
 //! | `archive: F...`    | companions that are put into a static archive                                             |
 //! | `policy: whole`    | link everything that an object defines                                                    |
 //! | `link-flags: F...` | more flags for the system's linker                                                        |

@@ -220,3 +220,47 @@ fn names_that_a_library_supplied_can_be_defined_later() {
     jit.main().define_alias("opterr", "optind").unwrap();
     assert_eq!(jit.lookup("opterr").unwrap(), jit.lookup("optind").unwrap());
 }
+
+/// A name may be a thread-local variable here and something else there: each is its own then.
+#[test]
+fn thread_local_variables_yield_to_thread_local_ones_only() {
+    let workshop = Workshop::new();
+    let of_threads = "__attribute__((weak)) __thread int level = 3; int *NAME(void) { return &level; }";
+    let of_all = "__attribute__((weak)) int level = 4; int *NAME(void) { return &level; }";
+    let compile = |name: &str, text: &str| workshop.compile("c", &text.replace("NAME", name), &["-O1", "-fPIC"]);
+    let at = |dylib: &JitDylib, name: &str| {
+        let function = dylib.lookup(&[name]).unwrap()[0];
+        // SAFETY: a function of this type, which is linked and stays.
+        let function = unsafe { std::mem::transmute::<usize, extern "C" fn() -> *const i32>(function.0 as usize) };
+        let at = function();
+        // SAFETY: an integer of linked code.
+        (at as u64, unsafe { at.read() })
+    };
+    static OUTSIDE: i32 = 5;
+    for text in [of_threads, of_all] {
+        let jit = host::jit().unwrap();
+        let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
+        one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+        one.add_object_file(compile("one", text)).unwrap();
+        other.define_absolute("level", ExecAddr(&raw const OUTSIDE as u64)).unwrap();
+        let expected = if text == of_threads { 3 } else { 5 };
+        assert_eq!(at(&one, "one").1, expected);
+    }
+    // Linked already, or not yet; of the same kind, or of the other.
+    for (here, there) in [(of_threads, of_all), (of_all, of_threads), (of_threads, of_threads), (of_all, of_all)] {
+        for is_linked in [false, true] {
+            let jit = host::jit().unwrap();
+            let (other, one) = (jit.create_dylib("other").unwrap(), jit.create_dylib("one").unwrap());
+            one.add_to_link_order(&other, MatchScope::Exported).unwrap();
+            one.add_object_file(compile("one", here)).unwrap();
+            other.add_object_file(compile("other", there)).unwrap();
+            if is_linked {
+                at(&other, "other");
+            }
+            let (one, other) = (at(&one, "one"), at(&other, "other"));
+            assert_eq!(one.0 == other.0, here == there, "{here} {there} {is_linked}");
+            let value = |text: &str| if text == of_threads { 3 } else { 4 };
+            assert_eq!((one.1, other.1), (value(here), value(there)));
+        }
+    }
+}

@@ -59,7 +59,7 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
     // Other threads may still run when main has returned.
     let jit = std::mem::ManuallyDrop::new(jit);
     for path in &options.preload {
-        jit.session().executor().open_library(path, true)?;
+        jit.session().executor().open_library(path.as_os_str().as_encoded_bytes(), true)?;
     }
     if options.add_self_relocations {
         let add = |_: &LinkGraph, passes: &mut PassLists| {

@@ -229,7 +229,8 @@ impl Libraries {
         // To ask our own process for a name runs nothing.
         let request = SymbolRequest { key: SymbolKey::Name(name), thread_local };
         let found = executor.find_symbols(LibraryId::PROCESS, &[request])?.first().is_some_and(Option::is_some);
-        if !found && executor.runtime_symbol(name).is_none() && !OF_EACH.contains(&name) {
+        if !found && executor.runtime_symbols(&[name])?.first().is_none_or(Option::is_none) && !OF_EACH.contains(&name)
+        {
             return Ok(None);
         }
         let address = ExecAddr(REGION_END - REGION_SIZE + self.take(1)?);

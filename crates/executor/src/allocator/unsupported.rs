@@ -1,9 +1,10 @@
 //! Systems on which linkjit does not know the loader, and Windows, where a program's allocator serves its image only.
 
 use crate::{ExecAddr, ExecRange, ExecutorError, Result};
+use std::borrow::Cow;
 
 const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported {
-    what: "a program's own allocator (start the process with its shared library in LD_PRELOAD instead)",
+    what: Cow::Borrowed("a program's own allocator (start the process with its shared library in LD_PRELOAD instead)"),
 };
 
 /// On Windows no names are special.

@@ -85,6 +85,7 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
             initial_stack::hold,
             stacks::hold,
             import::hold,
+            import::scopes::hold,
             opening::hold,
             in_loader::hold,
             kept::hold,

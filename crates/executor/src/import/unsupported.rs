@@ -1,9 +1,9 @@
 //! Systems on which linkjit does not know the loader.
 
-use crate::{ExecAddr, ExecRange, Import, Result};
+use crate::{ExecAddr, ExecRange, Nearby, Result};
 
 /// Nothing is known of any address.
-pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
     Ok(vec![None; addresses.len()])
 }
 

@@ -1,11 +1,11 @@
 //! Windows, where code that was not told that something is imported refers to it directly: for functions there are stubs, as
 //! those in import libraries; variables stay out of reach.
 
-use crate::{ExecAddr, ExecRange, Import, Result, os};
+use crate::{ExecAddr, ExecRange, Nearby, Result, os};
 
 /// What is executable is a function.
-pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
-    Ok(addresses.iter().map(|address| os::is_code(*address).then_some(Import::Function)).collect())
+pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+    Ok(addresses.iter().map(|address| os::is_code(*address).then_some(Nearby::Function)).collect())
 }
 
 /// Nothing is moved.

@@ -31,6 +31,11 @@ fn link_map(handle: usize) -> Option<&'static LinkMap> {
     unsafe { map.as_ref() }
 }
 
+/// What has to be added to addresses in a library that is open.
+pub(crate) fn base(handle: usize) -> Option<u64> {
+    link_map(handle).map(|map| map.base)
+}
+
 /// The path under which the loader knows a library that stays open.
 pub(crate) fn path(handle: usize) -> Option<&'static std::ffi::CStr> {
     let path = link_map(handle)?.path;
@@ -59,7 +64,7 @@ impl Loaded {
 
     /// What has to be added to an address in the object.
     pub(crate) fn base(&self) -> Option<u64> {
-        link_map(self.handle).map(|map| map.base)
+        base(self.handle)
     }
 }
 

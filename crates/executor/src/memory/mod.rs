@@ -9,7 +9,7 @@ mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use self::provider::{MemoryProvider, SystemMemory};
@@ -18,8 +18,8 @@ use self::window::{Pages, WindowMemory};
 use crate::fork::{Held, Participant};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Placement, Protection,
-    Result, SegmentRequest, TlsId, Window, WindowId, lock, os, tls,
+    Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Jump, Placement,
+    Protection, Result, SegmentRequest, TlsId, Window, WindowId, lock, os, tls,
 };
 
 /// All windows of an executor, and the finalized allocations in them.
@@ -92,7 +92,7 @@ impl Memory {
 
     pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {
         let mut tables = lock(&self.tables);
-        let window = tables.windows.remove(&id).ok_or(ExecutorError::NoSuch { what: "window" })?;
+        let window = tables.windows.remove(&id).ok_or(ExecutorError::NoSuch { what: "window".into() })?;
         let is_within =
             |(of, finalized): (&AllocationId, &Finalized)| (finalized.memory.window.id == id).then_some(*of);
         let within: Vec<_> = tables.allocations.iter().filter_map(is_within).collect();
@@ -127,7 +127,7 @@ impl Memory {
 
     pub(crate) fn allocate(self: &Arc<Self>, window: WindowId, requests: &[SegmentRequest]) -> Result<InProcessMemory> {
         let window = lock(&self.tables).windows.get(&window).cloned();
-        let window = window.ok_or(ExecutorError::NoSuch { what: "window" })?;
+        let window = window.ok_or(ExecutorError::NoSuch { what: "window".into() })?;
         let mut segments = Segments { window, pages: Vec::with_capacity(requests.len()), protected: false };
         for request in requests {
             segments.pages.push(segments.window.take(request.protection, request.size, request.align)?);
@@ -138,7 +138,7 @@ impl Memory {
 
     pub(crate) fn deallocate(&self, id: AllocationId) -> Result<()> {
         let finalized = lock(&self.tables).remove(id);
-        let finalized = finalized.ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+        let finalized = finalized.ok_or(ExecutorError::NoSuch { what: "allocation".into() })?;
         let window = Arc::clone(&finalized.memory.window);
         drop(finalized);
         window.update_header()
@@ -146,7 +146,7 @@ impl Memory {
 
     pub(crate) fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
         let window = lock(&self.tables).windows.get(&window).cloned();
-        window.ok_or(ExecutorError::NoSuch { what: "window" })?.make_header(kept)
+        window.ok_or(ExecutorError::NoSuch { what: "window".into() })?.make_header(kept)
     }
 
     /// Where finalized allocations lie.
@@ -154,7 +154,7 @@ impl Memory {
         let tables = lock(&self.tables);
         let mut ranges = Vec::new();
         for id in allocations {
-            let finalized = tables.allocations.get(id).ok_or(ExecutorError::NoSuch { what: "allocation" })?;
+            let finalized = tables.allocations.get(id).ok_or(ExecutorError::NoSuch { what: "allocation".into() })?;
             ranges.extend(finalized.memory.pages.iter().map(|pages| pages.range));
         }
         Ok(ranges)
@@ -171,7 +171,7 @@ impl Memory {
         let tables = lock(&self.tables);
         for &address in words {
             let Some(owner) = tables.with_word(address, Protection::Read) else {
-                return Err(ExecutorError::NoSuch { what: "word of read-only data" });
+                return Err(ExecutorError::NoSuch { what: "word of read-only data".into() });
             };
             let memory = &owner.memory.window.memory;
             // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; all that code does with
@@ -189,27 +189,47 @@ impl Memory {
         Ok(())
     }
 
-    /// Makes jumps through a word of writable data go to `to`.
-    pub(crate) fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
-        if to.is_null() {
-            return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
-        }
+    /// Makes jumps through words of writable data go elsewhere.
+    pub(crate) fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
         let tables = lock(&self.tables);
-        if tables.with_word(slot, Protection::ReadWrite).is_none() {
-            return Err(ExecutorError::NoSuch { what: "word of writable data" });
+        let redirected = jumps.iter().map(|&Jump { slot, to }| {
+            if to.is_null() {
+                return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
+            }
+            if tables.with_word(slot, Protection::ReadWrite).is_none() {
+                return Err(ExecutorError::NoSuch { what: "word of writable data".into() });
+            }
+            // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through it
+            // reads it at once.
+            let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
+            // What is at `to` was written before.
+            Ok(ExecAddr(slot.swap(to.0, Ordering::AcqRel)))
+        });
+        redirected.collect()
+    }
+
+    /// The bytes of finalized memory.
+    pub(crate) fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
+        const ALL: [Protection; 3] = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
+        let tables = lock(&self.tables);
+        let start = tables.by_start.range(..=range.start).next_back();
+        let owner = start.and_then(|(_, id)| tables.allocations.get(id));
+        if !owner.is_some_and(|owner| owner.memory.contain(range, &ALL)) {
+            return Err(ExecutorError::NoSuch { what: "memory of linked code".into() });
         }
-        // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through it
-        // reads it at once.
-        let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
-        // What is at `to` was written before.
-        Ok(ExecAddr(slot.swap(to.0, Ordering::AcqRel)))
+        let byte = |address: u64| {
+            // SAFETY: a byte of a finalized allocation, which the locked table keeps. Code may write to it meanwhile, hence
+            // an atomic read.
+            unsafe { AtomicU8::from_ptr(address as *mut u8) }.load(Ordering::Relaxed)
+        };
+        Ok((range.start.0..range.end.0).map(byte).collect())
     }
 
     fn insert(&self, finalized: Finalized) -> Result<AllocationId> {
         let mut tables = lock(&self.tables);
         if !tables.windows.contains_key(&finalized.memory.window.id) {
             drop(tables);
-            return Err(ExecutorError::NoSuch { what: "window" });
+            return Err(ExecutorError::NoSuch { what: "window".into() });
         }
         Ok(tables.insert(finalized))
     }

@@ -268,9 +268,9 @@ impl WindowMemory {
             window: self.range.start,
             size,
             protection: match protection {
-                Protection::Read => "read-only",
-                Protection::ReadExec => "executable",
-                Protection::ReadWrite => "writable",
+                Protection::Read => "read-only".into(),
+                Protection::ReadExec => "executable".into(),
+                Protection::ReadWrite => "writable".into(),
             },
         };
         let mut stripes = lock(&self.stripes);

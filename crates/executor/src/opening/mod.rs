@@ -89,7 +89,8 @@ unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
     let mut file = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
     let (mut exports, mut asked) = (BTreeMap::new(), Vec::new());
     loop {
-        exports.extend(providers.iter().rev().flat_map(|Provider(provide)| provide(&file)));
+        let provided = providers.iter().rev().flat_map(|Provider(provide)| provide(file.as_os_str().as_bytes()));
+        exports.extend(provided.filter_map(|(name, address)| Some((CString::new(name).ok()?, address))));
         asked.push(file);
         let list: Vec<_> = exports.iter().map(|(name, address): (&CString, _)| (name.clone(), *address)).collect();
         let Ok(image) = image_for(name, &list) else { break };

@@ -1,6 +1,6 @@
 //! Linux.
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -42,7 +42,7 @@ pub(crate) fn address_space_limit() -> String {
 /// Reserves addresses without memory behind them.
 pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
     match placement {
-        Placement::Anywhere => map(0, size, 0).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" }),
+        Placement::Anywhere => map(0, size, 0).ok_or(super::no_address_space(size, "anywhere")),
         Placement::Low => {
             let low = ExecRange { start: ExecAddr(LOW_START), end: ExecAddr(LOW_END) };
             reserve_in(size, low, "below 2 GiB")
@@ -70,13 +70,13 @@ fn reserve_in(size: u64, range: ExecRange, place: &'static str) -> Result<ExecRa
             return Ok(range);
         }
     }
-    Err(ExecutorError::NoAddressSpace { size, place })
+    Err(super::no_address_space(size, place))
 }
 
 /// The ends of the gaps between the mappings of a range that have room for `size` bytes.
 fn gaps(size: u64, range: ExecRange) -> Result<Vec<u64>> {
     let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| ExecutorError::System {
-        call: "read",
+        call: "read".into(),
         what: "/proc/self/maps".into(),
         message: error.to_string(),
     })?;
@@ -158,7 +158,7 @@ fn make_executable(range: ExecRange) -> Result<()> {
         IS_REFUSED.store(true, Ordering::Relaxed);
     }
     map_code(range).map_err(|message| ExecutorError::System {
-        call: "mmap",
+        call: "mmap".into(),
         what: describe(range),
         message: format!(
             "{message}: this process must not execute what it has written (MemoryDenyWriteExecute of systemd, \
@@ -223,7 +223,7 @@ fn describe(range: ExecRange) -> String {
 
 /// Opens a shared library; returns the loader's handle.
 pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) -> Result<usize> {
-    let failure = |message: String| ExecutorError::Library { path: path.into(), message };
+    let failure = |message: String| ExecutorError::Library { library: path.display().to_string(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
     #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
@@ -316,6 +316,11 @@ pub(crate) fn is_code(address: ExecAddr) -> bool {
         let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
         (number(start)..number(end)).contains(&address.0) && fields.next().is_some_and(|of| of.contains('x'))
     })
+}
+
+/// A text of this system, as it comes over the executor's interface.
+pub(crate) fn text(bytes: &[u8]) -> Result<OsString> {
+    Ok(OsStr::from_bytes(bytes).into())
 }
 
 /// An argument as `main` gets it.

@@ -22,5 +22,11 @@ use crate::ExecutorError;
 #[cfg(any(target_os = "linux", windows))]
 pub(crate) fn system_error(call: &'static str, what: impl Into<String>) -> ExecutorError {
     let message = std::io::Error::last_os_error().to_string();
-    ExecutorError::System { call, what: what.into(), message }
+    ExecutorError::System { call: call.into(), what: what.into(), message }
+}
+
+/// There are not so many free addresses in such a place.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn no_address_space(size: u64, place: &'static str) -> ExecutorError {
+    ExecutorError::NoAddressSpace { size, place: place.into(), limit: address_space_limit() }
 }

@@ -1,12 +1,13 @@
 //! Systems that linkjit does not run code on yet.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 
 use crate::init::AtExitFunction;
 use crate::{ExecAddr, ExecRange, ExecutorError, Placement, Protection, Result};
 
-const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "running linked code" };
+const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: Cow::Borrowed("running linked code") };
 
 pub(crate) fn page_size() -> u64 {
     4096
@@ -21,8 +22,8 @@ pub(crate) fn commit(_range: ExecRange) -> Result<()> {
 }
 
 /// No message says anything of limits.
-pub(crate) fn address_space_limit() -> &'static str {
-    ""
+pub(crate) fn address_space_limit() -> String {
+    String::new()
 }
 
 /// Pages come when they are accessed.
@@ -57,6 +58,10 @@ pub(crate) fn find_symbol(_library: usize, _name: &CStr) -> Option<ExecAddr> {
 /// Whether what is at an address can be executed.
 pub(crate) fn is_code(_address: crate::ExecAddr) -> bool {
     true
+}
+
+pub(crate) fn text(_bytes: &[u8]) -> Result<OsString> {
+    Err(UNSUPPORTED)
 }
 
 pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {

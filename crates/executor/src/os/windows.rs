@@ -42,8 +42,8 @@ pub(crate) fn page_size() -> u64 {
 }
 
 /// No message says anything of limits.
-pub(crate) fn address_space_limit() -> &'static str {
-    ""
+pub(crate) fn address_space_limit() -> String {
+    String::new()
 }
 
 /// Reserves addresses without memory behind them.
@@ -52,17 +52,18 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
         Placement::Anywhere => {
             // Around this DLL, which every process has, others lie.
             let near = near::reserve_near_library(size, &[c"kernel32.dll"]);
-            near.or_else(|| reserve_at(0, size)).ok_or(ExecutorError::NoAddressSpace { size, place: "anywhere" })
+            near.or_else(|| reserve_at(0, size)).ok_or(super::no_address_space(size, "anywhere"))
         }
-        Placement::Near(targets) => near::reserve_near(size, targets, 0)
-            .ok_or(ExecutorError::NoAddressSpace { size, place: "near what code refers to" }),
+        Placement::Near(targets) => {
+            near::reserve_near(size, targets, 0).ok_or(super::no_address_space(size, "near what code refers to"))
+        }
         Placement::Low => {
             let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
             let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
             std::iter::successors(Some(highest), |address| address.checked_sub(step))
                 .take_while(|address| *address >= GRANULARITY)
                 .find_map(|address| reserve_at(address, size))
-                .ok_or(ExecutorError::NoAddressSpace { size, place: "below 2 GiB" })
+                .ok_or(super::no_address_space(size, "below 2 GiB"))
         }
     }
 }
@@ -145,7 +146,7 @@ const ERROR_MOD_NOT_FOUND: i32 = 126;
 /// libraries.
 pub(crate) fn open_library(path: &Path, _global: bool, directories: &[PathBuf]) -> Result<usize> {
     let opened = dependencies::load_with_dependencies(path, directories);
-    opened.map_err(|message| ExecutorError::Library { path: path.into(), message })
+    opened.map_err(|message| ExecutorError::Library { library: path.display().to_string(), message })
 }
 
 /// The file that the system takes for a DLL's name, if it has one.
@@ -230,6 +231,16 @@ pub(crate) fn is_writable(address: ExecAddr) -> bool {
 pub(crate) fn is_code(address: ExecAddr) -> bool {
     let executable = PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
     region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & executable != 0)
+}
+
+/// A text of this system, as it comes over the executor's interface.
+pub(crate) fn text(bytes: &[u8]) -> Result<OsString> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => {
+            Err(ExecutorError::Invalid { what: format!("text: '{}' is no UTF-8", String::from_utf8_lossy(bytes)) })
+        }
+    }
 }
 
 /// An argument as `main` gets it: in the code page of the system's narrow strings.

@@ -54,7 +54,7 @@ pub(crate) fn open(resolve: Arc<Resolve>) -> Result<ReentryId> {
     let mut open = lock(&OPEN);
     // Trampolines push 32 bits, which the processor extends by their sign: 31 bits are free of that.
     let next = open.last.checked_add(1).filter(|&next| next < 1 << 31);
-    open.last = next.ok_or(ExecutorError::Unsupported { what: "the opening of 2^31 reentries" })?;
+    open.last = next.ok_or(ExecutorError::Unsupported { what: "the opening of 2^31 reentries".into() })?;
     let id = ReentryId(open.last);
     open.resolvers.insert(id, resolve);
     Ok(id)
@@ -64,7 +64,7 @@ pub(crate) fn open(resolve: Arc<Resolve>) -> Result<ReentryId> {
 pub(crate) fn close(id: ReentryId) -> Result<()> {
     // What the resolver owns is dropped without the lock.
     let removed = lock(&OPEN).resolvers.remove(&id);
-    removed.map(drop).ok_or(ExecutorError::NoSuch { what: "reentry" })
+    removed.map(drop).ok_or(ExecutorError::NoSuch { what: "reentry".into() })
 }
 
 /// The routine that trampolines jump to.

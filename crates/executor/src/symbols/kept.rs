@@ -18,7 +18,8 @@ pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
 pub(super) fn keep(addresses: &[ExecAddr]) {
     let new: Vec<ExecAddr> = {
         let kept = lock(&KEPT);
-        let is_new = |address: &ExecAddr| !kept.iter().any(|range| range.contains(*address));
+        let is_new =
+            |address: &ExecAddr| !kept.iter().any(|range| range.contains(*address)) && !import::scopes::stays(*address);
         addresses.iter().copied().filter(is_new).collect()
     };
     // The loader is called without the lock.

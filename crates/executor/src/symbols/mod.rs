@@ -14,10 +14,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::fork::{Held, Participant};
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+use crate::import::scopes::{self, Place};
 use crate::{
     ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, listed,
     lock, os, runtime,
 };
+
+/// What is known of a symbol without asking the loader.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[allow(dead_code, reason = "nothing is known on this system")]
+#[derive(Clone, Copy)]
+enum Place {
+    At(ExecAddr),
+    Nowhere,
+    Unknown,
+}
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -39,6 +51,10 @@ impl Libraries {
         // The loader is called without the lock: it runs initializers.
         let directories = lock(&self.directories).clone();
         let handle = os::open_library(path, global, &directories)?;
+        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        if let Some(base) = crate::loader::base(handle) {
+            import::scopes::note_opened(handle, base, global);
+        }
         import::redirect()?;
         listed::tell_libraries();
         let mut handles = lock(&self.handles);
@@ -57,15 +73,17 @@ impl Libraries {
             None => None,
             Some(index) => {
                 let handle = lock(&self.handles).get(index as usize).copied();
-                Some(handle.ok_or(ExecutorError::NoSuch { what: "library" })?)
+                Some(handle.ok_or(ExecutorError::NoSuch { what: "library".into() })?)
             }
         };
         let asked = os::search_order(handle);
+        let places = places(&asked, requests);
         let mut buffer = Vec::new();
         let mut bound_to = Vec::new();
         let found = requests
             .iter()
-            .map(|request| {
+            .zip(places)
+            .map(|(request, place)| {
                 if let SymbolKey::Name(name) = request.key
                     && let Some(address) = runtime::replacement(name)
                 {
@@ -83,7 +101,7 @@ impl Libraries {
                     return find_thread_local(handle, name);
                 }
                 // The loader knows nothing of variables that were moved, nor of a program's own allocator.
-                let found = find(handle, &asked, name)?;
+                let found = find(handle, (&asked, place), name)?;
                 bound_to.push(found);
                 let found = import::current(found);
                 if matches!(request.key, SymbolKey::Vague(_)) && !import::is_shared(found) {
@@ -109,25 +127,61 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
     os::find_ordinal(handle?, ordinal).map(SymbolAddress::Address)
 }
 
-fn find(handle: Option<usize>, asked: &[usize], name: &CStr) -> Option<ExecAddr> {
+/// Where names are that are sought in `asked`, as far as that is known without the loader.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
+    let name = |request: &SymbolRequest<'a>| match request.key {
+        SymbolKey::Name(name) | SymbolKey::Vague(name) if !request.thread_local => name,
+        _ => b"",
+    };
+    // Names of variables of threads stand for nothing here: nobody has an empty one.
+    let [library] = asked else { return vec![Place::Unknown; requests.len()] };
+    scopes::look_up(*library, &requests.iter().map(name).collect::<Vec<_>>())
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+fn places(_asked: &[usize], requests: &[SymbolRequest<'_>]) -> Vec<Place> {
+    vec![Place::Unknown; requests.len()]
+}
+
+fn find(handle: Option<usize>, (asked, place): (&[usize], Place), name: &CStr) -> Option<ExecAddr> {
     // A library may bring another unwinder along, which knows nothing of our tables, or another allocator. Libraries that
     // were there before are not bound to these, nor is the library itself: the process's are there for all.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    let asked = if name.to_bytes().starts_with(b"_Unwind_") || allocator::index(name.to_bytes()).is_some() {
-        &[&os::search_order(None)[..], asked].concat()
+    let (asked, place) = if name.to_bytes().starts_with(b"_Unwind_") || allocator::index(name.to_bytes()).is_some() {
+        (&[&os::search_order(None)[..], asked].concat()[..], Place::Unknown)
     } else {
-        asked
+        (asked, place)
     };
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let preloaded = if handle.is_some() { preloaded::find(name) } else { None };
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let preloaded = None;
-    let address = preloaded.or_else(|| asked.iter().find_map(|&library| os::find_symbol(library, name)));
+    let address = preloaded.or_else(|| match place {
+        Place::At(address) => Some(address),
+        Place::Nowhere => None,
+        Place::Unknown => asked.iter().find_map(|&library| find_in(library, name)),
+    });
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let _ = handle;
     address
+}
+
+/// What one library has, or the process.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
+    match scopes::look_up(library, &[name.to_bytes()])[..] {
+        [Place::At(address)] => Some(address),
+        [Place::Nowhere] => None,
+        _ => os::find_symbol(library, name),
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
+    os::find_symbol(library, name)
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]

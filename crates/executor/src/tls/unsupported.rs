@@ -4,8 +4,10 @@ use crate::init::Registered;
 use crate::{
     ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
 };
+use std::borrow::Cow;
 
-const UNSUPPORTED: ExecutorError = ExecutorError::Unsupported { what: "thread-local storage of linked code" };
+const UNSUPPORTED: ExecutorError =
+    ExecutorError::Unsupported { what: Cow::Borrowed("thread-local storage of linked code") };
 
 /// There are none.
 pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
@@ -24,7 +26,7 @@ pub(crate) fn publish(_id: TlsId, _image: &[u8]) -> Result<()> {
 }
 
 pub(crate) fn release(_id: TlsId) -> Result<()> {
-    Err(ExecutorError::NoSuch { what: "thread-local block" })
+    Err(ExecutorError::NoSuch { what: "thread-local block".into() })
 }
 
 pub(crate) fn release_all_of(_owner: u32) {}
@@ -53,7 +55,7 @@ pub(crate) unsafe fn attach(
     _kind: InitializerKind,
     _functions: &[ExecAddr],
 ) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling back for each thread" })
+    Err(ExecutorError::Unsupported { what: "calling back for each thread".into() })
 }
 
 /// Nothing is attached.

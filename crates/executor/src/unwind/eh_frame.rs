@@ -93,6 +93,6 @@ impl UnwindTables {
         if tables.is_empty() {
             return Ok(Self {});
         }
-        Err(crate::ExecutorError::Unsupported { what: "registration of .eh_frame unwind tables" })
+        Err(crate::ExecutorError::Unsupported { what: "registration of .eh_frame unwind tables".into() })
     }
 }

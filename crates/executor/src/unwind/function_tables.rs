@@ -102,7 +102,7 @@ impl WindowRecord {
         let record = Self { base };
         if !done {
             return Err(ExecutorError::System {
-                call: "RtlInstallFunctionTableCallback",
+                call: "RtlInstallFunctionTableCallback".into(),
                 what: format!("{size:#x} bytes at {}", range.start),
                 message: "refused".into(),
             });

@@ -16,7 +16,7 @@ impl FunctionTables {
         if tables.is_empty() {
             return Ok(Self);
         }
-        Err(ExecutorError::Unsupported { what: "registration of .pdata function tables" })
+        Err(ExecutorError::Unsupported { what: "registration of .pdata function tables".into() })
     }
 }
 

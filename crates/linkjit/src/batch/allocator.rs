@@ -124,7 +124,7 @@ impl Batch<'_> {
         let prepared = self.session.executor().prepare_allocator();
         let stand_ins = prepared.map_err(|error| self.refused(first, error))?;
         let names = self.session.names();
-        let id = |(name, new): (&str, ExecAddr)| Some((names.find(name.as_bytes())?, new));
+        let id = |(name, new): (String, ExecAddr)| Some((names.find(name.as_bytes())?, new));
         let stand_ins: Vec<_> = stand_ins.into_iter().filter_map(id).collect();
         let stand_ins = self.session.state().replace_found(&stand_ins);
         drop(names);
@@ -178,9 +178,13 @@ impl Batch<'_> {
             return Ok(());
         }
         let executor = self.session.executor().as_ref();
-        for callee in &self.lazy_callees {
-            self.session.state().redirect_lazy(executor, callee.target.0, callee.number, callee.target.1)?;
-        }
+        let jump =
+            |state: &State, callee: &LazyCallee| state.lazy_jump(callee.target.0, callee.number, callee.target.1);
+        let jumps: Vec<_> = {
+            let state = self.session.state();
+            self.lazy_callees.iter().filter_map(|callee| jump(&state, callee)).collect()
+        };
+        self.session.redirect_lazy(&jumps)?;
         let texts: Vec<_> = {
             let names = self.session.names();
             serving.iter().map(|&(name, _, address)| (names.text(name).into_owned(), address)).collect()

@@ -1,6 +1,6 @@
 //! Direct references to what libraries define, from where it is out of reach. See [`linkjit_link::passes::direct`].
 
-use linkjit_executor::{ExecAddr, ExecRange, Import, Window};
+use linkjit_executor::{ExecAddr, ExecRange, Nearby, Window};
 use linkjit_link::graph::Definition;
 use linkjit_link::link::Binding;
 use linkjit_link::passes::direct;
@@ -22,16 +22,16 @@ impl Batch<'_> {
             return Ok(());
         }
         let slots = self.session.state().slots(&far);
-        let imports = self.session.executor().import(window.range, &far, &slots)?;
-        for (address, import) in far.into_iter().zip(imports) {
+        let nearby = self.session.executor().bring_near(window.range, &far, &slots)?;
+        for (address, nearby) in far.into_iter().zip(nearby) {
             let outside = Binding::Outside(address);
-            match import {
+            match nearby {
                 None => {}
-                Some(Import::Function) => {
+                Some(Nearby::Function) => {
                     let inputs = self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib);
                     direct::rebind(inputs, outside, Binding::OutsideFunction(address));
                 }
-                Some(Import::Moved(moved)) => {
+                Some(Nearby::Moved(moved)) => {
                     direct::rebind(&mut self.inputs, outside, Binding::Outside(moved));
                     self.session.state().move_outside(address, moved);
                 }
@@ -62,9 +62,9 @@ impl Batch<'_> {
             if far.is_empty() {
                 continue;
             }
-            let imports = self.session.executor().import(window.range, &far, &[])?;
-            let mut imports = imports.into_iter();
-            far.retain(|_| imports.next().flatten().is_none());
+            let nearby = self.session.executor().bring_near(window.range, &far, &[])?;
+            let mut nearby = nearby.into_iter();
+            far.retain(|_| nearby.next().flatten().is_none());
             let needed = |address: &ExecAddr| {
                 members.iter().any(|&member| direct::need(&self.inputs[member as usize], &[*address]))
             };

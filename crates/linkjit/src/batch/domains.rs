@@ -7,7 +7,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
+use linkjit_executor::{ExecRange, ExecutorError, Placement, Window};
 use linkjit_link::arch::{Arch, Role};
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
@@ -222,7 +222,7 @@ impl Batch<'_> {
 
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
     pub(super) fn is_image(&self) -> bool {
-        self.session.target().format == ObjectFormat::Coff
+        self.session.platform().has_images()
     }
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.

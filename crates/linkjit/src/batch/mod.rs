@@ -13,6 +13,7 @@ mod direct;
 mod domains;
 mod find;
 mod image;
+pub(crate) mod image_names;
 mod missing;
 mod place;
 mod plugins;

@@ -9,7 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::{Batch, special};
 use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, Inheritance, State, UnitId};
+use crate::session::{Address, DSO_HANDLE, DefinedBy, DylibId, Inheritance, State, UnitId};
 
 /// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
 /// time: what is found out about all of it is kept.
@@ -121,7 +121,7 @@ impl Batch<'_> {
         let serving = self.serving();
         let names = self.session.names();
         let mut state = self.session.state();
-        let dso_handle = names.find(crate::platform::elf::DSO_HANDLE);
+        let dso_handle = names.find(DSO_HANDLE);
         let mut unfinished = Vec::with_capacity(self.inputs.len());
         for (input, unit) in self.inputs.iter().zip(&self.units) {
             unfinished.push(unit.map_or(Ok(false), |unit| state.publish_names(unit, input))?);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
@@ -14,7 +14,7 @@ use super::Batch;
 use super::find::Unfound;
 use super::place::THREAD_OFFSETS;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, Elsewhere, Together, UnitId, is_vague};
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, State, Together, UnitId, is_vague};
 
 /// A definition that may yield.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Batch<'_> {
     pub(super) fn yield_vague(&mut self) -> Result<()> {
         let weak = std::mem::take(&mut self.weak);
         // Each image of Windows has its own: the system's linker and loader do not make them one, either.
-        if self.session.target().format != ObjectFormat::Elf {
+        if !self.session.platform().shares_vague_linkage() {
             return Ok(());
         }
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
@@ -138,15 +138,16 @@ impl Batch<'_> {
     fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
         let mut found = Found::new();
         let order = self.session.state().dylib(dylib)?.link_order.clone();
-        let exported = self.exported(candidates);
+        let exported = self.exported(candidates)?;
         for &(searched, scope) in &order {
             let libraries: Vec<LibraryId> = {
                 let state = self.session.state();
                 let of = state.dylib(searched)?;
                 if searched != dylib && !of.symbols.is_empty() {
-                    for name in candidates.iter().map(|candidate| candidate.name) {
+                    for &Candidate { name, thread_local, .. } in candidates {
                         if !found.contains_key(&name)
                             && let Some(elsewhere) = state.vague_definition(dylib, (searched, scope), name)
+                            && self.is_thread_local(&state, elsewhere).is_none_or(|other| other == thread_local)
                         {
                             found.insert(name, elsewhere);
                         }
@@ -175,16 +176,38 @@ impl Batch<'_> {
         Ok(found)
     }
 
+    /// Whether a definition is a thread-local one, as far as that is known: no other takes its place, nor the reverse.
+    fn is_thread_local(&self, state: &State, elsewhere: Elsewhere) -> Option<bool> {
+        let is_variable_of_threads = |address| matches!(address, Address::ThreadLocal(_));
+        let (dylib, name) = match elsewhere {
+            Elsewhere::Outside(address) => return Some(is_variable_of_threads(address)),
+            Elsewhere::Dylib(dylib, name) => (dylib, name),
+        };
+        let entry = state.dylib(dylib).ok()?.symbols.get(&name)?;
+        if let Some(address) = entry.address {
+            return Some(is_variable_of_threads(address));
+        }
+        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
+        let graph = match self.input_of.get(&unit) {
+            Some(&input) => &self.inputs.get(input as usize)?.graph,
+            None => &state.units.get(&unit)?.input.as_ref()?.graph,
+        };
+        Some(graph.symbol(symbol).thread_local)
+    }
+
     /// Those whose names some library may export.
-    fn exported(&self, candidates: &[Candidate]) -> Vec<(Candidate, Vec<u8>)> {
+    fn exported(&self, candidates: &[Candidate]) -> Result<Vec<(Candidate, Vec<u8>)>> {
         let executor = self.session.executor();
         let names = self.session.names();
         let texts: Vec<_> = candidates.iter().map(|candidate| names.bytes(candidate.name)).collect();
         let exported = executor.may_export(&texts);
         let exported = candidates.iter().zip(texts).zip(exported).filter(|&(_, exported)| exported);
+        let exported: Vec<_> = exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect();
+        drop(names);
         // What the runtime does in a library's place is not the library's.
-        let exported = exported.filter(|((_, text), _)| executor.runtime_symbol(text).is_none());
-        exported.map(|((candidate, text), _)| (*candidate, text.to_vec())).collect()
+        let texts: Vec<_> = exported.iter().map(|(_, text)| text.as_slice()).collect();
+        let of_runtime = executor.runtime_symbols(&texts)?;
+        Ok(exported.into_iter().zip(of_runtime).filter(|(_, of)| of.is_none()).map(|(of, _)| of).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Redirectable symbols: functions whose implementation can be swapped.
 
-use linkjit_executor::ExecAddr;
+use linkjit_executor::{ExecAddr, Jump};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
@@ -77,7 +77,7 @@ impl RedirectableSymbol {
     /// If the symbol was removed, or `implementation` is null.
     pub fn redirect(&self, implementation: ExecAddr) -> Result<()> {
         let slot = self.place(self.slot)?;
-        self.dylib.session().executor().redirect(slot, implementation)?;
+        self.dylib.session().executor().redirect(&[Jump { slot, to: implementation }])?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, ReentryId, RuntimeFunction};
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, Jump, ReentryId, RuntimeFunction};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
@@ -114,6 +114,21 @@ struct Linked {
     implementation: AllocationId,
 }
 
+impl Linked {
+    /// Has the function linked anew when it is called next.
+    fn unlinked(self) -> Jump {
+        Jump { slot: self.slot, to: self.trampoline }
+    }
+}
+
+/// A lazy function whose slot is to lead elsewhere: to an implementation, in memory that may go, or to its trampoline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LazyJump {
+    number: u32,
+    jump: Jump,
+    implementation: Option<AllocationId>,
+}
+
 /// The lazy functions of a session, by the numbers of their trampolines. No number is used twice.
 #[derive(Debug, Default)]
 pub(crate) struct LazyFunctions {
@@ -206,14 +221,14 @@ impl LazyFunctions {
         let numbers = allocations.iter().filter_map(|id| self.linked.remove(id)).flatten().collect::<Vec<_>>();
         let linked = |number| self.get(number)?.linked;
         let linked: Vec<_> = numbers.into_iter().filter_map(linked).collect();
-        let mut unlinked: Unlinked = linked.into_iter().map(|linked| (linked.slot, linked.trampoline)).collect();
+        let mut unlinked: Unlinked = linked.into_iter().map(Linked::unlinked).collect();
         if !self.forgotten.is_empty() {
             let goes: BTreeSet<_> = allocations.iter().copied().collect();
             let forgotten = self.forgotten.extract_if(.., |&slot, Linked { implementation, .. }| {
                 let goes_along = || tied(slot, *implementation).is_some_and(|id| goes.contains(&id));
                 goes.contains(implementation) && !goes_along()
             });
-            unlinked.extend(forgotten.map(|(slot, linked)| (slot, linked.trampoline)));
+            unlinked.extend(forgotten.map(|(_, linked)| linked.unlinked()));
         }
         unlinked
     }
@@ -342,30 +357,37 @@ impl State {
         unlinked.filter(is_callable).collect()
     }
 
-    /// Makes the stub of a function that is linked jump to what a name of its JITDylib stands for now; to its trampoline if
-    /// that is not linked.
-    pub(crate) fn redirect_lazy(
-        &mut self,
-        executor: &dyn Executor,
-        dylib: DylibId,
-        number: u32,
-        implementation: NameId,
-    ) -> Result<()> {
-        let Some(function) = self.lazy.get(number) else { return Ok(()) };
+    /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
+    /// trampoline if that is not linked.
+    pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
+        let function = self.lazy.get(number)?;
         let address = |name| match self.dylib(dylib).ok()?.symbols.get(name)?.address {
             Some(Address::At(address)) => Some(address),
             _ => None,
         };
-        let Some(slot) = address(&function.slot) else { return Ok(()) };
-        match (address(&implementation), function.linked) {
-            (Some(to), _) => {
-                let before = executor.redirect(slot, to)?;
-                if let Some(memory) = self.allocations.at(to) {
-                    self.lazy.note(number, slot, before, memory);
-                }
+        let slot = address(&function.slot)?;
+        let (to, implementation) = match address(&implementation) {
+            Some(to) => (to, self.allocations.at(to)),
+            None => (function.linked?.trampoline, None),
+        };
+        Some(LazyJump { number, jump: Jump { slot, to }, implementation })
+    }
+}
+
+impl ExecutionSession {
+    /// Makes slots lead where they are to lead, and notes it. Nobody removes what they lead to meanwhile: the caller has the
+    /// right to link, or the lock of the slots.
+    pub(crate) fn redirect_lazy(&self, jumps: &[LazyJump]) -> Result<()> {
+        if jumps.is_empty() {
+            return Ok(());
+        }
+        let slots: Vec<_> = jumps.iter().map(|of| of.jump).collect();
+        let before = self.executor().redirect(&slots)?;
+        let mut state = self.state();
+        for (of, before) in jumps.iter().zip(before) {
+            if let Some(implementation) = of.implementation {
+                state.lazy.note(of.number, of.jump.slot, before, implementation);
             }
-            (None, Some(linked)) => _ = executor.redirect(slot, linked.trampoline)?,
-            (None, None) => {}
         }
         Ok(())
     }
@@ -503,18 +525,18 @@ impl ExecutionSession {
             if let Some(DefinedBy::Unit(unit, _)) = definer {
                 self.wait_for_initializers(|of| of == unit)?;
             }
-            // With the tables locked: who removes the implementation looks there for the slots that have to be reset.
-            let mut state = self.state();
+            // With the slots locked: who removes the implementation looks in the tables for slots that have to be reset.
+            let _slots = self.slots();
+            let state = self.state();
             if state.removals != removals {
                 continue;
             }
             // The trampoline is linked, and it is reached through the slot alone.
             let slot = state.dylib(function.dylib)?.symbols.get(&function.slot).and_then(|entry| entry.address);
             let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
-            let before = self.executor().redirect(slot, address)?;
-            if let Some(implementation) = state.allocations.at(address) {
-                state.lazy.note(number, slot, before, implementation);
-            }
+            let implementation = state.allocations.at(address);
+            drop(state);
+            self.redirect_lazy(&[LazyJump { number, jump: Jump { slot, to: address }, implementation }])?;
             return Ok(address);
         }
     }

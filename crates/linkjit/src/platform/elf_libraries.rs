@@ -1,6 +1,5 @@
 //! Shared libraries on systems of ELF: where they are, and what programs have for them.
 
-use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 use linkjit_executor::ExecAddr;
@@ -34,7 +33,7 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
 
 /// What a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
 /// library needs, and inline functions and variables that both have. What was not linked is linked now.
-pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(CString, ExecAddr)> {
+pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
     let names = read_file(library).ok().and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
     let mut provided = Vec::new();
     let mut left: Vec<_> = names.into_iter().filter(|of| !of.thread_local && (of.weak || !of.defined)).collect();
@@ -64,7 +63,7 @@ pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(CStrin
         // What an initializer of the program has to say about its failure, nobody asks for here.
         let _failed = dylib.run_initializers();
         provided.extend(
-            shown.iter().zip(addresses).filter_map(|(name, address)| Some((CString::new(*name).ok()?, address?))),
+            shown.iter().zip(addresses).filter_map(|(name, address)| Some((name.as_bytes().to_vec(), address?))),
         );
     }
     provided

@@ -21,7 +21,6 @@ use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerI
 use super::vague::is_vague;
 use crate::error::{Error, Result};
 use crate::lookup::Pulled;
-use crate::platform;
 
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
@@ -57,11 +56,7 @@ impl State {
             let what = format!("an object for {}, not for {}", graph.arch(), Arch::HOST);
             return Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into());
         }
-        platform::elf::own_personality_pointers(&mut graph, names);
-        if self.has_images {
-            platform::coff_runtime::set_stdio_options(&mut graph, names);
-            platform::coff::leave_tls_to_image(&mut graph, names);
-        }
+        self.platform.on_object(&mut graph, names);
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
         self.mend_vague(dylib, defined.filter_map(Symbol::shared_name));
         self.check_requests(dylib, &graph)?;
@@ -115,14 +110,6 @@ impl State {
                         return Err(Error::Promise { missing: Vec::new(), unexpected });
                     }
                     None
-                }
-                // MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
-                Some(old)
-                    if self.has_images
-                        && old.by == DefinedBy::Outside
-                        && names.bytes(name) == platform::elf::DSO_HANDLE =>
-                {
-                    Some(Verdict::Yields)
                 }
                 Some(old) if old.by == DefinedBy::Found && is_vague(of, is_grouped) => Some(Verdict::Yields),
                 Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),

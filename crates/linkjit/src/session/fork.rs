@@ -46,6 +46,7 @@ impl Participant for Shared {
             && self.pool.hold(held)
             && held.hold(&self.progress, Progress::lock_of_table)
             && held.hold(&self, |session| session.jobs.lock_of_table())
+            && held.hold(&self, |session| &session.slots)
             && archives.iter().all(|archive| archive.hold(held))
     }
 

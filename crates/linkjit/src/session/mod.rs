@@ -20,6 +20,7 @@ mod memory;
 mod name_use;
 mod options;
 mod pending;
+mod platform;
 mod removal;
 mod retire;
 mod state;
@@ -37,6 +38,7 @@ pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
+pub(crate) use platform::{DSO_HANDLE, Platform};
 pub(crate) use removal::Unlinked;
 pub use retire::Guard;
 pub(crate) use state::{
@@ -51,11 +53,11 @@ pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, ObjectFormat, Target, fork as process_fork};
+use linkjit_executor::{Executor, fork as process_fork};
 use linkjit_link::arch::Arch;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
@@ -66,7 +68,6 @@ use crate::lazy::Reentry;
 use crate::materialization::job::{Job, Jobs};
 use crate::materialization::pool::Pool;
 use crate::materialization::progress::Progress;
-use crate::platform;
 use crate::plugin::{Plugin, PluginId};
 
 /// What [`epoch`] is made of.
@@ -89,7 +90,7 @@ pub struct ExecutionSession {
 #[derive(Debug)]
 struct Shared {
     executor: Arc<dyn Executor>,
-    target: Target,
+    platform: &'static dyn Platform,
     options: SessionOptions,
     names: Mutex<NamePool>,
     name_use: name_use::NameUse,
@@ -106,6 +107,9 @@ struct Shared {
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
+    /// Held while slots of lazy functions and the tables that say where they lead are changed together. The tables are
+    /// locked after it, and not while the executor is asked.
+    slots: Mutex<()>,
     /// Who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
     /// Who is at what.
@@ -129,24 +133,22 @@ impl std::fmt::Debug for Plugins {
 }
 
 impl ExecutionSession {
-    /// A session without JITDylibs.
-    #[must_use]
-    pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
-        let target = executor.target();
-        let has_images = target.format == ObjectFormat::Coff;
+    /// A session without JITDylibs, for code of a platform.
+    pub(crate) fn of(platform: &'static dyn Platform, executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
-        executor.set_library_directories(directories.collect());
+        let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
+        executor.set_library_directories(&directories);
         // The first names of the pool, so that definitions of them are told by their number.
         let mut names = NamePool::new();
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
-        let state = State::new(options.limits, options.crt.clone(), has_images, allocator);
+        let state = State::new(platform, options.limits, options.crt.clone(), allocator);
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
-                target,
+                platform,
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
@@ -163,13 +165,14 @@ impl ExecutionSession {
                 initializing: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
+                slots: Mutex::default(),
                 epochs: epoch::Epochs::default(),
             }),
         };
         // The executor must not keep the session, which keeps it.
         let weak = session.downgrade();
         session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform::elf_libraries::provide(&session, library),
+            Some(session) => platform.provide(&session, &path_of(library)),
             None => Vec::new(),
         }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
@@ -193,10 +196,7 @@ impl ExecutionSession {
             let _closed = unsafe { self.executor().close_image(image) };
         })?;
         let dylib = JitDylib::new(self.clone(), id);
-        match self.target().format {
-            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
-            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
-        }
+        self.platform().set_up(&dylib)?;
         Ok(dylib)
     }
 
@@ -299,9 +299,9 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
-    /// What its process can run.
-    pub(crate) fn target(&self) -> Target {
-        self.shared.target
+    /// What its code is for.
+    pub(crate) fn platform(&self) -> &'static dyn Platform {
+        self.shared.platform
     }
 
     /// What links functions when they are called.
@@ -334,6 +334,11 @@ impl ExecutionSession {
     }
 
     /// Who materializes what, and who waits for it.
+    /// Locks the slots of lazy functions.
+    pub(crate) fn slots(&self) -> MutexGuard<'_, ()> {
+        lock(&self.shared.slots)
+    }
+
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.shared.jobs
     }
@@ -372,6 +377,19 @@ impl Drop for Shared {
 /// Locks, whatever happened to a thread that held the lock: tables are changed in steps that leave them whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A path as the executor's interface has it.
+pub(crate) fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// A path that the executor says.
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    return <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into();
+    #[cfg(not(unix))]
+    return String::from_utf8_lossy(bytes).into_owned().into();
 }
 
 /// The bytes of a file.

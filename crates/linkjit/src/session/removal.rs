@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use linkjit_executor::{AllocationId, ExecAddr, ImageId, PointerArray};
+use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::{Owner, Part};
@@ -29,8 +29,8 @@ pub(super) struct Ending {
     pub(super) terminators: Vec<PointerArray>,
 }
 
-/// Lazy functions that are to be linked anew when they are called: a slot, and the trampoline that does it.
-pub(crate) type Unlinked = Vec<(ExecAddr, ExecAddr)>;
+/// Lazy functions that are to be linked anew when they are called: their slots lead to their trampolines again.
+pub(crate) type Unlinked = Vec<Jump>;
 
 /// What was taken out of the tables.
 #[derive(Debug, Default)]
@@ -63,8 +63,10 @@ impl ExecutionSession {
             }
             closed = Some(allocations);
         }
+        let slots = self.slots();
         let detached = self.state().detach(trackers, Owner::Users)?;
         self.unlink(&detached.unlinked)?;
+        drop(slots);
         self.release(&linking, &detached.allocations)?;
         self.give_names_back();
         Ok(())
@@ -89,6 +91,7 @@ impl ExecutionSession {
         }
         let is_kept = self.state().retire_allocator(dylibs);
         let (mut windows, mut allocations) = (Vec::new(), Vec::new());
+        let slots = self.slots();
         for &dylib in dylibs {
             let (taken, detached) = self.state().take_dylib(dylib)?;
             if is_kept {
@@ -100,6 +103,7 @@ impl ExecutionSession {
             windows.extend(taken.areas);
             allocations.extend(detached.allocations);
         }
+        drop(slots);
         self.release(&linking, &allocations)?;
         for window in windows {
             self.executor().release_window(window.id)?;
@@ -110,8 +114,8 @@ impl ExecutionSession {
 
     /// Has lazy functions linked anew when they are called next.
     pub(crate) fn unlink(&self, functions: &Unlinked) -> Result<()> {
-        for &(slot, trampoline) in functions {
-            self.executor().redirect(slot, trampoline)?;
+        if !functions.is_empty() {
+            self.executor().redirect(functions)?;
         }
         Ok(())
     }

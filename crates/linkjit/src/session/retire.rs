@@ -125,6 +125,7 @@ impl ExecutionSession {
         let lent = self.lend_linking(linking);
         self.link_callable(tracker);
         drop(lent);
+        let slots = self.slots();
         let (dylib, ended, detached) = {
             let mut state = self.state();
             let of = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
@@ -137,6 +138,7 @@ impl ExecutionSession {
             (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
         };
         self.unlink(&detached.unlinked)?;
+        drop(slots);
         // Now nobody who comes later gets there.
         let epoch = self.shared.epochs.retire();
         self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });

@@ -22,16 +22,17 @@ use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::{Heir, Yielded, YieldedGroup};
 use super::pending::Pending;
+use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
 use super::vague::Together;
 use crate::batch::Rest;
+use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 use crate::jitdylib::MatchScope;
 use crate::lazy::LazyFunctions;
-use crate::platform::crt::CrtProvider;
 use crate::update::Updatable;
 
 /// A JITDylib of the session; never used twice.
@@ -278,7 +279,7 @@ pub(crate) struct BatchInFlight {
 }
 
 /// The tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
     /// Those that are not closed.
     pub(crate) dylibs: BTreeMap<DylibId, DylibState>,
@@ -288,12 +289,11 @@ pub(crate) struct State {
     /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
+    pub(super) platform: &'static dyn Platform,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
     /// A program's own allocator.
     pub(super) allocator: Allocator,
-    /// JITDylibs are images of Windows.
-    pub(super) has_images: bool,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many JITDylibs, units, trackers and generators there have ever been.
@@ -329,8 +329,37 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool, allocator: Allocator) -> Self {
-        Self { limits, crt, has_images, allocator, ..Self::default() }
+    pub(super) fn new(platform: &'static dyn Platform, limits: Limits, crt: CrtProvider, allocator: Allocator) -> Self {
+        Self {
+            dylibs: BTreeMap::new(),
+            dylibs_by_name: HashMap::default(),
+            units: HashMap::default(),
+            trackers: HashMap::default(),
+            direct: HashMap::default(),
+            allocations: Allocations::default(),
+            platform,
+            limits,
+            crt,
+            allocator,
+            removals: 0,
+            dylibs_made: 0,
+            units_made: 0,
+            trackers_made: 0,
+            generators_made: 0,
+            removed: None,
+            batch: None,
+            statistics: Statistics::default(),
+            warnings: Vec::new(),
+            overridden: Vec::new(),
+            pulled: Vec::new(),
+            replaced: Vec::new(),
+            vague: BTreeSet::new(),
+            has_updatable: false,
+            superseded: Vec::new(),
+            retired: Vec::new(),
+            lazy: LazyFunctions::default(),
+            initializing: Vec::new(),
+        }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {

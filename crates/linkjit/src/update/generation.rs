@@ -86,7 +86,8 @@ impl Generation {
         let session = self.dylib.session().clone();
         let _initializing = session.begin_initializing()?;
         let linking = session.begin_removing(|_| false)?;
-        let mut passed = Vec::new();
+        let (mut passed, mut jumps) = (Vec::new(), Vec::new());
+        let slots = session.slots();
         {
             let mut state = session.state();
             let taken = self.check(&state)?;
@@ -103,13 +104,15 @@ impl Generation {
                 // Functions that were new stay known: their stubs may be in use.
                 let updatable = new.gone_back(before, old.units());
                 state.reinstate(old);
-                session.redirect_functions(&mut state, &self.dylib, &functions)?;
+                jumps.extend(state.lazy_jumps(&self.dylib, &functions));
                 state.inherit_withdrawn(&withdrawn);
                 state.enter_updatable(self.dylib.id(), &name, updatable)?;
                 state.superseded.push(new.current);
                 passed.push((new.current, moved));
             }
         }
+        session.redirect_lazy(&jumps)?;
+        drop(slots);
         session.forget_destructors(&self.dylib, &passed)?;
         session.reclaim_passed(&linking)?;
         Ok(())

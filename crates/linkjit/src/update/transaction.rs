@@ -14,7 +14,7 @@ use super::object::{Updatable, read};
 use crate::batch::{self, Attempt, Unfound};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::{LazyStub, define};
+use crate::lazy::{LazyJump, LazyStub, define};
 use crate::lookup::{Goal, Query};
 use crate::session::{ExecutionSession, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Withdrawn};
 
@@ -286,9 +286,11 @@ impl Swap<'_> {
     /// Makes callers reach the new objects.
     fn finish(mut self) -> Result<Generation> {
         let session = self.dylib.session().clone();
+        // A thread that has just linked a function of the old objects must not have its slot lead there.
+        let slots = session.slots();
         let names = session.names();
         let mut state = session.state();
-        let (mut replaced, mut passed) = (Vec::new(), Vec::new());
+        let (mut replaced, mut passed, mut jumps) = (Vec::new(), Vec::new(), Vec::new());
         for swapped in std::mem::take(&mut self.swapped) {
             let Swapped { name, old, mut new, before, kept, .. } = swapped;
             let gone = match old.units().first() {
@@ -296,13 +298,15 @@ impl Swap<'_> {
                 None => Vec::new(),
             };
             let moved = state.pass_variables(&kept, old.tracker, new.current);
-            session.redirect_functions(&mut state, self.dylib, &new.functions)?;
+            jumps.extend(state.lazy_jumps(self.dylib, &new.functions));
             state.enter_updatable(self.dylib.id(), &name, new.clone())?;
             passed.push((old.tracker, moved.clone()));
             replaced.push(Replaced { name, old, before, new, moved, gone });
         }
         drop(state);
         drop(names);
+        session.redirect_lazy(&jumps)?;
+        drop(slots);
         let generation = Generation::new(self.dylib.clone(), replaced);
         session.forget_destructors(self.dylib, &passed)?;
         Ok(generation)
@@ -334,6 +338,12 @@ impl State {
             self.allocations.give_up(allocation);
         }
         allocations
+    }
+
+    /// Has the stubs of functions jump to what implements them now; those that nothing implements are looked up when they
+    /// are called.
+    pub(super) fn lazy_jumps(&self, dylib: &JitDylib, functions: &BTreeMap<NameId, u32>) -> Vec<LazyJump> {
+        functions.iter().filter_map(|(&name, &number)| self.lazy_jump(dylib.id(), number, name)).collect()
     }
 
     /// Gives the memory of kept variables to another tracker; returns it.
@@ -370,20 +380,6 @@ impl ExecutionSession {
             let code = state.trackers.get(tracker).map(|tracker| tracker.allocations.clone()).unwrap_or_default();
             drop(state);
             self.executor().forget_registered(image, &code, variables)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the stubs of functions jump to what implements them now; those that nothing implements are looked up when
-    /// they are called.
-    pub(super) fn redirect_functions(
-        &self,
-        state: &mut State,
-        dylib: &JitDylib,
-        functions: &BTreeMap<NameId, u32>,
-    ) -> Result<()> {
-        for (&implementation, &number) in functions {
-            state.redirect_lazy(self.executor().as_ref(), dylib.id(), number, implementation)?;
         }
         Ok(())
     }

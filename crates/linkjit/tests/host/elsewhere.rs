@@ -1,8 +1,6 @@
 //! An executor whose code runs on another thread than the one that asks, as that of another process does.
 
-use std::ffi::OsString;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -60,6 +58,10 @@ impl Executor for Elsewhere {
         self.0.target()
     }
 
+    fn is_here(&self) -> bool {
+        self.0.is_here()
+    }
+
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
         self.0.reserve_window(size, placement)
     }
@@ -96,12 +98,12 @@ impl Executor for Elsewhere {
         self.0.set_dso_handle(image, handle)
     }
 
-    fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
-        self.0.provide_needed(provide);
-    }
-
     fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
         self.0.set_exports(image, find)
+    }
+
+    fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
+        self.0.provide_needed(provide);
     }
 
     unsafe fn run_initializers(
@@ -142,11 +144,11 @@ impl Executor for Elsewhere {
         self.0.release_tls(block)
     }
 
-    fn open_library(&self, path: &Path, global: bool) -> Result<LibraryId> {
+    fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId> {
         self.0.open_library(path, global)
     }
 
-    fn set_library_directories(&self, directories: Vec<PathBuf>) {
+    fn set_library_directories(&self, directories: &[Vec<u8>]) {
         self.0.set_library_directories(directories);
     }
 
@@ -158,11 +160,11 @@ impl Executor for Elsewhere {
         self.0.may_export(names)
     }
 
-    fn import(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
-        self.0.import(near, addresses, slots)
+    fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+        self.0.bring_near(near, addresses, slots)
     }
 
-    fn allocator_names(&self) -> &'static [&'static str] {
+    fn allocator_names(&self) -> Vec<String> {
         self.0.allocator_names()
     }
 
@@ -170,7 +172,7 @@ impl Executor for Elsewhere {
         self.0.has_allocator_of_another()
     }
 
-    fn prepare_allocator(&self) -> Result<Vec<(&'static str, ExecAddr)>> {
+    fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>> {
         self.0.prepare_allocator()
     }
 
@@ -186,28 +188,37 @@ impl Executor for Elsewhere {
         self.0.close_reentry(reentry)
     }
 
-    fn redirect(&self, slot: ExecAddr, to: ExecAddr) -> Result<ExecAddr> {
-        self.0.redirect(slot, to)
+    fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
+        self.0.redirect(jumps)
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
         self.0.runtime_function(function)
     }
 
-    fn runtime_symbol(&self, name: &[u8]) -> Option<ExecAddr> {
-        self.0.runtime_symbol(name)
+    fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>> {
+        self.0.runtime_symbols(names)
     }
 
-    fn runtime_thread_locals(&self) -> &'static [(&'static str, u64)] {
+    fn runtime_thread_locals(&self) -> Vec<(String, u64)> {
         self.0.runtime_thread_locals()
     }
 
-    fn set_arguments(&self, args: &[OsString]) -> Result<()> {
+    fn set_arguments(&self, args: &[Vec<u8>]) -> Result<()> {
         self.0.set_arguments(args)
     }
 
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller's promise.
         elsewhere(|| unsafe { self.0.call_main(main, form) })
+    }
+
+    unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64> {
+        // SAFETY: the caller's promise.
+        elsewhere(|| unsafe { self.0.call(function, arguments) })
+    }
+
+    fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
+        self.0.read(range)
     }
 }

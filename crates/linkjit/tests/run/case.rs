@@ -42,6 +42,7 @@ const KEYS: &[&str] = &[
     "libs",
     "archives",
     "shared",
+    "shared-flags",
     "archive",
     "policy",
     "link-flags",

@@ -85,7 +85,9 @@ fn build(case: &Case, variant: &Variant, directory: &Path) -> Result<Inputs, Str
     }
     if !shared.is_empty() {
         let library = directory.join("libcase.so");
-        succeed(Command::new("c++").arg("-shared").arg("-o").arg(&library).args(shared))?;
+        succeed(
+            Command::new("c++").arg("-shared").arg("-o").arg(&library).args(shared).args(case.words("shared-flags")),
+        )?;
         inputs.push((child::LIBRARY, library));
     }
     for archive in case.words("archives") {

@@ -133,7 +133,7 @@ pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, Exe
 
 #[cold]
 fn refused(why: &'static str) -> ExecutorError {
-    ExecutorError::Allocator { why }
+    ExecutorError::Allocator { why: why.into() }
 }
 
 /// Notes which functions the process has, if that is not known.

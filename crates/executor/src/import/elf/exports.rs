@@ -33,7 +33,7 @@ pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
 }
 
 /// The hash of a name; a version behind it is none of the name.
-fn hash(name: &[u8]) -> u32 {
+pub(super) fn hash(name: &[u8]) -> u32 {
     let name = if name.contains(&b'@') { name.split(|&byte| byte == b'@').next().unwrap_or_default() } else { name };
     let (words, rest) = name.as_chunks();
     let hash = words.iter().fold(5381, |hash: u32, &word| {
@@ -53,7 +53,7 @@ fn hash_of_word(bytes: u64) -> u32 {
 }
 
 /// The hash table of an object.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     object: &'a Object<'a>,
     /// Pairs of words: 64 bits each, little-endian.
     filter: &'a [u32],
@@ -67,7 +67,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn of(object: &'a Object<'_>, table: u64) -> Option<Self> {
+    pub(super) fn of(object: &'a Object<'_>, table: u64) -> Option<Self> {
         let &[bucket_count, first, count, shift] = object.words(table, 4)? else { return None };
         let filter = table.checked_add(16)?;
         let buckets = filter.checked_add(u64::from(count) * 8)?;
@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
 
     /// Whether the filter says that a symbol with this hash may be there.
     #[inline]
-    fn may_have(&self, hash: u32) -> bool {
+    pub(super) fn may_have(&self, hash: u32) -> bool {
         let word = 2 * ((hash as usize / 64) & self.mask);
         let is_set = |bit: u32| {
             let half = self.filter.get(word + (bit as usize / 32)).copied().unwrap_or(u32::MAX);
@@ -94,20 +94,40 @@ impl<'a> Table<'a> {
         is_set(hash % 64) && is_set(hash.checked_shr(self.shift).unwrap_or(0) % 64)
     }
 
-    /// Whether a symbol with this hash is there. Chains end with a hash whose lowest bit is set.
+    /// Whether a symbol with this hash is there.
     fn has(&self, hash: u32) -> bool {
-        let Some(&bucket) = self.buckets.get(hash as usize % self.buckets.len().max(1)) else { return true };
-        let Some(start) = bucket.checked_sub(self.first).filter(|_| bucket != 0) else { return false };
-        for index in u64::from(start).. {
-            let Some(&[of]) = self.object.words(self.chains.wrapping_add(index * 4), 1) else { return true };
-            if of | 1 == hash | 1 {
-                return true;
-            }
-            if of & 1 != 0 {
-                break;
-            }
+        self.indices(hash).is_none_or(|mut indices| indices.next().is_some())
+    }
+
+    /// The symbols with this hash, by index; `None` if the table is not understood. Chains end with a hash whose lowest bit
+    /// is set.
+    pub(super) fn indices(&self, hash: u32) -> Option<impl Iterator<Item = u32>> {
+        let &bucket = self.buckets.get(hash as usize % self.buckets.len().max(1))?;
+        let chain = match bucket {
+            0 => None,
+            first => Some(self.chain(first)),
+        };
+        Some(chain.into_iter().flatten().filter(move |(_, of)| of | 1 == hash | 1).map(|(index, _)| index))
+    }
+
+    /// The symbols of a bucket and their hashes, beginning with the first one.
+    fn chain(&self, first: u32) -> impl Iterator<Item = (u32, u32)> {
+        let mut next = first.checked_sub(self.first).map(|_| first);
+        std::iter::from_fn(move || {
+            let index = next?;
+            let word = self.chains.wrapping_add(u64::from(index - self.first) * 4);
+            let &[hash] = self.object.words(word, 1)? else { return None };
+            next = if hash & 1 == 0 { index.checked_add(1) } else { None };
+            Some((index, hash))
+        })
+    }
+
+    /// How many symbols there are: the last one ends the chain that begins last.
+    pub(super) fn symbol_count(&self) -> Option<u32> {
+        match self.buckets.iter().copied().max()? {
+            0 => Some(self.first),
+            last => self.chain(last).last()?.0.checked_add(1),
         }
-        false
     }
 }
 

@@ -27,6 +27,8 @@
 mod exports;
 mod functions;
 pub(crate) mod objects;
+pub(crate) mod scopes;
+mod tables;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -35,7 +37,7 @@ pub(crate) use exports::may_export;
 use functions::Functions;
 pub(crate) use objects::{object_at, replace_function};
 
-use crate::{ExecAddr, ExecRange, Import, Placement, Result, lock, os};
+use crate::{ExecAddr, ExecRange, Nearby, Placement, Result, lock, os};
 
 /// Addresses below this fit into any 32-bit field.
 const LOW_END: u64 = 0x8000_0000;
@@ -86,7 +88,7 @@ pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
 }
 
 /// See [`crate::Executor::import`].
-pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
     let mut imports = lock(&IMPORTS);
     let (moved_before, functions_before) = (imports.moved.len(), imports.functions.len());
     let found = imports.find(near, addresses);
@@ -125,21 +127,21 @@ pub(crate) fn redirect() -> Result<()> {
 
 impl Imports {
     /// What stands for `addresses`. Lists variables that have to be moved with their new places.
-    fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Import>>> {
+    fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
         let mut functions = Vec::new();
         let import = |&address| {
             Ok(match (self.current(address), objects::describe(address)) {
-                (new, _) if new != address => Some(Import::Moved(new)),
+                (new, _) if new != address => Some(Nearby::Moved(new)),
                 (_, Some(Found::Function)) if near.end.0 <= LOW_END => {
                     functions.push(address);
-                    Some(Import::Function)
+                    Some(Nearby::Function)
                 }
-                (_, Some(Found::Function)) => Some(Import::Function),
+                (_, Some(Found::Function)) => Some(Nearby::Function),
                 (_, Some(Found::Variable(size))) if near.end.0 <= LOW_END => {
                     let old = ExecRange::new(address, size);
                     let new = self.take(size, alignment(address))?;
                     self.moved.push(Moved { old, new });
-                    Some(Import::Moved(new))
+                    Some(Nearby::Moved(new))
                 }
                 _ => None,
             })
@@ -148,8 +150,8 @@ impl Imports {
         self.functions.add(&functions)?;
         for (found, &address) in found.iter_mut().zip(addresses) {
             let stub = self.current(address);
-            if *found == Some(Import::Function) && stub != address {
-                *found = Some(Import::Moved(stub));
+            if *found == Some(Nearby::Function) && stub != address {
+                *found = Some(Nearby::Moved(stub));
             }
         }
         Ok(found)

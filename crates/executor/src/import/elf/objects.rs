@@ -8,14 +8,12 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Found;
+use super::tables::Tables;
 use crate::{ExecAddr, ExecRange, Protection, Result, os};
 
 const R_X86_64_64: u64 = 1;
 const R_X86_64_GLOB_DAT: u64 = 6;
 const R_X86_64_JUMP_SLOT: u64 = 7;
-
-/// Has `dladdr1` give the symbol's entry (glibc, `dlfcn.h`).
-const RTLD_DL_SYMENT: c_int = 1;
 
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
@@ -24,6 +22,7 @@ const STT_TLS: u8 = 6;
 const STT_GNU_IFUNC: u8 = 10;
 const STV_PROTECTED: u8 = 3;
 
+const DT_VERSYM: u64 = 0x6fff_fff0;
 const DT_NULL: u64 = 0;
 const DT_PLTRELSZ: u64 = 2;
 const DT_HASH: u64 = 4;
@@ -47,6 +46,7 @@ struct Rela {
 }
 
 /// A loaded object.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     base: u64,
     headers: &'a [libc::Elf64_Phdr],
@@ -122,21 +122,13 @@ pub(super) fn is_shared(address: ExecAddr) -> bool {
 
 /// The symbol that begins at an address.
 fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
-    let mut info = libc::Dl_info {
-        dli_fname: std::ptr::null(),
-        dli_fbase: std::ptr::null_mut(),
-        dli_sname: std::ptr::null(),
-        dli_saddr: std::ptr::null_mut(),
-    };
-    let mut symbol: *const libc::Elf64_Sym = std::ptr::null();
-    // SAFETY: places for a description and, as the flag says, for a pointer to a symbol; any address may be asked for.
-    let result =
-        unsafe { libc::dladdr1(address.0 as *const c_void, &raw mut info, (&raw mut symbol).cast(), RTLD_DL_SYMENT) };
-    if result == 0 || info.dli_saddr as u64 != address.0 {
-        return None;
-    }
-    // SAFETY: null, or an entry of the symbol table of a loaded object.
-    unsafe { symbol.as_ref() }.copied()
+    let mut found = None;
+    for_each_object(&mut |object| {
+        if object.contains(address) {
+            found = Tables::of(*object).symbol_at(address);
+        }
+    });
+    found
 }
 
 /// Libraries that list objects to unwind, or not at all. They are in nearly every process, and large.
@@ -173,15 +165,17 @@ pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
 }
 
 /// The part of a dynamic section that matters here.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dynamic {
     relocations: u64,
     relocations_size: u64,
     /// Those of the procedure linkage table.
     jump_relocations: u64,
     jump_relocations_size: u64,
-    symbols: u64,
-    strings: u64,
+    pub(super) symbols: u64,
+    pub(super) strings: u64,
+    /// The versions of its symbols.
+    pub(super) versions: u64,
     /// Its hash tables.
     pub(super) hash: u64,
     pub(super) gnu_hash: u64,
@@ -189,7 +183,30 @@ pub(super) struct Dynamic {
     symbolic: bool,
 }
 
-impl Object<'_> {
+impl<'a> Object<'a> {
+    /// The same for one that is used for longer than it is being listed.
+    ///
+    /// # Safety
+    /// It must not be unloaded as long as what is returned, or a copy, is used.
+    pub(super) unsafe fn lasting(&self) -> Object<'static> {
+        let Object { base, headers, is_program, is_vdso, name } = *self;
+        let (headers, name): (*const [libc::Elf64_Phdr], *const CStr) = (headers, name);
+        // SAFETY: the loader keeps the headers of an object as long as that is loaded: so says the caller.
+        let headers = unsafe { &*headers };
+        // SAFETY: as above, for the name.
+        Object { base, headers, is_program, is_vdso, name: unsafe { &*name } }
+    }
+
+    /// What has to be added to addresses in it.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Its path; empty for the executable.
+    pub(super) fn name(&self) -> &'a CStr {
+        self.name
+    }
+
     fn segment(&self, header: &libc::Elf64_Phdr) -> ExecRange {
         ExecRange::new(ExecAddr(self.base.wrapping_add(header.p_vaddr)), header.p_memsz)
     }
@@ -212,14 +229,20 @@ impl Object<'_> {
         ExecRange { start: down(range.start), end: down(range.end) }
     }
 
-    pub(super) fn dynamic(&self) -> Dynamic {
-        let mut dynamic = Dynamic::default();
-        let Some(header) = self.header(libc::PT_DYNAMIC) else { return dynamic };
+    /// The entries of its dynamic section: tags and values.
+    pub(super) fn dynamic_entries(&self) -> &[[u64; 2]] {
+        let Some(header) = self.header(libc::PT_DYNAMIC) else { return &[] };
         let range = self.segment(header);
         let count = usize::try_from(range.size() / 16).unwrap_or(0);
         // SAFETY: the dynamic section of a loaded object, which nobody changes once it is loaded.
         let entries = unsafe { std::slice::from_raw_parts(range.start.0 as *const [u64; 2], count) };
-        for &[tag, value] in entries.iter().take_while(|[tag, _]| *tag != DT_NULL) {
+        let end = entries.iter().position(|[tag, _]| *tag == DT_NULL);
+        &entries[..end.unwrap_or(count)]
+    }
+
+    pub(super) fn dynamic(&self) -> Dynamic {
+        let mut dynamic = Dynamic::default();
+        for &[tag, value] in self.dynamic_entries() {
             let address = if value < self.base { value.wrapping_add(self.base) } else { value };
             match tag {
                 DT_RELA => dynamic.relocations = address,
@@ -230,6 +253,7 @@ impl Object<'_> {
                 DT_PLTRELSZ => dynamic.jump_relocations_size = value,
                 DT_SYMTAB => dynamic.symbols = address,
                 DT_STRTAB => dynamic.strings = address,
+                DT_VERSYM => dynamic.versions = address,
                 DT_SYMBOLIC => dynamic.symbolic = true,
                 DT_FLAGS => dynamic.symbolic |= value & DF_SYMBOLIC != 0,
                 _ => {}

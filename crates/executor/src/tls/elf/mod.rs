@@ -12,6 +12,7 @@ mod reserve;
 mod template;
 mod thread;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -34,7 +35,7 @@ const SMALL: u64 = 4096;
 /// There are none.
 pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
 
-const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: "thread-local block" };
+const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thread-local block") };
 
 /// The blocks of all executors of the process: code that runs has no executor at hand, so all of this is global.
 static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks { blocks: BTreeMap::new(), last: 0 });
@@ -183,7 +184,7 @@ pub(crate) unsafe fn attach(
     _kind: InitializerKind,
     _functions: &[ExecAddr],
 ) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling back for each thread" })
+    Err(ExecutorError::Unsupported { what: "calling back for each thread".into() })
 }
 
 /// Nothing is attached.

@@ -54,7 +54,10 @@ impl Dll {
         let path = directory.join(unique);
         let created = OpenOptions::new().write(true).create_new(true).open(&path);
         let written = created.and_then(|mut file| file.write_all(&image(size, header, callback as usize as u64)));
-        written.map_err(|error| ExecutorError::Library { path: path.clone(), message: error.to_string() })?;
+        written.map_err(|error| ExecutorError::Library {
+            library: path.display().to_string(),
+            message: error.to_string(),
+        })?;
         match os::open_library(&path, false, &[]) {
             Ok(handle) => Ok(Self { path, handle }),
             Err(error) => {

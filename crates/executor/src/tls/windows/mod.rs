@@ -12,6 +12,7 @@ mod dll;
 mod image;
 mod threads;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::mem::offset_of;
@@ -34,7 +35,7 @@ const SLACK: u64 = 16 << 10;
 /// The loader takes sizes of 32 bits; what is larger than this is a mistake.
 const MOST: u64 = 1 << 30;
 
-const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: "thread-local block" };
+const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thread-local block") };
 
 /// What the runtime keeps for each thread of an image.
 #[repr(C)]
@@ -195,7 +196,7 @@ pub(crate) fn reserve(owner: u32, image: ImageId, request: TlsRequest) -> Result
     }
     ensure_module(owner, image, size)?;
     let mut tables = lock(&TABLES);
-    let module = tables.modules.get_mut(&image.0).ok_or(ExecutorError::NoSuch { what: "image" })?;
+    let module = tables.modules.get_mut(&image.0).ok_or(ExecutorError::NoSuch { what: "image".into() })?;
     let offset = if size == 0 { Some(0) } else { module.free.take(size, align) };
     let Some(offset) = offset else {
         let (free, total) = (module.free.largest(), module.size);

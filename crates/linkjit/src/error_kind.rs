@@ -1,0 +1,133 @@
+//! What an error is about, in one word: for programs that decide by it, for codes of other languages, for logs.
+
+use std::fmt;
+
+use linkjit_executor::ExecutorError;
+use linkjit_link::error::LinkError;
+
+use crate::error::Error;
+
+/// What an [`Error`] is about: [`Error::kind`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes of an input contradict their format.
+    Malformed,
+    /// An input is none that can be linked: a program, a text, ...
+    NotLinkable,
+    /// An input, or a request, is right, but linkjit does not do it.
+    Unsupported,
+    /// Something is out of reach of code that refers to it.
+    OutOfRange,
+    /// A relocation that its place does not allow.
+    BadRelocation,
+    /// More than linkjit, or the session's limits, allow.
+    TooLarge,
+    /// Names that nobody defines.
+    UndefinedSymbols,
+    /// A name that two define.
+    DuplicateDefinition,
+    /// Objects that must not be linked together.
+    Disagreement,
+    /// A file that can't be read, or is not there.
+    File,
+    /// A library that can't be opened, or is not there.
+    Library,
+    /// The compiler does not like a source, or there is none.
+    Compile,
+    /// Something is in use by linked code.
+    InUse,
+    /// What is asked for was removed, closed, or replaced.
+    Gone,
+    /// A unit could not be materialized.
+    Materialization,
+    /// Somebody would wait for himself: for what he is called by, say.
+    Reentrant,
+    /// A name is not what it is used as.
+    Misused,
+    /// The process that runs linked code is gone.
+    Disconnected,
+    /// That process refuses: no memory, no thread-local storage, ...
+    Executor,
+    /// A plugin refuses.
+    Plugin,
+}
+
+impl ErrorKind {
+    /// The kind as a word that stays as it is: `undefined-symbols`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::NotLinkable => "not-linkable",
+            Self::Unsupported => "unsupported",
+            Self::OutOfRange => "out-of-range",
+            Self::BadRelocation => "bad-relocation",
+            Self::TooLarge => "too-large",
+            Self::UndefinedSymbols => "undefined-symbols",
+            Self::DuplicateDefinition => "duplicate-definition",
+            Self::Disagreement => "disagreement",
+            Self::File => "file",
+            Self::Library => "library",
+            Self::Compile => "compile",
+            Self::InUse => "in-use",
+            Self::Gone => "gone",
+            Self::Materialization => "materialization",
+            Self::Reentrant => "reentrant",
+            Self::Misused => "misused",
+            Self::Disconnected => "disconnected",
+            Self::Executor => "executor",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Error {
+    /// What the error is about.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::{ErrorKind, Jit};
+    ///
+    /// let jit = Jit::host()?;
+    /// assert_eq!(jit.lookup("nobody_defines_it").unwrap_err().kind(), ErrorKind::UndefinedSymbols);
+    /// assert_eq!(jit.add_object("text.o", b"text").unwrap_err().kind(), ErrorKind::NotLinkable);
+    /// assert_eq!(ErrorKind::NotLinkable.as_str(), "not-linkable");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Link(LinkError::Malformed { .. }) => ErrorKind::Malformed,
+            Self::Link(LinkError::NotLinkable { .. }) => ErrorKind::NotLinkable,
+            Self::Link(LinkError::OutOfRange { .. }) => ErrorKind::OutOfRange,
+            Self::Link(LinkError::BadRelocation { .. }) => ErrorKind::BadRelocation,
+            Self::Link(LinkError::TooLarge { .. }) | Self::Limit { .. } => ErrorKind::TooLarge,
+            Self::Link(_) | Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Executor(ExecutorError::Library { .. }) | Self::LibraryNeedsProgram { .. } => ErrorKind::Library,
+            Self::NoRuntime { .. } => ErrorKind::Library,
+            Self::Executor(ExecutorError::Disconnected { .. }) => ErrorKind::Disconnected,
+            Self::Executor(_) | Self::Allocator { .. } | Self::ServesProcess { .. } => ErrorKind::Executor,
+            Self::Undefined { .. } => ErrorKind::UndefinedSymbols,
+            Self::Duplicate { .. } | Self::DuplicateDylib { .. } => ErrorKind::DuplicateDefinition,
+            Self::GroupMismatch { .. } | Self::Disallowed { .. } | Self::Mismatch { .. } => ErrorKind::Disagreement,
+            Self::File { .. } => ErrorKind::File,
+            Self::Compile { .. } => ErrorKind::Compile,
+            Self::InUse { .. } | Self::NotDiscarded { is_there: true, .. } => ErrorKind::InUse,
+            Self::Closed | Self::TrackerRemoved | Self::Superseded { .. } => ErrorKind::Gone,
+            Self::RemovedByUpdate { .. } => ErrorKind::Gone,
+            Self::Materialization { .. } | Self::Promise { .. } | Self::Abandoned => ErrorKind::Materialization,
+            Self::Reentrant | Self::WaitsForItself { .. } => ErrorKind::Reentrant,
+            Self::ThreadLocal { .. } | Self::Elsewhere { .. } | Self::AliasCycle { .. } => ErrorKind::Misused,
+            Self::Foreign { .. } | Self::Updatable { .. } | Self::NotKept { .. } => ErrorKind::Misused,
+            Self::NotDiscarded { .. } | Self::UpdatableAllocator { .. } => ErrorKind::Misused,
+            Self::Plugin { .. } => ErrorKind::Plugin,
+        }
+    }
+}

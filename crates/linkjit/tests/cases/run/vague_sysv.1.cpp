@@ -1,0 +1,1 @@
+#include "vague_data.1.cpp"

@@ -1,0 +1,2 @@
+// flags: -fPIC
+#include "vague_data.2.cpp"

@@ -1,0 +1,1 @@
+#include "vague_functions.1.cpp"

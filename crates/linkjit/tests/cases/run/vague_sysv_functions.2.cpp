@@ -1,0 +1,2 @@
+// flags: -fPIC
+#include "vague_functions.2.cpp"
