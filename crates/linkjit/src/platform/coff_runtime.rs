@@ -34,11 +34,11 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
         // GNU's name for it, of -fstack-protector.
         b"__security_cookie" | b"__stack_chk_guard" => data(&cookie().to_le_bytes()),
         b"__security_check_cookie" => {
-            Piece::Code(&arch.code().cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
+            Piece::Code(&arch.code().image?.cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
         }
         // The hooks of delayed loading are variables that a program may define. The executor has the rest.
         imports::DELAY_LOAD_HELPER => Piece::Code(
-            &arch.code().with_two_more,
+            &arch.code().image?.with_two_more,
             &[imports::NOTIFY_HOOK, imports::FAILURE_HOOK, b"__linkjit_load_delayed"],
         ),
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),

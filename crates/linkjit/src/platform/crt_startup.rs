@@ -153,14 +153,14 @@ impl<'a> Startup<'a> {
     fn start_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
         let sections = [self.text, self.data, self.records];
-        let code = &self.graph.arch().code().start_call;
+        let code = &self.graph.arch().image_code()?.start_call;
         Ok(self.graph.add_framed_code(sections, code, &[target])?.1)
     }
 
     /// A function that calls `bool name(true, false)`.
     fn end_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
-        let code = &self.graph.arch().code().terminating_call;
+        let code = &self.graph.arch().image_code()?.terminating_call;
         Ok(self.graph.add_code(self.text, code, &[target])?.1)
     }
 

@@ -7,10 +7,12 @@
 use std::cell::LazyCell;
 
 use linkjit_executor::ExecRange;
+use linkjit_link::arch::Arch;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
+use linkjit_link::{LinkError, Site};
 
 use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
@@ -47,6 +49,11 @@ impl State {
     ) -> Result<(UnitId, Vec<Replaced>)> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
+        }
+        // Nothing here can run it.
+        if graph.arch() != Arch::HOST {
+            let what = format!("an object for {}, not for {}", graph.arch(), Arch::HOST);
+            return Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into());
         }
         self.platform.on_object(&mut graph, names);
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());

@@ -66,6 +66,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use linkjit_executor::{Executor, fork as process_fork};
+use linkjit_link::arch::Arch;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
@@ -160,7 +161,10 @@ impl ExecutionSession {
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
-                options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
+                options: SessionOptions {
+                    window_size: options.window_size.min(Arch::HOST.largest_window()),
+                    ..options
+                },
                 names: Mutex::new(names),
                 name_use: name_use::NameUse::default(),
                 plugins: Mutex::default(),
