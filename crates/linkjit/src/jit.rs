@@ -7,13 +7,13 @@ use std::sync::Arc;
 use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, SystemMemory};
 use linkjit_link::source::Source;
 
+use crate::batch::Goal;
 use crate::compile::{Compiler, SystemCompiler};
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::generators::RuntimeGenerator;
-use crate::jitdylib::{JitDylib, MatchScope};
-use crate::lookup::Goal;
-use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+use crate::jitdylib::JitDylib;
+use crate::session::{ExecutionSession, Limits, LinkPolicy, MatchScope, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
 ///

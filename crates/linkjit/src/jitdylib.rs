@@ -5,21 +5,14 @@ use std::fmt;
 use linkjit_executor::ExecAddr;
 use linkjit_link::names::NameId;
 
+use crate::batch::Goal;
 use crate::error::{Error, Result};
-use crate::lookup::{Goal, LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
+use crate::generators::Wanted;
+use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, find_targets, look_up, look_up_set};
 use crate::materialization::SymbolFlags;
-use crate::materialization::job::Job;
 use crate::platform::program;
-use crate::session::{Address, DylibId, ExecutionSession, ResourceTracker};
-
-/// Which symbols of a JITDylib a search may find.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MatchScope {
-    /// Those that other JITDylibs may see.
-    Exported,
-    /// Hidden ones, too.
-    All,
-}
+use crate::session::job::Job;
+use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker};
 
 /// A JITDylib of a session. A clone is another handle to the same one.
 ///
@@ -213,6 +206,11 @@ impl JitDylib {
     /// If a generator fails.
     pub fn lookup_flags(&self, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
         find_flags(self, set)
+    }
+
+    /// Which of the names that generators are asked for, under another name each, are defined in its link order.
+    pub(crate) fn find_targets(&self, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+        find_targets(self, targets)
     }
 
     /// As [`JitDylib::lookup_set`], done by the session's threads.

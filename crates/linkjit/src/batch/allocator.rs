@@ -7,11 +7,10 @@ use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
-use super::Batch;
 use super::find::Unfound;
+use super::{Batch, Goal};
 use crate::error::{Error, Result};
-use crate::lazy::LazyCallee;
-use crate::lookup::Goal;
+use crate::session::LazyCallee;
 use crate::session::{Address, DefinedBy, State, UnitId};
 
 /// A definition of the batch that is to serve the process.

@@ -10,7 +10,7 @@ use super::{Batch, image_names};
 use crate::compile::runtime;
 use crate::error::Result;
 use crate::generators::ArchiveGenerator;
-use crate::jitdylib::MatchScope;
+use crate::session::MatchScope;
 use crate::session::{DylibId, read_file};
 
 /// Whether compilers may have a function or variable of this name in their library.

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use linkjit_link::object::archive::Archive;
 
-use super::Batch;
+use super::{Batch, Goal};
 use crate::crt::Meaning;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::Goal;
 use crate::session::{DylibId, Platform, read_file};
 
 impl Batch<'_> {

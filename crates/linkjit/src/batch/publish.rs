@@ -9,20 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::{Batch, special};
 use crate::error::{Error, Result};
-use crate::session::{Address, DSO_HANDLE, DefinedBy, DylibId, Inheritance, State, UnitId};
-
-/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
-/// time: what is found out about all of it is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Rest {
-    /// The graph's revision that it is about.
-    revision: u32,
-    /// The definitions that others may know and that were not placed, by block; from the second batch on.
-    names: Option<Vec<(BlockId, SymbolId)>>,
-    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
-    next_symbol: u32,
-    next_block: u32,
-}
+use crate::session::{Address, DSO_HANDLE, DefinedBy, DylibId, Inheritance, Rest, State, UnitId};
 
 impl Rest {
     fn new(graph: &LinkGraph) -> Self {

@@ -16,10 +16,9 @@ use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::{DefinitionGenerator, Wanted};
+use super::{DefinitionGenerator, LookupKind, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::lookup::LookupKind;
 use crate::session::{Address, UnitId, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members

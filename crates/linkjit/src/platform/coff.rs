@@ -19,11 +19,11 @@ use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
 use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
+use crate::batch::Goal;
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, DefinitionGenerator, LibraryGenerator, Wanted};
 use crate::jitdylib::JitDylib;
-use crate::lookup::Goal;
 use crate::session::{Address, DSO_HANDLE, InitializerRun, Platform, UnitId};
 
 /// Where the header of the image is.

@@ -17,10 +17,9 @@ use linkjit_link::{LinkError, Site};
 use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
-use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, Unit, UnitId};
 use super::vague::is_vague;
 use crate::error::{Error, Result};
-use crate::lookup::Pulled;
 
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {

@@ -16,17 +16,22 @@ mod fork;
 mod groups;
 mod inherit;
 mod initializing;
+pub(crate) mod job;
+mod lazy;
 mod memory;
 mod name_use;
 mod options;
 mod pending;
 mod platform;
+mod pool;
+pub(crate) mod progress;
 mod removal;
 mod retire;
 mod state;
 mod tables;
 mod tracker;
 mod turns;
+mod updatable;
 mod vague;
 mod weak;
 mod withdraw;
@@ -34,21 +39,24 @@ mod withdraw;
 pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
+pub(crate) use lazy::{LazyCallee, LazyFunction, LazyJump, Reentry};
+pub use lazy::{LazyFailure, LazyFailureHandler};
 pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
 pub(crate) use platform::{DSO_HANDLE, Platform};
-pub(crate) use removal::Unlinked;
 pub use retire::Guard;
+pub use state::MatchScope;
 pub(crate) use state::{
-    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    Roots, State, TrackerId, Unit, UnitId,
+    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Pulled,
+    Rest, Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
+pub(crate) use updatable::{Removal, Updatable};
 pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
@@ -64,14 +72,15 @@ use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::Reentry;
-use crate::materialization::job::{Job, Jobs};
-use crate::materialization::pool::Pool;
-use crate::materialization::progress::Progress;
 use crate::plugin::{Plugin, PluginId};
+use job::{Job, Jobs};
+use pool::Pool;
+use progress::Progress;
 
-/// What [`epoch`] is made of.
+/// What [`epoch`] and [`progress`] are made of: a model checker has other ones.
 mod sync {
+    pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
     pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
     /// Over how many places counts are spread.

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::TlsAddress;
 use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
@@ -21,19 +21,17 @@ use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::{Heir, Yielded, YieldedGroup};
+use super::lazy::LazyFunctions;
 use super::pending::Pending;
 use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use super::updatable::Updatable;
 use super::vague::Together;
-use crate::batch::Rest;
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
-use crate::jitdylib::MatchScope;
-use crate::lazy::LazyFunctions;
-use crate::update::Updatable;
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -53,6 +51,15 @@ pub(crate) enum Roots {
     /// Those of all objects that are not linked lazily.
     Eager,
     /// Those of all objects.
+    All,
+}
+
+/// Which symbols of a JITDylib a search may find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MatchScope {
+    /// Those that other JITDylibs may see.
+    Exported,
+    /// Hidden ones, too.
     All,
 }
 
@@ -111,6 +118,27 @@ pub(crate) struct Replaced {
     pub(crate) entry: Entry,
     /// The symbol, as long as its unit was at hand: it is a reference now.
     pub(crate) symbol: Option<Symbol>,
+}
+
+/// What was pulled from archives for batches that then had to wait for something.
+#[derive(Debug, Default)]
+pub(crate) struct Pulled {
+    pub(crate) units: Vec<UnitId>,
+    pub(crate) replaced: Vec<Replaced>,
+    pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
+}
+
+/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
+/// time: what is found out about all of it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// The graph's revision that it is about.
+    pub(crate) revision: u32,
+    /// The definitions that others may know and that were not placed, by block; from the second batch on.
+    pub(crate) names: Option<Vec<(BlockId, SymbolId)>>,
+    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
+    pub(crate) next_symbol: u32,
+    pub(crate) next_block: u32,
 }
 
 /// An object that was added or pulled.
