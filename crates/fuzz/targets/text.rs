@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
+use linkjit::link::arch::Arch;
 use linkjit::link::check::{Target, decode, evaluate, rules, self_references};
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
@@ -45,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         6 => _ = Import::parse(&Source::new("import", bytes.to_vec())),
         _ => {
-            _ = decode(bytes, 0x1000);
+            _ = decode(Arch::X86_64, bytes, 0x1000);
             _ = self_references(bytes);
         }
     }
@@ -57,6 +58,10 @@ struct Memory<'a>(&'a [u8]);
 const START: u64 = 0x1000;
 
 impl Target for Memory<'_> {
+    fn arch(&self) -> Arch {
+        Arch::X86_64
+    }
+
     fn symbol(&self, name: &str) -> Option<ExecAddr> {
         (name.len() < 4).then_some(ExecAddr(START + name.len() as u64))
     }

@@ -11,7 +11,7 @@
 
 use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
-use crate::arch::{FixupContext, fix_block};
+use crate::arch::{Arch, FixupContext, fix_block};
 use crate::error::Result;
 use crate::graph::{BlockId, LinkGraph, Reachability, SymbolId};
 use crate::layout::{BlockRef, Layout};
@@ -167,6 +167,11 @@ impl Input {
         self.reach.forget(&mut self.graph);
         self.bindings.clear();
     }
+}
+
+/// The architecture of a batch, which all of its graphs are of.
+pub(crate) fn arch_of(inputs: &[Input]) -> Arch {
+    inputs.first().map_or(Arch::HOST, |input| input.graph.arch())
 }
 
 /// Gives every bound symbol its address. All blocks of the batch must be placed.

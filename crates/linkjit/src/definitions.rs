@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, ExecutorError, ObjectFormat};
+use linkjit_executor::{ExecAddr, ExecutorError};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object;
@@ -192,7 +192,7 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
-        let has_imports = self.session().target().format == ObjectFormat::Coff;
+        let has_imports = self.session().platform().has_import_libraries();
         let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
         let archives = {
             let mut state = self.session().state();
@@ -245,10 +245,10 @@ impl JitDylib {
     /// If it can't be read, or a member defines what is defined already; those before it are added then.
     pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
         let archive = Archive::parse(read_file(path.as_ref())?)?;
-        let is_coff = self.session().target().format == ObjectFormat::Coff;
+        let may_import = self.session().platform().has_import_libraries();
         let mut has_imports = false;
         for source in archive_objects(&archive)? {
-            if is_coff && Import::parse(&source)?.is_some() {
+            if may_import && Import::parse(&source)?.is_some() {
                 has_imports = true;
             } else {
                 self.add_object(&source)?;

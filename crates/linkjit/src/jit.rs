@@ -4,17 +4,16 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, ObjectFormat, SystemMemory};
+use linkjit_executor::{ExecAddr, Executor, InProcess, MemoryProvider, SystemMemory};
 use linkjit_link::source::Source;
 
+use crate::batch::Goal;
 use crate::compile::{Compiler, SystemCompiler};
+use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
-use crate::generators::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
-use crate::jitdylib::{JitDylib, MatchScope};
-use crate::lookup::Goal;
-use crate::platform::crt::CrtProvider;
-use crate::platform::program;
-use crate::session::{ExecutionSession, Limits, LinkPolicy, ResourceTracker, SessionOptions, Statistics};
+use crate::generators::RuntimeGenerator;
+use crate::jitdylib::JitDylib;
+use crate::session::{ExecutionSession, Limits, LinkPolicy, MatchScope, ResourceTracker, SessionOptions, Statistics};
 
 /// A session with one JITDylib, `main`, that can refer to everything in its own process: what most programs want.
 ///
@@ -189,15 +188,7 @@ impl JitBuilder {
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
         process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        let defaults = Arc::new(DefaultLibraries::of(session.target().format));
-        // A process of Windows has several C runtimes, of which the objects are to use one.
-        if session.target().format == ObjectFormat::Coff {
-            process.add_own_generator(defaults)?;
-            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-        } else {
-            process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
-            process.add_own_generator(defaults)?;
-        }
+        session.platform().add_process_generators(&process)?;
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { session, main, process })
@@ -362,7 +353,7 @@ impl Jit {
         self.session.executor().set_arguments(&args)?;
         let main = self.main.lookup_initialized(entry, Goal::LinkWithAllInitializers)?;
         let executor = self.session.executor();
-        let form = program::form(entry, executor.target().format);
+        let form = self.session.platform().main_form(entry);
         // SAFETY: the caller's promise.
         Ok(unsafe { executor.call_main(main, form)? })
     }

@@ -2,24 +2,17 @@
 
 use std::fmt;
 
-use linkjit_executor::{ExecAddr, ObjectFormat};
+use linkjit_executor::ExecAddr;
 use linkjit_link::names::NameId;
 
+use crate::batch::Goal;
 use crate::error::{Error, Result};
-use crate::lookup::{Goal, LookupFuture, SymbolLookupSet, find_flags, look_up, look_up_set};
+use crate::generators::Wanted;
+use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, find_targets, look_up, look_up_set};
 use crate::materialization::SymbolFlags;
-use crate::materialization::job::Job;
 use crate::platform::program;
-use crate::session::{Address, DylibId, ExecutionSession, InitializerRun, ResourceTracker};
-
-/// Which symbols of a JITDylib a search may find.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MatchScope {
-    /// Those that other JITDylibs may see.
-    Exported,
-    /// Hidden ones, too.
-    All,
-}
+use crate::session::job::Job;
+use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker};
 
 /// A JITDylib of a session. A clone is another handle to the same one.
 ///
@@ -87,9 +80,9 @@ impl JitDylib {
         let state = self.session.state();
         let dylib = state.dylib(self.id)?;
         let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
-        let has_usual = self.session.target().format == ObjectFormat::Coff;
+        let usual = self.session.platform().usual_entries();
         let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
-        Ok(program::entry(asked.as_deref(), has_usual, defines))
+        Ok(program::entry(asked.as_deref(), usual, defines))
     }
 
     /// A tracker for what will be added through it.
@@ -215,6 +208,11 @@ impl JitDylib {
         find_flags(self, set)
     }
 
+    /// Which of the names that generators are asked for, under another name each, are defined in its link order.
+    pub(crate) fn find_targets(&self, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+        find_targets(self, targets)
+    }
+
     /// As [`JitDylib::lookup_set`], done by the session's threads.
     ///
     /// ```
@@ -309,7 +307,6 @@ impl JitDylib {
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order([self.id]);
-        let is_image = self.session.target().format == ObjectFormat::Coff;
         for id in order {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();
@@ -320,15 +317,7 @@ impl JitDylib {
                 let mut runs = std::mem::take(&mut dylib.pending_initializers);
                 // Units are numbered in the order in which they were added, which is link order.
                 runs.sort_by_key(|run| (run.order, run.unit));
-                if is_image {
-                    // MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang
-                    // makes several such sections of an object.
-                    let alike = |one: &InitializerRun, other: &InitializerRun| {
-                        (one.order, one.array.backwards) == (other.order, other.array.backwards)
-                    };
-                    let backwards = runs.chunk_by_mut(alike).filter(|alike| alike[0].array.backwards);
-                    backwards.for_each(<[InitializerRun]>::reverse);
-                }
+                self.session.platform().order_initializers(&mut runs);
                 let mut ends = std::mem::take(&mut dylib.pending_terminators);
                 ends.sort_by_key(|run| (run.order, run.unit));
                 dylib.terminators.append(&mut ends);

@@ -26,6 +26,7 @@
 
 mod batch;
 mod compile;
+mod crt;
 mod definitions;
 mod error;
 mod error_kind;
@@ -42,26 +43,26 @@ mod session;
 mod update;
 
 pub use compile::{Compiler, SystemCompiler};
+pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;
 pub use generators::{
-    DefinitionGenerator, FilteredGenerator, FunctionGenerator, ReexportsGenerator, Wanted, member_source,
+    DefinitionGenerator, FilteredGenerator, FunctionGenerator, LookupKind, ReexportsGenerator, Wanted, member_source,
 };
 pub use jit::{Jit, JitBuilder};
-pub use jitdylib::{JitDylib, MatchScope};
-pub use lazy::{LazyFailure, LazyFailureHandler, RedirectableSymbol, split_lazy_object};
-pub use lookup::{LookupFuture, LookupKind, SymbolLookupSet};
+pub use jitdylib::JitDylib;
+pub use lazy::{RedirectableSymbol, split_lazy_object};
+pub use lookup::{LookupFuture, SymbolLookupSet};
 pub use materialization::{
     AbsoluteSymbols, FunctionUnit, MaterializationResponsibility, MaterializationUnit, SymbolAliases, SymbolFlags,
     UnitInterface,
 };
 pub use names::demangle;
-pub use platform::crt::CrtProvider;
 pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
-    BatchTimes, ExecutionSession, Guard, Limits, LinkPolicy, MemoryUse, ResourceTracker, SessionOptions, Statistics,
-    WeakJitDylib,
+    BatchTimes, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits, LinkPolicy, MatchScope, MemoryUse,
+    ResourceTracker, SessionOptions, Statistics, WeakJitDylib,
 };
 pub use update::{Generation, Gone, Update};
 

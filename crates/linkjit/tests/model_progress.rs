@@ -2,7 +2,7 @@
 //! real ones). A thread that waits for ever is an error here, too.
 #![cfg(not(windows))]
 
-#[path = "../src/materialization/progress.rs"]
+#[path = "../src/session/progress.rs"]
 #[allow(dead_code, reason = "the test uses what it checks")]
 mod progress;
 

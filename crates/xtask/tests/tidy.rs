@@ -80,6 +80,43 @@ fn graph_and_arch_name_no_object_format() {
     report(&found, "graph/ and arch/ serve every object format: let the reader in object/ translate what is its own");
 }
 
+/// Files that may name an architecture though they are none's: the lists of all, and what only names files of this system.
+const LISTS_OF_ARCHITECTURES: &[&str] = &[
+    "crates/link/src/object/elf/machine.rs",
+    "crates/link/src/object/coff/machine.rs",
+    "crates/link/src/check/decode.rs",
+    "crates/cli/src/wine.rs",
+    "crates/cli/src/jitlink/interfaces.rs",
+];
+
+#[test]
+fn only_files_of_an_architecture_name_it() {
+    const NAMES: [&str; 5] = ["x86_64", "x86-64", "amd64", "aarch64", "arm64"];
+    let mut found = Vec::new();
+    for folder in ["crates/link/src/", "crates/linkjit/src/", "crates/cli/src/"] {
+        for (path, code) in code_under(folder, Keep::CodeAndStrings) {
+            let is_of_one = path.starts_with("crates/link/src/arch/") || NAMES.iter().any(|name| path.contains(name));
+            if is_of_one || LISTS_OF_ARCHITECTURES.contains(&path.as_str()) {
+                continue;
+            }
+            let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            for line in code.lines().map(str::to_lowercase) {
+                let is_module = line.starts_with("mod ") && line.ends_with(';');
+                if !is_module && NAMES.iter().any(|name| line.contains(name)) {
+                    found.push(format!("{path}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    let gone = LISTS_OF_ARCHITECTURES.iter().filter(|file| !path(file).exists());
+    found.extend(gone.map(|file| format!("{file} is not there any more")));
+    report(
+        &found,
+        "ask the tables of crates/link/src/arch (what an edge is for, how far code reaches, what code to make), or put what \
+         differs into a file of the architecture",
+    );
+}
+
 #[test]
 fn unsafe_code_is_only_in_executor_and_linkjit() {
     let mut found = Vec::new();

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::failure::{Failure, Result};
+use linkjit::link::arch::Arch;
 
 /// What goes into JITDylibs, in the order of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -331,9 +332,12 @@ fn page_size(text: &str) -> Result<u64> {
 }
 
 fn is_known_triple(text: &str) -> Result<()> {
-    let is_known = text.starts_with("x86_64") && !["apple", "darwin"].iter().any(|os| text.contains(os));
-    let refuse = || Failure::usage(format!("linkjit links ELF and COFF objects for x86-64 only, not for '{text}'"));
-    if is_known { Ok(()) } else { Err(refuse()) }
+    let is_known = Arch::ALL.iter().any(|arch| text.starts_with(arch.triple_name()));
+    if is_known && !["apple", "darwin"].iter().any(|os| text.contains(os)) {
+        return Ok(());
+    }
+    let known = Arch::ALL.map(|arch| arch.to_string()).join(" and ");
+    Err(Failure::usage(format!("linkjit links ELF and COFF objects for {known} only, not for '{text}'")))
 }
 
 fn absolute(text: &str) -> Result<Item> {

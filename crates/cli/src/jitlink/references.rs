@@ -2,7 +2,7 @@
 
 use linkjit::link::LinkError;
 use linkjit::link::check::self_references;
-use linkjit::link::graph::{Definition, Edge, EdgeKind, LinkGraph};
+use linkjit::link::graph::{Definition, Edge, LinkGraph};
 
 /// Adds an edge for each `lea` of a function's own address that has none.
 pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkError> {
@@ -14,18 +14,16 @@ pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkErro
         // A function whose size is not known goes on to the end.
         let size = usize::try_from(symbol.size).ok().filter(|&size| size > 0).unwrap_or(code.len());
         let code = code.get(..size).unwrap_or(code);
-        let found = self_references(code).map_err(|at| {
+        let found = self_references(graph.arch(), code, target).map_err(|at| {
             let address = graph.block(block).section_offset.wrapping_add(offset).wrapping_add(at as u64);
             let what = format!("failed to disassemble at address {address:#018x}");
             LinkError::NotLinkable { site: graph.site(block, offset.wrapping_add(at as u64)), what }
         })?;
-        for at in found {
-            let Some(at) = u32::try_from(offset).ok().and_then(|offset| offset.checked_add(u32::try_from(at).ok()?))
-            else {
-                continue;
-            };
-            if graph.edges(block).iter().all(|edge| edge.offset != at) {
-                graph.add_edge(block, Edge { offset: at, kind: EdgeKind::DELTA32, target, addend: -4 })?;
+        for edge in found {
+            let at = u32::try_from(offset).ok().and_then(|offset| offset.checked_add(edge.offset));
+            let Some(offset) = at else { continue };
+            if graph.edges(block).iter().all(|edge| edge.offset != offset) {
+                graph.add_edge(block, Edge { offset, ..edge })?;
             }
         }
     }

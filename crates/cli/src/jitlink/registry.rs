@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkjit::ExecAddr;
+use linkjit::link::arch::Arch;
 use linkjit::link::check::Target;
 use linkjit::link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
 use linkjit::link::names::NamePool;
@@ -271,6 +272,11 @@ fn find(names: &BTreeMap<String, Named>, what: &str, name: &str, file: &str) -> 
 }
 
 impl Target for Registry<'_> {
+    fn arch(&self) -> Arch {
+        let graphs = self.program.files.iter().flat_map(|file| file.graphs.first());
+        graphs.map(|graph| graph.arch()).next().unwrap_or(Arch::HOST)
+    }
+
     fn symbol(&self, name: &str) -> Option<ExecAddr> {
         self.symbols.get(name).map(|named| ExecAddr(named.address))
     }
@@ -282,7 +288,10 @@ impl Target for Registry<'_> {
     fn stub(&self, file: &str, symbol: &str, kind: Option<&str>) -> Result<ExecAddr, String> {
         match kind {
             None => find(&self.file(file)?.stubs, "stub for", symbol, file),
-            Some(kind) => Err(format!("stubs of x86-64 are of one kind only: there is none of kind \"{kind}\"")),
+            Some(kind) => {
+                let arch = self.arch();
+                Err(format!("stubs of {arch} are of one kind only: there is none of kind \"{kind}\""))
+            }
         }
     }
 

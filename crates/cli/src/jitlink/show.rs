@@ -121,14 +121,16 @@ fn flags(symbol: &SymbolState) -> String {
 }
 
 /// What is known of an object's target.
-fn triple(object: &[u8]) -> &'static str {
+fn triple(graph: &LinkGraph) -> String {
+    let (object, name) = (graph.source().bytes(), graph.arch().triple_name());
     let is_elf = object.starts_with(b"\x7fELF");
-    match object.get(7) {
-        _ if !is_elf => "x86_64---coff",
+    let rest = match object.get(7) {
+        _ if !is_elf => "-coff",
         // EI_OSABI: ELFOSABI_FREEBSD. The rest do not say.
-        Some(9) => "x86_64--freebsd",
-        _ => "x86_64--",
-    }
+        Some(9) => "freebsd",
+        _ => "",
+    };
+    format!("{name}--{rest}")
 }
 
 /// `-show-graphs`: a graph with what the linker has made for it.
@@ -136,7 +138,7 @@ pub(super) fn graph(names: &NamePool, file: &LinkedFile<'_>, out: &mut impl Writ
     let Some(first) = file.graphs.first() else { return Ok(()) };
     let name = &file.name;
     writeln!(out, "Link graph \"{name}\" post-fixup:")?;
-    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(first.source().bytes()))?;
+    writeln!(out, "LinkGraph \"{name}\" (triple = {})", triple(first))?;
     // What the linker makes has a section when there is something in it.
     let mut sections: BTreeMap<&str, Vec<(ExecAddr, usize, BlockId)>> =
         first.section_ids().map(|section| (section_name(first, section), Vec::new())).collect();

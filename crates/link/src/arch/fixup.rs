@@ -64,6 +64,9 @@ impl Image<'_> {
 /// Why code that takes a thread-local variable for another one can't be linked.
 const NO_ADDRESS: &str = "a thread-local variable, which this code was compiled to find at an address";
 
+/// Why an edge is not applied whose field is not all there.
+const BEYOND: Refusal = Refusal::Why("the field reaches beyond the end of its section");
+
 /// What helps where all that is linked together is too large for code of the small model.
 const SMALL_MODEL: &str = ": relocation truncated to fit: code and data of the small code model have to lie within 2 GiB, \
                            and there is more of them: compile with -mcmodel=medium or -mcmodel=large";
@@ -226,11 +229,17 @@ impl<E: Endian> Fixup<'_, E> {
         Ok(offset.cast_unsigned().wrapping_add(self.addend()))
     }
 
+    /// What the field has so far, with what is beside it in an instruction.
+    pub(super) fn read<const N: usize>(&self) -> Result<u64, Refusal> {
+        let field = self.bytes.get(self.edge.offset as usize..).and_then(|rest| rest.first_chunk::<N>());
+        Ok(E::get(*field.ok_or(BEYOND)?))
+    }
+
     /// Writes the low bytes of a value to the field.
     #[inline]
     pub(super) fn write<const N: usize>(&mut self, value: u64) -> Result<(), Refusal> {
         let field = self.bytes.get_mut(self.edge.offset as usize..).and_then(|rest| rest.first_chunk_mut());
-        *field.ok_or(Refusal::Why("the field reaches beyond the end of its section"))? = E::put::<N>(value);
+        *field.ok_or(BEYOND)? = E::put::<N>(value);
         Ok(())
     }
 
@@ -250,8 +259,8 @@ impl<E: Endian> Fixup<'_, E> {
 
     /// The same with or without a sign: real-mode code writes both `-1` and `0xffff` (psABI: the field only has to hold the
     /// value).
-    fn write_either<const N: usize>(&mut self, value: u64) -> Result<(), Refusal> {
-        let fields = ["no bits", "8 bits", "16 bits"];
+    pub(super) fn write_either<const N: usize>(&mut self, value: u64) -> Result<(), Refusal> {
+        let fields = ["no bits", "8 bits", "16 bits", "24 bits", "32 bits"];
         let fits = value >> (8 * N) == 0 || signed(value, 8 * N as u32, fields[N]).is_ok();
         if fits { self.write::<N>(value) } else { Err(overflow(value, fields[N])) }
     }

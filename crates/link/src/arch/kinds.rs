@@ -67,7 +67,7 @@ impl KindInfo {
     }
 
     /// For distances from the end of the field, which ends the instruction.
-    pub(super) const fn from_end(self) -> Self {
+    pub(super) const fn ending_instruction(self) -> Self {
         Self { bias: -self.width.cast_signed(), ..self }
     }
 

@@ -10,8 +10,9 @@ use std::fmt;
 
 pub use fixup::{FixupContext, Image, fix_block};
 pub use kinds::{KindInfo, Kinds, Role};
-pub use template::{Code, Field, Framed, Template};
+pub use template::{Code, Field, Framed, ImageCode, Template};
 
+use crate::error::{LinkError, Result, Site};
 use crate::graph::{Edge, EdgeKind};
 
 /// An architecture that graphs can be of.
@@ -25,6 +26,9 @@ impl Arch {
     /// That of this process, as far as linkjit knows it.
     pub const HOST: Self = Self::X86_64;
 
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::X86_64];
+
     /// Size of an address in bytes.
     #[must_use]
     pub const fn pointer_size(self) -> u64 {
@@ -37,6 +41,37 @@ impl Arch {
     #[must_use]
     pub const fn pointer_align_log2(self) -> u8 {
         self.pointer_size().trailing_zeros() as u8
+    }
+
+    /// How far code reaches data that it refers to directly, in both directions.
+    #[must_use]
+    pub const fn data_reach(self) -> u64 {
+        match self {
+            Self::X86_64 => 1 << 31,
+        }
+    }
+
+    /// How far a call or jump reaches, in both directions.
+    #[must_use]
+    pub const fn branch_reach(self) -> u64 {
+        match self {
+            Self::X86_64 => 1 << 31,
+        }
+    }
+
+    /// The size of the largest window all of which code reaches from everywhere there; a quarter of it is for code.
+    #[must_use]
+    pub const fn largest_window(self) -> u64 {
+        let for_branches = 4 * self.branch_reach();
+        if for_branches < self.data_reach() { for_branches } else { self.data_reach() }
+    }
+
+    /// What triples begin with.
+    #[must_use]
+    pub const fn triple_name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+        }
     }
 
     /// A word with a number, as it is in memory.
@@ -62,10 +97,22 @@ impl Arch {
         }
     }
 
-    /// Size of a record of a table of functions.
+    /// The code that linkjit has for its images.
+    ///
+    /// # Errors
+    /// If there is none: objects for images of the architecture are not linked yet.
+    pub fn image_code(self) -> Result<&'static ImageCode> {
+        let what = || LinkError::Unsupported { site: Site::default(), what: format!("code for images of {self}") };
+        self.code().image.ok_or_else(what)
+    }
+
+    /// Size of a record of a table of functions; the architecture is one that has images.
     #[must_use]
     pub const fn function_record_size(self) -> u64 {
-        self.code().function_record.size
+        match self.code().image {
+            Some(image) => image.start_call.record.size,
+            None => 0,
+        }
     }
 
     /// What holds for its edge kinds. Callers ask once per graph.

@@ -54,6 +54,8 @@ pub struct Framed {
     pub code: Template,
     /// How its frame is unwound, as the record refers to it.
     pub unwind: &'static [u8],
+    /// The record: where the function *begins*, where it *ends*, how it is *unwound*.
+    pub record: Template,
 }
 
 /// The code that linkjit has for an architecture. Operands of templates are in the order in which the text names them.
@@ -77,6 +79,13 @@ pub struct Code {
     pub init_entry: Template,
     /// Closes it, behind that code.
     pub init_exit: &'static [u8],
+    /// What images need beside, if objects for images are linked.
+    pub image: Option<&'static ImageCode>,
+}
+
+/// The code that linkjit has for images of an architecture.
+#[derive(Debug)]
+pub struct ImageCode {
     /// Compares the caller's copy of a *cookie* with that, and goes on to a *function* if they differ.
     pub cookie_check: Template,
     /// Goes on to a function with two more arguments, as the third and the fourth: *third*, *fourth*, *function*.
@@ -86,12 +95,10 @@ pub struct Code {
     /// Goes on to a *function* with the arguments one and zero.
     pub terminating_call: Template,
     /// A function that is looked up when it is first called: jumps through a *slot*, which leads to
-    /// [`Code::delay_load_start`] at first; that passes a *descriptor* and the slot to a *helper*.
+    /// [`ImageCode::delay_load_start`] at first; that passes a *descriptor* and the slot to a *helper*.
     pub delay_load: Framed,
-    /// Where in [`Code::delay_load`] the slot leads at first.
+    /// Where in [`ImageCode::delay_load`] the slot leads at first.
     pub delay_load_start: i64,
-    /// A record of a table of functions: where a function *begins*, where it *ends*, how it is *unwound*.
-    pub function_record: Template,
 }
 
 impl LinkGraph {
@@ -152,7 +159,7 @@ impl LinkGraph {
         let (block, function) = self.add_code(code, &framed.code, operands)?;
         let (_, unwind) = self.add_data(constants, framed.unwind, 2)?;
         let end = self.add_symbol(Symbol::anonymous(block, framed.code.size, 0))?;
-        let (record, _) = self.add_code(records, &self.arch().code().function_record, &[function, end, unwind])?;
+        let (record, _) = self.add_code(records, &framed.record, &[function, end, unwind])?;
         self.add_dependent(block, record);
         Ok((block, function))
     }

@@ -247,7 +247,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn instruction(&self, at: usize, address: u64) -> Result<super::Instruction, Fault> {
-        decode(self.target.memory(ExecAddr(address)), address)
+        decode(self.target.arch(), self.target.memory(ExecAddr(address)), address)
             .map_err(|what| Fault { at, what: format!("cannot decode the instruction at {address:#x}: {what}") })
     }
 }

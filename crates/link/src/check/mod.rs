@@ -28,21 +28,25 @@
 
 mod decode;
 mod evaluate;
-mod references;
 mod rules;
 mod scan;
+mod x86_64;
 
-pub use decode::{Instruction, Operand, decode};
+pub use decode::{Instruction, Operand, decode, self_references};
 pub use evaluate::{Failure, evaluate};
-pub use references::self_references;
 pub use rules::{Rule, rules};
 
 use linkjit_target::ExecAddr;
+
+use crate::arch::Arch;
 
 /// What rules are about: memory that was linked, and the names of places in it.
 ///
 /// Addresses are those of the target: where the code would run, not where the linker has its bytes.
 pub trait Target {
+    /// The architecture of the code.
+    fn arch(&self) -> Arch;
+
     /// The address of a symbol, local ones included.
     fn symbol(&self, name: &str) -> Option<ExecAddr>;
 

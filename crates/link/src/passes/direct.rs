@@ -9,12 +9,13 @@
 use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::graph::{BlockId, Definition, Edge};
-use crate::link::{Binding, Input};
+use crate::link::{Binding, Input, arch_of};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
 /// from `window`. Edges are looked at only where something is out of reach at all.
 #[must_use]
 pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAddr> {
+    let reach = arch_of(inputs).data_reach();
     let number = |binding| match binding {
         // There are hardly any.
         Binding::Input { input, symbol } => {
@@ -27,8 +28,8 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
         _ => None,
     };
     let far = |binding| match binding {
-        Binding::Outside(address) if is_out_of_reach(window, address) => Some(address),
-        other => number(other).filter(|&address| is_out_of_reach(window, address)),
+        Binding::Outside(address) if is_out_of_reach(window, address, reach) => Some(address),
+        other => number(other).filter(|&address| is_out_of_reach(window, address, reach)),
     };
     let members = members.iter().filter_map(|&member| inputs.get(member as usize));
     let mut found: Vec<_> = members.flat_map(|input| direct(input, far)).map(|(_, _, found)| found).collect();
@@ -53,8 +54,9 @@ pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
 /// refer to directly.
 #[must_use]
 pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> bool {
+    let reach = arch_of(inputs).data_reach();
     let far = |binding| match binding {
-        Binding::Linked(address) if is_out_of_reach(window, address) => Some(address),
+        Binding::Linked(address) if is_out_of_reach(window, address, reach) => Some(address),
         _ => None,
     };
     let mut members = members.iter().filter_map(|&member| inputs.get(member as usize));
@@ -121,9 +123,9 @@ pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding
     }
 }
 
-/// Whether a 32-bit displacement from anywhere in the window may not reach an address.
-pub(super) fn is_out_of_reach(window: ExecRange, address: ExecAddr) -> bool {
+/// Whether code anywhere in the window, which reaches so far, may not reach an address.
+pub(super) fn is_out_of_reach(window: ExecRange, address: ExecAddr, reach: u64) -> bool {
     // 4 KiB of slack cover the addend and the length of the instruction.
-    let reach = |from: ExecAddr| i32::try_from(address.distance_from(from)).is_ok();
-    !reach(ExecAddr(window.start.0.saturating_sub(0x1000))) || !reach(ExecAddr(window.end.0.saturating_add(0x1000)))
+    let reaches = |from: ExecAddr| address.0.wrapping_sub(from.0).wrapping_add(reach) < 2 * reach;
+    !reaches(ExecAddr(window.start.0.saturating_sub(0x1000))) || !reaches(ExecAddr(window.end.0.saturating_add(0x1000)))
 }

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::graph::{
     BlockId, Content, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId,
 };
-use crate::link::{Binding, Bindings, Input};
+use crate::link::{Binding, Bindings, Input, arch_of};
 use crate::names::NameId;
 use crate::source::Source;
 
@@ -99,10 +99,11 @@ pub fn build(
     next_input: u32,
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
-    let arch = members.first().map_or(Arch::HOST, |&member| inputs[member as usize].graph.arch());
+    let arch = arch_of(inputs);
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
     let is_shown = window.is_none();
     let mut builder = Builder {
+        arch,
         window,
         existing,
         shared: Table::new("shared entries", next_input, dylib, arch, is_shown),
@@ -121,6 +122,7 @@ pub fn build(
 }
 
 struct Builder<'a> {
+    arch: Arch,
     window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
@@ -178,15 +180,19 @@ impl Builder<'_> {
     fn wanted(&self, kinds: &Kinds, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<Wanted> {
         let binding = || input.binding(edge.target);
         let kind = match kinds.of(edge.kind).role {
-            Role::Branch | Role::StubOffset => {
-                let needs = binding() == Binding::Missing || self.is_far(inputs, input, edge.target);
+            role @ (Role::Branch | Role::StubOffset) => {
+                let reach = if role == Role::Branch { self.arch.branch_reach() } else { self.arch.data_reach() };
+                let needs = binding() == Binding::Missing || self.is_far(inputs, input, edge.target, reach);
                 needs.then_some(EntryKind::Stub)?
             }
             // What is relative to the image is within it: what is outside is reached through a stub there.
             Role::ImageOffset => {
                 let outside = match binding() {
                     Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-                    _ => !is_constant(inputs, input, edge.target) && self.is_far(inputs, input, edge.target),
+                    _ => {
+                        !is_constant(inputs, input, edge.target)
+                            && self.is_far(inputs, input, edge.target, self.arch.data_reach())
+                    }
                 };
                 outside.then_some(EntryKind::Stub)?
             }
@@ -210,7 +216,7 @@ impl Builder<'_> {
                     && input.graph.arch().can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
-                    && !self.is_far(inputs, input, edge.target);
+                    && !self.is_far(inputs, input, edge.target, self.arch.data_reach());
                 if direct {
                     return None;
                 }
@@ -236,7 +242,7 @@ impl Builder<'_> {
         block: BlockId,
         edge: &Edge,
     ) -> Option<Wanted> {
-        if self.window.is_none() || !self.is_far(inputs, input, edge.target) {
+        if self.window.is_none() || !self.is_far(inputs, input, edge.target, self.arch.data_reach()) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
@@ -253,33 +259,33 @@ impl Builder<'_> {
 
     fn is_far_function(&self, target: Binding) -> bool {
         matches!(target, Binding::OutsideFunction(address)
-            if self.window.is_none_or(|window| is_out_of_reach(window, address)))
+            if self.window.is_none_or(|window| is_out_of_reach(window, address, self.arch.data_reach())))
     }
 
-    /// Whether a 32-bit displacement from anywhere in the window may not reach it.
+    /// Whether code anywhere in the window, which reaches so far, may not reach it.
     #[inline]
-    fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
+    fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId, reach: u64) -> bool {
         // Most refer to what is placed beside them.
         let is_beside = !self.may_be_elsewhere && from.graph.symbol(target).block().is_some();
-        !is_beside && self.is_bound_far(inputs, from, target)
+        !is_beside && self.is_bound_far(inputs, from, target, reach)
     }
 
     #[inline(never)]
-    fn is_bound_far(&self, inputs: &[Input], from: &Input, target: SymbolId) -> bool {
+    fn is_bound_far(&self, inputs: &[Input], from: &Input, target: SymbolId, reach: u64) -> bool {
         let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
         let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).definition {
             Definition::Defined { block, .. } if of.graph.block(block).placed => {
-                is_out_of_reach(window, of.graph.address(symbol))
+                is_out_of_reach(window, of.graph.address(symbol), reach)
             }
             // A weak external of COFF may be null.
-            Definition::Absolute(address) => is_out_of_reach(window, address),
+            Definition::Absolute(address) => is_out_of_reach(window, address, reach),
             Definition::Defined { block, .. } if of.graph.section(of.graph.block(block).section).large => true,
             _ => of.window != from.window,
         };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
-                is_out_of_reach(window, address)
+                is_out_of_reach(window, address, reach)
             }
             Binding::Input { input, symbol } => {
                 let definer = inputs.get(input as usize);

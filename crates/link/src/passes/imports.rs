@@ -74,8 +74,8 @@ pub fn delayed(import: &Import, arch: Arch, names: &mut NamePool) -> Result<Link
     };
     let helper = graph.add_symbol(Symbol::external(names.intern(DELAY_LOAD_HELPER), Linkage::Strong))?;
     let operands = [slot, descriptor, helper];
-    let (_, function) = graph.add_framed_code([code, constants, records], &arch.code().delay_load, &operands)?;
-    let addend = arch.code().delay_load_start;
+    let (_, function) = graph.add_framed_code([code, constants, records], &arch.image_code()?.delay_load, &operands)?;
+    let addend = arch.image_code()?.delay_load_start;
     graph.add_edge(slot_block, Edge { offset: 0, kind: EdgeKind::POINTER, target: function, addend })?;
     let fields = [(4, library), (8, module), (12, slot), (16, table)];
     graph.add_edges(descriptor_block, fields.into_iter().map(|(offset, target)| image_offset(offset, target)))?;

@@ -1,6 +1,7 @@
 //! What rules mean, and what is said about those that mean nothing.
 
 use linkjit_link::ExecAddr;
+use linkjit_link::arch::Arch;
 use linkjit_link::check::{Rule, Target, evaluate, rules};
 
 const BASE: u64 = 0x1000;
@@ -14,6 +15,10 @@ const MEMORY: [u8; 24] = [
 ];
 
 impl Target for Invented {
+    fn arch(&self) -> Arch {
+        Arch::X86_64
+    }
+
     fn symbol(&self, name: &str) -> Option<ExecAddr> {
         Some(ExecAddr(match name {
             "main" | "a:b$c" | ".Lmain" => BASE,

@@ -1,6 +1,7 @@
 //! Rules that are damaged at random: each has a verdict, or an error that points into it.
 
 use crate::random::Random;
+use linkjit_link::arch::Arch;
 use linkjit_link::check::{Failure, Rule, decode, evaluate, rules};
 
 use crate::language::Invented;
@@ -141,7 +142,7 @@ fn any_bytes_are_an_instruction_of_their_length_or_none() {
     let mut decoded = 0;
     for _ in 0..50_000 {
         let bytes: Vec<u8> = (0..=random.below(18)).map(|_| random.below(256) as u8).collect();
-        if let Ok(instruction) = decode(&bytes, u64::MAX - 8) {
+        if let Ok(instruction) = decode(Arch::X86_64, &bytes, u64::MAX - 8) {
             assert!(instruction.length as usize <= bytes.len(), "{bytes:02x?}");
             assert!(!instruction.describe().is_empty());
             decoded += 1;

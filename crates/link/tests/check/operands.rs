@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use linkjit_link::arch::Arch;
 use linkjit_link::check::{Operand, decode};
 
 /// One instruction a line, of every form that the numbering tells apart.
@@ -60,7 +61,7 @@ fn operands_are_numbered_as_llvm_numbers_them() {
     assert_eq!(expected.len(), lines.len());
     let mut wrong = Vec::new();
     for ((line, bytes), (name, operands)) in lines.iter().zip(&encodings).zip(&expected) {
-        match decode(bytes, 0x1234_5678) {
+        match decode(Arch::X86_64, bytes, 0x1234_5678) {
             Ok(ours) if ours.operands == *operands && ours.length == bytes.len() as u64 => {}
             ours => wrong.push(format!("{line} ({name})\n  LLVM: {operands:?}\n  here: {ours:?}")),
         }

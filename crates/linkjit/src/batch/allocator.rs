@@ -7,12 +7,10 @@ use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
 
-use super::Batch;
 use super::find::Unfound;
+use super::{Batch, Goal};
 use crate::error::{Error, Result};
-use crate::lazy::{LazyCallee, LazyJump};
-use crate::lookup::Goal;
-use crate::session::{Address, DefinedBy, DylibId, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, State, UnitId};
 
 /// A definition of the batch that is to serve the process.
 #[derive(Clone, Copy, Debug)]

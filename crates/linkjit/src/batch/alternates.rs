@@ -9,7 +9,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::find::Unfound;
 use crate::error::Result;
-use crate::jitdylib::MatchScope;
+use crate::session::MatchScope;
 use crate::session::{DylibId, DylibState, State};
 
 impl State {

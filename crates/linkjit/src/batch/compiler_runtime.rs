@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use linkjit_link::object::archive::Archive;
 
-use super::Batch;
 use super::find::Unfound;
+use super::{Batch, image_names};
 use crate::compile::runtime;
 use crate::error::Result;
 use crate::generators::ArchiveGenerator;
-use crate::jitdylib::MatchScope;
-use crate::platform::image_names;
+use crate::session::MatchScope;
 use crate::session::{DylibId, read_file};
 
 /// Whether compilers may have a function or variable of this name in their library.

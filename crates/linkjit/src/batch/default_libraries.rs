@@ -2,17 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use linkjit_executor::ObjectFormat;
 use linkjit_link::object::archive::Archive;
 
-use super::Batch;
+use super::{Batch, Goal};
+use crate::crt::Meaning;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::Goal;
-use crate::platform::crt::Meaning;
-use crate::platform::crt_startup;
-use crate::platform::elf_libraries;
-use crate::session::{DylibId, read_file};
+use crate::session::{DylibId, Platform, read_file};
 
 impl Batch<'_> {
     /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched,
@@ -51,7 +47,7 @@ impl Batch<'_> {
         for archive in &archives {
             // One that is damaged tells nothing, and whoever needs a member of it is told.
             if let Ok(Some(options)) = archive.dependencies() {
-                libraries.extend(libraries_of(&options));
+                libraries.extend(libraries_of(&options, self.session.platform()));
             }
         }
         let any = !libraries.is_empty();
@@ -66,7 +62,8 @@ impl Batch<'_> {
 
     /// Opens a library that an object or archive of ELF asks for. If that fails, it is missing only as far as names are.
     fn open_dependent_library(&self, dylib: &JitDylib, name: &str) {
-        let Some(path) = elf_libraries::find(name, &self.session.options().library_paths) else {
+        let platform = self.session.platform();
+        let Some(path) = platform.find_library(name, &self.session.options().library_paths) else {
             self.session.warn(format!("library '{name}' not found, which an object or archive asks for"));
             return;
         };
@@ -85,23 +82,7 @@ impl Batch<'_> {
 
     /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.
     fn start_crt(&mut self, dylib: &JitDylib) -> Result<()> {
-        if self.session.target().format != ObjectFormat::Coff {
-            return Ok(());
-        }
-        let (is_installed, made) = {
-            let state = self.session.state();
-            (state.has_installed_crt(dylib.id()), state.crt_startup(dylib.id()))
-        };
-        let unit = match made {
-            Some(unit) => unit,
-            None if is_installed => {
-                let graph = crt_startup::graph(&self.session.options().crt, &mut self.session.names())?;
-                let unit = dylib.define_pulled(graph)?;
-                self.session.state().dylib_mut(dylib.id())?.crt_startup = Some(unit);
-                unit
-            }
-            None => return Ok(()),
-        };
+        let Some(unit) = self.session.platform().crt_startup(dylib)? else { return Ok(()) };
         if self.session.state().is_to_be_linked(unit) {
             self.adopt(unit)?;
         }
@@ -110,7 +91,7 @@ impl Batch<'_> {
 }
 
 /// The libraries that options of a linker name: files, where they are found in the directories of these, else names.
-fn libraries_of(options: &str) -> Vec<String> {
+fn libraries_of(options: &str, platform: &dyn Platform) -> Vec<String> {
     let (mut directories, mut libraries) = (Vec::new(), Vec::new());
     let mut words = options.split_whitespace();
     while let Some(word) = words.next() {
@@ -122,7 +103,7 @@ fn libraries_of(options: &str) -> Vec<String> {
             libraries.extend(value(rest));
         }
     }
-    let file = |name: String| match elf_libraries::find(&name, &directories) {
+    let file = |name: String| match platform.find_library(&name, &directories) {
         Some(path) => path.to_string_lossy().into_owned(),
         None => name,
     };

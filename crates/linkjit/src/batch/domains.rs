@@ -7,8 +7,8 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{ExecRange, ExecutorError, ObjectFormat, Placement, Window};
-use linkjit_link::arch::Role;
+use linkjit_executor::{ExecRange, ExecutorError, Placement, Window};
+use linkjit_link::arch::{Arch, Role};
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
@@ -183,7 +183,7 @@ impl Batch<'_> {
         }
         // Entries that are made yet, and pages that are not full.
         let tight = needed.usual.map(|bytes| bytes.saturating_add(bytes / 32).saturating_add(ROOM_FOR_ENTRIES));
-        let spare = REACH.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
+        let spare = LARGEST.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
         // Later batches have use for what is left, mostly for data.
         let [read, exec, write] = tight.map(|bytes| bytes + spare / 8);
         WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
@@ -222,7 +222,7 @@ impl Batch<'_> {
 
     /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
     pub(super) fn is_image(&self) -> bool {
-        self.session.target().format == ObjectFormat::Coff
+        self.session.platform().has_images()
     }
 
     /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
@@ -338,8 +338,8 @@ enum WindowSizes {
     Large { tight: [u64; 3], roomy: [u64; 3] },
 }
 
-/// What displacements of 32 bits reach, with some room for addends and for the header.
-const REACH: u64 = (1 << 31) - (1 << 20);
+/// The largest window, with some room for addends and for the header.
+const LARGEST: u64 = Arch::HOST.largest_window() - (1 << 20);
 
 /// What a window has for each protection beside the blocks that it was made for.
 const ROOM_FOR_ENTRIES: u64 = 1 << 20;
@@ -359,11 +359,11 @@ fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
     state.dylib(unit.dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(home))
 }
 
-/// Whether displacements of 32 bits reach from all of one window to all of another.
+/// Whether code reaches from all of one window to all of another.
 pub(super) fn reach_each_other(one: Window, other: Window) -> bool {
     let (start, end) = (one.range.start.min(other.range.start), one.range.end.max(other.range.end));
     // Some pages of slack for addends.
-    end.0 - start.0 < (1 << 31) - 0x4000
+    end.0 - start.0 < Arch::HOST.largest_window() - 0x4000
 }
 
 /// Whether all addresses of a window fit into 32 bits, signed ones too.

@@ -8,13 +8,14 @@ use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
 use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
-use super::{Batch, Found};
+use super::{Ask, Batch, Found, Goal};
 use crate::error::{Error, Result};
-use crate::generators::DefinitionGenerator;
-use crate::jitdylib::{JitDylib, MatchScope};
-use crate::lookup::{Ask, Goal, LookupKind};
+use crate::generators::{DefinitionGenerator, LookupKind};
+use crate::jitdylib::JitDylib;
 use crate::plugin::Stage;
-use crate::session::{Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, Roots, State, UnitId};
+use crate::session::{
+    Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, MatchScope, Roots, State, UnitId,
+};
 
 /// Longer chains of aliases are left to the slow way.
 const SHORT_ALIAS_CHAIN: usize = 8;

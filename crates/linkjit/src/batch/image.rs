@@ -8,10 +8,9 @@ use linkjit_executor::{ExecAddr, ExecRange, Window};
 use linkjit_link::graph::{InitializerOrder, Lifetime, Protection};
 
 use super::Batch;
+use super::image_names::{Array, Bound, ImageName, NO_UNWIND_RECORDS, UNWIND_HEADER_SECTION};
 use super::place::PlacedDomain;
 use crate::error::Result;
-use crate::platform::elf::{NO_UNWIND_RECORDS, UNWIND_HEADER_SECTION};
-use crate::platform::image_names::{Array, Bound, ImageName};
 use crate::session::DylibId;
 
 const EXEC: usize = Protection::ReadExec as usize;

@@ -13,10 +13,12 @@ mod direct;
 mod domains;
 mod find;
 mod image;
+pub(crate) mod image_names;
 mod missing;
 mod place;
 mod plugins;
 mod publish;
+mod query;
 mod roots;
 mod special;
 mod uses;
@@ -33,13 +35,12 @@ use linkjit_link::link::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use crate::error::Result;
-use crate::lookup::{Goal, Pulled, Query, Work};
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, State, UnitId};
+use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, Pulled, State, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
-pub(crate) use publish::Rest;
+pub(crate) use query::{Ask, Goal, Query, Work};
 
 /// What came of trying to link.
 pub(crate) enum Attempt {
@@ -150,7 +151,7 @@ struct Batch<'a> {
     /// Definitions of a program's own allocator.
     serving: Vec<allocator::Serving>,
     /// Lazy functions that these may call.
-    lazy_callees: Vec<crate::lazy::LazyCallee>,
+    lazy_callees: Vec<crate::session::LazyCallee>,
     lists: special::Lists,
     placed: place::Placed,
     /// Something was bound to what batches before have linked.

@@ -9,20 +9,7 @@ use linkjit_link::names::NameId;
 
 use super::{Batch, special};
 use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, Inheritance, State, UnitId};
-
-/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
-/// time: what is found out about all of it is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Rest {
-    /// The graph's revision that it is about.
-    revision: u32,
-    /// The definitions that others may know and that were not placed, by block; from the second batch on.
-    names: Option<Vec<(BlockId, SymbolId)>>,
-    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
-    next_symbol: u32,
-    next_block: u32,
-}
+use crate::session::{Address, DSO_HANDLE, DefinedBy, DylibId, Inheritance, Rest, State, UnitId};
 
 impl Rest {
     fn new(graph: &LinkGraph) -> Self {
@@ -161,7 +148,7 @@ impl Batch<'_> {
     /// Tells images their handles that the batch has placed; returns the JITDylibs.
     fn set_dso_handles(&self) -> Result<Vec<DylibId>> {
         let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
-        let name = self.session.names().find(crate::platform::elf::DSO_HANDLE);
+        let name = self.session.names().find(DSO_HANDLE);
         let Some(name) = name else { return Ok(Vec::new()) };
         let handles: Vec<_> = {
             let state = self.session.state();

@@ -13,8 +13,8 @@ use linkjit_link::names::NameId;
 
 use super::Batch;
 use super::domains::Domain;
+use super::image_names::{Array, ImageName};
 use crate::error::Result;
-use crate::platform::image_names::{Array, ImageName};
 use crate::session::{DylibId, UnitId};
 
 /// A symbol of the batch that only gets its address when everything is placed.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkjit_executor::{LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::link::Binding;
 use linkjit_link::names::{NameId, NamePool};
@@ -33,7 +33,7 @@ impl Batch<'_> {
     pub(super) fn yield_vague(&mut self) -> Result<()> {
         let weak = std::mem::take(&mut self.weak);
         // Each image of Windows has its own: the system's linker and loader do not make them one, either.
-        if self.session.target().format != ObjectFormat::Elf {
+        if !self.session.platform().shares_vague_linkage() {
             return Ok(());
         }
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();

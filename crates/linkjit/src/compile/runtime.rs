@@ -1,14 +1,16 @@
 //! The libraries that compilers link into each program for what the processor can't do, or only some can: GCC's
 //! `libgcc.a`, LLVM's `libclang_rt.builtins.a`.
 
+use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use super::system;
 
-/// Where compilers of the system keep theirs, in a directory for each version.
-const GCC: [&str; 2] = ["/usr/lib/gcc/x86_64-linux-gnu", "/usr/lib/gcc/x86_64-redhat-linux"];
+/// Where compilers of the system keep theirs, in a directory for each version: GCC in one for each of these systems.
+const GCC: &str = "/usr/lib/gcc";
+const GCC_SYSTEMS: [&str; 2] = ["linux-gnu", "redhat-linux"];
 const LLVM: &str = "/usr/lib";
 const CLANG: &str = "/usr/lib/clang";
 
@@ -16,8 +18,8 @@ const CLANG: &str = "/usr/lib/clang";
 pub(crate) fn libraries() -> &'static [PathBuf] {
     static LIBRARIES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
-        let libgcc =
-            of_driver().or_else(|| GCC.iter().find_map(|directory| newest(directory, |path| file(&path, "libgcc.a"))));
+        let of_gcc = |system: &&str| newest(format!("{GCC}/{ARCH}-{system}"), |path| file(&path, "libgcc.a"));
+        let libgcc = of_driver().or_else(|| GCC_SYSTEMS.iter().find_map(of_gcc));
         libgcc.into_iter().chain(builtins()).collect()
     })
 }
@@ -38,10 +40,10 @@ fn of_driver() -> Option<PathBuf> {
 fn builtins() -> Option<PathBuf> {
     let in_resources = |resources: PathBuf| {
         let library = resources.join("lib");
-        let triple = |name| library.join(name);
-        file(&triple("x86_64-pc-linux-gnu"), "libclang_rt.builtins.a")
-            .or_else(|| file(&triple("x86_64-unknown-linux-gnu"), "libclang_rt.builtins.a"))
-            .or_else(|| file(&triple("linux"), "libclang_rt.builtins-x86_64.a"))
+        let triple = |name: &str| library.join(name);
+        file(&triple(&format!("{ARCH}-pc-linux-gnu")), "libclang_rt.builtins.a")
+            .or_else(|| file(&triple(&format!("{ARCH}-unknown-linux-gnu")), "libclang_rt.builtins.a"))
+            .or_else(|| file(&triple("linux"), &format!("libclang_rt.builtins-{ARCH}.a")))
     };
     let of_version = |version: PathBuf| newest(version.join("lib/clang"), in_resources);
     newest(LLVM, |path| path.file_name()?.to_str()?.starts_with("llvm-").then(|| of_version(path.clone()))?)

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::{DefinitionGenerator, Wanted};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::find_targets;
 use crate::session::WeakJitDylib;
 
 /// A generator that passes on what a condition holds for.
@@ -128,7 +127,7 @@ impl<F: Fn(&str) -> Option<String> + Send + Sync> DefinitionGenerator for Reexpo
         let targets = names.iter().filter_map(|wanted| Some((target(wanted.name)?, *wanted)));
         let targets: Vec<_> = targets.collect();
         // What is not defined there may be defined by a generator after this one.
-        let defined = find_targets(&from, &targets)?;
+        let defined = from.find_targets(&targets)?;
         for ((target, wanted), _) in targets.iter().zip(defined).filter(|(_, defined)| *defined) {
             dylib.reexport(&String::from_utf8_lossy(wanted.name), &from, target)?;
         }

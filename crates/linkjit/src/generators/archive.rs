@@ -16,11 +16,9 @@ use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::{DefinitionGenerator, Wanted};
+use super::{DefinitionGenerator, LookupKind, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::lookup::LookupKind;
-use crate::platform::crt_startup::{is_exit, is_images};
 use crate::session::{Address, UnitId, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
@@ -172,12 +170,10 @@ impl DefinitionGenerator for ArchiveGenerator {
         let mut state = lock(&self.state);
         // A DLL that could not be loaded may be there by now.
         state.libraries.retain(|_, library| library.is_ok());
-        // On Windows the unwinder is the system's, and what archives have of it passes on to that.
-        let unwinder_is_its_own = !state.has_imports;
-        let is_pulled = |wanted: &&Wanted<'_>| {
-            let is_shared = if unwinder_is_its_own { is_unwinders(wanted.name) } else { is_images(wanted.name) };
-            !wanted.weak && wanted.kind == LookupKind::Static && !is_shared
-        };
+        let platform = dylib.session().platform();
+        let is_elsewhere = platform.is_never_in_archives();
+        let is_pulled =
+            |wanted: &&Wanted<'_>| !wanted.weak && wanted.kind == LookupKind::Static && !is_elsewhere(wanted.name);
         for wanted in names.iter().filter(is_pulled) {
             let Some(member) = state.find(wanted.name) else { continue };
             if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
@@ -194,10 +190,7 @@ impl DefinitionGenerator for ArchiveGenerator {
                 state.import(dylib, &import, member)?;
                 continue;
             }
-            if state.has_imports {
-                let is_microsofts = dylib.session().options().crt.is_microsofts();
-                leave_to_runtime(&mut graph, is_microsofts, &dylib.session().names());
-            }
+            platform.on_member(&mut graph, &dylib.session().options().crt, &dylib.session().names());
             let unit = dylib.define_pulled(graph)?;
             state.pulled.insert(member, unit);
         }
@@ -214,24 +207,6 @@ impl DefinitionGenerator for ArchiveGenerator {
             [] => "no archive".into(),
         }
     }
-}
-
-/// Makes definitions references that a member has of what is the runtime's in any case.
-fn leave_to_runtime(graph: &mut LinkGraph, is_microsofts: bool, names: &NamePool) {
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
-        let name = names.bytes(name);
-        if is_images(name) || is_microsofts && is_exit(name) {
-            graph.make_external(symbol);
-        }
-    }
-}
-
-/// Whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
-/// only the process's own knows linked code, and a second one, out of an archive, would end the program at a throw.
-fn is_unwinders(name: &[u8]) -> bool {
-    name.starts_with(b"_Unwind_")
 }
 
 /// The bytes of the member at `offset` of an archive, wherever they are: those of a thin archive's members are in files

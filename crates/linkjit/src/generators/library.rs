@@ -2,12 +2,11 @@
 
 use std::sync::Mutex;
 
-use linkjit_executor::{ExecAddr, LibraryId, ObjectFormat, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{ExecAddr, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 
 use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::platform::image_names::is_of_image;
 use crate::session::{Address, lock};
 
 /// The symbols of one library, or of the process.
@@ -34,12 +33,10 @@ impl DefinitionGenerator for LibraryGenerator {
         // What the runtime does in a library's place is not the library's: `dlsym` finds such functions in every library
         // that depends on the C library.
         let executor = dylib.session().executor();
-        // Where a library's parts begin and end concerns nobody else.
-        let is_elf = executor.target().format == ObjectFormat::Elf;
+        let is_its_own = dylib.session().platform().is_never_in_libraries();
         let of_runtime = runtime_symbols(dylib, names)?;
-        let is_shared = |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| {
-            !(is_elf && is_of_image(wanted.name)) && of_runtime.is_none()
-        };
+        let is_shared =
+            |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| !is_its_own(wanted.name) && of_runtime.is_none();
         let wanted: Vec<_> = names.iter().zip(of_runtime).filter(is_shared).map(|(wanted, _)| wanted).collect();
         let requests: Vec<_> = wanted
             .iter()
@@ -97,63 +94,26 @@ pub(crate) struct DefaultLibraries {
     libraries: Mutex<Vec<DefaultLibrary>>,
 }
 
+/// One of them.
 #[derive(Debug)]
-struct DefaultLibrary {
+pub(crate) struct DefaultLibrary {
     file: &'static str,
-    /// Whether a name may be the library's.
     provides: fn(&[u8]) -> bool,
     opened: Option<LibraryId>,
     missing: bool,
 }
 
+impl DefaultLibrary {
+    /// A library, and what tells whether a name may be its own.
+    pub(crate) fn new(file: &'static str, provides: fn(&[u8]) -> bool) -> Self {
+        Self { file, provides, opened: None, missing: false }
+    }
+}
+
 impl DefaultLibraries {
-    /// Those of a format's usual compilers.
-    pub(crate) fn of(format: ObjectFormat) -> Self {
-        match format {
-            ObjectFormat::Elf => Self::of_elf(),
-            ObjectFormat::Coff => Self::of_coff(),
-        }
-    }
-
-    /// The DLLs of Microsoft's C++ runtime, which serve objects for the static one as well.
-    fn of_coff() -> Self {
-        // Mangled names, and functions that the compiler or the C++ runtime call.
-        let is_runtime = |name: &[u8]| {
-            let starts = [&b"?"[..], b"_", b"mem", b"str", b"wcs", b"longjmp"];
-            starts.iter().any(|start| name.starts_with(start))
-        };
-        let is_cxx = |name: &[u8]| name.starts_with(b"?") || name.starts_with(b"_");
-        // C's threads.
-        let is_thread = |name: &[u8]| {
-            let starts = [&b"thrd_"[..], b"mtx_", b"cnd_", b"tss_", b"call_once", b"_thrd_", b"_mtx_", b"_cnd_"];
-            starts.iter().any(|start| name.starts_with(start))
-        };
-        let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
-        Self {
-            libraries: Mutex::new(vec![
-                library("vcruntime140.dll", is_runtime),
-                library("vcruntime140_1.dll", |name| name.starts_with(b"__")),
-                library("msvcp140.dll", is_cxx),
-                // Has functions of the first one as well, for those who don't have it: they handle other exceptions.
-                library("ucrtbase.dll", |_| true),
-                library("msvcp140_1.dll", |name| name.ends_with(b"_resource")),
-                library("msvcp140_2.dll", |name| name.starts_with(b"__std_smf_")),
-                library("msvcp140_atomic_wait.dll", |name| name.starts_with(b"__std_")),
-                library("msvcp140_codecvt_ids.dll", |name| name.starts_with(b"?id@?$codecvt@")),
-                library("vcruntime140_threads.dll", is_thread),
-            ]),
-        }
-    }
-
-    /// Those of a C++ driver on Linux.
-    fn of_elf() -> Self {
-        // Mangled names, functions of the Itanium C++ ABI, and what std::call_once passes on.
-        let is_cxx = |name: &[u8]| {
-            let starts = [&b"_Z"[..], b"__cxa_", b"__gxx_"];
-            starts.iter().any(|start| name.starts_with(start)) || matches!(name, b"__dynamic_cast" | b"__once_proxy")
-        };
-        let library = |file, provides| DefaultLibrary { file, provides, opened: None, missing: false };
-        Self { libraries: Mutex::new(vec![library("libm.so.6", |_| true), library("libstdc++.so.6", is_cxx)]) }
+    /// These.
+    pub(crate) fn new(libraries: Vec<DefaultLibrary>) -> Self {
+        Self { libraries: Mutex::new(libraries) }
     }
 }
 

@@ -7,7 +7,7 @@ mod library;
 pub use adapters::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
 pub use archive::member_source;
 pub(crate) use archive::{ArchiveGenerator, objects as archive_objects, with_index as archive_with_index};
-pub(crate) use library::{DefaultLibraries, LibraryGenerator, RuntimeGenerator};
+pub(crate) use library::{DefaultLibraries, DefaultLibrary, LibraryGenerator, RuntimeGenerator};
 
 use std::fmt;
 
@@ -17,7 +17,17 @@ use linkjit_executor::LibraryId;
 use crate::error::Error;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::lookup::LookupKind;
+
+/// On whose behalf names are looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LookupKind {
+    /// A linker's: the link order is searched as for a reference in code, members of archives are pulled.
+    #[default]
+    Static,
+    /// A running program's, as by `dlsym`: only what is there is found, so that archives are not searched, and only what
+    /// is exported.
+    Dlsym,
+}
 
 /// A name that a lookup wants and has not found yet.
 #[derive(Clone, Copy, Debug)]

@@ -15,5 +15,4 @@ mod trampolines;
 pub use objects::split_lazy_object;
 pub(crate) use objects::{hide_functions, is_ordinary};
 pub use redirection::RedirectableSymbol;
-pub(crate) use trampolines::{Defined, LazyCallee, LazyFunctions, LazyJump, LazyStub, Reentry, define};
-pub use trampolines::{LazyFailure, LazyFailureHandler};
+pub(crate) use trampolines::{Defined, LazyStub, define};

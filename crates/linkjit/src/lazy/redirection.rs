@@ -5,9 +5,10 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
 use super::stubs::{StubName, Stubs};
+use crate::batch::Goal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::{Goal, look_up};
+use crate::lookup::look_up;
 use crate::session::{Address, UnitId, defined_names};
 
 /// A function of a JITDylib whose implementation can be swapped while it is in use.

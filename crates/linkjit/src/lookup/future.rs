@@ -11,9 +11,9 @@ use linkjit_executor::ExecAddr;
 use super::{Advance, Query, SymbolLookupSet, Unfinished, addresses};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::materialization::job::Job;
-use crate::materialization::progress::Wait;
+use crate::session::job::Job;
 use crate::session::lock;
+use crate::session::progress::Wait;
 
 /// A lookup that the session's threads do: see [`JitDylib::lookup_future`].
 ///

@@ -9,95 +9,20 @@ mod future;
 mod set;
 
 pub use future::LookupFuture;
-pub use set::{LookupKind, SymbolLookupSet};
+pub use set::SymbolLookupSet;
 
-use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::ExecAddr;
-use linkjit_link::graph::{Symbol, SymbolId};
 use linkjit_link::names::NameId;
 
-use crate::batch::{self, Attempt, Unfound};
+use crate::batch::{self, Ask, Attempt, Goal, Query, Unfound, Work};
 use crate::error::{Error, Result};
-use crate::generators::Wanted;
+use crate::generators::{LookupKind, Wanted};
 use crate::jitdylib::JitDylib;
-use crate::materialization::job::{self, Job};
-use crate::materialization::progress::Wait;
 use crate::materialization::{self, SymbolFlags};
-use crate::session::{
-    Address, DylibId, Entry, ExecutionSession, Generator, GeneratorId, NamesInUse, Replaced, Roots, UnitId,
-};
-
-/// A lookup, from round to round.
-#[derive(Debug)]
-pub(crate) struct Query {
-    pub(crate) dylib: DylibId,
-    pub(crate) names: Vec<Unfound>,
-    pub(crate) goal: Goal,
-    /// What generators of the user were asked for, and whether that was all for weak references.
-    pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
-    pub(crate) pulled: Pulled,
-    /// For one that outlives the function that made it.
-    _names_in_use: Option<NamesInUse>,
-}
-
-/// What a lookup is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Goal {
-    /// Linking what the names need.
-    #[default]
-    Link,
-    /// And everything that has initializers, but for objects that are linked lazily.
-    LinkWithInitializers,
-    /// And these, too.
-    LinkWithAllInitializers,
-    /// Finding who defines them: nothing is materialized or linked, and nothing missing is an error.
-    Find,
-}
-
-impl Goal {
-    /// Whose initializers are linked; `None`: only those of objects that are linked anyway.
-    pub(crate) fn roots(self) -> Option<Roots> {
-        match self {
-            Self::Link | Self::Find => None,
-            Self::LinkWithInitializers => Some(Roots::Eager),
-            Self::LinkWithAllInitializers => Some(Roots::All),
-        }
-    }
-}
-
-/// What was pulled from archives for batches that then had to wait for something.
-#[derive(Debug, Default)]
-pub(crate) struct Pulled {
-    pub(crate) units: Vec<UnitId>,
-    pub(crate) replaced: Vec<Replaced>,
-    pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
-}
-
-/// What a batch needs before it can link.
-#[derive(Debug, Default)]
-pub(crate) struct Work {
-    /// Units to be materialized, without duplicates.
-    pub(crate) units: Vec<UnitId>,
-    /// Generators to be asked.
-    pub(crate) asks: Vec<Ask>,
-    /// The names that the units are wanted for, and in whose link orders.
-    pub(crate) awaited: Vec<(DylibId, NameId)>,
-}
-
-/// A generator of the user that is to be asked for names.
-#[derive(Debug)]
-pub(crate) struct Ask {
-    pub(crate) dylib: DylibId,
-    pub(crate) generator: Generator,
-    pub(crate) names: Vec<Unfound>,
-}
-
-impl Work {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.units.is_empty() && self.asks.is_empty()
-    }
-}
+use crate::session::job::{self, Job};
+use crate::session::progress::Wait;
+use crate::session::{Address, DylibId, Entry, ExecutionSession, Pulled};
 
 /// How far a lookup has come.
 enum Advance {

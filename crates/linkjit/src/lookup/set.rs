@@ -2,22 +2,11 @@
 
 use linkjit_executor::ExecAddr;
 
-use super::{Goal, Query};
-use crate::batch::Unfound;
+use crate::batch::{Goal, Query, Unfound};
 use crate::error::{Error, Result};
+use crate::generators::LookupKind;
 use crate::jitdylib::JitDylib;
 use crate::session::Address;
-
-/// On whose behalf names are looked up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum LookupKind {
-    /// A linker's: the link order is searched as for a reference in code, members of archives are pulled.
-    #[default]
-    Static,
-    /// A running program's, as by `dlsym`: only what is there is found, so that archives are not searched, and only what
-    /// is exported.
-    Dlsym,
-}
 
 /// Names to be looked up together.
 ///

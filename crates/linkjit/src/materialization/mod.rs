@@ -3,19 +3,11 @@
 //! A [`MaterializationUnit`] promises names. When a lookup needs one of them, the unit is *materialized*: it makes objects
 //! or other definitions and hands them to its [`MaterializationResponsibility`]. That is user code which may take its
 //! time (it may compile), so it runs without any lock held, several units at a time, on the threads of the lookups that
-//! need them and on those of the [`pool`]. Linking comes afterwards and waits for nobody's materialization, hence two
-//! lookups that need each other's symbols can't block each other. [`progress`] knows who is at which unit.
+//! need them and on those of the session (`session/pool.rs`). Linking comes afterwards and waits for nobody's materialization, hence two
+//! lookups that need each other's symbols can't block each other. The session knows who is at which unit (`session/progress.rs`).
 
-pub(crate) mod job;
-pub(crate) mod pool;
-pub(crate) mod progress;
 mod responsibility;
 mod units;
-
-/// What [`progress`] is built of: a model checker has other ones.
-mod sync {
-    pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-}
 
 pub use responsibility::MaterializationResponsibility;
 pub(crate) use responsibility::run;

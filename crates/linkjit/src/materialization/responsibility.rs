@@ -9,11 +9,11 @@ use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::job::{self, Job};
 use super::{MaterializationUnit, SymbolFlags};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::{SymbolLookupSet, look_up_set};
+use crate::session::job::{self, Job};
 use crate::session::{Direct, ExecutionSession, UnitId};
 
 /// What a unit has to do when it is materialized: deliver the definitions that it has promised.

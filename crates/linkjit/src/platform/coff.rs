@@ -5,10 +5,12 @@
 //! through slots, `__imp_X`, which are words of read-only data, made here when they are wanted. Thread-local variables
 //! are found through `_tls_index`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use linkjit_executor::{
-    ExecAddr, ExecutorError, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest, Window,
+    ExecAddr, ExecutorError, MainForm, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest,
+    Window,
 };
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
@@ -16,42 +18,124 @@ use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::{coff_runtime, define_yielding};
+use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
+use crate::batch::Goal;
+use crate::crt::CrtProvider;
 use crate::error::Result;
-use crate::generators::{DefinitionGenerator, Wanted};
+use crate::generators::{DefaultLibraries, DefinitionGenerator, LibraryGenerator, Wanted};
 use crate::jitdylib::JitDylib;
-use crate::lookup::Goal;
-use crate::session::Address;
+use crate::session::{Address, DSO_HANDLE, InitializerRun, Platform, UnitId};
 
 /// Where the header of the image is.
 const IMAGE_BASE: &[u8] = b"__ImageBase";
 
-/// Makes an image of a new JITDylib.
-pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
-    let session = dylib.session();
-    let executor = session.executor();
-    let window = executor.reserve_window(session.options().window_size, Placement::Anywhere)?;
-    let image = {
-        let mut state = session.state();
-        state.statistics.windows += 1;
-        let of = state.dylib_mut(dylib.id())?;
-        of.windows.push(window);
-        of.image
-    };
-    executor.make_image_header(window.id, false)?;
-    executor.set_dso_handle(image, window.range.start)?;
-    // The executor must not keep the session, which keeps it.
-    let (weak, id) = (session.downgrade(), dylib.id());
-    executor.set_exports(
-        image,
-        Arc::new(move |key| {
-            let dylib = JitDylib::new(weak.upgrade()?, id);
-            export(&dylib, key)
-        }),
-    )?;
-    // What GNU's runtime calls the start of the image.
-    dylib.define_hidden("__dso_handle", window.range.start)?;
-    dylib.add_own_generator(Arc::new(ImageGenerator))
+/// Systems whose objects are COFF: Windows.
+#[derive(Debug)]
+pub(super) struct Coff;
+
+impl Platform for Coff {
+    fn has_images(&self) -> bool {
+        true
+    }
+
+    fn has_import_libraries(&self) -> bool {
+        true
+    }
+
+    /// Makes an image of a new JITDylib.
+    fn set_up(&self, dylib: &JitDylib) -> Result<()> {
+        let session = dylib.session();
+        let executor = session.executor();
+        let window = executor.reserve_window(session.options().window_size, Placement::Anywhere)?;
+        let image = {
+            let mut state = session.state();
+            state.statistics.windows += 1;
+            let of = state.dylib_mut(dylib.id())?;
+            of.windows.push(window);
+            of.image
+        };
+        executor.make_image_header(window.id, false)?;
+        executor.set_dso_handle(image, window.range.start)?;
+        // The executor must not keep the session, which keeps it.
+        let (weak, id) = (session.downgrade(), dylib.id());
+        executor.set_exports(
+            image,
+            Arc::new(move |key| {
+                let dylib = JitDylib::new(weak.upgrade()?, id);
+                export(&dylib, key)
+            }),
+        )?;
+        // What GNU's runtime calls the start of the image.
+        dylib.define_hidden("__dso_handle", window.range.start)?;
+        dylib.add_own_generator(Arc::new(ImageGenerator))
+    }
+
+    fn on_object(&self, graph: &mut LinkGraph, names: &NamePool) {
+        own_personality_pointers(graph, names);
+        coff_runtime::set_stdio_options(graph, names);
+        leave_to_image(graph, names);
+    }
+
+    fn on_member(&self, graph: &mut LinkGraph, crt: &CrtProvider, names: &NamePool) {
+        crt_startup::leave_to_runtime(graph, crt.is_microsofts(), names);
+    }
+
+    /// The unwinder is the system's: what archives have of it passes on to that.
+    fn is_never_in_archives(&self) -> fn(&[u8]) -> bool {
+        crt_startup::is_images
+    }
+
+    /// A process has several C runtimes, of which objects are to use one: its DLLs are asked before all others.
+    fn add_process_generators(&self, process: &JitDylib) -> Result<()> {
+        process.add_own_generator(Arc::new(DefaultLibraries::new(coff_runtime::libraries())))?;
+        process.add_own_generator(Arc::new(LibraryGenerator::process()))
+    }
+
+    fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
+        elf_libraries::find(name, directories)
+    }
+
+    fn crt_startup(&self, dylib: &JitDylib) -> Result<Option<UnitId>> {
+        crt_startup::unit(dylib)
+    }
+
+    /// MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang makes several
+    /// such sections of an object.
+    fn order_initializers(&self, runs: &mut [InitializerRun]) {
+        let alike = |one: &InitializerRun, other: &InitializerRun| {
+            (one.order, one.array.backwards) == (other.order, other.array.backwards)
+        };
+        let backwards = runs.chunk_by_mut(alike).filter(|alike| alike[0].array.backwards);
+        backwards.for_each(<[InitializerRun]>::reverse);
+    }
+
+    fn usual_entries(&self) -> &'static [&'static str] {
+        &program::ENTRIES
+    }
+
+    fn main_form(&self, entry: &str) -> MainForm {
+        match entry {
+            "wmain" => MainForm::WideMain,
+            "WinMain" => MainForm::WinMain,
+            "wWinMain" => MainForm::WideWinMain,
+            _ => MainForm::Main,
+        }
+    }
+}
+
+/// Makes references to the image's of what an object defines in its place. Zig's objects bring an index and a directory of
+/// thread-local storage, which the C runtime has in `tlssup.obj`, but nobody would load them as an image of their own.
+/// MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
+fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
+    let ours = [&b"_tls_index"[..], b"_tls_used", DSO_HANDLE].map(|name| names.find(name));
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        // The image's own are weak.
+        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.shared_name().is_some();
+        if is_its_own && ours.contains(&of.shared_name()) {
+            graph.make_external(symbol);
+        }
+    }
 }
 
 /// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own exports is
@@ -162,24 +246,6 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let module = session.executor().reserve_tls(image, request)?.start.module;
     session.state().dylib_mut(dylib.id())?.image_tls = Some(module);
     Ok(module)
-}
-
-/// Makes an object's own index of thread-local storage, and its directory, references to the image's: Zig's objects bring
-/// what the C runtime has in `tlssup.obj`, but nobody would load them as an image of their own.
-pub(crate) fn leave_tls_to_image(graph: &mut LinkGraph, names: &NamePool) {
-    // Nobody has heard of them, most of the time.
-    let ours = [&b"_tls_index"[..], b"_tls_used"].map(|name| names.find(name));
-    if ours == [None, None] {
-        return;
-    }
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        // The image's own are weak.
-        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.shared_name().is_some();
-        if is_its_own && ours.contains(&of.shared_name()) {
-            graph.make_external(symbol);
-        }
-    }
 }
 
 fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {

@@ -12,6 +12,7 @@ use linkjit_link::source::Source;
 
 use super::{charconv, define_yielding, guids};
 use crate::error::Result;
+use crate::generators::DefaultLibrary;
 
 /// `__isa_available`: SSE2, which every processor that has this name has; code that looks for more does without.
 const ISA_SSE2: u32 = 1;
@@ -33,11 +34,11 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
         // GNU's name for it, of -fstack-protector.
         b"__security_cookie" | b"__stack_chk_guard" => data(&cookie().to_le_bytes()),
         b"__security_check_cookie" => {
-            Piece::Code(&arch.code().cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
+            Piece::Code(&arch.code().image?.cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
         }
         // The hooks of delayed loading are variables that a program may define. The executor has the rest.
         imports::DELAY_LOAD_HELPER => Piece::Code(
-            &arch.code().with_two_more,
+            &arch.code().image?.with_two_more,
             &[imports::NOTIFY_HOOK, imports::FAILURE_HOOK, b"__linkjit_load_delayed"],
         ),
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
@@ -87,7 +88,7 @@ fn is_absent(name: &[u8]) -> bool {
 
 /// Sets the options of `printf` and `scanf`, which the runtime's headers keep in a variable of each image, to what the
 /// runtime's start-up code would: `%s` of their wide forms is a wide string.
-pub(crate) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
+pub(super) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
     const LEGACY_WIDE: [(&[u8], u64); 2] = [(b"printf_", 1 << 2), (b"scanf_", 1 << 1)];
     let options = |signature| {
         let function = names.bytes(signature).strip_prefix(b"?_OptionsStorage@?1??__local_stdio_")?;
@@ -101,6 +102,33 @@ pub(crate) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
             block.content = Content::Owned(options.to_le_bytes().into());
         }
     }
+}
+
+/// The DLLs of Microsoft's C++ runtime, which serve objects for the static one as well.
+pub(super) fn libraries() -> Vec<DefaultLibrary> {
+    // Mangled names, and functions that the compiler or the C++ runtime call.
+    let is_runtime = |name: &[u8]| {
+        let starts = [&b"?"[..], b"_", b"mem", b"str", b"wcs", b"longjmp"];
+        starts.iter().any(|start| name.starts_with(start))
+    };
+    let is_cxx = |name: &[u8]| name.starts_with(b"?") || name.starts_with(b"_");
+    // C's threads.
+    let is_thread = |name: &[u8]| {
+        let starts = [&b"thrd_"[..], b"mtx_", b"cnd_", b"tss_", b"call_once", b"_thrd_", b"_mtx_", b"_cnd_"];
+        starts.iter().any(|start| name.starts_with(start))
+    };
+    vec![
+        DefaultLibrary::new("vcruntime140.dll", is_runtime),
+        DefaultLibrary::new("vcruntime140_1.dll", |name| name.starts_with(b"__")),
+        DefaultLibrary::new("msvcp140.dll", is_cxx),
+        // Has functions of the first one as well, for those who don't have it: they handle other exceptions.
+        DefaultLibrary::new("ucrtbase.dll", |_| true),
+        DefaultLibrary::new("msvcp140_1.dll", |name| name.ends_with(b"_resource")),
+        DefaultLibrary::new("msvcp140_2.dll", |name| name.starts_with(b"__std_smf_")),
+        DefaultLibrary::new("msvcp140_atomic_wait.dll", |name| name.starts_with(b"__std_")),
+        DefaultLibrary::new("msvcp140_codecvt_ids.dll", |name| name.starts_with(b"?id@?$codecvt@")),
+        DefaultLibrary::new("vcruntime140_threads.dll", is_thread),
+    ]
 }
 
 /// A value that an attacker does not know. Its upper two bytes are zero, which ends strings.

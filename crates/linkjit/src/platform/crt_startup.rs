@@ -13,12 +13,14 @@ use linkjit_link::graph::{
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
-use super::crt::CrtProvider;
+use crate::crt::CrtProvider;
 use crate::error::Result;
+use crate::jitdylib::JitDylib;
+use crate::session::UnitId;
 
 /// Whether a name is of what each image has one of, or of functions that must know images: it is never taken from
 /// libraries, though the C runtime's static ones define it.
-pub(crate) fn is_images(name: &[u8]) -> bool {
+pub(super) fn is_images(name: &[u8]) -> bool {
     matches!(
         name,
         b"_tls_index"
@@ -50,15 +52,43 @@ pub(crate) fn is_images(name: &[u8]) -> bool {
 
 /// Whether a name is of a function that ends the process. One that a static library defines would end only what that
 /// library knows of.
-pub(crate) fn is_exit(name: &[u8]) -> bool {
+fn is_exit(name: &[u8]) -> bool {
     matches!(name, b"exit" | b"quick_exit")
+}
+
+/// Makes definitions references that a member has of what is the runtime's in any case.
+pub(super) fn leave_to_runtime(graph: &mut LinkGraph, is_microsofts: bool, names: &NamePool) {
+    for symbol in graph.symbol_ids() {
+        let of = graph.symbol(symbol);
+        let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
+        let name = names.bytes(name);
+        if is_images(name) || is_microsofts && is_exit(name) {
+            graph.make_external(symbol);
+        }
+    }
 }
 
 /// What does nothing, for functions that not every version of the runtime has.
 const NOTHING: &[u8] = b"_guard_check_icall_nop";
 
+/// What starts the runtime that was opened for a JITDylib, if one was: made now, if it was not.
+pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
+    let session = dylib.session();
+    let (is_installed, made) = {
+        let state = session.state();
+        (state.has_installed_crt(dylib.id()), state.crt_startup(dylib.id()))
+    };
+    if made.is_some() || !is_installed {
+        return Ok(made);
+    }
+    let graph = graph(&session.options().crt, &mut session.names())?;
+    let unit = dylib.define_pulled(graph)?;
+    session.state().dylib_mut(dylib.id())?.crt_startup = Some(unit);
+    Ok(Some(unit))
+}
+
 /// The start-up of the runtime that `crt` finds.
-pub(crate) fn graph(crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
+fn graph(crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
     let mut startup = Startup::new(names)?;
     if crt.is_microsofts() {
         let cookie = startup.external(b"__security_init_cookie")?;
@@ -123,14 +153,14 @@ impl<'a> Startup<'a> {
     fn start_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
         let sections = [self.text, self.data, self.records];
-        let code = &self.graph.arch().code().start_call;
+        let code = &self.graph.arch().image_code()?.start_call;
         Ok(self.graph.add_framed_code(sections, code, &[target])?.1)
     }
 
     /// A function that calls `bool name(true, false)`.
     fn end_call(&mut self, name: &[u8]) -> Result<SymbolId> {
         let target = self.external(name)?;
-        let code = &self.graph.arch().code().terminating_call;
+        let code = &self.graph.arch().image_code()?.terminating_call;
         Ok(self.graph.add_code(self.text, code, &[target])?.1)
     }
 

@@ -3,41 +3,85 @@
 //! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
 //! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
-use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Scope, Symbol};
+use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
-use super::define_yielding;
+use super::{define_yielding, elf_libraries, own_personality_pointers};
+use crate::batch::image_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_image};
 use crate::error::Result;
+use crate::generators::{DefaultLibraries, DefaultLibrary, LibraryGenerator};
 use crate::jitdylib::JitDylib;
-use crate::platform::image_names::UNWIND_RECORDS;
-
-/// The name of a JITDylib's handle.
-pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
+use crate::session::{DSO_HANDLE, ExecutionSession, Platform};
 
 /// Of `_DYNAMIC`: the address of the loader's `_r_debug`, and the end (gABI, "Dynamic Section").
 const DT_DEBUG: u64 = 21;
 const DT_NULL: u64 = 0;
 
-/// The section of [`UNWIND_HEADER`].
-pub(crate) const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
-
 /// The header of the unwind table: version 1, where the records are, relative to the field, and no table to search
 /// ("Linux Standard Base, Core", "The .eh_frame_hdr section").
 const UNWIND_HEADER: [u8; 12] = [0x01, 0x1b, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Where the header has zeros, which end a table that has no records.
-pub(crate) const NO_UNWIND_RECORDS: u64 = 8;
+/// Systems whose objects and libraries are ELF, as Linux.
+#[derive(Debug)]
+pub(super) struct Elf;
 
-/// Defines what is particular to a new JITDylib. Whatever the user defines takes precedence.
-pub(crate) fn set_up(dylib: &JitDylib) -> Result<()> {
-    let mut names = dylib.session().names();
-    let graph = runtime_graph(&mut names)?;
-    let mut state = dylib.session().state();
-    let tracker = state.dylib(dylib.id())?.platform_tracker;
-    state.define_unit(dylib.id(), tracker, graph, &names)?;
-    Ok(())
+impl Platform for Elf {
+    fn shares_vague_linkage(&self) -> bool {
+        true
+    }
+
+    fn set_up(&self, dylib: &JitDylib) -> Result<()> {
+        let mut names = dylib.session().names();
+        let graph = runtime_graph(&mut names)?;
+        let mut state = dylib.session().state();
+        let tracker = state.dylib(dylib.id())?.platform_tracker;
+        state.define_unit(dylib.id(), tracker, graph, &names)?;
+        Ok(())
+    }
+
+    fn on_object(&self, graph: &mut LinkGraph, names: &NamePool) {
+        own_personality_pointers(graph, names);
+    }
+
+    fn is_never_in_archives(&self) -> fn(&[u8]) -> bool {
+        is_unwinders
+    }
+
+    /// Where a library's parts begin and end concerns nobody else.
+    fn is_never_in_libraries(&self) -> fn(&[u8]) -> bool {
+        is_of_image
+    }
+
+    fn add_process_generators(&self, process: &JitDylib) -> Result<()> {
+        // Mangled names, functions of the Itanium C++ ABI, and what std::call_once passes on.
+        let is_cxx = |name: &[u8]| {
+            let starts = [&b"_Z"[..], b"__cxa_", b"__gxx_"];
+            starts.iter().any(|start| name.starts_with(start)) || matches!(name, b"__dynamic_cast" | b"__once_proxy")
+        };
+        let libraries = vec![DefaultLibrary::new("libm.so.6", |_| true), DefaultLibrary::new("libstdc++.so.6", is_cxx)];
+        process.add_own_generator(Arc::new(LibraryGenerator::process()))?;
+        process.add_own_generator(Arc::new(DefaultLibraries::new(libraries)))
+    }
+
+    fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
+        elf_libraries::find(name, directories)
+    }
+
+    fn provide(&self, session: &ExecutionSession, library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
+        elf_libraries::provide(session, library)
+    }
+}
+
+/// Whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
+/// only the process's own knows linked code, and a second one, out of an archive, would end the program at a throw.
+fn is_unwinders(name: &[u8]) -> bool {
+    name.starts_with(b"_Unwind_")
 }
 
 fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
@@ -77,19 +121,4 @@ fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
         graph.symbol_mut(symbol).callable = true;
     }
     Ok(graph)
-}
-
-/// Makes an object's pointers to personality functions its own. Compilers emit them for the unwind tables of each object,
-/// as COMDAT groups; one that several objects share would be gone with the first of these that is removed.
-pub(crate) fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) {
-    let groups = graph.dissolve_groups(|signature| names.bytes(signature).starts_with(b"DW.ref."));
-    let Some(mut blocks) = groups.into_iter().map(|group| group.blocks).reduce(|all, more| [all, more].concat()) else {
-        return;
-    };
-    blocks.sort_unstable();
-    for symbol in graph.symbol_ids() {
-        if graph.symbol(symbol).block().is_some_and(|block| blocks.binary_search(&block).is_ok()) {
-            graph.set_visibility(symbol, Linkage::Strong, Scope::Local);
-        }
-    }
 }

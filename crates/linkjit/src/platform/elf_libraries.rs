@@ -6,7 +6,7 @@ use linkjit_executor::ExecAddr;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::object::elf::{DynamicName, dynamic_names};
 
-use crate::lookup::Goal;
+use crate::batch::Goal;
 use crate::session::{DefinedBy, ExecutionSession, read_file};
 
 /// The directories that the system's linker searches for libraries, in its order on Debian and Fedora.

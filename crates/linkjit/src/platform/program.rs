@@ -1,10 +1,8 @@
 //! Where programs begin.
 
-use linkjit_executor::{MainForm, ObjectFormat};
-
 /// What programs for Windows define, the most usual first ("/ENTRY (Entry-Point Symbol)", Microsoft Learn). The last
 /// four are the C runtime's, or of a program that does without.
-const ENTRIES: [&str; 8] = [
+pub(super) const ENTRIES: [&str; 8] = [
     "main",
     "wmain",
     "WinMain",
@@ -17,32 +15,20 @@ const ENTRIES: [&str; 8] = [
 
 /// Where a program begins: at what it asks for, else at what is usual. What a C runtime begins with is the session's, unless
 /// the program has its own: then `main` is meant, or what it is called.
-pub(crate) fn entry(asked: Option<&str>, has_usual: bool, defines: impl Fn(&str) -> bool) -> Option<String> {
+pub(crate) fn entry(asked: Option<&str>, usual: &[&str], defines: impl Fn(&str) -> bool) -> Option<String> {
     let main = asked.map(|asked| asked.strip_suffix("CRTStartup").unwrap_or(asked));
-    let usual = ENTRIES.into_iter().filter(|_| has_usual);
-    let found = asked.into_iter().chain(main).chain(usual).find(|name| defines(name));
+    let found = asked.into_iter().chain(main).chain(usual.iter().copied()).find(|name| defines(name));
     found.or(main).map(str::to_owned)
-}
-
-/// How a program's `main` of this name is called.
-pub(crate) fn form(entry: &str, format: ObjectFormat) -> MainForm {
-    match entry {
-        _ if format != ObjectFormat::Coff => MainForm::Main,
-        "wmain" => MainForm::WideMain,
-        "WinMain" => MainForm::WinMain,
-        "wWinMain" => MainForm::WideWinMain,
-        _ => MainForm::Main,
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::entry;
+    use super::{ENTRIES, entry};
 
     #[test]
     fn a_program_begins_where_it_says_or_where_programs_do() {
-        let check = |asked: Option<&str>, has_usual, defined: &[&str], expected: Option<&str>| {
-            let found = entry(asked, has_usual, |name| defined.contains(&name));
+        let check = |asked: Option<&str>, has_usual: bool, defined: &[&str], expected: Option<&str>| {
+            let found = entry(asked, if has_usual { &ENTRIES } else { &[] }, |name| defined.contains(&name));
             assert_eq!(found.as_deref(), expected, "{asked:?} {defined:?}");
         };
         check(None, true, &[], None);

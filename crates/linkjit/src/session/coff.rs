@@ -9,8 +9,8 @@ use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
 use super::state::{DefinedBy, DylibId, DylibState, Entry, State, UnitId};
+use crate::crt;
 use crate::error::{Error, Result};
-use crate::platform::crt;
 
 /// What objects call the runtime that they are for, in `/failifmismatch`.
 const RUNTIME_KEY: &str = "RuntimeLibrary";

@@ -7,19 +7,19 @@
 use std::cell::LazyCell;
 
 use linkjit_executor::ExecRange;
+use linkjit_link::arch::Arch;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
+use linkjit_link::{LinkError, Site};
 
 use super::groups::{GroupOwner, Yields};
 use super::inherit::{Inheritance, Yielded};
 use super::pending::{Promise, agrees};
-use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, Unit, UnitId};
 use super::vague::is_vague;
 use crate::error::{Error, Result};
-use crate::lookup::Pulled;
-use crate::platform;
 
 #[cold]
 fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
@@ -50,11 +50,12 @@ impl State {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        platform::elf::own_personality_pointers(&mut graph, names);
-        if self.has_images {
-            platform::coff_runtime::set_stdio_options(&mut graph, names);
-            platform::coff::leave_tls_to_image(&mut graph, names);
+        // Nothing here can run it.
+        if graph.arch() != Arch::HOST {
+            let what = format!("an object for {}, not for {}", graph.arch(), Arch::HOST);
+            return Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into());
         }
+        self.platform.on_object(&mut graph, names);
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
         self.mend_vague(dylib, defined.filter_map(Symbol::shared_name));
         self.check_requests(dylib, &graph)?;
@@ -108,14 +109,6 @@ impl State {
                         return Err(Error::Promise { missing: Vec::new(), unexpected });
                     }
                     None
-                }
-                // MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
-                Some(old)
-                    if self.has_images
-                        && old.by == DefinedBy::Outside
-                        && names.bytes(name) == platform::elf::DSO_HANDLE =>
-                {
-                    Some(Verdict::Yields)
                 }
                 Some(old) if old.by == DefinedBy::Found && is_vague(of, is_grouped) => Some(Verdict::Yields),
                 Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),

@@ -10,10 +10,10 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::ExecutionSession;
+use super::job::Job;
 use super::pending::Direct;
 use super::state::{DefinedBy, DylibId, State, TrackerId, UnitId};
 use crate::error::{Error, Result};
-use crate::materialization::job::Job;
 use crate::materialization::{MaterializationUnit, SymbolFlags, UnitInterface};
 
 impl State {

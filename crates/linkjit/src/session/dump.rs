@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::names::NamePool;
 
-use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, State, Unit};
+use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, MatchScope, State, Unit};
 use super::{ExecutionSession, Owner};
-use crate::jitdylib::MatchScope;
 
 impl ExecutionSession {
     /// All JITDylibs as text: see [`crate::JitDylib::dump`].

@@ -8,9 +8,9 @@ use linkjit_executor::Agent;
 use linkjit_executor::fork::{Held, Participant};
 
 use super::Shared;
+use super::job::Job;
+use super::progress::Progress;
 use crate::error::Error;
-use crate::materialization::job::Job;
-use crate::materialization::progress::Progress;
 
 impl Participant for Shared {
     fn begin(&self) {

@@ -8,10 +8,10 @@ use std::sync::PoisonError;
 
 use linkjit_executor::Agent;
 
+use super::job::{self, AtJob, Job};
 use super::state::{InitializerRun, State, Unit, UnitId};
 use super::{ExecutionSession, lock};
 use crate::error::Result;
-use crate::materialization::job::{self, AtJob, Job};
 
 /// Initializers that this agent is running.
 #[derive(Debug)]

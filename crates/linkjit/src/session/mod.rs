@@ -16,16 +16,22 @@ mod fork;
 mod groups;
 mod inherit;
 mod initializing;
+pub(crate) mod job;
+mod lazy;
 mod memory;
 mod name_use;
 mod options;
 mod pending;
+mod platform;
+mod pool;
+pub(crate) mod progress;
 mod removal;
 mod retire;
 mod state;
 mod tables;
 mod tracker;
 mod turns;
+mod updatable;
 mod vague;
 mod weak;
 mod withdraw;
@@ -33,20 +39,24 @@ mod withdraw;
 pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
 pub(crate) use inherit::Inheritance;
+pub(crate) use lazy::{LazyCallee, LazyFunction, LazyJump, Reentry};
+pub use lazy::{LazyFailure, LazyFailureHandler};
 pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub(crate) use pending::Direct;
-pub(crate) use removal::Unlinked;
+pub(crate) use platform::{DSO_HANDLE, Platform};
 pub use retire::Guard;
+pub use state::MatchScope;
 pub(crate) use state::{
-    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Replaced,
-    Roots, State, TrackerId, Unit, UnitId,
+    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Pulled,
+    Rest, Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
+pub(crate) use updatable::{Removal, Updatable};
 pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
@@ -55,21 +65,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, ObjectFormat, Target, fork as process_fork};
+use linkjit_executor::{Executor, fork as process_fork};
+use linkjit_link::arch::Arch;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::Reentry;
-use crate::materialization::job::{Job, Jobs};
-use crate::materialization::pool::Pool;
-use crate::materialization::progress::Progress;
-use crate::platform;
 use crate::plugin::{Plugin, PluginId};
+use job::{Job, Jobs};
+use pool::Pool;
+use progress::Progress;
 
-/// What [`epoch`] is made of.
+/// What [`epoch`] and [`progress`] are made of: a model checker has other ones.
 mod sync {
+    pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
     pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
     /// Over how many places counts are spread.
@@ -88,7 +99,7 @@ pub struct ExecutionSession {
 #[derive(Debug)]
 struct Shared {
     executor: Arc<dyn Executor>,
-    target: Target,
+    platform: &'static dyn Platform,
     options: SessionOptions,
     names: Mutex<NamePool>,
     name_use: name_use::NameUse,
@@ -131,11 +142,8 @@ impl std::fmt::Debug for Plugins {
 }
 
 impl ExecutionSession {
-    /// A session without JITDylibs.
-    #[must_use]
-    pub fn new(executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
-        let target = executor.target();
-        let has_images = target.format == ObjectFormat::Coff;
+    /// A session without JITDylibs, for code of a platform.
+    pub(crate) fn of(platform: &'static dyn Platform, executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
         executor.set_library_directories(&directories);
@@ -144,16 +152,19 @@ impl ExecutionSession {
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
-        let state = State::new(options.limits, options.crt.clone(), has_images, allocator);
+        let state = State::new(platform, options.limits, options.crt.clone(), allocator);
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
-                target,
+                platform,
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
-                options: SessionOptions { window_size: options.window_size.min(1 << 31), ..options },
+                options: SessionOptions {
+                    window_size: options.window_size.min(Arch::HOST.largest_window()),
+                    ..options
+                },
                 names: Mutex::new(names),
                 name_use: name_use::NameUse::default(),
                 plugins: Mutex::default(),
@@ -170,7 +181,7 @@ impl ExecutionSession {
         // The executor must not keep the session, which keeps it.
         let weak = session.downgrade();
         session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform::elf_libraries::provide(&session, &path_of(library)),
+            Some(session) => platform.provide(&session, &path_of(library)),
             None => Vec::new(),
         }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
@@ -194,10 +205,7 @@ impl ExecutionSession {
             let _closed = unsafe { self.executor().close_image(image) };
         })?;
         let dylib = JitDylib::new(self.clone(), id);
-        match self.target().format {
-            ObjectFormat::Elf => platform::elf::set_up(&dylib)?,
-            ObjectFormat::Coff => platform::coff::set_up(&dylib)?,
-        }
+        self.platform().set_up(&dylib)?;
         Ok(dylib)
     }
 
@@ -300,9 +308,9 @@ impl ExecutionSession {
         &self.shared.executor
     }
 
-    /// What its process can run.
-    pub(crate) fn target(&self) -> Target {
-        self.shared.target
+    /// What its code is for.
+    pub(crate) fn platform(&self) -> &'static dyn Platform {
+        self.shared.platform
     }
 
     /// What links functions when they are called.

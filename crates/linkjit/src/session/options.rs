@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Limits;
-use crate::platform::crt::CrtProvider;
+use crate::crt::CrtProvider;
 
 /// How much of an object is linked when something of it is wanted.
 ///

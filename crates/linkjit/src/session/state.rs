@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::TlsAddress;
 use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
-use linkjit_link::graph::{Alternate, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::link::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
@@ -21,18 +21,17 @@ use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::{Heir, Yielded, YieldedGroup};
+use super::lazy::LazyFunctions;
 use super::pending::Pending;
+use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
+use super::updatable::Updatable;
 use super::vague::Together;
-use crate::batch::Rest;
+use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, DefinitionGenerator};
-use crate::jitdylib::MatchScope;
-use crate::lazy::LazyFunctions;
-use crate::platform::crt::CrtProvider;
-use crate::update::Updatable;
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -52,6 +51,15 @@ pub(crate) enum Roots {
     /// Those of all objects that are not linked lazily.
     Eager,
     /// Those of all objects.
+    All,
+}
+
+/// Which symbols of a JITDylib a search may find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MatchScope {
+    /// Those that other JITDylibs may see.
+    Exported,
+    /// Hidden ones, too.
     All,
 }
 
@@ -110,6 +118,27 @@ pub(crate) struct Replaced {
     pub(crate) entry: Entry,
     /// The symbol, as long as its unit was at hand: it is a reference now.
     pub(crate) symbol: Option<Symbol>,
+}
+
+/// What was pulled from archives for batches that then had to wait for something.
+#[derive(Debug, Default)]
+pub(crate) struct Pulled {
+    pub(crate) units: Vec<UnitId>,
+    pub(crate) replaced: Vec<Replaced>,
+    pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
+}
+
+/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
+/// time: what is found out about all of it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// The graph's revision that it is about.
+    pub(crate) revision: u32,
+    /// The definitions that others may know and that were not placed, by block; from the second batch on.
+    pub(crate) names: Option<Vec<(BlockId, SymbolId)>>,
+    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
+    pub(crate) next_symbol: u32,
+    pub(crate) next_block: u32,
 }
 
 /// An object that was added or pulled.
@@ -278,7 +307,7 @@ pub(crate) struct BatchInFlight {
 }
 
 /// The tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
     /// Those that are not closed.
     pub(crate) dylibs: BTreeMap<DylibId, DylibState>,
@@ -288,12 +317,11 @@ pub(crate) struct State {
     /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
+    pub(super) platform: &'static dyn Platform,
     pub(crate) limits: Limits,
     pub(crate) crt: CrtProvider,
     /// A program's own allocator.
     pub(super) allocator: Allocator,
-    /// JITDylibs are images of Windows.
-    pub(super) has_images: bool,
     /// How often something was removed.
     pub(crate) removals: u64,
     /// How many JITDylibs, units, trackers and generators there have ever been.
@@ -329,8 +357,37 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, crt: CrtProvider, has_images: bool, allocator: Allocator) -> Self {
-        Self { limits, crt, has_images, allocator, ..Self::default() }
+    pub(super) fn new(platform: &'static dyn Platform, limits: Limits, crt: CrtProvider, allocator: Allocator) -> Self {
+        Self {
+            dylibs: BTreeMap::new(),
+            dylibs_by_name: HashMap::default(),
+            units: HashMap::default(),
+            trackers: HashMap::default(),
+            direct: HashMap::default(),
+            allocations: Allocations::default(),
+            platform,
+            limits,
+            crt,
+            allocator,
+            removals: 0,
+            dylibs_made: 0,
+            units_made: 0,
+            trackers_made: 0,
+            generators_made: 0,
+            removed: None,
+            batch: None,
+            statistics: Statistics::default(),
+            warnings: Vec::new(),
+            overridden: Vec::new(),
+            pulled: Vec::new(),
+            replaced: Vec::new(),
+            vague: BTreeSet::new(),
+            has_updatable: false,
+            superseded: Vec::new(),
+            retired: Vec::new(),
+            lazy: LazyFunctions::default(),
+            initializing: Vec::new(),
+        }
     }
 
     pub(super) fn create_dylib(&mut self, name: &str, image: ImageId) -> Result<DylibId> {

@@ -3,11 +3,11 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
+use super::job::Job;
 use super::pending::Pending;
+use super::progress::Progress;
 use super::state::{State, UnitId};
 use crate::error::Error;
-use crate::materialization::job::Job;
-use crate::materialization::progress::Progress;
 
 /// Units that were removed before they were materialized.
 #[derive(Debug, Default)]

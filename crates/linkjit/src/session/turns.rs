@@ -1,6 +1,6 @@
 //! Turns: one agent at a time links, and one runs initializers.
 //!
-//! Who waits for a turn says so to the graph of who waits for whom ([`crate::materialization::progress`]): who would close
+//! Who waits for a turn says so to the graph of who waits for whom ([`super::progress`]): who would close
 //! a circle gets an error.
 
 use std::sync::atomic::Ordering;
@@ -8,11 +8,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use linkjit_executor::Agent;
 
+use super::job::{self, AtJob, Job};
+use super::progress::{Progress, Wait};
 use super::state::Unit;
 use super::{ExecutionSession, lock};
 use crate::error::{Error, Result};
-use crate::materialization::job::{self, AtJob, Job};
-use crate::materialization::progress::{Progress, Wait};
 
 impl ExecutionSession {
     /// Waits until no other agent is linking. An error if this one is: it would wait for itself.

@@ -20,8 +20,7 @@ use linkjit_link::names::NameId;
 
 use super::groups::surrender;
 use super::inherit::{Inheritance, Yielded};
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, UnitId};
-use crate::jitdylib::MatchScope;
+use super::state::{Address, DefinedBy, DylibId, Entry, MatchScope, State, TrackerId, UnitId};
 
 /// Longer chains of aliases that users have made are not followed.
 const SHORT_ALIAS_CHAIN: usize = 8;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use linkjit_executor::AllocationId;
 use linkjit_link::names::NameId;
 
-use super::object::Updatable;
 use super::removed::Gone;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::{DefinedBy, State, Withdrawn};
+use crate::session::{DefinedBy, State, Updatable, Withdrawn};
 
 /// What an update has made: the new generation of its objects. As long as it exists, the one before can come back.
 ///

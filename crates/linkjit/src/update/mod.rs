@@ -13,6 +13,5 @@ mod removed;
 mod transaction;
 
 pub use generation::Generation;
-pub(crate) use object::Updatable;
 pub use removed::Gone;
 pub use transaction::Update;

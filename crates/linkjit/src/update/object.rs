@@ -8,30 +8,13 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::removed::Removal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
-use crate::session::{DylibId, ResourceTracker, State, TrackerId, UnitId};
+use crate::session::{DylibId, ResourceTracker, State, TrackerId, Updatable};
 
 /// What the names of local functions begin with whose address is taken.
 pub(super) const LOCAL: &str = "$__LOCAL.";
-
-/// An object that can be replaced.
-#[derive(Clone, Debug)]
-pub(crate) struct Updatable {
-    /// Owns the stubs of all generations. The session has this: no handle, which would keep the session.
-    pub(crate) stubs: TrackerId,
-    /// By the name of their implementations: the numbers of their trampolines.
-    pub(super) functions: BTreeMap<NameId, u32>,
-    /// Those of them that the present generation has not, by the same name.
-    pub(super) removed: BTreeMap<NameId, Removal>,
-    /// Owns the present generation.
-    pub(crate) current: TrackerId,
-    pub(super) unit: UnitId,
-    /// How often it was replaced.
-    pub(super) number: u64,
-}
 
 impl Updatable {
     pub(super) fn add_functions(&mut self, stubs: &[LazyStub], first: u32) {

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use linkjit_link::graph::Symbol;
 use linkjit_link::names::{NameId, NamePool};
 
-use super::object::{LOCAL, Updatable};
+use super::object::LOCAL;
 use crate::error::Error;
-use crate::session::{DylibId, State, Unit, UnitId};
+use crate::session::{DylibId, Removal, State, Unit, UnitId, Updatable};
 
 /// The name that the source has. COFF has no weak definitions: compilers for MinGW define `.weak.NAME.default.OTHER`, and
 /// make `NAME` a weak external that stands for it.
@@ -27,15 +27,6 @@ pub struct Gone {
     pub name: String,
     /// It is a function; otherwise it is a variable.
     pub is_function: bool,
-}
-
-/// How a function was taken away that still has a stub.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Removal {
-    /// By which update of its object, counted from 1.
-    pub(super) update: u64,
-    /// By going back from it.
-    pub(super) by_rollback: bool,
 }
 
 impl State {

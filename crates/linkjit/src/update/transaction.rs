@@ -10,13 +10,15 @@ use linkjit_link::source::Source;
 
 use super::data::{Keep, Kept, keep};
 use super::generation::{Generation, Replaced};
-use super::object::{Updatable, read};
+use super::object::read;
 use crate::batch::{self, Attempt, Unfound};
+use crate::batch::{Goal, Query};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::{LazyJump, LazyStub, define};
-use crate::lookup::{Goal, Query};
-use crate::session::{ExecutionSession, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Withdrawn};
+use crate::lazy::{LazyStub, define};
+use crate::session::{
+    ExecutionSession, LazyJump, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Updatable, Withdrawn,
+};
 
 /// A transaction that replaces updatable objects of a JITDylib. Nothing happens before [`Update::commit`].
 #[derive(Debug)]

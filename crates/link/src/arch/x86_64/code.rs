@@ -1,7 +1,7 @@
 //! The machine code that linkjit itself puts beside linked code.
 
 use super::Kind;
-use crate::arch::template::{Code, Field, Framed, Template, field};
+use crate::arch::template::{Code, Field, Framed, ImageCode, Template, field};
 use crate::graph::EdgeKind;
 
 /// A displacement that ends its instruction.
@@ -53,6 +53,10 @@ pub(in crate::arch) static CODE: Code = Code {
     init_entry: Template::new(&[0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0], 4, &[displacement(5, 0)]),
     // add $8,%rsp; ret
     init_exit: &[0x48, 0x83, 0xc4, 0x08, 0xc3],
+    image: Some(&IMAGE_CODE),
+};
+
+static IMAGE_CODE: ImageCode = ImageCode {
     // The copy is in rcx. cmp cookie(%rip),%rcx; jne 1f; ret; 1: jmp function
     cookie_check: Template::new(
         &[0x48, 0x3b, 0x0d, 0, 0, 0, 0, 0x75, 0x01, 0xc3, 0xe9, 0, 0, 0, 0],
@@ -65,7 +69,11 @@ pub(in crate::arch) static CODE: Code = Code {
         4,
         &[displacement(3, 0), displacement(10, 1), branch(15, 2)],
     ),
-    start_call: Framed { code: Template::new(&START_CALL, 4, &[branch(7, 0)]), unwind: &START_CALL_UNWIND },
+    start_call: Framed {
+        code: Template::new(&START_CALL, 4, &[branch(7, 0)]),
+        unwind: &START_CALL_UNWIND,
+        record: FUNCTION_RECORD,
+    },
     // mov $1,%ecx; xor %edx,%edx; jmp function
     terminating_call: Template::new(&[0xb9, 0x01, 0x00, 0x00, 0x00, 0x31, 0xd2, 0xe9, 0, 0, 0, 0], 4, &[branch(8, 0)]),
     delay_load: Framed {
@@ -75,10 +83,13 @@ pub(in crate::arch) static CODE: Code = Code {
             &[displacement(2, 0), displacement(9, 0), displacement(53, 1), branch(58, 2)],
         ),
         unwind: &DELAY_LOAD_UNWIND,
+        record: FUNCTION_RECORD,
     },
     delay_load_start: 6,
-    function_record: Template::new(&[0; 12], 2, &[image_offset(0, 0), image_offset(4, 1), image_offset(8, 2)]),
 };
+
+const FUNCTION_RECORD: Template =
+    Template::new(&[0; 12], 2, &[image_offset(0, 0), image_offset(4, 1), image_offset(8, 2)]);
 
 /// The immediates of the trampoline are at 1 and 6.
 fn set_numbers(code: &mut [u8], number: u32, reentry: u32) {

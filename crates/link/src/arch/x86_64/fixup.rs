@@ -51,8 +51,8 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
         Kind::SectionOffset7 => {
             let value = unsigned(fixup.section_offset()?, 7, "7 unsigned bits")?;
             // The high bit is not the field's.
-            let old = fixup.bytes.get(fixup.edge.offset as usize).map_or(0, |byte| byte & 0x80);
-            fixup.write::<1>(u64::from(old) | value)
+            let old = fixup.read::<1>()? & 0x80;
+            fixup.write::<1>(old | value)
         }
         Kind::TlsDescriptorCall => Ok(()),
         Kind::TlsOffset32 => fixup.write_signed::<4>(fixup.thread_local()?.offset.wrapping_add(fixup.addend())),

@@ -34,7 +34,7 @@ kinds! {
     /// `Fixup <- Size of Target + Addend : uint64`. ELF SIZE64.
     Size64 = KindInfo::new(8, Role::Value),
     /// `Fixup <- Target - Fixup + Addend : int32`, a call or jump: may go through a stub. ELF PLT32.
-    Branch32 = KindInfo::new(4, Role::Branch).from_end(),
+    Branch32 = KindInfo::new(4, Role::Branch).ending_instruction(),
     /// `Fixup <- GotEntry(Target) - Fixup + Addend : int32`. ELF GOTPCREL and the CODE_5 and CODE_6 forms.
     GotDelta32 = KindInfo::new(4, Role::Got),
     /// `Fixup <- GotEntry(Target + Addend + 4) - Fixup - 4 : int32`, and the instruction, a `lea`, becomes a `mov`: loads the

@@ -8,7 +8,7 @@ use std::ops::Range;
 use object::pe;
 use object::pe::SectionFlags;
 
-use super::machine::{MACHINES, Machine};
+use super::machine::{MACHINES, Machine, machine_name};
 use crate::error::{LinkError, Result, Site};
 use crate::object::fields::{field, string, u16_at, u32_at};
 use crate::source::Source;
@@ -124,19 +124,6 @@ pub fn is_object(bytes: &[u8]) -> bool {
     let (Some(first), Some(second)) = (bytes.first_chunk::<2>(), bytes.get(2..4)) else { return false };
     let first = u16::from_le_bytes(*first);
     (first == 0 && second == [0xff, 0xff]) || (machine_name(first).is_some() && bytes.len() >= FILE_HEADER_SIZE)
-}
-
-/// What a number of a machine stands for.
-fn machine_name(number: u16) -> Option<&'static str> {
-    Some(match pe::Machine(number) {
-        pe::IMAGE_FILE_MACHINE_AMD64 => "x86-64",
-        pe::IMAGE_FILE_MACHINE_I386 => "x86 (32 bits)",
-        pe::IMAGE_FILE_MACHINE_ARM64 => "AArch64",
-        pe::IMAGE_FILE_MACHINE_ARM64EC => "ARM64EC",
-        pe::IMAGE_FILE_MACHINE_ARM64X => "ARM64X",
-        pe::IMAGE_FILE_MACHINE_ARMNT => "ARM (32 bits)",
-        _ => return None,
-    })
 }
 
 impl<'a> File<'a> {

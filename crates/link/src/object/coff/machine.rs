@@ -44,3 +44,16 @@ impl Machine {
         MACHINES.map(|machine| machine.arch.to_string()).join(" or ")
     }
 }
+
+/// What a number of a machine stands for.
+pub(super) fn machine_name(number: u16) -> Option<&'static str> {
+    Some(match pe::Machine(number) {
+        pe::IMAGE_FILE_MACHINE_AMD64 => "x86-64",
+        pe::IMAGE_FILE_MACHINE_I386 => "x86 (32 bits)",
+        pe::IMAGE_FILE_MACHINE_ARM64 => "AArch64",
+        pe::IMAGE_FILE_MACHINE_ARM64EC => "ARM64EC",
+        pe::IMAGE_FILE_MACHINE_ARM64X => "ARM64X",
+        pe::IMAGE_FILE_MACHINE_ARMNT => "ARM (32 bits)",
+        _ => return None,
+    })
+}

@@ -1,7 +1,5 @@
 //! Relocations to edges: `SHT_RELA`, `SHT_REL` and `SHT_CREL`.
 
-use std::slice::ChunksExact;
-
 use object::elf;
 
 use super::crel::Crel;
@@ -133,24 +131,31 @@ fn read_section<E: Encoding>(
     if section.entry_size != entry_size as u64 || !section.size.is_multiple_of(entry_size as u64) {
         return Err(file.malformed_section(section, "relocations: their size is wrong"));
     }
-    let entries = section.data.chunks_exact(entry_size);
+    // With sizes that are constants the fields need no checks.
     if section.kind == elf::SHT_RELA {
+        let relocations = || section.data.chunks_exact(E::RELA_SIZE).map(E::rela);
         let content_size = file.section(section.info).map_or(0, |of| of.data.len() as u64);
-        if are_usual::<E>(entries.clone(), file.machine, content_size, graph.symbols().len()) {
-            graph.add_edges(block, entries.map(|raw| usual_edge(&E::rela(raw), file.machine)))?;
+        if are_usual(relocations(), file.machine, content_size, graph.symbols().len()) {
+            graph.add_edges(block, relocations().map(|relocation| usual_edge(&relocation, file.machine)))?;
             return Ok(false);
         }
-        add_edges::<E>(file, section, block, graph, entries.map(|raw| Some(E::rela(raw))))
+        add_edges::<E>(file, section, block, graph, relocations().map(Some))
     } else {
-        add_edges::<E>(file, section, block, graph, entries.map(|raw| Some(E::rel(raw))))
+        add_edges::<E>(file, section, block, graph, section.data.chunks_exact(E::REL_SIZE).map(E::rel).map(Some))
     }
 }
 
-/// Whether each of `entries` makes an edge to one of so many symbols, not the null symbol, with a field in a section of
+/// Whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in a section of
 /// that size: so it is nearly always, and found out without a branch for each.
-fn are_usual<E: Encoding>(entries: ChunksExact<'_, u8>, machine: &Machine, content_size: u64, symbols: usize) -> bool {
+#[inline]
+fn are_usual(
+    relocations: impl Iterator<Item = Relocation>,
+    machine: &Machine,
+    content_size: u64,
+    symbols: usize,
+) -> bool {
     let (mut end, mut last) = (0, 0);
-    for relocation in entries.map(E::rela) {
+    for relocation in relocations {
         let (_, width) = machine.edge(relocation.kind);
         end = end.max(relocation.offset.saturating_add(width));
         // Makes the null symbol the last of all.
@@ -160,6 +165,7 @@ fn are_usual<E: Encoding>(entries: ChunksExact<'_, u8>, machine: &Machine, conte
 }
 
 /// The edge of a relocation for which [`are_usual`].
+#[inline]
 fn usual_edge(relocation: &Relocation, machine: &Machine) -> Edge {
     let (kind, _) = machine.edge(relocation.kind);
     let addend = relocation.addend.unwrap_or_default();

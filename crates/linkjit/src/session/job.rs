@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use linkjit_executor::Agent;
 use linkjit_link::names::NameId;
 
+use super::{ExecutionSession, GeneratorId, UnitId, lock};
 use crate::error::{Error, Result};
-use crate::session::{ExecutionSession, GeneratorId, UnitId, lock};
 
 /// Lookups from within lookups from within lookups, and so on, need stack; some end only with it.
 const DEEPEST: usize = 64;

@@ -71,6 +71,12 @@ impl ImageName {
 /// What crtbegin.o calls the records of the unwind table.
 pub(crate) const UNWIND_RECORDS: &[u8] = b"__EH_FRAME_BEGIN__";
 
+/// The section of the unwind table's header.
+pub(crate) const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
+
+/// Where that header has zeros, which end a table that has no records.
+pub(crate) const NO_UNWIND_RECORDS: u64 = 8;
+
 /// Whether a name is that of each program's or shared object's own: what a library has of that name is the library's, and
 /// nobody else's.
 pub(crate) fn is_of_image(name: &[u8]) -> bool {

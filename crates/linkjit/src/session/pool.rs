@@ -12,7 +12,7 @@ use std::thread::{self, available_parallelism};
 
 use linkjit_executor::fork::Held;
 
-use crate::session::lock;
+use super::lock;
 
 type Job = Box<dyn FnOnce() + Send>;
 

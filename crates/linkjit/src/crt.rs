@@ -4,6 +4,7 @@
 //! static runtime (`/MT`: `/defaultlib:libcmt`). The built-in runtime serves both. Libraries that are installed do not:
 //! a program with two runtimes would have two heaps and two sets of streams.
 
+use std::env::consts::ARCH;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,8 @@ const MINGW_LIBRARIES: [&str; 12] = [
     "kernel32.lib",
 ];
 
-/// Directory names for x86-64: of xwin, and of Microsoft.
-const ARCHITECTURES: [&str; 2] = ["x86_64", "x64"];
+/// Directory names for the architecture: of xwin, and of Microsoft.
+const ARCHITECTURES: [&str; 2] = [ARCH, "x64"];
 
 /// Where the C runtime comes from that objects for Windows are linked with.
 ///
@@ -98,7 +99,7 @@ impl CrtProvider {
                 })
             });
             found.ok_or_else(|| {
-                let wanted = path.into_iter().chain(part).chain(["x86_64"]).collect::<Vec<_>>().join("/");
+                let wanted = path.into_iter().chain(part).chain([ARCH]).collect::<Vec<_>>().join("/");
                 missing(root, &format!("no directory {wanted} as `xwin splat` makes it"))
             })
         };
@@ -114,14 +115,14 @@ impl CrtProvider {
     /// # Errors
     /// If it is not there.
     pub fn mingw(directory: impl AsRef<Path>) -> Result<Self> {
-        const TARGET: &str = "x86_64-w64-mingw32";
+        let target = format!("{ARCH}-w64-mingw32");
         let root = directory.as_ref();
-        let candidates = [root.join("lib"), root.join(TARGET).join("lib"), root.into()];
+        let candidates = [root.join("lib"), root.join(&target).join("lib"), root.into()];
         let system = candidates.into_iter().find(|directory| directory.join("libmingw32.a").is_file());
         let system = system.ok_or_else(|| missing(root, "no lib/libmingw32.a as MinGW-w64 has it"))?;
         let beside = root.parent().into_iter().flat_map(|parent| [parent.join("lib/gcc"), parent.join("gcc")]);
         let gcc = [root.join("lib/gcc"), system.join("gcc")].into_iter().chain(beside);
-        let gcc = gcc.flat_map(|directory| versions(&directory.join(TARGET)));
+        let gcc = gcc.flat_map(|directory| versions(&directory.join(&target)));
         let gcc = gcc.into_iter().find(|directory| directory.join("libgcc.a").is_file());
         Ok(Self { kind: Kind::MinGw, directories: gcc.into_iter().chain([system]).collect() })
     }
@@ -255,7 +256,7 @@ fn versions(directory: &Path) -> Vec<PathBuf> {
 
 #[cfg(windows)]
 fn visual_studio_directories() -> Vec<PathBuf> {
-    let tool = find_msvc_tools::find_tool("x86_64-pc-windows-msvc", "link.exe");
+    let tool = find_msvc_tools::find_tool(&format!("{ARCH}-pc-windows-msvc"), "link.exe");
     let of_tool = tool.iter().flat_map(find_msvc_tools::Tool::env).find(|(name, _)| name == "LIB");
     // In a developer's command prompt the environment says it all.
     let directories =

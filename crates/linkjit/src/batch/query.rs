@@ -1,0 +1,71 @@
+//! What batches are asked for, and what they answer if others have to do something before they can link.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_link::names::NameId;
+
+use super::Unfound;
+use crate::session::{DylibId, Generator, GeneratorId, NamesInUse, Pulled, Roots, UnitId};
+
+/// A lookup, from round to round.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) dylib: DylibId,
+    pub(crate) names: Vec<Unfound>,
+    pub(crate) goal: Goal,
+    /// What generators of the user were asked for, and whether that was all for weak references.
+    pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
+    pub(crate) pulled: Pulled,
+    /// For one that outlives the function that made it.
+    pub(crate) _names_in_use: Option<NamesInUse>,
+}
+
+/// What a lookup is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Goal {
+    /// Linking what the names need.
+    #[default]
+    Link,
+    /// And everything that has initializers, but for objects that are linked lazily.
+    LinkWithInitializers,
+    /// And these, too.
+    LinkWithAllInitializers,
+    /// Finding who defines them: nothing is materialized or linked, and nothing missing is an error.
+    Find,
+}
+
+impl Goal {
+    /// Whose initializers are linked; `None`: only those of objects that are linked anyway.
+    pub(crate) fn roots(self) -> Option<Roots> {
+        match self {
+            Self::Link | Self::Find => None,
+            Self::LinkWithInitializers => Some(Roots::Eager),
+            Self::LinkWithAllInitializers => Some(Roots::All),
+        }
+    }
+}
+
+/// What a batch needs before it can link.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Units to be materialized, without duplicates.
+    pub(crate) units: Vec<UnitId>,
+    /// Generators to be asked.
+    pub(crate) asks: Vec<Ask>,
+    /// The names that the units are wanted for, and in whose link orders.
+    pub(crate) awaited: Vec<(DylibId, NameId)>,
+}
+
+/// A generator of the user that is to be asked for names.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) dylib: DylibId,
+    pub(crate) generator: Generator,
+    pub(crate) names: Vec<Unfound>,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.asks.is_empty()
+    }
+}
