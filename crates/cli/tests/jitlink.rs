@@ -2,7 +2,7 @@
 //!
 //! Each file of `tests/cases/jitlink` is one object, or several: a line `#--- name.s` begins the next. The first is
 //! called as the file is. Those called `.yaml` are for yaml2obj, those called `.def` become import libraries; assembly is
-//! for ELF, or COFF in files called `coff-*`. Lines that begin with `#!` say what to do with them; each is a test:
+//! for ELF of x86-64, COFF in files called `coff-*`, and ELF of AArch64 in files called `aarch64-*`. Lines that begin with `#!` say what to do with them; each is a test:
 //!
 //! - `#! check [OPTIONS]`: links with `-noexec`; the rules of the file (`# jitlink-check:`) hold.
 //! - `#! error [OPTIONS] => TEXT`: as `check`, but it fails, and says TEXT.
@@ -168,8 +168,12 @@ impl Fixture {
         }
         let temporary = self.directory.with_extension(std::process::id().to_string());
         fs::create_dir_all(&temporary).map_err(|error| error.to_string())?;
-        let is_coff = self.file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("coff-"));
-        let triple = if is_coff { "--triple=x86_64-windows-msvc" } else { "--triple=x86_64-linux-gnu" };
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let triple = match name.split_once('-') {
+            Some(("coff", _)) => "--triple=x86_64-windows-msvc",
+            Some(("aarch64", _)) => "--triple=aarch64-linux-gnu",
+            _ => "--triple=x86_64-linux-gnu",
+        };
         for part in &self.parts {
             let source = temporary.join(&part.source);
             fs::write(&source, &part.text).map_err(|error| error.to_string())?;

@@ -396,7 +396,9 @@ fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
             let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
             let kind = graph.arch().kinds().of(edge.kind);
             let reaches = match kind.role {
-                Role::Branch => displacement.is_some_and(|displacement| kind.reaches(displacement)),
+                Role::Branch if graph.arch().bypasses_stubs() => {
+                    displacement.is_some_and(|displacement| kind.reaches(displacement))
+                }
                 Role::ImageOffset => u32::try_from(graph.address(target).distance_from(image_base)).is_ok(),
                 _ => false,
             };

@@ -8,7 +8,7 @@ use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 
 use super::generic::Kind;
 use super::kinds::Role;
-use super::{Arch, x86_64};
+use super::{Arch, aarch64, x86_64};
 use crate::endian::Endian;
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
@@ -90,6 +90,7 @@ pub(super) enum Refusal {
 pub fn fix_block(graph: &LinkGraph, block: BlockId, bytes: &mut [u8], context: &FixupContext<'_>) -> Result<()> {
     match graph.arch() {
         Arch::X86_64 => fix(graph, block, bytes, context, x86_64::apply),
+        Arch::AArch64 => fix(graph, block, bytes, context, aarch64::apply),
     }
 }
 

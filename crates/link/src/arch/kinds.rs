@@ -71,6 +71,11 @@ impl KindInfo {
         Self { bias: -self.width.cast_signed(), ..self }
     }
 
+    /// For distances that have another number of bits than the field.
+    pub(super) const fn reaching(self, bits: u8) -> Self {
+        Self { reach: bits, ..self }
+    }
+
     pub(super) const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }

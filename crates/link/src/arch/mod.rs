@@ -1,5 +1,6 @@
 //! Architectures: the kinds of edges, how each is applied, the code of stubs. Nothing here knows an object format.
 
+pub mod aarch64;
 mod fixup;
 pub mod generic;
 mod kinds;
@@ -20,20 +21,22 @@ use crate::graph::{Edge, EdgeKind};
 pub enum Arch {
     /// AMD64, 64-bit addresses, little endian.
     X86_64,
+    /// 64-bit Arm, 64-bit addresses, little endian.
+    AArch64,
 }
 
 impl Arch {
     /// That of this process, as far as linkjit knows it.
-    pub const HOST: Self = Self::X86_64;
+    pub const HOST: Self = if cfg!(target_arch = "aarch64") { Self::AArch64 } else { Self::X86_64 };
 
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::X86_64];
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::AArch64];
 
     /// Size of an address in bytes.
     #[must_use]
     pub const fn pointer_size(self) -> u64 {
         match self {
-            Self::X86_64 => 8,
+            Self::X86_64 | Self::AArch64 => 8,
         }
     }
 
@@ -47,7 +50,7 @@ impl Arch {
     #[must_use]
     pub const fn data_reach(self) -> u64 {
         match self {
-            Self::X86_64 => 1 << 31,
+            Self::X86_64 | Self::AArch64 => 1 << 31,
         }
     }
 
@@ -56,6 +59,7 @@ impl Arch {
     pub const fn branch_reach(self) -> u64 {
         match self {
             Self::X86_64 => 1 << 31,
+            Self::AArch64 => 1 << 27,
         }
     }
 
@@ -71,6 +75,7 @@ impl Arch {
     pub const fn triple_name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
+            Self::AArch64 => "aarch64",
         }
     }
 
@@ -78,14 +83,14 @@ impl Arch {
     #[must_use]
     pub fn word(self, number: u64) -> Box<[u8]> {
         match self {
-            Self::X86_64 => number.to_le_bytes().into(),
+            Self::X86_64 | Self::AArch64 => number.to_le_bytes().into(),
         }
     }
 
     /// The number of 32 bits with these bytes in memory.
     pub(crate) const fn read_u32(self, bytes: [u8; 4]) -> u32 {
         match self {
-            Self::X86_64 => u32::from_le_bytes(bytes),
+            Self::X86_64 | Self::AArch64 => u32::from_le_bytes(bytes),
         }
     }
 
@@ -94,6 +99,7 @@ impl Arch {
     pub const fn code(self) -> &'static Code {
         match self {
             Self::X86_64 => &x86_64::CODE,
+            Self::AArch64 => &aarch64::CODE,
         }
     }
 
@@ -121,6 +127,7 @@ impl Arch {
     pub const fn kinds(self) -> &'static Kinds {
         match self {
             Self::X86_64 => &x86_64::KINDS,
+            Self::AArch64 => &aarch64::KINDS,
         }
     }
 
@@ -130,6 +137,7 @@ impl Arch {
     pub fn address_load(self, edge: &Edge, content: &[u8]) -> Option<EdgeKind> {
         match self {
             Self::X86_64 => x86_64::can_load_address(edge, content).then(|| x86_64::Kind::AddressLoad32.edge()),
+            Self::AArch64 => None,
         }
     }
 
@@ -138,6 +146,7 @@ impl Arch {
     pub fn can_relax(self, edge: &Edge, content: &[u8]) -> bool {
         match self {
             Self::X86_64 => x86_64::can_relax(edge, content),
+            Self::AArch64 => false,
         }
     }
 
@@ -145,6 +154,16 @@ impl Arch {
     const fn remedy_of_low_addresses(self) -> &'static str {
         match self {
             Self::X86_64 => ": compile with -fPIC or -fPIE; in assembly, address it relative to rip",
+            Self::AArch64 => ": compile with -fPIC or -fPIE",
+        }
+    }
+
+    /// Whether branches go past their stubs in LLVM's JITLink if their targets turn out to be in reach.
+    #[must_use]
+    pub const fn bypasses_stubs(self) -> bool {
+        match self {
+            Self::X86_64 => true,
+            Self::AArch64 => false,
         }
     }
 
@@ -153,7 +172,7 @@ impl Arch {
     pub(crate) fn without_entry(self, kind: EdgeKind) -> EdgeKind {
         match self {
             Self::X86_64 if kind == x86_64::Kind::AddressLoad32.edge() => EdgeKind::DELTA32,
-            Self::X86_64 => kind,
+            Self::X86_64 | Self::AArch64 => kind,
         }
     }
 
@@ -168,6 +187,7 @@ impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::X86_64 => "x86-64",
+            Self::AArch64 => "AArch64",
         })
     }
 }

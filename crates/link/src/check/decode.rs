@@ -1,7 +1,8 @@
 //! Instructions, by architecture: each has a file, and the library that decodes them behind it.
 
-use super::x86_64;
+use super::{aarch64, x86_64};
 use crate::arch::Arch;
+use crate::arch::aarch64::Kind;
 use crate::graph::{Edge, EdgeKind, SymbolId};
 
 /// An operand of an instruction.
@@ -50,6 +51,7 @@ pub fn decode(arch: Arch, bytes: &[u8], address: u64) -> Result<Instruction, Str
     }
     match arch {
         Arch::X86_64 => x86_64::decode(bytes, address),
+        Arch::AArch64 => aarch64::decode(bytes),
     }
 }
 
@@ -61,6 +63,7 @@ pub fn decode(arch: Arch, bytes: &[u8], address: u64) -> Result<Instruction, Str
 pub fn self_references(arch: Arch, code: &[u8], target: SymbolId) -> Result<Vec<Edge>, usize> {
     let (fields, kind) = match arch {
         Arch::X86_64 => (x86_64::self_references(code)?, EdgeKind::DELTA32),
+        Arch::AArch64 => (aarch64::self_references(code), Kind::ADRLiteral21.edge()),
     };
     let addend = arch.kinds().of(kind).bias.into();
     let edge = |field| Some(Edge { offset: u32::try_from(field).ok()?, kind, target, addend });

@@ -26,6 +26,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
+mod aarch64;
 mod decode;
 mod evaluate;
 mod rules;

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 use linkjit_link::arch::Arch;
 use linkjit_link::check::{Operand, decode};
 
-/// One instruction a line, of every form that the numbering tells apart.
-const INSTRUCTIONS: &str = include_str!("instructions.s");
+/// Architectures, and one instruction a line, of every form that the numbering tells apart.
+const INSTRUCTIONS: [(Arch, &str); 2] =
+    [(Arch::X86_64, include_str!("instructions.s")), (Arch::AArch64, include_str!("instructions-aarch64.s"))];
 
-fn llvm_mc(arguments: &[&str], input: &str) -> String {
+fn llvm_mc(arch: Arch, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("llvm-mc-19")
-        .arg("--triple=x86_64-linux-gnu")
+        .arg(format!("--triple={}-linux-gnu", arch.triple_name()))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -49,19 +50,25 @@ fn described(disassembly: &str) -> Vec<(String, Vec<Operand>)> {
 
 #[test]
 fn operands_are_numbered_as_llvm_numbers_them() {
-    let lines: Vec<_> = INSTRUCTIONS.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).collect();
+    for (arch, instructions) in INSTRUCTIONS {
+        compare(arch, instructions);
+    }
+}
+
+fn compare(arch: Arch, instructions: &str) {
+    let lines: Vec<_> = instructions.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).collect();
     let source: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let encodings = encodings(&llvm_mc(&["--show-encoding"], &source));
+    let encodings = encodings(&llvm_mc(arch, &["--show-encoding"], &source));
     assert_eq!(encodings.len(), lines.len());
     let bytes: String = encodings
         .iter()
         .map(|bytes| bytes.iter().map(|byte| format!("{byte:#04x} ")).collect::<String>() + "\n")
         .collect();
-    let expected = described(&llvm_mc(&["--disassemble", "--show-inst"], &bytes));
+    let expected = described(&llvm_mc(arch, &["--disassemble", "--show-inst"], &bytes));
     assert_eq!(expected.len(), lines.len());
     let mut wrong = Vec::new();
     for ((line, bytes), (name, operands)) in lines.iter().zip(&encodings).zip(&expected) {
-        match decode(Arch::X86_64, bytes, 0x1234_5678) {
+        match decode(arch, bytes, 0x1234_5678) {
             Ok(ours) if ours.operands == *operands && ours.length == bytes.len() as u64 => {}
             ours => wrong.push(format!("{line} ({name})\n  LLVM: {operands:?}\n  here: {ours:?}")),
         }

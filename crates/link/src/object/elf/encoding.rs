@@ -16,12 +16,22 @@ pub(super) trait Encoding {
     type Order: Endian;
     /// Whether addresses have 64 bits (`ELFCLASS64`).
     const IS_64: bool;
+    /// The bytes of an `Elf64_Sym` or `Elf32_Sym`: where lengths are known, fields need no checks.
+    type Symbol: AsRef<[u8]>;
+    /// The same of an `Elf64_Rela` or `Elf32_Rela`.
+    type Rela: AsRef<[u8]>;
 
     const FILE_HEADER_SIZE: usize = if Self::IS_64 { 64 } else { 52 };
     const SECTION_HEADER_SIZE: usize = if Self::IS_64 { 64 } else { 40 };
-    const SYMBOL_SIZE: usize = if Self::IS_64 { 24 } else { 16 };
-    const RELA_SIZE: usize = if Self::IS_64 { 24 } else { 12 };
+    const SYMBOL_SIZE: usize = size_of::<Self::Symbol>();
+    const RELA_SIZE: usize = size_of::<Self::Rela>();
     const REL_SIZE: usize = if Self::IS_64 { 16 } else { 8 };
+
+    /// The symbols of a table, of whole ones.
+    fn symbols(data: &[u8]) -> &[Self::Symbol];
+
+    /// The relocations of a section, of whole ones.
+    fn relas(data: &[u8]) -> &[Self::Rela];
 
     /// The number of `N` bytes at a place of a structure that is long enough.
     #[inline]
@@ -112,6 +122,16 @@ pub(super) struct Elf64<E>(PhantomData<E>);
 impl<E: Endian> Encoding for Elf64<E> {
     type Order = E;
     const IS_64: bool = true;
+    type Symbol = [u8; 24];
+    type Rela = [u8; 24];
+
+    fn symbols(data: &[u8]) -> &[Self::Symbol] {
+        data.as_chunks().0
+    }
+
+    fn relas(data: &[u8]) -> &[Self::Rela] {
+        data.as_chunks().0
+    }
 }
 
 /// What the file header says about the section headers.
@@ -165,6 +185,16 @@ mod tests {
     impl<E: Endian> Encoding for Elf32<E> {
         type Order = E;
         const IS_64: bool = false;
+        type Symbol = [u8; 16];
+        type Rela = [u8; 12];
+
+        fn symbols(data: &[u8]) -> &[Self::Symbol] {
+            data.as_chunks().0
+        }
+
+        fn relas(data: &[u8]) -> &[Self::Rela] {
+            data.as_chunks().0
+        }
     }
 
     /// A structure of numbers with these widths.

@@ -3,7 +3,7 @@
 use object::elf;
 use object::elf::{SectionFlags, SymbolSection};
 
-use super::x86_64;
+use super::{aarch64, x86_64};
 use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{EdgeKind, LinkGraph};
@@ -12,7 +12,7 @@ use crate::object::fields::{field, u16_at};
 use crate::source::Source;
 
 /// The machines whose objects are linked.
-const MACHINES: [&Machine; 1] = [&x86_64::MACHINE];
+const MACHINES: [&Machine; 2] = [&x86_64::MACHINE, &aarch64::MACHINE];
 
 /// Sizes of file headers: of the class of 64 bits, and of that of 32 bits.
 const HEADER_SIZE: usize = 64;

@@ -10,6 +10,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
+mod aarch64;
 mod crel;
 mod dependent_libraries;
 mod dynamic;

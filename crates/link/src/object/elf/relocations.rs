@@ -131,9 +131,8 @@ fn read_section<E: Encoding>(
     if section.entry_size != entry_size as u64 || !section.size.is_multiple_of(entry_size as u64) {
         return Err(file.malformed_section(section, "relocations: their size is wrong"));
     }
-    // With sizes that are constants the fields need no checks.
     if section.kind == elf::SHT_RELA {
-        let relocations = || section.data.chunks_exact(E::RELA_SIZE).map(E::rela);
+        let relocations = || E::relas(section.data).iter().map(|raw| E::rela(raw.as_ref()));
         let content_size = file.section(section.info).map_or(0, |of| of.data.len() as u64);
         if are_usual(relocations(), file.machine, content_size, graph.symbols().len()) {
             graph.add_edges(block, relocations().map(|relocation| usual_edge(&relocation, file.machine)))?;

@@ -126,8 +126,8 @@ pub(super) fn read<E: Encoding>(
         common_thread_local: None,
         large_common: None,
     };
-    for (index, raw) in table.entries.chunks_exact(E::SYMBOL_SIZE).enumerate().skip(1) {
-        let entry = E::symbol(raw);
+    for (index, raw) in E::symbols(table.entries).iter().enumerate().skip(1) {
+        let entry = E::symbol(raw.as_ref());
         let symbol = reader.symbol(index, &entry)?;
         reader.graph.add_symbol(symbol)?;
     }
