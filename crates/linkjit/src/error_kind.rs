@@ -110,8 +110,9 @@ impl Error {
             Self::Link(LinkError::BadRelocation { .. }) => ErrorKind::BadRelocation,
             Self::Link(LinkError::TooLarge { .. }) | Self::Limit { .. } => ErrorKind::TooLarge,
             Self::Link(_) | Self::Unsupported { .. } => ErrorKind::Unsupported,
-            Self::Executor(ExecutorError::Library { .. }) | Self::LibraryNeedsProgram { .. } => ErrorKind::Library,
-            Self::NoRuntime { .. } => ErrorKind::Library,
+            Self::Executor(ExecutorError::Library { .. })
+            | Self::LibraryNeedsProgram { .. }
+            | Self::NoRuntime { .. } => ErrorKind::Library,
             Self::Executor(ExecutorError::Disconnected { .. }) => ErrorKind::Disconnected,
             Self::Executor(_) | Self::Allocator { .. } | Self::ServesProcess { .. } => ErrorKind::Executor,
             Self::Undefined { .. } => ErrorKind::UndefinedSymbols,
@@ -120,13 +121,19 @@ impl Error {
             Self::File { .. } => ErrorKind::File,
             Self::Compile { .. } => ErrorKind::Compile,
             Self::InUse { .. } | Self::NotDiscarded { is_there: true, .. } => ErrorKind::InUse,
-            Self::Closed | Self::TrackerRemoved | Self::Superseded { .. } => ErrorKind::Gone,
-            Self::RemovedByUpdate { .. } => ErrorKind::Gone,
+            Self::Closed | Self::TrackerRemoved | Self::Superseded { .. } | Self::RemovedByUpdate { .. } => {
+                ErrorKind::Gone
+            }
             Self::Materialization { .. } | Self::Promise { .. } | Self::Abandoned => ErrorKind::Materialization,
             Self::Reentrant | Self::WaitsForItself { .. } => ErrorKind::Reentrant,
-            Self::ThreadLocal { .. } | Self::Elsewhere { .. } | Self::AliasCycle { .. } => ErrorKind::Misused,
-            Self::Foreign { .. } | Self::Updatable { .. } | Self::NotKept { .. } => ErrorKind::Misused,
-            Self::NotDiscarded { .. } | Self::UpdatableAllocator { .. } => ErrorKind::Misused,
+            Self::ThreadLocal { .. }
+            | Self::Elsewhere { .. }
+            | Self::AliasCycle { .. }
+            | Self::Foreign { .. }
+            | Self::Updatable { .. }
+            | Self::NotKept { .. }
+            | Self::NotDiscarded { .. }
+            | Self::UpdatableAllocator { .. } => ErrorKind::Misused,
             Self::Plugin { .. } => ErrorKind::Plugin,
         }
     }
