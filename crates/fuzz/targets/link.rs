@@ -78,7 +78,7 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
                     let mut names = names.lock().expect("nobody has panicked");
                     let bytes = names.bytes(name).to_vec();
                     if let Some(target) = imports::target(&bytes) {
-                        _ = imports::slot(target, &mut names);
+                        _ = imports::slot(target, inputs[index].graph.arch(), &mut names);
                     }
                     match bytes.len() % 4 {
                         0 => Binding::Outside(ExecAddr(0x1234)),

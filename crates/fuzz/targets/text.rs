@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
 use linkjit::link::arch::Arch;
 use linkjit::link::check::{Target, decode, evaluate, rules, self_references};
+use linkjit::link::graph::SymbolId;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::object::import::Import;
@@ -41,13 +42,15 @@ fuzz_target!(|bytes: &[u8]| {
         }
         5 => {
             if let Some(target) = imports::target(bytes) {
-                _ = imports::slot(target, &mut NamePool::new());
+                _ = imports::slot(target, Arch::X86_64, &mut NamePool::new());
             }
         }
         6 => _ = Import::parse(&Source::new("import", bytes.to_vec())),
         _ => {
-            _ = decode(Arch::X86_64, bytes, 0x1000);
-            _ = self_references(bytes);
+            for arch in Arch::ALL {
+                _ = decode(arch, bytes, 0x1000);
+                _ = self_references(arch, bytes, SymbolId(0));
+            }
         }
     }
 });

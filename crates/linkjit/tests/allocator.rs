@@ -402,3 +402,33 @@ fn libraries_that_are_opened_later_are_bound_before_they_begin() {
         assert_eq!(call(&jit, "opened"), 1);
     });
 }
+
+/// An executor that refuses to have an allocator serve the process leaves all as it was, lazy functions of it among that.
+#[test]
+fn an_allocator_that_is_refused_is_not_linked() {
+    alone("an_allocator_that_is_refused_is_not_linked", || {
+        use std::sync::Arc;
+        let executor = Arc::new(host::elsewhere::Elsewhere::new(linkjit::executor::InProcess::new().unwrap()));
+        let jit = Jit::builder().executor(executor.clone()).build().unwrap();
+        let user = "#include <stdlib.h>\n#include <string.h>\nextern long live; void count_in(void);
+                    long used(void) { long before = live; char *copy = strdup(\"copy\"); long now = live; free(copy);
+                        return 100 * (now - before) + live - before; }";
+        let text = ALLOCATOR.replace("__atomic_add_fetch(&live, 1, __ATOMIC_RELAXED)", "count_in()");
+        assert_ne!(text, ALLOCATOR);
+        let text = text.replace("long live;", "extern long live; void count_in(void);");
+        jit.main().add_lazy_object(&source("user.o", user)).unwrap();
+        let late = "long live; void count_in(void) { __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED); }";
+        jit.main().add_lazy_object(&source("late.o", late)).unwrap();
+        jit.main().add_object(&source("allocator.o", &text)).unwrap();
+        executor.refuse(true);
+        for _ in 0..3 {
+            jit.lookup("used").unwrap_err();
+            assert_eq!(jit.statistics().batches, 0);
+        }
+        executor.refuse(false);
+        // SAFETY: its type.
+        let used = unsafe { jit.lookup_fn::<Number>("used") }.unwrap();
+        // SAFETY: as above. The library's function allocates by the program's.
+        assert_eq!(unsafe { used() }, 100);
+    });
+}

@@ -171,3 +171,24 @@ fn what_is_called_back_may_not_remove_what_calls_it() {
     drop(tracker);
     close(jit);
 }
+
+/// What an executor refuses at last is as if nothing had been linked: another try finds the session as before.
+#[test]
+fn what_fails_at_last_is_not_published() {
+    let workshop = Workshop::new();
+    let executor = Arc::new(Elsewhere::new(InProcess::new().unwrap()));
+    let jit = Jit::builder().executor(executor.clone()).build().unwrap();
+    let text = "int atexit(void (*)(void)); static int ended; static void end(void) { ended++; }
+                int entry(void) { return atexit(end) ? -1 : 5; } int other(void) { return 6; }";
+    jit.main().add_object(&object(&workshop, "c", text)).unwrap();
+    executor.refuse(true);
+    for _ in 0..3 {
+        let error = jit.lookup("entry").unwrap_err();
+        assert!(error.to_string().contains("it is refused"), "{error}");
+        assert_eq!(jit.statistics().batches, 0);
+    }
+    executor.refuse(false);
+    assert_eq!(call(&jit, "entry").unwrap(), 5);
+    assert_eq!(call(&jit, "other").unwrap(), 6);
+    close(jit);
+}

@@ -2,7 +2,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{ExecAddr, ExecutorError};
+use linkjit_executor::{ExecAddr, ExecutorError, Jump};
 use linkjit_link::graph::SymbolId;
 use linkjit_link::link::Binding;
 use linkjit_link::names::NameId;
@@ -10,8 +10,7 @@ use linkjit_link::names::NameId;
 use super::find::Unfound;
 use super::{Batch, Goal};
 use crate::error::{Error, Result};
-use crate::session::LazyCallee;
-use crate::session::{Address, DefinedBy, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, State, UnitId};
 
 /// A definition of the batch that is to serve the process.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +162,7 @@ impl Batch<'_> {
     }
 
     /// The definitions that are to serve the process, where they are now.
-    pub(super) fn serving(&self) -> Vec<(NameId, UnitId, ExecAddr)> {
+    fn serving(&self) -> Vec<(NameId, UnitId, ExecAddr)> {
         let placed = |of: &Serving| {
             let unit = self.units.get(of.input as usize).copied().flatten()?;
             Some((of.name, unit, self.inputs.get(of.input as usize)?.graph.address(of.symbol)))
@@ -171,27 +170,65 @@ impl Batch<'_> {
         self.serving.iter().filter_map(placed).collect()
     }
 
-    /// Has the process use the allocator that was linked.
-    pub(super) fn replace_allocator(&self, serving: &[(NameId, UnitId, ExecAddr)]) -> Result<()> {
+    /// Has the process use the allocator that was placed. From then on it stays, so this is the last thing that may fail
+    /// before the batch is published.
+    pub(super) fn replace_allocator(&self) -> Result<Serves> {
+        let serving = self.serving();
         if serving.is_empty() {
-            return Ok(());
+            return Ok(Serves::default());
         }
         let executor = self.session.executor().as_ref();
-        let jump =
-            |state: &State, callee: &LazyCallee| state.lazy_jump(callee.target.0, callee.number, callee.target.1);
-        let jumps: Vec<_> = {
+        let jumps: Vec<LazyJump> = {
             let state = self.session.state();
-            self.lazy_callees.iter().filter_map(|callee| jump(&state, callee)).collect()
+            let jump = |callee: &LazyCallee| {
+                let (dylib, target) = callee.target;
+                state.lazy_jump_to(callee.number, target, |name| self.address_of(&state, dylib, name))
+            };
+            self.lazy_callees.iter().filter_map(jump).collect()
         };
-        self.session.redirect_lazy(&jumps)?;
+        let slots: Vec<_> = jumps.iter().map(LazyJump::jump).collect();
+        let before = executor.redirect(&slots)?;
         let texts: Vec<_> = {
             let names = self.session.names();
             serving.iter().map(|&(name, _, address)| (names.text(name).into_owned(), address)).collect()
         };
         let definitions: Vec<_> = texts.iter().map(|(name, address)| (name.as_str(), *address)).collect();
-        executor.replace_allocator(&definitions)?;
-        self.session.state().serve_process(serving.iter().map(|&(name, unit, _)| (name, unit)));
-        Ok(())
+        if let Err(error) = executor.replace_allocator(&definitions) {
+            let back = slots.iter().zip(&before).map(|(of, &before)| Jump { to: before, ..*of });
+            executor.redirect(&back.collect::<Vec<_>>())?;
+            return Err(error.into());
+        }
+        let definitions = serving.into_iter().map(|(name, unit, _)| (name, unit)).collect();
+        Ok(Serves { definitions, jumps: jumps.into_iter().zip(before).collect() })
+    }
+
+    /// Where a definition of a JITDylib is: in the tables, or placed by this batch.
+    pub(super) fn address_of(&self, state: &State, dylib: DylibId, name: NameId) -> Option<ExecAddr> {
+        let entry = state.dylib(dylib).ok()?.symbols.get(&name)?;
+        match (entry.address, entry.by) {
+            (Some(Address::At(address)), _) => Some(address),
+            (None, DefinedBy::Unit(unit, symbol)) => {
+                let graph = &self.inputs.get(*self.input_of.get(&unit)? as usize)?.graph;
+                let is_placed = graph.symbol(symbol).block().is_some_and(|block| graph.block(block).placed);
+                is_placed.then(|| graph.address(symbol))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What serves the process from now on, to be noted when it is published.
+#[derive(Debug, Default)]
+pub(super) struct Serves {
+    definitions: Vec<(NameId, UnitId)>,
+    /// Slots that were changed, and what they held before.
+    jumps: Vec<(LazyJump, ExecAddr)>,
+}
+
+impl Serves {
+    pub(super) fn note(self, state: &mut State) {
+        state.note_lazy(&self.jumps);
+        state.serve_process(self.definitions);
     }
 }
 

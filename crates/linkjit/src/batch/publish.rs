@@ -105,10 +105,10 @@ pub(super) fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>)
 impl Batch<'_> {
     /// Makes the addresses of what was placed known, and hands the graphs back.
     pub(super) fn publish(&mut self) -> Result<()> {
-        let serving = self.serving();
-        let names = self.session.names();
+        // What is published is no error any more, so what may fail comes first.
+        let handles = self.set_dso_handles()?;
+        let serves = self.replace_allocator()?;
         let mut state = self.session.state();
-        let dso_handle = names.find(DSO_HANDLE);
         let mut unfinished = Vec::with_capacity(self.inputs.len());
         for (input, unit) in self.inputs.iter().zip(&self.units) {
             unfinished.push(unit.map_or(Ok(false), |unit| state.publish_names(unit, input))?);
@@ -122,8 +122,11 @@ impl Batch<'_> {
         state.forget_wanted_of_allocator();
         state.statistics.batches += 1;
 
-        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
-        let mut handles = Vec::new();
+        serves.note(&mut state);
+        for dylib in handles {
+            state.dylib_mut(dylib)?.dso_handle_known = true;
+        }
+
         let mut objects = 0;
         for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
             let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
@@ -139,21 +142,25 @@ impl Batch<'_> {
             }
         }
         state.statistics.objects += objects;
-        if let Some(name) = dso_handle {
-            for id in dylibs {
-                let dylib = state.dylib_mut(id)?;
-                let address = dylib.symbols.get(&name).and_then(|entry| entry.address);
-                if let Some(Address::At(address)) = address.filter(|_| !dylib.dso_handle_known) {
-                    dylib.dso_handle_known = true;
-                    handles.push((dylib.image, address));
-                }
-            }
-        }
-        drop(state);
-        for (image, address) in handles {
+        Ok(())
+    }
+
+    /// Tells images their handles that the batch has placed; returns the JITDylibs.
+    fn set_dso_handles(&self) -> Result<Vec<DylibId>> {
+        let dylibs: BTreeSet<_> = self.inputs.iter().map(|input| DylibId(input.dylib)).collect();
+        let name = self.session.names().find(DSO_HANDLE);
+        let Some(name) = name else { return Ok(Vec::new()) };
+        let handles: Vec<_> = {
+            let state = self.session.state();
+            let handle = |&id: &DylibId| {
+                let dylib = state.dylib(id).ok().filter(|dylib| !dylib.dso_handle_known)?;
+                Some((id, dylib.image, self.address_of(&state, id, name)?))
+            };
+            dylibs.iter().filter_map(handle).collect()
+        };
+        for &(_, image, address) in &handles {
             self.session.executor().set_dso_handle(image, address)?;
         }
-        drop(names);
-        self.replace_allocator(&serving)
+        Ok(handles.into_iter().map(|(id, ..)| id).collect())
     }
 }

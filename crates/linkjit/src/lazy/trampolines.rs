@@ -138,13 +138,22 @@ impl State {
     /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
     /// trampoline if that is not linked.
     pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
-        let function = self.lazy.get(number)?;
-        let address = |name| match self.dylib(dylib).ok()?.symbols.get(name)?.address {
+        self.lazy_jump_to(number, implementation, |name| match self.dylib(dylib).ok()?.symbols.get(&name)?.address {
             Some(Address::At(address)) => Some(address),
             _ => None,
-        };
-        let slot = address(&function.slot)?;
-        let (to, implementation) = match address(&implementation) {
+        })
+    }
+
+    /// The same, where `address` says where names of the JITDylib are.
+    pub(crate) fn lazy_jump_to(
+        &self,
+        number: u32,
+        implementation: NameId,
+        address: impl Fn(NameId) -> Option<ExecAddr>,
+    ) -> Option<LazyJump> {
+        let function = self.lazy.get(number)?;
+        let slot = address(function.slot)?;
+        let (to, implementation) = match address(implementation) {
             Some(to) => (to, self.allocations.at(to)),
             None => (function.linked?.trampoline, None),
         };
@@ -168,6 +177,23 @@ impl ExecutionSession {
             }
         }
         Ok(())
+    }
+}
+
+impl LazyJump {
+    pub(crate) fn jump(&self) -> Jump {
+        self.jump
+    }
+}
+
+impl State {
+    /// Notes slots that were made to lead to memory which is in the tables only now, and what they held before.
+    pub(crate) fn note_lazy(&mut self, jumps: &[(LazyJump, ExecAddr)]) {
+        for (of, before) in jumps {
+            if let Some(implementation) = self.allocations.at(of.jump.to) {
+                self.lazy.note(of.number, of.jump.slot, *before, implementation);
+            }
+        }
     }
 }
 

@@ -4,25 +4,19 @@
 //!
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use std::cell::LazyCell;
-
-use linkjit_executor::ExecRange;
 use linkjit_link::arch::Arch;
-use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
-use linkjit_link::link::Input;
+use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
 use linkjit_link::{LinkError, Site};
 
-use super::groups::{GroupOwner, Yields};
-use super::inherit::{Inheritance, Yielded};
-use super::pending::{Promise, agrees};
-use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, Unit, UnitId};
-use super::vague::is_vague;
+use super::addition::Addition;
+use super::pending::Promise;
+use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, UnitId};
 use crate::error::{Error, Result};
 
 #[cold]
-fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
+pub(super) fn duplicate(graph: &LinkGraph, names: &NamePool, name: NameId, first: &str) -> Error {
     Error::Duplicate { name: names.text(name).into_owned(), first: first.into(), second: graph.name().into() }
 }
 
@@ -61,169 +55,12 @@ impl State {
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));
-        let defined = self.define_selected(dylib, tracker, (graph, yields, &replaced_groups), names, promise);
+        let new = Addition { dylib, tracker, names, promise, replaced_groups: &replaced_groups };
+        let defined = self.add_selected(new, graph, yields);
         if defined.is_err() {
             self.inherit(replaced_groups);
         }
         defined
-    }
-
-    /// Adds an object of whose groups it is known which are kept.
-    fn define_selected(
-        &mut self,
-        dylib: DylibId,
-        tracker: TrackerId,
-        (mut graph, yields, replaced_groups): (LinkGraph, Yields, &Inheritance),
-        names: &NamePool,
-        promise: Option<&Promise>,
-    ) -> Result<(UnitId, Vec<Replaced>)> {
-        let takes_over = promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
-        let id = takes_over.unwrap_or_else(|| self.next_unit());
-        let Yields { names: mut yielded, groups: yielded_groups, .. } = yields;
-        let is_of_replaced_group =
-            |name: NameId| replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
-        // What happens to each definition; nothing if nobody else has the name.
-        let mut verdicts: Vec<(SymbolId, NameId, Option<Verdict>)> = Vec::with_capacity(graph.symbols().len());
-        let mut hides = Vec::new();
-        let grouped = LazyCell::new(|| graph.shared_blocks());
-        for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let Some(name) = of.shared_name() else { continue };
-            let is_grouped = |block: BlockId| grouped.binary_search(&block).is_ok();
-            if of.is_external() {
-                if of.scope == Scope::Hidden {
-                    hides.push(name);
-                }
-                continue;
-            }
-            if self.allocator.has_name(name) && self.yields_to_process(dylib, of) {
-                verdicts.push((symbol, name, Some(Verdict::Yields)));
-                continue;
-            }
-            let verdict = match self.dylib(dylib)?.symbols.get(&name) {
-                None => None,
-                Some(old) if promise.is_some_and(|promise| old.by == DefinedBy::Pending(promise.unit)) => {
-                    let promised = promise.and_then(|promise| promise.flags(name));
-                    if !promised.is_some_and(|promised| agrees(promised, of.linkage, of.scope)) {
-                        let unexpected = vec![names.text(name).into_owned()];
-                        return Err(Error::Promise { missing: Vec::new(), unexpected });
-                    }
-                    None
-                }
-                Some(old) if old.by == DefinedBy::Found && is_vague(of, is_grouped) => Some(Verdict::Yields),
-                Some(old) if old.by == DefinedBy::Found => Some(Verdict::Replaces),
-                Some(old) => Some(rules::compare(&of.into(), &self.candidate(old), self.is_linked(old))),
-            };
-            if verdict == Some(Verdict::Conflicts) {
-                return Err(duplicate(&graph, names, name, &self.definer(dylib, name)));
-            }
-            verdicts.push((symbol, name, verdict));
-        }
-        // Two definitions of one name within a unit: the reader of the object did not object, we do.
-        let mut defined: Vec<NameId> = verdicts.iter().map(|&(_, name, _)| name).collect();
-        defined.sort_unstable();
-        if let Some(twice) = defined.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(duplicate(&graph, names, twice[0], graph.name()));
-        }
-
-        let new = verdicts.iter().filter(|(.., verdict)| verdict.is_none()).count();
-        self.check_definitions(usize::from(takes_over.is_none()), new)?;
-
-        // The names of its groups that yielded may become its own one day.
-        defined.extend(yielded.iter().map(|yielded| yielded.name));
-
-        let has_trackers = self.dylib(dylib)?.has_trackers;
-        let mut replaced = Vec::new();
-        for &name in &hides {
-            *self.dylib_mut(dylib)?.hidden.entry(name).or_default() += 1;
-        }
-        for (symbol, name, verdict) in verdicts {
-            let of = graph.symbol(symbol);
-            let (linkage, scope, definition) = (of.linkage, of.scope, of.definition);
-            let old = match verdict {
-                None if promise.is_none() => None,
-                _ => self.dylib(dylib)?.symbols.get(&name).copied(),
-            };
-            if verdict == Some(Verdict::Yields) {
-                if linkage == Linkage::Common
-                    && let Some(old) = old
-                {
-                    self.raise_alignment(&old, &graph, symbol);
-                }
-                // An alias that was made for vague linkage stands for its definition, too.
-                let is_others = |old: Entry| {
-                    self.is_vague_alias(dylib, name, &old) || has_trackers && self.is_of_another(tracker, old.by)
-                };
-                if old.is_some_and(is_others) {
-                    yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
-                    self.contest(dylib, name)?;
-                }
-                graph.make_external(symbol);
-                if let Some(entry) = old.filter(|old| old.scope < scope) {
-                    self.narrow_scope(dylib, name, scope)?;
-                    replaced.push(Replaced { dylib, name, entry, symbol: None });
-                }
-                continue;
-            }
-            if let Some(old) = old {
-                replaced.push(Replaced { dylib, name, entry: old, symbol: self.symbol_of(&old) });
-                if let (Linkage::Common, DefinedBy::Unit(unit, winner)) = (old.linkage, old.by)
-                    && linkage == Linkage::Common
-                {
-                    self.copy_alignment(unit, winner, &mut graph, symbol);
-                }
-            }
-            let address = match definition {
-                Definition::Absolute(address) => Some(Address::At(address)),
-                _ => None,
-            };
-            let scope = old.map_or(scope, |old| old.scope.max(scope));
-            let contested = old.is_some_and(|old| {
-                self.is_vague_alias(dylib, name, &old) || has_trackers && self.yield_to(tracker, name, &old)
-            });
-            let contested = contested || is_of_replaced_group(name);
-            if let Some(old) = old {
-                self.override_definition(&old);
-            }
-            let entry = Entry { by: DefinedBy::Unit(id, symbol), linkage, scope, address, contested };
-            self.dylib_mut(dylib)?.symbols.insert(name, entry);
-        }
-
-        self.enter_requests(dylib, id, &graph)?;
-        let groups: Vec<_> = graph.groups().iter().map(|group| group.signature).collect();
-        let of = self.dylib_mut(dylib)?;
-        for group in graph.groups() {
-            let contested = replaced_groups.groups.binary_search(&(dylib, group.signature)).is_ok();
-            let owner = GroupOwner { unit: id, selection: group.selection, contested };
-            of.groups.entry(group.signature).or_insert(owner);
-        }
-        let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
-        let has_roots = includes || !graph.retained().is_empty();
-        let name = graph.source().name().clone();
-        let input = Some(Box::new(Input::new(graph, dylib.0, ExecRange::default())));
-        let unit = Unit {
-            input,
-            has_roots,
-            names: defined,
-            groups,
-            hides,
-            yielded,
-            yielded_groups,
-            ..Unit::new(name, dylib, tracker)
-        };
-        match takes_over {
-            // It keeps its place in the order in which things were added.
-            Some(id) => {
-                let dylib = self.dylib_mut(dylib)?;
-                dylib.heirs.extend(unit.heirs(id));
-                if has_roots {
-                    dylib.roots.insert(id);
-                }
-                self.units.insert(id, unit);
-            }
-            None => self.add_unit(id, unit)?,
-        }
-        Ok((id, replaced))
     }
 
     /// Notes that somebody else has a definition of a name, too.
@@ -338,7 +175,7 @@ impl State {
     }
 
     /// Whether a definition may be in use. An absolute one has its address from the beginning.
-    fn is_linked(&self, entry: &Entry) -> bool {
+    pub(super) fn is_linked(&self, entry: &Entry) -> bool {
         let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
         let unit = |unit| self.units.get(&unit);
         match entry.by {
@@ -354,7 +191,7 @@ impl State {
         }
     }
 
-    fn candidate(&self, entry: &Entry) -> Candidate {
+    pub(super) fn candidate(&self, entry: &Entry) -> Candidate {
         let value = match entry.address {
             Some(Address::At(address)) => Some(address),
             _ => None,
@@ -363,7 +200,7 @@ impl State {
     }
 
     /// The symbol of a definition, if its unit is at hand.
-    fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
+    pub(super) fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
         let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
         let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref())?;
         Some(input.graph.symbol(symbol).clone())
@@ -426,37 +263,5 @@ impl State {
         }
         let Some(input) = &mut of.input else { return };
         input.graph.make_definition(id, symbol.definition, symbol.linkage, symbol.indirect);
-    }
-
-    /// A tentative definition that yields to a larger one still has a say in its alignment.
-    fn raise_alignment(&mut self, winner: &Entry, graph: &LinkGraph, loser: SymbolId) {
-        let DefinedBy::Unit(unit, symbol) = winner.by else { return };
-        let Some(align) = graph.symbol(loser).block().map(|block| graph.block(block).align_log2) else { return };
-        let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) else { return };
-        if winner.linkage == Linkage::Common
-            && let Some(block) = input.graph.symbol(symbol).block()
-        {
-            let block = input.graph.block_mut(block);
-            block.align_log2 = block.align_log2.max(align);
-        }
-    }
-
-    fn copy_alignment(&self, unit: UnitId, loser: SymbolId, graph: &mut LinkGraph, winner: SymbolId) {
-        let Some(input) = self.units.get(&unit).and_then(|unit| unit.input.as_ref()) else { return };
-        let Some(align) = input.graph.symbol(loser).block().map(|block| input.graph.block(block).align_log2) else {
-            return;
-        };
-        if let Some(block) = graph.symbol(winner).block() {
-            let block = graph.block_mut(block);
-            block.align_log2 = block.align_log2.max(align);
-        }
-    }
-
-    /// The most constraining visibility of all definitions counts.
-    fn narrow_scope(&mut self, dylib: DylibId, name: NameId, scope: Scope) -> Result<()> {
-        if let Some(entry) = self.dylib_mut(dylib)?.symbols.get_mut(&name) {
-            entry.scope = entry.scope.max(scope);
-        }
-        Ok(())
     }
 }

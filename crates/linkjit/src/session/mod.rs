@@ -4,6 +4,7 @@
 //! initializers) happens outside of it; a second lock makes batches wait for each other, a third one initializers
 //! ([`turns`]).
 
+mod addition;
 mod allocations;
 mod allocator;
 mod claims;

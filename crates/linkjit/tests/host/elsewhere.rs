@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use linkjit::executor::*;
@@ -10,7 +11,7 @@ use linkjit::executor::*;
 const STACK: usize = 8 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Elsewhere(Arc<InProcess>);
+pub(crate) struct Elsewhere(Arc<InProcess>, AtomicBool);
 
 #[derive(Debug)]
 struct AllocationElsewhere(Box<dyn Allocation>);
@@ -31,7 +32,18 @@ fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
 
 impl Elsewhere {
     pub(crate) fn new(here: InProcess) -> Self {
-        Self(Arc::new(here))
+        Self(Arc::new(here), AtomicBool::new(false))
+    }
+
+    /// Has it refuse what a batch asks for last, or not any more.
+    #[allow(dead_code, reason = "few tests use it")]
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.1.store(refuses, Ordering::Relaxed);
+    }
+
+    fn may(&self) -> Result<()> {
+        let refused = || ExecutorError::Invalid { what: "request: it is refused".into() };
+        if self.1.load(Ordering::Relaxed) { Err(refused()) } else { Ok(()) }
     }
 }
 
@@ -95,6 +107,7 @@ impl Executor for Elsewhere {
     }
 
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
+        self.may()?;
         self.0.set_dso_handle(image, handle)
     }
 
@@ -177,6 +190,7 @@ impl Executor for Elsewhere {
     }
 
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {
+        self.may()?;
         self.0.replace_allocator(definitions)
     }
 

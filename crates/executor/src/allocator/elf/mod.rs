@@ -163,14 +163,30 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
     if !IS_PREPARED.load(Ordering::Acquire) || is_free.is_err_and(|of| of != owner + 1) {
         return Err(refused("another program's serves the process already"));
     }
-    windows.iter().for_each(|window| owned::mark(*window));
-    for (name, address) in definitions {
+    let known = |(name, address): &(&str, ExecAddr)| {
         let index = index(name.as_bytes());
         let index = index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator: {name}") })?;
-        PROGRAM[index].store(address.0, Ordering::Release);
+        Ok((index, address.0))
+    };
+    let definitions = definitions.iter().map(known).collect::<Result<Vec<_>>>();
+    let taken = definitions.and_then(|definitions| {
+        windows.iter().for_each(|window| owned::mark(*window));
+        let replace = |&(index, address): &(usize, u64)| (index, PROGRAM[index].swap(address, Ordering::AcqRel));
+        let before: Vec<_> = definitions.iter().map(replace).collect();
+        find_operators();
+        // Until all that gives memory back knows both allocators, nobody has memory of the new one: one may go back.
+        rebind(false).inspect_err(|_| {
+            before.iter().for_each(|&(index, address)| PROGRAM[index].store(address, Ordering::Release));
+        })
+    });
+    if taken.is_err() && is_free.is_ok() {
+        windows.iter().for_each(|window| owned::clear(*window));
+        OWNER.store(0, Ordering::Release);
     }
-    find_operators();
-    rebind()
+    taken?;
+    // A library whose slots can't be changed allocates as before.
+    let _failed = rebind(true);
+    Ok(())
 }
 
 /// Linked code's memory is the program's.
@@ -212,7 +228,7 @@ pub(crate) fn serves() -> bool {
 pub(crate) fn bind_libraries() {
     if serves() {
         find_operators();
-        let _failed = rebind();
+        let _failed = (rebind(false), rebind(true));
     }
 }
 
@@ -223,25 +239,24 @@ fn find_operators() {
     }
 }
 
-/// Has all slots lead to the program's functions, or to those that tell whose memory something is. First those that give
-/// memory back: until they know both allocators, nobody may have memory of the new one.
-fn rebind() -> Result<()> {
+/// Has slots lead to the program's functions, or to those that tell whose memory something is: those of functions that
+/// allocate, or those of the others. These come first: until they know both allocators, nobody may have memory of the new
+/// one.
+fn rebind(allocates: bool) -> Result<()> {
     let mut result = Ok(());
-    for allocates in [false, true] {
-        for_each_object(&mut |object| {
-            // The host is whoever has this code, and the executable.
-            let is_host = object.is_program || object.contains(ExecAddr(rebind as *const () as u64));
-            let redirected = object.redirect_functions(&|slot| {
-                let index = index(slot.name)?;
-                let is_of_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
-                let new = if is_host { functions::for_host(index) } else { functions::for_library(index) };
-                new.filter(|_| is_of_phase && leads_to_old(index, slot))
-            });
-            if result.is_ok() {
-                result = redirected;
-            }
+    for_each_object(&mut |object| {
+        // The host is whoever has this code, and the executable.
+        let is_host = object.is_program || object.contains(ExecAddr(rebind as *const () as u64));
+        let redirected = object.redirect_functions(&|slot| {
+            let index = index(slot.name)?;
+            let is_of_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
+            let new = if is_host { functions::for_host(index) } else { functions::for_library(index) };
+            new.filter(|_| is_of_phase && leads_to_old(index, slot))
         });
-    }
+        if result.is_ok() {
+            result = redirected;
+        }
+    });
     result
 }
 
