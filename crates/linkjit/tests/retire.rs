@@ -203,9 +203,9 @@ fn what_is_retired_calls_functions_that_were_never_linked() {
     assert!(NOTES.lock().unwrap().is_empty());
     assert_eq!(jit.session().reclaim().unwrap(), 0);
     assert_eq!(std::mem::take(&mut *NOTES.lock().unwrap()), [14, 11, 12, 13]);
-    // SAFETY: its type; nobody has retired it.
-    let once = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int) -> c_int>("once") }.unwrap();
-    // SAFETY: as above.
+    // SAFETY: its type.
+    let once = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int) -> c_int>("once").unwrap() };
+    // SAFETY: nobody has retired it.
     assert_eq!(unsafe { once(2) }, 25);
     // What nobody has called has nothing to be terminated: it is not initialized for that.
     let unused = "void note(int); __attribute__((constructor)) static void begin(void) { note(31); }

@@ -161,12 +161,12 @@ pub(crate) struct Unit {
     /// The names that it defines, though another unit's definition may be the one that counts.
     pub(crate) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
-    pub(crate) groups: Vec<NameId>,
+    pub(super) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
-    pub(crate) hides: Vec<NameId>,
+    pub(super) hides: Vec<NameId>,
     /// Its definitions and groups that yielded to those of units of other trackers, or to larger groups.
-    pub(crate) yielded: Vec<Yielded>,
-    pub(crate) yielded_groups: Vec<YieldedGroup>,
+    pub(super) yielded: Vec<Yielded>,
+    pub(super) yielded_groups: Vec<YieldedGroup>,
     /// What of its graph yields together, once something had to.
     pub(crate) together: Option<Arc<Together>>,
     /// It can be replaced; then it is asked where its variables are.
@@ -235,7 +235,7 @@ pub(crate) struct DylibState {
     /// What names mean that nobody defines.
     pub(crate) alternates: Claims<NameId, Alternate>,
     pub(crate) image_requests: ImageRequests,
-    pub(crate) default_libraries: DefaultLibraries,
+    pub(super) default_libraries: DefaultLibraries,
     /// Those that objects and archives of ELF ask for.
     pub(crate) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
@@ -243,7 +243,7 @@ pub(crate) struct DylibState {
     /// What starts the C runtime that was opened among them.
     pub(crate) crt_startup: Option<UnitId>,
     /// What all objects must agree on.
-    pub(crate) agreed: Claims<String, String>,
+    pub(super) agreed: Claims<String, String>,
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
@@ -318,8 +318,8 @@ pub(crate) struct State {
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
     pub(super) platform: &'static dyn Platform,
-    pub(crate) limits: Limits,
-    pub(crate) crt: CrtProvider,
+    pub(super) limits: Limits,
+    pub(super) crt: CrtProvider,
     /// A program's own allocator.
     pub(super) allocator: Allocator,
     /// How often something was removed.
@@ -335,7 +335,7 @@ pub(crate) struct State {
     /// The batch that has graphs out of the tables, if there is one.
     pub(crate) batch: Option<BatchInFlight>,
     pub(crate) statistics: Statistics,
-    pub(crate) warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(crate) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
@@ -349,11 +349,11 @@ pub(crate) struct State {
     /// Generations that nobody can go back to any more, to be retired.
     pub(crate) superseded: Vec<TrackerId>,
     /// What was retired and is still there.
-    pub(crate) retired: Vec<Retired>,
+    pub(super) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
     pub(crate) lazy: LazyFunctions,
     /// Units whose initializers are running, and who runs them.
-    pub(crate) initializing: Vec<(UnitId, Agent)>,
+    pub(super) initializing: Vec<(UnitId, Agent)>,
 }
 
 impl State {
