@@ -51,8 +51,9 @@ fn main() -> std::process::ExitCode {
         return code;
     }
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/run");
-    // Allocators count what the process allocates, threads included.
-    let is_told = |case: &case::Case| !(host::is_elsewhere() && case.name.starts_with("allocator_"));
+    // Allocators count what the process allocates, threads included; and `main` is not on the process's first thread.
+    let needs_this_thread = |name: &str| name.starts_with("allocator_") || name.starts_with("main_thread_");
+    let is_told = |case: &case::Case| !(host::is_elsewhere() && needs_this_thread(&case.name));
     // One test for each compiler and line of flags.
     let trials = case::Case::all(&directory).into_iter().filter(is_told).flat_map(|case| {
         let variants = case.variants();
