@@ -32,7 +32,7 @@ fn source_form(name: &str) -> Option<String> {
         let mut out = Bounded::default();
         return symbol.structured_demangle(&mut out, &DemangleOptions::default()).is_ok().then_some(out.0);
     }
-    if name.starts_with('?') && unfolds_little(name) {
+    if name.starts_with('?') && unfolds_little(name) && has_whole_escapes(name) {
         // What a reader looks for is the name and its arguments, not who calls it how.
         let flags = DemangleFlags::NO_MS_KEYWORDS | DemangleFlags::NO_ACCESS_SPECIFIERS;
         let flags = flags | DemangleFlags::NO_FUNCTION_RETURNS | DemangleFlags::NO_MEMBER_TYPE;
@@ -80,6 +80,14 @@ fn unfolds_little(name: &str) -> bool {
     let templates = u32::try_from(name.matches("?$").count()).unwrap_or(u32::MAX);
     let levels = templates.saturating_add(1).saturating_mul(2).saturating_add(functions).min(references.max(1));
     (1.0 + f64::from(references) / f64::from(levels)).powf(levels.into()) <= MOST
+}
+
+/// Whether bytes of string literals (`??_C@_0`) are spelled as they are to be, `?$` and two letters: the demangler does not
+/// look before it calculates with them.
+fn has_whole_escapes(name: &str) -> bool {
+    let is_whole = |rest: &str| matches!(rest.as_bytes(), [b'A'..=b'P', b'A'..=b'P', ..]);
+    let has_string = name.contains("@_0") || name.contains("@_1");
+    !has_string || name.split("?$").skip(1).all(is_whole)
 }
 
 /// What compilers call in libraries that their drivers link when they are told how the objects were compiled: beginnings of
@@ -241,6 +249,11 @@ mod tests {
         assert_eq!(demangle("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE"), "core::fmt::Write::write_fmt");
         assert_eq!(demangle("?bar@foo@@YAXHPEBD@Z"), "foo::bar(int, char const *)");
         assert_eq!(demangle("?garbage"), "?garbage");
+        assert_eq!(demangle("??_C@_03PLMADFJE@a?$AAb?$AA?$AA@"), "`string'");
+        for escape in ["?$@A", "?$0A", "?$A!", "?$"] {
+            let broken = format!("??_C@_02PLMADFJE@{escape}@");
+            assert_eq!(demangle(&broken), broken);
+        }
         assert_eq!(demangle("printf"), "printf");
         assert_eq!(demangle("_Zgarbage"), "_Zgarbage");
         let map = "?insert@?$_Tree@V?$_Tmap_traits@HHU?$less@H@std@@V?$allocator@U?$pair@$$CBHH@std@@@2@$0A@@std@@@std@@\

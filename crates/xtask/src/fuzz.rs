@@ -67,8 +67,12 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     for targets in wanted.chunks(AT_A_TIME) {
         let running =
             targets.iter().map(|target| start(&binaries, &corpus, target, minutes)).collect::<Result<Vec<_>>>()?;
-        for (target, child) in targets.iter().zip(running) {
-            let output = child.wait_with_output().map_err(|error| format!("{target}: {error}"))?;
+        // All are read at once: one that nobody reads stops when its pipe is full.
+        let read = |child: std::process::Child| std::thread::spawn(move || child.wait_with_output());
+        let reading: Vec<_> = running.into_iter().map(read).collect();
+        for (target, reading) in targets.iter().zip(reading) {
+            let output = reading.join().map_err(|_| format!("{target}: its reader panicked"))?;
+            let output = output.map_err(|error| format!("{target}: {error}"))?;
             outcomes.push(outcome(target, &corpus, &String::from_utf8_lossy(&output.stderr), output.status.success())?);
         }
     }
