@@ -137,7 +137,7 @@ fn initializers_of_plugins_wait_for_threads_that_call_what_is_not_linked_yet() {
     check(&fixtures, &objects, &["-lpthread"], &[]);
 }
 
-/// What the loader has to say about its last failure stays, also if something is linked before it is asked.
+/// The loader's message about its last failure stays, also if something is linked before the program asks for it.
 #[test]
 fn what_is_linked_meanwhile_does_not_replace_the_loaders_message() {
     let fixtures = Fixtures::new("plugins_messages");

@@ -1,4 +1,4 @@
-//! Agents: who acts, whatever the thread.
+//! Agents act, on whatever threads.
 //!
 //! A call that code makes from within another call belongs to that one: when an initializer calls a function that is not
 //! linked yet, that may be linked, although the session is waiting for the initializer. In one process the two calls are on
@@ -10,7 +10,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Who acts: calls that are made from within one another. A thread is an agent of its own, unless it acts for another.
+/// An agent: a chain of calls that are made from within one another. A thread is an agent of its own, unless it acts for
+/// another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Agent(u64);
 

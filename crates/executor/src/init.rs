@@ -38,7 +38,7 @@ impl Registered {
     }
 }
 
-/// What an image has to call at exit.
+/// A function that an image has to call at exit.
 #[derive(Clone, Copy, Debug)]
 struct AtExit {
     /// Its place among what all images have.
@@ -60,7 +60,7 @@ impl AtExit {
     }
 }
 
-/// What the process exits with; before that, what the last `main` has returned.
+/// The exit status of the process; before it exits, the result of the last `main`.
 static STATUS: AtomicI32 = AtomicI32::new(0);
 
 /// Notes what a program's `main` has returned.

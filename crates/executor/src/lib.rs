@@ -313,7 +313,7 @@ pub enum MainForm {
 ///
 /// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
 pub trait Executor: Send + Sync + std::fmt::Debug {
-    /// What its process can run.
+    /// Says what its process can run.
     fn target(&self) -> Target;
 
     /// Whether that is this process: then addresses of linked code are pointers of ours.

@@ -1,4 +1,4 @@
-//! What an error is about, in one word: for programs that decide by it, for codes of other languages, for logs.
+//! Kinds of errors, in one word each: for programs that decide by them, for codes of other languages, for logs.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use linkjit_link::error::LinkError;
 
 use crate::error::Error;
 
-/// What an [`Error`] is about: [`Error::kind`].
+/// The kind of an [`Error`]: [`Error::kind`] returns it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The bytes of an input contradict their format.
     Malformed,
-    /// An input is none that can be linked: a program, a text, ...
+    /// An input can't be linked at all: it is a program, a text, ...
     NotLinkable,
     /// An input, or a request, is right, but linkjit does not do it.
     Unsupported,
@@ -37,13 +37,13 @@ pub enum ErrorKind {
     Compile,
     /// Something is in use by linked code.
     InUse,
-    /// What is asked for was removed, closed, or replaced.
+    /// A unit, tracker, generation or JITDylib that was removed, replaced or closed.
     Gone,
     /// A unit could not be materialized.
     Materialization,
-    /// Somebody would wait for himself: for what he is called by, say.
+    /// A caller would wait for itself: for what it is called by, say.
     Reentrant,
-    /// A name is not what it is used as.
+    /// A name or object is used as something that it is not.
     Misused,
     /// The process that runs linked code is gone.
     Disconnected,
@@ -89,7 +89,7 @@ impl fmt::Display for ErrorKind {
 }
 
 impl Error {
-    /// What the error is about.
+    /// Says what the error is about.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {

@@ -29,7 +29,7 @@ fn close(jit: Jit) {
     unsafe { jit.close() }.unwrap();
 }
 
-/// What the function `told` has been told.
+/// The numbers that linked code has told.
 static TOLD: std::sync::Mutex<Vec<i32>> = std::sync::Mutex::new(Vec::new());
 /// Tests that use it come one after the other.
 static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -172,7 +172,7 @@ fn what_is_called_back_may_not_remove_what_calls_it() {
     close(jit);
 }
 
-/// What an executor refuses at last is as if nothing had been linked: another try finds the session as before.
+/// If an executor refuses at last, nothing was linked: another try finds the session as before.
 #[test]
 fn what_fails_at_last_is_not_published() {
     let workshop = Workshop::new();

@@ -121,7 +121,7 @@ fn what_is_kept_keeps_what_was_linked_of_its_object_before() {
             // SAFETY: nobody is in its code, and what others have of it stays.
             unsafe { object.remove() }.unwrap();
         }
-        // What is free now is used again.
+        // Free memory is used again.
         let _more = add(&jit, &inline("other", "mov $9,%eax"), &workshop);
         assert_eq!(call(&jit, "other").unwrap(), 9);
         assert_eq!(call(&jit, "user").unwrap(), 7, "{retires}");
@@ -207,7 +207,7 @@ fn what_is_retired_calls_functions_that_were_never_linked() {
     let once = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int) -> c_int>("once").unwrap() };
     // SAFETY: nobody has retired it.
     assert_eq!(unsafe { once(2) }, 25);
-    // What nobody has called has nothing to be terminated: it is not initialized for that.
+    // An object that nobody has called has nothing to be terminated: it is not initialized for that.
     let unused = "void note(int); __attribute__((constructor)) static void begin(void) { note(31); }
                   __attribute__((destructor)) static void end(void) { note(32); } void unused(void) { note(33); }";
     let unused = lazy(&jit, unused, &workshop);

@@ -63,7 +63,7 @@ fn a_long_chain_of_jitdylibs_shares_one() {
     }
 }
 
-/// What an address of the user's stood for is the JITDylib's own again when that goes.
+/// A name that was an address of the user's is the JITDylib's own again when that goes.
 #[test]
 fn what_yielded_to_an_address_counts_again_when_that_goes() {
     static OUTSIDE: i32 = 5;
@@ -232,7 +232,7 @@ fn going_back_from_a_shared_variable_is_refused() {
     assert_eq!((place(&other, "b"), place(&one, "a")), (now, now));
 }
 
-/// Who is bound to a copy of a function keeps that: it is in nobody's way.
+/// Code that is bound to a copy of a function keeps it: that is in nobody's way.
 #[test]
 fn going_back_from_a_shared_function_is_not_refused() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());

@@ -1,4 +1,4 @@
-//! What a process can run.
+//! The target: what a process can run.
 
 /// A format of objects, with all that its system's loader does for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -36,7 +36,7 @@ pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
 
 /// See [`crate::Executor::provide_needed`].
 pub(crate) fn set_provider(owner: u32, provide: Arc<ProvideNeeded>) {
-    // What the old one owns is dropped without the lock.
+    // The lock is free when the old one drops what it owns.
     let old = lock(&PROVIDERS).insert(owner, Provider(provide));
     drop(old);
 }
@@ -99,11 +99,11 @@ unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
         if let Some(with) = unsafe { image.load(libc::RTLD_NOW) } {
             // SAFETY: the caller's arguments.
             let handle = unsafe { libc::dlopen(path, flags) };
-            // What is bound to the tiny object keeps it.
+            // Libraries that are bound to the tiny object keep it.
             drop(with);
             return handle;
         }
-        // What a library needs is said by its file; what those need that it needs, by the loader, one after another.
+        // Its file says what a library needs; the loader says what its dependencies need, one after another.
         let message = crate::os::loader_error();
         if let Some((needs, _)) = message.split_once(": undefined symbol: ")
             && !asked.iter().any(|file| file == Path::new(needs))
@@ -135,7 +135,7 @@ unsafe fn open_bound(path: *const c_char, flags: c_int) -> *mut c_void {
     // SAFETY: the caller's path.
     let name = if allocator::serves() { unsafe { name_of_new(path, flags) } } else { None };
     let image = name.and_then(|name| image_for(name, &[]).ok());
-    // What is wrong with the library is told by the next try.
+    // The next try tells what is wrong with the library.
     // SAFETY: a well-formed shared object; whoever opens the library wants its initializers to run.
     let with = image.and_then(|image| unsafe { image.load(flags & (libc::RTLD_LAZY | libc::RTLD_NOW)) });
     // SAFETY: the caller's arguments.

@@ -14,7 +14,7 @@ use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};
 use crate::names::NamePool;
 
-/// What a fixup needs beside its edge.
+/// The surroundings of a fixup, beside its edge.
 #[derive(Clone, Copy, Debug)]
 pub struct FixupContext<'a> {
     /// Names, for errors.

@@ -6,7 +6,7 @@ use super::kinds::{KindInfo, Role, kinds};
 use crate::graph::EdgeKind;
 
 kinds! {
-    /// What an edge of a graph of any architecture may write.
+    /// The kinds of edges that graphs of all architectures have.
     from 0;
 
     /// `Fixup <- Target + Addend : uint64`.

@@ -1,9 +1,9 @@
-//! What the linker has to know of edge kinds, whatever the architecture: a table that is indexed by the kind's number.
+//! A table of what the linker has to know of edge kinds, whatever the architecture, indexed by the kind's number.
 
 use super::generic;
 use crate::graph::{Edge, EdgeKind, KindSet};
 
-/// What an edge is for. Passes ask for this instead of the architecture's own kinds.
+/// The purpose of an edge. Passes ask for this instead of the architecture's own kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Role {
@@ -44,12 +44,12 @@ pub enum Role {
 /// How many roles there are.
 const ROLES: usize = Role::ThreadOffset as usize + 1;
 
-/// What holds for all edges of a kind.
+/// The properties of all edges of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct KindInfo {
     /// The name, as errors and dumps print it.
     pub name: &'static str,
-    /// What such edges are for.
+    /// The purpose of such edges.
     pub role: Role,
     /// Size of the field in bytes.
     pub width: u8,
@@ -138,7 +138,7 @@ impl Kinds {
         Self { rows, by_role }
     }
 
-    /// What holds for a kind.
+    /// The properties of a kind.
     #[must_use]
     #[inline]
     pub const fn of(&self, kind: EdgeKind) -> &KindInfo {

@@ -70,7 +70,7 @@ impl Arch {
         if for_branches < self.data_reach() { for_branches } else { self.data_reach() }
     }
 
-    /// What triples begin with.
+    /// The beginning of target triples.
     #[must_use]
     pub const fn triple_name(self) -> &'static str {
         match self {
@@ -121,7 +121,7 @@ impl Arch {
         }
     }
 
-    /// What holds for its edge kinds. Callers ask once per graph.
+    /// The properties of its edge kinds. Callers ask once per graph.
     #[must_use]
     #[inline]
     pub const fn kinds(self) -> &'static Kinds {
@@ -150,7 +150,7 @@ impl Arch {
         }
     }
 
-    /// What helps if an address does not fit a field of few bits.
+    /// The remedy if an address does not fit a field of few bits.
     const fn remedy_of_low_addresses(self) -> &'static str {
         match self {
             Self::X86_64 => ": compile with -fPIC or -fPIE; in assembly, address it relative to rip",

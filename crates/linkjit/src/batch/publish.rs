@@ -105,7 +105,7 @@ pub(super) fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>)
 impl Batch<'_> {
     /// Makes the addresses of what was placed known, and hands the graphs back.
     pub(super) fn publish(&mut self) -> Result<()> {
-        // What is published is no error any more, so what may fail comes first.
+        // Publishing can't be undone, so all that may fail comes first.
         let handles = self.set_dso_handles()?;
         let serves = self.replace_allocator()?;
         let mut state = self.session.state();

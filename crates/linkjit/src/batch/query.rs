@@ -1,4 +1,4 @@
-//! What batches are asked for, and what they answer if others have to do something before they can link.
+//! Questions to batches, and their answer if others have to do something before they can link.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -20,7 +20,7 @@ pub(crate) struct Query {
     pub(crate) _names_in_use: Option<NamesInUse>,
 }
 
-/// What a lookup is for.
+/// The goal of a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Goal {
     /// Linking what the names need.
@@ -45,7 +45,7 @@ impl Goal {
     }
 }
 
-/// What a batch needs before it can link.
+/// The work that has to be done before a batch can link.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Units to be materialized, without duplicates.

@@ -281,7 +281,7 @@ fn sets(
                 && !set.groups.contains(&group)
             {
                 set.groups.push(group);
-                // What has lost its name to another's is none of them any more.
+                // A definition that has lost its name to another's is none of them any more.
                 pending.extend(together.members(group).iter().filter(|member| !graph.symbol(**member).is_external()));
             }
         }

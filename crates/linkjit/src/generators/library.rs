@@ -63,7 +63,7 @@ impl DefinitionGenerator for LibraryGenerator {
     }
 }
 
-/// What the executor's runtime has of names.
+/// The addresses that the executor's runtime has for names.
 fn runtime_symbols(dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<Vec<Option<ExecAddr>>> {
     let names: Vec<_> = names.iter().map(|wanted| wanted.name).collect();
     Ok(dylib.session().executor().runtime_symbols(&names)?)

@@ -275,7 +275,7 @@ impl ExecutionSession {
             return;
         }
         let mut tried = BTreeSet::new();
-        // What is linked may take the addresses of further functions, whose stubs are linked for that.
+        // Code that is linked now may take addresses of further functions, whose stubs are linked for that.
         loop {
             let callable = self.state().callable(tracker);
             let new: Vec<_> = callable.into_iter().filter(|(number, _)| tried.insert(*number)).collect();

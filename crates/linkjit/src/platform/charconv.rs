@@ -209,7 +209,7 @@ fn below_ten(greatest_exponent: i32, greatest_below: fn(&str) -> u64) -> Vec<u64
 }
 
 /// The greatest numbers that are rounded to less than `10 ** (exponent + 1)`, for each precision and each exponent below it.
-/// What is halfway between is rounded up, for nine is odd.
+/// A number halfway between two is rounded up, for nine is odd.
 fn rounded_below_ten(greatest_precision: i32, greatest_below: fn(&str) -> u64) -> Vec<u64> {
     let of_precision = |precision: i32| {
         let nines = "9".repeat(precision as usize);

@@ -60,7 +60,7 @@ pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(Vec<u8
                 shown.iter().map(one).collect::<Vec<_>>()
             }
         };
-        // What an initializer of the program has to say about its failure, nobody asks for here.
+        // Nobody asks here why an initializer of the program has failed.
         let _failed = dylib.run_initializers();
         provided.extend(
             shown.iter().zip(addresses).filter_map(|(name, address)| Some((name.as_bytes().to_vec(), address?))),

@@ -29,7 +29,7 @@ pub(super) struct Addition<'a> {
     pub(super) replaced_groups: &'a Inheritance,
 }
 
-/// What is to happen to the names of an object.
+/// The judgement on the names of an object.
 #[derive(Default)]
 struct Judgement {
     /// To each definition; nothing if nobody else has the name.
@@ -46,7 +46,7 @@ struct Contender {
     old: Option<Entry>,
 }
 
-/// What has become of the definitions of an object, and of those of others.
+/// The outcome for the definitions of an object, and for those of others.
 struct Outcome {
     unit: UnitId,
     yielded: Vec<Yielded>,
@@ -139,7 +139,7 @@ impl State {
         Ok(found)
     }
 
-    /// What is to happen to a definition; nothing if nobody else has the name.
+    /// Judges a definition; `None` if nobody else has the name.
     fn verdict_on(
         &self,
         new: Addition<'_>,
@@ -171,7 +171,6 @@ impl State {
         verdicts: Vec<(SymbolId, NameId, Option<Verdict>)>,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let has_trackers = self.dylib(new.dylib)?.has_trackers;
         for (symbol, name, verdict) in verdicts {
             let old = match verdict {
                 None if new.promise.is_none() => None,
@@ -179,9 +178,9 @@ impl State {
             };
             let contender = Contender { symbol, name, old };
             if verdict == Some(Verdict::Yields) {
-                self.give_way(new, graph, contender, has_trackers, outcome)?;
+                self.give_way(new, graph, contender, outcome)?;
             } else {
-                self.take_name(new, graph, contender, has_trackers, outcome)?;
+                self.take_name(new, graph, contender, outcome)?;
             }
         }
         Ok(())
@@ -193,7 +192,6 @@ impl State {
         new: Addition<'_>,
         graph: &mut LinkGraph,
         Contender { symbol, name, old }: Contender,
-        has_trackers: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let Symbol { linkage, scope, .. } = *graph.symbol(symbol);
@@ -204,7 +202,8 @@ impl State {
         }
         // An alias that was made for vague linkage stands for its definition, too.
         let is_others = |old: Entry| {
-            self.is_vague_alias(new.dylib, name, &old) || has_trackers && self.is_of_another(new.tracker, old.by)
+            self.is_vague_alias(new.dylib, name, &old)
+                || self.has_trackers(new.dylib) && self.is_of_another(new.tracker, old.by)
         };
         if old.is_some_and(is_others) {
             outcome.yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
@@ -218,6 +217,10 @@ impl State {
         Ok(())
     }
 
+    fn has_trackers(&self, dylib: DylibId) -> bool {
+        self.dylib(dylib).is_ok_and(|of| of.has_trackers)
+    }
+
     /// Gives a definition its name, which is free or whose owner it replaces.
     #[inline]
     fn take_name(
@@ -225,7 +228,6 @@ impl State {
         new: Addition<'_>,
         graph: &mut LinkGraph,
         Contender { symbol, name, old }: Contender,
-        has_trackers: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let Symbol { linkage, mut scope, definition, .. } = *graph.symbol(symbol);
@@ -238,8 +240,8 @@ impl State {
                 self.copy_alignment(unit, winner, graph, symbol);
             }
             scope = old.scope.max(scope);
-            contested |=
-                self.is_vague_alias(new.dylib, name, &old) || has_trackers && self.yield_to(new.tracker, name, &old);
+            contested |= self.is_vague_alias(new.dylib, name, &old)
+                || self.has_trackers(new.dylib) && self.yield_to(new.tracker, name, &old);
             self.override_definition(&old);
         }
         let address = match definition {

@@ -1,4 +1,4 @@
-//! What agents are at, so that lookups made from within it are known to be.
+//! Jobs that agents are at, so that lookups made from within them are known to be.
 
 use std::sync::Mutex;
 

@@ -122,7 +122,7 @@ struct Shared {
     slots: Mutex<()>,
     /// Who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
-    /// Who is at what.
+    /// The jobs that agents are at.
     jobs: Jobs,
     pool: Pool,
     epochs: epoch::Epochs,

@@ -1,4 +1,4 @@
-//! What a session asks of the platform that its code is for: what the system's linker, loader and C runtime would have
+//! Questions of a session to the platform that its code is for: what the system's linker, loader and C runtime would have
 //! done for objects of its format.
 
 use std::fmt::Debug;

@@ -54,7 +54,7 @@ pub(crate) enum Roots {
     All,
 }
 
-/// Which symbols of a JITDylib a search may find.
+/// The symbols of a JITDylib that a search may find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MatchScope {
     /// Those that other JITDylibs may see.

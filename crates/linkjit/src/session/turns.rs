@@ -1,6 +1,6 @@
 //! Turns: one agent at a time links, and one runs initializers.
 //!
-//! Who waits for a turn says so to the graph of who waits for whom ([`super::progress`]): who would close
+//! An agent that waits for a turn says so to the graph of waits ([`super::progress`]); one that would close
 //! a circle gets an error.
 
 use std::sync::atomic::Ordering;

@@ -10,7 +10,7 @@
 //! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares,
 //! nor is a variable that others are bound to replaced by an update that does not keep it.
 //!
-//! What is linked stays where it is: a library that is opened later, or a JITDylib that is searched later, may have a
+//! Definitions that are linked stay where they are: a library that is opened later, or a JITDylib that is searched later, may have a
 //! second one.
 
 use std::sync::Arc;

@@ -243,7 +243,7 @@ impl Model {
                     State::Kept => used.contains(&user),
                     _ => from(user),
                 };
-                // What others still use of what was retired keeps all of it.
+                // A part of retired code that others still use keeps all of it.
                 let variable = object.counter.map(|counter| self.counters_of[counter]);
                 let variable = variable.filter(|of| self.trackers[*of].state == State::Kept);
                 let targets = callee.map(|callee| self.tracker_of(callee)).into_iter().chain(variable);

@@ -1,4 +1,4 @@
-//! What objects of a JITDylib must agree on, and which of their COMDAT groups are kept.
+//! The agreement among objects of a JITDylib, and the choice among their COMDAT groups.
 
 use std::collections::hash_map;
 

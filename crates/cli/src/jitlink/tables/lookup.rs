@@ -1,4 +1,4 @@
-//! What names are, in the link orders of JITDylibs.
+//! The search for names in the link orders of JITDylibs.
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
@@ -18,12 +18,12 @@ use crate::jitlink::interfaces::{REGION_END, REGION_SIZE};
 const LONGEST_ALIAS_CHAIN: usize = 100;
 
 impl Tables {
-    /// What defines a name in a JITDylib so far.
+    /// The definition of a name that a JITDylib has so far.
     pub(in crate::jitlink) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
         Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
     }
 
-    /// What is missing if a name is: at the end of a chain of aliases, what nobody defines.
+    /// The name that is missing if one is: the end of its chain of aliases, which nobody defines.
     #[cold]
     pub(in crate::jitlink) fn missing(&self, mut dylib: usize, mut name: NameId) -> String {
         for _ in 0..LONGEST_ALIAS_CHAIN {
@@ -36,7 +36,7 @@ impl Tables {
         self.text(name)
     }
 
-    /// What a name is in the link order of a JITDylib; archive members are added on the way, but not for weak
+    /// Finds a name in the link order of a JITDylib; archive members are added on the way, but not for weak
     /// references. `None` if it is nothing.
     pub(in crate::jitlink) fn look_up(
         &mut self,
@@ -64,7 +64,7 @@ impl Tables {
         Err(self.circle(name))
     }
 
-    /// What stands for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
+    /// The substitute for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
     /// import.
     fn fall_back(&mut self, dylib: usize, name: NameId) -> Result<Option<Entry>> {
         let order = || std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
@@ -191,7 +191,7 @@ impl Tables {
     }
 }
 
-/// What stands for a name that is nowhere.
+/// The substitute for a name that is nowhere.
 fn null(thread_local: bool) -> Binding {
     let null = TlsAddress { module: 0, offset: 0, thread_offset: Some(0) };
     if thread_local { Binding::LinkedThreadLocal(null) } else { Binding::Linked(ExecAddr::NULL) }

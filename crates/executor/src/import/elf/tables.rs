@@ -239,7 +239,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Which of the symbols of a name counts.
+/// Says which of the symbols of a name counts.
 #[derive(Default)]
 struct Chosen {
     plain: Option<Elf64_Sym>,

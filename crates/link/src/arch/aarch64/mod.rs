@@ -20,7 +20,7 @@ use crate::graph::EdgeKind;
 pub(super) static KINDS: Kinds = Kinds::new(Kind::ROWS, 0);
 
 kinds! {
-    /// What an edge of an AArch64 graph writes, beside the [generic kinds](generic::Kind). The names are LLVM's as far as it
+    /// The kinds of edges of AArch64 graphs, beside the [generic kinds](generic::Kind). The names are LLVM's as far as it
     /// has such kinds. ELF: ABS64 is `Pointer64` there, PREL32 `Delta32` and so on.
     from generic::COUNT;
 

@@ -22,7 +22,7 @@ use crate::graph::EdgeKind;
 pub(super) static KINDS: Kinds = Kinds::new(Kind::ROWS, -4);
 
 kinds! {
-    /// What an edge of an x86-64 graph writes, beside the [generic kinds](generic::Kind). ELF: 64 is `Pointer64` there, 32
+    /// The kinds of edges of x86-64 graphs, beside the [generic kinds](generic::Kind). ELF: 64 is `Pointer64` there, 32
     /// `Pointer32`, PC32 `Delta32` and so on; COFF: ADDR64, ADDR32, REL32, ADDR32NB is `ImageOffset32`, SECREL
     /// `SectionOffset32`, SECTION `SectionNumber16`.
     from generic::COUNT;

@@ -1,4 +1,4 @@
-//! What differs by machine.
+//! Differences between the machines of COFF objects.
 
 use object::pe;
 use object::pe::RelocationType;

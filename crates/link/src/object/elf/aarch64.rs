@@ -6,7 +6,7 @@ use object::elf;
 
 use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing};
-use super::machine::{Machine, Meaning, RelocationType, TypeEdge, edges};
+use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
 use crate::arch::aarch64::Kind;
 use crate::arch::{Arch, generic};
 use crate::endian::Little;
@@ -26,10 +26,6 @@ pub(super) static MACHINE: Machine = Machine {
 };
 
 static EDGES: [TypeEdge; 316] = edges(TYPES, Arch::AArch64);
-
-const fn data(kind: generic::Kind) -> Meaning {
-    Edge(kind.edge())
-}
 
 const fn own(kind: Kind) -> Meaning {
     Edge(kind.edge())

@@ -1,10 +1,10 @@
-//! What differs by machine, and which machines' objects are linked.
+//! Differences between the machines of ELF objects, and the machines whose objects are linked.
 
 use object::elf;
 use object::elf::{SectionFlags, SymbolSection};
 
 use super::{aarch64, x86_64};
-use crate::arch::Arch;
+use crate::arch::{Arch, generic};
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::names::NamePool;
@@ -128,7 +128,12 @@ impl Machine {
     }
 }
 
-/// What each type makes, by its number; all numbers are below `N`.
+/// For types that ask for an edge of a generic kind.
+pub(super) const fn data(kind: generic::Kind) -> Meaning {
+    Meaning::Edge(kind.edge())
+}
+
+/// The edges that types make, by their numbers, which are all below `N`.
 #[expect(clippy::indexing_slicing, reason = "of constants: what is out of bounds does not compile")]
 pub(super) const fn edges<const N: usize>(types: &[RelocationType], arch: Arch) -> [TypeEdge; N] {
     let mut edges = [NO_EDGE; N];

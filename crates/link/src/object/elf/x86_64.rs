@@ -8,7 +8,7 @@ use object::elf::{SectionFlags, SymbolSection};
 
 use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing, Unsupported};
-use super::machine::{Machine, Meaning, RelocationType, TypeEdge, edges};
+use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
 use crate::arch::x86_64::Kind;
 use crate::arch::{Arch, generic};
 use crate::endian::Little;
@@ -29,10 +29,6 @@ pub(super) static MACHINE: Machine = Machine {
 };
 
 static EDGES: [TypeEdge; 52] = edges(TYPES, Arch::X86_64);
-
-const fn data(kind: generic::Kind) -> Meaning {
-    Edge(kind.edge())
-}
 
 const fn own(kind: Kind) -> Meaning {
     Edge(kind.edge())

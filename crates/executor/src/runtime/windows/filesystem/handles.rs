@@ -57,7 +57,7 @@ impl File {
 
     pub(super) fn id(&self) -> Result<FileId, Error> {
         self.information(FileIdInfo).or_else(|_| {
-            // What has no numbers of 128 bits has some of 64.
+            // File systems without numbers of 128 bits have some of 64.
             let known = self.by_handle()?;
             let number = u128::from(known.nFileIndexHigh) << 32 | u128::from(known.nFileIndexLow);
             Ok(FileId { volume: known.dwVolumeSerialNumber.into(), id: number.to_le_bytes() })

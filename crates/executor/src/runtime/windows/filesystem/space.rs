@@ -64,7 +64,7 @@ unsafe fn directory_of(path: *const u16) -> Result<Vec<u16>, Error> {
             return Err(os::last_error());
         }
         let fits = length < room;
-        // What does not fit has a length that counts the zero behind it.
+        // The length of a text that does not fit counts the zero behind it.
         name.resize(length as usize, 0);
         if fits {
             break;

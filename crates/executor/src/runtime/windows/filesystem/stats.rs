@@ -1,4 +1,4 @@
-//! What is known of files, and changes to that.
+//! Attributes of files, and changes to them.
 
 use std::ptr::null;
 
@@ -70,7 +70,7 @@ unsafe fn find(path: *const u16, stats: &mut Stats, flags: u32, hint: u32) -> Re
     const WITHOUT_OPENING: u32 = ATTRIBUTES | SIZE | LAST_WRITE_TIME;
     let follows = flags & FOLLOW != 0;
     if follows && flags & REPARSE_TAG != 0 {
-        // What links lead to is none.
+        // The target of a link is no link.
         return Err(ERROR_INVALID_PARAMETER);
     }
     let mut wanted = flags & !FOLLOW;
