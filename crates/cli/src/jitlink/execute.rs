@@ -2,26 +2,28 @@
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use linkjit::link::graph::{LinkGraph, Scope};
-use linkjit::link::object;
+use linkjit::link::graph::LinkGraph;
+use linkjit::link::names::NamePool;
 use linkjit::link::object::archive::Archive;
+use linkjit::link::source::Source;
 use linkjit::{
     ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
 };
 
-use super::archives::{self, Archives, Taken, Way};
+use super::archives::{Members, member_name};
 use super::failure::{Failure, Result};
-use super::harness::Harness;
-use super::options::{Form, Item, Options};
+use super::load::{Dylibs, Way, load, read_object};
+use super::options::{Item, Options};
 use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
-use super::{absolutes, find_library, interfaces, is_archive, read, section_graph, show, ways};
+use super::tables::Tables;
+use super::{absolutes, interfaces, show};
 use crate::inputs;
 
 /// What the program wants its result to be, if it says so.
@@ -71,7 +73,9 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         if options.no_process_syms { jit.session().create_dylib("<TestResultJD>")? } else { jit.process().clone() };
     process.define_absolute(RESULT_OVERRIDE, result_override())?;
     let entry = options.entry.as_deref().unwrap_or("main");
-    let archives = load(&jit, options, &process)?;
+    let mut dylibs = SessionDylibs::new(&jit, &process)?;
+    load(options, &mut dylibs)?;
+    let archives = dylibs.archives;
     find_entry(&jit, entry, &process)?;
     if options.phony_externals {
         let entry = entry.to_string();
@@ -100,8 +104,8 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
 }
 
 /// Links what the program needs, initializers included, and reports about it.
-fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archives: &[PathBuf]) -> Result<()> {
-    let before = if options.show_init_es || options.show_entry_es { Some(super::load(options)?) } else { None };
+fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archives: &[Archive]) -> Result<()> {
+    let before = if options.show_init_es || options.show_entry_es { Some(Tables::load(options)?) } else { None };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut before = before.map(|mut tables| tables.session(false)).unwrap_or_default();
     if options.show_init_es {
@@ -135,89 +139,91 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     })
 }
 
-/// Puts everything into its JITDylib, in the order of the command line. All of them search the `process` at last.
-/// Returns the archives.
-fn load(jit: &Jit, options: &Options, process: &JitDylib) -> Result<Vec<PathBuf>> {
-    let mut archives = Vec::new();
-    let order = [(process.clone(), MatchScope::Exported)];
-    jit.main().set_link_order(&order)?;
-    let mut dylibs = vec![jit.main().clone()];
-    for item in &options.items {
-        if let Item::Dylib(name) = item
-            && find(&dylibs, name).is_none()
-        {
-            let dylib = jit.session().create_dylib(name)?;
-            dylib.set_link_order(&order)?;
-            dylibs.push(dylib);
-        }
+/// The JITDylibs of the session, which search the process at last.
+struct SessionDylibs<'a> {
+    jit: &'a Jit,
+    process: &'a JitDylib,
+    all: Vec<JitDylib>,
+    /// The archives whose members sessions call otherwise than LLVM does.
+    archives: Vec<Archive>,
+}
+
+impl<'a> SessionDylibs<'a> {
+    fn new(jit: &'a Jit, process: &'a JitDylib) -> Result<Self> {
+        jit.main().set_link_order(&[(process.clone(), MatchScope::Exported)])?;
+        Ok(Self { jit, process, all: vec![jit.main().clone()], archives: Vec::new() })
     }
-    let mut target = jit.main().clone();
-    let mut directories = Vec::new();
-    let mut harness = Harness::new(&options.harness)?;
-    for path in &options.harness {
-        jit.main().add_object(&read(path)?)?;
+}
+
+impl Dylibs for SessionDylibs<'_> {
+    fn create(&mut self, name: &str) -> Result<()> {
+        let dylib = self.jit.session().create_dylib(name)?;
+        dylib.set_link_order(&[(self.process.clone(), MatchScope::Exported)])?;
+        self.all.push(dylib);
+        Ok(())
     }
-    for (item, way) in options.items.iter().zip(ways(options)) {
-        if let Item::Input(path) = item
-            && is_archive(path)
-        {
-            archives.push(path.clone());
+
+    fn names(&self) -> MutexGuard<'_, NamePool> {
+        self.jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_graph(&mut self, dylib: usize, graph: LinkGraph) -> Result<()> {
+        Ok(self.all[dylib].add_graph(graph)?)
+    }
+
+    fn add_lazy_object(&mut self, dylib: usize, source: &Source) -> Result<()> {
+        Ok(self.all[dylib].add_lazy_object(source)?)
+    }
+
+    fn add_archive(&mut self, dylib: usize, archive: Archive, way: Way) -> Result<()> {
+        let (name, dylib) = (archive.source().name().clone(), &self.all[dylib]);
+        if way == Way::Usual {
+            self.archives.push(archive);
+            return Ok(dylib.add_archive(&*name)?);
         }
-        match item {
-            Item::Dylib(name) => target = find(&dylibs, name).unwrap_or(target),
-            Item::Directory(path) => directories.push(path.clone()),
-            Item::Input(path) if is_archive(path) && way == Way::Lazy => {
-                add_archive_as(&target, path, way, options.all_load)?;
-            }
-            Item::Input(path) if is_archive(path) && options.all_load => add_members(&target, path)?,
-            Item::Input(path) if is_archive(path) => target.add_archive(path)?,
-            Item::Input(path) if way == Way::Lazy => target.add_lazy_object(&read(path)?)?,
-            Item::Input(path) => {
-                let graph = {
-                    let mut names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
-                    let mut graph = object::read(&read(path)?, &mut names)?;
-                    harness.apply(&mut graph, &mut names);
-                    graph
-                };
-                target.add_graph(graph)?;
-            }
-            Item::Lazy => {}
-            Item::Absolute { name, address } => target.define_absolute(name, ExecAddr(*address))?,
-            Item::Alias { alias, target: of } => {
-                let place = |name: &Option<String>| match name {
-                    None => Ok(target.clone()),
-                    Some(name) => find(&dylibs, name)
-                        .ok_or_else(|| Failure::usage(format!("-alias: there is no JITDylib '{name}'"))),
-                };
-                place(&alias.dylib)?.reexport(&alias.name, &place(&of.dylib)?, &of.name)?;
-            }
-            Item::Section { name, file, symbols } => {
-                let intern = |name: &str| {
-                    jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner).intern(name.as_bytes())
-                };
-                target.add_graph(section_graph(name, file, symbols, intern)?)?;
-            }
-            Item::LoadHidden(path) => add_archive_as(&target, path, Way::Hidden, options.all_load)?,
-            Item::WeakLibrary(path) => add_weak(&target, path)?,
-            Item::Library { name, form } => match find(&dylibs, name) {
-                Some(other) => add_to_link_order(&target, &other, MatchScope::Exported, process)?,
-                None => {
-                    let path = find_library(name, *form, directories.iter(), &target.name(), options.search_sys_lib)?;
-                    if is_archive(&path) {
-                        archives.push(path.clone());
-                    }
-                    match form {
-                        Form::Weak => add_weak(&target, &path)?,
-                        Form::Hidden => add_archive_as(&target, &path, Way::Hidden, options.all_load)?,
-                        Form::Usual if is_archive(&path) && options.all_load => add_members(&target, &path)?,
-                        Form::Usual if is_archive(&path) => target.add_archive(path)?,
-                        Form::Usual => target.add_library(inputs::for_loader(&path))?,
-                    }
+        let members = Mutex::new(Members::new(archive, way)?);
+        let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
+            for wanted in wanted.iter().filter(|wanted| !wanted.weak) {
+                let taken = members.lock().unwrap_or_else(PoisonError::into_inner).take(wanted.name);
+                let in_archive = |failure: Failure| linkjit::Error::Unsupported { what: failure.to_string() };
+                let Some(member) = taken.map_err(in_archive)? else { continue };
+                if way == Way::Lazy {
+                    dylib.add_lazy_object(&member)?;
+                    continue;
                 }
-            },
-        }
+                let names = dylib.session().name_pool();
+                let graph = read_object(&mut names.lock().unwrap_or_else(PoisonError::into_inner), &member, way);
+                dylib.add_graph(graph.map_err(in_archive)?)?;
+            }
+            Ok(())
+        };
+        Ok(dylib.add_generator(Arc::new(FunctionGenerator::new(&*name, take)))?)
     }
-    Ok(archives)
+
+    fn add_library(&mut self, dylib: usize, path: &Path) -> Result<()> {
+        Ok(self.all[dylib].add_library(inputs::for_loader(path))?)
+    }
+
+    fn add_weak_library(&mut self, dylib: usize, path: &Path) -> Result<()> {
+        let nulls = interfaces::names(path)?;
+        let define = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
+            let names = wanted.iter().map(|wanted| wanted.name).filter(|name| nulls.contains(*name));
+            names.into_iter().try_for_each(|name| define_null(dylib, name))
+        };
+        Ok(self.all[dylib].add_generator(Arc::new(FunctionGenerator::new(path.to_string_lossy(), define)))?)
+    }
+
+    fn define_absolute(&mut self, dylib: usize, name: &str, address: ExecAddr) -> Result<()> {
+        Ok(self.all[dylib].define_absolute(name, address)?)
+    }
+
+    fn define_alias(&mut self, dylib: usize, name: &str, (from, target): (usize, &str)) -> Result<()> {
+        Ok(self.all[dylib].reexport(name, &self.all[from], target)?)
+    }
+
+    fn search(&mut self, dylib: usize, other: usize) -> Result<()> {
+        Ok(add_to_link_order(&self.all[dylib], &self.all[other], MatchScope::Exported, self.process)?)
+    }
 }
 
 /// Lets the program begin in any JITDylib; initializers of that one are run, too.
@@ -242,78 +248,18 @@ fn add_to_link_order(of: &JitDylib, other: &JitDylib, scope: MatchScope, process
 }
 
 /// What LLVM calls the members of archives, by what sessions call them.
-fn member_names(archives: &[PathBuf]) -> Result<HashMap<String, String>> {
+fn member_names(archives: &[Archive]) -> Result<HashMap<String, String>> {
     let mut names = HashMap::new();
-    for path in archives {
-        let archive = Archive::parse(read(path)?)?;
+    for archive in archives {
         for (number, member) in archive.members().enumerate() {
             let member = member?;
-            let ours = linkjit::member_source(&archive, member.offset)?.name().to_string();
-            names.insert(ours, archives::member_name(&archive, number, &member));
+            let ours = linkjit::member_source(archive, member.offset)?.name().to_string();
+            names.insert(ours, member_name(archive, number, &member));
         }
     }
     Ok(names)
 }
 
-/// Adds all members of an archive.
-fn add_members(target: &JitDylib, path: &Path) -> Result<()> {
-    let archive = Archive::parse(read(path)?)?;
-    for member in archive.members() {
-        target.add_object(&linkjit::member_source(&archive, member?.offset)?)?;
-    }
-    Ok(())
-}
-
-/// Adds an archive whose members are hidden or lazy.
-fn add_archive_as(target: &JitDylib, path: &Path, way: Way, all: bool) -> Result<()> {
-    let mut archives = Archives::default();
-    for member in archives.add(path, way, all)? {
-        add_member(target, &member)?;
-    }
-    let archives = Mutex::new(archives);
-    let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
-        for wanted in wanted.iter().filter(|wanted| !wanted.weak) {
-            let taken = archives.lock().unwrap_or_else(PoisonError::into_inner).take(wanted.name);
-            let in_archive = |failure: Failure| linkjit::Error::Unsupported { what: failure.to_string() };
-            if let Some(member) = taken.map_err(in_archive)? {
-                add_member(dylib, &member)?;
-            }
-        }
-        Ok(())
-    };
-    let name = path.to_string_lossy();
-    Ok(target.add_generator(Arc::new(FunctionGenerator::new(name, take)))?)
-}
-
-fn add_member(target: &JitDylib, member: &Taken) -> linkjit::Result<()> {
-    if member.way == Way::Lazy {
-        return target.add_lazy_object(&member.source);
-    }
-    let names = target.session().name_pool();
-    let mut graph = object::read(&member.source, &mut names.lock().unwrap_or_else(PoisonError::into_inner))?;
-    for id in graph.symbol_ids().filter(|_| member.way == Way::Hidden) {
-        let symbol = graph.symbol(id);
-        if !symbol.is_external() {
-            graph.set_visibility(id, symbol.linkage, symbol.scope.max(Scope::Hidden));
-        }
-    }
-    target.add_graph(graph)
-}
-
-/// Makes what a shared library defines null.
-fn add_weak(target: &JitDylib, path: &Path) -> Result<()> {
-    let nulls = interfaces::names(path)?;
-    let define = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
-        let names = wanted.iter().map(|wanted| wanted.name).filter(|name| nulls.contains(*name));
-        names.into_iter().try_for_each(|name| define_null(dylib, name))
-    };
-    Ok(target.add_generator(Arc::new(FunctionGenerator::new(path.to_string_lossy(), define)))?)
-}
-
 fn define_null(dylib: &JitDylib, name: &[u8]) -> linkjit::Result<()> {
     dylib.define_absolute(&String::from_utf8_lossy(name), ExecAddr::NULL)
-}
-
-fn find(dylibs: &[JitDylib], name: &str) -> Option<JitDylib> {
-    dylibs.iter().find(|dylib| dylib.name() == name).cloned()
 }

@@ -5,6 +5,7 @@ mod lookup;
 mod states;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
@@ -13,15 +14,17 @@ use linkjit::link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, Symbol
 use linkjit::link::link::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
+use linkjit::link::object::archive::Archive;
 use linkjit::link::object::coff;
 use linkjit::link::rules::{self, Candidate, Verdict};
 use linkjit::link::source::Source;
 
 use self::groups::KeptGroup;
-use super::archives::{Archives, Way};
+use super::archives::Members;
 use super::failure::{Failure, Result};
-use super::interfaces::Libraries;
+use super::interfaces::{self, Libraries};
 use super::link::is_coff;
+use super::load::{Dylibs, Way, load};
 use super::options::Options;
 use super::show::stubs_name;
 
@@ -65,10 +68,10 @@ pub(super) struct Dylib {
     pub(super) symbols: HashMap<NameId, Entry>,
     /// The others that are searched after it, for what they export.
     pub(super) order: Vec<usize>,
-    pub(super) archives: Archives,
+    archives: Vec<Members>,
     libraries: Vec<usize>,
     /// Names of libraries that are linked weakly.
-    pub(super) nulls: HashSet<Vec<u8>>,
+    nulls: HashSet<Vec<u8>>,
     /// The COMDAT groups that are kept, by signature.
     groups: HashMap<NameId, KeptGroup>,
     /// What names mean that nobody defines.
@@ -101,11 +104,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(dylibs: &[String], options: &Options) -> Self {
-        let dylib = |name: &str| Dylib { name: name.into(), ..Dylib::default() };
-        Self {
+    /// Puts all that the command line names into its JITDylib.
+    pub(super) fn load(options: &Options) -> Result<Self> {
+        let mut tables = Self {
             names: Mutex::default(),
-            dylibs: std::iter::once("main").chain(dylibs.iter().map(String::as_str)).map(dylib).collect(),
+            dylibs: Vec::new(),
             inputs: Vec::new(),
             libraries: Libraries::default(),
             process_symbols: !options.no_process_syms,
@@ -114,7 +117,11 @@ impl Tables {
             found: HashMap::new(),
             stub_graphs: 0,
             slots_begun: 0,
-        }
+        };
+        tables.create("main")?;
+        options.preload.iter().try_for_each(|path| tables.libraries.preload(path))?;
+        load(options, &mut tables)?;
+        Ok(tables)
     }
 
     pub(super) fn names(&self) -> MutexGuard<'_, NamePool> {
@@ -129,25 +136,7 @@ impl Tables {
         self.names().text(name).into_owned()
     }
 
-    /// The JITDylib of that name.
-    pub(super) fn dylib(&self, name: &str) -> Option<usize> {
-        self.dylibs.iter().position(|dylib| dylib.name == name)
-    }
-
-    /// Adds a shared library to a JITDylib.
-    pub(super) fn add_library(&mut self, dylib: usize, path: &std::path::Path) -> Result<()> {
-        let library = self.libraries.open(path)?;
-        self.dylibs[dylib].libraries.push(library);
-        Ok(())
-    }
-
-    /// Adds a shared library to the process.
-    pub(super) fn preload(&mut self, path: &std::path::Path) -> Result<()> {
-        self.libraries.preload(path)
-    }
-
-    /// Defines a name by address or as an alias.
-    pub(super) fn define(&mut self, dylib: usize, name: &str, by: By) -> Result<()> {
+    fn define(&mut self, dylib: usize, name: &str, by: By) -> Result<()> {
         let id = self.intern(name);
         let entry = Entry { by, ..NOBODY };
         if self.dylibs[dylib].symbols.insert(id, entry).is_some() {
@@ -155,27 +144,20 @@ impl Tables {
         }
         Ok(())
     }
+}
 
-    /// Reads an object and adds it.
-    pub(super) fn add_object(&mut self, dylib: usize, source: &Source, way: Way) -> Result<()> {
-        let graph = object::read(source, &mut self.names())?;
-        match way {
-            Way::Usual | Way::Hidden => self.add_graph(dylib, graph, way == Way::Hidden),
-            Way::Lazy => self.add_lazy_graph(dylib, graph),
-        }
+impl Dylibs for Tables {
+    fn create(&mut self, name: &str) -> Result<()> {
+        self.dylibs.push(Dylib { name: name.into(), ..Dylib::default() });
+        Ok(())
     }
 
-    /// Adds a graph whose functions would be linked when they are called, if anybody called them: stubs have their names.
-    fn add_lazy_graph(&mut self, dylib: usize, mut graph: LinkGraph) -> Result<()> {
-        self.stub_graphs += 1;
-        let name = stubs_name(self.stub_graphs);
-        let stubs = linkjit::split_lazy_object(&mut graph, &name, &mut self.names())?;
-        self.add_graph(dylib, stubs, false)?;
-        self.add_graph(dylib, graph, false)
+    fn names(&self) -> MutexGuard<'_, NamePool> {
+        Self::names(self)
     }
 
     /// Adds a graph. Of weak definitions the first counts, of tentative ones the largest; strong ones replace both.
-    pub(super) fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph, hidden: bool) -> Result<()> {
+    fn add_graph(&mut self, dylib: usize, mut graph: LinkGraph) -> Result<()> {
         let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
         self.agree(dylib, index, &graph)?;
         self.yield_groups(dylib, index, &mut graph)?;
@@ -195,12 +177,11 @@ impl Tables {
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
             let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
-            let scope = if hidden { of.scope.max(Scope::Hidden) } else { of.scope };
             let own = own.binary_search(&symbol).is_ok();
             let mut entry = Entry {
                 by: By::Input(index, symbol),
                 linkage: of.linkage,
-                scope,
+                scope: of.scope,
                 callable: of.callable,
                 own,
                 ..NOBODY
@@ -240,6 +221,47 @@ impl Tables {
         Ok(())
     }
 
+    /// Nobody calls its functions: they would be linked then, and stubs have their names.
+    fn add_lazy_object(&mut self, dylib: usize, source: &Source) -> Result<()> {
+        let mut graph = object::read(source, &mut self.names())?;
+        self.stub_graphs += 1;
+        let stubs = linkjit::split_lazy_object(&mut graph, &stubs_name(self.stub_graphs), &mut self.names())?;
+        self.add_graph(dylib, stubs)?;
+        self.add_graph(dylib, graph)
+    }
+
+    fn add_archive(&mut self, dylib: usize, archive: Archive, way: Way) -> Result<()> {
+        self.dylibs[dylib].archives.push(Members::new(archive, way)?);
+        Ok(())
+    }
+
+    fn add_library(&mut self, dylib: usize, path: &Path) -> Result<()> {
+        let library = self.libraries.open(path)?;
+        self.dylibs[dylib].libraries.push(library);
+        Ok(())
+    }
+
+    fn add_weak_library(&mut self, dylib: usize, path: &Path) -> Result<()> {
+        self.dylibs[dylib].nulls.extend(interfaces::names(path)?);
+        Ok(())
+    }
+
+    fn define_absolute(&mut self, dylib: usize, name: &str, address: ExecAddr) -> Result<()> {
+        self.define(dylib, name, By::Absolute(address))
+    }
+
+    fn define_alias(&mut self, dylib: usize, name: &str, (from, target): (usize, &str)) -> Result<()> {
+        let target = self.intern(target);
+        self.define(dylib, name, By::Alias(from, target))
+    }
+
+    fn search(&mut self, dylib: usize, other: usize) -> Result<()> {
+        self.dylibs[dylib].order.push(other);
+        Ok(())
+    }
+}
+
+impl Tables {
     fn candidate(&self, entry: &Entry) -> Candidate {
         let (size, value) = match entry.by {
             By::Input(input, symbol) => return self.inputs[input as usize].graph.symbol(symbol).into(),

@@ -8,14 +8,28 @@ use linkjit::link::graph::{Linkage, Scope};
 use linkjit::link::link::Binding;
 use linkjit::link::names::NameId;
 use linkjit::link::passes::imports;
+use linkjit::link::source::Source;
 
-use super::{By, Entry, NOBODY, Tables};
+use super::{By, Dylib, Entry, NOBODY, Tables};
 use crate::jitlink::execute::{RESULT_OVERRIDE, result_override};
 use crate::jitlink::failure::{Failure, Result};
 use crate::jitlink::interfaces::{REGION_END, REGION_SIZE};
+use crate::jitlink::load::{Dylibs, Way, add_object};
 
 /// Chains of aliases that are longer are taken for circles.
 const LONGEST_ALIAS_CHAIN: usize = 100;
+
+impl Dylib {
+    /// The member of an archive that defines a name, unless it was taken before.
+    fn take_member(&mut self, name: &[u8]) -> Result<Option<(Source, Way)>> {
+        for members in &mut self.archives {
+            if let Some(member) = members.take(name)? {
+                return Ok(Some((member, members.way)));
+            }
+        }
+        Ok(None)
+    }
+}
 
 impl Tables {
     /// The definition of a name that a JITDylib has so far.
@@ -93,7 +107,7 @@ impl Tables {
             return Ok(None);
         }
         let slot = imports::slot(target, Arch::HOST, &mut self.names())?;
-        self.add_graph(dylib, slot, false)?;
+        self.add_graph(dylib, slot)?;
         Ok(self.dylibs[dylib].symbols.get(&name).copied())
     }
 
@@ -116,8 +130,8 @@ impl Tables {
                 continue;
             }
             let bytes = self.names().bytes(name).to_vec();
-            if let Some(member) = self.dylibs[searched].archives.take(&bytes)? {
-                self.add_object(searched, &member.source, member.way)?;
+            if let Some((member, way)) = self.dylibs[searched].take_member(&bytes)? {
+                add_object(self, searched, &member, way)?;
                 if let Some(entry) = self.dylibs[searched].symbols.get(&name).filter(is_visible) {
                     return Ok(Some(*entry));
                 }

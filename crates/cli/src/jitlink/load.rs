@@ -1,0 +1,262 @@
+//! The walk over the command line's inputs, as LLVM does it: names that the command line defines, then objects, then
+//! libraries, each in its JITDylib.
+
+use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
+
+use linkjit::ExecAddr;
+use linkjit::link::arch::Arch;
+use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit::link::names::{NameId, NamePool};
+use linkjit::link::object;
+use linkjit::link::object::archive::Archive;
+use linkjit::link::source::Source;
+
+use super::archives::objects;
+use super::failure::{Failure, Result};
+use super::harness::Harness;
+use super::options::{Form, Item, Options, Place};
+use super::read;
+use crate::search::Search;
+
+/// How an object is added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// As usual.
+    Usual,
+    /// Its definitions are for its own JITDylib only.
+    Hidden,
+    /// Its functions are linked when they are called.
+    Lazy,
+}
+
+/// The JITDylibs that inputs are added to, by number: those of a session, or tables to link from without executing.
+/// Number 0 is `main`, which is there from the beginning.
+pub(super) trait Dylibs {
+    /// Makes the next one.
+    fn create(&mut self, name: &str) -> Result<()>;
+
+    /// The names that graphs share.
+    fn names(&self) -> MutexGuard<'_, NamePool>;
+
+    /// Adds a graph.
+    fn add_graph(&mut self, dylib: usize, graph: LinkGraph) -> Result<()>;
+
+    /// Adds an object whose functions are linked when they are called.
+    fn add_lazy_object(&mut self, dylib: usize, source: &Source) -> Result<()>;
+
+    /// Adds an archive, whose members are added when they are wanted.
+    fn add_archive(&mut self, dylib: usize, archive: Archive, way: Way) -> Result<()>;
+
+    /// Adds a shared library.
+    fn add_library(&mut self, dylib: usize, path: &Path) -> Result<()>;
+
+    /// Makes null what a shared library defines and nobody else does.
+    fn add_weak_library(&mut self, dylib: usize, path: &Path) -> Result<()>;
+
+    /// Defines a name by address.
+    fn define_absolute(&mut self, dylib: usize, name: &str, address: ExecAddr) -> Result<()>;
+
+    /// Defines a name as another one, of a JITDylib.
+    fn define_alias(&mut self, dylib: usize, name: &str, target: (usize, &str)) -> Result<()>;
+
+    /// Has one searched after another, for what it exports.
+    fn search(&mut self, dylib: usize, other: usize) -> Result<()>;
+}
+
+/// Adds an object.
+pub(super) fn add_object(dylibs: &mut impl Dylibs, dylib: usize, source: &Source, way: Way) -> Result<()> {
+    if way == Way::Lazy {
+        return dylibs.add_lazy_object(dylib, source);
+    }
+    let graph = read_object(&mut dylibs.names(), source, way)?;
+    dylibs.add_graph(dylib, graph)
+}
+
+/// Reads an object that is not linked lazily.
+pub(super) fn read_object(names: &mut NamePool, source: &Source, way: Way) -> Result<LinkGraph> {
+    let mut graph = object::read(source, names)?;
+    for id in graph.symbol_ids().filter(|_| way == Way::Hidden) {
+        let symbol = graph.symbol(id);
+        if !symbol.is_external() {
+            graph.set_visibility(id, symbol.linkage, symbol.scope.max(Scope::Hidden));
+        }
+    }
+    Ok(graph)
+}
+
+/// Adds all that the command line names.
+pub(super) fn load(options: &Options, dylibs: &mut impl Dylibs) -> Result<()> {
+    let mut names = vec!["main"];
+    for item in &options.items {
+        if let Item::Dylib(name) = item
+            && !names.contains(&name.as_str())
+        {
+            dylibs.create(name)?;
+            names.push(name);
+        }
+    }
+    let (mut dylib, mut way) = (0, Way::Usual);
+    let mut inputs = Vec::with_capacity(options.items.len());
+    for item in &options.items {
+        match item {
+            Item::Dylib(name) => dylib = names.iter().position(|known| known == name).unwrap_or(0),
+            // It is about the next object or archive.
+            Item::Lazy => way = Way::Lazy,
+            Item::Input(_) => inputs.push((item, dylib, std::mem::replace(&mut way, Way::Usual))),
+            _ => inputs.push((item, dylib, Way::Usual)),
+        }
+    }
+    let mut loader = Loader { options, dylibs, names, inputs: &inputs };
+    inputs.iter().try_for_each(|&(item, dylib, _)| loader.define(dylib, item))?;
+    loader.add_objects()?;
+    inputs.iter().try_for_each(|&(item, dylib, way)| loader.add_libraries(dylib, item, way))
+}
+
+struct Loader<'a, D> {
+    options: &'a Options,
+    dylibs: &'a mut D,
+    /// The names of the JITDylibs.
+    names: Vec<&'a str>,
+    /// What goes into them, and how it is added if it is an object or archive.
+    inputs: &'a [(&'a Item, usize, Way)],
+}
+
+impl<D: Dylibs> Loader<'_, D> {
+    fn dylib(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| *known == name)
+    }
+
+    /// Defines what the command line does.
+    fn define(&mut self, dylib: usize, item: &Item) -> Result<()> {
+        match item {
+            Item::Absolute { name, address } => self.dylibs.define_absolute(dylib, name, ExecAddr(*address)),
+            Item::Alias { alias, target } => {
+                let place = |place: &Place| match &place.dylib {
+                    None => Ok(dylib),
+                    Some(name) => self.dylib(name).ok_or_else(|| {
+                        Failure::usage(format!("In alias definition of '{}' no dylib named {name}", alias.name))
+                    }),
+                };
+                let (dylib, from) = (place(alias)?, place(target)?);
+                self.dylibs.define_alias(dylib, &alias.name, (from, &target.name))
+            }
+            Item::Section { name, file, symbols } => {
+                let graph = section_graph(name, file, symbols, |name| self.dylibs.names().intern(name.as_bytes()))?;
+                self.dylibs.add_graph(dylib, graph)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the harness and the objects that it takes apart.
+    fn add_objects(&mut self) -> Result<()> {
+        for path in &self.options.harness {
+            add_object(self.dylibs, 0, &read(path)?, Way::Usual)?;
+        }
+        let mut harness = Harness::new(&self.options.harness)?;
+        for &(item, dylib, way) in self.inputs {
+            let Item::Input(path) = item else { continue };
+            if is_archive(path) {
+                continue;
+            }
+            let source = read(path)?;
+            if way == Way::Lazy {
+                self.dylibs.add_lazy_object(dylib, &source)?;
+                continue;
+            }
+            let graph = {
+                let mut names = self.dylibs.names();
+                let mut graph = object::read(&source, &mut names)?;
+                harness.apply(&mut graph, &mut names);
+                graph
+            };
+            self.dylibs.add_graph(dylib, graph)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is searched for names that objects have not.
+    fn add_libraries(&mut self, dylib: usize, item: &Item, way: Way) -> Result<()> {
+        match item {
+            Item::Input(path) if is_archive(path) => self.add_archive(dylib, path, way),
+            Item::LoadHidden(path) => self.add_archive(dylib, path, Way::Hidden),
+            Item::WeakLibrary(path) => self.dylibs.add_weak_library(dylib, path),
+            Item::Library { name, .. } if let Some(other) = self.dylib(name) => self.dylibs.search(dylib, other),
+            Item::Library { name, form } => {
+                let path = self.find_library(dylib, name, *form)?;
+                match form {
+                    Form::Weak => self.dylibs.add_weak_library(dylib, &path),
+                    Form::Hidden if is_archive(&path) => self.add_archive(dylib, &path, Way::Hidden),
+                    Form::Usual if is_archive(&path) => self.add_archive(dylib, &path, Way::Usual),
+                    Form::Hidden | Form::Usual => self.dylibs.add_library(dylib, &path),
+                }
+            }
+            Item::Directory(path) if !path.is_dir() => {
+                let (place, path) = (self.names.get(dylib).unwrap_or(&""), path.display());
+                Err(Failure::usage(format!("While linking {place}, -L{path} does not point to a directory")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_archive(&mut self, dylib: usize, path: &Path, way: Way) -> Result<()> {
+        let archive = Archive::parse(read(path)?)?;
+        if !self.options.all_load {
+            return self.dylibs.add_archive(dylib, archive, way);
+        }
+        objects(&archive)?.iter().try_for_each(|member| add_object(self.dylibs, dylib, member, way))
+    }
+
+    /// The file of `-l` and its relatives, in the directories of the JITDylib, then maybe in the system's.
+    fn find_library(&self, dylib: usize, name: &str, form: Form) -> Result<PathBuf> {
+        let of_system = || if self.options.search_sys_lib { Search::new(&[]).library(name).ok() } else { None };
+        let forms: &[&str] = match form {
+            Form::Usual => &["lib{}.so", "lib{}.a", "{}.lib"],
+            Form::Hidden => &["lib{}.a", "{}.lib"],
+            Form::Weak => &["lib{}.so", "lib{}.tbd"],
+        };
+        let directories = self.inputs.iter().filter_map(|(item, of, _)| match item {
+            Item::Directory(path) if *of == dylib => Some(path),
+            _ => None,
+        });
+        let mut files = directories.flat_map(|path| forms.iter().map(|form| path.join(form.replace("{}", name))));
+        files.find(|file| file.is_file()).or_else(of_system).ok_or_else(|| {
+            let place = self.names.get(dylib).unwrap_or(&"");
+            Failure::usage(format!("While linking {place}, could not find library for -l{name}"))
+        })
+    }
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "a" || extension == "lib")
+}
+
+/// A section with the content of a file, and symbols in it.
+fn section_graph(
+    name: &str,
+    file: &Path,
+    symbols: &[(String, u64)],
+    mut intern: impl FnMut(&str) -> NameId,
+) -> Result<LinkGraph> {
+    let content = read(file)?;
+    let size = content.bytes().len() as u64;
+    let source = Source::new(format!("orc_sectcreate_{name}"), []);
+    let mut graph = LinkGraph::new(source, Arch::HOST);
+    let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
+    let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
+    for (symbol, offset) in symbols {
+        if *offset > size {
+            let file = file.display();
+            return Err(Failure::usage(format!("-sectcreate: '{symbol}' lies beyond the end of {file}")));
+        }
+        graph.add_symbol(Symbol {
+            name: Name::Interned(intern(symbol)),
+            definition: Definition::Defined { block, offset: *offset },
+            linkage: Linkage::Strong,
+            scope: Scope::Default,
+            ..Symbol::anonymous(block, *offset, 0)
+        })?;
+    }
+    Ok(graph)
+}
