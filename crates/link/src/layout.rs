@@ -16,8 +16,8 @@
 use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::error::{LinkError, Result, Site};
-use crate::graph::{BlockId, Lifetime, LinkGraph, Protection};
-use crate::link::Input;
+use crate::graph::{Lifetime, LinkGraph, Protection};
+use crate::input::{BlockRef, Input};
 
 /// The protections of the segments, in the order in which everything here indexes them.
 pub const SEGMENTS: [Protection; 3] = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
@@ -33,9 +33,6 @@ const UNWIND_TERMINATOR: u64 = 4;
 
 /// Alignment of a record of a function (PE/COFF, "The .pdata Section").
 const FUNCTION_RECORD_ALIGN: u64 = 4;
-
-/// A block of a batch: the index of its input, and its id there.
-pub type BlockRef = (u32, BlockId);
 
 /// Size and alignment of a segment.
 #[derive(Clone, Copy, Debug)]

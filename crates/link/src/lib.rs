@@ -17,6 +17,7 @@ pub mod check;
 mod endian;
 pub mod error;
 pub mod graph;
+pub mod input;
 pub mod layout;
 pub mod link;
 pub mod names;

@@ -15,8 +15,8 @@ use linkjit::link::arch::{FixupContext, Image, Role};
 use linkjit::link::graph::{
     Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
 };
-use linkjit::link::layout::BlockRef;
-use linkjit::link::link::{Binding, Input, resolve, write_block};
+use linkjit::link::input::{Binding, BlockRef, Input};
+use linkjit::link::link::{resolve, write_block};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};

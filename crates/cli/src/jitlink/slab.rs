@@ -11,8 +11,7 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
 use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
-use linkjit::link::layout::BlockRef;
-use linkjit::link::link::Input;
+use linkjit::link::input::{BlockRef, Input};
 
 use super::failure::{Failure, Result};
 use super::interfaces::{REGION_END, REGION_SIZE};

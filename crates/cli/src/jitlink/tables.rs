@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, SymbolId};
-use linkjit::link::link::{Binding, Input};
+use linkjit::link::input::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object;
 use linkjit::link::object::archive::Archive;

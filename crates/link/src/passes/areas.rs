@@ -4,8 +4,8 @@
 //! "Code Models"), so that they need not take the room of what code reaches by 32-bit displacements.
 
 use crate::graph::{Block, Lifetime, LinkGraph};
-use crate::layout::{BlockRef, SEGMENTS};
-use crate::link::Input;
+use crate::input::{BlockRef, Input};
+use crate::layout::SEGMENTS;
 
 /// How many bytes the live, not yet placed blocks of some inputs take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

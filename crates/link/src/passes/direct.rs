@@ -9,7 +9,7 @@
 use linkjit_target::{ExecAddr, ExecRange};
 
 use crate::graph::{BlockId, Definition, Edge};
-use crate::link::{Binding, Input, arch_of};
+use crate::input::{Binding, Input, arch_of};
 
 /// The addresses outside that live, not yet placed blocks of `members` refer to directly, and that are out of reach
 /// from `window`. Edges are looked at only where something is out of reach at all.

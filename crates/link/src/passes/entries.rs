@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::graph::{
     BlockId, Content, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId,
 };
-use crate::link::{Binding, Bindings, Input, arch_of};
+use crate::input::{Binding, Bindings, Input, arch_of};
 use crate::names::NameId;
 use crate::source::Source;
 

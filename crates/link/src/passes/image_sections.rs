@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Lifetime, Protection};
-use crate::link::Input;
+use crate::input::Input;
 
 /// What the sections are that every image has.
 const USUAL: [(&str, Protection); 8] = [

@@ -5,7 +5,7 @@
 
 use crate::error::Result;
 use crate::graph::{Definition, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
-use crate::link::{Binding, Input};
+use crate::input::{Binding, Input};
 use crate::source::Source;
 
 /// A slot to be filled, and the resolver that knows with what; both as symbols of inputs.

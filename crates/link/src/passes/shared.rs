@@ -7,8 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
-use crate::layout::BlockRef;
-use crate::link::{Binding, Input};
+use crate::input::{Binding, BlockRef, Input, SharedBlocks};
 
 /// What stays longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,18 +16,6 @@ pub enum Longer {
     Shared,
     /// What code may change.
     Variables,
-}
-
-/// Which blocks of a graph may stand for those of other objects, live or not, with the constants that these refer to.
-/// Found once for all batches that link parts of the graph.
-#[derive(Debug)]
-pub(crate) struct SharedBlocks {
-    /// Which state of the graph's definitions that is.
-    revision: u32,
-    /// By block; empty if there are none.
-    is_shared: Vec<bool>,
-    /// Their sections that must stay in one piece, and those of thread-local storage.
-    undivided: Vec<SectionId>,
 }
 
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are

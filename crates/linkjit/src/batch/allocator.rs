@@ -4,7 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecAddr, ExecutorError, Jump};
 use linkjit_link::graph::SymbolId;
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 use linkjit_link::names::NameId;
 
 use super::find::Unfound;

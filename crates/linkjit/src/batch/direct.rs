@@ -2,7 +2,7 @@
 
 use linkjit_executor::{ExecAddr, ExecRange, Nearby, Window};
 use linkjit_link::graph::Definition;
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 use linkjit_link::passes::direct;
 use linkjit_link::passes::entries::EntryKind;
 

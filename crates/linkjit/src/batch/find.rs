@@ -5,7 +5,7 @@
 //! new graphs, hence new externals: the next wave.
 
 use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
-use linkjit_link::link::{Binding, Input};
+use linkjit_link::input::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use super::{Ask, Batch, Found, Goal};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_link::graph::{Definition, Edge, LinkGraph, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 use linkjit_link::names::NameId;
 use linkjit_link::{LinkError, Site};
 

@@ -31,7 +31,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::Agent;
 use linkjit_link::graph::{Symbol, SymbolId};
-use linkjit_link::link::{Binding, Input};
+use linkjit_link::input::{Binding, Input};
 use linkjit_link::names::NameId;
 
 use crate::error::Result;

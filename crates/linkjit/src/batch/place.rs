@@ -11,8 +11,9 @@ use linkjit_executor::{
 };
 use linkjit_link::arch::{FixupContext, Image, Role};
 use linkjit_link::graph::{Edge, InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
+use linkjit_link::input::Input;
 use linkjit_link::layout::{Layout, SEGMENTS};
-use linkjit_link::link::{Input, resolve, unplace, write};
+use linkjit_link::link::{resolve, unplace, write};
 use linkjit_link::passes::areas;
 use linkjit_link::passes::entries::{self, SharedKey};
 use linkjit_link::passes::indirect::{self, Slot};

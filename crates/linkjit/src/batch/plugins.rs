@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use linkjit_link::graph::LinkGraph;
-use linkjit_link::link::Input;
+use linkjit_link::input::Input;
 use linkjit_link::names::NamePool;
 
 use crate::error::Result;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use linkjit_executor::ExecAddr;
 use linkjit_link::graph::{Block, BlockId, Lifetime, LinkGraph, SymbolId};
-use linkjit_link::link::Input;
+use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 
 use super::{Batch, special};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_link::graph::{BlockId, LinkGraph, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 
 use super::Batch;
 use crate::error::{Root, RootKind};

@@ -7,8 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
 use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
-use linkjit_link::layout::BlockRef;
-use linkjit_link::link::{Binding, Input};
+use linkjit_link::input::{Binding, BlockRef, Input};
 use linkjit_link::names::NameId;
 
 use super::Batch;

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange};
 use linkjit_link::graph::{BlockId, Lifetime, LinkGraph, SymbolId};
-use linkjit_link::link::{Binding, Input};
+use linkjit_link::input::{Binding, Input};
 
 use super::Batch;
 use super::place::PlacedDomain;

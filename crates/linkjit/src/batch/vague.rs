@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::Batch;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_link::graph::BlockId;
-use linkjit_link::link::Input;
+use linkjit_link::input::Input;
 
 use super::Batch;
 use super::domains::Domain;

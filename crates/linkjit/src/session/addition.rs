@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 
 use linkjit_executor::ExecRange;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Request, Scope, Symbol, SymbolId};
-use linkjit_link::link::Input;
+use linkjit_link::input::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Verdict};
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, TlsId};
-use linkjit_link::link::Binding;
+use linkjit_link::input::Binding;
 
 use super::state::{DylibId, TrackerId, UnitId};
 

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use linkjit_executor::TlsAddress;
 use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
 use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
-use linkjit_link::link::Input;
+use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;

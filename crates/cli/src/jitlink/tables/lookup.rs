@@ -5,7 +5,7 @@ use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
 use linkjit::link::arch::Arch;
 use linkjit::link::graph::{Linkage, Scope};
-use linkjit::link::link::Binding;
+use linkjit::link::input::Binding;
 use linkjit::link::names::NameId;
 use linkjit::link::passes::imports;
 use linkjit::link::source::Source;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use linkjit::ExecAddr;
 use linkjit::link::graph::{Definition, Linkage, Scope, SymbolId};
-use linkjit::link::link::Binding;
+use linkjit::link::input::Binding;
 use linkjit::link::names::NameId;
 
 use super::{By, Entry, Tables};
