@@ -20,6 +20,7 @@ pub mod graph;
 pub mod input;
 pub mod layout;
 pub mod link;
+pub mod linker_names;
 pub mod names;
 pub mod object;
 pub mod passes;

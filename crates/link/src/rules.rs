@@ -11,7 +11,7 @@
 
 use linkjit_target::ExecAddr;
 
-use crate::graph::{Definition, Linkage, Selection, Symbol};
+use crate::graph::{Definition, Group, LinkGraph, Linkage, Protection, Selection, Symbol, SymbolId};
 
 /// What happens to a definition or a COMDAT group that comes second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +66,54 @@ pub fn compare(new: &Candidate, old: &Candidate, is_linked: bool) -> Verdict {
     }
 }
 
+/// Gives two tentative definitions of a name the stricter of their alignments, whichever of them counts.
+pub fn share_alignment((one, symbol): (&mut LinkGraph, SymbolId), (other, of_other): (&mut LinkGraph, SymbolId)) {
+    let (Some(first), Some(second)) = (one.symbol(symbol).block(), other.symbol(of_other).block()) else { return };
+    let (first, second) = (one.block_mut(first), other.block_mut(second));
+    first.align_log2 = first.align_log2.max(second.align_log2);
+    second.align_log2 = first.align_log2;
+}
+
+/// How definitions come after one another that have yielded to one that goes: the lowest comes first.
+#[must_use]
+pub const fn rank(linkage: Linkage) -> u8 {
+    match linkage {
+        Linkage::Strong => 0,
+        Linkage::Common => 1,
+        Linkage::Weak => 2,
+        Linkage::Fallback => 3,
+    }
+}
+
+/// A walk along a chain of aliases. It notices a chain that leads back into itself (Brent's algorithm), however long that is.
+#[derive(Debug)]
+pub struct AliasChain<N> {
+    seen: N,
+    steps: usize,
+    steps_to_next: usize,
+}
+
+impl<N: PartialEq> AliasChain<N> {
+    /// A chain that begins with this name.
+    #[must_use]
+    pub const fn new(start: N) -> Self {
+        Self { seen: start, steps: 0, steps_to_next: 1 }
+    }
+
+    /// Goes on to the name that the last one is an alias for. False if the chain is a circle.
+    #[must_use]
+    pub fn follow(&mut self, next: N) -> bool {
+        if self.seen == next {
+            return false;
+        }
+        self.steps += 1;
+        if self.steps == self.steps_to_next {
+            *self = Self { seen: next, steps: 0, steps_to_next: self.steps_to_next.saturating_mul(2) };
+        }
+        true
+    }
+}
+
 /// Why two COMDAT groups of one name must not both be there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupConflict {
@@ -75,25 +123,35 @@ pub enum GroupConflict {
     Differs(&'static str),
 }
 
-/// A COMDAT group, as far as the rules ask.
-#[derive(Clone, Copy, Debug)]
-pub struct GroupCandidate<F> {
-    /// See [`Selection`].
-    pub selection: Selection,
-    /// Whether the section that the group is known by is for data that code writes to, as far as is known.
-    pub is_written: bool,
-    /// Returns the size in bytes of that section; [`u64::MAX`] if it is not known. It is called only if that matters.
-    pub size: F,
-}
-
-/// Compares a new COMDAT group with the one of its name that is kept so far and not linked yet. Which one is kept does
-/// not depend on their order, unless they are alike.
+/// Compares a COMDAT group with the one of its name that is kept so far and not linked yet. Which one is kept does not
+/// depend on their order, unless they are alike. A group is as large as its first section; the size of the kept one is
+/// asked for only if that matters, and is [`u64::MAX`] if it is not known.
 ///
 /// # Errors
 /// If they are not as their selections want them.
-pub fn compare_groups(
-    new: GroupCandidate<impl FnOnce() -> u64>,
-    old: GroupCandidate<impl FnOnce() -> u64>,
+pub fn compare_group(
+    graph: &LinkGraph,
+    group: &Group,
+    kept: Selection,
+    kept_size: impl FnOnce() -> u64,
+) -> Result<Verdict, GroupConflict> {
+    let leader = group.blocks.first().map(|&block| graph.block(block));
+    // The other one is for the same kind of data.
+    let is_written = leader.is_some_and(|block| graph.section(block.section).protection == Protection::ReadWrite);
+    compare_selections((group.selection, || leader.map_or(0, |block| block.size)), (kept, kept_size), is_written)
+}
+
+/// The size by which COMDAT groups that have yielded come after one another, the largest first; 0 if it does not matter.
+#[must_use]
+pub const fn size_that_counts(selection: Selection) -> u64 {
+    if let Selection::Largest(size) = selection { size } else { 0 }
+}
+
+/// The same of selections and sizes; code writes to the data of groups if `is_written`.
+fn compare_selections(
+    new: (Selection, impl FnOnce() -> u64),
+    old: (Selection, impl FnOnce() -> u64),
+    is_written: bool,
 ) -> Result<Verdict, GroupConflict> {
     use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
     let the_larger = |new: u64, old: u64| if new > old { Verdict::Replaces } else { Verdict::Yields };
@@ -103,22 +161,21 @@ pub fn compare_groups(
     };
     // GCC pads what is large: of constants the larger serves both. Variables of which one is padded have guards and
     // initializers in two ways that do not go together.
-    let is_written = new.is_written || old.is_written;
     let of_two_compilers = |new: u64, old: u64| match new == old || !is_written {
         true => Ok(the_larger(new, old)),
         false if new == u64::MAX || old == u64::MAX => Ok(Verdict::Yields),
         false => Err(GroupConflict::Differs("of another size")),
     };
-    match (new.selection, old.selection) {
+    match (new.0, old.0) {
         (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
         (Any, Any) => Ok(Verdict::Yields),
         (Largest(new), Largest(old)) => Ok(the_larger(new, old)),
         // Compilers with and without run-time types select virtual tables so.
-        (Largest(new), Any) => Ok(the_larger(new, (old.size)())),
-        (Any, Largest(old)) => Ok(the_larger((new.size)(), old)),
+        (Largest(new), Any) => Ok(the_larger(new, old.1())),
+        (Any, Largest(old)) => Ok(the_larger(new.1(), old)),
         // And so GCC and clang variables that are declared `selectany`, inline variables, names of types.
-        (SameSize(new), Any) => of_two_compilers(new, (old.size)()),
-        (Any, SameSize(old)) => of_two_compilers((new.size)(), old),
+        (SameSize(new), Any) => of_two_compilers(new, old.1()),
+        (Any, SameSize(old)) => of_two_compilers(new.1(), old),
         (SameSize(new), SameSize(old)) => of_one_size(new, old),
         (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
         (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("of other content")),
@@ -165,11 +222,34 @@ mod tests {
     }
 
     #[test]
+    fn circles_of_aliases_are_noticed() {
+        let walk = |next: &[usize]| {
+            let (mut chain, mut name) = (AliasChain::new(0), 0);
+            while let Some(&target) = next.get(name) {
+                if !chain.follow(target) {
+                    return None;
+                }
+                name = target;
+            }
+            Some(name)
+        };
+        assert_eq!(walk(&[]), Some(0));
+        assert_eq!(walk(&[0]), None);
+        for length in 1..100 {
+            let mut next: Vec<_> = (1..=length).collect();
+            assert_eq!(walk(&next), Some(length));
+            for back in 0..length {
+                next[length - 1] = back;
+                assert_eq!(walk(&next), None, "{length} {back}");
+            }
+        }
+    }
+
+    #[test]
     fn the_order_of_groups_makes_no_difference() {
         use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
         let compare = |new: (Selection, u64), old: (Selection, u64), is_written| {
-            let candidate = |(selection, size)| GroupCandidate { selection, is_written, size: move || size };
-            compare_groups(candidate(new), candidate(old))
+            compare_selections((new.0, || new.1), (old.0, || old.1), is_written)
         };
         let verdict = |new, old| compare(new, old, false);
         let sizes = [4u64, 8];

@@ -118,6 +118,23 @@ fn only_files_of_an_architecture_name_it() {
 }
 
 #[test]
+fn only_the_rules_compare_selections_of_groups() {
+    // The last one says which groups others have copies of, which is no comparison of two.
+    let may = ["crates/link/src/rules.rs", "crates/link/src/object/", "crates/link/src/graph/mod.rs"];
+    let mut found = Vec::new();
+    for folder in ["crates/link/src/", "crates/linkjit/src/", "crates/cli/src/"] {
+        for (path, code) in code_under(folder, Keep::CodeOnly) {
+            let squeezed: String = code.split_whitespace().collect();
+            let compares = ["Selection::", "selection==", "selection!=", "matchselection", ".selection{"];
+            if !may.iter().any(|at| path.starts_with(at)) && compares.iter().any(|what| squeezed.contains(what)) {
+                found.push(path);
+            }
+        }
+    }
+    report(&found, "ask crates/link/src/rules.rs which COMDAT group is kept: there is one rule book for all who link");
+}
+
+#[test]
 fn unsafe_code_is_only_in_executor_and_linkjit() {
     let mut found = Vec::new();
     for (path, code) in code_under("", Keep::CodeOnly) {

@@ -17,6 +17,7 @@ use linkjit::link::graph::{
 };
 use linkjit::link::input::{Binding, BlockRef, Input};
 use linkjit::link::link::{resolve, write_block};
+use linkjit::link::linker_names::{Bound, IMAGE_BASE, LinkerName};
 use linkjit::link::names::{NameId, NamePool};
 use linkjit::link::object::coff;
 use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
@@ -28,10 +29,6 @@ use super::linked::LinkedFile;
 use super::references::add_self_relocations;
 use super::slab::{Region, Slab};
 use super::tables::{By, Tables};
-
-pub(super) const GOT_SYMBOL: &str = "_GLOBAL_OFFSET_TABLE_";
-/// What offsets in an image of COFF are relative to.
-pub(super) const IMAGE_BASE: &str = "__ImageBase";
 
 /// Whether a graph was read from an object of COFF.
 pub(super) fn is_coff(graph: &LinkGraph) -> bool {
@@ -57,8 +54,7 @@ struct Special {
 enum Place {
     Got,
     ImageBase,
-    SectionStart(String),
-    SectionEnd(String),
+    Section(Bound, String),
 }
 
 /// What is needed, in the order in which it was found to be.
@@ -297,7 +293,7 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             break;
         }
         for symbol in new {
-            let place = Place::of(&String::from_utf8_lossy(graph.symbol_name(names, symbol)));
+            let place = Place::of(graph.symbol_name(names, symbol));
             // A section is walked from boundary to boundary, whoever else refers to its blocks.
             let place = place.filter(|place| {
                 let Some(section) = place.section() else { return true };
@@ -329,30 +325,26 @@ fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
 
 impl Place {
     /// The place of a graph that an external symbol of this name stands for, if the graph has the section.
-    fn of(name: &str) -> Option<Self> {
-        if name == GOT_SYMBOL {
-            return Some(Self::Got);
-        }
-        match name.strip_prefix("__start_") {
-            Some(section) => Some(Self::SectionStart(section.into())),
-            None => Some(Self::SectionEnd(name.strip_prefix("__stop_")?.into())),
+    fn of(name: &[u8]) -> Option<Self> {
+        match LinkerName::of(name)? {
+            LinkerName::GotBase => Some(Self::Got),
+            LinkerName::Section(bound, section) => Some(Self::Section(bound, section.into_owned())),
+            LinkerName::TlsBase | LinkerName::Image(_) => None,
         }
     }
 
     fn section(&self) -> Option<&str> {
         match self {
             Self::Got | Self::ImageBase => None,
-            Self::SectionStart(section) | Self::SectionEnd(section) => Some(section),
+            Self::Section(_, section) => Some(section),
         }
     }
 
     fn address(&self, extents: &HashMap<&str, ExecRange>, linked: &Linked, image_base: ExecAddr) -> ExecAddr {
-        let extent = |section: &String| extents.get(section.as_str()).copied().unwrap_or_default();
         match self {
             Self::Got => linked.got,
             Self::ImageBase => image_base,
-            Self::SectionStart(section) => extent(section).start,
-            Self::SectionEnd(section) => extent(section).end,
+            Self::Section(bound, section) => bound.of(extents.get(section.as_str()).copied().unwrap_or_default()),
         }
     }
 }

@@ -6,11 +6,12 @@ use linkjit::ExecAddr;
 use linkjit::link::arch::Arch;
 use linkjit::link::check::Target;
 use linkjit::link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
+use linkjit::link::linker_names::{GOT_BASE, IMAGE_BASE, LinkerName};
 use linkjit::link::names::NamePool;
 use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
-use super::link::{GOT_SYMBOL, IMAGE_BASE, is_coff};
+use super::link::is_coff;
 use super::linked::{In, LinkedFile, LinkedProgram};
 use super::slab::UNWIND_TERMINATOR;
 
@@ -67,11 +68,13 @@ impl<'a> Registry<'a> {
             if !name.is_empty() && symbol.scope == Scope::Local {
                 locals.entry(name).or_insert(named);
             } else if !name.is_empty() && (!symbol.is_external() || is_linkers(&name, graph)) {
-                if let Some(section) = boundary(&name).filter(|_| symbol.is_external()) {
-                    if !places.blocks.contains_key(section) && graph.find_section(section).is_none() {
+                if let (true, Some(LinkerName::Section(_, section))) =
+                    (symbol.is_external(), LinkerName::of(name.as_bytes()))
+                {
+                    if !places.blocks.contains_key(&*section) && graph.find_section(&section).is_none() {
                         continue;
                     }
-                    places.widen_to_blocks(&mut file, section);
+                    places.widen_to_blocks(&mut file, &section);
                 }
                 self.symbols.insert(name, named);
             }
@@ -90,7 +93,7 @@ impl<'a> Registry<'a> {
         }
         if let Some(address) = of.got() {
             // A file that refers to it has it by name already.
-            self.symbols.entry(GOT_SYMBOL.into()).or_insert(Named { address, size: 0, is_zeros: false });
+            self.symbols.entry(GOT_BASE.into()).or_insert(Named { address, size: 0, is_zeros: false });
         }
         for (index, graph) in of.graphs.iter().enumerate() {
             let places = Places::new(of, index, graph);
@@ -111,12 +114,11 @@ impl<'a> Registry<'a> {
 
 /// Whether an external symbol of this name may be one that the linker defines.
 fn is_linkers(name: &str, graph: &LinkGraph) -> bool {
-    boundary(name).is_some() || name == if is_coff(graph) { IMAGE_BASE } else { GOT_SYMBOL }
-}
-
-/// The section whose boundary a symbol of this name is, if it is external and the graph has the section.
-fn boundary(name: &str) -> Option<&str> {
-    name.strip_prefix("__start_").or_else(|| name.strip_prefix("__stop_"))
+    match LinkerName::of(name.as_bytes()) {
+        Some(LinkerName::Section(..)) => true,
+        Some(LinkerName::GotBase) => !is_coff(graph),
+        _ => name == IMAGE_BASE && is_coff(graph),
+    }
 }
 
 /// Enters the GOT entries and stubs that a file uses under the names of their targets.

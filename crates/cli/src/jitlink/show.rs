@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId};
+use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit::link::names::NamePool;
 
 use super::link::{is_coff, kind_and_addend};
@@ -200,7 +200,7 @@ struct Part<'a> {
     /// By block.
     symbols: Vec<Vec<SymbolId>>,
     /// The blocks of groups of which any may be kept: not of those that there must be once.
-    weak: HashSet<BlockId>,
+    weak: Vec<BlockId>,
     /// The symbols that stand for sections which others keep.
     kept: HashMap<BlockId, SymbolId>,
 }
@@ -213,8 +213,6 @@ impl<'a> Part<'a> {
                 of.push(id);
             }
         }
-        let weak = graph.groups().iter().filter(|group| group.selection != Selection::NoDuplicates);
-        let weak = weak.flat_map(|group| group.blocks.iter().copied()).collect();
         let placed = graph.block_ids().filter(|&block| graph.block(block).placed);
         // Of unwind tables for all functions LLVM keeps records without a name.
         let grouped: HashSet<_> = graph.groups().iter().flat_map(|group| group.blocks.iter().copied()).collect();
@@ -225,7 +223,7 @@ impl<'a> Part<'a> {
             let block = section_of(graph, names, id)?;
             dependents.contains(&block).then_some((block, id))
         });
-        Self { graph, symbols, weak, kept: kept.collect() }
+        Self { graph, symbols, weak: graph.shared_blocks(), kept: kept.collect() }
     }
 
     fn block(&self, names: &NamePool, id: BlockId, out: &mut impl Write) -> io::Result<()> {
@@ -240,7 +238,7 @@ impl<'a> Part<'a> {
             of.alignment(),
             of.alignment_offset
         )?;
-        let (is_weak, kept) = (self.weak.contains(&id), self.kept.get(&id).copied());
+        let (is_weak, kept) = (self.weak.binary_search(&id).is_ok(), self.kept.get(&id).copied());
         let mut symbols = Vec::new();
         for &symbol in self.symbols.get(id.index()).into_iter().flatten() {
             let of = graph.symbol(symbol);

@@ -194,7 +194,7 @@ impl Dylibs for Tables {
             if let (Linkage::Common, Some(Entry { by: By::Input(other, of), linkage: Linkage::Common, .. })) =
                 (entry.linkage, old)
             {
-                share_alignment(&mut graph, symbol, &mut self.inputs[other as usize].graph, of);
+                rules::share_alignment((&mut graph, symbol), (&mut self.inputs[other as usize].graph, of));
             }
             // Nothing is linked yet.
             match old.map(|old| rules::compare(&graph.symbol(symbol).into(), &self.candidate(&old), false)) {
@@ -275,12 +275,4 @@ impl Tables {
     fn duplicate(&self, graph: &LinkGraph, name: NameId) -> Failure {
         Failure::usage(format!("In {}, duplicate definition of symbol '{}'", graph.name(), self.text(name)))
     }
-}
-
-/// Gives the tentative definitions of a name the stricter of their alignments.
-fn share_alignment(graph: &mut LinkGraph, symbol: SymbolId, other: &mut LinkGraph, of: SymbolId) {
-    let (Some(first), Some(second)) = (graph.symbol(symbol).block(), other.symbol(of).block()) else { return };
-    let (first, second) = (graph.block_mut(first), other.block_mut(second));
-    let align_log2 = first.align_log2.max(second.align_log2);
-    (first.align_log2, second.align_log2) = (align_log2, align_log2);
 }

@@ -231,10 +231,24 @@ impl LinkGraph {
         self.initializers.push(initializers);
     }
 
-    /// Forgets about blocks (in ascending order) that belong to another object's copy: nobody retains them any more.
-    pub fn discard_blocks(&mut self, blocks: &[BlockId]) {
-        self.retained.retain(|block| blocks.binary_search(block).is_err());
-        self.initializers.retain(|run| blocks.binary_search(&run.block).is_err());
+    /// Gives blocks up, in ascending order, which others have as well: names in them become references. Tells `lost` what
+    /// each was.
+    pub fn give_up_blocks(&mut self, blocks: &[BlockId], mut lost: impl FnMut(NameId, SymbolId, &Symbol)) {
+        if blocks.is_empty() {
+            return;
+        }
+        let is_lost = |block: BlockId| blocks.binary_search(&block).is_ok();
+        self.retained.retain(|&block| !is_lost(block));
+        self.initializers.retain(|run| !is_lost(run.block));
+        for symbol in self.symbol_ids() {
+            let of = self.symbol(symbol);
+            if let Some(name) = of.shared_name()
+                && of.block().is_some_and(is_lost)
+            {
+                lost(name, symbol, of);
+                self.make_external(symbol);
+            }
+        }
     }
 
     /// Forgets about retained blocks and initializers that are placed: they need not be asked for again.

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use linkjit_link::linker_names::{LinkerName, is_of_image};
 use linkjit_link::object::archive::Archive;
 
+use super::Batch;
 use super::find::Unfound;
-use super::{Batch, image_names};
 use crate::compile::runtime;
 use crate::error::Result;
 use crate::generators::ArchiveGenerator;
@@ -20,8 +21,7 @@ fn may_be_compilers(name: &[u8]) -> bool {
 
 /// Whether a name is the linker's own, if nobody else defines it.
 fn is_linkers(name: &[u8]) -> bool {
-    let is_section = || name.starts_with(b"__start_") || name.starts_with(b"__stop_");
-    image_names::is_of_image(name) || name == b"_TLS_MODULE_BASE_" || is_section()
+    is_of_image(name) || LinkerName::of(name).is_some()
 }
 
 impl Batch<'_> {

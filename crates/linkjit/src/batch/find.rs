@@ -7,6 +7,7 @@
 use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
 use linkjit_link::input::{Binding, Input};
 use linkjit_link::names::NameId;
+use linkjit_link::rules::AliasChain;
 
 use super::{Ask, Batch, Found, Goal};
 use crate::error::{Error, Result};
@@ -372,14 +373,14 @@ impl Batch<'_> {
 
     /// What a name is, in the end, an alias for: itself if it is none.
     pub(super) fn alias_end(&self, name: (DylibId, NameId)) -> Result<(DylibId, NameId)> {
-        let mut end = name;
-        for _ in 0..=self.aliases.len() {
-            match self.aliases.get(&end) {
-                Some(&target) => end = target,
-                None => return Ok(end),
+        let (mut chain, mut end) = (AliasChain::new(name), name);
+        while let Some(&target) = self.aliases.get(&end) {
+            if !chain.follow(target) {
+                return Err(Error::AliasCycle { name: self.session.names().text(name.1).into_owned() });
             }
+            end = target;
         }
-        Err(Error::AliasCycle { name: self.session.names().text(name.1).into_owned() })
+        Ok(end)
     }
 
     /// Searches one JITDylib of the link order after the other: first what it defines, then what its generators know.

@@ -6,9 +6,9 @@
 
 use linkjit_executor::{ExecAddr, ExecRange, Window};
 use linkjit_link::graph::{InitializerOrder, Lifetime, Protection};
+use linkjit_link::linker_names::{ImageName, NO_UNWIND_RECORDS, UNWIND_HEADER_SECTION};
 
 use super::Batch;
-use super::image_names::{Array, Bound, ImageName, NO_UNWIND_RECORDS, UNWIND_HEADER_SECTION};
 use super::place::PlacedDomain;
 use crate::error::Result;
 use crate::session::DylibId;
@@ -16,22 +16,11 @@ use crate::session::DylibId;
 const EXEC: usize = Protection::ReadExec as usize;
 const WRITE: usize = Protection::ReadWrite as usize;
 
-impl Array {
-    /// What its sections are called in objects, and what they become.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Preinit => (".preinit_array", "__preinit_array"),
-            Self::Init => (".init_array", "__init_array"),
-            Self::Fini => (".fini_array", "__fini_array"),
-        }
-    }
-}
-
 impl Batch<'_> {
     /// Has the pointers placed side by side, in order, of arrays that code walks through.
     pub(super) fn gather_arrays(&mut self) -> Result<()> {
         for (dylib, array) in self.walked_arrays() {
-            let (from, to) = array.names();
+            let (from, to) = array.sections();
             for input in self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib) {
                 let graph = &mut input.graph;
                 for run in graph.initializers().to_vec() {
@@ -80,12 +69,8 @@ impl Batch<'_> {
             }
             ImageName::End => ends(WRITE),
             ImageName::Array(array, bound) => {
-                let range = self.section(dylib, array.names().1)?;
-                match (range == ExecRange::default(), bound) {
-                    (true, _) => window.stripes[WRITE].start,
-                    (_, Bound::Start) => range.start,
-                    (_, Bound::End) => range.end,
-                }
+                let range = self.section(dylib, array.sections().1)?;
+                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.of(range) }
             }
             ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
         })

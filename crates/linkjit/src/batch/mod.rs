@@ -13,7 +13,6 @@ mod direct;
 mod domains;
 mod find;
 mod image;
-pub(crate) mod image_names;
 mod missing;
 mod place;
 mod plugins;

@@ -8,11 +8,11 @@ use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
 use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
 use linkjit_link::input::{Binding, BlockRef, Input};
+use linkjit_link::linker_names::{Array, Bound, ImageName, LinkerName};
 use linkjit_link::names::NameId;
 
 use super::Batch;
 use super::domains::Domain;
-use super::image_names::{Array, ImageName};
 use crate::error::Result;
 use crate::session::{DylibId, UnitId};
 
@@ -24,12 +24,9 @@ pub(super) struct LateSymbol {
 }
 
 enum Late {
-    SectionStart(String),
-    SectionEnd(String),
+    Section(Bound, String),
     GotBase,
-    /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
-    /// Where a part of the program begins or ends.
     Image(ImageName),
 }
 
@@ -67,25 +64,15 @@ impl Lists {
 impl Batch<'_> {
     /// Names that the linker itself defines. Their addresses are known when everything is placed.
     pub(super) fn bind_special(&mut self, input: u32, symbol: SymbolId, name: NameId) -> Result<bool> {
-        let text = self.session.names().text(name).into_owned();
-        let what = if text == "_GLOBAL_OFFSET_TABLE_" {
-            Late::GotBase
-        } else if text == "_TLS_MODULE_BASE_" {
-            Late::TlsBase
-        } else if let Some(section) = text.strip_prefix("__start_") {
-            if !self.reach_section(input, section)? {
-                return Ok(false);
+        let text = self.session.names().bytes(name).to_vec();
+        let what = match LinkerName::of(&text) {
+            Some(LinkerName::GotBase) => Late::GotBase,
+            Some(LinkerName::TlsBase) => Late::TlsBase,
+            Some(LinkerName::Section(bound, section)) if self.reach_section(input, &section)? => {
+                Late::Section(bound, section.into_owned())
             }
-            Late::SectionStart(section.into())
-        } else if let Some(section) = text.strip_prefix("__stop_") {
-            if !self.reach_section(input, section)? {
-                return Ok(false);
-            }
-            Late::SectionEnd(section.into())
-        } else if let Some(name) = ImageName::of(text.as_bytes()).filter(|_| !self.is_image()) {
-            Late::Image(name)
-        } else {
-            return Ok(false);
+            Some(LinkerName::Image(name)) if !self.is_image() => Late::Image(name),
+            _ => return Ok(false),
         };
         self.late.push(LateSymbol { input, symbol, what });
         Ok(true)
@@ -223,8 +210,7 @@ impl Batch<'_> {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
                 Late::GotBase => self.got_base(dylib)?,
-                Late::SectionStart(name) => section(name)?.start,
-                Late::SectionEnd(name) => section(name)?.end,
+                Late::Section(bound, name) => bound.of(section(name)?),
                 Late::Image(name) => self.image_address(name, dylib, late.input)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));

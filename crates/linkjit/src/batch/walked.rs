@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_link::graph::BlockId;
 use linkjit_link::input::Input;
+use linkjit_link::linker_names::Bound;
 
 use super::Batch;
 use super::domains::Domain;
@@ -32,8 +33,8 @@ impl Batch<'_> {
         }
         let mut any = false;
         for (input, key) in found {
-            let boundary = |start: &str| self.session.names().find(format!("{start}{}", key.1).as_bytes());
-            if boundary("__start_").or_else(|| boundary("__stop_")).is_some() && self.walked.insert(key.clone()) {
+            let is_known = |bound: Bound| self.session.names().find(bound.name(&key.1).as_bytes()).is_some();
+            if (is_known(Bound::Start) || is_known(Bound::End)) && self.walked.insert(key.clone()) {
                 any |= self.reach_section(input, &key.1)?;
             }
         }

@@ -14,6 +14,7 @@ use linkjit_executor::{
 };
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
+use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
@@ -25,9 +26,6 @@ use crate::error::Result;
 use crate::generators::{DefaultLibraries, DefinitionGenerator, LibraryGenerator, Wanted};
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, DSO_HANDLE, InitializerRun, Platform, UnitId};
-
-/// Where the header of the image is.
-const IMAGE_BASE: &[u8] = b"__ImageBase";
 
 /// Systems whose objects are COFF: Windows.
 #[derive(Debug)]
@@ -169,13 +167,13 @@ impl DefinitionGenerator for ImageGenerator {
             if let Some(target) = imports::target(wanted.name) {
                 let graph = imports::slot(target, Arch::HOST, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
-            } else if wanted.name == IMAGE_BASE {
+            } else if wanted.name == IMAGE_BASE.as_bytes() {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
                 let window = window(dylib)?;
                 executor.make_image_header(window.id, true)?;
                 let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::HOST);
                 let header = graph.add_symbol(Symbol::absolute(window.range.start))?;
-                define_yielding(&mut graph, header, IMAGE_BASE, &mut dylib.session().names());
+                define_yielding(&mut graph, header, IMAGE_BASE.as_bytes(), &mut dylib.session().names());
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
                 let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use linkjit_executor::ExecAddr;
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol};
+use linkjit_link::linker_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_image};
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
 use super::{define_yielding, elf_libraries, own_personality_pointers};
-use crate::batch::image_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_image};
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, DefaultLibrary, LibraryGenerator};
 use crate::jitdylib::JitDylib;

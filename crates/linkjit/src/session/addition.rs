@@ -198,7 +198,7 @@ impl State {
         if linkage == Linkage::Common
             && let Some(old) = old
         {
-            self.raise_alignment(&old, graph, symbol);
+            self.share_alignment(&old, graph, symbol);
         }
         // An alias that was made for vague linkage stands for its definition, too.
         let is_others = |old: Entry| {
@@ -234,10 +234,8 @@ impl State {
         let mut contested = new.replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
         if let Some(old) = old {
             outcome.replaced.push(Replaced { dylib: new.dylib, name, entry: old, symbol: self.symbol_of(&old) });
-            if let (Linkage::Common, DefinedBy::Unit(unit, winner)) = (old.linkage, old.by)
-                && linkage == Linkage::Common
-            {
-                self.copy_alignment(unit, winner, graph, symbol);
+            if linkage == Linkage::Common {
+                self.share_alignment(&old, graph, symbol);
             }
             scope = old.scope.max(scope);
             contested |= self.is_vague_alias(new.dylib, name, &old)
@@ -264,27 +262,11 @@ impl State {
         Ok(graph.groups().iter().map(|group| group.signature).collect())
     }
 
-    /// A tentative definition that yields to a larger one still has a say in its alignment.
-    fn raise_alignment(&mut self, winner: &Entry, graph: &LinkGraph, loser: SymbolId) {
-        let DefinedBy::Unit(unit, symbol) = winner.by else { return };
-        let Some(align) = graph.symbol(loser).block().map(|block| graph.block(block).align_log2) else { return };
-        let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) else { return };
-        if winner.linkage == Linkage::Common
-            && let Some(block) = input.graph.symbol(symbol).block()
-        {
-            let block = input.graph.block_mut(block);
-            block.align_log2 = block.align_log2.max(align);
-        }
-    }
-
-    fn copy_alignment(&self, unit: UnitId, loser: SymbolId, graph: &mut LinkGraph, winner: SymbolId) {
-        let Some(input) = self.units.get(&unit).and_then(|unit| unit.input.as_ref()) else { return };
-        let Some(align) = input.graph.symbol(loser).block().map(|block| input.graph.block(block).align_log2) else {
-            return;
-        };
-        if let Some(block) = graph.symbol(winner).block() {
-            let block = graph.block_mut(block);
-            block.align_log2 = block.align_log2.max(align);
+    /// Tentative definitions have a say in the alignment of the one that counts.
+    fn share_alignment(&mut self, old: &Entry, graph: &mut LinkGraph, symbol: SymbolId) {
+        let (Linkage::Common, DefinedBy::Unit(unit, other)) = (old.linkage, old.by) else { return };
+        if let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
+            rules::share_alignment((graph, symbol), (&mut input.graph, other));
         }
     }
 

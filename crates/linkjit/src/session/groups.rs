@@ -3,9 +3,9 @@
 //! The first one stays, as a rule. One of COFF that is to be the largest takes the place of a smaller one until something
 //! of that is linked; the smaller one has yielded then, and is back when the larger one goes or was not to be.
 
-use linkjit_link::graph::{BlockId, Group, LinkGraph, Protection, Selection, Symbol};
+use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};
-use linkjit_link::rules::{self, GroupCandidate, GroupConflict, Verdict};
+use linkjit_link::rules::{self, GroupConflict, Verdict};
 
 use super::inherit::{Inheritance, Yielded, YieldedGroup};
 use super::pending::Promise;
@@ -137,14 +137,8 @@ fn compare(
     unit: &Unit,
     of: &DylibState,
 ) -> Result<Verdict, GroupConflict> {
-    let leader = group.blocks.first().map(|&block| graph.block(block));
-    let is_written = leader.is_some_and(|block| graph.section(block.section).protection == Protection::ReadWrite);
-    let size = || leader.map_or(0, |block| block.size);
-    let new = GroupCandidate { selection: group.selection, is_written, size };
-    // One is of the same kind as the other.
     let size = || size_of_leader(unit, group.signature, of);
-    let old = GroupCandidate { selection: owner.selection, is_written, size };
-    let verdict = rules::compare_groups(new, old)?;
+    let verdict = rules::compare_group(graph, group, owner.selection, size)?;
     // A batch has what is not at hand; what has an address is linked.
     let is_free =
         || unit.input.is_some() && of.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
@@ -166,9 +160,6 @@ fn size_of_leader(unit: &Unit, signature: NameId, of: &DylibState) -> u64 {
 /// Gives up groups of a graph, by index: their names become references. Returns what they were, for those with a mark.
 pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Yielded>, Vec<YieldedGroup>) {
     let (mut names, mut groups) = (Vec::new(), Vec::<YieldedGroup>::new());
-    if lost.is_empty() {
-        return (names, groups);
-    }
     let mut dropped = Vec::new();
     let mut marked: Vec<(BlockId, usize)> = Vec::new();
     for &(index, is_marked) in lost {
@@ -192,18 +183,12 @@ pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Y
             groups[index].initializers.push(run);
         }
     }
-    graph.discard_blocks(&dropped);
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        let (Some(name), Some(block)) = (of.shared_name(), of.block()) else { continue };
-        if dropped.binary_search(&block).is_ok() {
-            if let Some(index) = group_of(block) {
-                let mut yielded = Yielded::new(name, symbol, of);
-                yielded.of_group = groups[index].size;
-                names.push(yielded);
-            }
-            graph.make_external(symbol);
+    graph.give_up_blocks(&dropped, |name, symbol, of| {
+        if let Some(index) = of.block().and_then(group_of) {
+            let mut yielded = Yielded::new(name, symbol, of);
+            yielded.of_group = groups[index].size;
+            names.push(yielded);
         }
-    }
+    });
     (names, groups)
 }

@@ -15,6 +15,7 @@ use linkjit_link::graph::{
     BlockId, Definition, Group, InitializerSection, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId,
 };
 use linkjit_link::names::NameId;
+use linkjit_link::rules;
 
 use super::allocations::Owner;
 use super::groups::GroupOwner;
@@ -50,13 +51,7 @@ impl Yielded {
 
     /// Which of several is the one that counts.
     fn rank(&self) -> (u8, Reverse<u64>) {
-        let linkage = match self.linkage {
-            Linkage::Strong => 0,
-            Linkage::Common => 1,
-            Linkage::Weak => 2,
-            Linkage::Fallback => 3,
-        };
-        (linkage, Reverse(self.of_group))
+        (rules::rank(self.linkage), Reverse(self.of_group))
     }
 }
 
@@ -74,7 +69,7 @@ pub(crate) struct YieldedGroup {
 impl YieldedGroup {
     pub(super) fn new(group: &Group) -> Self {
         let &Group { signature, selection, .. } = group;
-        let size = if let Selection::Largest(size) = selection { size } else { 0 };
+        let size = rules::size_that_counts(selection);
         Self { signature, selection, size, retained: Vec::new(), initializers: Vec::new() }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::hash_map;
 
-use linkjit::link::graph::{BlockId, Group, LinkGraph, Protection, Request, Selection};
+use linkjit::link::graph::{Group, LinkGraph, Request, Selection};
 use linkjit::link::names::NameId;
-use linkjit::link::rules::{self, GroupCandidate, GroupConflict, Verdict};
+use linkjit::link::rules::{self, GroupConflict, Verdict};
 
 use super::{By, Tables};
 use crate::jitlink::failure::{Failure, Result};
@@ -45,11 +45,7 @@ impl Tables {
         let size = |group: &Group| group.blocks.first().map_or(0, |&block| graph.block(block).size);
         for group in graph.groups() {
             let Some(&old) = self.dylibs[dylib].groups.get(&group.signature) else { continue };
-            let leader = group.blocks.first().map(|&block| graph.section(graph.block(block).section));
-            let is_written = leader.is_some_and(|section| section.protection == Protection::ReadWrite);
-            let candidate = GroupCandidate { selection: group.selection, is_written, size: || size(group) };
-            let kept = GroupCandidate { selection: old.selection, is_written, size: || old.size };
-            match rules::compare_groups(candidate, kept) {
+            match rules::compare_group(graph, group, old.selection, || old.size) {
                 Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
                 Ok(_) => lost.extend_from_slice(&group.blocks),
                 Err(GroupConflict::Duplicate) => return Err(self.duplicate(graph, group.signature)),
@@ -65,11 +61,13 @@ impl Tables {
             for group in &yielding {
                 of.groups.remove(&group.signature);
             }
-            for name in drop_blocks(owner, yielding.into_iter().flat_map(|group| group.blocks).collect()) {
+            let mut blocks: Vec<_> = yielding.into_iter().flat_map(|group| group.blocks).collect();
+            blocks.sort_unstable();
+            owner.give_up_blocks(&blocks, |name, _, _| {
                 if of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, By::Input(of, _) if of == input)) {
                     of.symbols.remove(&name);
                 }
-            }
+            });
         }
         for group in graph.groups() {
             let new = KeptGroup { input: index, selection: group.selection, size: size(group) };
@@ -80,7 +78,8 @@ impl Tables {
                 hash_map::Entry::Occupied(_) => {}
             }
         }
-        drop_blocks(graph, lost);
+        lost.sort_unstable();
+        graph.give_up_blocks(&lost, |_, _, _| {});
         Ok(())
     }
 
@@ -89,21 +88,4 @@ impl Tables {
         let name = self.text(name);
         Failure::usage(format!("In {}, the COMDAT section of '{name}' is {what} than the one before", graph.name()))
     }
-}
-
-/// Forgets about blocks that another graph has; returns the names in them, which are references now.
-fn drop_blocks(graph: &mut LinkGraph, mut blocks: Vec<BlockId>) -> Vec<NameId> {
-    blocks.sort_unstable();
-    graph.discard_blocks(&blocks);
-    let mut names = Vec::new();
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        if let (Some(name), Some(block)) = (of.shared_name(), of.block())
-            && blocks.binary_search(&block).is_ok()
-        {
-            graph.make_external(symbol);
-            names.push(name);
-        }
-    }
-    names
 }

@@ -8,6 +8,7 @@ use linkjit::link::graph::{Linkage, Scope};
 use linkjit::link::input::Binding;
 use linkjit::link::names::NameId;
 use linkjit::link::passes::imports;
+use linkjit::link::rules::AliasChain;
 use linkjit::link::source::Source;
 
 use super::{By, Dylib, Entry, NOBODY, Tables};
@@ -16,8 +17,8 @@ use crate::jitlink::failure::{Failure, Result};
 use crate::jitlink::interfaces::{REGION_END, REGION_SIZE};
 use crate::jitlink::load::{Dylibs, Way, add_object};
 
-/// Chains of aliases that are longer are taken for circles.
-const LONGEST_ALIAS_CHAIN: usize = 100;
+/// Slots of imports of slots of imports, and so on, are taken for a circle if there are more.
+const MOST_SLOTS: usize = 100;
 
 impl Dylib {
     /// The member of an archive that defines a name, unless it was taken before.
@@ -40,14 +41,14 @@ impl Tables {
     /// The name that is missing if one is: the end of its chain of aliases, which nobody defines.
     #[cold]
     pub(in crate::jitlink) fn missing(&self, mut dylib: usize, mut name: NameId) -> String {
-        for _ in 0..LONGEST_ALIAS_CHAIN {
-            let order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-            match order.filter_map(|searched| self.definition(searched, name)).next() {
-                Some(By::Alias(next, target)) => (dylib, name) = (next, target),
-                _ => break,
+        let mut chain = AliasChain::new((dylib, name));
+        loop {
+            let mut order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
+            match order.find_map(|searched| self.definition(searched, name)) {
+                Some(By::Alias(next, target)) if chain.follow((next, target)) => (dylib, name) = (next, target),
+                _ => return self.text(name),
             }
         }
-        self.text(name)
     }
 
     /// Finds a name in the link order of a JITDylib; archive members are added on the way, but not for weak
@@ -60,7 +61,8 @@ impl Tables {
         is_tls: bool,
     ) -> Result<Option<Binding>> {
         let mut place = (dylib, name);
-        for _ in 0..LONGEST_ALIAS_CHAIN {
+        let mut chain = AliasChain::new(place);
+        loop {
             let mut entry = self.look_up_directly(place.0, place.1, weak)?;
             if entry.is_none() {
                 if let Some(found) = self.look_up_outside(place.0, place.1, is_tls)? {
@@ -74,8 +76,10 @@ impl Tables {
                 Some(By::Alias(dylib, name)) => place = (dylib, name),
                 None => return Ok(self.has_phony(place.0).then(|| null(is_tls))),
             }
+            if !chain.follow(place) {
+                return Err(self.circle(name));
+            }
         }
-        Err(self.circle(name))
     }
 
     /// The substitute for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
@@ -94,7 +98,7 @@ impl Tables {
         let Some(target) = imports::target(&bytes) else { return Ok(None) };
         let id = self.names().intern(target);
         // By other names it may be the slot of something, or its own.
-        if self.slots_begun >= LONGEST_ALIAS_CHAIN {
+        if self.slots_begun >= MOST_SLOTS {
             return Err(self.circle(name));
         }
         self.slots_begun += 1;
