@@ -421,7 +421,10 @@ fn an_object_of_another_architecture_is_explained() {
     let fixtures = Fixtures::new("architecture");
     fixtures.write("a.c", "int main(void) { return 0; }");
     fixtures.tool(&["clang-19", "--target=aarch64-linux-gnu", "-c", "a.c", "-o", "a.o"]);
-    check_error(&fixtures.linkjit(&["run", "a.o"]), "a.o: an object for AArch64, not for x86-64");
+    check_error(
+        &fixtures.linkjit(&["run", "a.o"]),
+        "a.o: an object for AArch64, but linked code runs on x86-64: compile it for that (--target=x86_64-linux-gnu)",
+    );
 }
 
 #[test]

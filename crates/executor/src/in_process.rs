@@ -8,10 +8,10 @@ use crate::fork::{self, Participant};
 use crate::memory::{Division, Memory};
 use crate::symbols::Libraries;
 use crate::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, FindExport, ImageId, Jump, LibraryId, MainForm,
-    MemoryProvider, Nearby, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction,
-    SegmentRequest, SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
-    allocator, call, import, init, os, reentry, runtime, tls,
+    Allocation, AllocationId, Arch, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, Jump, LibraryId,
+    MainForm, MemoryProvider, Nearby, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result,
+    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest,
+    Window, WindowId, allocator, call, import, init, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -22,6 +22,7 @@ use crate::{
 pub struct InProcess {
     /// Tells the images and thread-local blocks of this executor from those of others in the process.
     owner: u32,
+    arch: Arch,
     memory: Arc<Memory>,
     libraries: Arc<Libraries>,
     allocator: allocator::Use,
@@ -31,7 +32,7 @@ impl InProcess {
     /// Makes an executor. It takes nothing from the system yet.
     ///
     /// # Errors
-    /// None so far; a system may have reasons.
+    /// If linkjit has nothing for the processor.
     pub fn new() -> Result<Self> {
         Self::with_memory(Arc::new(SystemMemory))
     }
@@ -41,12 +42,13 @@ impl InProcess {
     /// # Errors
     /// As for [`InProcess::new`].
     pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
+        let arch = Arch::HOST.ok_or(ExecutorError::Unsupported { what: "code of this processor".into() })?;
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
         let (memory, libraries) = (Arc::new(Memory::new(memory)), Arc::<Libraries>::default());
         fork::take_part(Arc::downgrade(&(memory.clone() as Arc<dyn Participant>)));
         fork::take_part(Arc::downgrade(&(libraries.clone() as Arc<dyn Participant>)));
-        Ok(Self { owner, memory, libraries, allocator: allocator::Use::default() })
+        Ok(Self { owner, arch, memory, libraries, allocator: allocator::Use::default() })
     }
 }
 
@@ -68,7 +70,7 @@ impl Drop for InProcess {
 impl Executor for InProcess {
     fn target(&self) -> Target {
         let format = if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf };
-        Target { format, page_size: os::page_size() }
+        Target { arch: self.arch, format, page_size: os::page_size() }
     }
 
     fn is_here(&self) -> bool {

@@ -47,7 +47,7 @@ mod unwind;
 pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
 pub use in_process::InProcess;
-pub use linkjit_target::{ExecAddr, ExecRange, ObjectFormat, Protection, Target, TlsAddress};
+pub use linkjit_target::{Arch, ExecAddr, ExecRange, ObjectFormat, Protection, Target, TlsAddress};
 pub use memory::{MemoryProvider, SystemMemory};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkjit::executor::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Jump, LibraryId,
-    MainForm, Nearby, ObjectFormat, Placement, PointerArray, Protection, ReentryId, Resolve, Result, RuntimeFunction,
-    SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsAddress, TlsBlock, TlsId, TlsRequest, Window,
-    WindowId,
+    Allocation, AllocationId, Arch, ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Jump,
+    LibraryId, MainForm, Nearby, ObjectFormat, Placement, PointerArray, Protection, ReentryId, Resolve, Result,
+    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsAddress, TlsBlock, TlsId,
+    TlsRequest, Window, WindowId,
 };
 
 /// Memory of all allocations together: more is refused.
@@ -121,7 +121,7 @@ fn hash(name: &[u8]) -> u64 {
 
 impl Executor for Fake {
     fn target(&self) -> Target {
-        Target { format: self.format, page_size: 4096 }
+        Target { arch: Arch::ALL[0], format: self.format, page_size: 4096 }
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {

@@ -173,5 +173,5 @@ pub(crate) struct SharedBlocks {
 
 /// The architecture of a batch, which all of its graphs are of.
 pub(crate) fn arch_of(inputs: &[Input]) -> Arch {
-    inputs.first().map_or(Arch::HOST, |input| input.graph.arch())
+    inputs.first().map_or(Arch::ALL[0], |input| input.graph.arch())
 }

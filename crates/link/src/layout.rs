@@ -15,6 +15,7 @@
 
 use linkjit_target::{ExecAddr, ExecRange};
 
+use crate::arch::ArchTables;
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{Lifetime, LinkGraph, Protection};
 use crate::input::{BlockRef, Input};

@@ -10,11 +10,13 @@
 #![no_std]
 
 mod address;
+mod arch;
 mod memory;
 mod target;
 mod tls;
 
 pub use address::{ExecAddr, ExecRange};
+pub use arch::Arch;
 pub use memory::Protection;
 pub use target::{ObjectFormat, Target};
 pub use tls::TlsAddress;

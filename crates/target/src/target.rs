@@ -1,5 +1,9 @@
 //! The target: what a process can run.
 
+use core::fmt;
+
+use crate::Arch;
+
 /// A format of objects, with all that its system's loader does for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ObjectFormat {
@@ -9,11 +13,33 @@ pub enum ObjectFormat {
     Coff,
 }
 
+impl fmt::Display for ObjectFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elf => "ELF",
+            Self::Coff => "COFF",
+        })
+    }
+}
+
 /// What a process can run, as its executor says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
+    /// What its processor executes.
+    pub arch: Arch,
     /// The format of the objects that its system's compilers make.
     pub format: ObjectFormat,
     /// Page size in bytes.
     pub page_size: u64,
+}
+
+impl fmt::Display for Target {
+    /// As compilers have it behind `--target=`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let system = match self.format {
+            ObjectFormat::Elf => "linux-gnu",
+            ObjectFormat::Coff => "windows-msvc",
+        };
+        write!(f, "{}-{system}", self.arch.triple_name())
+    }
 }

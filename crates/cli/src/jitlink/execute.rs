@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use linkjit::link::arch::Arch;
 use linkjit::link::graph::LinkGraph;
 use linkjit::link::names::NamePool;
 use linkjit::link::object::archive::Archive;
@@ -161,6 +162,10 @@ impl Dylibs for SessionDylibs<'_> {
         dylib.set_link_order(&[(self.process.clone(), MatchScope::Exported)])?;
         self.all.push(dylib);
         Ok(())
+    }
+
+    fn arch(&self) -> Arch {
+        self.jit.session().executor().target().arch
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {

@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::link::LinkError;
-use linkjit::link::arch::{FixupContext, Image, Role};
+use linkjit::link::arch::{ArchTables, FixupContext, Image, Role};
 use linkjit::link::graph::{
     Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
 };

@@ -36,6 +36,9 @@ pub(super) trait Dylibs {
     /// Makes the next one.
     fn create(&mut self, name: &str) -> Result<()>;
 
+    /// The architecture of what is linked.
+    fn arch(&self) -> Arch;
+
     /// The names that graphs share.
     fn names(&self) -> MutexGuard<'_, NamePool>;
 
@@ -142,7 +145,9 @@ impl<D: Dylibs> Loader<'_, D> {
                 self.dylibs.define_alias(dylib, &alias.name, (from, &target.name))
             }
             Item::Section { name, file, symbols } => {
-                let graph = section_graph(name, file, symbols, |name| self.dylibs.names().intern(name.as_bytes()))?;
+                let graph = section_graph(name, file, symbols, self.dylibs.arch(), |name| {
+                    self.dylibs.names().intern(name.as_bytes())
+                })?;
                 self.dylibs.add_graph(dylib, graph)
             }
             _ => Ok(()),
@@ -237,12 +242,13 @@ fn section_graph(
     name: &str,
     file: &Path,
     symbols: &[(String, u64)],
+    arch: Arch,
     mut intern: impl FnMut(&str) -> NameId,
 ) -> Result<LinkGraph> {
     let content = read(file)?;
     let size = content.bytes().len() as u64;
     let source = Source::new(format!("orc_sectcreate_{name}"), []);
-    let mut graph = LinkGraph::new(source, Arch::HOST);
+    let mut graph = LinkGraph::new(source, arch);
     let section = graph.add_section(name, Protection::Read, Lifetime::Standard)?;
     let block = graph.add_block(section, Content::Owned(content.bytes().into()), 0, 4)?;
     for (symbol, offset) in symbols {

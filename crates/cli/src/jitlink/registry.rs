@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkjit::ExecAddr;
-use linkjit::link::arch::Arch;
+use linkjit::link::arch::{Arch, ArchTables};
 use linkjit::link::check::Target;
 use linkjit::link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
 use linkjit::link::linker_names::{GOT_BASE, IMAGE_BASE, LinkerName};
@@ -276,7 +276,7 @@ fn find(names: &BTreeMap<String, Named>, what: &str, name: &str, file: &str) -> 
 impl Target for Registry<'_> {
     fn arch(&self) -> Arch {
         let graphs = self.program.files.iter().flat_map(|file| file.graphs.first());
-        graphs.map(|graph| graph.arch()).next().unwrap_or(Arch::HOST)
+        graphs.map(|graph| graph.arch()).next().or(Arch::HOST).unwrap_or(Arch::ALL[0])
     }
 
     fn symbol(&self, name: &str) -> Option<ExecAddr> {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
+use linkjit::link::arch::Arch;
 use linkjit::link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, SymbolId};
 use linkjit::link::input::{Binding, Input};
 use linkjit::link::names::{NameId, NamePool};
@@ -150,6 +151,11 @@ impl Dylibs for Tables {
     fn create(&mut self, name: &str) -> Result<()> {
         self.dylibs.push(Dylib { name: name.into(), ..Dylib::default() });
         Ok(())
+    }
+
+    /// The first object's; without one, this process's.
+    fn arch(&self) -> Arch {
+        self.inputs.first().map_or(Arch::HOST.unwrap_or(Arch::ALL[0]), |input| input.graph.arch())
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {

@@ -9,6 +9,7 @@ use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
 use super::generic::Kind;
 use super::kinds::Role;
 use super::{Arch, aarch64, x86_64};
+use crate::arch::ArchTables;
 use crate::endian::Endian;
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, LinkGraph, SymbolId};

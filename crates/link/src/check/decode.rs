@@ -1,8 +1,8 @@
 //! Instructions, by architecture: each has a file, and the library that decodes them behind it.
 
 use super::{aarch64, x86_64};
-use crate::arch::Arch;
 use crate::arch::aarch64::Kind;
+use crate::arch::{Arch, ArchTables};
 use crate::graph::{Edge, EdgeKind, SymbolId};
 
 /// An operand of an instruction.

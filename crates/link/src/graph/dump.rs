@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use crate::arch::ArchTables;
 use crate::names::NamePool;
 
 /// Prints a whole graph; see [`LinkGraph::dump`].

@@ -13,6 +13,7 @@ use super::section::{Section, SectionId};
 use super::section_name::SectionName;
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
 use super::{Alternate, Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection, Request};
+use crate::arch::ArchTables;
 use crate::error::Result;
 use crate::names::NameId;
 

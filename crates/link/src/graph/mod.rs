@@ -29,10 +29,10 @@ pub use section::{Lifetime, Section, SectionId};
 pub use section_name::SectionName;
 pub use symbol::{Definition, Linkage, Name, Scope, Symbol, SymbolId};
 
-use crate::arch::Arch;
 use crate::error::{LinkError, Result, Site};
 use crate::names::{NameId, NamePool};
 use crate::source::Source;
+use linkjit_target::Arch;
 use linkjit_target::{ExecAddr, TlsAddress};
 
 /// One object, ready to be pruned, placed and fixed up.

@@ -6,6 +6,8 @@ pub mod elf;
 mod fields;
 pub mod import;
 
+use linkjit_target::ObjectFormat;
+
 use crate::error::{LinkError, Result, Site};
 use crate::graph::LinkGraph;
 use crate::names::NamePool;
@@ -17,20 +19,27 @@ const SLIM_LTO: &[u8] = b"__gnu_lto_slim";
 const SLIM_LTO_HINT: &str =
     "GCC LTO bytecode without machine code: compile it without -flto, or with -ffat-lto-objects";
 
+/// The format of an object, by how its bytes begin; `None` if linkjit has no reader for them.
+#[must_use]
+pub fn format(bytes: &[u8]) -> Option<ObjectFormat> {
+    if bytes.starts_with(b"\x7fELF") {
+        return Some(ObjectFormat::Elf);
+    }
+    coff::is_object(bytes).then_some(ObjectFormat::Coff)
+}
+
 /// Reads a relocatable object of any format that linkjit knows. Names that other objects can see are interned in
 /// `names`; no content is copied.
 ///
 /// # Errors
 /// If the bytes are not such an object, or malformed, or use something that linkjit does not support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
-    let bytes = source.bytes();
-    if bytes.starts_with(b"\x7fELF") {
-        return elf::read(source, names);
+    match format(source.bytes()) {
+        Some(ObjectFormat::Elf) => return elf::read(source, names),
+        Some(ObjectFormat::Coff) => return coff::read(source, names),
+        None => {}
     }
-    if coff::is_object(bytes) {
-        return coff::read(source, names);
-    }
-    let what = match bytes {
+    let what = match source.bytes() {
         [] => "the file is empty",
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xcf | 0xce, ..] => {
             "a Mach-O object, which linkjit can't link yet"

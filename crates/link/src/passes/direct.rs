@@ -8,6 +8,7 @@
 
 use linkjit_target::{ExecAddr, ExecRange};
 
+use crate::arch::ArchTables;
 use crate::graph::{BlockId, Definition, Edge};
 use crate::input::{Binding, Input, arch_of};
 

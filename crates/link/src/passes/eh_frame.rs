@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::arch::Arch;
+use crate::arch::{Arch, ArchTables};
 use crate::error::{LinkError, Result};
 use crate::graph::{BlockId, Edge, EdgeKind, Lifetime, LinkGraph, SectionId, Symbol, SymbolId};
 

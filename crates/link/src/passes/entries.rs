@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use linkjit_target::{ExecAddr, ExecRange};
 
 use super::direct::is_out_of_reach;
-use crate::arch::{Arch, Kinds, Role};
+use crate::arch::{Arch, ArchTables, Kinds, Role};
 use crate::error::Result;
 use crate::graph::{
     BlockId, Content, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId,

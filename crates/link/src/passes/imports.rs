@@ -1,7 +1,7 @@
 //! Slots for imports of COFF: code that is told that something is another image's (`__declspec(dllimport)`) finds its
 //! address in a word that the linker makes, called `__imp_` and its name ("PE Format", "Import Address Table").
 
-use crate::arch::Arch;
+use crate::arch::{Arch, ArchTables};
 use crate::error::Result;
 use crate::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol, SymbolId};
 use crate::names::NamePool;

@@ -3,6 +3,7 @@
 //! Every use of such a symbol, calls and addresses alike, is given one stub, so that the function has one address. The
 //! stub jumps through a slot that the executor fills with what the resolver returns, before anything else is run.
 
+use crate::arch::ArchTables;
 use crate::error::Result;
 use crate::graph::{Definition, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
 use crate::input::{Binding, Input};

@@ -4,6 +4,7 @@
 //! behind the other, the first and last of them from the C library's start files, which open and close the function.
 //! Here each object's code becomes a function of its own, with the same stack around it.
 
+use crate::arch::ArchTables;
 use crate::error::Result;
 use crate::graph::{BlockId, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Protection, Symbol};
 

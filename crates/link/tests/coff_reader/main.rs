@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Symbol, SymbolId};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{BlockId, Definition, LinkGraph, Symbol, SymbolId};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;

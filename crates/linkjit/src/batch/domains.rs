@@ -8,7 +8,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{ExecRange, ExecutorError, Placement, Window};
-use linkjit_link::arch::{Arch, Role};
+use linkjit_link::arch::{ArchTables, Role};
 use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
@@ -147,7 +147,8 @@ impl Batch<'_> {
             let state = self.session.state();
             let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
             let may = |window: &Window| {
-                let is_near = domain.home.is_none_or(|home| home.id != window.id && reach_each_other(home, *window));
+                let is_near =
+                    domain.home.is_none_or(|home| home.id != window.id && self.reach_each_other(home, *window));
                 is_near && (!domain.low || is_low(*window))
             };
             domain.home.into_iter().chain(windows.filter(may)).collect()
@@ -159,6 +160,13 @@ impl Batch<'_> {
             windows[..=at].rotate_right(1);
         }
         Ok(windows)
+    }
+
+    /// Whether code reaches from all of one window to all of another.
+    pub(super) fn reach_each_other(&self, one: Window, other: Window) -> bool {
+        let (start, end) = (one.range.start.min(other.range.start), one.range.end.max(other.range.end));
+        // Some pages of slack for addends.
+        end.0 - start.0 < self.session.target().arch.largest_window() - 0x4000
     }
 
     /// Reserves another window for a JITDylib, for a domain that is to be placed there, with room for some inputs.
@@ -183,7 +191,8 @@ impl Batch<'_> {
         }
         // Entries that are made yet, and pages that are not full.
         let tight = needed.usual.map(|bytes| bytes.saturating_add(bytes / 32).saturating_add(ROOM_FOR_ENTRIES));
-        let spare = LARGEST.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
+        let largest = self.session.target().arch.largest_window() - ROOM_FOR_HEADER;
+        let spare = largest.saturating_sub(tight.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes)));
         // Later batches have use for what is left, mostly for data.
         let [read, exec, write] = tight.map(|bytes| bytes + spare / 8);
         WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
@@ -338,8 +347,8 @@ enum WindowSizes {
     Large { tight: [u64; 3], roomy: [u64; 3] },
 }
 
-/// The largest window, with some room for addends and for the header.
-const LARGEST: u64 = Arch::HOST.largest_window() - (1 << 20);
+/// What the largest window has for addends and for the header.
+const ROOM_FOR_HEADER: u64 = 1 << 20;
 
 /// What a window has for each protection beside the blocks that it was made for.
 const ROOM_FOR_ENTRIES: u64 = 1 << 20;
@@ -357,13 +366,6 @@ fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
     let kept = || (unit.updatable && !unit.started).then(|| publish::home(graph, graph.block_ids())).flatten();
     let home = unit.home.or_else(kept)?;
     state.dylib(unit.dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(home))
-}
-
-/// Whether code reaches from all of one window to all of another.
-pub(super) fn reach_each_other(one: Window, other: Window) -> bool {
-    let (start, end) = (one.range.start.min(other.range.start), one.range.end.max(other.range.end));
-    // Some pages of slack for addends.
-    end.0 - start.0 < Arch::HOST.largest_window() - 0x4000
 }
 
 /// Whether all addresses of a window fit into 32 bits, signed ones too.

@@ -9,7 +9,7 @@ use linkjit_executor::{
     ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, PointerArray, Protection,
     RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
-use linkjit_link::arch::{FixupContext, Image, Role};
+use linkjit_link::arch::{ArchTables, FixupContext, Image, Role};
 use linkjit_link::graph::{Edge, InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
 use linkjit_link::input::Input;
 use linkjit_link::layout::{Layout, SEGMENTS};
@@ -20,13 +20,14 @@ use linkjit_link::passes::indirect::{self, Slot};
 use linkjit_link::passes::shared::{self, Longer};
 
 use super::Batch;
-use super::domains::{Domain, reach_each_other};
+use super::domains::Domain;
 use super::uses::Used;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
     BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId,
+    foreign::check_function_tables,
 };
 
 /// A part of a domain with memory.
@@ -125,7 +126,8 @@ impl Batch<'_> {
             let (before, rest) = domains.split_at_mut(at);
             let Some(domain) = rest.first_mut() else { break };
             let window = self.place_domain(domain.clone())?;
-            let is_near = domain.meant.is_none_or(|meant| meant.id == window.id || reach_each_other(meant, window));
+            let is_near =
+                domain.meant.is_none_or(|meant| meant.id == window.id || self.reach_each_other(meant, window));
             is_right &= is_near || before.iter().all(|other| other.dylib != domain.dylib);
             domain.meant = Some(window);
         }
@@ -388,6 +390,9 @@ impl Batch<'_> {
                     input.graph.name()
                 ),
             })?;
+        }
+        if self.placed.domains.iter().any(|placed| placed.layout.function_table(placed.bases).is_some()) {
+            check_function_tables(self.inputs.iter().map(|input| &input.graph), self.session.target())?;
         }
         // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
         if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {

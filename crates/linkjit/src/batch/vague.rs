@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::input::Binding;
 use linkjit_link::names::{NameId, NamePool};

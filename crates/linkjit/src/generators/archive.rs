@@ -7,7 +7,6 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::fork::Held;
 use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
-use linkjit_link::arch::Arch;
 use linkjit_link::graph::{LinkGraph, Linkage};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -102,7 +101,7 @@ impl State {
         if !is_watched && (self.import_now(dylib, import, member)? || !import.is_delayed) {
             return Ok(());
         }
-        let graph = imports::delayed(import, Arch::HOST, &mut dylib.session().names())?;
+        let graph = imports::delayed(import, dylib.session().target().arch, &mut dylib.session().names())?;
         let unit = dylib.define_pulled(graph)?;
         self.pulled.insert(member, unit);
         Ok(())

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use linkjit_executor::ExecAddr;
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{BlockId, Edge, LinkGraph, Linkage, Name, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
@@ -87,7 +88,7 @@ impl JitDylib {
 /// If there is no room for more symbols.
 pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePool) -> Result<LinkGraph> {
     let functions = hide_functions(graph, DylibId(0), names, by_address, |_| false)?;
-    let mut made = Stubs::new(stubs)?;
+    let mut made = Stubs::new(LinkGraph::new(Source::new(stubs, []), graph.arch()))?;
     for function in functions {
         made.add(names, function.stub, ExecAddr::NULL)?;
     }

@@ -55,7 +55,7 @@ impl JitDylib {
         }
         self.session().keep_names();
         let tracker = self.default_tracker()?;
-        let mut stubs = Stubs::new("a redirectable symbol")?;
+        let mut stubs = Stubs::new(self.session().new_graph("a redirectable symbol"))?;
         let (id, slot) = {
             let mut names = self.session().names();
             let id = names.intern(name.as_bytes());

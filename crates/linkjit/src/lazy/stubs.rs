@@ -4,13 +4,12 @@
 //! are placed together: a later batch may be in another window, out of reach.
 
 use linkjit_executor::{ExecAddr, ReentryId};
-use linkjit_link::arch::Arch;
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{
     BlockId, Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
 use linkjit_link::names::{NameId, NamePool};
-use linkjit_link::source::Source;
 
 use crate::error::Result;
 
@@ -49,9 +48,8 @@ pub(super) struct Entrance {
 }
 
 impl Stubs {
-    /// `name` is what messages call the graph.
-    pub(super) fn new(name: &str) -> Result<Self> {
-        let mut graph = LinkGraph::new(Source::new(name, []), Arch::HOST);
+    /// Makes them in an empty graph.
+    pub(super) fn new(mut graph: LinkGraph) -> Result<Self> {
         let code = graph.add_section(".text.stubs", Protection::ReadExec, Lifetime::Standard)?;
         let slots = graph.add_section(".data.slots", Protection::ReadWrite, Lifetime::Standard)?;
         let trampolines = graph.add_section(".text.trampolines", Protection::ReadExec, Lifetime::Standard)?;

@@ -81,7 +81,7 @@ pub(crate) fn define(
     let session = dylib.session();
     let entrance = session.reentry().open(session)?;
     let first = session.state().lazy.reserve(stubs.len())?;
-    let mut graph = Stubs::new(name)?;
+    let mut graph = Stubs::new(session.new_graph(name))?;
     let mut functions = Vec::with_capacity(stubs.len());
     for (number, lazy) in (first..).zip(stubs) {
         let slot = graph.add_lazy(&mut session.names(), lazy.stub, entrance, number)?;

@@ -12,12 +12,11 @@ use linkjit_executor::{
     ExecAddr, ExecutorError, MainForm, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest,
     Window,
 };
-use linkjit_link::arch::Arch;
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
-use linkjit_link::source::Source;
 
 use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
 use crate::batch::Goal;
@@ -165,18 +164,18 @@ impl DefinitionGenerator for ImageGenerator {
         let executor = dylib.session().executor();
         for wanted in names {
             if let Some(target) = imports::target(wanted.name) {
-                let graph = imports::slot(target, Arch::HOST, &mut dylib.session().names())?;
+                let graph = imports::slot(target, dylib.session().target().arch, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE.as_bytes() {
                 // Who knows the header by name may read it; unwind information and types refer to it without.
                 let window = window(dylib)?;
                 executor.make_image_header(window.id, true)?;
-                let mut graph = LinkGraph::new(Source::new("the image's header", []), Arch::HOST);
+                let mut graph = dylib.session().new_graph("the image's header");
                 let header = graph.add_symbol(Symbol::absolute(window.range.start))?;
                 define_yielding(&mut graph, header, IMAGE_BASE.as_bytes(), &mut dylib.session().names());
                 dylib.define_pulled(graph)?;
             } else if wanted.name == b"_tls_index" {
-                let graph = tls_index(tls_module(dylib)?, &mut dylib.session().names())?;
+                let graph = tls_index(dylib)?;
                 dylib.define_pulled(graph)?;
             } else if let Some((name, offset)) =
                 executor.runtime_thread_locals().into_iter().find(|(name, _)| name.as_bytes() == wanted.name)
@@ -188,7 +187,8 @@ impl DefinitionGenerator for ImageGenerator {
                     dylib.define_found(wanted.name, address);
                 }
             } else if wanted.name == b"_tls_used" || !dylib.session().state().has_microsofts_crt(dylib.id()) {
-                let graph = coff_runtime::graph(wanted.name, &mut dylib.session().names())?;
+                let graph =
+                    coff_runtime::graph(wanted.name, dylib.session().target().arch, &mut dylib.session().names())?;
                 if let Some(graph) = graph {
                     dylib.define_pulled(graph)?;
                 }
@@ -246,10 +246,11 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     Ok(module)
 }
 
-fn tls_index(index: u64, names: &mut NamePool) -> Result<LinkGraph> {
-    let mut graph = LinkGraph::new(Source::new("the image's thread-local storage", []), Arch::HOST);
+fn tls_index(dylib: &JitDylib) -> Result<LinkGraph> {
+    let (session, index) = (dylib.session(), tls_module(dylib)?);
+    let mut graph = session.new_graph("the image's thread-local storage");
     let section = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
-    let (_, symbol) = graph.add_data(section, Arch::HOST.word(index), 3)?;
-    define_yielding(&mut graph, symbol, b"_tls_index", names);
+    let (_, symbol) = graph.add_data(section, graph.arch().word(index), 3)?;
+    define_yielding(&mut graph, symbol, b"_tls_index", &mut session.names());
     Ok(graph)
 }

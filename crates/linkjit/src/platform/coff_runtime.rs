@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::arch::{Arch, Template};
+use linkjit_link::arch::{Arch, ArchTables, Template};
 use linkjit_link::graph::{Content, Edge, EdgeKind, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
@@ -137,8 +137,7 @@ fn cookie() -> u64 {
 }
 
 /// A graph that defines `name`; `None` if the runtime has no such thing.
-pub(super) fn graph(name: &[u8], names: &mut NamePool) -> Result<Option<LinkGraph>> {
-    let arch = Arch::HOST;
+pub(super) fn graph(name: &[u8], arch: Arch, names: &mut NamePool) -> Result<Option<LinkGraph>> {
     let mut graph = LinkGraph::new(Source::new("the image's C runtime", []), arch);
     if is_absent(name) {
         let symbol = graph.add_symbol(Symbol::absolute(ExecAddr::NULL))?;

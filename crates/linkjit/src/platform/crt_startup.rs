@@ -5,13 +5,12 @@
 //! For Microsoft's that is what `dll_dllmain.cpp` calls, which Visual Studio has among the runtime's sources; for
 //! MinGW-w64's what `crtdll.c` and `crtexe.c` do and no initializer does.
 
-use linkjit_link::arch::Arch;
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{
     Alternate, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection, SectionId, Suffix,
     Symbol, SymbolId,
 };
 use linkjit_link::names::NamePool;
-use linkjit_link::source::Source;
 
 use crate::crt::CrtProvider;
 use crate::error::Result;
@@ -81,15 +80,16 @@ pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
     if made.is_some() || !is_installed {
         return Ok(made);
     }
-    let graph = graph(&session.options().crt, &mut session.names())?;
+    let empty = session.new_graph("the start-up of the C runtime");
+    let graph = fill(empty, &session.options().crt, &mut session.names())?;
     let unit = dylib.define_pulled(graph)?;
     session.state().dylib_mut(dylib.id())?.crt_startup = Some(unit);
     Ok(Some(unit))
 }
 
-/// The start-up of the runtime that `crt` finds.
-fn graph(crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
-    let mut startup = Startup::new(names)?;
+/// Makes the start-up of the runtime that `crt` finds in an empty graph.
+fn fill(graph: LinkGraph, crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
+    let mut startup = Startup::new(graph, names)?;
     if crt.is_microsofts() {
         let cookie = startup.external(b"__security_init_cookie")?;
         startup.call(InitializerOrder::Preinit, &[cookie])?;
@@ -129,8 +129,7 @@ struct Startup<'a> {
 }
 
 impl<'a> Startup<'a> {
-    fn new(names: &'a mut NamePool) -> Result<Self> {
-        let mut graph = LinkGraph::new(Source::new("the start-up of the C runtime", []), Arch::HOST);
+    fn new(mut graph: LinkGraph, names: &'a mut NamePool) -> Result<Self> {
         let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
         let data = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
         let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;

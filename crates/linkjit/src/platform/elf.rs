@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkjit_executor::ExecAddr;
-use linkjit_link::arch::Arch;
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::linker_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_image};
 use linkjit_link::names::NamePool;
-use linkjit_link::source::Source;
 
 use super::{define_yielding, elf_libraries, own_personality_pointers};
 use crate::error::Result;
@@ -37,8 +36,9 @@ impl Platform for Elf {
     }
 
     fn set_up(&self, dylib: &JitDylib) -> Result<()> {
+        let empty = dylib.session().new_graph("the ELF runtime");
         let mut names = dylib.session().names();
-        let graph = runtime_graph(&mut names)?;
+        let graph = add_runtime(empty, &mut names)?;
         let mut state = dylib.session().state();
         let tracker = state.dylib(dylib.id())?.platform_tracker;
         state.define_unit(dylib.id(), tracker, graph, &names)?;
@@ -84,9 +84,9 @@ fn is_unwinders(name: &[u8]) -> bool {
     name.starts_with(b"_Unwind_")
 }
 
-fn runtime_graph(names: &mut NamePool) -> Result<LinkGraph> {
-    let arch = Arch::HOST;
-    let mut graph = LinkGraph::new(Source::new("the ELF runtime", []), arch);
+/// Fills a graph with what the C runtime would have linked into each shared object.
+fn add_runtime(mut graph: LinkGraph, names: &mut NamePool) -> Result<LinkGraph> {
+    let arch = graph.arch();
     let data = graph.add_section(".data.dso_handle", Protection::ReadWrite, Lifetime::Standard)?;
     let text = graph.add_section(".text.runtime", Protection::ReadExec, Lifetime::Standard)?;
 

@@ -4,13 +4,12 @@
 //!
 //! All is checked before anything is changed, so that a unit is added whole or not at all.
 
-use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
-use linkjit_link::{LinkError, Site};
 
 use super::addition::Addition;
+use super::foreign;
 use super::pending::Promise;
 use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, UnitId};
 use crate::error::{Error, Result};
@@ -44,11 +43,7 @@ impl State {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        // Nothing here can run it.
-        if graph.arch() != Arch::HOST {
-            let what = format!("an object for {}, not for {}", graph.arch(), Arch::HOST);
-            return Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into());
-        }
+        foreign::check_arch(&graph, self.target)?;
         self.platform.on_object(&mut graph, names);
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
         self.mend_vague(dylib, defined.filter_map(Symbol::shared_name));

@@ -110,7 +110,7 @@ impl ExecutionSession {
     /// The memory of all linked code of the session.
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
-        let page = self.executor().target().page_size;
+        let page = self.target().page_size;
         MemoryUse::of(self.state().allocations.iter().map(|(_, of)| of), page)
     }
 }
@@ -137,7 +137,7 @@ impl JitDylib {
     /// # Errors
     /// If it is closed.
     pub fn memory(&self) -> Result<MemoryUse> {
-        let page = self.session().executor().target().page_size;
+        let page = self.session().target().page_size;
         let state = self.session().state();
         state.dylib(self.id())?;
         Ok(MemoryUse::of(state.allocations.of_dylib(self.id()).map(|(_, of)| of), page))
@@ -150,7 +150,7 @@ impl ResourceTracker {
     /// # Errors
     /// If it was removed.
     pub fn memory(&self) -> Result<MemoryUse> {
-        let page = self.dylib().session().executor().target().page_size;
+        let page = self.dylib().session().target().page_size;
         let state = self.dylib().session().state();
         let tracker = state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
         Ok(MemoryUse::of(tracker.allocations.iter().filter_map(|&id| state.allocations.get(id)), page))

@@ -13,6 +13,7 @@ mod define;
 mod defining;
 mod dump;
 mod epoch;
+pub(crate) mod foreign;
 mod fork;
 mod groups;
 mod inherit;
@@ -66,8 +67,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, fork as process_fork};
-use linkjit_link::arch::Arch;
+use linkjit_executor::{Executor, Target, fork as process_fork};
+use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
@@ -101,6 +102,7 @@ pub struct ExecutionSession {
 struct Shared {
     executor: Arc<dyn Executor>,
     platform: &'static dyn Platform,
+    target: Target,
     options: SessionOptions,
     names: Mutex<NamePool>,
     name_use: name_use::NameUse,
@@ -153,17 +155,19 @@ impl ExecutionSession {
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let allocator = allocator::Allocator::new(count, executor.has_allocator_of_another());
-        let state = State::new(platform, options.limits, options.crt.clone(), allocator);
+        let target = executor.target();
+        let state = State::new(platform, target, options.limits, options.crt.clone(), allocator);
         let session = Self {
             shared: Arc::new(Shared {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
                 platform,
+                target,
                 executor,
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions {
-                    window_size: options.window_size.min(Arch::HOST.largest_window()),
+                    window_size: options.window_size.min(target.arch.largest_window()),
                     ..options
                 },
                 names: Mutex::new(names),
@@ -310,6 +314,16 @@ impl ExecutionSession {
     }
 
     /// What its code is for.
+    /// What the process runs, asked once.
+    pub(crate) fn target(&self) -> Target {
+        self.shared.target
+    }
+
+    /// An empty graph for code that linkjit makes itself.
+    pub(crate) fn new_graph(&self, name: &str) -> LinkGraph {
+        LinkGraph::new(Source::new(name, []), self.target().arch)
+    }
+
     pub(crate) fn platform(&self) -> &'static dyn Platform {
         self.shared.platform
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::TlsAddress;
 use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
+use linkjit_executor::{Target, TlsAddress};
 use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
@@ -318,6 +318,8 @@ pub(crate) struct State {
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(crate) allocations: Allocations,
     pub(super) platform: &'static dyn Platform,
+    /// What the process runs.
+    pub(super) target: Target,
     pub(super) limits: Limits,
     pub(super) crt: CrtProvider,
     /// A program's own allocator.
@@ -357,7 +359,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(platform: &'static dyn Platform, limits: Limits, crt: CrtProvider, allocator: Allocator) -> Self {
+    pub(super) fn new(
+        platform: &'static dyn Platform,
+        target: Target,
+        limits: Limits,
+        crt: CrtProvider,
+        allocator: Allocator,
+    ) -> Self {
         Self {
             dylibs: BTreeMap::new(),
             dylibs_by_name: HashMap::default(),
@@ -366,6 +374,7 @@ impl State {
             direct: HashMap::default(),
             allocations: Allocations::default(),
             platform,
+            target,
             limits,
             crt,
             allocator,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{BlockId, Definition, Edge, LinkGraph, Linkage, Name, Protection, Scope, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;

@@ -14,7 +14,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use linkjit::executor::ExecutorError;
 use linkjit::link::graph::LinkGraph;
 use linkjit::link::source::Source;
 use linkjit::{Error, Jit, PassLists, Stage};
@@ -401,7 +400,7 @@ fn records_of_functions_are_linked_with_them() {
     for name in ["two", "one", "three"] {
         // Only on Windows is there somebody to tell of them.
         if let Err(error) = jit.main().lookup(&[name]) {
-            assert!(matches!(error, Error::Executor(ExecutorError::Unsupported { .. })), "{error}");
+            assert!(error.to_string().contains("unwind tables of Windows"), "{error}");
         }
         assert_eq!(records.swap(0, Ordering::Relaxed), 1);
     }

@@ -11,7 +11,11 @@ use linkjit::executor::*;
 const STACK: usize = 8 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Elsewhere(Arc<InProcess>, AtomicBool);
+pub(crate) struct Elsewhere {
+    here: Arc<InProcess>,
+    refuses: AtomicBool,
+    arch: Option<Arch>,
+}
 
 #[derive(Debug)]
 struct AllocationElsewhere(Box<dyn Allocation>);
@@ -32,18 +36,24 @@ fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
 
 impl Elsewhere {
     pub(crate) fn new(here: InProcess) -> Self {
-        Self(Arc::new(here), AtomicBool::new(false))
+        Self { here: Arc::new(here), refuses: AtomicBool::new(false), arch: None }
+    }
+
+    /// One that says that its processor is another.
+    #[allow(dead_code, reason = "few tests use it")]
+    pub(crate) fn of_arch(here: InProcess, arch: Arch) -> Self {
+        Self { arch: Some(arch), ..Self::new(here) }
     }
 
     /// Has it refuse what a batch asks for last, or not any more.
     #[allow(dead_code, reason = "few tests use it")]
     pub(crate) fn refuse(&self, refuses: bool) {
-        self.1.store(refuses, Ordering::Relaxed);
+        self.refuses.store(refuses, Ordering::Relaxed);
     }
 
     fn may(&self) -> Result<()> {
         let refused = || ExecutorError::Invalid { what: "request: it is refused".into() };
-        if self.1.load(Ordering::Relaxed) { Err(refused()) } else { Ok(()) }
+        if self.refuses.load(Ordering::Relaxed) { Err(refused()) } else { Ok(()) }
     }
 }
 
@@ -67,56 +77,57 @@ impl Allocation for AllocationElsewhere {
 
 impl Executor for Elsewhere {
     fn target(&self) -> Target {
-        self.0.target()
+        let here = self.here.target();
+        Target { arch: self.arch.unwrap_or(here.arch), ..here }
     }
 
     fn is_here(&self) -> bool {
-        self.0.is_here()
+        self.here.is_here()
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
-        self.0.reserve_window(size, placement)
+        self.here.reserve_window(size, placement)
     }
 
     fn reserve_divided_window(&self, stripes: [u64; 3], placement: Placement) -> Result<Window> {
-        self.0.reserve_divided_window(stripes, placement)
+        self.here.reserve_divided_window(stripes, placement)
     }
 
     fn release_window(&self, window: WindowId) -> Result<()> {
-        self.0.release_window(window)
+        self.here.release_window(window)
     }
 
     fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
-        Ok(Box::new(AllocationElsewhere(self.0.allocate(window, segments)?)))
+        Ok(Box::new(AllocationElsewhere(self.here.allocate(window, segments)?)))
     }
 
     fn deallocate(&self, allocation: AllocationId) -> Result<()> {
-        self.0.deallocate(allocation)
+        self.here.deallocate(allocation)
     }
 
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
-        self.0.make_image_header(window, kept)
+        self.here.make_image_header(window, kept)
     }
 
     fn make_stacks_executable(&self) -> Result<()> {
-        self.0.make_stacks_executable()
+        self.here.make_stacks_executable()
     }
 
     fn open_image(&self, name: &str) -> Result<ImageId> {
-        self.0.open_image(name)
+        self.here.open_image(name)
     }
 
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()> {
         self.may()?;
-        self.0.set_dso_handle(image, handle)
+        self.here.set_dso_handle(image, handle)
     }
 
     fn set_exports(&self, image: ImageId, find: Arc<FindExport>) -> Result<()> {
-        self.0.set_exports(image, find)
+        self.here.set_exports(image, find)
     }
 
     fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
-        self.0.provide_needed(provide);
+        self.here.provide_needed(provide);
     }
 
     unsafe fn run_initializers(
@@ -126,12 +137,12 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.0.run_initializers(image, initializers, terminators) })
+        elsewhere(|| unsafe { self.here.run_initializers(image, initializers, terminators) })
     }
 
     unsafe fn close_image(&self, image: ImageId) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.0.close_image(image) })
+        elsewhere(|| unsafe { self.here.close_image(image) })
     }
 
     unsafe fn close_part(
@@ -142,97 +153,97 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.0.close_part(image, allocations, ended, terminators) })
+        elsewhere(|| unsafe { self.here.close_part(image, allocations, ended, terminators) })
     }
 
     fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
-        self.0.forget_registered(image, functions, arguments)
+        self.here.forget_registered(image, functions, arguments)
     }
 
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
-        self.0.reserve_tls(image, request)
+        self.here.reserve_tls(image, request)
     }
 
     fn release_tls(&self, block: TlsId) -> Result<()> {
-        self.0.release_tls(block)
+        self.here.release_tls(block)
     }
 
     fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId> {
-        self.0.open_library(path, global)
+        self.here.open_library(path, global)
     }
 
     fn set_library_directories(&self, directories: &[Vec<u8>]) {
-        self.0.set_library_directories(directories);
+        self.here.set_library_directories(directories);
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
-        self.0.find_symbols(library, requests)
+        self.here.find_symbols(library, requests)
     }
 
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
-        self.0.may_export(names)
+        self.here.may_export(names)
     }
 
     fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
-        self.0.bring_near(near, addresses, slots)
+        self.here.bring_near(near, addresses, slots)
     }
 
     fn allocator_names(&self) -> Vec<String> {
-        self.0.allocator_names()
+        self.here.allocator_names()
     }
 
     fn has_allocator_of_another(&self) -> bool {
-        self.0.has_allocator_of_another()
+        self.here.has_allocator_of_another()
     }
 
     fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>> {
-        self.0.prepare_allocator()
+        self.here.prepare_allocator()
     }
 
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()> {
         self.may()?;
-        self.0.replace_allocator(definitions)
+        self.here.replace_allocator(definitions)
     }
 
     fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId> {
-        self.0.open_reentry(resolve)
+        self.here.open_reentry(resolve)
     }
 
     fn close_reentry(&self, reentry: ReentryId) -> Result<()> {
-        self.0.close_reentry(reentry)
+        self.here.close_reentry(reentry)
     }
 
     fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
-        self.0.redirect(jumps)
+        self.here.redirect(jumps)
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
-        self.0.runtime_function(function)
+        self.here.runtime_function(function)
     }
 
     fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>> {
-        self.0.runtime_symbols(names)
+        self.here.runtime_symbols(names)
     }
 
     fn runtime_thread_locals(&self) -> Vec<(String, u64)> {
-        self.0.runtime_thread_locals()
+        self.here.runtime_thread_locals()
     }
 
     fn set_arguments(&self, args: &[Vec<u8>]) -> Result<()> {
-        self.0.set_arguments(args)
+        self.here.set_arguments(args)
     }
 
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.0.call_main(main, form) })
+        elsewhere(|| unsafe { self.here.call_main(main, form) })
     }
 
     unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.0.call(function, arguments) })
+        elsewhere(|| unsafe { self.here.call(function, arguments) })
     }
 
     fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
-        self.0.read(range)
+        self.here.read(range)
     }
 }

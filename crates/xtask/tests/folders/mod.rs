@@ -41,8 +41,8 @@ const ORDER: &[(&str, &[&str])] = &[
 
 /// Imports of what is above, which are yet to be turned around: file, and the folder that it imports.
 const BACK: &[(&str, &str)] = &[
+    ("crates/link/src/graph/dump.rs", "arch"),
     ("crates/link/src/graph/edit.rs", "arch"),
-    ("crates/link/src/graph/mod.rs", "arch"),
     ("crates/link/src/passes/imports.rs", "object"),
     ("crates/executor/src/fork/handlers.rs", "import"),
     ("crates/executor/src/fork/handlers.rs", "opening"),

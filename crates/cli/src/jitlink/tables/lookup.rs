@@ -3,7 +3,6 @@
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
-use linkjit::link::arch::Arch;
 use linkjit::link::graph::{Linkage, Scope};
 use linkjit::link::input::Binding;
 use linkjit::link::names::NameId;
@@ -110,7 +109,7 @@ impl Tables {
         if found?.is_none() {
             return Ok(None);
         }
-        let slot = imports::slot(target, Arch::HOST, &mut self.names())?;
+        let slot = imports::slot(target, self.arch(), &mut self.names())?;
         self.add_graph(dylib, slot)?;
         Ok(self.dylibs[dylib].symbols.get(&name).copied())
     }

@@ -17,7 +17,7 @@ use super::kinds::{KindInfo, Kinds, Role, kinds};
 use crate::graph::EdgeKind;
 
 /// The table of kinds.
-pub(super) static KINDS: Kinds = Kinds::new(Kind::ROWS, 0);
+pub(crate) static KINDS: Kinds = Kinds::new(Kind::ROWS, 0);
 
 kinds! {
     /// The kinds of edges of AArch64 graphs, beside the [generic kinds](generic::Kind). The names are LLVM's as far as it

@@ -19,7 +19,7 @@ use super::kinds::{KindInfo, Kinds, Role, kinds};
 use crate::graph::EdgeKind;
 
 /// The table of kinds.
-pub(super) static KINDS: Kinds = Kinds::new(Kind::ROWS, -4);
+pub(crate) static KINDS: Kinds = Kinds::new(Kind::ROWS, -4);
 
 kinds! {
     /// The kinds of edges of x86-64 graphs, beside the [generic kinds](generic::Kind). ELF: 64 is `Pointer64` there, 32

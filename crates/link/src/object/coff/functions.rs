@@ -2,6 +2,7 @@
 
 use super::file::{File, Section};
 use super::sections::{Blocks, is_function_table};
+use crate::arch::ArchTables;
 use crate::error::{LinkError, Result};
 use crate::graph::LinkGraph;
 

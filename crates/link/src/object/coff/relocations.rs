@@ -6,6 +6,7 @@ use object::pe::RelocationType;
 use super::file::{File, Section};
 use super::machine::Meaning;
 use super::sections::{Blocks, is_function_table};
+use crate::arch::ArchTables;
 use crate::error::{LinkError, Result};
 use crate::graph::{Edge, Lifetime, LinkGraph, SymbolId};
 use crate::object::fields::{u16_at, u32_at};

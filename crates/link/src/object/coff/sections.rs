@@ -4,6 +4,7 @@ use object::pe;
 
 use super::comdat::Comdats;
 use super::file::{File, Section};
+use crate::arch::ArchTables;
 use crate::error::Result;
 use crate::graph::{
     BlockId, Content, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Protection, Request, Suffix,

@@ -7,7 +7,7 @@ use object::elf;
 use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing};
 use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
-use crate::arch::aarch64::Kind;
+use crate::arch::aarch64::{KINDS, Kind};
 use crate::arch::{Arch, generic};
 use crate::endian::Little;
 
@@ -25,7 +25,7 @@ pub(super) static MACHINE: Machine = Machine {
     large_common: None,
 };
 
-static EDGES: [TypeEdge; 316] = edges(TYPES, Arch::AArch64);
+static EDGES: [TypeEdge; 316] = edges(TYPES, &KINDS);
 
 const fn own(kind: Kind) -> Meaning {
     Edge(kind.edge())

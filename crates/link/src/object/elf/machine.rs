@@ -4,7 +4,7 @@ use object::elf;
 use object::elf::{SectionFlags, SymbolSection};
 
 use super::{aarch64, x86_64};
-use crate::arch::{Arch, generic};
+use crate::arch::{Arch, Kinds, generic};
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::names::NamePool;
@@ -135,12 +135,12 @@ pub(super) const fn data(kind: generic::Kind) -> Meaning {
 
 /// The edges that types make, by their numbers, which are all below `N`.
 #[expect(clippy::indexing_slicing, reason = "of constants: what is out of bounds does not compile")]
-pub(super) const fn edges<const N: usize>(types: &[RelocationType], arch: Arch) -> [TypeEdge; N] {
+pub(super) const fn edges<const N: usize>(types: &[RelocationType], kinds: &Kinds) -> [TypeEdge; N] {
     let mut edges = [NO_EDGE; N];
     let mut at = 0;
     while at < types.len() {
         if let (number, _, Meaning::Edge(kind)) = types[at] {
-            edges[number as usize] = (kind, arch.kinds().of(kind).width as u64);
+            edges[number as usize] = (kind, kinds.of(kind).width as u64);
         }
         at += 1;
     }

@@ -8,7 +8,7 @@ use super::file::{File, Section};
 use super::machine::{Machine, Meaning};
 use super::sections::{Blocks, Placed};
 use super::symbols::{SymbolTable, Unusual};
-use crate::arch::Role;
+use crate::arch::{ArchTables, Role};
 use crate::endian::Endian;
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{BlockId, Definition, Edge, Lifetime, LinkGraph, SymbolId};

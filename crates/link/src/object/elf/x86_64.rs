@@ -9,7 +9,7 @@ use object::elf::{SectionFlags, SymbolSection};
 use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing, Unsupported};
 use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
-use crate::arch::x86_64::Kind;
+use crate::arch::x86_64::{KINDS, Kind};
 use crate::arch::{Arch, generic};
 use crate::endian::Little;
 
@@ -28,7 +28,7 @@ pub(super) static MACHINE: Machine = Machine {
     large_common: Some(SymbolSection(0xff02)),
 };
 
-static EDGES: [TypeEdge; 52] = edges(TYPES, Arch::X86_64);
+static EDGES: [TypeEdge; 52] = edges(TYPES, &KINDS);
 
 const fn own(kind: Kind) -> Meaning {
     Edge(kind.edge())
