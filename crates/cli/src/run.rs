@@ -6,11 +6,11 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use linkjit::executor::temporary;
 use linkjit::link::names::NamePool;
 use linkjit::link::object;
 use linkjit::link::source::Source;
 use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, SystemCompiler};
+use linkjit_host::temporary;
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use linkjit::executor::temporary::{self, PrivateDirectory};
+use linkjit_host::temporary::{self, PrivateDirectory};
 
 use crate::args::{Crt, Item, RunOptions};
 use crate::inputs;

@@ -19,7 +19,6 @@ mod call;
 pub mod crash;
 mod error;
 pub mod exit_code;
-pub mod file;
 pub mod fork;
 mod free_list;
 mod import;
@@ -40,7 +39,6 @@ mod runtime;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod stacks;
 mod symbols;
-pub mod temporary;
 mod tls;
 mod unwind;
 
@@ -79,7 +77,8 @@ pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 /// Finds what an image exports.
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 
-/// Finds what a program has for the shared library in a file: names that the library needs, and where they are.
+/// Finds what a program has for a shared library, given the bytes of its file: names that the library needs, and where they
+/// are.
 pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
 /// A loaded shared library, or the process itself.

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use linkjit::executor::temporary::PrivateDirectory;
+use linkjit_host::temporary::PrivateDirectory;
 use linkjit::link::object::archive::Archive;
 use linkjit_fuzz::input::split;
 

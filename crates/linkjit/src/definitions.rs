@@ -305,7 +305,7 @@ impl JitDylib {
         };
         // The loader names the first only.
         let source = read_file(path).ok();
-        let needed = source.and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
+        let needed = source.and_then(|source| dynamic_names(source.bytes())).unwrap_or_default();
         let needed = needed.into_iter().filter(|needed| !needed.weak && !needed.defined);
         let needed: Vec<_> = needed.map(|needed| needed.name).collect();
         let (mut symbols, mut definers) = (vec![missing.clone()], Vec::new());

@@ -129,7 +129,7 @@ fn absolutes(options: &Options) -> Vec<(String, ExecAddr)> {
 /// The bytes of a file.
 fn read(path: &Path) -> Result<Source> {
     let name = path.to_string_lossy();
-    match linkjit::executor::file::read(path) {
+    match linkjit_host::file::read(path) {
         Ok(bytes) => Ok(Source::new(&*name, bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Failure::usage(format!("'{name}': No such file or directory")))

@@ -89,7 +89,10 @@ unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
     let mut file = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
     let (mut exports, mut asked) = (BTreeMap::new(), Vec::new());
     loop {
-        let provided = providers.iter().rev().flat_map(|Provider(provide)| provide(file.as_os_str().as_bytes()));
+        // What can't be read, the loader can't open either.
+        let library = linkjit_host::file::read(&file).ok();
+        let library = library.as_ref().map_or(&[][..], AsRef::as_ref);
+        let provided = providers.iter().rev().flat_map(|Provider(provide)| provide(library));
         exports.extend(provided.filter_map(|(name, address)| Some((CString::new(name).ok()?, address))));
         asked.push(file);
         let list: Vec<_> = exports.iter().map(|(name, address): (&CString, _)| (name.clone(), *address)).collect();

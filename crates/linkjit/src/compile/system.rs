@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use linkjit_executor::temporary::PrivateDirectory;
+use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::source::Source;
 
 use super::Compiler;

@@ -3,7 +3,7 @@
 //! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
 //! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use linkjit_executor::ExecAddr;
@@ -73,7 +73,7 @@ impl Platform for Elf {
         elf_libraries::find(name, directories)
     }
 
-    fn provide(&self, session: &ExecutionSession, library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
+    fn provide(&self, session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
         elf_libraries::provide(session, library)
     }
 }

@@ -7,7 +7,7 @@ use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::object::elf::{DynamicName, dynamic_names};
 
 use crate::batch::Goal;
-use crate::session::{DefinedBy, ExecutionSession, read_file};
+use crate::session::{DefinedBy, ExecutionSession};
 
 /// The directories that the system's linker searches for libraries, in its order on Debian and Fedora.
 #[must_use]
@@ -33,8 +33,8 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
 
 /// What a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
 /// library needs, and inline functions and variables that both have. What was not linked is linked now.
-pub(crate) fn provide(session: &ExecutionSession, library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
-    let names = read_file(library).ok().and_then(|source| dynamic_names(&source).ok()).unwrap_or_default();
+pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
+    let names = dynamic_names(library).unwrap_or_default();
     let mut provided = Vec::new();
     let mut left: Vec<_> = names.into_iter().filter(|of| !of.thread_local && (of.weak || !of.defined)).collect();
     for dylib in session.dylibs() {

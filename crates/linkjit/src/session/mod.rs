@@ -63,7 +63,7 @@ pub(crate) use vague::{Elsewhere, Together, is_vague};
 pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -186,7 +186,7 @@ impl ExecutionSession {
         // The executor must not keep the session, which keeps it.
         let weak = session.downgrade();
         session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform.provide(&session, &path_of(library)),
+            Some(session) => platform.provide(&session, library),
             None => Vec::new(),
         }));
         process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
@@ -408,17 +408,9 @@ pub(crate) fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// A path that the executor says.
-pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
-    #[cfg(unix)]
-    return <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into();
-    #[cfg(not(unix))]
-    return String::from_utf8_lossy(bytes).into_owned().into();
-}
-
 /// The bytes of a file.
 pub(crate) fn read_file(path: &Path) -> Result<Source> {
-    let bytes = linkjit_executor::file::read(path)
+    let bytes = linkjit_host::file::read(path)
         .map_err(|error| Error::File { path: path.into(), message: error.to_string() })?;
     Ok(Source::new(path.to_string_lossy().into_owned(), bytes))
 }

@@ -2,7 +2,7 @@
 //! done for objects of its format.
 
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use linkjit_executor::{ExecAddr, MainForm};
 use linkjit_link::graph::LinkGraph;
@@ -58,8 +58,8 @@ pub(crate) trait Platform: Debug + Send + Sync {
     /// The file that an object or archive means by the name of a library.
     fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf>;
 
-    /// What the session has for a library that linked code opens.
-    fn provide(&self, _session: &ExecutionSession, _library: &Path) -> Vec<(Vec<u8>, ExecAddr)> {
+    /// What the session has for a library that linked code opens, given the bytes of its file.
+    fn provide(&self, _session: &ExecutionSession, _library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
         Vec::new()
     }
 

@@ -10,10 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use linkjit_host::temporary::unpredictable;
 use windows_sys::Win32::Foundation::{CloseHandle, ERROR_ACCESS_DENIED, FreeLibrary, HMODULE};
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
-use crate::temporary::unpredictable;
 use crate::{ExecutorError, Result, os};
 
 /// The place of everything in the loaded DLL. The directory comes first: its size is 40 bytes.

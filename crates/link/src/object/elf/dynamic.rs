@@ -4,8 +4,6 @@ use object::elf;
 
 use super::encoding::{Elf64, Encoding, SectionHeader};
 use crate::endian::Little;
-use crate::error::{LinkError, Result, Site};
-use crate::source::Source;
 
 /// A name that a shared library binds to a definition of its own or of others.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -20,21 +18,13 @@ pub struct DynamicName {
     pub defined: bool,
 }
 
-/// The names that a shared library refers to and does not define, and those that it defines and that others may replace.
-///
-/// # Errors
-/// If the file is malformed.
-pub fn dynamic_names(source: &Source) -> Result<Vec<DynamicName>> {
-    read(source.bytes()).ok_or_else(|| LinkError::Malformed {
-        site: Site::file(source.name().clone()),
-        what: "table of dynamic symbols".into(),
-    })
-}
-
 /// Libraries of this system are all of one encoding.
 type Native = Elf64<Little>;
 
-fn read(bytes: &[u8]) -> Option<Vec<DynamicName>> {
+/// The names that a shared library refers to and does not define, and those that it defines and that others may replace;
+/// `None` if its file, which has these bytes, is malformed.
+#[must_use]
+pub fn dynamic_names(bytes: &[u8]) -> Option<Vec<DynamicName>> {
     if !bytes.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }

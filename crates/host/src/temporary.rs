@@ -105,7 +105,8 @@ impl Drop for PrivateDirectory {
 }
 
 /// A number that nobody can guess: the keys of hash tables come from the operating system.
-pub(crate) fn unpredictable() -> u64 {
+#[must_use]
+pub fn unpredictable() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
