@@ -13,10 +13,13 @@ use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
-use crate::generators::{ArchiveGenerator, DefinitionGenerator, LibraryGenerator, archive_objects, archive_with_index};
+use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::MaterializationUnit;
-use crate::session::{Address, DefinedBy, Generator, ResourceTracker, UnitId, bytes_of, defined_names, read_file};
+use crate::session::{
+    Address, Archives, DefinedBy, DefinitionGenerator, Generator, ResourceTracker, UnitId, bytes_of, defined_names,
+    read_file,
+};
 
 impl JitDylib {
     /// Adds a relocatable object. Nothing is linked before a lookup needs it.
@@ -203,7 +206,7 @@ impl JitDylib {
             match &dylib.archives {
                 Some(archives) => archives.clone(),
                 None => {
-                    let archives = Arc::new(ArchiveGenerator::new(has_imports));
+                    let archives: Arc<dyn Archives> = Arc::new(ArchiveGenerator::new(has_imports));
                     dylib.archives = Some(archives.clone());
                     state.add_generator(self.id(), archives.clone(), false)?;
                     archives

@@ -7,12 +7,10 @@ use linkjit_link::names::NameId;
 
 use crate::batch::Goal;
 use crate::error::{Error, Result};
-use crate::generators::Wanted;
 use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, find_targets, look_up, look_up_set};
-use crate::materialization::SymbolFlags;
 use crate::platform::program;
 use crate::session::job::Job;
-use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker};
+use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker, SymbolFlags, Wanted};
 
 /// A JITDylib of a session. A clone is another handle to the same one.
 ///

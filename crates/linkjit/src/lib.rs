@@ -46,23 +46,20 @@ pub use compile::{Compiler, SystemCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;
-pub use generators::{
-    DefinitionGenerator, FilteredGenerator, FunctionGenerator, LookupKind, ReexportsGenerator, Wanted, member_source,
-};
+pub use generators::{FilteredGenerator, FunctionGenerator, ReexportsGenerator, member_source};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::JitDylib;
 pub use lazy::{RedirectableSymbol, split_lazy_object};
 pub use lookup::{LookupFuture, SymbolLookupSet};
 pub use materialization::{
-    AbsoluteSymbols, FunctionUnit, MaterializationResponsibility, MaterializationUnit, SymbolAliases, SymbolFlags,
-    UnitInterface,
+    AbsoluteSymbols, FunctionUnit, MaterializationResponsibility, MaterializationUnit, SymbolAliases, UnitInterface,
 };
 pub use names::demangle;
 pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
-    BatchTimes, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits, LinkPolicy, MatchScope, MemoryUse,
-    ResourceTracker, SessionOptions, Statistics, WeakJitDylib,
+    BatchTimes, DefinitionGenerator, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits, LinkPolicy,
+    LookupKind, MatchScope, MemoryUse, ResourceTracker, SessionOptions, Statistics, SymbolFlags, Wanted, WeakJitDylib,
 };
 pub use update::{Generation, Gone, Update};
 

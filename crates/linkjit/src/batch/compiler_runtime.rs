@@ -11,8 +11,7 @@ use super::find::Unfound;
 use crate::compile::runtime;
 use crate::error::Result;
 use crate::generators::ArchiveGenerator;
-use crate::session::MatchScope;
-use crate::session::{DylibId, read_file};
+use crate::session::{Archives, DylibId, MatchScope, read_file};
 
 /// Whether compilers may have a function or variable of this name in their library.
 fn may_be_compilers(name: &[u8]) -> bool {
@@ -60,7 +59,7 @@ impl Batch<'_> {
 
     /// The archives of the compilers that are there, for a JITDylib. One that can't be read is as good as none: then its
     /// names are undefined.
-    fn compiler_runtime(&self, dylib: DylibId) -> Result<Arc<ArchiveGenerator>> {
+    fn compiler_runtime(&self, dylib: DylibId) -> Result<Arc<dyn Archives>> {
         let known = self.session.state().dylib(dylib)?.compiler_runtime.clone();
         if let Some(runtime) = known {
             return Ok(runtime);
@@ -71,7 +70,7 @@ impl Batch<'_> {
                 runtime.add(archive)?;
             }
         }
-        let runtime = Arc::new(runtime);
+        let runtime: Arc<dyn Archives> = Arc::new(runtime);
         self.session.state().dylib_mut(dylib)?.compiler_runtime = Some(runtime.clone());
         Ok(runtime)
     }

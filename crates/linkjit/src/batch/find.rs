@@ -11,11 +11,11 @@ use linkjit_link::rules::AliasChain;
 
 use super::{Ask, Batch, Found, Goal};
 use crate::error::{Error, Result};
-use crate::generators::{DefinitionGenerator, LookupKind};
 use crate::jitdylib::JitDylib;
 use crate::plugin::Stage;
 use crate::session::{
-    Address, DefinedBy, DylibId, DylibState, Entry, Generator, LinkPolicy, MatchScope, Roots, State, UnitId,
+    Address, DefinedBy, DefinitionGenerator, DylibId, DylibState, Entry, Generator, LinkPolicy, LookupKind, MatchScope,
+    Roots, State, UnitId,
 };
 
 /// Longer chains of aliases are left to the slow way.

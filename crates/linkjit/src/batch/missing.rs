@@ -11,7 +11,6 @@ use linkjit_link::{LinkError, Site};
 
 use super::Batch;
 use crate::error::{Error, Result, UndefinedSymbol};
-use crate::generators::DefinitionGenerator;
 use crate::names::{demangle, near_misses};
 use crate::session::{DylibId, DylibState, Generator, State};
 

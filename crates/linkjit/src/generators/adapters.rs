@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{DefinitionGenerator, Wanted};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::WeakJitDylib;
+use crate::session::{DefinitionGenerator, Wanted, WeakJitDylib};
 
 /// A generator that passes on what a condition holds for.
 ///

@@ -15,10 +15,9 @@ use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 
-use super::{DefinitionGenerator, LookupKind, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, UnitId, bytes_of, lock, read_file};
+use crate::session::{Address, Archives, DefinitionGenerator, LookupKind, UnitId, Wanted, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
 /// that define a name the first is taken, in the order of the archives.
@@ -42,17 +41,6 @@ impl ArchiveGenerator {
     pub(crate) fn new(has_imports: bool) -> Self {
         Self { state: Mutex::new(State { has_imports, ..State::default() }) }
     }
-
-    /// Whether there are no archives.
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.state).index.archives().is_empty()
-    }
-
-    /// Adds an archive behind the others.
-    pub(crate) fn add(&self, archive: Archive) -> Result<()> {
-        lock(&self.state).index.add(archive)?;
-        Ok(())
-    }
 }
 
 /// Whether a program has a hook that is told before a library is loaded for it, and may choose another one.
@@ -65,10 +53,18 @@ fn is_delayed_loading_watched(dylib: &JitDylib) -> Result<bool> {
     Ok(entry.is_some_and(|entry| entry.linkage == Linkage::Strong))
 }
 
-impl ArchiveGenerator {
-    /// Takes the lock for a fork.
-    pub(crate) fn hold(self: &Arc<Self>, held: &mut Held) -> bool {
-        held.hold(self, |archives| &archives.state)
+impl Archives for ArchiveGenerator {
+    fn add(&self, archive: Archive) -> Result<()> {
+        lock(&self.state).index.add(archive)?;
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.state).index.archives().is_empty()
+    }
+
+    fn hold(self: Arc<Self>, held: &mut Held) -> bool {
+        held.hold(&self, |archives| &archives.state)
     }
 }
 

@@ -4,10 +4,9 @@ use std::sync::Mutex;
 
 use linkjit_executor::{ExecAddr, LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
 
-use super::{DefinitionGenerator, Wanted};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, lock};
+use crate::session::{Address, DefinitionGenerator, Wanted, lock};
 
 /// The symbols of one library, or of the process.
 #[derive(Debug)]

@@ -17,12 +17,11 @@ use linkjit_link::names::NameId;
 
 use crate::batch::{self, Ask, Attempt, Goal, Query, Unfound, Work};
 use crate::error::{Error, Result};
-use crate::generators::{LookupKind, Wanted};
 use crate::jitdylib::JitDylib;
-use crate::materialization::{self, SymbolFlags};
+use crate::materialization::{self, MaterializationResponsibility};
 use crate::session::job::{self, Job};
 use crate::session::progress::Wait;
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Pulled};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
 
 /// How far a lookup has come.
 enum Advance {
@@ -276,5 +275,17 @@ impl ExecutionSession {
                 generator.map_or_else(|| "a removed generator".into(), |generator| generator.definitions.describe())
             }
         }
+    }
+}
+
+impl MaterializationResponsibility {
+    /// Looks names up from within a materialization that has moved to another thread; on the thread that
+    /// [`materialize`](crate::MaterializationUnit::materialize) was called on, all other ways are as good.
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup_set`]; [`Error::WaitsForItself`] if this unit would have to be materialized first.
+    pub fn lookup(&self, dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
+        let _at_job = self.begin()?;
+        look_up_set(dylib, set)
     }
 }

@@ -4,9 +4,8 @@ use linkjit_executor::ExecAddr;
 
 use crate::batch::{Goal, Query, Unfound};
 use crate::error::{Error, Result};
-use crate::generators::LookupKind;
 use crate::jitdylib::JitDylib;
-use crate::session::Address;
+use crate::session::{Address, LookupKind};
 
 /// Names to be looked up together.
 ///

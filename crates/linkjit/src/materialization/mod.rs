@@ -14,38 +14,13 @@ pub(crate) use responsibility::run;
 pub use units::{AbsoluteSymbols, FunctionUnit, SymbolAliases};
 
 use std::fmt;
+use std::sync::Arc;
 
-use linkjit_link::graph::{Linkage, Scope};
+use linkjit_link::names::NameId;
 
-/// What is known of a symbol before it is materialized.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SymbolFlags {
-    /// What happens if something else defines the name, too.
-    pub linkage: Linkage,
-    /// Who sees it: everybody, or its own JITDylib only ([`Scope::Hidden`]).
-    pub scope: Scope,
-    /// It is a function.
-    pub callable: bool,
-}
-
-impl SymbolFlags {
-    /// A variable that everybody sees, and the only definition of its name.
-    pub const DATA: Self = Self { linkage: Linkage::Strong, scope: Scope::Default, callable: false };
-    /// A function that everybody sees, and the only definition of its name.
-    pub const FUNCTION: Self = Self { callable: true, ..Self::DATA };
-
-    /// The same, which yields to other definitions.
-    #[must_use]
-    pub const fn weak(self) -> Self {
-        Self { linkage: Linkage::Weak, ..self }
-    }
-
-    /// The same, seen by its own JITDylib only.
-    #[must_use]
-    pub const fn hidden(self) -> Self {
-        Self { scope: Scope::Hidden, ..self }
-    }
-}
+use crate::error::Result;
+use crate::session::job::Job;
+use crate::session::{DylibId, ExecutionSession, Maker, SymbolFlags, TrackerId, UnitId};
 
 /// What a unit promises.
 #[derive(Clone, Debug, Default)]
@@ -141,5 +116,48 @@ pub trait MaterializationUnit: fmt::Debug + Send {
     /// [`materialize`](Self::materialize), for each such name.
     fn discard(&mut self, name: &str) {
         let _ = name;
+    }
+}
+
+impl ExecutionSession {
+    /// Adds a unit that is materialized when it is needed.
+    pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
+        self.keep_names();
+        let symbols = self.interned(&unit.interface());
+        let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
+        // Dropped with everything unlocked, if it is not taken.
+        let mut maker: Option<Box<dyn Maker>> = Some(Box::new(unit));
+        let any = |names: &Vec<NameId>, is_lent: &dyn Fn(NameId) -> bool| names.iter().copied().any(is_lent);
+        self.define_with(dylib, names, any, |state, pool, _| {
+            let added = state.define_pending(dylib, tracker, &mut maker, (name, symbols.0, symbols.1), pool)?;
+            if let Some(added) = added {
+                self.progress().add(Job::Unit(added));
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands names that a unit has promised to another unit.
+    pub(crate) fn delegate(
+        &self,
+        from: UnitId,
+        unit: Box<dyn MaterializationUnit>,
+        interface: &UnitInterface,
+    ) -> Result<()> {
+        let (symbols, has_roots) = self.interned(interface);
+        let name = unit.name().into();
+        let mut state = self.state();
+        let delegated = state.delegate(from, Box::new(unit), (name, symbols, has_roots));
+        if let Ok(added) = delegated {
+            self.progress().add(Job::Unit(added));
+        }
+        drop(state);
+        delegated.map(drop).map_err(|(error, _)| error)
+    }
+
+    fn interned(&self, interface: &UnitInterface) -> (Vec<(NameId, SymbolFlags)>, bool) {
+        let mut pool = self.names();
+        let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name.as_bytes()), *flags)).collect();
+        (symbols, interface.initializers)
     }
 }

@@ -9,12 +9,11 @@ use linkjit_link::names::NameId;
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use super::{MaterializationUnit, SymbolFlags};
+use super::MaterializationUnit;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lookup::{SymbolLookupSet, look_up_set};
-use crate::session::job::{self, Job};
-use crate::session::{Direct, ExecutionSession, UnitId};
+use crate::session::job::{self, AtJob, Job};
+use crate::session::{Direct, ExecutionSession, Maker, SymbolFlags, Taken, UnitId};
 
 /// What a unit has to do when it is materialized: deliver the definitions that it has promised.
 ///
@@ -136,16 +135,6 @@ impl MaterializationResponsibility {
         Ok(())
     }
 
-    /// Looks names up from within a materialization that has moved to another thread; on the thread that
-    /// [`materialize`](MaterializationUnit::materialize) was called on, all other ways are as good.
-    ///
-    /// # Errors
-    /// As [`JitDylib::lookup_set`]; [`Error::WaitsForItself`] if this unit would have to be materialized first.
-    pub fn lookup(&self, dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<ExecAddr>>> {
-        let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new())?;
-        look_up_set(dylib, set)
-    }
-
     /// Ends the materialization: what was delivered is defined from now on, if it is all that was promised.
     ///
     /// # Errors
@@ -156,7 +145,7 @@ impl MaterializationResponsibility {
         self.is_over = true;
         let (graphs, direct) = (std::mem::take(&mut self.graphs), std::mem::take(&mut self.direct));
         // Delivering may have to wait for a batch.
-        let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new()).ok();
+        let _at_job = self.begin().ok();
         let delivered = self.session().deliver(self.unit, graphs, &direct);
         self.end(delivered.clone());
         delivered
@@ -177,6 +166,11 @@ impl MaterializationResponsibility {
         }
     }
 
+    /// Notes that this agent is at it.
+    pub(crate) fn begin(&self) -> Result<AtJob<'_>> {
+        job::begin(self.session(), Job::Unit(self.unit), Vec::new())
+    }
+
     fn session(&self) -> &ExecutionSession {
         self.dylib.session()
     }
@@ -189,7 +183,7 @@ impl MaterializationResponsibility {
         });
         if outcome.is_err() {
             // Others may inherit names, whose graphs no batch must have. If it can't be waited for, so be it.
-            let _at_job = job::begin(self.session(), Job::Unit(self.unit), Vec::new()).ok();
+            let _at_job = self.begin().ok();
             let _linking = self.session().begin_linking();
             self.session().state().fail_pending(self.unit);
         }
@@ -217,33 +211,38 @@ pub(crate) fn run(session: &ExecutionSession, unit: UnitId) {
     if !progress.start(Job::Unit(unit)) {
         return;
     }
-    let Some(taken) = session.state().take_pending(unit) else {
+    let Some((maker, taken)) = session.state().take_pending(unit) else {
         // It was removed just now.
         progress.end(Job::Unit(unit), &Err(Error::TrackerRemoved));
         return;
     };
-    let text = |names: &[NameId]| -> Vec<String> {
-        let pool = session.names();
-        names.iter().map(|&name| pool.text(name).into_owned()).collect()
-    };
-    let (names, flags): (Vec<_>, Vec<_>) = taken.symbols.into_iter().unzip();
-    let responsibility = MaterializationResponsibility {
-        dylib: JitDylib::new(session.clone(), taken.dylib),
-        unit,
-        name: taken.name,
-        symbols: text(&names).into_iter().zip(flags).collect(),
-        requested: text(&taken.requested),
-        graphs: Vec::new(),
-        direct: Vec::new(),
-        is_over: false,
-    };
-    let mut of_user = taken.unit;
-    let _at_job = match job::begin(session, Job::Unit(unit), Vec::new()) {
-        Ok(at_job) => at_job,
-        Err(error) => return responsibility.fail(error),
-    };
-    for name in text(&taken.discarded) {
-        of_user.discard(&name);
+    maker.make(session, taken);
+}
+
+impl Maker for Box<dyn MaterializationUnit> {
+    fn make(mut self: Box<Self>, session: &ExecutionSession, taken: Taken) {
+        let text = |names: &[NameId]| -> Vec<String> {
+            let pool = session.names();
+            names.iter().map(|&name| pool.text(name).into_owned()).collect()
+        };
+        let (names, flags): (Vec<_>, Vec<_>) = taken.symbols.into_iter().unzip();
+        let responsibility = MaterializationResponsibility {
+            dylib: JitDylib::new(session.clone(), taken.dylib),
+            unit: taken.unit,
+            name: taken.name,
+            symbols: text(&names).into_iter().zip(flags).collect(),
+            requested: text(&taken.requested),
+            graphs: Vec::new(),
+            direct: Vec::new(),
+            is_over: false,
+        };
+        let _at_job = match job::begin(session, Job::Unit(taken.unit), Vec::new()) {
+            Ok(at_job) => at_job,
+            Err(error) => return responsibility.fail(error),
+        };
+        for name in text(&taken.discarded) {
+            self.discard(&name);
+        }
+        self.materialize(responsibility);
     }
-    of_user.materialize(responsibility);
 }

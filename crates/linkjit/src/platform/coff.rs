@@ -22,9 +22,9 @@ use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_perso
 use crate::batch::Goal;
 use crate::crt::CrtProvider;
 use crate::error::Result;
-use crate::generators::{DefaultLibraries, DefinitionGenerator, LibraryGenerator, Wanted};
+use crate::generators::{DefaultLibraries, LibraryGenerator};
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, DSO_HANDLE, InitializerRun, Platform, UnitId};
+use crate::session::{Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, Platform, UnitId, Wanted};
 
 /// Systems whose objects are COFF: Windows.
 #[derive(Debug)]

@@ -3,18 +3,14 @@
 //! A definition replaces a weak one as long as nobody has used that. While another agent's batch has the graph of the
 //! weak one, nobody knows yet whether it will be used: then the new definition waits until that batch is done.
 
-use std::sync::Arc;
-
 use linkjit_executor::Agent;
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::{NameId, NamePool};
 
 use super::ExecutionSession;
-use super::job::Job;
 use super::pending::Direct;
-use super::state::{DefinedBy, DylibId, State, TrackerId, UnitId};
+use super::state::{DefinedBy, DylibId, State, UnitId};
 use crate::error::{Error, Result};
-use crate::materialization::{MaterializationUnit, SymbolFlags, UnitInterface};
 
 impl State {
     /// Whether another agent has a batch in flight.
@@ -61,41 +57,6 @@ impl ExecutionSession {
         define(&mut state, &names, subject)
     }
 
-    /// Adds a unit that is materialized when it is needed.
-    pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
-        self.keep_names();
-        let symbols = self.interned(&unit.interface());
-        let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
-        // Dropped with everything unlocked, if it is not taken.
-        let mut unit = Some(unit);
-        let any = |names: &Vec<NameId>, is_lent: &dyn Fn(NameId) -> bool| names.iter().copied().any(is_lent);
-        self.define_with(dylib, names, any, |state, pool, _| {
-            let added = state.define_pending(dylib, tracker, &mut unit, (name, symbols.0, symbols.1), pool)?;
-            if let Some(added) = added {
-                self.progress().add(Job::Unit(added));
-            }
-            Ok(())
-        })
-    }
-
-    /// Hands names that a unit has promised to another unit.
-    pub(crate) fn delegate(
-        &self,
-        from: UnitId,
-        unit: Box<dyn MaterializationUnit>,
-        interface: &UnitInterface,
-    ) -> Result<()> {
-        let (symbols, has_roots) = self.interned(interface);
-        let name = unit.name().into();
-        let mut state = self.state();
-        let delegated = state.delegate(from, unit, (name, symbols, has_roots));
-        if let Ok(added) = delegated {
-            self.progress().add(Job::Unit(added));
-        }
-        drop(state);
-        delegated.map(drop).map_err(|(error, _)| error)
-    }
-
     /// Puts what a unit has delivered into its place.
     pub(crate) fn deliver(&self, unit: UnitId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) -> Result<()> {
         let dylib = self.state().units.get(&unit).map(|unit| unit.dylib).ok_or(Error::TrackerRemoved)?;
@@ -103,11 +64,5 @@ impl ExecutionSession {
             graphs.iter().flat_map(defined_names).any(is_lent)
         };
         self.define_with(dylib, graphs, any, |state, names, graphs| state.deliver(unit, graphs, direct, names))
-    }
-
-    fn interned(&self, interface: &UnitInterface) -> (Vec<(NameId, SymbolFlags)>, bool) {
-        let mut pool = self.names();
-        let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name.as_bytes()), *flags)).collect();
-        (symbols, interface.initializers)
     }
 }

@@ -47,7 +47,7 @@ impl Participant for Shared {
             && held.hold(&self.progress, Progress::lock_of_table)
             && held.hold(&self, |session| session.jobs.lock_of_table())
             && held.hold(&self, |session| &session.slots)
-            && archives.iter().all(|archive| archive.hold(held))
+            && archives.into_iter().all(|archives| archives.hold(held))
     }
 
     fn forget_threads(&self) {

@@ -1,5 +1,6 @@
 //! Units that are yet to be materialized: what they have promised, and how promises are kept.
 
+use std::fmt;
 use std::sync::Arc;
 
 use linkjit_executor::ExecAddr;
@@ -7,15 +8,51 @@ use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::Verdict;
 
+use super::ExecutionSession;
 use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
-use crate::materialization::{MaterializationUnit, SymbolFlags};
+
+/// What is known of a symbol before it is materialized.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SymbolFlags {
+    /// What happens if something else defines the name, too.
+    pub linkage: Linkage,
+    /// Who sees it: everybody, or its own JITDylib only ([`Scope::Hidden`]).
+    pub scope: Scope,
+    /// It is a function.
+    pub callable: bool,
+}
+
+impl SymbolFlags {
+    /// A variable that everybody sees, and the only definition of its name.
+    pub const DATA: Self = Self { linkage: Linkage::Strong, scope: Scope::Default, callable: false };
+    /// A function that everybody sees, and the only definition of its name.
+    pub const FUNCTION: Self = Self { callable: true, ..Self::DATA };
+
+    /// The same, which yields to other definitions.
+    #[must_use]
+    pub const fn weak(self) -> Self {
+        Self { linkage: Linkage::Weak, ..self }
+    }
+
+    /// The same, seen by its own JITDylib only.
+    #[must_use]
+    pub const fn hidden(self) -> Self {
+        Self { scope: Scope::Hidden, ..self }
+    }
+}
+
+/// What makes the definitions of a unit when they are wanted.
+pub(crate) trait Maker: fmt::Debug + Send {
+    /// Has the unit make its definitions, and hand them to [`ExecutionSession::deliver`] sooner or later.
+    fn make(self: Box<Self>, session: &ExecutionSession, taken: Taken);
+}
 
 /// What a unit is until it is materialized.
 #[derive(Debug)]
 pub(crate) struct Pending {
     /// Until somebody takes it to materialize it.
-    unit: Option<Box<dyn MaterializationUnit>>,
+    maker: Option<Box<dyn Maker>>,
     /// The flags of the unit's names, in their order.
     flags: Vec<SymbolFlags>,
     /// Names that lookups want.
@@ -25,7 +62,7 @@ pub(crate) struct Pending {
 impl Pending {
     /// Whether it is being materialized, so that its definitions are fixed.
     pub(super) fn is_taken(&self) -> bool {
-        self.unit.is_none()
+        self.maker.is_none()
     }
 
     /// What is promised of the unit's names, in their order.
@@ -37,7 +74,7 @@ impl Pending {
 /// A unit that is to be materialized now.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) unit: Box<dyn MaterializationUnit>,
+    pub(crate) unit: UnitId,
     pub(crate) name: Arc<str>,
     pub(crate) dylib: DylibId,
     /// What it is to define.
@@ -79,27 +116,24 @@ pub(super) fn agrees(promised: SymbolFlags, linkage: Linkage, scope: Scope) -> b
 }
 
 impl State {
-    /// Adds a unit that is to be materialized when one of its names is wanted: takes it out of `unit`, unless other
+    /// Adds a unit that is to be materialized when one of its names is wanted: takes it out of `maker`, unless other
     /// definitions have all of its names already. All or nothing of it is added.
     pub(crate) fn define_pending(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
-        unit: &mut Option<Box<dyn MaterializationUnit>>,
-        (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
+        maker: &mut Option<Box<dyn Maker>>,
+        (unit, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
         pool: &NamePool,
     ) -> Result<Option<UnitId>> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
         symbols.sort_unstable_by_key(|&(name, _)| name);
-        let duplicate = |name, first| Error::Duplicate {
-            name: pool.text(name).into_owned(),
-            first,
-            second: unit.as_ref().map_or_else(String::new, |unit| unit.name()),
-        };
+        let duplicate =
+            |name, first| Error::Duplicate { name: pool.text(name).into_owned(), first, second: unit.to_string() };
         if let Some(twice) = symbols.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(duplicate(twice[0].0, name.to_string()));
+            return Err(duplicate(twice[0].0, unit.to_string()));
         }
         let (mut kept, mut yielded) = (Vec::with_capacity(symbols.len()), Vec::new());
         for &(symbol, flags) in &symbols {
@@ -126,8 +160,8 @@ impl State {
             self.install(dylib, symbol, Entry { contested, ..promised_entry(id, flags) })?;
         }
         let (names, flags) = symbols.into_iter().unzip();
-        let pending = Some(Box::new(Pending { unit: unit.take(), flags, requested: Vec::new() }));
-        self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(name, dylib, tracker) })?;
+        let pending = Some(Box::new(Pending { maker: maker.take(), flags, requested: Vec::new() }));
+        self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(unit, dylib, tracker) })?;
         Ok(Some(id))
     }
 
@@ -135,11 +169,11 @@ impl State {
     pub(crate) fn delegate(
         &mut self,
         from: UnitId,
-        unit: Box<dyn MaterializationUnit>,
+        maker: Box<dyn Maker>,
         (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
-    ) -> Result<UnitId, (Error, Box<dyn MaterializationUnit>)> {
+    ) -> Result<UnitId, (Error, Box<dyn Maker>)> {
         let Some(of) = self.units.get(&from).filter(|of| of.pending.is_some()) else {
-            return Err((Error::TrackerRemoved, unit));
+            return Err((Error::TrackerRemoved, maker));
         };
         let (dylib, tracker) = (of.dylib, of.tracker);
         symbols.sort_unstable_by_key(|&(name, _)| name);
@@ -148,7 +182,7 @@ impl State {
             self.dylib(dylib).is_ok_and(|of| of.symbols.get(&name).is_some_and(|of| of.by == DefinedBy::Pending(from)))
         };
         if !symbols.iter().all(|&(name, _)| ours(name)) {
-            return Err((Error::Foreign { what: "a name was delegated that the unit is not responsible for" }, unit));
+            return Err((Error::Foreign { what: "a name was delegated that the unit is not responsible for" }, maker));
         }
         let id = self.next_unit();
         for &(symbol, flags) in &symbols {
@@ -156,7 +190,7 @@ impl State {
             let _there = self.install(dylib, symbol, promised_entry(id, flags));
         }
         let (names, flags) = symbols.into_iter().unzip();
-        let pending = Some(Box::new(Pending { unit: Some(unit), flags, requested: Vec::new() }));
+        let pending = Some(Box::new(Pending { maker: Some(maker), flags, requested: Vec::new() }));
         let _there = self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(name, dylib, tracker) });
         Ok(id)
     }
@@ -189,10 +223,10 @@ impl State {
     }
 
     /// Takes a unit out of the tables to be materialized. Its definitions are fixed from here on.
-    pub(crate) fn take_pending(&mut self, id: UnitId) -> Option<Taken> {
+    pub(crate) fn take_pending(&mut self, id: UnitId) -> Option<(Box<dyn Maker>, Taken)> {
         let unit = self.units.get_mut(&id)?;
         let pending = unit.pending.as_mut()?;
-        let taken = pending.unit.take()?;
+        let maker = pending.maker.take()?;
         let requested = std::mem::take(&mut pending.requested);
         let (name, dylib) = (unit.name.clone(), unit.dylib);
         let unit = self.units.get(&id)?;
@@ -207,7 +241,7 @@ impl State {
                 discarded.push(name);
             }
         }
-        Some(Taken { unit: taken, name, dylib, symbols: ours, discarded, requested })
+        Some((maker, Taken { unit: id, name, dylib, symbols: ours, discarded, requested }))
     }
 
     /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still pending.

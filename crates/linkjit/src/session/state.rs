@@ -19,6 +19,7 @@ use super::allocations::{Allocations, Owner};
 use super::allocator::Allocator;
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
+use super::generator::{Archives, DefinitionGenerator};
 use super::groups::GroupOwner;
 use super::inherit::{Heir, Yielded, YieldedGroup};
 use super::lazy::LazyFunctions;
@@ -31,7 +32,6 @@ use super::updatable::Updatable;
 use super::vague::Together;
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
-use crate::generators::{ArchiveGenerator, DefinitionGenerator};
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -247,11 +247,11 @@ pub(crate) struct DylibState {
     pub(crate) link_order: Vec<(DylibId, MatchScope)>,
     pub(crate) generators: Vec<Generator>,
     /// The last generator, if it is one of archives: further archives join it.
-    pub(crate) archives: Option<Arc<ArchiveGenerator>>,
+    pub(crate) archives: Option<Arc<dyn Archives>>,
     /// Archives of which nobody has looked yet which libraries they need.
     pub(crate) unread_dependencies: Vec<Archive>,
     /// The library of the compilers, if it was asked for something.
-    pub(crate) compiler_runtime: Option<Arc<ArchiveGenerator>>,
+    pub(crate) compiler_runtime: Option<Arc<dyn Archives>>,
     pub(crate) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,

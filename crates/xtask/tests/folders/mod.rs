@@ -52,10 +52,6 @@ const BACK: &[(&str, &str)] = &[
     ("crates/executor/src/opening/mod.rs", "allocator"),
     ("crates/executor/src/os/linux.rs", "opening"),
     ("crates/executor/src/tls/elf/modules.rs", "allocator"),
-    ("crates/linkjit/src/materialization/responsibility.rs", "lookup"),
-    ("crates/linkjit/src/session/defining.rs", "materialization"),
-    ("crates/linkjit/src/session/pending.rs", "materialization"),
-    ("crates/linkjit/src/session/state.rs", "generators"),
 ];
 
 #[test]
