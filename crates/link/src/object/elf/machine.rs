@@ -87,15 +87,18 @@ impl Machine {
         let is_big_endian = data == elf::ELFDATA2MSB.0;
         let half = |at| if is_big_endian { u16::from_be_bytes(field(header, at)) } else { u16_at(header, at) };
         let (kind, number) = (half(16), half(18));
-        let known = MACHINES.map(|machine| machine.arch.to_string()).join(" or ");
-        let name = name(number).map_or_else(|| format!("machine {number}"), str::to_string);
-        let machine = MACHINES.into_iter().find(|machine| machine.number.0 == number);
-        let machine = match machine {
+        let machine = match MACHINES.into_iter().find(|machine| machine.number.0 == number) {
             Some(machine) if machine.is_64 != is_64 => return Err(machine.other_class.into()),
-            _ if !is_64 => return Err(format!("an object for a 32-bit target ({name}), not for {known}")),
             Some(machine) if machine.is_big_endian == is_big_endian => machine,
-            _ if is_big_endian => return Err(format!("a big-endian object ({name}), not for {known}")),
-            _ => return Err(format!("an object for {name}, not for {known}")),
+            _ => {
+                let known = MACHINES.map(|machine| machine.arch.to_string()).join(" or ");
+                let name = name(number).map_or_else(|| format!("machine {number}"), str::to_string);
+                return Err(match (is_64, is_big_endian) {
+                    (false, _) => format!("an object for a 32-bit target ({name}), not for {known}"),
+                    (true, true) => format!("a big-endian object ({name}), not for {known}"),
+                    (true, false) => format!("an object for {name}, not for {known}"),
+                });
+            }
         };
         match elf::FileType(kind) {
             elf::ET_REL => Ok(machine),
