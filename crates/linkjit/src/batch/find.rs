@@ -4,6 +4,8 @@
 //! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
 //! new graphs, hence new externals: the next wave.
 
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
 use linkjit_link::input::{Binding, Input};
 use linkjit_link::names::NameId;
@@ -253,14 +255,16 @@ impl Batch<'_> {
     fn bind_wanted(&mut self) -> Result<()> {
         let wave = std::mem::take(&mut self.wanted);
         let mut unfound: Vec<(DylibId, Vec<Unfound>)> = Vec::new();
+        // Many objects refer to one name.
+        let mut sought: HashSet<(DylibId, NameId, bool), FixedState> = HashSet::default();
         for &(input, symbol) in &wave {
             let of = &self.inputs[input as usize];
             let (dylib, symbol) = (DylibId(of.dylib), of.graph.symbol(symbol));
             let Some(name) = symbol.shared_name() else { continue };
-            if self.found.contains_key(&(dylib, name)) {
+            let weak = symbol.linkage == Linkage::Weak;
+            if self.found.contains_key(&(dylib, name)) || !sought.insert((dylib, name, weak)) {
                 continue;
             }
-            let weak = symbol.linkage == Linkage::Weak;
             let thread_local = symbol.thread_local;
             let unfound_name = Unfound { thread_local, weak, of_code: true, ..Unfound::required(name) };
             match unfound.iter_mut().find(|(of, _)| *of == dylib) {
@@ -350,6 +354,9 @@ impl Batch<'_> {
                     pending.push((dylib, vec![target]));
                 }
             }
+        }
+        if self.aliases.is_empty() {
+            return Ok(());
         }
         for name in names.iter().map(|name| (dylib, name.name)) {
             let end = self.alias_end(name)?;
