@@ -50,7 +50,7 @@ pub(crate) fn is_source(path: &Path) -> bool {
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Source, Failure> {
     match linkjit_host::file::read(path) {
-        Ok(bytes) => Ok(Source::new(path.to_string_lossy().into_owned(), bytes)),
+        Ok(bytes) => Ok(Source::new(path.to_string_lossy(), bytes)),
         Err(error) => Err(Error::File { path: path.into(), message: error.to_string() }.into()),
     }
 }

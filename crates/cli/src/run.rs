@@ -200,7 +200,7 @@ impl Loader<'_> {
                     Ok(())
                 }
                 Item::Library(name) => self.add_library(name),
-                Item::Input(path) if inputs::is_source(path) => match sources.pop_front() {
+                Item::Input(path) if !sources.is_empty() && inputs::is_source(path) => match sources.pop_front() {
                     Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
                     None => Ok(()),
                 },

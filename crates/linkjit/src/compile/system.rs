@@ -54,7 +54,7 @@ impl SystemCompiler {
             return Err(failure(messages));
         }
         let bytes = std::fs::read(&object).map_err(|error| file_error(&object, error))?;
-        Ok((Source::new(source.to_string_lossy().into_owned(), bytes), messages))
+        Ok((Source::new(source.to_string_lossy(), bytes), messages))
     }
 }
 

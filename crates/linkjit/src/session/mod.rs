@@ -416,5 +416,5 @@ pub(crate) fn bytes_of(path: &Path) -> &[u8] {
 pub(crate) fn read_file(path: &Path) -> Result<Source> {
     let bytes = linkjit_host::file::read(path)
         .map_err(|error| Error::File { path: path.into(), message: error.to_string() })?;
-    Ok(Source::new(path.to_string_lossy().into_owned(), bytes))
+    Ok(Source::new(path.to_string_lossy(), bytes))
 }
