@@ -16,8 +16,10 @@ const EXTENDED_LENGTH: u32 = 0xffff_ffff;
 /// Size of a length, and of the field that tells common records from those of functions.
 const WORD: u32 = 4;
 
-/// A record of the section.
+/// A record of a section.
 struct Record {
+    /// The block of the whole section.
+    block: BlockId,
     start: u32,
     /// What follows the length. An FDE's begins with the distance from there back to its CIE.
     body: u32,
@@ -43,57 +45,56 @@ struct Malformed(u32, &'static str);
 /// # Errors
 /// If the content of one is no list of records.
 pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Result<()> {
-    let (mut records_of, mut cuts) = (Vec::new(), Vec::new());
+    let mut records = Vec::new();
     for block in blocks {
-        let records = read(graph, block)?;
-        cuts.extend(records.iter().skip(1).map(|record| (block, u64::from(record.start))));
-        records_of.push((block, records));
+        read(graph, block, &mut records)?;
     }
+    let is_cut = |record: &&Record| record.start > 0;
+    let cuts: Vec<_> = records.iter().filter(is_cut).map(|record| (record.block, u64::from(record.start))).collect();
     let mut parts = graph.split_blocks(&cuts)?;
-    for (block, records) in records_of {
-        tie(graph, &records, std::iter::once(block).chain(&mut parts))?;
+    let mut discarded = None;
+    for record in &records {
+        let part = if is_cut(&record) { parts.next() } else { Some(record.block) };
+        part.map_or(Ok(()), |part| tie(graph, record, part, &mut discarded))?;
     }
     Ok(())
 }
 
-/// The records of a block, after giving them their common records.
-fn read(graph: &mut LinkGraph, block: BlockId) -> Result<Vec<Record>> {
-    let parsed = parse(graph.arch(), graph.content(block).unwrap_or_default());
-    let mut records = parsed.map_err(|error| malformed(graph, block, &error))?;
-    find_common_records(graph, block, &mut records)?;
+/// Adds the records of a block to others, after giving them their common records.
+fn read(graph: &mut LinkGraph, block: BlockId, records: &mut Vec<Record>) -> Result<()> {
+    let first = records.len();
+    let parsed = parse(graph, block, records);
+    parsed.map_err(|error| malformed(graph, block, &error))?;
+    let records = &mut records[first..];
+    find_common_records(graph, block, records)?;
     let kind = EdgeKind::NEG_DELTA32;
     let edges = records.iter().filter_map(|record| match record.kind {
         RecordKind::Function { common, .. } => Some(Edge { offset: record.body, kind, target: common, addend: 0 }),
         _ => None,
     });
-    graph.add_edges(block, edges)?;
-    Ok(records)
+    graph.add_edges(block, edges)
 }
 
-/// Ties each record, now a block of its own, to its function.
-fn tie(graph: &mut LinkGraph, records: &[Record], parts: impl Iterator<Item = BlockId>) -> Result<()> {
-    let mut discarded = None;
-    for (record, part) in records.iter().zip(parts) {
-        let of = graph.block_mut(part);
-        of.align_log2 = 0;
-        of.alignment_offset = 0;
-        let function = function(graph, part, record)?;
-        match record.kind {
-            RecordKind::Common(_) => {}
-            RecordKind::Function { .. } | RecordKind::Terminator => match function {
-                Some(function) => graph.add_dependent(function, part),
-                None => discard(graph, part, &mut discarded)?,
-            },
-        }
+/// Ties a record, now a block of its own, to its function.
+fn tie(graph: &mut LinkGraph, record: &Record, part: BlockId, discarded: &mut Option<SectionId>) -> Result<()> {
+    let of = graph.block_mut(part);
+    of.align_log2 = 0;
+    of.alignment_offset = 0;
+    let function = function(graph, part, record)?;
+    match (&record.kind, function) {
+        (RecordKind::Common(_), _) => {}
+        (_, Some(function)) => graph.add_dependent(function, part),
+        (_, None) => discard(graph, part, discarded)?,
     }
     Ok(())
 }
 
 /// Finds the records by their lengths.
-fn parse(arch: Arch, content: &[u8]) -> Result<Vec<Record>, Malformed> {
+fn parse(graph: &LinkGraph, block: BlockId, records: &mut Vec<Record>) -> Result<(), Malformed> {
+    let (arch, content) = (graph.arch(), graph.content(block).unwrap_or_default());
     let size = u32::try_from(content.len()).map_err(|_| Malformed(0, "it is too large"))?;
     // Records take 24 bytes at least in practice.
-    let mut records = Vec::with_capacity(content.len() / 24);
+    records.reserve(content.len() / 24);
     let mut start = 0;
     while start < size {
         if word(arch, content, start) == Some(EXTENDED_LENGTH) {
@@ -110,10 +111,10 @@ fn parse(arch: Arch, content: &[u8]) -> Result<Vec<Record>, Malformed> {
                 distance => RecordKind::Function { distance, common: SymbolId(0) },
             }
         };
-        records.push(Record { start, body: body.start, kind });
+        records.push(Record { block, start, body: body.start, kind });
         start = body.end;
     }
-    Ok(records)
+    Ok(())
 }
 
 /// The part of the record at `start` that follows the length.

@@ -52,14 +52,14 @@ pub(super) fn reserve<E: Encoding>(file: &File<'_>, table: &SymbolTable<'_, E>, 
 }
 
 /// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol, apart from those
-/// of unwind records. These come last: more edges are added to them, which is cheapest at the end.
+/// of unwind records.
 pub(super) fn read<E: Encoding>(
     file: &File<'_>,
     table: &SymbolTable<'_, E>,
     blocks: &Blocks,
     graph: &mut LinkGraph,
 ) -> Result<bool> {
-    let (mut last, mut has_null_target) = (Vec::new(), false);
+    let mut has_null_target = false;
     for section in &file.sections {
         if !matches!(section.kind, elf::SHT_RELA | elf::SHT_REL | elf::SHT_CREL) {
             continue;
@@ -67,16 +67,11 @@ pub(super) fn read<E: Encoding>(
         if section.info == 0 || file.section(section.info).is_none() {
             return Err(file.malformed_section(section, "relocations: the section they are for does not exist"));
         }
-        match blocks.placed(section.info) {
-            Some(Placed { block, unwind: true, .. }) => last.push((section, block)),
-            Some(Placed { block, lifetime, .. }) if lifetime != Lifetime::NoAlloc => {
-                has_null_target |= read_section(file, table, section, block, graph)?;
-            }
-            _ => {}
+        if let Some(Placed { block, lifetime, unwind }) = blocks.placed(section.info)
+            && lifetime != Lifetime::NoAlloc
+        {
+            has_null_target |= read_section(file, table, section, block, graph)? && !unwind;
         }
-    }
-    for (section, block) in last {
-        read_section(file, table, section, block, graph)?;
     }
     Ok(has_null_target)
 }
