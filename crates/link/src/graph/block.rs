@@ -64,6 +64,12 @@ impl Block {
         1 << (self.align_log2 & 63)
     }
 
+    /// How many bytes it takes at most, wherever it begins.
+    #[must_use]
+    pub const fn room(&self) -> u64 {
+        self.size.saturating_add(self.alignment() - 1)
+    }
+
     /// Whether it has no content but zeros.
     #[must_use]
     pub const fn is_zeros(&self) -> bool {

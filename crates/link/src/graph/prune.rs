@@ -3,11 +3,10 @@
 //! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
 //! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
 
-use super::{BlockId, Definition, Edge, KindSet, Lifetime, LinkGraph, Linkage, SymbolId};
+use super::{Block, BlockId, Definition, Edge, KindSet, Lifetime, LinkGraph, Linkage, SymbolId};
 
-/// Where fewer than one in so many blocks became live, or so few, sorting them is cheaper than going through all.
+/// Where fewer than one in so many blocks became live, sorting them is cheaper than going through all.
 const SPARSE: usize = 8;
-const FEW: usize = 32;
 /// Room for all that a small graph has is cheaper than growing.
 const SMALL: usize = 256;
 
@@ -23,8 +22,6 @@ pub struct Reachability {
     /// How many of the blocks were followed.
     followed: usize,
     symbols: Vec<SymbolId>,
-    /// A bit for every kind of edge that was followed.
-    kinds: KindSet,
     /// Weak definitions that became live since somebody asked.
     weak: Vec<SymbolId>,
 }
@@ -51,21 +48,15 @@ impl Reachability {
 
     /// Puts the blocks in the order of their creation, when all have been followed.
     pub fn sort(&mut self, graph: &LinkGraph) {
-        let all = graph.blocks.len();
-        if self.blocks.is_sorted_by(|one, next| one < next) {
-            return;
-        }
-        if self.blocks.len() < all / SPARSE || self.blocks.len() <= FEW {
+        if self.blocks.len() < graph.blocks.len() / SPARSE {
             self.blocks.sort_unstable();
             // One that was made dead again and then live is there twice.
             self.blocks.dedup();
         } else {
-            let mut found = vec![false; all];
-            for block in &self.blocks {
-                found[block.index()] = true;
-            }
+            // All that is live and not placed became so in this batch.
             self.blocks.clear();
-            self.blocks.extend(graph.block_ids().zip(found).filter(|&(_, found)| found).map(|(id, _)| id));
+            let is_unplaced = |(_, block): &(BlockId, &Block)| block.live && !block.placed;
+            self.blocks.extend(graph.block_ids().zip(&graph.blocks).filter(is_unplaced).map(|(id, _)| id));
         }
         self.followed = self.blocks.len();
     }
@@ -141,21 +132,13 @@ impl Reachability {
         std::mem::take(&mut self.weak)
     }
 
-    /// Whether edges of these kinds may have been followed. Most graphs have edges of few kinds: a search for others
-    /// need not look at them.
-    #[must_use]
-    pub fn may_have_met(&self, kinds: KindSet) -> bool {
-        self.kinds.meets(kinds)
-    }
-
     /// Follows all that is pending; `external` is told every external symbol that is reached for the first time.
     pub fn follow(&mut self, graph: &mut LinkGraph, mut external: impl FnMut(SymbolId)) {
         // They don't change meanwhile.
         let edges = std::mem::take(&mut graph.edges);
         while let Some(&block) = self.blocks.get(self.followed) {
             self.followed += 1;
-            for &Edge { kind, target, .. } in &edges[graph.blocks[block.index()].edge_range()] {
-                self.kinds = self.kinds.with(kind);
+            for &Edge { target, .. } in &edges[graph.blocks[block.index()].edge_range()] {
                 if self.mark_symbol(graph, target) {
                     external(target);
                 }
@@ -183,7 +166,6 @@ impl Reachability {
             }
         }
         self.followed = 0;
-        self.kinds = KindSet::EMPTY;
         self.weak.clear();
     }
 }
@@ -205,10 +187,16 @@ impl LinkGraph {
         }
     }
 
-    /// Whether it may have edges of these kinds, live or not.
+    /// Whether it may have edges of these kinds, live or not. Most graphs have edges of few kinds: a search for others need
+    /// not look at them.
     #[must_use]
     pub fn may_have(&self, kinds: KindSet) -> bool {
         self.kinds.meets(kinds)
+    }
+
+    /// Notes kinds that edges were given in place.
+    pub fn note_kinds(&mut self) {
+        self.kinds = self.edges.iter().fold(self.kinds, |kinds, edge| kinds.with(edge.kind));
     }
 
     /// Marks everything that `roots` reach. Without roots, everything.

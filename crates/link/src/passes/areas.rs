@@ -27,7 +27,7 @@ impl Room {
                 let bytes = if section.large { &mut room.large } else { &mut room.usual };
                 if section.lifetime != Lifetime::NoAlloc {
                     let bytes = &mut bytes[section.protection as usize];
-                    *bytes = bytes.saturating_add(block.size).saturating_add(block.alignment() - 1);
+                    *bytes = bytes.saturating_add(block.room());
                 }
             }
         }

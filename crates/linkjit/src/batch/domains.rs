@@ -180,6 +180,14 @@ impl Batch<'_> {
     /// How large a window may be that has room for some inputs: as large as is usual, if that is enough.
     fn window_sizes(&self, members: &[u32]) -> WindowSizes {
         let window_size = self.session.options().window_size;
+        // Mostly there is so little that it does not matter what is where.
+        let rooms = members.iter().flat_map(|&member| {
+            let of = &self.inputs[member as usize];
+            of.reach.blocks().iter().map(|&block| of.graph.block(block).room())
+        });
+        if rooms.fold(0, u64::saturating_add) < window_size / 8 {
+            return WindowSizes::Usual(window_size);
+        }
         let mut needed = Room::of(&self.inputs, members.iter().copied());
         if !takes_area(&needed, window_size) {
             needed.usual = std::array::from_fn(|at| needed.usual[at].saturating_add(needed.large[at]));
@@ -246,10 +254,7 @@ impl Batch<'_> {
     /// Whether an input may have edges with such roles, live or not. Most have not, and need not be looked at.
     pub(super) fn may_have(&self, member: u32, roles: &[Role]) -> bool {
         let graph = &self.inputs[member as usize].graph;
-        // A pass may have changed kinds.
-        let reach = &self.inputs[member as usize].reach;
-        let mut kinds = roles.iter().map(|&role| graph.arch().kinds().with_role(role));
-        kinds.any(|kinds| graph.may_have(kinds) || reach.may_have_met(kinds))
+        roles.iter().any(|&role| graph.may_have(graph.arch().kinds().with_role(role)))
     }
 
     /// A window for code that holds no addresses in 32 bits: wherever it reaches all that it refers to directly. If

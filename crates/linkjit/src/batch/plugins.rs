@@ -57,7 +57,9 @@ impl Plugins {
     ) -> Result<()> {
         let Some(passes) = self.passes.get_mut(index).filter(|passes| !passes.is_empty()) else { return Ok(()) };
         input.graph.revise();
-        passes.run(stage, &mut input.graph, names)
+        passes.run(stage, &mut input.graph, names)?;
+        input.graph.note_kinds();
+        Ok(())
     }
 
     /// Tells that the batch is linked.
