@@ -12,27 +12,24 @@ use crate::error::{Error, Result};
 use crate::session::{Address, DSO_HANDLE, DefinedBy, DylibId, Inheritance, Rest, State, UnitId};
 
 impl Rest {
-    fn new(graph: &LinkGraph) -> Self {
-        let is_list = graph.sections().iter().any(special::is_list);
-        let blocks = u32::try_from(graph.blocks().len()).unwrap_or(u32::MAX);
-        Self { revision: graph.revision(), next_block: if is_list { 0 } else { blocks }, ..Self::default() }
-    }
-
     /// Whether other graphs can still ask for something that is not placed: for a name, or what lies between boundaries
     /// (`__start_x`).
     #[inline]
     fn is_any(&mut self, graph: &LinkGraph) -> bool {
+        // A graph has fewer than 2^32 of either.
+        let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
         let of_names = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
         let is_placed = |block: BlockId| graph.block(block).placed;
         let wanted = of_names.iter().position(|of| of.shared_name().and(of.block()).is_some_and(|of| !is_placed(of)));
+        self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
+        if wanted.is_some() {
+            return true;
+        }
         let of_lists = graph.blocks().get(self.next_block as usize..).unwrap_or_default();
         let is_list = |block: &Block| special::is_list(graph.section(block.section));
         let listed = of_lists.iter().position(|block| !block.placed && is_list(block));
-        // A graph has fewer than 2^32 of either.
-        let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
-        self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
         self.next_block = advance(self.next_block, listed.unwrap_or(of_lists.len()));
-        wanted.is_some() || listed.is_some()
+        listed.is_some()
     }
 }
 
@@ -63,7 +60,7 @@ impl State {
             }
             return Ok(rest.is_any(graph));
         }
-        let mut rest = Rest::new(graph);
+        let mut rest = Rest { revision: graph.revision(), ..Rest::default() };
         let mut unplaced = Vec::new();
         let mut first_unplaced = None;
         for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
