@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fork::{self, Participant};
 use crate::memory::{Division, Memory};
-use crate::symbols::Libraries;
+use crate::symbols::{self, Libraries};
 use crate::{
     Allocation, AllocationId, Arch, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, Jump, LibraryId,
     MainForm, MemoryProvider, Nearby, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result,
     RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest,
-    Window, WindowId, allocator, call, import, init, os, reentry, runtime, tls,
+    Window, WindowId, allocator, call, init, nearby, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -184,7 +184,7 @@ impl Executor for InProcess {
     }
 
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
-        import::may_export(names)
+        symbols::may_export(names)
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
@@ -192,8 +192,8 @@ impl Executor for InProcess {
     }
 
     fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
-        let nearby = import::import(near, addresses)?;
-        self.memory.update_words(slots, import::current)?;
+        let nearby = nearby::bring_near(near, addresses)?;
+        self.memory.update_words(slots, nearby::current)?;
         Ok(nearby)
     }
 

@@ -12,7 +12,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use crate::{ExecAddr, import, lock};
+use crate::{ExecAddr, lock, nearby};
 
 /// Tag of the auxiliary vector's last entry.
 const AT_NULL: u64 = 0;
@@ -98,7 +98,7 @@ fn name_program(name: *mut c_char) {
 
 /// A variable of the C library, wherever it is now.
 fn variable<T>(address: *const AtomicPtr<T>) -> &'static AtomicPtr<T> {
-    let current = import::current(ExecAddr(address as u64));
+    let current = nearby::current(ExecAddr(address as u64));
     // SAFETY: where a pointer-sized variable is that exists as long as the process, or where it was moved to for good.
     unsafe { AtomicPtr::from_ptr(current.0 as *mut *mut T) }
 }

@@ -20,16 +20,20 @@ pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod fork;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod fork_handlers;
 mod free_list;
-mod import;
 mod in_process;
 mod init;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod initial_stack;
 mod listed;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod loaded;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod loader;
 mod memory;
+mod nearby;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod opening;
 mod os;

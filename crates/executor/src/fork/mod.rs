@@ -6,8 +6,6 @@
 //! one while it holds another; who does not get all lets all go and tries again. After the fork, both processes let them
 //! go; the child forgets the threads that it has not.
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-mod handlers;
 mod held;
 
 use std::sync::{Arc, Weak};
@@ -37,7 +35,7 @@ pub trait Participant: Send + Sync {
 /// Has `participant` take part in forks as long as it exists.
 pub fn take_part(participant: Weak<dyn Participant>) {
     #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-    handlers::take_part(participant);
+    crate::fork_handlers::take_part(participant);
     // Other systems do not fork, or nothing of ours is run there.
     #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
     drop(participant);

@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::{ExecAddr, ExecRange, import};
+use crate::{ExecAddr, ExecRange, loaded};
 
 /// What a window is called: no name of a file.
 const NAME: &CStr = c"[linkjit]";
@@ -85,7 +85,7 @@ impl Drop for Listed {
 /// code, which only a collector misses.
 pub(crate) fn tell_libraries() {
     let old = ExecAddr(libc::dl_iterate_phdr as *const () as u64);
-    let _refused = import::replace_function(b"dl_iterate_phdr", old, ExecAddr(iterate as *const () as u64));
+    let _refused = loaded::objects::replace_function(b"dl_iterate_phdr", old, ExecAddr(iterate as *const () as u64));
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {

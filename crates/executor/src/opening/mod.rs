@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 
 use self::in_loader::InLoader;
 use crate::loader::{Image, ImageFile, Relocation};
-use crate::{ExecAddr, ProvideNeeded, allocator, import, listed, lock};
+use crate::{ExecAddr, ProvideNeeded, allocator, listed, lock, nearby};
 
 /// By executor: who knows what its program has for libraries.
 static PROVIDERS: Mutex<BTreeMap<u32, Provider>> = Mutex::new(BTreeMap::new());
@@ -60,7 +60,7 @@ pub(crate) unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mu
     let handle = unsafe { open_plugin(path, flags) };
     if !handle.is_null() {
         // A slot that can't be changed leads to what the loader has bound it to.
-        let _failed = import::redirect();
+        let _failed = nearby::redirect();
         listed::tell_libraries();
     }
     handle

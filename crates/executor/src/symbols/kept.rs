@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use crate::{ExecAddr, ExecRange, import, lock};
+use crate::{ExecAddr, ExecRange, loaded, lock};
 
 /// Where objects lie that stay.
 static KEPT: Mutex<Vec<ExecRange>> = Mutex::new(Vec::new());
@@ -19,7 +19,7 @@ pub(super) fn keep(addresses: &[ExecAddr]) {
     let new: Vec<ExecAddr> = {
         let kept = lock(&KEPT);
         let is_new =
-            |address: &ExecAddr| !kept.iter().any(|range| range.contains(*address)) && !import::scopes::stays(*address);
+            |address: &ExecAddr| !kept.iter().any(|range| range.contains(*address)) && !loaded::scopes::stays(*address);
         addresses.iter().copied().filter(is_new).collect()
     };
     // The loader is called without the lock.
@@ -28,7 +28,7 @@ pub(super) fn keep(addresses: &[ExecAddr]) {
         if kept.iter().any(|range| range.contains(address)) {
             continue;
         }
-        let Some((name, range)) = import::object_at(address) else { continue };
+        let Some((name, range)) = loaded::objects::object_at(address) else { continue };
         if !name.is_empty() {
             // SAFETY: a C string; nothing is loaded that is not there.
             unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };

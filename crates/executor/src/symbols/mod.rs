@@ -15,11 +15,20 @@ use std::sync::{Arc, Mutex};
 
 use crate::fork::{Held, Participant};
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-use crate::import::scopes::{self, Place};
+use crate::loaded::scopes::{self, Place};
 use crate::{
-    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, import, listed,
-    lock, os, runtime,
+    ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, listed, lock,
+    nearby, os, runtime,
 };
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+pub(crate) use crate::loaded::exports::may_export;
+
+/// Nothing is known of what libraries export.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
+    vec![true; names.len()]
+}
 
 /// What is known of a symbol without asking the loader.
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
@@ -53,9 +62,9 @@ impl Libraries {
         let handle = os::open_library(path, global, &directories)?;
         #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
         if let Some(base) = crate::loader::base(handle) {
-            import::scopes::note_opened(handle, base, global);
+            scopes::note_opened(handle, base, global);
         }
-        import::redirect()?;
+        nearby::redirect()?;
         listed::tell_libraries();
         let mut handles = lock(&self.handles);
         handles.push(handle);
@@ -103,8 +112,8 @@ impl Libraries {
                 // The loader knows nothing of variables that were moved, nor of a program's own allocator.
                 let found = find(handle, (&asked, place), name)?;
                 bound_to.push(found);
-                let found = import::current(found);
-                if matches!(request.key, SymbolKey::Vague(_)) && !import::is_shared(found) {
+                let found = nearby::current(found);
+                if matches!(request.key, SymbolKey::Vague(_)) && !nearby::is_shared(found) {
                     return None;
                 }
                 Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))

@@ -3,7 +3,7 @@
 //! When the system links a program that defines `malloc` and its kin, or C++'s operators, the loader binds all libraries
 //! to the program's definitions: they come first in its search. Here the libraries were bound before the program came, so
 //! their slots for these names, and no others, are changed once the program's definitions are there
-//! ([`crate::import`] says how slots are found).
+//! ([`crate::loaded`] says how slots are found).
 //!
 //! The host goes on using what it had: it would be odd if linking called into linked code. So there are two allocators,
 //! and memory of one must never be given back to the other. What the program's may hand out is marked ([`owned`]): linked
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use functions::{OLD, PROGRAM, Role};
 
 use super::{NAMES, index};
-use crate::import::objects::{FunctionSlot, for_each_object, is_canonical_entry, object_at};
+use crate::loaded::objects::{FunctionSlot, for_each_object, is_canonical_entry, object_at};
 use crate::{ExecAddr, ExecRange, ExecutorError, Result, os};
 
 /// The executor whose program's allocator serves the process, and one; zero if there is none.

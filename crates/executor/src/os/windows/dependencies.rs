@@ -1,7 +1,7 @@
 //! DLLs that need others which the system does not find: these are loaded first, out of the directories of libraries. The
 //! loader takes a DLL that is loaded for any of its name.
 //!
-//! Only when loading has failed is a file looked into: what it needs is in its import directory ("PE Format", "Nearby Directory
+//! Only when loading has failed is a file looked into: what it needs is in its import directory ("PE Format", "Import Directory
 //! Table"). What is delayed is loaded when it is called, by name; it is not missed.
 
 use std::collections::HashSet;

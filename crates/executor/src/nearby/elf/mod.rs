@@ -19,24 +19,19 @@
 //! - A thread that writes the variable between copy and redirection writes the old one.
 //! - Code that was linked within reach of the old place refers to it without a slot, and goes on doing so.
 //! - Libraries that are opened other than through the executor are bound to the old place by the loader, until the
-//!   next import or the next library that is opened through it, or by linked code.
+//!   next variable that is moved or the next library that is opened through it, or by linked code.
 //! - No other thread may be opening a library meanwhile: the loader could be filling in the very slots.
 //! - A variable whose owner refers to it without a slot can't be moved unless it is constant: one of the executable, of
 //!   protected visibility, or of a library that was linked with `-Bsymbolic`.
 
-mod exports;
 mod functions;
-pub(crate) mod objects;
-pub(crate) mod scopes;
-mod tables;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-pub(crate) use exports::may_export;
 use functions::Functions;
-pub(crate) use objects::{object_at, replace_function};
 
+use crate::loaded::objects::{self, Found};
 use crate::{ExecAddr, ExecRange, Nearby, Placement, Result, lock, os};
 
 /// Addresses below this fit into any 32-bit field.
@@ -47,14 +42,6 @@ const LARGEST_ALIGN: u64 = 64;
 
 /// Low memory is reserved in pieces of this size, or that of a larger variable.
 const CHUNK: u64 = 64 << 10;
-
-/// What a loaded object has at an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Found {
-    Function,
-    /// A variable of that many bytes.
-    Variable(u64),
-}
 
 const NOWHERE: ExecRange = ExecRange { start: ExecAddr::NULL, end: ExecAddr::NULL };
 
@@ -73,63 +60,63 @@ impl Moved {
 
 /// The variables of this process that were moved; shared by all executors, as the libraries are.
 #[derive(Debug)]
-struct Imports {
+struct Stands {
     moved: Vec<Moved>,
     functions: Functions,
     /// What is left of the newest chunk.
     free: ExecRange,
 }
 
-static IMPORTS: Mutex<Imports> = Mutex::new(Imports { moved: Vec::new(), functions: Functions::NONE, free: NOWHERE });
+static STANDS: Mutex<Stands> = Mutex::new(Stands { moved: Vec::new(), functions: Functions::NONE, free: NOWHERE });
 
 /// Takes the lock for a fork.
 pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
-    held.hold_static(&IMPORTS)
+    held.hold_static(&STANDS)
 }
 
-/// See [`crate::Executor::import`].
-pub(crate) fn import(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
-    let mut imports = lock(&IMPORTS);
-    let (moved_before, functions_before) = (imports.moved.len(), imports.functions.len());
-    let found = imports.find(near, addresses);
+/// See [`crate::Executor::bring_near`].
+pub(crate) fn bring_near(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+    let mut stands = lock(&STANDS);
+    let (moved_before, functions_before) = (stands.moved.len(), stands.functions.len());
+    let found = stands.find(near, addresses);
     if found.is_err() {
         // Nothing was copied yet.
-        imports.moved.truncate(moved_before);
+        stands.moved.truncate(moved_before);
     }
-    for moved in &imports.moved[moved_before..] {
+    for moved in &stands.moved[moved_before..] {
         copy(moved.old, moved.new);
     }
-    if imports.moved.len() > moved_before || imports.functions.len() > functions_before {
-        imports.redirect()?;
+    if stands.moved.len() > moved_before || stands.functions.len() > functions_before {
+        stands.redirect()?;
     }
     found
 }
 
 /// Where a variable is now that was, or is, at `address`.
 pub(crate) fn current(address: ExecAddr) -> ExecAddr {
-    lock(&IMPORTS).current(address)
+    lock(&STANDS).current(address)
 }
 
 /// Whether the library that defines what is at an address refers to it the way that all others do.
 pub(crate) fn is_shared(address: ExecAddr) -> bool {
     let is_moved = {
-        let imports = lock(&IMPORTS);
-        imports.functions.has_stub(address) || imports.moved.iter().any(|moved| moved.copy().contains(address))
+        let stands = lock(&STANDS);
+        stands.functions.has_stub(address) || stands.moved.iter().any(|moved| moved.copy().contains(address))
     };
     is_moved || objects::is_shared(address)
 }
 
 /// Has libraries that were loaded meanwhile use the copies, too.
 pub(crate) fn redirect() -> Result<()> {
-    let imports = lock(&IMPORTS);
-    if imports.moved.is_empty() && imports.functions.len() == 0 { Ok(()) } else { imports.redirect() }
+    let stands = lock(&STANDS);
+    if stands.moved.is_empty() && stands.functions.len() == 0 { Ok(()) } else { stands.redirect() }
 }
 
-impl Imports {
+impl Stands {
     /// What stands for `addresses`. Lists variables that have to be moved with their new places.
     fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
         let mut functions = Vec::new();
-        let import = |&address| {
+        let stand = |&address| {
             Ok(match (self.current(address), objects::describe(address)) {
                 (new, _) if new != address => Some(Nearby::Moved(new)),
                 (_, Some(Found::Function)) if near.end.0 <= LOW_END => {
@@ -146,7 +133,7 @@ impl Imports {
                 _ => None,
             })
         };
-        let mut found = addresses.iter().map(import).collect::<Result<Vec<_>>>()?;
+        let mut found = addresses.iter().map(stand).collect::<Result<Vec<_>>>()?;
         self.functions.add(&functions)?;
         for (found, &address) in found.iter_mut().zip(addresses) {
             let stub = self.current(address);

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
-use super::{Held, Participant};
+use crate::fork::{Held, Participant};
 use crate::opening::in_loader;
 use crate::symbols::kept;
-use crate::{call, import, init, initial_stack, lock, opening, reentry, stacks, tls};
+use crate::{call, init, initial_stack, loaded, lock, nearby, opening, reentry, stacks, tls};
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
 
@@ -27,7 +27,7 @@ struct Prepared {
     _registry: MutexGuard<'static, Vec<Weak<dyn Participant>>>,
 }
 
-pub(super) fn take_part(participant: Weak<dyn Participant>) {
+pub(crate) fn take_part(participant: Weak<dyn Participant>) {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         // SAFETY: functions that may be called at any fork. If there is no memory for them, forks are as if we were not.
@@ -84,8 +84,8 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
             call::hold,
             initial_stack::hold,
             stacks::hold,
-            import::hold,
-            import::scopes::hold,
+            nearby::hold,
+            loaded::scopes::hold,
             opening::hold,
             in_loader::hold,
             kept::hold,

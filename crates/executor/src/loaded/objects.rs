@@ -7,7 +7,6 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Found;
 use super::tables::Tables;
 use crate::{ExecAddr, ExecRange, Protection, Result, os};
 
@@ -57,6 +56,15 @@ pub(crate) struct Object<'a> {
     name: &'a CStr,
 }
 
+/// What a loaded object has at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// A function.
+    Function,
+    /// A variable of that many bytes.
+    Variable(u64),
+}
+
 /// A word of a loaded object that holds the address of a function, or is to hold it when the function is first called.
 pub(crate) struct FunctionSlot<'a> {
     pub(crate) name: &'a [u8],
@@ -73,7 +81,7 @@ pub(crate) struct FunctionSlot<'a> {
 type Change<'a> = (ExecAddr, &'a AtomicU64, u64, u64);
 
 /// What a loaded object has at `address`; `None` also for a variable that can't be moved.
-pub(super) fn describe(address: ExecAddr) -> Option<Found> {
+pub(crate) fn describe(address: ExecAddr) -> Option<Found> {
     let symbol = symbol_at(address);
     let mut found = None;
     for_each_object(&mut |object| {
@@ -105,7 +113,7 @@ pub(crate) fn is_canonical_entry(address: ExecAddr) -> bool {
 
 /// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by name.
 /// Nobody can tell for a constant or a function of the executable, which are the same to all.
-pub(super) fn is_shared(address: ExecAddr) -> bool {
+pub(crate) fn is_shared(address: ExecAddr) -> bool {
     let symbol = symbol_at(address);
     let mut shared = false;
     for_each_object(&mut |object| {
@@ -153,7 +161,7 @@ pub(crate) fn replace_function(name: &[u8], old: ExecAddr, new: ExecAddr) -> Res
 }
 
 /// Has every slot that refers to a variable which `new` has another address for refer to that.
-pub(super) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
+pub(crate) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
     let mut result = Ok(());
     for_each_object(&mut |object| {
         let redirected = object.redirect(new);

@@ -4,7 +4,7 @@
 use crate::{ExecAddr, ExecRange, Nearby, Result, os};
 
 /// What is executable is a function.
-pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+pub(crate) fn bring_near(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
     Ok(addresses.iter().map(|address| os::is_code(*address).then_some(Nearby::Function)).collect())
 }
 
@@ -16,11 +16,6 @@ pub(crate) fn current(address: ExecAddr) -> ExecAddr {
 /// Nothing is moved.
 pub(crate) fn redirect() -> Result<()> {
     Ok(())
-}
-
-/// Nothing is known of what libraries export.
-pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
-    vec![true; names.len()]
 }
 
 /// Nothing is known of how libraries refer to what they export.

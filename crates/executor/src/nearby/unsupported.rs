@@ -3,7 +3,7 @@
 use crate::{ExecAddr, ExecRange, Nearby, Result};
 
 /// Nothing is known of any address.
-pub(crate) fn import(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
+pub(crate) fn bring_near(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
     Ok(vec![None; addresses.len()])
 }
 
@@ -15,11 +15,6 @@ pub(crate) fn current(address: ExecAddr) -> ExecAddr {
 /// Nothing is moved.
 pub(crate) fn redirect() -> Result<()> {
     Ok(())
-}
-
-/// Nothing is known of what libraries export.
-pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
-    vec![true; names.len()]
 }
 
 /// Nothing is known of how libraries refer to what they export.
