@@ -2,12 +2,12 @@
 
 use std::io::{self, BufWriter, Write};
 
-use linkjit::link::graph::{LinkGraph, Reachability, SymbolId};
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
-use linkjit::link::object::archive::{Archive, Member, MemberContent};
-use linkjit::link::source::Source;
 use linkjit::{Compiler, SystemCompiler};
+use linkjit_link::graph::{LinkGraph, Reachability, SymbolId};
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::object::archive::{Archive, Member, MemberContent};
+use linkjit_link::source::Source;
 
 use crate::args::GraphOptions;
 use crate::inputs::{self, Kind};
@@ -65,7 +65,7 @@ fn member(archive: &Archive, name: &str) -> Result<Source, Failure> {
     let Some(found) = found else {
         return Err(Failure::NoMember { file: archive.source().name().to_string(), member: name.into() });
     };
-    Ok(linkjit::member_source(archive, found?.offset)?)
+    Ok(linkjit::object::member_source(archive, found?.offset)?)
 }
 
 fn dump(source: &Source, options: &GraphOptions, out: &mut impl Write) -> Result<(), Failure> {

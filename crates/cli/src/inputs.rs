@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use linkjit::link::object::archive::Archive;
-use linkjit::link::source::Source;
 use linkjit::{Error, SystemCompiler};
+use linkjit_link::object::archive::Archive;
+use linkjit_link::source::Source;
 
 use crate::report::Failure;
 

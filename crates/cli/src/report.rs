@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use linkjit::executor::ExecutorError;
-use linkjit::link::error::Shown;
-use linkjit::link::{LinkError, Site};
 use linkjit::{BatchTimes, Error, Statistics, UndefinedSymbol};
+use linkjit_link::error::Shown;
+use linkjit_link::{LinkError, Site};
 use serde::Serialize;
 
 /// More errors than this are counted, not shown.

@@ -6,11 +6,11 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
-use linkjit::link::source::Source;
 use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, SystemCompiler};
 use linkjit_host::temporary;
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::source::Source;
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::inputs::{self, Kind};
@@ -87,7 +87,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let of_script = loader.entry.take().filter(|_| options.entry == MAIN);
     let entry = default.or(of_script).unwrap_or_else(|| options.entry.clone());
     let linking = Watch::new("linking", !reporter.is_json());
-    let linked = jit.main().lookup_with_initializers(&[entry.as_str()]);
+    let linked = jit.main().link_with_initializers(&[entry.as_str()]);
     drop(linking);
     reporter.warnings(&jit.session().take_warnings());
     linked.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
@@ -95,7 +95,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
     let code = result.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
-    let statistics = jit.statistics();
+    let statistics = jit.session().statistics();
     if options.time {
         times.finish(start.elapsed(), running, &statistics.times);
         reporter.times(&times);

@@ -331,11 +331,11 @@ fn one_query_needs_a_part_of_sqlite() {
     let all: u64 = inputs
         .iter()
         .map(|name| {
-            let mut names = linkjit::link::names::NamePool::new();
+            let mut names = linkjit_link::names::NamePool::new();
             let bytes = std::fs::read(fixtures.path(name)).expect("it is there");
-            let source = linkjit::link::source::Source::new(name.as_str(), bytes);
-            let graph = linkjit::link::object::read(&source, &mut names).expect("an object");
-            let loaded = |section| graph.section(section).lifetime != linkjit::link::graph::Lifetime::NoAlloc;
+            let source = linkjit_link::source::Source::new(name.as_str(), bytes);
+            let graph = linkjit_link::object::read(&source, &mut names).expect("an object");
+            let loaded = |section| graph.section(section).lifetime != linkjit_link::graph::Lifetime::NoAlloc;
             graph.blocks().iter().filter(|block| loaded(block.section)).map(|block| block.size).sum::<u64>()
         })
         .sum();

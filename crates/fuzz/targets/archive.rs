@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use linkjit::link::object::archive::{Archive, ArchiveIndex, MemberContent};
-use linkjit::link::object::import::Import;
-use linkjit::link::source::Source;
+use linkjit_link::object::archive::{Archive, ArchiveIndex, MemberContent};
+use linkjit_link::object::import::Import;
+use linkjit_link::source::Source;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(archive) = Archive::parse(Source::new("fuzz.a", bytes.to_vec())) else { return };

@@ -9,17 +9,17 @@ use std::sync::Mutex;
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
-use linkjit::link::arch::{FixupContext, Image};
-use linkjit::link::graph::{LinkGraph, Linkage, SymbolId};
-use linkjit::link::layout::Layout;
-use linkjit::link::input::{Binding, Input};
-use linkjit::link::link::{resolve, unplace, write};
-use linkjit::link::names::{NameId, NamePool};
-use linkjit::link::object;
-use linkjit::link::object::archive::{Archive, MemberContent};
-use linkjit::link::passes::entries::{self, SharedEntries};
-use linkjit::link::passes::{imports, indirect};
-use linkjit::link::source::Source;
+use linkjit_link::arch::{FixupContext, Image};
+use linkjit_link::graph::{LinkGraph, Linkage, SymbolId};
+use linkjit_link::layout::Layout;
+use linkjit_link::input::{Binding, Input};
+use linkjit_link::link::{resolve, unplace, write};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::object;
+use linkjit_link::object::archive::{Archive, MemberContent};
+use linkjit_link::passes::entries::{self, SharedEntries};
+use linkjit_link::passes::{imports, indirect};
+use linkjit_link::source::Source;
 use linkjit_fuzz::input::split;
 
 /// Segments of more bytes are not written.

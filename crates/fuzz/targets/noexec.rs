@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use linkjit_host::temporary::PrivateDirectory;
-use linkjit::link::object::archive::Archive;
+use linkjit_link::object::archive::Archive;
 use linkjit_fuzz::input::split;
 
 // The command is no library; this part of it needs these others.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use linkjit::executor::ObjectFormat;
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
-use linkjit::link::source::Source;
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::source::Source;
 use linkjit::{
     ExecAddr, ExecutionSession, JitDylib, LinkPolicy, MatchScope, ResourceTracker, SessionOptions, SymbolLookupSet,
 };
@@ -86,8 +86,8 @@ impl Run {
         let some: Vec<&str> = names.iter().copied().skip(which).step_by(2).collect();
         match operation & 15 {
             0 => _ = expect_error(main.add_object(&source)),
-            1 => _ = expect_error(tracker.dylib().add_object_to(tracker, &source)),
-            2 => _ = expect_error(main.add_lazy_object_to(&self.trackers[which % 2], &source)),
+            1 => _ = expect_error(tracker.add_object(&source)),
+            2 => _ = expect_error(self.trackers[which % 2].add_lazy_object(&source)),
             3 => _ = expect_error(main.add_updatable_object(&source)),
             4 => {
                 // SAFETY: nothing is run, by this executor.
@@ -97,11 +97,11 @@ impl Run {
             5 => _ = expect_error(other.add_object(&source)),
             6 => {
                 for name in &names {
-                    _ = expect_error(main.lookup(&[name]));
+                    _ = expect_error(main.link(&[name]));
                 }
             }
             7 => _ = expect_error(main.lookup(&some)),
-            8 => _ = expect_error(main.lookup_with_initializers(&[])),
+            8 => _ = expect_error(main.link_with_initializers(&[])),
             9 => _ = expect_error(self.add_archive(&source)),
             10 => {
                 // SAFETY: nothing is run, by this executor.

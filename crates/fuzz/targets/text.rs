@@ -5,14 +5,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
-use linkjit::link::arch::Arch;
-use linkjit::link::check::{Target, decode, evaluate, rules, self_references};
-use linkjit::link::graph::SymbolId;
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
-use linkjit::link::object::import::Import;
-use linkjit::link::passes::imports;
-use linkjit::link::source::Source;
+use linkjit_link::arch::Arch;
+use linkjit_link::check::{Target, decode, evaluate, rules, self_references};
+use linkjit_link::graph::SymbolId;
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::object::import::Import;
+use linkjit_link::passes::imports;
+use linkjit_link::source::Source;
 
 // The command is no library; these parsers of it need nothing else of it.
 #[path = "../../cli/src/script.rs"]

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use linkjit::link::graph::{BlockId, LinkGraph};
-use linkjit::link::names::NamePool;
+use linkjit::graph::{BlockId, LinkGraph, NamePool};
 use linkjit::{Jit, LinkedAllocation, PassLists, Plugin, Result, Stage};
 
 /// Bytes by section: of what the objects have, and what was linked.

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use linkjit::link::graph::LinkGraph;
+use linkjit::LinkGraph;
 use linkjit::{Jit, PassLists, Stage};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -10,9 +10,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
-use linkjit::link::arch::x86_64::Kind;
-use linkjit::link::graph::{Content, Edge, Lifetime, LinkGraph, Linkage, Protection, Symbol};
-use linkjit::link::names::NamePool;
+use linkjit::graph::edge_kinds::X86_64 as Kind;
+use linkjit::graph::{Content, Edge, Lifetime, LinkGraph, Linkage, NamePool, Protection, Symbol};
 use linkjit::{Jit, PassLists, Result, Stage, demangle};
 
 /// Address of the functions that were linked, where their blocks end, and their names.
@@ -121,13 +120,13 @@ extern "C" fn trace(returns_to: u64) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let source = std::env::args().nth(1).ok_or("usage: exception_tracer SOURCE")?;
     let jit = Jit::host()?;
-    jit.define_absolute("trace", trace as *const ())?;
+    jit.define_ptr("trace", trace as *const ())?;
     jit.session().add_plugin(Arc::new(|_: &LinkGraph, passes: &mut PassLists| {
         passes.add(Stage::PostPrune, redirect);
         passes.add(Stage::PostFixup, note_functions);
     }));
     if Path::new(&source).extension().is_some_and(|extension| extension == "o" || extension == "obj") {
-        jit.add_object_file(&source)?;
+        jit.add_object(&source)?;
     } else {
         jit.add_source_file(&source)?;
     }

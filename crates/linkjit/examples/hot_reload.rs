@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Compiler, ExecutionSession, Generation, Jit, SystemCompiler};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -32,18 +32,18 @@ fn step(session: &ExecutionSession, step: unsafe extern "C" fn() -> i32) {
 
 fn update(jit: &Jit, object: &Source) -> linkjit::Result<Generation> {
     // SAFETY: whoever calls the code has a guard.
-    unsafe { jit.main().update().replace(object).keep_variables().commit() }
+    unsafe { jit.update().replace(object).keep_variables().commit() }
 }
 
 fn watch(file: &Path) -> Result<()> {
     let changed = || std::fs::metadata(file).and_then(|of| of.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let jit = Jit::host()?;
     let mut seen = changed();
-    jit.main().add_updatable_object(&compile(file)?)?;
+    jit.add_updatable_object(&compile(file)?)?;
     // SAFETY: the file's author vouches for the type.
     let function = unsafe { jit.lookup_fn("step")? };
     loop {
-        step(jit.session(), function);
+        step(jit.session(), *function);
         std::thread::sleep(Duration::from_secs(1));
         if changed() != seen {
             seen = changed();
@@ -62,15 +62,15 @@ fn demonstrate() -> Result<()> {
     let write = |body: &str| std::fs::write(&file, format!("static int n; int step(void) {{ {body} }}"));
     let jit = Jit::host()?;
     write("return n += 1;")?;
-    jit.main().add_updatable_object(&compile(&file)?)?;
+    jit.add_updatable_object(&compile(&file)?)?;
     // SAFETY: that is its type.
     let function = unsafe { jit.lookup_fn("step")? };
-    (0..3).for_each(|_| step(jit.session(), function));
+    (0..3).for_each(|_| step(jit.session(), *function));
 
     println!("a new body:");
     write("return n += 100;")?;
     let generation = update(&jit, &compile(&file)?)?;
-    (0..3).for_each(|_| step(jit.session(), function));
+    (0..3).for_each(|_| step(jit.session(), *function));
 
     println!("one that can't be linked:");
     write("int missing(void); return missing();")?;
@@ -78,12 +78,12 @@ fn demonstrate() -> Result<()> {
         Ok(_generation) => println!("linked?"),
         Err(error) => println!("{error}"),
     }
-    (0..3).for_each(|_| step(jit.session(), function));
+    (0..3).for_each(|_| step(jit.session(), *function));
 
     println!("and back:");
     // SAFETY: whoever calls the code has a guard.
     unsafe { generation.rollback()? };
-    (0..3).for_each(|_| step(jit.session(), function));
+    (0..3).for_each(|_| step(jit.session(), *function));
     std::fs::remove_dir_all(directory)?;
     Ok(())
 }

@@ -4,11 +4,9 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use linkjit::link::arch::Arch;
-use linkjit::link::arch::x86_64::Kind;
-use linkjit::link::graph::{Content, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
-use linkjit::link::names::NamePool;
-use linkjit::link::source::Source;
+use linkjit::Source;
+use linkjit::graph::edge_kinds::X86_64 as Kind;
+use linkjit::graph::{Arch, Content, Edge, Lifetime, LinkGraph, Linkage, Name, NamePool, Protection, Scope, Symbol};
 use linkjit::{Jit, ResourceTracker};
 
 const USAGE: &str = "usage: many_lookups SHAPE COUNT
@@ -45,23 +43,23 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     let mut trackers: Vec<ResourceTracker> = Vec::new();
     match shape.as_str() {
-        "at-once" | "one-by-one" => jit.main().add_graph(graph(0, count)?)?,
+        "at-once" | "one-by-one" => jit.add_graph(graph(0, count)?)?,
         "tracked" => {
             let tracker = jit.create_tracker()?;
-            jit.main().add_graph_to(&tracker, graph(0, count)?)?;
+            tracker.add_graph(graph(0, count)?)?;
             trackers.push(tracker);
         }
         "trackers" => {
             for number in 0..count {
                 let tracker = jit.create_tracker()?;
-                jit.main().add_graph_to(&tracker, graph(number, number + 1)?)?;
+                tracker.add_graph(graph(number, number + 1)?)?;
                 trackers.push(tracker);
             }
         }
         _ => return Err(USAGE.into()),
     }
     if shape == "at-once" || shape == "trackers" {
-        jit.main().lookup(&names)?;
+        jit.link(&names)?;
     } else {
         names.iter().try_for_each(|name| jit.lookup(name).map(drop))?;
     }
@@ -69,7 +67,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         // SAFETY: nothing of it was ever called. Those that call it were removed before.
         unsafe { tracker.remove()? };
     }
-    println!("{} functions", jit.statistics().blocks);
+    println!("{} functions", jit.session().statistics().blocks);
     Ok(())
 }
 
@@ -78,7 +76,7 @@ fn name(number: usize) -> String {
 }
 
 /// An object of functions, each in a section of its own, of which most call the next.
-fn functions(first: usize, end: usize, names: &mut NamePool) -> linkjit::link::Result<LinkGraph> {
+fn functions(first: usize, end: usize, names: &mut NamePool) -> linkjit::Result<LinkGraph> {
     const CODE: [u8; 6] = [0xe8, 0, 0, 0, 0, 0xc3];
     let mut graph = LinkGraph::new(Source::new(format!("functions from {first}"), []), Arch::X86_64);
     let mut symbols = Vec::new();

@@ -5,47 +5,67 @@ use std::sync::Arc;
 
 use linkjit_executor::{ExecAddr, ExecutorError};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
-use linkjit_link::names::NameId;
+use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::object::elf::dynamic_names;
 use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
+use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, archive_with_index};
 use crate::jitdylib::JitDylib;
-use crate::materialization::MaterializationUnit;
+use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
-    Address, Archives, DefinedBy, DefinitionGenerator, Generator, ResourceTracker, UnitId, bytes_of, defined_names,
+    Address, Archives, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, defined_names,
     read_file,
 };
+use crate::source::IntoSource;
 
 impl JitDylib {
-    /// Adds a relocatable object. Nothing is linked before a lookup needs it.
+    /// Adds a relocatable object, which may be in memory or in a file. Nothing is linked before a lookup needs it.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-object-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int one(void) { return 1; }").unwrap();
+    /// # let one = path.with_extension("o");
+    /// # std::fs::write(&one, SystemCompiler.compile(&path)?.bytes()).unwrap();
+    /// # std::fs::write(&path, "int two(void) { return 2; }").unwrap();
+    /// # let bytes = SystemCompiler.compile(&path)?.bytes().to_vec();
+    /// use linkjit::Source;
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// // `one` is the path of a file, `bytes` is a `Vec<u8>`.
+    /// jit.add_object(&one)?;
+    /// jit.add_object(Source::new("made by my compiler", bytes))?;
+    /// # for path in [path, one] {
+    /// #     std::fs::remove_file(path).unwrap();
+    /// # }
+    /// jit.link(&["one", "two"])?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If it can't be read, or defines what is defined already; then nothing of it was added.
-    pub fn add_object(&self, source: &Source) -> Result<()> {
-        self.add_object_to(&self.default_tracker()?, source)
+    pub fn add_object(&self, object: impl IntoSource) -> Result<()> {
+        self.add_object_source(&object.into_source()?)
     }
 
-    /// Adds a relocatable object that `tracker` owns.
-    ///
-    /// # Errors
-    /// As [`JitDylib::add_object`], or if the tracker was removed or is another JITDylib's.
-    pub fn add_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+    fn add_object_source(&self, source: &Source) -> Result<()> {
         let _names = self.session().use_names();
         let graph = object::read(source, &mut self.session().names())?;
-        self.add_graph_that_was_read(tracker, graph)
+        self.add_graph_that_was_read(graph)
     }
 
-    /// Adds a relocatable object from a file.
+    /// Compiles a C, C++ or assembly file with the system's compiler and adds the object.
     ///
     /// # Errors
-    /// As [`JitDylib::add_object`], or if the file can't be read.
-    pub fn add_object_file(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.add_object(&read_file(path.as_ref())?)
+    /// If there is no compiler, or it does not like the file; else as [`JitDylib::add_object`].
+    pub fn add_source_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.add_object_source(&SystemCompiler.compile(path.as_ref())?)
     }
 
     /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't
@@ -61,9 +81,9 @@ impl JitDylib {
     /// # };
     /// let jit = linkjit::Jit::host()?;
     /// let broken = compile("void missing(void); __attribute__((constructor)) static void begin(void) { missing(); }")?;
-    /// jit.main().add_object(&broken)?;
+    /// jit.add_object(&broken)?;
     /// assert!(jit.lookup("abs").is_err());
-    /// jit.main().discard_object(broken.name())?;
+    /// jit.discard_object(broken.name())?;
     /// jit.lookup("abs")?;
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
@@ -94,24 +114,16 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::add_object`].
-    pub fn add_graph(&self, graph: LinkGraph) -> Result<()> {
-        self.add_graph_to(&self.default_tracker()?, graph)
-    }
-
-    /// Adds a link graph that was made by hand and that `tracker` owns.
-    ///
-    /// # Errors
-    /// As [`JitDylib::add_object_to`].
-    pub fn add_graph_to(&self, tracker: &ResourceTracker, mut graph: LinkGraph) -> Result<()> {
+    pub fn add_graph(&self, mut graph: LinkGraph) -> Result<()> {
         graph.forget_live();
-        self.add_graph_that_was_read(tracker, graph)
+        self.add_graph_that_was_read(graph)
     }
 
-    fn add_graph_that_was_read(&self, tracker: &ResourceTracker, graph: LinkGraph) -> Result<()> {
-        self.check_tracker(tracker)?;
+    fn add_graph_that_was_read(&self, graph: LinkGraph) -> Result<()> {
+        let owner = self.owner()?;
         let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
         self.session().define_with(self.id(), graph, any, |state, names, graph| {
-            state.define_unit(self.id(), tracker.id(), graph, names)?;
+            state.define_unit(self.id(), owner, graph, names)?;
             Ok(())
         })
     }
@@ -127,7 +139,7 @@ impl JitDylib {
     /// let jit = linkjit::Jit::host()?;
     /// let interface = UnitInterface::new([("answer", SymbolFlags::FUNCTION)]);
     /// # let source = path.clone();
-    /// jit.main().define(FunctionUnit::new("answer.c", interface, move |responsibility| {
+    /// jit.define(FunctionUnit::new("answer.c", interface, move |responsibility| {
     ///     responsibility.add_object(&SystemCompiler.compile(&source)?)
     /// }))?;
     /// // It is compiled now.
@@ -144,28 +156,11 @@ impl JitDylib {
     /// # Errors
     /// If it promises what something else defines; then nothing of it was added.
     pub fn define(&self, unit: impl MaterializationUnit + 'static) -> Result<()> {
-        self.define_to(&self.default_tracker()?, unit)
+        self.session().define(self.id(), self.owner()?, Box::new(unit))
     }
 
-    /// Adds a unit that `tracker` owns, and with it what is made of it.
-    ///
-    /// # Errors
-    /// As [`JitDylib::define`], or if the tracker was removed or is another JITDylib's.
-    pub fn define_to(&self, tracker: &ResourceTracker, unit: impl MaterializationUnit + 'static) -> Result<()> {
-        self.check_tracker(tracker)?;
-        self.session().define(self.id(), tracker.id(), Box::new(unit))
-    }
-
-    fn check_tracker(&self, tracker: &ResourceTracker) -> Result<()> {
-        self.check_session(tracker.dylib())?;
-        if tracker.dylib().id() == self.id() {
-            Ok(())
-        } else {
-            Err(Error::Foreign { what: "the resource tracker is another JITDylib's" })
-        }
-    }
-
-    /// Adds a static archive: its members are added when something that they define is wanted.
+    /// Adds a static archive, or an import library of a DLL, which may be in memory or in a file: its members are added
+    /// when something that they define is wanted.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -182,7 +177,7 @@ impl JitDylib {
     /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
     /// # }
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().add_archive(&archive)?;
+    /// jit.add_archive(&archive)?;
     /// // f.o needs g.o; nobody needs h.o, which could not be linked.
     /// // SAFETY: its type.
     /// let f = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("f")? };
@@ -194,21 +189,25 @@ impl JitDylib {
     ///
     /// # Errors
     /// If it can't be read.
-    pub fn add_archive(&self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn add_archive(&self, archive: impl IntoSource) -> Result<()> {
+        self.add_archive_source(archive.into_source()?)
+    }
+
+    fn add_archive_source(&self, source: Source) -> Result<()> {
         let has_imports = self.session().platform().has_import_libraries();
-        let archive = archive_with_index(Archive::parse(read_file(path.as_ref())?)?, self)?;
+        let archive = archive_with_index(Archive::parse(source)?, self)?;
         let archives = {
             let mut state = self.session().state();
             let dylib = state.dylib_mut(self.id())?;
             if !has_imports {
                 dylib.unread_dependencies.push(archive.clone());
             }
-            match &dylib.archives {
+            match dylib.open_archives(self.tracker()) {
                 Some(archives) => archives.clone(),
                 None => {
                     let archives: Arc<dyn Archives> = Arc::new(ArchiveGenerator::new(has_imports));
-                    dylib.archives = Some(archives.clone());
-                    state.add_generator(self.id(), archives.clone(), false)?;
+                    state.add_generator(self, archives.clone(), false)?;
+                    state.dylib_mut(self.id())?.archives = Some(archives.clone());
                     archives
                 }
             }
@@ -234,11 +233,11 @@ impl JitDylib {
     /// # }
     /// static mut PLUGINS: i32 = 0;
     /// let jit = linkjit::Jit::host()?;
-    /// jit.define_absolute("plugins", &raw const PLUGINS)?;
+    /// jit.define_ptr("plugins", &raw const PLUGINS)?;
     /// // Two members that only count themselves.
-    /// jit.main().add_whole_archive(&archive)?;
+    /// jit.add_whole_archive(&archive)?;
     /// # std::fs::remove_dir_all(&directory).unwrap();
-    /// jit.main().initialize()?;
+    /// jit.initialize()?;
     /// // SAFETY: nobody writes it any more.
     /// assert_eq!(unsafe { PLUGINS }, 2);
     /// # Ok(()) }
@@ -246,20 +245,21 @@ impl JitDylib {
     ///
     /// # Errors
     /// If it can't be read, or a member defines what is defined already; those before it are added then.
-    pub fn add_whole_archive(&self, path: impl AsRef<Path>) -> Result<()> {
-        let archive = Archive::parse(read_file(path.as_ref())?)?;
+    pub fn add_whole_archive(&self, archive: impl IntoSource) -> Result<()> {
+        let source = archive.into_source()?;
+        let archive = Archive::parse(source.clone())?;
         let may_import = self.session().platform().has_import_libraries();
         let mut has_imports = false;
-        for source in archive_objects(&archive)? {
-            if may_import && Import::parse(&source)?.is_some() {
+        for object in archive_objects(&archive)? {
+            if may_import && Import::parse(&object)?.is_some() {
                 has_imports = true;
             } else {
-                self.add_object(&source)?;
+                self.add_object_source(&object)?;
             }
         }
         // What a DLL has is not linked, but found when it is wanted.
         if has_imports {
-            return self.add_archive(path);
+            return self.add_archive_source(source);
         }
         self.session().state().dylib_mut(self.id())?.unread_dependencies.push(archive);
         Ok(())
@@ -336,9 +336,7 @@ impl JitDylib {
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         self.session().keep_names();
-        let mut state = self.session().state();
-        state.dylib_mut(self.id())?.archives = None;
-        state.add_generator(self.id(), generator, true)
+        self.session().state().add_generator(self, generator, true)
     }
 
     /// Removes a generator that was added: lookups that begin from now on do not ask it. What it has defined stays.
@@ -357,30 +355,55 @@ impl JitDylib {
 
     /// As [`JitDylib::add_generator`] for one of ours, which batches ask themselves.
     pub(crate) fn add_own_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
-        let mut state = self.session().state();
-        state.dylib_mut(self.id())?.archives = None;
-        state.add_generator(self.id(), generator, false)
+        self.session().state().add_generator(self, generator, false)
     }
 
-    /// Defines a name as an address.
+    /// Defines a name as an address, which is one of the process that runs linked code.
     ///
     /// # Errors
     /// If something else defines it.
-    pub fn define_absolute(&self, name: &str, address: ExecAddr) -> Result<()> {
-        let _names = self.session().use_names();
-        let id = self.session().names().intern(name.as_bytes());
-        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
-        self.session().define_with(self.id(), id, any, |state, names, id| {
+    pub fn define_absolute(&self, name: impl AsRef<[u8]>, address: ExecAddr) -> Result<()> {
+        let name = name.as_ref();
+        if self.tracker().is_some() {
+            return self.define(AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)]));
+        }
+        self.define_name(name, |state, names, id| {
             state.define_address(self.id(), id, Address::At(address), Linkage::Strong, names)
         })
     }
 
+    /// Defines a name as a function or variable of this program. Functions whose types are known are better defined by
+    /// [`define_fn`](Self::define_fn).
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::ExecAddr;
+    ///
+    /// static LIMIT: i32 = 10;
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.define_ptr("limit", &raw const LIMIT)?;
+    /// assert_eq!(jit.lookup("limit")?, ExecAddr::from_ptr(&LIMIT));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`JitDylib::define_absolute`]; [`Error::Elsewhere`] if linked code runs in another process.
+    pub fn define_ptr<T>(&self, name: impl AsRef<[u8]>, pointer: *const T) -> Result<()> {
+        self.check_here(name.as_ref())?;
+        self.define_absolute(name, ExecAddr::from_ptr(pointer))
+    }
+
+    /// Has the tables changed so that they define a name. Batches are waited for that may use an older definition.
+    fn define_name(&self, name: &[u8], define: impl FnOnce(&mut State, &NamePool, NameId) -> Result<()>) -> Result<()> {
+        let _names = self.session().use_names();
+        let id = self.session().names().intern(name);
+        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
+        self.session().define_with(self.id(), id, any, define)
+    }
+
     /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
     pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
-        let _names = self.session().use_names();
-        let id = self.session().names().intern(name.as_bytes());
-        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
-        self.session().define_with(self.id(), id, any, |state, names, id| {
+        self.define_name(name.as_bytes(), |state, names, id| {
             state.define_address(self.id(), id, Address::At(address), Linkage::Weak, names)?;
             if let Some(entry) = state.dylib_mut(self.id())?.symbols.get_mut(&id) {
                 entry.scope = Scope::Hidden;
@@ -393,7 +416,7 @@ impl JitDylib {
     ///
     /// # Errors
     /// If something else defines it, or it is its own target.
-    pub fn define_alias(&self, name: &str, target: &str) -> Result<()> {
+    pub fn define_alias(&self, name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<()> {
         self.reexport(name, self, target)
     }
 
@@ -401,17 +424,14 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::define_alias`], or if the other JITDylib is another session's.
-    pub fn reexport(&self, name: &str, from: &Self, target: &str) -> Result<()> {
+    pub fn reexport(&self, name: impl AsRef<[u8]>, from: &Self, target: impl AsRef<[u8]>) -> Result<()> {
         self.check_session(from)?;
-        let _names = self.session().use_names();
-        let (name, target) = {
-            let mut names = self.session().names();
-            (names.intern(name.as_bytes()), names.intern(target.as_bytes()))
-        };
-        let any = |name: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*name);
-        self.session().define_with(self.id(), name, any, |state, names, name| {
-            state.define_alias(self.id(), name, (from.id(), target), names)
-        })
+        let (name, target) = (name.as_ref(), target.as_ref());
+        if self.tracker().is_some() {
+            return self.define(SymbolAliases::new(from, [(name, target, SymbolFlags::DATA)]));
+        }
+        let target = self.session().names().intern(target);
+        self.define_name(name, |state, names, name| state.define_alias(self.id(), name, (from.id(), target), names))
     }
 
     /// Defines what a generator has found, unless something defines it meanwhile.
@@ -435,10 +455,10 @@ impl JitDylib {
 
     /// Adds an archive member for the batch that is being linked.
     pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<UnitId> {
-        let tracker = self.default_tracker()?;
+        let owner = self.owner()?;
         let names = self.session().names();
         let mut state = self.session().state();
-        let (unit, replaced) = state.define_unit(self.id(), tracker.id(), graph, &names)?;
+        let (unit, replaced) = state.define_unit(self.id(), owner, graph, &names)?;
         state.pulled.push(unit);
         state.replaced.extend(replaced);
         Ok(unit)

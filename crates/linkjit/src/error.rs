@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::names::hint;
 use linkjit_executor::ExecutorError;
@@ -354,12 +355,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A plugin does not want something to be linked.
-    #[error("{what}")]
-    Plugin {
-        /// What it says.
-        what: String,
-    },
+    /// An error of the user's own, of a unit, a generator or a plugin: see [`Error::other`].
+    #[error(transparent)]
+    Other(Arc<dyn std::error::Error + Send + Sync>),
     /// A shared library needs what linked code defines, or was to define: the system's loader does not know of that.
     #[error(
         "{}: the system's loader can't open it, for it needs {}, which a program is to define{}: the loader does not see \
@@ -398,6 +396,33 @@ pub enum Error {
         /// What the compiler printed.
         output: String,
     },
+}
+
+impl Error {
+    /// An error of the user's own: what units, generators and plugins fail with. It comes back from the lookup that they
+    /// failed for.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// use std::sync::Arc;
+    /// use linkjit::{Error, FunctionGenerator};
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("no answer within {0} seconds")]
+    /// struct Timeout(u32);
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.add_generator(Arc::new(FunctionGenerator::new("the server", |_, _| Err(Error::other(Timeout(3))))))?;
+    /// match jit.lookup("answer") {
+    ///     Err(Error::Other(error)) => assert_eq!(error.downcast_ref::<Timeout>().unwrap().0, 3),
+    ///     found => panic!("{found:?}"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into().into())
+    }
 }
 
 fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {

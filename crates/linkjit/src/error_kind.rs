@@ -49,8 +49,8 @@ pub enum ErrorKind {
     Disconnected,
     /// That process refuses: no memory, no thread-local storage, ...
     Executor,
-    /// A plugin refuses.
-    Plugin,
+    /// An error of the user's own, of a unit, a generator or a plugin.
+    Other,
 }
 
 impl ErrorKind {
@@ -77,7 +77,7 @@ impl ErrorKind {
             Self::Misused => "misused",
             Self::Disconnected => "disconnected",
             Self::Executor => "executor",
-            Self::Plugin => "plugin",
+            Self::Other => "other",
         }
     }
 }
@@ -93,11 +93,11 @@ impl Error {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// use linkjit::{ErrorKind, Jit};
+    /// use linkjit::{ErrorKind, Jit, Source};
     ///
     /// let jit = Jit::host()?;
     /// assert_eq!(jit.lookup("nobody_defines_it").unwrap_err().kind(), ErrorKind::UndefinedSymbols);
-    /// assert_eq!(jit.add_object("text.o", b"text").unwrap_err().kind(), ErrorKind::NotLinkable);
+    /// assert_eq!(jit.add_object(Source::new("text.o", "text")).unwrap_err().kind(), ErrorKind::NotLinkable);
     /// assert_eq!(ErrorKind::NotLinkable.as_str(), "not-linkable");
     /// # Ok(()) }
     /// ```
@@ -134,7 +134,7 @@ impl Error {
             | Self::NotKept { .. }
             | Self::NotDiscarded { .. }
             | Self::UpdatableAllocator { .. } => ErrorKind::Misused,
-            Self::Plugin { .. } => ErrorKind::Plugin,
+            Self::Other(_) => ErrorKind::Other,
         }
     }
 }

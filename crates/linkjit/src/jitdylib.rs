@@ -1,5 +1,6 @@
 //! JITDylibs: sets of definitions that are searched and linked like a shared library.
 
+use std::ffi::OsStr;
 use std::fmt;
 
 use linkjit_executor::ExecAddr;
@@ -10,9 +11,21 @@ use crate::error::{Error, Result};
 use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, find_targets, look_up, look_up_set};
 use crate::platform::program;
 use crate::session::job::Job;
-use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker, SymbolFlags, Wanted};
+use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker, SymbolFlags, TrackerId, Wanted};
+use crate::symbol::Symbol;
+use crate::symbol_name::SymbolName;
 
 /// A JITDylib of a session. A clone is another handle to the same one.
+///
+/// It has one vocabulary, which [`Jit`](crate::Jit) has for its main JITDylib and [`ResourceTracker`] for what it is to own,
+/// since both dereference to this:
+///
+/// * `add_object`, `add_archive`, `add_graph`, ... take objects and what has objects, `add_library` and `add_generator` what
+///   is searched for what they do not define;
+/// * `define_fn`, `define_ptr`, `define_absolute`, `define_alias`, `define`, ... define names;
+/// * [`lookup`](Self::lookup), [`lookup_fn`](Self::lookup_fn) and [`lookup_ptr`](Self::lookup_ptr) link what a name needs,
+///   run initializers, and return where it is; [`link`](Self::link) and [`lookup_set`](Self::lookup_set) take many names
+///   and run nothing.
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -21,12 +34,12 @@ use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTra
 /// let jit = linkjit::Jit::host()?;
 /// let (plugin, base) = (jit.create_dylib("plugin")?, jit.create_dylib("base")?);
 /// base.define_absolute("size", ExecAddr(42))?;
-/// assert!(plugin.lookup(&["size"]).is_err());
+/// assert!(plugin.link(&["size"]).is_err());
 /// // It searches itself, then the process, then `base`: what that exports, with `All` what it hides, too.
 /// plugin.add_to_link_order(&base, MatchScope::Exported)?;
-/// assert_eq!(plugin.lookup(&["size"])?, [ExecAddr(42)]);
+/// assert_eq!(plugin.link(&["size"])?, [ExecAddr(42)]);
 /// plugin.define_absolute("size", ExecAddr(43))?;
-/// assert_eq!(plugin.lookup(&["size"])?, [ExecAddr(43)]);
+/// assert_eq!(plugin.link(&["size"])?, [ExecAddr(43)]);
 /// // SAFETY: nobody is in its code.
 /// unsafe { plugin.close()? };
 /// assert!(jit.session().dylib("plugin").is_none());
@@ -36,11 +49,40 @@ use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTra
 pub struct JitDylib {
     session: ExecutionSession,
     id: DylibId,
+    /// Who owns what is added through this handle, if not the default tracker.
+    tracker: Option<TrackerId>,
 }
 
 impl JitDylib {
     pub(crate) fn new(session: ExecutionSession, id: DylibId) -> Self {
-        Self { session, id }
+        Self { session, id, tracker: None }
+    }
+
+    /// A handle through which a tracker gets what is added.
+    pub(crate) fn owned_by(&self, tracker: Option<TrackerId>) -> Self {
+        Self { tracker, ..self.clone() }
+    }
+
+    /// The tracker of this handle.
+    pub(crate) fn tracker(&self) -> Option<TrackerId> {
+        self.tracker
+    }
+
+    /// The tracker that owns what is added.
+    pub(crate) fn owner(&self) -> Result<TrackerId> {
+        self.tracker.map_or_else(|| self.default_owner(), Ok)
+    }
+
+    fn default_owner(&self) -> Result<TrackerId> {
+        let mut state = self.session.state();
+        match state.dylib(self.id)?.default_tracker {
+            Some(id) if state.trackers.contains_key(&id) => Ok(id),
+            _ => {
+                let id = state.create_tracker(self.id);
+                state.dylib_mut(self.id)?.default_tracker = Some(id);
+                Ok(id)
+            }
+        }
     }
 
     pub(crate) fn id(&self) -> DylibId {
@@ -91,7 +133,7 @@ impl JitDylib {
         let mut state = self.session.state();
         state.dylib_mut(self.id)?.has_trackers = true;
         let id = state.create_tracker(self.id);
-        Ok(ResourceTracker::new(self.clone(), id))
+        Ok(ResourceTracker::new(self, id))
     }
 
     /// The tracker of everything that was added without one.
@@ -99,16 +141,7 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn default_tracker(&self) -> Result<ResourceTracker> {
-        let mut state = self.session.state();
-        let id = match state.dylib(self.id)?.default_tracker {
-            Some(id) if state.trackers.contains_key(&id) => id,
-            _ => {
-                let id = state.create_tracker(self.id);
-                state.dylib_mut(self.id)?.default_tracker = Some(id);
-                id
-            }
-        };
-        Ok(ResourceTracker::new(self.clone(), id))
+        Ok(ResourceTracker::new(self, self.default_owner()?))
     }
 
     /// The JITDylibs that are searched for names that this one's code refers to, in order. The first is itself.
@@ -158,22 +191,90 @@ impl JitDylib {
         Ok(())
     }
 
-    /// The addresses of names, in their order, found in this JITDylib's link order; what they need is linked. All that
-    /// is missing is reported at once. Initializers are not run: see [`JitDylib::initialize`].
+    /// The address of a name, found in this JITDylib's link order. Links what it needs and runs the initializers that were
+    /// not run yet, here and in the JITDylibs that this one depends on, also those of objects that the name does not need,
+    /// unless they are [lazy](JitDylib::add_lazy_object).
+    ///
+    /// # Errors
+    /// If something is missing or can't be linked; then the session is as it was before.
+    pub fn lookup(&self, name: impl AsRef<[u8]>) -> Result<ExecAddr> {
+        self.lookup_initialized(name.as_ref(), Goal::LinkWithInitializers)
+    }
+
+    /// The function of a name, as a function pointer of type `F`. See [`JitDylib::lookup`].
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`]; [`Error::Elsewhere`] if linked code runs in another process, where
+    /// [`Executor::call`](linkjit_executor::Executor::call) calls functions.
+    ///
+    /// # Safety
+    /// `F` must be the type of a pointer to the function that the name stands for: `unsafe extern "C" fn(...)`. It must
+    /// not be called after its code was removed or closed; a copy of the pointer, neither after the last handle of the
+    /// session was dropped, of which the [`Symbol`] is one.
+    ///
+    /// # Panics
+    /// If `F` is not of the size of a pointer; the compiler finds that out.
+    pub unsafe fn lookup_fn<F: Copy>(&self, name: impl AsRef<[u8]>) -> Result<Symbol<F>> {
+        const { assert!(size_of::<F>() == size_of::<usize>(), "F must be a function pointer") };
+        let pointer = *self.lookup_ptr::<()>(name)?;
+        // SAFETY: the caller promises that F is the type of a pointer to what is at this address; the sizes agree.
+        let function = unsafe { std::mem::transmute_copy::<*mut (), F>(&pointer) };
+        Ok(Symbol::new(function, self.session.clone()))
+    }
+
+    /// The variable of a name, as a pointer. See [`JitDylib::lookup`].
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-pointer-{}.c", std::process::id()));
+    /// # std::fs::write(&path, "int limit = 10;").unwrap();
+    /// let jit = linkjit::Jit::host()?;
+    /// // `int limit = 10;`
+    /// jit.add_source_file(&path)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// let limit = jit.lookup_ptr::<i32>("limit")?;
+    /// // SAFETY: it is an `int`, and nobody else uses it.
+    /// unsafe {
+    ///     **limit += 1;
+    ///     assert_eq!(**limit, 11);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`]; [`Error::Elsewhere`] if linked code runs in another process, of which
+    /// [`Executor::read`](linkjit_executor::Executor::read) reads the memory.
+    pub fn lookup_ptr<T>(&self, name: impl AsRef<[u8]>) -> Result<Symbol<*mut T>> {
+        let name = name.as_ref();
+        self.check_here(name)?;
+        Ok(Symbol::new(self.lookup(name)?.to_ptr(), self.session.clone()))
+    }
+
+    /// An error if addresses of this process mean nothing to linked code.
+    pub(crate) fn check_here(&self, name: &[u8]) -> Result<()> {
+        if self.session.executor().is_here() {
+            Ok(())
+        } else {
+            Err(Error::Elsewhere { name: String::from_utf8_lossy(name).into_owned() })
+        }
+    }
+
+    /// Links what names need, all in one go, and returns their addresses, in their order; all that is missing is reported
+    /// at once. No initializers are run: see [`JitDylib::initialize`].
     ///
     /// # Errors
     /// If a name is missing, or what defines it can't be linked; then the session is as it was before.
-    pub fn lookup(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
-        self.link(names, Goal::Link)
+    pub fn link(&self, names: &[impl AsRef<[u8]>]) -> Result<Vec<ExecAddr>> {
+        self.link_for(names, Goal::Link)
     }
 
-    /// As [`JitDylib::lookup`], and links what [`JitDylib::initialize`] will run in the same go: a program that says
+    /// As [`JitDylib::link`], and links what [`JitDylib::initialize`] will run in the same go: a program that says
     /// that it is linking can stop saying so before code runs that prints.
     ///
     /// # Errors
-    /// As [`JitDylib::lookup`].
-    pub fn lookup_with_initializers(&self, names: &[&str]) -> Result<Vec<ExecAddr>> {
-        self.link(names, Goal::LinkWithAllInitializers)
+    /// As [`JitDylib::link`].
+    pub fn link_with_initializers(&self, names: &[impl AsRef<[u8]>]) -> Result<Vec<ExecAddr>> {
+        self.link_for(names, Goal::LinkWithAllInitializers)
     }
 
     /// The addresses of a set of names, in their order; `None` for those that may be missing and are.
@@ -194,8 +295,8 @@ impl JitDylib {
     ///
     /// let jit = linkjit::Jit::host()?;
     /// let interface = UnitInterface::new([("f", SymbolFlags::FUNCTION.weak())]);
-    /// jit.main().define(FunctionUnit::new("never materialized", interface, |_| unreachable!()))?;
-    /// let flags = jit.main().lookup_flags(&SymbolLookupSet::new(["f", "there_is_no_g"]))?;
+    /// jit.define(FunctionUnit::new("never materialized", interface, |_| unreachable!()))?;
+    /// let flags = jit.lookup_flags(&SymbolLookupSet::new(["f", "there_is_no_g"]))?;
     /// assert_eq!(flags, [Some(SymbolFlags::FUNCTION.weak()), None]);
     /// # Ok(()) }
     /// ```
@@ -207,7 +308,7 @@ impl JitDylib {
     }
 
     /// Which of the names that generators are asked for, under another name each, are defined in its link order.
-    pub(crate) fn find_targets(&self, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+    pub(crate) fn find_targets(&self, targets: &[(SymbolName, Wanted<'_>)]) -> Result<Vec<bool>> {
         find_targets(self, targets)
     }
 
@@ -218,7 +319,7 @@ impl JitDylib {
     /// use linkjit::SymbolLookupSet;
     ///
     /// let jit = linkjit::Jit::host()?;
-    /// let lookup = jit.main().lookup_future(&SymbolLookupSet::new(["abs"]));
+    /// let lookup = jit.lookup_future(&SymbolLookupSet::new(["abs"]));
     /// // In an async function: `let found = lookup.await?;`
     /// let found = lookup.wait()?;
     /// assert_eq!(found[0], Some(jit.lookup("abs")?));
@@ -228,11 +329,11 @@ impl JitDylib {
         LookupFuture::new(self, set)
     }
 
-    pub(crate) fn link(&self, names: &[&str], goal: Goal) -> Result<Vec<ExecAddr>> {
+    pub(crate) fn link_for(&self, names: &[impl AsRef<[u8]>], goal: Goal) -> Result<Vec<ExecAddr>> {
         let _names = self.session.use_names();
         let ids: Vec<NameId> = {
             let mut pool = self.session.names();
-            names.iter().map(|name| pool.intern(name.as_bytes())).collect()
+            names.iter().map(|name| pool.intern(name.as_ref())).collect()
         };
         let addresses = look_up(&self.session, self.id, &ids, goal)?;
         addresses
@@ -240,17 +341,39 @@ impl JitDylib {
             .zip(names)
             .map(|(address, name)| match address {
                 Address::At(address) => Ok(address),
-                Address::ThreadLocal(_) => Err(Error::ThreadLocal { name: (*name).into() }),
+                Address::ThreadLocal(_) => {
+                    Err(Error::ThreadLocal { name: String::from_utf8_lossy(name.as_ref()).into_owned() })
+                }
             })
             .collect()
     }
 
     /// The address of a name; runs initializers that were not run yet. Those of lazy objects are linked if the goal says
     /// so.
-    pub(crate) fn lookup_initialized(&self, name: &str, goal: Goal) -> Result<ExecAddr> {
-        let found = self.link(&[name], goal)?;
+    fn lookup_initialized(&self, name: &[u8], goal: Goal) -> Result<ExecAddr> {
+        let found = self.link_for(&[name], goal)?;
         self.run_initializers()?;
         found.first().copied().ok_or(Error::Closed)
+    }
+
+    /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
+    /// the arguments, too; those of lazy objects are run as well. On Windows `wmain`, `WinMain` and `wWinMain` are called
+    /// as they want, and linked code that asks the system or the C runtime for the command line gets this one. A C++
+    /// exception that nobody in the program catches ends the process by `std::terminate`.
+    ///
+    /// # Errors
+    /// As [`JitDylib::lookup`].
+    ///
+    /// # Safety
+    /// Whoever added objects vouches for them: `entry` must be a function that can be called as `main`.
+    pub unsafe fn run_main(&self, entry: &str, args: &[impl AsRef<OsStr>]) -> Result<i32> {
+        let args: Vec<_> = args.iter().map(|arg| arg.as_ref().as_encoded_bytes().to_vec()).collect();
+        let executor = self.session.executor();
+        executor.set_arguments(&args)?;
+        let main = self.lookup_initialized(entry.as_bytes(), Goal::LinkWithAllInitializers)?;
+        let form = self.session.platform().main_form(entry);
+        // SAFETY: the caller's promise.
+        Ok(unsafe { executor.call_main(main, form)? })
     }
 
     /// Links what has initializers here and in the JITDylibs it depends on, lazy objects' included, and runs those that
@@ -270,13 +393,13 @@ impl JitDylib {
     /// static mut EVENTS: [i32; 4] = [0; 4];
     /// static mut COUNT: i32 = 0;
     /// let jit = linkjit::Jit::host()?;
-    /// jit.define_absolute("events", &raw const EVENTS)?;
-    /// jit.define_absolute("count", &raw const COUNT)?;
+    /// jit.define_ptr("events", &raw const EVENTS)?;
+    /// jit.define_ptr("count", &raw const COUNT)?;
     /// let plugin = jit.create_dylib("plugin")?;
     /// plugin.add_to_link_order(jit.main(), MatchScope::Exported)?;
     /// // Each has a constructor that notes its number and a destructor that notes it with a minus.
     /// plugin.add_object(&compile("2")?)?;
-    /// jit.main().add_object(&compile("1")?)?;
+    /// jit.add_object(&compile("1")?)?;
     /// plugin.initialize()?;
     /// // SAFETY: nobody is in the code.
     /// unsafe { jit.close()? };
@@ -335,8 +458,8 @@ impl JitDylib {
     /// ```
     /// # fn main() -> linkjit::Result<()> {
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().define_alias("magnitude", "abs")?;
-    /// assert!(jit.main().dump().contains("magnitude: strong, exported, alias for abs of main"));
+    /// jit.define_alias("magnitude", "abs")?;
+    /// assert!(jit.dump().contains("magnitude: strong, exported, alias for abs of main"));
     /// # Ok(()) }
     /// ```
     #[must_use]
@@ -351,9 +474,11 @@ impl JitDylib {
     /// If it is closed already, or linked code of other JITDylibs is bound to that of this one ([`Error::InUse`]): close
     /// those before. [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by its initializer.
     ///
+    /// It takes the handle, so that neither [`Jit`](crate::Jit) nor a tracker can be closed by mistake.
+    ///
     /// # Safety
     /// No thread may be in its code, and nobody may use its code or data afterwards.
-    pub unsafe fn close(&self) -> Result<()> {
+    pub unsafe fn close(self) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe { self.session.close_dylibs(&[self.id]) }
     }

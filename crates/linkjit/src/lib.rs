@@ -3,7 +3,7 @@
 //! ```no_run
 //! # fn main() -> linkjit::Result<()> {
 //! let jit = linkjit::Jit::host()?;
-//! jit.add_object_file("add.o")?;
+//! jit.add_object("add.o")?;
 //! // SAFETY: add.o defines `int add(int, int)`.
 //! let add = unsafe { jit.lookup_fn::<unsafe extern "C" fn(i32, i32) -> i32>("add")? };
 //! // SAFETY: as above; `jit` is alive.
@@ -31,22 +31,27 @@ mod definitions;
 mod error;
 mod error_kind;
 mod generators;
+pub mod graph;
 mod jit;
 mod jitdylib;
 mod lazy;
 mod lookup;
 mod materialization;
 mod names;
+pub mod object;
 mod platform;
 mod plugin;
 mod session;
+mod source;
+mod symbol;
+mod symbol_name;
 mod update;
 
 pub use compile::{Compiler, SystemCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;
-pub use generators::{FilteredGenerator, FunctionGenerator, ReexportsGenerator, member_source};
+pub use generators::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
 pub use jit::{Jit, JitBuilder};
 pub use jitdylib::JitDylib;
 pub use lazy::{RedirectableSymbol, split_lazy_object};
@@ -61,8 +66,14 @@ pub use session::{
     BatchTimes, DefinitionGenerator, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits, LinkPolicy,
     LookupKind, MatchScope, MemoryUse, ResourceTracker, SessionOptions, Statistics, SymbolFlags, Wanted, WeakJitDylib,
 };
+pub use source::IntoSource;
+pub use symbol::Symbol;
+pub use symbol_name::SymbolName;
 pub use update::{Generation, Gone, Update};
 
 pub use linkjit_executor as executor;
-pub use linkjit_executor::ExecAddr;
-pub use linkjit_link as link;
+pub use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, LibraryId, MemoryProvider};
+pub use linkjit_link::graph::{BlockId, LinkGraph, Linkage, Scope};
+pub use linkjit_link::names::NamePool;
+pub use linkjit_link::source::Source;
+pub use linkjit_link::{LinkError, Site};

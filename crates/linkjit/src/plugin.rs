@@ -30,8 +30,7 @@ use crate::jitdylib::JitDylib;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
-/// use linkjit::link::graph::LinkGraph;
-/// use linkjit::{PassLists, Stage};
+/// use linkjit::{LinkGraph, PassLists, Stage};
 ///
 /// # let path = std::env::temp_dir().join(format!("linkjit-doc-plugin-{}.c", std::process::id()));
 /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();

@@ -12,7 +12,7 @@ use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
 use std::process::Command;
 
-use linkjit::{Error, Jit, link::source::Source};
+use linkjit::{Error, Jit, Source};
 use support::{compile, compile_file};
 
 /// Set in the processes that run a test.
@@ -216,8 +216,8 @@ fn it_can_not_be_removed() {
     alone("it_can_not_be_removed", || {
         let jit = host::jit().expect("a session");
         let [tracker, other] = [jit.create_tracker().expect("a tracker"), jit.create_tracker().expect("a tracker")];
-        jit.main().add_object_to(&tracker, &source("allocator.c", ALLOCATOR)).expect("an object");
-        jit.main().add_object_to(&other, &source("program.c", PROGRAM)).expect("an object");
+        tracker.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
+        other.add_object(&source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
         // SAFETY: nobody is in its code.
         unsafe { other.remove() }.expect("nothing needs it");
@@ -278,7 +278,7 @@ fn a_second_jitdylib_yields() {
             }"#;
         plugin.add_object(&source("plugin.c", own)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
-        let address = plugin.lookup_with_initializers(&["plugin"]).expect("it can be linked")[0];
+        let address = plugin.link_with_initializers(&["plugin"]).expect("it can be linked")[0];
         // SAFETY: its type.
         let function = unsafe { std::mem::transmute::<*const (), Number>(address.0 as *const ()) };
         let before = call(&jit, "count");
@@ -296,7 +296,7 @@ fn nobody_takes_the_place_of_one_that_is_closed() {
         let run = |dylib: &linkjit::JitDylib| {
             dylib.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
             dylib.add_object(&source("program.c", PROGRAM)).expect("an object");
-            let address = dylib.lookup_with_initializers(&["use"]).expect("it can be linked")[0];
+            let address = dylib.link_with_initializers(&["use"]).expect("it can be linked")[0];
             // SAFETY: its type.
             let function = unsafe { std::mem::transmute::<*const (), Number>(address.0 as *const ()) };
             // SAFETY: as above.
@@ -423,7 +423,7 @@ fn an_allocator_that_is_refused_is_not_linked() {
         executor.refuse(true);
         for _ in 0..3 {
             jit.lookup("used").unwrap_err();
-            assert_eq!(jit.statistics().batches, 0);
+            assert_eq!(jit.session().statistics().batches, 0);
         }
         executor.refuse(false);
         // SAFETY: its type.

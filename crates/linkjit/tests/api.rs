@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, Jit, LinkPolicy, MatchScope};
 use support::{compile, compile_file};
 
@@ -19,7 +19,7 @@ type Function = unsafe extern "C" fn(c_int) -> c_int;
 /// The function `name`, which takes and returns an int.
 fn function(jit: &Jit, name: &str) -> Function {
     // SAFETY: every function that the tests look up with this is of that type.
-    unsafe { jit.lookup_fn(name).unwrap_or_else(|error| panic!("{error}")) }
+    unsafe { *jit.lookup_fn(name).unwrap_or_else(|error| panic!("{error}")) }
 }
 
 /// Calls it.
@@ -32,7 +32,7 @@ fn call(jit: &Jit, name: &str, argument: c_int) -> c_int {
 #[test]
 fn a_function_of_an_object_file_is_callable() {
     let jit = host::jit().unwrap();
-    jit.add_object_file(compile_file("-O2", "int add(int a, int b) { return a + b; }")).unwrap();
+    jit.add_object(compile_file("-O2", "int add(int a, int b) { return a + b; }")).unwrap();
     // SAFETY: its type.
     let add = unsafe { jit.lookup_fn::<unsafe extern "C" fn(c_int, c_int) -> c_int>("add") }.unwrap();
     // SAFETY: `jit` is alive.
@@ -43,7 +43,7 @@ fn a_function_of_an_object_file_is_callable() {
 fn variables_are_found_by_address() {
     let jit = host::jit().unwrap();
     let object = compile("-O1", "int value = 41; int get(int n) { return value + n; }");
-    jit.add_object("value.o", object).unwrap();
+    jit.add_object(Source::new("value.o", object)).unwrap();
     let value = jit.lookup("value").unwrap().0 as *mut c_int;
     // SAFETY: an int of the object, which nobody else uses now.
     unsafe { value.write(100) };
@@ -53,7 +53,7 @@ fn variables_are_found_by_address() {
 #[test]
 fn the_address_of_a_thread_local_variable_is_refused() {
     let jit = host::jit().unwrap();
-    jit.add_object("local.o", compile("-O1 -fPIC", "_Thread_local int local = 1;")).unwrap();
+    jit.add_object(Source::new("local.o", compile("-O1 -fPIC", "_Thread_local int local = 1;"))).unwrap();
     let error = jit.lookup("local").unwrap_err();
     assert!(matches!(error, Error::ThreadLocal { ref name } if name == "local"), "{error}");
 }
@@ -69,10 +69,10 @@ fn code_calls_functions_of_the_host() {
     for flags in ["-O2 -fPIC", "-O2 -fPIE", "-O2 -fno-plt -fPIC", "-O2 -mcmodel=large"] {
         let jit = host::jit().unwrap();
         HOST_TOTAL.store(0, Ordering::SeqCst);
-        jit.define_absolute("host_add", host_add as *const ()).unwrap();
+        jit.define_ptr("host_add", host_add as *const ()).unwrap();
         let source = "int host_add(int); int twice(int n) { host_add(n); return host_add(n) + 1; }
             int (*address(void))(int) { return host_add; } int through(int n) { return address()(n); }";
-        jit.add_object("calls.o", compile(flags, source)).unwrap();
+        jit.add_object(Source::new("calls.o", compile(flags, source))).unwrap();
         assert_eq!(call(&jit, "twice", 4), 9, "{flags}");
         assert_eq!(call(&jit, "through", 1), 9, "{flags}");
     }
@@ -86,13 +86,13 @@ extern "C-unwind" fn host_panics(n: c_int) -> c_int {
 #[test]
 fn panics_of_the_host_unwind_through_linked_frames() {
     let jit = host::jit().unwrap();
-    jit.define_absolute("host_panics", host_panics as *const ()).unwrap();
+    jit.define_ptr("host_panics", host_panics as *const ()).unwrap();
     let source = "int cleanups; int host_panics(int);
         static void cleanup(int *n) { cleanups += *n; }
         int calls(int n) { __attribute__((cleanup(cleanup))) int kept = n; return host_panics(n) + 1; }
         int main(int argc, char **argv) { return calls(argc); }
         int count(int n) { return cleanups + n; }";
-    jit.add_object("unwound.o", compile("-O2 -fPIC -fexceptions", source)).unwrap();
+    jit.add_object(Source::new("unwound.o", compile("-O2 -fPIC -fexceptions", source))).unwrap();
     // SAFETY: its type.
     let calls = unsafe { jit.lookup_fn::<unsafe extern "C-unwind" fn(c_int) -> c_int>("calls") }.unwrap();
     for n in 1..=3 {
@@ -114,14 +114,14 @@ fn what_is_added_later_refers_to_what_is_linked() {
     let first = "int count = 10; _Thread_local int local = 3; int bump(int n) { local += n; return count += n; }
         static int initialized; __attribute__((constructor)) static void initialize(void) { initialized++; }
         int initializations(int n) { return initialized + n; }";
-    jit.add_object("first.o", compile("-O1 -fPIC", first)).unwrap();
+    jit.add_object(Source::new("first.o", compile("-O1 -fPIC", first))).unwrap();
     assert_eq!(call(&jit, "bump", 1), 11);
     for (n, flags) in ["-fPIC", "-fPIC -fno-plt", "-fPIC -mtls-dialect=gnu2"].iter().enumerate() {
         let source = format!(
             "extern int count; extern _Thread_local int local; int bump(int);
             int later{n}(int n) {{ return bump(n) * 1000 + count * 10 + local; }}"
         );
-        jit.add_object(&format!("later{n}.o"), compile(&format!("-O1 {flags}"), &source)).unwrap();
+        jit.add_object(Source::new(format!("later{n}.o"), compile(&format!("-O1 {flags}"), &source))).unwrap();
     }
     assert_eq!(call(&jit, "later0", 1), 12 * 1000 + 12 * 10 + 5);
     assert_eq!(call(&jit, "later1", 1), 13 * 1000 + 13 * 10 + 6);
@@ -134,19 +134,19 @@ fn demand_links_what_is_wanted_and_whole_everything() {
     let source = "int missing(void); int used(int n) { return n; } int unused(int n) { return missing() + n; }";
     let object = compile("-O1 -fPIC -ffunction-sections", source);
     let jit = host::jit().unwrap();
-    jit.add_object("demand.o", object.clone()).unwrap();
+    jit.add_object(Source::new("demand.o", object.clone())).unwrap();
     assert_eq!(call(&jit, "used", 3), 3);
     assert!(matches!(jit.lookup("unused").unwrap_err(), Error::Undefined { .. }));
-    jit.add_object("missing.o", compile("-O1", "int missing(void) { return 100; }")).unwrap();
+    jit.add_object(Source::new("missing.o", compile("-O1", "int missing(void) { return 100; }"))).unwrap();
     assert_eq!(call(&jit, "unused", 3), 103);
 
     let jit = host::builder().policy(LinkPolicy::Whole).build().unwrap();
-    jit.add_object("whole.o", object).unwrap();
+    jit.add_object(Source::new("whole.o", object)).unwrap();
     let error = jit.lookup("used").unwrap_err();
     assert!(error.to_string().contains("undefined symbol: missing"), "{error}");
-    jit.add_object("missing.o", compile("-O1", "int missing(void) { return 100; }")).unwrap();
+    jit.add_object(Source::new("missing.o", compile("-O1", "int missing(void) { return 100; }"))).unwrap();
     assert_eq!(call(&jit, "used", 3), 3);
-    assert_eq!(jit.statistics().objects, 2);
+    assert_eq!(jit.session().statistics().objects, 2);
 }
 
 #[test]
@@ -156,14 +156,14 @@ fn a_failed_lookup_leaves_the_session_as_it_was() {
         int missing(int); _Thread_local int local = 7; static int initialized;
         __attribute__((constructor)) static void initialize(void) { initialized++; }
         int good(int n) { return local + initialized + n; } int bad(int n) { return missing(n) + local; }";
-    jit.add_object("both.o", compile("-O1 -fPIC -ffunction-sections", source)).unwrap();
+    jit.add_object(Source::new("both.o", compile("-O1 -fPIC -ffunction-sections", source))).unwrap();
     for _ in 0..100 {
         assert!(matches!(jit.lookup("bad").unwrap_err(), Error::Undefined { .. }));
     }
     assert_eq!(call(&jit, "good", 2), 10);
     assert!(matches!(jit.lookup("bad").unwrap_err(), Error::Undefined { .. }));
     assert_eq!(call(&jit, "good", 2), 10);
-    jit.add_object("missing.o", compile("-O1", "int missing(int n) { return n * 100; }")).unwrap();
+    jit.add_object(Source::new("missing.o", compile("-O1", "int missing(int n) { return n * 100; }"))).unwrap();
     assert_eq!(call(&jit, "bad", 2), 207);
 }
 
@@ -189,13 +189,13 @@ fn names_are_free_again_after_removal_and_memory_stays_flat() {
         "-O1 -fPIC",
         "extern __thread int local; int work(int); int use(int n) { local = 50; return work(n); }",
     );
-    jit.add_object("base.o", compile("-O1", "int base = 1000;")).unwrap();
+    jit.add_object(Source::new("base.o", compile("-O1", "int base = 1000;"))).unwrap();
     let mut before = (0, 0);
     for round in 0..1000 {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &Source::new("work.o", object.clone())).unwrap();
+        tracker.add_object(&Source::new("work.o", object.clone())).unwrap();
         assert_eq!(call(&jit, "work", round % 7), 1106 + round % 7);
-        jit.main().add_object_to(&tracker, &Source::new("user.o", user.clone())).unwrap();
+        tracker.add_object(&Source::new("user.o", user.clone())).unwrap();
         assert_eq!(call(&jit, "use", 1), 1152);
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { tracker.remove() }.unwrap();
@@ -249,7 +249,7 @@ fn threads_that_exist_before_the_link_have_its_thread_local_variables() {
             int count{n}(int n) {{ if ((unsigned long)aligned{n} % 64) return -1; shared{n} += n; zero += n;
             initialized += n; return initialized + zero + shared{n}; }}"
         );
-        jit.add_object(&format!("tls{n}.o"), compile(&format!("-O1 {model}"), &source)).unwrap();
+        jit.add_object(Source::new(format!("tls{n}.o"), compile(&format!("-O1 {model}"), &source))).unwrap();
         addresses.push(function(&jit, &format!("count{n}")) as usize);
     }
     let late: Vec<_> = (0..3).map(|_| start()).collect();
@@ -268,7 +268,7 @@ fn lookups_of_several_threads_at_once_all_succeed() {
     for n in 0..64 {
         let next = (n + 1) % 64;
         let source = format!("int f{next}(int); int f{n}(int n) {{ return n <= 0 ? {n} : f{next}(n - 1); }}");
-        jit.add_object(&format!("f{n}.o"), compile("-O1 -fPIC", &source)).unwrap();
+        jit.add_object(Source::new(format!("f{n}.o"), compile("-O1 -fPIC", &source))).unwrap();
     }
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -291,13 +291,13 @@ fn closing_runs_what_is_registered_last_first() {
         n
     }
     let jit = host::jit().unwrap();
-    jit.define_absolute("log_number", log as *const ()).unwrap();
+    jit.define_ptr("log_number", log as *const ()).unwrap();
     let source = "int atexit(void (*)(void)); int log_number(int);
         static void first(void) { log_number(1); } static void second(void) { log_number(2); }
         __attribute__((constructor)) static void initialize(void) { log_number(0); }
         __attribute__((destructor)) static void finish(void) { log_number(3); }
         int enter(int n) { atexit(first); atexit(second); return log_number(n); }";
-    jit.add_object("registers.o", compile("-O1 -fPIC", source)).unwrap();
+    jit.add_object(Source::new("registers.o", compile("-O1 -fPIC", source))).unwrap();
     call(&jit, "enter", 10);
     // SAFETY: nobody uses it any more.
     unsafe { jit.close() }.unwrap();
@@ -320,7 +320,7 @@ fn dylibs_have_their_own_names_and_see_what_others_export() {
         "int exported(int); int name(int n) { return 2000 + n; } extern int variable; extern __thread int local;
         int both(int n) { return exported(n) + name(n) + variable + local; }
         int hidden(int); int sees_hidden(int n) { return hidden(n); }";
-    jit.add_object("main.o", compile("-O1 -fPIC -ffunction-sections", source)).unwrap();
+    jit.add_object(Source::new("main.o", compile("-O1 -fPIC -ffunction-sections", source))).unwrap();
     assert_eq!(call(&jit, "both", 1), 1006 + 2001 + 77 + 8);
     assert!(matches!(jit.lookup("sees_hidden").unwrap_err(), Error::Undefined { .. }));
     jit.main().define_alias("renamed", "name").unwrap();
@@ -341,9 +341,9 @@ fn what_another_dylib_defines_again_is_found_anew() {
     for round in 1..=5 {
         let of_library = library.create_tracker().unwrap();
         let source = format!("int v = {round}0; __thread int t = {round}00; int f(int n) {{ return n + {round}; }}");
-        library.add_object_to(&of_library, &Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
+        of_library.add_object(&Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
         let of_main = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&of_main, &Source::new("use.o", user.clone())).unwrap();
+        of_main.add_object(&Source::new("use.o", user.clone())).unwrap();
         assert_eq!(call(&jit, "use", 1000), 1000 + 111 * round);
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { of_main.remove() }.unwrap();
@@ -353,7 +353,7 @@ fn what_another_dylib_defines_again_is_found_anew() {
         let filler =
             format!("int v{round} = 1; __thread int t{round} = 1; int g{round}(int n) {{ return n + t{round}; }}");
         library.add_object(&Source::new("filler.o", compile("-O1 -fPIC", &filler))).unwrap();
-        kept.push(library.lookup(&[&format!("g{round}"), &format!("v{round}")]).unwrap());
+        kept.push(library.link(&[&format!("g{round}"), &format!("v{round}")]).unwrap());
     }
 }
 
@@ -371,7 +371,7 @@ fn exceptions_work_after_any_number_of_removals() {
     let object = compile("-x c++ -O1 -fPIC", source);
     for _ in 0..200 {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &Source::new("throws.o", object.clone())).unwrap();
+        tracker.add_object(&Source::new("throws.o", object.clone())).unwrap();
         assert_eq!((call(&jit, "catches", 5), call(&jit, "catches", 5)), (4, 5));
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { tracker.remove() }.unwrap();
@@ -383,7 +383,7 @@ fn sessions_do_not_see_each_other() {
     let [one, two] = [1, 2].map(|n| {
         let jit = host::jit().unwrap();
         let source = format!("static __thread int local = {n}; int number(int n) {{ return local++ * 10 + n; }}");
-        jit.add_object("number.o", compile("-O1 -fPIC", &source)).unwrap();
+        jit.add_object(Source::new("number.o", compile("-O1 -fPIC", &source))).unwrap();
         jit
     });
     assert_eq!((call(&one, "number", 3), call(&two, "number", 3)), (13, 23));
@@ -399,9 +399,9 @@ extern "C" fn looked_up(n: c_long) -> c_long {
 #[test]
 fn a_name_is_defined_once() {
     let jit = host::jit().unwrap();
-    jit.define_absolute("name", looked_up as *const ()).unwrap();
+    jit.define_ptr("name", looked_up as *const ()).unwrap();
     let object = compile("-O1", "int other(int n) { return n; } int name(int n) { return n + 1; }");
-    let error = jit.add_object("second.o", object).unwrap_err();
+    let error = jit.add_object(Source::new("second.o", object)).unwrap_err();
     assert!(matches!(error, Error::Duplicate { ref name, .. } if name == "name"), "{error}");
     // Nothing of the object was added.
     assert!(matches!(jit.lookup("other").unwrap_err(), Error::Undefined { .. }));
@@ -412,10 +412,11 @@ fn a_name_is_defined_once() {
 #[test]
 fn code_that_is_not_position_independent_links_after_code_that_is() {
     let jit = host::jit().unwrap();
-    jit.add_object("first", compile("-fPIC", "int one = 1; int first(int x) { return x + one; }")).unwrap();
+    jit.add_object(Source::new("first", compile("-fPIC", "int one = 1; int first(int x) { return x + one; }")))
+        .unwrap();
     assert_eq!(call(&jit, "first", 1), 2);
     let source = "int first(int); int table[4] = {1, 2, 3, 4}; int second(int x) { return first(table[x]); }";
-    jit.add_object("second", compile("-fno-pic -O1", source)).unwrap();
+    jit.add_object(Source::new("second", compile("-fno-pic -O1", source))).unwrap();
     assert_eq!(call(&jit, "second", 3), 5);
 }
 
@@ -427,10 +428,10 @@ fn a_lookup_waits_for_the_initializers_that_another_thread_runs() {
         std::thread::sleep(Duration::from_millis(200));
     }
     let jit = host::jit().unwrap();
-    jit.define_absolute("wait", wait as *const ()).unwrap();
+    jit.define_ptr("wait", wait as *const ()).unwrap();
     let source = "void wait(void); static int ready; int f(int x) { return ready + x; }
                   __attribute__((constructor)) static void initialize(void) { wait(); ready = 1; }";
-    jit.add_object("slow", compile("-fPIC", source)).unwrap();
+    jit.add_object(Source::new("slow", compile("-fPIC", source))).unwrap();
     std::thread::scope(|scope| {
         let other = scope.spawn(|| call(&jit, "f", 1));
         while !RUNNING.load(Ordering::Relaxed) {
@@ -448,24 +449,22 @@ fn an_initializer_may_look_up() {
         call(JIT.get().expect("it was set"), "answer", 1)
     }
     let jit = JIT.get_or_init(|| host::jit().unwrap());
-    jit.define_absolute("ask_host", ask_host as *const ()).unwrap();
+    jit.define_ptr("ask_host", ask_host as *const ()).unwrap();
     let source = "int ask_host(void); static int asked; int answer(int x) { return asked + x; }
                   __attribute__((constructor)) static void initialize(void) { asked = ask_host(); }";
-    jit.add_object("asking", compile("-fPIC", source)).unwrap();
+    jit.add_object(Source::new("asking", compile("-fPIC", source))).unwrap();
     assert_eq!(call(jit, "answer", 10), 11);
 }
 
 #[test]
 fn what_belongs_to_another_session_or_jitdylib_is_refused() {
     let [jit, other] = [host::jit().unwrap(), host::jit().unwrap()];
-    let second = jit.create_dylib("second").unwrap();
-    let source = Source::new("one", compile("-fPIC", "int one(void) { return 1; }"));
     let refusals = [
         jit.main().add_to_link_order(other.main(), MatchScope::All),
         jit.main().set_link_order(&[(other.main().clone(), MatchScope::All)]),
         jit.main().reexport("one", other.main(), "one"),
-        jit.main().add_object_to(&other.create_tracker().unwrap(), &source),
-        jit.main().add_object_to(&second.create_tracker().unwrap(), &source),
+        jit.create_tracker().unwrap().transfer_to(&other.create_tracker().unwrap()),
+        jit.create_tracker().unwrap().transfer_to(&jit.create_dylib("second").unwrap().create_tracker().unwrap()),
     ];
     for refusal in refusals {
         assert!(matches!(refusal, Err(Error::Foreign { .. })), "{refusal:?}");

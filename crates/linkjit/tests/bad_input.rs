@@ -13,9 +13,9 @@ use std::path::Path;
 use std::process::Command;
 
 use assembly::{Workshop, call, caller, function, source};
-use linkjit::link::names::NamePool;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, LinkPolicy};
+use linkjit_link::names::NamePool;
 
 /// Runs the test `name` again as a child, with limits; `true` in the child.
 fn in_limits(name: &str, kilobytes: u64, seconds: u64) -> bool {
@@ -102,12 +102,12 @@ fn check(files: &[&str], error: &Error) {
 /// Adds and links an object; whether that went well.
 fn link_object(name: &str, bytes: Vec<u8>, policy: LinkPolicy, wanted: &str) -> bool {
     // Resolvers of indirect functions are called while linking: damaged code must not become one.
-    let graph = linkjit::link::object::read(&Source::new(name, bytes.clone()), &mut NamePool::default());
+    let graph = linkjit_link::object::read(&Source::new(name, bytes.clone()), &mut NamePool::default());
     if graph.is_ok_and(|graph| graph.symbols().iter().any(|symbol| symbol.indirect)) {
         return false;
     }
     let jit = host::builder().window_size(64 << 20).policy(policy).build().unwrap();
-    let result = jit.add_object(name, bytes).and_then(|()| jit.main().lookup(&[wanted]).map(drop));
+    let result = jit.add_object(Source::new(name, bytes)).and_then(|()| jit.main().link(&[wanted]).map(drop));
     if let Err(error) = &result {
         check(&[name], error);
     }
@@ -199,7 +199,7 @@ fn a_damaged_archive_is_refused_or_linked() {
                 let path = workshop.directory.join("damaged.a");
                 std::fs::write(&path, mutate(&original, &mut random)).unwrap();
                 let jit = host::builder().window_size(64 << 20).build().unwrap();
-                let result = jit.add_archive(&path).and_then(|()| jit.main().lookup(&["f"]).map(drop));
+                let result = jit.add_archive(&path).and_then(|()| jit.main().link(&["f"]).map(drop));
                 if let Err(error) = result {
                     let of_a_file = matches!(error, Error::File { .. });
                     if !of_a_file {
@@ -285,12 +285,12 @@ fn a_long_chain_of_calls_and_aliases_needs_no_stack() {
         let jit = host::jit().unwrap();
         jit.main().add_object(&object).unwrap();
         for n in 0..LENGTH {
-            jit.main().define_alias(&format!("a{n}"), &format!("a{}", n + 1)).unwrap();
+            jit.main().define_alias(format!("a{n}"), format!("a{}", n + 1)).unwrap();
         }
-        jit.main().define_alias(&format!("a{LENGTH}"), "f0").unwrap();
+        jit.main().define_alias(format!("a{LENGTH}"), "f0").unwrap();
         assert_eq!(call(&jit, "f0").unwrap(), 6);
         assert_eq!(call(&jit, "a0").unwrap(), 6);
-        assert_eq!(jit.main().lookup(&["a0", "a99999", "f0"]).unwrap().len(), 3);
+        assert_eq!(jit.main().link(&["a0", "a99999", "f0"]).unwrap().len(), 3);
     });
     linked.unwrap().join().unwrap();
 }
@@ -303,7 +303,7 @@ fn what_is_no_object_is_explained() {
     assembly::run(Command::new("gcc").args(flags).arg(&library).arg(workshop.object(&function("f", 1))));
     let refused = |path: &Path, expected: &str| {
         let jit = host::jit().unwrap();
-        let text = jit.add_object_file(path).unwrap_err().to_string();
+        let text = jit.add_object(path).unwrap_err().to_string();
         assert!(text.contains(&*path.to_string_lossy()) && text.contains(expected), "{text}");
     };
     refused(&library, "shared");

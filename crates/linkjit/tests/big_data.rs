@@ -34,7 +34,7 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
     .enumerate()
     {
         let (name, tracker) = (format!("f{number}"), jit.create_tracker().unwrap());
-        jit.main().add_object_to(&tracker, &object(model, &name, mib)).unwrap();
+        tracker.add_object(&object(model, &name, mib)).unwrap();
         assert_eq!(call(&jit, &name).unwrap(), i32::try_from(mib).unwrap());
         if mib >= 2500 {
             // The room is used again.
@@ -42,10 +42,10 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
             unsafe { tracker.remove() }.unwrap();
         }
     }
-    let windows = jit.statistics().windows;
+    let windows = jit.session().statistics().windows;
     jit.main().add_object(&object("-mcmodel=medium", "again", 2500)).unwrap();
     assert_eq!(call(&jit, "again").unwrap(), 2500);
-    assert_eq!(jit.statistics().windows, windows);
+    assert_eq!(jit.session().statistics().windows, windows);
     assert!(resident() < before + (32 << 20), "{} bytes more", resident() - before);
 }
 
@@ -53,10 +53,10 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
 fn small_code_with_more_than_it_reaches_is_told_so() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = "char a[1500ul << 20], b[1500ul << 20], c[1500ul << 20]; int f(void) { return a[1] + b[1] + c[1]; }";
-    jit.add_object_file(workshop.compile("c", text, &["-O1", "-fno-pic"])).unwrap();
+    jit.add_object(workshop.compile("c", text, &["-O1", "-fno-pic"])).unwrap();
     let error = jit.lookup("f").unwrap_err().to_string();
     assert!(error.contains("relocation truncated to fit") && error.contains("-mcmodel=medium"), "{error}");
     // The session is as before.
-    jit.add_object_file(workshop.object(&function("g", 7))).unwrap();
-    assert!(jit.main().lookup(&["g"]).is_ok());
+    jit.add_object(workshop.object(&function("g", 7))).unwrap();
+    assert!(jit.main().link(&["g"]).is_ok());
 }

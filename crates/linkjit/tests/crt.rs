@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use linkjit::{CrtProvider, Error, Jit};
+use linkjit::{CrtProvider, Error, Jit, Source};
 
 /// A fresh directory.
 fn directory(name: &str) -> PathBuf {
@@ -53,7 +53,7 @@ fn add(jit: &Jit, directory: &Path, sources: &[&str]) -> linkjit::Result<()> {
     sources.iter().enumerate().try_for_each(|(number, source)| {
         let path = directory.join(format!("{number}.obj"));
         assemble(source, &path);
-        jit.add_object(&format!("{number}.obj"), std::fs::read(&path).expect("an object"))
+        jit.add_object(Source::new(format!("{number}.obj"), std::fs::read(&path).expect("an object")))
     })
 }
 
@@ -184,8 +184,8 @@ fn objects_that_are_removed_ask_for_no_runtime_any_more() {
     let object = directory.join("static.obj");
     assemble(&directives(STATIC), &object);
     let tracker = jit.create_tracker().unwrap();
-    let source = linkjit::link::source::Source::new("static.obj", std::fs::read(&object).unwrap());
-    jit.main().add_object_to(&tracker, &source).unwrap();
+    let source = linkjit::Source::new("static.obj", std::fs::read(&object).unwrap());
+    tracker.add_object(&source).unwrap();
     assert_eq!(value(&jit, "r").unwrap(), 1);
     // SAFETY: nobody calls what is removed.
     unsafe { tracker.remove() }.unwrap();

@@ -55,7 +55,7 @@ fn set_up(name: &str) -> (Jit, PathBuf) {
 
 /// The address of a name, when initializers were run.
 fn look_up(dylib: &JitDylib, name: &str) -> linkjit::Result<ExecAddr> {
-    let address = dylib.lookup_with_initializers(&[name])?;
+    let address = dylib.link_with_initializers(&[name])?;
     dylib.initialize()?;
     Ok(address[0])
 }
@@ -70,7 +70,7 @@ fn started(dylib: &JitDylib) -> i32 {
 #[test]
 fn a_lookup_that_fails_does_not_use_the_start_up_up() {
     let (jit, object) = set_up("fails");
-    jit.add_object_file(&object).expect("an object");
+    jit.add_object(&object).expect("an object");
     for _ in 0..2 {
         let error = jit.lookup("broken").expect_err("something is missing");
         assert!(matches!(error, Error::Undefined { .. }), "{error}");
@@ -86,7 +86,7 @@ fn each_jitdylib_has_a_runtime_of_its_own() {
     let (jit, object) = set_up("dylibs");
     let other = jit.create_dylib("other").expect("another JITDylib");
     for dylib in [jit.main(), &other] {
-        dylib.add_object_file(&object).expect("an object");
+        dylib.add_object(&object).expect("an object");
         look_up(dylib, "fine").expect("nothing is missing");
     }
     assert_eq!([started(jit.main()), started(&other)], [1, 1]);

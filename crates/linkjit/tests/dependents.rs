@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assembly::{Workshop, call, call_at, caller, function, group, mappings, resident, source};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, ExecAddr, Jit, JitDylib, MatchScope, ResourceTracker};
 
 fn remove(tracker: &ResourceTracker) -> linkjit::Result<()> {
@@ -21,7 +21,7 @@ fn remove(tracker: &ResourceTracker) -> linkjit::Result<()> {
 /// Adds an object with a tracker of its own.
 fn add(jit: &Jit, object: &std::path::Path) -> ResourceTracker {
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(object)).unwrap();
+    tracker.add_object(&source(object)).unwrap();
     tracker
 }
 
@@ -113,11 +113,11 @@ fn code_of_another_jitdylib_is_a_dependent_too() {
     assert_eq!(call(&jit, "calls_f").unwrap(), 3);
     assert_eq!(dependents(remove(&library.default_tracker().unwrap())), [user.to_string_lossy()]);
     // SAFETY: nobody calls it any more.
-    assert_eq!(dependents(unsafe { library.close() }), [user.to_string_lossy()]);
+    assert_eq!(dependents(unsafe { library.clone().close() }), [user.to_string_lossy()]);
     assert_eq!(call(&jit, "calls_f").unwrap(), 3);
     remove(&tracker).unwrap();
     // SAFETY: as above.
-    unsafe { library.close() }.unwrap();
+    unsafe { library.clone().close() }.unwrap();
     assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
 }
 
@@ -201,7 +201,7 @@ const SHARED: &str = "#include <stdexcept>
 #[test]
 fn inline_code_stays_for_others_and_so_do_its_static_variables() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("trace", trace as *const ()).unwrap();
+    jit.define_ptr("trace", trace as *const ()).unwrap();
     for (flags, together) in [("-O0", false), ("-O0", true), ("-O1", false)] {
         if cfg!(windows) && flags == "-O1" {
             // What calls the destructor is no part of the inline function, into whose callers the function is inlined.
@@ -268,7 +268,7 @@ fn what_inline_code_needs_stays_with_it() {
     let inline = group("g", 0).replace("mov $0,%eax", "sub $8,%rsp\n call strong\n add $8,%rsp");
     let first = jit.create_tracker().unwrap();
     for text in [inline.clone(), function("strong", 11) + &function("unrelated", 12)] {
-        jit.main().add_object_to(&first, &source(&workshop.object(&text))).unwrap();
+        first.add_object(&source(&workshop.object(&text))).unwrap();
     }
     let second = add(&jit, &workshop.object(&(inline + &caller("user", "g"))));
     assert_eq!(call(&jit, "user").unwrap(), 11);
@@ -292,7 +292,7 @@ fn memory_that_only_removed_code_needs_is_given_back() {
         return;
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("trace", trace as *const ()).unwrap();
+    jit.define_ptr("trace", trace as *const ()).unwrap();
     let inline_calls = |name: &str, callee: &str| {
         group(name, 0).replace("mov $0,%eax", &format!("sub $8,%rsp\n call {callee}\n add $8,%rsp"))
     };
@@ -310,7 +310,7 @@ fn memory_that_only_removed_code_needs_is_given_back() {
             .chain(&texts)
             .map(|object| {
                 let tracker = jit.create_tracker().unwrap();
-                jit.main().add_object_to(&tracker, object).unwrap();
+                tracker.add_object(object).unwrap();
                 tracker
             })
             .collect();
@@ -333,18 +333,16 @@ fn memory_that_only_removed_code_needs_is_given_back() {
 #[test]
 fn transfer_takes_everything_along() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("trace", trace as *const ()).unwrap();
-    let main = jit.main();
+    jit.define_ptr("trace", trace as *const ()).unwrap();
     let text = "extern \"C\" void trace(int); struct S { ~S() { trace(100); } }; static S s;
                 __attribute__((destructor)) static void end() { trace(101); }
                 static thread_local int t = 3; extern \"C\" int NAME() { return t; }";
     let [source_of, target] = [(); 2].map(|()| jit.create_tracker().unwrap());
     for (name, tracker) in [("moved", &source_of), ("stays", &target)] {
-        main.add_object_to(tracker, &source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC"])))
-            .unwrap();
+        tracker.add_object(&source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC"]))).unwrap();
     }
-    main.add_object_to(&source_of, &source(&workshop.object(&function("not_linked", 9)))).unwrap();
-    main.add_lazy_object_to(&source_of, &source(&workshop.object(&function("lazy", 10)))).unwrap();
+    source_of.add_object(&source(&workshop.object(&function("not_linked", 9)))).unwrap();
+    source_of.add_lazy_object(&source(&workshop.object(&function("lazy", 10)))).unwrap();
     assert_eq!((call(&jit, "moved").unwrap(), call(&jit, "lazy").unwrap()), (3, 10));
     TRACE.lock().unwrap().retain(|value| *value < 100);
 
@@ -357,7 +355,7 @@ fn transfer_takes_everything_along() {
     assert!(matches!(target.transfer_to(&source_of), Err(Error::TrackerRemoved)));
     assert!(matches!(remove(&source_of), Err(Error::TrackerRemoved)));
     let object = source(&workshop.object(&function("new", 1)));
-    assert!(matches!(main.add_object_to(&source_of, &object), Err(Error::TrackerRemoved)));
+    assert!(matches!(source_of.add_object(&object), Err(Error::TrackerRemoved)));
     assert_eq!(
         (call(&jit, "moved").unwrap(), call(&jit, "not_linked").unwrap(), call(&jit, "lazy").unwrap()),
         (3, 9, 10)
@@ -374,11 +372,11 @@ fn transfer_takes_everything_along() {
 #[test]
 fn the_default_tracker_may_give_and_take() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
+    jit.add_object(workshop.object(&function("f", 1))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let tracker = jit.create_tracker().unwrap();
     jit.main().default_tracker().unwrap().transfer_to(&tracker).unwrap();
-    jit.add_object_file(workshop.object(&function("g", 2))).unwrap();
+    jit.add_object(workshop.object(&function("g", 2))).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
     remove(&tracker).unwrap();
     assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
@@ -399,14 +397,14 @@ fn a_lazy_function_whose_implementation_is_removed_is_looked_up_again() {
     jit.session().set_lazy_failure_handler(Arc::new(|failure| {
         assert!(matches!(failure.error, Error::Undefined { .. } | Error::Closed), "{failure}");
         HANDLED.fetch_add(1, Ordering::Relaxed);
-        Some(ExecAddr(substitute as *const () as u64))
+        Some(ExecAddr::from_ptr(substitute as *const ()))
     }));
     let library: JitDylib = jit.create_dylib("library").unwrap();
     jit.main().lazy_reexports(&library, &[("lazy", "f")]).unwrap();
     let lazy = jit.lookup("lazy").unwrap();
     for value in 1..4 {
         let tracker = library.create_tracker().unwrap();
-        library.add_object_to(&tracker, &source(&workshop.object(&function("f", value)))).unwrap();
+        tracker.add_object(&source(&workshop.object(&function("f", value)))).unwrap();
         assert_eq!((call_at(lazy), call_at(lazy)), (value, value));
         remove(&tracker).unwrap();
         assert_eq!(call_at(lazy), -1);
@@ -415,7 +413,7 @@ fn a_lazy_function_whose_implementation_is_removed_is_looked_up_again() {
     library.add_object(&source(&workshop.object(&function("f", 9)))).unwrap();
     assert_eq!(call_at(lazy), 9);
     // SAFETY: nobody calls it any more, but through the lazy function.
-    unsafe { library.close() }.unwrap();
+    unsafe { library.clone().close() }.unwrap();
     assert_eq!(call_at(lazy), -1);
 }
 
@@ -453,7 +451,7 @@ fn a_thousand_objects_that_share_a_function_go_in_any_order() {
     let mut numbers: Vec<usize> = (0..1000).collect();
     let mut trackers: Vec<_> = numbers.iter().map(|_| Some(jit.create_tracker().unwrap())).collect();
     let add = |number: usize, tracker: &ResourceTracker| {
-        jit.main().add_object_to(tracker, &named(number)).unwrap();
+        tracker.add_object(&named(number)).unwrap();
         assert_eq!(call(&jit, &format!("user{number:04}")).unwrap(), 3);
     };
     trackers.iter().flatten().enumerate().for_each(|(number, tracker)| add(number, tracker));

@@ -9,7 +9,7 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, JitDylib};
 use support::{compile, compile_file};
 
@@ -37,7 +37,7 @@ fn add(dylib: &JitDylib, flags: &str, source: &str, suffix: &str) {
 
 /// Looks a function up and calls it.
 fn call(dylib: &JitDylib, name: &str) -> u64 {
-    let address = dylib.lookup(&[name]).unwrap()[0];
+    let address = dylib.link(&[name]).unwrap()[0];
     // SAFETY: all functions that the tests look up take nothing and return an integer or a pointer.
     let function: extern "C" fn() -> u64 = unsafe { std::mem::transmute(address.0) };
     function()
@@ -53,7 +53,7 @@ fn all_names_of_a_moved_variable_stand_for_its_new_place() {
     let low = call(jit.main(), "low");
     assert!(low < 1 << 31, "{low:#x}");
     assert_eq!(call(jit.main(), "address_names"), low);
-    let names = jit.main().lookup(&["alias_names", "variable_names"]).unwrap();
+    let names = jit.main().link(&["alias_names", "variable_names"]).unwrap();
     assert_eq!([names[0].0, names[1].0], [low, low]);
 }
 
@@ -66,7 +66,7 @@ fn table_entries_of_earlier_lookups_follow() {
                  int *before(void) { int *p; __asm__(\"addq variable_$@GOTPCREL(%%rip), %0\" : \"=r\"(p) : \"0\"(0l));
                  return p; }";
     add(jit.main(), "-O1 -fno-pic", first, "earlier");
-    assert!(jit.main().lookup(&["in_low"]).unwrap()[0].0 < 1 << 31);
+    assert!(jit.main().link(&["in_low"]).unwrap()[0].0 < 1 << 31);
     let before = call(jit.main(), "before");
     assert!(before > 1 << 32, "{before:#x}");
 
@@ -85,7 +85,7 @@ fn table_entries_of_all_names_of_a_variable_follow() {
                  __asm__(\"addq \" #name \"@GOTPCREL(%%rip), %0\" : \"=r\"(p) : \"0\"(0l)); return p
                  int *one(void) { LOAD(variable_aliases); } int *other(void) { LOAD(alias_aliases); }";
     add(jit.main(), "-O1 -fno-pic", first, "aliases");
-    assert!(jit.main().lookup(&["in_low", "one", "other"]).unwrap()[0].0 < 1 << 31);
+    assert!(jit.main().link(&["in_low", "one", "other"]).unwrap()[0].0 < 1 << 31);
     assert_eq!(call(jit.main(), "one"), call(jit.main(), "other"));
 
     add(jit.main(), "-O1 -fno-pic", LOW_ADDRESS, "aliases");
@@ -160,7 +160,7 @@ fn a_variable_that_its_owner_refers_to_directly_can_not_be_moved() {
         jit.add_library(library(flags, suffix)).unwrap();
         let source = format!("extern int {name}; int *low(void) {{ return &{name}; }}");
         add(jit.main(), "-O1 -fno-pic", &source, "");
-        let error = jit.main().lookup(&["low"]).unwrap_err();
+        let error = jit.main().link(&["low"]).unwrap_err();
         assert!(matches!(error, Error::Link(_)), "{error}");
         let message = error.to_string();
         assert!(message.contains(name) && message.contains("out of range"), "{message}");

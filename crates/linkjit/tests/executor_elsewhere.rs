@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use assembly::{Workshop, call};
 use host::elsewhere::Elsewhere;
+use linkjit::Source;
 use linkjit::executor::InProcess;
-use linkjit::link::source::Source;
 use linkjit::{Error, Jit, ResourceTracker};
 
 fn elsewhere() -> Jit {
@@ -57,7 +57,7 @@ fn initializers_call_functions_that_are_not_linked_yet() {
 fn terminators_and_what_runs_at_exit_call_functions_that_were_never_linked() {
     let _turn = TURN.lock().unwrap();
     let (workshop, jit) = (Workshop::new(), elsewhere());
-    jit.define_absolute("told", told as *const ()).unwrap();
+    jit.define_ptr("told", told as *const ()).unwrap();
     let text = "void told(int); int atexit(void (*)(void));
                 void f(int what) { told(what); } void (*volatile p)(int) = f;
                 void g(int what) { told(what); } void (*volatile q)(int) = g;
@@ -75,7 +75,7 @@ fn terminators_and_what_runs_at_exit_call_functions_that_were_never_linked() {
 fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked() {
     let _turn = TURN.lock().unwrap();
     let (workshop, jit) = (Workshop::new(), elsewhere());
-    jit.define_absolute("told", told as *const ()).unwrap();
+    jit.define_ptr("told", told as *const ()).unwrap();
     let lazy = "void told(int); void f(int what) { told(what); }";
     jit.main().add_lazy_object(&object(&workshop, "c", lazy)).unwrap();
     let text = |version: i32| {
@@ -102,7 +102,7 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
                   __attribute__((destructor)) static void end(void) { p(); } int once(void) { return 3; }";
     for (retires, text, ended) in [(true, others, 30), (true, own, 31), (false, own, 31)] {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_lazy_object_to(&tracker, &object(&workshop, "c", text)).unwrap();
+        tracker.add_lazy_object(&object(&workshop, "c", text)).unwrap();
         assert_eq!(call(&jit, "once").unwrap(), 3);
         let ended_by = if retires { ResourceTracker::retire } else { ResourceTracker::remove };
         // SAFETY: as above.
@@ -117,7 +117,7 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
 fn cleanups_of_exceptions_call_functions_that_are_not_linked_yet() {
     let _turn = TURN.lock().unwrap();
     let (workshop, jit) = (Workshop::new(), elsewhere());
-    jit.define_absolute("told", told as *const ()).unwrap();
+    jit.define_ptr("told", told as *const ()).unwrap();
     let text = "extern \"C\" void told(int);
                 struct Cleanup { int what; ~Cleanup(); };
                 void cleaned(int what) { told(what); } void (*volatile p)(int) = cleaned;
@@ -159,12 +159,12 @@ fn what_is_called_back_may_not_remove_what_calls_it() {
         told(i32::from(matches!(refused, Err(Error::Reentrant))));
     }
     let (workshop, jit) = (Workshop::new(), elsewhere());
-    jit.define_absolute("remove_me", remove as *const ()).unwrap();
+    jit.define_ptr("remove_me", remove as *const ()).unwrap();
     let tracker = jit.create_tracker().unwrap();
     *JIT.lock().unwrap() = Some(tracker.clone());
     let text = "void remove_me(void); __attribute__((constructor)) static void begin(void) { remove_me(); }
                 int entry(void) { return 1; }";
-    jit.main().add_object_to(&tracker, &object(&workshop, "c", text)).unwrap();
+    tracker.add_object(&object(&workshop, "c", text)).unwrap();
     assert_eq!(call(&jit, "entry").unwrap(), 1);
     assert_eq!(taken(), [1]);
     *JIT.lock().unwrap() = None;
@@ -185,7 +185,7 @@ fn what_fails_at_last_is_not_published() {
     for _ in 0..3 {
         let error = jit.lookup("entry").unwrap_err();
         assert!(error.to_string().contains("it is refused"), "{error}");
-        assert_eq!(jit.statistics().batches, 0);
+        assert_eq!(jit.session().statistics().batches, 0);
     }
     executor.refuse(false);
     assert_eq!(call(&jit, "entry").unwrap(), 5);

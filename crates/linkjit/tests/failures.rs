@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assembly::{Input, Workshop, call, call_in, caller, function, getter, handles, mappings, resident, source};
-use linkjit::link::graph::LinkGraph;
 use linkjit::{DefinitionGenerator, Error, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
+use linkjit_link::graph::LinkGraph;
 
 /// The tests of this program count what the process has: one at a time, then.
 fn alone() -> MutexGuard<'static, ()> {
@@ -23,7 +23,7 @@ fn fails(jit: &Jit, times: usize, mut attempt: impl FnMut() -> Error) -> Error {
     let error = attempt();
     (0..times / 10).for_each(|_| drop(attempt()));
     let numbers = |jit: &Jit| {
-        let it = jit.statistics();
+        let it = jit.session().statistics();
         (it.batches, it.objects, it.blocks, it.edges, it.code_bytes, it.read_only_bytes, it.writable_bytes)
     };
     let before = (numbers(jit), mappings(), handles(), resident());
@@ -44,7 +44,7 @@ fn an_undefined_symbol_and_then_its_definition() {
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     assert!(error.to_string().contains("undefined symbol: missing"), "{error}");
     // The member was forgotten: another definition is no duplicate of it.
-    jit.add_object_file(workshop.object(&function("member", 8))).unwrap();
+    jit.add_object(workshop.object(&function("member", 8))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 8);
     extern "C" fn missing() -> i32 {
         9
@@ -52,7 +52,7 @@ fn an_undefined_symbol_and_then_its_definition() {
     let jit = host::jit().unwrap();
     workshop.add(&jit, &[Input::Object(caller("f", "member")), Input::Archive(vec![member])]).unwrap();
     jit.lookup("f").unwrap_err();
-    jit.define_absolute("missing", missing as *const ()).unwrap();
+    jit.define_ptr("missing", missing as *const ()).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 9);
 }
 
@@ -88,15 +88,15 @@ fn a_relocation_out_of_range_and_then_a_near_definition() {
     let _alone = alone();
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = workshop.object(".globl f\nf: mov $1,%eax\n ret\n .byte small\n");
-    jit.add_object_file(&object).unwrap();
+    jit.add_object(&object).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(".globl small\nsmall = 0x12345\n"))).unwrap();
+    tracker.add_object(&source(&workshop.object(".globl small\nsmall = 0x12345\n"))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err()).to_string();
     assert!(error.contains(&*object.to_string_lossy()) && error.contains(".text+0x6"), "{error}");
     assert!(error.contains("small") && error.contains("out of range"), "{error}");
     // SAFETY: nobody uses it.
     unsafe { tracker.remove() }.unwrap();
-    jit.add_object_file(workshop.object(".globl small\nsmall = 0x12\n")).unwrap();
+    jit.add_object(workshop.object(".globl small\nsmall = 0x12\n")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
 }
 
@@ -111,12 +111,12 @@ fn a_malformed_member_is_named() {
     // e_shoff.
     bytes[header + 0x28 + 4] = 0x77;
     std::fs::write(&archive, &bytes).unwrap();
-    jit.add_object_file(workshop.object(&caller("f", "g"))).unwrap();
+    jit.add_object(workshop.object(&caller("f", "g"))).unwrap();
     jit.add_archive(&archive).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err()).to_string();
     assert!(error.contains(&*archive.to_string_lossy()) && error.contains("(0.o)") || error.contains(".o)"), "{error}");
     assert_eq!(call(&jit, "h").unwrap(), 2);
-    jit.add_object_file(workshop.object(&function("g", 3))).unwrap();
+    jit.add_object(workshop.object(&function("g", 3))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
 }
 
@@ -131,12 +131,12 @@ fn an_exhausted_reserve_of_thread_local_storage() {
         )
     };
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&local_exec(1 << 26)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&local_exec(1 << 26)))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     assert!(matches!(error, Error::Executor(linkjit::executor::ExecutorError::TlsReserveFull { .. })), "{error}");
     // SAFETY: nobody uses it.
     unsafe { tracker.remove() }.unwrap();
-    jit.add_object_file(workshop.object(&local_exec(64))).unwrap();
+    jit.add_object(workshop.object(&local_exec(64))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 0);
 }
 
@@ -148,15 +148,15 @@ fn an_object_larger_than_the_address_space() {
     let jit = host::builder().window_size(1 << 20).build().unwrap();
     let tracker = jit.create_tracker().unwrap();
     let big = ".bss\n.globl big\nbig: .zero 0x7ff000000000\n".to_owned() + ".text\n" + &getter("f", "big");
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&big))).unwrap();
-    jit.add_object_file(workshop.object(&function("g", 1))).unwrap();
+    tracker.add_object(&source(&workshop.object(&big))).unwrap();
+    jit.add_object(workshop.object(&function("g", 1))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     assert!(error.to_string().contains("free address space"), "{error}");
     assert_eq!(call(&jit, "g").unwrap(), 1);
     fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     // SAFETY: nobody uses it.
     unsafe { tracker.remove() }.unwrap();
-    jit.add_object_file(workshop.object(&function("f", 2))).unwrap();
+    jit.add_object(workshop.object(&function("f", 2))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 2);
 }
 
@@ -172,18 +172,18 @@ fn a_failure_in_the_middle_of_several_jitdylibs() {
     }
     let init = |name: &str| format!(".data\n.long 0\n.globl {name}_data\n{name}_data: .long 5\n");
     for (dylib, (name, callee)) in dylibs.iter().zip([("fa", "fb"), ("fb", "fc"), ("fc", "bad")]) {
-        dylib.add_object_file(workshop.object(&(caller(name, callee) + &init(name)))).unwrap();
+        dylib.add_object(workshop.object(&(caller(name, callee) + &init(name)))).unwrap();
     }
     // In the last one: found, but out of range.
     let bad = dylibs[1].create_tracker().unwrap();
     dylibs[2].add_to_link_order(&dylibs[1], MatchScope::Exported).unwrap();
     let text = function("bad", 6) + ".data\n.byte fa_data\n";
-    dylibs[1].add_object_to(&bad, &source(&workshop.object(&(text + ".text\n lea .data(%rip),%rax\n")))).unwrap();
-    fails(&jit, 500, || dylibs[0].lookup(&["fa"]).unwrap_err());
+    bad.add_object(&source(&workshop.object(&(text + ".text\n lea .data(%rip),%rax\n")))).unwrap();
+    fails(&jit, 500, || dylibs[0].link(&["fa"]).unwrap_err());
     // SAFETY: nobody uses it.
     unsafe { bad.remove() }.unwrap();
-    fails(&jit, 500, || dylibs[0].lookup(&["fa"]).unwrap_err());
-    dylibs[2].add_object_file(workshop.object(&function("bad", 7))).unwrap();
+    fails(&jit, 500, || dylibs[0].link(&["fa"]).unwrap_err());
+    dylibs[2].add_object(workshop.object(&function("bad", 7))).unwrap();
     for (dylib, name) in dylibs.iter().zip(["fa", "fb", "fc"]) {
         assert_eq!(call_in(dylib, name).unwrap(), 7);
     }
@@ -195,8 +195,8 @@ fn all_undefined_symbols_are_reported_at_once_with_their_users() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".globl f\nf: nop\n call _ZN5space4goneEi\n call also_gone\n call calculate_totl\n ret\n";
     let object = workshop.object(text);
-    jit.add_object_file(&object).unwrap();
-    jit.add_object_file(workshop.object(&function("calculate_total", 1))).unwrap();
+    jit.add_object(&object).unwrap();
+    jit.add_object(workshop.object(&function("calculate_total", 1))).unwrap();
     let archive = workshop.archive("rcs", &[&function("unrelated", 1)]);
     jit.add_archive(&archive).unwrap();
     let error = jit.lookup("f").unwrap_err();
@@ -234,10 +234,10 @@ fn windows_follow_one_another() {
             );
             workshop.compile("c", &text, &["-fPIC", "-O1"])
         };
-        jit.add_object_file(workshop.compile("c", "int v0 = 0; int f0(void) { return v0; }", &["-fPIC"])).unwrap();
+        jit.add_object(workshop.compile("c", "int v0 = 0; int f0(void) { return v0; }", &["-fPIC"])).unwrap();
         let mut expected = 0;
         for n in 1..20 {
-            jit.add_object_file(object(n)).unwrap();
+            jit.add_object(object(n)).unwrap();
             expected += n; // v of the one before, and the filler
             assert_eq!(call(&jit, &format!("f{n}")).unwrap(), expected);
         }
@@ -252,16 +252,16 @@ fn windows_follow_one_another() {
 fn a_variable_of_the_wrong_kind_is_explained() {
     let _alone = alone();
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&getter("f", "variable"))).unwrap();
+    jit.add_object(workshop.object(&getter("f", "variable"))).unwrap();
     let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
-    jit.add_object_file(workshop.object(variable)).unwrap();
+    jit.add_object(workshop.object(variable)).unwrap();
     let error = jit.lookup("f").unwrap_err().to_string();
     assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
     // A load that can't be relaxed, and a pointer: any address would fit.
     let load = ".globl g\ng: push variable@GOTPCREL(%rip)\n pop %rax\n ret\n";
     let pointer = ".globl h\nh: mov pointer(%rip),%rax\n ret\n.data\npointer: .quad variable\n";
     for (name, text) in [("g", load), ("h", pointer)] {
-        jit.add_object_file(workshop.object(text)).unwrap();
+        jit.add_object(workshop.object(text)).unwrap();
         let error = jit.lookup(name).unwrap_err().to_string();
         assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
     }
@@ -274,7 +274,7 @@ fn what_a_forgotten_member_had_hidden_is_visible_again() {
     let _alone = alone();
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let own = ".section .text.own,\"ax\"\n".to_owned() + &function("own", 7);
-    jit.add_object_file(workshop.object(&(caller("f", "member") + &own))).unwrap();
+    jit.add_object(workshop.object(&(caller("f", "member") + &own))).unwrap();
     let member = caller("member", "missing") + ".hidden own\n.data\n.quad own\n";
     jit.add_archive(workshop.archive("rcs", &[&member])).unwrap();
     let other = jit.create_dylib("other").unwrap();
@@ -289,9 +289,9 @@ fn a_member_of_absolute_symbols_stays_when_a_later_lookup_fails() {
     let _alone = alone();
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[".globl absolute\nabsolute = 4096\n"])).unwrap();
-    assert_eq!(jit.main().lookup(&["absolute"]).unwrap()[0].0, 4096);
+    assert_eq!(jit.main().link(&["absolute"]).unwrap()[0].0, 4096);
     jit.lookup("missing").unwrap_err();
-    let error = jit.add_object_file(workshop.object(".globl absolute\nabsolute = 5\n")).unwrap_err();
+    let error = jit.add_object(workshop.object(".globl absolute\nabsolute = 5\n")).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
 }
 
@@ -336,10 +336,10 @@ fn a_panic_of_a_generator_or_a_pass() {
         jit
     });
     for jit in passed.into_iter().chain([generated]) {
-        jit.add_object_file(workshop.object(&caller("f", "later"))).unwrap();
+        jit.add_object(workshop.object(&caller("f", "later"))).unwrap();
         jit.add_archive(workshop.archive("rcs", &[&function("later", 4)])).unwrap();
         std::panic::catch_unwind(AssertUnwindSafe(|| jit.lookup("f"))).unwrap_err();
-        assert_eq!(jit.statistics().batches, 0);
+        assert_eq!(jit.session().statistics().batches, 0);
         assert_eq!(call(&jit, "f").unwrap(), 4);
     }
 }
@@ -353,11 +353,11 @@ fn a_missing_name_says_where_it_was_searched_and_who_has_it() {
     let [searched, unrelated] = ["searched", "unrelated"].map(|name| jit.session().create_dylib(name).unwrap());
     jit.main().add_to_link_order(&searched, MatchScope::Exported).unwrap();
     let hidden = function("hidden_there", 1) + ".hidden hidden_there\n" + &caller("there", "nowhere");
-    searched.add_object_file(workshop.object(&hidden)).unwrap();
-    unrelated.add_object_file(workshop.object(&function("not_searched", 1))).unwrap();
+    searched.add_object(workshop.object(&hidden)).unwrap();
+    unrelated.add_object(workshop.object(&function("not_searched", 1))).unwrap();
     let text = caller("f", "hidden_there") + &caller("g", "not_searched") + &caller("h", "there");
-    jit.add_object_file(workshop.object(&text)).unwrap();
-    let error = jit.main().lookup(&["f", "g", "h"]).unwrap_err();
+    jit.add_object(workshop.object(&text)).unwrap();
+    let error = jit.main().link(&["f", "g", "h"]).unwrap_err();
     let text = error.to_string();
     let Error::Undefined { symbols, searched } = error else { panic!("{text}") };
     let of = |name: &str| symbols.iter().find(|symbol| symbol.name == name).unwrap();

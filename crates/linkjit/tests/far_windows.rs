@@ -64,9 +64,9 @@ fn jitdylibs_call_and_read_each_other() {
     for (one, other) in [(0, 1), (1, 0)] {
         dylibs[one].add_to_link_order(&dylibs[other], MatchScope::Exported).unwrap();
     }
-    dylibs[0].add_object_file(workshop.object(&(function("f", 1) + &large("g", "h", "h")))).unwrap();
-    dylibs[1].add_object_file(workshop.object(&large("h", "f", "g"))).unwrap();
-    let found = dylibs[0].lookup(&["g", "h"]).unwrap();
+    dylibs[0].add_object(workshop.object(&(function("f", 1) + &large("g", "h", "h")))).unwrap();
+    dylibs[1].add_object(workshop.object(&large("h", "f", "g"))).unwrap();
+    let found = dylibs[0].link(&["g", "h"]).unwrap();
     assert!(are_far(found[0], found[1]));
     assert_eq!(call_at(found[0]), 2001);
 }
@@ -74,12 +74,12 @@ fn jitdylibs_call_and_read_each_other() {
 #[test]
 fn a_full_window_is_followed_by_one_that_is_far() {
     let (workshop, jit) = (Workshop::new(), jit());
-    jit.add_object_file(workshop.object(&(function("f", 1) + &large("f0", "f", "f0")))).unwrap();
+    jit.add_object(workshop.object(&(function("f", 1) + &large("f0", "f", "f0")))).unwrap();
     let mut found = vec![jit.lookup("f0").unwrap()];
     for number in 1..8 {
         let (name, before) = (format!("f{number}"), format!("f{}", number - 1));
         // The variable of the one before is linked now, where its function is.
-        jit.add_object_file(workshop.object(&large(&name, &before, &before))).unwrap();
+        jit.add_object(workshop.object(&large(&name, &before, &before))).unwrap();
         found.push(jit.lookup(&name).unwrap());
     }
     assert!(are_far(found[0], found[1]));
@@ -91,15 +91,15 @@ fn a_full_window_is_followed_by_one_that_is_far() {
 fn objects_of_one_batch_that_find_no_room_together_reach_each_other() {
     let (workshop, jit) = (Workshop::new(), jit());
     // The window that this makes has room for one of them.
-    jit.add_object_file(workshop.object(&function("before", 1))).unwrap();
+    jit.add_object(workshop.object(&function("before", 1))).unwrap();
     jit.lookup("before").unwrap();
     for number in 0..6 {
         let (name, next) = (format!("f{number}"), format!("f{}", number + 1));
         let text = if number < 5 { large(&name, &next, &next) } else { function("f", 1) + &large(&name, "f", "f0") };
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+        tracker.add_object(&source(&workshop.object(&text))).unwrap();
     }
-    let found = jit.main().lookup(&["f0", "f1", "f2", "f3", "f4", "f5"]).unwrap();
+    let found = jit.main().link(&["f0", "f1", "f2", "f3", "f4", "f5"]).unwrap();
     assert!(are_far(found[0], found[1]));
     assert_eq!(call_at(found[0]), 6001);
 }
@@ -109,12 +109,12 @@ fn what_refers_to_data_directly_goes_to_the_window_of_the_data() {
     let (workshop, jit) = (Workshop::new(), jit());
     for name in ["f0", "f1"] {
         let text = if name == "f0" { function("f", 1) } else { String::new() };
-        jit.add_object_file(workshop.object(&(text + &large(name, "f", name)))).unwrap();
+        jit.add_object(workshop.object(&(text + &large(name, "f", name)))).unwrap();
         jit.lookup(name).unwrap();
     }
     for name in ["f0", "f1"] {
         let direct = format!(".globl of_{name}\nof_{name}: mov v_{name}(%rip),%eax\nret\n");
-        jit.add_object_file(workshop.object(&direct)).unwrap();
+        jit.add_object(workshop.object(&direct)).unwrap();
         assert_eq!(call(&jit, &format!("of_{name}")).unwrap(), 1000);
     }
 }
@@ -128,12 +128,12 @@ fn what_low_code_refers_to_directly_is_linked_in_low_memory() {
         jit.main().add_to_link_order(other, MatchScope::Exported).unwrap();
     }
     data.add_to_link_order(&more, MatchScope::Exported).unwrap();
-    data.add_object_file(workshop.object(&(function("high", 3) + ".data\n.globl v\nv: .long 40\n"))).unwrap();
-    more.add_object_file(workshop.object(".data\n.globl w\nw: .long 2\n")).unwrap();
+    data.add_object(workshop.object(&(function("high", 3) + ".data\n.globl v\nv: .long 40\n"))).unwrap();
+    more.add_object(workshop.object(".data\n.globl w\nw: .long 2\n")).unwrap();
     let through = ".globl through\nthrough: mov w(%rip),%eax\nret\n";
-    data.add_object_file(workshop.object(through)).unwrap();
+    data.add_object(workshop.object(through)).unwrap();
     let text = ".globl f\nf: sub $8,%rsp\ncall through\nadd v,%eax\nmov $v,%ecx\nadd (%rcx),%eax\nadd $8,%rsp\nret\n";
-    jit.add_object_file(workshop.object(text)).unwrap();
+    jit.add_object(workshop.object(text)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 82);
     assert_eq!(call_in(&data, "high").unwrap(), 3);
 }

@@ -69,7 +69,7 @@ fn functions(count: i32) -> String {
 /// Adds `name`, links it and removes it.
 fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
     let tracker: ResourceTracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&function(name, 77)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&function(name, 77)))).unwrap();
     let result = call(jit, name);
     // SAFETY: nobody else knows it.
     unsafe { tracker.remove() }.unwrap();
@@ -80,11 +80,11 @@ fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
 fn functions_are_linked_in_the_child_whatever_other_threads_do() {
     const FORKS: i32 = 100;
     let (workshop, jit) = (Arc::new(Workshop::new()), Arc::new(host::jit().unwrap()));
-    jit.add_object_file(workshop.object(&functions(FORKS))).unwrap();
+    jit.add_object(workshop.object(&functions(FORKS))).unwrap();
     let lazy: String = (0..FORKS).map(|n| function(&format!("lazy{n}"), n)).collect();
     jit.main().add_lazy_object(&source(&workshop.object(&lazy))).unwrap();
     let callers: String = (0..FORKS).map(|n| caller(&format!("calls{n}"), &format!("lazy{n}"))).collect();
-    jit.add_object_file(workshop.object(&callers)).unwrap();
+    jit.add_object(workshop.object(&callers)).unwrap();
     for n in 0..FORKS {
         jit.lookup(&format!("calls{n}")).unwrap();
     }
@@ -95,8 +95,8 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
             let dylib = jit.session().create_dylib(&format!("other{thread}")).unwrap();
             Busy::new(move |_| {
                 let tracker = dylib.create_tracker().unwrap();
-                dylib.add_object_to(&tracker, &template).unwrap();
-                dylib.lookup(&["other"]).unwrap();
+                tracker.add_object(&template).unwrap();
+                dylib.link(&["other"]).unwrap();
                 // SAFETY: nobody is in its code.
                 unsafe { tracker.remove() }.unwrap();
                 let session = host::jit().unwrap();
@@ -136,7 +136,7 @@ fn what_other_threads_were_at_is_given_up_in_the_child() {
         Ok(())
     });
     jit.main().define(unit).unwrap();
-    jit.add_object_file(workshop.object(&function("quick", 3))).unwrap();
+    jit.add_object(workshop.object(&function("quick", 3))).unwrap();
     let other = jit.clone();
     let thread = std::thread::spawn(move || other.lookup("slow").unwrap());
     begun.wait();
@@ -167,9 +167,9 @@ extern "C" fn initializer() {
 #[test]
 fn initializers_of_other_threads_are_not_waited_for() {
     let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
-    jit.main().define_absolute("initializer", ExecAddr(initializer as *const () as u64)).unwrap();
+    jit.main().define_absolute("initializer", ExecAddr::from_ptr(initializer as *const ())).unwrap();
     let initialized = function("initialized", 4) + ".section .init_array,\"aw\"\n.quad initializer\n";
-    jit.add_object_file(workshop.object(&initialized)).unwrap();
+    jit.add_object(workshop.object(&initialized)).unwrap();
     let other = jit.clone();
     let thread = std::thread::spawn(move || call(&other, "initialized").unwrap());
     while RUNNING.load(Ordering::Relaxed) == 0 {
@@ -177,8 +177,7 @@ fn initializers_of_other_threads_are_not_waited_for() {
     }
     in_child(|| {
         let jit = &jit;
-        jit.add_object_file(workshop.object(&(function("late", 6) + ".section .init_array,\"aw\"\n.quad late\n")))
-            .unwrap();
+        jit.add_object(workshop.object(&(function("late", 6) + ".section .init_array,\"aw\"\n.quad late\n"))).unwrap();
         call(jit, "late").unwrap() == 6 && call(jit, "initialized").unwrap() == 4
     });
     MAY_END.store(true, Ordering::Relaxed);

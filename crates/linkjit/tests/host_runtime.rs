@@ -71,7 +71,7 @@ fn linked_code_uses_the_runtime_that_the_host_has_loaded() {
     std::fs::write(&source, SOURCE).expect("it is ours");
     compiler::run(compiler::compiler(true).args(["-O1", "-c"]).arg(&source).arg("-o").arg(&object));
     let jit = host::jit().expect("a session");
-    jit.add_object_file(&object).expect("an object");
+    jit.add_object(&object).expect("an object");
     // SAFETY: `caught` is such a function.
     let caught = unsafe { jit.lookup_fn::<extern "C" fn() -> i32>("caught") }.expect("it is linked");
     assert_eq!(caught(), 7);

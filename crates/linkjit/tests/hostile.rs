@@ -14,7 +14,7 @@ use assembly::{Workshop, call, call_at, caller, function, source};
 use linkjit::executor::{ExecRange, MemoryProvider, Placement, Protection, Result, SystemMemory};
 use linkjit::{
     Error, ExecAddr, ExecutionSession, FunctionGenerator, FunctionUnit, JitDylib, MaterializationResponsibility,
-    MaterializationUnit, ResourceTracker, SymbolFlags, SymbolLookupSet, UnitInterface,
+    MaterializationUnit, ResourceTracker, SymbolFlags, SymbolLookupSet, SymbolName, UnitInterface,
 };
 
 fn unit(
@@ -31,7 +31,7 @@ fn remove(tracker: &ResourceTracker) -> linkjit::Result<()> {
 
 fn close(dylib: &JitDylib) -> linkjit::Result<()> {
     // SAFETY: as above.
-    unsafe { dylib.close() }
+    unsafe { dylib.clone().close() }
 }
 
 fn close_all(session: &ExecutionSession) -> linkjit::Result<()> {
@@ -92,9 +92,9 @@ fn a_memory_provider_may_panic_whenever_it_is_asked() {
         let memory = Arc::new(Panicking::default());
         let jit = host::builder().memory(memory.clone()).window_size(1 << 20).build().unwrap();
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         memory.0.store(at, Ordering::Relaxed);
-        let found = catch_unwind(AssertUnwindSafe(|| jit.main().lookup(&["g", "v"])));
+        let found = catch_unwind(AssertUnwindSafe(|| jit.main().link(&["g", "v"])));
         if found.is_ok() {
             let removed = catch_unwind(AssertUnwindSafe(|| remove(&tracker)));
             panics += u32::from(removed.is_err());
@@ -119,7 +119,7 @@ static OUTCOMES: Mutex<Vec<linkjit::Result<()>>> = Mutex::new(Vec::new());
 extern "C" fn ends_all() {
     let tracker = ENDING.lock().unwrap().clone().unwrap();
     let dylib = tracker.dylib();
-    OUTCOMES.lock().unwrap().extend([remove(&tracker), close(dylib), close_all(dylib.session())]);
+    OUTCOMES.lock().unwrap().extend([remove(&tracker), close(&dylib), close_all(dylib.session())]);
 }
 
 /// Nobody could go back to it.
@@ -127,11 +127,11 @@ extern "C" fn ends_all() {
 fn initializers_and_terminators_can_not_end_what_they_are_of() {
     for (array, at_close) in [("init_array", false), ("fini_array", false), ("fini_array", true)] {
         let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-        jit.define_absolute("ends_all", ends_all as *const ()).unwrap();
+        jit.define_ptr("ends_all", ends_all as *const ()).unwrap();
         let tracker = jit.create_tracker().unwrap();
         *ENDING.lock().unwrap() = Some(tracker.clone());
         let text = format!("{}.section .{array},\"aw\"\n.quad end\n.text\nend: jmp ends_all@PLT\n", function("f", 1));
-        jit.main().add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+        tracker.add_object(&source(&workshop.object(&text))).unwrap();
         assert_eq!(call(&jit, "f").unwrap(), 1);
         if at_close { close_all(jit.session()) } else { remove(&tracker) }.unwrap();
         let outcomes = std::mem::take(&mut *OUTCOMES.lock().unwrap());
@@ -155,13 +155,13 @@ fn a_unit_may_ask_for_the_end_of_what_it_is_of() {
                     0 => remove(&of),
                     // SAFETY: there is no code yet.
                     1 => unsafe { of.retire() },
-                    2 => close(of.dylib()),
+                    2 => close(&of.dylib()),
                     _ => close_all(of.dylib().session()),
                 };
                 sender.send(result.is_ok()).unwrap();
                 responsibility.add_object(&object)
             });
-            jit.main().define_to(&tracker, define).unwrap();
+            tracker.define(define).unwrap();
             let result = jit.main().lookup_future(&SymbolLookupSet::new(["f"])).wait();
             assert!(matches!(result, Err(Error::TrackerRemoved)), "{threads} {which} {result:?}");
             assert!(told.recv().unwrap(), "{threads} {which}");
@@ -177,7 +177,7 @@ fn a_generator_may_close_its_jitdylib() {
     other.add_generator(Arc::new(closing)).unwrap();
     jit.main().add_to_link_order(&other, linkjit::MatchScope::Exported).unwrap();
     assert!(matches!(jit.lookup("anything"), Err(Error::Undefined { .. })));
-    assert!(matches!(other.lookup(&["anything"]), Err(Error::Closed)));
+    assert!(matches!(other.link(&["anything"]), Err(Error::Closed)));
     assert!(jit.lookup("abs").is_ok());
 }
 
@@ -226,7 +226,7 @@ fn a_unit_may_panic_when_it_is_dropped() {
                 responsibility.define_absolute("f", ExecAddr(1));
                 Ok(())
             });
-            jit.main().define_to(tracker, unit)
+            tracker.define(unit)
         };
         let tracker = jit.create_tracker().unwrap();
         define(&tracker, "f").unwrap();
@@ -253,7 +253,7 @@ fn a_handler_of_lazy_failures_may_panic() {
         function()
     }
     panicking(|| call_it(f));
-    other.add_object_file(workshop.object(&function("not_there", 5))).unwrap();
+    other.add_object(workshop.object(&function("not_there", 5))).unwrap();
     assert_eq!(call_at(f), 5);
 }
 
@@ -307,7 +307,7 @@ impl MaterializationUnit for Panics {
         let _told = responsibility.complete();
     }
 
-    fn discard(&mut self, _: &str) {
+    fn discard(&mut self, _: &SymbolName) {
         self.at("discard");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 #[cfg(not(windows))]
 use assembly::source;
 use assembly::{Workshop, call, call_at, undefined_names};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, ExecAddr, Jit, LazyFailure, RootKind};
 
 const FLAGS: [&str; 3] = ["-O1", "-ffunction-sections", "-fdata-sections"];
@@ -29,7 +29,7 @@ fn session(workshop: &Workshop, broken: &str, is_tracked: bool) -> (Jit, linkjit
     let good = "volatile int ready; __attribute__((constructor)) static void begin(void) { ready = 5; } int good(void) { return ready; }";
     jit.main().add_object(&compile(workshop, "good.o", good)).unwrap();
     let tracker = if is_tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
-    jit.main().add_object_to(&tracker, &compile(workshop, "broken.o", broken)).unwrap();
+    tracker.add_object(&compile(workshop, "broken.o", broken)).unwrap();
     (jit, tracker)
 }
 
@@ -77,7 +77,7 @@ fn there_are_ways_to_go_on() {
     let workshop = Workshop::new();
     let (jit, _) = session(&workshop, BROKEN, false);
     jit.lookup("good").unwrap_err();
-    jit.define_absolute("missing", missing as *const ()).unwrap();
+    jit.define_ptr("missing", missing as *const ()).unwrap();
     assert_eq!((call(&jit, "good").unwrap(), call(&jit, "broken").unwrap()), (5, 7));
 
     let (jit, tracker) = session(&workshop, BROKEN, true);
@@ -100,7 +100,7 @@ fn there_are_ways_to_go_on() {
     let (jit, _) = session(&workshop, BROKEN, false);
     jit.lookup("good").unwrap_err();
     // Its own initializers are linked, and not run.
-    let found = jit.main().lookup(&["good"]).unwrap();
+    let found = jit.main().link(&["good"]).unwrap();
     assert_eq!(call_at(found[0]), 0);
 }
 
@@ -174,7 +174,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
     let noted = failures.clone();
     jit.session().set_lazy_failure_handler(Arc::new(move |failure: &LazyFailure| {
         noted.lock().unwrap().push((failure.name.clone(), root(&failure.error)));
-        Some(ExecAddr(instead as *const () as u64))
+        Some(ExecAddr::from_ptr(instead as *const ()))
     }));
     jit.main().add_lazy_object(&compile(&workshop, "broken.o", BROKEN)).unwrap();
     jit.main().add_object(&compile(&workshop, "good.o", "int good(void) { return 5; }")).unwrap();

@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use assembly::{Workshop, call, call_at, caller, function, source};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, FunctionUnit, Jit, JitDylib, SymbolFlags, SymbolLookupSet, UnitInterface};
 
 /// What initializers have told, by session: its log's address is what they get.
@@ -22,8 +22,8 @@ extern "C" fn note(log: &Log, what: c_int) {
 /// A session whose code may call `note`, with a log for it.
 fn session() -> (Workshop, Jit, Arc<Log>) {
     let (workshop, jit, log) = (Workshop::new(), host::jit().unwrap(), Arc::new(Log::default()));
-    jit.define_absolute("note", note as *const ()).unwrap();
-    jit.define_absolute("log", Arc::as_ptr(&log)).unwrap();
+    jit.define_ptr("note", note as *const ()).unwrap();
+    jit.define_ptr("log", Arc::as_ptr(&log)).unwrap();
     (workshop, jit, log)
 }
 
@@ -53,13 +53,13 @@ fn a_lookup_without_initializing_runs_none_and_links_no_others() {
     for number in 1..=3 {
         jit.main().add_object(&initialized(&workshop, number, "")).unwrap();
     }
-    let address = jit.main().lookup(&["f2"]).unwrap()[0];
-    assert_eq!((call_at(address), jit.statistics().objects, take(&log)), (2, 1, vec![]));
+    let address = jit.main().link(&["f2"]).unwrap()[0];
+    assert_eq!((call_at(address), jit.session().statistics().objects, take(&log)), (2, 1, vec![]));
     // Nothing but the names is in the result, whatever had to be linked for them.
     let set = SymbolLookupSet::new(["f2"]).weak(["$.1.o.__inits.0"]);
     assert_eq!(jit.main().lookup_set(&set).unwrap(), [Some(address), None]);
     jit.main().initialize().unwrap();
-    assert_eq!((jit.statistics().objects, take(&log)), (3, vec![1, 2, 3]));
+    assert_eq!((jit.session().statistics().objects, take(&log)), (3, vec![1, 2, 3]));
     jit.main().initialize().unwrap();
     assert_eq!(take(&log), []);
 }
@@ -95,10 +95,10 @@ fn an_initializer_may_add_what_has_initializers() {
         dylib.add_object(object).unwrap();
         // Re-entrant: this thread is initializing already.
         dylib.initialize().unwrap();
-        assert_eq!(call_at(dylib.lookup(&["f2"]).unwrap()[0]), 2);
+        assert_eq!(call_at(dylib.link(&["f2"]).unwrap()[0]), 2);
     }
     let (workshop, jit, log) = session();
-    jit.define_absolute("adds", adds as *const ()).unwrap();
+    jit.define_ptr("adds", adds as *const ()).unwrap();
     LATE.set((jit.main().clone(), initialized(&workshop, 2, ""))).unwrap();
     jit.main().add_object(&initialized(&workshop, 1, "adds")).unwrap();
     jit.main().add_object(&initialized(&workshop, 3, "")).unwrap();
@@ -113,13 +113,13 @@ fn an_initializer_may_add_what_has_initializers() {
 fn what_initializers_miss_is_missing() {
     let (workshop, jit, log) = session();
     jit.main().add_object(&initialized(&workshop, 1, "missing")).unwrap();
-    jit.add_object_file(workshop.object(&caller("calls", "f5"))).unwrap();
-    jit.add_object_file(workshop.object(&function("f5", 5))).unwrap();
+    jit.add_object(workshop.object(&caller("calls", "f5"))).unwrap();
+    jit.add_object(workshop.object(&function("f5", 5))).unwrap();
     for _ in 0..2 {
         assert!(matches!(jit.lookup("calls"), Err(Error::Undefined { .. })));
     }
-    assert_eq!(call_at(jit.main().lookup(&["calls"]).unwrap()[0]), 5);
-    jit.add_object_file(workshop.object(&function("missing", 0))).unwrap();
+    assert_eq!(call_at(jit.main().link(&["calls"]).unwrap()[0]), 5);
+    jit.add_object(workshop.object(&function("missing", 0))).unwrap();
     assert_eq!(call(&jit, "calls").unwrap(), 5);
     assert_eq!(take(&log), [1]);
 }

@@ -7,13 +7,13 @@ mod host;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use linkjit::link::arch::Arch;
-use linkjit::link::arch::x86_64::Kind;
-use linkjit::link::graph::{
+use linkjit::Source;
+use linkjit::{JitDylib, MatchScope, Result};
+use linkjit_link::arch::Arch;
+use linkjit_link::arch::x86_64::Kind;
+use linkjit_link::graph::{
     Content, Edge, EdgeKind, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Linkage, Protection, Symbol,
 };
-use linkjit::link::source::Source;
-use linkjit::{JitDylib, MatchScope, Result};
 
 const DYLIBS: usize = 4;
 const OBJECTS: u32 = 1000;
@@ -97,7 +97,7 @@ fn dependencies(links: &[Vec<usize>], from: usize, seen: &mut HashSet<usize>, or
 #[test]
 fn a_thousand_objects_of_four_jitdylibs_come_and_go_in_order() {
     let jit = host::jit().unwrap();
-    jit.process().define_absolute("ran", linkjit::ExecAddr(ran as *const () as u64)).unwrap();
+    jit.process().define_absolute("ran", linkjit::ExecAddr::from_ptr(ran as *const ())).unwrap();
     let dylibs: Vec<_> = (0..DYLIBS).map(|at| jit.create_dylib(&format!("dylib {at}")).unwrap()).collect();
     // 0 needs 2 and 3, which need each other; 1 needs 0 and 3. Whoever is created first is not initialized first.
     let links = vec![vec![2, 3], vec![3, 0], vec![3], vec![2]];

@@ -16,18 +16,18 @@ fn a_link_order_is_changed_while_code_is_in_use() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, two] = [("one", 1), ("two", 2)].map(|(name, value)| {
         let dylib = jit.create_dylib(name).unwrap();
-        dylib.add_object_file(workshop.object(&function("callee", value))).unwrap();
+        dylib.add_object(workshop.object(&function("callee", value))).unwrap();
         dylib
     });
     jit.main().add_to_link_order(&one, MatchScope::Exported).unwrap();
     jit.main().add_to_link_order(&two, MatchScope::Exported).unwrap();
-    jit.add_object_file(workshop.object(&caller("first", "callee"))).unwrap();
+    jit.add_object(workshop.object(&caller("first", "callee"))).unwrap();
     assert_eq!(call(&jit, "first").unwrap(), 1);
     jit.main().remove_from_link_order(&one).unwrap();
-    jit.add_object_file(workshop.object(&caller("second", "callee"))).unwrap();
+    jit.add_object(workshop.object(&caller("second", "callee"))).unwrap();
     assert_eq!((call(&jit, "first").unwrap(), call(&jit, "second").unwrap()), (1, 2));
     jit.main().set_link_order(&[(one.clone(), MatchScope::Exported), (two, MatchScope::Exported)]).unwrap();
-    jit.add_object_file(workshop.object(&caller("third", "callee"))).unwrap();
+    jit.add_object(workshop.object(&caller("third", "callee"))).unwrap();
     assert_eq!(call(&jit, "third").unwrap(), 1);
     // Code of `main` is bound to it.
     // SAFETY: it is refused.
@@ -39,19 +39,19 @@ fn a_link_order_is_changed_while_code_is_in_use() {
 fn a_closed_jitdylib_is_gone_from_link_orders() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
-    other.add_object_file(workshop.object(&function("f", 1))).unwrap();
+    other.add_object(workshop.object(&function("f", 1))).unwrap();
     jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     assert_eq!(jit.session().dylib("other").map(|dylib| dylib.name()).as_deref(), Some("other"));
     // SAFETY: nobody calls it any more.
-    unsafe { other.close().unwrap() };
+    unsafe { other.clone().close().unwrap() };
     assert_eq!(undefined_names(jit.lookup("f").unwrap_err()), ["f"]);
     assert_eq!(jit.main().link_order().unwrap().len(), 2);
     assert!(jit.session().dylib("other").is_none());
     assert!(matches!(jit.main().add_to_link_order(&other, MatchScope::All), Err(Error::Closed)));
     assert!(matches!(other.initialize(), Err(Error::Closed)));
     // SAFETY: as above.
-    assert!(matches!(unsafe { other.close() }, Err(Error::Closed)));
+    assert!(matches!(unsafe { other.clone().close() }, Err(Error::Closed)));
     assert_eq!(other.dump(), "");
     jit.create_dylib("other").unwrap();
 }
@@ -64,12 +64,12 @@ fn a_session_is_closed_whatever_is_bound_to_what() {
     let [one, two] = ["one", "two"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&two, MatchScope::Exported).unwrap();
     two.add_to_link_order(&one, MatchScope::Exported).unwrap();
-    one.add_object_file(workshop.object(&(caller("f", "g") + &function("h", 4)))).unwrap();
-    two.add_object_file(workshop.object(&caller("g", "h"))).unwrap();
+    one.add_object(workshop.object(&(caller("f", "g") + &function("h", 4)))).unwrap();
+    two.add_object(workshop.object(&caller("g", "h"))).unwrap();
     assert_eq!(call_in(&one, "f").unwrap(), 4);
     for dylib in [&one, &two] {
         // SAFETY: it is refused.
-        assert!(matches!(unsafe { dylib.close() }, Err(Error::InUse { .. })));
+        assert!(matches!(unsafe { dylib.clone().close() }, Err(Error::InUse { .. })));
     }
     let session = jit.session().clone();
     // SAFETY: nobody calls any of it any more.
@@ -85,8 +85,8 @@ fn a_dump_tells_who_defines_what_and_whether_it_is_linked() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (used, unused) = (function("used", 1) + ".weak used\n", function("unused", 2) + ".hidden unused\n");
     let [used, unused] = [used, unused].map(|text| workshop.object(&text));
-    jit.add_object_file(&used).unwrap();
-    jit.add_object_file(&unused).unwrap();
+    jit.add_object(&used).unwrap();
+    jit.add_object(&unused).unwrap();
     jit.main().define_absolute("fixed", ExecAddr(0x1234)).unwrap();
     jit.main().define_alias("other", "used").unwrap();
     let interface = linkjit::UnitInterface::new([("later", linkjit::SymbolFlags::FUNCTION)]);
@@ -116,7 +116,7 @@ fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
     let jit = host::jit().unwrap();
     let [first, second] = ["first", "second"].map(|name| -> Arc<dyn DefinitionGenerator> {
         Arc::new(FunctionGenerator::new(name, |dylib, names| {
-            names.iter().try_for_each(|of| dylib.define_absolute(&String::from_utf8_lossy(of.name), ExecAddr(5)))
+            names.iter().try_for_each(|of| dylib.define_absolute(of.name, ExecAddr(5)))
         }))
     });
     jit.main().add_generator(first.clone()).unwrap();
@@ -137,7 +137,7 @@ fn an_alias_for_what_a_closed_jitdylib_had_is_missing() {
     jit.main().reexport("here", &gone, "there").unwrap();
     // SAFETY: it has no code.
     unsafe { gone.close() }.unwrap();
-    let error = jit.main().lookup(&["here"]).unwrap_err();
+    let error = jit.main().link(&["here"]).unwrap_err();
     assert!(matches!(error, Error::Undefined { .. }) && error.to_string().contains("is closed"), "{error}");
     let weak = SymbolLookupSet::default().weak(["here"]);
     assert_eq!(jit.main().lookup_set(&weak).unwrap(), [None]);

@@ -63,7 +63,7 @@ fn one_by_one(workshop: &Workshop, count: usize, tracked: bool) -> u64 {
     const LOOKUPS: usize = 40;
     let jit = host::jit().unwrap();
     let tracker = if tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&functions(0..count)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&functions(0..count)))).unwrap();
     // The first batches find out what there is.
     for number in 0..4 {
         jit.lookup(&format!("f{number}")).unwrap();
@@ -95,14 +95,14 @@ fn trackers(workshop: &Workshop, count: usize) -> (u64, u64) {
     let trackers: Vec<ResourceTracker> = (0..count)
         .map(|number| {
             let tracker = jit.create_tracker().unwrap();
-            jit.main().add_object_to(&tracker, &object(number)).unwrap();
+            tracker.add_object(&object(number)).unwrap();
             tracker
         })
         .collect();
     let names: Vec<String> = (0..count).map(|number| format!("f{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let lookup = allocated(|| {
-        for (number, address) in jit.main().lookup(&names).unwrap().into_iter().enumerate() {
+        for (number, address) in jit.main().link(&names).unwrap().into_iter().enumerate() {
             assert_eq!(call_at(address), i32::try_from(number).unwrap());
         }
     });
@@ -126,11 +126,11 @@ fn a_tracker_takes_what_it_has_not_what_the_batch_has() {
 fn lookups_that_fail_between_others_leave_the_rest_as_it_was() {
     let (_alone, workshop, jit) = (alone(), Workshop::new(), host::jit().unwrap());
     let fails = ".section .text.fails,\"ax\"\n.globl fails\nfails: call f7\ncall missing\nret\n";
-    jit.add_object_file(workshop.object(&(functions(0..50) + fails))).unwrap();
+    jit.add_object(workshop.object(&(functions(0..50) + fails))).unwrap();
     for number in 0..50 {
         assert!(jit.lookup("fails").is_err());
         assert_eq!(call_at(jit.lookup(&format!("f{number}")).unwrap()), number);
     }
     // An image of Windows has some blocks of its own.
-    assert!(cfg!(windows) || jit.statistics().blocks == 50, "{:?}", jit.statistics());
+    assert!(cfg!(windows) || jit.session().statistics().blocks == 50, "{:?}", jit.session().statistics());
 }

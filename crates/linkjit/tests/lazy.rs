@@ -13,9 +13,9 @@ use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{DefinitionGenerator, Error, ExecAddr, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, Wanted};
+use linkjit_link::graph::LinkGraph;
 use support::{compile, compile_file};
 
 type Function = unsafe extern "C-unwind" fn(c_int) -> c_int;
@@ -23,7 +23,7 @@ type Function = unsafe extern "C-unwind" fn(c_int) -> c_int;
 /// The function `name`, which takes and returns an int.
 fn function(jit: &Jit, name: &str) -> Function {
     // SAFETY: every function that the tests look up with this is of that type.
-    unsafe { jit.lookup_fn(name).unwrap_or_else(|error| panic!("{error}")) }
+    unsafe { *jit.lookup_fn(name).unwrap_or_else(|error| panic!("{error}")) }
 }
 
 /// Calls it.
@@ -34,7 +34,7 @@ fn call(jit: &Jit, name: &str, argument: c_int) -> c_int {
 }
 
 fn add(jit: &Jit, name: &str, flags: &str, source: &str) {
-    jit.add_object(name, compile(flags, source)).unwrap();
+    jit.add_object(Source::new(name, compile(flags, source))).unwrap();
 }
 
 fn add_lazy(jit: &Jit, name: &str, flags: &str, source: &str) {
@@ -43,7 +43,7 @@ fn add_lazy(jit: &Jit, name: &str, flags: &str, source: &str) {
 
 /// Code bytes linked so far.
 fn code(jit: &Jit) -> u64 {
-    jit.statistics().code_bytes
+    jit.session().statistics().code_bytes
 }
 
 /// Links `callee` lazily and `caller` at once; `caller` has `int check(int)`, which returns 1 if the callee was called
@@ -53,11 +53,11 @@ fn check_arguments(flags: &str, shared: &str, callee: &str, caller: &str) {
     add_lazy(&jit, "callee.o", flags, &format!("{shared}\n{callee}"));
     add(&jit, "caller.o", flags, &format!("{shared}\n{caller}"));
     let check = function(&jit, "check");
-    let batches = jit.statistics().batches;
+    let batches = jit.session().statistics().batches;
     for _ in 0..2 {
         // SAFETY: its type; `jit` is alive.
         assert_eq!(unsafe { check(1) }, 1, "{flags}: {callee}");
-        assert_eq!(jit.statistics().batches, batches + 1, "the first call links, the second does not");
+        assert_eq!(jit.session().statistics().batches, batches + 1, "the first call links, the second does not");
     }
 }
 
@@ -277,7 +277,7 @@ fn what_cannot_be_linked_goes_to_the_handler_and_is_tried_again() {
             let Error::Undefined { symbols, .. } = &failure.error else { panic!("{failure}") };
             let missing = symbols.iter().map(|symbol| symbol.name.clone()).collect::<Vec<_>>();
             failures.lock().unwrap().push((failure.name.clone(), missing));
-            Some(ExecAddr(substitute as *const () as u64))
+            Some(ExecAddr::from_ptr(substitute as *const ()))
         })
     });
     let source = "int missing1(void); int missing2(void); int good(int n) { return n; }
@@ -356,7 +356,7 @@ fn a_first_call_by_a_pass_is_refused() {
         let refused = refused.clone();
         Arc::new(move |failure| {
             refused.store(matches!(failure.error, Error::Reentrant), Ordering::Relaxed);
-            Some(ExecAddr(substitute as *const () as u64))
+            Some(ExecAddr::from_ptr(substitute as *const ()))
         })
     });
     add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int lazy(int n) { return n; }");
@@ -424,7 +424,7 @@ fn a_redirected_function_changes_under_a_thread_that_calls_it() {
 #[test]
 fn a_redirectable_symbol_is_gone_with_its_owner_and_does_not_touch_its_successor() {
     let jit = host::jit().unwrap();
-    let here = ExecAddr(substitute as *const () as u64);
+    let here = ExecAddr::from_ptr(substitute as *const ());
     let dylib = jit.create_dylib("other").unwrap();
     let symbol = dylib.define_redirectable("f", here).unwrap();
     symbol.redirect(here).unwrap();
@@ -504,7 +504,7 @@ fn lazy_objects_are_initialized_with_all_others_when_that_is_asked_for() {
     let asks: [(&str, Ask); 4] = [
         ("initialize", |jit| jit.main().initialize().unwrap()),
         ("lookup_with_initializers", |jit| {
-            jit.main().lookup_with_initializers(&["main"]).unwrap();
+            jit.main().link_with_initializers(&["main"]).unwrap();
             jit.lookup("main").unwrap();
         }),
         ("lookup_set", |jit| {
@@ -556,7 +556,7 @@ fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
     other.add_lazy_object(&source(100)).unwrap();
     let [gone, kept] = [10, 1].map(|n| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_lazy_object_to(&tracker, &source(n)).unwrap();
+        tracker.add_lazy_object(&source(n)).unwrap();
         tracker
     });
     // SAFETY: nothing of it was linked.
@@ -600,7 +600,7 @@ fn definitions_of_lazy_objects_compete_as_those_of_others() {
     let error = jit.main().add_lazy_object(&Source::new("again.o", again.clone())).unwrap_err();
     let text = error.to_string();
     assert_eq!(text, "again.o: duplicate definition of symbol 'strong', which lazy.o defines already");
-    let error = jit.add_object("again.o", again).unwrap_err();
+    let error = jit.add_object(Source::new("again.o", again)).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
     let data = compile("-O1", "int fresh(int n) { return n; } int weak_data = 3;");
     let error = jit.main().add_lazy_object(&Source::new("data.o", data)).unwrap_err();
@@ -620,7 +620,7 @@ fn cycles_of_adding_calling_and_removing_leave_nothing() {
     );
     for round in 0..500 {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_lazy_object_to(&tracker, &Source::new("f.o", object.clone())).unwrap();
+        tracker.add_lazy_object(&Source::new("f.o", object.clone())).unwrap();
         assert_eq!(call(&jit, "f", round), round + 1);
         assert_eq!(call(&jit, "g", round), round + 1);
         // SAFETY: nobody is in it, nor will be.
@@ -696,7 +696,7 @@ fn lazy_reexports_are_all_defined_or_none() {
     jit.main().lazy_reexports(jit.process(), &[("absolute", "abs")]).unwrap();
     assert_eq!(call(&jit, "absolute", -3), 3);
     let address = jit.lookup("absolute").unwrap();
-    assert_eq!(other.lookup(&["absolute"]).unwrap(), [address]);
+    assert_eq!(other.link(&["absolute"]).unwrap(), [address]);
 }
 
 static ENDED: AtomicUsize = AtomicUsize::new(0);
@@ -710,11 +710,11 @@ fn a_lazy_call_may_come_from_an_initializer_and_from_what_is_called_in_the_end()
     for close in [true, false] {
         let jit = host::jit().unwrap();
         ENDED.store(0, Ordering::SeqCst);
-        jit.define_absolute("ended", ended as *const ()).unwrap();
+        jit.define_ptr("ended", ended as *const ()).unwrap();
         let tracker = jit.create_tracker().unwrap();
         let add_to = |name: &str, source: &str| {
             let object = compile("-x c++ -O1 -fPIC", source);
-            jit.main().add_lazy_object_to(&tracker, &Source::new(name, object)).unwrap();
+            tracker.add_lazy_object(&Source::new(name, object)).unwrap();
         };
         // The destructor is a function of its own, whose address is given to __cxa_atexit; it calls what was never called,
         // in an object whose own destructor is registered only then.
@@ -754,7 +754,7 @@ fn an_archive_member_is_pulled_by_the_call_of_a_lazy_function() {
     jit.add_archive(&archive).unwrap();
     add_lazy(&jit, "lazy.o", "-O1 -fPIC", "int member(int); int f(int n) { return member(n) + 1; }");
     jit.lookup("f").unwrap();
-    let objects = jit.statistics().objects;
+    let objects = jit.session().statistics().objects;
     assert_eq!(call(&jit, "f", 2), 7);
-    assert_eq!(jit.statistics().objects, objects + 2);
+    assert_eq!(jit.session().statistics().objects, objects + 2);
 }

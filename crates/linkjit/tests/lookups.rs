@@ -44,7 +44,7 @@ fn text(wanted: &Wanted<'_>) -> String {
 #[test]
 fn names_that_may_be_missing_are_found_or_not() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
+    jit.add_object(workshop.object(&function("f", 1))).unwrap();
     let found = jit.main().lookup_set(&SymbolLookupSet::new(["f"]).weak(["missing", "f"])).unwrap();
     assert_eq!(found, [found[0], None, found[0]]);
     assert!(found[0].is_some());
@@ -59,7 +59,7 @@ fn names_that_may_be_missing_are_found_or_not() {
 fn a_running_program_finds_what_is_there_and_exported() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.add_archive(workshop.archive("rcs", &[&function("member", 1)])).unwrap();
-    jit.add_object_file(workshop.object(&(function("hidden", 2) + ".hidden hidden\n" + &function("f", 3)))).unwrap();
+    jit.add_object(workshop.object(&(function("hidden", 2) + ".hidden hidden\n" + &function("f", 3)))).unwrap();
     let dlsym = |name: &str| {
         let set = SymbolLookupSet::default().weak([name]).kind(LookupKind::Dlsym);
         jit.main().lookup_set(&set).unwrap()[0]
@@ -73,7 +73,7 @@ fn a_running_program_finds_what_is_there_and_exported() {
     assert!(dlsym("member").is_some());
     assert_eq!(dlsym("hidden"), None);
     // What the names need is linked as ever.
-    jit.add_object_file(workshop.object(&caller("calls", "another"))).unwrap();
+    jit.add_object(workshop.object(&caller("calls", "another"))).unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("another", 4)])).unwrap();
     assert!(dlsym("calls").is_some());
     // A required name.
@@ -95,7 +95,7 @@ fn a_lookup_that_fails_starts_nothing_and_names_all_that_is_missing() {
         }
     });
     jit.main().add_generator(Arc::new(generator)).unwrap();
-    assert_eq!(undefined_names(jit.main().lookup(&["one", "f", "two"]).unwrap_err()), ["one", "two"]);
+    assert_eq!(undefined_names(jit.main().link(&["one", "f", "two"]).unwrap_err()), ["one", "two"]);
     assert_eq!(*asked.lock().unwrap(), ["one", "two"]);
 }
 
@@ -103,13 +103,13 @@ fn a_lookup_that_fails_starts_nothing_and_names_all_that_is_missing() {
 fn flags_are_known_without_materializing() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     define(&jit, &workshop, &["f"], &function("f", 1), || panic!("it was materialized"));
-    jit.add_object_file(workshop.object(&caller("calls", "missing"))).unwrap();
+    jit.add_object(workshop.object(&caller("calls", "missing"))).unwrap();
     jit.add_archive(workshop.archive("rcs", &[&function("member", 1)])).unwrap();
     jit.main().define_alias("alias", "f").unwrap();
     let set = SymbolLookupSet::new(["f", "calls", "member", "nothing", "alias"]);
     let function = Some(SymbolFlags::FUNCTION);
     assert_eq!(jit.main().lookup_flags(&set).unwrap(), [function, function, function, None, function]);
-    assert_eq!(jit.statistics().batches, 0);
+    assert_eq!(jit.session().statistics().batches, 0);
 }
 
 /// Rule 39: units are materialized with nothing locked, and not one within the other.
@@ -142,7 +142,7 @@ fn a_long_chain_of_units_needs_no_stack() {
     }
     jit.main().define_absolute(&format!("a{LENGTH}"), ExecAddr(LENGTH)).unwrap();
     let thread = std::thread::Builder::new().stack_size(256 << 10);
-    let found = thread.spawn(move || jit.main().lookup(&["a0"])).unwrap().join().unwrap();
+    let found = thread.spawn(move || jit.main().link(&["a0"])).unwrap().join().unwrap();
     assert_eq!(found.unwrap(), [ExecAddr(LENGTH)]);
 }
 
@@ -152,7 +152,7 @@ fn a_failure_forgets_what_was_pulled_for_the_lookup() {
     for panics in [false, true] {
         let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let text = weakly.clone() + &caller("start", "member") + &caller("calls", "weak");
-        jit.add_object_file(workshop.object(&text)).unwrap();
+        jit.add_object(workshop.object(&text)).unwrap();
         jit.add_archive(workshop.archive("rcs", &[&(caller("member", "f") + &function("weak", 2))])).unwrap();
         define(&jit, &workshop, &["f"], &function("f", 3), move || {
             assert!(!panics, "on purpose");
@@ -161,7 +161,7 @@ fn a_failure_forgets_what_was_pulled_for_the_lookup() {
         let failed = catch_unwind(AssertUnwindSafe(|| jit.lookup("start").unwrap_err()));
         assert_eq!(failed.is_err(), panics);
         // The member is not there, and the weak definition is one again.
-        jit.add_object_file(workshop.object(&function("member", 4))).unwrap();
+        jit.add_object(workshop.object(&function("member", 4))).unwrap();
         assert_eq!(call(&jit, "calls").unwrap(), 1);
         assert_eq!(call(&jit, "start").unwrap(), 4);
     }
@@ -171,7 +171,7 @@ fn a_failure_forgets_what_was_pulled_for_the_lookup() {
 fn what_was_pulled_before_a_unit_was_made_is_pulled_once() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let weakly = function("weak", 1).replace(".globl", ".weak");
-    jit.add_object_file(workshop.object(&(weakly + &caller("start", "member") + &caller("calls", "weak")))).unwrap();
+    jit.add_object(workshop.object(&(weakly + &caller("start", "member") + &caller("calls", "weak")))).unwrap();
     let member = caller("member", "f") + &function("weak", 2);
     jit.add_archive(workshop.archive("rcs", &[&member])).unwrap();
     define(&jit, &workshop, &["f"], &function("f", 3), || Ok(()));
@@ -295,11 +295,11 @@ fn a_dropped_future_disturbs_nobody_and_leaks_nothing() {
 #[test]
 fn a_generator_may_look_up_names_and_define_units() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&function("base", 20))).unwrap();
+    jit.add_object(workshop.object(&function("base", 20))).unwrap();
     let twice = Workshop::new();
     let generator = FunctionGenerator::new("twice", move |dylib: &linkjit::JitDylib, names: &[Wanted<'_>]| {
         for name in names.iter().map(text).filter(|name| name.starts_with("twice_")) {
-            let base = dylib.lookup(&[&name["twice_".len()..]])?;
+            let base = dylib.link(&[&name["twice_".len()..]])?;
             let value = assembly::call_at(base[0]) * 2;
             let object = source(&twice.object(&function(&name, value)));
             let interface = UnitInterface::new([(name.clone(), SymbolFlags::FUNCTION)]);
@@ -322,7 +322,7 @@ fn a_generator_that_looks_up_what_it_is_asked_for_is_not_asked_again() {
         let asked = asked.clone();
         move |dylib: &linkjit::JitDylib, names: &[Wanted<'_>]| {
             asked.fetch_add(1, Ordering::Relaxed);
-            dylib.lookup(&[&text(&names[0])]).map(drop)
+            dylib.link(&[&text(&names[0])]).map(drop)
         }
     });
     jit.main().add_generator(Arc::new(generator)).unwrap();
@@ -375,14 +375,14 @@ fn generators_that_wait_for_each_other_end() {
             if names.iter().any(|wanted| wanted.name == b"f") && first.fetch_add(1, Ordering::Relaxed) == 0 {
                 meet.wait();
                 // The other one is asked, and asks this one, for other names.
-                other.lookup(&["g"])?;
+                other.link(&["g"])?;
             }
             names.iter().try_for_each(|wanted| dylib.define_absolute(&text(wanted), ExecAddr(4096)))
         };
         dylib.add_generator(Arc::new(FunctionGenerator::new(format!("generator {index}"), generate))).unwrap();
     }
     let errors: Vec<_> = thread::scope(|scope| {
-        let lookups = dylibs.each_ref().map(|dylib| scope.spawn(|| dylib.lookup(&["f"]).err()));
+        let lookups = dylibs.each_ref().map(|dylib| scope.spawn(|| dylib.link(&["f"]).err()));
         lookups.into_iter().filter_map(|lookup| lookup.join().unwrap()).collect()
     });
     assert!(errors.iter().all(|error| matches!(error, Error::WaitsForItself { .. })), "{errors:?}");
@@ -394,7 +394,7 @@ fn a_generator_of_reexports_leaves_the_rest_to_others() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     library.add_archive(workshop.archive("rcs", &[&function("impl_f", 1), &function("impl_weak", 2)])).unwrap();
-    let renamed = |name: &str| Some(format!("impl_{name}"));
+    let renamed = |name: &[u8]| Some([b"impl_", name].concat().into());
     jit.main().add_generator(Arc::new(ReexportsGenerator::new(&library, renamed))).unwrap();
     jit.main()
         .add_generator(Arc::new(FunctionGenerator::new(

@@ -22,7 +22,7 @@ fn memory_is_counted_by_tracker_jitdylib_and_session() {
     let text = "extern \"C\" int abs(int); int table[1000]; const char text[500] = \"text\"; thread_local int t[10];
                 extern \"C\" int f(int i) { if (i > 1000) throw i; return table[i] + text[i] + t[i % 10] + abs(i); }";
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.compile("cpp", text, &["-O1", "-fPIC"]))).unwrap();
+    tracker.add_object(&source(&workshop.compile("cpp", text, &["-O1", "-fPIC"]))).unwrap();
     assert_eq!(tracker.memory().unwrap(), MemoryUse::default());
     jit.lookup("f").unwrap();
     let memory = tracker.memory().unwrap();
@@ -55,11 +55,11 @@ fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
             assembly::getter(name, &format!("{name}_data"))
         )
     };
-    jit.add_object_file(workshop.object(&large("small", 4000))).unwrap();
+    jit.add_object(workshop.object(&large("small", 4000))).unwrap();
     call(&jit, "small").unwrap();
     let before = jit.session().memory();
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&large("large", 7000)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&large("large", 7000)))).unwrap();
     for _ in 0..3 {
         let error = jit.lookup("large").unwrap_err();
         assert!(matches!(error, Error::Limit { limit: 10_000, wanted, .. } if wanted > 11_000), "{error}");
@@ -67,7 +67,7 @@ fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
     }
     // SAFETY: nobody uses it.
     unsafe { tracker.remove() }.unwrap();
-    jit.add_object_file(workshop.object(&large("medium", 5000))).unwrap();
+    jit.add_object(workshop.object(&large("medium", 5000))).unwrap();
     call(&jit, "medium").unwrap();
 }
 
@@ -79,7 +79,7 @@ fn numbers_of_objects_and_symbols_are_limited() {
     let object = |name: &str| workshop.object(&function(name, 1));
     let mut added = 0;
     let error = loop {
-        match jit.add_object_file(object(&format!("f{added}"))) {
+        match jit.add_object(object(&format!("f{added}"))) {
             Ok(()) => added += 1,
             Err(error) => break error,
         }
@@ -91,11 +91,11 @@ fn numbers_of_objects_and_symbols_are_limited() {
 
     let jit = limited(Limits { symbols: Some(20), ..Limits::default() });
     let text: String = (0..30).map(|number| function(&format!("g{number}"), number)).collect();
-    let error = jit.add_object_file(workshop.object(&text)).unwrap_err();
+    let error = jit.add_object(workshop.object(&text)).unwrap_err();
     assert!(matches!(error, Error::Limit { what: "symbols", limit: 20, .. }), "{error}");
-    jit.add_object_file(object("g0")).unwrap();
+    jit.add_object(object("g0")).unwrap();
     assert_eq!(call(&jit, "g0").unwrap(), 1);
-    let error = (0..30).find_map(|n| jit.define_absolute(&format!("h{n}"), &raw const n).err());
+    let error = (0..30).find_map(|n| jit.define_ptr(&format!("h{n}"), &raw const n).err());
     assert!(matches!(error, Some(Error::Limit { what: "symbols", .. })));
 }
 
@@ -136,19 +136,19 @@ fn memory_of_older_windows_is_used_again() {
     let large = |name: &str| format!("{}.skip {}, 0x90\n", function(name, 1), 80_000);
     let add = |name: &str| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &source(&workshop.object(&large(name)))).unwrap();
+        tracker.add_object(&source(&workshop.object(&large(name)))).unwrap();
         assert_eq!(call(&jit, name).unwrap(), 1);
         tracker
     };
     let mut trackers: std::collections::VecDeque<_> = (0..9).map(|number| add(&format!("f{number}"))).collect();
-    let (windows, before) = (jit.statistics().windows, mappings());
+    let (windows, before) = (jit.session().statistics().windows, mappings());
     assert!(windows >= 3, "{windows}");
     for turn in 9..60 {
         // SAFETY: nobody uses it.
         unsafe { trackers.pop_front().unwrap().remove() }.unwrap();
         trackers.push_back(add(&format!("f{turn}")));
     }
-    assert_eq!(jit.statistics().windows, windows);
+    assert_eq!(jit.session().statistics().windows, windows);
     assert!(mappings() <= before + 4);
 }
 
@@ -210,7 +210,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
     let jit = host::builder().memory(provider.clone()).window_size(1 << 24).build().unwrap();
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&function("f", 3)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&function("f", 3)))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
     assert_eq!(count(&provider.reserved), 1 << 24);
     assert!(count(&provider.committed) > 0);
@@ -222,7 +222,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
     // An error of the provider is one of the lookup, and leaves no trace.
     provider.exhausted.store(true, Ordering::Relaxed);
     let large = format!("{}.bss\n.globl large\nlarge: .skip 4000000\n", assembly::getter("get", "large"));
-    jit.add_object_file(workshop.object(&large)).unwrap();
+    jit.add_object(workshop.object(&large)).unwrap();
     assert!(matches!(jit.lookup("get"), Err(Error::Executor(ExecutorError::Invalid { .. }))));
     provider.exhausted.store(false, Ordering::Relaxed);
     assert_eq!(call(&jit, "get").unwrap(), 0);
@@ -250,8 +250,8 @@ fn a_protection_that_is_refused_leaves_nothing() {
     };
     let indirect =
         ".globl last\n.type last,@gnu_indirect_function\nlast: lea 1f(%rip),%rax\nret\n1: mov $1,%eax\nret\n";
-    jit.add_object_file(workshop.object(&text("f", "inner"))).unwrap();
-    other.add_object_file(workshop.object(&(text("inner", "last") + indirect))).unwrap();
+    jit.add_object(workshop.object(&text("f", "inner"))).unwrap();
+    other.add_object(workshop.object(&(text("inner", "last") + indirect))).unwrap();
     let mut refused = 0;
     loop {
         provider.grants.store(refused + 1, Ordering::Relaxed);
@@ -263,7 +263,7 @@ fn a_protection_that_is_refused_leaves_nothing() {
         }
         assert!(matches!(result, Err(Error::Executor(ExecutorError::Invalid { .. }))), "{result:?}");
         refused += 1;
-        assert_eq!((jit.main().memory().unwrap(), jit.statistics().batches), (MemoryUse::default(), 0));
+        assert_eq!((jit.main().memory().unwrap(), jit.session().statistics().batches), (MemoryUse::default(), 0));
         assert_eq!(provider.reserved.load(Ordering::Relaxed), 0);
     }
     assert!(refused >= 4, "{refused}");
@@ -276,12 +276,12 @@ fn a_dropped_session_gives_its_memory_back() {
     let workshop = Workshop::new();
     let provider = Arc::new(Counting::default());
     let jit = host::builder().memory(provider.clone()).build().unwrap();
-    jit.add_object_file(workshop.object(&function("f", 3))).unwrap();
+    jit.add_object(workshop.object(&function("f", 3))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
     let other = jit.create_dylib("other").unwrap();
-    let all = |name: &str| Some(name.to_owned());
+    let all = |name: &[u8]| Some(name.into());
     other.add_generator(Arc::new(ReexportsGenerator::new(jit.main(), all))).unwrap();
-    assert_eq!(other.lookup(&["f"]).unwrap(), jit.main().lookup(&["f"]).unwrap());
+    assert_eq!(other.link(&["f"]).unwrap(), jit.main().link(&["f"]).unwrap());
     other.define(SymbolAliases::new(jit.main(), [("g", "f", SymbolFlags::FUNCTION)])).unwrap();
     let weak = other.downgrade();
     assert_eq!(weak.upgrade().unwrap().name(), "other");

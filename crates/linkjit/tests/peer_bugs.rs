@@ -42,27 +42,27 @@ use std::sync::{Arc, Mutex};
 
 use assembly::{Workshop, call, call_in, caller, function, getter, source};
 use linkjit::executor::AllocationId;
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
 use linkjit::{
     AbsoluteSymbols, DefinitionGenerator, Error, ExecAddr, FunctionUnit, JitDylib, LinkedAllocation, PassLists, Plugin,
     Result, Stage, SymbolFlags, UnitInterface, Wanted,
 };
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NamePool;
 
 /// LLVM dereferences the allocation that such a graph does not have.
 #[test]
 fn a_pass_fails_in_a_graph_without_memory() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let comment = ".section .comment, \"\", @progbits\n.asciz \"nothing to load\"\n.globl answer\nanswer = 42\n";
-    jit.add_object_file(workshop.object(comment)).unwrap();
+    jit.add_object(workshop.object(comment)).unwrap();
     jit.session().add_plugin(Arc::new(|_: &LinkGraph, passes: &mut PassLists| {
-        passes.add(Stage::PrePrune, |_, _| Err(Error::Plugin { what: "no".into() }));
+        passes.add(Stage::PrePrune, |_, _| Err(Error::other("no")));
     }));
     // It has its address from the beginning: nothing is linked.
     assert_eq!(jit.lookup("answer").unwrap(), ExecAddr(42));
-    jit.add_object_file(workshop.object(&function("f", 1))).unwrap();
+    jit.add_object(workshop.object(&function("f", 1))).unwrap();
     for _ in 0..3 {
-        assert!(matches!(jit.lookup("f"), Err(Error::Plugin { .. })));
+        assert!(matches!(jit.lookup("f"), Err(Error::Other(_))));
     }
 }
 
@@ -78,20 +78,20 @@ fn what_fails_after_it_is_finalized_gives_its_memory_back() {
                 Some(fewer) => *left = fewer,
                 None => return Ok(()),
             }
-            Err(Error::Plugin { what: "no".into() })
+            Err(Error::other("no"))
         }
     }
     let workshop = Workshop::new();
     // A quarter of the window, which would soon be full.
     let jit = host::builder().window_size(1 << 22).build().unwrap();
     let space = format!("{}.comm space, {}, 8\n", getter("f", "space"), 1 << 20);
-    jit.add_object_file(workshop.object(&space)).unwrap();
+    jit.add_object(workshop.object(&space)).unwrap();
     jit.session().add_plugin(Arc::new(Refuses(Mutex::new(20))));
     for _ in 0..20 {
-        assert!(matches!(jit.lookup("f"), Err(Error::Plugin { .. })));
+        assert!(matches!(jit.lookup("f"), Err(Error::Other(_))));
     }
     assert_eq!(call(&jit, "f").unwrap(), 0);
-    assert_eq!(jit.statistics().windows, 1);
+    assert_eq!(jit.session().statistics().windows, 1);
 }
 
 /// LLVM sorts blocks of one section by size and then by hash.
@@ -105,7 +105,7 @@ fn a_section_of_many_pieces_keeps_its_order() {
     let pieces: String = (1..=100).map(piece).collect();
     let bounds =
         ".text\n.globl first, last\nfirst: lea __start_list(%rip), %rax\nret\nlast: lea __stop_list(%rip), %rax\nret\n";
-    jit.add_object_file(workshop.object(&(pieces + bounds))).unwrap();
+    jit.add_object(workshop.object(&(pieces + bounds))).unwrap();
     let [first, last] = ["first", "last"].map(|name| {
         // SAFETY: they return pointers.
         let function = unsafe { jit.lookup_fn::<extern "C" fn() -> *const u8>(name) }.unwrap();
@@ -137,14 +137,14 @@ fn any_number_of_objects_have_thread_local_variables() {
 fn unwind_records_of_signal_frames_and_of_version_3_are_linked() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let signal_frame = function("f", 1).replacen("f:", "f: .cfi_startproc\n.cfi_signal_frame\n", 1) + ".cfi_endproc\n";
-    jit.add_object_file(workshop.object(&signal_frame)).unwrap();
+    jit.add_object(workshop.object(&signal_frame)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     // A CIE of version 3: the return address register is a LEB128 there.
     let record = ".text\n.globl g\ng: mov $2, %eax\nret\n.section .eh_frame, \"a\", @unwind\n\
         0: .long 2f - 1f\n1: .long 0\n.byte 3\n.asciz \"zR\"\n.uleb128 1\n.sleb128 -8\n.uleb128 16\n.uleb128 1\n.byte 0x1b\n\
         .byte 0x0c, 7, 8, 0x90, 1\n.balign 8, 0\n2: .long 4f - 3f\n3: .long 3b - 0b\n.long g - .\n.long 6\n.uleb128 0\n\
         .balign 8, 0\n4:\n";
-    jit.add_object_file(workshop.object(record)).unwrap();
+    jit.add_object(workshop.object(record)).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
 }
 
@@ -163,7 +163,7 @@ fn sections_may_be_aligned_to_more_than_a_page() {
             format!(".section {section}\n.skip 8\n.balign {align}\n.globl {name}\n{name}: .skip 8\n")
         })
         .concat();
-    jit.add_object_file(workshop.object(&text)).unwrap();
+    jit.add_object(workshop.object(&text)).unwrap();
     for (_, name, align) in aligned {
         assert!(jit.lookup(name).unwrap().0.is_multiple_of(align), "{name}");
     }
@@ -180,7 +180,7 @@ fn user_code_is_called_with_nothing_locked() {
         let tracker = dylib.create_tracker().unwrap();
         let name = format!("made {:?}", std::time::Instant::now());
         let made = AbsoluteSymbols::new([(name.as_str(), ExecAddr(1), SymbolFlags::FUNCTION)]);
-        dylib.define_to(&tracker, made).unwrap();
+        tracker.define(made).unwrap();
     }
     struct Uses(JitDylib);
     impl Plugin for Uses {
@@ -190,7 +190,7 @@ fn user_code_is_called_with_nothing_locked() {
                 let dylib = self.0.clone();
                 passes.add(stage, move |_, _| {
                     use_session(&dylib);
-                    assert!(matches!(dylib.lookup(&["nobody defines this"]), Err(Error::Reentrant)));
+                    assert!(matches!(dylib.link(&["nobody defines this"]), Err(Error::Reentrant)));
                     Ok(())
                 });
             }
@@ -215,8 +215,7 @@ fn user_code_is_called_with_nothing_locked() {
         fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
             use_session(dylib);
             for wanted in names.iter().filter(|wanted| wanted.name == b"generated") {
-                let name = String::from_utf8_lossy(wanted.name);
-                dylib.define_alias(&name, "promised")?;
+                dylib.define_alias(wanted.name, "promised")?;
             }
             Ok(())
         }
@@ -236,9 +235,9 @@ fn user_code_is_called_with_nothing_locked() {
     });
     jit.main().define(unit).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&caller("f", "generated")))).unwrap();
+    tracker.add_object(&source(&workshop.object(&caller("f", "generated")))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
-    jit.add_object_file(workshop.object(&caller("fails", "missing"))).unwrap();
+    jit.add_object(workshop.object(&caller("fails", "missing"))).unwrap();
     jit.lookup("fails").unwrap_err();
     // SAFETY: nobody uses it any more.
     unsafe { tracker.remove().unwrap() };

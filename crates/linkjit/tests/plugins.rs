@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use linkjit::executor::AllocationId;
-use linkjit::link::graph::{Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol, SymbolId};
-use linkjit::link::names::NamePool;
-use linkjit::{Error, Jit, LinkedAllocation, PassLists, Plugin, Result, Stage};
+use linkjit::{Error, Jit, LinkedAllocation, PassLists, Plugin, Result, Source, Stage};
+use linkjit_link::graph::{Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protection, Symbol, SymbolId};
+use linkjit_link::names::NamePool;
 use support::compile;
 
 const STAGES: [Stage; 5] =
@@ -88,7 +88,7 @@ impl Plugin for Witness {
         }
         self.tell("linked");
         if self.refuses.load(Ordering::Relaxed) {
-            return Err(Error::Plugin { what: "not this".into() });
+            return Err(Error::other("not this"));
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ fn passes_run_in_the_order_of_their_stages_and_plugins() {
             });
         }
     }
-    jit.add_object("f.o", compile("-O1", "int f(void) { return 1; }")).unwrap();
+    jit.add_object(Source::new("f.o", compile("-O1", "int f(void) { return 1; }"))).unwrap();
     assert_eq!(call(&jit, "f"), 1);
     let placed = |stage| !matches!(stage, Stage::PrePrune | Stage::PostPrune);
     let expected: Vec<_> = STAGES.iter().flat_map(|&stage| [0, 1].map(|of| (stage, placed(stage), of))).collect();
@@ -141,7 +141,7 @@ fn a_pass_can_replace_what_code_calls() {
         let jit = host::jit().unwrap();
         add_pass(&jit, "f.o", stage, replace_old);
         // Nobody defines `old`, and nobody has to.
-        jit.add_object("f.o", compile("-O1", "int old(void); int f(void) { return old() + 1; }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O1", "int old(void); int f(void) { return old() + 1; }"))).unwrap();
         assert_eq!(call(&jit, "f"), 8, "{stage:?}");
     }
 }
@@ -157,8 +157,10 @@ fn externals_that_a_pass_adds_are_found() {
             graph.retarget(one, two);
             Ok(())
         });
-        jit.add_object("f.o", compile("-O1", "int one(void); int f(void) { return one() * 10; }")).unwrap();
-        jit.add_object("g.o", compile("-O1", "int one(void) { return 1; } int two(void) { return 2; }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O1", "int one(void); int f(void) { return one() * 10; }")))
+            .unwrap();
+        jit.add_object(Source::new("g.o", compile("-O1", "int one(void) { return 1; } int two(void) { return 2; }")))
+            .unwrap();
         assert_eq!(call(&jit, "f"), 20, "{stage:?}");
     }
 }
@@ -193,7 +195,7 @@ fn a_block_that_a_pass_adds_may_have_edges_of_its_own_and_nothing_that_refers_to
                 Ok(())
             }
         });
-        jit.add_object("f.o", compile("-O1", "int f(void) { return 1; }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O1", "int f(void) { return 1; }"))).unwrap();
         assert_eq!(call(&jit, "f"), 1);
         let pointer = found.lock().unwrap().expect("it was placed").0 as *const u64;
         // SAFETY: the block holds eight bytes, aligned, and is alive as long as `jit`.
@@ -224,8 +226,9 @@ fn contents_and_targets_may_change_until_they_are_written() {
             }
             Ok(())
         });
-        jit.add_object("f.o", compile("-O0 -fPIC -fno-asynchronous-unwind-tables", source)).unwrap();
-        jit.add_object("g.o", compile("-O1", "int a(void) { return 1; } int b(void) { return 2; }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O0 -fPIC -fno-asynchronous-unwind-tables", source))).unwrap();
+        jit.add_object(Source::new("g.o", compile("-O1", "int a(void) { return 1; } int b(void) { return 2; }")))
+            .unwrap();
         assert_eq!(call(&jit, "f"), 216, "{stage:?}");
     }
 }
@@ -241,17 +244,17 @@ fn a_plugin_that_fails_fails_the_lookup_and_leaves_no_trace() {
             move |_, _| {
                 runs.fetch_add(1, Ordering::Relaxed);
                 match failing.load(Ordering::Relaxed) {
-                    true => Err(Error::Plugin { what: "not now".into() }),
+                    true => Err(Error::other("not now")),
                     false => Ok(()),
                 }
             }
         });
-        jit.add_object("f.o", compile("-O1", "int old(void); int f(void) { return old() + 1; }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O1", "int old(void); int f(void) { return old() + 1; }"))).unwrap();
         match jit.lookup("f") {
-            Err(Error::Plugin { what }) => assert_eq!(what, "not now"),
+            Err(Error::Other(error)) => assert_eq!(error.to_string(), "not now"),
             other => panic!("{stage:?}: {other:?}"),
         }
-        assert_eq!(jit.statistics().batches, 0);
+        assert_eq!(jit.session().statistics().batches, 0);
         failing.store(false, Ordering::Relaxed);
         assert_eq!(call(&jit, "f"), 8, "{stage:?}");
         assert_eq!(runs.load(Ordering::Relaxed), 2, "{stage:?}");
@@ -263,28 +266,28 @@ fn a_plugin_that_fails_fails_the_lookup_and_leaves_no_trace() {
 fn every_plugin_is_told_that_a_batch_has_failed() {
     type Break = fn(&Jit);
     let undefined: Break =
-        |jit| jit.add_object("g.o", compile("-O1", "int h(void); int g(void) { return h(); }")).unwrap();
+        |jit| jit.add_object(Source::new("g.o", compile("-O1", "int h(void); int g(void) { return h(); }"))).unwrap();
     let far: Break = |jit| {
         let source = ".data; x: .long y; .text; .globl g; g: mov x(%rip), %eax; ret";
-        jit.define_absolute("y", 0x12_3456_789a as *const ()).unwrap();
-        jit.add_object("g.o", compile("-x assembler", &source.replace("; ", "\n"))).unwrap();
+        jit.define_ptr("y", 0x12_3456_789a as *const ()).unwrap();
+        jit.add_object(Source::new("g.o", compile("-x assembler", &source.replace("; ", "\n")))).unwrap();
     };
     let huge: Break = |jit| {
         // Windows of images are as large as they were said to be, others as large as they have to be.
         let size = if cfg!(windows) { "0x400000" } else { "0x7ff000000000" };
         let source = format!("static volatile char x[{size}]; int g(void) {{ return x[5]; }}");
-        jit.add_object("g.o", compile("-O1", &source)).unwrap();
+        jit.add_object(Source::new("g.o", compile("-O1", &source))).unwrap();
     };
     let pass: Break = |jit| {
-        jit.add_object("g.o", compile("-O1", "int g(void) { return 1; }")).unwrap();
-        add_pass(jit, "g.o", Stage::PreFixup, |_, _| Err(Error::Plugin { what: "no".into() }));
+        jit.add_object(Source::new("g.o", compile("-O1", "int g(void) { return 1; }"))).unwrap();
+        add_pass(jit, "g.o", Stage::PreFixup, |_, _| Err(Error::other("no")));
     };
     let panics: Break = |jit| {
-        jit.add_object("g.o", compile("-O1", "int g(void) { return 1; }")).unwrap();
+        jit.add_object(Source::new("g.o", compile("-O1", "int g(void) { return 1; }"))).unwrap();
         add_pass(jit, "g.o", Stage::PostAllocation, |_, _| panic!("a pass of the test"));
     };
     let refuses: Break = |jit| {
-        jit.add_object("g.o", compile("-O1", "int g(void) { return 1; }")).unwrap();
+        jit.add_object(Source::new("g.o", compile("-O1", "int g(void) { return 1; }"))).unwrap();
         Witness::add(jit).refuses.store(true, Ordering::Relaxed);
     };
     for (what, break_it) in [
@@ -299,13 +302,13 @@ fn every_plugin_is_told_that_a_batch_has_failed() {
         let first = Witness::add(&jit);
         break_it(&jit);
         let last = Witness::add(&jit);
-        jit.add_object("f.o", compile("-O1", "int g(void); int f(void) { return g(); }")).unwrap();
+        jit.add_object(Source::new("f.o", compile("-O1", "int g(void); int f(void) { return g(); }"))).unwrap();
         let looked_up = catch_unwind(AssertUnwindSafe(|| jit.lookup("f")));
         match looked_up {
             Ok(found) => _ = found.expect_err(what),
             Err(_) => assert_eq!(what, "panics"),
         }
-        assert_eq!(jit.statistics().batches, 0, "{what}");
+        assert_eq!(jit.session().statistics().batches, 0, "{what}");
         let linked = if what == "refuses" { vec!["linked"] } else { vec![] };
         assert_eq!(first.told(), [vec!["f.o", "g.o"], linked, vec!["failed"]].concat(), "{what}");
         assert_eq!(last.told(), ["f.o", "g.o", "failed"], "{what}");
@@ -317,11 +320,11 @@ fn plugins_are_told_what_is_linked_and_what_is_removed() {
     let jit = host::jit().unwrap();
     let witness = Witness::add(&jit);
     let tracker = jit.create_tracker().unwrap();
-    let source = linkjit::link::source::Source::new(
+    let source = linkjit::Source::new(
         "f.o",
         compile("-O1 -ffunction-sections", "int f(void) { return 1; } int g(void) { return 2; }"),
     );
-    jit.main().add_object_to(&tracker, &source).unwrap();
+    tracker.add_object(&source).unwrap();
     assert_eq!(witness.told(), [""; 0]);
     call(&jit, "f");
     assert_eq!(witness.told(), ["f.o", "linked"]);
@@ -333,7 +336,7 @@ fn plugins_are_told_what_is_linked_and_what_is_removed() {
     // SAFETY: nobody uses it any more.
     unsafe { tracker.remove().unwrap() };
     assert_eq!(witness.told(), ["removed"; 2]);
-    jit.add_object("h.o", compile("-O1", "int h(void) { return 3; }")).unwrap();
+    jit.add_object(Source::new("h.o", compile("-O1", "int h(void) { return 3; }"))).unwrap();
     call(&jit, "h");
     assert_eq!(witness.told(), ["h.o", "linked"]);
     // SAFETY: as above.
@@ -347,8 +350,8 @@ fn a_removed_plugin_is_called_no_more() {
     let (first, second) = (Arc::new(Witness::default()), Arc::new(Witness::default()));
     let id = jit.session().add_plugin(first.clone());
     jit.session().add_plugin(second.clone());
-    jit.add_object("f.o", compile("-O1", "int f(void) { return 1; }")).unwrap();
-    jit.add_object("g.o", compile("-O1", "int g(void) { return 2; }")).unwrap();
+    jit.add_object(Source::new("f.o", compile("-O1", "int f(void) { return 1; }"))).unwrap();
+    jit.add_object(Source::new("g.o", compile("-O1", "int g(void) { return 2; }"))).unwrap();
     call(&jit, "f");
     jit.session().remove_plugin(id).unwrap();
     assert_eq!(Arc::strong_count(&first), 1);
@@ -359,7 +362,7 @@ fn a_removed_plugin_is_called_no_more() {
     // From within a plugin it is refused.
     let session = jit.session().clone();
     add_pass(&jit, "h.o", Stage::PrePrune, move |_, _| session.remove_plugin(id));
-    jit.add_object("h.o", compile("-O1", "int h(void) { return 3; }")).unwrap();
+    jit.add_object(Source::new("h.o", compile("-O1", "int h(void) { return 3; }"))).unwrap();
     assert!(matches!(jit.lookup("h"), Err(Error::Reentrant)));
 }
 
@@ -377,9 +380,9 @@ fn plugins_come_and_go_while_others_link() {
                     let plugin = Arc::new(|_: &LinkGraph, _: &mut PassLists| {});
                     let id = jit.session().add_plugin(plugin.clone());
                     let tracker = dylib.create_tracker().unwrap();
-                    let source = linkjit::link::source::Source::new("f.o", object.clone());
-                    dylib.add_object_to(&tracker, &source).unwrap();
-                    dylib.lookup(&["f"]).unwrap();
+                    let source = linkjit::Source::new("f.o", object.clone());
+                    tracker.add_object(&source).unwrap();
+                    dylib.link(&["f"]).unwrap();
                     // SAFETY: nobody calls it.
                     unsafe { tracker.remove().unwrap() };
                     jit.session().remove_plugin(id).unwrap();
@@ -394,7 +397,7 @@ fn plugins_come_and_go_while_others_link() {
 fn a_plugin_must_not_look_up() {
     let jit = host::jit().unwrap();
     let main = jit.main().clone();
-    add_pass(&jit, "f.o", Stage::PostPrune, move |_, _| main.lookup(&["abs"]).map(|_| ()));
-    jit.add_object("f.o", compile("-O1", "int f(void) { return 1; }")).unwrap();
+    add_pass(&jit, "f.o", Stage::PostPrune, move |_, _| main.link(&["abs"]).map(|_| ()));
+    jit.add_object(Source::new("f.o", compile("-O1", "int f(void) { return 1; }"))).unwrap();
     assert!(matches!(jit.lookup("f"), Err(Error::Reentrant)));
 }

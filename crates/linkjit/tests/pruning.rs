@@ -19,15 +19,15 @@ fn unreached_code_is_not_linked_unless_all_is() {
         &["-O1", "-ffunction-sections"],
     );
     let jit = host::jit().unwrap();
-    jit.add_object_file(&object).unwrap();
+    jit.add_object(&object).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     // Nothing refers to records: functions have them.
     let unwind = jit.main().memory().unwrap().unwind;
-    jit.add_object_file(workshop.object(&function("missing", 2))).unwrap();
+    jit.add_object(workshop.object(&function("missing", 2))).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
     assert!(unwind > 0 && jit.main().memory().unwrap().unwind > unwind);
     let whole = host::builder().policy(LinkPolicy::Whole).build().unwrap();
-    whole.add_object_file(&object).unwrap();
+    whole.add_object(&object).unwrap();
     assert_eq!(undefined_names(whole.lookup("f").unwrap_err()), ["missing"]);
 }
 
@@ -51,9 +51,8 @@ fn retained_sections_and_boundary_symbols_need_no_reference() {
 #[test]
 fn boundary_symbols_of_no_section_are_undefined_or_null() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&(".weak __start_none\n".to_owned() + &getter("weak", "__start_none"))))
-        .unwrap();
-    jit.add_object_file(workshop.object(&getter("strong", "__start_none"))).unwrap();
+    jit.add_object(workshop.object(&(".weak __start_none\n".to_owned() + &getter("weak", "__start_none")))).unwrap();
+    jit.add_object(workshop.object(&getter("strong", "__start_none"))).unwrap();
     assert_eq!(call(&jit, "weak").unwrap(), 0);
     assert_eq!(undefined_names(jit.lookup("strong").unwrap_err()), ["__start_none"]);
 }
@@ -78,16 +77,16 @@ fn nobody_is_asked_for_what_dead_code_wants() {
         + &section("live", "inner")
         + &section("dead_too", "pulled")
         + &weak;
-    jit.add_object_file(workshop.object(&text)).unwrap();
+    jit.add_object(workshop.object(&text)).unwrap();
     assert_eq!(call(&jit, "live").unwrap(), 4);
     assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
-    assert_eq!(jit.statistics().objects, 1);
+    assert_eq!(jit.session().statistics().objects, 1);
     assert_eq!(call(&jit, "weak").unwrap(), 0);
     assert_eq!(*asked.lock().unwrap(), ["perhaps"]);
     assert_eq!(undefined_names(jit.lookup("dead").unwrap_err()), ["missing"]);
     assert_eq!(*asked.lock().unwrap(), ["perhaps", "missing"]);
     // The archive has what nobody had wanted.
-    assert_eq!((call(&jit, "dead_too").unwrap(), jit.statistics().objects), (1, 2));
+    assert_eq!((call(&jit, "dead_too").unwrap(), jit.session().statistics().objects), (1, 2));
 }
 
 /// A function's address in unwanted data, or a record of it, is no reason to link it; what somebody wants later is linked
@@ -103,7 +102,7 @@ fn the_rest_of_an_object_follows_when_it_is_wanted() {
         })
         .collect();
     let functions = functions.replace(".cfi_startproc\n.globl", ".globl").replace(": mov", ": .cfi_startproc\nmov");
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&functions))).unwrap();
+    tracker.add_object(&source(&workshop.object(&functions))).unwrap();
     let mut last = jit.main().memory().unwrap();
     for n in (0..20).rev() {
         assert_eq!(call(&jit, &format!("f{n}")).unwrap(), n);
@@ -122,8 +121,8 @@ fn the_rest_of_an_object_follows_when_it_is_wanted() {
 #[test]
 fn boundary_symbols_find_lists_of_objects_that_are_linked() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.add_object_file(workshop.object(&(function("f", 1) + ".section list,\"aw\"\n.long 42\n"))).unwrap();
+    jit.add_object(workshop.object(&(function("f", 1) + ".section list,\"aw\"\n.long 42\n"))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
-    jit.add_object_file(workshop.object(&getter("g", "__start_list"))).unwrap();
+    jit.add_object(workshop.object(&getter("g", "__start_list"))).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 42);
 }

@@ -150,7 +150,7 @@ fn expected(functions: &[Function], number: usize) -> i32 {
 fn set_byte(dylib: &JitDylib, workshop: &Workshop, number: usize, value: u32) -> ResourceTracker {
     let tracker = dylib.create_tracker().unwrap();
     let text = format!(".globl byte{number}\nbyte{number} = {value}\n");
-    dylib.add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+    tracker.add_object(&source(&workshop.object(&text))).unwrap();
     tracker
 }
 
@@ -172,9 +172,9 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
         let tracker = if own { dylib.create_tracker() } else { dylib.default_tracker() }.unwrap();
         let object = source(&workshop.object(&function.text));
         if lazy && random.below(2) == 0 {
-            dylib.add_lazy_object_to(&tracker, &object).unwrap();
+            tracker.add_lazy_object(&object).unwrap();
         } else {
-            dylib.add_object_to(&tracker, &object).unwrap();
+            tracker.add_object(&object).unwrap();
         }
         if own {
             trackers.push((number, tracker));
@@ -195,7 +195,7 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
         if random.below(rounds) < 8 {
             moody.0.store(1 + random.below(12) as u64, Ordering::Relaxed);
         }
-        let result = dylib.lookup(&[&format!("f{number}")]);
+        let result = dylib.link(&[&format!("f{number}")]);
         moody.0.store(0, Ordering::Relaxed);
         match result {
             Ok(addresses) => {
@@ -223,7 +223,7 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
                     let dylib = &dylibs[functions[*number].dylib];
                     *tracker = dylib.create_tracker().unwrap();
                     let object = source(&workshop.object(&functions[*number].text));
-                    dylib.add_object_to(tracker, &object).unwrap();
+                    tracker.add_object(&object).unwrap();
                     found[*number] = None;
                     removals += 1;
                 }
@@ -245,7 +245,7 @@ fn run(seed: u64, lazy: bool) -> (usize, usize) {
     // All JITDylibs search each other: what is linked has one variable of each inline function.
     let mut places = [None; 4];
     for (number, function) in functions.iter().enumerate() {
-        let pointer = dylibs[function.dylib].lookup(&[&format!("p{number}")]).unwrap()[0];
+        let pointer = dylibs[function.dylib].link(&[&format!("p{number}")]).unwrap()[0];
         // SAFETY: it is linked, and holds an address.
         let place = unsafe { (pointer.0 as *const u64).read_unaligned() };
         assert_eq!(*places[function.inline].get_or_insert(place), place, "seed {seed}, p{number}");

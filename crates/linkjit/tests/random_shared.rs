@@ -18,7 +18,7 @@ use std::process::Command;
 
 use assembly::{Workshop, call, run};
 use generator::Common;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Generation, Jit};
 use random::Random;
 
@@ -125,7 +125,7 @@ fn native(workshop: &Workshop, family: &[&str], objects: &[&Path]) -> Outcome {
 fn add(jit: &Jit, how: How, object: &Object) -> linkjit::Result<()> {
     match how {
         How::Eager => jit.main().add_object(&object.source),
-        How::Tracked => jit.main().add_object_to(&jit.create_tracker()?, &object.source),
+        How::Tracked => jit.create_tracker()?.add_object(&object.source),
         How::Lazy => jit.main().add_lazy_object(&object.source),
         How::Updatable => jit.main().add_updatable_object(&object.source),
     }

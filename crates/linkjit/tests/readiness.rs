@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assembly::{Workshop, call, call_in, caller, function, getter, source, undefined_names};
-use linkjit::link::graph::LinkGraph;
 use linkjit::{Error, Jit, JitDylib, MatchScope, MemoryUse, PassLists, Stage};
+use linkjit_link::graph::LinkGraph;
 
 /// Rules 45 to 47: what a function needs is found through local data and code without a name, through table entries and
 /// stubs that the linker makes, and through its unwind record.
@@ -40,18 +40,18 @@ fn a_function_waits_for_all_that_it_reaches() {
         let jit = host::jit().unwrap();
         let other = jit.create_dylib("other").unwrap();
         jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
-        jit.add_object_file(workshop.object(&text)).unwrap();
+        jit.add_object(workshop.object(&text)).unwrap();
         assert_eq!(undefined_names(jit.lookup("f").unwrap_err()), ["needed"], "{way}");
         // What it finds is not ready either as long as that lacks something.
-        other.add_object_file(workshop.object(&caller("needed", "deeper"))).unwrap();
+        other.add_object(workshop.object(&caller("needed", "deeper"))).unwrap();
         assert_eq!(undefined_names(jit.lookup("f").unwrap_err()), ["deeper"], "{way}");
-        assert_eq!(jit.statistics().batches, 0, "{way}");
-        jit.add_object_file(workshop.object(&function("unrelated", 2))).unwrap();
+        assert_eq!(jit.session().statistics().batches, 0, "{way}");
+        jit.add_object(workshop.object(&function("unrelated", 2))).unwrap();
         assert_eq!(call(&jit, "unrelated").unwrap(), 2);
-        other.add_object_file(workshop.object(&function("deeper", 3))).unwrap();
+        other.add_object(workshop.object(&function("deeper", 3))).unwrap();
         assert_eq!(call(&jit, "f").unwrap(), 1, "{way}");
         assert_eq!(call_in(&other, "needed").unwrap(), 3, "{way}");
-        assert_eq!(jit.statistics().batches, 2, "{way}");
+        assert_eq!(jit.session().statistics().batches, 2, "{way}");
     }
 }
 
@@ -65,8 +65,8 @@ fn circle(workshop: &Workshop, extra: &str) -> (Jit, JitDylib) {
         format!("{}.data\n.quad {callee}\n{extra}", getter(name, &format!("{name}.value")))
             + &format!(".data\n{name}.value: .long {value}\n.quad {callee}\n.globl {name}.value\n")
     };
-    jit.add_object_file(workshop.object(&half("a", "b", 1, ""))).unwrap();
-    other.add_object_file(workshop.object(&half("b", "a", 2, extra))).unwrap();
+    jit.add_object(workshop.object(&half("a", "b", 1, ""))).unwrap();
+    other.add_object(workshop.object(&half("b", "a", 2, extra))).unwrap();
     (jit, other)
 }
 
@@ -78,25 +78,25 @@ fn a_circle_is_ready_or_fails_as_one() {
     let (jit, other) = circle(&workshop, "");
     assert_eq!(call(&jit, "a").unwrap(), 1);
     // The other half is linked already.
-    assert_eq!((call_in(&other, "b").unwrap(), jit.statistics().batches), (2, 1));
+    assert_eq!((call_in(&other, "b").unwrap(), jit.session().statistics().batches), (2, 1));
 
     let (jit, other) = circle(&workshop, ".byte too_large\n");
     for _ in 0..3 {
-        for error in [jit.lookup("a").unwrap_err(), other.lookup(&["b"]).unwrap_err()] {
+        for error in [jit.lookup("a").unwrap_err(), other.link(&["b"]).unwrap_err()] {
             assert_eq!(undefined_names(error), ["too_large"]);
         }
     }
     let tracker = other.create_tracker().unwrap();
-    other.add_object_to(&tracker, &source(&workshop.object(".globl too_large\ntoo_large = 0x1234\n"))).unwrap();
+    tracker.add_object(&source(&workshop.object(".globl too_large\ntoo_large = 0x1234\n"))).unwrap();
     // Found while fixing up: everything has memory by then.
-    for error in [jit.lookup("a").unwrap_err(), other.lookup(&["b"]).unwrap_err()] {
+    for error in [jit.lookup("a").unwrap_err(), other.link(&["b"]).unwrap_err()] {
         assert!(error.to_string().contains("out of range"), "{error}");
     }
     let none = MemoryUse::default();
     assert_eq!((jit.main().memory().unwrap().code, other.memory().unwrap().code), (none.code, none.code));
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove() }.unwrap();
-    other.add_object_file(workshop.object(".globl too_large\ntoo_large = 0x12\n")).unwrap();
+    other.add_object(workshop.object(".globl too_large\ntoo_large = 0x12\n")).unwrap();
     assert_eq!((call(&jit, "a").unwrap(), call_in(&other, "b").unwrap()), (1, 2));
 }
 
@@ -105,7 +105,7 @@ fn a_circle_is_ready_or_fails_as_one() {
 fn a_tracker_that_is_removed_meanwhile_leaves_nothing() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(&function("f", 1)))).unwrap();
+    tracker.add_object(&source(&workshop.object(&function("f", 1)))).unwrap();
     let (removal, is_asked) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
     let (thread, asked, owner) = (removal.clone(), is_asked.clone(), tracker.clone());
     jit.session().add_plugin(Arc::new(move |graph: &LinkGraph, passes: &mut PassLists| {
@@ -120,10 +120,10 @@ fn a_tracker_that_is_removed_meanwhile_leaves_nothing() {
             Ok(())
         });
     }));
-    jit.main().lookup(&["f"]).unwrap();
+    jit.main().link(&["f"]).unwrap();
     let removal = removal.lock().unwrap().take().unwrap();
     removal.join().unwrap().unwrap();
-    assert!(matches!(jit.main().lookup(&["f"]), Err(Error::Undefined { .. })));
+    assert!(matches!(jit.main().link(&["f"]), Err(Error::Undefined { .. })));
     assert_eq!(jit.main().memory().unwrap().code, 0);
 }
 
@@ -147,12 +147,12 @@ fn a_resolver_may_call_code_of_the_same_batch() {
         let other = jit.create_dylib("other").unwrap();
         jit.main().add_to_link_order(&other, MatchScope::Exported).unwrap();
         other.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
-        jit.add_object_file(workshop.object(&(resolves("f", "help", 5) + &caller("calls", "f")))).unwrap();
-        other.add_object_file(workshop.object(&helper("help", "f"))).unwrap();
+        jit.add_object(workshop.object(&(resolves("f", "help", 5) + &caller("calls", "f")))).unwrap();
+        other.add_object(workshop.object(&helper("help", "f"))).unwrap();
         if first {
-            jit.main().lookup(&["calls"]).unwrap();
+            jit.main().link(&["calls"]).unwrap();
         } else {
-            other.lookup(&["help"]).unwrap();
+            other.link(&["help"]).unwrap();
         }
         assert_eq!(call(&jit, "calls").unwrap(), 5);
     }

@@ -7,7 +7,7 @@ mod host;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use assembly::{Workshop, call, call_at, caller, function, group, handles, mappings, resident, source};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, ExecAddr, Jit, MatchScope, ResourceTracker};
 
 fn remove(tracker: &ResourceTracker) {
@@ -21,13 +21,13 @@ fn names_are_free_again() {
     for value in 1..4 {
         let tracker = jit.create_tracker().unwrap();
         let object = source(&workshop.object(&(function("f", value) + &caller("calls_f", "f"))));
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         assert_eq!(call(&jit, "calls_f").unwrap(), value);
         remove(&tracker);
         assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
         // SAFETY: as above.
         assert!(matches!(unsafe { tracker.remove() }, Err(Error::TrackerRemoved)));
-        assert!(matches!(jit.main().add_object_to(&tracker, &object), Err(Error::TrackerRemoved)));
+        assert!(matches!(tracker.add_object(&object), Err(Error::TrackerRemoved)));
     }
 }
 
@@ -36,7 +36,7 @@ fn a_groups_name_is_free_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     for value in 1..4 {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &source(&workshop.object(&group("f", value)))).unwrap();
+        tracker.add_object(&source(&workshop.object(&group("f", value)))).unwrap();
         assert_eq!(call(&jit, "f").unwrap(), value);
         remove(&tracker);
     }
@@ -52,13 +52,13 @@ fn others_keep_working_with_shared_entries() {
     };
     // The entries are made with the first, which goes first.
     let first = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&first, &source(&uses_libc("one"))).unwrap();
+    first.add_object(&source(&uses_libc("one"))).unwrap();
     assert_eq!(call(&jit, "one").unwrap(), 5);
-    jit.add_object_file(uses_libc("two")).unwrap();
+    jit.add_object(uses_libc("two")).unwrap();
     assert_eq!(call(&jit, "two").unwrap(), 5);
     remove(&first);
     assert_eq!(call(&jit, "two").unwrap(), 5);
-    jit.add_object_file(uses_libc("three")).unwrap();
+    jit.add_object(uses_libc("three")).unwrap();
     assert_eq!(call(&jit, "three").unwrap(), 5);
 }
 
@@ -70,19 +70,19 @@ fn a_new_definition_in_another_jitdylib_is_the_one_that_is_called() {
     let mut keep = Vec::new();
     for value in 1..5 {
         let [tracker, user] = [&library, jit.main()].map(|dylib| dylib.create_tracker().unwrap());
-        library.add_object_to(&tracker, &source(&workshop.object(&function("f", value)))).unwrap();
+        tracker.add_object(&source(&workshop.object(&function("f", value)))).unwrap();
         // Linked in one batch, and one after the other.
         if value % 2 == 0 {
-            library.lookup(&["f"]).unwrap();
+            library.link(&["f"]).unwrap();
         }
-        jit.main().add_object_to(&user, &source(&workshop.object(&caller("calls_f", "f")))).unwrap();
+        user.add_object(&source(&workshop.object(&caller("calls_f", "f")))).unwrap();
         assert_eq!(call(&jit, "calls_f").unwrap(), value);
         remove(&user);
         remove(&tracker);
         // Something else takes its place.
         let filler = library.create_tracker().unwrap();
-        library.add_object_to(&filler, &source(&workshop.object(&function(&format!("filler{value}"), 99)))).unwrap();
-        library.lookup(&[&format!("filler{value}")]).unwrap();
+        filler.add_object(&source(&workshop.object(&function(&format!("filler{value}"), 99)))).unwrap();
+        library.link(&[&format!("filler{value}")]).unwrap();
         keep.push(filler);
     }
 }
@@ -98,10 +98,10 @@ fn an_entry_for_what_a_name_meant_before_is_not_used() {
         let text = format!("int abs(int); int {name}(void) {{ return abs(-5); }}");
         workshop.compile("c", &text, &["-fPIC", "-fno-builtin"])
     };
-    jit.add_object_file(uses("before")).unwrap();
+    jit.add_object(uses("before")).unwrap();
     assert_eq!(call(&jit, "before").unwrap(), 5);
-    jit.define_absolute("abs", replacement as *const ()).unwrap();
-    jit.add_object_file(uses("after")).unwrap();
+    jit.define_ptr("abs", replacement as *const ()).unwrap();
+    jit.add_object(uses("after")).unwrap();
     assert_eq!((call(&jit, "after").unwrap(), call(&jit, "before").unwrap()), (77, 5));
 }
 
@@ -115,7 +115,7 @@ extern "C" fn trace(value: i32) {
 #[test]
 fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("trace", trace as *const ()).unwrap();
+    jit.define_ptr("trace", trace as *const ()).unwrap();
     let object = |n: i32| {
         let text = format!(
             "extern \"C\" void trace(int); struct S{n} {{ S{n}() {{ trace({n}); }} ~S{n}() {{ trace({n} + 1); }} }} static s;\n\
@@ -125,7 +125,7 @@ fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
     };
     let [one, two] = [1, 4].map(|n| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &object(n)).unwrap();
+        tracker.add_object(&object(n)).unwrap();
         tracker
     });
     assert_eq!(call(&jit, "f1").unwrap(), 1);
@@ -143,19 +143,19 @@ fn boundaries_of_a_removed_section_are_gone() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     let things = ".section things,\"aw\"\n.quad 1\n.text\n.globl get\nget: lea __start_things(%rip),%rax\n mov (%rax),%eax\n ret\n";
-    jit.main().add_object_to(&tracker, &source(&workshop.object(things))).unwrap();
+    tracker.add_object(&source(&workshop.object(things))).unwrap();
     assert_eq!(call(&jit, "get").unwrap(), 1);
     remove(&tracker);
-    jit.add_object_file(workshop.object(&assembly::getter("again", "__start_things"))).unwrap();
+    jit.add_object(workshop.object(&assembly::getter("again", "__start_things"))).unwrap();
     assert!(matches!(jit.lookup("again"), Err(Error::Undefined { .. })));
 }
 
 /// Adds, links, calls and removes `cycles` times; resources of the process must not grow.
-fn cycle(jit: &Jit, cycles: usize, objects: &[linkjit::link::source::Source], expected: i32) {
+fn cycle(jit: &Jit, cycles: usize, objects: &[linkjit::Source], expected: i32) {
     let round = |jit: &Jit| {
         let tracker = jit.create_tracker().unwrap();
         for object in objects {
-            jit.main().add_object_to(&tracker, object).unwrap();
+            tracker.add_object(object).unwrap();
         }
         assert_eq!(call_at(jit.lookup("f").unwrap()), expected);
         remove(&tracker);
@@ -207,7 +207,7 @@ fn exceptions_outlive_the_removal_of_another_object_that_has_some() {
         let text = format!("extern \"C\" int f{value}() {{ try {{ throw {value}; }} catch (int x) {{ return x; }} }}");
         let tracker = jit.create_tracker().unwrap();
         let object = source(&workshop.compile("cpp", &text, &["-fPIC"]));
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         tracker
     });
     assert_eq!((call(&jit, "f1").unwrap(), call(&jit, "f2").unwrap()), (1, 2));
@@ -234,7 +234,7 @@ fn several_threads_add_call_and_remove_at_once() {
             scope.spawn(move || {
                 for _ in 0..50 {
                     let tracker = jit.create_tracker().unwrap();
-                    jit.main().add_object_to(&tracker, &object).unwrap();
+                    tracker.add_object(&object).unwrap();
                     assert_eq!(call(jit, name).unwrap(), 8);
                     remove(&tracker);
                 }
@@ -257,7 +257,7 @@ fn thread_local_objects_of_other_threads_are_forgotten() {
         DESTROYED.fetch_add(1, Ordering::Relaxed);
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("destroyed", destroyed as *const ()).unwrap();
+    jit.define_ptr("destroyed", destroyed as *const ()).unwrap();
     // The destructor of a string is the library's: only its object is ours. In a block of its own, and in the reserve.
     for model in ["global-dynamic", "initial-exec"] {
         DESTROYED.store(0, Ordering::Relaxed);
@@ -267,7 +267,7 @@ fn thread_local_objects_of_other_threads_are_forgotten() {
             extern \"C\" int f() { text += 'y'; return s.v + static_cast<int>(text.size()); }";
         let object = source(&workshop.compile("cpp", text, &["-fPIC", &format!("-ftls-model={model}")]));
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         let f = jit.lookup("f").unwrap();
         let (inside, removed) = (std::sync::Barrier::new(4), std::sync::Barrier::new(4));
         std::thread::scope(|scope| {
@@ -283,7 +283,7 @@ fn thread_local_objects_of_other_threads_are_forgotten() {
             remove(&tracker);
             assert_eq!(DESTROYED.load(Ordering::Relaxed), 1);
             // Something else is where the code and the objects were.
-            jit.add_object_file(workshop.object(&function("g", 5))).unwrap();
+            jit.add_object(workshop.object(&function("g", 5))).unwrap();
             assert_eq!(call(&jit, "g").unwrap(), 5);
             removed.wait();
         });
@@ -303,11 +303,11 @@ fn others_do_without_what_the_default_tracker_had() {
     let add = |name: &str| {
         let object = source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC", "-O1"]));
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         assert_eq!(call(&jit, name).unwrap(), 0);
         tracker
     };
-    jit.add_object_file(workshop.object(&function("default", 1))).unwrap();
+    jit.add_object(workshop.object(&function("default", 1))).unwrap();
     assert_eq!(call(&jit, "default").unwrap(), 1);
     let before = add("before");
     remove(&jit.main().default_tracker().unwrap());
@@ -327,7 +327,7 @@ fn names_of_removed_objects_are_given_back() {
     const CYCLES: u32 = 100_000;
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let other = jit.create_dylib("other").unwrap();
-    jit.define_absolute("absolute", 0x1234 as *const ()).unwrap();
+    jit.define_ptr("absolute", 0x1234 as *const ()).unwrap();
     jit.main().define_alias("alias", "kept_a").unwrap();
     jit.main().reexport("again", &other, "kept_b").unwrap();
     let kept = function("kept_a", 1) + ".weak kept_missing\n.data\n.quad kept_missing\n";
@@ -347,7 +347,7 @@ fn names_of_removed_objects_are_given_back() {
         let mut copy = object.clone();
         copy[at..at + 11].copy_from_slice(name.as_bytes());
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &Source::new("copy.o", copy)).unwrap();
+        tracker.add_object(&Source::new("copy.o", copy)).unwrap();
         jit.lookup(&name).unwrap();
         // SAFETY: nobody uses it.
         unsafe { tracker.remove() }.unwrap();

@@ -14,7 +14,7 @@ use linkjit::{Error, ExecAddr, Jit, ResourceTracker};
 
 fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &source(&workshop.object(text))).unwrap();
+    tracker.add_object(&source(&workshop.object(text))).unwrap();
     tracker
 }
 
@@ -86,9 +86,9 @@ fn what_is_kept_keeps_the_rest_of_its_object() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".data\n.globl v\nv: .long 7\n.section .text.f,\"ax\"\n.globl f\nf: mov v(%rip),%eax\nret\n";
     let tracker = add(&jit, text, &workshop);
-    jit.main().lookup(&["v"]).unwrap();
+    jit.main().link(&["v"]).unwrap();
     let user = add(&jit, &caller("user", "f"), &workshop);
-    let address = jit.main().lookup(&["user"]).unwrap()[0];
+    let address = jit.main().link(&["user"]).unwrap()[0];
     let before = jit.main().memory().unwrap();
     retire(&tracker).unwrap();
     assert_eq!(jit.session().reclaim().unwrap(), 0);
@@ -159,10 +159,10 @@ fn lazy(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
     extern "C" fn note(what: c_int) {
         NOTES.lock().unwrap().push(what);
     }
-    let _defined = jit.define_absolute("note", note as *const ());
+    let _defined = jit.define_ptr("note", note as *const ());
     let tracker = jit.create_tracker().unwrap();
     let object = workshop.compile("c", text, &["-O1", "-fPIC", "-ffunction-sections", "-fdata-sections"]);
-    jit.main().add_lazy_object_to(&tracker, &source(&object)).unwrap();
+    tracker.add_lazy_object(&source(&object)).unwrap();
     tracker
 }
 
@@ -223,13 +223,13 @@ fn what_is_retired_calls_functions_that_were_never_linked() {
 #[test]
 fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("ended", ended as *const ()).unwrap();
+    jit.define_ptr("ended", ended as *const ()).unwrap();
     let text = "extern \"C\" void ended(int); struct SN { ~SN() { ended(N); } }; static SN s;
                 __attribute__((destructor)) static void end() { ended(-N); } extern \"C\" int fN() { return N; }";
     let trackers = ["1", "2"].map(|number| {
         let tracker = jit.create_tracker().unwrap();
         let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
-        jit.main().add_object_to(&tracker, &source(&object)).unwrap();
+        tracker.add_object(&source(&object)).unwrap();
         assert_eq!(call(&jit, &format!("f{number}")).unwrap().to_string(), number);
         tracker
     });
@@ -256,13 +256,13 @@ fn what_others_keep_is_terminated_when_the_last_of_them_goes_and_at_the_latest_a
         KEPT.lock().unwrap().push(value);
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("kept", kept as *const ()).unwrap();
+    jit.define_ptr("kept", kept as *const ()).unwrap();
     let text = "extern \"C\" void kept(int); struct SN { ~SN() { kept(N); } }; static SN s;
                 __attribute__((destructor)) static void end() { kept(-N); } extern \"C\" int fN() { return N; }";
     let add_pair = |number: &str| {
         let tracker = jit.create_tracker().unwrap();
         let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
-        jit.main().add_object_to(&tracker, &source(&object)).unwrap();
+        tracker.add_object(&source(&object)).unwrap();
         let user = format!("user{number}");
         let user_tracker = add(&jit, &caller(&user, &format!("f{number}")), &workshop);
         assert_eq!(call(&jit, &user).unwrap().to_string(), number);
@@ -306,7 +306,7 @@ fn what_is_not_reclaimed_is_terminated_when_the_process_exits() {
         return;
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("says", says as *const ()).unwrap();
+    jit.define_ptr("says", says as *const ()).unwrap();
     let _guard = jit.session().enter();
     for (number, retired) in [(1, true), (2, false)] {
         let text = format!(
@@ -330,10 +330,10 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
         -1
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr::from_ptr(gone as *const ()))));
     let library = jit.create_dylib("library").unwrap();
     let implementation = library.create_tracker().unwrap();
-    library.add_object_to(&implementation, &source(&workshop.object(&function("g", 3)))).unwrap();
+    implementation.add_object(&source(&workshop.object(&function("g", 3)))).unwrap();
     jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
     let user = add(&jit, &caller("user", "f"), &workshop);
     let address = jit.lookup("user").unwrap();
@@ -351,7 +351,7 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
 fn stubs_that_others_keep_lead_to_what_is_kept_with_them() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let lazy = jit.create_tracker().unwrap();
-    jit.main().add_lazy_object_to(&lazy, &source(&workshop.object(&function("f", 3)))).unwrap();
+    lazy.add_lazy_object(&source(&workshop.object(&function("f", 3)))).unwrap();
     let _user = add(&jit, &caller("user", "f"), &workshop);
     let address = jit.lookup("user").unwrap();
     assert_eq!(call_at(address), 3);
@@ -367,10 +367,10 @@ fn jitdylibs_that_have_retired_each_others_code_are_closed_together() {
     users.add_to_link_order(&callees, linkjit::MatchScope::Exported).unwrap();
     let trackers = [(&callees, function("f", 1)), (&users, caller("user", "f"))].map(|(dylib, text)| {
         let tracker = dylib.create_tracker().unwrap();
-        dylib.add_object_to(&tracker, &source(&workshop.object(&text))).unwrap();
+        tracker.add_object(&source(&workshop.object(&text))).unwrap();
         tracker
     });
-    users.lookup(&["user"]).unwrap();
+    users.link(&["user"]).unwrap();
     users.remove_from_link_order(&callees).unwrap();
     retire(&trackers[0]).unwrap();
     let guard = jit.session().enter();
@@ -386,7 +386,7 @@ fn threads_call_what_is_being_replaced() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
-    let missing = ExecAddr(missing as *const () as u64);
+    let missing = ExecAddr::from_ptr(missing as *const ());
     extern "C" fn missing() -> c_int {
         MISSES.fetch_add(1, Ordering::Relaxed);
         0
@@ -410,12 +410,12 @@ fn threads_call_what_is_being_replaced() {
         }
         for turn in 0..300 {
             let tracker = library.create_tracker().unwrap();
-            library.add_object_to(&tracker, &objects[turn % 3]).unwrap();
-            library.lookup(&["g"]).unwrap();
+            tracker.add_object(&objects[turn % 3]).unwrap();
+            library.link(&["g"]).unwrap();
             retire(&tracker).unwrap();
         }
         let tracker = library.create_tracker().unwrap();
-        library.add_object_to(&tracker, &objects[2]).unwrap();
+        tracker.add_object(&objects[2]).unwrap();
         while newest.load(Ordering::Relaxed) < 3 {
             std::thread::yield_now();
         }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use assembly::{Workshop, call, call_at, handles, mappings, resident, source};
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
 use linkjit::{Jit, MatchScope, PassLists, Stage};
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NamePool;
 
 /// Generated DLLs in the directory for temporary files.
 fn generated_dlls() -> usize {
@@ -40,7 +40,7 @@ fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_
     let object = source(&workshop.compile("cpp", text, &["-O1"]));
     let round = |jit: &Jit| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &object).unwrap();
+        tracker.add_object(&object).unwrap();
         assert_eq!((call(jit, "f").unwrap(), call(jit, "f").unwrap()), (58, 59));
         // SAFETY: nobody is in its code.
         unsafe { tracker.remove() }.unwrap();
@@ -87,12 +87,12 @@ fn exceptions_pass_through_ten_thousand_functions_and_in_eight_threads_at_once()
             };
             text += &format!("{declaration} extern \"C\" int f{at}(int depth, int *count) {{ {body} }}\n");
         }
-        jit.add_object_file(workshop.compile("cpp", &text, &["-O1"])).unwrap();
+        jit.add_object(workshop.compile("cpp", &text, &["-O1"])).unwrap();
     }
     let catcher = "extern \"C\" int f9901(int, int *); extern \"C\" int f0(int, int *);
         extern \"C\" int catcher() { int count = 0; try { return f9901(1000, &count); } catch (int n) { return n * 1000 + count; } }
         extern \"C\" int all() { int count = 0; return f0(1, &count); }";
-    jit.add_object_file(workshop.compile("cpp", catcher, &["-O1"])).unwrap();
+    jit.add_object(workshop.compile("cpp", catcher, &["-O1"])).unwrap();
     // `all` reaches all of them.
     assert_eq!(call(&jit, "all").unwrap(), 0);
     let catcher = jit.lookup("catcher").unwrap();
@@ -129,7 +129,7 @@ fn passes_see_the_sections_and_symbols_of_coff() {
         });
     }));
     let text = "extern \"C\" int thrown() { try { throw 1; } catch (int n) { return n; } }";
-    jit.add_object_file(workshop.compile("cpp", text, &["-O1"])).unwrap();
+    jit.add_object(workshop.compile("cpp", text, &["-O1"])).unwrap();
     assert_eq!(call(&jit, "thrown").unwrap(), 1);
     let seen = seen.lock().unwrap();
     for name in [".text", ".pdata", ".xdata", "thrown", "_CxxThrowException", "__CxxFrameHandler3"] {
@@ -148,8 +148,8 @@ fn thread_local_variables_of_other_images_are_refused() {
         .add_object(&source(&workshop.compile("c", "_Thread_local int t = 7; int *at(void) { return &t; }", &["-O1"])))
         .unwrap();
     let user = "extern _Thread_local int t; int direct(void) { return t; }";
-    jit.add_object_file(workshop.compile("c", user, &["-O1"])).unwrap();
-    jit.add_object_file(workshop.compile("c", "int *at(void); int through(void) { return *at(); }", &["-O1"])).unwrap();
+    jit.add_object(workshop.compile("c", user, &["-O1"])).unwrap();
+    jit.add_object(workshop.compile("c", "int *at(void); int through(void) { return *at(); }", &["-O1"])).unwrap();
     let error = jit.lookup("direct").unwrap_err().to_string();
     assert!(error.contains("'t'") && error.contains("thread-local variable of another image"), "{error}");
     assert_eq!(call(&jit, "through").unwrap(), 7);

@@ -9,7 +9,7 @@ mod host;
 use std::path::PathBuf;
 
 use assembly::{Workshop, call, run};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, Generation, Jit};
 
 /// What objects are for whom.

@@ -12,14 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use assembly::{Workshop, call_at, mappings, resident};
-use linkjit::link::arch::Arch;
-use linkjit::link::arch::x86_64::Kind;
-use linkjit::link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{
     Error, ExecAddr, FunctionGenerator, FunctionUnit, Jit, JitDylib, ResourceTracker, SymbolFlags, SymbolLookupSet,
     UnitInterface, Wanted,
 };
+use linkjit_link::arch::Arch;
+use linkjit_link::arch::x86_64::Kind;
+use linkjit_link::graph::{Content, Definition, Edge, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
 
 const THREADS: u64 = 32;
 /// Functions that are there all the time, and weak ones that whoever comes first defines for all.
@@ -82,22 +82,17 @@ fn unit(
     let flags = |linkage| SymbolFlags { linkage, ..SymbolFlags::FUNCTION };
     let interface = UnitInterface::new(list.iter().map(|(name, linkage, ..)| (name.clone(), flags(*linkage))));
     let of = dylib.clone();
-    dylib.define_to(
-        tracker,
-        FunctionUnit::new("a unit", interface, move |responsibility| {
-            if let Some(needs) = needs {
-                of.lookup(&[&needs])?;
-            }
-            // Weak ones, too, that others have by now: they may be gone before this is linked.
-            let list: Vec<_> = list
-                .iter()
-                .map(|(name, link, value, callee)| (name.as_str(), *link, *value, callee.as_deref()))
-                .collect();
-            let graph = functions(&of, &list)?;
-            responsibility.add_graph(graph);
-            Ok(())
-        }),
-    )
+    tracker.define(FunctionUnit::new("a unit", interface, move |responsibility| {
+        if let Some(needs) = needs {
+            of.link(&[&needs])?;
+        }
+        // Weak ones, too, that others have by now: they may be gone before this is linked.
+        let list: Vec<_> =
+            list.iter().map(|(name, link, value, callee)| (name.as_str(), *link, *value, callee.as_deref())).collect();
+        let graph = functions(&of, &list)?;
+        responsibility.add_graph(graph);
+        Ok(())
+    }))
 }
 
 /// What all threads share.
@@ -178,11 +173,11 @@ impl World {
                 .iter()
                 .map(|(name, link, value, callee)| (name.as_str(), *link, *value, callee.as_deref()))
                 .collect();
-            dylib.add_graph_to(&tracker, functions(dylib, &list).unwrap()).unwrap();
+            tracker.add_graph(functions(dylib, &list).unwrap()).unwrap();
         }
         let names = [mine.as_str(), calls_weak.as_str()];
         let found = match random.below(4) {
-            0 => dylib.lookup(&names).unwrap(),
+            0 => dylib.link(&names).unwrap(),
             1 => {
                 let set = SymbolLookupSet::new(names);
                 let future = dylib.lookup_future(&set);
@@ -201,9 +196,9 @@ impl World {
             }
             _ => {
                 // A failed lookup changes nothing.
-                let error = dylib.lookup(&[names[0], "missing", names[1]]).unwrap_err();
+                let error = dylib.link(&[names[0], "missing", names[1]]).unwrap_err();
                 assert!(matches!(&error, Error::Undefined { symbols, .. } if symbols.len() == 1), "{error}");
-                dylib.lookup(&names).unwrap()
+                dylib.link(&names).unwrap()
             }
         };
         for (address, expected) in found.iter().zip(expected) {
@@ -211,7 +206,7 @@ impl World {
         }
         if random.below(8) == 0 {
             let generated = random.below(50);
-            assert_eq!(call_at(self.jit.lookup(&format!("generated{generated}")).unwrap()), generated as i32);
+            assert_eq!(call_at(self.jit.lookup(format!("generated{generated}")).unwrap()), generated as i32);
         }
         if random.below(8) == 0 {
             // Removed though nobody has looked at it.

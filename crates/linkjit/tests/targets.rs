@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use host::elsewhere::Elsewhere;
 use linkjit::executor::{Arch, InProcess};
-use linkjit::{Error, Jit};
+use linkjit::{Error, Jit, Source};
 
 /// Compiles C for a target.
 fn compile(target: &str, text: &str) -> Vec<u8> {
@@ -30,7 +30,7 @@ fn compile(target: &str, text: &str) -> Vec<u8> {
 }
 
 fn refused(jit: &Jit, target: &str, text: &str) -> String {
-    jit.add_object("f.o", compile(target, text)).map_err(|error| error.to_string()).unwrap_err()
+    jit.add_object(Source::new("f.o", compile(target, text))).map_err(|error| error.to_string()).unwrap_err()
 }
 
 const CALLS: &str = "int g(int); int f(int x) { return g(x) + 1; }";
@@ -48,8 +48,8 @@ fn objects_for_another_processor_are_refused_with_the_remedy() {
 fn unwind_tables_of_another_system_are_refused_with_the_remedy() {
     let jit = host::jit().unwrap();
     let text = "int g(int x) { return x; } int f(int (*h)(int)) { return h(1) + 1; } int number = 5;";
-    jit.add_object("f.o", compile("x86_64-pc-windows-msvc", text)).unwrap();
-    jit.main().lookup(&["g", "number"]).unwrap();
+    jit.add_object(Source::new("f.o", compile("x86_64-pc-windows-msvc", text))).unwrap();
+    jit.main().link(&["g", "number"]).unwrap();
     assert_eq!(
         jit.lookup("f").unwrap_err().to_string(),
         "f.o: an object with unwind tables of Windows (.pdata), but linked code runs in a process of ELF objects: \
@@ -67,8 +67,8 @@ fn the_executor_says_for_which_processor_code_is_linked() {
             .starts_with("f.o: an object for x86-64, but linked code runs on AArch64")
     );
     let text = "int g(int x) { return x; } int f(int x) { return g(x) + 1; }";
-    jit.add_object("f.o", compile("aarch64-linux-gnu", text)).unwrap();
-    let found = jit.main().lookup(&["f", "g"]).unwrap();
+    jit.add_object(Source::new("f.o", compile("aarch64-linux-gnu", text))).unwrap();
+    let found = jit.main().link(&["f", "g"]).unwrap();
     assert_ne!(found[0], found[1]);
     assert!(matches!(jit.lookup("h"), Err(Error::Undefined { .. })));
 }

@@ -46,7 +46,7 @@ fn variables_are_aligned_in_each_thread() {
     for (align, code) in [(64, initial_exec("f", "x")), (256, initial_exec("f", "x")), (64, dynamic("f", "x"))] {
         let jit = host::jit().unwrap();
         let text = format!(".section .tdata,\"awT\",@progbits\n.byte 1\n.balign {align}\nx: .quad 7\n.text\n{code}");
-        jit.add_object_file(workshop.object(&text)).unwrap();
+        jit.add_object(workshop.object(&text)).unwrap();
         let addresses = on_threads(jit.lookup("f").unwrap());
         assert!(addresses.iter().all(|address| address.is_multiple_of(align)), "{addresses:x?}");
     }
@@ -58,7 +58,7 @@ fn variables_are_aligned_in_each_thread() {
              .text\n{}",
             dynamic("f", "y")
         );
-        jit.add_object_file(workshop.object(&text)).unwrap();
+        jit.add_object(workshop.object(&text)).unwrap();
         let mut addresses = on_threads(jit.lookup("f").unwrap());
         assert!(addresses.iter().all(|address| address.is_multiple_of(align)), "{addresses:x?}");
         addresses.sort_unstable();
@@ -77,8 +77,8 @@ fn storage_is_given_back_with_its_object() {
     });
     for round in 0..200 {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &objects[round % 2]).unwrap();
-        let address = jit.main().lookup(&["f"]).unwrap()[0];
+        tracker.add_object(&objects[round % 2]).unwrap();
+        let address = jit.main().link(&["f"]).unwrap()[0];
         // SAFETY: the function is of this type.
         let function: extern "C" fn() -> *mut i32 = unsafe { std::mem::transmute(address.0 as *const ()) };
         // SAFETY: it returns the address of this thread's variable, which nobody else uses.
@@ -96,7 +96,7 @@ fn an_object_that_needs_fixed_offsets_gets_them_whatever_is_linked_first() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".section .tdata,\"awT\",@progbits\nx: .long 7\n.skip 5000\n.text\n.globl first\nfirst: mov $1,%eax\nret\n\
                 .section .text.reads,\"ax\"\n.globl reads\nreads: mov %fs:x@TPOFF,%eax\nret\n";
-    jit.add_object_file(workshop.object(text)).unwrap();
+    jit.add_object(workshop.object(text)).unwrap();
     assert_eq!((call(&jit, "first").unwrap(), call(&jit, "reads").unwrap()), (1, 7));
 }
 
@@ -111,15 +111,15 @@ fn code_that_needs_a_fixed_offset_is_linked_together_with_its_variable() {
         x + &dynamic(&format!("of.{name}"), name)
     };
     for name in ["x", "y"] {
-        jit.add_object_file(workshop.object(&variable(name))).unwrap();
+        jit.add_object(workshop.object(&variable(name))).unwrap();
         let reads =
             format!(".globl reads.{name}\nreads.{name}: mov {name}@GOTTPOFF(%rip),%rax\nmov %fs:(%rax),%eax\nret\n");
-        jit.add_object_file(workshop.object(&reads)).unwrap();
+        jit.add_object(workshop.object(&reads)).unwrap();
     }
     jit.lookup("of.x").unwrap();
     let error = jit.lookup("reads.x").unwrap_err().to_string();
     assert!(error.contains("'x'") && error.contains("-fPIC") && error.contains("in one lookup"), "{error}");
-    let found = jit.main().lookup(&["of.y", "reads.y"]).unwrap();
+    let found = jit.main().link(&["of.y", "reads.y"]).unwrap();
     assert_eq!(call_at(found[1]), 7);
     assert_eq!(call(&jit, "reads.y").unwrap(), 7);
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use assembly::{call, caller, function, group};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{
     AbsoluteSymbols, Error, ExecAddr, FunctionUnit, MaterializationResponsibility, MaterializationUnit, Result,
     SymbolAliases, SymbolFlags, UnitInterface,
@@ -27,7 +27,7 @@ fn a_unit_is_materialized_once_and_when_it_is_needed() {
     assert_eq!(call(&test.jit, "f").unwrap(), 1);
     assert_eq!(test.events.take(), ["f makes f", "f is dropped"]);
     // An object that needs it is linked.
-    test.jit.add_object_file(test.workshop.object(&caller("calls_g", "g"))).unwrap();
+    test.jit.add_object(test.workshop.object(&caller("calls_g", "g"))).unwrap();
     assert_eq!(call(&test.jit, "calls_g").unwrap(), 2);
     assert_eq!(test.events.take(), ["g makes g", "g is dropped"]);
 }
@@ -36,7 +36,7 @@ fn a_unit_is_materialized_once_and_when_it_is_needed() {
 #[test]
 fn a_duplicate_strong_definition_installs_nothing_of_its_unit() {
     let test = Fixture::new();
-    test.jit.add_object_file(test.workshop.object(&function("f", 1))).unwrap();
+    test.jit.add_object(test.workshop.object(&function("f", 1))).unwrap();
     let flags = SymbolFlags::FUNCTION;
     let error = test.jit.main().define(test.unit("second", &[("g", flags), ("f", flags)], &[])).unwrap_err();
     let Error::Duplicate { name, second, .. } = error else { panic!("{error}") };
@@ -46,7 +46,7 @@ fn a_duplicate_strong_definition_installs_nothing_of_its_unit() {
     // The other way round, and between two units.
     test.jit.main().define(test.function("g", 2)).unwrap();
     let object = test.workshop.object(&function("g", 3));
-    assert!(matches!(test.jit.add_object_file(object), Err(Error::Duplicate { first, .. }) if first == "g"));
+    assert!(matches!(test.jit.add_object(object), Err(Error::Duplicate { first, .. }) if first == "g"));
     assert!(matches!(test.jit.main().define(test.function("g", 4)), Err(Error::Duplicate { .. })));
     assert_eq!(call(&test.jit, "g").unwrap(), 2);
 }
@@ -58,11 +58,11 @@ fn a_definition_that_lost_its_name_is_discarded() {
     let weak = SymbolFlags::FUNCTION.weak();
     let weakly = |name, value| function(name, value).replace(".globl", ".weak");
     // An existing one is replaced, an incoming one yields.
-    test.jit.add_object_file(test.workshop.object(&function("mine", 1))).unwrap();
+    test.jit.add_object(test.workshop.object(&function("mine", 1))).unwrap();
     let symbols = [("yours", weak), ("mine", weak), ("both", weak)];
     let text = weakly("both", 2) + &weakly("mine", 2) + &weakly("yours", 2);
     test.jit.main().define(test.unit("unit", &symbols, &[&text])).unwrap();
-    test.jit.add_object_file(test.workshop.object(&function("yours", 1))).unwrap();
+    test.jit.add_object(test.workshop.object(&function("yours", 1))).unwrap();
     for (name, value) in [("mine", 1), ("yours", 1), ("both", 2)] {
         assert_eq!(call(&test.jit, name).unwrap(), value, "{name}");
     }
@@ -92,10 +92,10 @@ fn a_weak_promise_is_fixed_when_it_is_first_searched_for() {
         let lookup = scope.spawn(|| call(&test.jit, "f").unwrap());
         has_begun.recv().unwrap();
         let strong = test.workshop.object(&function("f", 2));
-        assert!(matches!(test.jit.add_object_file(&strong), Err(Error::Duplicate { .. })));
+        assert!(matches!(test.jit.add_object(&strong), Err(Error::Duplicate { .. })));
         go.send(()).unwrap();
         assert_eq!(lookup.join().unwrap(), 1);
-        assert!(matches!(test.jit.add_object_file(&strong), Err(Error::Duplicate { .. })));
+        assert!(matches!(test.jit.add_object(&strong), Err(Error::Duplicate { .. })));
     });
 }
 
@@ -104,7 +104,7 @@ fn a_weak_promise_is_fixed_when_it_is_first_searched_for() {
 fn what_was_not_promised_competes_as_in_any_object() {
     let test = Fixture::new();
     let weakly = |name, value| function(name, value).replace(".globl", ".weak");
-    test.jit.add_object_file(test.workshop.object(&function("there", 1))).unwrap();
+    test.jit.add_object(test.workshop.object(&function("there", 1))).unwrap();
     let text = function("f", 2) + &weakly("there", 2) + &weakly("more", 2) + &caller("calls", "there");
     test.jit.main().define(test.unit("unit", &[("f", SymbolFlags::FUNCTION)], &[&text])).unwrap();
     assert!(undefined(&test.jit.lookup("more").unwrap_err()));
@@ -138,11 +138,11 @@ fn a_broken_promise_is_an_error_that_names_unit_and_symbols() {
         (function("x", 1), SymbolFlags::FUNCTION.hidden()),
     ] {
         test.jit.main().define(test.unit("other", &[("x", flags)], &[&object])).unwrap();
-        let error = test.jit.main().lookup(&["x"]).unwrap_err();
+        let error = test.jit.main().link(&["x"]).unwrap_err();
         assert!(matches!(cause(error), Error::Promise { unexpected, .. } if unexpected == ["x"]), "{flags:?}");
     }
     // A tentative definition may turn out weak.
-    let common = SymbolFlags { linkage: linkjit::link::graph::Linkage::Common, ..SymbolFlags::DATA };
+    let common = SymbolFlags { linkage: linkjit_link::graph::Linkage::Common, ..SymbolFlags::DATA };
     test.jit.main().define(test.unit("common", &[("v", common)], &[".weak v\n.data\nv: .quad 1\n"])).unwrap();
     test.jit.lookup("v").unwrap();
     // Addresses were not promised, either.
@@ -164,7 +164,7 @@ fn a_unit_that_fails_frees_its_names() {
     let test = Fixture::new();
     let reason = || Error::Unsupported { what: "a reason".into() };
     test.jit.main().define(promise(&["f", "g"], move |_| Err(reason()))).unwrap();
-    test.jit.add_object_file(test.workshop.object(&caller("calls", "f"))).unwrap();
+    test.jit.add_object(test.workshop.object(&caller("calls", "f"))).unwrap();
     let error = test.jit.lookup("calls").unwrap_err();
     assert_eq!(error.to_string(), "can't materialize the unit of f and g, which defines 'f', 'g': a reason");
     assert!(undefined(&test.jit.lookup("f").unwrap_err()));
@@ -229,7 +229,7 @@ fn a_unit_delegates_what_nobody_wants_yet() {
     test.jit.main().define(Module(functions.to_vec(), requested.clone())).unwrap();
     assert_eq!(call(&test.jit, "g").unwrap(), 1);
     assert_eq!(requested.take(), ["g"]);
-    test.jit.main().lookup(&["f", "h"]).unwrap();
+    test.jit.main().link(&["f", "h"]).unwrap();
     assert_eq!(requested.take(), ["f h"]);
     // What is not one's own can't be delegated.
     let foreign = test.function("foreign", 1);
@@ -258,12 +258,12 @@ fn a_unit_may_replace_itself() {
 fn what_a_removed_tracker_owns_is_not_materialized() {
     let test = Fixture::new();
     let tracker = test.jit.create_tracker().unwrap();
-    test.jit.main().define_to(&tracker, test.function("f", 1)).unwrap();
+    tracker.define(test.function("f", 1)).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove().unwrap() };
     assert_eq!(test.events.take(), ["f is dropped"]);
     assert!(undefined(&test.jit.lookup("f").unwrap_err()));
-    assert!(matches!(test.jit.main().define_to(&tracker, test.function("f", 1)), Err(Error::TrackerRemoved)));
+    assert!(matches!(tracker.define(test.function("f", 1)), Err(Error::TrackerRemoved)));
 
     // While it is being materialized: who waits gets an error, and so does who delivers.
     let tracker = test.jit.create_tracker().unwrap();
@@ -286,7 +286,7 @@ fn what_a_removed_tracker_owns_is_not_materialized() {
             self.2.send(responsibility.complete()).unwrap();
         }
     }
-    test.jit.main().define_to(&tracker, Slow(begun, may_go, ended)).unwrap();
+    tracker.define(Slow(begun, may_go, ended)).unwrap();
     thread::scope(|scope| {
         let makes = scope.spawn(|| test.jit.lookup("g").unwrap_err());
         has_begun.recv().unwrap();
@@ -311,19 +311,19 @@ fn all_that_a_unit_has_made_goes_with_its_tracker() {
     let tracker = test.jit.create_tracker().unwrap();
     let text = function("f", 1) + &function("not_promised", 2);
     let flags = SymbolFlags::DATA;
-    test.jit.main().define_to(&tracker, test.unit("unit", &[("f", SymbolFlags::FUNCTION)], &[&text])).unwrap();
-    test.jit.main().define_to(&tracker, AbsoluteSymbols::new([("absolute", ExecAddr(1), flags)])).unwrap();
-    test.jit.main().define_to(&tracker, SymbolAliases::new(test.jit.main(), [("alias", "f", flags)])).unwrap();
+    tracker.define(test.unit("unit", &[("f", SymbolFlags::FUNCTION)], &[&text])).unwrap();
+    tracker.define(AbsoluteSymbols::new([("absolute", ExecAddr(1), flags)])).unwrap();
+    tracker.define(SymbolAliases::new(test.jit.main(), [("alias", "f", flags)])).unwrap();
     let names = ["f", "not_promised", "absolute", "alias"];
-    test.jit.main().lookup(&["f", "absolute", "alias"]).unwrap();
-    test.jit.main().lookup(&names).unwrap();
+    test.jit.main().link(&["f", "absolute", "alias"]).unwrap();
+    test.jit.main().link(&names).unwrap();
     // SAFETY: nobody uses it.
     unsafe { tracker.remove().unwrap() };
     for name in names {
         assert!(undefined(&test.jit.lookup(name).unwrap_err()), "{name}");
     }
     for name in names {
-        test.jit.add_object_file(test.workshop.object(&function(name, 3))).unwrap();
+        test.jit.add_object(test.workshop.object(&function(name, 3))).unwrap();
         assert_eq!(call(&test.jit, name).unwrap(), 3);
     }
 }
@@ -334,8 +334,8 @@ fn a_replaced_promise_does_not_take_its_successor_along() {
     let test = Fixture::new();
     let tracker = test.jit.create_tracker().unwrap();
     let weak = test.unit("weak", &[("f", SymbolFlags::FUNCTION.weak())], &[]);
-    test.jit.main().define_to(&tracker, weak).unwrap();
-    test.jit.add_object_file(test.workshop.object(&function("f", 2))).unwrap();
+    tracker.define(weak).unwrap();
+    test.jit.add_object(test.workshop.object(&function("f", 2))).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove().unwrap() };
     assert_eq!(call(&test.jit, "f").unwrap(), 2);
@@ -349,7 +349,7 @@ fn a_promised_member_of_a_group_is_delivered_though_others_have_the_group() {
     let group = |value| group("f", value);
     let unit = test.unit("unit", &[("f", SymbolFlags::FUNCTION.weak())], &[&group(1)]);
     test.jit.main().define(unit).unwrap();
-    test.jit.add_object_file(test.workshop.object(&(group(2) + ".text\n" + &caller("calls", "f")))).unwrap();
+    test.jit.add_object(test.workshop.object(&(group(2) + ".text\n" + &caller("calls", "f")))).unwrap();
     assert_eq!(call(&test.jit, "calls").unwrap(), 1);
 }
 
@@ -365,13 +365,13 @@ fn a_unit_with_initializers_is_materialized_to_be_initialized() {
     };
     let variable = ".globl order\n.hidden order\n.bss\norder: .long 0\n.text\n";
     let variable = variable.replace(".hidden order\n", "");
-    test.jit.add_object_file(test.workshop.object(&(variable + &function("f", 0)))).unwrap();
+    test.jit.add_object(test.workshop.object(&(variable + &function("f", 0)))).unwrap();
     for (name, value) in [("one", 1), ("two", 2), ("three", 3)] {
         let mut unit = test.unit(name, &[], &[&first(value)]);
         unit.initializers = true;
         test.jit.main().define(unit).unwrap();
         if value == 2 {
-            test.jit.add_object_file(test.workshop.object(&first(9))).unwrap();
+            test.jit.add_object(test.workshop.object(&first(9))).unwrap();
         }
     }
     let order = test.jit.lookup("order").unwrap();
@@ -388,7 +388,7 @@ fn a_lazy_function_is_materialized_by_its_first_call() {
     let implementations = test.jit.create_dylib("implementations").unwrap();
     implementations.define(test.function("f_impl", 3)).unwrap();
     test.jit.main().lazy_reexports(&implementations, &[("f", "f_impl")]).unwrap();
-    test.jit.add_object_file(test.workshop.object(&caller("calls", "f"))).unwrap();
+    test.jit.add_object(test.workshop.object(&caller("calls", "f"))).unwrap();
     test.jit.lookup("calls").unwrap();
     assert!(test.events.take().is_empty());
     assert_eq!(call(&test.jit, "calls").unwrap(), 3);
@@ -401,10 +401,10 @@ fn a_promise_counts_again_when_what_it_had_yielded_to_is_removed() {
     let weak = |name| (name, SymbolFlags::FUNCTION.weak());
     let [first, second, mine] = [0; 3].map(|_| test.jit.create_tracker().unwrap());
     let object = |text: &str| test.object(text);
-    test.jit.main().add_object_to(&first, &object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
+    first.add_object(&object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
     let text = function("f", 2).replace(".globl", ".weak") + &function("g", 2).replace(".globl", ".weak");
-    test.jit.main().define_to(&mine, test.unit("unit", &[weak("f"), weak("g")], &[&text])).unwrap();
-    test.jit.main().add_object_to(&second, &object(&function("g", 1))).unwrap();
+    mine.define(test.unit("unit", &[weak("f"), weak("g")], &[&text])).unwrap();
+    second.add_object(&object(&function("g", 1))).unwrap();
     // One it had yielded to, one that has replaced it.
     for tracker in [&first, &second] {
         // SAFETY: nothing of it was linked.

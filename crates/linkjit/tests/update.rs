@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use assembly::{Workshop, call, call_at, handles, mappings, resident};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, ExecAddr, Generation, Jit, MatchScope};
 
 /// A compiled text that goes by a name.
@@ -82,7 +82,7 @@ fn functions_come_and_go() {
         let text = failure.to_string();
         assert!(!text.contains("$__") && text.contains("update 1 of a.o has removed"), "{text}");
         HANDLED.fetch_add(1, Ordering::Relaxed);
-        Some(ExecAddr(gone as *const () as u64))
+        Some(ExecAddr::from_ptr(gone as *const ()))
     }));
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
     jit.main().add_updatable_object(&object("int f(void) { return 1; }")).unwrap();
@@ -144,7 +144,7 @@ fn a_call_of_what_was_removed_names_it() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|failure| {
         TEXTS.lock().unwrap().push(failure.to_string());
-        Some(ExecAddr(gone as *const () as u64))
+        Some(ExecAddr::from_ptr(gone as *const ()))
     }));
     let before = "static int local(void) { return 1; } int step(int) { return 2; }
                   extern \"C\" { int (*get(void))(void) { return local; } int (*table[1])(int) = { step }; }";
@@ -185,7 +185,7 @@ fn a_function_that_went_is_not_another_jitdylibs() {
         -1
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr(gone as *const () as u64))));
+    jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr::from_ptr(gone as *const ()))));
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::All).unwrap();
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
@@ -201,7 +201,7 @@ fn a_function_that_went_is_not_another_jitdylibs() {
 fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let callee = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&callee, &compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
+    callee.add_object(&compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
     jit.main().add_updatable_object(&object("int g(void); int f(void) { return g(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
@@ -372,7 +372,7 @@ fn a_failed_update_leaves_everything_as_it_was() {
     assert_eq!(call(&jit, "g").unwrap(), 2);
     let mut calls = 1;
     let good = object("a.o", "int n; int f(void) { return ++n + 100; }");
-    let before = jit.statistics().windows;
+    let before = jit.session().statistics().windows;
     for _ in 0..3 {
         let bad = [
             object("b.o", "int missing(void); int g(void) { return missing(); }"),
@@ -398,7 +398,7 @@ fn a_failed_update_leaves_everything_as_it_was() {
         // SAFETY: as above.
         assert!(unsafe { jit.main().update().replace(&good).replace(&malformed).commit() }.is_err());
     }
-    assert_eq!(jit.statistics().windows, before);
+    assert_eq!(jit.session().statistics().windows, before);
     let generation = update(&jit, &good).unwrap();
     calls += 1;
     assert_eq!(call(&jit, "g").unwrap(), 2 * calls + 100);
@@ -438,7 +438,7 @@ fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let user = |text: &str| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &compile(&workshop, "user.o", "c", text)).unwrap();
+        tracker.add_object(&compile(&workshop, "user.o", "c", text)).unwrap();
         tracker
     };
     let in_use = |result: linkjit::Result<Generation>| match result {
@@ -483,7 +483,7 @@ fn traced() -> Vec<c_int> {
 #[test]
 fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.define_absolute("trace", trace as *const ()).unwrap();
+    jit.define_ptr("trace", trace as *const ()).unwrap();
     let object = |value: i32| {
         let text = "extern \"C\" void trace(int); extern \"C\" int f() { return N; }
             namespace { struct S { int v; S() : v(N) { trace(v + f()); } ~S() { trace(-v); } }; } static S s;
@@ -550,7 +550,7 @@ fn with_counter(workshop: &Workshop) -> Jit {
     jit.main().add_updatable_object(&counts(workshop, "a.o", "f() { return counter(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let other = counts(workshop, "g.o", "g() { return 10 + counter(); }");
-    jit.main().add_object_to(&jit.create_tracker().unwrap(), &other).unwrap();
+    jit.create_tracker().unwrap().add_object(&other).unwrap();
     jit
 }
 
@@ -578,7 +578,7 @@ fn inline_code_is_whose_it_was_after_a_failed_update() {
 fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    tracker.add_object(&counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
     jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
     let generation = update(&jit, &counts(&workshop, "a.o", "f() { return 100; }")).unwrap();
     // SAFETY: nobody is in its code.
@@ -594,7 +594,7 @@ fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
     jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
     let generation = update(&jit, &without).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&tracker, &counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    tracker.add_object(&counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
     rollback(generation).unwrap();
     drop(update(&jit, &without).unwrap());
     assert_eq!(call(&jit, "g").unwrap(), 11);

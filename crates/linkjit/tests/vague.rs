@@ -7,7 +7,7 @@ mod host;
 use std::path::PathBuf;
 
 use assembly::{Workshop, run};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{ExecAddr, Jit, JitDylib, MatchScope};
 
 /// Variables and functions that are one, and `NAME_places`, which gives their addresses.
@@ -40,7 +40,7 @@ fn object(workshop: &Workshop, name: &str, flags: &[&str]) -> PathBuf {
 /// What the object called `name` has the addresses of.
 fn places(dylib: &JitDylib, name: &str) -> [u64; COUNT] {
     dylib.initialize().unwrap();
-    let function = dylib.lookup(&[&format!("{name}_places")]).unwrap()[0];
+    let function = dylib.link(&[&format!("{name}_places")]).unwrap()[0];
     let mut places = [0; COUNT];
     // SAFETY: a function of SHARED, which is linked and stays.
     let function = unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(*mut u64)>(function.0 as usize) };
@@ -73,8 +73,8 @@ fn jitdylibs_that_search_each_other_share_them_in_either_order() {
         for other_first in [false, true] {
             let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
             let (one, other) = pair(&jit, true);
-            one.add_object_file(object(&workshop, "a", flags)).unwrap();
-            other.add_object_file(object(&workshop, "b", flags)).unwrap();
+            one.add_object(object(&workshop, "a", flags)).unwrap();
+            other.add_object(object(&workshop, "b", flags)).unwrap();
             let (a, b) = if other_first {
                 let b = places(&other, "b");
                 (places(&one, "a"), b)
@@ -93,15 +93,15 @@ fn a_jitdylib_shares_what_those_have_that_it_searches() {
     for flags in FLAGS {
         let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
         let (one, other) = pair(&jit, false);
-        one.add_object_file(object(&workshop, "a", flags)).unwrap();
-        other.add_object_file(object(&workshop, "b", flags)).unwrap();
+        one.add_object(object(&workshop, "a", flags)).unwrap();
+        other.add_object(object(&workshop, "b", flags)).unwrap();
         let a = places(&one, "a");
         assert_eq!(a, places(&other, "b"));
         assert_eq!(made(a), 1);
         // A chain: what is shared is where the last one has it.
         let third = jit.create_dylib("third").unwrap();
         third.add_to_link_order(&one, MatchScope::Exported).unwrap();
-        third.add_object_file(object(&workshop, "c", flags)).unwrap();
+        third.add_object(object(&workshop, "c", flags)).unwrap();
         assert_eq!(places(&third, "c"), a);
     }
 }
@@ -110,8 +110,8 @@ fn a_jitdylib_shares_what_those_have_that_it_searches() {
 fn jitdylibs_that_do_not_see_each_other_have_their_own() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
-    one.add_object_file(object(&workshop, "a", &["-O2"])).unwrap();
-    other.add_object_file(object(&workshop, "b", &["-O2"])).unwrap();
+    one.add_object(object(&workshop, "a", &["-O2"])).unwrap();
+    other.add_object(object(&workshop, "b", &["-O2"])).unwrap();
     let (a, b) = (places(&one, "a"), places(&other, "b"));
     assert!(a.iter().zip(b).all(|(&a, b)| a != b), "{a:x?} {b:x?}");
 }
@@ -121,10 +121,10 @@ fn what_yielded_counts_again_when_the_other_is_removed_before_it_is_linked() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = pair(&jit, false);
     let tracker = other.create_tracker().unwrap();
-    other.add_object_to(&tracker, &source(&object(&workshop, "b", &["-O0"]))).unwrap();
-    one.add_object_file(object(&workshop, "a", &["-O0"])).unwrap();
+    tracker.add_object(&source(&object(&workshop, "b", &["-O0"]))).unwrap();
+    one.add_object(object(&workshop, "a", &["-O0"])).unwrap();
     // A second object of the same JITDylib that is not linked when the other goes.
-    one.add_object_file(object(&workshop, "c", &["-O0"])).unwrap();
+    one.add_object(object(&workshop, "c", &["-O0"])).unwrap();
     let (a, b) = (places(&one, "a"), places(&other, "b"));
     assert_eq!(a, b);
     // SAFETY: nobody is in its code.
@@ -141,8 +141,8 @@ fn a_failed_lookup_gives_back_what_yielded() {
     let tracker = other.create_tracker().unwrap();
     let broken = "int missing(); template <class T> struct S { static T f(); };
         inline long plain = missing();\nlong *b() { return &plain; }";
-    other.add_object_to(&tracker, &source(&workshop.compile("cpp", broken, &["-std=c++17"]))).unwrap();
-    one.add_object_file(object(&workshop, "a", &["-O0"])).unwrap();
+    tracker.add_object(&source(&workshop.compile("cpp", broken, &["-std=c++17"]))).unwrap();
+    one.add_object(object(&workshop, "a", &["-O0"])).unwrap();
     let error = one.initialize().unwrap_err().to_string();
     assert!(error.contains("missing()"), "{error}");
     // SAFETY: nothing of it was linked.
@@ -171,7 +171,7 @@ fn objects_of_any_kind_share_a_librarys() {
             assert_eq!(made(here), 1);
         };
         check("library");
-        jit.add_object_file(object(&workshop, "plain", flags)).unwrap();
+        jit.add_object(object(&workshop, "plain", flags)).unwrap();
         check("plain");
         jit.main().add_lazy_object(&source(&object(&workshop, "lazy", flags))).unwrap();
         check("lazy");
@@ -202,7 +202,7 @@ fn names_that_a_library_supplied_can_be_defined_later() {
         // SAFETY: as above.
         unsafe { function(-7) }
     };
-    let compile = |text: &str| jit.add_object_file(workshop.compile("c", text, &["-O1", "-fno-builtin"]));
+    let compile = |text: &str| jit.add_object(workshop.compile("c", text, &["-O1", "-fno-builtin"]));
     compile("int abs(int); int old(int x) { return abs(x); }").unwrap();
     assert_eq!(call("old"), 7);
     compile("int abs(int x) { return 1000 + x; } int new(int x) { return abs(x); }").unwrap();
@@ -229,7 +229,7 @@ fn thread_local_variables_yield_to_thread_local_ones_only() {
     let of_all = "__attribute__((weak)) int level = 4; int *NAME(void) { return &level; }";
     let compile = |name: &str, text: &str| workshop.compile("c", &text.replace("NAME", name), &["-O1", "-fPIC"]);
     let at = |dylib: &JitDylib, name: &str| {
-        let function = dylib.lookup(&[name]).unwrap()[0];
+        let function = dylib.link(&[name]).unwrap()[0];
         // SAFETY: a function of this type, which is linked and stays.
         let function = unsafe { std::mem::transmute::<usize, extern "C" fn() -> *const i32>(function.0 as usize) };
         let at = function();
@@ -241,7 +241,7 @@ fn thread_local_variables_yield_to_thread_local_ones_only() {
         let jit = host::jit().unwrap();
         let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
         one.add_to_link_order(&other, MatchScope::Exported).unwrap();
-        one.add_object_file(compile("one", text)).unwrap();
+        one.add_object(compile("one", text)).unwrap();
         other.define_absolute("level", ExecAddr(&raw const OUTSIDE as u64)).unwrap();
         let expected = if text == of_threads { 3 } else { 5 };
         assert_eq!(at(&one, "one").1, expected);
@@ -252,8 +252,8 @@ fn thread_local_variables_yield_to_thread_local_ones_only() {
             let jit = host::jit().unwrap();
             let (other, one) = (jit.create_dylib("other").unwrap(), jit.create_dylib("one").unwrap());
             one.add_to_link_order(&other, MatchScope::Exported).unwrap();
-            one.add_object_file(compile("one", here)).unwrap();
-            other.add_object_file(compile("other", there)).unwrap();
+            one.add_object(compile("one", here)).unwrap();
+            other.add_object(compile("other", there)).unwrap();
             if is_linked {
                 at(&other, "other");
             }

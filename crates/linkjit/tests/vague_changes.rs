@@ -6,7 +6,7 @@ mod assembly;
 mod host;
 
 use assembly::Workshop;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{JitDylib, MatchScope};
 
 /// An object with an inline variable, a static one and its guard, a template's; and `NAME_place`, which gives the
@@ -28,7 +28,7 @@ fn compile(workshop: &Workshop, name: &str, text: &str) -> Source {
 }
 
 fn try_place(dylib: &JitDylib, name: &str) -> linkjit::Result<u64> {
-    let function = dylib.lookup(&[&format!("{name}_place")])?[0];
+    let function = dylib.link(&[&format!("{name}_place")])?[0];
     // SAFETY: a function of `uses`, which is linked and stays.
     let function = unsafe { std::mem::transmute::<usize, extern "C" fn() -> u64>(function.0 as usize) };
     Ok(function())
@@ -39,7 +39,7 @@ fn place(dylib: &JitDylib, name: &str) -> u64 {
 }
 
 fn add(workshop: &Workshop, dylib: &JitDylib, name: &str) {
-    dylib.add_object(&compile(workshop, name, &uses(name))).unwrap();
+    dylib.add_object(compile(workshop, name, &uses(name))).unwrap();
 }
 
 /// Each searches the next one.
@@ -59,7 +59,7 @@ fn a_long_chain_of_jitdylibs_shares_one() {
     for (at, dylib) in dylibs.iter().enumerate() {
         add(&workshop, dylib, &format!("m{at}"));
         assert_eq!(place(dylib, &format!("m{at}")), first, "{at} again");
-        assert_eq!(dylib.lookup(&["shared"]).unwrap()[0].0, first, "{at} by name");
+        assert_eq!(dylib.link(&["shared"]).unwrap()[0].0, first, "{at} by name");
     }
 }
 
@@ -89,13 +89,13 @@ fn a_name_goes_with_the_object_that_had_yielded() {
     user.add_to_link_order(&one, MatchScope::Exported).unwrap();
     add(&workshop, &other, "b");
     let tracker = one.create_tracker().unwrap();
-    one.add_object_to(&tracker, &compile(&workshop, "a", &uses("a"))).unwrap();
+    tracker.add_object(compile(&workshop, "a", &uses("a"))).unwrap();
     assert_eq!(place(&one, "a"), place(&other, "b"));
-    assert!(user.lookup(&["shared"]).is_ok());
+    assert!(user.link(&["shared"]).is_ok());
     // SAFETY: nobody is in its code.
     unsafe { tracker.remove().unwrap() };
-    assert!(one.lookup(&["shared"]).is_ok());
-    assert!(user.lookup(&["shared"]).is_err());
+    assert!(one.link(&["shared"]).is_ok());
+    assert!(user.link(&["shared"]).is_err());
 }
 
 /// A strong definition takes the place of an alias; when it goes, the one that had yielded is there still.
@@ -114,11 +114,11 @@ fn a_strong_definition_in_the_place_of_one_that_had_yielded() {
         } else {
             assert_eq!(place(&one, "a"), place(&other, "b"));
         }
-        one.add_object_to(&tracker, &compile(&workshop, "strong", "int shared = 7;")).unwrap();
-        let strong = one.lookup(&["shared"]).unwrap()[0].0;
+        tracker.add_object(compile(&workshop, "strong", "int shared = 7;")).unwrap();
+        let strong = one.link(&["shared"]).unwrap()[0].0;
         // SAFETY: nobody is in its code.
         unsafe { tracker.remove().unwrap() };
-        let now = one.lookup(&["shared"]).unwrap()[0].0;
+        let now = one.link(&["shared"]).unwrap()[0].0;
         if !closes {
             assert_ne!(now, strong);
             assert_eq!(now, place(&other, "b"));
@@ -134,7 +134,7 @@ fn a_variable_that_an_update_of_another_jitdylib_drops_stays_one() {
             let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
             let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
             one.add_to_link_order(&other, MatchScope::Exported).unwrap();
-            other.add_updatable_object(&compile(&workshop, "b.o", &uses("b"))).unwrap();
+            other.add_updatable_object(compile(&workshop, "b.o", &uses("b"))).unwrap();
             add(&workshop, &one, "a");
             let first = place(&one, "a");
             assert_eq!(place(&other, "b"), first);
@@ -168,7 +168,7 @@ fn an_updated_object_keeps_its_own() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let [one, other] = ["one", "other"].map(|name| jit.create_dylib(name).unwrap());
     one.add_to_link_order(&other, MatchScope::Exported).unwrap();
-    one.add_updatable_object(&compile(&workshop, "a.o", &uses("a"))).unwrap();
+    one.add_updatable_object(compile(&workshop, "a.o", &uses("a"))).unwrap();
     let first = place(&one, "a");
     add(&workshop, &other, "b");
     assert_ne!(place(&other, "b"), first);
@@ -182,7 +182,7 @@ fn an_updated_object_keeps_its_own() {
             // SAFETY: nobody is in the code.
             unsafe { generation.rollback() }.unwrap();
             assert_eq!(place(&one, "a"), first);
-            assert_eq!(one.lookup(&["shared"]).unwrap()[0].0, first);
+            assert_eq!(one.link(&["shared"]).unwrap()[0].0, first);
         }
     }
 }
@@ -244,11 +244,11 @@ fn going_back_from_a_shared_function_is_not_refused() {
         );
         compile(&workshop, &format!("{name}.o"), &text)
     };
-    other.add_updatable_object(&function("b")).unwrap();
+    other.add_updatable_object(function("b")).unwrap();
     let before = place(&other, "b");
     // SAFETY: nobody is in the code.
     let generation = unsafe { other.update().replace(&function("b")).commit() }.unwrap();
-    one.add_object(&function("a")).unwrap();
+    one.add_object(function("a")).unwrap();
     let now = place(&one, "a");
     // SAFETY: nobody is in the code.
     unsafe { generation.rollback() }.unwrap();
@@ -289,14 +289,14 @@ fn a_thread_local_variable_that_is_out_of_reach_is_an_error() {
             format!("inline thread_local int shared = 1; extern \"C\" int *{name}_place() {{ return &shared; }}");
         Source::new(name, std::fs::read(workshop.compile("cpp", &text, &["-std=c++17", "-O1", flag])).unwrap())
     };
-    other.add_object(&object("b", "-fPIC")).unwrap();
+    other.add_object(object("b", "-fPIC")).unwrap();
     let first = place(&other, "b");
-    one.add_object(&object("a", "-fno-pic")).unwrap();
+    one.add_object(object("a", "-fno-pic")).unwrap();
     for _ in 0..2 {
         let error = try_place(&one, "a").unwrap_err().to_string();
         assert!(error.contains("'shared'") && error.contains("compile with -fPIC"), "{error}");
     }
     one.discard_object("a").unwrap();
-    one.add_object(&object("c", "-fPIC")).unwrap();
+    one.add_object(object("c", "-fPIC")).unwrap();
     assert_eq!(place(&one, "c"), first);
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use assembly::{Workshop, call, call_in, caller, function, source};
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{
     Error, Jit, MaterializationResponsibility, MaterializationUnit, PassLists, Result, Stage, SymbolFlags,
     UnitInterface,
 };
+use linkjit_link::graph::LinkGraph;
 use recorded::{Fixture, cause, promise};
 
 /// Rule 40, and deadlocks in general.
@@ -65,7 +65,7 @@ fn units_are_materialized_by_several_threads_at_once() {
             }))
             .unwrap();
     }
-    jit.main().lookup(&names).unwrap();
+    jit.main().link(&names).unwrap();
 }
 
 #[test]
@@ -91,14 +91,14 @@ fn a_materialization_may_look_up_names_and_use_them() {
 fn a_unit_that_waits_for_itself_is_an_error() {
     let test = Fixture::new();
     let dylib = test.jit.main().clone();
-    test.jit.main().define(promise(&["f"], move |_| dylib.lookup(&["f"]).map(drop))).unwrap();
+    test.jit.main().define(promise(&["f"], move |_| dylib.link(&["f"]).map(drop))).unwrap();
     let error = cause(test.jit.lookup("f").unwrap_err());
     assert!(matches!(&error, Error::WaitsForItself { jobs } if jobs.len() == 1), "{error}");
     assert_eq!(error.to_string(), "the unit of f waits for itself");
     // Over others.
     for (name, needs) in [("a", "b"), ("b", "c"), ("c", "a")] {
         let dylib = test.jit.main().clone();
-        test.jit.main().define(promise(&[name], move |_| dylib.lookup(&[needs]).map(drop))).unwrap();
+        test.jit.main().define(promise(&[name], move |_| dylib.link(&[needs]).map(drop))).unwrap();
     }
     let text = test.jit.lookup("b").unwrap_err().to_string();
     let circle = "waits for itself";
@@ -116,7 +116,7 @@ fn units_that_wait_for_each_other_on_several_threads_are_an_error() {
             .main()
             .define(promise(&[name], move |responsibility| {
                 meet.wait();
-                dylib.lookup(&[needs])?;
+                dylib.link(&[needs])?;
                 responsibility.add_object(&object)
             }))
             .unwrap();
@@ -194,7 +194,7 @@ fn a_definition_waits_for_the_batch_that_has_the_weak_one() {
             + &if fails { caller("fails", "missing") } else { function("fails", 0) };
         let weak = test.workshop.object(&text);
         let strong = test.object(&function("f", 2));
-        test.jit.add_object_file(&weak).unwrap();
+        test.jit.add_object(&weak).unwrap();
         let (begun, has_begun) = mpsc::channel();
         let (defines, will_define) = mpsc::channel();
         pass_on(&test.jit, Stage::PostPrune, &weak, move || {
@@ -210,7 +210,7 @@ fn a_definition_waits_for_the_batch_that_has_the_weak_one() {
                 defines.send(()).unwrap();
                 dylib.add_object(strong)
             });
-            let linked = test.jit.main().lookup(&["calls", "fails"]);
+            let linked = test.jit.main().link(&["calls", "fails"]);
             assert_eq!(linked.is_err(), fails);
             let defined = defined.join().unwrap();
             assert_eq!(matches!(defined, Err(Error::Duplicate { .. })), !fails, "{defined:?}");
@@ -225,7 +225,7 @@ fn a_pass_may_define_what_replaces_something_as_long_as_nothing_is_placed() {
         let test = Fixture::new();
         let weak = test.workshop.object(&(function("f", 1).replace(".globl", ".weak") + &caller("calls", "f")));
         let (dylib, strong) = (test.jit.main().clone(), test.object(&function("f", 2)));
-        test.jit.add_object_file(&weak).unwrap();
+        test.jit.add_object(&weak).unwrap();
         pass_on(&test.jit, stage, &weak, move || {
             let defined = dylib.add_object(&strong);
             assert_eq!(defined.is_ok(), replaces, "{defined:?}");
@@ -249,15 +249,15 @@ extern "C" fn callback() {
 fn a_terminator_and_a_unit_that_wait_for_each_other_end() {
     let _alone = alone();
     let test = Fixture::new();
-    test.jit.define_absolute("callback", callback as *const ()).unwrap();
+    test.jit.define_ptr("callback", callback as *const ()).unwrap();
     let text = ".section .fini_array,\"aw\"\n.quad ends\n.text\n".to_owned() + &caller("ends", "callback");
     let tracker = test.jit.create_tracker().unwrap();
-    test.jit.main().add_object_to(&tracker, &test.object(&text)).unwrap();
+    tracker.add_object(&test.object(&text)).unwrap();
     test.jit.main().initialize().unwrap();
-    test.jit.add_object_file(test.workshop.object(&function("another", 1))).unwrap();
+    test.jit.add_object(test.workshop.object(&function("another", 1))).unwrap();
     wait_for_each_other(
         &test,
-        |dylib| dylib.lookup(&["another"]).map(drop),
+        |dylib| dylib.link(&["another"]).map(drop),
         || {
             // SAFETY: nobody uses it.
             unsafe { tracker.remove().unwrap() };
@@ -271,9 +271,9 @@ fn a_terminator_and_a_unit_that_wait_for_each_other_end() {
 fn an_initializer_and_a_unit_that_wait_for_each_other_end() {
     let _alone = alone();
     let test = Fixture::new();
-    test.jit.define_absolute("callback", callback as *const ()).unwrap();
+    test.jit.define_ptr("callback", callback as *const ()).unwrap();
     let text = ".section .init_array,\"aw\"\n.quad begins\n.text\n".to_owned() + &caller("begins", "callback");
-    test.jit.add_object_file(test.workshop.object(&text)).unwrap();
+    test.jit.add_object(test.workshop.object(&text)).unwrap();
     wait_for_each_other(&test, linkjit::JitDylib::initialize, || {
         test.jit.main().initialize().unwrap();
     });
@@ -304,11 +304,11 @@ fn wait_for_each_other(
         let called = called.clone();
         Box::new(move || {
             meet.wait();
-            *called.lock().unwrap() = Some(dylib.lookup(&["f"]).map(drop));
+            *called.lock().unwrap() = Some(dylib.link(&["f"]).map(drop));
         })
     });
     thread::scope(|scope| {
-        let unit = scope.spawn(|| test.jit.main().lookup(&["f"]).map(drop));
+        let unit = scope.spawn(|| test.jit.main().link(&["f"]).map(drop));
         has_begun.recv().unwrap();
         calls_back();
         let outcomes = [unit.join().unwrap(), called.lock().unwrap().take().unwrap()];

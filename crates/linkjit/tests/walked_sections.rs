@@ -7,11 +7,11 @@ mod support;
 use std::ffi::c_int;
 
 use linkjit::Jit;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use support::compile;
 
 fn add(jit: &Jit, name: &str, flags: &str, source: &str) {
-    jit.add_object(name, compile(flags, source)).unwrap();
+    jit.add_object(Source::new(name, compile(flags, source))).unwrap();
 }
 
 fn call(jit: &Jit, name: &str, argument: c_int) -> c_int {
@@ -40,7 +40,7 @@ fn a_section_that_is_walked_is_linked_as_a_whole() {
                 if is_lazy {
                     jit.main().add_lazy_object(&Source::new(name, object)).unwrap();
                 } else {
-                    jit.add_object(name, object).unwrap();
+                    jit.add_object(Source::new(name, object)).unwrap();
                 }
             };
             for n in [1, 2, 3] {

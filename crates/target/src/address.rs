@@ -10,6 +10,20 @@ impl ExecAddr {
     /// Address zero: what a missing weak symbol resolves to.
     pub const NULL: Self = Self(0);
 
+    /// The address that a pointer of this process has.
+    #[must_use]
+    pub fn from_ptr<T: ?Sized>(pointer: *const T) -> Self {
+        Self(pointer.expose_provenance() as u64)
+    }
+
+    /// The address as a pointer, which means something if the executor's process is this one, and points to what is there:
+    /// [`ExecAddr`] does not know.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "an address of this process has as many bits as its pointers")]
+    pub const fn to_ptr<T>(self) -> *mut T {
+        core::ptr::with_exposed_provenance_mut(self.0 as usize)
+    }
+
     /// The address `bytes` further on; wraps, as address arithmetic in a fixup does.
     #[must_use]
     pub const fn offset(self, bytes: u64) -> Self {

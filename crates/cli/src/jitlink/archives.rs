@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
-use linkjit::link::object::archive::{Archive, ArchiveIndex, Member};
-use linkjit::link::object::import::Import;
-use linkjit::link::source::Source;
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::object::archive::{Archive, ArchiveIndex, Member};
+use linkjit_link::object::import::Import;
+use linkjit_link::source::Source;
 
 use super::failure::{Failure, Result};
 use super::load::Way;
@@ -70,7 +70,7 @@ fn object(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Optio
     if member.is_dependencies() {
         return Ok(None);
     }
-    let whole = linkjit::member_source(archive, member.offset)?;
+    let whole = linkjit::object::member_source(archive, member.offset)?;
     let len = whole.bytes().len();
     let source = whole.slice(member_name(archive, number, member), 0..len).ok_or(Failure::Reported)?;
     Ok(if Import::parse(&source)?.is_some() { None } else { Some(source) })

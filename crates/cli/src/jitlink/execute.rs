@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use linkjit::link::arch::Arch;
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
-use linkjit::link::object::archive::Archive;
-use linkjit::link::source::Source;
 use linkjit::{
     ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
 };
+use linkjit_link::arch::Arch;
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NamePool;
+use linkjit_link::object::archive::Archive;
+use linkjit_link::source::Source;
 
 use super::archives::{Members, member_name};
 use super::failure::{Failure, Result};
@@ -118,7 +118,7 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     }
     let recorder = Arc::new(Recorder::default());
     let plugin = jit.session().add_plugin(recorder.clone());
-    let found = jit.main().lookup_with_initializers(&[entry])?;
+    let found = jit.main().link_with_initializers(&[entry])?;
     let members = member_names(archives)?;
     if options.items.contains(&Item::Lazy) {
         recorder.show_what_follows(reports.of_files(), members.clone());
@@ -258,7 +258,7 @@ fn member_names(archives: &[Archive]) -> Result<HashMap<String, String>> {
     for archive in archives {
         for (number, member) in archive.members().enumerate() {
             let member = member?;
-            let ours = linkjit::member_source(archive, member.offset)?.name().to_string();
+            let ours = linkjit::object::member_source(archive, member.offset)?.name().to_string();
             names.insert(ours, member_name(archive, number, &member));
         }
     }
@@ -266,5 +266,5 @@ fn member_names(archives: &[Archive]) -> Result<HashMap<String, String>> {
 }
 
 fn define_null(dylib: &JitDylib, name: &[u8]) -> linkjit::Result<()> {
-    dylib.define_absolute(&String::from_utf8_lossy(name), ExecAddr::NULL)
+    dylib.define_absolute(name, ExecAddr::NULL)
 }

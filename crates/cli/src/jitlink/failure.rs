@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linkjit::link::error::Shown;
+use linkjit_link::error::Shown;
 
 /// Why a run fails. The exit code is 1 for all of them.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl Failure {
     }
 }
 
-impl From<linkjit::link::LinkError> for Failure {
-    fn from(error: linkjit::link::LinkError) -> Self {
+impl From<linkjit_link::LinkError> for Failure {
+    fn from(error: linkjit_link::LinkError) -> Self {
         Self::Usage(error.to_string())
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use linkjit::link::graph::{LinkGraph, Linkage, Name, Scope, SymbolId};
-use linkjit::link::names::NamePool;
-use linkjit::link::object;
+use linkjit_link::graph::{LinkGraph, Linkage, Name, Scope, SymbolId};
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
 
 use super::failure::Result;
 use super::read;

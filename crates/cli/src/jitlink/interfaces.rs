@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use linkjit::ExecAddr;
 use linkjit::executor::TlsAddress;
 use linkjit::executor::{Executor, InProcess, LibraryId, SymbolKey, SymbolRequest};
-use linkjit::link::input::Binding;
+use linkjit_link::input::Binding;
 use object::Endianness;
 use object::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, FileHeader64, SHN_UNDEF, SHT_DYNSYM, STB_LOCAL, STT_TLS};
 use object::read::elf::{Dyn, FileHeader, Sym};

@@ -10,19 +10,17 @@ use std::sync::PoisonError;
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
-use linkjit::link::LinkError;
-use linkjit::link::arch::{ArchTables, FixupContext, Image, Role};
-use linkjit::link::graph::{
-    Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId,
-};
-use linkjit::link::input::{Binding, BlockRef, Input};
-use linkjit::link::link::{resolve, write_block};
-use linkjit::link::linker_names::{Bound, IMAGE_BASE, LinkerName};
-use linkjit::link::names::{NameId, NamePool};
-use linkjit::link::object::coff;
-use linkjit::link::passes::entries::{self, GOT_SECTION, SharedEntries};
-use linkjit::link::passes::image_sections::ImageSections;
-use linkjit::link::passes::indirect;
+use linkjit_link::LinkError;
+use linkjit_link::arch::{ArchTables, FixupContext, Image, Role};
+use linkjit_link::graph::{Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId};
+use linkjit_link::input::{Binding, BlockRef, Input};
+use linkjit_link::link::{resolve, write_block};
+use linkjit_link::linker_names::{Bound, IMAGE_BASE, LinkerName};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::object::coff;
+use linkjit_link::passes::entries::{self, GOT_SECTION, SharedEntries};
+use linkjit_link::passes::image_sections::ImageSections;
+use linkjit_link::passes::indirect;
 
 use super::failure::{Failure, Result};
 use super::linked::LinkedFile;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{BlockId, Definition, Lifetime, LinkGraph, SymbolId};
-use linkjit::link::names::NamePool;
-use linkjit::link::passes::entries::GOT_SECTION;
+use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph, SymbolId};
+use linkjit_link::names::NamePool;
+use linkjit_link::passes::entries::GOT_SECTION;
 
 /// A graph of a file: which one it is among those of the file, and a block or symbol of it.
 pub(super) type In<T> = (usize, T);

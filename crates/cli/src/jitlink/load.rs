@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 
 use linkjit::ExecAddr;
-use linkjit::link::arch::Arch;
-use linkjit::link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
-use linkjit::link::names::{NameId, NamePool};
-use linkjit::link::object;
-use linkjit::link::object::archive::Archive;
-use linkjit::link::source::Source;
+use linkjit_link::arch::Arch;
+use linkjit_link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::object;
+use linkjit_link::object::archive::Archive;
+use linkjit_link::source::Source;
 
 use super::archives::objects;
 use super::failure::{Failure, Result};

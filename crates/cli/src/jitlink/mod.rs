@@ -28,7 +28,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use linkjit::ExecAddr;
-use linkjit::link::source::Source;
+use linkjit_link::source::Source;
 
 use crate::report::bounded;
 use failure::{Failure, Result};

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::failure::{Failure, Result};
-use linkjit::link::arch::Arch;
+use linkjit_link::arch::Arch;
 
 /// What goes into JITDylibs, in the order of the command line.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkjit::executor::ExecRange;
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::names::NamePool;
 use linkjit::{ExecAddr, LinkedAllocation, PassLists, Plugin, Stage};
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NamePool;
 
 use super::failure::{Failure, Result};
 use super::linked::{LinkedFile, LinkedProgram};

@@ -1,8 +1,8 @@
 //! `-add-self-relocations`: edges where functions form their own addresses.
 
-use linkjit::link::LinkError;
-use linkjit::link::check::self_references;
-use linkjit::link::graph::{Definition, Edge, LinkGraph};
+use linkjit_link::LinkError;
+use linkjit_link::check::self_references;
+use linkjit_link::graph::{Definition, Edge, LinkGraph};
 
 /// Adds an edge for each `lea` of a function's own address that has none.
 pub(super) fn add_self_relocations(graph: &mut LinkGraph) -> Result<(), LinkError> {

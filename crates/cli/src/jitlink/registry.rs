@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkjit::ExecAddr;
-use linkjit::link::arch::{Arch, ArchTables};
-use linkjit::link::check::Target;
-use linkjit::link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
-use linkjit::link::linker_names::{GOT_BASE, IMAGE_BASE, LinkerName};
-use linkjit::link::names::NamePool;
-use linkjit::link::passes::entries::{GOT_SECTION, STUBS_SECTION};
+use linkjit_link::arch::{Arch, ArchTables};
+use linkjit_link::check::Target;
+use linkjit_link::graph::{BlockId, Definition, EdgeKind, LinkGraph, Scope, SectionId, SymbolId};
+use linkjit_link::linker_names::{GOT_BASE, IMAGE_BASE, LinkerName};
+use linkjit_link::names::NamePool;
+use linkjit_link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
 use super::link::is_coff;

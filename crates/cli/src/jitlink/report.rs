@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use linkjit::link::check::{evaluate, rules};
-use linkjit::link::names::NamePool;
+use linkjit_link::check::{evaluate, rules};
+use linkjit_link::names::NamePool;
 use regex_lite::Regex;
 
 use super::failure::{Failure, Result};

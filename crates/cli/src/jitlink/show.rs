@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
-use linkjit::link::names::NamePool;
+use linkjit_link::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::names::NamePool;
 
 use super::link::{is_coff, kind_and_addend};
 use super::linked::{LinkedFile, LinkedProgram};

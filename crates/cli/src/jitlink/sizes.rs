@@ -4,8 +4,8 @@ use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader, SectionHeader};
 
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::passes::entries::STUBS_SECTION;
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::passes::entries::STUBS_SECTION;
 
 use super::linked::LinkedProgram;
 use super::slab::UNWIND_TERMINATOR;

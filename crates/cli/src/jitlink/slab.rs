@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
-use linkjit::link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
-use linkjit::link::input::{BlockRef, Input};
+use linkjit_link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
+use linkjit_link::input::{BlockRef, Input};
 
 use super::failure::{Failure, Result};
 use super::interfaces::{REGION_END, REGION_SIZE};

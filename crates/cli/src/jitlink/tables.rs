@@ -10,15 +10,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
-use linkjit::link::arch::Arch;
-use linkjit::link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, SymbolId};
-use linkjit::link::input::{Binding, Input};
-use linkjit::link::names::{NameId, NamePool};
-use linkjit::link::object;
-use linkjit::link::object::archive::Archive;
-use linkjit::link::object::coff;
-use linkjit::link::rules::{self, Candidate, Verdict};
-use linkjit::link::source::Source;
+use linkjit_link::arch::Arch;
+use linkjit_link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, SymbolId};
+use linkjit_link::input::{Binding, Input};
+use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::object;
+use linkjit_link::object::archive::Archive;
+use linkjit_link::object::coff;
+use linkjit_link::rules::{self, Candidate, Verdict};
+use linkjit_link::source::Source;
 
 use self::groups::KeptGroup;
 use super::archives::Members;

@@ -7,6 +7,13 @@ mod kinds;
 mod template;
 pub mod x86_64;
 
+/// The kinds of edges by architecture, for those who make graphs.
+pub mod edge_kinds {
+    pub use super::aarch64::Kind as AArch64;
+    pub use super::generic::Kind as Generic;
+    pub use super::x86_64::Kind as X86_64;
+}
+
 pub use linkjit_target::Arch;
 
 pub use fixup::{FixupContext, Image, fix_block};

@@ -11,6 +11,7 @@ use super::find::Unfound;
 use crate::compile::runtime;
 use crate::error::Result;
 use crate::generators::ArchiveGenerator;
+use crate::jitdylib::JitDylib;
 use crate::session::{Archives, DylibId, MatchScope, read_file};
 
 /// Whether compilers may have a function or variable of this name in their library.
@@ -53,7 +54,8 @@ impl Batch<'_> {
             return Ok(unfound);
         }
         let runtime = self.compiler_runtime(dylib)?;
-        self.generate(dylib, runtime.as_ref(), &asked)?;
+        let place = JitDylib::new(self.session.clone(), dylib);
+        self.generate(&place, runtime.as_ref(), &asked)?;
         self.look_up_in(dylib, (dylib, MatchScope::All), unfound)
     }
 

@@ -411,7 +411,8 @@ impl Batch<'_> {
                 if generator.is_users {
                     unfound = self.leave_to_generator(searched, &generator, unfound)?;
                 } else {
-                    self.generate(searched, generator.definitions.as_ref(), &unfound)?;
+                    let place = generator.place(self.session, searched);
+                    self.generate(&place, generator.definitions.as_ref(), &unfound)?;
                 }
                 // Also what was defined for another lookup just now.
                 unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
@@ -482,20 +483,20 @@ impl Batch<'_> {
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.
     pub(super) fn generate(
         &mut self,
-        searched: DylibId,
+        searched: &JitDylib,
         generator: &dyn DefinitionGenerator,
         unfound: &[Unfound],
     ) -> Result<()> {
         let names: Vec<(Unfound, Vec<u8>)> = {
             let names = self.session.names();
             let state = self.session.state();
-            let table = state.dylib(searched)?;
+            let table = state.dylib(searched.id())?;
             let offered = unfound.iter().filter(|unfound| !table.symbols.contains_key(&unfound.name));
             offered.map(|unfound| (*unfound, names.bytes(unfound.name).to_vec())).collect()
         };
         let wanted: Vec<_> = names.iter().map(|(unfound, name)| unfound.wanted(name)).collect();
         if !wanted.is_empty() {
-            generator.generate(&JitDylib::new(self.session.clone(), searched), &wanted)?;
+            generator.generate(searched, &wanted)?;
             self.rebind_overridden()?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{DefinitionGenerator, Wanted, WeakJitDylib};
+use crate::symbol_name::SymbolName;
 
 /// A generator that passes on what a condition holds for.
 ///
@@ -15,11 +16,11 @@ use crate::session::{DefinitionGenerator, Wanted, WeakJitDylib};
 /// use linkjit::{ExecAddr, FilteredGenerator, FunctionGenerator};
 ///
 /// let all = FunctionGenerator::new("everything", |dylib, names| {
-///     names.iter().try_for_each(|of| dylib.define_absolute(&String::from_utf8_lossy(of.name), ExecAddr(4096)))
+///     names.iter().try_for_each(|of| dylib.define_absolute(of.name, ExecAddr(4096)))
 /// });
 /// let jit = linkjit::Jit::host()?;
 /// let public = FilteredGenerator::new(Arc::new(all), |wanted| !wanted.name.starts_with(b"_"));
-/// jit.main().add_generator(Arc::new(public))?;
+/// jit.add_generator(Arc::new(public))?;
 /// assert!(jit.lookup("public").is_ok());
 /// assert!(jit.lookup("_private_name").is_err());
 /// # Ok(()) }
@@ -57,13 +58,13 @@ impl<F: Fn(&Wanted<'_>) -> bool + Send + Sync> DefinitionGenerator for FilteredG
 /// static VARIABLE: i32 = 42;
 /// let variables = FunctionGenerator::new("my variables", |dylib, names| {
 ///     if names.iter().any(|wanted| wanted.name == b"variable") {
-///         dylib.define_absolute("variable", ExecAddr(&raw const VARIABLE as u64))?;
+///         dylib.define_ptr("variable", &raw const VARIABLE)?;
 ///     }
 ///     Ok(())
 /// });
 /// let jit = linkjit::Jit::host()?;
-/// jit.main().add_generator(Arc::new(variables))?;
-/// assert_eq!(jit.lookup("variable")?, ExecAddr(&raw const VARIABLE as u64));
+/// jit.add_generator(Arc::new(variables))?;
+/// assert_eq!(jit.lookup("variable")?, ExecAddr::from_ptr(&VARIABLE));
 /// # Ok(()) }
 /// ```
 pub struct FunctionGenerator<F> {
@@ -101,10 +102,10 @@ impl<F: Fn(&JitDylib, &[Wanted<'_>]) -> Result<()> + Send + Sync> DefinitionGene
 /// let jit = linkjit::Jit::host()?;
 /// let sandbox = jit.session().create_dylib("sandbox")?;
 /// // `my_abs` here is `abs` there, and there is nothing else.
-/// let renamed = |name: &str| name.strip_prefix("my_").map(String::from);
+/// let renamed = |name: &[u8]| name.strip_prefix(b"my_").map(Into::into);
 /// sandbox.add_generator(Arc::new(ReexportsGenerator::new(jit.process(), renamed)))?;
-/// assert_eq!(sandbox.lookup(&["my_abs"])?, jit.process().lookup(&["abs"])?);
-/// assert!(sandbox.lookup(&["abs"]).is_err());
+/// assert_eq!(sandbox.link(&["my_abs"])?, jit.process().link(&["abs"])?);
+/// assert!(sandbox.link(&["abs"]).is_err());
 /// # Ok(()) }
 /// ```
 pub struct ReexportsGenerator<F> {
@@ -112,23 +113,22 @@ pub struct ReexportsGenerator<F> {
     source: F,
 }
 
-impl<F: Fn(&str) -> Option<String> + Send + Sync> ReexportsGenerator<F> {
+impl<F: Fn(&[u8]) -> Option<SymbolName> + Send + Sync> ReexportsGenerator<F> {
     /// For each wanted name, `source` tells the name in `from`; `None`: it is not re-exported.
     pub fn new(from: &JitDylib, source: F) -> Self {
         Self { from: from.downgrade(), source }
     }
 }
 
-impl<F: Fn(&str) -> Option<String> + Send + Sync> DefinitionGenerator for ReexportsGenerator<F> {
+impl<F: Fn(&[u8]) -> Option<SymbolName> + Send + Sync> DefinitionGenerator for ReexportsGenerator<F> {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let from = self.from.upgrade().ok_or(Error::Closed)?;
-        let target = |name| (self.source)(&String::from_utf8_lossy(name));
-        let targets = names.iter().filter_map(|wanted| Some((target(wanted.name)?, *wanted)));
+        let targets = names.iter().filter_map(|wanted| Some(((self.source)(wanted.name)?, *wanted)));
         let targets: Vec<_> = targets.collect();
         // What is not defined there may be defined by a generator after this one.
         let defined = from.find_targets(&targets)?;
         for ((target, wanted), _) in targets.iter().zip(defined).filter(|(_, defined)| *defined) {
-            dylib.reexport(&String::from_utf8_lossy(wanted.name), &from, target)?;
+            dylib.reexport(wanted.name, &from, target)?;
         }
         Ok(())
     }

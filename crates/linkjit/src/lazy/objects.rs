@@ -18,7 +18,8 @@ use super::stubs::{StubName, Stubs, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{DylibId, ResourceTracker};
+use crate::session::DylibId;
+use crate::source::IntoSource;
 
 /// What the names of implementations begin with.
 const IMPLEMENTATION: &str = "$__IMPL.";
@@ -29,8 +30,8 @@ impl JitDylib {
     /// C++'s inline ones), are linked when linked code refers to them.
     ///
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
-    /// with the other initializers of the JITDylib. [`Jit::lookup`](crate::Jit::lookup) is no reason to link them;
-    /// [`JitDylib::initialize`], [`JitDylib::lookup_with_initializers`] and [`Jit::run_main`](crate::Jit::run_main) are,
+    /// with the other initializers of the JITDylib. [`JitDylib::lookup`] is no reason to link them;
+    /// [`JitDylib::initialize`], [`JitDylib::link_with_initializers`] and [`JitDylib::run_main`] are,
     /// for a program that is linked as a whole has them all run before its `main`.
     ///
     /// ```
@@ -41,33 +42,30 @@ impl JitDylib {
     /// # let object = SystemCompiler.compile(&path)?;
     /// # std::fs::remove_file(&path).unwrap();
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().add_lazy_object(&object)?;
+    /// jit.add_lazy_object(&object)?;
     /// // SAFETY: its type.
     /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
-    /// let before = jit.statistics().code_bytes;
+    /// let before = jit.session().statistics().code_bytes;
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { answer() }, 42);
     /// // Now it is linked.
-    /// assert!(jit.statistics().code_bytes > before);
+    /// assert!(jit.session().statistics().code_bytes > before);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// As [`JitDylib::add_object`].
-    pub fn add_lazy_object(&self, source: &Source) -> Result<()> {
-        self.add_lazy_object_to(&self.default_tracker()?, source)
+    pub fn add_lazy_object(&self, object: impl IntoSource) -> Result<()> {
+        self.add_lazy_source(&object.into_source()?)
     }
 
-    /// The same for an object that `tracker` owns.
-    ///
-    /// # Errors
-    /// As [`JitDylib::add_object_to`].
-    pub fn add_lazy_object_to(&self, tracker: &ResourceTracker, source: &Source) -> Result<()> {
+    fn add_lazy_source(&self, source: &Source) -> Result<()> {
         self.session().keep_names();
+        let owner = self.owner()?;
         let graph = object::read(source, &mut self.session().names())?;
         // What serves the libraries must not need the linker when they call it.
         if self.session().defines_allocator(&graph) {
-            return self.add_graph_to(tracker, graph);
+            return self.add_graph(graph);
         }
         self.session().note_wanted_of_allocator(self.id(), &graph);
         let (graph, stubs) = {
@@ -76,7 +74,7 @@ impl JitDylib {
             let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
             (graph, stubs)
         };
-        define(tracker, self, source.name(), &stubs, Some((tracker.id(), graph, true)))?;
+        define(self, self, source.name(), &stubs, Some((owner, graph, true)))?;
         Ok(())
     }
 }

@@ -36,12 +36,12 @@ impl JitDylib {
     ///     2
     /// }
     /// let jit = linkjit::Jit::host()?;
-    /// let symbol = jit.main().define_redirectable("number", ExecAddr(one as *const () as u64))?;
+    /// let symbol = jit.define_redirectable("number", ExecAddr::from_ptr(one as *const ()))?;
     /// // SAFETY: its type.
     /// let number = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("number")? };
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { number() }, 1);
-    /// symbol.redirect(ExecAddr(two as *const () as u64))?;
+    /// symbol.redirect(ExecAddr::from_ptr(two as *const ()))?;
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { number() }, 2);
     /// # Ok(()) }
@@ -49,22 +49,24 @@ impl JitDylib {
     ///
     /// # Errors
     /// If something else defines the name, or `initial` is null.
-    pub fn define_redirectable(&self, name: &str, initial: ExecAddr) -> Result<RedirectableSymbol> {
+    pub fn define_redirectable(&self, name: impl AsRef<[u8]>, initial: ExecAddr) -> Result<RedirectableSymbol> {
+        let name = name.as_ref();
         if initial.is_null() {
+            let name = String::from_utf8_lossy(name);
             return Err(Error::Unsupported { what: format!("redirectable '{name}': its implementation is null") });
         }
         self.session().keep_names();
-        let tracker = self.default_tracker()?;
+        let owner = self.owner()?;
         let mut stubs = Stubs::new(self.session().new_graph("a redirectable symbol"))?;
         let (id, slot) = {
             let mut names = self.session().names();
-            let id = names.intern(name.as_bytes());
+            let id = names.intern(name);
             (id, stubs.add(&mut names, StubName::exported(id), initial)?)
         };
         let graph = stubs.finish();
         let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
         self.session().define_with(self.id(), graph, any, |state, names, graph| {
-            let (unit, _) = state.define_unit(self.id(), tracker.id(), graph, names)?;
+            let (unit, _) = state.define_unit(self.id(), owner, graph, names)?;
             Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
         })
     }

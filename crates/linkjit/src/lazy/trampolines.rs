@@ -14,7 +14,7 @@ use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::session::{
     Address, DefinedBy, DylibId, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, Reentry,
-    ResourceTracker, State, TrackerId, UnitId, defined_names, lock,
+    State, TrackerId, UnitId, defined_names, lock,
 };
 
 impl Reentry {
@@ -68,17 +68,17 @@ pub(crate) struct Defined {
     pub(crate) object: Option<UnitId>,
 }
 
-/// Defines stubs in a JITDylib, for names that are searched in the link order of `from`; with them the object that has
-/// their targets, if there is one, the tracker that is to own that, and whether its initializers are those of a program.
+/// Defines stubs in a JITDylib, for the owner of the handle and names that are searched in the link order of `from`; with
+/// them the object that has their targets, if there is one, the tracker that is to own that, and whether its initializers
+/// are those of a program.
 pub(crate) fn define(
-    tracker: &ResourceTracker,
+    dylib: &JitDylib,
     from: &JitDylib,
     name: &str,
     stubs: &[LazyStub],
     object: Option<(TrackerId, LinkGraph, bool)>,
 ) -> Result<Defined> {
-    let dylib = tracker.dylib();
-    let session = dylib.session();
+    let (session, tracker) = (dylib.session(), dylib.owner()?);
     let entrance = session.reentry().open(session)?;
     let first = session.state().lazy.reserve(stubs.len())?;
     let mut graph = Stubs::new(session.new_graph(name))?;
@@ -94,7 +94,7 @@ pub(crate) fn define(
         defined_names(stubs).chain(object.iter().flat_map(|(_, graph, _)| defined_names(graph))).any(is_lent)
     };
     session.define_with(dylib.id(), (graph, object), any, |state, names, (graph, object)| {
-        let (unit, replaced) = state.define_unit(dylib.id(), tracker.id(), graph, names)?;
+        let (unit, replaced) = state.define_unit(dylib.id(), tracker, graph, names)?;
         let mut defined = Defined { unit, first, object: None };
         if let Some((owner, object, is_program)) = object {
             match state.define_unit(dylib.id(), owner, object, names) {
@@ -210,7 +210,7 @@ impl JitDylib {
     /// ```
     /// # fn main() -> linkjit::Result<()> {
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().lazy_reexports(jit.process(), &[("magnitude", "abs")])?;
+    /// jit.lazy_reexports(jit.process(), &[("magnitude", "abs")])?;
     /// // SAFETY: the type of C's abs.
     /// let magnitude = unsafe { jit.lookup_fn::<unsafe extern "C" fn(i32) -> i32>("magnitude")? };
     /// // SAFETY: as above; this call looks abs up, the next one would go right there.
@@ -220,18 +220,18 @@ impl JitDylib {
     ///
     /// # Errors
     /// If something else defines one of the names; then none is defined.
-    pub fn lazy_reexports(&self, from: &Self, names: &[(&str, &str)]) -> Result<()> {
+    pub fn lazy_reexports(&self, from: &Self, names: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<()> {
         self.session().keep_names();
-        let tracker = self.default_tracker()?;
         let stubs: Vec<_> = {
             let mut pool = self.session().names();
-            let stub = |&(here, there): &(&str, &str)| LazyStub {
-                stub: StubName::exported(pool.intern(here.as_bytes())),
-                target: pool.intern(there.as_bytes()),
-            };
-            names.iter().map(stub).collect()
+            let mut intern = |name: &[u8]| pool.intern(name);
+            let stubs = names.iter().map(|(here, there)| LazyStub {
+                stub: StubName::exported(intern(here.as_ref())),
+                target: intern(there.as_ref()),
+            });
+            stubs.collect()
         };
-        define(&tracker, from, "lazy re-exports", &stubs, None)?;
+        define(self, from, "lazy re-exports", &stubs, None)?;
         Ok(())
     }
 }
@@ -254,10 +254,10 @@ impl ExecutionSession {
     /// let jit = linkjit::Jit::host()?;
     /// jit.session().set_lazy_failure_handler(Arc::new(|failure: &LazyFailure| {
     ///     assert_eq!(failure.name, "f");
-    ///     Some(ExecAddr(instead as *const () as u64))
+    ///     Some(ExecAddr::from_ptr(instead as *const ()))
     /// }));
     /// let other = jit.create_dylib("other")?;
-    /// jit.main().lazy_reexports(&other, &[("f", "not_there")])?;
+    /// jit.lazy_reexports(&other, &[("f", "not_there")])?;
     /// // SAFETY: its type.
     /// let f = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("f")? };
     /// // SAFETY: as above.

@@ -28,15 +28,15 @@ use crate::session::progress::Wait;
 ///
 /// let jit = linkjit::Jit::builder().threads(0).build()?;
 /// let interface = UnitInterface::new([("answer", SymbolFlags::DATA)]);
-/// jit.main().define(FunctionUnit::new("the answer", interface, |responsibility| {
+/// jit.define(FunctionUnit::new("the answer", interface, |responsibility| {
 ///     responsibility.define_absolute("answer", ExecAddr(42));
 ///     Ok(())
 /// }))?;
 /// // Cancelled before anybody did anything for it: it is as if there had been no lookup.
-/// drop(jit.main().lookup_future(&SymbolLookupSet::new(["answer"])));
+/// drop(jit.lookup_future(&SymbolLookupSet::new(["answer"])));
 /// // Any number may be on their way at once. What may be missing is `None`.
 /// let wanted = SymbolLookupSet::new(["answer"]).weak(["question"]);
-/// let lookups = [jit.main().lookup_future(&wanted), jit.main().lookup_future(&wanted)];
+/// let lookups = [jit.main().lookup_future(&wanted), jit.lookup_future(&wanted)];
 /// for lookup in lookups {
 ///     assert_eq!(lookup.wait()?, [Some(ExecAddr(42)), None]);
 /// }

@@ -22,6 +22,7 @@ use crate::materialization::{self, MaterializationResponsibility};
 use crate::session::job::{self, Job};
 use crate::session::progress::Wait;
 use crate::session::{Address, DylibId, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
+use crate::symbol_name::SymbolName;
 
 /// How far a lookup has come.
 enum Advance {
@@ -67,12 +68,12 @@ pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<
 }
 
 /// Which of the names that generators are asked for, under another name each, are defined in the link order of a JITDylib.
-pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(String, Wanted<'_>)]) -> Result<Vec<bool>> {
+pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(SymbolName, Wanted<'_>)]) -> Result<Vec<bool>> {
     let _names = dylib.session().use_names();
     let names = {
         let mut pool = dylib.session().names();
-        let of = |(target, wanted): &(String, Wanted<'_>)| Unfound {
-            name: pool.intern(target.as_bytes()),
+        let of = |(target, wanted): &(SymbolName, Wanted<'_>)| Unfound {
+            name: pool.intern(target),
             thread_local: wanted.thread_local,
             weak: wanted.weak,
             kind: wanted.kind,
@@ -200,7 +201,7 @@ impl Query {
         let wanted: Vec<_> = texts.iter().map(|(of, text)| of.wanted(text)).collect();
         if !wanted.is_empty() {
             let _at_job = job::begin(session, job, names.iter().map(|of| of.name).collect())?;
-            generator.definitions.generate(&JitDylib::new(session.clone(), dylib), &wanted)?;
+            generator.definitions.generate(&generator.place(session, dylib), &wanted)?;
         }
         for of in asked_before {
             let was_weak = self.asked.entry((generator.id, of.name)).or_insert(of.weak);

@@ -6,6 +6,7 @@ use crate::batch::{Goal, Query, Unfound};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, LookupKind};
+use crate::symbol_name::SymbolName;
 
 /// Names to be looked up together.
 ///
@@ -15,28 +16,28 @@ use crate::session::{Address, LookupKind};
 ///
 /// let jit = linkjit::Jit::host()?;
 /// let set = SymbolLookupSet::new(["abs"]).weak(["there_is_no_such_function"]);
-/// let found = jit.main().lookup_set(&set)?;
+/// let found = jit.lookup_set(&set)?;
 /// assert!(found[0].is_some());
 /// assert_eq!(found[1], None);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SymbolLookupSet {
-    names: Vec<(String, bool)>,
+    names: Vec<(SymbolName, bool)>,
     kind: LookupKind,
     goal: Goal,
 }
 
 impl SymbolLookupSet {
     /// These names; it is an error if one of them is missing.
-    pub fn new<N: Into<String>>(required: impl IntoIterator<Item = N>) -> Self {
+    pub fn new<N: Into<SymbolName>>(required: impl IntoIterator<Item = N>) -> Self {
         let names = required.into_iter().map(|name| (name.into(), false)).collect();
         Self { names, ..Self::default() }
     }
 
     /// These names, too, which may be missing. As for weak references, no member of an archive is pulled for them alone.
     #[must_use]
-    pub fn weak<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+    pub fn weak<N: Into<SymbolName>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.names.extend(names.into_iter().map(|name| (name.into(), true)));
         self
     }
@@ -60,11 +61,7 @@ impl SymbolLookupSet {
         let mut names: Vec<_> = self
             .names
             .iter()
-            .map(|(name, weak)| Unfound {
-                weak: *weak,
-                kind: self.kind,
-                ..Unfound::required(pool.intern(name.as_bytes()))
-            })
+            .map(|(name, weak)| Unfound { weak: *weak, kind: self.kind, ..Unfound::required(pool.intern(name)) })
             .collect();
         let mut required: Vec<_> = names.iter().filter(|of| !of.weak).map(|of| of.name).collect();
         required.sort_unstable();
@@ -76,10 +73,10 @@ impl SymbolLookupSet {
 
     /// What was found, as addresses.
     pub(super) fn addresses(&self, found: Vec<Option<Address>>) -> Result<Vec<Option<ExecAddr>>> {
-        let address = |(found, (name, _)): (Option<Address>, &(String, bool))| match found {
+        let address = |(found, (name, _)): (Option<Address>, &(SymbolName, bool))| match found {
             None => Ok(None),
             Some(Address::At(address)) => Ok(Some(address)),
-            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.clone() }),
+            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.text().into_owned() }),
         };
         found.into_iter().zip(&self.names).map(address).collect()
     }

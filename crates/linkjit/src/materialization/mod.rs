@@ -21,17 +21,18 @@ use linkjit_link::names::NameId;
 use crate::error::Result;
 use crate::session::job::Job;
 use crate::session::{DylibId, ExecutionSession, Maker, SymbolFlags, TrackerId, UnitId};
+use crate::symbol_name::SymbolName;
 
 /// What a unit promises.
 #[derive(Clone, Debug, Default)]
 pub struct UnitInterface {
-    pub(crate) symbols: Vec<(String, SymbolFlags)>,
+    pub(crate) symbols: Vec<(SymbolName, SymbolFlags)>,
     pub(crate) initializers: bool,
 }
 
 impl UnitInterface {
     /// It will define these names.
-    pub fn new<N: Into<String>>(symbols: impl IntoIterator<Item = (N, SymbolFlags)>) -> Self {
+    pub fn new<N: Into<SymbolName>>(symbols: impl IntoIterator<Item = (N, SymbolFlags)>) -> Self {
         let symbols = symbols.into_iter().map(|(name, flags)| (name.into(), flags)).collect();
         Self { symbols, initializers: false }
     }
@@ -45,7 +46,7 @@ impl UnitInterface {
 
     /// The names.
     #[must_use]
-    pub fn symbols(&self) -> &[(String, SymbolFlags)] {
+    pub fn symbols(&self) -> &[(SymbolName, SymbolFlags)] {
         &self.symbols
     }
 
@@ -64,7 +65,7 @@ impl UnitInterface {
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
-/// use linkjit::{ExecAddr, MaterializationResponsibility, MaterializationUnit, SymbolFlags, UnitInterface};
+/// use linkjit::{ExecAddr, MaterializationResponsibility, MaterializationUnit, SymbolFlags, SymbolName, UnitInterface};
 ///
 /// /// Numbers that are computed when somebody wants one.
 /// #[derive(Debug)]
@@ -82,22 +83,22 @@ impl UnitInterface {
 ///     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
 ///         responsibility.complete_with(|responsibility| {
 ///             for n in self.0 {
-///                 responsibility.define_absolute(&format!("square_{n}"), ExecAddr(n * n));
+///                 responsibility.define_absolute(format!("square_{n}"), ExecAddr(n * n));
 ///             }
 ///             Ok(())
 ///         });
 ///     }
 ///
-///     fn discard(&mut self, name: &str) {
-///         self.0.retain(|n| format!("square_{n}") != name);
+///     fn discard(&mut self, name: &SymbolName) {
+///         self.0.retain(|n| *name != *format!("square_{n}"));
 ///     }
 /// }
 ///
 /// let jit = linkjit::Jit::host()?;
-/// jit.main().define(Squares(vec![2, 3, 4]))?;
+/// jit.define(Squares(vec![2, 3, 4]))?;
 /// // A strong definition beats a weak one that nobody has looked up.
-/// jit.main().define_absolute("square_3", ExecAddr(10))?;
-/// assert_eq!(jit.main().lookup(&["square_2", "square_3"])?, [ExecAddr(4), ExecAddr(10)]);
+/// jit.define_absolute("square_3", ExecAddr(10))?;
+/// assert_eq!(jit.link(&["square_2", "square_3"])?, [ExecAddr(4), ExecAddr(10)]);
 /// # Ok(()) }
 /// ```
 pub trait MaterializationUnit: fmt::Debug + Send {
@@ -114,7 +115,7 @@ pub trait MaterializationUnit: fmt::Debug + Send {
 
     /// Another definition has taken this name: it is not to be defined any more. Called before
     /// [`materialize`](Self::materialize), for each such name.
-    fn discard(&mut self, name: &str) {
+    fn discard(&mut self, name: &SymbolName) {
         let _ = name;
     }
 }
@@ -157,7 +158,7 @@ impl ExecutionSession {
 
     fn interned(&self, interface: &UnitInterface) -> (Vec<(NameId, SymbolFlags)>, bool) {
         let mut pool = self.names();
-        let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name.as_bytes()), *flags)).collect();
+        let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name), *flags)).collect();
         (symbols, interface.initializers)
     }
 }

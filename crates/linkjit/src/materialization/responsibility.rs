@@ -7,13 +7,14 @@ use linkjit_executor::ExecAddr;
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 use linkjit_link::object;
-use linkjit_link::source::Source;
 
 use super::MaterializationUnit;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::job::{self, AtJob, Job};
 use crate::session::{Direct, ExecutionSession, Maker, SymbolFlags, Taken, UnitId};
+use crate::source::IntoSource;
+use crate::symbol_name::SymbolName;
 
 /// What a unit has to do when it is materialized: deliver the definitions that it has promised.
 ///
@@ -25,8 +26,8 @@ pub struct MaterializationResponsibility {
     dylib: JitDylib,
     unit: UnitId,
     name: Arc<str>,
-    symbols: Vec<(String, SymbolFlags)>,
-    requested: Vec<String>,
+    symbols: Vec<(SymbolName, SymbolFlags)>,
+    requested: Vec<SymbolName>,
     graphs: Vec<LinkGraph>,
     direct: Vec<(NameId, Direct)>,
     is_over: bool,
@@ -48,13 +49,13 @@ impl MaterializationResponsibility {
     /// The names that are to be delivered: those that the unit has promised, but for those that others define by now and
     /// those that were delegated.
     #[must_use]
-    pub fn symbols(&self) -> &[(String, SymbolFlags)] {
+    pub fn symbols(&self) -> &[(SymbolName, SymbolFlags)] {
         &self.symbols
     }
 
     /// Those of them that lookups are known to want. More may come.
     #[must_use]
-    pub fn requested(&self) -> &[String] {
+    pub fn requested(&self) -> &[SymbolName] {
         &self.requested
     }
 
@@ -63,8 +64,8 @@ impl MaterializationResponsibility {
     ///
     /// # Errors
     /// If it can't be read.
-    pub fn add_object(&mut self, source: &Source) -> Result<()> {
-        let graph = object::read(source, &mut self.session().names())?;
+    pub fn add_object(&mut self, object: impl IntoSource) -> Result<()> {
+        let graph = object::read(&object.into_source()?, &mut self.session().names())?;
         self.graphs.push(graph);
         Ok(())
     }
@@ -76,8 +77,8 @@ impl MaterializationResponsibility {
     }
 
     /// Delivers a name as an address.
-    pub fn define_absolute(&mut self, name: &str, address: ExecAddr) {
-        let name = self.session().names().intern(name.as_bytes());
+    pub fn define_absolute(&mut self, name: impl AsRef<[u8]>, address: ExecAddr) {
+        let name = self.session().names().intern(name.as_ref());
         self.direct.push((name, Direct::Absolute(address)));
     }
 
@@ -85,13 +86,14 @@ impl MaterializationResponsibility {
     ///
     /// # Errors
     /// If `from` is another session's, or the name would be its own target.
-    pub fn define_alias(&mut self, name: &str, from: &JitDylib, target: &str) -> Result<()> {
+    pub fn define_alias(&mut self, name: impl AsRef<[u8]>, from: &JitDylib, target: impl AsRef<[u8]>) -> Result<()> {
+        let (name, target) = (name.as_ref(), target.as_ref());
         self.dylib.check_session(from)?;
         if from.id() == self.dylib.id() && name == target {
-            return Err(Error::AliasCycle { name: name.into() });
+            return Err(Error::AliasCycle { name: String::from_utf8_lossy(name).into_owned() });
         }
         let mut names = self.session().names();
-        let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
+        let (name, target) = (names.intern(name), names.intern(target));
         drop(names);
         self.direct.push((name, Direct::Alias(from.id(), target)));
         Ok(())
@@ -107,7 +109,7 @@ impl MaterializationResponsibility {
     /// let jit = linkjit::Jit::host()?;
     /// let names = [("one", 1), ("two", 2), ("three", 3)];
     /// let interface = UnitInterface::new(names.map(|(name, _)| (name, SymbolFlags::DATA)));
-    /// jit.main().define(FunctionUnit::new("numbers", interface, move |responsibility| {
+    /// jit.define(FunctionUnit::new("numbers", interface, move |responsibility| {
     ///     for (name, value) in names {
     ///         if responsibility.requested().iter().any(|wanted| wanted == name) {
     ///             responsibility.define_absolute(name, ExecAddr(value));
@@ -119,8 +121,8 @@ impl MaterializationResponsibility {
     ///     }
     ///     Ok(())
     /// }))?;
-    /// assert_eq!(jit.main().lookup(&["two"])?, [ExecAddr(2)]);
-    /// assert_eq!(jit.main().lookup(&["one", "three"])?, [ExecAddr(1), ExecAddr(3)]);
+    /// assert_eq!(jit.link(&["two"])?, [ExecAddr(2)]);
+    /// assert_eq!(jit.link(&["one", "three"])?, [ExecAddr(1), ExecAddr(3)]);
     /// # Ok(()) }
     /// ```
     ///
@@ -129,7 +131,7 @@ impl MaterializationResponsibility {
     pub fn delegate(&mut self, unit: Box<dyn MaterializationUnit>) -> Result<()> {
         let interface = unit.interface();
         self.session().delegate(self.unit, unit, &interface)?;
-        let given = |name: &String| interface.symbols.iter().any(|(other, _)| other == name);
+        let given = |name: &SymbolName| interface.symbols.iter().any(|(other, _)| other == name);
         self.symbols.retain(|(name, _)| !given(name));
         self.requested.retain(|name| !given(name));
         Ok(())
@@ -178,7 +180,7 @@ impl MaterializationResponsibility {
     fn end(&self, outcome: Result<()>) {
         let outcome = outcome.map_err(|error| Error::Materialization {
             unit: self.name.to_string(),
-            symbols: self.symbols.iter().map(|(name, _)| name.clone()).collect(),
+            symbols: self.symbols.iter().map(|(name, _)| name.text().into_owned()).collect(),
             error: Box::new(error),
         });
         if outcome.is_err() {
@@ -221,9 +223,9 @@ pub(crate) fn run(session: &ExecutionSession, unit: UnitId) {
 
 impl Maker for Box<dyn MaterializationUnit> {
     fn make(mut self: Box<Self>, session: &ExecutionSession, taken: Taken) {
-        let text = |names: &[NameId]| -> Vec<String> {
+        let text = |names: &[NameId]| -> Vec<SymbolName> {
             let pool = session.names();
-            names.iter().map(|&name| pool.text(name).into_owned()).collect()
+            names.iter().map(|&name| pool.bytes(name).into()).collect()
         };
         let (names, flags): (Vec<_>, Vec<_>) = taken.symbols.into_iter().unzip();
         let responsibility = MaterializationResponsibility {

@@ -8,10 +8,11 @@ use super::{MaterializationResponsibility, MaterializationUnit, SymbolFlags, Uni
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::WeakJitDylib;
+use crate::symbol_name::SymbolName;
 
 /// Names for addresses.
 ///
-/// Beside [`JitDylib::define_absolute`], it defines all or none of its names, with flags, and they go with their tracker.
+/// Beside [`JitDylib::define_absolute`], it defines all or none of its names, with flags.
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -19,19 +20,19 @@ use crate::session::WeakJitDylib;
 ///
 /// static ANSWER: i32 = 42;
 /// let jit = linkjit::Jit::host()?;
-/// let address = ExecAddr(&raw const ANSWER as u64);
-/// jit.main().define(AbsoluteSymbols::new([("answer", address, SymbolFlags::DATA.weak())]))?;
+/// let address = ExecAddr::from_ptr(&raw const ANSWER);
+/// jit.define(AbsoluteSymbols::new([("answer", address, SymbolFlags::DATA.weak())]))?;
 /// assert_eq!(jit.lookup("answer")?, address);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct AbsoluteSymbols {
-    symbols: Vec<(String, ExecAddr, SymbolFlags)>,
+    symbols: Vec<(SymbolName, ExecAddr, SymbolFlags)>,
 }
 
 impl AbsoluteSymbols {
     /// These: name, address, flags.
-    pub fn new<N: Into<String>>(symbols: impl IntoIterator<Item = (N, ExecAddr, SymbolFlags)>) -> Self {
+    pub fn new<N: Into<SymbolName>>(symbols: impl IntoIterator<Item = (N, ExecAddr, SymbolFlags)>) -> Self {
         Self { symbols: symbols.into_iter().map(|(name, address, flags)| (name.into(), address, flags)).collect() }
     }
 }
@@ -42,7 +43,7 @@ impl MaterializationUnit for AbsoluteSymbols {
     }
 
     fn interface(&self) -> UnitInterface {
-        UnitInterface::new(self.symbols.iter().map(|(name, _, flags)| (name.as_str(), *flags)))
+        UnitInterface::new(self.symbols.iter().map(|(name, _, flags)| (name.clone(), *flags)))
     }
 
     fn materialize(self: Box<Self>, mut responsibility: MaterializationResponsibility) {
@@ -53,14 +54,14 @@ impl MaterializationUnit for AbsoluteSymbols {
         let _told = responsibility.complete();
     }
 
-    fn discard(&mut self, name: &str) {
+    fn discard(&mut self, name: &SymbolName) {
         self.symbols.retain(|(of, ..)| of != name);
     }
 }
 
 /// Other names for names of a JITDylib.
 ///
-/// Beside [`JitDylib::reexport`], it defines all or none of its names, with flags, and they go with their tracker.
+/// Beside [`JitDylib::reexport`], it defines all or none of its names, with flags.
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -68,19 +69,19 @@ impl MaterializationUnit for AbsoluteSymbols {
 ///
 /// let jit = linkjit::Jit::host()?;
 /// let aliases = SymbolAliases::new(jit.process(), [("magnitude", "abs", SymbolFlags::FUNCTION)]);
-/// jit.main().define(aliases)?;
+/// jit.define(aliases)?;
 /// assert_eq!(jit.lookup("magnitude")?, jit.lookup("abs")?);
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct SymbolAliases {
     from: WeakJitDylib,
-    aliases: Vec<(String, String, SymbolFlags)>,
+    aliases: Vec<(SymbolName, SymbolName, SymbolFlags)>,
 }
 
 impl SymbolAliases {
     /// These: name, name in the link order of `from`, flags.
-    pub fn new<N: Into<String>, T: Into<String>>(
+    pub fn new<N: Into<SymbolName>, T: Into<SymbolName>>(
         from: &JitDylib,
         aliases: impl IntoIterator<Item = (N, T, SymbolFlags)>,
     ) -> Self {
@@ -95,7 +96,7 @@ impl MaterializationUnit for SymbolAliases {
     }
 
     fn interface(&self) -> UnitInterface {
-        UnitInterface::new(self.aliases.iter().map(|(name, _, flags)| (name.as_str(), *flags)))
+        UnitInterface::new(self.aliases.iter().map(|(name, _, flags)| (name.clone(), *flags)))
     }
 
     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
@@ -105,7 +106,7 @@ impl MaterializationUnit for SymbolAliases {
         });
     }
 
-    fn discard(&mut self, name: &str) {
+    fn discard(&mut self, name: &SymbolName) {
         self.aliases.retain(|(of, ..)| of != name);
     }
 }
@@ -121,9 +122,9 @@ impl MaterializationUnit for SymbolAliases {
 /// }
 /// let jit = linkjit::Jit::host()?;
 /// let interface = UnitInterface::new([("answer", SymbolFlags::FUNCTION)]);
-/// jit.main().define(FunctionUnit::new("the compiler", interface, |responsibility| {
+/// jit.define(FunctionUnit::new("the compiler", interface, |responsibility| {
 ///     // A compiler would `responsibility.add_object(..)?` here.
-///     responsibility.define_absolute("answer", ExecAddr(answer as *const () as u64));
+///     responsibility.define_absolute("answer", ExecAddr::from_ptr(answer as *const ()));
 ///     Ok(())
 /// }))?;
 /// // Nothing was compiled before this.

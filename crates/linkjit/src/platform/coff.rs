@@ -19,7 +19,6 @@ use linkjit_link::names::NamePool;
 use linkjit_link::passes::imports;
 
 use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
-use crate::batch::Goal;
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, LibraryGenerator};
@@ -145,7 +144,7 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     let id = dylib.session().names().find(&name)?;
     let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests.has_export(id);
     let name = String::from_utf8(name).ok().filter(|_| is_export)?;
-    dylib.lookup_initialized(&name, Goal::LinkWithInitializers).ok()
+    dylib.lookup(&name).ok()
 }
 
 /// What an image has because somebody wants it.

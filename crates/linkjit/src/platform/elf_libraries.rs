@@ -52,11 +52,11 @@ pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8
         if shown.is_empty() {
             continue;
         }
-        let addresses = match dylib.link(&shown, Goal::LinkWithInitializers) {
+        let addresses = match dylib.link_for(&shown, Goal::LinkWithInitializers) {
             Ok(addresses) => addresses.into_iter().map(Some).collect(),
             // Each that can be had; the loader says that the others are missing.
             Err(_) => {
-                let one = |name: &&str| dylib.link(&[*name], Goal::LinkWithInitializers).ok()?.first().copied();
+                let one = |name: &&str| dylib.link_for(&[*name], Goal::LinkWithInitializers).ok()?.first().copied();
                 shown.iter().map(one).collect::<Vec<_>>()
             }
         };

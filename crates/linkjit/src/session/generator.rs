@@ -64,7 +64,7 @@ pub struct Wanted<'a> {
 ///             let name = String::from_utf8_lossy(wanted.name);
 ///             let number = name.strip_prefix("register_").and_then(|number| number.parse().ok());
 ///             if let Some(number @ 0..100) = number {
-///                 dylib.define_absolute(&name, ExecAddr(self.0 + 4 * number))?;
+///                 dylib.define_absolute(wanted.name, ExecAddr(self.0 + 4 * number))?;
 ///             }
 ///         }
 ///         Ok(())
@@ -76,7 +76,7 @@ pub struct Wanted<'a> {
 /// }
 ///
 /// let jit = linkjit::Jit::host()?;
-/// jit.main().add_generator(Arc::new(Registers(0x1000)))?;
+/// jit.add_generator(Arc::new(Registers(0x1000)))?;
 /// assert_eq!(jit.lookup("register_3")?, ExecAddr(0x100c));
 /// // The error says who was asked.
 /// assert!(jit.lookup("register_100").unwrap_err().to_string().contains("the registers"));

@@ -69,7 +69,7 @@ impl MemoryUse {
 ///
 /// let jit = Jit::builder().limits(Limits { symbols: Some(100), ..Limits::default() }).build()?;
 /// let mut names = (0..1000).map(|number| format!("name{number}"));
-/// let error = names.find_map(|name| jit.define_absolute(&name, &raw const jit).err());
+/// let error = names.find_map(|name| jit.define_ptr(&name, &raw const jit).err());
 /// assert!(matches!(error, Some(Error::Limit { limit: 100, .. })));
 /// # Ok(()) }
 /// ```
@@ -125,9 +125,9 @@ impl JitDylib {
     /// let jit = linkjit::Jit::host()?;
     /// jit.add_source_file(&path)?;
     /// # std::fs::remove_file(&path).unwrap();
-    /// assert_eq!(jit.main().memory()?.bytes(), 0);
+    /// assert_eq!(jit.memory()?.bytes(), 0);
     /// jit.lookup("get")?;
-    /// let memory = jit.main().memory()?;
+    /// let memory = jit.memory()?;
     /// // The table, and what segments begin with.
     /// assert!((400..500).contains(&memory.writable));
     /// assert!(memory.code > 0 && memory.pages >= memory.bytes());
@@ -150,9 +150,11 @@ impl ResourceTracker {
     /// # Errors
     /// If it was removed.
     pub fn memory(&self) -> Result<MemoryUse> {
-        let page = self.dylib().session().target().page_size;
-        let state = self.dylib().session().state();
-        let tracker = state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
-        Ok(MemoryUse::of(tracker.allocations.iter().filter_map(|&id| state.allocations.get(id)), page))
+        let page = self.session().target().page_size;
+        let state = self.session().state();
+        state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
+        let trackers = state.with_updatable(&[self.id()]);
+        let owned = trackers.iter().filter_map(|id| state.trackers.get(id)).flat_map(|of| &of.allocations);
+        Ok(MemoryUse::of(owned.filter_map(|&id| state.allocations.get(id)), page))
     }
 }

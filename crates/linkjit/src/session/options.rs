@@ -19,8 +19,8 @@ use crate::crt::CrtProvider;
 /// // `object` has `f`, which needs nothing, and `g`, which calls `missing`, each in a section of its own.
 /// let [some, all] = [LinkPolicy::Demand, LinkPolicy::Whole].map(|policy| {
 ///     let jit = linkjit::Jit::builder().policy(policy).build()?;
-///     jit.main().add_object(&object)?;
-///     jit.lookup("f").map(|_| jit.statistics().code_bytes)
+///     jit.add_object(&object)?;
+///     jit.lookup("f").map(|_| jit.session().statistics().code_bytes)
 /// });
 /// assert!(some.is_ok());
 /// assert!(all.unwrap_err().to_string().contains("missing"));

@@ -13,7 +13,7 @@ use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::{Owner, Part};
-use super::state::{DylibId, InitializerRun, State, TrackerId, UnitId};
+use super::state::{DylibId, Generator, InitializerRun, State, TrackerId, UnitId};
 use super::{ExecutionSession, Linking};
 use crate::error::{Dependent, Error, Result};
 use crate::plugin;
@@ -37,6 +37,8 @@ pub(crate) type Unlinked = Vec<Jump>;
 pub(crate) struct Detached {
     pub(crate) allocations: Vec<AllocationId>,
     pub(crate) unlinked: Unlinked,
+    /// The users', so they are dropped with nothing locked.
+    pub(crate) generators: Vec<Generator>,
 }
 
 impl ExecutionSession {
@@ -46,8 +48,12 @@ impl ExecutionSession {
     /// As for [`super::ResourceTracker::remove`].
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_removing(|unit| trackers.contains(&unit.tracker))?;
+        let owned = self.state().with_updatable(trackers);
+        let linking = self.begin_removing(|unit| owned.contains(&unit.tracker))?;
         self.reclaim_passed(&linking)?;
+        // An update may have been before us.
+        let trackers = self.state().with_updatable(trackers);
+        let trackers = &trackers[..];
         self.state().check_unused(trackers)?;
         self.check_not_serving(trackers)?;
         let mut closed = None;
@@ -250,7 +256,13 @@ impl State {
             if let Some(name) = &tracker.updatable {
                 self.forget_updatable(tracker.dylib, name, *id);
             }
-            self.dylib_mut(tracker.dylib)?.sections.retain(|_, (_, of)| *of != Some(*id));
+            let dylib = self.dylib_mut(tracker.dylib)?;
+            dylib.sections.retain(|_, (_, of)| *of != Some(*id));
+            let generators = dylib.generators.extract_if(.., |generator| generator.tracker == Some(*id));
+            detached.generators.extend(generators);
+            if !detached.generators.is_empty() {
+                dylib.archives = None;
+            }
             detached.allocations.extend(tracker.allocations);
             units.extend(tracker.units);
         }

@@ -68,7 +68,7 @@ impl ExecutionSession {
     /// # std::fs::remove_file(&path).unwrap();
     /// let jit = linkjit::Jit::host()?;
     /// let tracker = jit.create_tracker()?;
-    /// jit.main().add_object_to(&tracker, &object)?;
+    /// tracker.add_object(&object)?;
     /// let guard = jit.session().enter();
     /// // SAFETY: its type.
     /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
@@ -102,7 +102,8 @@ impl ExecutionSession {
     pub(crate) unsafe fn retire_tracker(&self, tracker: TrackerId) -> Result<()> {
         let _initializing = self.begin_initializing()?;
         let linking = self.begin_removing(|_| false)?;
-        self.retire_linking(&linking, tracker)?;
+        let trackers = self.state().with_updatable(&[tracker]);
+        trackers.iter().try_for_each(|&tracker| self.retire_linking(&linking, tracker))?;
         self.reclaim_passed(&linking)?;
         Ok(())
     }
@@ -218,6 +219,6 @@ impl ResourceTracker {
     /// Who calls its code, uses its data, or has thread-local objects of it, must have a guard that is older than this call.
     pub unsafe fn retire(&self) -> Result<()> {
         // SAFETY: the caller's promise.
-        unsafe { self.dylib().session().retire_tracker(self.id()) }
+        unsafe { self.session().retire_tracker(self.id()) }
     }
 }

@@ -13,6 +13,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::passes::entries::SharedEntries;
 
+use super::ExecutionSession;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
@@ -32,6 +33,7 @@ use super::updatable::Updatable;
 use super::vague::Together;
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
 
 /// A JITDylib of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -207,6 +209,15 @@ pub(crate) struct Generator {
     pub(crate) definitions: Arc<dyn DefinitionGenerator>,
     /// It is the user's: it may take its time and look up names, so it is asked with nothing locked. Ours are quick.
     pub(crate) is_users: bool,
+    /// Who owns it and what it defines, if not its JITDylib.
+    pub(super) tracker: Option<TrackerId>,
+}
+
+impl Generator {
+    /// The JITDylib in which it is to define, with its owner.
+    pub(crate) fn place(&self, session: &ExecutionSession, dylib: DylibId) -> JitDylib {
+        JitDylib::new(session.clone(), dylib).owned_by(self.tracker)
+    }
 }
 
 /// A generator of the session; never used twice.
@@ -288,6 +299,14 @@ pub(crate) struct DylibState {
     pub(crate) has_trackers: bool,
 }
 
+impl DylibState {
+    /// The archives that further ones of this owner join.
+    pub(crate) fn open_archives(&self, owner: Option<TrackerId>) -> Option<&Arc<dyn Archives>> {
+        let is_owners = self.generators.last().is_some_and(|last| last.tracker == owner);
+        self.archives.as_ref().filter(|_| is_owners)
+    }
+}
+
 /// What a tracker owns beside units.
 #[derive(Debug)]
 pub(crate) struct TrackerState {
@@ -296,6 +315,8 @@ pub(crate) struct TrackerState {
     pub(crate) units: BTreeSet<UnitId>,
     /// The updatable object that it has a generation or the stubs of.
     pub(crate) updatable: Option<Arc<str>>,
+    /// The trackers of the stubs of updatable objects that were added through it.
+    pub(crate) of_updatable: Vec<TrackerId>,
 }
 
 /// The batch that has graphs out of the tables.
@@ -495,7 +516,7 @@ impl State {
             }
         }
         let unlinked = self.lazy.unlink(&allocations, |_, _| None);
-        Ok((dylib, Detached { allocations, unlinked }))
+        Ok((dylib, Detached { allocations, unlinked, generators: Vec::new() }))
     }
 
     /// An id for the next unit.
@@ -520,15 +541,21 @@ impl State {
         Ok(())
     }
 
-    /// Adds a generator behind the others of a JITDylib.
+    /// Adds a generator behind the others of a JITDylib, for the tracker of the handle.
     pub(crate) fn add_generator(
         &mut self,
-        dylib: DylibId,
+        dylib: &JitDylib,
         definitions: Arc<dyn DefinitionGenerator>,
         is_users: bool,
     ) -> Result<()> {
+        let tracker = dylib.tracker();
+        if tracker.is_some_and(|tracker| !self.trackers.contains_key(&tracker)) {
+            return Err(Error::TrackerRemoved);
+        }
         let id = GeneratorId(self.generators_made);
-        self.dylib_mut(dylib)?.generators.push(Generator { id, definitions, is_users });
+        let dylib = self.dylib_mut(dylib.id())?;
+        dylib.archives = None;
+        dylib.generators.push(Generator { id, definitions, is_users, tracker });
         self.generators_made = self.generators_made.wrapping_add(1);
         Ok(())
     }
@@ -537,8 +564,8 @@ impl State {
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(self.trackers_made);
         self.trackers_made = self.trackers_made.wrapping_add(1);
-        self.trackers
-            .insert(id, TrackerState { dylib, allocations: Vec::new(), units: BTreeSet::new(), updatable: None });
+        let (allocations, units) = (Vec::new(), BTreeSet::new());
+        self.trackers.insert(id, TrackerState { dylib, allocations, units, updatable: None, of_updatable: Vec::new() });
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
         }

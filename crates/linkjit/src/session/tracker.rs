@@ -1,12 +1,17 @@
 //! Resource trackers: what was added together can be removed together.
 
-use super::ExecutionSession;
+use std::ops::Deref;
+
 use super::state::TrackerId;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 
-/// Owns the objects that were added through it, and everything that linking them made: memory, unwind tables,
-/// thread-local storage, initializer entries, lazy functions.
+/// Owns what was added through it, and everything that linking that made: memory, unwind tables, thread-local storage,
+/// initializer entries, lazy functions.
+///
+/// It dereferences to its JITDylib: `tracker.add_object(..)` adds an object that the tracker owns, and so do all functions
+/// that add and define. Members of archives and definitions of generators that were added through it are the tracker's, too,
+/// and searched no more when it is removed.
 ///
 /// A JITDylib has a default tracker for what is added without one. A clone is another handle to the same tracker.
 /// Dropping the last handle removes nothing: what it owns then stays until its JITDylib is closed.
@@ -17,18 +22,19 @@ pub struct ResourceTracker {
 }
 
 impl ResourceTracker {
-    pub(crate) fn new(dylib: JitDylib, id: TrackerId) -> Self {
-        Self { dylib, id }
+    /// A tracker of a JITDylib.
+    pub(crate) fn new(dylib: &JitDylib, id: TrackerId) -> Self {
+        Self { dylib: dylib.owned_by(Some(id)), id }
     }
 
     pub(crate) fn id(&self) -> TrackerId {
         self.id
     }
 
-    /// The JITDylib that it belongs to.
+    /// The JITDylib that it belongs to: what is added to that is not the tracker's.
     #[must_use]
-    pub fn dylib(&self) -> &JitDylib {
-        &self.dylib
+    pub fn dylib(&self) -> JitDylib {
+        self.dylib.owned_by(None)
     }
 
     /// Removes what it owns: what it has registered to run at exit is run, as are its terminators if its initializers
@@ -51,7 +57,7 @@ impl ResourceTracker {
     /// # std::fs::remove_file(&path).unwrap();
     /// let jit = linkjit::Jit::host()?;
     /// let tracker = jit.create_tracker()?;
-    /// jit.main().add_object_to(&tracker, &object)?;
+    /// tracker.add_object(&object)?;
     /// jit.lookup("answer")?;
     /// // SAFETY: nobody calls it any more.
     /// unsafe { tracker.remove()? };
@@ -109,8 +115,8 @@ impl ResourceTracker {
     /// # };
     /// let jit = linkjit::Jit::host()?;
     /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
-    /// jit.main().add_object_to(&callee, &compile("int f(void) { return 1; }")?)?;
-    /// jit.main().add_object_to(&caller, &compile("int f(void); int g(void) { return f(); }")?)?;
+    /// callee.add_object(&compile("int f(void) { return 1; }")?)?;
+    /// caller.add_object(&compile("int f(void); int g(void) { return f(); }")?)?;
     /// jit.lookup("g")?;
     /// // SAFETY: nobody calls any of it.
     /// assert_eq!(unsafe { callee.remove_with_dependents()? }.len(), 1);
@@ -153,8 +159,8 @@ impl ResourceTracker {
     /// # };
     /// let jit = linkjit::Jit::host()?;
     /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
-    /// jit.main().add_object_to(&callee, &compile("int f(void) { return 1; }")?)?;
-    /// jit.main().add_object_to(&caller, &compile("int f(void); int g(void) { return f(); }")?)?;
+    /// callee.add_object(&compile("int f(void) { return 1; }")?)?;
+    /// caller.add_object(&compile("int f(void); int g(void) { return f(); }")?)?;
     /// assert!(callee.dependents()?.is_empty());
     /// jit.lookup("g")?;
     /// assert_eq!(callee.dependents()?.len(), 1);
@@ -174,9 +180,10 @@ impl ResourceTracker {
     }
 
     fn dependents_of(trackers: &[Self]) -> Result<Vec<Self>> {
-        let Some(session) = trackers.first().map(Self::session) else { return Ok(Vec::new()) };
+        let Some(session) = trackers.first().map(|tracker| tracker.session()) else { return Ok(Vec::new()) };
         let ids: Vec<_> = trackers.iter().map(|tracker| tracker.id).collect();
         let state = session.state();
+        let ids = state.with_updatable(&ids);
         let mut users: Vec<_> = state.users_of(&ids)?.into_iter().filter_map(|(tracker, _)| tracker).collect();
         // An object that can be replaced goes whole.
         users.extend(users.clone().into_iter().filter_map(|user| state.stubs_of_generation(user)));
@@ -185,7 +192,7 @@ impl ResourceTracker {
         users.dedup();
         let handle = |id| {
             let dylib = state.trackers.get(&id).map(|tracker| tracker.dylib)?;
-            Some(Self::new(JitDylib::new(session.clone(), dylib), id))
+            Some(Self::new(&JitDylib::new(session.clone(), dylib), id))
         };
         Ok(users.into_iter().filter_map(handle).collect())
     }
@@ -203,7 +210,7 @@ impl ResourceTracker {
     /// # };
     /// let jit = linkjit::Jit::host()?;
     /// let [first, all] = [jit.create_tracker()?, jit.create_tracker()?];
-    /// jit.main().add_object_to(&first, &compile("int f(void) { return 1; }")?)?;
+    /// first.add_object(&compile("int f(void) { return 1; }")?)?;
     /// first.transfer_to(&all)?;
     /// // SAFETY: nobody calls it.
     /// unsafe {
@@ -225,9 +232,14 @@ impl ResourceTracker {
         let _linking = self.session().begin_linking()?;
         self.session().state().transfer(self.id, other.id)
     }
+}
 
-    fn session(&self) -> &ExecutionSession {
-        self.dylib.session()
+/// It is a handle of its JITDylib through which it gets what is added or defined.
+impl Deref for ResourceTracker {
+    type Target = JitDylib;
+
+    fn deref(&self) -> &JitDylib {
+        &self.dylib
     }
 }
 
@@ -250,14 +262,14 @@ impl super::State {
                 allocation.owner = super::allocations::Owner::Tracker(to);
             }
         }
-        for (_, of) in self.dylib_mut(source.dylib)?.sections.values_mut() {
-            if *of == Some(from) {
-                *of = Some(to);
-            }
-        }
+        let dylib = self.dylib_mut(source.dylib)?;
+        let sections = dylib.sections.values_mut().map(|(_, of)| of);
+        let owners = sections.chain(dylib.generators.iter_mut().map(|generator| &mut generator.tracker));
+        owners.filter(|of| **of == Some(from)).for_each(|of| *of = Some(to));
         if let Some(target) = self.trackers.get_mut(&to) {
             target.allocations.extend(source.allocations);
             target.units.extend(source.units);
+            target.of_updatable.extend(source.of_updatable);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::state::DylibId;
+use super::state::{DylibId, TrackerId};
 use super::{ExecutionSession, Shared};
 use crate::jitdylib::JitDylib;
 
@@ -29,7 +29,7 @@ impl ExecutionSession {
 /// ```
 /// # fn main() -> linkjit::Result<()> {
 /// let jit = linkjit::Jit::host()?;
-/// let weak = jit.main().downgrade();
+/// let weak = jit.downgrade();
 /// assert!(weak.upgrade().is_some());
 /// drop(jit);
 /// assert!(weak.upgrade().is_none());
@@ -39,13 +39,14 @@ impl ExecutionSession {
 pub struct WeakJitDylib {
     session: WeakSession,
     id: DylibId,
+    tracker: Option<TrackerId>,
 }
 
 impl WeakJitDylib {
     /// The JITDylib, if its session is still there.
     #[must_use]
     pub fn upgrade(&self) -> Option<JitDylib> {
-        Some(JitDylib::new(self.session.upgrade()?, self.id))
+        Some(JitDylib::new(self.session.upgrade()?, self.id).owned_by(self.tracker))
     }
 }
 
@@ -53,6 +54,6 @@ impl JitDylib {
     /// A handle that does not keep its session.
     #[must_use]
     pub fn downgrade(&self) -> WeakJitDylib {
-        WeakJitDylib { session: self.session().downgrade(), id: self.id() }
+        WeakJitDylib { session: self.session().downgrade(), id: self.id(), tracker: self.tracker() }
     }
 }

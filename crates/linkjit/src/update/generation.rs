@@ -57,10 +57,10 @@ impl Generation {
     /// #     SystemCompiler.compile(&path)
     /// # };
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().add_updatable_object(&compile("int step(void) { return 1; } int other(void) { return 2; }")?)?;
+    /// jit.add_updatable_object(&compile("int step(void) { return 1; } int other(void) { return 2; }")?)?;
     /// let object = compile("int other(void) { return 3; }")?;
     /// // SAFETY: no thread is in the code.
-    /// let generation = unsafe { jit.main().update().replace(&object).commit()? };
+    /// let generation = unsafe { jit.update().replace(&object).commit()? };
     /// let gone: Vec<_> = generation.gone().map(|gone| (gone.name.as_str(), gone.is_function)).collect();
     /// assert_eq!(gone, [("step", true)]);
     /// # std::fs::remove_file(&path).unwrap();

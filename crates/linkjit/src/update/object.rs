@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
 use crate::session::{DylibId, ResourceTracker, State, TrackerId, Updatable};
+use crate::source::IntoSource;
 
 /// What the names of local functions begin with whose address is taken.
 pub(super) const LOCAL: &str = "$__LOCAL.";
@@ -37,9 +38,16 @@ impl JitDylib {
     ///
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
-    pub fn add_updatable_object(&self, source: &Source) -> Result<()> {
+    pub fn add_updatable_object(&self, object: impl IntoSource) -> Result<()> {
+        self.add_updatable_source(&object.into_source()?)
+    }
+
+    fn add_updatable_source(&self, source: &Source) -> Result<()> {
         self.session().keep_names();
         let (graph, stubs) = read(self, source, |_| false)?;
+        if self.tracker().is_some_and(|owner| !self.session().state().trackers.contains_key(&owner)) {
+            return Err(Error::TrackerRemoved);
+        }
         let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
         let remove = || {
             let mut state = self.session().state();
@@ -68,6 +76,9 @@ impl JitDylib {
         if let Some(unit) = state.units.get_mut(&unit) {
             unit.updatable = true;
         }
+        if let Some(owner) = self.tracker().and_then(|owner| state.trackers.get_mut(&owner)) {
+            owner.of_updatable.push(stub_tracker.id());
+        }
         state.enter_updatable(self.id(), source.name(), updatable)
     }
 
@@ -83,10 +94,10 @@ impl JitDylib {
     /// # };
     /// let jit = linkjit::Jit::host()?;
     /// let object = compile("int f(void) { return 1; }")?;
-    /// jit.main().add_updatable_object(&object)?;
+    /// jit.add_updatable_object(&object)?;
     /// jit.lookup("f")?;
     /// // SAFETY: nobody calls it.
-    /// unsafe { jit.main().remove_updatable_object(object.name())? };
+    /// unsafe { jit.remove_updatable_object(object.name())? };
     /// assert!(jit.lookup("f").is_err());
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
@@ -100,7 +111,7 @@ impl JitDylib {
     pub unsafe fn remove_updatable_object(&self, name: &str) -> Result<()> {
         let updatable = self.session().state().dylib(self.id())?.updatable.get(name).cloned();
         let updatable = updatable.ok_or_else(|| Error::Updatable { object: name.into(), is_there: false })?;
-        let trackers = [updatable.stubs, updatable.current].map(|id| ResourceTracker::new(self.clone(), id));
+        let trackers = [updatable.stubs, updatable.current].map(|id| ResourceTracker::new(self, id));
         // SAFETY: the caller's promise.
         unsafe { ResourceTracker::remove_all(&trackers) }
     }
@@ -124,6 +135,20 @@ impl State {
         if dylib.updatable.get(name).is_some_and(|of| of.stubs == tracker || of.current == tracker) {
             dylib.updatable.remove(name);
         }
+    }
+
+    /// Trackers, with those of the updatable objects that were added through them and are still there.
+    pub(crate) fn with_updatable(&self, trackers: &[TrackerId]) -> Vec<TrackerId> {
+        let mut all = trackers.to_vec();
+        for stubs in trackers.iter().filter_map(|id| self.trackers.get(id)).flat_map(|of| &of.of_updatable) {
+            let Some(of) = self.trackers.get(stubs) else { continue };
+            let object = of.updatable.as_ref().and_then(|name| self.dylibs.get(&of.dylib)?.updatable.get(name));
+            all.push(*stubs);
+            all.extend(object.map(|object| object.current));
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The tracker of the stubs that go with a generation.

@@ -41,7 +41,7 @@ impl JitDylib {
     /// #     SystemCompiler.compile(&path)
     /// # };
     /// let jit = linkjit::Jit::host()?;
-    /// jit.main().add_updatable_object(&compile("int n = 1; int next(void) { return n++; }")?)?;
+    /// jit.add_updatable_object(&compile("int n = 1; int next(void) { return n++; }")?)?;
     /// // SAFETY: its type.
     /// let next = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("next")? };
     /// // SAFETY: as above.
@@ -49,7 +49,7 @@ impl JitDylib {
     ///
     /// let object = compile("int n = 1; int next(void) { return n += 10; }")?;
     /// // SAFETY: no other thread is in the code.
-    /// let generation = unsafe { jit.main().update().replace(&object).keep_variables().commit()? };
+    /// let generation = unsafe { jit.update().replace(&object).keep_variables().commit()? };
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { next() }, 13);
     /// // SAFETY: as above.
@@ -87,8 +87,8 @@ impl Update {
     }
 
     /// Keeps the variables of these names only. See [`Update::keep_variables`].
-    pub fn keep_only(mut self, names: &[&str]) -> Self {
-        self.keep = Keep::Named(names.iter().map(|name| name.as_bytes().to_vec()).collect());
+    pub fn keep_only(mut self, names: &[impl AsRef<[u8]>]) -> Self {
+        self.keep = Keep::Named(names.iter().map(|name| name.as_ref().to_vec()).collect());
         self
     }
 
@@ -235,7 +235,7 @@ impl Swap<'_> {
         let is_new = |stub: &&LazyStub| !swapped.new.functions.contains_key(&stub.target());
         let new: Vec<_> = stubs.iter().filter(is_new).copied().collect();
         if !new.is_empty() {
-            let tracker = ResourceTracker::new(self.dylib.clone(), swapped.new.stubs);
+            let tracker = ResourceTracker::new(self.dylib, swapped.new.stubs);
             let defined = define(&tracker, self.dylib, &swapped.name, &new, None)?;
             swapped.stubs = Some(defined.unit);
             swapped.new.add_functions(&new, defined.first);

@@ -148,7 +148,7 @@ impl Workshop {
     pub(crate) fn add(&self, jit: &Jit, inputs: &[Input]) -> linkjit::Result<()> {
         for (input, file) in inputs.iter().zip(self.files(inputs)) {
             match input {
-                Input::Object(_) => jit.add_object_file(file)?,
+                Input::Object(_) => jit.add_object(file)?,
                 Input::Archive(_) => jit.add_archive(file)?,
             }
         }
@@ -180,7 +180,7 @@ pub(crate) fn call(jit: &Jit, name: &str) -> linkjit::Result<i32> {
 /// Calls an `int name(void)` found through a JITDylib.
 pub(crate) fn call_in(dylib: &linkjit::JitDylib, name: &str) -> linkjit::Result<i32> {
     dylib.initialize()?;
-    Ok(call_at(dylib.lookup(&[name])?[0]))
+    Ok(call_at(dylib.link(&[name])?[0]))
 }
 
 /// The names that nobody defines, if that is the error.
@@ -241,8 +241,8 @@ pub(crate) fn getter(name: &str, of: &str) -> String {
 }
 
 /// The bytes of a file as a source of that name.
-pub(crate) fn source(path: &Path) -> linkjit::link::source::Source {
-    linkjit::link::source::Source::new(path.to_string_lossy().into_owned(), std::fs::read(path).unwrap())
+pub(crate) fn source(path: &Path) -> linkjit::Source {
+    linkjit::Source::new(path.to_string_lossy().into_owned(), std::fs::read(path).unwrap())
 }
 
 /// Mappings of the process.

@@ -1,11 +1,11 @@
 //! Sections and initializers of the image that a JITDylib is.
 
-use linkjit::link::arch::Arch;
-use linkjit::link::graph::{
+use linkjit::Source;
+use linkjit::{Error, ExecAddr, Jit};
+use linkjit_link::arch::Arch;
+use linkjit_link::graph::{
     Content, Edge, EdgeKind, InitializerOrder, InitializerSection, Lifetime, LinkGraph, Name, Protection, Scope, Symbol,
 };
-use linkjit::link::source::Source;
-use linkjit::{Error, ExecAddr, Jit};
 
 use crate::{link, value};
 
@@ -24,7 +24,7 @@ fn debug_information_is_not_in_the_process() {
                  .section .debug$T,\"dr\"\n.zero 0x100000\n";
     let jit = link(&[&format!("{function}{debug}")]).unwrap();
     assert_eq!(value(&jit, "x"), 5);
-    assert!(jit.statistics().objects == 1);
+    assert!(jit.session().statistics().objects == 1);
 }
 
 /// B7.4: a section of one name may be constant in one place and variable in another; each is what it says.
@@ -105,12 +105,12 @@ fn initializers_of_what_is_removed_do_not_run() {
     let jit = link(&[]).unwrap();
     let tracker = jit.create_tracker().unwrap();
     let source = Source::new("gone.obj", crate::assemble(&initializers(&[".CRT$XCU"])));
-    jit.main().add_object_to(&tracker, &source).unwrap();
+    tracker.add_object(&source).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove() }.unwrap();
     jit.main().initialize().unwrap();
-    assert_eq!(jit.statistics().objects, 0);
-    jit.add_object("again.obj", crate::assemble(&initializers(&[".CRT$XCU", ".CRT$XCT"]))).unwrap();
+    assert_eq!(jit.session().statistics().objects, 0);
+    jit.add_object(Source::new("again.obj", crate::assemble(&initializers(&[".CRT$XCU", ".CRT$XCT"])))).unwrap();
     jit.main().initialize().unwrap();
     assert_eq!(words::<1>(&jit, "order"), [0x0102]);
 }

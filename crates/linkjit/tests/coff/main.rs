@@ -14,9 +14,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use linkjit::link::graph::LinkGraph;
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{Error, Jit, PassLists, Stage};
+use linkjit_link::graph::LinkGraph;
 
 /// Assembles an object for Windows.
 fn assemble(source: &str) -> Vec<u8> {
@@ -37,7 +37,7 @@ fn assemble(source: &str) -> Vec<u8> {
 fn link(sources: &[&str]) -> Result<Jit, Error> {
     let jit = host::jit()?;
     for (number, source) in sources.iter().enumerate() {
-        jit.add_object(&format!("{number}.obj"), assemble(source))?;
+        jit.add_object(Source::new(format!("{number}.obj"), assemble(source)))?;
     }
     Ok(jit)
 }
@@ -137,7 +137,7 @@ fn selections_hold_for_functions_however_they_are_added() {
 fn what_is_linked_is_not_replaced_by_what_is_larger() {
     let jit = link(&[&comdat("largest", ".long 1")]).unwrap();
     assert_eq!(value(&jit, "x"), 1);
-    jit.add_object("late.obj", assemble(&comdat("largest", ".long 2, 3"))).unwrap();
+    jit.add_object(Source::new("late.obj", assemble(&comdat("largest", ".long 2, 3")))).unwrap();
     assert_eq!(value(&jit, "x"), 1);
 }
 
@@ -239,7 +239,7 @@ fn an_update_changes_what_an_object_asks_for() {
     let says = |level: u32| {
         let tracker = jit.create_tracker().unwrap();
         let text = format!(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level={level} \"");
-        let result = jit.main().add_object_to(&tracker, &Source::new("other.obj", assemble(&text)));
+        let result = tracker.add_object(&Source::new("other.obj", assemble(&text)));
         // SAFETY: it has no code.
         unsafe { tracker.remove() }.unwrap();
         result.is_ok()
@@ -258,7 +258,8 @@ fn an_update_changes_what_an_object_asks_for() {
     assert!(jit.lookup("e2").is_err());
     assert_eq!(jit.main().entry().unwrap().as_deref(), Some("first"));
     // One that fails changes nothing.
-    jit.add_object("b.obj", assemble(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=1 \"")).unwrap();
+    jit.add_object(Source::new("b.obj", assemble(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=1 \"")))
+        .unwrap();
     assert!(matches!(update(&object("a.obj", 2, "/entry:second")), Err(Error::Mismatch { .. })));
     assert_eq!((value(&jit, "e1"), says(1), says(2)), (7, true, false));
 }
@@ -368,11 +369,11 @@ fn names_that_are_to_be_included_are_roots() {
     let error = jit.lookup("first").unwrap_err().to_string();
     assert!(error.contains("undefined symbol: needed"), "{error}");
     let needed = ".data\n.globl needed\nneeded: .long 2\n.quad deeper\n";
-    jit.add_object("needed.obj", assemble(needed)).unwrap();
+    jit.add_object(Source::new("needed.obj", assemble(needed))).unwrap();
     let error = jit.lookup("first").unwrap_err().to_string();
     assert!(error.contains("undefined symbol: deeper"), "{error}");
-    jit.add_object("deeper.obj", assemble(".data\n.globl deeper\ndeeper: .long 3\n")).unwrap();
-    assert_eq!((value(&jit, "first"), jit.statistics().objects), (1, 3));
+    jit.add_object(Source::new("deeper.obj", assemble(".data\n.globl deeper\ndeeper: .long 3\n"))).unwrap();
+    assert_eq!((value(&jit, "first"), jit.session().statistics().objects), (1, 3));
 }
 
 /// Rules 20 and 21: a function has its record, which is no reason to link it.
@@ -399,7 +400,7 @@ fn records_of_functions_are_linked_with_them() {
     }));
     for name in ["two", "one", "three"] {
         // Only on Windows is there somebody to tell of them.
-        if let Err(error) = jit.main().lookup(&[name]) {
+        if let Err(error) = jit.main().link(&[name]) {
             assert!(error.to_string().contains("unwind tables of Windows"), "{error}");
         }
         assert_eq!(records.swap(0, Ordering::Relaxed), 1);
@@ -430,7 +431,7 @@ fn what_did_not_fit_has_replaced_nothing() {
     let small = comdat("largest", ".long 1") + ".data\n.globl y\ny: .long 1";
     let jit = link(&[&small]).unwrap();
     let large = assemble(&(comdat("largest", ".long 2, 3") + ".data\n.globl y\ny: .long 2"));
-    let error = jit.add_object("large.obj", large).unwrap_err();
+    let error = jit.add_object(Source::new("large.obj", large)).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
     assert_eq!(value(&jit, "x"), 1);
 }
@@ -451,7 +452,7 @@ fn what_was_pulled_in_vain_has_replaced_nothing() {
     assert_eq!(unsafe { pointer.read() }, jit.lookup("x").unwrap().0);
     assert!(matches!(jit.lookup("b").unwrap_err(), Error::Undefined { .. }));
     let other = ".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level=3 \"";
-    jit.add_object("other.obj", assemble(other)).unwrap();
+    jit.add_object(Source::new("other.obj", assemble(other))).unwrap();
 }
 
 #[test]
@@ -476,7 +477,7 @@ fn the_next_largest_counts_when_the_largest_goes() {
     let jit = link(&[&comdat("largest", ".long 1"), &comdat("largest", ".long 2, 2")]).unwrap();
     let tracker = jit.create_tracker().unwrap();
     let largest = Source::new("largest.obj", assemble(&comdat("largest", ".long 3, 3, 3")));
-    jit.main().add_object_to(&tracker, &largest).unwrap();
+    tracker.add_object(&largest).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { tracker.remove() }.unwrap();
     assert_eq!(value(&jit, "x"), 2);
@@ -549,7 +550,7 @@ fn exports_are_found_under_their_names_and_numbers() {
     // Another JITDylib sees them, too.
     let other = jit.create_dylib("other").unwrap();
     other.add_to_link_order(jit.main(), linkjit::MatchScope::Exported).unwrap();
-    assert_eq!(other.lookup(&["renamed"]).unwrap(), [jit.lookup("own").unwrap()]);
+    assert_eq!(other.link(&["renamed"]).unwrap(), [jit.lookup("own").unwrap()]);
 }
 
 #[test]
@@ -565,9 +566,8 @@ fn what_is_exported_may_be_another_objects_and_circles_are_errors() {
 fn exports_go_with_their_objects() {
     let jit = link(&[".data\n.globl own\nown: .long 6"]).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    let object =
-        linkjit::link::source::Source::new("exports.obj", assemble(&drectve("/export:renamed=own /entry:start")));
-    jit.main().add_object_to(&tracker, &object).unwrap();
+    let object = linkjit::Source::new("exports.obj", assemble(&drectve("/export:renamed=own /entry:start")));
+    tracker.add_object(&object).unwrap();
     assert_eq!(value(&jit, "renamed"), 6);
     assert_eq!(jit.main().entry().unwrap().as_deref(), Some("start"));
     // SAFETY: nothing of it is in use.
@@ -582,7 +582,7 @@ fn an_export_stays_as_long_as_one_object_says_it() {
     let object = assemble(&drectve("/export:renamed=own"));
     let trackers = ["first.obj", "second.obj"].map(|name| {
         let tracker = jit.create_tracker().unwrap();
-        jit.main().add_object_to(&tracker, &Source::new(name, object.clone())).unwrap();
+        tracker.add_object(&Source::new(name, object.clone())).unwrap();
         tracker
     });
     let [first, second] = trackers;
@@ -648,17 +648,17 @@ fn what_objects_say_counts_as_long_as_one_of_them_is_there() {
     let definition = ".data\n.globl b\nb: .long 6";
     let jit = link(&[definition]).unwrap();
     let first = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&first, &Source::new("first.obj", assemble(&says(2)))).unwrap();
+    first.add_object(&Source::new("first.obj", assemble(&says(2)))).unwrap();
     let second = jit.create_tracker().unwrap();
-    jit.main().add_object_to(&second, &Source::new("second.obj", assemble(&says(2)))).unwrap();
+    second.add_object(&Source::new("second.obj", assemble(&says(2)))).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { first.remove() }.unwrap();
-    let error = jit.add_object("third.obj", assemble(&says(3))).unwrap_err().to_string();
+    let error = jit.add_object(Source::new("third.obj", assemble(&says(3)))).unwrap_err().to_string();
     assert_eq!(error, "objects disagree about 'level': 2 in second.obj, 3 in third.obj");
     assert_eq!(value(&jit, "a"), 6);
     // SAFETY: nothing of it was linked.
     unsafe { second.remove() }.unwrap();
-    jit.add_object("third.obj", assemble(&drectve("/failifmismatch:level=3"))).unwrap();
+    jit.add_object(Source::new("third.obj", assemble(&drectve("/failifmismatch:level=3")))).unwrap();
 }
 
 #[test]
@@ -687,7 +687,7 @@ fn weak_externals_wait_for_what_is_pulled_for_another_reason() {
     let jit = link(&[copy, ".data\n.globl pointer\npointer: .quad w"]).unwrap();
     jit.add_archive(archive(&[member])).unwrap();
     jit.lookup("pointer").unwrap();
-    assert_eq!((value(&jit, "w"), jit.statistics().objects), (1, 2));
+    assert_eq!((value(&jit, "w"), jit.session().statistics().objects), (1, 2));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Damaged objects are linked or refused, whatever is damaged.
 
+use linkjit::Source;
+
 use crate::assemble;
 
 /// An object with all that the session looks at.
@@ -29,11 +31,11 @@ fn damaged_objects_are_linked_or_refused() {
             bytes[at] = [0, 1, 0xff, 0x80, bytes[random() % good.len()]][random() % 5];
         }
         let jit = crate::host::jit().unwrap();
-        if jit.add_object("damaged.obj", bytes.clone()).is_ok() {
+        if jit.add_object(Source::new("damaged.obj", bytes.clone())).is_ok() {
             linked += usize::from(jit.lookup("roots").is_ok());
             // What failed has left everything as it was, so it fails or succeeds again.
             _ = jit.lookup("f");
-            _ = jit.add_object("damaged.obj", bytes);
+            _ = jit.add_object(Source::new("damaged.obj", bytes));
             _ = jit.lookup("x");
         }
     }
@@ -43,6 +45,6 @@ fn damaged_objects_are_linked_or_refused() {
 #[test]
 fn the_object_is_linked_when_it_is_not_damaged() {
     let jit = crate::host::jit().unwrap();
-    jit.add_object("good.obj", assemble(SOURCE)).unwrap();
+    jit.add_object(Source::new("good.obj", assemble(SOURCE))).unwrap();
     jit.lookup("roots").unwrap_or_else(|error| panic!("{error}"));
 }

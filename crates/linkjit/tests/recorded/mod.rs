@@ -4,9 +4,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{
-    Error, FunctionUnit, Jit, MaterializationResponsibility, MaterializationUnit, Result, SymbolFlags, UnitInterface,
+    Error, FunctionUnit, Jit, MaterializationResponsibility, MaterializationUnit, Result, SymbolFlags, SymbolName,
+    UnitInterface,
 };
 
 use crate::assembly::{Workshop, function, source};
@@ -46,7 +47,7 @@ impl MaterializationUnit for Recorded {
     }
 
     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
-        let mut names: Vec<_> = responsibility.symbols().iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<_> = responsibility.symbols().iter().map(|(name, _)| name.text()).collect();
         names.sort_unstable();
         self.events.say(format!("{} makes {}", self.name, names.join(" ")));
         responsibility.complete_with(|responsibility| {
@@ -54,7 +55,7 @@ impl MaterializationUnit for Recorded {
         });
     }
 
-    fn discard(&mut self, name: &str) {
+    fn discard(&mut self, name: &SymbolName) {
         self.events.say(format!("{} discards {name}", self.name));
     }
 }

@@ -42,7 +42,7 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
     let jit = crate::host::builder().policy(policy).build()?;
     while let (Some(kind), Some(file)) = (args.next_if(|arg| arg != "--"), args.next()) {
         match kind.as_str() {
-            OBJECT => jit.add_object_file(&file)?,
+            OBJECT => jit.add_object(&file)?,
             ARCHIVE => jit.add_archive(&file)?,
             _ => jit.add_library(&file)?,
         }

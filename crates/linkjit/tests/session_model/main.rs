@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use assembly::{Workshop, call_at};
-use linkjit::link::source::Source;
+use linkjit::Source;
 use linkjit::{ExecAddr, Generation, Guard, Jit, JitDylib, MatchScope, ResourceTracker};
 use model::{Dylib, Entry, FAILED, Implementation, Model, Refusal, State, Target, refusal};
 use objects::{Function, Objects, SEEN};
@@ -177,8 +177,7 @@ impl World<'_> {
         let (tracker, handle) = self.some_tracker(dylib);
         let is_lazy = self.random.below(2) == 0;
         let (object, value, function) = self.some_object("object", rank, Some(tracker));
-        let of = &self.dylibs[dylib];
-        let result = if is_lazy { of.add_lazy_object_to(&handle, &object) } else { of.add_object_to(&handle, &object) };
+        let result = if is_lazy { handle.add_lazy_object(&object) } else { handle.add_object(&object) };
         let expected = self.expect_name(dylib, rank);
         let what = format!("add{} d{dylib} f{rank} t{tracker}", if is_lazy { "-lazy" } else { "" });
         if self.check(&what, result, expected).is_some() {
@@ -236,7 +235,7 @@ impl World<'_> {
     }
 
     fn look_up_and_call(&mut self, dylib: usize, rank: usize) {
-        let result = self.dylibs[dylib].lookup(&[&format!("f{rank}")]);
+        let result = self.dylibs[dylib].link(&[&format!("f{rank}")]);
         let target = self.model.resolve(dylib, rank);
         let expected = target.ok_or(Refusal::Undefined).and_then(|target| self.model.link(&[target]));
         let found = self.check(&format!("lookup d{dylib} f{rank}"), result, expected);
@@ -529,7 +528,7 @@ impl World<'_> {
 
     fn close(&mut self, dylib: usize) {
         // SAFETY: nobody is in the code; what was found of it is forgotten.
-        let result = unsafe { self.dylibs[dylib].close() };
+        let result = unsafe { self.dylibs[dylib].clone().close() };
         let is_refused = || result.as_ref().is_err_and(|error| refusal(error) == Refusal::InUse);
         // Others may be bound to its inline function; then it stays.
         let expected = match self.model.shares_inline(dylib) {
@@ -549,7 +548,7 @@ impl World<'_> {
 /// One session. Returns how often what has happened.
 fn run(seed: u64, objects: &mut Objects, steps: usize) -> BTreeMap<String, usize> {
     let jit = host::builder().threads(0).window_size(1 << 20).build().unwrap();
-    jit.session().set_lazy_failure_handler(Arc::new(|_| Some(ExecAddr(failed as *const () as u64))));
+    jit.session().set_lazy_failure_handler(Arc::new(|_| Some(ExecAddr::from_ptr(failed as *const ()))));
     let counts = {
         let mut world = World {
             jit: &jit,

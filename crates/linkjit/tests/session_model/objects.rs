@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 
-use linkjit::link::source::Source;
+use linkjit::Source;
 
 use crate::assembly::Workshop;
 

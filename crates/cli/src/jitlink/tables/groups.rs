@@ -2,9 +2,9 @@
 
 use std::collections::hash_map;
 
-use linkjit::link::graph::{Group, LinkGraph, Request, Selection};
-use linkjit::link::names::NameId;
-use linkjit::link::rules::{self, GroupConflict, Verdict};
+use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
+use linkjit_link::names::NameId;
+use linkjit_link::rules::{self, GroupConflict, Verdict};
 
 use super::{By, Tables};
 use crate::jitlink::failure::{Failure, Result};

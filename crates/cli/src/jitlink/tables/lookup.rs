@@ -3,12 +3,12 @@
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
-use linkjit::link::graph::{Linkage, Scope};
-use linkjit::link::input::Binding;
-use linkjit::link::names::NameId;
-use linkjit::link::passes::imports;
-use linkjit::link::rules::AliasChain;
-use linkjit::link::source::Source;
+use linkjit_link::graph::{Linkage, Scope};
+use linkjit_link::input::Binding;
+use linkjit_link::names::NameId;
+use linkjit_link::passes::imports;
+use linkjit_link::rules::AliasChain;
+use linkjit_link::source::Source;
 
 use super::{By, Dylib, Entry, NOBODY, Tables};
 use crate::jitlink::execute::{RESULT_OVERRIDE, result_override};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use linkjit::ExecAddr;
-use linkjit::link::graph::{Definition, Linkage, Scope, SymbolId};
-use linkjit::link::input::Binding;
-use linkjit::link::names::NameId;
+use linkjit_link::graph::{Definition, Linkage, Scope, SymbolId};
+use linkjit_link::input::Binding;
+use linkjit_link::names::NameId;
 
 use super::{By, Entry, Tables};
 use crate::jitlink::execute::RESULT_OVERRIDE;

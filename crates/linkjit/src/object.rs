@@ -1,0 +1,7 @@
+//! Objects and archives, read by hand: for tools that look into them before they are added.
+
+pub use linkjit_link::object::archive::{Archive, Member, MemberContent, Members};
+pub use linkjit_link::object::import::{Import, ImportKey};
+pub use linkjit_link::object::read;
+
+pub use crate::generators::member_source;
