@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString, c_int};
 use std::sync::Mutex;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 use crate::initial_stack;
 use crate::{ExecAddr, ExecutorError, MainForm, Result, init, lock, os, outermost, runtime};
 
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 static PROGRAM: Mutex<Option<Arguments>> = Mutex::new(None);
 
 /// Takes the lock for a fork.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
     held.hold_static(&PROGRAM)
 }
@@ -39,7 +39,7 @@ impl Arguments {
 
     /// Those of this process.
     fn own() -> Result<Self> {
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        #[cfg(glibc)]
         if let Some((count, vector)) = initial_stack::own_arguments() {
             return Ok(Self { count: c_int::try_from(count).unwrap_or(c_int::MAX), vector });
         }
@@ -77,13 +77,13 @@ impl Arguments {
 }
 
 /// The address of a vector of arguments that stays.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 fn vector_of(strings: &[CString]) -> usize {
     initial_stack::enter(strings)
 }
 
 /// The address of a vector of arguments that stays.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(glibc))]
 fn vector_of(strings: &[CString]) -> usize {
     let strings = strings.iter().map(|string| string.clone().into_raw());
     let vector: Vec<*mut std::ffi::c_char> = strings.chain([std::ptr::null_mut()]).collect();

@@ -50,7 +50,7 @@ impl FreeList {
     }
 
     /// Size of the largest free part.
-    #[cfg(any(test, windows, all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+    #[cfg(any(test, windows, glibc_x86_64))]
     pub(crate) fn largest(&self) -> u64 {
         self.by_size.last().map_or(0, |&(size, _)| size)
     }

@@ -54,7 +54,7 @@ impl InProcess {
 
 impl Drop for InProcess {
     fn drop(&mut self) {
-        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        #[cfg(glibc_x86_64)]
         crate::opening::forget_all_of(self.owner);
         init::forget_all_of(self.owner);
         if allocator::is_of(self.owner) {
@@ -110,9 +110,9 @@ impl Executor for InProcess {
     }
 
     fn make_stacks_executable(&self) -> Result<()> {
-        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        #[cfg(glibc_x86_64)]
         return crate::stacks::make_executable();
-        #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+        #[cfg(not(glibc_x86_64))]
         Err(crate::ExecutorError::NoExecutableStack { why: "linkjit does not know how on this system".into() })
     }
 
@@ -128,7 +128,7 @@ impl Executor for InProcess {
         init::set_exports(image, find)
     }
 
-    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    #[cfg(glibc_x86_64)]
     fn provide_needed(&self, provide: Arc<crate::ProvideNeeded>) {
         crate::opening::set_provider(self.owner, provide);
     }

@@ -117,7 +117,7 @@ static IMAGES: Mutex<Images> = Mutex::new(Images {
 });
 
 /// Takes the lock for a fork; so do its namesakes.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
     held.hold_static(&IMAGES)
 }
@@ -436,7 +436,7 @@ fn last_with_work() -> Option<ImageId> {
 }
 
 /// Has the process's exit run what is registered.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 fn call_at_exit() {
     extern "C-unwind" fn run(status: c_int, _: *mut c_void) {
         set_status(status);
@@ -447,7 +447,7 @@ fn call_at_exit() {
 }
 
 /// Has the process's exit run what is registered.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(glibc))]
 fn call_at_exit() {
     os::at_exit(run_at_exit);
 }
@@ -508,7 +508,7 @@ pub(crate) extern "C" fn cxa_atexit(function: AtExitFunction, argument: *mut c_v
 }
 
 /// `on_exit` for linked code, with the caller's `__dso_handle`.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) extern "C" fn on_exit(function: OnExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     // SAFETY: a function's address, which is called as what it is.
     let at_exit: AtExitFunction = unsafe { std::mem::transmute(function as *const ()) };

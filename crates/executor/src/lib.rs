@@ -20,27 +20,27 @@ pub mod crash;
 mod error;
 pub mod exit_code;
 pub mod fork;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod fork_handlers;
 mod free_list;
 mod in_process;
 mod init;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 mod initial_stack;
 mod listed;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod loaded;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod loader;
 mod memory;
 mod nearby;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod opening;
 mod os;
 mod outermost;
 mod reentry;
 mod runtime;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod stacks;
 mod symbols;
 mod tls;

@@ -1,6 +1,6 @@
 //! What initializers are called with as long as nobody has said otherwise, and then. In a process of its own.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStringExt;

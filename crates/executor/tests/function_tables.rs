@@ -1,6 +1,6 @@
 //! Windows unwinds linked code by its function tables: exceptions pass and are caught, and removal leaves nothing.
 
-#![cfg(all(windows, target_arch = "x86_64"))]
+#![cfg(windows_x86_64)]
 
 mod support;
 

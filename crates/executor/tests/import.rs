@@ -1,6 +1,6 @@
 //! Variables of shared libraries that are moved into low memory, and functions that a stub may stand for.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 mod support;
 

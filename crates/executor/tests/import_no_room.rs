@@ -1,6 +1,6 @@
 //! Variables of libraries that are moved into low memory. In a process of its own, for low memory is used up.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 use std::path::PathBuf;
 use std::process::Command;

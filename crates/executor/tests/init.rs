@@ -1,6 +1,6 @@
 //! Images: initializers, terminators, `atexit` and its kin, destructors of thread-local objects, `main`.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Calls of `main` on Windows.
 
-#![cfg(all(windows, target_arch = "x86_64"))]
+#![cfg(windows_x86_64)]
 
 use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

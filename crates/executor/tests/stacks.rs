@@ -1,6 +1,6 @@
 //! Executable stacks: of threads that are there and that come.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Symbols of the process and of libraries.
 
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![cfg(glibc)]
 
 use linkjit_executor::{
     ExecAddr, Executor, ExecutorError, InProcess, LibraryId, SymbolAddress, SymbolKey, SymbolRequest,

@@ -1,6 +1,6 @@
 //! Thread-local storage of linked code, and of the process's libraries.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 mod support;
 

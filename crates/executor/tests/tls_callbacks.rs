@@ -1,6 +1,6 @@
 //! What an image has called on Windows when threads start and end. One test: it sees all threads of its process.
 
-#![cfg(all(windows, target_arch = "x86_64"))]
+#![cfg(windows_x86_64)]
 
 mod support;
 

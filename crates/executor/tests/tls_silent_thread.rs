@@ -1,6 +1,6 @@
 //! A thread that takes no signals. In a program of its own: it gets in the way of all other threads' blocks.
 
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#![cfg(glibc_x86_64)]
 
 mod support;
 

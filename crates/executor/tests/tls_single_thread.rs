@@ -2,10 +2,10 @@
 
 mod support;
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 fn main() {}
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 fn main() {
     use linkjit_executor::{Executor, TlsRequest};
 

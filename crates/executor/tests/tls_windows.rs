@@ -1,6 +1,6 @@
 //! Thread-local storage of images on Windows.
 
-#![cfg(all(windows, target_arch = "x86_64"))]
+#![cfg(windows_x86_64)]
 
 mod support;
 

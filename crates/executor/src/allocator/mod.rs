@@ -1,18 +1,18 @@
 //! A program's own allocator, which serves the loaded libraries, too: definitions of `malloc` and its kin, and of C++'s
 //! operators `new` and `delete`.
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod elf;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) use elf::*;
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 mod unsupported;
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 pub(crate) use unsupported::*;
 
 /// The index of a function's name in [`NAMES`], if it is one of an allocator's.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 pub(crate) fn index(name: &[u8]) -> Option<usize> {
     // Most names end here.
     if !matches!(name.first(), Some(b'_' | b'm' | b'c' | b'r' | b'a' | b'p' | b'v' | b'f')) || name.len() < 4 {

@@ -34,9 +34,9 @@ pub trait Participant: Send + Sync {
 
 /// Has `participant` take part in forks as long as it exists.
 pub fn take_part(participant: Weak<dyn Participant>) {
-    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    #[cfg(glibc_x86_64)]
     crate::fork_handlers::take_part(participant);
     // Other systems do not fork, or nothing of ours is run there.
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+    #[cfg(not(glibc_x86_64))]
     drop(participant);
 }

@@ -226,10 +226,10 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let failure = |message: String| ExecutorError::Library { library: path.display().to_string(), message };
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| failure("the path contains a NUL byte".into()))?;
     let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
-    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+    #[cfg(glibc_x86_64)]
     let handle = crate::opening::open(&name, flags);
     // SAFETY: a C string. The library's initializers run: who asks for a library asks for that.
-    #[cfg(not(all(target_env = "gnu", target_arch = "x86_64")))]
+    #[cfg(not(glibc_x86_64))]
     let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
     if !handle.is_null() {
         return Ok(handle as usize);
@@ -247,7 +247,7 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
 }
 
 /// Forgets what the loader would say about its last failure on this thread.
-#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) fn forget_loader_error() {
     // SAFETY: dlerror has no preconditions.
     unsafe { libc::dlerror() };
@@ -372,9 +372,9 @@ unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
     fn __cxa_finalize(handle: *mut c_void);
-    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+    #[cfg(glibc_x86_64)]
     fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
-    #[cfg(target_env = "gnu")]
+    #[cfg(glibc)]
     #[link_name = "on_exit"]
     fn register_on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int;
 }
@@ -385,7 +385,7 @@ pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle
 }
 
 /// `on_exit`.
-#[cfg(target_env = "gnu")]
+#[cfg(glibc)]
 pub(crate) fn on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int {
     // SAFETY: as for `cxa_atexit`.
     unsafe { register_on_exit(function, argument) }
@@ -401,7 +401,7 @@ pub(crate) fn cxa_finalize(handle: *mut c_void) {
     unsafe { __cxa_finalize(handle) };
 }
 
-#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
     // SAFETY: as for `cxa_atexit`.
     unsafe { __cxa_thread_atexit_impl(function, argument, handle) }

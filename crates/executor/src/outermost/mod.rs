@@ -4,25 +4,19 @@
 //! process. A program whose `main` throws must see what it would see without us: no handler is found, and
 //! `std::terminate` is called, with the stack still there. Rust's own panics pass.
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod itanium;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) use itanium::call;
 
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 mod seh;
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 pub(crate) use seh::call;
 
-#[cfg(not(any(
-    all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
-    all(windows, target_arch = "x86_64")
-)))]
+#[cfg(not(any(glibc_x86_64, windows_x86_64)))]
 mod unsupported;
-#[cfg(not(any(
-    all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"),
-    all(windows, target_arch = "x86_64")
-)))]
+#[cfg(not(any(glibc_x86_64, windows_x86_64)))]
 pub(crate) use unsupported::call;
 
 /// Vendor and language of the exceptions of the Itanium ABI that Rust's panics are. Standard libraries differ in the order

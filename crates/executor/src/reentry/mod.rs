@@ -18,9 +18,9 @@ mod x86_64_sysv;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use x86_64_sysv as abi;
 
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 mod x86_64_win64;
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 use x86_64_win64 as abi;
 
 #[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
@@ -39,7 +39,7 @@ use crate::{ExecAddr, ExecutorError, ReentryId, Resolve, Result, lock};
 static OPEN: Mutex<Open> = Mutex::new(Open { resolvers: BTreeMap::new(), last: 0 });
 
 /// Takes the lock for a fork.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
     held.hold_static(&OPEN)
 }

@@ -1,12 +1,12 @@
 //! Symbols of loaded libraries.
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) mod kept;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 mod nonshared;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 mod preloaded;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 mod thread_local;
 
 use std::ffi::CStr;
@@ -14,24 +14,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::fork::{Held, Participant};
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 use crate::loaded::scopes::{self, Place};
 use crate::{
     ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, listed, lock,
     nearby, os, runtime,
 };
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 pub(crate) use crate::loaded::exports::may_export;
 
 /// Nothing is known of what libraries export.
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
     vec![true; names.len()]
 }
 
 /// What is known of a symbol without asking the loader.
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 #[allow(dead_code, reason = "nothing is known on this system")]
 #[derive(Clone, Copy)]
 enum Place {
@@ -51,7 +51,7 @@ pub(crate) struct Libraries {
 
 impl Libraries {
     pub(crate) fn set_directories(&self, directories: Vec<PathBuf>) {
-        #[cfg(all(windows, target_arch = "x86_64"))]
+        #[cfg(windows_x86_64)]
         runtime::add_library_directories(&directories);
         *lock(&self.directories) = directories;
     }
@@ -60,7 +60,7 @@ impl Libraries {
         // The loader is called without the lock: it runs initializers.
         let directories = lock(&self.directories).clone();
         let handle = os::open_library(path, global, &directories)?;
-        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        #[cfg(glibc_x86_64)]
         if let Some(base) = crate::loader::base(handle) {
             scopes::note_opened(handle, base, global);
         }
@@ -119,7 +119,7 @@ impl Libraries {
                 Some(SymbolAddress::Address(allocator.found(name.to_bytes(), found)))
             })
             .collect();
-        #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+        #[cfg(glibc_x86_64)]
         kept::keep(&bound_to);
         Ok(found)
     }
@@ -137,7 +137,7 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
 }
 
 /// Where names are that are sought in `asked`, as far as that is known without the loader.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
     let name = |request: &SymbolRequest<'a>| match request.key {
         SymbolKey::Name(name) | SymbolKey::Vague(name) if !request.thread_local => name,
@@ -148,7 +148,7 @@ fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
     scopes::look_up(*library, &requests.iter().map(name).collect::<Vec<_>>())
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 fn places(_asked: &[usize], requests: &[SymbolRequest<'_>]) -> Vec<Place> {
     vec![Place::Unknown; requests.len()]
 }
@@ -156,30 +156,30 @@ fn places(_asked: &[usize], requests: &[SymbolRequest<'_>]) -> Vec<Place> {
 fn find(handle: Option<usize>, (asked, place): (&[usize], Place), name: &CStr) -> Option<ExecAddr> {
     // A library may bring another unwinder along, which knows nothing of our tables, or another allocator. Libraries that
     // were there before are not bound to these, nor is the library itself: the process's are there for all.
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(glibc)]
     let (asked, place) = if name.to_bytes().starts_with(b"_Unwind_") || allocator::index(name.to_bytes()).is_some() {
         (&[&os::search_order(None)[..], asked].concat()[..], Place::Unknown)
     } else {
         (asked, place)
     };
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(glibc)]
     let preloaded = if handle.is_some() { preloaded::find(name) } else { None };
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(not(glibc))]
     let preloaded = None;
     let address = preloaded.or_else(|| match place {
         Place::At(address) => Some(address),
         Place::Nowhere => None,
         Place::Unknown => asked.iter().find_map(|&library| find_in(library, name)),
     });
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(glibc)]
     let address = address.or_else(|| if handle.is_none() { nonshared::find(name) } else { None });
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(not(glibc))]
     let _ = handle;
     address
 }
 
 /// What one library has, or the process.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
     match scopes::look_up(library, &[name.to_bytes()])[..] {
         [Place::At(address)] => Some(address),
@@ -188,17 +188,17 @@ fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
     os::find_symbol(library, name)
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(glibc_x86_64)]
 fn find_thread_local(handle: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
     thread_local::find(handle, name)
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(glibc_x86_64))]
 fn find_thread_local(_handle: Option<usize>, _name: &CStr) -> Option<SymbolAddress> {
     None
 }

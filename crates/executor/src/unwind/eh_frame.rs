@@ -1,6 +1,6 @@
 //! `.eh_frame` tables, for the unwinder of libgcc or LLVM's.
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 use crate::os;
 use crate::{ExecRange, Result};
 
@@ -8,11 +8,11 @@ use crate::{ExecRange, Result};
 #[derive(Debug, Default)]
 pub(crate) struct UnwindTables {
     /// Addresses of tables, or of records.
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(glibc)]
     registered: Vec<u64>,
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 impl UnwindTables {
     /// Registers tables that are in place, are ended by zeros, and stay unchanged until they are deregistered.
     pub(crate) fn register(tables: &[ExecRange]) -> Result<Self> {
@@ -33,7 +33,7 @@ impl UnwindTables {
     }
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 impl Drop for UnwindTables {
     fn drop(&mut self) {
         for &address in self.registered.iter().rev() {
@@ -43,7 +43,7 @@ impl Drop for UnwindTables {
     }
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 unsafe extern "C" {
     // The process's unwinder, which the standard library links. libgcc's takes a table and ignores one that begins with its
     // terminator; LLVM's takes the record of a function.
@@ -52,7 +52,7 @@ unsafe extern "C" {
 }
 
 /// Whether the process's unwinder is LLVM's: somebody has preloaded it, say.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 fn takes_records() -> bool {
     static TAKES_RECORDS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *TAKES_RECORDS.get_or_init(|| {
@@ -63,7 +63,7 @@ fn takes_records() -> bool {
 }
 
 /// The records of functions in a table, which the caller found well formed ("Linux Standard Base, Core", Exception Frames).
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(glibc)]
 fn functions(table: ExecRange) -> impl Iterator<Item = u64> {
     let mut next = table.start.0;
     std::iter::from_fn(move || {
@@ -86,7 +86,7 @@ fn functions(table: ExecRange) -> impl Iterator<Item = u64> {
     })
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(glibc))]
 impl UnwindTables {
     /// There is nothing to register with.
     pub(crate) fn register(tables: &[ExecRange]) -> Result<Self> {
