@@ -168,7 +168,7 @@ impl Layout {
     pub fn thread_local_extent(inputs: &[Input], members: &[u32]) -> Result<Extent> {
         let mut layout = Self::default();
         let (mut image, mut zeros) = (Vec::new(), Vec::new());
-        for &member in members {
+        for &member in members.iter().filter(|&&member| inputs[member as usize].graph.has_thread_local_sections()) {
             let input = &inputs[member as usize];
             for block in input.unplaced() {
                 let of = input.graph.block(block);

@@ -22,12 +22,6 @@ impl KindSet {
         Self(self.0 | 1 << (kind.0 & 63))
     }
 
-    /// Those of both.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// Whether they have some in common.
     #[must_use]
     pub const fn meets(self, other: Self) -> bool {

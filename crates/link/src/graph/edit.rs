@@ -46,6 +46,7 @@ impl LinkGraph {
         lifetime: Lifetime,
     ) -> Result<SectionId> {
         let id = SectionId(self.next_id(self.sections.len(), "the number of sections")?);
+        self.has_thread_local |= lifetime == Lifetime::ThreadLocal;
         self.sections.push(Section {
             name,
             protection,

@@ -45,6 +45,7 @@ pub struct LinkGraph {
     /// How many of the blocks are placed.
     placed_blocks: usize,
     symbols: Vec<Symbol>,
+    has_thread_local: bool,
     has_large_sections: bool,
     /// See [`LinkGraph::revision`].
     revision: u32,
@@ -172,6 +173,7 @@ impl LinkGraph {
             blocks: Vec::new(),
             placed_blocks: 0,
             symbols: Vec::new(),
+            has_thread_local: false,
             has_large_sections: false,
             revision: 0,
             edges: Vec::new(),
@@ -234,6 +236,12 @@ impl LinkGraph {
     #[must_use]
     pub fn is_partly_placed(&self) -> bool {
         self.placed_blocks > 0
+    }
+
+    /// Whether some of its sections are [thread-local](Lifetime::ThreadLocal).
+    #[must_use]
+    pub fn has_thread_local_sections(&self) -> bool {
+        self.has_thread_local
     }
 
     /// Whether some of its sections are large; see [`Section::large`].

@@ -48,7 +48,7 @@ pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
         _ => None,
     };
     let load = |block, edge| input.graph.arch().address_load(edge, input.graph.content(block).unwrap_or_default());
-    direct(input, wanted).any(|(block, edge, ())| load(block, edge).is_none())
+    direct(input, wanted).into_iter().any(|(block, edge, ())| load(block, edge).is_none())
 }
 
 /// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of `members`
@@ -61,7 +61,7 @@ pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> b
         _ => None,
     };
     let mut members = members.iter().filter_map(|&member| inputs.get(member as usize));
-    members.all(|input| direct(input, far).next().is_none())
+    members.all(|input| direct(input, far).is_empty())
 }
 
 /// The addresses that live, not yet placed blocks of `members` refer to directly: what range all are in, and what range
@@ -105,14 +105,18 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
 }
 
 /// What `pick` picks of the bindings that an input refers to directly, and where.
-fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T> + Copy) -> impl Iterator<Item = (BlockId, &Edge, T)> {
+fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T>) -> Vec<(BlockId, &Edge, T)> {
+    let mut found = Vec::new();
+    if !input.bindings.iter().any(|(_, binding)| pick(binding).is_some()) {
+        return found;
+    }
     let graph = &input.graph;
-    let has_some = input.bindings.iter().any(|(_, binding)| pick(binding).is_some());
-    let blocks = has_some.then(|| input.unplaced()).into_iter().flatten();
     let kinds = graph.arch().kinds();
-    let is_direct = |(_, edge): &(BlockId, &Edge)| kinds.of(edge.kind).is_direct();
-    let edges = blocks.flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
-    edges.filter(is_direct).filter_map(move |(block, edge)| Some((block, edge, pick(input.binding(edge.target))?)))
+    for block in input.unplaced() {
+        let edges = graph.edges(block).iter().filter(|edge| kinds.of(edge.kind).is_direct());
+        found.extend(edges.filter_map(|edge| Some((block, edge, pick(input.binding(edge.target))?))));
+    }
+    found
 }
 
 /// Binds external symbols anew.

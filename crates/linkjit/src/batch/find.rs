@@ -192,7 +192,7 @@ impl Batch<'_> {
         match self.session.options().policy {
             LinkPolicy::Whole => reach.mark_all(graph),
             // All thread-local variables of an object are in one block of storage: local-dynamic code relies on it.
-            LinkPolicy::Demand if graph.sections().iter().any(|of| of.lifetime == Lifetime::ThreadLocal) => {
+            LinkPolicy::Demand if graph.has_thread_local_sections() => {
                 for block in graph.block_ids() {
                     if graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal {
                         reach.mark_block(graph, block);
