@@ -11,14 +11,13 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit_link::arch::{FixupContext, Image};
 use linkjit_link::graph::{LinkGraph, Linkage, SymbolId};
-use linkjit_link::layout::Layout;
 use linkjit_link::input::{Binding, Input};
-use linkjit_link::link::{resolve, unplace, write};
+use linkjit_link::link::Inputs;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
-use linkjit_link::passes::entries::{self, SharedEntries};
-use linkjit_link::passes::{imports, indirect};
+use linkjit_link::passes::entries::SharedEntries;
+use linkjit_link::passes::imports;
 use linkjit_link::source::Source;
 use linkjit_fuzz::input::split;
 
@@ -57,7 +56,7 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
     let start = 0x7000_0000_0000;
     let window = ExecRange::new(ExecAddr(start), 1 << 30);
     let mut defined: HashMap<NameId, (u32, SymbolId)> = HashMap::new();
-    let mut inputs = Vec::new();
+    let mut inputs = Inputs::default();
     for (index, mut graph) in (0u32..).zip(graphs) {
         graph.prune(&[]);
         for id in graph.symbol_ids() {
@@ -92,31 +91,22 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
             inputs[index].bind(id, binding);
         }
     }
-    let mut members: Vec<u32> = (0..u32::try_from(inputs.len()).unwrap_or(0)).collect();
-    let next = |inputs: &Vec<Input>| u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-    let mut slots = Vec::new();
-    let made = next(&inputs);
-    if let Ok(Some((input, new))) = indirect::build(&mut inputs, &members, made) {
-        members.push(made);
-        inputs.push(input);
-        slots = new;
-    }
-    let made = next(&inputs);
+    let count = inputs.len();
+    let members = 0..u32::try_from(count).unwrap_or(0);
+    let Ok(prepared) = inputs.prepare(members.clone().collect(), None) else { return };
     let near = has_window.then_some(window);
-    let Ok(entries) = entries::build(&mut inputs, &members, near, &SharedEntries::default(), made) else { return };
-    members.extend([made, made + 1]);
-    inputs.extend([entries.shared, entries.own]);
-    let Ok(mut layout) = Layout::new(&inputs, &members) else { return };
+    let Ok(new) = inputs.complete(&prepared, near, &SharedEntries::default()) else { return };
+    let Ok(layout) = inputs.lay_out(&new.together()) else { return };
     let mut bases = [ExecAddr(start); 3];
     let mut at = start;
-    for (base, segment) in bases.iter_mut().zip(&layout.segments) {
+    for (base, segment) in bases.iter_mut().zip(layout.segments()) {
         let Some(begin) = at.checked_next_multiple_of(segment.align.max(4096)) else { return };
         *base = ExecAddr(begin);
         let Some(end) = begin.checked_add(segment.size) else { return };
         at = end;
     }
-    layout.place(&mut inputs, bases);
-    resolve(&mut inputs);
+    let placed = inputs.place(layout, bases);
+    let resolved = inputs.resolve();
     let sections = [window];
     let context = FixupContext {
         names,
@@ -124,20 +114,20 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
         image: Image { base: ExecAddr(start), sections: &sections, tls_module: Some(1) },
         tls_resolvers: [ExecAddr(start - 32); 2],
     };
-    for (index, segment) in layout.segments.iter().enumerate().filter(|(_, segment)| segment.size <= MOST) {
-        let mut memory = vec![0; usize::try_from(segment.size).unwrap_or(0)];
-        if let Err(error) = write(&inputs, &layout, index, &mut memory, &context) {
+    for (index, segment) in placed.segments().iter().enumerate().filter(|(_, segment)| segment.size() <= MOST) {
+        let mut memory = vec![0; usize::try_from(segment.size()).unwrap_or(0)];
+        if let Err((_, error)) = resolved.write(&placed, index, &mut memory, &context) {
             assert!(error.to_string().len() < 10_000);
         }
     }
     let pool = names.lock().expect("nobody has panicked");
     let mut text = String::new();
-    for input in &inputs {
+    for input in inputs.iter() {
         write!(text, "{}", input.graph.dump(&pool, true)).expect("a string takes any text");
         for id in input.graph.symbol_ids().take(100) {
             _ = input.graph.describe_symbol(&pool, id);
         }
     }
     drop(pool);
-    unplace(&mut inputs, members, &[layout], &slots);
+    inputs.undo(count, members, [placed]);
 }

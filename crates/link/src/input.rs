@@ -171,6 +171,11 @@ pub(crate) struct SharedBlocks {
     pub(crate) undivided: Vec<SectionId>,
 }
 
+/// The index of the input that is added next.
+pub(crate) fn next(inputs: &[Input]) -> u32 {
+    u32::try_from(inputs.len()).unwrap_or(u32::MAX)
+}
+
 /// The architecture of a batch, which all of its graphs are of.
 pub(crate) fn arch_of(inputs: &[Input]) -> Arch {
     inputs.first().map_or(Arch::ALL[0], |input| input.graph.arch())

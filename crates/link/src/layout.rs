@@ -1,4 +1,4 @@
-//! Layout: gives every live block a place in one of three segments.
+//! Layout: gives every live block a place in one of three segments, and an address when these have memory.
 //!
 //! Segments follow protections, so that a batch of any number of graphs costs three runs of pages. Inside a segment
 //! blocks keep link order (graph by graph, in the order of their creation): initializer tables, boundary symbols and
@@ -63,26 +63,13 @@ impl Extent {
     }
 }
 
-/// The place of one contiguous section, for its boundary symbols.
-#[derive(Clone, Debug)]
-pub struct SectionExtent {
-    /// Its name.
-    pub name: String,
-    /// Its segment.
-    pub segment: usize,
-    /// Where it begins in the segment.
-    pub start: u64,
-    /// Where it ends.
-    pub end: u64,
-}
-
 /// Where the blocks of some graphs go, relative to segments whose addresses are not known yet.
+#[must_use = "its blocks have no addresses yet"]
 #[derive(Debug, Default)]
 pub struct Layout {
-    /// Sizes of the segments, in the order of [`SEGMENTS`]; the padding before their content is part of them.
-    pub segments: [Extent; 3],
+    segments: [Extent; 3],
     /// Size and alignment of the thread-local storage that the graphs define together.
-    pub tls: Extent,
+    tls: Extent,
     /// The initial image of the thread-local storage: where it begins in the read segment, and how long it is.
     tls_image: (u64, u64),
     /// The unwind records with their terminator, in the read segment.
@@ -91,7 +78,8 @@ pub struct Layout {
     functions: (u64, u64),
     function_records: Vec<BlockRef>,
     function_record_size: u64,
-    contiguous: Vec<SectionExtent>,
+    /// Contiguous sections, for their boundary symbols: name, segment, where they begin and end there.
+    contiguous: Vec<(String, usize, (u64, u64))>,
     /// Where the zeros begin in the writable segment.
     data_end: u64,
     /// The blocks with content, by segment, with their offsets there.
@@ -118,7 +106,7 @@ impl Layout {
     ///
     /// # Errors
     /// If they do not fit into an address space.
-    pub fn new(inputs: &[Input], members: &[u32]) -> Result<Self> {
+    pub(crate) fn new(inputs: &[Input], members: &[u32]) -> Result<Self> {
         let mut layout = Self { segments: [Extent { size: PADDING, align: 1 }; 3], ..Self::default() };
         let (mut zeros, mut contiguous, mut unwind) = (Vec::new(), Vec::new(), Vec::new());
         let (mut tls_image, mut tls_zeros) = (Vec::new(), Vec::new());
@@ -161,11 +149,46 @@ impl Layout {
         }
     }
 
-    /// Size and alignment of the thread-local storage that `members` define in live, not yet placed blocks.
+    /// A layout of the user's own: all `blocks` are in the first segment, in ascending order of their offsets there, and the
+    /// segment has `size` bytes. If records of functions lie side by side, they are put in the order of the functions.
     ///
     /// # Errors
-    /// As [`Layout::new`].
-    pub fn thread_local_extent(inputs: &[Input], members: &[u32]) -> Result<Extent> {
+    /// If the thread-local variables among them do not fit into an address space.
+    pub fn arranged(inputs: &[Input], mut blocks: Vec<(BlockRef, u64)>, size: u64) -> Result<Self> {
+        let (mut layout, mut image, mut zeros, mut records) = (Self::default(), Vec::new(), Vec::new(), Vec::new());
+        for &(place, offset) in &blocks {
+            let graph = &inputs[place.0 as usize].graph;
+            let block = graph.block(place.1);
+            match shelf(graph, block.section) {
+                Shelf::Tls if block.is_zeros() => zeros.push(place),
+                Shelf::Tls => image.push(place),
+                Shelf::Functions => records.push((place, offset)),
+                _ => {}
+            }
+        }
+        image.sort_unstable();
+        zeros.sort_unstable();
+        layout.push_tls(inputs, &mut image, &mut zeros)?;
+        if let Some(&((first, _), start)) = records.first() {
+            let size = inputs[first as usize].graph.arch().function_record_size();
+            let packed = (start..).step_by(size.max(1) as usize).take(records.len());
+            if records.iter().map(|&(_, offset)| offset).eq(packed) {
+                (layout.functions.0, layout.function_record_size) = (start, size);
+                layout.function_records = records.into_iter().map(|(place, _)| place).collect();
+                blocks.retain(|place| !layout.function_records.contains(&place.0));
+            }
+        }
+        layout.segments[0] = Extent { size, align: 1 };
+        layout.blocks = [blocks, Vec::new(), Vec::new()];
+        Ok(layout)
+    }
+
+    /// Size and alignment of the thread-local storage that `members` define in live, not yet placed blocks; `None` if there
+    /// are no such blocks.
+    ///
+    /// # Errors
+    /// If it does not fit into an address space.
+    pub fn thread_local_extent(inputs: &[Input], members: &[u32]) -> Result<Option<Extent>> {
         let mut layout = Self::default();
         let (mut image, mut zeros) = (Vec::new(), Vec::new());
         for &member in members.iter().filter(|&&member| inputs[member as usize].graph.has_thread_local_sections()) {
@@ -178,7 +201,7 @@ impl Layout {
             }
         }
         layout.push_tls(inputs, &mut image, &mut zeros)?;
-        Ok(layout.tls)
+        Ok((!layout.thread_local.is_empty()).then_some(layout.tls))
     }
 
     fn room(&mut self, inputs: &[Input], segment: usize, (member, block): BlockRef) -> Result<u64> {
@@ -216,14 +239,12 @@ impl Layout {
                 zeros.extend_from_slice(run);
                 continue;
             }
-            let mut extent: Option<SectionExtent> = None;
+            let first = self.blocks[segment].len();
             for &place in run {
-                let start = self.room(inputs, segment, place)?;
-                self.blocks[segment].push((place, start));
-                let end = self.segments[segment].size;
-                extent.get_or_insert_with(|| SectionExtent { name: name.into(), segment, start, end }).end = end;
+                self.push(inputs, segment, place)?;
             }
-            self.contiguous.extend(extent);
+            let (_, start) = self.blocks[segment][first];
+            self.contiguous.push((name.into(), segment, (start, self.segments[segment].size)));
         }
         Ok(())
     }
@@ -300,23 +321,20 @@ impl Layout {
         self.blocks[READ].extend(records.into_iter().zip(places));
     }
 
+    /// Sizes of the segments, in the order of [`SEGMENTS`]; the padding before their content is part of them.
+    #[must_use]
+    pub fn segments(&self) -> [Extent; 3] {
+        self.segments
+    }
+
     /// How many bytes of code and data the segments have.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.segments.iter().fold(0, |sum: u64, segment| sum.saturating_add(segment.size))
     }
 
-    /// Whether nothing is to be placed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.zeros.is_empty()
-            && self.thread_local.is_empty()
-            && self.function_records.is_empty()
-            && self.blocks.iter().all(Vec::is_empty)
-    }
-
     /// Gives all blocks their addresses, the segments beginning at `bases`.
-    pub fn place(&mut self, inputs: &mut [Input], bases: [ExecAddr; 3]) {
+    pub(crate) fn place(mut self, inputs: &mut [Input], bases: [ExecAddr; 3]) -> Placed {
         let zeros = self.zeros.iter().map(|place| (place, bases[READ_WRITE]));
         // Last, for those with an image are in the read segment, too: theirs is the offset in the TLS block.
         let thread_local = self.thread_local.iter().map(|place| (place, ExecAddr::NULL));
@@ -329,52 +347,76 @@ impl Layout {
         for &((member, block), offset) in &self.blocks[READ][ordinary..] {
             put(inputs, (member, block), bases[READ].offset(offset));
         }
+        Placed { layout: self, bases }
     }
+}
 
-    /// The blocks whose bytes have to be written to a segment, with their offsets there, in ascending order.
+/// A layout whose segments have memory: its blocks have addresses.
+#[derive(Debug)]
+pub struct Placed {
+    layout: Layout,
+    bases: [ExecAddr; 3],
+}
+
+impl Placed {
+    /// Where the segments are, in the order of [`SEGMENTS`].
     #[must_use]
-    pub fn blocks(&self, segment: usize) -> &[(BlockRef, u64)] {
-        &self.blocks[segment]
+    pub fn segments(&self) -> [ExecRange; 3] {
+        std::array::from_fn(|at| ExecRange::new(self.bases[at], self.layout.segments[at].size))
     }
 
-    /// Every block that is placed, with or without content.
-    pub fn placed(&self) -> impl Iterator<Item = BlockRef> + '_ {
-        self.blocks.iter().flatten().chain(&self.zeros).chain(&self.thread_local).map(|&(block, _)| block)
+    /// The blocks whose bytes have to be written to a segment, with their offsets there. They are in ascending order, but
+    /// for the records of functions.
+    #[must_use]
+    pub fn written(&self, segment: usize) -> &[(BlockRef, u64)] {
+        &self.layout.blocks[segment]
     }
 
-    /// Where the sections are that were to be contiguous, the segments beginning at `bases`.
-    pub fn contiguous(&self, bases: [ExecAddr; 3]) -> impl Iterator<Item = (&str, ExecRange)> {
-        self.contiguous.iter().map(move |extent| {
-            let start = bases[extent.segment].offset(extent.start);
-            (extent.name.as_str(), ExecRange::new(start, extent.end - extent.start))
-        })
+    /// Every block, with or without content.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockRef> + '_ {
+        let Layout { blocks, zeros, thread_local, .. } = &self.layout;
+        blocks.iter().flatten().chain(zeros).chain(thread_local).map(|&(block, _)| block)
+    }
+
+    /// Where the sections are that were to be contiguous.
+    pub fn contiguous(&self) -> impl Iterator<Item = (&str, ExecRange)> {
+        let contiguous = self.layout.contiguous.iter();
+        contiguous.map(|(name, segment, extent)| (name.as_str(), self.range(*segment, *extent)))
     }
 
     /// Where what is written to ends that has content, and zeros begin.
     #[must_use]
-    pub fn data_end(&self, bases: [ExecAddr; 3]) -> ExecAddr {
-        bases[READ_WRITE].offset(self.data_end)
+    pub fn data_end(&self) -> ExecAddr {
+        self.bases[READ_WRITE].offset(self.layout.data_end)
     }
 
     /// The unwind table, terminator included; `None` if there are no records.
     #[must_use]
-    pub fn unwind_table(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
-        let (start, end) = self.unwind;
-        (start != end).then(|| ExecRange::new(bases[READ].offset(start), end - start))
+    pub fn unwind_table(&self) -> Option<ExecRange> {
+        Some(self.range(READ, self.layout.unwind)).filter(|table| table.size() > 0)
     }
 
     /// The table of functions, sorted; `None` if there are no records.
     #[must_use]
-    pub fn function_table(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
-        let (start, end) = self.functions;
-        (start != end).then(|| ExecRange::new(bases[READ].offset(start), end - start))
+    pub fn function_table(&self) -> Option<ExecRange> {
+        Some(self.range(READ, self.layout.functions)).filter(|table| table.size() > 0)
     }
 
     /// The initial bytes of the thread-local storage; `None` if there is no such storage.
     #[must_use]
-    pub fn tls_image(&self, bases: [ExecAddr; 3]) -> Option<ExecRange> {
-        let (start, size) = self.tls_image;
-        (!self.thread_local.is_empty()).then(|| ExecRange::new(bases[READ].offset(start), size))
+    pub fn tls_image(&self) -> Option<ExecRange> {
+        let (start, size) = self.layout.tls_image;
+        (!self.layout.thread_local.is_empty()).then(|| self.range(READ, (start, start + size)))
+    }
+
+    /// Size and alignment of the thread-local storage that the blocks define together.
+    #[must_use]
+    pub fn tls(&self) -> Extent {
+        self.layout.tls
+    }
+
+    fn range(&self, segment: usize, (start, end): (u64, u64)) -> ExecRange {
+        ExecRange::new(self.bases[segment].offset(start), end - start)
     }
 }
 

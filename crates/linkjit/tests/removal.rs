@@ -42,6 +42,23 @@ fn a_groups_name_is_free_again() {
     }
 }
 
+/// What others may share is in an allocation of its own, and with it the slot that it calls through.
+#[test]
+fn weak_code_calls_an_indirect_function() {
+    let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
+    let weak =
+        ".section .text.w,\"ax\"\n.weak w\n.type w,@function\nw: sub $8,%rsp\ncall f@PLT\nadd $8,%rsp\nret\n.text\n";
+    let indirect = ".globl f\n.type f,@gnu_indirect_function\nf: lea 1f(%rip),%rax\nret\n1: mov $4,%eax\nret\n";
+    for _ in 0..2 {
+        let tracker = jit.create_tracker().unwrap();
+        let object = source(&workshop.object(&[weak, indirect, &caller("calls_w", "w")].concat()));
+        tracker.add_object(&object).unwrap();
+        assert_eq!(call(&jit, "calls_w").unwrap(), 4);
+        assert_eq!(call(&jit, "f").unwrap(), 4);
+        remove(&tracker);
+    }
+}
+
 #[test]
 fn others_keep_working_with_shared_entries() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());

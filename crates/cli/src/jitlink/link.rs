@@ -4,29 +4,29 @@
 //! also where they turn out not to be needed, because check rules ask for them. In COFF nobody asks, and rules with
 //! literal addresses expect none: there are entries only for what is out of reach.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::PoisonError;
+use std::sync::Mutex;
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit_link::LinkError;
 use linkjit_link::arch::{ArchTables, FixupContext, Image, Role};
-use linkjit_link::graph::{Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Linkage, Request, Section, SymbolId};
+use linkjit_link::graph::{Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Request, Section, SymbolId};
 use linkjit_link::input::{Binding, BlockRef, Input};
-use linkjit_link::link::{resolve, write_block};
-use linkjit_link::linker_names::{Bound, IMAGE_BASE, LinkerName};
+use linkjit_link::layout::{Layout, Placed, SEGMENTS};
+use linkjit_link::link::{Inputs, Resolved};
+use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object::coff;
-use linkjit_link::passes::entries::{self, GOT_SECTION, SharedEntries};
+use linkjit_link::passes::entries::{GOT_SECTION, SharedEntries};
 use linkjit_link::passes::image_sections::ImageSections;
-use linkjit_link::passes::indirect;
 
 use super::failure::{Failure, Result};
+use super::find::{Found, Place, Special, find};
 use super::linked::LinkedFile;
-use super::references::add_self_relocations;
-use super::slab::{Region, Slab};
-use super::tables::{By, Tables};
+use super::slab::Slab;
+use super::tables::Tables;
 
 /// Whether a graph was read from an object of COFF.
 pub(super) fn is_coff(graph: &LinkGraph) -> bool {
@@ -38,41 +38,16 @@ pub(super) fn is_coff(graph: &LinkGraph) -> bool {
 pub(super) struct Linked {
     /// The graph, then those that the linker has made for it.
     pub(super) members: Vec<u32>,
-    pub(super) region: Region,
+    placed: Placed,
+    /// Its memory.
+    pub(super) bytes: Vec<u8>,
     /// What offsets from the GOT are relative to.
     pub(super) got: ExecAddr,
 }
 
-/// A symbol of a graph that stands for a place that the linker knows.
-struct Special {
-    symbol: SymbolId,
-    place: Place,
-}
-
-enum Place {
-    Got,
-    ImageBase,
-    Section(Bound, String),
-}
-
-/// What is needed, in the order in which it was found to be.
-#[derive(Default)]
-struct Found {
-    order: Vec<u32>,
-    specials: HashMap<u32, Vec<Special>>,
-    missing: Vec<String>,
-}
-
 /// Links what `entry` needs; returns the linked graphs in the order in which they were placed.
 pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Result<Vec<Linked>> {
-    let Found { order, specials, mut missing } = find(tables, entry)?;
-    if !missing.is_empty() {
-        missing.sort_unstable();
-        missing.dedup();
-        let missing: Vec<_> = missing.iter().map(String::as_str).collect();
-        return Err(Failure::missing(&missing));
-    }
-    let mut all = Vec::with_capacity(order.len());
+    let Found { order, specials } = find(tables, entry)?;
     if has_low_fields(&tables.inputs, &order)
         && let Some(start) = slab.go_low()
     {
@@ -81,32 +56,62 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     let is_named = specials.values().flatten().any(|special| matches!(special.place, Place::ImageBase));
     let image_base = slab.image_base(is_named);
     image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
+    let mut all = Vec::with_capacity(order.len());
     for member in order {
         let linked = place(&mut tables.inputs, member, slab)?;
-        let specials = specials.get(&member).map_or(&[][..], Vec::as_slice);
-        if !specials.is_empty() {
-            let extents = extents(&tables.inputs[member as usize].graph, |section| &section.name);
-            let address = |special: &Special| special.place.address(&extents, &linked, image_base);
-            let addresses: Vec<_> = specials.iter().map(address).collect();
-            for (special, address) in specials.iter().zip(addresses) {
-                tables.inputs[member as usize].bind(special.symbol, Binding::Linked(address));
-            }
+        if let Some(specials) = specials.get(&member) {
+            linked.bind(specials, &mut tables.inputs[member as usize], image_base);
         }
         all.push(linked);
     }
-    resolve(&mut tables.inputs);
     let name = tables.intern(IMAGE_BASE);
     let image_base = tables.address(0, name).unwrap_or(image_base);
+    let Tables { inputs, names, .. } = &mut *tables;
+    let resolved = inputs.resolve();
     for linked in &mut all {
         for &member in &linked.members {
-            bypass_stubs(&mut tables.inputs[member as usize], image_base);
+            bypass_stubs(&mut resolved.inputs[member as usize], image_base);
         }
-        write(tables, linked, image_base)?;
+        if let Err((block, error)) = linked.write(&resolved, names, image_base) {
+            return Err(out_of_range(tables, block, &error));
+        }
     }
     Ok(all)
 }
 
 impl Linked {
+    /// Where its memory begins.
+    pub(super) fn start(&self) -> ExecAddr {
+        self.placed.segments()[0].start
+    }
+
+    /// Gives symbols of its graph that stand for places their addresses.
+    fn bind(&self, specials: &[Special], input: &mut Input, image_base: ExecAddr) {
+        let extents = extents(&input.graph, |section| &section.name);
+        let address = |place: &Place| match place {
+            Place::Got => self.got,
+            Place::ImageBase => image_base,
+            Place::Section(bound, section) => bound.of(extents.get(section.as_str()).copied().unwrap_or_default()),
+        };
+        let bindings = specials.iter().map(|special| (special.symbol, Binding::Linked(address(&special.place))));
+        let bindings: Vec<_> = bindings.collect();
+        bindings.into_iter().for_each(|(symbol, binding)| input.bind(symbol, binding));
+    }
+
+    /// Copies its blocks to its memory, and applies their edges there.
+    fn write(
+        &mut self,
+        resolved: &Resolved<'_>,
+        names: &Mutex<NamePool>,
+        image_base: ExecAddr,
+    ) -> std::result::Result<(), (BlockRef, LinkError)> {
+        let graph = self.members.first().map(|&member| &resolved.inputs[member as usize].graph);
+        let sections = graph.filter(|graph| is_coff(graph)).map(sections).unwrap_or_default();
+        let image = Image { base: image_base, sections: &sections, tls_module: None };
+        let context = FixupContext { names, got_base: self.got, image, tls_resolvers: [ExecAddr::NULL; 2] };
+        resolved.write(&self.placed, 0, &mut self.bytes, &context)
+    }
+
     /// What rules and `-show-...` options see of it.
     pub(super) fn file<'a>(&self, tables: &'a Tables, names: &NamePool) -> LinkedFile<'a> {
         let mut file = LinkedFile::default();
@@ -126,8 +131,8 @@ impl Linked {
                 let section = input.graph.block(id).section;
                 input.graph.section(section).lifetime == Lifetime::ThreadLocal
             };
-            let blocks = self.region.blocks.iter().filter(|((of, id), _)| *of == member && is_thread_local(*id));
-            file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.region.start + offset)));
+            let blocks = self.placed.written(0).iter().filter(|((of, id), _)| *of == member && is_thread_local(*id));
+            file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.start().0 + offset)));
             file.graphs.push(&input.graph);
         }
         file.names = Rc::new(names_of_made);
@@ -162,215 +167,23 @@ fn image_sections(inputs: &[Input], order: &[u32]) -> ImageSections {
     sections
 }
 
-/// From the entry point to all graphs that it reaches, breadth first.
-fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
-    let mut found = Found::default();
-    let mut queue = VecDeque::new();
-    let mut is_linked = Vec::new();
-    let mut reach = |binding: Binding, queue: &mut VecDeque<u32>| {
-        let Binding::Input { input, .. } = binding else { return };
-        let index = input as usize;
-        is_linked.resize(is_linked.len().max(index + 1), false);
-        if !std::mem::replace(&mut is_linked[index], true) {
-            queue.push_back(input);
-        }
-    };
-    // It may be in any JITDylib.
-    let mut dylibs = 0..tables.dylibs.len();
-    match dylibs.find_map(|dylib| tables.look_up(dylib, entry, false, false).transpose()).transpose()? {
-        Some(binding) => reach(binding, &mut queue),
-        None => found.missing.push(tables.missing(0, entry)),
-    }
-    // Symbols that were looked up, one by one.
-    let mut seen = HashSet::new();
-    loop {
-        let externals: Vec<_> = match queue.pop_front() {
-            Some(member) => {
-                found.order.push(member);
-                if tables.self_relocations {
-                    add_self_relocations(&mut tables.inputs[member as usize].graph).map_err(link_error)?;
-                }
-                let names = tables.names.get_mut().unwrap_or_else(PoisonError::into_inner);
-                let externals = mark(&mut tables.inputs[member as usize], names);
-                // An object may define the start of the image; whoever has offsets in it needs that.
-                let input = &tables.inputs[member as usize];
-                if is_coff(&input.graph) {
-                    let (dylib, name) = (input.dylib as usize, tables.intern(IMAGE_BASE));
-                    if let Some(By::Input(input, symbol)) = tables.definition(dylib, name) {
-                        reach(Binding::Input { input, symbol }, &mut queue);
-                    }
-                }
-                externals.into_iter().map(|(symbol, place)| (member, symbol, place)).collect()
-            }
-            None => {
-                let replaced = replaced(&tables.inputs, &found.order, &seen);
-                if replaced.is_empty() {
-                    return Ok(found);
-                }
-                replaced
-            }
-        };
-        for (member, symbol, place) in externals {
-            seen.insert((member, symbol));
-            if let Some(place) = place {
-                found.specials.entry(member).or_default().push(Special { symbol, place });
-                continue;
-            }
-            let input = &tables.inputs[member as usize];
-            let of = input.graph.symbol(symbol);
-            let Some(name) = of.shared_name() else { continue };
-            let (dylib, weak, is_tls) = (input.dylib as usize, of.linkage == Linkage::Weak, of.thread_local);
-            let binding = match tables.look_up(dylib, name, weak, is_tls)? {
-                Some(binding) => binding,
-                None if tables.text(name) == IMAGE_BASE => {
-                    found.specials.entry(member).or_default().push(Special { symbol, place: Place::ImageBase });
-                    continue;
-                }
-                None if weak => Binding::Missing,
-                None => {
-                    found.missing.push(tables.missing(dylib, name));
-                    continue;
-                }
-            };
-            tables.inputs[member as usize].bind(symbol, binding);
-            reach(binding, &mut queue);
-        }
-    }
-}
-
-fn link_error(error: LinkError) -> Failure {
-    Failure::link(match error {
-        LinkError::NotLinkable { what, .. } => what,
-        error => error.to_string(),
-    })
-}
-
-/// Definitions of linked graphs that are references since members of archives were added.
-fn replaced(inputs: &[Input], linked: &[u32], seen: &HashSet<(u32, SymbolId)>) -> Vec<(u32, SymbolId, Option<Place>)> {
-    let mut found = Vec::new();
-    for &member in linked {
-        let graph = &inputs[member as usize].graph;
-        let live = graph.symbol_ids().filter(|&symbol| graph.symbol(symbol).live && graph.symbol(symbol).is_external());
-        found.extend(live.filter(|&symbol| !seen.contains(&(member, symbol))).map(|symbol| (member, symbol, None)));
-    }
-    found
-}
-
-/// Marks what is linked of a graph that is linked at all: what it defines for others and what that needs. Returns the
-/// external symbols that are reached, and for which places of the graph itself they stand.
-fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
-    let Input { graph, reach, .. } = input;
-    let mut externals = Vec::new();
-    for request in graph.requests().to_vec() {
-        if let Request::Include(symbol) = request
-            && reach.mark_symbol(graph, symbol)
-        {
-            externals.push((symbol, None));
-        }
-    }
-    // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        if of.shared_name().is_some() && !of.is_external() {
-            reach.mark_symbol(graph, symbol);
-        }
-    }
-    if is_coff(graph) {
-        let initializers: HashSet<_> = graph.initializers().iter().map(|run| run.block).collect();
-        let is_initializer = |block: &BlockId| initializers.contains(block);
-        let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
-        for block in retained {
-            reach.mark_block(graph, block);
-        }
-    }
-    let mut blocks = None;
-    loop {
-        let mut new = Vec::new();
-        reach.follow(graph, |symbol| new.push(symbol));
-        if new.is_empty() {
-            break;
-        }
-        for symbol in new {
-            let place = Place::of(graph.symbol_name(names, symbol));
-            // A section is walked from boundary to boundary, whoever else refers to its blocks.
-            let place = place.filter(|place| {
-                let Some(section) = place.section() else { return true };
-                let blocks = blocks.get_or_insert_with(|| blocks_of_sections(graph)).get(section);
-                blocks.into_iter().flatten().for_each(|&block| reach.mark_block(graph, block));
-                blocks.is_some()
-            });
-            externals.push((symbol, place));
-        }
-    }
-    reach.sort(graph);
-    externals.sort_unstable_by_key(|(symbol, _)| *symbol);
-    externals
-}
-
-/// The blocks of each section, by its name.
-fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
-    let mut found: HashMap<String, Vec<BlockId>> = HashMap::new();
-    for section in graph.sections() {
-        found.entry(section.name.to_string()).or_default();
-    }
-    for id in graph.block_ids() {
-        if let Some(blocks) = found.get_mut(graph.section(graph.block(id).section).name.as_str()) {
-            blocks.push(id);
-        }
-    }
-    found
-}
-
-impl Place {
-    /// The place of a graph that an external symbol of this name stands for, if the graph has the section.
-    fn of(name: &[u8]) -> Option<Self> {
-        match LinkerName::of(name)? {
-            LinkerName::GotBase => Some(Self::Got),
-            LinkerName::Section(bound, section) => Some(Self::Section(bound, section.into_owned())),
-            LinkerName::TlsBase | LinkerName::Image(_) => None,
-        }
-    }
-
-    fn section(&self) -> Option<&str> {
-        match self {
-            Self::Got | Self::ImageBase => None,
-            Self::Section(_, section) => Some(section),
-        }
-    }
-
-    fn address(&self, extents: &HashMap<&str, ExecRange>, linked: &Linked, image_base: ExecAddr) -> ExecAddr {
-        match self {
-            Self::Got => linked.got,
-            Self::ImageBase => image_base,
-            Self::Section(bound, section) => bound.of(extents.get(section.as_str()).copied().unwrap_or_default()),
-        }
-    }
-}
-
 /// Makes the entries of a graph and gives all of it memory.
-fn place(inputs: &mut Vec<Input>, member: u32, slab: &mut Slab) -> Result<Linked> {
-    let too_large = || Failure::link("the thread-local storage is too large");
-    slab.place_thread_local(&mut inputs[member as usize].graph).ok_or_else(too_large)?;
-    let mut members = vec![member];
-    let next = |inputs: &Vec<Input>| u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-    let made = next(inputs);
-    if let Some((input, _)) = indirect::build(inputs, &members, made)? {
-        members.push(made);
-        inputs.push(input);
-    }
-    let made = next(inputs);
-    let window = is_coff(&inputs[member as usize].graph).then(|| slab.window(&inputs[member as usize].graph));
-    let entries = entries::build(inputs, &members, window, &SharedEntries::default(), made)?;
-    inputs.extend([entries.shared, entries.own]);
-    members.extend([made, made + 1]);
-    let region = slab.place(inputs, &members)?;
+fn place(inputs: &mut Inputs, member: u32, slab: &mut Slab) -> Result<Linked> {
+    let extent = Layout::thread_local_extent(inputs, &[member])?;
+    let prepared = inputs.prepare(vec![member], extent.map(|extent| slab.reserve_tls(extent)).transpose()?)?;
+    let graph = &inputs[member as usize].graph;
+    let window = is_coff(graph).then(|| slab.window(graph));
+    let complete = inputs.complete(&prepared, window, &SharedEntries::default())?.together();
+    let (layout, start, bytes) = slab.lay_out(inputs, &complete.members)?;
+    let placed = inputs.place(layout, [start; SEGMENTS.len()]);
+    let members = complete.members;
     let got = members.iter().flat_map(|&member| {
         let graph = &inputs[member as usize].graph;
         let is_got = |block: &&Block| block.placed && graph.section(block.section).name == GOT_SECTION;
         graph.blocks().iter().filter(is_got).map(|block| block.address)
     });
-    let got = got.min();
-    Ok(Linked { members, got: got.unwrap_or(ExecAddr(region.start)), region })
+    let got = got.min().unwrap_or(start);
+    Ok(Linked { members, placed, bytes, got })
 }
 
 /// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so with
@@ -397,22 +210,6 @@ fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
             }
         }
     }
-}
-
-fn write(tables: &Tables, linked: &mut Linked, image_base: ExecAddr) -> Result<()> {
-    let graph = linked.members.first().map(|&member| &tables.inputs[member as usize].graph);
-    let sections = graph.map(sections).unwrap_or_default();
-    let context = FixupContext {
-        names: &tables.names,
-        got_base: linked.got,
-        image: Image { base: image_base, sections: &sections, tls_module: None },
-        tls_resolvers: [ExecAddr::NULL; 2],
-    };
-    for &(place, offset) in &linked.region.blocks {
-        write_block(&tables.inputs, place, offset, &mut linked.region.bytes, &context)
-            .map_err(|error| out_of_range(tables, place, &error))?;
-    }
-    Ok(())
 }
 
 /// Where the sections of a graph are: for itself they are the image's. Sections of one name are one, and so are those

@@ -7,6 +7,7 @@
 mod archives;
 mod execute;
 mod failure;
+mod find;
 mod harness;
 mod interfaces;
 mod link;
@@ -102,7 +103,7 @@ fn link_only(options: &Options) -> Result<i32> {
             names: &names,
             files: linked.iter().map(|linked| linked.file(&tables, &names)).collect(),
             absolutes: absolutes(options),
-            memory: linked.iter().map(|linked| (linked.region.start, (&*linked.region.bytes).into())).collect(),
+            memory: linked.iter().map(|linked| (linked.start().0, (&*linked.bytes).into())).collect(),
         };
         reports.files(&program, &mut out)?;
         show::session(&session, &mut out)?;

@@ -12,6 +12,7 @@ use linkjit::executor::ExecRange;
 use linkjit::executor::TlsAddress;
 use linkjit_link::graph::{Block, BlockId, Lifetime, LinkGraph, Protection, Section};
 use linkjit_link::input::{BlockRef, Input};
+use linkjit_link::layout::{Extent, Layout};
 
 use super::failure::{Failure, Result};
 use super::interfaces::{REGION_END, REGION_SIZE};
@@ -40,15 +41,6 @@ pub(super) struct Slab {
     modules: u64,
     /// Bytes below the thread pointer that are taken.
     thread_local: u64,
-}
-
-/// A placed graph: its memory, and which blocks lie where in it.
-#[derive(Debug, Default)]
-pub(super) struct Region {
-    pub(super) start: u64,
-    pub(super) bytes: Vec<u8>,
-    /// Offsets in `bytes`.
-    pub(super) blocks: Vec<(BlockRef, u64)>,
 }
 
 impl Slab {
@@ -81,11 +73,12 @@ impl Slab {
         ExecRange { start: ExecAddr(self.next), end: ExecAddr(self.next.saturating_add(size)) }
     }
 
-    /// Places a graph and those that the linker has made for it.
-    pub(super) fn place(&mut self, inputs: &mut [Input], members: &[u32]) -> Result<Region> {
+    /// Gives the blocks of a graph and of those that the linker has made for it their places. Returns where these begin, and
+    /// the memory.
+    pub(super) fn lay_out(&mut self, inputs: &[Input], members: &[u32]) -> Result<(Layout, ExecAddr, Vec<u8>)> {
         let too_large = || Failure::link("the graph does not fit into the address space");
         let start = self.next;
-        let mut region = Region { start, ..Region::default() };
+        let mut placed = Vec::new();
         let mut segment = start;
         let mut end = start;
         for protection in [Protection::Read, Protection::ReadWrite, Protection::ReadExec] {
@@ -102,7 +95,7 @@ impl Slab {
                     size = size.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
                 }
                 address = align(address, block).ok_or_else(too_large)?;
-                region.blocks.push((place, address.wrapping_sub(start)));
+                placed.push((place, address.wrapping_sub(start)));
                 let is_last = blocks.get(index + 1).is_none_or(|&next| !is_unwind(inputs, next));
                 let gap = if is_unwind(inputs, place) && is_last { UNWIND_TERMINATOR } else { 0 };
                 let bytes = block.size.checked_add(gap).ok_or_else(too_large)?;
@@ -119,74 +112,23 @@ impl Slab {
         if self.used > LIMIT {
             return Err(too_large());
         }
-        region.bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
+        let bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
         self.next = start.checked_add(size).ok_or_else(too_large)?;
-        for &((member, block), offset) in &region.blocks {
-            let graph = &mut inputs[member as usize].graph;
-            let is_thread_local = graph.section(graph.block(block).section).lifetime == Lifetime::ThreadLocal;
-            // A thread-local block's address is its offset in the storage; here is only its initial image.
-            let own = graph.block(block).address;
-            graph.place_block(block, if is_thread_local { own } else { ExecAddr(start + offset) });
-        }
-        sort_records(inputs, &mut region);
-        Ok(region)
+        Ok((Layout::arranged(inputs, placed, size)?, ExecAddr(start), bytes))
     }
 
-    /// Gives the thread-local blocks of a graph their offsets in storage of their own, which lies below the thread
-    /// pointer, where a loaded program has it. Modules are numbered from 1. To be called before entries are made, whose
-    /// form depends on it. `None` if there is not enough room.
-    pub(super) fn place_thread_local(&mut self, graph: &mut LinkGraph) -> Option<()> {
-        let (mut image, mut zeros) = (Vec::new(), Vec::new());
-        for id in graph.block_ids() {
-            let block = graph.block(id);
-            if block.live && graph.section(block.section).lifetime == Lifetime::ThreadLocal {
-                (if block.is_zeros() { &mut zeros } else { &mut image }).push(id);
-            }
-        }
-        let suffix = |id: &BlockId| {
-            let section = graph.section(graph.block(*id).section);
-            if section.grouped { section.name.to_string() } else { String::new() }
+    /// Takes storage for the thread-local variables of a graph, which lies below the thread pointer, where a loaded program
+    /// has it. Modules are numbered from 1.
+    pub(super) fn reserve_tls(&mut self, extent: Extent) -> Result<TlsAddress> {
+        let taken = self.thread_local.checked_add(extent.size);
+        let taken = taken.and_then(|taken| taken.checked_next_multiple_of(extent.align));
+        let start = taken.and_then(|taken| i64::try_from(taken).ok());
+        let (Some(taken), Some(start)) = (taken, start) else {
+            return Err(Failure::link("the thread-local storage is too large"));
         };
-        image.sort_by_cached_key(suffix);
-        zeros.sort_by_cached_key(suffix);
-        let (mut size, mut alignment) = (0, 1);
-        for &id in image.iter().chain(&zeros) {
-            let block = graph.block_mut(id);
-            alignment = alignment.max(block.alignment());
-            let offset = align(size, block)?;
-            block.address = ExecAddr(offset);
-            size = offset.checked_add(block.size)?;
-        }
-        if image.is_empty() && zeros.is_empty() {
-            return Some(());
-        }
         self.modules += 1;
-        self.thread_local = self.thread_local.checked_add(size)?.checked_next_multiple_of(alignment)?;
-        let start = i64::try_from(self.thread_local).ok()?;
-        graph.set_tls_block(TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) });
-        Some(())
-    }
-}
-
-/// Puts records of functions into the order of their functions, which have addresses now: the system searches in them.
-fn sort_records(inputs: &mut [Input], region: &mut Region) {
-    let function = |&((member, block), _): &(BlockRef, u64)| {
-        let graph = &inputs[member as usize].graph;
-        let is_record = graph.section(graph.block(block).section).function_records;
-        let begin = graph.edges(block).iter().find(|edge| is_record && edge.offset == 0)?;
-        Some((graph.address(begin.target).0.wrapping_add_signed(begin.addend), graph.block(block).size))
-    };
-    let records: Vec<_> =
-        (0..).zip(&region.blocks).filter_map(|(index, place)| Some((index, function(place)?, *place))).collect();
-    let size = records.first().map(|&(_, (_, size), _)| size);
-    if records.iter().any(|&(_, (_, other), _)| Some(other) != size) {
-        return;
-    }
-    let mut sorted = records.clone();
-    sorted.sort_by_key(|&(_, function, _)| function);
-    for ((index, _, (_, offset)), (_, _, ((member, block), _))) in records.into_iter().zip(sorted) {
-        region.blocks[index] = ((member, block), offset);
-        inputs[member as usize].graph.block_mut(block).address = ExecAddr(region.start + offset);
+        self.thread_local = taken;
+        Ok(TlsAddress { module: self.modules, offset: 0, thread_offset: Some(-start) })
     }
 }
 

@@ -13,6 +13,7 @@ use linkjit::executor::ExecRange;
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Alternate, LinkGraph, Linkage, Request, Scope, SymbolId};
 use linkjit_link::input::{Binding, Input};
+use linkjit_link::link::Inputs;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -89,7 +90,7 @@ pub(super) struct Tables {
     pub(super) names: Mutex<NamePool>,
     pub(super) dylibs: Vec<Dylib>,
     /// The graphs that were added, in that order.
-    pub(super) inputs: Vec<Input>,
+    pub(super) inputs: Inputs,
     /// Where symbols of the process and of shared libraries come from.
     libraries: Libraries,
     pub(super) process_symbols: bool,
@@ -110,7 +111,7 @@ impl Tables {
         let mut tables = Self {
             names: Mutex::default(),
             dylibs: Vec::new(),
-            inputs: Vec::new(),
+            inputs: Inputs::default(),
             libraries: Libraries::default(),
             process_symbols: !options.no_process_syms,
             phony_externals: options.phony_externals,

@@ -3,8 +3,9 @@
 //! Code of the medium and large models reaches sections that are marked `SHF_X86_64_LARGE` at any distance (psABI,
 //! "Code Models"), so that they need not take the room of what code reaches by 32-bit displacements.
 
+use super::shared::Aside;
 use crate::graph::{Block, Lifetime, LinkGraph};
-use crate::input::{BlockRef, Input};
+use crate::input::Input;
 use crate::layout::SEGMENTS;
 
 /// How many bytes the live, not yet placed blocks of some inputs take.
@@ -37,8 +38,7 @@ impl Room {
 
 /// Sets all live, not yet placed blocks of `members` aside that are not large: they are not live until
 /// [`super::shared::bring_back`].
-#[must_use]
-pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Vec<BlockRef> {
+pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Aside {
     let mut aside = Vec::new();
     for &member in members {
         let input = &inputs[member as usize];
@@ -48,7 +48,7 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Vec<BlockRef> {
     for &(member, block) in &aside {
         inputs[member as usize].graph.block_mut(block).live = false;
     }
-    aside
+    Aside(aside)
 }
 
 /// Whether an input has something large that is to be placed.

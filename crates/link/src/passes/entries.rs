@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::graph::{
     BlockId, Content, Definition, Edge, EdgeKind, Lifetime, LinkGraph, Name, Protection, Symbol, SymbolId,
 };
-use crate::input::{Binding, Bindings, Input, arch_of};
+use crate::input::{Binding, Bindings, Input, arch_of, next};
 use crate::names::NameId;
 use crate::source::Source;
 
@@ -56,15 +56,14 @@ pub type SharedEntries = HashMap<SharedKey, ExecAddr, FixedState>;
 /// and its target. Not by the target's name, which may mean something else later.
 pub type SharedKey = (ExecAddr, ExecAddr, EntryKind);
 
-/// The graphs of entries that a batch has made.
-#[derive(Debug)]
-pub struct NewEntries {
+/// The inputs with the entries that were made.
+pub(crate) struct NewEntries {
     /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
-    pub shared: Input,
+    pub(crate) shared: u32,
     /// Their targets and symbols.
-    pub shared_symbols: Vec<(SharedKey, SymbolId)>,
+    pub(crate) symbols: Vec<(SharedKey, (u32, SymbolId))>,
     /// All other entries.
-    pub own: Input,
+    pub(crate) own: u32,
 }
 
 /// What an edge needs.
@@ -86,39 +85,35 @@ enum Key {
 
 /// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
 /// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, all that may have an
-/// entry gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them. The new
-/// graphs are to become inputs `next_input` (shared) and `next_input + 1` (own).
+/// entry gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them.
 ///
 /// # Errors
 /// If there are too many.
-pub fn build(
-    inputs: &mut [Input],
+pub(crate) fn build(
+    inputs: &mut Vec<Input>,
     members: &[u32],
     window: Option<ExecRange>,
     existing: &SharedEntries,
-    next_input: u32,
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
     let arch = arch_of(inputs);
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
-    let is_shown = window.is_none();
+    let (is_shown, shared) = (window.is_none(), next(inputs));
+    let own = shared.saturating_add(1);
     let mut builder = Builder {
         arch,
         window,
         existing,
-        shared: Table::new("shared entries", next_input, dylib, arch, is_shown),
-        own: Table::new("entries", next_input + 1, dylib, arch, is_shown),
+        shared: Table::new("shared entries", shared, dylib, arch, is_shown),
+        own: Table::new("entries", own, dylib, arch, is_shown),
         shared_symbols: Vec::new(),
         may_be_elsewhere: false,
     };
     for &member in members {
         builder.input(inputs, member)?;
     }
-    Ok(NewEntries {
-        shared: builder.shared.finish(meant)?,
-        shared_symbols: builder.shared_symbols,
-        own: builder.own.finish(meant)?,
-    })
+    inputs.extend([builder.shared.finish(meant)?, builder.own.finish(meant)?]);
+    Ok(NewEntries { shared, symbols: builder.shared_symbols, own })
 }
 
 struct Builder<'a> {
@@ -126,7 +121,7 @@ struct Builder<'a> {
     window: Option<ExecRange>,
     existing: &'a SharedEntries,
     shared: Table,
-    shared_symbols: Vec<(SharedKey, SymbolId)>,
+    shared_symbols: Vec<(SharedKey, (u32, SymbolId))>,
     own: Table,
     /// A part of the graph that needs entries just now was placed by an earlier batch, or lies in an area of its own.
     may_be_elsewhere: bool,
@@ -342,7 +337,8 @@ impl Builder<'_> {
         if let Some(target) = outside {
             // A stub brings its GOT entry with it.
             let made = table.symbols[made_before..].iter();
-            self.shared_symbols.extend(made.map(|&(kind, entry)| ((window, target, kind), entry)));
+            let entries = made.map(|&(kind, entry)| ((window, target, kind), (table.index, entry)));
+            self.shared_symbols.extend(entries);
         }
         Ok((Binding::Input { input: table.index, symbol: entry }, word))
     }

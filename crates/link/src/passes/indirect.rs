@@ -6,7 +6,7 @@
 use crate::arch::ArchTables;
 use crate::error::Result;
 use crate::graph::{Definition, Lifetime, LinkGraph, Protection, Symbol, SymbolId};
-use crate::input::{Binding, Input};
+use crate::input::{Binding, Input, next};
 use crate::source::Source;
 
 /// A slot to be filled, and the resolver that knows with what; both as symbols of inputs.
@@ -20,14 +20,14 @@ pub struct Slot {
     pub symbol: SymbolId,
 }
 
-/// Makes a stub and a slot for each live indirect symbol that `members` define in blocks that are not yet placed. The
-/// new graph is to become input `next_input`; there is none if there are no such symbols.
+/// Makes a stub and a slot for each live indirect symbol that `members` define in blocks that are not yet placed, in an
+/// input that becomes one of them.
 ///
 /// # Errors
 /// If there are too many.
-pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<Option<(Input, Vec<Slot>)>> {
+pub(crate) fn build(inputs: &mut Vec<Input>, members: &mut Vec<u32>) -> Result<Vec<Slot>> {
     let mut found = Vec::new();
-    for &member in members {
+    for &member in &*members {
         let Input { graph, reach, .. } = &inputs[member as usize];
         let first = found.len();
         found.extend(reach.symbols().iter().filter_map(|&id| {
@@ -37,7 +37,8 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         }));
         found[first..].sort_unstable();
     }
-    let Some(&(first, _)) = found.first() else { return Ok(None) };
+    let Some(&(first, _)) = found.first() else { return Ok(Vec::new()) };
+    let next_input = next(inputs);
     let (dylib, arch) = (inputs[first as usize].dylib, inputs[first as usize].graph.arch());
     let (window, pointer_size) = (inputs[first as usize].window, arch.pointer_size() as usize);
     let mut graph = LinkGraph::new(Source::new("indirect functions", []), arch);
@@ -60,5 +61,7 @@ pub fn build(inputs: &mut [Input], members: &[u32], next_input: u32) -> Result<O
         input.bind(symbol, Binding::Input { input: next_input, symbol: stub });
         slots.push(Slot { slot: (next_input, slot), resolver: (member, resolver), symbol });
     }
-    Ok(Some((Input::made(graph, dylib, window), slots)))
+    inputs.push(Input::made(graph, dylib, window));
+    members.push(next_input);
+    Ok(slots)
 }

@@ -18,6 +18,11 @@ pub enum Longer {
     Variables,
 }
 
+/// Blocks that are not live while others of their inputs are placed.
+#[must_use = "they are to be brought back"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Aside(pub(super) Vec<BlockRef>);
+
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
 /// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
@@ -25,7 +30,7 @@ pub enum Longer {
 /// refers to stay longer, too: string literals, and what its unwind records have in common with the rest.
 ///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
-pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Vec<BlockRef>> {
+pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Aside> {
     for &member in members {
         inputs[member as usize].is_divided = true;
     }
@@ -51,12 +56,12 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Optio
             }
         }
     }
-    has_found.then_some(aside)
+    has_found.then_some(Aside(aside))
 }
 
 /// Makes blocks live again.
-pub fn bring_back(inputs: &mut [Input], aside: &[BlockRef]) {
-    for &(member, block) in aside {
+pub fn bring_back(inputs: &mut [Input], Aside(aside): Aside) {
+    for (member, block) in aside {
         inputs[member as usize].graph.block_mut(block).live = true;
     }
 }
@@ -256,8 +261,9 @@ mod tests {
         input.reach.mark_all(&mut input.graph);
         input.reach.follow(&mut input.graph, |_| {});
         let mut inputs = [input];
-        assert_eq!(set_aside(&mut inputs, &[0], Longer::Shared), Some(vec![(0, ordinary), (0, alone)]));
-        bring_back(&mut inputs, &[(0, ordinary), (0, alone)]);
+        let aside = set_aside(&mut inputs, &[0], Longer::Shared);
+        assert_eq!(aside, Some(Aside(vec![(0, ordinary), (0, alone)])));
+        aside.into_iter().for_each(|aside| bring_back(&mut inputs, aside));
         assert_eq!(inputs[0].unplaced().count(), 2 * COUNT + 3);
         Ok(())
     }

@@ -96,7 +96,7 @@ impl Batch<'_> {
                 pending.push(of.binding(symbol));
                 continue;
             }
-            let stub = self.units.get(input as usize).copied().flatten().zip(found.shared_name());
+            let stub = self.units.get(input as usize).copied().zip(found.shared_name());
             if let Some(callee) = stub.and_then(|(unit, name)| state.lazy.callee(unit, name)) {
                 pending.extend(self.found.get(&callee.target).map(|found| found.binding));
                 callees.push(callee);
@@ -143,7 +143,7 @@ impl Batch<'_> {
             let of_name = name.and_then(|name| stand_ins.get(&name)).filter(|(found, _)| *found == old);
             of_name.map(|(_, new)| *new).or_else(|| by_address.get(&old).copied())
         };
-        for input in &mut self.inputs {
+        for input in self.inputs.iter_mut() {
             for (symbol, binding) in input.bindings.iter_mut() {
                 if let Binding::Outside(old) | Binding::OutsideFunction(old) = *binding
                     && let Some(new) = new(input.graph.symbol(symbol).shared_name(), old)
@@ -164,7 +164,7 @@ impl Batch<'_> {
     /// The definitions that are to serve the process, where they are now.
     fn serving(&self) -> Vec<(NameId, UnitId, ExecAddr)> {
         let placed = |of: &Serving| {
-            let unit = self.units.get(of.input as usize).copied().flatten()?;
+            let unit = *self.units.get(of.input as usize)?;
             Some((of.name, unit, self.inputs.get(of.input as usize)?.graph.address(of.symbol)))
         };
         self.serving.iter().filter_map(placed).collect()

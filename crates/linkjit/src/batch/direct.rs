@@ -32,7 +32,7 @@ impl Batch<'_> {
                     direct::rebind(inputs, outside, Binding::OutsideFunction(address));
                 }
                 Some(Nearby::Moved(moved)) => {
-                    direct::rebind(&mut self.inputs, outside, Binding::Outside(moved));
+                    direct::rebind(self.inputs.iter_mut(), outside, Binding::Outside(moved));
                     self.session.state().move_outside(address, moved);
                 }
             }
@@ -93,7 +93,7 @@ impl Batch<'_> {
                 }
             }
         }
-        direct::rebind(&mut self.inputs, Binding::Outside(from), Binding::Outside(to));
+        direct::rebind(self.inputs.iter_mut(), Binding::Outside(from), Binding::Outside(to));
         let image = {
             let mut state = self.session.state();
             state.move_outside(from, to);

@@ -33,9 +33,14 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// One beside this for an input of the linker's that stays as long as the JITDylib.
-    pub(super) fn of_jitdylib(&self, member: u32) -> Self {
-        Self { tracker: None, members: vec![member], ..*self }
+    /// The same for other inputs.
+    pub(super) fn with(&self, members: Vec<u32>) -> Self {
+        Self { members, ..*self }
+    }
+
+    /// One beside this for what the linker makes that stays as long as the JITDylib.
+    pub(super) fn of_jitdylib(&self) -> Self {
+        Self { tracker: None, ..self.with(Vec::new()) }
     }
 }
 
@@ -46,9 +51,9 @@ impl Batch<'_> {
         let mut domains: Vec<Domain> = Vec::new();
         let mut known = HashMap::<_, usize, FixedState>::default();
         let mut last = None;
-        for ((index, input), unit) in (0u32..).zip(&self.inputs).zip(&self.units) {
+        for ((index, input), unit) in (0u32..).zip(self.inputs.iter()).zip(&self.units) {
             let dylib = DylibId(input.dylib);
-            let unit = unit.and_then(|unit| state.units.get(&unit));
+            let unit = state.units.get(unit);
             let is_own = |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != *tracker);
             let tracker = unit.map(|unit| unit.tracker).filter(is_own);
             let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
@@ -129,13 +134,13 @@ impl Batch<'_> {
             }
         };
         domains[at].meant = Some(window);
-        self.mean_for(&domains[at], window);
+        self.mean_for(&domains[at].members, window);
         Ok(())
     }
 
     /// Notes the window that the members of a domain are meant for: others reach them as if they were there.
-    pub(super) fn mean_for(&mut self, domain: &Domain, window: Window) {
-        for &member in &domain.members {
+    pub(super) fn mean_for(&mut self, members: &[u32], window: Window) {
+        for &member in members {
             self.inputs[member as usize].window = window.range;
         }
     }
@@ -206,13 +211,13 @@ impl Batch<'_> {
         WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
     }
 
-    /// Whether what is large of a domain's blocks gets an area of its own: not if there is so little of it that it may lie
+    /// Whether what is large of some inputs' blocks gets an area of its own: not if there is so little of it that it may lie
     /// with all else.
-    pub(super) fn needs_area(&self, domain: &Domain) -> bool {
+    pub(super) fn needs_area(&self, members: &[u32]) -> bool {
         let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize]);
         !self.is_image()
-            && domain.members.iter().any(has_large)
-            && takes_area(&Room::of(&self.inputs, domain.members.iter().copied()), self.session.options().window_size)
+            && members.iter().any(has_large)
+            && takes_area(&Room::of(&self.inputs, members.iter().copied()), self.session.options().window_size)
     }
 
     /// Reserves an area for large sections.

@@ -111,7 +111,7 @@ impl Batch<'_> {
         while self.rebind_overridden()? || self.find_allocator()? {
             self.follow()?;
         }
-        for Input { graph, reach, .. } in &mut self.inputs {
+        for Input { graph, reach, .. } in self.inputs.iter_mut() {
             reach.sort(graph);
         }
         Ok(())
@@ -164,9 +164,8 @@ impl Batch<'_> {
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
         let input = *of.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
         drop(state);
-        let index = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        self.inputs.push(input);
-        self.units.push(Some(unit));
+        let index = self.inputs.push(input);
+        self.units.push(unit);
         self.unfollowed.push(index);
         self.input_of.insert(unit, index);
         // From here on rolling back finds it, whatever a plugin does.
@@ -207,7 +206,7 @@ impl Batch<'_> {
     /// Follows all that is live once more: passes may have added blocks, and changed what edges refer to.
     fn follow_anew(&mut self) -> Result<()> {
         self.lists.start_anew();
-        for (index, Input { graph, reach, .. }) in (0u32..).zip(&mut self.inputs) {
+        for (index, Input { graph, reach, .. }) in (0u32..).zip(self.inputs.iter_mut()) {
             reach.start_anew(graph);
             self.unfollowed.push(index);
         }

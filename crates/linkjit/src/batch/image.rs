@@ -52,7 +52,7 @@ impl Batch<'_> {
         let Some(window) = window else { return Ok(ExecAddr::NULL) };
         let placed = || self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
         let ends = |segment: usize| {
-            let end = move |placed: &PlacedDomain| placed.bases[segment].offset(placed.layout.segments[segment].size);
+            let end = move |placed: &PlacedDomain| placed.layout.segments()[segment].end;
             let of_window = move |end: &ExecAddr| window.range.start <= *end && *end <= window.range.end;
             placed().map(end).filter(of_window).max().unwrap_or(window.stripes[segment].start)
         };
@@ -65,7 +65,7 @@ impl Batch<'_> {
             ImageName::DataStart | ImageName::NoRelocations => window.stripes[WRITE].start,
             ImageName::DataEnd => {
                 let own = placed().filter(|placed| placed.domain.members.contains(&input));
-                own.map(|placed| placed.layout.data_end(placed.bases)).max().unwrap_or_else(|| ends(WRITE))
+                own.map(|placed| placed.layout.data_end()).max().unwrap_or_else(|| ends(WRITE))
             }
             ImageName::End => ends(WRITE),
             ImageName::Array(array, bound) => {
@@ -79,7 +79,7 @@ impl Batch<'_> {
     /// The longest unwind table of the batch in a window; or else zeros, which the header of the table has behind it.
     fn unwind_records(&self, dylib: DylibId, window: Window, input: u32) -> ExecAddr {
         let placed = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
-        let tables = placed.filter_map(|placed| placed.layout.unwind_table(placed.bases));
+        let tables = placed.filter_map(|placed| placed.layout.unwind_table());
         let tables = tables.filter(|table| window.range.contains(table.start));
         if let Some(table) = tables.max_by_key(|table| table.size()) {
             return table.start;

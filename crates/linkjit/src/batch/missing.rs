@@ -176,17 +176,16 @@ impl Batch<'_> {
     /// An error in a table entry is one of the code that wants the entry.
     pub(super) fn blame(&self, error: LinkError) -> LinkError {
         let site = error.site();
-        let tables = (0u32..).zip(&self.inputs).zip(&self.units).filter(|(_, unit)| unit.is_none());
-        let tables = tables.filter(|((_, input), _)| *input.graph.name() == *site.file);
+        let tables = (0u32..).zip(self.inputs.iter()).skip(self.units.len());
         let wanted: Vec<Binding> = tables
-            .flat_map(|((index, input), _)| {
+            .filter(|(_, input)| *input.graph.name() == *site.file)
+            .flat_map(|(index, input)| {
                 let entries = entries_at(&input.graph, site);
                 entries.into_iter().map(move |symbol| Binding::Input { input: index, symbol })
             })
             .collect();
-        let units = (0u32..).zip(&self.inputs).zip(&self.units).filter(|(_, unit)| unit.is_some());
-        let mut symbols =
-            units.flat_map(|((index, input), _)| input.graph.symbol_ids().map(move |id| (index, input, id)));
+        let units = (0u32..).zip(self.inputs.iter()).take(self.units.len());
+        let mut symbols = units.flat_map(|(index, input)| input.graph.symbol_ids().map(move |id| (index, input, id)));
         match symbols.find(|(_, input, id)| wanted.contains(&input.binding(*id))) {
             Some((index, _, id)) => match self.referrers([(index, id)].into_iter()).remove(&(index, id)) {
                 Some(site) => error.at(site),

@@ -30,7 +30,8 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::Agent;
 use linkjit_link::graph::{Symbol, SymbolId};
-use linkjit_link::input::{Binding, Input};
+use linkjit_link::input::Binding;
+use linkjit_link::link::Inputs;
 use linkjit_link::names::NameId;
 
 use crate::error::Result;
@@ -122,9 +123,9 @@ struct Batch<'a> {
     /// The units of that, and the names that wait for something of it.
     pending: HashSet<UnitId, FixedState>,
     awaited: HashSet<(DylibId, NameId), FixedState>,
-    inputs: Vec<Input>,
-    /// The units of the inputs; those that the linker makes itself have none.
-    units: Vec<Option<UnitId>>,
+    inputs: Inputs,
+    /// The units of the first inputs; those that the linker makes itself, which are behind these, have none.
+    units: Vec<UnitId>,
     /// Inputs of which something is yet to be followed.
     unfollowed: Vec<u32>,
     input_of: HashMap<UnitId, u32, FixedState>,
@@ -152,7 +153,7 @@ struct Batch<'a> {
     /// Lazy functions that these may call.
     lazy_callees: Vec<crate::session::LazyCallee>,
     lists: special::Lists,
-    placed: place::Placed,
+    placed: place::PlacedBatch,
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
     plugins: Plugins,
@@ -169,7 +170,7 @@ impl<'a> Batch<'a> {
             work: Work::default(),
             pending: HashSet::default(),
             awaited: HashSet::default(),
-            inputs: Vec::new(),
+            inputs: Inputs::default(),
             units: Vec::new(),
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
@@ -186,7 +187,7 @@ impl<'a> Batch<'a> {
             serving: Vec::new(),
             lazy_callees: Vec::new(),
             lists: special::Lists::default(),
-            placed: place::Placed::default(),
+            placed: place::PlacedBatch::default(),
             binds_linked: false,
             plugins,
             is_suspended: false,
@@ -252,18 +253,14 @@ impl<'a> Batch<'a> {
 
     /// Runs the passes of a stage on all graphs.
     fn run_passes(&mut self, stage: Stage) -> Result<()> {
-        if self.plugins.is_empty() {
-            return Ok(());
-        }
-        let names = self.session.names_mutex();
-        self.inputs.iter_mut().enumerate().try_for_each(|input| self.plugins.run(stage, input, names))
+        self.plugins.run_all(stage, &mut self.inputs, self.session.names_mutex())
     }
 }
 
 /// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.units.len());
         let mut state = self.session.state();
         self.plugins.undo(&mut self.inputs);
         let rebound = std::mem::take(&mut self.rebound);
@@ -275,8 +272,8 @@ impl Drop for Batch<'_> {
                 }
             }
         }
-        for (mut input, unit) in self.inputs.drain(..).zip(self.units.drain(..)) {
-            if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
+        for (mut input, unit) in self.inputs.take().zip(self.units.drain(..)) {
+            if let Some(of) = state.units.get_mut(&unit) {
                 input.forget_batch();
                 of.input = Some(Box::new(input));
             }

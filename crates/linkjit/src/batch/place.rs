@@ -1,27 +1,27 @@
 //! Placing: memory for everything at once, fixups, finalization.
 //!
-//! Each domain (see [`super::domains`]) has an allocation. Entries for what is outside of the JITDylib have one of
-//! their own, because they stay.
+//! Each domain (see [`super::domains`]) goes through the phases of [`linkjit_link::link`] until it is placed, and has an
+//! allocation. Entries for what is outside of the JITDylib have one of their own, because they stay. When all domains are
+//! placed, the batch is resolved and written as a whole.
 
 use std::time::Instant;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, PointerArray, Protection,
-    RuntimeFunction, SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
+    ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, InitializerKind, PointerArray, RuntimeFunction,
+    SegmentRequest, TlsBlock, TlsImage, TlsRequest, Window,
 };
 use linkjit_link::arch::{ArchTables, FixupContext, Image, Role};
-use linkjit_link::graph::{Edge, InitializerOrder, Lifetime, LinkGraph, Request, SymbolId};
+use linkjit_link::graph::{Edge, InitializerOrder, LinkGraph, Request, SymbolId};
 use linkjit_link::input::Input;
-use linkjit_link::layout::{Layout, SEGMENTS};
-use linkjit_link::link::{resolve, unplace, write};
+use linkjit_link::layout::{Layout, Placed, SEGMENTS};
+use linkjit_link::link::{Complete, Completed, Inputs, Prepared, Resolved};
 use linkjit_link::passes::areas;
-use linkjit_link::passes::entries::{self, SharedKey};
-use linkjit_link::passes::indirect::{self, Slot};
+use linkjit_link::passes::entries::SharedKey;
 use linkjit_link::passes::shared::{self, Longer};
 
-use super::Batch;
 use super::domains::Domain;
 use super::uses::Used;
+use super::{Batch, special};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
@@ -35,22 +35,20 @@ use crate::session::{
 pub(super) struct PlacedDomain {
     pub(super) domain: Domain,
     pub(super) part: Part,
-    pub(super) layout: Layout,
-    pub(super) bases: [ExecAddr; 3],
+    pub(super) layout: Placed,
     memory: Option<Box<dyn linkjit_executor::Allocation>>,
     finalized: Option<linkjit_executor::AllocationId>,
     pub(super) tls: Option<TlsBlock>,
-    slots: Vec<Slot>,
     /// Which linked code it is bound to, and its units that are.
     pub(super) uses: Vec<(Used, UnitId)>,
 }
 
 /// New entries of a JITDylib, to be shared by later batches.
-type SharedSymbols = Vec<(DylibId, u32, Vec<(SharedKey, SymbolId)>)>;
+type SharedSymbols = Vec<(DylibId, Vec<(SharedKey, (u32, SymbolId))>)>;
 
 /// What a batch has placed.
 #[derive(Debug, Default)]
-pub(super) struct Placed {
+pub(super) struct PlacedBatch {
     pub(super) domains: Vec<PlacedDomain>,
     /// How many bytes of code and data these have together.
     bytes: u64,
@@ -72,19 +70,16 @@ impl Batch<'_> {
         self.sort_late_symbols();
         self.shape_sections(&domains)?;
         self.settle_images(&domains)?;
-        let first_made = self.inputs.len();
         // A domain that has moved stays there if it can: there is an end to it.
         let mut tries = 2 * domains.len();
         while !self.place_domains(&mut domains)? && tries > 0 {
             tries -= 1;
-            self.take_back(first_made);
+            self.take_back();
         }
         self.plugins.add_passes(&self.inputs);
         self.run_passes(Stage::PostAllocation)?;
         self.bind_late_symbols()?;
         self.find_uses();
-        resolve(&mut self.inputs);
-        self.run_passes(Stage::PreFixup)?;
         let placed = Instant::now();
         self.write()?;
         self.run_passes(Stage::PostFixup)?;
@@ -125,7 +120,7 @@ impl Batch<'_> {
         for at in 0..domains.len() {
             let (before, rest) = domains.split_at_mut(at);
             let Some(domain) = rest.first_mut() else { break };
-            let window = self.place_domain(domain.clone())?;
+            let window = self.place_domain(domain)?;
             let is_near =
                 domain.meant.is_none_or(|meant| meant.id == window.id || self.reach_each_other(meant, window));
             is_right &= is_near || before.iter().all(|other| other.dylib != domain.dylib);
@@ -134,36 +129,22 @@ impl Batch<'_> {
         Ok(is_right)
     }
 
-    /// Takes back what was placed, and what was made for that from input `first_made` on, so that it can be placed
-    /// otherwise.
-    fn take_back(&mut self, first_made: usize) {
+    /// Takes back what was placed, and what was made for that, so that it can be placed otherwise.
+    fn take_back(&mut self) {
         let windows = std::mem::take(&mut self.placed.windows);
-        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs);
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.units.len());
         self.placed.windows = windows;
-        self.inputs.truncate(first_made);
-        self.units.truncate(first_made);
     }
 
-    fn place_domain(&mut self, mut domain: Domain) -> Result<Window> {
-        let tls = self.reserve_tls(&domain)?;
-        self.bind_tls_base(&domain, tls);
-        let next = self.next_input();
-        let mut slots = Vec::new();
-        if let Some((input, found)) = indirect::build(&mut self.inputs, &domain.members, next)? {
-            slots = found;
-            domain.members.push(self.add_input(input));
-        }
+    fn place_domain(&mut self, domain: &Domain) -> Result<Window> {
+        let tls = self.reserve_tls(domain)?;
+        self.bind_tls_base(domain, tls);
+        let prepared = self.inputs.prepare(domain.members.clone(), tls.map(|tls| tls.start))?;
         let first = self.placed.domains.len();
-        let window = self.place_somewhere(&mut domain).inspect_err(|_| {
-            // The names stand for their stubs: let rolling back know.
-            unplace(&mut self.inputs, [], &[], &slots);
-        })?;
+        let window = self.place_somewhere(domain, &prepared)?;
         let tls = tls.filter(|_| self.placed.tls.pop().is_some());
-        if let Some(own) = self.placed.domains.last_mut() {
-            own.slots = slots;
-        }
         let mut parts = self.placed.domains[first..].iter_mut();
-        if let Some(part) = parts.find(|part| part.layout.tls_image(part.bases).is_some()) {
+        if let Some(part) = parts.find(|part| part.layout.tls_image().is_some()) {
             part.tls = tls;
         }
         Ok(window)
@@ -171,41 +152,36 @@ impl Batch<'_> {
 
     /// Places a domain in the newest window of its JITDylib that has room, or else in one that is empty: what does not fit
     /// there fits nowhere. Returns the window.
-    fn place_somewhere(&mut self, domain: &mut Domain) -> Result<Window> {
-        let (originals, first_made) = (domain.members.len(), self.inputs.len());
-        let first_placed = self.placed.domains.len();
+    fn place_somewhere(&mut self, domain: &Domain, prepared: &Prepared) -> Result<Window> {
+        let before = (self.inputs.len(), self.placed.domains.len(), self.placed.shared.len(), self.placed.bytes);
         for (index, window) in self.windows(domain)?.into_iter().enumerate() {
             if index > 0 {
-                self.bring_near(domain.dylib, &domain.members, window)?;
+                self.bring_near(domain.dylib, &prepared.members, window)?;
             }
-            match self.place_in(window, domain) {
+            match self.place_in(window, domain, prepared) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) if !self.is_image() => {
-                    self.placed.forget(&mut self.inputs, &domain.members, first_placed, first_made);
-                    self.inputs.truncate(first_made);
-                    self.units.truncate(first_made);
-                    domain.members.truncate(originals);
+                    self.placed.forget(&mut self.inputs, &prepared.members, before);
                 }
                 result => return result.map(|()| window),
             }
         }
-        let members = domain.members.clone();
-        let window = self.reserve_window(domain, &members)?;
-        self.bring_near(domain.dylib, &domain.members, window)?;
-        self.place_in(window, domain)?;
+        let window = self.reserve_window(domain, &prepared.members)?;
+        self.bring_near(domain.dylib, &prepared.members, window)?;
+        self.place_in(window, domain, prepared)?;
         Ok(window)
     }
 
     /// Places a domain: first what others may share, if there is any and it may outlive the rest.
-    fn place_in(&mut self, window: Window, domain: &mut Domain) -> Result<()> {
-        self.mean_for(domain, window);
+    fn place_in(&mut self, window: Window, domain: &Domain, prepared: &Prepared) -> Result<()> {
+        self.mean_for(&prepared.members, window);
         for (part, longer) in self.longer_parts(domain) {
-            if let Some(aside) = shared::set_aside(&mut self.inputs, &domain.members, longer) {
-                let placed = self.place_part(window, domain, part);
-                shared::bring_back(&mut self.inputs, &aside);
+            if let Some(aside) = shared::set_aside(&mut self.inputs, &prepared.members, longer) {
+                let placed = self.place_part(window, domain, prepared, part);
+                shared::bring_back(&mut self.inputs, aside);
                 placed?;
             }
         }
-        self.place_part(window, domain, Part::Own)
+        self.place_part(window, domain, prepared, Part::Own)
     }
 
     /// The parts of a domain that may have to stay longer than the rest. The default tracker is not expected to be removed
@@ -225,113 +201,72 @@ impl Batch<'_> {
 
     /// Whether a domain has updatable objects.
     pub(super) fn is_updatable(&self, state: &State, domain: &Domain) -> bool {
-        let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize).copied().flatten());
-        units.any(|unit| state.units.get(&unit).is_some_and(|unit| unit.updatable))
+        let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize));
+        units.any(|unit| state.units.get(unit).is_some_and(|unit| unit.updatable))
     }
 
     /// Makes the entries that the live blocks of a domain need and places them.
-    fn place_part(&mut self, window: Window, domain: &mut Domain, part: Part) -> Result<()> {
-        let next = self.next_input();
+    fn place_part(&mut self, window: Window, domain: &Domain, prepared: &Prepared, part: Part) -> Result<()> {
         let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
-        let new = entries::build(&mut self.inputs, &domain.members, Some(window.range), &existing, next);
+        let new = self.inputs.complete(prepared, Some(window.range), &existing);
         self.session.state().dylib_mut(domain.dylib)?.entries = existing;
-        let new = new?;
-        let shared = self.add_input(new.shared);
-        domain.members.push(self.add_input(new.own));
-        if !new.shared_symbols.is_empty() {
-            let own = domain.of_jitdylib(shared);
-            self.place_members(window, own, Part::Own)?;
-            self.placed.shared.push((domain.dylib, shared, new.shared_symbols));
+        let Completed { own, shared, symbols } = new?;
+        if !symbols.is_empty() {
+            self.place_members(window, &domain.of_jitdylib(), &shared, Part::Own)?;
+            self.placed.shared.push((domain.dylib, symbols));
         }
-        if self.needs_area(domain) {
-            let aside = areas::set_aside(&mut self.inputs, &domain.members);
-            let placed = self.place_large(domain, part);
-            shared::bring_back(&mut self.inputs, &aside);
+        if self.needs_area(&own.members) {
+            let aside = areas::set_aside(&mut self.inputs, &own.members);
+            let placed = self.place_large(domain, &own, part);
+            shared::bring_back(&mut self.inputs, aside);
             placed?;
         }
-        self.place_members(window, domain.clone(), part)
+        self.place_members(window, domain, &own, part)
     }
 
     /// Places the live blocks of a domain, all of them large, in an area of their own.
-    fn place_large(&mut self, domain: &Domain, part: Part) -> Result<()> {
+    fn place_large(&mut self, domain: &Domain, own: &Complete, part: Part) -> Result<()> {
         let areas = self.session.state().dylib(domain.dylib)?.areas.clone();
         for area in areas {
-            match self.place_members(area, domain.clone(), part) {
+            match self.place_members(area, domain, own, part) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) => {}
                 placed => return placed,
             }
         }
-        let layout = Layout::new(&self.inputs, &domain.members)?;
-        let segments = layout.segments.map(|extent| extent.size.saturating_add(extent.align));
+        let layout = self.inputs.lay_out(own)?;
+        let segments = layout.segments().map(|extent| extent.size.saturating_add(extent.align));
         let area = self.reserve_area(domain.dylib, segments)?;
-        self.place_members(area, domain.clone(), part)
+        self.place_members(area, domain, own, part)
     }
 
-    fn place_members(&mut self, window: Window, domain: Domain, part: Part) -> Result<()> {
-        let mut layout = Layout::new(&self.inputs, &domain.members)?;
-        let (bases, memory) = self.allocate(window, &mut layout)?;
-        self.placed.bytes = self.placed.bytes.saturating_add(layout.bytes());
+    fn place_members(&mut self, window: Window, domain: &Domain, complete: &Complete, part: Part) -> Result<()> {
+        let layout = self.inputs.lay_out(complete)?;
+        let bytes = self.placed.bytes.saturating_add(layout.bytes());
+        self.session.state().check_bytes(&self.session.options().limits, bytes)?;
+        let memory = self.session.executor().allocate(window.id, &segment_requests(&layout))?;
+        let layout = self.inputs.place(layout, std::array::from_fn(|segment| memory.address(segment)));
+        self.placed.bytes = bytes;
         self.placed.domains.push(PlacedDomain {
-            domain,
+            domain: domain.with(complete.members.clone()),
             part,
             layout,
-            bases,
             memory: Some(memory),
             finalized: None,
             tls: None,
-            slots: Vec::new(),
             uses: Vec::new(),
         });
         Ok(())
     }
 
-    fn allocate(
-        &mut self,
-        window: Window,
-        layout: &mut Layout,
-    ) -> Result<([ExecAddr; 3], Box<dyn linkjit_executor::Allocation>)> {
-        let protections = [Protection::Read, Protection::ReadExec, Protection::ReadWrite];
-        let mut requests = [SegmentRequest { protection: Protection::Read, size: 0, align: 1 }; 3];
-        for ((request, extent), protection) in requests.iter_mut().zip(layout.segments).zip(protections) {
-            *request = SegmentRequest { protection, size: extent.size, align: extent.align };
-        }
-        let more = self.placed.bytes.saturating_add(layout.bytes());
-        self.session.state().check_bytes(&self.session.options().limits, more)?;
-        let memory = self.session.executor().allocate(window.id, &requests)?;
-        let bases = std::array::from_fn(|segment| memory.address(segment));
-        layout.place(&mut self.inputs, bases);
-        Ok((bases, memory))
-    }
-
-    fn next_input(&self) -> u32 {
-        u32::try_from(self.inputs.len()).unwrap_or(u32::MAX)
-    }
-
-    fn add_input(&mut self, input: Input) -> u32 {
-        let index = self.next_input();
-        self.inputs.push(input);
-        self.units.push(None);
-        index
-    }
-
     /// Reserves thread-local storage for what a domain defines.
     fn reserve_tls(&mut self, domain: &Domain) -> Result<Option<TlsBlock>> {
         let extent = Layout::thread_local_extent(&self.inputs, &domain.members)?;
-        if extent.size == 0 {
-            return Ok(None);
-        }
+        let Some(extent) = extent.filter(|extent| extent.size > 0) else { return Ok(None) };
         let image = self.session.state().dylib(domain.dylib)?.image;
         let fixed_offset = self.uses_thread_offsets();
         let request = TlsRequest { size: extent.size, align: extent.align, fixed_offset };
         let block = self.session.executor().reserve_tls(image, request)?;
         self.placed.tls.push(block);
-        for &member in &domain.members {
-            let input = &mut self.inputs[member as usize];
-            let lifetime = |id| input.graph.section(input.graph.block(id).section).lifetime;
-            if input.unplaced().any(|id| lifetime(id) == Lifetime::ThreadLocal) {
-                input.graph.set_tls_block(block.start);
-            }
-        }
         Ok(Some(block))
     }
 
@@ -341,45 +276,28 @@ impl Batch<'_> {
         if let Some(known) = self.placed.uses_thread_offsets {
             return known;
         }
-        let graphs = (0..self.next_input()).filter(|&member| self.may_have(member, &THREAD_OFFSETS));
-        let uses = graphs.map(|member| &self.inputs[member as usize]).any(uses_thread_offsets);
+        let graphs = (0u32..).zip(self.inputs.iter()).filter(|&(member, _)| self.may_have(member, &THREAD_OFFSETS));
+        let uses = graphs.map(|(_, input)| input).any(uses_thread_offsets);
         self.placed.uses_thread_offsets = Some(uses);
         uses
     }
 
-    /// The window that a domain is placed in: the image that its code believes to be part of.
-    fn window_of(&self, placed: &PlacedDomain) -> Result<Option<Window>> {
-        let state = self.session.state();
-        let windows = &state.dylib(placed.domain.dylib)?.windows;
-        Ok(windows.iter().find(|window| placed.bases.iter().any(|&base| window.range.contains(base))).copied())
-    }
-
-    /// Copies and fixes up.
+    /// Gives symbols their addresses, copies blocks and fixes them up.
     fn write(&mut self) -> Result<()> {
-        let executor = self.session.executor();
+        let Self { session, inputs, plugins, placed, .. } = self;
+        let resolved = inputs.resolve();
+        plugins.run_all(Stage::PreFixup, resolved.inputs, session.names_mutex())?;
+        let executor = session.executor();
         let resolver = |function| executor.runtime_function(function).unwrap_or(ExecAddr::NULL);
         let tls_resolvers =
             [resolver(RuntimeFunction::TlsDescriptorFixed), resolver(RuntimeFunction::TlsDescriptorDynamic)];
-        let mut domains = std::mem::take(&mut self.placed.domains);
-        let result = domains.iter_mut().try_for_each(|placed| {
-            let got_base = self.got_base(placed.domain.dylib)?;
-            let window = self.window_of(placed)?;
-            let tls_module = self.session.state().dylib(placed.domain.dylib)?.image_tls;
-            let image = window.as_ref().map(|window| {
-                let (base, sections) = (window.range.start, window.stripes.as_slice());
-                Image { base, sections, tls_module }
-            });
-            let (names, image) = (self.session.names_mutex(), image.unwrap_or_default());
-            let context = FixupContext { names, got_base, image, tls_resolvers };
-            let Some(memory) = placed.memory.as_mut() else { return Ok(()) };
-            for segment in 0..SEGMENTS.len() {
-                write(&self.inputs, &placed.layout, segment, memory.bytes(segment), &context)
-                    .map_err(|error| self.blame(error))?;
+        for domain in &mut placed.domains {
+            match domain.write(&resolved, session, tls_resolvers) {
+                Err(Error::Link(error)) => return Err(self.blame(error).into()),
+                written => written?,
             }
-            Ok(())
-        });
-        self.placed.domains = domains;
-        result
+        }
+        Ok(())
     }
 
     fn finalize(&mut self) -> Result<()> {
@@ -391,11 +309,15 @@ impl Batch<'_> {
                 ),
             })?;
         }
-        if self.placed.domains.iter().any(|placed| placed.layout.function_table(placed.bases).is_some()) {
+        if self.placed.domains.iter().any(|placed| placed.layout.function_table().is_some()) {
             check_function_tables(self.inputs.iter().map(|input| &input.graph), self.session.target())?;
         }
+        let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
+        let slots = self.inputs.slots().iter();
+        let slots: Vec<_> =
+            slots.map(|slot| IndirectSlot { slot: address(slot.slot), resolver: address(slot.resolver) }).collect();
         // Resolvers of indirect functions are run when their domain is finalized, and may call what others have.
-        if self.placed.domains.len() > 1 && self.placed.domains.iter().any(|placed| !placed.slots.is_empty()) {
+        if self.placed.domains.len() > 1 && !slots.is_empty() {
             for memory in self.placed.domains.iter_mut().filter_map(|placed| placed.memory.as_mut()) {
                 memory.make_executable()?;
             }
@@ -403,23 +325,13 @@ impl Batch<'_> {
         // Hardly any.
         let resources: Vec<ExecRange> = self.inputs.iter().flat_map(|input| resources(&input.graph)).collect();
         for placed in &mut self.placed.domains {
-            let parts = placed.bases.iter().zip(placed.layout.segments);
-            let parts = parts.map(|(&base, extent)| ExecRange::new(base, extent.size));
-            let resources = parts.flat_map(|part| resources.iter().filter(move |of| part.contains(of.start)));
-            let resources = resources.copied().next();
-            let address = |(input, symbol): (u32, SymbolId)| self.inputs[input as usize].graph.address(symbol);
+            let layout = &placed.layout;
             let actions = FinalizeActions {
-                unwind_tables: placed.layout.unwind_table(placed.bases).into_iter().collect(),
-                function_tables: placed.layout.function_table(placed.bases).into_iter().collect(),
-                indirect_slots: placed
-                    .slots
-                    .iter()
-                    .map(|slot| IndirectSlot { slot: address(slot.slot), resolver: address(slot.resolver) })
-                    .collect(),
-                tls_image: placed
-                    .tls
-                    .and_then(|tls| Some(TlsImage { id: tls.id, bytes: placed.layout.tls_image(placed.bases)? })),
-                resources,
+                unwind_tables: layout.unwind_table().into_iter().collect(),
+                function_tables: layout.function_table().into_iter().collect(),
+                indirect_slots: slots.iter().copied().filter(|slot| placed.has(slot.slot)).collect(),
+                tls_image: placed.tls.and_then(|tls| Some(TlsImage { id: tls.id, bytes: layout.tls_image()? })),
+                resources: resources.iter().copied().find(|directory| placed.has(directory.start)),
             };
             if let Some(memory) = placed.memory.take() {
                 placed.finalized = Some(memory.finalize(&actions)?);
@@ -452,13 +364,12 @@ impl Batch<'_> {
             return Ok(());
         }
         let allocation = |placed: &PlacedDomain| {
-            let extents = placed.layout.segments;
             let graph = |(member, block)| Some((&self.inputs.get(member as usize)?.graph, block));
             Some(LinkedAllocation {
                 id: placed.finalized?,
                 dylib: JitDylib::new(self.session.clone(), placed.domain.dylib),
-                segments: std::array::from_fn(|at| ExecRange::new(placed.bases[at], extents[at].size)),
-                blocks: placed.layout.placed().filter_map(graph).collect(),
+                segments: placed.layout.segments(),
+                blocks: placed.layout.blocks().filter_map(graph).collect(),
             })
         };
         let allocations: Vec<_> = self.placed.domains.iter().filter_map(allocation).collect();
@@ -466,13 +377,54 @@ impl Batch<'_> {
     }
 }
 
-impl Placed {
+impl PlacedDomain {
+    /// Writes its blocks to its memory.
+    fn write(
+        &mut self,
+        resolved: &Resolved<'_>,
+        session: &ExecutionSession,
+        tls_resolvers: [ExecAddr; 2],
+    ) -> Result<()> {
+        let Some(memory) = self.memory.as_mut() else { return Ok(()) };
+        let segments = self.layout.segments();
+        let (window, got_base, tls_module) = {
+            let state = session.state();
+            let dylib = state.dylib(self.domain.dylib)?;
+            let has = |window: &&Window| segments.iter().any(|segment| window.range.contains(segment.start));
+            // The image that its code believes to be part of.
+            (dylib.windows.iter().find(has).copied(), special::got_base(dylib), dylib.image_tls)
+        };
+        let image = window.as_ref().map(|window| {
+            let (base, sections) = (window.range.start, window.stripes.as_slice());
+            Image { base, sections, tls_module }
+        });
+        let (names, image) = (session.names_mutex(), image.unwrap_or_default());
+        let context = FixupContext { names, got_base, image, tls_resolvers };
+        for segment in 0..SEGMENTS.len() {
+            let written = resolved.write(&self.layout, segment, memory.bytes(segment), &context);
+            written.map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+}
+
+/// The memory that a layout needs.
+fn segment_requests(layout: &Layout) -> [SegmentRequest; SEGMENTS.len()] {
+    let extents = layout.segments();
+    std::array::from_fn(|at| SegmentRequest {
+        protection: SEGMENTS[at],
+        size: extents[at].size,
+        align: extents[at].align,
+    })
+}
+
+impl PlacedBatch {
     /// Enters what was placed into the tables.
-    pub(super) fn publish(self, inputs: &[Input], units: &[Option<UnitId>], state: &mut State) -> Result<()> {
-        for (dylib, input, symbols) in self.shared {
-            let graph = &inputs[input as usize].graph;
+    pub(super) fn publish(self, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<()> {
+        for (dylib, symbols) in self.shared {
+            let address = |(input, symbol): (u32, SymbolId)| inputs[input as usize].graph.address(symbol);
             let entries = &mut state.dylib_mut(dylib)?.entries;
-            entries.extend(symbols.into_iter().map(|(key, symbol)| (key, graph.address(symbol))));
+            entries.extend(symbols.into_iter().map(|(key, symbol)| (key, address(symbol))));
         }
         state.statistics.windows += self.windows.len() as u64;
         let ids: Vec<_> = self.domains.iter().map(|placed| placed.finalized).collect();
@@ -483,7 +435,7 @@ impl Placed {
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             dylib.windows_in_use = true;
             let tracker = placed.domain.tracker;
-            let sections = placed.layout.contiguous(placed.bases);
+            let sections = placed.layout.contiguous();
             let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));
             dylib.sections.extend(sections);
             for (order, unit, array) in arrays {
@@ -503,13 +455,13 @@ impl Placed {
         Ok(())
     }
 
-    /// Gives all memory back.
-    pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut [Input]) {
+    /// Gives all memory back, and makes inputs what they were before they were placed: the first `found` of them, for the
+    /// others were made for that.
+    pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut Inputs, found: usize) {
         let executor = session.executor().as_ref();
-        let (mut layouts, mut slots) = (Vec::new(), Vec::new());
+        let mut layouts = Vec::new();
         for placed in self.domains.into_iter().rev() {
             layouts.push(placed.layout);
-            slots.extend(placed.slots);
             // Errors here would only hide the one that brought us here.
             if let Some(id) = placed.finalized {
                 let _gone = executor.deallocate(id);
@@ -518,8 +470,8 @@ impl Placed {
                 let _gone = executor.release_tls(tls.id);
             }
         }
-        let all = 0..u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        unplace(inputs, all, &layouts, &slots);
+        let all = 0..u32::try_from(found).unwrap_or(u32::MAX);
+        inputs.undo(found, all, layouts);
         for tls in self.tls {
             let _gone = executor.release_tls(tls.id);
         }
@@ -532,23 +484,24 @@ impl Placed {
         }
     }
 
-    /// Forgets what was placed last, with entries that were made for it.
-    fn forget(&mut self, inputs: &mut [Input], members: &[u32], first_placed: usize, first_made: usize) {
-        let made_before = self.shared.partition_point(|&(_, input, _)| (input as usize) < first_made);
-        self.shared.truncate(made_before);
-        let layouts: Vec<_> = self.domains.drain(first_placed..).map(|placed| placed.layout).collect();
-        self.bytes = layouts.iter().fold(self.bytes, |bytes, layout| bytes.saturating_sub(layout.bytes()));
-        unplace(inputs, members.iter().copied(), &layouts, &[]);
+    /// Forgets what was placed of some inputs, and made for that, since there were so many inputs, domains, sets of shared
+    /// entries, and bytes.
+    fn forget(&mut self, inputs: &mut Inputs, members: &[u32], before: (usize, usize, usize, u64)) {
+        let (made, placed, shared, bytes) = before;
+        self.shared.truncate(shared);
+        self.bytes = bytes;
+        let layouts = self.domains.drain(placed..).map(|placed| placed.layout);
+        inputs.undo(made, members.iter().copied(), layouts);
     }
 }
 
 impl Statistics {
     fn add(&mut self, placed: &PlacedDomain, inputs: &[Input]) {
-        let [read, code, write] = placed.layout.segments;
-        self.read_only_bytes += read.size;
-        self.code_bytes += code.size;
-        self.writable_bytes += write.size;
-        for (input, block) in placed.layout.placed() {
+        let [read, code, write] = placed.layout.segments();
+        self.read_only_bytes += read.size();
+        self.code_bytes += code.size();
+        self.writable_bytes += write.size();
+        for (input, block) in placed.layout.blocks() {
             self.blocks += 1;
             self.edges += inputs[input as usize].graph.edges(block).len() as u64;
         }
@@ -567,11 +520,11 @@ impl Statistics {
 fn initializers(
     placed: &PlacedDomain,
     inputs: &[Input],
-    units: &[Option<UnitId>],
+    units: &[UnitId],
 ) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
     let mut arrays = Vec::new();
     for &member in &placed.domain.members {
-        let Some(unit) = units[member as usize] else { continue };
+        let Some(&unit) = units.get(member as usize) else { continue };
         let graph = &inputs[member as usize].graph;
         for run in graph.initializers() {
             let block = graph.block(run.block);

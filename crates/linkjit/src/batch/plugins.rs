@@ -62,6 +62,14 @@ impl Plugins {
         Ok(())
     }
 
+    /// Runs the passes of a stage on all inputs.
+    pub(super) fn run_all(&mut self, stage: Stage, inputs: &mut [Input], names: &Mutex<NamePool>) -> Result<()> {
+        if self.plugins.is_empty() {
+            return Ok(());
+        }
+        inputs.iter_mut().enumerate().try_for_each(|input| self.run(stage, input, names))
+    }
+
     /// Tells that the batch is linked.
     pub(super) fn linked(&self, allocations: &[LinkedAllocation<'_>], names: &Mutex<NamePool>) -> Result<()> {
         self.plugins.iter().try_for_each(|plugin| plugin.linked(allocations, names))

@@ -106,9 +106,9 @@ impl Batch<'_> {
         let handles = self.set_dso_handles()?;
         let serves = self.replace_allocator()?;
         let mut state = self.session.state();
-        let mut unfinished = Vec::with_capacity(self.inputs.len());
-        for (input, unit) in self.inputs.iter().zip(&self.units) {
-            unfinished.push(unit.map_or(Ok(false), |unit| state.publish_names(unit, input))?);
+        let mut unfinished = Vec::with_capacity(self.units.len());
+        for (input, &unit) in self.inputs.iter().zip(&self.units) {
+            unfinished.push(state.publish_names(unit, input)?);
         }
         let placed = std::mem::take(&mut self.placed);
         placed.publish(&self.inputs, &self.units, &mut state)?;
@@ -125,8 +125,8 @@ impl Batch<'_> {
         }
 
         let mut objects = 0;
-        for ((mut input, unit), unfinished) in self.inputs.drain(..).zip(self.units.drain(..)).zip(unfinished) {
-            let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) else { continue };
+        for ((mut input, unit), unfinished) in self.inputs.take().zip(self.units.drain(..)).zip(unfinished) {
+            let Some(of) = state.units.get_mut(&unit) else { continue };
             objects += u64::from(!std::mem::replace(&mut of.started, true));
             if unfinished || of.has_yielded() || of.updatable {
                 of.home = of.home.or_else(|| home(&input.graph, input.reach.blocks().iter().copied()));

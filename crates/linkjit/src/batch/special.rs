@@ -14,7 +14,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
-use crate::session::{DylibId, UnitId};
+use crate::session::{DylibId, DylibState, UnitId};
 
 /// A symbol of the batch that only gets its address when everything is placed.
 pub(super) struct LateSymbol {
@@ -111,7 +111,7 @@ impl Batch<'_> {
     /// Enters the lists of inputs that came since the last time.
     fn index_lists(&mut self) {
         let Lists { inputs: seen, blocks, reached, grown, .. } = &mut self.lists;
-        for (index, input) in (0u32..).zip(&self.inputs).skip(*seen) {
+        for (index, input) in (0u32..).zip(self.inputs.iter()).skip(*seen) {
             let (dylib, graph) = (DylibId(input.dylib), &input.graph);
             if lists(graph).next().is_none() {
                 continue;
@@ -194,7 +194,7 @@ impl Batch<'_> {
     pub(super) fn bind_late_symbols(&mut self) -> Result<()> {
         let mut sections: HashMap<(DylibId, String), ExecRange, FixedState> = HashMap::default();
         for placed in self.placed.domains.iter().filter(|_| !self.late.is_empty()) {
-            for (name, range) in placed.layout.contiguous(placed.bases) {
+            for (name, range) in placed.layout.contiguous() {
                 sections.entry((placed.domain.dylib, name.into())).or_insert(range);
             }
         }
@@ -209,7 +209,7 @@ impl Batch<'_> {
             let address = match late.what {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
-                Late::GotBase => self.got_base(dylib)?,
+                Late::GotBase => got_base(self.session.state().dylib(dylib)?),
                 Late::Section(bound, name) => bound.of(section(name)?),
                 Late::Image(name) => self.image_address(name, dylib, late.input)?,
             };
@@ -221,19 +221,18 @@ impl Batch<'_> {
     /// Where a contiguous section is: in this batch, or else in the newest one that has it.
     pub(super) fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
         let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
-        let mut here = here.flat_map(|placed| placed.layout.contiguous(placed.bases));
+        let mut here = here.flat_map(|placed| placed.layout.contiguous());
         if let Some((_, range)) = here.find(|(section, _)| *section == name) {
             return Ok(range);
         }
         let state = self.session.state();
         Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
     }
+}
 
-    /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
-    pub(super) fn got_base(&self, dylib: DylibId) -> Result<ExecAddr> {
-        let state = self.session.state();
-        Ok(state.dylib(dylib)?.windows.last().map_or(ExecAddr::NULL, |window| window.range.start))
-    }
+/// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
+pub(super) fn got_base(dylib: &DylibState) -> ExecAddr {
+    dylib.windows.last().map_or(ExecAddr::NULL, |window| window.range.start)
 }
 
 /// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.

@@ -5,7 +5,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange};
+use linkjit_executor::{AllocationId, ExecAddr};
 use linkjit_link::graph::{BlockId, Lifetime, LinkGraph, SymbolId};
 use linkjit_link::input::{Binding, Input};
 
@@ -71,7 +71,7 @@ impl Batch<'_> {
     /// no binding says so.
     fn may_use_earlier_parts(&self) -> bool {
         let state = self.session.state();
-        state.has_updatable || self.units.iter().flatten().any(|&unit| was_divided(&state, unit))
+        state.has_updatable || self.units.iter().any(|&unit| was_divided(&state, unit))
     }
 }
 
@@ -93,7 +93,7 @@ struct Places {
 
 impl Places {
     fn new(domains: &[PlacedDomain]) -> Self {
-        let segments = domains.iter().enumerate().flat_map(|(at, placed)| placed.segments().map(|of| (at, of)));
+        let segments = domains.iter().enumerate().flat_map(|(at, placed)| placed.layout.segments().map(|of| (at, of)));
         let segments = segments.filter(|(_, segment)| segment.size() > 0);
         let mut segments: Vec<_> = segments.map(|(at, segment)| (segment.start, segment.end, at)).collect();
         segments.sort_unstable();
@@ -138,7 +138,7 @@ impl Uses<'_> {
         let mut unit = None;
         for &member in &self.from.domain.members {
             let Some(input) = self.batch.inputs.get(member as usize) else { continue };
-            let own = self.batch.units.get(member as usize).copied().flatten();
+            let own = self.batch.units.get(member as usize).copied();
             unit = own.or(unit);
             let Some(unit) = unit else { continue };
             if divided || own.is_some_and(|own| was_divided(self.state, own)) {
@@ -219,35 +219,27 @@ impl Uses<'_> {
 }
 
 impl PlacedDomain {
-    /// Where its segments are.
-    fn segments(&self) -> [ExecRange; 3] {
-        std::array::from_fn(|index| ExecRange::new(self.bases[index], self.layout.segments[index].size))
-    }
-
     /// Whether an address is in its memory.
     pub(super) fn has(&self, address: ExecAddr) -> bool {
-        self.segments().iter().any(|segment| segment.size() > 0 && segment.start <= address && address < segment.end)
+        self.layout
+            .segments()
+            .iter()
+            .any(|segment| segment.size() > 0 && segment.start <= address && address < segment.end)
     }
 
     /// Enters it into the tables.
-    pub(super) fn enter(
-        &self,
-        id: AllocationId,
-        inputs: &[Input],
-        units: &[Option<UnitId>],
-        state: &mut State,
-    ) -> Result<()> {
+    pub(super) fn enter(&self, id: AllocationId, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<()> {
         let owner = state.owner(self.domain.tracker);
         let allocation = Allocation {
             dylib: self.domain.dylib,
             owner,
             part: self.part,
-            segments: self.segments(),
+            segments: self.layout.segments(),
             tls: self.tls.map(|tls| Tls {
                 id: tls.id,
                 module: tls.start.module,
                 start: tls.start.offset,
-                end: tls.start.offset.saturating_add(self.layout.tls.size),
+                end: tls.start.offset.saturating_add(self.layout.tls().size),
             }),
             bytes: self.bytes(inputs, units),
             uses: Vec::new(),
@@ -261,15 +253,15 @@ impl PlacedDomain {
         Ok(())
     }
 
-    fn bytes(&self, inputs: &[Input], units: &[Option<UnitId>]) -> Bytes {
+    fn bytes(&self, inputs: &[Input], units: &[UnitId]) -> Bytes {
         // The graphs that the linker makes itself are placed as a whole.
-        let made = self.domain.members.iter().filter(|&&member| units.get(member as usize) == Some(&None));
+        let made = self.domain.members.iter().filter(|&&member| member as usize >= units.len());
         let blocks = made.filter_map(|&member| inputs.get(member as usize)).flat_map(|input| input.graph.blocks());
         let placed = blocks.filter(|block| block.placed && self.has(block.address));
         Bytes {
-            unwind: self.layout.unwind_table(self.bases).unwrap_or_default().size(),
+            unwind: self.layout.unwind_table().unwrap_or_default().size(),
             stubs: placed.map(|block| block.size).sum(),
-            thread_local: self.layout.tls.size,
+            thread_local: self.layout.tls().size,
         }
     }
 }

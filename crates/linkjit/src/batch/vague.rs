@@ -40,8 +40,7 @@ impl Batch<'_> {
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
         for (input, symbol) in weak {
             let of = &self.inputs[input as usize];
-            let has_unit = self.units[input as usize].is_some();
-            if let Some(candidate) = candidate(&of.graph, input, symbol).filter(|_| has_unit) {
+            if let Some(candidate) = candidate(&of.graph, input, symbol) {
                 by_dylib.entry(DylibId(of.dylib)).or_default().push(candidate);
             }
         }
@@ -62,7 +61,7 @@ impl Batch<'_> {
 
     /// Has definitions of an input yield that were found elsewhere, if all can that belong to them.
     fn yield_sets(&mut self, dylib: DylibId, input: u32, first: &[Candidate], found: &Found) -> Result<()> {
-        let Some(unit) = self.units[input as usize] else { return Ok(()) };
+        let unit = self.units[input as usize];
         let graph = &self.inputs[input as usize].graph;
         let sets = {
             let names = self.session.names();
@@ -116,7 +115,7 @@ impl Batch<'_> {
             _ => false,
         };
         self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
-        for (index, of) in (0u32..).zip(&mut self.inputs) {
+        for (index, of) in (0u32..).zip(self.inputs.iter_mut()) {
             for (symbol, binding) in of.bindings.iter_mut() {
                 if is_given_up(*binding) {
                     *binding = Binding::None;

@@ -22,7 +22,7 @@ impl Batch<'_> {
             return Ok(false);
         }
         let mut found = Vec::new();
-        for (index, input) in (0u32..).zip(&self.inputs) {
+        for (index, input) in (0u32..).zip(self.inputs.iter()) {
             let mut last = None;
             for name in walked_sections(input).filter(|&name| last.replace(name) != Some(name)) {
                 let key = (DylibId(input.dylib), name.into());
