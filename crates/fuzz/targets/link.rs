@@ -17,7 +17,7 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
 use linkjit_link::passes::entries::SharedEntries;
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 use linkjit_link::source::Source;
 use linkjit_fuzz::input::split;
 
@@ -77,8 +77,8 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
                 None => {
                     let mut names = names.lock().expect("nobody has panicked");
                     let bytes = names.bytes(name).to_vec();
-                    if let Some(target) = imports::target(&bytes) {
-                        _ = imports::slot(target, inputs[index].graph.arch(), &mut names);
+                    if let Some(target) = import_slots::target(&bytes) {
+                        _ = import_slots::slot(target, inputs[index].graph.arch(), &mut names);
                     }
                     match bytes.len() % 4 {
                         0 => Binding::Outside(ExecAddr(0x1234)),

@@ -11,7 +11,7 @@ use linkjit_link::graph::SymbolId;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::import::Import;
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 use linkjit_link::source::Source;
 
 // The command is no library; these parsers of it need nothing else of it.
@@ -41,8 +41,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(shown.len() <= 4096 || shown == text);
         }
         5 => {
-            if let Some(target) = imports::target(bytes) {
-                _ = imports::slot(target, Arch::X86_64, &mut NamePool::new());
+            if let Some(target) = import_slots::target(bytes) {
+                _ = import_slots::slot(target, Arch::X86_64, &mut NamePool::new());
             }
         }
         6 => _ = Import::parse(&Source::new("import", bytes.to_vec())),

@@ -4,8 +4,8 @@
 //! process; the compiler enforces that. Data flows one way:
 //!
 //! [`object::read`] makes a [`graph::LinkGraph`] of a [`source::Source`] -> the session finds out what its external
-//! symbols are bound to -> [`passes`] make GOT entries and stubs for what is out of reach -> [`layout`] gives every
-//! live block a place in a segment -> [`link`] writes blocks and applies their edges.
+//! symbols are bound to. Then [`link`] drives: [`passes`] make GOT entries and stubs for what is out of reach, [`layout`]
+//! gives every live block a place in a segment, symbols get their addresses, blocks are written and their edges applied.
 //!
 //! [`graph`] and [`arch`] know no object format; [`object`] holds all that is particular to one.
 

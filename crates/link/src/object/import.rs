@@ -8,7 +8,7 @@ use crate::graph::{BlockId, LinkGraph, Symbol, SymbolId};
 use crate::names::NamePool;
 use crate::object::coff;
 use crate::object::fields::{string, u16_at, u32_at};
-use crate::passes::imports::{DELAY_LOAD_HELPER, PREFIX as SLOT_PREFIX};
+use crate::object::import_slots::{DELAY_LOAD_HELPER, PREFIX as SLOT_PREFIX};
 use crate::source::Source;
 
 /// Size of the header of a short member.

@@ -1,10 +1,13 @@
-//! Readers: object bytes to link graphs, one folder per format, and archives of objects.
+//! Readers: object bytes to link graphs, one folder per format, and archives of objects. Graphs of what import libraries
+//! say are made here, too.
 
 pub mod archive;
 pub mod coff;
+mod eh_frame;
 pub mod elf;
 mod fields;
 pub mod import;
+pub mod import_slots;
 
 use linkjit_target::ObjectFormat;
 

@@ -1,11 +1,8 @@
-//! What runs between the phases of linking, one file each.
+//! What is done to inputs between finding and placing them, one file each.
 
 pub mod areas;
 pub mod direct;
-pub mod eh_frame;
 pub mod entries;
 pub mod image_sections;
-pub mod imports;
 pub mod indirect;
-pub mod init_code;
 pub mod shared;

@@ -12,7 +12,7 @@ use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, ArchiveId, ArchiveIndex, MemberContent, MemberRef};
 use linkjit_link::object::import::{Import, ImportKey};
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 use linkjit_link::source::Source;
 
 use crate::error::Result;
@@ -46,7 +46,7 @@ impl ArchiveGenerator {
 /// Whether a program has a hook that is told before a library is loaded for it, and may choose another one.
 fn is_delayed_loading_watched(dylib: &JitDylib) -> Result<bool> {
     let session = dylib.session();
-    let Some(hook) = session.names().find(imports::NOTIFY_HOOK) else { return Ok(false) };
+    let Some(hook) = session.names().find(import_slots::NOTIFY_HOOK) else { return Ok(false) };
     let state = session.state();
     // The image's own, which is null, is weak.
     let entry = state.dylib(dylib.id())?.symbols.get(&hook);
@@ -76,7 +76,7 @@ impl State {
         if !self.has_imports || named.is_some_and(|named| named.archive == ArchiveId(0)) {
             return named;
         }
-        let slot = self.index.find(&[imports::PREFIX, name].concat());
+        let slot = self.index.find(&[import_slots::PREFIX, name].concat());
         let is_first = |slot: &MemberRef| match named {
             None => true,
             Some(named) => slot.archive < named.archive && self.is_gnus(slot.archive),
@@ -97,7 +97,7 @@ impl State {
         if !is_watched && (self.import_now(dylib, import, member)? || !import.is_delayed) {
             return Ok(());
         }
-        let graph = imports::delayed(import, dylib.session().target().arch, &mut dylib.session().names())?;
+        let graph = import_slots::delayed(import, dylib.session().target().arch, &mut dylib.session().names())?;
         let unit = dylib.define_pulled(graph)?;
         self.pulled.insert(member, unit);
         Ok(())

@@ -16,7 +16,7 @@ use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::NamePool;
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 
 use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
 use crate::crt::CrtProvider;
@@ -162,8 +162,8 @@ impl DefinitionGenerator for ImageGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
         let executor = dylib.session().executor();
         for wanted in names {
-            if let Some(target) = imports::target(wanted.name) {
-                let graph = imports::slot(target, dylib.session().target().arch, &mut dylib.session().names())?;
+            if let Some(target) = import_slots::target(wanted.name) {
+                let graph = import_slots::slot(target, dylib.session().target().arch, &mut dylib.session().names())?;
                 dylib.define_pulled(graph)?;
             } else if wanted.name == IMAGE_BASE.as_bytes() {
                 // Who knows the header by name may read it; unwind information and types refer to it without.

@@ -7,7 +7,7 @@ use linkjit_executor::ExecAddr;
 use linkjit_link::arch::{Arch, ArchTables, Template};
 use linkjit_link::graph::{Content, Edge, EdgeKind, Group, Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::names::NamePool;
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 use linkjit_link::source::Source;
 
 use super::{charconv, define_yielding, guids};
@@ -37,9 +37,9 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
             Piece::Code(&arch.code().image?.cookie_check, &[b"__security_cookie", b"__report_gsfailure"])
         }
         // The hooks of delayed loading are variables that a program may define. The executor has the rest.
-        imports::DELAY_LOAD_HELPER => Piece::Code(
+        import_slots::DELAY_LOAD_HELPER => Piece::Code(
             &arch.code().image?.with_two_more,
-            &[imports::NOTIFY_HOOK, imports::FAILURE_HOOK, b"__linkjit_load_delayed"],
+            &[import_slots::NOTIFY_HOOK, import_slots::FAILURE_HOOK, b"__linkjit_load_delayed"],
         ),
         b"__guard_check_icall_fptr" | b"__guard_xfg_check_icall_fptr" => pointer(b"_guard_check_icall_nop"),
         b"__guard_dispatch_icall_fptr" => pointer(b"_guard_dispatch_icall_nop"),
@@ -52,8 +52,8 @@ fn piece(name: &[u8], arch: Arch) -> Option<Piece> {
         b"__memcpy_nt_iters"
         | b"__enclave_config"
         | b"__security_cookie_complement"
-        | imports::NOTIFY_HOOK
-        | imports::FAILURE_HOOK => data(&[0; 8]),
+        | import_slots::NOTIFY_HOOK
+        | import_slots::FAILURE_HOOK => data(&[0; 8]),
         b"_load_config_used" => load_configuration(),
         // Its address is all that matters, `std::nothrow`'s too.
         b"_tls_used" => data(&[0; 40]),

@@ -44,7 +44,6 @@ const ORDER: &[(&str, &[&str])] = &[
 const BACK: &[(&str, &str)] = &[
     ("crates/link/src/graph/dump.rs", "arch"),
     ("crates/link/src/graph/edit.rs", "arch"),
-    ("crates/link/src/passes/imports.rs", "object"),
     ("crates/executor/src/opening/mod.rs", "allocator"),
     ("crates/executor/src/os/linux.rs", "opening"),
     ("crates/executor/src/tls/elf/modules.rs", "allocator"),

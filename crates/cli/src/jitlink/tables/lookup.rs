@@ -6,7 +6,7 @@ use linkjit::executor::TlsAddress;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::input::Binding;
 use linkjit_link::names::NameId;
-use linkjit_link::passes::imports;
+use linkjit_link::object::import_slots;
 use linkjit_link::rules::AliasChain;
 use linkjit_link::source::Source;
 
@@ -94,7 +94,7 @@ impl Tables {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
         let bytes = self.names().bytes(name).to_vec();
-        let Some(target) = imports::target(&bytes) else { return Ok(None) };
+        let Some(target) = import_slots::target(&bytes) else { return Ok(None) };
         let id = self.names().intern(target);
         // By other names it may be the slot of something, or its own.
         if self.slots_begun >= MOST_SLOTS {
@@ -109,7 +109,7 @@ impl Tables {
         if found?.is_none() {
             return Ok(None);
         }
-        let slot = imports::slot(target, self.arch(), &mut self.names())?;
+        let slot = import_slots::slot(target, self.arch(), &mut self.names())?;
         self.add_graph(dylib, slot)?;
         Ok(self.dylibs[dylib].symbols.get(&name).copied())
     }

@@ -44,7 +44,7 @@ struct Malformed(u32, &'static str);
 ///
 /// # Errors
 /// If the content of one is no list of records.
-pub fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Result<()> {
+pub(super) fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Result<()> {
     let mut records = Vec::new();
     for block in blocks {
         read(graph, block, &mut records)?;

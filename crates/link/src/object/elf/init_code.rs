@@ -12,7 +12,7 @@ use crate::graph::{BlockId, InitializerOrder, InitializerSection, Lifetime, Link
 ///
 /// # Errors
 /// If there are too many blocks.
-pub fn wrap(graph: &mut LinkGraph, block: BlockId, order: InitializerOrder) -> Result<()> {
+pub(super) fn wrap(graph: &mut LinkGraph, block: BlockId, order: InitializerOrder) -> Result<()> {
     let Some(code) = graph.content(block) else { return Ok(()) };
     let size = code.len() as u64;
     let code = [code, graph.arch().code().init_exit].concat();
