@@ -325,7 +325,7 @@ pub(crate) unsafe fn close_part(
             let mut images = lock(&IMAGES);
             let image = images.get(id)?;
             image.at_quick_exit.retain(|registered| !within(registered));
-            let last = image.at_exit.iter().rposition(|of| within(&of.registered));
+            let last = image.at_exit.iter().rposition(|entry| within(&entry.registered));
             last.map(|last| image.at_exit.remove(last))
         };
         match next {

@@ -116,7 +116,7 @@ fn remove_left(parent: &Path, ours: &Path) {
     for entry in entries.flatten() {
         let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         // Not a link's target. What others have made may be anything, a pipe for a lock say.
-        let is_own = || entry.metadata().is_ok_and(|of| of.is_dir() && owner(&of) == owner(&own));
+        let is_own = || entry.metadata().is_ok_and(|metadata| metadata.is_dir() && owner(&metadata) == owner(&own));
         if !is_one || entry.path() == ours || !is_own() {
             continue;
         }
@@ -136,8 +136,8 @@ fn remove_left(parent: &Path, ours: &Path) {
 }
 
 #[cfg(unix)]
-fn owner(of: &Metadata) -> u32 {
-    std::os::unix::fs::MetadataExt::uid(of)
+fn owner(file: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(file)
 }
 
 /// The system's temporary directory is the user's own.

@@ -68,8 +68,8 @@ impl Listed {
 
     /// Says how far there is memory behind a stripe.
     pub(crate) fn grow(&self, stripe: usize, end: ExecAddr) {
-        if let Some(of) = self.0.ends.get(stripe) {
-            of.store(end.0, Ordering::Release);
+        if let Some(known) = self.0.ends.get(stripe) {
+            known.store(end.0, Ordering::Release);
         }
     }
 }
@@ -89,9 +89,9 @@ pub(crate) fn tell_libraries() {
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    let get = |of: &AtomicPtr<Entry>| {
+    let get = |place: &AtomicPtr<Entry>| {
         // SAFETY: null, or an entry, which is never freed.
-        unsafe { of.load(Ordering::Acquire).as_ref::<'static>() }
+        unsafe { place.load(Ordering::Acquire).as_ref::<'static>() }
     };
     std::iter::successors(get(&FIRST), move |entry| get(&entry.next))
 }

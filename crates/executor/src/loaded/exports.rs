@@ -107,7 +107,7 @@ impl<'a> Table<'a> {
             0 => None,
             first => Some(self.chain(first)),
         };
-        Some(chain.into_iter().flatten().filter(move |(_, of)| of | 1 == hash | 1).map(|(index, _)| index))
+        Some(chain.into_iter().flatten().filter(move |(_, found)| found | 1 == hash | 1).map(|(index, _)| index))
     }
 
     /// The symbols of a bucket and their hashes, beginning with the first one.

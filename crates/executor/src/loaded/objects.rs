@@ -389,8 +389,13 @@ pub(crate) fn object_at(address: ExecAddr) -> Option<(CString, ExecRange)> {
     let mut found = None;
     for_each_object(&mut |object| {
         if object.contains(address) {
-            let segments =
-                || object.headers.iter().filter(|of| of.p_type == libc::PT_LOAD).map(|of| object.segment(of));
+            let segments = || {
+                object
+                    .headers
+                    .iter()
+                    .filter(|header| header.p_type == libc::PT_LOAD)
+                    .map(|header| object.segment(header))
+            };
             let start = segments().map(|segment| segment.start).min().unwrap_or_default();
             let end = segments().map(|segment| segment.end).max().unwrap_or_default();
             found = Some((object.name.to_owned(), ExecRange { start, end }));

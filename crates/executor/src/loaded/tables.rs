@@ -180,7 +180,7 @@ impl<'a> Tables<'a> {
         if !is_value || !is_kind || !is_global || !is_visible {
             return false;
         }
-        if self.string(symbol.st_name.into()).is_none_or(|of| of.to_bytes() != name) {
+        if self.string(symbol.st_name.into()).is_none_or(|text| text.to_bytes() != name) {
             return false;
         }
         match self.version(index) {

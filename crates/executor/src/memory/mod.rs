@@ -93,10 +93,12 @@ impl Memory {
     pub(crate) fn release_window(&self, id: WindowId) -> Result<()> {
         let mut tables = lock(&self.tables);
         let window = tables.windows.remove(&id).ok_or(ExecutorError::NoSuch { what: "window".into() })?;
-        let is_within =
-            |(of, finalized): (&AllocationId, &Finalized)| (finalized.memory.window.id == id).then_some(*of);
+        let is_within = |(allocation, finalized): (&AllocationId, &Finalized)| {
+            (finalized.memory.window.id == id).then_some(*allocation)
+        };
         let within: Vec<_> = tables.allocations.iter().filter_map(is_within).collect();
-        let within = within.into_iter().filter_map(|of| Some((of, tables.remove(of)?))).collect();
+        let within =
+            within.into_iter().filter_map(|allocation| Some((allocation, tables.remove(allocation)?))).collect();
         // The operating system and the unwinder are called without the lock.
         drop(tables);
         window.abandon();

@@ -314,7 +314,8 @@ pub(crate) fn is_code(address: ExecAddr) -> bool {
         let range = fields.next().and_then(|range| range.split_once('-'));
         let Some((start, end)) = range else { return false };
         let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
-        (number(start)..number(end)).contains(&address.0) && fields.next().is_some_and(|of| of.contains('x'))
+        (number(start)..number(end)).contains(&address.0)
+            && fields.next().is_some_and(|permissions| permissions.contains('x'))
     })
 }
 

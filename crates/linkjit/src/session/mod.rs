@@ -314,10 +314,10 @@ impl ExecutionSession {
     /// The executor.
     #[must_use]
     pub fn executor(&self) -> &Arc<dyn Executor> {
+        tables::Locked::check();
         &self.shared.executor
     }
 
-    /// What its code is for.
     /// What the process runs, asked once.
     pub(crate) fn target(&self) -> Target {
         self.shared.target
@@ -361,7 +361,6 @@ impl ExecutionSession {
         self.shared.state()
     }
 
-    /// Who materializes what, and who waits for it.
     /// Locks the slots of lazy functions.
     pub(crate) fn slots(&self) -> MutexGuard<'_, ()> {
         lock(&self.shared.slots)

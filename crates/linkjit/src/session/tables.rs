@@ -28,7 +28,41 @@ impl State {
 pub(crate) struct Tables<'a> {
     // Unlocked before what was removed is dropped: fields are dropped in their order.
     state: MutexGuard<'a, State>,
+    _locked: Locked,
     ending: Ending<'a>,
+}
+
+/// In debug builds a thread knows how many tables it has locked, so that tests find out who asks an executor meanwhile: it
+/// may be in another process, and need an answer before it gives one.
+#[derive(Debug)]
+pub(super) struct Locked(());
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static LOCKED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+impl Locked {
+    #[inline]
+    fn note() -> Self {
+        #[cfg(debug_assertions)]
+        LOCKED.set(LOCKED.get() + 1);
+        Self(())
+    }
+
+    /// Fails in debug builds if this thread has locked tables.
+    #[inline]
+    pub(super) fn check() {
+        #[cfg(debug_assertions)]
+        assert_eq!(LOCKED.get(), 0, "the executor is asked with the tables locked");
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Locked {
+    fn drop(&mut self) {
+        LOCKED.set(LOCKED.get() - 1);
+    }
 }
 
 #[derive(Debug)]
@@ -39,7 +73,7 @@ struct Ending<'a> {
 
 impl<'a> Tables<'a> {
     pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Progress<Job, Error>) -> Self {
-        Self { state, ending: Ending { progress, removed: None } }
+        Self { state, _locked: Locked::note(), ending: Ending { progress, removed: None } }
     }
 }
 

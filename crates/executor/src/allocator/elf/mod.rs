@@ -47,8 +47,8 @@ pub(crate) fn names() -> &'static [&'static str] {
 
 /// Whether another executor's program serves the process.
 pub(crate) fn is_of_another(owner: u32) -> bool {
-    let of = OWNER.load(Ordering::Acquire);
-    of != 0 && of != owner + 1
+    let served = OWNER.load(Ordering::Acquire);
+    served != 0 && served != owner + 1
 }
 
 /// Whether this executor's program serves the process.
@@ -160,7 +160,7 @@ fn find_old(indices: std::ops::Range<usize>) {
 /// See [`crate::Executor::replace_allocator`]. `windows` are those of the executor.
 pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[ExecRange]) -> Result<()> {
     let is_free = OWNER.compare_exchange(0, owner + 1, Ordering::AcqRel, Ordering::Acquire);
-    if !IS_PREPARED.load(Ordering::Acquire) || is_free.is_err_and(|of| of != owner + 1) {
+    if !IS_PREPARED.load(Ordering::Acquire) || is_free.is_err_and(|served| served != owner + 1) {
         return Err(refused("another program's serves the process already"));
     }
     let known = |(name, address): &(&str, ExecAddr)| {

@@ -64,14 +64,14 @@ const WITH_BASES: *mut u8 = std::ptr::without_provenance_mut(1);
 /// The array must be one whose elements can be constructed so.
 unsafe fn construct_all(array: *mut Array, others: impl Fn(usize) -> [*mut u8; 2]) {
     // SAFETY: the caller vouches for the array.
-    let of = unsafe { &mut *array };
+    let array = unsafe { &mut *array };
     // SAFETY: functions ignore arguments that they do not have.
-    let constructor = unsafe { transmute::<*const (), OnElement>(of.constructor) };
-    while of.constructed < of.count {
-        let offset = of.constructed * of.size;
+    let constructor = unsafe { transmute::<*const (), OnElement>(array.constructor) };
+    while array.constructed < array.count {
+        let offset = array.constructed * array.size;
         let [second, third] = others(offset);
-        constructor(of.start.wrapping_add(offset), second, third);
-        of.constructed += 1;
+        constructor(array.start.wrapping_add(offset), second, third);
+        array.constructed += 1;
     }
 }
 
@@ -102,12 +102,12 @@ unsafe extern "C-unwind" fn run_copies_with_bases(array: *mut Array) {
 /// Destroys what is constructed, last first. An element is gone once its destructor is called, though that may throw.
 unsafe extern "C-unwind" fn run_destructors(array: *mut Array) {
     // SAFETY: the frames below pass theirs.
-    let of = unsafe { &mut *array };
+    let array = unsafe { &mut *array };
     // SAFETY: as above.
-    let destructor = unsafe { transmute::<*const (), extern "C-unwind" fn(*mut u8)>(of.destructor) };
-    while let Some(left) = of.constructed.checked_sub(1) {
-        of.constructed = left;
-        destructor(of.start.wrapping_add(left * of.size));
+    let destructor = unsafe { transmute::<*const (), extern "C-unwind" fn(*mut u8)>(array.destructor) };
+    while let Some(left) = array.constructed.checked_sub(1) {
+        array.constructed = left;
+        destructor(array.start.wrapping_add(left * array.size));
     }
 }
 
@@ -219,8 +219,8 @@ plainly! {
 
 unsafe extern "C-unwind" fn run_all_destructors(array: *mut Array) {
     // SAFETY: the compiler calls with an array, all of which is constructed.
-    let of = unsafe { &mut *array };
-    of.constructed = of.count;
+    let array = unsafe { &mut *array };
+    array.constructed = array.count;
     // SAFETY: as above.
     unsafe { run_destructors(array) };
 }

@@ -56,12 +56,12 @@ extern "C" fn nothing() -> i32 {
 }
 
 /// `_RTC_CheckStackVars`, which checked functions call before they return.
-unsafe extern "C" fn check_stack(frame: *const u8, of: *const Frame) {
+unsafe extern "C" fn check_stack(frame: *const u8, checked: *const Frame) {
     // SAFETY: the compiler describes the function's own frame, which it calls with.
-    let of = unsafe { &*of };
-    for index in 0..usize::try_from(of.count).unwrap_or(0) {
+    let checked = unsafe { &*checked };
+    for index in 0..usize::try_from(checked.count).unwrap_or(0) {
         // SAFETY: there are `count` descriptions.
-        let variable = unsafe { of.variables.add(index) };
+        let variable = unsafe { checked.variables.add(index) };
         // SAFETY: as above.
         let variable = unsafe { &*variable };
         for gap in [variable.offset - 4, variable.offset + variable.size] {

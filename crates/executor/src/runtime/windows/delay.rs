@@ -88,18 +88,18 @@ unsafe extern "system-unwind" fn load(
     fail: *const Option<Hook>,
 ) -> u64 {
     // SAFETY: the linker passes a descriptor.
-    let of = unsafe { &*descriptor };
-    let base = if of.attributes & 1 != 0 { unwind::window_at(descriptor as u64).unwrap_or_default() } else { 0 };
+    let library = unsafe { &*descriptor };
+    let base = if library.attributes & 1 != 0 { unwind::window_at(descriptor as u64).unwrap_or_default() } else { 0 };
     let place = |offset: u32| base + u64::from(offset);
-    let index = (slot as u64).wrapping_sub(place(of.slots)) / 8;
+    let index = (slot as u64).wrapping_sub(place(library.slots)) / 8;
     // SAFETY: there is a name for each slot.
-    let named = unsafe { (place(of.names) as *const u64).wrapping_add(index as usize).read() };
+    let named = unsafe { (place(library.names) as *const u64).wrapping_add(index as usize).read() };
     let by_name = named & BY_NUMBER == 0;
     let mut information = Information {
         size: size_of::<Information>() as u32,
         descriptor,
         slot,
-        library: place(of.name) as *const u8,
+        library: place(library.name) as *const u8,
         by_name: by_name.into(),
         // A hint comes before the name.
         name_or_number: if by_name { base + named + 2 } else { named & 0xffff },
@@ -117,7 +117,7 @@ unsafe extern "system-unwind" fn load(
 
     let mut function = tell(notify, START, told);
     if function == 0 {
-        let word = (of.module != 0).then(|| place(of.module) as *mut u64);
+        let word = (library.module != 0).then(|| place(library.module) as *mut u64);
         // SAFETY: the image's word for the module.
         let mut module = word.map_or(0, |word| unsafe { word.read_volatile() });
         if module == 0 {

@@ -178,9 +178,9 @@ unsafe extern "C-unwind" fn frame_handler(
 ) -> c_int {
     type Handler = extern "C-unwind" fn(*mut c_void, *mut c_void, *mut c_void, *mut Dispatcher) -> c_int;
     // SAFETY: the system passes a valid context.
-    let of = unsafe { &mut *dispatcher };
-    fill_tables(of.image_base);
-    of.data = TABLES.as_ptr();
+    let dispatcher_context = unsafe { &mut *dispatcher };
+    fill_tables(dispatcher_context.image_base);
+    dispatcher_context.data = TABLES.as_ptr();
     let handler = FRAME_HANDLER.load(Ordering::Relaxed) as *const ();
     // SAFETY: the function has this type.
     let handler = unsafe { transmute::<*const (), Handler>(handler) };

@@ -192,8 +192,8 @@ unsafe fn locale_of(collation: *const Collation) -> (*const u16, u32) {
     const LC_COLLATE: usize = 1;
     if !collation.is_null() {
         // SAFETY: the caller vouches for it.
-        let of = unsafe { collation.read() };
-        return (of.locale, of.page);
+        let collation = unsafe { collation.read() };
+        return (collation.locale, collation.page);
     }
     let (Some(names), Some(page)) =
         (library_function(c"___lc_locale_name_func"), library_function(c"___lc_collate_cp_func"))

@@ -49,8 +49,9 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn matches(&self, of: &Destructor) -> bool {
-        of.image == self.image && (self.blocks.iter().any(|block| of.is_in(block)) || (self.others)(&of.registered))
+    fn matches(&self, destructor: &Destructor) -> bool {
+        destructor.image == self.image
+            && (self.blocks.iter().any(|block| destructor.is_in(block)) || (self.others)(&destructor.registered))
     }
 }
 
@@ -95,14 +96,14 @@ pub(super) fn take(wanted: &Wanted<'_>) -> Option<Registered> {
     let thread = with_existing(|thread| thread.number())?;
     let mut all = lock(&DESTRUCTORS);
     let own = all.get_mut(&thread)?;
-    let last = own.iter().rposition(|of| wanted.matches(of))?;
+    let last = own.iter().rposition(|destructor| wanted.matches(destructor))?;
     Some(own.remove(last).registered)
 }
 
 /// Forgets the wanted destructors of all threads.
 pub(super) fn forget(wanted: &Wanted<'_>) {
     for of_thread in lock(&DESTRUCTORS).values_mut() {
-        of_thread.retain(|of| !wanted.matches(of));
+        of_thread.retain(|destructor| !wanted.matches(destructor));
     }
 }
 

@@ -134,11 +134,11 @@ pub(super) fn block_of(id: ModuleId, thread: usize) -> *mut u8 {
 /// The module whose block of thread `thread` an address is in.
 pub(super) fn module_at(thread: usize, address: usize) -> Option<ModuleId> {
     let modules = lock(&MODULES);
-    (0..).zip(&modules.slots).find_map(|(slot, of)| {
-        let block = of.module.as_ref()?.blocks.get(&thread)?;
+    (0..).zip(&modules.slots).find_map(|(slot, held)| {
+        let block = held.module.as_ref()?.blocks.get(&thread)?;
         let start = block.start.as_ptr() as usize;
         let is_in = start <= address && address - start < block.layout.size();
-        is_in.then_some(ModuleId { slot, generation: of.generation })
+        is_in.then_some(ModuleId { slot, generation: held.generation })
     })
 }
 

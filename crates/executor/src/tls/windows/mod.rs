@@ -159,7 +159,7 @@ fn ensure_module(owner: u32, image: ImageId, size: u64) -> Result<()> {
     let mut tables = lock(&TABLES);
     let handle = module.dll.handle();
     let departed: Vec<u32> =
-        tables.departed.extract_if(.., |(of, _)| *of == handle).map(|(_, thread)| thread).collect();
+        tables.departed.extract_if(.., |(departed, _)| *departed == handle).map(|(_, thread)| thread).collect();
     if tables.modules.contains_key(&image.0) {
         // Another thread was faster.
         drop(tables);
@@ -184,7 +184,7 @@ fn unload(module: Module) {
     let handle = module.dll.handle();
     drop(module);
     // The loader may give the next DLL the same handle.
-    lock(&TABLES).departed.retain(|(of, _)| *of != handle);
+    lock(&TABLES).departed.retain(|(departed, _)| *departed != handle);
 }
 
 pub(crate) fn reserve(owner: u32, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
