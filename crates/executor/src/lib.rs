@@ -23,6 +23,7 @@ pub mod fork;
 #[cfg(glibc_x86_64)]
 mod fork_handlers;
 mod free_list;
+mod host_call;
 mod in_process;
 mod init;
 #[cfg(glibc)]
@@ -48,6 +49,7 @@ mod unwind;
 
 pub use agent::{Adopted, Agent};
 pub use error::{ExecutorError, Result};
+pub use host_call::{HostCall, HostCallback, HostFunction, HostResult, HostValue};
 pub use in_process::InProcess;
 pub use linkjit_target::{Arch, ExecAddr, ExecRange, ObjectFormat, Protection, Target, TlsAddress};
 pub use memory::{MemoryProvider, SystemMemory};

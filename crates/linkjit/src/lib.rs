@@ -32,6 +32,7 @@ mod error;
 mod error_kind;
 mod generators;
 pub mod graph;
+mod host_functions;
 mod jit;
 mod jitdylib;
 mod lazy;
@@ -63,8 +64,9 @@ pub use names::demangle;
 pub use platform::elf_libraries::system_library_directories;
 pub use plugin::{LinkedAllocation, PassLists, Plugin, PluginId, Stage};
 pub use session::{
-    BatchTimes, DefinitionGenerator, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits, LinkPolicy,
-    LookupKind, MatchScope, MemoryUse, ResourceTracker, SessionOptions, Statistics, SymbolFlags, Wanted, WeakJitDylib,
+    BatchTimes, DefinedSymbol, DefinitionGenerator, ExecutionSession, Guard, LazyFailure, LazyFailureHandler, Limits,
+    LinkPolicy, LookupKind, MatchScope, MemoryUse, ResourceTracker, SessionOptions, Statistics, SymbolAt, SymbolFlags,
+    Wanted, WeakJitDylib,
 };
 pub use source::IntoSource;
 pub use symbol::Symbol;
@@ -72,7 +74,10 @@ pub use symbol_name::SymbolName;
 pub use update::{Generation, Gone, Update};
 
 pub use linkjit_executor as executor;
-pub use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, LibraryId, MemoryProvider};
+pub use linkjit_executor::{
+    AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, HostFunction, HostResult, HostValue, LibraryId,
+    MemoryProvider,
+};
 pub use linkjit_link::graph::{BlockId, LinkGraph, Linkage, Scope};
 pub use linkjit_link::names::NamePool;
 pub use linkjit_link::source::Source;

@@ -144,14 +144,14 @@ fn the_host_and_the_program_share_a_process() {
         use_host();
         let old = vec![String::from("of the host"); 100];
         let jit = host::jit().expect("a session");
-        jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-        jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+        jit.main().add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+        jit.main().add_object(source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
         use_host();
         drop(old);
         // Linking goes on, and what is linked later uses it, too.
         jit.main()
-            .add_object(&source(
+            .add_object(source(
                 "later.c",
                 &PROGRAM.replace("long count", "long count_later").replace("long use", "long use_later"),
             ))
@@ -173,8 +173,8 @@ fn its_memory_outlives_its_session() {
         let mut kept = std::ptr::null_mut();
         for ends in ["closed", "dropped"] {
             let jit = host::jit().expect("a session");
-            jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-            jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+            jit.main().add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+            jit.main().add_object(source("program.c", PROGRAM)).expect("an object");
             if ends == "closed" {
                 assert_eq!(call(&jit, "use"), 0);
                 // SAFETY: C strings.
@@ -186,10 +186,10 @@ fn its_memory_outlives_its_session() {
             } else {
                 // The process has an allocator: this one yields to it, and its count stays what it was.
                 jit.main()
-                    .add_object(&source("both.c", "long live; long here(void) { return live; }"))
+                    .add_object(source("both.c", "long live; long here(void) { return live; }"))
                     .expect_err("a duplicate");
                 jit.main()
-                    .add_object(&source(
+                    .add_object(source(
                         "more.c",
                         r#"
                     #include <stdlib.h>
@@ -216,8 +216,8 @@ fn it_can_not_be_removed() {
     alone("it_can_not_be_removed", || {
         let jit = host::jit().expect("a session");
         let [tracker, other] = [jit.create_tracker().expect("a tracker"), jit.create_tracker().expect("a tracker")];
-        tracker.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-        other.add_object(&source("program.c", PROGRAM)).expect("an object");
+        tracker.add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+        other.add_object(source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
         // SAFETY: nobody is in its code.
         unsafe { other.remove() }.expect("nothing needs it");
@@ -227,7 +227,7 @@ fn it_can_not_be_removed() {
         let text = error.to_string();
         assert!(text.starts_with("allocator.c: 'malloc' serves the libraries of this process"), "{text}");
         use_host();
-        jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+        jit.main().add_object(source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
     });
 }
@@ -240,11 +240,11 @@ fn what_was_linked_before_is_bound_to_the_old_one() {
             #include <stdlib.h>
             #include <string.h>
             long early(void) { char *text = strdup("text"); free(text); return 1; }"#;
-        jit.main().add_object(&source("early.c", early)).expect("an object");
+        jit.main().add_object(source("early.c", early)).expect("an object");
         assert_eq!(call(&jit, "early"), 1);
         let other = host::jit().expect("a session");
-        other.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-        other.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+        other.main().add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+        other.main().add_object(source("program.c", PROGRAM)).expect("an object");
         let error = other.lookup("use").expect_err("it is too late");
         let text = error.to_string();
         assert!(text.starts_with("allocator.c: 'malloc': ") && text.contains("LD_PRELOAD"), "{text}");
@@ -260,8 +260,8 @@ fn what_was_linked_before_is_bound_to_the_old_one() {
 fn a_second_jitdylib_yields() {
     alone("a_second_jitdylib_yields", || {
         let jit = host::jit().expect("a session");
-        jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-        jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+        jit.main().add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+        jit.main().add_object(source("program.c", PROGRAM)).expect("an object");
         let plugin = jit.create_dylib("plugin").expect("a JITDylib");
         // Its own functions would end the process.
         let own = r#"
@@ -276,7 +276,7 @@ fn a_second_jitdylib_yields() {
                 free(calloc(10, 10));
                 return 4;
             }"#;
-        plugin.add_object(&source("plugin.c", own)).expect("an object");
+        plugin.add_object(source("plugin.c", own)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
         let address = plugin.link_with_initializers(&["plugin"]).expect("it can be linked")[0];
         // SAFETY: its type.
@@ -294,8 +294,8 @@ fn nobody_takes_the_place_of_one_that_is_closed() {
         let jit = host::jit().expect("a session");
         let [first, second] = ["first", "second"].map(|name| jit.create_dylib(name).expect("a JITDylib"));
         let run = |dylib: &linkjit::JitDylib| {
-            dylib.add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-            dylib.add_object(&source("program.c", PROGRAM)).expect("an object");
+            dylib.add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+            dylib.add_object(source("program.c", PROGRAM)).expect("an object");
             let address = dylib.link_with_initializers(&["use"]).expect("it can be linked")[0];
             // SAFETY: its type.
             let function = unsafe { std::mem::transmute::<*const (), Number>(address.0 as *const ()) };
@@ -316,10 +316,10 @@ fn nobody_takes_the_place_of_one_that_is_closed() {
 fn one_that_can_be_replaced_is_refused() {
     alone("one_that_can_be_replaced_is_refused", || {
         let jit = host::jit().expect("a session");
-        let error = jit.main().add_updatable_object(&source("allocator.c", ALLOCATOR)).expect_err("an allocator");
+        let error = jit.main().add_updatable_object(source("allocator.c", ALLOCATOR)).expect_err("an allocator");
         assert!(matches!(error, Error::UpdatableAllocator { .. }), "{error}");
         let program = "int zero; long f(void) { return zero; }";
-        jit.main().add_updatable_object(&source("program.c", program)).expect("an object");
+        jit.main().add_updatable_object(source("program.c", program)).expect("an object");
         assert_eq!(call(&jit, "f"), 0);
     });
 }
@@ -346,7 +346,7 @@ fn lazy_objects_of_it_are_linked_at_once() {
         let between = "int between(char *memory, char *start, char *end) { return memory >= start && memory < end; }";
         for (name, text) in [("between.c", between), ("pool.c", pool), ("program.c", PROGRAM), ("allocator.c", &split)]
         {
-            jit.main().add_lazy_object(&source(name, text)).expect("an object");
+            jit.main().add_lazy_object(source(name, text)).expect("an object");
         }
         assert_eq!(call(&jit, "use"), 0);
         use_host();
@@ -374,8 +374,8 @@ fn libraries_that_are_opened_later_are_bound_before_they_begin() {
             path
         };
         let jit = host::jit().expect("a session");
-        jit.main().add_object(&source("allocator.c", ALLOCATOR)).expect("an object");
-        jit.main().add_object(&source("program.c", PROGRAM)).expect("an object");
+        jit.main().add_object(source("allocator.c", ALLOCATOR)).expect("an object");
+        jit.main().add_object(source("program.c", PROGRAM)).expect("an object");
         assert_eq!(call(&jit, "use"), 0);
         let later = r#"
             #include <stdlib.h>
@@ -383,7 +383,7 @@ fn libraries_that_are_opened_later_are_bound_before_they_begin() {
             void take(char *);
             long exchange(void) { char *text = give(); take(malloc(10)); free(text); return 3; }"#;
         jit.add_library(shared("bound-now", "-Wl,-z,now")).expect("a library");
-        jit.main().add_object(&source("later.c", later)).expect("an object");
+        jit.main().add_object(source("later.c", later)).expect("an object");
         assert_eq!(call(&jit, "exchange"), 3);
         let opening = r#"
             #include <dlfcn.h>
@@ -398,7 +398,7 @@ fn libraries_that_are_opened_later_are_bound_before_they_begin() {
                 return !dlclose(library);
             }"#;
         let path = shared("bound-lazily", "-Wl,-z,lazy");
-        jit.main().add_object(&source("opening.c", &opening.replace("PATH", &format!("{path:?}")))).expect("an object");
+        jit.main().add_object(source("opening.c", &opening.replace("PATH", &format!("{path:?}")))).expect("an object");
         assert_eq!(call(&jit, "opened"), 1);
     });
 }
@@ -416,10 +416,10 @@ fn an_allocator_that_is_refused_is_not_linked() {
         let text = ALLOCATOR.replace("__atomic_add_fetch(&live, 1, __ATOMIC_RELAXED)", "count_in()");
         assert_ne!(text, ALLOCATOR);
         let text = text.replace("long live;", "extern long live; void count_in(void);");
-        jit.main().add_lazy_object(&source("user.o", user)).unwrap();
+        jit.main().add_lazy_object(source("user.o", user)).unwrap();
         let late = "long live; void count_in(void) { __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED); }";
-        jit.main().add_lazy_object(&source("late.o", late)).unwrap();
-        jit.main().add_object(&source("allocator.o", &text)).unwrap();
+        jit.main().add_lazy_object(source("late.o", late)).unwrap();
+        jit.main().add_object(source("allocator.o", &text)).unwrap();
         executor.refuse(true);
         for _ in 0..3 {
             jit.lookup("used").unwrap_err();

@@ -193,9 +193,9 @@ fn names_are_free_again_after_removal_and_memory_stays_flat() {
     let mut before = (0, 0);
     for round in 0..1000 {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&Source::new("work.o", object.clone())).unwrap();
+        tracker.add_object(Source::new("work.o", object.clone())).unwrap();
         assert_eq!(call(&jit, "work", round % 7), 1106 + round % 7);
-        tracker.add_object(&Source::new("user.o", user.clone())).unwrap();
+        tracker.add_object(Source::new("user.o", user.clone())).unwrap();
         assert_eq!(call(&jit, "use", 1), 1152);
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { tracker.remove() }.unwrap();
@@ -314,7 +314,7 @@ fn dylibs_have_their_own_names_and_see_what_others_export() {
         int name(int n) { return 1000 + n; } int exported(int n) { return name(n) + initialized; }
         int variable = 77; __thread int local = 8;
         __attribute__((visibility(\"hidden\"))) int hidden(int n) { return n; }";
-    library.add_object(&Source::new("library.o", compile("-O1 -fPIC", source))).unwrap();
+    library.add_object(Source::new("library.o", compile("-O1 -fPIC", source))).unwrap();
     jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
     let source =
         "int exported(int); int name(int n) { return 2000 + n; } extern int variable; extern __thread int local;
@@ -341,9 +341,9 @@ fn what_another_dylib_defines_again_is_found_anew() {
     for round in 1..=5 {
         let of_library = library.create_tracker().unwrap();
         let source = format!("int v = {round}0; __thread int t = {round}00; int f(int n) {{ return n + {round}; }}");
-        of_library.add_object(&Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
+        of_library.add_object(Source::new("f.o", compile("-O1 -fPIC", &source))).unwrap();
         let of_main = jit.create_tracker().unwrap();
-        of_main.add_object(&Source::new("use.o", user.clone())).unwrap();
+        of_main.add_object(Source::new("use.o", user.clone())).unwrap();
         assert_eq!(call(&jit, "use", 1000), 1000 + 111 * round);
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { of_main.remove() }.unwrap();
@@ -352,7 +352,7 @@ fn what_another_dylib_defines_again_is_found_anew() {
         // Takes the place of what was removed, so that the next round is elsewhere.
         let filler =
             format!("int v{round} = 1; __thread int t{round} = 1; int g{round}(int n) {{ return n + t{round}; }}");
-        library.add_object(&Source::new("filler.o", compile("-O1 -fPIC", &filler))).unwrap();
+        library.add_object(Source::new("filler.o", compile("-O1 -fPIC", &filler))).unwrap();
         kept.push(library.link(&[&format!("g{round}"), &format!("v{round}")]).unwrap());
     }
 }
@@ -371,7 +371,7 @@ fn exceptions_work_after_any_number_of_removals() {
     let object = compile("-x c++ -O1 -fPIC", source);
     for _ in 0..200 {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&Source::new("throws.o", object.clone())).unwrap();
+        tracker.add_object(Source::new("throws.o", object.clone())).unwrap();
         assert_eq!((call(&jit, "catches", 5), call(&jit, "catches", 5)), (4, 5));
         // SAFETY: nobody is in it, and nothing of it is used any more.
         unsafe { tracker.remove() }.unwrap();

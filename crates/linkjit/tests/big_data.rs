@@ -34,7 +34,7 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
     .enumerate()
     {
         let (name, tracker) = (format!("f{number}"), jit.create_tracker().unwrap());
-        tracker.add_object(&object(model, &name, mib)).unwrap();
+        tracker.add_object(object(model, &name, mib)).unwrap();
         assert_eq!(call(&jit, &name).unwrap(), i32::try_from(mib).unwrap());
         if mib >= 2500 {
             // The room is used again.
@@ -43,7 +43,7 @@ fn windows_are_as_large_as_batches_need_and_zeros_are_no_memory() {
         }
     }
     let windows = jit.session().statistics().windows;
-    jit.main().add_object(&object("-mcmodel=medium", "again", 2500)).unwrap();
+    jit.main().add_object(object("-mcmodel=medium", "again", 2500)).unwrap();
     assert_eq!(call(&jit, "again").unwrap(), 2500);
     assert_eq!(jit.session().statistics().windows, windows);
     assert!(resident() < before + (32 << 20), "{} bytes more", resident() - before);

@@ -21,7 +21,7 @@ fn remove(tracker: &ResourceTracker) -> linkjit::Result<()> {
 /// Adds an object with a tracker of its own.
 fn add(jit: &Jit, object: &std::path::Path) -> ResourceTracker {
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(object)).unwrap();
+    tracker.add_object(source(object)).unwrap();
     tracker
 }
 
@@ -107,7 +107,7 @@ fn code_of_another_jitdylib_is_a_dependent_too() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let library = jit.create_dylib("library").unwrap();
     jit.main().add_to_link_order(&library, MatchScope::Exported).unwrap();
-    library.add_object(&source(&workshop.object(&function("f", 3)))).unwrap();
+    library.add_object(source(&workshop.object(&function("f", 3)))).unwrap();
     let user = workshop.object(&caller("calls_f", "f"));
     let tracker = add(&jit, &user);
     assert_eq!(call(&jit, "calls_f").unwrap(), 3);
@@ -268,7 +268,7 @@ fn what_inline_code_needs_stays_with_it() {
     let inline = group("g", 0).replace("mov $0,%eax", "sub $8,%rsp\n call strong\n add $8,%rsp");
     let first = jit.create_tracker().unwrap();
     for text in [inline.clone(), function("strong", 11) + &function("unrelated", 12)] {
-        first.add_object(&source(&workshop.object(&text))).unwrap();
+        first.add_object(source(&workshop.object(&text))).unwrap();
     }
     let second = add(&jit, &workshop.object(&(inline + &caller("user", "g"))));
     assert_eq!(call(&jit, "user").unwrap(), 11);
@@ -339,10 +339,10 @@ fn transfer_takes_everything_along() {
                 static thread_local int t = 3; extern \"C\" int NAME() { return t; }";
     let [source_of, target] = [(); 2].map(|()| jit.create_tracker().unwrap());
     for (name, tracker) in [("moved", &source_of), ("stays", &target)] {
-        tracker.add_object(&source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC"]))).unwrap();
+        tracker.add_object(source(&workshop.compile("cpp", &text.replace("NAME", name), &["-fPIC"]))).unwrap();
     }
-    source_of.add_object(&source(&workshop.object(&function("not_linked", 9)))).unwrap();
-    source_of.add_lazy_object(&source(&workshop.object(&function("lazy", 10)))).unwrap();
+    source_of.add_object(source(&workshop.object(&function("not_linked", 9)))).unwrap();
+    source_of.add_lazy_object(source(&workshop.object(&function("lazy", 10)))).unwrap();
     assert_eq!((call(&jit, "moved").unwrap(), call(&jit, "lazy").unwrap()), (3, 10));
     TRACE.lock().unwrap().retain(|value| *value < 100);
 
@@ -404,13 +404,13 @@ fn a_lazy_function_whose_implementation_is_removed_is_looked_up_again() {
     let lazy = jit.lookup("lazy").unwrap();
     for value in 1..4 {
         let tracker = library.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(&function("f", value)))).unwrap();
+        tracker.add_object(source(&workshop.object(&function("f", value)))).unwrap();
         assert_eq!((call_at(lazy), call_at(lazy)), (value, value));
         remove(&tracker).unwrap();
         assert_eq!(call_at(lazy), -1);
         assert_eq!(HANDLED.load(Ordering::Relaxed), value);
     }
-    library.add_object(&source(&workshop.object(&function("f", 9)))).unwrap();
+    library.add_object(source(&workshop.object(&function("f", 9)))).unwrap();
     assert_eq!(call_at(lazy), 9);
     // SAFETY: nobody calls it any more, but through the lazy function.
     unsafe { library.clone().close() }.unwrap();
@@ -451,7 +451,7 @@ fn a_thousand_objects_that_share_a_function_go_in_any_order() {
     let mut numbers: Vec<usize> = (0..1000).collect();
     let mut trackers: Vec<_> = numbers.iter().map(|_| Some(jit.create_tracker().unwrap())).collect();
     let add = |number: usize, tracker: &ResourceTracker| {
-        tracker.add_object(&named(number)).unwrap();
+        tracker.add_object(named(number)).unwrap();
         assert_eq!(call(&jit, &format!("user{number:04}")).unwrap(), 3);
     };
     trackers.iter().flatten().enumerate().for_each(|(number, tracker)| add(number, tracker));

@@ -32,7 +32,7 @@ fn library(flags: &str, suffix: &str) -> PathBuf {
 
 fn add(dylib: &JitDylib, flags: &str, source: &str, suffix: &str) {
     let object = compile(flags, &source.replace('$', suffix));
-    dylib.add_object(&Source::new("test", object)).unwrap();
+    dylib.add_object(Source::new("test", object)).unwrap();
 }
 
 /// Looks a function up and calls it.

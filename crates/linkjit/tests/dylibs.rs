@@ -291,7 +291,7 @@ fn alias_circles_are_errors_and_long_chains_are_not() {
     jit.add_object(workshop.object(&function("n5000", 9))).unwrap();
     assert!(matches!(jit.lookup("uses"), Err(Error::AliasCycle { .. })));
     for n in 0..5000 {
-        main.define_alias(&format!("n{n}"), &format!("n{}", n + 1)).unwrap();
+        main.define_alias(format!("n{n}"), format!("n{}", n + 1)).unwrap();
     }
     assert_eq!(call(&jit, "n0").unwrap(), 9);
     assert_eq!(call(&jit, "n0").unwrap(), 9);
@@ -485,8 +485,8 @@ fn indirect_and_unique_symbols_are_resolved() {
         let section = ".section .data.u,\"awG\",@progbits,u,comdat\n.type u,@gnu_unique_object\n";
         format!("{section}u: .long {value}\n.size u,4\n.text\n{}", getter(&format!("get{value}"), "u"))
     };
-    jit.main().add_object(&source(&workshop.object(&unique(1)))).unwrap();
-    jit.main().add_object(&source(&workshop.object(&unique(2)))).unwrap();
+    jit.main().add_object(source(&workshop.object(&unique(1)))).unwrap();
+    jit.main().add_object(source(&workshop.object(&unique(2)))).unwrap();
     assert_eq!((call(&jit, "get2").unwrap(), call(&jit, "get1").unwrap()), (1, 1));
 }
 

@@ -173,7 +173,7 @@ fn a_second_try_has_no_second_entry() {
     let mut addresses = Vec::new();
     for number in 0..10 {
         let name = format!("f{number}");
-        jit.main().add_object(&large(&name)).unwrap();
+        jit.main().add_object(large(&name)).unwrap();
         addresses.push(jit.lookup(&name).unwrap());
     }
     assert!(addresses.iter().all(|&address| long_at(address) == FAR));
@@ -192,7 +192,7 @@ fn a_failed_batch_leaves_no_entries_behind() {
     let text = function("target", 6) + "mov $target,%eax\n.byte small\n";
     low.add_object(workshop.object(&text)).unwrap();
     let tracker = low.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(".globl small\nsmall = 0x1234\n"))).unwrap();
+    tracker.add_object(source(&workshop.object(".globl small\nsmall = 0x1234\n"))).unwrap();
     jit.add_object(workshop.object(&caller("calls", "target"))).unwrap();
     for _ in 0..3 {
         let error = jit.lookup("calls").unwrap_err().to_string();
@@ -242,7 +242,7 @@ fn parts_that_are_linked_apart_reach_each_other() {
     let low = ".globl low, number\nlow: mov $number,%eax\nmov (%rax),%eax\nret\n.data\nnumber: .long 5\n";
     for text in [high, low] {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(text))).unwrap();
+        tracker.add_object(source(&workshop.object(text))).unwrap();
     }
     assert_eq!(call_at(jit.main().link(&["high"]).unwrap()[0]), 10);
 }

@@ -48,7 +48,7 @@ fn initializers_call_functions_that_are_not_linked_yet() {
     let text = "int x; int f(void) { return ++x; } int (*volatile p)(void) = f;
                 __attribute__((constructor)) static void begin(void) { p(); }
                 int entry(void) { return x; }";
-    jit.main().add_lazy_object(&object(&workshop, "c", text)).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "c", text)).unwrap();
     assert_eq!(call(&jit, "entry").unwrap(), 1);
     close(jit);
 }
@@ -65,7 +65,7 @@ fn terminators_and_what_runs_at_exit_call_functions_that_were_never_linked() {
                 __attribute__((constructor)) static void begin(void) { atexit(at_exit); }
                 __attribute__((destructor)) static void end(void) { p(2); }
                 int entry(void) { return 7; }";
-    jit.main().add_lazy_object(&object(&workshop, "c", text)).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "c", text)).unwrap();
     assert_eq!(call(&jit, "entry").unwrap(), 7);
     close(jit);
     assert_eq!(taken(), [1, 2]);
@@ -77,7 +77,7 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
     let (workshop, jit) = (Workshop::new(), elsewhere());
     jit.define_ptr("told", told as *const ()).unwrap();
     let lazy = "void told(int); void f(int what) { told(what); }";
-    jit.main().add_lazy_object(&object(&workshop, "c", lazy)).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "c", lazy)).unwrap();
     let text = |version: i32| {
         let text = format!(
             "void f(int); int value(void) {{ return {version}; }}
@@ -86,7 +86,7 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
         );
         object(&workshop, "c", &text)
     };
-    jit.main().add_updatable_object(&text(1)).unwrap();
+    jit.main().add_updatable_object(text(1)).unwrap();
     assert_eq!(call(&jit, "value").unwrap(), 1);
     // SAFETY: nobody is in the code.
     let generation = unsafe { jit.main().update().replace(&text(2)).commit() }.unwrap();
@@ -95,14 +95,14 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
     unsafe { generation.rollback() }.unwrap();
     assert_eq!(call(&jit, "value").unwrap(), 1);
     let _before = taken();
-    jit.main().add_lazy_object(&object(&workshop, "c", "void told(int); void others(void) { told(30); }")).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "c", "void told(int); void others(void) { told(30); }")).unwrap();
     let own = "void told(int); void own(void) { told(31); } void (*volatile p)(void) = own;
                __attribute__((destructor)) static void end(void) { p(); } int once(void) { return 3; }";
     let others = "void others(void); void (*volatile p)(void) = others;
                   __attribute__((destructor)) static void end(void) { p(); } int once(void) { return 3; }";
     for (retires, text, ended) in [(true, others, 30), (true, own, 31), (false, own, 31)] {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_lazy_object(&object(&workshop, "c", text)).unwrap();
+        tracker.add_lazy_object(object(&workshop, "c", text)).unwrap();
         assert_eq!(call(&jit, "once").unwrap(), 3);
         let ended_by = if retires { ResourceTracker::retire } else { ResourceTracker::remove };
         // SAFETY: as above.
@@ -125,7 +125,7 @@ fn cleanups_of_exceptions_call_functions_that_are_not_linked_yet() {
                 void thrower() { Cleanup cleanup{1}; throw 2; } void (*volatile q)() = thrower;
                 static int caught = [] { try { Cleanup outer{3}; q(); } catch (int thrown) { return thrown; } return 0; }();
                 extern \"C\" int entry() { return caught; }";
-    jit.main().add_lazy_object(&object(&workshop, "cpp", text)).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "cpp", text)).unwrap();
     assert_eq!(call(&jit, "entry").unwrap(), 2);
     assert_eq!(taken(), [1, 3]);
     close(jit);
@@ -142,7 +142,7 @@ fn main_calls_functions_that_are_not_linked_yet_on_threads_of_its_own() {
                 void (*volatile all[])() = { add<1>, add<2>, add<3>, add<4> };
                 int main() { std::vector<std::thread> threads; for (auto f : all) threads.emplace_back([f] { f(); });
                     for (auto &thread : threads) thread.join(); return sum; }";
-    jit.main().add_lazy_object(&object(&workshop, "cpp", text)).unwrap();
+    jit.main().add_lazy_object(object(&workshop, "cpp", text)).unwrap();
     // SAFETY: it is a main.
     assert_eq!(unsafe { jit.run_main("main", &["main"]) }.unwrap(), 10);
     close(jit);
@@ -164,7 +164,7 @@ fn what_is_called_back_may_not_remove_what_calls_it() {
     *JIT.lock().unwrap() = Some(tracker.clone());
     let text = "void remove_me(void); __attribute__((constructor)) static void begin(void) { remove_me(); }
                 int entry(void) { return 1; }";
-    tracker.add_object(&object(&workshop, "c", text)).unwrap();
+    tracker.add_object(object(&workshop, "c", text)).unwrap();
     assert_eq!(call(&jit, "entry").unwrap(), 1);
     assert_eq!(taken(), [1]);
     *JIT.lock().unwrap() = None;
@@ -180,7 +180,7 @@ fn what_fails_at_last_is_not_published() {
     let jit = Jit::builder().executor(executor.clone()).build().unwrap();
     let text = "int atexit(void (*)(void)); static int ended; static void end(void) { ended++; }
                 int entry(void) { return atexit(end) ? -1 : 5; } int other(void) { return 6; }";
-    jit.main().add_object(&object(&workshop, "c", text)).unwrap();
+    jit.main().add_object(object(&workshop, "c", text)).unwrap();
     executor.refuse(true);
     for _ in 0..3 {
         let error = jit.lookup("entry").unwrap_err();

@@ -90,7 +90,7 @@ fn a_relocation_out_of_range_and_then_a_near_definition() {
     let object = workshop.object(".globl f\nf: mov $1,%eax\n ret\n .byte small\n");
     jit.add_object(&object).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(".globl small\nsmall = 0x12345\n"))).unwrap();
+    tracker.add_object(source(&workshop.object(".globl small\nsmall = 0x12345\n"))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err()).to_string();
     assert!(error.contains(&*object.to_string_lossy()) && error.contains(".text+0x6"), "{error}");
     assert!(error.contains("small") && error.contains("out of range"), "{error}");
@@ -131,7 +131,7 @@ fn an_exhausted_reserve_of_thread_local_storage() {
         )
     };
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&local_exec(1 << 26)))).unwrap();
+    tracker.add_object(source(&workshop.object(&local_exec(1 << 26)))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     assert!(matches!(error, Error::Executor(linkjit::executor::ExecutorError::TlsReserveFull { .. })), "{error}");
     // SAFETY: nobody uses it.
@@ -148,7 +148,7 @@ fn an_object_larger_than_the_address_space() {
     let jit = host::builder().window_size(1 << 20).build().unwrap();
     let tracker = jit.create_tracker().unwrap();
     let big = ".bss\n.globl big\nbig: .zero 0x7ff000000000\n".to_owned() + ".text\n" + &getter("f", "big");
-    tracker.add_object(&source(&workshop.object(&big))).unwrap();
+    tracker.add_object(source(&workshop.object(&big))).unwrap();
     jit.add_object(workshop.object(&function("g", 1))).unwrap();
     let error = fails(&jit, 1000, || jit.lookup("f").unwrap_err());
     assert!(error.to_string().contains("free address space"), "{error}");
@@ -178,7 +178,7 @@ fn a_failure_in_the_middle_of_several_jitdylibs() {
     let bad = dylibs[1].create_tracker().unwrap();
     dylibs[2].add_to_link_order(&dylibs[1], MatchScope::Exported).unwrap();
     let text = function("bad", 6) + ".data\n.byte fa_data\n";
-    bad.add_object(&source(&workshop.object(&(text + ".text\n lea .data(%rip),%rax\n")))).unwrap();
+    bad.add_object(source(&workshop.object(&(text + ".text\n lea .data(%rip),%rax\n")))).unwrap();
     fails(&jit, 500, || dylibs[0].link(&["fa"]).unwrap_err());
     // SAFETY: nobody uses it.
     unsafe { bad.remove() }.unwrap();

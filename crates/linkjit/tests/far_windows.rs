@@ -97,7 +97,7 @@ fn objects_of_one_batch_that_find_no_room_together_reach_each_other() {
         let (name, next) = (format!("f{number}"), format!("f{}", number + 1));
         let text = if number < 5 { large(&name, &next, &next) } else { function("f", 1) + &large(&name, "f", "f0") };
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(&text))).unwrap();
+        tracker.add_object(source(&workshop.object(&text))).unwrap();
     }
     let found = jit.main().link(&["f0", "f1", "f2", "f3", "f4", "f5"]).unwrap();
     assert!(are_far(found[0], found[1]));

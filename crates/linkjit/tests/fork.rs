@@ -69,7 +69,7 @@ fn functions(count: i32) -> String {
 /// Adds `name`, links it and removes it.
 fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
     let tracker: ResourceTracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&function(name, 77)))).unwrap();
+    tracker.add_object(source(&workshop.object(&function(name, 77)))).unwrap();
     let result = call(jit, name);
     // SAFETY: nobody else knows it.
     unsafe { tracker.remove() }.unwrap();
@@ -82,11 +82,11 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
     let (workshop, jit) = (Arc::new(Workshop::new()), Arc::new(host::jit().unwrap()));
     jit.add_object(workshop.object(&functions(FORKS))).unwrap();
     let lazy: String = (0..FORKS).map(|n| function(&format!("lazy{n}"), n)).collect();
-    jit.main().add_lazy_object(&source(&workshop.object(&lazy))).unwrap();
+    jit.main().add_lazy_object(source(&workshop.object(&lazy))).unwrap();
     let callers: String = (0..FORKS).map(|n| caller(&format!("calls{n}"), &format!("lazy{n}"))).collect();
     jit.add_object(workshop.object(&callers)).unwrap();
     for n in 0..FORKS {
-        jit.lookup(&format!("calls{n}")).unwrap();
+        jit.lookup(format!("calls{n}")).unwrap();
     }
     let template = source(&workshop.object(&function("other", 5)));
     let others: Vec<_> = (0..3)

@@ -131,7 +131,7 @@ fn initializers_and_terminators_can_not_end_what_they_are_of() {
         let tracker = jit.create_tracker().unwrap();
         *ENDING.lock().unwrap() = Some(tracker.clone());
         let text = format!("{}.section .{array},\"aw\"\n.quad end\n.text\nend: jmp ends_all@PLT\n", function("f", 1));
-        tracker.add_object(&source(&workshop.object(&text))).unwrap();
+        tracker.add_object(source(&workshop.object(&text))).unwrap();
         assert_eq!(call(&jit, "f").unwrap(), 1);
         if at_close { close_all(jit.session()) } else { remove(&tracker) }.unwrap();
         let outcomes = std::mem::take(&mut *OUTCOMES.lock().unwrap());

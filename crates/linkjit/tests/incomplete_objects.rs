@@ -27,9 +27,9 @@ fn session(workshop: &Workshop, broken: &str, is_tracked: bool) -> (Jit, linkjit
     let jit = host::jit().unwrap();
     // Clang runs constructors that it can see through when it compiles: not this one.
     let good = "volatile int ready; __attribute__((constructor)) static void begin(void) { ready = 5; } int good(void) { return ready; }";
-    jit.main().add_object(&compile(workshop, "good.o", good)).unwrap();
+    jit.main().add_object(compile(workshop, "good.o", good)).unwrap();
     let tracker = if is_tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
-    tracker.add_object(&compile(workshop, "broken.o", broken)).unwrap();
+    tracker.add_object(compile(workshop, "broken.o", broken)).unwrap();
     (jit, tracker)
 }
 
@@ -93,7 +93,7 @@ fn there_are_ways_to_go_on() {
         assert_eq!(call(&jit, "good").unwrap(), 5);
         assert_eq!(undefined_names(jit.lookup("broken").unwrap_err()), ["broken"]);
         // Its names are free.
-        jit.main().add_object(&compile(&workshop, "broken.o", "int broken(void) { return 8; }")).unwrap();
+        jit.main().add_object(compile(&workshop, "broken.o", "int broken(void) { return 8; }")).unwrap();
         assert_eq!(call(&jit, "broken").unwrap(), 8);
     }
 
@@ -117,10 +117,10 @@ fn only_what_is_not_linked_is_discarded() {
     assert_eq!(refused("good.o"), ("good.o".into(), true));
     jit.main().discard_object("broken.o").unwrap();
     assert_eq!(refused("broken.o"), ("broken.o".into(), false));
-    jit.main().add_lazy_object(&compile(&workshop, "lazy.o", "int f(void) { return 2; }")).unwrap();
+    jit.main().add_lazy_object(compile(&workshop, "lazy.o", "int f(void) { return 2; }")).unwrap();
     jit.main().discard_object("lazy.o").unwrap();
     assert_eq!(undefined_names(jit.lookup("f").unwrap_err()), ["f"]);
-    jit.main().add_updatable_object(&compile(&workshop, "updatable.o", "int f(void) { return 3; }")).unwrap();
+    jit.main().add_updatable_object(compile(&workshop, "updatable.o", "int f(void) { return 3; }")).unwrap();
     assert_eq!(refused("updatable.o"), ("updatable.o".into(), true));
     assert_eq!(call(&jit, "f").unwrap(), 3);
 }
@@ -153,9 +153,9 @@ fn terminators_and_retained_sections_are_named_and_what_leads_to_them() {
 fn retained_sections_are_named() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let text = ".section keep,\"aR\",@progbits\n.quad missing\n";
-    jit.main().add_object(&source(&workshop.object(&assembly::function("f", 3)))).unwrap();
+    jit.main().add_object(source(&workshop.object(&assembly::function("f", 3)))).unwrap();
     let kept = std::fs::read(workshop.object(text)).unwrap();
-    jit.main().add_object(&Source::new("kept.o", kept)).unwrap();
+    jit.main().add_object(Source::new("kept.o", kept)).unwrap();
     let error = jit.lookup("f").unwrap_err();
     assert_eq!(root(&error), Some(("kept.o".into(), RootKind::Retained)));
     assert!(error.to_string().contains("needed by section keep of kept.o, which is to be retained"), "{error}");
@@ -176,8 +176,8 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
         noted.lock().unwrap().push((failure.name.clone(), root(&failure.error)));
         Some(ExecAddr::from_ptr(instead as *const ()))
     }));
-    jit.main().add_lazy_object(&compile(&workshop, "broken.o", BROKEN)).unwrap();
-    jit.main().add_object(&compile(&workshop, "good.o", "int good(void) { return 5; }")).unwrap();
+    jit.main().add_lazy_object(compile(&workshop, "broken.o", BROKEN)).unwrap();
+    jit.main().add_object(compile(&workshop, "good.o", "int good(void) { return 5; }")).unwrap();
     assert_eq!((call(&jit, "good").unwrap(), call(&jit, "broken").unwrap()), (5, -1));
     assert_eq!(*failures.lock().unwrap(), [("broken".into(), initializer("broken.o"))]);
 }
@@ -186,7 +186,7 @@ fn lazy_objects_spoil_nothing_but_calls_of_their_own() {
 #[test]
 fn an_update_says_whose_initializer_it_is_and_changes_nothing() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
-    jit.main().add_updatable_object(&compile(&workshop, "a.o", "int broken(void) { return 1; }")).unwrap();
+    jit.main().add_updatable_object(compile(&workshop, "a.o", "int broken(void) { return 1; }")).unwrap();
     assert_eq!(call(&jit, "broken").unwrap(), 1);
     for _ in 0..3 {
         // SAFETY: nobody is in the code.

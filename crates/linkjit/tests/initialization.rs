@@ -51,7 +51,7 @@ fn initialized(workshop: &Workshop, number: c_int, callee: &str) -> Source {
 fn a_lookup_without_initializing_runs_none_and_links_no_others() {
     let (workshop, jit, log) = session();
     for number in 1..=3 {
-        jit.main().add_object(&initialized(&workshop, number, "")).unwrap();
+        jit.main().add_object(initialized(&workshop, number, "")).unwrap();
     }
     let address = jit.main().link(&["f2"]).unwrap()[0];
     assert_eq!((call_at(address), jit.session().statistics().objects, take(&log)), (2, 1, vec![]));
@@ -100,8 +100,8 @@ fn an_initializer_may_add_what_has_initializers() {
     let (workshop, jit, log) = session();
     jit.define_ptr("adds", adds as *const ()).unwrap();
     LATE.set((jit.main().clone(), initialized(&workshop, 2, ""))).unwrap();
-    jit.main().add_object(&initialized(&workshop, 1, "adds")).unwrap();
-    jit.main().add_object(&initialized(&workshop, 3, "")).unwrap();
+    jit.main().add_object(initialized(&workshop, 1, "adds")).unwrap();
+    jit.main().add_object(initialized(&workshop, 3, "")).unwrap();
     assert_eq!(call(&jit, "f1").unwrap(), 1);
     // The one that was added is initialized for the lookup that was made of it, before those that were to come.
     assert_eq!(take(&log), [1, 2, 3]);
@@ -112,7 +112,7 @@ fn an_initializer_may_add_what_has_initializers() {
 #[test]
 fn what_initializers_miss_is_missing() {
     let (workshop, jit, log) = session();
-    jit.main().add_object(&initialized(&workshop, 1, "missing")).unwrap();
+    jit.main().add_object(initialized(&workshop, 1, "missing")).unwrap();
     jit.add_object(workshop.object(&caller("calls", "f5"))).unwrap();
     jit.add_object(workshop.object(&function("f5", 5))).unwrap();
     for _ in 0..2 {

@@ -63,19 +63,19 @@ fn one_by_one(workshop: &Workshop, count: usize, tracked: bool) -> u64 {
     const LOOKUPS: usize = 40;
     let jit = host::jit().unwrap();
     let tracker = if tracked { jit.create_tracker() } else { jit.main().default_tracker() }.unwrap();
-    tracker.add_object(&source(&workshop.object(&functions(0..count)))).unwrap();
+    tracker.add_object(source(&workshop.object(&functions(0..count)))).unwrap();
     // The first batches find out what there is.
     for number in 0..4 {
-        jit.lookup(&format!("f{number}")).unwrap();
+        jit.lookup(format!("f{number}")).unwrap();
     }
     let all = allocated(|| {
         for number in 4..4 + LOOKUPS {
-            let address = jit.lookup(&format!("f{number}")).unwrap();
+            let address = jit.lookup(format!("f{number}")).unwrap();
             assert_eq!(call_at(address), i32::try_from(number).unwrap());
         }
     });
     // The last ones are found, too, when nearly nothing is left.
-    assert_eq!(call_at(jit.lookup(&format!("unneeded{}", count - 1)).unwrap()), i32::try_from(count - 1).unwrap());
+    assert_eq!(call_at(jit.lookup(format!("unneeded{}", count - 1)).unwrap()), i32::try_from(count - 1).unwrap());
     all / LOOKUPS as u64
 }
 
@@ -95,7 +95,7 @@ fn trackers(workshop: &Workshop, count: usize) -> (u64, u64) {
     let trackers: Vec<ResourceTracker> = (0..count)
         .map(|number| {
             let tracker = jit.create_tracker().unwrap();
-            tracker.add_object(&object(number)).unwrap();
+            tracker.add_object(object(number)).unwrap();
             tracker
         })
         .collect();
@@ -129,7 +129,7 @@ fn lookups_that_fail_between_others_leave_the_rest_as_it_was() {
     jit.add_object(workshop.object(&(functions(0..50) + fails))).unwrap();
     for number in 0..50 {
         assert!(jit.lookup("fails").is_err());
-        assert_eq!(call_at(jit.lookup(&format!("f{number}")).unwrap()), number);
+        assert_eq!(call_at(jit.lookup(format!("f{number}")).unwrap()), number);
     }
     // An image of Windows has some blocks of its own.
     assert!(cfg!(windows) || jit.session().statistics().blocks == 50, "{:?}", jit.session().statistics());

@@ -38,7 +38,7 @@ fn add(jit: &Jit, name: &str, flags: &str, source: &str) {
 }
 
 fn add_lazy(jit: &Jit, name: &str, flags: &str, source: &str) {
-    jit.main().add_lazy_object(&Source::new(name, compile(flags, source))).unwrap();
+    jit.main().add_lazy_object(Source::new(name, compile(flags, source))).unwrap();
 }
 
 /// Code bytes linked so far.
@@ -553,10 +553,10 @@ fn lazy_objects_of_other_jitdylibs_and_trackers_are_initialized_too() {
         );
         Source::new(format!("{n}.o"), compile("-O1 -fPIC", &text))
     };
-    other.add_lazy_object(&source(100)).unwrap();
+    other.add_lazy_object(source(100)).unwrap();
     let [gone, kept] = [10, 1].map(|n| {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_lazy_object(&source(n)).unwrap();
+        tracker.add_lazy_object(source(n)).unwrap();
         tracker
     });
     // SAFETY: nothing of it was linked.
@@ -597,13 +597,13 @@ fn definitions_of_lazy_objects_compete_as_those_of_others() {
     assert_eq!(call(&jit, "strong", 2), 210);
     // Strong ones do not, and nothing of the object is left behind.
     let again = compile("-O1", "int other(int n) { return n; } int strong(int n) { return n; }");
-    let error = jit.main().add_lazy_object(&Source::new("again.o", again.clone())).unwrap_err();
+    let error = jit.main().add_lazy_object(Source::new("again.o", again.clone())).unwrap_err();
     let text = error.to_string();
     assert_eq!(text, "again.o: duplicate definition of symbol 'strong', which lazy.o defines already");
     let error = jit.add_object(Source::new("again.o", again)).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
     let data = compile("-O1", "int fresh(int n) { return n; } int weak_data = 3;");
-    let error = jit.main().add_lazy_object(&Source::new("data.o", data)).unwrap_err();
+    let error = jit.main().add_lazy_object(Source::new("data.o", data)).unwrap_err();
     assert!(matches!(&error, Error::Duplicate { name, .. } if name == "weak_data"), "{error}");
     for name in ["other", "fresh"] {
         assert!(matches!(jit.lookup(name).unwrap_err(), Error::Undefined { .. }), "{name}");
@@ -620,7 +620,7 @@ fn cycles_of_adding_calling_and_removing_leave_nothing() {
     );
     for round in 0..500 {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_lazy_object(&Source::new("f.o", object.clone())).unwrap();
+        tracker.add_lazy_object(Source::new("f.o", object.clone())).unwrap();
         assert_eq!(call(&jit, "f", round), round + 1);
         assert_eq!(call(&jit, "g", round), round + 1);
         // SAFETY: nobody is in it, nor will be.
@@ -641,7 +641,7 @@ impl DefinitionGenerator for CompilesOnDemand {
             let name = String::from_utf8_lossy(wanted.name).into_owned();
             let Some(number) = name.strip_prefix("plus_") else { continue };
             let source = format!("int {name}(int n) {{ return n + {number}; }}");
-            dylib.add_object(&Source::new(name.clone(), compile("-O1 -fPIC", &source)))?;
+            dylib.add_object(Source::new(name.clone(), compile("-O1 -fPIC", &source)))?;
             self.0.lock().unwrap().push(name);
         }
         Ok(())
@@ -714,7 +714,7 @@ fn a_lazy_call_may_come_from_an_initializer_and_from_what_is_called_in_the_end()
         let tracker = jit.create_tracker().unwrap();
         let add_to = |name: &str, source: &str| {
             let object = compile("-x c++ -O1 -fPIC", source);
-            tracker.add_lazy_object(&Source::new(name, object)).unwrap();
+            tracker.add_lazy_object(Source::new(name, object)).unwrap();
         };
         // The destructor is a function of its own, whose address is given to __cxa_atexit; it calls what was never called,
         // in an object whose own destructor is registered only then.

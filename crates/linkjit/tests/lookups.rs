@@ -136,11 +136,11 @@ fn a_long_chain_of_units_needs_no_stack() {
         let interface = UnitInterface::new([(format!("a{index}"), SymbolFlags::DATA)]);
         let unit = FunctionUnit::new(format!("unit {index}"), interface, move |responsibility| {
             let dylib = responsibility.dylib().clone();
-            responsibility.define_alias(&format!("a{index}"), &dylib, &format!("a{}", index + 1))
+            responsibility.define_alias(format!("a{index}"), &dylib, format!("a{}", index + 1))
         });
         jit.main().define(unit).unwrap();
     }
-    jit.main().define_absolute(&format!("a{LENGTH}"), ExecAddr(LENGTH)).unwrap();
+    jit.main().define_absolute(format!("a{LENGTH}"), ExecAddr(LENGTH)).unwrap();
     let thread = std::thread::Builder::new().stack_size(256 << 10);
     let found = thread.spawn(move || jit.main().link(&["a0"])).unwrap().join().unwrap();
     assert_eq!(found.unwrap(), [ExecAddr(LENGTH)]);
@@ -342,7 +342,7 @@ fn a_generator_is_asked_by_one_lookup_at_a_time() {
             thread::yield_now();
             for wanted in names {
                 // A second definition would be an error.
-                dylib.define_absolute(&text(wanted), ExecAddr(4096))?;
+                dylib.define_absolute(text(wanted), ExecAddr(4096))?;
             }
             asked.fetch_add(names.len(), Ordering::Relaxed);
             inside.fetch_sub(1, Ordering::Relaxed);
@@ -356,7 +356,7 @@ fn a_generator_is_asked_by_one_lookup_at_a_time() {
             scope.spawn(|| {
                 meet.wait();
                 for index in 0..20 {
-                    jit.lookup(&format!("name{index}")).unwrap();
+                    jit.lookup(format!("name{index}")).unwrap();
                 }
             });
         }
@@ -377,7 +377,7 @@ fn generators_that_wait_for_each_other_end() {
                 // The other one is asked, and asks this one, for other names.
                 other.link(&["g"])?;
             }
-            names.iter().try_for_each(|wanted| dylib.define_absolute(&text(wanted), ExecAddr(4096)))
+            names.iter().try_for_each(|wanted| dylib.define_absolute(text(wanted), ExecAddr(4096)))
         };
         dylib.add_generator(Arc::new(FunctionGenerator::new(format!("generator {index}"), generate))).unwrap();
     }
@@ -401,7 +401,7 @@ fn a_generator_of_reexports_leaves_the_rest_to_others() {
             "the last",
             |dylib: &linkjit::JitDylib, names: &[Wanted<'_>]| {
                 let absolute = names.iter().filter(|wanted| wanted.name == b"other");
-                absolute.into_iter().try_for_each(|wanted| dylib.define_absolute(&text(wanted), ExecAddr(4096)))
+                absolute.into_iter().try_for_each(|wanted| dylib.define_absolute(text(wanted), ExecAddr(4096)))
             },
         )))
         .unwrap();

@@ -22,7 +22,7 @@ fn memory_is_counted_by_tracker_jitdylib_and_session() {
     let text = "extern \"C\" int abs(int); int table[1000]; const char text[500] = \"text\"; thread_local int t[10];
                 extern \"C\" int f(int i) { if (i > 1000) throw i; return table[i] + text[i] + t[i % 10] + abs(i); }";
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.compile("cpp", text, &["-O1", "-fPIC"]))).unwrap();
+    tracker.add_object(source(&workshop.compile("cpp", text, &["-O1", "-fPIC"]))).unwrap();
     assert_eq!(tracker.memory().unwrap(), MemoryUse::default());
     jit.lookup("f").unwrap();
     let memory = tracker.memory().unwrap();
@@ -59,7 +59,7 @@ fn what_exceeds_the_limit_of_bytes_leaves_the_session_as_it_was() {
     call(&jit, "small").unwrap();
     let before = jit.session().memory();
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&large("large", 7000)))).unwrap();
+    tracker.add_object(source(&workshop.object(&large("large", 7000)))).unwrap();
     for _ in 0..3 {
         let error = jit.lookup("large").unwrap_err();
         assert!(matches!(error, Error::Limit { limit: 10_000, wanted, .. } if wanted > 11_000), "{error}");
@@ -86,7 +86,7 @@ fn numbers_of_objects_and_symbols_are_limited() {
     };
     assert!(matches!(error, Error::Limit { what: "objects", limit: 6, wanted: 7 }), "{error}");
     // Nothing of it was added.
-    assert!(matches!(jit.lookup(&format!("f{added}")), Err(Error::Undefined { .. })));
+    assert!(matches!(jit.lookup(format!("f{added}")), Err(Error::Undefined { .. })));
     assert_eq!(call(&jit, "f0").unwrap(), 1);
 
     let jit = limited(Limits { symbols: Some(20), ..Limits::default() });
@@ -95,7 +95,7 @@ fn numbers_of_objects_and_symbols_are_limited() {
     assert!(matches!(error, Error::Limit { what: "symbols", limit: 20, .. }), "{error}");
     jit.add_object(object("g0")).unwrap();
     assert_eq!(call(&jit, "g0").unwrap(), 1);
-    let error = (0..30).find_map(|n| jit.define_ptr(&format!("h{n}"), &raw const n).err());
+    let error = (0..30).find_map(|n| jit.define_ptr(format!("h{n}"), &raw const n).err());
     assert!(matches!(error, Some(Error::Limit { what: "symbols", .. })));
 }
 
@@ -136,7 +136,7 @@ fn memory_of_older_windows_is_used_again() {
     let large = |name: &str| format!("{}.skip {}, 0x90\n", function(name, 1), 80_000);
     let add = |name: &str| {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(&large(name)))).unwrap();
+        tracker.add_object(source(&workshop.object(&large(name)))).unwrap();
         assert_eq!(call(&jit, name).unwrap(), 1);
         tracker
     };
@@ -210,7 +210,7 @@ fn memory_comes_from_the_provider_and_goes_back_to_it() {
     let jit = host::builder().memory(provider.clone()).window_size(1 << 24).build().unwrap();
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&function("f", 3)))).unwrap();
+    tracker.add_object(source(&workshop.object(&function("f", 3)))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
     assert_eq!(count(&provider.reserved), 1 << 24);
     assert!(count(&provider.committed) > 0);

@@ -235,7 +235,7 @@ fn user_code_is_called_with_nothing_locked() {
     });
     jit.main().define(unit).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&caller("f", "generated")))).unwrap();
+    tracker.add_object(source(&workshop.object(&caller("f", "generated")))).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
     jit.add_object(workshop.object(&caller("fails", "missing"))).unwrap();
     jit.lookup("fails").unwrap_err();

@@ -102,7 +102,7 @@ fn the_rest_of_an_object_follows_when_it_is_wanted() {
         })
         .collect();
     let functions = functions.replace(".cfi_startproc\n.globl", ".globl").replace(": mov", ": .cfi_startproc\nmov");
-    tracker.add_object(&source(&workshop.object(&functions))).unwrap();
+    tracker.add_object(source(&workshop.object(&functions))).unwrap();
     let mut last = jit.main().memory().unwrap();
     for n in (0..20).rev() {
         assert_eq!(call(&jit, &format!("f{n}")).unwrap(), n);

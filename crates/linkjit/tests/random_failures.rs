@@ -150,7 +150,7 @@ fn expected(functions: &[Function], number: usize) -> i32 {
 fn set_byte(dylib: &JitDylib, workshop: &Workshop, number: usize, value: u32) -> ResourceTracker {
     let tracker = dylib.create_tracker().unwrap();
     let text = format!(".globl byte{number}\nbyte{number} = {value}\n");
-    tracker.add_object(&source(&workshop.object(&text))).unwrap();
+    tracker.add_object(source(&workshop.object(&text))).unwrap();
     tracker
 }
 

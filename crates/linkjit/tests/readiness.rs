@@ -87,7 +87,7 @@ fn a_circle_is_ready_or_fails_as_one() {
         }
     }
     let tracker = other.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(".globl too_large\ntoo_large = 0x1234\n"))).unwrap();
+    tracker.add_object(source(&workshop.object(".globl too_large\ntoo_large = 0x1234\n"))).unwrap();
     // Found while fixing up: everything has memory by then.
     for error in [jit.lookup("a").unwrap_err(), other.link(&["b"]).unwrap_err()] {
         assert!(error.to_string().contains("out of range"), "{error}");
@@ -105,7 +105,7 @@ fn a_circle_is_ready_or_fails_as_one() {
 fn a_tracker_that_is_removed_meanwhile_leaves_nothing() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(&function("f", 1)))).unwrap();
+    tracker.add_object(source(&workshop.object(&function("f", 1)))).unwrap();
     let (removal, is_asked) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
     let (thread, asked, owner) = (removal.clone(), is_asked.clone(), tracker.clone());
     jit.session().add_plugin(Arc::new(move |graph: &LinkGraph, passes: &mut PassLists| {

@@ -36,7 +36,7 @@ fn a_groups_name_is_free_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     for value in 1..4 {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(&group("f", value)))).unwrap();
+        tracker.add_object(source(&workshop.object(&group("f", value)))).unwrap();
         assert_eq!(call(&jit, "f").unwrap(), value);
         remove(&tracker);
     }
@@ -69,7 +69,7 @@ fn others_keep_working_with_shared_entries() {
     };
     // The entries are made with the first, which goes first.
     let first = jit.create_tracker().unwrap();
-    first.add_object(&source(&uses_libc("one"))).unwrap();
+    first.add_object(source(&uses_libc("one"))).unwrap();
     assert_eq!(call(&jit, "one").unwrap(), 5);
     jit.add_object(uses_libc("two")).unwrap();
     assert_eq!(call(&jit, "two").unwrap(), 5);
@@ -87,18 +87,18 @@ fn a_new_definition_in_another_jitdylib_is_the_one_that_is_called() {
     let mut keep = Vec::new();
     for value in 1..5 {
         let [tracker, user] = [&library, jit.main()].map(|dylib| dylib.create_tracker().unwrap());
-        tracker.add_object(&source(&workshop.object(&function("f", value)))).unwrap();
+        tracker.add_object(source(&workshop.object(&function("f", value)))).unwrap();
         // Linked in one batch, and one after the other.
         if value % 2 == 0 {
             library.link(&["f"]).unwrap();
         }
-        user.add_object(&source(&workshop.object(&caller("calls_f", "f")))).unwrap();
+        user.add_object(source(&workshop.object(&caller("calls_f", "f")))).unwrap();
         assert_eq!(call(&jit, "calls_f").unwrap(), value);
         remove(&user);
         remove(&tracker);
         // Something else takes its place.
         let filler = library.create_tracker().unwrap();
-        filler.add_object(&source(&workshop.object(&function(&format!("filler{value}"), 99)))).unwrap();
+        filler.add_object(source(&workshop.object(&function(&format!("filler{value}"), 99)))).unwrap();
         library.link(&[&format!("filler{value}")]).unwrap();
         keep.push(filler);
     }
@@ -142,7 +142,7 @@ fn removal_runs_what_close_would_have_run_and_close_does_not_run_it_again() {
     };
     let [one, two] = [1, 4].map(|n| {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&object(n)).unwrap();
+        tracker.add_object(object(n)).unwrap();
         tracker
     });
     assert_eq!(call(&jit, "f1").unwrap(), 1);
@@ -160,7 +160,7 @@ fn boundaries_of_a_removed_section_are_gone() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
     let things = ".section things,\"aw\"\n.quad 1\n.text\n.globl get\nget: lea __start_things(%rip),%rax\n mov (%rax),%eax\n ret\n";
-    tracker.add_object(&source(&workshop.object(things))).unwrap();
+    tracker.add_object(source(&workshop.object(things))).unwrap();
     assert_eq!(call(&jit, "get").unwrap(), 1);
     remove(&tracker);
     jit.add_object(workshop.object(&assembly::getter("again", "__start_things"))).unwrap();
@@ -349,9 +349,9 @@ fn names_of_removed_objects_are_given_back() {
     jit.main().reexport("again", &other, "kept_b").unwrap();
     let kept = function("kept_a", 1) + ".weak kept_missing\n.data\n.quad kept_missing\n";
     for text in [kept, caller("kept_later", "kept_b")] {
-        jit.main().add_object(&source(&workshop.object(&text))).unwrap();
+        jit.main().add_object(source(&workshop.object(&text))).unwrap();
     }
-    other.add_object(&source(&workshop.object(&function("kept_b", 2)))).unwrap();
+    other.add_object(source(&workshop.object(&function("kept_b", 2)))).unwrap();
     // One object, with another name in each copy.
     let object = std::fs::read(workshop.object(&function("name_000000", 7))).unwrap();
     let at = object.windows(11).position(|window| window == b"name_000000").unwrap();
@@ -364,7 +364,7 @@ fn names_of_removed_objects_are_given_back() {
         let mut copy = object.clone();
         copy[at..at + 11].copy_from_slice(name.as_bytes());
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&Source::new("copy.o", copy)).unwrap();
+        tracker.add_object(Source::new("copy.o", copy)).unwrap();
         jit.lookup(&name).unwrap();
         // SAFETY: nobody uses it.
         unsafe { tracker.remove() }.unwrap();

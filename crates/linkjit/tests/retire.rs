@@ -14,7 +14,7 @@ use linkjit::{Error, ExecAddr, Jit, ResourceTracker};
 
 fn add(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&source(&workshop.object(text))).unwrap();
+    tracker.add_object(source(&workshop.object(text))).unwrap();
     tracker
 }
 
@@ -162,7 +162,7 @@ fn lazy(jit: &Jit, text: &str, workshop: &Workshop) -> ResourceTracker {
     let _defined = jit.define_ptr("note", note as *const ());
     let tracker = jit.create_tracker().unwrap();
     let object = workshop.compile("c", text, &["-O1", "-fPIC", "-ffunction-sections", "-fdata-sections"]);
-    tracker.add_lazy_object(&source(&object)).unwrap();
+    tracker.add_lazy_object(source(&object)).unwrap();
     tracker
 }
 
@@ -229,7 +229,7 @@ fn destructors_run_when_it_is_reclaimed_and_at_the_latest_at_close() {
     let trackers = ["1", "2"].map(|number| {
         let tracker = jit.create_tracker().unwrap();
         let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
-        tracker.add_object(&source(&object)).unwrap();
+        tracker.add_object(source(&object)).unwrap();
         assert_eq!(call(&jit, &format!("f{number}")).unwrap().to_string(), number);
         tracker
     });
@@ -262,7 +262,7 @@ fn what_others_keep_is_terminated_when_the_last_of_them_goes_and_at_the_latest_a
     let add_pair = |number: &str| {
         let tracker = jit.create_tracker().unwrap();
         let object = workshop.compile("cpp", &text.replace('N', number), &["-fPIC"]);
-        tracker.add_object(&source(&object)).unwrap();
+        tracker.add_object(source(&object)).unwrap();
         let user = format!("user{number}");
         let user_tracker = add(&jit, &caller(&user, &format!("f{number}")), &workshop);
         assert_eq!(call(&jit, &user).unwrap().to_string(), number);
@@ -333,7 +333,7 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
     jit.session().set_lazy_failure_handler(std::sync::Arc::new(|_| Some(ExecAddr::from_ptr(gone as *const ()))));
     let library = jit.create_dylib("library").unwrap();
     let implementation = library.create_tracker().unwrap();
-    implementation.add_object(&source(&workshop.object(&function("g", 3)))).unwrap();
+    implementation.add_object(source(&workshop.object(&function("g", 3)))).unwrap();
     jit.main().lazy_reexports(&library, &[("f", "g")]).unwrap();
     let user = add(&jit, &caller("user", "f"), &workshop);
     let address = jit.lookup("user").unwrap();
@@ -351,7 +351,7 @@ fn stubs_that_others_keep_do_not_lead_to_what_is_gone() {
 fn stubs_that_others_keep_lead_to_what_is_kept_with_them() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let lazy = jit.create_tracker().unwrap();
-    lazy.add_lazy_object(&source(&workshop.object(&function("f", 3)))).unwrap();
+    lazy.add_lazy_object(source(&workshop.object(&function("f", 3)))).unwrap();
     let _user = add(&jit, &caller("user", "f"), &workshop);
     let address = jit.lookup("user").unwrap();
     assert_eq!(call_at(address), 3);
@@ -367,7 +367,7 @@ fn jitdylibs_that_have_retired_each_others_code_are_closed_together() {
     users.add_to_link_order(&callees, linkjit::MatchScope::Exported).unwrap();
     let trackers = [(&callees, function("f", 1)), (&users, caller("user", "f"))].map(|(dylib, text)| {
         let tracker = dylib.create_tracker().unwrap();
-        tracker.add_object(&source(&workshop.object(&text))).unwrap();
+        tracker.add_object(source(&workshop.object(&text))).unwrap();
         tracker
     });
     users.link(&["user"]).unwrap();

@@ -287,8 +287,8 @@ fn functions_become_inline_and_back() {
         let workshop = Workshop::new();
         let compile = |name: &str, text: &str| compile(&workshop, compiler, "-O1", name, text);
         let jit = host::jit().unwrap();
-        jit.main().add_updatable_object(&compile("a.o", &outside(1))).unwrap();
-        jit.main().add_object(&compile("user.o", user)).unwrap();
+        jit.main().add_updatable_object(compile("a.o", &outside(1))).unwrap();
+        jit.main().add_object(compile("user.o", user)).unwrap();
         let check = |expected: i32| {
             assert_eq!(
                 (call(&jit, "a").unwrap(), call(&jit, "user").unwrap()),
@@ -300,7 +300,7 @@ fn functions_become_inline_and_back() {
         let generation = update(&jit, &[&compile("a.o", &inline("a", 2))], true).unwrap();
         check(2);
         // Another object's copy gives way.
-        jit.main().add_updatable_object(&compile("b.o", &inline("b", 2))).unwrap();
+        jit.main().add_updatable_object(compile("b.o", &inline("b", 2))).unwrap();
         assert_eq!(call(&jit, "b").unwrap(), 2);
         drop(generation);
         let [a, b] = [("a.o", inline("a", 3)), ("b.o", inline("b", 3))].map(|(name, text)| compile(name, &text));

@@ -401,10 +401,10 @@ fn a_promise_counts_again_when_what_it_had_yielded_to_is_removed() {
     let weak = |name| (name, SymbolFlags::FUNCTION.weak());
     let [first, second, mine] = [0; 3].map(|_| test.jit.create_tracker().unwrap());
     let object = |text: &str| test.object(text);
-    first.add_object(&object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
+    first.add_object(object(&function("f", 1).replace(".globl", ".weak"))).unwrap();
     let text = function("f", 2).replace(".globl", ".weak") + &function("g", 2).replace(".globl", ".weak");
     mine.define(test.unit("unit", &[weak("f"), weak("g")], &[&text])).unwrap();
-    second.add_object(&object(&function("g", 1))).unwrap();
+    second.add_object(object(&function("g", 1))).unwrap();
     // One it had yielded to, one that has replaced it.
     for tracker in [&first, &second] {
         // SAFETY: nothing of it was linked.

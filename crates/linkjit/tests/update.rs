@@ -42,11 +42,11 @@ fn callers_and_pointers_that_were_taken_before_reach_the_new_code() {
              __attribute__((noinline)) int inner(void) {{ return {value} * 100; }} int outer(void) {{ return inner(); }}"
         )
     };
-    jit.main().add_updatable_object(&compile(&workshop, "a.o", "c", &text(1))).unwrap();
+    jit.main().add_updatable_object(compile(&workshop, "a.o", "c", &text(1))).unwrap();
     let user = "int f(void); int (*get(void))(void); extern int (*table[])(void); int outer(void);
                 static int (*pointer)(void) = f; static int (*taken)(void);
                 int user(void) { if (!taken) taken = get(); return f() + pointer() + table[0]() + taken() + table[1]() + outer(); }";
-    jit.main().add_object(&compile(&workshop, "user.o", "c", user)).unwrap();
+    jit.main().add_object(compile(&workshop, "user.o", "c", user)).unwrap();
     let sum = |value: i32| value * 123;
     assert_eq!(call(&jit, "user").unwrap(), sum(1));
     let f = jit.lookup("f").unwrap();
@@ -85,7 +85,7 @@ fn functions_come_and_go() {
         Some(ExecAddr::from_ptr(gone as *const ()))
     }));
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
-    jit.main().add_updatable_object(&object("int f(void) { return 1; }")).unwrap();
+    jit.main().add_updatable_object(object("int f(void) { return 1; }")).unwrap();
     let f = jit.lookup("f").unwrap();
     assert_eq!(call_at(f), 1);
     let generation = update(&jit, &object("int g(void) { return 2; }")).unwrap();
@@ -107,8 +107,8 @@ fn what_an_update_removes_is_listed() {
     let object = |name: &str, text: &str| compile(&workshop, name, "c", text);
     let first = "int used = 1, unused = 2; static int own = 3; __attribute__((weak)) int shared(void) { return 4; }
                  int f(void) { return used + own++; } int g(void) { return unused; }";
-    jit.main().add_updatable_object(&object("a.o", first)).unwrap();
-    jit.main().add_updatable_object(&object("b.o", "int h(void) { return 5; } int table[3];")).unwrap();
+    jit.main().add_updatable_object(object("a.o", first)).unwrap();
+    jit.main().add_updatable_object(object("b.o", "int h(void) { return 5; } int table[3];")).unwrap();
     for name in ["f", "g", "h", "shared"] {
         call(&jit, name).unwrap();
     }
@@ -149,7 +149,7 @@ fn a_call_of_what_was_removed_names_it() {
     let before = "static int local(void) { return 1; } int step(int) { return 2; }
                   extern \"C\" { int (*get(void))(void) { return local; } int (*table[1])(int) = { step }; }";
     let after = "int other(void) { return 3; }";
-    jit.main().add_updatable_object(&compile(&workshop, "a.o", "cpp", before)).unwrap();
+    jit.main().add_updatable_object(compile(&workshop, "a.o", "cpp", before)).unwrap();
     let get = jit.lookup("get").unwrap();
     let step = jit.lookup("_Z4stepi").unwrap();
     // SAFETY: its type.
@@ -170,7 +170,7 @@ fn a_call_of_what_was_removed_names_it() {
 fn the_last_one_of_a_name_counts() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
-    jit.main().add_updatable_object(&object(1)).unwrap();
+    jit.main().add_updatable_object(object(1)).unwrap();
     // SAFETY: nobody is in the code.
     let generation = unsafe { jit.main().update().replace(&object(2)).replace(&object(3)).commit() }.unwrap();
     assert_eq!((generation.numbers(), call(&jit, "f").unwrap()), (vec![("a.o", 1)], 3));
@@ -189,8 +189,8 @@ fn a_function_that_went_is_not_another_jitdylibs() {
     let other = jit.create_dylib("other").unwrap();
     jit.main().add_to_link_order(&other, MatchScope::All).unwrap();
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
-    other.add_updatable_object(&object("int f(void) { return 2; }")).unwrap();
-    jit.main().add_updatable_object(&object("int f(void) { return 1; }")).unwrap();
+    other.add_updatable_object(object("int f(void) { return 2; }")).unwrap();
+    jit.main().add_updatable_object(object("int f(void) { return 1; }")).unwrap();
     let f = jit.lookup("f").unwrap();
     assert_eq!(call_at(f), 1);
     drop(update(&jit, &object("int g(void) { return 3; }")).unwrap());
@@ -201,9 +201,9 @@ fn a_function_that_went_is_not_another_jitdylibs() {
 fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let callee = jit.create_tracker().unwrap();
-    callee.add_object(&compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
+    callee.add_object(compile(&workshop, "g.o", "c", "int g(void) { return 1; }")).unwrap();
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
-    jit.main().add_updatable_object(&object("int g(void); int f(void) { return g(); }")).unwrap();
+    jit.main().add_updatable_object(object("int g(void); int f(void) { return g(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let generation = update(&jit, &object("int g(void); int f(void) { return 10 + g(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 11);
@@ -224,7 +224,7 @@ fn an_object_goes_whole_with_what_it_depends_on_and_can_be_added_again() {
 fn a_session_goes_with_its_last_handle() {
     let workshop = Workshop::new();
     let jit = host::jit().unwrap();
-    jit.main().add_updatable_object(&compile(&workshop, "a.o", "c", "int f(void) { return 1; }")).unwrap();
+    jit.main().add_updatable_object(compile(&workshop, "a.o", "c", "int f(void) { return 1; }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     drop(update(&jit, &compile(&workshop, "a.o", "c", "int f(void) { return 2; }")).unwrap());
     let main = jit.main().downgrade();
@@ -255,7 +255,7 @@ fn variables_are_kept_by_name() {
             compile_with(&workshop, name, "c", &text, &flags)
         };
         let (step, exported) = (format!("step_{}", &name[..1]), format!("exported_{}", &name[..1]));
-        jit.main().add_updatable_object(&object(1)).unwrap();
+        jit.main().add_updatable_object(object(1)).unwrap();
         let mut expected = 1 + 10 + 100;
         let mut step_is = |factor: i32| {
             expected += 6;
@@ -296,7 +296,7 @@ fn without_being_told_so_variables_are_new() {
             &format!("static int n, other = 5; int next(void) {{ return ++n * {factor} + ++other; }}"),
         )
     };
-    jit.main().add_updatable_object(&object(1)).unwrap();
+    jit.main().add_updatable_object(object(1)).unwrap();
     assert_eq!((call(&jit, "next").unwrap(), call(&jit, "next").unwrap()), (1 + 6, 2 + 7));
     // SAFETY: nobody is in the code.
     let generation = unsafe { jit.main().update().replace(&object(10)).commit() }.unwrap();
@@ -322,7 +322,7 @@ fn variables_that_can_not_be_kept_are_named_with_the_reason() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |text: &str| compile(&workshop, "a.o", "c", text);
     let first = "int v[2] = {1, 2}; static int w = 3; _Thread_local int t = 4; int f(void) { return v[0] + w++ + t; }";
-    jit.main().add_updatable_object(&object(first)).unwrap();
+    jit.main().add_updatable_object(object(first)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 8);
     let cases = [
         ("int v[3] = {1}; int f(void) { return v[0]; }", "v", "it has 12 bytes, and had 8"),
@@ -345,7 +345,7 @@ fn variables_that_can_not_be_kept_are_named_with_the_reason() {
     }
     // Without sections for each, nothing can be added.
     let together = |text: &str| compile_with(&workshop, "b.o", "c", text, &["-O1", "-fPIC"]);
-    jit.main().add_updatable_object(&together("static int a = 1; int g(void) { return a++; }")).unwrap();
+    jit.main().add_updatable_object(together("static int a = 1; int g(void) { return a++; }")).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 1);
     let more = together("static int a = 1, b = 5; int g(void) { return a++ + b++; }");
     let variables = refused(update(&jit, &more));
@@ -366,9 +366,9 @@ fn jit_calls() -> i32 {
 fn a_failed_update_leaves_everything_as_it_was() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |name: &str, text: &str| compile(&workshop, name, "c", text);
-    jit.main().add_updatable_object(&object("a.o", "int n; int f(void) { return ++n; }")).unwrap();
-    jit.main().add_updatable_object(&object("b.o", "int m; int f(void); int g(void) { return f() + ++m; }")).unwrap();
-    jit.main().add_object(&object("c.o", "int taken(void) { return 0; }")).unwrap();
+    jit.main().add_updatable_object(object("a.o", "int n; int f(void) { return ++n; }")).unwrap();
+    jit.main().add_updatable_object(object("b.o", "int m; int f(void); int g(void) { return f() + ++m; }")).unwrap();
+    jit.main().add_object(object("c.o", "int taken(void) { return 0; }")).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 2);
     let mut calls = 1;
     let good = object("a.o", "int n; int f(void) { return ++n + 100; }");
@@ -412,7 +412,7 @@ fn a_failed_update_leaves_everything_as_it_was() {
 fn only_the_newest_generation_is_left_for_the_one_before() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
-    jit.main().add_updatable_object(&object(0)).unwrap();
+    jit.main().add_updatable_object(object(0)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 0);
     let [one, two, three] = [1, 2, 3].map(|value| update(&jit, &object(value)).unwrap());
     assert!(matches!(rollback(two), Err(Error::Superseded { .. })));
@@ -434,11 +434,11 @@ fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
         );
         compile(&workshop, "a.o", "c", &text)
     };
-    jit.main().add_updatable_object(&object(1)).unwrap();
+    jit.main().add_updatable_object(object(1)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let user = |text: &str| {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&compile(&workshop, "user.o", "c", text)).unwrap();
+        tracker.add_object(compile(&workshop, "user.o", "c", text)).unwrap();
         tracker
     };
     let in_use = |result: linkjit::Result<Generation>| match result {
@@ -466,7 +466,7 @@ fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
     assert!(matches!(jit.lookup("f"), Err(Error::Undefined { .. })));
     // SAFETY: as above.
     assert!(matches!(unsafe { jit.main().remove_updatable_object("a.o") }, Err(Error::Updatable { .. })));
-    jit.main().add_updatable_object(&object(5)).unwrap();
+    jit.main().add_updatable_object(object(5)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 5);
 }
 
@@ -490,7 +490,7 @@ fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed
             __attribute__((destructor)) static void end() { trace(-10 * N); }";
         compile(&workshop, "a.o", "cpp", &text.replace('N', &value.to_string()))
     };
-    jit.main().add_updatable_object(&object(1)).unwrap();
+    jit.main().add_updatable_object(object(1)).unwrap();
     assert_eq!((call(&jit, "f").unwrap(), traced()), (1, vec![2]));
     // An initializer calls new functions.
     // SAFETY: nobody is in the code.
@@ -527,7 +527,7 @@ fn inline_code_and_exceptions_of_a_new_generation_are_its_own() {
             }";
         compile(&workshop, "a.o", "cpp", &text.replace('N', &value.to_string()))
     };
-    jit.main().add_updatable_object(&object(1)).unwrap();
+    jit.main().add_updatable_object(object(1)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 20101);
     let generation = update(&jit, &object(2)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 40202);
@@ -547,7 +547,7 @@ fn counts(workshop: &Workshop, name: &str, text: &str) -> Source {
 /// An object that can be replaced, linked, and another one that has the same counter.
 fn with_counter(workshop: &Workshop) -> Jit {
     let jit = host::jit().unwrap();
-    jit.main().add_updatable_object(&counts(workshop, "a.o", "f() { return counter(); }")).unwrap();
+    jit.main().add_updatable_object(counts(workshop, "a.o", "f() { return counter(); }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
     let other = counts(workshop, "g.o", "g() { return 10 + counter(); }");
     jit.create_tracker().unwrap().add_object(&other).unwrap();
@@ -578,8 +578,8 @@ fn inline_code_is_whose_it_was_after_a_failed_update() {
 fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
-    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    tracker.add_object(counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    jit.main().add_updatable_object(counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
     let generation = update(&jit, &counts(&workshop, "a.o", "f() { return 100; }")).unwrap();
     // SAFETY: nobody is in its code.
     unsafe { tracker.remove() }.unwrap();
@@ -591,10 +591,10 @@ fn what_comes_back_has_its_inline_code_if_nobody_else_has_it_any_more() {
 fn inline_code_of_what_has_come_back_is_the_next_ones_when_it_goes_again() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let without = counts(&workshop, "a.o", "f() { return 100; }");
-    jit.main().add_updatable_object(&counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
+    jit.main().add_updatable_object(counts(&workshop, "a.o", "f() { return counter(); }")).unwrap();
     let generation = update(&jit, &without).unwrap();
     let tracker = jit.create_tracker().unwrap();
-    tracker.add_object(&counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
+    tracker.add_object(counts(&workshop, "g.o", "g() { return 10 + counter(); }")).unwrap();
     rollback(generation).unwrap();
     drop(update(&jit, &without).unwrap());
     assert_eq!(call(&jit, "g").unwrap(), 11);

@@ -121,7 +121,7 @@ fn what_yielded_counts_again_when_the_other_is_removed_before_it_is_linked() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let (one, other) = pair(&jit, false);
     let tracker = other.create_tracker().unwrap();
-    tracker.add_object(&source(&object(&workshop, "b", &["-O0"]))).unwrap();
+    tracker.add_object(source(&object(&workshop, "b", &["-O0"]))).unwrap();
     one.add_object(object(&workshop, "a", &["-O0"])).unwrap();
     // A second object of the same JITDylib that is not linked when the other goes.
     one.add_object(object(&workshop, "c", &["-O0"])).unwrap();
@@ -141,7 +141,7 @@ fn a_failed_lookup_gives_back_what_yielded() {
     let tracker = other.create_tracker().unwrap();
     let broken = "int missing(); template <class T> struct S { static T f(); };
         inline long plain = missing();\nlong *b() { return &plain; }";
-    tracker.add_object(&source(&workshop.compile("cpp", broken, &["-std=c++17"]))).unwrap();
+    tracker.add_object(source(&workshop.compile("cpp", broken, &["-std=c++17"]))).unwrap();
     one.add_object(object(&workshop, "a", &["-O0"])).unwrap();
     let error = one.initialize().unwrap_err().to_string();
     assert!(error.contains("missing()"), "{error}");
@@ -173,7 +173,7 @@ fn objects_of_any_kind_share_a_librarys() {
         check("library");
         jit.add_object(object(&workshop, "plain", flags)).unwrap();
         check("plain");
-        jit.main().add_lazy_object(&source(&object(&workshop, "lazy", flags))).unwrap();
+        jit.main().add_lazy_object(source(&object(&workshop, "lazy", flags))).unwrap();
         check("lazy");
         let hot = [flags, &["-ffunction-sections", "-fdata-sections"]].concat();
         let (old, new) = (object(&workshop, "hot", &hot), object(&workshop, "hot", &[&hot[..], &["-g"]].concat()));

@@ -80,7 +80,7 @@ fn a_materialization_may_look_up_names_and_use_them() {
         jit.main()
             .define(promise(&["g"], move |responsibility| {
                 let base = call_in(&dylib, "base")?;
-                responsibility.add_object(&source(&directory.object(&two.replace("$0", &format!("${}", base * 2)))))
+                responsibility.add_object(source(&directory.object(&two.replace("$0", &format!("${}", base * 2)))))
             }))
             .unwrap();
         assert_eq!(call(&jit, "g").unwrap(), 10);
@@ -252,7 +252,7 @@ fn a_terminator_and_a_unit_that_wait_for_each_other_end() {
     test.jit.define_ptr("callback", callback as *const ()).unwrap();
     let text = ".section .fini_array,\"aw\"\n.quad ends\n.text\n".to_owned() + &caller("ends", "callback");
     let tracker = test.jit.create_tracker().unwrap();
-    tracker.add_object(&test.object(&text)).unwrap();
+    tracker.add_object(test.object(&text)).unwrap();
     test.jit.main().initialize().unwrap();
     test.jit.add_object(test.workshop.object(&function("another", 1))).unwrap();
     wait_for_each_other(

@@ -38,7 +38,7 @@ fn a_section_that_is_walked_is_linked_as_a_whole() {
             let add = |name: &str, text: &str| {
                 let object = compile(flags, text);
                 if is_lazy {
-                    jit.main().add_lazy_object(&Source::new(name, object)).unwrap();
+                    jit.main().add_lazy_object(Source::new(name, object)).unwrap();
                 } else {
                     jit.add_object(Source::new(name, object)).unwrap();
                 }

@@ -75,6 +75,9 @@ pub struct Code {
     pub at_quick_exit: Template,
     /// `on_exit(f, argument)` as `function(f, argument, handle)`: *handle*, *function*.
     pub on_exit: Template,
+    /// Goes on to a *routine* with the address of *data* where conventions have a nested function's context: *data*,
+    /// *routine*.
+    pub host_call: Template,
     /// Opens a function around *code* that falls through to its end.
     pub init_entry: Template,
     /// Closes it, behind that code.

@@ -18,11 +18,8 @@ use super::stubs::{StubName, Stubs, intern_prefixed};
 use super::trampolines::{LazyStub, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::DylibId;
+use crate::session::{DylibId, IMPLEMENTATION};
 use crate::source::IntoSource;
-
-/// What the names of implementations begin with.
-const IMPLEMENTATION: &str = "$__IMPL.";
 
 impl JitDylib {
     /// Adds a relocatable object whose functions are linked when they are first called, as by

@@ -114,6 +114,11 @@ impl State {
         }
     }
 
+    /// Whether libraries of the process may call code of the session, whatever becomes of the session.
+    pub(super) fn serves_process(&self) -> bool {
+        !self.allocator.serving.is_empty()
+    }
+
     /// Whether closing JITDylibs closes the one that serves the process. Its memory stays then, and that of those that are
     /// closed with it, for it may need them; and no other JITDylib takes its place.
     pub(super) fn retire_allocator(&mut self, dylibs: &[DylibId]) -> bool {

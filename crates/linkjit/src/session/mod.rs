@@ -31,6 +31,7 @@ pub(crate) mod progress;
 mod removal;
 mod retire;
 mod state;
+mod symbolize;
 mod tables;
 mod tracker;
 mod turns;
@@ -58,6 +59,8 @@ pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Pulled,
     Rest, Roots, State, TrackerId, Unit, UnitId,
 };
+pub(crate) use symbolize::IMPLEMENTATION;
+pub use symbolize::{DefinedSymbol, SymbolAt};
 pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
@@ -395,6 +398,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.serves_process() {
+            state.trackers.drain().for_each(|(_, tracker)| std::mem::forget(tracker.keeps));
+        }
         // JITDylibs that nobody closed: no terminator is run, for nobody vouches for them. The memory is the executor's,
         // and goes with it.
         state.dylibs.clear();

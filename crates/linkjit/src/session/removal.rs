@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
+use linkjit_executor::{AllocationId, HostCallback, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::{Owner, Part};
@@ -39,6 +39,8 @@ pub(crate) struct Detached {
     pub(crate) unlinked: Unlinked,
     /// The users', so they are dropped with nothing locked.
     pub(crate) generators: Vec<Generator>,
+    /// What goes when the memory is given back.
+    pub(crate) keeps: Vec<HostCallback>,
 }
 
 impl ExecutionSession {
@@ -96,14 +98,16 @@ impl ExecutionSession {
             drop(lent);
         }
         let is_kept = self.state().retire_allocator(dylibs);
-        let (mut windows, mut allocations) = (Vec::new(), Vec::new());
+        let (mut windows, mut allocations, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         let slots = self.slots();
         for &dylib in dylibs {
             let (taken, detached) = self.state().take_dylib(dylib)?;
             if is_kept {
                 self.state().forget_allocations(&detached.allocations);
+                std::mem::forget(detached.keeps);
                 continue;
             }
+            kept.extend(detached.keeps);
             self.unlink(&detached.unlinked)?;
             windows.extend(taken.windows);
             windows.extend(taken.areas);
@@ -264,6 +268,7 @@ impl State {
                 dylib.archives = None;
             }
             detached.allocations.extend(tracker.allocations);
+            detached.keeps.extend(tracker.keeps);
             units.extend(tracker.units);
         }
         for &allocation in &detached.allocations {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linkjit_executor::AllocationId;
+use linkjit_executor::{AllocationId, HostCallback};
 
 use super::allocations::Owner;
 use super::epoch::Entered;
@@ -20,6 +20,8 @@ pub(crate) struct Retired {
     allocations: Vec<AllocationId>,
     /// Its terminators.
     ended: Vec<InitializerRun>,
+    /// What goes when the memory is given back.
+    pub(super) keeps: Vec<HostCallback>,
 }
 
 /// Says that its thread is about to be in linked code, until it is dropped: what is retired meanwhile stays.
@@ -142,7 +144,8 @@ impl ExecutionSession {
         drop(slots);
         // Now nobody who comes later gets there.
         let epoch = self.shared.epochs.retire();
-        self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });
+        let (allocations, keeps) = (detached.allocations, detached.keeps);
+        self.state().retired.push(Retired { epoch, dylib, allocations, ended, keeps });
         Ok(())
     }
 

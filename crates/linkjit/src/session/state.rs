@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, ImageId, PointerArray, Window};
+use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, HostCallback, ImageId, PointerArray, Window};
 use linkjit_executor::{Target, TlsAddress};
 use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::input::Input;
@@ -315,6 +315,8 @@ pub(crate) struct TrackerState {
     pub(crate) units: BTreeSet<UnitId>,
     /// The updatable object that it has a generation or the stubs of.
     pub(crate) updatable: Option<Arc<str>>,
+    /// What goes when its memory is given back: host functions, which code calls until then.
+    pub(crate) keeps: Vec<HostCallback>,
     /// The trackers of the stubs of updatable objects that were added through it.
     pub(crate) of_updatable: Vec<TrackerId>,
 }
@@ -504,11 +506,13 @@ impl State {
             let pending = self.units.remove(id).and_then(|unit| unit.pending);
             self.drop_later(*id, pending);
         }
+        let mut keeps = Vec::new();
         for tracker in &dylib.trackers {
-            self.trackers.remove(tracker);
+            keeps.extend(self.trackers.remove(tracker).into_iter().flat_map(|tracker| tracker.keeps));
         }
         // What its terminators have retired.
-        self.retired.retain(|retired| retired.dylib != id);
+        let retired = self.retired.extract_if(.., |retired| retired.dylib == id);
+        keeps.extend(retired.flat_map(|retired| retired.keeps));
         let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
         for allocation in &allocations {
             if let Some(allocation) = self.allocations.get_mut(*allocation) {
@@ -516,7 +520,7 @@ impl State {
             }
         }
         let unlinked = self.lazy.unlink(&allocations, |_, _| None);
-        Ok((dylib, Detached { allocations, unlinked, generators: Vec::new() }))
+        Ok((dylib, Detached { allocations, unlinked, generators: Vec::new(), keeps }))
     }
 
     /// An id for the next unit.
@@ -565,7 +569,10 @@ impl State {
         let id = TrackerId(self.trackers_made);
         self.trackers_made = self.trackers_made.wrapping_add(1);
         let (allocations, units) = (Vec::new(), BTreeSet::new());
-        self.trackers.insert(id, TrackerState { dylib, allocations, units, updatable: None, of_updatable: Vec::new() });
+        self.trackers.insert(
+            id,
+            TrackerState { dylib, allocations, units, updatable: None, keeps: Vec::new(), of_updatable: Vec::new() },
+        );
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
         }

@@ -270,6 +270,7 @@ impl super::State {
             target.allocations.extend(source.allocations);
             target.units.extend(source.units);
             target.of_updatable.extend(source.of_updatable);
+            target.keeps.extend(source.keeps);
         }
         Ok(())
     }

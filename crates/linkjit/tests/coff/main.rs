@@ -239,14 +239,14 @@ fn an_update_changes_what_an_object_asks_for() {
     let says = |level: u32| {
         let tracker = jit.create_tracker().unwrap();
         let text = format!(".section .drectve,\"yni\"\n.ascii \" /failifmismatch:level={level} \"");
-        let result = tracker.add_object(&Source::new("other.obj", assemble(&text)));
+        let result = tracker.add_object(Source::new("other.obj", assemble(&text)));
         // SAFETY: it has no code.
         unsafe { tracker.remove() }.unwrap();
         result.is_ok()
     };
     // SAFETY: nobody runs it.
     let update = |object: &Source| unsafe { jit.main().update().replace(object).keep_variables().commit() };
-    jit.main().add_updatable_object(&object("a.obj", 1, "/entry:first")).unwrap();
+    jit.main().add_updatable_object(object("a.obj", 1, "/entry:first")).unwrap();
     assert_eq!((value(&jit, "a"), value(&jit, "e1"), says(1), says(2)), (7, 7, true, false));
     let generation = update(&object("a.obj", 2, "/entry:second")).unwrap();
     assert_eq!((value(&jit, "e2"), says(1), says(2)), (7, false, true));
@@ -582,7 +582,7 @@ fn an_export_stays_as_long_as_one_object_says_it() {
     let object = assemble(&drectve("/export:renamed=own"));
     let trackers = ["first.obj", "second.obj"].map(|name| {
         let tracker = jit.create_tracker().unwrap();
-        tracker.add_object(&Source::new(name, object.clone())).unwrap();
+        tracker.add_object(Source::new(name, object.clone())).unwrap();
         tracker
     });
     let [first, second] = trackers;
@@ -648,9 +648,9 @@ fn what_objects_say_counts_as_long_as_one_of_them_is_there() {
     let definition = ".data\n.globl b\nb: .long 6";
     let jit = link(&[definition]).unwrap();
     let first = jit.create_tracker().unwrap();
-    first.add_object(&Source::new("first.obj", assemble(&says(2)))).unwrap();
+    first.add_object(Source::new("first.obj", assemble(&says(2)))).unwrap();
     let second = jit.create_tracker().unwrap();
-    second.add_object(&Source::new("second.obj", assemble(&says(2)))).unwrap();
+    second.add_object(Source::new("second.obj", assemble(&says(2)))).unwrap();
     // SAFETY: nothing of it was linked.
     unsafe { first.remove() }.unwrap();
     let error = jit.add_object(Source::new("third.obj", assemble(&says(3)))).unwrap_err().to_string();
@@ -698,7 +698,7 @@ fn all_names_of_a_long_chain_are_found() {
     let end = format!(".data\n.globl a{COUNT}\na{COUNT}: .quad 8\n.globl users\nusers:\n");
     let jit = link(&[&format!(".section .drectve,\"yni\"\n{chain}{end}{users}")]).unwrap();
     let users = jit.lookup("users").unwrap().0 as *const [u64; COUNT];
-    let end = jit.lookup(&format!("a{COUNT}")).unwrap().0;
+    let end = jit.lookup(format!("a{COUNT}")).unwrap().0;
     // SAFETY: that many pointers of the object.
     assert!(unsafe { &*users }.iter().all(|&user| user == end));
 }

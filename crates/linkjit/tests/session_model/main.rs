@@ -211,7 +211,7 @@ impl World<'_> {
         if target == rank {
             return;
         }
-        let result = self.dylibs[dylib].reexport(&format!("f{rank}"), &self.dylibs[other], &format!("f{target}"));
+        let result = self.dylibs[dylib].reexport(format!("f{rank}"), &self.dylibs[other], format!("f{target}"));
         let expected = self.expect_name(dylib, rank);
         if self.check(&format!("alias d{dylib} f{rank} for d{other} f{target}"), result, expected).is_some() {
             self.model.dylibs[dylib].names.insert(rank, Entry::Alias(other, target));

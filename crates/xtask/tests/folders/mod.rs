@@ -28,6 +28,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "allocator",
             "symbols",
             "reentry",
+            "host_call",
             "outermost",
             "memory",
         ],

@@ -35,6 +35,7 @@ pub(in crate::arch) static CODE: Code = Code {
     atexit: Template::new(&ATEXIT, 4, &handle_and_entry(12)),
     at_quick_exit: Template::new(&AT_QUICK_EXIT, 4, &handle_and_entry(8)),
     on_exit: Template::new(&ON_EXIT, 4, &handle_and_entry(8)),
+    host_call: Template::new(&HOST_CALL, 4, &handle_and_entry(8)),
     // stp x29, x30, [sp, -16]!; b code
     init_entry: Template::new(
         &[0xfd, 0x7b, 0xbf, 0xa9, 0, 0, 0, 0x14],
@@ -61,6 +62,9 @@ const AT_QUICK_EXIT: [u8; 20] = code([0x9000_0001, 0x9100_0021, 0x9000_0010, 0xf
 
 /// `adrp` and `add` of the handle to x2; a jump to the function.
 const ON_EXIT: [u8; 20] = code([0x9000_0002, 0x9100_0042, 0x9000_0010, 0xf940_0210, 0xd61f_0200]);
+
+/// `adrp` and `add` of the data to x15; a jump to the routine.
+const HOST_CALL: [u8; 20] = code([0x9000_000f, 0x9100_01ef, 0x9000_0010, 0xf940_0210, 0xd61f_0200]);
 
 /// The bytes of instructions; `N` is how many these are.
 const fn code<const COUNT: usize, const N: usize>(instructions: [u32; COUNT]) -> [u8; N] {

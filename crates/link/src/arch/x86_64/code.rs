@@ -49,6 +49,12 @@ pub(in crate::arch) static CODE: Code = Code {
         3,
         &[displacement(3, 0), got(9, 1)],
     ),
+    // lea data(%rip),%r10; jmp *routine(%rip)
+    host_call: Template::new(
+        &[0x4c, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0],
+        4,
+        &[displacement(3, 0), got(9, 1)],
+    ),
     // sub $8,%rsp; jmp code
     init_entry: Template::new(&[0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0], 4, &[displacement(5, 0)]),
     // add $8,%rsp; ret
