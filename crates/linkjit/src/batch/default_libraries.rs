@@ -1,42 +1,21 @@
 //! Libraries that nobody added, but objects ask for (COFF `/defaultlib`, ELF `.deplibs`), and those of the C runtime.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use linkjit_link::object::archive::Archive;
 
 use super::{Batch, Goal};
-use crate::crt::Meaning;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{DylibId, Platform, read_file};
 
 impl Batch<'_> {
-    /// Opens libraries that objects have asked for since, behind all others: an archive where libraries are searched,
-    /// or else the DLL of that name. One that is neither is missed only if names are, unless it is the C runtime's.
+    /// Opens libraries that objects have asked for since, behind all others.
     pub(super) fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
-        let (libraries, dependents) = {
-            let mut state = self.session.state();
-            (state.default_libraries(dylib)?, state.take_dependent_libraries(dylib)?)
-        };
+        let dependents = self.session.state().take_dependent_libraries(dylib)?;
         let of = JitDylib::new(self.session.clone(), dylib);
         dependents.iter().for_each(|name| self.open_dependent_library(&of, name));
-        for name in libraries {
-            let options = self.session.options();
-            let meaning = options.crt.meaning(&name);
-            if meaning != Meaning::Nothing {
-                let directories = &options.library_paths;
-                let of_user = directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file());
-                match of_user.or_else(|| options.crt.find(&name)) {
-                    Some(path) => of.add_archive(path)?,
-                    None if meaning == Meaning::Runtime => {
-                        let searched = directories.iter().chain(options.crt.directories()).cloned().collect();
-                        return Err(Error::NoRuntime { library: name, searched });
-                    }
-                    None => _ = of.add_library(Path::new(&name).with_extension("dll")),
-                }
-            }
-            self.session.state().opened_default_library(dylib, &name);
-        }
+        self.session.platform().open_default_libraries(&of)?;
         if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&of) }
     }
 

@@ -18,7 +18,9 @@ use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::NamePool;
 use linkjit_link::object::import_slots;
 
-use super::{coff_runtime, crt_startup, define_yielding, elf_libraries, own_personality_pointers, program};
+use super::{
+    coff_runtime, crt_startup, default_libraries, define_yielding, elf_libraries, own_personality_pointers, program,
+};
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, LibraryGenerator};
@@ -89,6 +91,18 @@ impl Platform for Coff {
 
     fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
         elf_libraries::find(name, directories)
+    }
+
+    fn must_agree(&self, key: &str, crt: &CrtProvider) -> bool {
+        default_libraries::must_agree(key, crt)
+    }
+
+    fn implied_libraries(&self, crt: &CrtProvider) -> &'static [&'static str] {
+        crt.implied_libraries()
+    }
+
+    fn open_default_libraries(&self, dylib: &JitDylib) -> Result<()> {
+        default_libraries::open(dylib)
     }
 
     fn crt_startup(&self, dylib: &JitDylib) -> Result<Option<UnitId>> {
@@ -185,7 +199,7 @@ impl DefinitionGenerator for ImageGenerator {
                 if let Some(address) = forwarded(dylib, wanted.name)? {
                     dylib.define_found(wanted.name, address);
                 }
-            } else if wanted.name == b"_tls_used" || !dylib.session().state().has_microsofts_crt(dylib.id()) {
+            } else if wanted.name == b"_tls_used" || !default_libraries::has_microsofts_crt(dylib) {
                 let graph =
                     coff_runtime::graph(wanted.name, dylib.session().target().arch, &mut dylib.session().names())?;
                 if let Some(graph) = graph {

@@ -12,6 +12,7 @@ use linkjit_link::graph::{
 };
 use linkjit_link::names::NamePool;
 
+use super::default_libraries::has_installed_crt;
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
@@ -73,11 +74,8 @@ const NOTHING: &[u8] = b"_guard_check_icall_nop";
 /// What starts the runtime that was opened for a JITDylib, if one was: made now, if it was not.
 pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
     let session = dylib.session();
-    let (is_installed, made) = {
-        let state = session.state();
-        (state.has_installed_crt(dylib.id()), state.crt_startup(dylib.id()))
-    };
-    if made.is_some() || !is_installed {
+    let made = session.state().crt_startup(dylib.id());
+    if made.is_some() || !has_installed_crt(dylib) {
         return Ok(made);
     }
     let empty = session.new_graph("the start-up of the C runtime");

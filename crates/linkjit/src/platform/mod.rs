@@ -5,6 +5,7 @@ mod charconv;
 mod coff;
 mod coff_runtime;
 mod crt_startup;
+mod default_libraries;
 mod elf;
 pub(crate) mod elf_libraries;
 mod guids;

@@ -9,11 +9,7 @@ use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
 use super::state::{DefinedBy, DylibId, DylibState, Entry, State, UnitId};
-use crate::crt;
 use crate::error::{Error, Result};
-
-/// What objects call the runtime that they are for, in `/failifmismatch`.
-const RUNTIME_KEY: &str = "RuntimeLibrary";
 
 /// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.
 #[derive(Debug, Default)]
@@ -155,6 +151,18 @@ fn first_of_each<'a, V: Clone + 'a>(said: impl Iterator<Item = &'a (String, V)>)
 }
 
 impl DylibState {
+    /// The default libraries that objects ask for and others do not exclude, and who does first; in no order.
+    pub(crate) fn default_libraries_asked_for(&self) -> impl Iterator<Item = (&str, UnitId)> {
+        let libraries = &self.default_libraries;
+        let asked = libraries.asked.iter().map(|(library, (), unit)| (library.as_str(), unit));
+        asked.filter(|(library, _)| libraries.is_wanted(library))
+    }
+
+    /// Whether such a default library was opened.
+    pub(crate) fn has_opened(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.default_libraries.opened.iter().any(|library| is_it(library))
+    }
+
     /// Forgets what a unit asks for.
     pub(super) fn forget_requests(&mut self, unit: UnitId) {
         self.alternates.forget(unit);
@@ -166,19 +174,12 @@ impl DylibState {
 }
 
 impl State {
-    /// The default libraries of a JITDylib that are to be opened now, as far as `crt` does not know better. They are until
-    /// [`State::opened_default_library`] is told.
-    ///
-    /// # Errors
-    /// If the objects are for different runtimes, and the one that is to be linked serves not all.
+    /// The default libraries of a JITDylib that are to be opened now. They are until [`State::opened_default_library`] is
+    /// told.
     pub(crate) fn default_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
         let of = &mut self.dylib_mut(dylib)?.default_libraries;
         of.unopened.retain(|library| !of.opened.contains(library));
-        let wanted: Vec<_> = of.unopened.iter().filter(|library| of.is_wanted(library)).cloned().collect();
-        if !wanted.is_empty() && self.crt.is_microsofts() {
-            self.check_flavours(&self.dylib(dylib)?.default_libraries)?;
-        }
-        Ok(wanted)
+        Ok(of.unopened.iter().filter(|library| of.is_wanted(library)).cloned().collect())
     }
 
     /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for again.
@@ -195,18 +196,7 @@ impl State {
         }
     }
 
-    /// Whether the C runtime of an installation was opened for a JITDylib.
-    pub(crate) fn has_installed_crt(&self, dylib: DylibId) -> bool {
-        let Ok(of) = self.dylib(dylib) else { return false };
-        of.default_libraries.opened.iter().any(|library| self.crt.has_startup(library))
-    }
-
-    /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
-    pub(crate) fn has_microsofts_crt(&self, dylib: DylibId) -> bool {
-        self.crt.is_microsofts() && self.has_installed_crt(dylib)
-    }
-
-    /// What starts that runtime, if it was made already.
+    /// What starts the C runtime that was opened for a JITDylib, if it was made already.
     pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<UnitId> {
         self.dylib(dylib).ok()?.crt_startup.filter(|unit| self.units.contains_key(unit))
     }
@@ -216,29 +206,13 @@ impl State {
         self.units.get(&unit).is_some_and(|unit| unit.input.is_some())
     }
 
-    /// Whether libraries that objects ask for are for one runtime.
-    fn check_flavours(&self, libraries: &DefaultLibraries) -> Result<()> {
-        let wanted = libraries.asked.iter().filter(|(library, ..)| libraries.is_wanted(library));
-        let mut flavoured: Vec<_> =
-            wanted.filter_map(|(library, _, unit)| Some((unit, library, crt::flavour(library)?))).collect();
-        flavoured.sort_unstable();
-        let Some(first) = flavoured.first() else { return Ok(()) };
-        let Some(second) = flavoured.iter().find(|second| second.2 != first.2) else { return Ok(()) };
-        let describe = |(unit, library, flavour): &(UnitId, &String, &str)| {
-            format!("{library} ({flavour}) in {}", self.units.get(unit).map_or("", |unit| &unit.name))
-        };
-        Err(Error::Mismatch { key: RUNTIME_KEY.into(), first: describe(first), second: describe(second) })
-    }
-
     /// Whether an object agrees with those before it.
     pub(super) fn check_requests(&self, dylib: DylibId, graph: &LinkGraph) -> Result<()> {
         let agreed = &self.dylib(dylib)?.agreed;
         let resources = self.dylib(dylib)?.image_requests.resources;
         for request in graph.requests() {
             let (key, value) = match request {
-                // One that serves all does not care.
-                Request::MustMatch { key, .. } if key == RUNTIME_KEY && !self.crt.is_microsofts() => continue,
-                Request::MustMatch { key, value } => (key, value),
+                Request::MustMatch { key, value } if self.platform.must_agree(key, &self.crt) => (key, value),
                 Request::Resources(_) if let Some(unit) = resources => {
                     let first = self.units.get(&unit).map_or("", |unit| &unit.name);
                     let what = format!("{}: resources, which {first} has, too: compile them together", graph.name());
@@ -290,7 +264,7 @@ impl State {
 
     /// Notes what a unit asks for that has come back.
     pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
-        let implied = self.crt.implied_libraries();
+        let implied = self.platform.implied_libraries(&self.crt);
         let of = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
             of.alternates.enter(alternate.name, *alternate, unit);

@@ -1,0 +1,73 @@
+//! Libraries that objects of COFF ask for (`/defaultlib`), and which C runtime they are to be linked with.
+
+use std::path::Path;
+
+use crate::crt::{self, CrtProvider, Meaning};
+use crate::error::{Error, Result};
+use crate::jitdylib::JitDylib;
+use crate::session::{DylibId, State, UnitId};
+
+/// What objects call the runtime that they are for, in `/failifmismatch`.
+const RUNTIME_KEY: &str = "RuntimeLibrary";
+
+/// Whether objects must agree on what they say of a key. To a runtime that serves all it does not matter which one they
+/// are for.
+pub(super) fn must_agree(key: &str, crt: &CrtProvider) -> bool {
+    key != RUNTIME_KEY || crt.is_microsofts()
+}
+
+/// Opens the libraries that objects of a JITDylib have asked for since the last time: an archive where libraries are
+/// searched, or else the DLL of that name. One that is neither is missed only if names are, unless it is the runtime's.
+pub(super) fn open(dylib: &JitDylib) -> Result<()> {
+    let options = dylib.session().options();
+    let wanted = {
+        let mut state = dylib.session().state();
+        let wanted = state.default_libraries(dylib.id())?;
+        if !wanted.is_empty() && options.crt.is_microsofts() {
+            check_flavours(&state, dylib.id())?;
+        }
+        wanted
+    };
+    for name in wanted {
+        let meaning = options.crt.meaning(&name);
+        if meaning != Meaning::Nothing {
+            let directories = &options.library_paths;
+            let of_user = directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file());
+            match of_user.or_else(|| options.crt.find(&name)) {
+                Some(path) => dylib.add_archive(path)?,
+                None if meaning == Meaning::Runtime => {
+                    let searched = directories.iter().chain(options.crt.directories()).cloned().collect();
+                    return Err(Error::NoRuntime { library: name, searched });
+                }
+                None => _ = dylib.add_library(Path::new(&name).with_extension("dll")),
+            }
+        }
+        dylib.session().state().opened_default_library(dylib.id(), &name);
+    }
+    Ok(())
+}
+
+/// Checks that the libraries that objects ask for are for one runtime.
+fn check_flavours(state: &State, dylib: DylibId) -> Result<()> {
+    let asked = state.dylib(dylib)?.default_libraries_asked_for();
+    let mut flavoured: Vec<_> =
+        asked.filter_map(|(library, unit)| Some((unit, library, crt::flavour(library)?))).collect();
+    flavoured.sort_unstable();
+    let Some(first) = flavoured.first() else { return Ok(()) };
+    let Some(second) = flavoured.iter().find(|second| second.2 != first.2) else { return Ok(()) };
+    let describe = |(unit, library, flavour): &(UnitId, &str, &str)| {
+        format!("{library} ({flavour}) in {}", state.units.get(unit).map_or("", |unit| &unit.name))
+    };
+    Err(Error::Mismatch { key: RUNTIME_KEY.into(), first: describe(first), second: describe(second) })
+}
+
+/// Whether the C runtime of an installation was opened for a JITDylib.
+pub(super) fn has_installed_crt(dylib: &JitDylib) -> bool {
+    let (session, state) = (dylib.session(), dylib.session().state());
+    state.dylib(dylib.id()).is_ok_and(|of| of.has_opened(|library| session.options().crt.has_startup(library)))
+}
+
+/// Whether that is Microsoft's, which has the pieces that each image needs of its own.
+pub(super) fn has_microsofts_crt(dylib: &JitDylib) -> bool {
+    dylib.session().options().crt.is_microsofts() && has_installed_crt(dylib)
+}
