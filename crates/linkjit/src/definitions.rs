@@ -18,8 +18,7 @@ use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, arc
 use crate::jitdylib::JitDylib;
 use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
-    Address, Archives, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, defined_names,
-    read_file,
+    Address, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, defined_names, read_file,
 };
 use crate::source::IntoSource;
 
@@ -198,19 +197,10 @@ impl JitDylib {
         let archive = archive_with_index(Archive::parse(source)?, self)?;
         let archives = {
             let mut state = self.session().state();
-            let dylib = state.dylib_mut(self.id())?;
             if !has_imports {
-                dylib.unread_dependencies.push(archive.clone());
+                state.dylib_mut(self.id())?.read_dependencies_later(archive.clone());
             }
-            match dylib.open_archives(self.tracker()) {
-                Some(archives) => archives.clone(),
-                None => {
-                    let archives: Arc<dyn Archives> = Arc::new(ArchiveGenerator::new(has_imports));
-                    state.add_generator(self, archives.clone(), false)?;
-                    state.dylib_mut(self.id())?.archives = Some(archives.clone());
-                    archives
-                }
-            }
+            state.archives(self, || Arc::new(ArchiveGenerator::new(has_imports)))?
         };
         archives.add(archive)
     }
@@ -261,7 +251,7 @@ impl JitDylib {
         if has_imports {
             return self.add_archive_source(source);
         }
-        self.session().state().dylib_mut(self.id())?.unread_dependencies.push(archive);
+        self.session().state().dylib_mut(self.id())?.read_dependencies_later(archive);
         Ok(())
     }
 
@@ -316,7 +306,7 @@ impl JitDylib {
         let state = self.session().state();
         for dylib in state.dylibs.values() {
             let is_linked = |name: &&String| {
-                let entry = names.find(name.as_bytes()).and_then(|id| dylib.symbols.get(&id));
+                let entry = names.find(name.as_bytes()).and_then(|id| dylib.entry(id));
                 entry.is_some_and(|entry| !matches!(entry.by, DefinedBy::Outside | DefinedBy::Found))
             };
             let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
@@ -348,7 +338,7 @@ impl JitDylib {
         // What the user drops with it is dropped with nothing locked.
         let _removed: Vec<_> = {
             let mut state = self.session().state();
-            state.dylib_mut(self.id())?.generators.extract_if(.., is_it).collect()
+            state.dylib_mut(self.id())?.remove_generators(is_it)
         };
         Ok(())
     }
@@ -405,7 +395,7 @@ impl JitDylib {
     pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
         self.define_name(name.as_bytes(), |state, names, id| {
             state.define_address(self.id(), id, Address::At(address), Linkage::Weak, names)?;
-            if let Some(entry) = state.dylib_mut(self.id())?.symbols.get_mut(&id) {
+            if let Some(entry) = state.dylib_mut(self.id())?.entry_mut(id) {
                 entry.scope = Scope::Hidden;
             }
             Ok(())
@@ -449,7 +439,7 @@ impl JitDylib {
         let id = self.session().names().intern(name);
         // If the JITDylib is closed, nobody asks.
         if let Ok(dylib) = self.session().state().dylib_mut(self.id()) {
-            dylib.missing_imports.insert(id, why.into());
+            dylib.note_missing_import(id, why);
         }
     }
 
@@ -457,11 +447,7 @@ impl JitDylib {
     pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<UnitId> {
         let owner = self.owner()?;
         let names = self.session().names();
-        let mut state = self.session().state();
-        let (unit, replaced) = state.define_unit(self.id(), owner, graph, &names)?;
-        state.pulled.push(unit);
-        state.replaced.extend(replaced);
-        Ok(unit)
+        self.session().state().pull(self.id(), owner, graph, &names)
     }
 
     pub(crate) fn has_unit(&self, unit: UnitId) -> bool {

@@ -70,19 +70,7 @@ impl JitDylib {
 
     /// The tracker that owns what is added.
     pub(crate) fn owner(&self) -> Result<TrackerId> {
-        self.tracker.map_or_else(|| self.default_owner(), Ok)
-    }
-
-    fn default_owner(&self) -> Result<TrackerId> {
-        let mut state = self.session.state();
-        match state.dylib(self.id)?.default_tracker {
-            Some(id) if state.trackers.contains_key(&id) => Ok(id),
-            _ => {
-                let id = state.create_tracker(self.id);
-                state.dylib_mut(self.id)?.default_tracker = Some(id);
-                Ok(id)
-            }
-        }
+        self.tracker.map_or_else(|| self.session.state().default_tracker(self.id), Ok)
     }
 
     pub(crate) fn id(&self) -> DylibId {
@@ -121,7 +109,7 @@ impl JitDylib {
         let dylib = state.dylib(self.id)?;
         let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
         let usual = self.session.platform().usual_entries();
-        let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.symbols.contains_key(&id));
+        let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.defines(id));
         Ok(program::entry(asked.as_deref(), usual, defines))
     }
 
@@ -130,9 +118,7 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn create_tracker(&self) -> Result<ResourceTracker> {
-        let mut state = self.session.state();
-        state.dylib_mut(self.id)?.has_trackers = true;
-        let id = state.create_tracker(self.id);
+        let id = self.session.state().create_users_tracker(self.id)?;
         Ok(ResourceTracker::new(self, id))
     }
 
@@ -141,7 +127,7 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn default_tracker(&self) -> Result<ResourceTracker> {
-        Ok(ResourceTracker::new(self, self.default_owner()?))
+        Ok(ResourceTracker::new(self, self.session.state().default_tracker(self.id)?))
     }
 
     /// The JITDylibs that are searched for names that this one's code refers to, in order. The first is itself.
@@ -149,7 +135,7 @@ impl JitDylib {
     /// # Errors
     /// If one of them is closed.
     pub fn link_order(&self) -> Result<Vec<(Self, MatchScope)>> {
-        let order = self.session.state().dylib(self.id)?.link_order.clone();
+        let order = self.session.state().dylib(self.id)?.link_order().to_vec();
         Ok(order.into_iter().map(|(id, scope)| (Self::new(self.session.clone(), id), scope)).collect())
     }
 
@@ -161,7 +147,7 @@ impl JitDylib {
         self.check_session(other)?;
         let mut state = self.session.state();
         state.dylib(other.id)?;
-        state.dylib_mut(self.id)?.link_order.push((other.id, scope));
+        state.dylib_mut(self.id)?.link_order_mut().push((other.id, scope));
         Ok(())
     }
 
@@ -171,7 +157,7 @@ impl JitDylib {
     /// If this JITDylib is closed, or the other one another session's.
     pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
         self.check_session(other)?;
-        self.session.state().dylib_mut(self.id)?.link_order.retain(|&(id, _)| id != other.id);
+        self.session.state().dylib_mut(self.id)?.link_order_mut().retain(|&(id, _)| id != other.id);
         Ok(())
     }
 
@@ -187,7 +173,7 @@ impl JitDylib {
             state.dylib(other.id)?;
             order.push((other.id, *scope));
         }
-        state.dylib_mut(self.id)?.link_order = order;
+        *state.dylib_mut(self.id)?.link_order_mut() = order;
         Ok(())
     }
 
@@ -432,18 +418,11 @@ impl JitDylib {
             let (image, initializers, terminators, _running) = {
                 let mut state = self.session.state();
                 let Ok(dylib) = state.dylib_mut(id) else { continue };
-                if dylib.pending_initializers.is_empty() && dylib.pending_terminators.is_empty() {
-                    continue;
-                }
-                let mut runs = std::mem::take(&mut dylib.pending_initializers);
-                // Units are numbered in the order in which they were added, which is link order.
-                runs.sort_by_key(|run| (run.order, run.unit));
+                let image = dylib.image();
+                let Some(mut runs) = dylib.begin_initializers() else { continue };
                 self.session.platform().order_initializers(&mut runs);
-                let mut ends = std::mem::take(&mut dylib.pending_terminators);
-                ends.sort_by_key(|run| (run.order, run.unit));
-                dylib.terminators.append(&mut ends);
                 let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
-                let (image, terminators) = (dylib.image, state.terminator_arrays(id));
+                let terminators = state.terminator_arrays(id);
                 (image, arrays, terminators, self.session.mark_initializing(&mut state, &runs))
             };
             // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.

@@ -204,7 +204,7 @@ impl Batch<'_> {
 
     /// Where a definition of a JITDylib is: in the tables, or placed by this batch.
     pub(super) fn address_of(&self, state: &State, dylib: DylibId, name: NameId) -> Option<ExecAddr> {
-        let entry = state.dylib(dylib).ok()?.symbols.get(&name)?;
+        let entry = state.dylib(dylib).ok()?.entry(name)?;
         match (entry.address, entry.by) {
             (Some(Address::At(address)), _) => Some(address),
             (None, DefinedBy::Unit(unit, symbol)) => {
@@ -238,7 +238,7 @@ impl State {
         let mut replaced = StandIns::default();
         for dylib in self.dylibs.values_mut() {
             for &(name, new) in stand_ins {
-                let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
+                let Some(entry) = dylib.entry_mut(name) else { continue };
                 if let (DefinedBy::Found, Some(Address::At(old))) = (entry.by, entry.address) {
                     entry.address = Some(Address::At(new));
                     replaced.insert(name, (old, new));

@@ -15,7 +15,7 @@ use crate::session::{DylibId, DylibState, State};
 impl State {
     /// Who says what a name means to code of a JITDylib without a search of libraries.
     fn early_alternate(&self, dylib: DylibId, name: NameId) -> Option<(DylibId, NameId)> {
-        self.dylib(dylib).ok()?.link_order.iter().find_map(|&(searched, _)| {
+        self.dylib(dylib).ok()?.link_order().iter().find_map(|&(searched, _)| {
             let (alternate, _) = self.dylib(searched).ok()?.alternates.first(&name)?;
             (!alternate.after_libraries).then_some((searched, alternate.target))
         })

@@ -62,7 +62,7 @@ impl Batch<'_> {
     /// The archives of the compilers that are there, for a JITDylib. One that can't be read is as good as none: then its
     /// names are undefined.
     fn compiler_runtime(&self, dylib: DylibId) -> Result<Arc<dyn Archives>> {
-        let known = self.session.state().dylib(dylib)?.compiler_runtime.clone();
+        let known = self.session.state().dylib(dylib)?.compiler_runtime().cloned();
         if let Some(runtime) = known {
             return Ok(runtime);
         }
@@ -73,7 +73,7 @@ impl Batch<'_> {
             }
         }
         let runtime: Arc<dyn Archives> = Arc::new(runtime);
-        self.session.state().dylib_mut(dylib)?.compiler_runtime = Some(runtime.clone());
+        self.session.state().dylib_mut(dylib)?.set_compiler_runtime(runtime.clone());
         Ok(runtime)
     }
 }

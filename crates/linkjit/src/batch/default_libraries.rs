@@ -21,7 +21,7 @@ impl Batch<'_> {
 
     /// Opens the libraries that archives of a JITDylib say they need, if that was not done. Returns whether there are any.
     pub(super) fn open_dependencies(&mut self, dylib: DylibId) -> Result<bool> {
-        let archives = std::mem::take(&mut self.session.state().dylib_mut(dylib)?.unread_dependencies);
+        let archives = self.session.state().dylib_mut(dylib)?.take_unread_dependencies();
         let mut libraries = Vec::new();
         for archive in &archives {
             // One that is damaged tells nothing, and whoever needs a member of it is told.

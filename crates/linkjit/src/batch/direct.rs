@@ -9,7 +9,7 @@ use linkjit_link::passes::entries::EntryKind;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, State};
+use crate::session::{DylibId, State};
 
 impl Batch<'_> {
     /// Has the executor move variables into the reach of a window, and functions bound so that their stubs stand for
@@ -53,7 +53,7 @@ impl Batch<'_> {
             let window = {
                 let state = self.session.state();
                 let of = state.dylib(dylib)?;
-                of.windows.first().copied().filter(|_| is_first && !of.windows_in_use)
+                of.movable_window().filter(|_| is_first)
             };
             let Some(window) = window else { continue };
             let members = domains.iter().filter(|domain| domain.dylib == dylib).flat_map(|domain| &domain.members);
@@ -98,8 +98,8 @@ impl Batch<'_> {
             let mut state = self.session.state();
             state.move_outside(from, to);
             let of = state.dylib_mut(dylib)?;
-            of.windows = vec![new];
-            of.image
+            of.move_to(new);
+            of.image()
         };
         let executor = self.session.executor();
         executor.make_image_header(new.id, is_header_known)?;
@@ -115,24 +115,15 @@ impl State {
         dylibs
             .flat_map(|dylib| {
                 let keys = dylib
-                    .windows
+                    .windows()
                     .iter()
                     .flat_map(|window| addresses.iter().map(|&address| (window.range.start, address, EntryKind::Got)));
-                let behind = dylib.entries.iter().filter(|((_, target, kind), _)| {
+                let behind = dylib.shared_entries().iter().filter(|((_, target, kind), _)| {
                     matches!(kind, EntryKind::GotAt(_)) && addresses.binary_search(target).is_ok()
                 });
                 let behind = behind.map(|(_, &entry)| entry);
-                keys.filter_map(|key| dylib.entries.get(&key).copied()).chain(behind)
+                keys.filter_map(|key| dylib.shared_entries().get(&key).copied()).chain(behind)
             })
             .collect()
-    }
-
-    /// Gives names that stand for an address outside another one.
-    fn move_outside(&mut self, from: ExecAddr, to: ExecAddr) {
-        for entry in self.dylibs.values_mut().flat_map(|dylib| dylib.symbols.values_mut()) {
-            if matches!(entry.by, DefinedBy::Outside | DefinedBy::Found) && entry.address == Some(Address::At(from)) {
-                entry.address = Some(Address::At(to));
-            }
-        }
     }
 }

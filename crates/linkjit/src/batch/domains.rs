@@ -54,7 +54,8 @@ impl Batch<'_> {
         for ((index, input), unit) in (0u32..).zip(self.inputs.iter()).zip(&self.units) {
             let dylib = DylibId(input.dylib);
             let unit = state.units.get(unit);
-            let is_own = |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker != *tracker);
+            let is_own =
+                |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker() != *tracker);
             let tracker = unit.map(|unit| unit.tracker).filter(is_own);
             let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
             let key = (dylib, tracker, home.map(|home| home.id));
@@ -150,7 +151,7 @@ impl Batch<'_> {
     pub(super) fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
         let mut windows: Vec<Window> = {
             let state = self.session.state();
-            let windows = state.dylib(domain.dylib)?.windows.iter().rev().copied();
+            let windows = state.dylib(domain.dylib)?.windows().iter().rev().copied();
             let may = |window: &Window| {
                 let is_near =
                     domain.home.is_none_or(|home| home.id != window.id && self.reach_each_other(home, *window));
@@ -226,13 +227,13 @@ impl Batch<'_> {
         let stripes = segments.map(|bytes| bytes.saturating_add(ROOM_FOR_ENTRIES));
         let area = self.session.executor().reserve_divided_window(stripes, Placement::Anywhere)?;
         self.placed.windows.push((dylib, area));
-        self.session.state().dylib_mut(dylib)?.areas.push(area);
+        self.session.state().dylib_mut(dylib)?.add_area(area);
         Ok(area)
     }
 
     fn enter_window(&mut self, dylib: DylibId, window: Window) -> Result<()> {
         self.placed.windows.push((dylib, window));
-        self.session.state().dylib_mut(dylib)?.windows.push(window);
+        self.session.state().dylib_mut(dylib)?.add_window(window);
         Ok(())
     }
 
@@ -375,7 +376,7 @@ fn takes_area(room: &Room, window_size: u64) -> bool {
 fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
     let kept = || (unit.updatable && !unit.started).then(|| publish::home(graph, graph.block_ids())).flatten();
     let home = unit.home.or_else(kept)?;
-    state.dylib(unit.dylib).ok()?.windows.iter().copied().find(|window| window.range.contains(home))
+    state.dylib(unit.dylib).ok()?.window_at(home)
 }
 
 /// Whether all addresses of a window fit into 32 bits, signed ones too.

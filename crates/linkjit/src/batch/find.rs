@@ -6,7 +6,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use linkjit_link::graph::{Lifetime, Linkage, Request, Scope, SymbolId};
+use linkjit_link::graph::{Lifetime, Linkage, Request, SymbolId};
 use linkjit_link::input::{Binding, Input};
 use linkjit_link::names::NameId;
 use linkjit_link::rules::AliasChain;
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::Stage;
 use crate::session::{
-    Address, DefinedBy, DefinitionGenerator, DylibId, DylibState, Entry, Generator, LinkPolicy, LookupKind, MatchScope,
-    Roots, State, UnitId,
+    Address, DefinedBy, DefinitionGenerator, DylibId, Entry, Generator, LinkPolicy, LookupKind, MatchScope, Roots,
+    State, UnitId,
 };
 
 /// Longer chains of aliases are left to the slow way.
@@ -53,19 +53,6 @@ impl Unfound {
     }
 }
 
-impl DylibState {
-    /// The definition of a name, if a search with `scope` may see it.
-    pub(crate) fn visible(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
-        self.definition(name, scope).filter(|entry| entry.linkage != Linkage::Fallback)
-    }
-
-    /// The same, or what counts if there is no other definition anywhere.
-    pub(super) fn definition(&self, name: NameId, scope: MatchScope) -> Option<&Entry> {
-        let exported = |entry: &&Entry| entry.scope == Scope::Default && !self.hidden.contains_key(&name);
-        self.symbols.get(&name).filter(|entry| scope == MatchScope::All || exported(entry))
-    }
-}
-
 impl State {
     /// The address of a name that is linked and that no generator could define in a JITDylib that is searched before.
     pub(super) fn find_linked(&self, dylib: DylibId, name: NameId) -> Option<Address> {
@@ -75,12 +62,12 @@ impl State {
     /// The definition of a name that no generator could define in a JITDylib that is searched before, aliases followed.
     pub(crate) fn find_entry(&self, mut dylib: DylibId, mut name: NameId) -> Option<&Entry> {
         for _ in 0..SHORT_ALIAS_CHAIN {
-            let mut order = self.dylib(dylib).ok()?.link_order.iter();
+            let mut order = self.dylib(dylib).ok()?.link_order().iter();
             let entry = order.find_map(|&(searched, scope)| {
                 let searched = self.dylib(searched).ok()?;
                 match searched.visible(name, scope) {
                     Some(entry) => Some(Some(entry)),
-                    None if searched.generators.is_empty() => None,
+                    None if searched.generators().is_empty() => None,
                     None => Some(None),
                 }
             })??;
@@ -326,7 +313,7 @@ impl Batch<'_> {
     fn look_up_again(&mut self, name: (DylibId, NameId)) -> Result<()> {
         loop {
             let end = self.alias_end(name)?;
-            let order = self.session.state().dylib(end.0).map(|of| of.link_order.clone());
+            let order = self.session.state().dylib(end.0).map(|of| of.link_order().to_vec());
             for searched in order.unwrap_or_default() {
                 if self.look_up_in(end.0, searched, vec![Unfound::again(end.1)])?.is_empty() {
                     break;
@@ -392,7 +379,7 @@ impl Batch<'_> {
     /// Searches one JITDylib of the link order after the other: first what it defines, then what its generators know.
     fn look_up_in_order(&mut self, dylib: DylibId, mut unfound: Vec<Unfound>) -> Result<()> {
         unfound.retain(|unfound| !self.found.contains_key(&(dylib, unfound.name)));
-        let order = self.session.state().dylib(dylib)?.link_order.clone();
+        let order = self.session.state().dylib(dylib)?.link_order().to_vec();
         for (position, &(searched, scope)) in order.iter().enumerate() {
             unfound = self.look_up_in(dylib, (searched, scope), unfound)?;
             if position == 0 {
@@ -402,7 +389,7 @@ impl Batch<'_> {
             }
             unfound = self.take_alternates(dylib, searched, unfound)?;
             self.open_default_libraries(searched)?;
-            let generators = self.session.state().dylib(searched)?.generators.clone();
+            let generators = self.session.state().dylib(searched)?.generators().to_vec();
             for generator in generators {
                 if unfound.is_empty() {
                     return Ok(());
@@ -490,7 +477,7 @@ impl Batch<'_> {
             let names = self.session.names();
             let state = self.session.state();
             let table = state.dylib(searched.id())?;
-            let offered = unfound.iter().filter(|unfound| !table.symbols.contains_key(&unfound.name));
+            let offered = unfound.iter().filter(|unfound| !table.defines(unfound.name));
             offered.map(|unfound| (*unfound, names.bytes(unfound.name).to_vec())).collect()
         };
         let wanted: Vec<_> = names.iter().map(|(unfound, name)| unfound.wanted(name)).collect();
@@ -514,7 +501,7 @@ impl Batch<'_> {
         let was_asked = |of: &Unfound| {
             let asked = self.query.asked.get(&(generator.id, of.name));
             // It hides those that are in the table.
-            asked.is_some_and(|was_weak| of.weak || !was_weak) || table.symbols.contains_key(&of.name)
+            asked.is_some_and(|was_weak| of.weak || !was_weak) || table.defines(of.name)
         };
         let (asked, names): (Vec<_>, Vec<_>) = unfound.into_iter().partition(was_asked);
         drop(state);
@@ -527,7 +514,7 @@ impl Batch<'_> {
 
     /// A pulled member may define strongly what an object of this batch defines weakly. Returns whether one does.
     fn rebind_overridden(&mut self) -> Result<bool> {
-        let overridden = std::mem::take(&mut self.session.state().overridden);
+        let overridden = self.session.state().take_overridden();
         let any = !overridden.is_empty();
         for (unit, symbol) in overridden {
             let Some(&input) = self.input_of.get(&unit) else { continue };

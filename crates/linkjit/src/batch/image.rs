@@ -47,7 +47,7 @@ impl Batch<'_> {
         let range = self.inputs[input as usize].window;
         let window = {
             let state = self.session.state();
-            state.dylib(dylib)?.windows.iter().copied().find(|window| window.range == range)
+            state.dylib(dylib)?.window_at(range.start)
         };
         let Some(window) = window else { return Ok(ExecAddr::NULL) };
         let placed = || self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);

@@ -26,7 +26,7 @@ impl State {
     /// The JITDylibs of several link orders, each once.
     fn searched_from(&self, from: &[DylibId]) -> Vec<DylibId> {
         let mut searched = Vec::new();
-        for &(dylib, _) in from.iter().filter_map(|&dylib| self.dylib(dylib).ok()).flat_map(|of| &of.link_order) {
+        for &(dylib, _) in from.iter().filter_map(|&dylib| self.dylib(dylib).ok()).flat_map(DylibState::link_order) {
             if !searched.contains(&dylib) {
                 searched.push(dylib);
             }
@@ -118,9 +118,9 @@ impl Batch<'_> {
         for dylib in state.searched_from(from) {
             let Ok(dylib) = state.dylib(dylib) else { continue };
             searched.push(format!("JITDylib '{}'", dylib.name));
-            generators.extend(dylib.generators.iter().cloned());
+            generators.extend(dylib.generators().iter().cloned());
         }
-        let compilers = from.iter().filter_map(|&dylib| state.dylib(dylib).ok()?.compiler_runtime.clone());
+        let compilers = from.iter().filter_map(|&dylib| state.dylib(dylib).ok()?.compiler_runtime().cloned());
         let compilers: Vec<_> = compilers.collect();
         // Generators of the user are asked with nothing locked.
         drop(state);
@@ -138,13 +138,13 @@ impl Batch<'_> {
     fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
         let state = self.session.state();
         let searched = state.searched_from(from);
-        let defining = state.dylibs.iter().filter(|(_, dylib)| dylib.symbols.contains_key(&name));
+        let defining = state.dylibs.iter().filter(|(_, dylib)| dylib.defines(name));
         let describe = |(id, dylib): (&DylibId, &DylibState)| match searched.contains(id) {
             true => format!("JITDylib '{}' hides it", dylib.name),
             false => format!("JITDylib '{}' defines it, but is not searched", dylib.name),
         };
         let of_searched = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
-        let missing = of_searched.filter_map(|dylib| dylib.missing_imports.get(&name).cloned());
+        let missing = of_searched.filter_map(|dylib| dylib.missing_import(name).cloned());
         let is_closed = from.iter().any(|&dylib| state.dylib(dylib).is_err());
         let closed = is_closed.then(|| "the JITDylib that an alias finds it in is closed".to_owned());
         defining.map(describe).chain(missing).chain(closed).collect()
@@ -199,8 +199,8 @@ impl Batch<'_> {
     fn known_names(&self) -> Vec<String> {
         let names = self.session.names();
         let state = self.session.state();
-        let ids = state.dylibs.values().flat_map(|dylib| dylib.symbols.keys());
-        let texts = ids.map(|&id| names.text(id).into_owned());
+        let ids = state.dylibs.values().flat_map(DylibState::names);
+        let texts = ids.map(|id| names.text(id).into_owned());
         // Nobody means names that the session has made up.
         texts.filter(|name| !name.starts_with("$__")).collect()
     }

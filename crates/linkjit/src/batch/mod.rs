@@ -36,7 +36,9 @@ use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::plugin::Stage;
-use crate::session::{Address, BatchInFlight, DylibId, Entry, ExecutionSession, Inheritance, Pulled, State, UnitId};
+use crate::session::{
+    Address, BatchInFlight, DylibId, DylibState, Entry, ExecutionSession, Inheritance, Pulled, State, UnitId,
+};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -233,7 +235,7 @@ impl<'a> Batch<'a> {
         let state = self.session.state();
         let entry = |of: &Unfound| {
             let (definer, name) = self.found.get(&(self.query.dylib, of.name))?.definer;
-            Some((name, *state.dylib(definer).ok()?.symbols.get(&name)?))
+            Some((name, *state.dylib(definer).ok()?.entry(name)?))
         };
         Attempt::Done(self.query.names.iter().map(entry).collect())
     }
@@ -242,8 +244,7 @@ impl<'a> Batch<'a> {
     fn suspend(mut self) -> Work {
         let mut state = self.session.state();
         let pulled = &mut self.query.pulled;
-        pulled.units.append(&mut state.pulled);
-        pulled.replaced.append(&mut state.replaced);
+        state.hand_pulled_over(pulled);
         pulled.rebound.extend(self.rebound.iter().cloned());
         drop(state);
         self.is_suspended = true;
@@ -291,6 +292,6 @@ impl Drop for Batch<'_> {
 impl State {
     /// Whether a batch may meet generators that it must not wait for.
     fn has_users_generators(&self) -> bool {
-        self.dylibs.values().flat_map(|dylib| &dylib.generators).any(|generator| generator.is_users)
+        self.dylibs.values().flat_map(DylibState::generators).any(|generator| generator.is_users)
     }
 }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
-    BatchTimes, DylibId, DylibState, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId,
+    BatchTimes, DylibId, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId,
     foreign::check_function_tables,
 };
 
@@ -188,8 +188,8 @@ impl Batch<'_> {
     /// before others: its memory is not divided.
     fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
-        let is_default = |dylib: &DylibState| !dylib.has_trackers || dylib.default_tracker == domain.tracker;
-        if domain.tracker.is_none() || state.dylib(domain.dylib).map_or(true, is_default) {
+        let Some(tracker) = domain.tracker else { return Vec::new() };
+        if state.dylib(domain.dylib).map_or(true, |dylib| dylib.is_undivided(tracker)) {
             return Vec::new();
         }
         let mut parts = vec![(Part::Shared, Longer::Shared)];
@@ -207,9 +207,9 @@ impl Batch<'_> {
 
     /// Makes the entries that the live blocks of a domain need and places them.
     fn place_part(&mut self, window: Window, domain: &Domain, prepared: &Prepared, part: Part) -> Result<()> {
-        let existing = std::mem::take(&mut self.session.state().dylib_mut(domain.dylib)?.entries);
+        let existing = std::mem::take(self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut());
         let new = self.inputs.complete(prepared, Some(window.range), &existing);
-        self.session.state().dylib_mut(domain.dylib)?.entries = existing;
+        *self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut() = existing;
         let Completed { own, shared, symbols } = new?;
         if !symbols.is_empty() {
             self.place_members(window, &domain.of_jitdylib(), &shared, Part::Own)?;
@@ -226,7 +226,7 @@ impl Batch<'_> {
 
     /// Places the live blocks of a domain, all of them large, in an area of their own.
     fn place_large(&mut self, domain: &Domain, own: &Complete, part: Part) -> Result<()> {
-        let areas = self.session.state().dylib(domain.dylib)?.areas.clone();
+        let areas = self.session.state().dylib(domain.dylib)?.areas().to_vec();
         for area in areas {
             match self.place_members(area, domain, own, part) {
                 Err(Error::Executor(ExecutorError::WindowFull { .. })) => {}
@@ -262,7 +262,7 @@ impl Batch<'_> {
     fn reserve_tls(&mut self, domain: &Domain) -> Result<Option<TlsBlock>> {
         let extent = Layout::thread_local_extent(&self.inputs, &domain.members)?;
         let Some(extent) = extent.filter(|extent| extent.size > 0) else { return Ok(None) };
-        let image = self.session.state().dylib(domain.dylib)?.image;
+        let image = self.session.state().dylib(domain.dylib)?.image();
         let fixed_offset = self.uses_thread_offsets();
         let request = TlsRequest { size: extent.size, align: extent.align, fixed_offset };
         let block = self.session.executor().reserve_tls(image, request)?;
@@ -392,7 +392,7 @@ impl PlacedDomain {
             let dylib = state.dylib(self.domain.dylib)?;
             let has = |window: &&Window| segments.iter().any(|segment| window.range.contains(segment.start));
             // The image that its code believes to be part of.
-            (dylib.windows.iter().find(has).copied(), special::got_base(dylib), dylib.image_tls)
+            (dylib.windows().iter().find(has).copied(), special::got_base(dylib), dylib.image_tls())
         };
         let image = window.as_ref().map(|window| {
             let (base, sections) = (window.range.start, window.stripes.as_slice());
@@ -423,7 +423,7 @@ impl PlacedBatch {
     pub(super) fn publish(self, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<()> {
         for (dylib, symbols) in self.shared {
             let address = |(input, symbol): (u32, SymbolId)| inputs[input as usize].graph.address(symbol);
-            let entries = &mut state.dylib_mut(dylib)?.entries;
+            let entries = state.dylib_mut(dylib)?.shared_entries_mut();
             entries.extend(symbols.into_iter().map(|(key, symbol)| (key, address(symbol))));
         }
         state.statistics.windows += self.windows.len() as u64;
@@ -433,16 +433,9 @@ impl PlacedBatch {
             state.statistics.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
-            dylib.windows_in_use = true;
-            let tracker = placed.domain.tracker;
-            let sections = placed.layout.contiguous();
-            let sections = sections.map(|(name, range)| (name.to_owned(), (range, tracker)));
-            dylib.sections.extend(sections);
+            dylib.note_linked(placed.domain.tracker, placed.layout.contiguous());
             for (order, unit, array) in arrays {
-                let run = InitializerRun { order, unit, array };
-                let runs =
-                    if order.is_at_exit() { &mut dylib.pending_terminators } else { &mut dylib.pending_initializers };
-                runs.push(run);
+                dylib.run_later(InitializerRun { order, unit, array });
             }
             if let Some(id) = placed.finalized {
                 placed.enter(id, inputs, units, state)?;
@@ -477,8 +470,7 @@ impl PlacedBatch {
         }
         for (dylib, window) in self.windows {
             if let Ok(dylib) = session.state().dylib_mut(dylib) {
-                dylib.windows.retain(|other| other.id != window.id);
-                dylib.areas.retain(|other| other.id != window.id);
+                dylib.remove_window(window.id);
             }
             let _gone = executor.release_window(window.id);
         }

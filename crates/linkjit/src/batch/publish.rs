@@ -41,7 +41,7 @@ impl State {
         let dylib = dylibs.get_mut(&DylibId(input.dylib)).ok_or(Error::Closed)?;
         let graph = &input.graph;
         let mut publish = |name: NameId, id: SymbolId| {
-            let entry = dylib.symbols.get_mut(&name).filter(|entry| entry.by == DefinedBy::Unit(unit, id));
+            let entry = dylib.entry_mut(name).filter(|entry| entry.by == DefinedBy::Unit(unit, id));
             let Some(entry) = entry else { return };
             let address = Address::At(graph.address(id));
             entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
@@ -121,7 +121,7 @@ impl Batch<'_> {
 
         serves.note(&mut state);
         for dylib in handles {
-            state.dylib_mut(dylib)?.dso_handle_known = true;
+            state.dylib_mut(dylib)?.note_dso_handle();
         }
 
         let mut objects = 0;
@@ -150,8 +150,8 @@ impl Batch<'_> {
         let handles: Vec<_> = {
             let state = self.session.state();
             let handle = |&id: &DylibId| {
-                let dylib = state.dylib(id).ok().filter(|dylib| !dylib.dso_handle_known)?;
-                Some((id, dylib.image, self.address_of(&state, id, name)?))
+                let dylib = state.dylib(id).ok().filter(|dylib| !dylib.is_dso_handle_known())?;
+                Some((id, dylib.image(), self.address_of(&state, id, name)?))
             };
             dylibs.iter().filter_map(handle).collect()
         };

@@ -95,7 +95,7 @@ impl Batch<'_> {
                     seen.by_section.entry(name.into()).or_default().push(unit);
                 }
             }
-            (seen.by_section.remove(section).unwrap_or_default(), of.sections.contains_key(section))
+            (seen.by_section.remove(section).unwrap_or_default(), of.section(section).is_some())
         };
         for unit in units {
             // One that was pulled may have been forgotten again.
@@ -203,7 +203,7 @@ impl Batch<'_> {
             // In this batch, or else in the newest one that has the section.
             let section = |name: String| -> Result<ExecRange> {
                 let state = self.session.state();
-                let before = state.dylib(dylib)?.sections.get(&name).map(|&(range, _)| range);
+                let before = state.dylib(dylib)?.section(&name);
                 Ok(sections.get(&(dylib, name)).copied().or(before).unwrap_or_default())
             };
             let address = match late.what {
@@ -226,13 +226,13 @@ impl Batch<'_> {
             return Ok(range);
         }
         let state = self.session.state();
-        Ok(state.dylib(dylib)?.sections.get(name).map(|&(range, _)| range).unwrap_or_default())
+        Ok(state.dylib(dylib)?.section(name).unwrap_or_default())
     }
 }
 
 /// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
 pub(super) fn got_base(dylib: &DylibState) -> ExecAddr {
-    dylib.windows.last().map_or(ExecAddr::NULL, |window| window.range.start)
+    dylib.windows().last().map_or(ExecAddr::NULL, |window| window.range.start)
 }
 
 /// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.

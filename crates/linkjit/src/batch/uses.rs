@@ -71,14 +71,14 @@ impl Batch<'_> {
     /// no binding says so.
     fn may_use_earlier_parts(&self) -> bool {
         let state = self.session.state();
-        state.has_updatable || self.units.iter().any(|&unit| was_divided(&state, unit))
+        state.has_updatable() || self.units.iter().any(|&unit| was_divided(&state, unit))
     }
 }
 
 /// Whether earlier batches have placed a part of a unit, and what others may share of it by itself.
 fn was_divided(state: &State, unit: UnitId) -> bool {
     let Some(of) = state.units.get(&unit).filter(|unit| unit.started) else { return false };
-    state.dylibs.get(&of.dylib).is_some_and(|dylib| dylib.has_trackers && dylib.default_tracker != Some(of.tracker))
+    state.dylibs.get(&of.dylib).is_some_and(|dylib| !dylib.is_undivided(of.tracker))
 }
 
 /// Where the domains of a batch are: there may be many, and each may refer to all others.
@@ -248,7 +248,7 @@ impl PlacedDomain {
         state.allocations.insert(id, allocation);
         match owner.tracker().and_then(|tracker| state.trackers.get_mut(&tracker)) {
             Some(tracker) => tracker.allocations.push(id),
-            None => state.dylib_mut(self.domain.dylib)?.own_allocations.push(id),
+            None => state.dylib_mut(self.domain.dylib)?.own(id),
         }
         Ok(())
     }

@@ -67,8 +67,8 @@ impl Batch<'_> {
             let names = self.session.names();
             let mut state = self.session.state();
             let Some(together) = state.together(unit, graph) else { return Ok(()) };
-            let table = &state.dylib(dylib)?.symbols;
-            let defined = |name: NameId| match table.get(&name)?.by {
+            let table = state.dylib(dylib)?;
+            let defined = |name: NameId| match table.entry(name)?.by {
                 DefinedBy::Unit(of, symbol) if of == unit => Some(symbol),
                 _ => None,
             };
@@ -137,13 +137,13 @@ impl Batch<'_> {
     /// Where code of a JITDylib would find names if the JITDylib itself did not define them.
     fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
         let mut found = Found::new();
-        let order = self.session.state().dylib(dylib)?.link_order.clone();
+        let order = self.session.state().dylib(dylib)?.link_order().to_vec();
         let exported = self.exported(candidates)?;
         for &(searched, scope) in &order {
             let libraries: Vec<LibraryId> = {
                 let state = self.session.state();
                 let of = state.dylib(searched)?;
-                if searched != dylib && !of.symbols.is_empty() {
+                if searched != dylib && of.names().len() > 0 {
                     for &Candidate { name, thread_local, .. } in candidates {
                         if !found.contains_key(&name)
                             && let Some(elsewhere) = state.vague_definition(dylib, (searched, scope), name)
@@ -156,7 +156,7 @@ impl Batch<'_> {
                 if exported.is_empty() {
                     continue;
                 }
-                of.generators.iter().flat_map(|generator| generator.definitions.libraries()).collect()
+                of.generators().iter().flat_map(|generator| generator.definitions.libraries()).collect()
             };
             for library in libraries {
                 let open: Vec<_> = exported.iter().filter(|(of, _)| !found.contains_key(&of.name)).collect();
@@ -183,7 +183,7 @@ impl Batch<'_> {
             Elsewhere::Outside(address) => return Some(is_variable_of_threads(address)),
             Elsewhere::Dylib(dylib, name) => (dylib, name),
         };
-        let entry = state.dylib(dylib).ok()?.symbols.get(&name)?;
+        let entry = state.dylib(dylib).ok()?.entry(name)?;
         if let Some(address) = entry.address {
             return Some(is_variable_of_threads(address));
         }

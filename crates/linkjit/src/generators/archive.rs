@@ -49,7 +49,7 @@ fn is_delayed_loading_watched(dylib: &JitDylib) -> Result<bool> {
     let Some(hook) = session.names().find(import_slots::NOTIFY_HOOK) else { return Ok(false) };
     let state = session.state();
     // The image's own, which is null, is weak.
-    let entry = state.dylib(dylib.id())?.symbols.get(&hook);
+    let entry = state.dylib(dylib.id())?.entry(hook);
     Ok(entry.is_some_and(|entry| entry.linkage == Linkage::Strong))
 }
 

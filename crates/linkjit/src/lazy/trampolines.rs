@@ -125,7 +125,7 @@ impl State {
         let units = self.trackers.get(&tracker).map(|of| &of.units);
         let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
         let is_linked = |dylib: DylibId, name: NameId| {
-            self.dylib(dylib).ok().and_then(|of| of.symbols.get(&name)).is_some_and(|entry| entry.address.is_some())
+            self.dylib(dylib).ok().and_then(|of| of.entry(name)).is_some_and(|entry| entry.address.is_some())
         };
         let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
             Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
@@ -138,7 +138,7 @@ impl State {
     /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
     /// trampoline if that is not linked.
     pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
-        self.lazy_jump_to(number, implementation, |name| match self.dylib(dylib).ok()?.symbols.get(&name)?.address {
+        self.lazy_jump_to(number, implementation, |name| match self.dylib(dylib).ok()?.entry(name)?.address {
             Some(Address::At(address)) => Some(address),
             _ => None,
         })
@@ -319,7 +319,7 @@ impl ExecutionSession {
     fn link_lazy(&self, number: u32, function: LazyFunction) -> Result<ExecAddr> {
         let (from, target) = function.target;
         loop {
-            let removals = self.state().removals;
+            let removals = self.state().removals();
             let found = look_up(self, from, &[target], Goal::Link)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
@@ -332,11 +332,11 @@ impl ExecutionSession {
             // With the slots locked: who removes the implementation looks in the tables for slots that have to be reset.
             let _slots = self.slots();
             let state = self.state();
-            if state.removals != removals {
+            if state.removals() != removals {
                 continue;
             }
             // The trampoline is linked, and it is reached through the slot alone.
-            let slot = state.dylib(function.dylib)?.symbols.get(&function.slot).and_then(|entry| entry.address);
+            let slot = state.dylib(function.dylib)?.entry(function.slot).and_then(|entry| entry.address);
             let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
             let implementation = state.allocations.at(address);
             drop(state);

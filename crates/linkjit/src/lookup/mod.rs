@@ -21,7 +21,7 @@ use crate::jitdylib::JitDylib;
 use crate::materialization::{self, MaterializationResponsibility};
 use crate::session::job::{self, Job};
 use crate::session::progress::Wait;
-use crate::session::{Address, DylibId, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
+use crate::session::{Address, DylibId, DylibState, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
 use crate::symbol_name::SymbolName;
 
 /// How far a lookup has come.
@@ -194,8 +194,8 @@ impl Query {
         let texts: Vec<(Unfound, Vec<u8>)> = {
             let pool = session.names();
             let state = session.state();
-            let table = &state.dylib(dylib)?.symbols;
-            names.retain(|of| !table.contains_key(&of.name));
+            let table = state.dylib(dylib)?;
+            names.retain(|of| !table.defines(of.name));
             names.iter().map(|of| (*of, pool.bytes(of.name).to_vec())).collect()
         };
         let wanted: Vec<_> = texts.iter().map(|(of, text)| of.wanted(text)).collect();
@@ -270,7 +270,7 @@ impl ExecutionSession {
             Job::Initializing => "an initializer".into(),
             Job::Unit(unit) => state.units.get(&unit).map_or_else(|| "a removed unit".into(), |of| of.name.to_string()),
             Job::Generator(id) => {
-                let mut generators = state.dylibs.values().flat_map(|dylib| &dylib.generators);
+                let mut generators = state.dylibs.values().flat_map(DylibState::generators);
                 let generator = generators.find(|generator| generator.id == id).cloned();
                 drop(state);
                 generator.map_or_else(|| "a removed generator".into(), |generator| generator.definitions.describe())

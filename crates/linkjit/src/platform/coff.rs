@@ -49,8 +49,8 @@ impl Platform for Coff {
             let mut state = session.state();
             state.statistics.windows += 1;
             let of = state.dylib_mut(dylib.id())?;
-            of.windows.push(window);
-            of.image
+            of.add_window(window);
+            of.image()
         };
         executor.make_image_header(window.id, false)?;
         executor.set_dso_handle(image, window.range.start)?;
@@ -168,7 +168,7 @@ struct ImageGenerator;
 /// The window of an image.
 fn window(dylib: &JitDylib) -> Result<Window> {
     let state = dylib.session().state();
-    let window = state.dylib(dylib.id())?.windows.first();
+    let window = state.dylib(dylib.id())?.windows().first();
     window.copied().ok_or(ExecutorError::NoSuch { what: "window".into() }.into())
 }
 
@@ -247,7 +247,7 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let (image, known) = {
         let state = session.state();
         let of = state.dylib(dylib.id())?;
-        (of.image, of.image_tls)
+        (of.image(), of.image_tls())
     };
     // The image keeps it: once is enough.
     if let Some(module) = known {
@@ -255,7 +255,7 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     }
     let request = TlsRequest { size: 0, align: 1, fixed_offset: false };
     let module = session.executor().reserve_tls(image, request)?.start.module;
-    session.state().dylib_mut(dylib.id())?.image_tls = Some(module);
+    session.state().dylib_mut(dylib.id())?.set_image_tls(module);
     Ok(module)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
     let empty = session.new_graph("the start-up of the C runtime");
     let graph = fill(empty, &session.options().crt, &mut session.names())?;
     let unit = dylib.define_pulled(graph)?;
-    session.state().dylib_mut(dylib.id())?.crt_startup = Some(unit);
+    session.state().dylib_mut(dylib.id())?.set_crt_startup(unit);
     Ok(Some(unit))
 }
 

@@ -12,7 +12,8 @@ use linkjit_link::graph::{Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Protecti
 use linkjit_link::linker_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_image};
 use linkjit_link::names::NamePool;
 
-use super::{define_yielding, elf_libraries, own_personality_pointers};
+use super::{default_libraries, define_yielding, elf_libraries, own_personality_pointers};
+use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, DefaultLibrary, LibraryGenerator};
 use crate::jitdylib::JitDylib;
@@ -40,13 +41,26 @@ impl Platform for Elf {
         let mut names = dylib.session().names();
         let graph = add_runtime(empty, &mut names)?;
         let mut state = dylib.session().state();
-        let tracker = state.dylib(dylib.id())?.platform_tracker;
+        let tracker = state.dylib(dylib.id())?.platform_tracker();
         state.define_unit(dylib.id(), tracker, graph, &names)?;
         Ok(())
     }
 
     fn on_object(&self, graph: &mut LinkGraph, names: &NamePool) {
         own_personality_pointers(graph, names);
+    }
+
+    fn must_agree(&self, key: &str, crt: &CrtProvider) -> bool {
+        default_libraries::must_agree(key, crt)
+    }
+
+    fn implied_libraries(&self, crt: &CrtProvider) -> &'static [&'static str] {
+        crt.implied_libraries()
+    }
+
+    /// Objects of COFF are linked as well.
+    fn open_default_libraries(&self, dylib: &JitDylib) -> Result<()> {
+        default_libraries::open(dylib)
     }
 
     fn is_never_in_archives(&self) -> fn(&[u8]) -> bool {

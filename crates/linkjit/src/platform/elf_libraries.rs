@@ -41,7 +41,7 @@ pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8
         let is_shown = |of: &mut DynamicName| {
             let Some(id) = session.names().find(of.name.as_bytes()) else { return false };
             let state = session.state();
-            let entry = state.dylib(dylib.id()).ok().and_then(|dylib| dylib.symbols.get(&id));
+            let entry = state.dylib(dylib.id()).ok().and_then(|dylib| dylib.entry(id));
             entry.is_some_and(|entry| {
                 let is_shown = entry.scope == Scope::Default && entry.by != DefinedBy::Found;
                 is_shown && (!of.defined || entry.linkage == Linkage::Weak)

@@ -201,6 +201,31 @@ impl State {
         Some(input.graph.symbol(symbol).clone())
     }
 
+    /// Adds an object for the batch that is being linked.
+    pub(crate) fn pull(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        graph: LinkGraph,
+        names: &NamePool,
+    ) -> Result<UnitId> {
+        let (unit, replaced) = self.define_unit(dylib, tracker, graph, names)?;
+        self.pulled.push(unit);
+        self.replaced.extend(replaced);
+        Ok(unit)
+    }
+
+    /// Hands over what was pulled for a batch that has to wait for something.
+    pub(crate) fn hand_pulled_over(&mut self, to: &mut Pulled) {
+        to.units.append(&mut self.pulled);
+        to.replaced.append(&mut self.replaced);
+    }
+
+    /// The definitions of objects that a batch has out of the tables which others have replaced: it sees to them.
+    pub(crate) fn take_overridden(&mut self) -> Vec<(UnitId, SymbolId)> {
+        std::mem::take(&mut self.overridden)
+    }
+
     /// Keeps what was pulled for a batch.
     pub(crate) fn keep_pulled(&mut self) {
         self.pulled.clear();

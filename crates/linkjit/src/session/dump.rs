@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::names::NamePool;
 
-use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, MatchScope, State, Unit};
+use super::dylib::DylibState;
+use super::state::{Address, DefinedBy, DylibId, Entry, MatchScope, State, Unit};
 use super::{ExecutionSession, Owner};
 
 impl ExecutionSession {

@@ -7,9 +7,10 @@ use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, GroupConflict, Verdict};
 
+use super::dylib::DylibState;
 use super::inherit::{Inheritance, Yielded, YieldedGroup};
 use super::pending::Promise;
-use super::state::{DefinedBy, DylibId, DylibState, State, TrackerId, Unit, UnitId};
+use super::state::{DefinedBy, DylibId, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// The COMDAT group of a name that is kept.

@@ -18,9 +18,10 @@ use linkjit_link::names::NameId;
 use linkjit_link::rules;
 
 use super::allocations::Owner;
+use super::dylib::DylibState;
 use super::groups::GroupOwner;
 use super::pending::promised_entry;
-use super::state::{Address, DefinedBy, DylibId, DylibState, Entry, State, TrackerId, Unit, UnitId};
+use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 
 /// A definition that yielded: its symbol is a reference now.
 #[derive(Clone, Copy, Debug)]

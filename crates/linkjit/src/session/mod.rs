@@ -12,6 +12,7 @@ mod coff;
 mod define;
 mod defining;
 mod dump;
+mod dylib;
 mod epoch;
 pub(crate) mod foreign;
 mod fork;
@@ -42,6 +43,7 @@ mod withdraw;
 
 pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
 pub(crate) use defining::defined_names;
+pub(crate) use dylib::DylibState;
 pub(crate) use generator::Archives;
 pub use generator::{DefinitionGenerator, LookupKind, Wanted};
 pub(crate) use inherit::Inheritance;
@@ -56,8 +58,8 @@ pub(crate) use platform::{DSO_HANDLE, Platform};
 pub use retire::Guard;
 pub use state::MatchScope;
 pub(crate) use state::{
-    Address, BatchInFlight, DefinedBy, DylibId, DylibState, Entry, Generator, GeneratorId, InitializerRun, Pulled,
-    Rest, Roots, State, TrackerId, Unit, UnitId,
+    Address, BatchInFlight, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Pulled, Rest, Roots,
+    State, TrackerId, Unit, UnitId,
 };
 pub(crate) use symbolize::IMPLEMENTATION;
 pub use symbolize::{DefinedSymbol, SymbolAt};

@@ -168,6 +168,11 @@ impl ExecutionSession {
 }
 
 impl State {
+    /// How often something was removed.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals
+    }
+
     /// An error if one of the trackers was removed, or if others use what they own.
     fn check_unused(&self, trackers: &[TrackerId]) -> Result<()> {
         let users = self.users_of(trackers)?;

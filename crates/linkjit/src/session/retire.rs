@@ -34,6 +34,13 @@ pub struct Guard<'a> {
     entered: Entered,
 }
 
+impl State {
+    /// Has generations retired that nobody can go back to any more.
+    pub(crate) fn supersede(&mut self, generations: impl IntoIterator<Item = TrackerId>) {
+        self.superseded.extend(generations);
+    }
+}
+
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.session.shared.epochs.leave(self.entered);

@@ -5,31 +5,26 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{Agent, AllocationId, ExecAddr, ExecRange, HostCallback, ImageId, PointerArray, Window};
+use linkjit_executor::{Agent, AllocationId, ExecAddr, HostCallback, ImageId, PointerArray};
 use linkjit_executor::{Target, TlsAddress};
-use linkjit_link::graph::{Alternate, BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
-use linkjit_link::object::archive::Archive;
-use linkjit_link::passes::entries::SharedEntries;
 
 use super::ExecutionSession;
 use super::Limits;
 use super::Statistics;
 use super::allocations::{Allocations, Owner};
 use super::allocator::Allocator;
-use super::claims::Claims;
-use super::coff::{DefaultLibraries, ImageRequests};
-use super::generator::{Archives, DefinitionGenerator};
-use super::groups::GroupOwner;
-use super::inherit::{Heir, Yielded, YieldedGroup};
+use super::dylib::DylibState;
+use super::generator::DefinitionGenerator;
+use super::inherit::{Yielded, YieldedGroup};
 use super::lazy::LazyFunctions;
 use super::pending::Pending;
 use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::tables::Removed;
-use super::updatable::Updatable;
 use super::vague::Together;
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
@@ -232,81 +227,6 @@ pub(crate) struct InitializerRun {
     pub(crate) array: PointerArray,
 }
 
-/// A JITDylib.
-#[derive(Debug)]
-pub(crate) struct DylibState {
-    pub(crate) name: String,
-    pub(crate) symbols: HashMap<NameId, Entry, FixedState>,
-    /// The COMDAT groups that are kept, by signature.
-    pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
-    /// Who gets names and groups when their owners go.
-    pub(super) heirs: BTreeSet<Heir>,
-    /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
-    pub(crate) hidden: HashMap<NameId, u32, FixedState>,
-    /// What names mean that nobody defines.
-    pub(crate) alternates: Claims<NameId, Alternate>,
-    pub(crate) image_requests: ImageRequests,
-    pub(super) default_libraries: DefaultLibraries,
-    /// Those that objects and archives of ELF ask for.
-    pub(crate) dependent_libraries: DefaultLibraries,
-    /// Names that import libraries have and DLLs have not, and why.
-    pub(crate) missing_imports: HashMap<NameId, String, FixedState>,
-    /// What starts the C runtime that was opened among them.
-    pub(crate) crt_startup: Option<UnitId>,
-    /// What all objects must agree on.
-    pub(super) agreed: Claims<String, String>,
-    pub(crate) link_order: Vec<(DylibId, MatchScope)>,
-    pub(crate) generators: Vec<Generator>,
-    /// The last generator, if it is one of archives: further archives join it.
-    pub(crate) archives: Option<Arc<dyn Archives>>,
-    /// Archives of which nobody has looked yet which libraries they need.
-    pub(crate) unread_dependencies: Vec<Archive>,
-    /// The library of the compilers, if it was asked for something.
-    pub(crate) compiler_runtime: Option<Arc<dyn Archives>>,
-    pub(crate) units: BTreeSet<UnitId>,
-    /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
-    pub(super) roots: BTreeSet<UnitId>,
-    /// The same of those that are linked lazily.
-    pub(super) lazy_roots: BTreeSet<UnitId>,
-    pub(crate) image: ImageId,
-    pub(crate) windows: Vec<Window>,
-    /// Where large sections are that code reaches at any distance.
-    pub(crate) areas: Vec<Window>,
-    /// Something was linked that may know where its windows are.
-    pub(crate) windows_in_use: bool,
-    /// The number of the thread-local storage that all code of an image has, if it has some.
-    pub(crate) image_tls: Option<u64>,
-    pub(crate) entries: SharedEntries,
-    /// Memory of what belongs to no tracker: shared entries.
-    pub(crate) own_allocations: Vec<AllocationId>,
-    /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
-    pub(crate) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
-    pub(crate) pending_initializers: Vec<InitializerRun>,
-    /// Terminators of objects whose initializers were not run yet.
-    pub(crate) pending_terminators: Vec<InitializerRun>,
-    /// Those to be run at close.
-    pub(crate) terminators: Vec<InitializerRun>,
-    /// Those of what was retired and that others still use, to be run when the last of these goes.
-    pub(super) kept_terminators: Vec<InitializerRun>,
-    pub(crate) dso_handle_known: bool,
-    pub(crate) default_tracker: Option<TrackerId>,
-    pub(super) trackers: BTreeSet<TrackerId>,
-    /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
-    pub(crate) platform_tracker: TrackerId,
-    /// Objects that can be replaced, by name.
-    pub(crate) updatable: HashMap<Arc<str>, Updatable, FixedState>,
-    /// There have been trackers beside the default one.
-    pub(crate) has_trackers: bool,
-}
-
-impl DylibState {
-    /// The archives that further ones of this owner join.
-    pub(crate) fn open_archives(&self, owner: Option<TrackerId>) -> Option<&Arc<dyn Archives>> {
-        let is_owners = self.generators.last().is_some_and(|last| last.tracker == owner);
-        self.archives.as_ref().filter(|_| is_owners)
-    }
-}
-
 /// What a tracker owns beside units.
 #[derive(Debug)]
 pub(crate) struct TrackerState {
@@ -348,7 +268,7 @@ pub(crate) struct State {
     /// A program's own allocator.
     pub(super) allocator: Allocator,
     /// How often something was removed.
-    pub(crate) removals: u64,
+    pub(super) removals: u64,
     /// How many JITDylibs, units, trackers and generators there have ever been.
     dylibs_made: u32,
     units_made: u32,
@@ -362,17 +282,17 @@ pub(crate) struct State {
     pub(crate) statistics: Statistics,
     pub(super) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
-    pub(crate) overridden: Vec<(UnitId, SymbolId)>,
+    pub(super) overridden: Vec<(UnitId, SymbolId)>,
     /// Units that were pulled from archives for the batch that is being linked.
-    pub(crate) pulled: Vec<UnitId>,
+    pub(super) pulled: Vec<UnitId>,
     /// What these have replaced.
-    pub(crate) replaced: Vec<Replaced>,
+    pub(super) replaced: Vec<Replaced>,
     /// Names that are aliases because a definition has yielded to one of another JITDylib.
     pub(super) vague: BTreeSet<(DylibId, NameId)>,
     /// There have been updatable objects.
-    pub(crate) has_updatable: bool,
+    pub(super) has_updatable: bool,
     /// Generations that nobody can go back to any more, to be retired.
-    pub(crate) superseded: Vec<TrackerId>,
+    pub(super) superseded: Vec<TrackerId>,
     /// What was retired and is still there.
     pub(super) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
@@ -429,46 +349,7 @@ impl State {
         let id = DylibId(self.dylibs_made);
         self.dylibs_made = self.dylibs_made.wrapping_add(1);
         let platform_tracker = self.create_tracker(id);
-        let dylib = DylibState {
-            name: name.into(),
-            symbols: HashMap::default(),
-            groups: HashMap::default(),
-            heirs: BTreeSet::new(),
-            hidden: HashMap::default(),
-            alternates: Claims::default(),
-            image_requests: ImageRequests::default(),
-            default_libraries: DefaultLibraries::default(),
-            dependent_libraries: DefaultLibraries::default(),
-            missing_imports: HashMap::default(),
-            crt_startup: None,
-            agreed: Claims::default(),
-            link_order: vec![(id, MatchScope::All)],
-            generators: Vec::new(),
-            archives: None,
-            unread_dependencies: Vec::new(),
-            compiler_runtime: None,
-            units: BTreeSet::new(),
-            image,
-            windows: Vec::new(),
-            areas: Vec::new(),
-            windows_in_use: false,
-            image_tls: None,
-            entries: SharedEntries::default(),
-            roots: BTreeSet::new(),
-            lazy_roots: BTreeSet::new(),
-            own_allocations: Vec::new(),
-            sections: HashMap::default(),
-            pending_initializers: Vec::new(),
-            pending_terminators: Vec::new(),
-            terminators: Vec::new(),
-            kept_terminators: Vec::new(),
-            dso_handle_known: false,
-            default_tracker: None,
-            trackers: BTreeSet::from([platform_tracker]),
-            platform_tracker,
-            updatable: HashMap::default(),
-            has_trackers: false,
-        };
+        let dylib = DylibState::new(id, name, image, platform_tracker);
         self.dylibs.insert(id, dylib);
         self.dylibs_by_name.insert(name.into(), id);
         Ok(id)

@@ -5,7 +5,8 @@ use linkjit_executor::{ExecAddr, ExecRange};
 use linkjit_link::graph::{Definition, LinkGraph};
 use linkjit_link::names::NamePool;
 
-use super::state::{Address, DefinedBy, DylibState, UnitId};
+use super::dylib::DylibState;
+use super::state::{Address, DefinedBy, UnitId};
 use super::{ExecutionSession, SymbolFlags};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;

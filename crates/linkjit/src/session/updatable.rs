@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use linkjit_link::names::NameId;
 
-use super::state::{TrackerId, UnitId};
+use super::state::{State, TrackerId, UnitId};
 
 /// An object that can be replaced.
 #[derive(Clone, Debug)]
@@ -29,4 +29,19 @@ pub(crate) struct Removal {
     pub(crate) update: u64,
     /// By going back from it.
     pub(crate) by_rollback: bool,
+}
+
+impl State {
+    /// Notes that an object can be replaced: it is asked where its variables are.
+    pub(crate) fn make_updatable(&mut self, unit: UnitId) {
+        self.has_updatable = true;
+        if let Some(unit) = self.units.get_mut(&unit) {
+            unit.updatable = true;
+        }
+    }
+
+    /// Whether there have been updatable objects.
+    pub(crate) fn has_updatable(&self) -> bool {
+        self.has_updatable
+    }
 }

@@ -106,7 +106,7 @@ impl Generation {
                 jumps.extend(state.lazy_jumps(&self.dylib, &functions));
                 state.inherit_withdrawn(&withdrawn);
                 state.enter_updatable(self.dylib.id(), &name, updatable)?;
-                state.superseded.push(new.current);
+                state.supersede([new.current]);
                 passed.push((new.current, moved));
             }
         }
@@ -138,7 +138,7 @@ impl Generation {
                 _ => false,
             };
             for (name, then) in old.linked() {
-                let now = dylib.symbols.get(&name).filter(|entry| is_variable(entry.by));
+                let now = dylib.entry(name).filter(|entry| is_variable(entry.by));
                 if let Some(now) = now.and_then(|entry| entry.address).filter(|now| *now != then) {
                     let bound = state.bound_elsewhere(self.dylib.id(), name, now);
                     users.extend(bound.into_iter().map(|unit| (None, unit)));
@@ -162,6 +162,6 @@ impl Drop for Generation {
     fn drop(&mut self) {
         let replaced = std::mem::take(&mut self.replaced);
         let superseded = replaced.into_iter().map(|replaced| replaced.old.tracker);
-        self.dylib.session().state().superseded.extend(superseded);
+        self.dylib.session().state().supersede(superseded);
     }
 }

@@ -72,10 +72,7 @@ impl JitDylib {
         };
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
-        state.has_updatable = true;
-        if let Some(unit) = state.units.get_mut(&unit) {
-            unit.updatable = true;
-        }
+        state.make_updatable(unit);
         if let Some(owner) = self.tracker().and_then(|owner| state.trackers.get_mut(&owner)) {
             owner.of_updatable.push(stub_tracker.id());
         }

@@ -274,8 +274,8 @@ impl Swap<'_> {
         // Variables of which there would be another one, that other JITDylibs do not have.
         for Swapped { old, new, kept, .. } in &self.swapped {
             let (dylib, left) = (self.dylib.id(), BTreeSet::from_iter(&kept.left));
-            let table = &state.dylib(dylib)?.symbols;
-            let is_new = |name: &NameId| table.get(name).is_some_and(|entry| entry.by.unit() == Some(new.unit));
+            let table = state.dylib(dylib)?;
+            let is_new = |name: &NameId| table.entry(*name).is_some_and(|entry| entry.by.unit() == Some(new.unit));
             let anew = old.linked().filter(|(name, _)| left.contains(name) && is_new(name));
             let bound = anew.flat_map(|(name, address)| state.bound_elsewhere(dylib, name, address));
             users.extend(bound.map(|unit| (None, unit)));
@@ -378,7 +378,7 @@ impl ExecutionSession {
     pub(super) fn forget_destructors(&self, dylib: &JitDylib, passed: &[(TrackerId, Vec<AllocationId>)]) -> Result<()> {
         for (tracker, variables) in passed.iter().filter(|(_, variables)| !variables.is_empty()) {
             let state = self.state();
-            let image = state.dylib(dylib.id())?.image;
+            let image = state.dylib(dylib.id())?.image();
             let code = state.trackers.get(tracker).map(|tracker| tracker.allocations.clone()).unwrap_or_default();
             drop(state);
             self.executor().forget_registered(image, &code, variables)?;
