@@ -5,12 +5,13 @@
 //! # #[cfg(target_arch = "x86_64")]
 //! # fn main() -> linkjit::Result<()> {
 //! use linkjit::Source;
-//! use linkjit::graph::{Arch, Content, Lifetime, LinkGraph, Name, Protection, Scope, Symbol};
+//! use linkjit::graph::{Content, Lifetime, LinkGraph, Name, Protection, Scope, Symbol};
 //!
 //! let jit = linkjit::Jit::host()?;
 //! // int answer(void) { return 42; }
 //! const CODE: [u8; 6] = [0xb8, 42, 0, 0, 0, 0xc3];
-//! let mut graph = LinkGraph::new(Source::new("made by hand", []), Arch::HOST);
+//! let target = jit.session().executor().target();
+//! let mut graph = LinkGraph::new(Source::new("made by hand", []), target.arch);
 //! let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
 //! let block = graph.add_block(text, Content::Owned(CODE.into()), 0, 4)?;
 //! let name = jit.session().name_pool().lock().unwrap().intern(b"answer");
