@@ -412,7 +412,7 @@ fn a_directory_and_a_text_are_no_inputs() {
     fixtures.write("text.o", "hello\n");
     fixtures.write("empty.o", "");
     assert!(fixtures.linkjit(&["run", "directory"]).headline().contains("directory: Is a directory"));
-    check_error(&fixtures.linkjit(&["run", "text.o"]), "text.o: not an object file: no known format begins like this");
+    check_error(&fixtures.linkjit(&["run", "text.o"]), "text.o: not an object file: linkjit does not know its format");
     check_error(&fixtures.linkjit(&["run", "empty.o"]), "empty.o: the file is empty");
 }
 

@@ -157,14 +157,14 @@ fn compare_selections(
     let the_larger = |new: u64, old: u64| if new > old { Verdict::Replaces } else { Verdict::Yields };
     let of_one_size = |new: u64, old: u64| match new == old {
         true => Ok(Verdict::Yields),
-        false => Err(GroupConflict::Differs("of another size")),
+        false => Err(GroupConflict::Differs("size")),
     };
     // GCC pads what is large: of constants the larger serves both. Variables of which one is padded have guards and
     // initializers in two ways that do not go together.
     let of_two_compilers = |new: u64, old: u64| match new == old || !is_written {
         true => Ok(the_larger(new, old)),
         false if new == u64::MAX || old == u64::MAX => Ok(Verdict::Yields),
-        false => Err(GroupConflict::Differs("of another size")),
+        false => Err(GroupConflict::Differs("size")),
     };
     match (new.0, old.0) {
         (NoDuplicates, _) | (_, NoDuplicates) => Err(GroupConflict::Duplicate),
@@ -178,8 +178,8 @@ fn compare_selections(
         (Any, SameSize(old)) => of_two_compilers(new.1(), old),
         (SameSize(new), SameSize(old)) => of_one_size(new, old),
         (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
-        (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("of other content")),
-        _ => Err(GroupConflict::Differs("to be selected in another way")),
+        (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("content")),
+        _ => Err(GroupConflict::Differs("COMDAT selection")),
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(verdict((SameSize(8), 8), (Any, 4)), Ok(Verdict::Replaces));
         assert_eq!(verdict((Any, 4), (SameSize(4), 4)), Ok(Verdict::Yields));
         assert_eq!(verdict((Any, 4), (NoDuplicates, 4)), Err(GroupConflict::Duplicate));
-        let of_another_size = Err(GroupConflict::Differs("of another size"));
+        let of_another_size = Err(GroupConflict::Differs("size"));
         assert_eq!(compare((SameSize(8), 8), (Any, 4), true), of_another_size);
         assert_eq!(compare((Any, 8), (SameSize(4), 4), true), of_another_size);
         assert_eq!(compare((Any, 4), (SameSize(4), 4), true), Ok(Verdict::Yields));

@@ -375,22 +375,22 @@ fn malformed_archives_are_refused_with_their_place() {
         (b"<bigaf>\n".to_vec(), "lib.a: unsupported AIX big archive"),
         (truncated(100), "lib.a:0x46: malformed archive member: its header is truncated"),
         (truncated(133), "lib.a:0x46: malformed archive member: its content is truncated"),
-        (patched(66, b"x"), "lib.a:0x8: malformed archive member: no header here"),
+        (patched(66, b"x"), "lib.a:0x8: malformed archive member: it has no header"),
         (patched(56, b"-1"), "lib.a:0x8: malformed archive member: its size is not a number"),
         (patched(56, b"9999999999"), "lib.a:0x8: malformed archive member: its content is truncated"),
         (patched(56, b"          "), "lib.a:0x8: malformed archive member: its size is not a number"),
-        (patched(8, b"/0  "), "lib.a:0x8: malformed archive member: its name is outside the table of long names"),
+        (patched(8, b"/0  "), "lib.a:0x8: malformed archive member: its name lies outside the table of long names"),
         (patched(8, b"#1/2"), "lib.a:0x8: malformed archive member: its name is longer than the member"),
         (patched(8, b"#1/x"), "lib.a:0x8: malformed archive member: its name is longer than the member"),
         (gnu32(&[u32::MAX], b""), &format!("lib.a:0x8: {tables}")),
         (gnu32(&[2, 8], b""), &format!("lib.a:0x8: {tables}")),
         (gnu32(&[1, 1 << 20], b"name\0"), &format!("lib.a:0x8: {outside}")),
         (gnu32(&[1, 0], b"name\0"), &format!("lib.a:0x8: {outside}")),
-        (gnu32(&[1, 8], b"name"), "lib.a:0x8: malformed archive index: a name is outside its table"),
+        (gnu32(&[1, 8], b"name"), "lib.a:0x8: malformed archive index: a name lies outside the table of names"),
         (indexed("__.SYMDEF", |_, _| vec![0xff; 16]), &format!("lib.a:0x8: {tables}")),
         (
             indexed("__.SYMDEF", |_, _| [1, 0, 0, 0, 9, 0, 0, 0, 0, 0].to_vec()),
-            "lib.a:0x8: malformed archive index: its size is no multiple of an entry's",
+            "lib.a:0x8: malformed archive index: its size is not a multiple of the size of an entry",
         ),
         (
             [b"!<thin>\n".to_vec(), member("#1/4", b"f.o\0")].concat(),
@@ -398,7 +398,7 @@ fn malformed_archives_are_refused_with_their_place() {
         ),
         (
             archive(&[member("//", b"in.a/\n"), member("/0:x", b"")]),
-            "lib.a:0x4a: malformed archive member: the offset in its name",
+            "lib.a:0x4a: malformed archive member: the offset in its name is not a number",
         ),
     ];
     for (bytes, expected) in cases {

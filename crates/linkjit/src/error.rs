@@ -155,11 +155,11 @@ pub enum Error {
         second: String,
     },
     /// Copies of one function or variable in different objects are not what these say they are.
-    #[error("{}: its copy of '{}' is {what} than that in {}", Shown(second), Shown(name), Shown(first))]
+    #[error("{}: its copy of '{}' differs in {what} from the copy in {}", Shown(second), Shown(name), Shown(first))]
     GroupMismatch {
         /// The name.
         name: String,
-        /// How they differ.
+        /// In what they differ: `size`, `content`, `COMDAT selection`.
         what: &'static str,
         /// Whose came first.
         first: String,

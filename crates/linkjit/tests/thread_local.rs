@@ -118,7 +118,7 @@ fn code_that_needs_a_fixed_offset_is_linked_together_with_its_variable() {
     }
     jit.lookup("of.x").unwrap();
     let error = jit.lookup("reads.x").unwrap_err().to_string();
-    assert!(error.contains("'x'") && error.contains("-fPIC") && error.contains("in one lookup"), "{error}");
+    assert!(error.contains("'x'") && error.contains("-fPIC") && error.contains("in the same lookup"), "{error}");
     let found = jit.main().link(&["of.y", "reads.y"]).unwrap();
     assert_eq!(call_at(found[1]), 7);
     assert_eq!(call(&jit, "reads.y").unwrap(), 7);

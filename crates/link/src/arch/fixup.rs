@@ -63,14 +63,14 @@ impl Image<'_> {
 }
 
 /// Why code that takes a thread-local variable for another one can't be linked.
-const NO_ADDRESS: &str = "a thread-local variable, which this code was compiled to find at an address";
+const NO_ADDRESS: &str = "the target is a thread-local variable, but this code uses it as an ordinary one";
 
 /// Why an edge is not applied whose field is not all there.
-const BEYOND: Refusal = Refusal::Why("the field reaches beyond the end of its section");
+const BEYOND: Refusal = Refusal::Why("the relocated field reaches beyond the end of its section");
 
 /// What helps where all that is linked together is too large for code of the small model.
-const SMALL_MODEL: &str = ": relocation truncated to fit: code and data of the small code model have to lie within 2 GiB, \
-                           and there is more of them: compile with -mcmodel=medium or -mcmodel=large";
+const SMALL_MODEL: &str = ": relocation truncated to fit: the small code model needs all code and data within 2 GiB, but \
+                           there are more than that: compile with -mcmodel=medium or -mcmodel=large";
 
 /// A value that its field can't hold.
 pub(super) struct Overflow {
@@ -155,7 +155,7 @@ impl<E: Endian> Fixup<'_, E> {
     #[inline(always)]
     pub(super) fn apply(&mut self) -> Result<(), Refusal> {
         let Some(kind) = Kind::from_edge(self.edge.kind) else {
-            return Err(Refusal::Why("not an edge kind of its architecture"));
+            return Err(Refusal::Why("the architecture has no edges of this kind"));
         };
         match kind {
             // Any number fits, so that a thread-local variable has to be told by what it is. Those of the graph itself are
@@ -199,13 +199,13 @@ impl<E: Endian> Fixup<'_, E> {
         let offset = match self.graph.thread_local_address(self.edge.target) {
             Some(address) if image.tls_module.is_some_and(|module| module != address.module) => {
                 return Err(Refusal::Why(
-                    "it is a thread-local variable of another image: a function there has to return its address",
+                    "the target is a thread-local variable of another image: call a function there that returns its address",
                 ));
             }
             Some(address) => address.offset,
             None => {
                 let place = image.locate(self.graph.address(self.edge.target));
-                place.ok_or(Refusal::Why("it is in no section of this image"))?.1
+                place.ok_or(Refusal::Why("the target is in no section of this image"))?.1
             }
         };
         Ok(offset.wrapping_add(self.addend()))
@@ -215,20 +215,22 @@ impl<E: Endian> Fixup<'_, E> {
     pub(super) fn size(&self) -> Result<u64, Refusal> {
         let symbol = self.graph.symbol(self.edge.target);
         if symbol.is_external() && symbol.size == 0 {
-            return Err(Refusal::Why("the size of what is defined there is not known"));
+            return Err(Refusal::Why("the size of the target is not known"));
         }
         Ok(symbol.size.wrapping_add(self.addend()))
     }
 
     pub(super) fn thread_local(&self) -> Result<TlsAddress, Refusal> {
-        self.graph.thread_local_address(self.edge.target).ok_or(Refusal::Why("not a thread-local variable"))
+        self.graph
+            .thread_local_address(self.edge.target)
+            .ok_or(Refusal::Why("the target is not a thread-local variable"))
     }
 
     /// The offset of the target from the thread pointer, with the addend.
     pub(super) fn thread_offset(&self) -> Result<u64, Refusal> {
         let offset = self.thread_local()?.thread_offset.ok_or(Refusal::Why(
             "the variable has no fixed offset from the thread pointer, which the initial- and local-exec models need: \
-             compile with -fPIC, or link it in one lookup with the variable",
+             compile with -fPIC, or link this code in the same lookup as the variable",
         ))?;
         Ok(offset.cast_unsigned().wrapping_add(self.addend()))
     }
@@ -317,8 +319,8 @@ fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, co
             let remedy = match kind.role {
                 _ if is_address && context.image.is_beyond_small_model() => SMALL_MODEL,
                 _ if kind.is_direct() && graph.symbol(named).is_external() => {
-                    ": compile with -fPIC, or for Windows declare it as __declspec(dllimport), so that the address is \
-                     loaded from a table"
+                    ": compile with -fPIC, or for Windows declare the target as __declspec(dllimport), so that its \
+                     address is loaded from a table"
                 }
                 Role::LowAddress => graph.arch().remedy_of_low_addresses(),
                 _ => "",

@@ -132,7 +132,7 @@ impl ArchTables for Arch {
 
     fn remedy_of_low_addresses(self) -> &'static str {
         match self {
-            Self::X86_64 => ": compile with -fPIC or -fPIE; in assembly, address it relative to rip",
+            Self::X86_64 => ": compile with -fPIC or -fPIE; in assembly, use an address relative to rip",
             Self::AArch64 => ": compile with -fPIC or -fPIE",
         }
     }

@@ -65,7 +65,7 @@ const FORMS: [Form; 23] = [
 /// # Errors
 /// If it is cut off, or its operands are not known here.
 pub(super) fn decode(bytes: &[u8]) -> Result<Instruction, String> {
-    let bytes = bytes.first_chunk().ok_or("it reaches beyond the end of linked memory")?;
+    let bytes = bytes.first_chunk().ok_or("the instruction reaches beyond the end of linked memory")?;
     let instruction = u32::from_le_bytes(*bytes);
     let known = FORMS.iter().find(|(_, mask, bits, _)| instruction & mask == *bits);
     let &(name, _, _, parts) = known.ok_or_else(|| format!("the operands of {instruction:#010x} are not supported"))?;

@@ -129,7 +129,10 @@ impl<'a> Evaluator<'a> {
         let low = self.scanner.number()?;
         self.scanner.expect("]")?;
         if high > 63 || low > high {
-            return Err(Fault { at, what: format!("[{high}:{low}] are no bits of a 64-bit value, highest first") });
+            return Err(Fault {
+                at,
+                what: format!("[{high}:{low}] is not a range of bits of a 64-bit value, highest first"),
+            });
         }
         // Bits 63:0 are all there are, and shifting by 64 is none.
         Ok(value >> low & (u64::MAX >> (63 - (high - low))))
@@ -148,7 +151,7 @@ impl<'a> Evaluator<'a> {
         let at = self.scanner.position();
         let size = match self.scanner.number()? {
             size @ (1 | 2 | 4 | 8) => size,
-            size => return Err(Fault { at, what: format!("a load is of 1, 2, 4 or 8 bytes, not of {size}") }),
+            size => return Err(Fault { at, what: format!("a load reads 1, 2, 4 or 8 bytes, not {size}") }),
         };
         self.scanner.expect("}")?;
         let at = self.scanner.position();
@@ -230,7 +233,11 @@ impl<'a> Evaluator<'a> {
             Some(Operand::Immediate(value)) => Ok(value.cast_unsigned()),
             Some(Operand::Other) => Err(Fault {
                 at: index_at,
-                what: format!("operand {index} of '{}' is no immediate: {}", instruction.name, instruction.describe()),
+                what: format!(
+                    "operand {index} of '{}' is not an immediate: {}",
+                    instruction.name,
+                    instruction.describe()
+                ),
             }),
             None => Err(Fault {
                 at: index_at,

@@ -88,7 +88,7 @@ impl<'a> Scanner<'a> {
                 _ => digits.parse(),
             }
         };
-        parsed.map_err(|error| Fault { at, what: format!("a number of 64 bits was expected: {error}") })
+        parsed.map_err(|error| Fault { at, what: format!("expected a 64-bit number: {error}") })
     }
 
     /// A fault at the next token.
@@ -98,6 +98,6 @@ impl<'a> Scanner<'a> {
             Some(found) => format!("'{found}'"),
             None => "the end of the rule".into(),
         };
-        Fault { at, what: format!("{expected} was expected, not {found}") }
+        Fault { at, what: format!("expected {expected}, found {found}") }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn decode(bytes: &[u8], address: u64) -> Result<Instruction, String> 
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let instruction = decoder.decode();
     if instruction.is_invalid() {
-        return Err("it is no x86-64 instruction".into());
+        return Err("these bytes are not an x86-64 instruction".into());
     }
     let immediate_at = decoder.get_constant_offsets(&instruction).immediate_offset();
     // A ModRM byte that names a register is 0xc0 or more, the opcodes that imply the accumulator are less.

@@ -98,7 +98,7 @@ fn parse(graph: &LinkGraph, block: BlockId, records: &mut Vec<Record>) -> Result
     let mut start = 0;
     while start < size {
         if word(arch, content, start) == Some(EXTENDED_LENGTH) {
-            return Err(Malformed(start, "its length has 64 bits, which no unwinder reads"));
+            return Err(Malformed(start, "its length has 64 bits, which unwinders can't read"));
         }
         let body = body(arch, content, start).ok_or(Malformed(start, "it is truncated"))?;
         let kind = if body.is_empty() {
@@ -148,7 +148,7 @@ fn find_common_records(graph: &mut LinkGraph, block: BlockId, records: &mut [Rec
                 let common = match records[last] {
                     Record { start: found, kind: RecordKind::Common(common), .. } if Some(found) == start => common,
                     _ => {
-                        let what = Malformed(records[at].start, "its common record is not there");
+                        let what = Malformed(records[at].start, "its CIE does not exist");
                         return Err(malformed(graph, block, &what));
                     }
                 };
@@ -166,7 +166,7 @@ fn function(graph: &LinkGraph, part: BlockId, record: &Record) -> Result<Option<
     let header_end = (record.body - record.start).saturating_add(WORD);
     let in_header = edges.partition_point(|edge| edge.offset < header_end);
     if in_header > usize::from(matches!(record.kind, RecordKind::Function { .. })) {
-        return Err(malformed(graph, part, &Malformed(0, "its length or common record is relocated")));
+        return Err(malformed(graph, part, &Malformed(0, "a relocation changes its length or its CIE pointer")));
     }
     let first = edges.get(in_header).filter(|edge| edge.offset == header_end);
     Ok(first.and_then(|edge| graph.symbol(edge.target).block()))

@@ -1,7 +1,7 @@
-//! Imports: what the members of an import library say about one symbol of a DLL.
+//! Imports: symbols of DLLs, as members of import libraries describe them.
 //!
-//! Short members say it in a few bytes ("PE Format", "Import Library Format"). Those of GNU's tools are objects, from which
-//! a linker would put together tables for the loader; what they say is picked out of these tables.
+//! A short member describes its symbol in a few bytes ("PE Format", "Import Library Format"). GNU's tools write objects
+//! instead, from which a linker would make tables for the loader; the reader finds the symbol in these parts of tables.
 
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{BlockId, LinkGraph, Symbol, SymbolId};
@@ -50,12 +50,14 @@ impl Import {
             return Ok(None);
         }
         let site = || Site::file(source.name().clone());
-        let malformed = |what: &str| LinkError::Malformed { site: site(), what: format!("import: {what}") };
+        let malformed =
+            |what: &str| LinkError::Malformed { site: site(), what: format!("import library member: {what}") };
         if bytes.len() < HEADER_SIZE {
             return Err(malformed("it is truncated"));
         }
         if coff::Machine::find(u16_at(bytes, 6)).is_none() {
-            let what = format!("an import for machine {:#x}, not {}", u16_at(bytes, 6), coff::Machine::names());
+            let what =
+                format!("an import library member for machine {:#x}, not {}", u16_at(bytes, 6), coff::Machine::names());
             return Err(LinkError::NotLinkable { site: site(), what });
         }
         let (number, kinds) = (u16_at(bytes, 16), u16_at(bytes, 18));
@@ -75,9 +77,9 @@ impl Import {
             }
             4 => {
                 let export = text(name.len() + library.len() + 2);
-                ImportKey::Name(export.ok_or_else(|| malformed("it has no name among the exports"))?.into())
+                ImportKey::Name(export.ok_or_else(|| malformed("it does not name the export that it imports"))?.into())
             }
-            other => return Err(malformed(&format!("its kind of name is {other}"))),
+            other => return Err(malformed(&format!("its name type {other} is undefined"))),
         };
         Ok(Some(Self { name: name.into(), library: library.into(), key, is_delayed: false }))
     }
@@ -101,7 +103,7 @@ impl Import {
         let Some(name) = slot.filter(|_| !heads.is_empty()) else { return Ok(None) };
         let malformed = |what: &str| LinkError::Malformed {
             site: Site::file(graph.source().name().clone()),
-            what: format!("import: {what}"),
+            what: format!("import library member: {what}"),
         };
         // The member with the head of the library's tables refers to that with its name.
         let mut head = None;
@@ -111,7 +113,7 @@ impl Import {
                 break;
             }
         }
-        let head = head.ok_or_else(|| malformed("its library has no head"))?;
+        let head = head.ok_or_else(|| malformed("its library has no member with the import directory entry"))?;
         // The head of a library for delayed loading has the code that does that, and refers to the routine for it.
         let (helper, tails): (Vec<_>, Vec<_>) =
             externals(&head, names).into_iter().partition(|name| name == DELAY_LOAD_HELPER);
@@ -124,7 +126,7 @@ impl Import {
                 break;
             }
         }
-        let library = library.ok_or_else(|| malformed("its library has no name"))?;
+        let library = library.ok_or_else(|| malformed("its library has no member with the name of the DLL"))?;
         // Variables can't wait for a call.
         let is_delayed = !helper.is_empty() && defines(graph, names, &name);
         let by_name = block_of(graph, ".idata$6").and_then(|block| graph.content(block));
@@ -198,7 +200,7 @@ mod tests {
             [(4, &b"f\0a.dll"[..]), (4, b"f"), (4, b"\0a.dll\0"), (16, b"f\0a.dll\0"), (20, b"f\0a\0")]
         {
             let error = Import::parse(&member(0, kinds, strings)).unwrap_err().to_string();
-            assert!(error.starts_with("a.lib(a.dll): malformed import: "), "{error}");
+            assert!(error.starts_with("a.lib(a.dll): malformed import library member: "), "{error}");
         }
         let whole = member(7, 4, b"f\0a.dll\0");
         for len in 6..whole.bytes().len() {

@@ -49,14 +49,14 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
         }
         [b'M', b'Z', ..] => "a Windows executable or DLL, not an object",
         [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => {
-            "LLVM bitcode: compile it to an object first (clang -c)"
+            "LLVM bitcode, not machine code: compile it to an object file first (clang -c)"
         }
         // An empty resource comes first: its sizes, type 0, name 0.
         [0, 0, 0, 0, 0x20, 0, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, ..] => {
-            "compiled resources: make an object of them (llvm-cvtres /machine:x64, windres)"
+            "compiled resources, not an object file: convert them to one (llvm-cvtres /machine:x64, windres)"
         }
-        [b'!', b'<', b'a' | b't', ..] => "an archive where an object is expected",
-        _ => "not an object file: no known format begins like this",
+        [b'!', b'<', b'a' | b't', ..] => "an archive, not an object file: add it as an archive",
+        _ => "not an object file: linkjit does not know its format",
     };
     Err(LinkError::NotLinkable { site: Site::file(source.name().clone()), what: what.into() })
 }

@@ -139,7 +139,10 @@ fn sections_may_go_with_what_is_not_linked_but_exists() {
     let parent = usize::from(bytes[record + 12]);
     bytes[record + 12] = 99;
     let refused = error(bytes.clone());
-    assert!(refused.contains(".c: malformed section: it goes with section 99, which does not exist"), "{refused}");
+    assert!(
+        refused.contains(".c: malformed COMDAT section: it is associated with section 99, which does not exist"),
+        "{refused}"
+    );
     // The parent is removed: IMAGE_SCN_LNK_REMOVE.
     bytes[record + 12] = u8::try_from(parent).unwrap();
     bytes[20 + 40 * (parent - 1) + 37] |= 0x08;

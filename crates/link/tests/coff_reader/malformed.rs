@@ -32,12 +32,12 @@ fn code_of_other_kinds_is_refused_by_name() {
     let managed = compile(MSVC, "s", ".section .cormeta,\"dr\"\n.long 1", &[]);
     assert!(error(managed).contains(".cormeta: unsupported metadata of managed code: compile it without /clr"));
     let bitcode = compile(MSVC, "c", "int f(void) { return 1; }", &["-emit-llvm"]);
-    assert!(error(bitcode).contains("LLVM bitcode: compile it to an object first"));
+    assert!(error(bitcode).contains("LLVM bitcode, not machine code: compile it to an object file first"));
     let slim = compile(MINGW, "c", "int f(void) { return 1; }", &["-flto", "-fno-fat-lto-objects"]);
     assert!(error(slim).contains("GCC LTO bytecode without machine code: compile it without -flto"));
     let mut resources = vec![0, 0, 0, 0, 0x20, 0, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0];
     resources.resize(32, 0);
-    assert!(error(resources).contains("compiled resources: make an object of them"));
+    assert!(error(resources).contains("compiled resources, not an object file"));
     let mut other = compile(MSVC, "s", "ret", &[]);
     for (machine, name) in [(0xa641_u16, "ARM64EC"), (0xa64e, "ARM64X")] {
         other[..2].copy_from_slice(&machine.to_le_bytes());
@@ -219,6 +219,6 @@ fn imports_are_sought_behind_few_names() {
         object::read(&Source::new("fixture.obj", bytes.clone()), names).map(Some)
     });
     let error = found.expect_err("nothing has the library's name").to_string();
-    assert_eq!(error, "fixture.obj: malformed import: its library has no name");
+    assert_eq!(error, "fixture.obj: malformed import library member: its library has no member with the name of the DLL");
     assert!(sought < 20, "{sought}");
 }

@@ -171,7 +171,7 @@ fn weak_externals_yield_as_their_search_says() {
         let alternates = object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target)));
         assert_eq!(alternates.collect::<Vec<_>>(), [("w".to_owned(), "fallback".to_owned())]);
     }
-    assert!(error(with_search(9)).contains("symbol 'w': its kind of search is 9"));
+    assert!(error(with_search(9)).contains("symbol 'w': its search characteristics 9 are undefined"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn other_files_are_explained() {
     let library = compile(GCC, "c", "int f(void) { return 1; }", &["-shared", "-fPIC"]);
     assert_eq!(
         error(library),
-        "fixture.o: a shared object: give it as a library (-l NAME or add_library), not as an object"
+        "fixture.o: a shared object, not an object file: add it as a library (-l NAME or add_library)"
     );
     for (target, expected) in [
         ("aarch64_be-linux-gnu", "a big-endian object (AArch64), not for x86-64 or AArch64"),
@@ -45,7 +45,7 @@ fn other_files_are_explained() {
     bytes[18..20].copy_from_slice(&0x4242u16.to_le_bytes());
     assert_eq!(error(bytes), "fixture.o: an object for machine 16962, not for x86-64 or AArch64");
     for (kind, expected) in [
-        (2, "an executable, not an object: link the objects that it was made of"),
+        (2, "an executable, not an object file: link the objects that it was made from"),
         (4, "a core dump, not an object"),
         (0xfe00, "an ELF file of type 65024, not an object"),
     ] {
@@ -76,11 +76,17 @@ fn broken_headers_are_malformed() {
         &|bytes| bytes.truncate(good.len() - 1),
         ": malformed ELF header: the section header table reaches beyond the end of the file",
     );
-    check(&|bytes| bytes[58] = 40, ": malformed ELF header: section headers of 40 bytes");
-    check(&|bytes| bytes[62] = 4, ": malformed ELF header: section 4 of names does not exist");
-    check(&|bytes| bytes[60..62].fill(0), ": malformed ELF header: section 1 of names does not exist");
-    check(&|bytes| bytes[header(3)] = 0xff, ": malformed name of section 3");
-    check(&|bytes| bytes[header(1) + 39] = 1, ": malformed table of section names");
+    check(&|bytes| bytes[58] = 40, ": malformed ELF header: section headers can't have 40 bytes");
+    check(
+        &|bytes| bytes[62] = 4,
+        ": malformed ELF header: section 4, which should have the section names, does not exist",
+    );
+    check(
+        &|bytes| bytes[60..62].fill(0),
+        ": malformed ELF header: section 1, which should have the section names, does not exist",
+    );
+    check(&|bytes| bytes[header(3)] = 0xff, ": malformed section 3: it has no valid name");
+    check(&|bytes| bytes[header(1) + 39] = 1, ": malformed table of section names: it lies outside the file");
     check(&|bytes| bytes[header(3) + 39] = 1, ":.d: malformed section: it reaches beyond the end of the file");
     check(&|bytes| bytes[header(3) + 31] = 1, ":.d: malformed section: it reaches beyond the end of the file");
     check(
@@ -91,9 +97,15 @@ fn broken_headers_are_malformed() {
         },
         ": malformed section headers: sections overlap",
     );
-    check(&|bytes| bytes[header(2) + 56] = 23, ":: malformed symbol table: its size or that of its entries is wrong");
+    check(
+        &|bytes| bytes[header(2) + 56] = 23,
+        ":: malformed symbol table: its size or the size of its entries is wrong",
+    );
     check(&|bytes| bytes[header(2) + 40] = 3, ":: malformed symbol table: it has no string table");
-    check(&|bytes| bytes[header(2) + 44] = 2, ":: malformed symbol table: it has more local symbols than symbols");
+    check(
+        &|bytes| bytes[header(2) + 44] = 2,
+        ":: malformed symbol table: it says that it has more local symbols than symbols",
+    );
 }
 
 #[test]
@@ -131,7 +143,7 @@ fn names_that_share_bytes_cost_no_more_than_the_file() {
         bytes[header(index)..][..4].copy_from_slice(&name);
     }
     let text = error(bytes);
-    assert!(text.starts_with("fixture.o: malformed name of section "), "{text}");
+    assert!(text.starts_with("fixture.o: malformed section "), "{text}");
 
     let symbols = usize::from_le_bytes(*good[header(2) + 24..].first_chunk().expect("an offset"));
     let mut bytes = good.clone();
@@ -139,7 +151,7 @@ fn names_that_share_bytes_cost_no_more_than_the_file() {
         bytes[symbols + index * 24..][..4].copy_from_slice(&name);
     }
     let text = error(bytes);
-    assert!(text.starts_with("fixture.o: malformed name of symbol "), "{text}");
+    assert!(text.starts_with("fixture.o: malformed symbol "), "{text}");
 }
 
 #[test]

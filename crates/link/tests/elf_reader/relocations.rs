@@ -146,7 +146,7 @@ fn sections_of_relocations_are_checked() {
     let check = |relocations: Section, expected: &str| {
         assert_eq!(error(one(&[0; 8], relocations)).strip_prefix("fixture.o:"), Some(expected));
     };
-    let target = "malformed relocations: the section they are for does not exist";
+    let target = "malformed relocations: the section that they apply to does not exist";
     check(Section { info: 0, ..good.clone() }, &format!(".rela: {target}"));
     check(Section { info: 9, ..good.clone() }, &format!(".rela: {target}"));
     check(Section { link: 1, ..good.clone() }, ".rela: malformed relocations: they don't refer to the symbol table");
@@ -157,7 +157,7 @@ fn sections_of_relocations_are_checked() {
     check(crel(crafted::FIRST, &[0x80]), ".crel: malformed compact relocations (SHT_CREL)");
     check(crel(crafted::FIRST, &[2 * 8, 3, 1, 1]), ".crel: malformed compact relocations (SHT_CREL)");
     let twice = object(&[global("target", 0)], &[data(".d", &[0; 8]), good.clone(), good]);
-    assert_eq!(error(twice), "fixture.o:.rela: unsupported second section of relocations for one section");
+    assert_eq!(error(twice), "fixture.o:.rela: unsupported second relocation section for the same section");
 }
 
 const PROGRAM: &str = r#"

@@ -259,5 +259,8 @@ fn initializers_of_compilers_are_found() {
 #[test]
 fn initializers_are_whole_pointers() {
     let bytes = compile(GCC, "s", ".section .init_array,\"aw\",@init_array\n.long 1", &[]);
-    assert_eq!(error(bytes), "fixture.o:.init_array: malformed section: initializers that are not whole pointers");
+    assert_eq!(
+        error(bytes),
+        "fixture.o:.init_array: malformed section of initializers: its size is not a multiple of a pointer's"
+    );
 }

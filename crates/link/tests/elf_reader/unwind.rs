@@ -119,16 +119,16 @@ fn broken_records_are_malformed() {
         assert_eq!(error(bytes).strip_prefix("fixture.o:.eh_frame+"), Some(expected));
     };
     check(".long 16, 28, 0", "0x18: malformed unwind record: it is truncated");
-    let wide = "0x18: malformed unwind record: its length has 64 bits, which no unwinder reads";
+    let wide = "0x18: malformed unwind record: its length has 64 bits, which unwinders can't read";
     check(".long 0xffffffff\n .quad 16\n .long . - common\n .zero 12", wide);
     check(".byte 1, 2", "0x18: malformed unwind record: it is truncated");
     check(".long 0xffffffff, 0", wide);
     check(".long 0xffffffff, 4, 1, 28", wide);
     check(".long 3\n .byte 1,2,3", "0x18: malformed unwind record: it is too short");
-    check(".long 8, 27, 0", "0x18: malformed unwind record: its common record is not there");
-    check(".long 8, 29, 0", "0x18: malformed unwind record: its common record is not there");
-    check(".long 8, 28, 0, 8, 16, 0", "0x24: malformed unwind record: its common record is not there");
-    let relocated = "malformed unwind record: its length or common record is relocated";
+    check(".long 8, 27, 0", "0x18: malformed unwind record: its CIE does not exist");
+    check(".long 8, 29, 0", "0x18: malformed unwind record: its CIE does not exist");
+    check(".long 8, 28, 0, 8, 16, 0", "0x24: malformed unwind record: its CIE does not exist");
+    let relocated = "malformed unwind record: a relocation changes its length or its CIE pointer";
     check(".long 8, function, 0", &format!("0x18: {relocated}"));
     check(".long 8, 28 \n .reloc 28, R_X86_64_32, function\n .long 0", &format!("0x18: {relocated}"));
     check(".long 8, 28, 0\n .reloc 0, R_X86_64_32, function", &format!("0x0: {relocated}"));
@@ -137,5 +137,5 @@ fn broken_records_are_malformed() {
 #[test]
 fn zeros_hold_no_records() {
     let bytes = compile(GCC, "s", ".section .eh_frame,\"a\",@nobits\n.zero 8", &[]);
-    assert_eq!(error(bytes), "fixture.o:.eh_frame: malformed section: unwind records without content");
+    assert_eq!(error(bytes), "fixture.o:.eh_frame: malformed section of unwind records: it has no content");
 }

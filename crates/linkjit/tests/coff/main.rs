@@ -67,12 +67,12 @@ fn selections_are_checked() {
     assert_eq!(selected("same_size", ".long 1", ".long 2"), Ok(1));
     assert_eq!(
         selected("same_size", ".long 1", ".long 2, 3"),
-        Err("1.obj: its copy of 'x' is of another size than that in 0.obj".into())
+        Err("1.obj: its copy of 'x' differs in size from the copy in 0.obj".into())
     );
     assert_eq!(selected("same_contents", ".long 1", ".long 1"), Ok(1));
     assert_eq!(
         selected("same_contents", ".long 1", ".long 2"),
-        Err("1.obj: its copy of 'x' is of other content than that in 0.obj".into())
+        Err("1.obj: its copy of 'x' differs in content from the copy in 0.obj".into())
     );
     assert_eq!(
         selected("one_only", ".long 1", ".long 1"),
@@ -109,9 +109,14 @@ fn selections_hold_for_functions_however_they_are_added() {
     let cases = [
         ("discard", ".long 1", ".long 2, 3", Ok(1)),
         ("same_size", ".long 1", ".long 2", Ok(1)),
-        ("same_size", ".long 1", ".long 2, 3", Err("1.obj: its copy of 'x' is of another size than that in 0.obj")),
+        ("same_size", ".long 1", ".long 2, 3", Err("1.obj: its copy of 'x' differs in size from the copy in 0.obj")),
         ("same_contents", ".long 1", ".long 1", Ok(1)),
-        ("same_contents", ".long 1", ".long 2", Err("1.obj: its copy of 'x' is of other content than that in 0.obj")),
+        (
+            "same_contents",
+            ".long 1",
+            ".long 2",
+            Err("1.obj: its copy of 'x' differs in content from the copy in 0.obj"),
+        ),
         ("largest", ".long 1", ".long 2, 3", Ok(2)),
         ("largest", ".long 2, 3", ".long 1", Ok(2)),
         (
@@ -357,7 +362,7 @@ fn what_is_nowhere_has_no_offset_and_the_section_behind_the_last() {
     assert_eq!(unsafe { section.read() }[2], 4);
     let error = link(&[".data\n.globl x\nx: .secrel32 outside", ".globl outside\n.set outside, 0x77"]).unwrap();
     let error = error.lookup("x").unwrap_err().to_string();
-    assert!(error.contains("0.obj:.data") && error.contains("no section of this image"), "{error}");
+    assert!(error.contains("0.obj:.data") && error.contains("in no section of this image"), "{error}");
 }
 
 /// Rule 22: what a directive asks for is linked with its object, though nothing refers to it, and has to be there.
@@ -511,7 +516,7 @@ fn selections_that_differ_are_checked_in_either_order() {
     for (first, second) in [(("same_size", small), ("discard", large)), (("discard", large), ("same_size", small))] {
         assert_eq!(value(&link(&[&constant(first), &constant(second)]).unwrap(), "x"), 2);
         let error = pair(first, second).unwrap_err().to_string();
-        assert!(error.contains("of another size"), "{error}");
+        assert!(error.contains("size"), "{error}");
     }
     let unlike = [
         (("same_contents", small), ("discard", small)),

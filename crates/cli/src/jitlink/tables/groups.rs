@@ -86,6 +86,9 @@ impl Tables {
     #[cold]
     fn mismatch(&self, graph: &LinkGraph, name: NameId, what: &str) -> Failure {
         let name = self.text(name);
-        Failure::usage(format!("In {}, the COMDAT section of '{name}' is {what} than the one before", graph.name()))
+        Failure::usage(format!(
+            "In {}, the COMDAT section of '{name}' differs in {what} from the one before",
+            graph.name()
+        ))
     }
 }

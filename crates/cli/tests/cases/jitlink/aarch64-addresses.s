@@ -4,7 +4,7 @@
 #! check {at 0x10000000} -abs far=0x10ffffff0
 #! check {at 0x100000000000} -abs far=0xfff00000010
 #! error {at 0x10000000} -abs far=0x123456789000 => is out of range of Page21 fixup
-#! error {at 0x10000000} -abs far=0x10345674 => is not aligned as the instruction needs it
+#! error {at 0x10000000} -abs far=0x10345674 => is not aligned as the instruction requires
 
         .text
         .globl  main, page, add, byte, half, word, xword, vector, close, literal

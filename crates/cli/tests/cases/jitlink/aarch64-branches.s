@@ -4,7 +4,7 @@
 #! check {at 0x10000000} -abs outside=0x18001004 -abs near=0x10000020
 #! check {at 0x10000000} -abs outside=0x123456789000 -abs near=0x100ffffc
 #! error {at 0x10000000} -abs outside=0x10000010 -abs near=0x10200000 => is out of range of CondBranch19PCRel fixup
-#! error {at 0x10000000} -abs outside=0x10000010 -abs near=0x10000022 => is not aligned as the instruction needs it
+#! error {at 0x10000000} -abs outside=0x10000010 -abs near=0x10000022 => is not aligned as the instruction requires
 
         .text
         .globl  main, jump, local, condition, zero, callee

@@ -20,14 +20,14 @@
 #! llvm takes the first
 #! check coff-comdat-selections.o constant-any.o constant-same-size.o
 #! llvm takes the first
-#! error coff-comdat-selections.o small-any.o large-same-size.o => of another size
+#! error coff-comdat-selections.o small-any.o large-same-size.o => differs in size
 #! llvm takes the first
-#! error coff-comdat-selections.o large-same-size.o small-any.o => of another size
+#! error coff-comdat-selections.o large-same-size.o small-any.o => differs in size
 #! check coff-comdat-selections.o large-same-size.o large-any.o
 #! llvm takes the first
-#! error coff-comdat-selections.o large-largest.o large-same-size.o => selected in another way
+#! error coff-comdat-selections.o large-largest.o large-same-size.o => differs in COMDAT selection
 #! llvm takes the first
-#! error coff-comdat-selections.o large-same-size.o large-largest.o => selected in another way
+#! error coff-comdat-selections.o large-same-size.o large-largest.o => differs in COMDAT selection
 
         .text
         .globl  main

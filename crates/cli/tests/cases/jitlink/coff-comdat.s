@@ -1,8 +1,8 @@
 # COMDAT sections of COFF: which of several is kept, and what is linked to that.
 #! llvm gives up at sections that belong to others
 #! check {at 0x100000} coff-comdat.o same.o
-#! error coff-comdat.o another-size.o => another size
-#! error coff-comdat.o other-content.o => other content
+#! error coff-comdat.o another-size.o => differs in size
+#! error coff-comdat.o other-content.o => differs in content
 #! error coff-comdat.o second.o => duplicate definition of symbol 'no_duplicates'
 #! error coff-comdat.o newest.o => newest
 #! error coff-comdat.o strong.o => duplicate definition

@@ -25,7 +25,7 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
     // AAELF64 means the entry of another address by that.
     let is_of_entry = KINDS.of(fixup.edge.kind).role == Role::Got && kind != Kind::GotDelta32;
     if is_of_entry && fixup.edge.addend != 0 {
-        return Err(Refusal::Why("it asks for a GOT entry with another address than that of a symbol"));
+        return Err(Refusal::Why("a GOT entry holds the address of a symbol, so its relocation can't have an addend"));
     }
     let got_base = fixup.context.got_base.0;
     let distance = fixup.distance(fixup.place());
@@ -93,7 +93,7 @@ fn multiple(value: u64, log2: u32) -> Result<u64, Refusal> {
     if value & ((1 << log2) - 1) == 0 {
         return Ok(value >> log2);
     }
-    Err(Refusal::Why("the target is not aligned as the instruction needs it"))
+    Err(Refusal::Why("the target is not aligned as the instruction requires"))
 }
 
 fn insert_page_offset(fixup: &mut Fixup<'_, Little>, log2: u32) -> Result<(), Refusal> {

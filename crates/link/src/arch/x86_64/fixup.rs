@@ -21,7 +21,7 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
             let end = fixup.place().wrapping_add(4);
             let value = fixup.graph.address(fixup.edge.target).0.wrapping_sub(end);
             if !load_address(fixup.edge, fixup.bytes) {
-                return Err(Refusal::Why("its instruction is not the one that was to become a load"));
+                return Err(Refusal::Why("the instruction can't be turned into one that loads the address"));
             }
             fixup.write_signed::<4>(value)
         }

@@ -61,7 +61,7 @@ impl<'a> Header<'a> {
         let raw = bytes.get(offset..).and_then(|rest| rest.first_chunk::<HEADER_SIZE>());
         let raw = raw.ok_or_else(|| error("archive member: its header is truncated"))?;
         let [header @ .., b'`', b'\n'] = raw else {
-            return Err(error("archive member: no header here"));
+            return Err(error("archive member: it has no header"));
         };
         // Name, date, user, group and mode are before the size.
         let (field, rest) = header.split_at(16);
@@ -121,15 +121,16 @@ impl<'a> Header<'a> {
         };
         let mut parts = reference.splitn(2, |&byte| byte == b':');
         let offset = parts.next().and_then(decimal).and_then(|offset| usize::try_from(offset).ok());
-        let nested =
-            parts.next().map(|text| decimal(text).ok_or_else(|| error("archive member: the offset in its name")));
+        let nested = parts
+            .next()
+            .map(|text| decimal(text).ok_or_else(|| error("archive member: the offset in its name is not a number")));
         let tail = offset.and_then(|offset| long_names.get(offset..)).filter(|tail| !tail.is_empty());
-        let tail = tail.ok_or_else(|| error("archive member: its name is outside the table of long names"))?;
+        let tail = tail.ok_or_else(|| error("archive member: its name lies outside the table of long names"))?;
         // The last name of a table may lack its end.
         let name = match tail.iter().take(MAX_NAME).position(|&byte| byte == b'\n' || byte == 0) {
             Some(end) => tail.get(..end).unwrap_or_default(),
             None if tail.len() < MAX_NAME => tail,
-            None => return Err(error("archive member: its name does not end")),
+            None => return Err(error("archive member: its name has no end")),
         };
         Ok((name.strip_suffix(b"/").unwrap_or(name), nested.transpose()?))
     }

@@ -106,7 +106,11 @@ impl Archive {
                     None => Some(Layout::Gnu32),
                     Some(Layout::Gnu32) => Some(Layout::Coff),
                     Some(_) => {
-                        return Err(header::malformed(&source, header.offset, "archive: one member `/` too many"));
+                        return Err(header::malformed(
+                            &source,
+                            header.offset,
+                            "archive: it has more than two symbol tables (members named `/`)",
+                        ));
                     }
                 },
                 Kind::Index64 => Some(Layout::Gnu64),

@@ -83,7 +83,11 @@ impl SymbolTable {
         let tables = Tables::split(layout, content.bytes()).ok_or_else(error)?;
         let count = tables.entries.len() / tables.entry_size;
         if !tables.entries.len().is_multiple_of(tables.entry_size) {
-            return Err(malformed(archive, offset, "archive index: its size is no multiple of an entry's"));
+            return Err(malformed(
+                archive,
+                offset,
+                "archive index: its size is not a multiple of the size of an entry",
+            ));
         }
         let names = tables.names_offset..tables.names_offset + tables.names.len();
         let names = content.slice(archive.name().clone(), names);
@@ -243,7 +247,7 @@ impl<'a> Symbols<'a> {
             let (length, hash) = hash_name(tail)?;
             Some((start, tail.get(..length)?, hash))
         });
-        let (name_offset, name, hash) = name.ok_or("archive index: a name is outside its table")?;
+        let (name_offset, name, hash) = name.ok_or("archive index: a name lies outside the table of names")?;
         self.next_name = name_offset + name.len() + 1;
         self.budget = self.budget.checked_sub(name.len()).ok_or("archive index: names are longer than the archive")?;
         Ok(Symbol { name, member, name_offset, hash })

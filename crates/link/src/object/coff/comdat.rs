@@ -123,7 +123,7 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, grap
     for (number, section) in file.numbered() {
         let Some(parent) = parents.get(number as usize).copied().flatten() else { continue };
         let Some(root) = root(&mut shortened, number) else {
-            return Err(file.malformed_section(section, "section: it goes with itself"));
+            return Err(file.malformed_section(section, "COMDAT section: it is associated with itself"));
         };
         let is_ordinary = |root: &Section<'_>| !root.has(pe::IMAGE_SCN_LNK_COMDAT);
         if blocks.of(root).is_some() && file.section(root).is_some_and(is_ordinary) {
@@ -151,7 +151,7 @@ fn parents(file: &File<'_>, comdats: &Comdats) -> Result<Vec<Option<u32>>> {
     for (number, section) in file.numbered() {
         let parent = comdats.parent(number).or_else(|| gnu_parent(section, number, comdats, &code));
         if let Some(parent) = parent.filter(|&parent| file.section(parent).is_none() || parent == number) {
-            let what = format_args!("section: it goes with section {parent}, which does not exist");
+            let what = format_args!("COMDAT section: it is associated with section {parent}, which does not exist");
             return Err(file.malformed_section(section, what));
         }
         parents.push(parent);
@@ -193,12 +193,12 @@ fn selection(file: &File<'_>, section: &Section<'_>, description: Description) -
         pe::IMAGE_COMDAT_SELECT_EXACT_MATCH => Selection::ExactMatch(content_hash(section)),
         pe::IMAGE_COMDAT_SELECT_LARGEST => Selection::Largest(section.size),
         pe::IMAGE_COMDAT_SELECT_NEWEST => {
-            return Err(
-                file.unsupported_section(section, "COMDAT selection NEWEST: objects do not say how new they are")
-            );
+            return Err(file.unsupported_section(section, "COMDAT selection NEWEST: objects do not record their age"));
         }
         ComdatSelection(other) => {
-            return Err(file.malformed_section(section, format_args!("COMDAT section: its selection is {other}")));
+            return Err(
+                file.malformed_section(section, format_args!("COMDAT section: its selection {other} is undefined"))
+            );
         }
     })
 }

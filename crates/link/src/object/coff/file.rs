@@ -136,7 +136,7 @@ impl<'a> File<'a> {
         let mut file =
             Self { source, bytes, machine, sections: Vec::new(), symbols, strings: &[], strings_start: 0, names_left };
         if u32::try_from(bytes.len()).is_err() {
-            return Err(LinkError::TooLarge { site: file.site(), what: "the file, with 4 GiB or more,".into() });
+            return Err(LinkError::TooLarge { site: file.site(), what: "a file of 4 GiB or more".into() });
         }
         let header = file.header()?;
         file.machine = header.machine;
@@ -164,7 +164,7 @@ impl<'a> File<'a> {
             match field::<16>(bytes, 12) {
                 BIG_OBJECT if version >= 2 => {}
                 COMPILER_CODE => {
-                    let what = "the compiler's intermediate code without machine code: compile it without /GL";
+                    let what = "an object with intermediate code instead of machine code: compile it without /GL";
                     return Err(not_linkable(what.into()));
                 }
                 _ => return Err(not_linkable("an anonymous COFF object of an unknown class".into())),
@@ -242,7 +242,7 @@ impl<'a> File<'a> {
     fn read_section(&self, number: u32, header: &[u8; SECTION_HEADER_SIZE]) -> Result<Section<'a>> {
         let name = self
             .section_name(number, header)
-            .ok_or_else(|| self.malformed(format_args!("section table: name of section {number}")))?;
+            .ok_or_else(|| self.malformed(format_args!("section table: section {number} has no valid name")))?;
         let malformed = |what: &str| {
             let site = self.site().section(String::from_utf8_lossy(name));
             LinkError::Malformed { site, what: what.into() }
@@ -261,7 +261,7 @@ impl<'a> File<'a> {
         let align_log2 = match align {
             0 => DEFAULT_ALIGN_LOG2,
             1..=14 => u8::try_from(align - 1).unwrap_or(DEFAULT_ALIGN_LOG2),
-            _ => return Err(malformed("section: its alignment is none")),
+            _ => return Err(malformed("section: its alignment is invalid")),
         };
         let relocations = self
             .relocations(header, flags)

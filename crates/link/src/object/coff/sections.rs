@@ -100,7 +100,9 @@ pub(super) fn add_initializers(
         let is_associated = comdats.parent(number).is_some();
         let Some((order, backwards)) = order(section.name) else { continue };
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
-            return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
+            return Err(
+                file.malformed_section(section, "section of initializers: its size is not a multiple of a pointer's")
+            );
         }
         // Without content they are null, however many the section claims, and nobody calls these.
         if section.data.is_empty() {
@@ -157,7 +159,9 @@ fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protectio
         return Err(file.unsupported_section(section, "metadata of managed code: compile it without /clr"));
     }
     if section.has(pe::IMAGE_SCN_MEM_SHARED) {
-        return Err(file.unsupported_section(section, "section that processes share (IMAGE_SCN_MEM_SHARED)"));
+        return Err(
+            file.unsupported_section(section, "section that is shared between processes (IMAGE_SCN_MEM_SHARED)")
+        );
     }
     let protection = match (section.has(pe::IMAGE_SCN_MEM_EXECUTE), section.has(pe::IMAGE_SCN_MEM_WRITE)) {
         (true, true) => {

@@ -39,7 +39,7 @@ impl<'a> Entry<'a> {
         let record = file.symbols.get(index).unwrap_or_default();
         let named = file.symbol_name(index, record);
         let (name, name_start) =
-            named.ok_or_else(|| file.malformed(format_args!("symbol table: name of symbol {index}")))?;
+            named.ok_or_else(|| file.malformed(format_args!("symbol table: symbol {index} has no valid name")))?;
         let (section, rest) = if file.symbols.are_big() {
             (i32::from_le_bytes(field(record, 12)), 16)
         } else {
@@ -211,7 +211,7 @@ impl Reader<'_, '_> {
     /// A name that is defined elsewhere.
     fn reference(&mut self, entry: &Entry<'_>) -> Result<Symbol> {
         if entry.name.is_empty() {
-            return Err(self.file.malformed("symbol table: a reference to an empty name"));
+            return Err(self.file.malformed("symbol table: an undefined symbol has no name"));
         }
         Ok(Symbol { callable: entry.is_function, ..Symbol::external(self.names.intern(entry.name), Linkage::Strong) })
     }
@@ -268,7 +268,8 @@ impl Reader<'_, '_> {
 
     fn describe_weak(&mut self, index: u32, entry: &Entry<'_>) -> Result<()> {
         let record = self.file.symbols.get(index.saturating_add(1)).filter(|_| entry.described_by > 0);
-        let record = record.ok_or_else(|| self.malformed(entry, "it is weak, but nothing says what it stands for"))?;
+        let record = record
+            .ok_or_else(|| self.malformed(entry, "it is a weak external, but no auxiliary record names its default"))?;
         self.weak.push((index, u32_at(record, 0), WeakExternSearch(u32_at(record, 4))));
         Ok(())
     }
@@ -283,11 +284,15 @@ impl Reader<'_, '_> {
                 pe::IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY | pe::IMAGE_WEAK_EXTERN_SEARCH_ALIAS => Linkage::Weak,
                 pe::IMAGE_WEAK_EXTERN_SEARCH_LIBRARY | pe::IMAGE_WEAK_EXTERN_ANTI_DEPENDENCY => Linkage::Fallback,
                 WeakExternSearch(other) => {
-                    return Err(self.malformed(&entry, format_args!("its kind of search is {other}")));
+                    return Err(
+                        self.malformed(&entry, format_args!("its search characteristics {other} are undefined"))
+                    );
                 }
             };
             let Some(symbol) = self.graph.symbols().get(target as usize) else {
-                return Err(self.malformed(&entry, format_args!("it stands for symbol {target}, which does not exist")));
+                return Err(
+                    self.malformed(&entry, format_args!("its default is symbol {target}, which does not exist"))
+                );
             };
             let symbol = symbol.clone();
             let id = SymbolId(index);
@@ -296,7 +301,7 @@ impl Reader<'_, '_> {
                 (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).shared_name())
             {
                 if target == name {
-                    return Err(self.malformed(&entry, "it stands for itself"));
+                    return Err(self.malformed(&entry, "its default is itself"));
                 }
                 let after_libraries = linkage == Linkage::Fallback;
                 self.graph.add_alternate(Alternate { name, target, after_libraries });

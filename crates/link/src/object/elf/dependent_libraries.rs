@@ -17,7 +17,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<()> {
             if section.data.is_empty() {
                 continue;
             }
-            return Err(file.malformed_section(section, "list of libraries: its last name has no end"));
+            return Err(file.malformed_section(section, "list of dependent libraries: its last name has no end"));
         };
         for name in names.split(|&byte| byte == 0) {
             graph.add_request(Request::DependentLibrary(String::from_utf8_lossy(name).into_owned()));

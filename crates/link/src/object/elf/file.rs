@@ -91,7 +91,9 @@ impl<'a> File<'a> {
             return Err(self.malformed("ELF header: the section header table lies outside the file"));
         };
         if usize::from(section_header_size) != E::SECTION_HEADER_SIZE {
-            return Err(self.malformed(format_args!("ELF header: section headers of {section_header_size} bytes")));
+            return Err(
+                self.malformed(format_args!("ELF header: section headers can't have {section_header_size} bytes"))
+            );
         }
         // Numbers that do not fit the header's fields are in the null section (gABI, "ELF Header").
         let count = if section_count == 0 { null.size } else { u64::from(section_count) };
@@ -104,8 +106,14 @@ impl<'a> File<'a> {
         let names = match headers.clone().nth(names as usize) {
             // Without a table of names, all names are the empty one.
             Some(_) if names == 0 => &[0],
-            Some(header) => self.range(&header).ok_or_else(|| self.malformed("table of section names"))?.1,
-            None => return Err(self.malformed(format_args!("ELF header: section {names} of names does not exist"))),
+            Some(header) => {
+                self.range(&header).ok_or_else(|| self.malformed("table of section names: it lies outside the file"))?.1
+            }
+            None => {
+                return Err(self.malformed(format_args!(
+                    "ELF header: section {names}, which should have the section names, does not exist"
+                )));
+            }
         };
         self.sections.reserve_exact(headers.len());
         // Sections don't overlap, so reading them takes time in proportion to the size of the file.
@@ -125,7 +133,7 @@ impl<'a> File<'a> {
         // Of the null section nothing but the extended numbers is to be looked at.
         let kind = if index == 0 { elf::SHT_NULL } else { header.kind };
         let Some(name) = (if kind == elf::SHT_NULL { Some(&b""[..]) } else { self.name(names, header.name) }) else {
-            return Err(self.malformed(format_args!("name of section {index}")));
+            return Err(self.malformed(format_args!("section {index}: it has no valid name")));
         };
         let malformed = |what: &str| {
             let site = self.site().section(String::from_utf8_lossy(name));

@@ -71,7 +71,7 @@ impl Machine {
     pub(super) fn of(source: &Source) -> Result<&'static Self> {
         let (bytes, site) = (source.bytes(), || Site::file(source.name().clone()));
         if u32::try_from(bytes.len()).is_err() {
-            return Err(LinkError::TooLarge { site: site(), what: "the file, with 4 GiB or more,".into() });
+            return Err(LinkError::TooLarge { site: site(), what: "a file of 4 GiB or more".into() });
         }
         let is_short = bytes.get(4) == Some(&elf::ELFCLASS32.0);
         if bytes.len() < if is_short { SHORT_HEADER_SIZE } else { HEADER_SIZE } {
@@ -103,9 +103,9 @@ impl Machine {
         match elf::FileType(kind) {
             elf::ET_REL => Ok(machine),
             elf::ET_DYN => {
-                Err("a shared object: give it as a library (-l NAME or add_library), not as an object".into())
+                Err("a shared object, not an object file: add it as a library (-l NAME or add_library)".into())
             }
-            elf::ET_EXEC => Err("an executable, not an object: link the objects that it was made of".into()),
+            elf::ET_EXEC => Err("an executable, not an object file: link the objects that it was made from".into()),
             elf::ET_CORE => Err("a core dump, not an object".into()),
             _ => Err(format!("an ELF file of type {kind}, not an object")),
         }

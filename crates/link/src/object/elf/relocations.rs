@@ -65,7 +65,7 @@ pub(super) fn read<E: Encoding>(
             continue;
         }
         if section.info == 0 || file.section(section.info).is_none() {
-            return Err(file.malformed_section(section, "relocations: the section they are for does not exist"));
+            return Err(file.malformed_section(section, "relocations: the section that they apply to does not exist"));
         }
         if let Some(Placed { block, lifetime, unwind }) = blocks.placed(section.info)
             && lifetime != Lifetime::NoAlloc
@@ -116,7 +116,7 @@ fn read_section<E: Encoding>(
         return Err(file.malformed_section(section, "relocations: they don't refer to the symbol table"));
     }
     if !graph.edges(block).is_empty() {
-        return Err(file.unsupported_section(section, "second section of relocations for one section"));
+        return Err(file.unsupported_section(section, "second relocation section for the same section"));
     }
     let entry_size = match section.kind {
         elf::SHT_RELA => E::RELA_SIZE,

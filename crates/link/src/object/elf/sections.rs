@@ -67,7 +67,10 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
             && let Some(dependent) = blocks.of(index)
         {
             if file.section(section.link).is_none() {
-                return Err(file.malformed_section(section, "section: the section it is ordered by does not exist"));
+                return Err(file.malformed_section(
+                    section,
+                    "section: the section that it is linked to (SHF_LINK_ORDER) does not exist",
+                ));
             }
             if let Some(block) = blocks.of(section.link) {
                 graph.add_dependent(block, dependent);
@@ -92,7 +95,7 @@ fn add_block(
     }
     if section.name == b".eh_frame" {
         if section.kind == elf::SHT_NOBITS && section.size != 0 {
-            return Err(file.malformed_section(section, "section: unwind records without content"));
+            return Err(file.malformed_section(section, "section of unwind records: it has no content"));
         }
         graph.set_unwind_records(id);
     }
@@ -107,7 +110,9 @@ fn add_block(
     }
     if let Some((order, backwards)) = initializers::order(section.name, section.kind) {
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
-            return Err(file.malformed_section(section, "section: initializers that are not whole pointers"));
+            return Err(
+                file.malformed_section(section, "section of initializers: its size is not a multiple of a pointer's")
+            );
         }
         // Without content they are null, however many the section claims, and nobody calls these.
         if !section.data.is_empty() {

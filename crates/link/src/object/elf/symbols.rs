@@ -56,10 +56,12 @@ impl<'a, E: Encoding> SymbolTable<'a, E> {
         let entries = section.data;
         let is_whole = entries.len().is_multiple_of(E::SYMBOL_SIZE) && !entries.is_empty();
         if section.entry_size != E::SYMBOL_SIZE as u64 || !is_whole {
-            return Err(file.malformed_section(section, "symbol table: its size or that of its entries is wrong"));
+            return Err(file.malformed_section(section, "symbol table: its size or the size of its entries is wrong"));
         }
         if section.info as usize > entries.len() / E::SYMBOL_SIZE {
-            return Err(file.malformed_section(section, "symbol table: it has more local symbols than symbols"));
+            return Err(
+                file.malformed_section(section, "symbol table: it says that it has more local symbols than symbols")
+            );
         }
         match file.section(section.link) {
             Some(strings) if strings.kind == elf::SHT_STRTAB => Ok(Self {
@@ -185,7 +187,7 @@ struct Reader<'a, 'f, E> {
 impl<E: Encoding> Reader<'_, '_, E> {
     fn symbol(&mut self, index: usize, entry: &Entry) -> Result<Symbol> {
         let Some(name) = self.file.name(self.table.strings, entry.name) else {
-            return Err(self.file.malformed(format_args!("name of symbol {index}")));
+            return Err(self.file.malformed(format_args!("symbol {index}: its name lies outside the file")));
         };
         if entry.kind == elf::STT_FILE {
             return Ok(Symbol::absolute(ExecAddr::NULL));
