@@ -121,7 +121,7 @@ fn few_addresses_are_enough_or_the_limit_is_named() {
     fixtures.write("large.c", "char large[1500u << 20]; int main(void) { return large[7]; }");
     fixtures.tool(&["gcc", "-c", "large.c"]);
     let outcome = after(&fixtures, "ulimit -v 1000000", &["run", "large.o"]);
-    assert!(outcome.code != Some(0) && outcome.err.contains("limited to 0x3d090000 bytes"), "{outcome:?}");
+    assert!(outcome.code != Some(0) && outcome.err.contains("only 0x3d090000 bytes of address space"), "{outcome:?}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Arguments {
             .collect::<std::result::Result<_, _>>()
             .map_err(|_| ExecutorError::Invalid { what: "argument: it contains a NUL byte".into() })?;
         let count = c_int::try_from(strings.len())
-            .map_err(|_| ExecutorError::Invalid { what: "number of arguments".into() })?;
+            .map_err(|_| ExecutorError::Invalid { what: "number of arguments: it does not fit in an int".into() })?;
         Ok(Self { count, vector: vector_of(&strings) })
     }
 
@@ -107,7 +107,7 @@ pub(crate) unsafe fn call(function: ExecAddr, arguments: &[u64]) -> Result<u64> 
     let mut words = [0; 6];
     let Some(given) = words.get_mut(..arguments.len()) else {
         return Err(ExecutorError::Invalid {
-            what: format!("number of arguments: {} are more than 6", arguments.len()),
+            what: format!("number of arguments: {}, but at most 6 are possible", arguments.len()),
         });
     };
     given.copy_from_slice(arguments);

@@ -19,7 +19,7 @@ pub enum ExecutorError {
         message: String,
     },
     /// No free range of addresses for a window.
-    #[error("no {size:#x} bytes of free address space {place}{limit}")]
+    #[error("there are no {size:#x} bytes of free address space {place}{limit}")]
     NoAddressSpace {
         /// Size of the window.
         size: u64,
@@ -43,9 +43,8 @@ pub enum ExecutorError {
     },
     /// The reserve of thread-local storage at fixed offsets is used up.
     #[error(
-        "{size} bytes (aligned to {align}) of thread-local storage do not fit into the {free} of {total} bytes that are \
-         left for the initial- and local-exec models: compile with -fPIC, or build linkjit with a larger \
-         LINKJIT_STATIC_TLS (bytes)"
+        "{size} bytes (aligned to {align}) of thread-local storage do not fit: {free} of {total} bytes are left for the \
+         initial- and local-exec models; compile with -fPIC, or build linkjit with a larger LINKJIT_STATIC_TLS (bytes)"
     )]
     TlsReserveFull {
         /// Bytes that were wanted.
@@ -59,9 +58,8 @@ pub enum ExecutorError {
     },
     /// An image has no thread-local storage left.
     #[error(
-        "{size} bytes (aligned to {align}) of thread-local storage do not fit into the {free} of {total} bytes that the \
-         image has left: how many it has was settled when its first thread-local variables were linked, so link more of \
-         them at once"
+        "{size} bytes (aligned to {align}) of thread-local storage do not fit: the image has {free} of {total} bytes left; \
+         its total was fixed when its first thread-local variables were linked, so link more of them in that lookup"
     )]
     TlsImageFull {
         /// Bytes that were wanted.
@@ -89,8 +87,9 @@ pub enum ExecutorError {
     },
     /// A program's own allocator can't take the place of the process's.
     #[error(
-        "a program's own allocator can't replace the process's: {why}. Link what has it first, or start the process with \
-         the allocator's shared library in LD_PRELOAD and link the program without it"
+        "a program's own allocator can't replace the allocator of the process: {why}. Link the program with its allocator \
+         before other code, or start the process with the allocator's shared library in LD_PRELOAD and link the program \
+         without it"
     )]
     Allocator {
         /// Why.

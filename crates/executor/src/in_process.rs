@@ -42,7 +42,7 @@ impl InProcess {
     /// # Errors
     /// As for [`InProcess::new`].
     pub fn with_memory(memory: Arc<dyn MemoryProvider>) -> Result<Self> {
-        let arch = Arch::HOST.ok_or(ExecutorError::Unsupported { what: "code of this processor".into() })?;
+        let arch = Arch::HOST.ok_or(ExecutorError::Unsupported { what: "this processor".into() })?;
         static LAST_OWNER: AtomicU32 = AtomicU32::new(0);
         let owner = LAST_OWNER.fetch_add(1, Ordering::Relaxed);
         let (memory, libraries) = (Arc::new(Memory::new(memory)), Arc::<Libraries>::default());
@@ -113,7 +113,7 @@ impl Executor for InProcess {
         #[cfg(glibc_x86_64)]
         return crate::stacks::make_executable();
         #[cfg(not(glibc_x86_64))]
-        Err(crate::ExecutorError::NoExecutableStack { why: "linkjit does not know how on this system".into() })
+        Err(crate::ExecutorError::NoExecutableStack { why: "this is not supported on this system".into() })
     }
 
     fn open_image(&self, _name: &str) -> Result<ImageId> {

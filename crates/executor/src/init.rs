@@ -187,7 +187,7 @@ pub(crate) fn set_handle(id: ImageId, handle: ExecAddr) -> Result<()> {
     let image = images.get(id)?;
     let is_known = image.initialized != 0 || !image.at_exit.is_empty() || !image.at_quick_exit.is_empty();
     if is_known && image.handle.is_some_and(|old| old != handle) {
-        return Err(ExecutorError::Invalid { what: format!("second __dso_handle {handle} of an image") });
+        return Err(ExecutorError::Invalid { what: format!("__dso_handle {handle}: the image has another one") });
     }
     if let Some(old) = image.handle.replace(handle) {
         images.by_handle.remove(&old.0);

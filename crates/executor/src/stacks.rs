@@ -30,7 +30,7 @@ pub(crate) fn make_executable() -> Result<()> {
     drop(loaded.map_err(|message| refused(explain(&message)))?);
     let on_stack = 0u8;
     if !os::is_code(ExecAddr(&raw const on_stack as u64)) {
-        return Err(refused("the loader has left them as they were".into()));
+        return Err(refused("the loader accepted the request, but did not change them".into()));
     }
     *done = true;
     Ok(())
@@ -43,7 +43,7 @@ fn explain(message: &str) -> String {
         .rsplit_once(": cannot enable")
         .map_or_else(|| message.to_owned(), |(_, what)| format!("the loader cannot enable{what}"));
     format!(
-        "{reason} (glibc since 2.41 wants GLIBC_TUNABLES=glibc.rtld.execstack=2 in the environment; SELinux has to allow \
+        "{reason} (glibc 2.41 and later need GLIBC_TUNABLES=glibc.rtld.execstack=2 in the environment; SELinux must allow \
          execstack)"
     )
 }

@@ -49,7 +49,7 @@ pub fn read(path: &Path) -> std::io::Result<FileBytes> {
     let mut bytes = Vec::with_capacity(if is_sized { usize::try_from(limit).unwrap_or(0) } else { 0 });
     let read = file.take(limit).read_to_end(&mut bytes)? as u64;
     if read == PIPE_LIMIT && !is_sized {
-        return Err(std::io::Error::other("it is no regular file, and it does not end"));
+        return Err(std::io::Error::other("it is not a regular file, and reading it does not end"));
     }
     Ok(FileBytes::Read(bytes))
 }

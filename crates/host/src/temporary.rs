@@ -49,7 +49,7 @@ impl PrivateDirectory {
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::other("somebody removes new directories at once"))
+        Err(io::Error::other("new directories are removed as soon as they are made"))
     }
 
     fn create(parent: &Path) -> io::Result<Self> {

@@ -256,14 +256,14 @@ fn a_variable_of_the_wrong_kind_is_explained() {
     let variable = ".section .tdata,\"awT\",@progbits\n.globl variable\n.type variable,@object\nvariable: .long 3\n";
     jit.add_object(workshop.object(variable)).unwrap();
     let error = jit.lookup("f").unwrap_err().to_string();
-    assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
+    assert!(error.contains("to 'variable': the target is a thread-local variable, but this code"), "{error}");
     // A load that can't be relaxed, and a pointer: any address would fit.
     let load = ".globl g\ng: push variable@GOTPCREL(%rip)\n pop %rax\n ret\n";
     let pointer = ".globl h\nh: mov pointer(%rip),%rax\n ret\n.data\npointer: .quad variable\n";
     for (name, text) in [("g", load), ("h", pointer)] {
         jit.add_object(workshop.object(text)).unwrap();
         let error = jit.lookup(name).unwrap_err().to_string();
-        assert!(error.contains("to 'variable': a thread-local variable, which this code"), "{error}");
+        assert!(error.contains("to 'variable': the target is a thread-local variable, but this code"), "{error}");
     }
 }
 

@@ -144,7 +144,7 @@ fn what_dlls_need_may_be_elsewhere_and_what_is_missing_is_named() {
     assert_eq!(run(&["-L", &second, "-L", &third, &main, &given]).code, Some(7));
 
     let outcome = run(&["-L", &first, "-L", &second, &main, &library]);
-    let why = "needs_middle.dll needs needs_deepest.dll, which is neither where the system looks nor in";
+    let why = "needs_middle.dll needs needs_deepest.dll, which is neither in the system's search path nor in";
     assert!(outcome.err.contains(why), "{}", outcome.err);
     let outcome = run(&["-L", &first, &main, &library]);
     let why = "needs_outer.dll: it needs needs_middle.dll, which is neither";

@@ -139,5 +139,5 @@ fn name_of(file: &File) -> Result<CString, String> {
         // SAFETY: opened above; who has loaded it keeps it.
         unsafe { libc::dlclose(other) };
     }
-    Err("every name is taken".into())
+    Err("all names that the loader could know it by are taken".into())
 }

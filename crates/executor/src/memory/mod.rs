@@ -383,7 +383,7 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
             return invalid("unwind table", table.start);
         }
         if !is_well_formed(bytes_at(segments, *table)) {
-            return invalid("unwind table whose records do not lead to four zero bytes at its end,", table.start);
+            return invalid("unwind table (its records do not end with four zero bytes)", table.start);
         }
     }
     for table in &actions.function_tables {

@@ -128,7 +128,7 @@ impl WindowMemory {
     ) -> Result<Self> {
         let page = os::page_size();
         let (size, [read_end, exec_end]) = division.bounds(page).ok_or_else(|| ExecutorError::Invalid {
-            what: "size of a window: less than 8 pages or too large".into(),
+            what: "size of a window: it is less than 8 pages or too large".into(),
         })?;
         let range = memory.reserve(size, placement)?;
         let record = WindowRecord::open(range).inspect_err(|_| memory.release(range))?;
@@ -262,7 +262,9 @@ impl WindowMemory {
     /// Takes zeroed, writable pages for `size` bytes from the stripe of `protection`.
     pub(crate) fn take(&self, protection: Protection, size: u64, align: u64) -> Result<Pages> {
         if !align.is_power_of_two() {
-            return Err(ExecutorError::Invalid { what: format!("alignment {align} of a segment: no power of two") });
+            return Err(ExecutorError::Invalid {
+                what: format!("alignment {align} of a segment: it is not a power of two"),
+            });
         }
         let full = || ExecutorError::WindowFull {
             window: self.range.start,

@@ -35,7 +35,7 @@ pub(crate) fn address_space_limit() -> String {
     unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
     match limit.rlim_cur {
         libc::RLIM_INFINITY => String::new(),
-        bytes => format!(": the process is limited to {bytes:#x} bytes of addresses (ulimit -v)"),
+        bytes => format!(": the process may use only {bytes:#x} bytes of address space (ulimit -v)"),
     }
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
             let start = reach.start.0.max(LOW_START).next_multiple_of(page);
             let end = reach.end.0.min(HIGH_END) & !(page - 1);
             let within = ExecRange { start: ExecAddr(start), end: ExecAddr(end) };
-            reserve_in(size, within, "near what code refers to")
+            reserve_in(size, within, "near the code and data that linked code refers to")
         }
     }
 }
@@ -161,8 +161,8 @@ fn make_executable(range: ExecRange) -> Result<()> {
         call: "mmap".into(),
         what: describe(range),
         message: format!(
-            "{message}: this process must not execute what it has written (MemoryDenyWriteExecute of systemd, \
-             PR_SET_MDWE, SELinux without execmem), and not map it as a file either"
+            "{message}: this process may not execute memory that it has written (MemoryDenyWriteExecute of systemd, \
+             PR_SET_MDWE, SELinux without execmem), nor map it as a file"
         ),
     })
 }
@@ -237,8 +237,8 @@ pub(crate) fn open_library(path: &Path, global: bool, _directories: &[PathBuf]) 
     let mut message = loader_error();
     if message.contains("static TLS block") {
         // The loader sets aside little for libraries that come late.
-        message += ": its thread-local variables are of the initial-exec model, and are too large for a library that is \
-                    loaded when the program runs: have it loaded at the start (LD_PRELOAD), or set aside more \
+        message += ": the library's thread-local variables use the initial-exec model and are too large for a library \
+                    that is loaded while the program runs: load it at the start (LD_PRELOAD), or reserve more space \
                     (GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES)";
     }
     // The loader begins with the file, mostly; the error names it already.
@@ -258,7 +258,7 @@ pub(crate) fn loader_error() -> String {
     // SAFETY: dlerror has no preconditions.
     let message = unsafe { libc::dlerror() };
     if message.is_null() {
-        return "unknown error of the loader".into();
+        return "the loader does not say why".into();
     }
     // SAFETY: not null, hence a C string that is valid until the next call of the loader on this thread.
     unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()

@@ -54,9 +54,8 @@ pub(crate) fn reserve(size: u64, placement: Placement) -> Result<ExecRange> {
             let near = near::reserve_near_library(size, &[c"kernel32.dll"]);
             near.or_else(|| reserve_at(0, size)).ok_or(super::no_address_space(size, "anywhere"))
         }
-        Placement::Near(targets) => {
-            near::reserve_near(size, targets, 0).ok_or(super::no_address_space(size, "near what code refers to"))
-        }
+        Placement::Near(targets) => near::reserve_near(size, targets, 0)
+            .ok_or(super::no_address_space(size, "near the code and data that linked code refers to")),
         Placement::Low => {
             let highest = LOW_END.checked_sub(size).map_or(0, |address| address & !(GRANULARITY - 1));
             let step = (highest / 256).max(1).next_multiple_of(GRANULARITY);
@@ -238,7 +237,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<OsString> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.into()),
         Err(_) => {
-            Err(ExecutorError::Invalid { what: format!("text: '{}' is no UTF-8", String::from_utf8_lossy(bytes)) })
+            Err(ExecutorError::Invalid { what: format!("text: '{}' is not UTF-8", String::from_utf8_lossy(bytes)) })
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn open(resolve: Arc<Resolve>) -> Result<ReentryId> {
     let mut open = lock(&OPEN);
     // Trampolines push 32 bits, which the processor extends by their sign: 31 bits are free of that.
     let next = open.last.checked_add(1).filter(|&next| next < 1 << 31);
-    open.last = next.ok_or(ExecutorError::Unsupported { what: "the opening of 2^31 reentries".into() })?;
+    open.last = next.ok_or(ExecutorError::Unsupported { what: "opening more than 2^31 reentries".into() })?;
     let id = ReentryId(open.last);
     open.resolvers.insert(id, resolve);
     Ok(id)
@@ -82,13 +82,11 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     // Both were 32 bits wide before they were pushed.
     let resolver = lock(&OPEN).resolvers.get(&ReentryId(reentry as u32)).cloned();
     let Some(resolver) = resolver else {
-        fail(
-            "a function was called that was to be linked on its first call, but the session that would link it is gone",
-        )
+        fail("a lazy function was called for the first time, but the session that should link it is gone")
     };
     let target = resolver(trampoline as u32);
     if target.is_null() {
-        fail("a function was called that could not be linked")
+        fail("a lazy function was called that can't be linked")
     }
     target.0
 }

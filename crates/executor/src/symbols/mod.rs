@@ -69,7 +69,8 @@ impl Libraries {
         let mut handles = lock(&self.handles);
         handles.push(handle);
         let id = u32::try_from(handles.len());
-        id.map(LibraryId).map_err(|_| ExecutorError::Invalid { what: "number of libraries".into() })
+        id.map(LibraryId)
+            .map_err(|_| ExecutorError::Invalid { what: "number of libraries: it does not fit in 32 bits".into() })
     }
 
     pub(crate) fn find(

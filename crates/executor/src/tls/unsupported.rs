@@ -55,7 +55,7 @@ pub(crate) unsafe fn attach(
     _kind: InitializerKind,
     _functions: &[ExecAddr],
 ) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling back for each thread".into() })
+    Err(ExecutorError::Unsupported { what: "calling functions for each thread".into() })
 }
 
 /// Nothing is attached.

@@ -208,7 +208,7 @@ fn offset_of(base: u64, address: ExecAddr) -> Option<u32> {
 }
 
 fn malformed(base: u64) -> ExecutorError {
-    ExecutorError::Invalid { what: format!("function table: it has functions that are not of its batch ({base:#x})") }
+    ExecutorError::Invalid { what: format!("function table: it lists functions outside its window ({base:#x})") }
 }
 
 /// The entries of one table. Zeros pad tables that sections of several objects make up.

@@ -110,17 +110,17 @@ fn stand_in(name: &[u8]) -> Option<ExecAddr> {
 /// See [`crate::Executor::prepare_allocator`].
 pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, ExecAddr)>> {
     if is_of_another(owner) {
-        return Err(refused("another program's serves the process already"));
+        return Err(refused("another program's allocator already serves the process"));
     }
     if !IS_PREPARED.load(Ordering::Acquire) {
         if linked.is_late() {
-            return Err(refused("code that was linked before is bound to the one that the process has"));
+            return Err(refused("code that was linked before already uses the allocator of the process"));
         }
         find_old(0..NAMES.len());
         let object_of = |function: u64| Some(object_at(ExecAddr(function))?.1);
         let owner = object_of(functions::load(&OLD, functions::MALLOC));
         if owner.is_none() || owner != object_of(functions::load(&OLD, functions::USABLE_SIZE)) {
-            return Err(refused("the one that the process has does not define 'malloc_usable_size'"));
+            return Err(refused("the allocator of the process does not define 'malloc_usable_size'"));
         }
         // A function that nobody refers to, so that no executable stands for it.
         let c_library = os::find_symbol(libc::RTLD_DEFAULT as usize, c"gnu_get_libc_release");
@@ -165,7 +165,8 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
     }
     let known = |(name, address): &(&str, ExecAddr)| {
         let index = index(name.as_bytes());
-        let index = index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator: {name}") })?;
+        let index =
+            index.ok_or_else(|| ExecutorError::Invalid { what: format!("name of an allocator's function: {name}") })?;
         Ok((index, address.0))
     };
     let definitions = definitions.iter().map(known).collect::<Result<Vec<_>>>();

@@ -67,7 +67,7 @@ impl Loader<'_> {
                 let searched = beside.iter().chain(self.directories).map(|directory| directory.display().to_string());
                 let searched = searched.collect::<Vec<_>>().join(", ");
                 format!(
-                    "it needs {name}, which is neither where the system looks nor in {searched}: -L says where else"
+                    "it needs {name}, which is neither in the system's search path nor in {searched}: add its directory with -L"
                 )
             }
         })

@@ -115,9 +115,9 @@ impl Check {
 
     const fn text(self) -> &'static CStr {
         match self {
-            Self::Narrowing => c"a value was cut off when it was converted to a smaller type",
-            Self::Stack => c"something was written beyond the bounds of the variable",
-            Self::Uninitialized => c"something without a value was used: the variable",
+            Self::Narrowing => c"a conversion to a smaller type lost data",
+            Self::Stack => c"the stack was overwritten around the variable",
+            Self::Uninitialized => c"a variable was used before it was initialized:",
         }
     }
 }

@@ -126,13 +126,15 @@ impl Signal {
             (result == 0 && (old == libc::SIG_DFL || is_awaited)).then_some(Self { number, is_awaited })
         });
         let Some(signal) = free else {
-            return Err(ExecutorError::NoFixedTls { why: "the program uses all realtime signals".into() });
+            return Err(ExecutorError::NoFixedTls {
+                why: "the program uses all realtime signals, and linkjit needs one".into(),
+            });
         };
         // SAFETY: the handler does only what a signal handler may.
         if unsafe { libc::sigaction(signal.number, &raw const *action, null_mut()) } == 0 {
             Ok(signal)
         } else {
-            Err(system_error("sigaction", "bringing thread-local storage up to date"))
+            Err(system_error("sigaction", "updating thread-local storage"))
         }
     }
 
@@ -175,7 +177,8 @@ impl Signal {
             if waited > PATIENCE {
                 let name = std::fs::read_to_string(format!("{TASKS}/{thread}/comm")).unwrap_or_default();
                 let (name, signal) = (name.trim_end(), self.number);
-                let why = format!("thread {thread} ({name}) does not take signal {signal} to update its storage");
+                let why =
+                    format!("thread {thread} ({name}) does not handle signal {signal}, which would update its storage");
                 return Err(ExecutorError::NoFixedTls { why });
             }
             std::thread::sleep(Duration::from_micros(if waited < Duration::from_millis(1) { 10 } else { 500 }));

@@ -77,7 +77,7 @@ pub(crate) fn reserve(owner: u32, _image: ImageId, request: TlsRequest) -> Resul
     let TlsRequest { size, align, fixed_offset } = request;
     if !align.is_power_of_two() {
         return Err(ExecutorError::Invalid {
-            what: format!("alignment {align} of a thread-local block: no power of two"),
+            what: format!("alignment {align} of a thread-local block: it is not a power of two"),
         });
     }
     let fixed = if fixed_offset {
@@ -184,7 +184,7 @@ pub(crate) unsafe fn attach(
     _kind: InitializerKind,
     _functions: &[ExecAddr],
 ) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling back for each thread".into() })
+    Err(ExecutorError::Unsupported { what: "calling functions for each thread".into() })
 }
 
 /// Nothing is attached.

@@ -97,12 +97,13 @@ impl Reserve {
         let none = |why: &str| ExecutorError::NoFixedTls { why: why.into() };
         let thread_offset = own_thread_offset();
         let address = thread_pointer().wrapping_add_signed(thread_offset);
-        let template = Template::find(address, SIZE as u64).ok_or_else(|| none("its reserve has no template"))?;
+        let template = Template::find(address, SIZE as u64)
+            .ok_or_else(|| none("linkjit can't find the template of its static TLS"))?;
         // The executable's is always at a constant offset; a library's is if the library was there at the start.
         if template.module != 1 {
             let elsewhere = std::thread::Builder::new().spawn(own_thread_offset).map(std::thread::JoinHandle::join);
             if !matches!(elsewhere, Ok(Ok(other)) if other == thread_offset) {
-                return Err(none("linkjit is in a library that was loaded after the program had started"));
+                return Err(none("linkjit is in a library that was loaded after the program started"));
             }
         }
         let free = FreeList::new(FIRST, SIZE as u64 - FIRST);
@@ -132,7 +133,7 @@ pub(super) fn is_fixed() -> bool {
 /// Takes zeroed bytes.
 pub(super) fn take(size: u64, align: u64) -> Result<Fixed> {
     if align > ALIGN {
-        let why = format!("an alignment of {align} bytes exceeds {ALIGN}");
+        let why = format!("an alignment of {align} bytes is more than the {ALIGN} that are possible");
         return Err(ExecutorError::NoFixedTls { why });
     }
     let size = size.max(1);

@@ -191,7 +191,7 @@ pub(crate) fn reserve(owner: u32, image: ImageId, request: TlsRequest) -> Result
     let TlsRequest { size, align, .. } = request;
     if !align.is_power_of_two() {
         return Err(ExecutorError::Invalid {
-            what: format!("alignment {align} of a thread-local block: no power of two"),
+            what: format!("alignment {align} of a thread-local block: it is not a power of two"),
         });
     }
     ensure_module(owner, image, size)?;

@@ -64,7 +64,9 @@ impl Threads {
         let threads = (find(c"NtGetNextThread"), find(c"NtQueryInformationThread"));
         let locks = (find(c"LdrLockLoaderLock"), find(c"LdrUnlockLoaderLock"));
         let ((Some(next), Some(query)), (Some(lock), Some(unlock))) = (threads, locks) else {
-            return Err(ExecutorError::Unsupported { what: "thread-local storage without NtGetNextThread".into() });
+            return Err(ExecutorError::Unsupported {
+                what: "thread-local storage of linked code without ntdll's NtGetNextThread".into(),
+            });
         };
         // SAFETY: the function has this type.
         let next = unsafe { transmute::<*const (), GetNextThread>(next.0 as *const ()) };

@@ -1,6 +1,6 @@
 // compilers: msvc
 // expect: fits -1 255 -2 65535 5
-// expect: told 1 a value was cut off when it was converted to a smaller type
+// expect: told 1 a conversion to a smaller type lost data
 // expect: cut off 44
 // expect: errors 4 1
 // What /RTCc makes of conversions: what is cut off must be all zeros or all ones.
