@@ -423,7 +423,7 @@ fn an_object_of_another_architecture_is_explained() {
     fixtures.tool(&["clang-19", "--target=aarch64-linux-gnu", "-c", "a.c", "-o", "a.o"]);
     check_error(
         &fixtures.linkjit(&["run", "a.o"]),
-        "a.o: an object for AArch64, but linked code runs on x86-64: compile it for that (--target=x86_64-linux-gnu)",
+        "a.o: an object for AArch64, but linked code runs on x86-64: compile it for that target (--target=x86_64-linux-gnu)",
     );
 }
 
@@ -459,7 +459,7 @@ fn all_undefined_symbols_are_named_with_who_wants_them() {
     for text in [
         "    undefined symbol: shop::sell(int) (_ZN4shop4sellEi)\n",
         "undefined symbol: shop::price()",
-        "wanted by a.o:.text",
+        "referenced by a.o:.text",
     ] {
         assert!(outcome.err.contains(text), "{text} in {}", outcome.err);
     }

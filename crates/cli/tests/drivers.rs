@@ -100,7 +100,7 @@ fn archives_name_the_libraries_that_they_need() {
     check(&fixtures.linkjit(&["run", "main.o", "libouter.a", "own.o"]), 41, "");
     fixtures.tool(&["ar", "rcs", "--record-libdeps=-lno_such_library", "libbad.a", "outer.o"]);
     let outcome = fixtures.linkjit(&["run", "main.o", "libbad.a"]);
-    check_says(&outcome, &["library 'no_such_library' not found", "undefined symbol: inner"]);
+    check_says(&outcome, &["asks for library 'no_such_library', which was not found", "undefined symbol: inner"]);
 }
 
 #[test]

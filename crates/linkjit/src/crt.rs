@@ -75,7 +75,7 @@ impl CrtProvider {
     pub fn visual_studio() -> Result<Self> {
         let directories = visual_studio_directories();
         if directories.is_empty() {
-            let what = "Visual Studio's C runtime is not installed here".into();
+            let what = "Visual Studio's C runtime is not installed on this system".into();
             return Err(Error::Unsupported { what });
         }
         Ok(Self { kind: Kind::Microsoft, directories })
@@ -100,7 +100,7 @@ impl CrtProvider {
             });
             found.ok_or_else(|| {
                 let wanted = path.into_iter().chain(part).chain([ARCH]).collect::<Vec<_>>().join("/");
-                missing(root, &format!("no directory {wanted} as `xwin splat` makes it"))
+                missing(root, &format!("there is no directory {wanted}, which `xwin splat` would make"))
             })
         };
         let directories =
@@ -119,7 +119,7 @@ impl CrtProvider {
         let root = directory.as_ref();
         let candidates = [root.join("lib"), root.join(&target).join("lib"), root.into()];
         let system = candidates.into_iter().find(|directory| directory.join("libmingw32.a").is_file());
-        let system = system.ok_or_else(|| missing(root, "no lib/libmingw32.a as MinGW-w64 has it"))?;
+        let system = system.ok_or_else(|| missing(root, "there is no lib/libmingw32.a, which MinGW-w64 has"))?;
         let beside = root.parent().into_iter().flat_map(|parent| [parent.join("lib/gcc"), parent.join("gcc")]);
         let gcc = [root.join("lib/gcc"), system.join("gcc")].into_iter().chain(beside);
         let gcc = gcc.flat_map(|directory| versions(&directory.join(&target)));

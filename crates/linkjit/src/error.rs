@@ -48,7 +48,7 @@ impl fmt::Display for UndefinedSymbol {
             write!(f, " ({})", Shown(&self.name))?;
         }
         for site in &self.wanted_by {
-            write!(f, "\n    wanted by {site}")?;
+            write!(f, "\n    referenced by {site}")?;
         }
         if self.more_places > 0 {
             write!(f, "\n    and {} more", self.more_places)?;
@@ -96,7 +96,7 @@ impl fmt::Display for Root {
         match kind {
             RootKind::Initializer => write!(f, "an initializer of {object} ({section})"),
             RootKind::Terminator => write!(f, "a terminator of {object} ({section})"),
-            RootKind::Retained => write!(f, "section {section} of {object}, which is to be retained"),
+            RootKind::Retained => write!(f, "section {section} of {object}, which the compiler was told to retain"),
         }
     }
 }
@@ -167,7 +167,7 @@ pub enum Error {
         second: String,
     },
     /// An object forbids a library that another object asks for (`/disallowlib`).
-    #[error("{}: library '{}' must not be linked, but another object asks for it", Shown(object), Shown(library))]
+    #[error("{} forbids library '{}' (/disallowlib), but another object asks for it", Shown(object), Shown(library))]
     Disallowed {
         /// The library.
         library: String,
@@ -186,8 +186,8 @@ pub enum Error {
     },
     /// An object that can be replaced defines an allocator, which can't be.
     #[error(
-        "{object}: '{name}' is an allocator's, which all libraries of the process use and which can't be replaced while it \
-         is in use: add the object as an ordinary one"
+        "{object}: '{name}' belongs to an allocator, which serves all libraries of the process and can't be replaced \
+         while they use it: add the object without making it updatable"
     )]
     UpdatableAllocator {
         /// The object.
@@ -197,8 +197,8 @@ pub enum Error {
     },
     /// What is to be removed has the allocator that all libraries of the process use.
     #[error(
-        "{object}: '{name}' serves the libraries of this process, which hold memory of it: it stays until the process \
-         ends, and can't be removed"
+        "{object}: the object can't be removed: libraries of this process hold memory from its '{name}', so it stays until \
+         the process ends"
     )]
     ServesProcess {
         /// The object.
@@ -218,7 +218,7 @@ pub enum Error {
     },
     /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider) has
     /// its libraries.
-    #[error("{}, a library of the C runtime that objects ask for, is not in {}", Shown(library), paths(searched))]
+    #[error("objects ask for {}, a library of the C runtime, which is not in {}", Shown(library), paths(searched))]
     NoRuntime {
         /// The library.
         library: String,
@@ -232,7 +232,7 @@ pub enum Error {
         name: String,
     },
     /// Two JITDylibs of one name.
-    #[error("there is a JITDylib '{name}' already")]
+    #[error("a JITDylib named '{name}' exists already")]
     DuplicateDylib {
         /// The name.
         name: String,
@@ -244,13 +244,13 @@ pub enum Error {
     #[error("the resource tracker was removed")]
     TrackerRemoved,
     /// Linked code of others is bound to what was to be removed: it would call into nothing.
-    #[error("it is in use by linked code of {}", in_use(dependents))]
+    #[error("linked code of {} uses what this would remove", in_use(dependents))]
     InUse {
         /// Whose code that is.
         dependents: Vec<Dependent>,
     },
     /// An update was to keep variables that it can't keep.
-    #[error("{object}: variables can't be kept: {}", not_kept(variables))]
+    #[error("{object}: the update can't keep variables: {}", not_kept(variables))]
     NotKept {
         /// The new object.
         object: String,
@@ -274,7 +274,7 @@ pub enum Error {
         is_there: bool,
     },
     /// There would be more than the session's limits allow ([`Limits`](crate::Limits)).
-    #[error("{wanted} {what} are wanted, but at most {limit} are allowed")]
+    #[error("this would make {wanted} {what}, but at most {limit} are allowed")]
     Limit {
         /// What there would be too much of.
         what: &'static str,
@@ -284,7 +284,7 @@ pub enum Error {
         wanted: u64,
     },
     /// A generation that is not the newest one of its objects: go back from newer ones before.
-    #[error("there are newer generations of '{object}'")]
+    #[error("'{object}' has newer generations: roll them back first")]
     Superseded {
         /// One of its objects.
         object: String,
@@ -320,7 +320,7 @@ pub enum Error {
         unexpected: Vec<String>,
     },
     /// Whoever was to do it gave up without saying why: by a panic, perhaps.
-    #[error("abandoned: whoever was to finish it dropped it before, by a panic perhaps")]
+    #[error("the work was abandoned before it was complete, perhaps because of a panic")]
     Abandoned,
     /// A lookup, made to materialize a unit or by a generator, needs in the end what it is made for.
     #[error("{} waits for itself", shown(jobs, ", which waits for "))]
@@ -341,14 +341,14 @@ pub enum Error {
     )]
     Reentrant,
     /// A symbol is not what it is used as.
-    #[error("'{}' is a thread-local variable: it has no one address", Shown(name))]
+    #[error("'{}' is a thread-local variable, which has an address in each thread", Shown(name))]
     ThreadLocal {
         /// The name.
         name: String,
     },
     /// An address of this process is asked for, or given, but linked code runs in another.
     #[error(
-        "'{}': linked code runs in another process, whose addresses are no pointers here: use the executor's functions",
+        "'{}': linked code runs in another process, so its address is not a pointer here: use the executor's functions",
         Shown(name)
     )]
     Elsewhere {
@@ -360,8 +360,8 @@ pub enum Error {
     Other(Arc<dyn std::error::Error + Send + Sync>),
     /// A shared library needs what linked code defines, or was to define: the system's loader does not know of that.
     #[error(
-        "{}: the system's loader can't open it, for it needs {}, which a program is to define{}: the loader does not see \
-         linked code; link the library's objects or its static archive instead, or have the host process export the names",
+        "{}: the system's loader can't open the library: it needs {} from the program{}, but the loader does not see linked \
+         code; link the library's objects or its static archive instead, or let the host process export the names",
         library.display(), list(symbols), of_dylibs(definers)
     )]
     LibraryNeedsProgram {
@@ -487,7 +487,7 @@ fn list(names: &[String]) -> String {
 }
 
 fn of_dylibs(definers: &[String]) -> String {
-    if definers.is_empty() { String::new() } else { format!(" (here JITDylib '{}')", definers.join("', '")) }
+    if definers.is_empty() { String::new() } else { format!(" (defined in JITDylib '{}')", definers.join("', '")) }
 }
 
 fn paths(paths: &[PathBuf]) -> String {
@@ -514,9 +514,11 @@ fn in_use(dependents: &[Dependent]) -> String {
 fn not_discarded(object: &str, is_there: bool) -> String {
     match is_there {
         true => {
-            format!("{object}: something of it is linked or it is updatable: only its resource tracker can remove it")
+            format!(
+                "{object}: part of the object is linked, or the object is updatable: only its resource tracker can remove it"
+            )
         }
-        false => format!("there is no object '{object}'"),
+        false => format!("there is no object named '{object}'"),
     }
 }
 
@@ -529,12 +531,12 @@ fn removed_by_update(name: &str, object: &str, update: u64, by_rollback: bool) -
     let name = crate::names::demangle(name);
     match by_rollback {
         true => format!(
-            "going back from update {update} of {object} has removed '{name}', which was new in it; an update that \
-             defines it again brings it back"
+            "rolling back update {update} of {object} has removed '{name}', which that update had added; update the object \
+             again to bring it back"
         ),
         false => format!(
-            "update {update} of {object} has removed '{name}'; roll it back (Generation::rollback), or update the object \
-             to one that defines it"
+            "update {update} of {object} has removed '{name}'; roll the update back (Generation::rollback), or update the \
+             object to one that defines it"
         ),
     }
 }

@@ -94,7 +94,7 @@ impl JitDylib {
         if self.session.is(&other.session) {
             Ok(())
         } else {
-            Err(Error::Foreign { what: "the JITDylib is another session's" })
+            Err(Error::Foreign { what: "the JITDylib belongs to another session" })
         }
     }
 

@@ -145,16 +145,16 @@ fn what_is_missing_of_an_installation_is_said() {
     let directory = directory("missing");
     let place = directory.display();
     let error = text(CrtProvider::xwin(&directory));
-    assert_eq!(error, format!("{place}: no directory crt/lib/x86_64 as `xwin splat` makes it"));
+    assert_eq!(error, format!("{place}: there is no directory crt/lib/x86_64, which `xwin splat` would make"));
     let error = text(CrtProvider::mingw(&directory));
-    assert_eq!(error, format!("{place}: no lib/libmingw32.a as MinGW-w64 has it"));
+    assert_eq!(error, format!("{place}: there is no lib/libmingw32.a, which MinGW-w64 has"));
 
     let jit = with(xwin(&directory));
     add(&jit, &directory, &[&(directives("/defaultlib:libcmtd") + &variable("a", 1))]).unwrap();
     let error = jit.lookup("a").unwrap_err();
     let Error::NoRuntime { library, searched } = &error else { panic!("{error}") };
     assert_eq!((library.as_str(), searched.len()), ("libcmtd.lib", 3));
-    assert!(error.to_string().starts_with("libcmtd.lib, a library of the C runtime that objects ask for, is not in "));
+    assert!(error.to_string().starts_with("objects ask for libcmtd.lib, a library of the C runtime, which is not in "));
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn all_undefined_symbols_are_reported_at_once_with_their_users() {
     assert_eq!(names.len(), 3, "{text}");
     for expected in [
         "undefined symbol: space::gone(int) (_ZN5space4goneEi)",
-        &format!("wanted by {}:.text+0x2", object.display()),
+        &format!("referenced by {}:.text+0x2", object.display()),
         "undefined symbol: also_gone",
         "undefined symbol: calculate_totl",
         "did you mean calculate_total?",

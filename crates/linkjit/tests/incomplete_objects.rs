@@ -143,7 +143,7 @@ fn terminators_and_retained_sections_are_named_and_what_leads_to_them() {
     jit.main().add_object(&middle).unwrap();
     let error = jit.lookup("good").unwrap_err();
     assert_eq!(root(&error), initializer("broken.o"));
-    assert!(error.to_string().contains("wanted by middle.o"), "{error}");
+    assert!(error.to_string().contains("referenced by middle.o"), "{error}");
     // Who asks for what needs it is told so.
     assert_eq!(root(&jit.lookup("middle").unwrap_err()), None);
 }
@@ -158,7 +158,10 @@ fn retained_sections_are_named() {
     jit.main().add_object(Source::new("kept.o", kept)).unwrap();
     let error = jit.lookup("f").unwrap_err();
     assert_eq!(root(&error), Some(("kept.o".into(), RootKind::Retained)));
-    assert!(error.to_string().contains("needed by section keep of kept.o, which is to be retained"), "{error}");
+    assert!(
+        error.to_string().contains("needed by section keep of kept.o, which the compiler was told to retain"),
+        "{error}"
+    );
     jit.main().discard_object("kept.o").unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 3);
 }

@@ -318,7 +318,7 @@ fn without_a_handler_the_process_says_why_and_aborts() {
     });
     if let Some((status, text)) = outcome {
         assert!(!status.success(), "{text}");
-        assert!(text.contains("linkjit: 'bad' was called and can't be linked: undefined symbol: missing"), "{text}");
+        assert!(text.contains("linkjit: 'bad' was called, but can't be linked: undefined symbol: missing"), "{text}");
     }
 }
 

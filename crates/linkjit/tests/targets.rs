@@ -39,7 +39,7 @@ const CALLS: &str = "int g(int); int f(int x) { return g(x) + 1; }";
 fn objects_for_another_processor_are_refused_with_the_remedy() {
     assert_eq!(
         refused(&host::jit().unwrap(), "aarch64-linux-gnu", CALLS),
-        "f.o: an object for AArch64, but linked code runs on x86-64: compile it for that (--target=x86_64-linux-gnu)"
+        "f.o: an object for AArch64, but linked code runs on x86-64: compile it for that target (--target=x86_64-linux-gnu)"
     );
 }
 
@@ -52,8 +52,8 @@ fn unwind_tables_of_another_system_are_refused_with_the_remedy() {
     jit.main().link(&["g", "number"]).unwrap();
     assert_eq!(
         jit.lookup("f").unwrap_err().to_string(),
-        "f.o: an object with unwind tables of Windows (.pdata), but linked code runs in a process of ELF objects: \
-         compile it for that (--target=x86_64-linux-gnu)"
+        "f.o: an object with Windows unwind tables (.pdata), but linked code runs in a process that uses ELF objects: \
+         compile it for that target (--target=x86_64-linux-gnu)"
     );
 }
 

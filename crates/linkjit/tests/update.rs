@@ -161,8 +161,8 @@ fn a_call_of_what_was_removed_names_it() {
         assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (-1, -1));
         let texts = std::mem::take(&mut *TEXTS.lock().unwrap());
         // That it was the first update is said after the second, too.
-        assert!(texts[0].starts_with("'local()' was called and can't be linked: update 1 of a.o"), "{texts:?}");
-        assert!(texts[1].starts_with("'step(int)' was called and can't be linked: update 1 of a.o"), "{texts:?}");
+        assert!(texts[0].starts_with("'local()' was called, but can't be linked: update 1 of a.o"), "{texts:?}");
+        assert!(texts[1].starts_with("'step(int)' was called, but can't be linked: update 1 of a.o"), "{texts:?}");
     }
 }
 
@@ -325,13 +325,13 @@ fn variables_that_can_not_be_kept_are_named_with_the_reason() {
     jit.main().add_updatable_object(object(first)).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 8);
     let cases = [
-        ("int v[3] = {1}; int f(void) { return v[0]; }", "v", "it has 12 bytes, and had 8"),
+        ("int v[3] = {1}; int f(void) { return v[0]; }", "v", "it has 12 bytes now, and had 8 before"),
         ("_Thread_local int v[2]; int f(void) { return v[0]; }", "v", "thread-local"),
         ("__attribute__((aligned(4096))) int v[2] = {1}; int f(void) { return v[0]; }", "v", "aligned to 4096"),
         (
             "_Thread_local int t = 4, u = 5; int f(void) { return t + u; }",
             "u",
-            "thread-local variables are kept all or none",
+            "either all thread-local variables of the object are kept, or none",
         ),
     ];
     for (text, name, why) in cases {

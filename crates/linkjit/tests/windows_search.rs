@@ -84,8 +84,16 @@ fn what_was_promised_and_is_nowhere_is_said() {
     let main = "int one(void); int two(void); int main(void) { return one() + two(); }";
     let outcome = run_in(&directory, main, &["nowhere.lib", "without.lib"]);
     assert_eq!(outcome.code, Some(1), "{}", outcome.out);
-    assert!(outcome.err.contains("nowhere.dll is to have it, but nowhere.dll: "), "{}", outcome.err);
-    assert!(outcome.err.contains("ucrtbase.dll is to have it, and has not"), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("the import library says that nowhere.dll exports it, but nowhere.dll: "),
+        "{}",
+        outcome.err
+    );
+    assert!(
+        outcome.err.contains("the import library says that ucrtbase.dll exports it, but it does not"),
+        "{}",
+        outcome.err
+    );
 }
 
 /// Makes a DLL that needs others.
@@ -117,7 +125,7 @@ fn dlls_are_found_beside_import_libraries_and_where_libraries_are_with_what_they
         (format!("{place}/main.obj"), format!("{place}/lib/beside.lib"), format!("{place}/elsewhere.lib"));
     assert_eq!(run(&[&main, &beside]).code, Some(7));
     assert_eq!(run(&["-L", &format!("{place}/bin"), &main, &elsewhere]).code, Some(7));
-    assert!(run(&[&main, &elsewhere]).err.contains("other_of_this_test.dll is to have it, but"));
+    assert!(run(&[&main, &elsewhere]).err.contains("other_of_this_test.dll exports it, but"));
 }
 
 #[test]

@@ -43,19 +43,22 @@ impl Batch<'_> {
     fn open_dependent_library(&self, dylib: &JitDylib, name: &str) {
         let platform = self.session.platform();
         let Some(path) = platform.find_library(name, &self.session.options().library_paths) else {
-            self.session.warn(format!("library '{name}' not found, which an object or archive asks for"));
+            self.session.warn(format!("an object or archive asks for library '{name}', which was not found"));
             return;
         };
         let opened = read_file(&path).and_then(|source| match source.bytes() {
             bytes if Archive::is_archive(bytes) => dylib.add_archive(&path),
             bytes if bytes.starts_with(b"\x7fELF") => dylib.add_library(&path),
             _ => {
-                let what = format!("{}: neither archive nor library: name what it stands for yourself", path.display());
+                let what = format!(
+                    "{} is neither an archive nor a shared library: add what it stands for yourself",
+                    path.display()
+                );
                 Err(Error::Unsupported { what })
             }
         });
         if let Err(error) = opened {
-            self.session.warn(format!("library '{name}', which an object or archive asks for: {error}"));
+            self.session.warn(format!("an object or archive asks for library '{name}', which can't be added: {error}"));
         }
     }
 

@@ -146,7 +146,7 @@ impl Batch<'_> {
         let of_searched = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
         let missing = of_searched.filter_map(|dylib| dylib.missing_import(name).cloned());
         let is_closed = from.iter().any(|&dylib| state.dylib(dylib).is_err());
-        let closed = is_closed.then(|| "the JITDylib that an alias finds it in is closed".to_owned());
+        let closed = is_closed.then(|| "an alias for it refers to a JITDylib that is closed".to_owned());
         defining.map(describe).chain(missing).chain(closed).collect()
     }
 

@@ -304,7 +304,7 @@ impl Batch<'_> {
         if let Some(input) = self.inputs.iter().find(|input| runs_on_stack(&input.graph)) {
             self.session.executor().make_stacks_executable().map_err(|error| Error::Unsupported {
                 what: format!(
-                    "{}: it has code that runs on the stack (.note.GNU-stack), and {error}",
+                    "{}: the object needs executable stacks (.note.GNU-stack), but {error}",
                     input.graph.name()
                 ),
             })?;

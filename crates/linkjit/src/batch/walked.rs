@@ -73,7 +73,7 @@ impl Batch<'_> {
                 let (into, from) = if domains[other].home.is_some() { (other, one) } else { (one, other) };
                 if domains[from].home.is_some() {
                     let what = format!(
-                        "section '{section}' can't be walked from its start to its end: objects that have parts of it \
+                        "section '{section}' can't be contiguous, as its boundary symbols need it: objects with parts of it \
                          were linked before, in different windows"
                     );
                     return Err(Error::Unsupported { what });

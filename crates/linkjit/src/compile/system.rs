@@ -28,7 +28,7 @@ impl SystemCompiler {
     /// If the compiler is missing, or rejects the file.
     pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
         let unknown = || Error::Unsupported {
-            what: format!("{}: not a source file that linkjit knows a compiler for", source.display()),
+            what: format!("{}: linkjit knows no compiler for this kind of file", source.display()),
         };
         let driver = Language::of(source).ok_or_else(unknown)?.driver();
         let file_error =

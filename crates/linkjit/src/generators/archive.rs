@@ -119,7 +119,8 @@ impl State {
                 let opened = executor.open_library(&import.library, true).or_else(|error| {
                     files.next().map_or(Err(error), |file| executor.open_library(bytes_of(&file), true))
                 });
-                let opened = opened.map_err(|error| format!("{name} is to have it, but {error}"));
+                let opened =
+                    opened.map_err(|error| format!("the import library says that {name} exports it, but {error}"));
                 self.libraries.entry(import.library.clone()).or_insert(opened)
             }
         };
@@ -139,7 +140,10 @@ impl State {
             dylib.define_found(&import.name, Address::At(*address));
             return Ok(true);
         }
-        dylib.note_missing_import(&import.name, &format!("{name} is to have it, and has not"));
+        dylib.note_missing_import(
+            &import.name,
+            &format!("the import library says that {name} exports it, but it does not"),
+        );
         Ok(false)
     }
 

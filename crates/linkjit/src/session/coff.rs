@@ -216,7 +216,10 @@ impl State {
                 Request::MustMatch { key, value } if self.platform.must_agree(key, &self.crt) => (key, value),
                 Request::Resources(_) if let Some(unit) = resources => {
                     let first = self.units.get(&unit).map_or("", |unit| &unit.name);
-                    let what = format!("{}: resources, which {first} has, too: compile them together", graph.name());
+                    let what = format!(
+                        "{}: the object has resources, but {first} has some already: compile them together",
+                        graph.name()
+                    );
                     return Err(Error::Unsupported { what });
                 }
                 Request::DisallowedLibrary(name) if self.asks_for(dylib, name) => {
@@ -255,7 +258,7 @@ impl State {
                     self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
                 }
                 Request::Share(section) => {
-                    self.warn(|| format!("{}: other processes do not share section '{section}'", graph.name()));
+                    self.warn(|| format!("{}: section '{section}' is not shared with other processes, though the object asks for that", graph.name()));
                 }
                 _ => {}
             }

@@ -9,7 +9,7 @@ use linkjit_link::{LinkError, Site};
 use crate::error::Result;
 
 fn refuse(graph: &LinkGraph, what: &str, target: Target) -> Result<()> {
-    let what = format!("{what}: compile it for that (--target={target})");
+    let what = format!("{what}: compile it for that target (--target={target})");
     Err(LinkError::NotLinkable { site: Site::file(graph.source().name().clone()), what }.into())
 }
 
@@ -29,10 +29,10 @@ pub(crate) fn check_function_tables<'a>(graphs: impl Iterator<Item = &'a LinkGra
     for graph in graphs {
         let is_table = |section: usize| graph.sections()[section].function_records;
         if graph.blocks().iter().any(|block| block.placed && is_table(block.section.index())) {
-            let what = "an object with unwind tables of Windows (.pdata)";
+            let what = "an object with Windows unwind tables (.pdata)";
             return refuse(
                 graph,
-                &format!("{what}, but linked code runs in a process of {} objects", target.format),
+                &format!("{what}, but linked code runs in a process that uses {} objects", target.format),
                 target,
             );
         }

@@ -27,8 +27,8 @@ pub struct LazyFailure {
 impl fmt::Display for LazyFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.as_str() {
-            "" => write!(f, "a lazy function was called and can't be linked: {}", self.error),
-            name => write!(f, "'{}' was called and can't be linked: {}", demangle(name), self.error),
+            "" => write!(f, "a lazy function was called that can't be linked: {}", self.error),
+            name => write!(f, "'{}' was called, but can't be linked: {}", demangle(name), self.error),
         }
     }
 }
@@ -121,7 +121,8 @@ impl LazyFunctions {
     pub(crate) fn reserve(&mut self, count: usize) -> Result<u32> {
         let first = self.made;
         let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
-        self.made = end.ok_or_else(|| Error::Unsupported { what: "more than 2^32 lazy functions".into() })?;
+        self.made =
+            end.ok_or_else(|| Error::Unsupported { what: "more than 2^32 lazy functions are not supported".into() })?;
         Ok(first)
     }
 

@@ -182,7 +182,7 @@ impl State {
             self.dylib(dylib).is_ok_and(|of| of.symbols.get(&name).is_some_and(|of| of.by == DefinedBy::Pending(from)))
         };
         if !symbols.iter().all(|&(name, _)| ours(name)) {
-            return Err((Error::Foreign { what: "a name was delegated that the unit is not responsible for" }, maker));
+            return Err((Error::Foreign { what: "the unit is not responsible for a name that it delegates" }, maker));
         }
         let id = self.next_unit();
         for &(symbol, flags) in &symbols {

@@ -93,7 +93,7 @@ impl ResourceTracker {
         let mut ids = Vec::new();
         for tracker in trackers {
             if !tracker.session().is(first.session()) {
-                return Err(Error::Foreign { what: "the resource tracker is another session's" });
+                return Err(Error::Foreign { what: "the resource tracker belongs to another session" });
             }
             ids.push(tracker.id);
         }
@@ -226,7 +226,7 @@ impl ResourceTracker {
     /// If one of them was removed, or the other is of another JITDylib.
     pub fn transfer_to(&self, other: &Self) -> Result<()> {
         if !self.session().is(other.session()) || self.dylib.id() != other.dylib.id() {
-            return Err(Error::Foreign { what: "the resource tracker is another JITDylib's" });
+            return Err(Error::Foreign { what: "the resource tracker belongs to another JITDylib" });
         }
         // What a batch places belongs to the tracker that it saw.
         let _linking = self.session().begin_linking()?;

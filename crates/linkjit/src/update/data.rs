@@ -101,7 +101,7 @@ fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, w
             continue;
         }
         let first = String::from_utf8_lossy(first);
-        let why = format!("it shares a section with '{first}', which is to be kept: compile with -fdata-sections");
+        let why = format!("it shares a section with '{first}', which the update keeps: compile with -fdata-sections");
         plan.refused.extend(others.iter().map(|(name, _)| not_kept(name, &why)));
         match place_of(new, old, block, &wanted, before) {
             Ok(place) => plan.moves.push((block, place)),
@@ -112,8 +112,9 @@ fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, w
     if plan.moves.iter().any(|&(block, _)| is_thread_local(new, block)) {
         // They are in one block of storage.
         let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !kept.contains(&it.block));
-        let left: Vec<_> =
-            left.map(|(name, _)| not_kept(name, "thread-local variables are kept all or none")).collect();
+        let left: Vec<_> = left
+            .map(|(name, _)| not_kept(name, "either all thread-local variables of the object are kept, or none"))
+            .collect();
         plan.refused.extend(left);
     }
     plan
@@ -132,21 +133,21 @@ fn place_of(
     let of = new.block(block);
     for (name, variable) in wanted {
         let Some(was) = before.get(*name) else {
-            refused.push(not_kept(name, "it was not there, or not in use, before"));
+            refused.push(not_kept(name, "the old object did not define it, or nothing used it"));
             continue;
         };
         let then = old.block(was.block);
         let why = if variable.ambiguous || was.ambiguous {
-            "there are several of that name".into()
+            "several variables have that name".into()
         } else if variable.size != was.size {
-            format!("it has {} bytes, and had {}", variable.size, was.size)
+            format!("it has {} bytes now, and had {} before", variable.size, was.size)
         } else if is_thread_local(new, block) != is_thread_local(old, was.block) {
-            "it has become thread-local, or is no more".into()
+            "it is thread-local in only one of the two objects".into()
         } else if variable.offset != was.offset || of.size != then.size || *place.get_or_insert(was.block) != was.block
         {
-            "its section has other variables now: compile with -fdata-sections".into()
+            "its section holds other variables now: compile with -fdata-sections".into()
         } else if !then.address.0.is_multiple_of(of.alignment()) {
-            format!("it is to be aligned to {} bytes, and is at {}", of.alignment(), then.address)
+            format!("it must be aligned to {} bytes now, but lies at {}", of.alignment(), then.address)
         } else {
             continue;
         };
