@@ -16,33 +16,33 @@ Examples:
   linkjit graph main.o                      what an object holds
   linkjit graph libfoo.a                    the members of an archive and what they define
 
-'linkjit run --help' says more.";
+See 'linkjit run --help' for more.";
 
 const RUN_HELP: &str = "\
-Inputs and options may come in any order; among inputs, -l, --jd and --whole-archive the order counts.
+Inputs and options may come in any order; among inputs, -l, --jd and --whole-archive the order matters.
 
-What an input is, its content tells, not its name: an object, a static library (members are linked
-when something of them is needed), a shared library or a GNU ld script. Sources (.c .cc .cpp .cxx .C
-.s .S .ll .bc) are compiled first, with $CC, $CXX or clang. C++ needs no -l stdc++.
+linkjit looks at the content of an input, not at its name. It may be an object, a static library (whose
+members are linked when they are needed), a shared library or a GNU ld script. Sources (.c .cc .cpp
+.cxx .C .s .S .ll .bc) are compiled first, with $CC, $CXX or clang. C++ needs no -l stdc++.
 
--l searches the directories of -L, then the system's, then the compiler's; in each, libLIB.so comes
-before libLIB.a.
+-l searches the directories of -L, then the system's, then the compiler's; in each, linkjit prefers
+libLIB.so to libLIB.a.
 
 JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
 'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
-ones in the order in which they first appear, then the process. A named one searches itself, then the
-process, then 'main'.
+JITDylibs in the order in which they first appear, then the process. A named JITDylib searches itself,
+then the process, then 'main'.
 
-With --lazy, objects and sources are linked function by function, each when it is first called; the
-one that defines the entry is linked at once. The initializers of an object run when something of it
-is first linked. A call of what can't be linked ends the program with exit code 1.
+With --lazy, each function of an object or source is linked when it is first called; the object that
+defines the entry is linked at once. The initializers of an object run when a part of it is first
+linked. If the program calls a function that can't be linked, it ends with exit code 1.
 
-With --executor wine, Windows programs run from Linux: by the Windows build of linkjit, which lies beside
-this one, or where Cargo builds it, or where $LINKJIT_WINDOWS says, and by wine, or what $LINKJIT_WINE
-says. Inputs are objects and libraries then, and of the exit code Wine passes on the lower eight bits.
+With --executor wine, Windows programs run on Linux. This needs the Windows build of linkjit, which lies
+beside this one, where Cargo builds it, or where $LINKJIT_WINDOWS says; and wine, or the command that
+$LINKJIT_WINE names. Inputs must be objects and libraries. Wine passes on the exit code's lower 8 bits.
 
 The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
---time and --stats report when main has returned: a program that calls exit() itself ends without.
+--time and --stats report after main has returned, so not for a program that calls exit() itself.
 
 Examples:
   linkjit run hello.c
@@ -73,7 +73,7 @@ enum Verb {
     /// Link as llvm-jitlink does, with its options; evaluate check rules without running
     #[command(disable_help_flag = true, arg_required_else_help = true)]
     Jitlink {
-        /// As for llvm-jitlink
+        /// Options and inputs of llvm-jitlink
         #[arg(value_name = "OPTIONS AND INPUTS", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -87,36 +87,36 @@ struct RunArgs {
     /// Objects, static and shared libraries, linker scripts, sources
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// The function to be called as the program's main; objects for Windows may name another (/entry, WinMain)
+    /// Call this function as the program's main; objects for Windows may name another one (/entry, WinMain)
     #[arg(long, value_name = "NAME", default_value = MAIN)]
     entry: String,
     /// Search libraries in this directory before the system's
     #[arg(short = 'L', value_name = "DIR")]
     directories: Vec<PathBuf>,
-    /// Link a library: libLIB.so or libLIB.a; with a colon first (:libfoo.a), the file of exactly that name
+    /// Link the library libLIB.so or libLIB.a; if LIB begins with a colon (:libfoo.a), the file with exactly that name
     #[arg(short = 'l', value_name = "LIB")]
     libraries: Vec<String>,
-    /// Put the inputs and -l that follow into the JITDylib NAME
+    /// Put the inputs and libraries that follow into the JITDylib NAME
     #[arg(long = "jd", value_name = "NAME")]
     dylibs: Vec<String>,
-    /// Link all members of the archives that follow, -l included, also those that nothing refers to: plugins that
-    /// register themselves
+    /// Link all members of the archives that follow (-l included), even if nothing refers to them, as plugins that
+    /// register themselves need it
     #[arg(long, num_args = 0, default_missing_value = "true", action = clap::ArgAction::Append)]
     whole_archive: Vec<bool>,
-    /// Link members of the archives that follow only when they are needed, as is usual
+    /// Link members of the archives that follow only when they are needed (the default)
     #[arg(long, num_args = 0, default_missing_value = "true", action = clap::ArgAction::Append)]
     no_whole_archive: Vec<bool>,
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
     lazy: bool,
     /// Reserve windows of SIZE bytes of address space for code and data that reach each other directly; K, M and G count
-    /// in units of 1024. What needs more gets more, but for Windows programs
+    /// in units of 1024. A program that needs more gets more, except on Windows
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     window_size: Option<u64>,
-    /// Where the C runtime comes from that objects for Windows ask for: built-in, visual-studio, xwin=DIR, mingw=DIR
+    /// The C runtime for objects for Windows: built-in, visual-studio, xwin=DIR, mingw=DIR
     #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
     crt: Crt,
-    /// What runs the program: this process, or the Windows build of linkjit under Wine
+    /// Run the program in this process, or in the Windows build of linkjit under Wine
     #[arg(long, value_name = "EXECUTOR", default_value = "self")]
     executor: ExecutorKind,
     /// Print where the time went, after the program's main has returned
@@ -125,7 +125,7 @@ struct RunArgs {
     /// Print what was linked, after the program's main has returned
     #[arg(long)]
     stats: bool,
-    /// Arguments of the program
+    /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<OsString>,
 }
@@ -156,7 +156,7 @@ impl Crt {
             ("visual-studio", "") => Ok(Self::VisualStudio),
             ("xwin", directory) if !directory.is_empty() => Ok(Self::Xwin(directory.into())),
             ("mingw", directory) if !directory.is_empty() => Ok(Self::MinGw(directory.into())),
-            _ => Err("it is one of built-in, visual-studio, xwin=DIR, mingw=DIR".into()),
+            _ => Err("it must be built-in, visual-studio, xwin=DIR or mingw=DIR".into()),
         }
     }
 }
@@ -171,10 +171,10 @@ fn parse_size(text: &str) -> Result<u64, String> {
         Some((number, "K" | "k")) => (number, 1 << 10),
         Some((number, "M" | "m")) => (number, 1 << 20),
         Some((number, "G" | "g")) => (number, 1 << 30),
-        Some(_) => return Err("it is a number, or one with K, M or G behind it".into()),
+        Some(_) => return Err("it must be a number, which K, M or G may follow".into()),
     };
     let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    size.filter(|size| WINDOW_SIZES.contains(size)).ok_or_else(|| "it is between 64K and 2G".into())
+    size.filter(|size| WINDOW_SIZES.contains(size)).ok_or_else(|| "it must be between 64K and 2G".into())
 }
 
 /// What `linkjit graph` shows.
@@ -183,13 +183,13 @@ pub(crate) struct GraphOptions {
     /// An object, archive or source
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// A member of the archive; without it, members and symbols are listed
+    /// A member of the archive; without one, all members and symbols are listed
     #[arg(value_name = "MEMBER")]
     pub(crate) member: Option<String>,
-    /// Show only what its global definitions need
+    /// Show only what the object's global definitions need
     #[arg(long)]
     pub(crate) pruned: bool,
-    /// Show only what this symbol needs, and initializers; may be repeated
+    /// Show only what this symbol and the initializers need; may be repeated
     #[arg(long = "root", value_name = "NAME")]
     pub(crate) roots: Vec<String>,
 }

@@ -39,7 +39,7 @@ fn list(archive: &Archive, out: &mut impl Write) -> Result<(), Failure> {
         names.push((symbol.member, symbol.name));
     }
     if !archive.has_index() {
-        writeln!(out, "no symbol index: linkjit reads the members to make one")?;
+        writeln!(out, "there is no symbol index, so linkjit makes one from the members")?;
     }
     // Stable: the names of a member stay in the order of the index.
     names.sort_by_key(|(member, _)| *member);

@@ -32,11 +32,11 @@ pub(crate) enum Failure {
     #[error("library '{name}' not found (-l {name})\nsearched {}", paths(searched))]
     NoLibrary { name: String, searched: Vec<PathBuf> },
     /// A source among what is for the Windows build, which knows no compiler.
-    #[error("{}: Wine runs objects and libraries; compile it for Windows first", file.display())]
+    #[error("{}: with Wine, inputs must be objects or libraries: compile this source for Windows first", file.display())]
     SourceForWine { file: PathBuf },
     /// The Windows build of this command is not there.
     #[error(
-        "the Windows build of linkjit is missing: `cargo build -p linkjit-cli --target {target}` makes it, {variable} says where it is\nsearched {}",
+        "the Windows build of linkjit is missing: make it with `cargo build -p linkjit-cli --target {target}`, or set {variable} to its path\nsearched {}",
         paths(searched)
     )]
     NoWindowsBuild { target: &'static str, variable: &'static str, searched: Vec<PathBuf> },
@@ -99,7 +99,7 @@ fn headline(error: &Error) -> String {
 
 fn hint(similar: &[String], entry: &str) -> String {
     match similar {
-        [] if entry == "main" => "; --entry NAME chooses another function".into(),
+        [] if entry == "main" => "; choose another function with --entry NAME".into(),
         [] => String::new(),
         _ => format!("; did you mean {}?", similar.join(", ")),
     }
@@ -107,7 +107,7 @@ fn hint(similar: &[String], entry: &str) -> String {
 
 fn paths(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
-        return "no directories: -L names some".into();
+        return "no directories (add one with -L)".into();
     }
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -312,7 +312,7 @@ impl Loader<'_> {
             Err(error) => return Err(failure(error.line, error.what)),
         };
         if depth == SCRIPT_DEPTH {
-            return Err(failure(1, format!("{SCRIPT_DEPTH} linker scripts name one another: is one its own input?")));
+            return Err(failure(1, format!("linker scripts are nested {SCRIPT_DEPTH} deep: does one include itself?")));
         }
         let name = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
         let key = (self.target.name().to_owned(), name);

@@ -72,7 +72,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
                 Some(definition) => inputs.push(definition.map_err(|what| ScriptError { line, what })?),
                 None if !any => return Ok(None),
                 None => {
-                    return Err(ScriptError { line, what: format!("'{command}' is no command that linkjit knows") });
+                    return Err(ScriptError { line, what: format!("linkjit does not know the command '{command}'") });
                 }
             }
             any = true;
@@ -89,7 +89,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
         let mut expression = String::new();
         while depth > 0 {
             let Some((_, token)) = tokens.next() else {
-                return Err(ScriptError { line, what: format!("{command}: no closing parenthesis") });
+                return Err(ScriptError { line, what: format!("{command}: the closing parenthesis is missing") });
             };
             match token {
                 "(" => depth += 1,
@@ -111,7 +111,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
             }
         }
         if matches!(command, "PROVIDE" | "PROVIDE_HIDDEN" | "HIDDEN") {
-            let no_definition = || ScriptError { line, what: format!("{command}: it defines nothing") };
+            let no_definition = || ScriptError { line, what: format!("{command}: there is no definition in it") };
             let definition = definition(&expression, command != "HIDDEN").ok_or_else(no_definition)?;
             inputs.push(definition.map_err(|what| ScriptError { line, what })?);
         }
@@ -156,12 +156,12 @@ fn tokens(text: &str) -> Result<Vec<(usize, &str)>, ScriptError> {
             (None, first.len_utf8())
         } else if let Some(comment) = rest.strip_prefix("/*") {
             let Some(len) = comment.find("*/") else {
-                return Err(ScriptError { line, what: "a comment without an end".into() });
+                return Err(ScriptError { line, what: "a comment does not end".into() });
             };
             (None, len + 4)
         } else if let Some(quoted) = rest.strip_prefix('"') {
             let Some(len) = quoted.find('"') else {
-                return Err(ScriptError { line, what: "a quoted name without an end".into() });
+                return Err(ScriptError { line, what: "a quoted name does not end".into() });
             };
             (quoted.get(..len), len + 2)
         } else if matches!(first, '(' | ')' | ';') {
@@ -251,7 +251,7 @@ mod tests {
     fn errors_say_where() {
         let error = |text| parse(text).map_err(|error| (error.line, error.what)).expect_err("an error");
         assert_eq!(error("\n\nGROUP ( a"), (3, "GROUP: no closing parenthesis".into()));
-        assert_eq!(error("/* x"), (1, "a comment without an end".into()));
+        assert_eq!(error("/* x"), (1, "a comment does not end".into()));
         assert_eq!(error("INPUT(a)\nSECTIONS(b)"), (2, "the command SECTIONS is not supported".into()));
         let expression = "'a = b + 1': only numbers and names are supported as values";
         assert_eq!(error("INPUT(a)\nPROVIDE(a = b + 1)"), (2, expression.into()));

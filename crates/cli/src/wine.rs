@@ -41,7 +41,7 @@ pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>>
         random_bytes::write(directory.path())?;
         Ok(directory)
     });
-    let dlls = dlls.map_err(|error| no_wine(format!("its DLLs can't be written: {error}")))?;
+    let dlls = dlls.map_err(|error| no_wine(format!("the DLLs that Wine lacks can't be written: {error}")))?;
     let start = || {
         let mut command = Command::new(&wine);
         let others = std::env::var_os(PATH_VARIABLE);
@@ -74,8 +74,8 @@ fn why_not_started(mut command: Command) -> Option<String> {
     // `err:module:import_dll Library X.dll (which is needed by L"...") not found`
     let missing = said.lines().find_map(|line| line.split_once("Library ")?.1.split_once(" (which"));
     Some(match missing {
-        Some((dll, _)) => format!("this version has no {dll}, which linkjit.exe needs: a newer one may have it"),
-        None => format!("linkjit.exe does not start here (exit code {code}): WINEDEBUG=err+all says more"),
+        Some((dll, _)) => format!("this version of Wine has no {dll}, which linkjit.exe needs: try a newer one"),
+        None => format!("linkjit.exe does not start (exit code {code}): set WINEDEBUG=err+all to see why"),
     })
 }
 

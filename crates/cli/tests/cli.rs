@@ -208,7 +208,7 @@ fn a_missing_entry_is_one_clear_line() {
     check_error(&outcome, "no entry point: 'mian' is not defined; did you mean main?");
     fixtures.c("b.o", "int other(void) { return 1; }");
     let outcome = fixtures.linkjit(&["run", "b.o"]);
-    check_error(&outcome, "no entry point: 'main' is not defined; --entry NAME chooses another function");
+    check_error(&outcome, "no entry point: 'main' is not defined; choose another function with --entry NAME");
 }
 
 /// `main` returns what `which` does; the static library says 2, the shared one 3.
@@ -279,7 +279,7 @@ fn linker_scripts_stand_for_what_they_name() {
     check(&fixtures.linkjit(&["run", "main.o", "-Lscripts", "-Lshared", "-lother"]), 2, "");
     fixtures.write("loop.so", "INPUT(loop.so)");
     let outcome = fixtures.linkjit(&["run", "main.o", "loop.so"]);
-    check_error(&outcome, "loop.so:1: linker script: 8 linker scripts name one another: is one its own input?");
+    check_error(&outcome, "loop.so:1: linker script: linker scripts are nested 8 deep: does one include itself?");
     fixtures.write("odd.so", "INPUT(which.o)\nPHDRS(x)");
     let outcome = fixtures.linkjit(&["run", "main.o", "odd.so"]);
     check_error(&outcome, "odd.so:2: linker script: the command PHDRS is not supported");

@@ -127,7 +127,7 @@ fn wine_needs_nothing_that_it_lacks() {
     let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
     let outcome = Outcome::of(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
     let expected =
-        "linkjit: error: wine: this version has no USERENV.dll, which linkjit.exe needs: a newer one may have it";
+        "linkjit: error: wine: this version of Wine has no USERENV.dll, which linkjit.exe needs: try a newer one";
     assert_eq!((outcome.code, outcome.headline().to_lowercase()), (Some(1), expected.to_lowercase()));
 }
 
@@ -147,8 +147,8 @@ fn what_is_missing_to_run_under_wine_is_said() {
         command
     };
     let outcome = Outcome::of(&mut run("wine"));
-    let expected = "linkjit: error: the Windows build of linkjit is missing: `cargo build -p linkjit-cli --target \
-                    x86_64-pc-windows-gnu` makes it, LINKJIT_WINDOWS says where it is";
+    let expected = "linkjit: error: the Windows build of linkjit is missing: make it with `cargo build -p linkjit-cli \
+                    --target x86_64-pc-windows-gnu`, or set LINKJIT_WINDOWS to its path";
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
 
     let outcome = Outcome::of(run("/nowhere/wine").env("LINKJIT_WINDOWS", "linkjit.exe"));
@@ -159,6 +159,6 @@ fn what_is_missing_to_run_under_wine_is_said() {
 
     fixtures.write("hello.c", PROGRAM);
     let outcome = fixtures.linkjit(&["run", "--executor", "wine", "hello.c"]);
-    let expected = "linkjit: error: hello.c: Wine runs objects and libraries; compile it for Windows first";
+    let expected = "linkjit: error: hello.c: with Wine, inputs must be objects or libraries: compile this source for Windows first";
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
 }

@@ -248,7 +248,7 @@ fn interface(path: &Path) -> Result<Interface> {
         return Err(unsuitable("TextAPI files describe Mach-O libraries, which linkjit does not link yet"));
     }
     if Kind::of(bytes) != Kind::SharedLibrary {
-        return Err(unsuitable("it is no shared library"));
+        return Err(unsuitable("it is not a shared library"));
     }
     let interface = if bytes.starts_with(b"MZ") { of_dll(bytes) } else { of_elf(bytes) };
     interface.map_err(|error| unsuitable(&error.to_string()))

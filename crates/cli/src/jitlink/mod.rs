@@ -42,8 +42,8 @@ use tables::Tables;
 const USAGE: &str = "\
 Usage: linkjit jitlink [options] object-or-archive...
 
-Links as llvm-jitlink does and takes its options, with one dash or two, and its check rules; see
-'llvm-jitlink --help'. What linkjit does not have is refused. Unlike there, argv[0] is the first input.";
+Links as llvm-jitlink does. Takes its options (with one dash or two) and its check rules: see
+'llvm-jitlink --help'. Options that linkjit does not support are errors. argv[0] is the first input.";
 
 /// Does what the arguments after `jitlink` ask for; returns the exit code.
 pub(crate) fn main(arguments: Vec<String>) -> i32 {

@@ -101,9 +101,9 @@ pub(super) struct Options {
 
 /// Options that linkjit knows and does not have, and why. Ignoring them would change what a run shows.
 const MISSING: &[(&str, &str)] = &[
-    ("debug-only", "it has no debug log"),
-    ("oop-executor", "programs run in its own process only"),
-    ("oop-executor-connect", "programs run in its own process only"),
+    ("debug-only", "linkjit has no debug log"),
+    ("oop-executor", "linkjit runs programs in its own process only"),
+    ("oop-executor-connect", "linkjit runs programs in its own process only"),
 ];
 
 /// Options whose value may follow without `=` or space.
@@ -160,10 +160,10 @@ impl Options {
             return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
         }
         for (is_set, name, why) in [
-            (self.debugger_support, "-debugger-support", "debuggers are told of nothing"),
-            (self.perf_support, "-perf-support", "it writes no files for perf"),
-            (self.vtune_support, "-vtune-support", "it tells VTune nothing"),
-            (self.speculate && is_lazy, "-speculate=simple", "lazy functions are linked when they are called"),
+            (self.debugger_support, "-debugger-support", "linkjit does not tell debuggers about linked code"),
+            (self.perf_support, "-perf-support", "linkjit writes no files for perf"),
+            (self.vtune_support, "-vtune-support", "linkjit does not tell VTune about linked code"),
+            (self.speculate && is_lazy, "-speculate=simple", "linkjit links lazy functions only when they are called"),
         ] {
             if is_set {
                 return Err(unsupported(name, why));
@@ -253,7 +253,7 @@ impl Options {
             "use-memmgr" => match value()?.as_str() {
                 "default" => {}
                 other @ ("generic" | "simple-remote" | "shared") => {
-                    return Err(unsupported(&format!("-use-memmgr={other}"), "it has one memory manager"));
+                    return Err(unsupported(&format!("-use-memmgr={other}"), "linkjit has only one memory manager"));
                 }
                 other => return Err(no_such_choice(name, other)),
             },
@@ -495,14 +495,20 @@ mod tests {
         check("-abs x=+1 a.o", "Invalid address expression \"+1\"");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
         check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
-        check("-oop-executor a.o", "linkjit does not support -oop-executor yet: programs run in its own process only");
+        check(
+            "-oop-executor a.o",
+            "linkjit does not support -oop-executor yet: linkjit runs programs in its own process only",
+        );
         check("-oop-executor=e a.o", "linkjit does not support -oop-executor=e yet");
-        check("-perf-support a.o", "linkjit does not support -perf-support yet: it writes no files for perf");
+        check("-perf-support a.o", "linkjit does not support -perf-support yet: linkjit writes no files for perf");
         check("-vtune-support a.o", "linkjit does not support -vtune-support yet");
-        check("-debug-only=orc a.o", "linkjit does not support -debug-only=orc yet: it has no debug log");
+        check("-debug-only=orc a.o", "linkjit does not support -debug-only=orc yet: linkjit has no debug log");
         check("-speculate=simple -lazy a.o", "linkjit does not support -speculate=simple yet");
         check("-speculate=bogus a.o", "for the --speculate option: Cannot find option named 'bogus'!");
-        check("-use-memmgr=shared a.o", "linkjit does not support -use-memmgr=shared yet: it has one memory manager");
+        check(
+            "-use-memmgr=shared a.o",
+            "linkjit does not support -use-memmgr=shared yet: linkjit has only one memory manager",
+        );
         check("-debugger-support a.o", "linkjit does not support -debugger-support yet");
         check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");
     }

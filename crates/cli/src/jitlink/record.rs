@@ -221,7 +221,7 @@ fn read(range: ExecRange) -> Result<Vec<u8>> {
 
 #[cfg(not(target_os = "linux"))]
 fn read(_: ExecRange) -> Result<Vec<u8>> {
-    Err(Failure::usage("on this system, linkjit shows and checks what was linked with -noexec only"))
+    Err(Failure::usage("on this system, linkjit shows and checks linked code only with -noexec"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -292,7 +292,7 @@ impl Target for Registry<'_> {
             None => find(&self.file(file)?.stubs, "stub for", symbol, file),
             Some(kind) => {
                 let arch = self.arch();
-                Err(format!("stubs of {arch} are of one kind only: there is none of kind \"{kind}\""))
+                Err(format!("{arch} has only one kind of stub, so there is no kind \"{kind}\""))
             }
         }
     }
