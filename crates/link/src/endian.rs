@@ -1,4 +1,4 @@
-//! Byte orders, as types: what reads and writes fields is compiled for each.
+//! Byte orders, as types: code that reads and writes fields is compiled for each of them.
 
 /// The order of the bytes of a number.
 pub(crate) trait Endian {

@@ -1,8 +1,8 @@
 //! Layout: gives every live block a place in one of three segments, and an address when these have memory.
 //!
-//! Segments follow protections, so that a batch of any number of graphs costs three runs of pages. Inside a segment
-//! blocks keep link order (graph by graph, in the order of their creation): initializer tables, boundary symbols and
-//! people who read dumps rely on it. What must lie side by side across graphs is gathered behind the rest:
+//! There is a segment for each protection, so that a batch of any number of graphs costs three runs of pages. Inside a
+//! segment blocks keep link order (graph by graph, in the order of their creation): initializer tables, boundary
+//! symbols and people who read dumps rely on it. Blocks of several graphs that must be contiguous follow the others:
 //!
 //! ```text
 //! read         ordinary blocks | contiguous sections | TLS image | unwind records, terminator | records of functions
@@ -10,8 +10,8 @@
 //! read, write  ordinary blocks | contiguous sections | zeros
 //! ```
 //!
-//! Each segment that has content begins with some padding, for there is code that reads just before a function or an
-//! object (checks of function types read a word there): in a program something lies there, too.
+//! Each segment that has content begins with some padding, because some code reads the bytes before a function or an
+//! object (checks of function types read a word there). In a program, too, those bytes can be read.
 
 use linkjit_target::{ExecAddr, ExecRange};
 

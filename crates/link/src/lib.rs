@@ -1,7 +1,7 @@
 //! linkjit's linker: object bytes in, placed and fixed-up bytes out.
 //!
-//! The crate never touches the operating system, so whatever it is fed, it can return an error but not corrupt a
-//! process; the compiler enforces that. Data flows one way:
+//! The crate has no unsafe code and never touches the operating system. So bad input can make it return an error, but
+//! not corrupt a process. Data flows one way:
 //!
 //! [`object::read`] makes a [`graph::LinkGraph`] of a [`source::Source`] -> the session finds out what its external
 //! symbols are bound to. Then [`link`] drives: [`passes`] make GOT entries and stubs for what is out of reach, [`layout`]

@@ -1,6 +1,6 @@
-//! Names that linkers define, unless an object does: where sections begin and end, where the GOT and thread-local storage
-//! are, and where the parts of a program or shared object begin and end ("Using LD", sections "PROVIDE" and "Builtin
-//! Functions"; `ld --verbose` shows the script).
+//! Names that linkers define, unless an object does: the beginnings and ends of sections and of the parts of a program
+//! or shared object, the GOT, thread-local storage ("Using LD", sections "PROVIDE" and "Builtin Functions"; `ld
+//! --verbose` shows the script).
 
 use std::borrow::Cow;
 
@@ -157,8 +157,8 @@ pub const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
 /// Where that header has zeros, which end a table that has no records.
 pub const NO_UNWIND_RECORDS: u64 = 8;
 
-/// Whether a name is that of each program's or shared object's own: what a library has of that name is the library's, and
-/// nobody else's.
+/// Whether a name is that of each program's or shared object's own: what a library has of that name is the library's,
+/// and nobody else's.
 #[must_use]
 pub fn is_of_image(name: &[u8]) -> bool {
     ImageName::of(name).is_some()

@@ -1,4 +1,4 @@
-//! Interned symbol names: one `u32` per distinct name, so that names are hashed once and compared as numbers.
+//! Interned symbol names: each distinct name has a `u32`, so that names are hashed once and compared as numbers.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// An interned name; from 0 in order of first use. Meaningful only with the pool that made it. Another name gets the number
-/// of one that was given back only after four billion names, when there are no others.
+/// An interned name; from 0 in order of first use. Meaningful only with the pool that made it. Another name gets the
+/// number of one that was given back only after four billion names, when there are no others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NameId(pub u32);
 

@@ -1,4 +1,4 @@
-//! The rules of linking: which definition counts when a name has several, and which COMDAT group is kept.
+//! The rules of linking: which definition counts if a name has several, and which COMDAT group is kept.
 //!
 //! | new \ old | strong    | common       | weak      | fallback  |
 //! |-----------|-----------|--------------|-----------|-----------|
@@ -85,7 +85,8 @@ pub const fn rank(linkage: Linkage) -> u8 {
     }
 }
 
-/// A walk along a chain of aliases. It notices a chain that leads back into itself (Brent's algorithm), however long that is.
+/// A walk along a chain of aliases. It notices a chain that leads back into itself (Brent's algorithm), however long
+/// that is.
 #[derive(Debug)]
 pub struct AliasChain<N> {
     seen: N,
@@ -141,7 +142,8 @@ pub fn compare_group(
     compare_selections((group.selection, || leader.map_or(0, |block| block.size)), (kept, kept_size), is_written)
 }
 
-/// The size by which COMDAT groups that have yielded come after one another, the largest first; 0 if it does not matter.
+/// The size by which COMDAT groups that have yielded come after one another, the largest first; 0 if it does not
+/// matter.
 #[must_use]
 pub const fn size_that_counts(selection: Selection) -> u64 {
     if let Selection::Largest(size) = selection { size } else { 0 }

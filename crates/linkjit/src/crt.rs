@@ -1,8 +1,8 @@
-//! Where the C runtime of Windows comes from, and what the default libraries mean that objects ask for on its account.
+//! Where the C runtime of Windows comes from, and what its default libraries mean when objects ask for them.
 //!
 //! Objects of Microsoft's compiler say whether they are for the runtime's DLLs (`/MD`: `/defaultlib:msvcrt`) or for a
-//! static runtime (`/MT`: `/defaultlib:libcmt`). The built-in runtime serves both. Libraries that are installed do not:
-//! a program with two runtimes would have two heaps and two sets of streams.
+//! static runtime (`/MT`: `/defaultlib:libcmt`). The built-in runtime serves both. Installed libraries do not: with
+//! both, a program would have two heaps and two sets of streams.
 
 use std::env::consts::ARCH;
 use std::ffi::OsStr;
@@ -67,8 +67,8 @@ impl CrtProvider {
         Self::default()
     }
 
-    /// That of the Visual Studio and the Windows SDK of a developer's command prompt, or else of the newest ones that are
-    /// installed.
+    /// That of the Visual Studio and the Windows SDK of a developer's command prompt, or else of the newest ones that
+    /// are installed.
     ///
     /// # Errors
     /// If there is none: always, if linkjit does not run on Windows.
@@ -108,9 +108,9 @@ impl CrtProvider {
         Ok(Self { kind: Kind::Microsoft, directories })
     }
 
-    /// That of MinGW-w64: a directory with `lib/libmingw32.a`, such as `/usr/x86_64-w64-mingw32`, and GCC's libraries in
-    /// or beside it. Objects of GNU's compilers ask for no libraries, so all get those that the compiler's driver would
-    /// link.
+    /// That of MinGW-w64: a directory with `lib/libmingw32.a`, such as `/usr/x86_64-w64-mingw32`, and GCC's libraries
+    /// in or beside it. Objects of GNU's compilers ask for no libraries, so all get those that the compiler's driver
+    /// would link.
     ///
     /// # Errors
     /// If it is not there.
@@ -211,8 +211,8 @@ fn is_runtime(library: &str) -> bool {
     RUNTIME_LIBRARIES.iter().any(|known| name == *known || name.strip_suffix('d') == Some(*known)) || name == "uuid"
 }
 
-/// The option of Microsoft's compiler that makes objects ask for a library, if it is one that says which runtime they use.
-/// That there are more, say the import library of `ucrtbase.dll` for a static runtime, is a choice of its own.
+/// The option of Microsoft's compiler that makes objects ask for a library, if it is one that says which runtime they
+/// use. That there are more, say the import library of `ucrtbase.dll` for a static runtime, is a choice of its own.
 pub(crate) fn flavour(library: &str) -> Option<&'static str> {
     Some(match library.strip_suffix(".lib").unwrap_or(library) {
         "libcmt" | "libcpmt" => "/MT",
@@ -237,8 +237,8 @@ fn child(directory: &Path, name: &str) -> Option<PathBuf> {
     entries.find(|entry| entry.eq_ignore_ascii_case(name)).map(|entry| directory.join(entry))
 }
 
-/// The directories in a directory whose names begin with a number, such as `10.0.22621.0` and `12-posix`; the newest first,
-/// and those for POSIX's threads, which C++'s are made of, before others of their version.
+/// The directories in a directory whose names begin with a number, such as `10.0.22621.0` and `12-posix`; the newest
+/// first, and those for POSIX's threads, which C++'s are made of, before others of their version.
 fn versions(directory: &Path) -> Vec<PathBuf> {
     let numbers = |name: &OsStr| {
         let name = name.to_str()?;

@@ -1,4 +1,4 @@
-//! What a session can fail at. One value carries the whole chain.
+//! The errors of a session. One value carries the whole chain of causes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -216,8 +216,8 @@ pub enum Error {
         /// What the second says.
         second: String,
     },
-    /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider) has
-    /// its libraries.
+    /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider)
+    /// has its libraries.
     #[error("objects ask for {}, a library of the C runtime, which is not in {}", Shown(library), paths(searched))]
     NoRuntime {
         /// The library.
@@ -399,8 +399,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of the user's own: what units, generators and plugins fail with. It comes back from the lookup that they
-    /// failed for.
+    /// An error of the user's own: what units, generators and plugins fail with. It comes back from the lookup that
+    /// they failed for.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {

@@ -1,4 +1,4 @@
-//! Kinds of errors, in one word each: for programs that decide by them, for codes of other languages, for logs.
+//! Kinds of errors, in one word each: for programs that act on them, for error codes of other languages, for logs.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Link graphs: what passes of a [`Plugin`](crate::Plugin) see and change, and what units and
-//! [`JitDylib::add_graph`](crate::JitDylib::add_graph) take that were not read from an object.
+//! Link graphs: passes of a [`Plugin`](crate::Plugin) see and change them; units and
+//! [`JitDylib::add_graph`](crate::JitDylib::add_graph) take graphs that were not read from an object.
 //!
 //! ```
 //! # #[cfg(target_arch = "x86_64")]

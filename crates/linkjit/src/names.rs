@@ -1,4 +1,4 @@
-//! Names as people know them.
+//! Names as people know them: demangling, similar names, hints.
 
 use std::fmt::{self, Write};
 
@@ -82,16 +82,16 @@ fn unfolds_little(name: &str) -> bool {
     (1.0 + f64::from(references) / f64::from(levels)).powf(levels.into()) <= MOST
 }
 
-/// Whether bytes of string literals (`??_C@_0`) are spelled as they are to be, `?$` and two letters: the demangler does not
-/// look before it calculates with them.
+/// Whether bytes of string literals (`??_C@_0`) are spelled as they are to be, `?$` and two letters: the demangler does
+/// not look before it calculates with them.
 fn has_whole_escapes(name: &str) -> bool {
     let is_whole = |rest: &str| matches!(rest.as_bytes(), [b'A'..=b'P', b'A'..=b'P', ..]);
     let has_string = name.contains("@_0") || name.contains("@_1");
     !has_string || name.split("?$").skip(1).all(is_whole)
 }
 
-/// What compilers call in libraries that their drivers link when they are told how the objects were compiled: beginnings of
-/// names, and what to do. The longest that fits counts.
+/// What compilers call in libraries that their drivers link when they are told how the objects were compiled:
+/// beginnings of names, and what to do. The longest that fits counts.
 const HINTS: [(&str, &str); 47] = [
     ("GOMP_", "GOMP_* is from GCC's OpenMP (-fopenmp): add -l gomp"),
     ("omp_", "omp_* is from OpenMP: add -l gomp for objects of GCC, -l omp for those of clang"),

@@ -1,4 +1,4 @@
-//! Objects and archives, read by hand: for tools that look into them before they are added.
+//! Reading objects and archives, for tools that look into them before they add them.
 
 pub use linkjit_link::object::archive::{Archive, Member, MemberContent, Members};
 pub use linkjit_link::object::import::{Import, ImportKey};

@@ -1,4 +1,4 @@
-//! Plugins: code of the user's that sees every graph while it is linked, may change it, and is told what became of it.
+//! Plugins: user code that sees every graph while it is linked, may change it, and learns whether it was linked.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,15 +15,16 @@ use crate::jitdylib::JitDylib;
 ///
 /// Batches are linked one after the other. Each goes so: [`add_passes`](Plugin::add_passes) for each graph when it is
 /// taken into the batch, the passes at their stages, then either [`linked`](Plugin::linked) or
-/// [`failed`](Plugin::failed). Of several plugins the one that was added first is asked first, and its passes run first.
+/// [`failed`](Plugin::failed). Of several plugins the one that was added first is asked first, and its passes run
+/// first.
 ///
-/// Plugins and their passes run on the thread that links, with nothing locked but the batch: they must not look anything
-/// up (that is an error), and may do all else. If one panics, the batch is rolled back and the panic goes on to whoever
-/// made the lookup; a panic of [`failed`](Plugin::failed) or [`removed`](Plugin::removed) goes nowhere, for these must
-/// not stop.
+/// Plugins and their passes run on the thread that links, with nothing locked but the batch: they must not look
+/// anything up (that is an error), and may do all else. If one panics, the batch is rolled back and the panic goes on
+/// to whoever made the lookup; a panic of [`failed`](Plugin::failed) or [`removed`](Plugin::removed) goes nowhere, for
+/// these must not stop.
 ///
-/// A plugin is the session's until it is removed: a handle of the session or of a JITDylib in it would keep both as long
-/// ([`WeakJitDylib`](crate::WeakJitDylib) does not).
+/// A plugin is the session's until it is removed: a handle of the session or of a JITDylib in it would keep both as
+/// long ([`WeakJitDylib`](crate::WeakJitDylib) does not).
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -122,8 +123,8 @@ pub struct PluginId(pub(crate) u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
     /// Before anything is marked live: everything, except changing what names the graph defines for others, which the
-    /// JITDylib knows since the object was added. Sections, blocks, symbols (also external ones) and edges may be added,
-    /// blocks split, references retargeted, contents replaced.
+    /// JITDylib knows since the object was added. Sections, blocks, symbols (also external ones) and edges may be
+    /// added, blocks split, references retargeted, contents replaced.
     PrePrune,
     /// When it is known what is live: all of that, too. What live blocks refer to then is live, too, and new externals
     /// are looked up; a new block to which nothing refers is linked if the pass marks it live.
@@ -133,8 +134,8 @@ pub enum Stage {
     PostAllocation,
     /// When all symbols have addresses: as before.
     PreFixup,
-    /// When everything is written: looking only. What is written is at the blocks' addresses once the batch is finalized;
-    /// contents in the graph are as they were before.
+    /// When everything is written: looking only. What is written is at the blocks' addresses once the batch is
+    /// finalized; contents in the graph are as they were before.
     PostFixup,
 }
 

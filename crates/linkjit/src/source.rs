@@ -1,4 +1,4 @@
-//! What is added: objects and archives, in memory or in files.
+//! Sources of objects and archives: memory or files.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

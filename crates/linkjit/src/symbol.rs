@@ -1,4 +1,4 @@
-//! What lookups return that calls functions or uses variables.
+//! Results of lookups, through which functions are called and variables used.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,8 +9,8 @@ use crate::session::ExecutionSession;
 /// A function or variable that was looked up, as a pointer of type `P`, to which it dereferences: a function is called
 /// as if this were the function pointer.
 ///
-/// It is a handle of the session: while it exists, dropping all others (the [`Jit`](crate::Jit), its JITDylibs) gives no
-/// memory back, so that it can be stored beside them in any order. What is removed or closed on purpose goes
+/// It is a handle of the session: while it exists, dropping all others (the [`Jit`](crate::Jit), its JITDylibs) gives
+/// no memory back, so that it can be stored beside them in any order. What is removed or closed on purpose goes
 /// nevertheless; those functions are `unsafe` for that reason. A copy of the pointer itself, `*symbol`, keeps nothing.
 ///
 /// ```

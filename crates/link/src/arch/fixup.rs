@@ -1,5 +1,5 @@
-//! Applying edges: the only place where bytes of the program are computed. Each architecture has an `apply` for its own
-//! kinds; what all of them need for that is here, and the kinds that all have.
+//! Applying edges: the only place where bytes of the program are computed. This file applies the kinds that all
+//! architectures have, and holds what they share; each architecture has an `apply` for its own kinds.
 
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,8 @@ pub struct Image<'a> {
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
     pub sections: &'a [ExecRange],
-    /// The number of the thread-local storage that its code takes all thread-local variables for parts of, if there is one.
+    /// The number of the thread-local storage that its code takes all thread-local variables for parts of, if there is
+    /// one.
     pub tls_module: Option<u64>,
 }
 
@@ -84,8 +85,8 @@ pub(super) enum Refusal {
     Why(&'static str),
 }
 
-/// Applies all edges of a block to `bytes`, its content in the memory where it will be. Inline: blocks have few edges, and a
-/// call for each block would cost a tenth more.
+/// Applies all edges of a block to `bytes`, its content in the memory where it will be. Inline: blocks have few edges,
+/// and a call for each block would cost a tenth more.
 ///
 /// # Errors
 /// If a value does not fit its field, or an edge asks for what its target is not.
@@ -192,8 +193,8 @@ impl<E: Endian> Fixup<'_, E> {
         }
     }
 
-    /// The offset of the target in its section, with the addend. What that is to a thread-local variable is its offset in
-    /// the storage of its module.
+    /// The offset of the target in its section, with the addend. What that is to a thread-local variable is its offset
+    /// in the storage of its module.
     pub(super) fn section_offset(&self) -> Result<u64, Refusal> {
         let image = &self.context.image;
         let offset = match self.graph.thread_local_address(self.edge.target) {
@@ -263,8 +264,8 @@ impl<E: Endian> Fixup<'_, E> {
         self.write::<N>(unsigned(value, 8 * N as u32, fields[N])?)
     }
 
-    /// The same with or without a sign: real-mode code writes both `-1` and `0xffff` (psABI: the field only has to hold the
-    /// value).
+    /// The same with or without a sign: real-mode code writes both `-1` and `0xffff` (psABI: the field only has to hold
+    /// the value).
     pub(super) fn write_either<const N: usize>(&mut self, value: u64) -> Result<(), Refusal> {
         let fields = ["no bits", "8 bits", "16 bits", "24 bits", "32 bits"];
         let fits = value >> (8 * N) == 0 || signed(value, 8 * N as u32, fields[N]).is_ok();

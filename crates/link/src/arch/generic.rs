@@ -1,4 +1,4 @@
-//! Edge kinds that every architecture has: what data refers to other things with, and what table entries are made of.
+//! Edge kinds that every architecture has: references from data, and the words that table entries are made of.
 //!
 //! In the expressions below, *Target* is the address of the edge's symbol, *Fixup* the address of the field.
 

@@ -1,4 +1,4 @@
-//! A table of what the linker has to know of edge kinds, whatever the architecture, indexed by the kind's number.
+//! A table of what the linker must know about the edge kinds of any architecture, indexed by the kind's number.
 
 use super::generic;
 use crate::graph::{Edge, EdgeKind, KindSet};

@@ -1,4 +1,4 @@
-//! Architectures: the kinds of edges, how each is applied, the code of stubs. Nothing here knows an object format.
+//! Architectures: the kinds of edges, how each is applied, and the code of stubs. Nothing here knows an object format.
 
 pub mod aarch64;
 mod fixup;

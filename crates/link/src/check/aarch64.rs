@@ -1,6 +1,6 @@
-//! Operands of AArch64 instructions, numbered as LLVM's disassembler numbers them. What is odd: immediates are those of the
-//! fields, not of the assembler: distances of branches count instructions, those of `adrp` pages, offsets of loads and stores
-//! what is loaded. `docs/check-operands.md` lists the forms.
+//! Operands of AArch64 instructions, numbered as LLVM's disassembler numbers them. Their peculiarity: immediates are
+//! the values of the fields, not those of the assembler. Branches count instructions, `adrp` counts pages, loads and
+//! stores count units of what they load. `docs/check-operands.md` lists the forms.
 
 use super::{Instruction, Operand};
 

@@ -1,4 +1,4 @@
-//! Instructions, by architecture: each has a file, and the library that decodes them behind it.
+//! Decoding instructions. Each architecture has a file, which calls the library that decodes them.
 
 use super::{aarch64, x86_64};
 use crate::arch::aarch64::Kind;
@@ -55,8 +55,8 @@ pub fn decode(arch: Arch, bytes: &[u8], address: u64) -> Result<Instruction, Str
     }
 }
 
-/// The fields by which instructions form the address of `target`, the function whose code this is, which the assembler has
-/// resolved. Where it is does not matter: they are relative to the code.
+/// The fields by which instructions form the address of `target`, the function whose code this is, which the assembler
+/// has resolved. Where it is does not matter: they are relative to the code.
 ///
 /// # Errors
 /// The offset of what is no instruction.

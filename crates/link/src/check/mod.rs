@@ -1,5 +1,5 @@
 //! The language of check rules: expressions over memory, symbols, sections, GOT entries, stubs and decoded
-//! instructions, as they stand in comments of the field's regression tests.
+//! instructions. They stand in comments of LLVM's regression tests.
 //!
 //! ```text
 //! # jitlink-check: *{4}(main + 1) = decode_operand(main, 0) & 0xffffffff
@@ -22,7 +22,7 @@
 //!         | "section_addr" "(" file "," section ")"
 //! ```
 //!
-//! What names stand for is the [`Target`]'s to say; how operands are numbered is told in `docs/check-operands.md`.
+//! The [`Target`] says what names stand for; `docs/check-operands.md` says how operands are numbered.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 

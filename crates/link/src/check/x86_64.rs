@@ -1,9 +1,9 @@
 //! Operands of x86-64 instructions, numbered as LLVM's disassembler numbers them.
 //!
-//! What is odd: LLVM's operands are those of its instruction descriptions, not those of the assembler. Results come
-//! first, a result that is also an argument comes once more, a memory operand is five, an implied register is none, a
-//! condition is a number at the end, and a lock prefix is an instruction of its own. `docs/check-operands.md` lists the
-//! forms.
+//! Their peculiarity: LLVM counts the operands of its instruction descriptions, not those of the assembler. Results
+//! come first; a result that is also an argument comes twice; a memory operand counts as five; an implied register does
+//! not count; a condition is a number at the end; a lock prefix is an instruction of its own. `docs/check-operands.md`
+//! lists the forms.
 
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, Instruction as X86, InstructionInfoFactory, InstructionInfoOptions,
@@ -314,8 +314,8 @@ fn condition(instruction: &X86) -> Option<i64> {
     }
 }
 
-/// The offsets of the displacements of `lea` instructions that form the address of the function whose code this is. Where
-/// it is does not matter: such displacements are relative to the next instruction.
+/// The offsets of the displacements of `lea` instructions that form the address of the function whose code this is.
+/// Where it is does not matter: such displacements are relative to the next instruction.
 ///
 /// # Errors
 /// The offset of what is no x86-64 instruction.

@@ -1,4 +1,4 @@
-//! Blocks: the bytes that are placed as one.
+//! Blocks: runs of bytes that are placed as a whole.
 
 use std::ops::Range;
 

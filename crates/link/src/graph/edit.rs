@@ -1,4 +1,4 @@
-//! Making and changing graphs. Readers build with it, passes and plugins change what was read.
+//! Making and changing graphs: readers build them, passes and plugins change them.
 //!
 //! Before blocks are placed everything here may be used. Afterwards sizes and positions are fixed: only contents,
 //! edges and the targets of edges may still change, and only before the fixups.
@@ -233,8 +233,8 @@ impl LinkGraph {
         self.initializers.push(initializers);
     }
 
-    /// Gives blocks up, in ascending order, which others have as well: names in them become references. Tells `lost` what
-    /// each was.
+    /// Gives blocks up, in ascending order, which others have as well: names in them become references. Tells `lost`
+    /// what each was.
     pub fn give_up_blocks(&mut self, blocks: &[BlockId], mut lost: impl FnMut(NameId, SymbolId, &Symbol)) {
         if blocks.is_empty() {
             return;
@@ -291,8 +291,8 @@ impl LinkGraph {
         self.revision
     }
 
-    /// Takes the COMDAT groups with these signatures apart, and returns them: their blocks stay, whoever else has such a
-    /// group.
+    /// Takes the COMDAT groups with these signatures apart, and returns them: their blocks stay, whoever else has such
+    /// a group.
     pub fn dissolve_groups(&mut self, mut which: impl FnMut(NameId) -> bool) -> Vec<Group> {
         self.groups.extract_if(.., |group| which(group.signature)).collect()
     }
@@ -325,11 +325,11 @@ impl LinkGraph {
     }
 
     /// Splits a block at `offsets` (ascending, inside the block): the block keeps the part before the first, new blocks
-    /// hold the others. Symbols at a split point go to the part that begins there, edges stay with their bytes. Edges of
-    /// the new parts are not moved, so splitting costs one pass over the block's edges, which are sorted for it.
+    /// hold the others. Symbols at a split point go to the part that begins there, edges stay with their bytes. Edges
+    /// of the new parts are not moved, so splitting costs one pass over the block's edges, which are sorted for it.
     ///
-    /// Parts may be placed apart. References to a part by a symbol in front of it and an addend do not follow; give them a
-    /// symbol of their own before.
+    /// Parts may be placed apart. References to a part by a symbol in front of it and an addend do not follow; give
+    /// them a symbol of their own before.
     ///
     /// Returns the parts, the first being `block` itself.
     ///
@@ -419,8 +419,8 @@ impl LinkGraph {
         self.entries.extend(entries);
     }
 
-    /// Makes edges of those of `blocks` that are not placed refer to their targets again, instead of to entries for them,
-    /// and returns what stood for these. Blocks that are placed keep theirs: no entry is made for both.
+    /// Makes edges of those of `blocks` that are not placed refer to their targets again, instead of to entries for
+    /// them, and returns what stood for these. Blocks that are placed keep theirs: no entry is made for both.
     pub(crate) fn remove_entries(&mut self, blocks: &[BlockId]) -> Vec<SymbolId> {
         let (arch, mut removed) = (self.arch(), Vec::new());
         if self.entries.is_empty() {

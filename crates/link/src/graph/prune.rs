@@ -1,7 +1,7 @@
-//! Finding out what is needed.
+//! Finding the blocks that are needed.
 //!
-//! Roots are blocks and symbols that somebody asked for. From there everything is reached over edges (from a block to
-//! the symbols its bytes refer to) and dependents (from a block to what lives and dies with it).
+//! The search starts at roots: blocks and symbols that somebody asked for. It follows edges (from a block to the
+//! symbols that its bytes refer to) and dependents (from a block to the blocks that live and die with it).
 
 use super::{Block, BlockId, Definition, Edge, KindSet, Lifetime, LinkGraph, Linkage, SymbolId};
 
@@ -33,8 +33,8 @@ impl Reachability {
         Self::default()
     }
 
-    /// The blocks that became live: in ascending order, each once, after [`Reachability::sort`]. Since then some may have
-    /// been made dead again, or placed.
+    /// The blocks that became live: in ascending order, each once, after [`Reachability::sort`]. Since then some may
+    /// have been made dead again, or placed.
     #[must_use]
     pub fn blocks(&self) -> &[BlockId] {
         &self.blocks
@@ -89,8 +89,8 @@ impl Reachability {
         }
     }
 
-    /// Lets all that is live and not placed be followed again, after a graph was changed: externals that are reached are
-    /// told once more.
+    /// Lets all that is live and not placed be followed again, after a graph was changed: externals that are reached
+    /// are told once more.
     pub fn start_anew(&mut self, graph: &mut LinkGraph) {
         let unplaced = |id: &BlockId| graph.block(*id).live && !graph.block(*id).placed;
         self.blocks = graph.block_ids().filter(unplaced).collect();
@@ -152,8 +152,8 @@ impl Reachability {
         graph.edges = edges;
     }
 
-    /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since is
-    /// of no matter.
+    /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since
+    /// is of no matter.
     pub fn forget(&mut self, graph: &mut LinkGraph) {
         for block in self.blocks.drain(..) {
             if let Some(of) = graph.blocks.get_mut(block.index()) {
@@ -187,8 +187,8 @@ impl LinkGraph {
         }
     }
 
-    /// Whether it may have edges of these kinds, live or not. Most graphs have edges of few kinds: a search for others need
-    /// not look at them.
+    /// Whether it may have edges of these kinds, live or not. Most graphs have edges of few kinds: a search for others
+    /// need not look at them.
     #[must_use]
     pub fn may_have(&self, kinds: KindSet) -> bool {
         self.kinds.meets(kinds)

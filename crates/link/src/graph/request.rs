@@ -1,4 +1,4 @@
-//! What objects ask of who links them, beside what their symbols say.
+//! Requests that an object makes of the linker, apart from its symbols.
 
 use super::block::BlockId;
 use super::symbol::SymbolId;

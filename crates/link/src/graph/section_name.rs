@@ -1,4 +1,4 @@
-//! Names of sections, which are not copied from an object: it may have a section for each function.
+//! Names of sections. They are not copied from an object, which may have a section for each function.
 
 use std::fmt;
 use std::ops::Deref;

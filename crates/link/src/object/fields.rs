@@ -1,4 +1,4 @@
-//! Fields of the structures that files are made of: little-endian numbers, and strings that end with a zero.
+//! Fields of structures in files: little-endian numbers, and strings that end with a NUL.
 
 /// The `N` bytes at a constant place of a structure that is long enough.
 #[inline]

@@ -1,5 +1,5 @@
-//! Slots for imports of COFF: code that is told that something is another image's (`__declspec(dllimport)`) finds its
-//! address in a word that the linker makes, called `__imp_` and its name ("PE Format", "Import Address Table").
+//! Slots for imports of COFF. Code that uses a symbol of another image (`__declspec(dllimport)`) loads its address from
+//! a word that the linker makes, called `__imp_` and the symbol's name ("PE Format", "Import Address Table").
 
 use crate::arch::{Arch, ArchTables};
 use crate::error::Result;
@@ -13,8 +13,8 @@ pub const PREFIX: &[u8] = b"__imp_";
 
 /// The routine that looks a function up when it is first called: `FARPROC __delayLoadHelper2(descriptor, slot)`.
 pub const DELAY_LOAD_HELPER: &[u8] = b"__delayLoadHelper2";
-/// The variables for functions of the program's that it calls, if there are any (`delayimp.h`): before it does something,
-/// which they may do instead, and when something is missing.
+/// The variables for functions of the program's that it calls, if there are any (`delayimp.h`): before it does
+/// something, which they may do instead, and when something is missing.
 pub const NOTIFY_HOOK: &[u8] = b"__pfnDliNotifyHook2";
 /// See [`NOTIFY_HOOK`].
 pub const FAILURE_HOOK: &[u8] = b"__pfnDliFailureHook2";
@@ -41,8 +41,8 @@ pub fn slot(target: &[u8], arch: Arch, names: &mut NamePool) -> Result<LinkGraph
     Ok(graph)
 }
 
-/// A function that is looked up when it is first called ("PE Format", "Delay-Load Import Tables"). It has a descriptor and
-/// tables of its own: those of a library count on all of its functions' slots lying side by side.
+/// A function that is looked up when it is first called ("PE Format", "Delay-Load Import Tables"). It has a descriptor
+/// and tables of its own: those of a library count on all of its functions' slots lying side by side.
 ///
 /// # Errors
 /// See [`LinkGraph::add_section`].

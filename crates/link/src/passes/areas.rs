@@ -1,7 +1,7 @@
-//! Large sections, which get areas of the address space for themselves, and how much room they and all others take.
+//! Large sections, which get areas of the address space for themselves; and the sizes of these and of all others.
 //!
 //! Code of the medium and large models reaches sections that are marked `SHF_X86_64_LARGE` at any distance (psABI,
-//! "Code Models"), so that they need not take the room of what code reaches by 32-bit displacements.
+//! "Code Models"). So they need not use up the addresses that code reaches by 32-bit displacements.
 
 use super::shared::Aside;
 use crate::graph::{Block, Lifetime, LinkGraph};

@@ -1,9 +1,9 @@
 //! Direct references to what is out of reach.
 //!
-//! Code that was compiled for an executable refers to everything by 32-bit displacements or addresses, also to what
-//! turns out to be a shared library's. A linker of executables helps itself with copy relocations for variables and
-//! canonical PLT entries for functions (System V ABI, AMD64 supplement, "Function Addresses"). Here is found what needs
-//! such help. The session then has the executor move the variables, binds them to their new addresses, and binds
+//! Code that was compiled for an executable refers to everything by 32-bit displacements or addresses, even if the
+//! target turns out to be in a shared library. A linker of executables then uses copy relocations for variables and
+//! canonical PLT entries for functions (System V ABI, AMD64 supplement, "Function Addresses"). This pass finds such
+//! references. The session has the executor move the variables, and binds them to their new addresses. It binds
 //! functions as [`Binding::OutsideFunction`], for which [`super::entries`] makes a stub that stands for the function.
 
 use linkjit_target::{ExecAddr, ExecRange};
@@ -39,8 +39,8 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
     found
 }
 
-/// Whether such blocks need one of these addresses, which are sorted, within reach: all their instructions do but those that
-/// can load an address instead of computing it.
+/// Whether such blocks need one of these addresses, which are sorted, within reach: all their instructions do but those
+/// that can load an address instead of computing it.
 #[must_use]
 pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
     let wanted = |binding| match binding {
@@ -51,8 +51,8 @@ pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
     direct(input, wanted).into_iter().any(|(block, edge, ())| load(block, edge).is_none())
 }
 
-/// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of `members`
-/// refer to directly.
+/// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of
+/// `members` refer to directly.
 #[must_use]
 pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> bool {
     let reach = arch_of(inputs).data_reach();

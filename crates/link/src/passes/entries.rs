@@ -1,11 +1,11 @@
-//! GOT entries, stubs and TLS entries: what code needs to refer to a target that may be out of its reach, or whose
+//! GOT entries, stubs and TLS entries: code needs them to refer to a target that may be out of its reach, or whose
 //! address is not a constant.
 //!
-//! Runs after pruning, when every live external is bound, so that dead code makes no entries and what is near needs
-//! none. Each entry is made once per target: for targets outside of what is linked in a graph that lives as long as the
-//! JITDylib does (its entries serve later batches, too), for others in a graph that is placed and removed with the
-//! batch. An edge that needs an entry is given the entry's symbol as its target; its kind stays, except where a `lea` has to
-//! become a load.
+//! This pass runs after pruning, when every live external is bound, so that dead code makes no entries and near targets
+//! need none. Each target gets an entry once. If linked code does not define the target, the entry is in a graph that
+//! lives as long as the JITDylib, and serves later batches, too; otherwise it is in a graph that is placed and removed
+//! with the batch. An edge that needs an entry gets the entry's symbol as its target. It keeps its kind, except where a
+//! `lea` must become a load.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -52,8 +52,8 @@ pub enum EntryKind {
 /// The entries of a JITDylib that outlive the batch that made them.
 pub type SharedEntries = HashMap<SharedKey, ExecAddr, FixedState>;
 
-/// What a shared entry is found by: the start of the window whose code it serves, as another one may be out of its reach,
-/// and its target. Not by the target's name, which may mean something else later.
+/// What a shared entry is found by: the start of the window whose code it serves, as another one may be out of its
+/// reach, and its target. Not by the target's name, which may mean something else later.
 pub type SharedKey = (ExecAddr, ExecAddr, EntryKind);
 
 /// The inputs with the entries that were made.

@@ -1,5 +1,5 @@
-//! Sections of an image as its objects ask for them (link.exe's `/merge` and `/section`): what the program may do with them.
-//! Where they are does not matter: an image has three sections, one for each protection.
+//! The protections that objects ask for their sections (link.exe's `/merge` and `/section`). The places of the sections
+//! do not matter: an image has three sections, one for each protection.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! Indirect functions (ELF `STT_GNU_IFUNC`): a symbol whose address is chosen at run time by a resolver.
 //!
-//! Every use of such a symbol, calls and addresses alike, is given one stub, so that the function has one address. The
-//! stub jumps through a slot that the executor fills with what the resolver returns, before anything else is run.
+//! All uses of such a symbol, calls and addresses alike, get the same stub, so that the function has one address. The
+//! stub jumps through a slot. The executor fills the slot with what the resolver returns, before any other code runs.
 
 use crate::arch::ArchTables;
 use crate::error::Result;

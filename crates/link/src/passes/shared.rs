@@ -1,7 +1,7 @@
-//! Parts of objects that may have to stay longer than the rest: weak definitions and COMDAT groups, which several objects
-//! have alike, so that one stands for all; and variables.
+//! Parts of objects that may have to stay longer than the rest: variables, and weak definitions and COMDAT groups, of
+//! which one object's stands for those of others.
 //!
-//! They are placed first, by themselves, with all that they refer to: then they need nothing of the rest.
+//! They are placed first, in memory of their own, with all that they refer to. So they need nothing of the rest.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -26,8 +26,8 @@ pub struct Aside(pub(super) Vec<BlockRef>);
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
 /// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
-/// What is shared and not live yet may be linked later, with code of others that is bound to it then. So constants that it
-/// refers to stay longer, too: string literals, and what its unwind records have in common with the rest.
+/// What is shared and not live yet may be linked later, with code of others that is bound to it then. So constants that
+/// it refers to stay longer, too: string literals, and what its unwind records have in common with the rest.
 ///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
 pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Aside> {
@@ -66,8 +66,8 @@ pub fn bring_back(inputs: &mut [Input], Aside(aside): Aside) {
     }
 }
 
-/// Marks what stays longer of what is to be placed, in the blocks themselves: a domain of a batch may be a small part of
-/// it, and its live blocks a small part of their graphs.
+/// Marks what stays longer of what is to be placed, in the blocks themselves: a domain of a batch may be a small part
+/// of it, and its live blocks a small part of their graphs.
 struct Search<'a> {
     inputs: &'a mut [Input],
     members: &'a [u32],
@@ -229,8 +229,8 @@ mod tests {
     use crate::names::NamePool;
     use crate::source::Source;
 
-    /// Sections of two blocks, of which the first of each is reached from the second of the one before: finding one after the
-    /// other must not mean going through all again.
+    /// Sections of two blocks, of which the first of each is reached from the second of the one before: finding one
+    /// after the other must not mean going through all again.
     #[test]
     fn chains_of_undivided_sections_stay_with_what_is_shared() -> crate::Result<()> {
         const COUNT: usize = 20_000;

@@ -1,4 +1,4 @@
-//! Linking a program's own allocator: it is wanted whether or not the program calls it, for the libraries do.
+//! Linking a program's own allocator: a batch links it even if the program does not call it, because the libraries do.
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -33,8 +33,8 @@ impl Batch<'_> {
         Ok(self.find_wanted_allocator()? || self.find_definitions()? || self.find_lazy_callees()?)
     }
 
-    /// Finds what lazy objects refer to, though nothing that refers to it is linked yet: when it is, libraries would have
-    /// allocated memory that an archive's allocator does not know.
+    /// Finds what lazy objects refer to, though nothing that refers to it is linked yet: when it is, libraries would
+    /// have allocated memory that an archive's allocator does not know.
     fn find_wanted_allocator(&mut self) -> Result<bool> {
         let mut wanted = self.session.state().wanted_of_allocator().to_vec();
         wanted.retain(|name| !self.found.contains_key(name));
@@ -62,7 +62,8 @@ impl Batch<'_> {
         Ok(names.iter().any(|&name| self.found.contains_key(&(dylib, name))))
     }
 
-    /// Links the lazy functions that the allocator may call: the libraries call it while something is being linked, too.
+    /// Links the lazy functions that the allocator may call: the libraries call it while something is being linked,
+    /// too.
     fn find_lazy_callees(&mut self) -> Result<bool> {
         let new: Vec<LazyCallee> = {
             let state = self.session.state();
@@ -108,8 +109,8 @@ impl Batch<'_> {
         callees
     }
 
-    /// If the batch has definitions that are to serve the process: binds what is found in the process to what knows both
-    /// allocators.
+    /// If the batch has definitions that are to serve the process: binds what is found in the process to what knows
+    /// both allocators.
     pub(super) fn prepare_allocator(&mut self) -> Result<()> {
         let Some(dylib) = self.session.state().allocator_dylib() else { return Ok(()) };
         let definitions = self.session.state().allocator_definitions(dylib);
@@ -170,8 +171,8 @@ impl Batch<'_> {
         self.serving.iter().filter_map(placed).collect()
     }
 
-    /// Has the process use the allocator that was placed. From then on it stays, so this is the last thing that may fail
-    /// before the batch is published.
+    /// Has the process use the allocator that was placed. From then on it stays, so this is the last thing that may
+    /// fail before the batch is published.
     pub(super) fn replace_allocator(&self) -> Result<Serves> {
         let serving = self.serving();
         if serving.is_empty() {

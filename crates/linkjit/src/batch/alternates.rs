@@ -1,7 +1,7 @@
-//! Alternates: what names mean if nobody defines them (COFF's weak externals and `/alternatename`).
+//! Alternates: what a name means if nobody defines it (COFF's weak externals and `/alternatename`).
 //!
-//! Some have libraries searched before they count. For others no library is searched; but if a member of one that is pulled
-//! for another reason defines the name, that is what it means. So references wait until all else is found.
+//! For some, libraries are searched before the alternate counts. For others they are not; but a member that is pulled
+//! for another reason may still define the name. So references to such names wait until everything else is found.
 
 use linkjit_link::graph::Linkage;
 use linkjit_link::names::NameId;

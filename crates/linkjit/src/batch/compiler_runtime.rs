@@ -1,5 +1,5 @@
-//! What is searched last: libraries that archives say they need, and the compilers' own. Of that, as from their drivers, each
-//! JITDylib gets what it needs, for most of it is hidden.
+//! The libraries that are searched last: those that archives say they need, and the compilers' own. As with the
+//! compilers' drivers, each JITDylib gets its own copy of what it needs from the latter, because most of it is hidden.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl Batch<'_> {
         self.look_up_in(dylib, (dylib, MatchScope::All), unfound)
     }
 
-    /// The archives of the compilers that are there, for a JITDylib. One that can't be read is as good as none: then its
-    /// names are undefined.
+    /// The archives of the compilers that are there, for a JITDylib. One that can't be read is as good as none: then
+    /// its names are undefined.
     fn compiler_runtime(&self, dylib: DylibId) -> Result<Arc<dyn Archives>> {
         let known = self.session.state().dylib(dylib)?.compiler_runtime().cloned();
         if let Some(runtime) = known {

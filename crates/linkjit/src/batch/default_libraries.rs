@@ -1,4 +1,5 @@
-//! Libraries that nobody added, but objects ask for (COFF `/defaultlib`, ELF `.deplibs`), and those of the C runtime.
+//! Libraries that objects ask for (COFF `/defaultlib`, ELF `.deplibs`) without the user adding them; and the C
+//! runtime's.
 
 use std::path::PathBuf;
 
@@ -19,7 +20,8 @@ impl Batch<'_> {
         if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&of) }
     }
 
-    /// Opens the libraries that archives of a JITDylib say they need, if that was not done. Returns whether there are any.
+    /// Opens the libraries that archives of a JITDylib say they need, if that was not done. Returns whether there are
+    /// any.
     pub(super) fn open_dependencies(&mut self, dylib: DylibId) -> Result<bool> {
         let archives = self.session.state().dylib_mut(dylib)?.take_unread_dependencies();
         let mut libraries = Vec::new();
@@ -39,7 +41,8 @@ impl Batch<'_> {
         Ok(any)
     }
 
-    /// Opens a library that an object or archive of ELF asks for. If that fails, it is missing only as far as names are.
+    /// Opens a library that an object or archive of ELF asks for. If that fails, it is missing only as far as names
+    /// are.
     fn open_dependent_library(&self, dylib: &JitDylib, name: &str) {
         let platform = self.session.platform();
         let Some(path) = platform.find_library(name, &self.session.options().library_paths) else {

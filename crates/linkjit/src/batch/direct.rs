@@ -1,4 +1,4 @@
-//! Direct references to what libraries define, from where it is out of reach. See [`linkjit_link::passes::direct`].
+//! Direct references to definitions in libraries that are out of reach. See [`linkjit_link::passes::direct`].
 
 use linkjit_executor::{ExecAddr, ExecRange, Nearby, Window};
 use linkjit_link::graph::Definition;
@@ -40,9 +40,9 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Gives images in which nothing is yet another place if they are where code does not reach variables that it refers to
-    /// directly: objects for a static C runtime do so, which means the DLLs' variables here. What can't be reached
-    /// nevertheless is loaded from a table, if the instruction allows that.
+    /// Gives images in which nothing is yet another place if they are where code does not reach variables that it
+    /// refers to directly: objects for a static C runtime do so, which means the DLLs' variables here. What can't be
+    /// reached nevertheless is loaded from a table, if the instruction allows that.
     pub(super) fn settle_images(&mut self, domains: &[Domain]) -> Result<()> {
         if !self.is_image() {
             return Ok(());
@@ -109,7 +109,8 @@ impl Batch<'_> {
 }
 
 impl State {
-    /// The GOT entries that earlier batches made for what is outside, at or behind one of `addresses`, which are sorted.
+    /// The GOT entries that earlier batches made for what is outside, at or behind one of `addresses`, which are
+    /// sorted.
     fn slots(&self, addresses: &[ExecAddr]) -> Vec<ExecAddr> {
         let dylibs = self.dylibs.values();
         dylibs

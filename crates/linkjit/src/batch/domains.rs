@@ -1,9 +1,9 @@
-//! Domains: what is placed together, and in which window of the address space.
+//! Domains: which graphs are placed together, and in which window of the address space.
 //!
 //! Graphs of one JITDylib and one resource tracker form a *domain*: they share an allocation, because they are removed
-//! together. Code and data of one window reach each other directly. Parts of an object refer to each other so, hence
-//! what is linked of it later goes where it began. Code that holds addresses in 32 bits has to be in low memory. All
-//! else goes to the newest window, and is reached through table entries from others.
+//! together. Code and data of one window reach each other directly. Parts of an object do so, hence the parts that are
+//! linked later go to the window of the first. Code that holds addresses in 32 bits must be in low memory. All other
+//! domains go to the newest window; code in other windows reaches them through table entries.
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -109,9 +109,9 @@ impl Batch<'_> {
         }
     }
 
-    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members: one from
-    /// where it reaches all that it refers to directly, if there can be one. A new one has room for all domains of its
-    /// JITDylib that may go there.
+    /// Sees to it that there is a window for the domain `at` of some, and notes which one is meant for its members: one
+    /// from where it reaches all that it refers to directly, if there can be one. A new one has room for all domains of
+    /// its JITDylib that may go there.
     pub(super) fn choose_window(&mut self, domains: &mut [Domain], at: usize) -> Result<()> {
         let domain = &domains[at];
         let windows = self.windows(domain)?;
@@ -146,8 +146,9 @@ impl Batch<'_> {
         }
     }
 
-    /// The windows of a JITDylib that a domain may be placed in: the one it is meant for, its own, then those in reach of
-    /// that, newest first. All those last from where it reaches not all that is linked and that it refers to directly.
+    /// The windows of a JITDylib that a domain may be placed in: the one it is meant for, its own, then those in reach
+    /// of that, newest first. All those last from where it reaches not all that is linked and that it refers to
+    /// directly.
     pub(super) fn windows(&self, domain: &Domain) -> Result<Vec<Window>> {
         let mut windows: Vec<Window> = {
             let state = self.session.state();
@@ -248,7 +249,8 @@ impl Batch<'_> {
         self.session.platform().has_images()
     }
 
-    /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what is.
+    /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what
+    /// is.
     fn has_low_fields(&self, member: u32) -> bool {
         if self.is_image() {
             return false;

@@ -1,8 +1,8 @@
 //! Finding: from wanted names to a set of graphs in which every live symbol is bound.
 //!
-//! Works in waves. A wave follows all edges that were not followed yet; the externals it reaches are looked up in the
-//! tables, those not found there are given to the generators of the link order, all at once. What is found may bring
-//! new graphs, hence new externals: the next wave.
+//! The search works in waves. A wave follows all edges that were not followed yet, and looks up the externals that it
+//! reaches in the tables. It gives those that are not there to the generators of the link order, all at once. The
+//! definitions that it finds may bring new graphs, hence new externals, for the next wave.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;

@@ -1,8 +1,8 @@
-//! Where a program's parts begin and end, for code that asks (`end`, `__init_array_start`, ...).
+//! The names for the beginnings and ends of a program's parts (`end`, `__init_array_start`, ...).
 //!
-//! A JITDylib grows batch by batch; such code sees what there was when it was linked. What lies between two addresses is
-//! memory that can be read, and what is code or data of the batch is where a program expects it: `etext` is beyond
-//! all code, `edata` and `__bss_start` between the data and the zeros of the same tracker, `end` beyond all.
+//! A JITDylib grows batch by batch; code that uses these names sees the state of its own batch. The memory between two
+//! of these addresses can be read. The batch's code and data lie where a program expects them: `etext` is beyond all
+//! code, `edata` and `__bss_start` are between the data and the zeros of the same tracker, `end` is beyond everything.
 
 use linkjit_executor::{ExecAddr, ExecRange, Window};
 use linkjit_link::graph::{InitializerOrder, Lifetime, Protection};

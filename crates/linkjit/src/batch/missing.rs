@@ -1,4 +1,4 @@
-//! Telling the user what is missing, all of it, and who wants it. Runs only on the way to an error.
+//! Finds out for an error message all names that are missing, and what refers to them. It runs only before an error.
 
 use std::collections::BTreeMap;
 
@@ -206,7 +206,8 @@ impl Batch<'_> {
     }
 }
 
-/// The entries of a table that have a place in them, and those that refer to these: stubs to words, descriptors to pairs.
+/// The entries of a table that have a place in them, and those that refer to these: stubs to words, descriptors to
+/// pairs.
 fn entries_at(table: &LinkGraph, site: &Site) -> Vec<SymbolId> {
     let place = |id| match table.symbol(id).definition {
         Definition::Defined { block, offset } => Some((block, offset..offset + table.symbol(id).size)),

@@ -1,9 +1,9 @@
 //! A batch: one lookup as one link job.
 //!
-//! [`find`] collects the graphs that the wanted names reach, [`place`] gives all of them memory at once, by
-//! [`domains`], writes and finalizes it; then the addresses are published. A batch that fails puts everything back:
-//! nothing that it defined is visible, its memory is returned, and another try is possible. So does one that needs
-//! something which takes longer than a batch may: see [`crate::lookup`].
+//! [`find`] collects the graphs that the wanted names reach. [`place`] gives them all memory at once, by [`domains`],
+//! and writes and finalizes it. Then the batch publishes the addresses. A batch that fails puts everything back: nobody
+//! sees what it defined, its memory is given back, and the lookup can be tried again. A batch that needs something that
+//! takes longer than a batch may does the same: see [`crate::lookup`].
 
 mod allocator;
 mod alternates;
@@ -148,7 +148,8 @@ struct Batch<'a> {
     /// What of them has yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
-    /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are live.
+    /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are
+    /// live.
     walked: HashSet<(DylibId, Box<str>), FixedState>,
     /// Definitions of a program's own allocator.
     serving: Vec<allocator::Serving>,

@@ -104,8 +104,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Places domains where they are meant to be. `false` if one had to go so far away that those before it do not reach it
-    /// the way they have been told.
+    /// Places domains where they are meant to be. `false` if one had to go so far away that those before it do not
+    /// reach it the way they have been told.
     fn place_domains(&mut self, domains: &mut [Domain]) -> Result<bool> {
         for at in 0..domains.len() {
             self.choose_window(domains, at)?;
@@ -184,8 +184,8 @@ impl Batch<'_> {
         self.place_part(window, domain, prepared, Part::Own)
     }
 
-    /// The parts of a domain that may have to stay longer than the rest. The default tracker is not expected to be removed
-    /// before others: its memory is not divided.
+    /// The parts of a domain that may have to stay longer than the rest. The default tracker is not expected to be
+    /// removed before others: its memory is not divided.
     fn longer_parts(&self, domain: &Domain) -> Vec<(Part, Longer)> {
         let state = self.session.state();
         let Some(tracker) = domain.tracker else { return Vec::new() };
@@ -270,8 +270,8 @@ impl Batch<'_> {
         Ok(Some(block))
     }
 
-    /// Whether some code that is to be placed needs offsets from the thread pointer, or other code of a graph those of its
-    /// own variables: it may be linked later, and they can't be moved then.
+    /// Whether some code that is to be placed needs offsets from the thread pointer, or other code of a graph those of
+    /// its own variables: it may be linked later, and they can't be moved then.
     fn uses_thread_offsets(&mut self) -> bool {
         if let Some(known) = self.placed.uses_thread_offsets {
             return known;
@@ -507,8 +507,8 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain, in link order. A unit's own are placed when anything of it is, those
-/// that go with a COMDAT section when that is, which may be in a later batch.
+/// The initializer and terminator arrays of a domain, in link order. A unit's own are placed when anything of it is,
+/// those that go with a COMDAT section when that is, which may be in a later batch.
 fn initializers(
     placed: &PlacedDomain,
     inputs: &[Input],

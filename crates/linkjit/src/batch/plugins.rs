@@ -1,4 +1,4 @@
-//! What plugins see of a batch, and how what their passes did to graphs is undone.
+//! Showing a batch to plugins, and undoing the changes of their passes if it fails.
 
 use std::sync::{Arc, Mutex};
 

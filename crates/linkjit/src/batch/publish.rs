@@ -1,4 +1,5 @@
-//! Publishing: what a batch has placed gets its addresses in the tables, and graphs of which more may be wanted go back.
+//! Publishing: the batch enters the addresses of what it placed into the tables, and returns the graphs that later
+//! batches may need.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +35,8 @@ impl Rest {
 }
 
 impl State {
-    /// Makes the addresses known that a batch has given to definitions of a unit. Returns whether there is more to place.
+    /// Makes the addresses known that a batch has given to definitions of a unit. Returns whether there is more to
+    /// place.
     fn publish_names(&mut self, unit: UnitId, input: &Input) -> Result<bool> {
         let Self { dylibs, units, .. } = self;
         let Some(of) = units.get_mut(&unit) else { return Ok(false) };

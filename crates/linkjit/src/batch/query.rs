@@ -1,4 +1,4 @@
-//! Questions to batches, and their answer if others have to do something before they can link.
+//! What a batch is asked for, and its answer if others must do something before it can link.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

@@ -1,5 +1,5 @@
-//! Whether what is missing is needed by what a lookup has asked for, or by what is linked without being asked for: an
-//! initializer, say, of an object that nobody has asked for anything. Runs only on the way to an error.
+//! Finds out for an error message whether the lookup itself needs a missing name, or something that is linked without
+//! being asked for, such as an initializer. It runs only before an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Names that the linker itself defines: `__start_x` and `__stop_x`, the bases of the GOT and of thread-local storage,
-//! where the program begins and ends (see [`super::image`]).
+//! the beginning and end of the program (see [`super::image`]).
 //!
-//! They are bound late, when all is placed. What lies between boundaries is live if these are.
+//! They are bound late, when everything is placed. The blocks between two boundaries are live if the boundaries are.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

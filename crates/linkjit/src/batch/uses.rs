@@ -1,7 +1,7 @@
-//! Which linked code is bound to which, so that nothing is removed that others need.
+//! Records which linked code is bound to which, so that nothing is removed that others need.
 //!
-//! Told apart are allocations, not symbols. Most batches are one allocation that is bound to nothing before it: they cost
-//! nothing here.
+//! The record is by allocation, not by symbol. Most batches are one allocation that is bound to nothing before it: they
+//! cost nothing here.
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -67,8 +67,8 @@ impl Batch<'_> {
         }
     }
 
-    /// Whether what is placed may need what earlier batches have placed of the same graphs, and what may go at another time:
-    /// no binding says so.
+    /// Whether what is placed may need what earlier batches have placed of the same graphs, and what may go at another
+    /// time: no binding says so.
     fn may_use_earlier_parts(&self) -> bool {
         let state = self.session.state();
         state.has_updatable() || self.units.iter().any(|&unit| was_divided(&state, unit))
@@ -130,8 +130,8 @@ struct Uses<'a> {
 }
 
 impl Uses<'_> {
-    /// Looks at the edges if the blocks of a graph are divided, or were by earlier batches, else it is enough to look at the
-    /// symbols.
+    /// Looks at the edges if the blocks of a graph are divided, or were by earlier batches, else it is enough to look
+    /// at the symbols.
     fn find(&mut self) {
         let divided = self.moved || self.places.divided.contains(&self.from.domain.tracker);
         // Entries are their own graphs, which are bound to what a unit is bound to that precedes them.

@@ -1,7 +1,8 @@
-//! Definitions with vague linkage that yield to what libraries and other JITDylibs have; `session/vague.rs` has the rules.
+//! Definitions with vague linkage that yield to what libraries and other JITDylibs have; `session/vague.rs` has the
+//! rules.
 //!
-//! Asked for are definitions that are about to be linked. What belongs together yields together or not at all: the members
-//! of a COMDAT group, and a variable with its guard, or it would be initialized twice, or never.
+//! The batch asks for the definitions that it is about to link. Definitions that belong together yield together or not
+//! at all: the members of a COMDAT group; a variable with its guard, or it would be initialized twice, or never.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -219,8 +220,8 @@ fn candidate(graph: &LinkGraph, input: u32, symbol: SymbolId) -> Option<Candidat
     is_new.then_some(Candidate { input, symbol, name, thread_local: of.thread_local })
 }
 
-/// Whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it was
-/// compiled for that.
+/// Whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it
+/// was compiled for that.
 fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
     let Elsewhere::Outside(address) = place else { return true };
     match address {

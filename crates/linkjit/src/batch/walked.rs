@@ -1,8 +1,8 @@
-//! Sections that are walked, from `__start_x` to `__stop_x`: all of one is linked at once, or not at all.
+//! Sections that are walked, from `__start_x` to `__stop_x`: such a section is linked as a whole, or not at all.
 //!
-//! A block of such a section may be wanted for itself, long before the code is linked that walks the section. What is
-//! linked of it then has its place: what would be linked later could not be beside it. So if the name of a boundary is
-//! known in the session at all, the first block that is wanted brings the others.
+//! A lookup may need one block of such a section long before the code that walks the section is linked. If only that
+//! block were placed, blocks that are linked later could not be beside it. So if the session knows the name of a
+//! boundary, the first block that is needed brings the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,8 +41,8 @@ impl Batch<'_> {
         Ok(any)
     }
 
-    /// Places the parts of a walked section together: objects of which something was linked before would be placed apart
-    /// from others.
+    /// Places the parts of a walked section together: objects of which something was linked before would be placed
+    /// apart from others.
     pub(super) fn join_walked(&self, domains: &mut Vec<Domain>) -> Result<()> {
         if self.walked.is_empty() {
             return Ok(());

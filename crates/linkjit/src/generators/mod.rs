@@ -1,4 +1,4 @@
-//! Definition generators: where definitions come from that nobody added beforehand.
+//! Definition generators: they find definitions that nobody added beforehand.
 
 mod adapters;
 mod archive;

@@ -1,9 +1,9 @@
 //! Objects whose functions are linked when they are first called.
 //!
-//! The object's own functions, strong ones that are in no COMDAT group, get other, hidden names; stubs take theirs. The
-//! object stays in its JITDylib, so that its data, its COMDAT groups and weak definitions are chosen, and reached, as
-//! those of any other object: they are linked when linked code refers to them. Calls within the object are direct. What takes a function's address gets that
-//! of the stub, so that a function has one address.
+//! The object's own functions (strong ones that are in no COMDAT group) get other, hidden names, and stubs take the
+//! original ones. The object stays in its JITDylib: its data, COMDAT groups and weak definitions are chosen as those of
+//! any other object, and linked when linked code refers to them. Calls within the object are direct. Code that takes a
+//! function's address gets the stub's, so that a function has one address.
 
 use std::collections::HashMap;
 
@@ -23,8 +23,8 @@ use crate::source::IntoSource;
 
 impl JitDylib {
     /// Adds a relocatable object whose functions are linked when they are first called, as by
-    /// [`JitDylib::lazy_reexports`]. Its variables, and functions of which other objects may have copies (weak ones, and
-    /// C++'s inline ones), are linked when linked code refers to them.
+    /// [`JitDylib::lazy_reexports`]. Its variables, and functions of which other objects may have copies (weak ones,
+    /// and C++'s inline ones), are linked when linked code refers to them.
     ///
     /// Its initializers are run when something of it is first linked: before a call goes on that it is linked for, else
     /// with the other initializers of the JITDylib. [`JitDylib::lookup`] is no reason to link them;
@@ -90,9 +90,9 @@ pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePoo
     Ok(made.finish())
 }
 
-/// Gives an object's own functions hidden names, which no other JITDylib has; returns the stubs that are to take theirs.
-/// Functions of which other objects may have copies are not its own, unless they `had_stub` by their hidden name.
-/// `by_stub` says which references to functions, by their names, are to go to the stubs.
+/// Gives an object's own functions hidden names, which no other JITDylib has; returns the stubs that are to take
+/// theirs. Functions of which other objects may have copies are not its own, unless they `had_stub` by their hidden
+/// name. `by_stub` says which references to functions, by their names, are to go to the stubs.
 pub(crate) fn hide_functions(
     graph: &mut LinkGraph,
     dylib: DylibId,
@@ -150,8 +150,8 @@ fn refer_to_stubs(
     Ok(())
 }
 
-/// Whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself, and
-/// initializers are the object's own.
+/// Whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself,
+/// and initializers are the object's own.
 pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
     let is_table = graph.initializers().iter().any(|run| run.block == block);
     !is_table && !graph.section(graph.block(block).section).unwind_records

@@ -1,7 +1,7 @@
 //! Graphs of stubs, each with its slot and maybe its trampoline.
 //!
-//! Each of the three is a block of its own, so that demand linking places those that are called. A stub and its slot
-//! are placed together: a later batch may be in another window, out of reach.
+//! Each of the three is a block of its own, so that demand linking places only those that are called. A stub and its
+//! slot are placed in the same batch, because a later one may be in another window, out of reach.
 
 use linkjit_executor::{ExecAddr, ReentryId};
 use linkjit_link::arch::ArchTables;

@@ -1,4 +1,4 @@
-//! Lookups that nobody waits for.
+//! Lookups as futures: their callers do not wait for them.
 
 use std::fmt;
 use std::future::Future;
@@ -132,8 +132,8 @@ impl Task {
         let _none = self.dylib.session().pool().spawn(move || task.go_on(false));
     }
 
-    /// Goes on with it on this thread, unless another is at it, to its end or until others have to do something; may wait
-    /// for these.
+    /// Goes on with it on this thread, unless another is at it, to its end or until others have to do something; may
+    /// wait for these.
     fn go_on(self: &Arc<Self>, may_wait: bool) {
         let mut state = lock(&self.state);
         let wait = state.wait.take();

@@ -1,9 +1,9 @@
 //! Lookups: search, materialize what is missing, search again; when nothing is missing, link.
 //!
-//! Searching and linking are one batch's business ([`crate::batch`]), which takes the graphs out of the tables and waits
-//! for nobody. If it meets units that are not materialized yet, or generators of the user that were not asked, it puts
-//! everything back and says so; the lookup sees to these with nothing locked and begins a new batch. So a lookup that
-//! waits holds nothing that others might wait for.
+//! A batch ([`crate::batch`]) searches and links. It takes the graphs out of the tables and waits for nobody. If it
+//! meets units that are not materialized yet, or generators of the user that were not asked, it puts everything back
+//! and says so. The lookup then materializes the units and asks the generators, with nothing locked, and begins a new
+//! batch. So a lookup that waits holds nothing that others might wait for.
 
 mod future;
 mod set;
@@ -67,7 +67,8 @@ pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<
     Ok(found.into_iter().map(|found| found.map(|(name, entry)| state.flags(name, &entry))).collect())
 }
 
-/// Which of the names that generators are asked for, under another name each, are defined in the link order of a JITDylib.
+/// Which of the names that generators are asked for, under another name each, are defined in the link order of a
+/// JITDylib.
 pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(SymbolName, Wanted<'_>)]) -> Result<Vec<bool>> {
     let _names = dylib.session().use_names();
     let names = {

@@ -1,4 +1,4 @@
-//! What is looked up.
+//! The set of names that a lookup asks for.
 
 use linkjit_executor::ExecAddr;
 
@@ -35,7 +35,8 @@ impl SymbolLookupSet {
         Self { names, ..Self::default() }
     }
 
-    /// These names, too, which may be missing. As for weak references, no member of an archive is pulled for them alone.
+    /// These names, too, which may be missing. As for weak references, no member of an archive is pulled for them
+    /// alone.
     #[must_use]
     pub fn weak<N: Into<SymbolName>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.names.extend(names.into_iter().map(|name| (name.into(), true)));

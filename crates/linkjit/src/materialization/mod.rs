@@ -1,10 +1,11 @@
 //! Definitions that are made when they are first needed.
 //!
-//! A [`MaterializationUnit`] promises names. When a lookup needs one of them, the unit is *materialized*: it makes objects
-//! or other definitions and hands them to its [`MaterializationResponsibility`]. That is user code which may take its
-//! time (it may compile), so it runs without any lock held, several units at a time, on the threads of the lookups that
-//! need them and on those of the session (`session/pool.rs`). Linking comes afterwards and waits for nobody's materialization, hence two
-//! lookups that need each other's symbols can't block each other. The session knows who is at which unit (`session/progress.rs`).
+//! A [`MaterializationUnit`] promises names. When a lookup needs one of them, the unit is *materialized*: it makes
+//! objects or other definitions and hands them to its [`MaterializationResponsibility`]. That is user code and may take
+//! long, for it may compile. So it runs with no lock held, several units at a time, on the threads of the lookups that
+//! need them and on those of the session (`session/pool.rs`). Linking comes afterwards and waits for no
+//! materialization, hence two lookups that need each other's symbols can't block each other. The session knows which
+//! agent materializes which unit (`session/progress.rs`).
 
 mod responsibility;
 mod units;
@@ -60,8 +61,8 @@ impl UnitInterface {
 /// Definitions that are made when one of them is needed: see [`JitDylib::define`](crate::JitDylib::define).
 ///
 /// A unit is materialized as a whole, once. One that never is is dropped with what owns it. It is the session's until
-/// then: a handle of the session or of one of its JITDylibs in it would keep both for ever. The responsibility has one, and
-/// for other JITDylibs there are [weak ones](crate::WeakJitDylib).
+/// then: a handle of the session or of one of its JITDylibs in it would keep both for ever. The responsibility has one,
+/// and for other JITDylibs there are [weak ones](crate::WeakJitDylib).
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {

@@ -1,4 +1,4 @@
-//! Materializing a unit: what it gets, what it gives.
+//! The responsibility of a unit: what the session hands to it when it is materialized, and how it delivers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl MaterializationResponsibility {
         &self.name
     }
 
-    /// The names that are to be delivered: those that the unit has promised, but for those that others define by now and
-    /// those that were delegated.
+    /// The names that are to be delivered: those that the unit has promised, but for those that others define by now
+    /// and those that were delegated.
     #[must_use]
     pub fn symbols(&self) -> &[(SymbolName, SymbolFlags)] {
         &self.symbols
@@ -99,8 +99,8 @@ impl MaterializationResponsibility {
         Ok(())
     }
 
-    /// Hands names over to another unit, at once: they are that unit's from now on, to be materialized when somebody wants
-    /// them, whatever becomes of this one. A unit replaces itself by delegating all that it has.
+    /// Hands names over to another unit, at once: they are that unit's from now on, to be materialized when somebody
+    /// wants them, whatever becomes of this one. A unit replaces itself by delegating all that it has.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -140,9 +140,9 @@ impl MaterializationResponsibility {
     /// Ends the materialization: what was delivered is defined from now on, if it is all that was promised.
     ///
     /// # Errors
-    /// [`Error::Promise`] if a promise was not kept, [`Error::Duplicate`] if something was delivered that others define,
-    /// [`Error::TrackerRemoved`] if what owns the unit was removed meanwhile. Then nothing of it is defined, and lookups
-    /// that need it get the same error.
+    /// [`Error::Promise`] if a promise was not kept, [`Error::Duplicate`] if something was delivered that others
+    /// define, [`Error::TrackerRemoved`] if what owns the unit was removed meanwhile. Then nothing of it is defined,
+    /// and lookups that need it get the same error.
     pub fn complete(mut self) -> Result<()> {
         self.is_over = true;
         let (graphs, direct) = (std::mem::take(&mut self.graphs), std::mem::take(&mut self.direct));

@@ -1,4 +1,4 @@
-//! Units for what is asked for most.
+//! Units for the most frequent cases.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! The tables that `<charconv>` of Microsoft's C++ library reads, `std::format` of floating-point numbers with it: its
-//! import library holds them. They are computed when somebody wants them, as their definitions say: those of Ryu (Ulf Adams,
-//! "Ryū: Fast Float-to-String Conversion" and "Ryū Revisited: Printf Floating Point Conversion"), powers of ten, and the
-//! greatest numbers of each decimal exponent.
+//! The tables that `<charconv>` of Microsoft's C++ library reads, and so `std::format` of floating-point numbers.
+//! Microsoft's import library holds them; we compute them when code refers to them. They are those of Ryu (Ulf Adams,
+//! "Ryū: Fast Float-to-String Conversion" and "Ryū Revisited: Printf Floating Point Conversion"), powers of ten, and
+//! the greatest numbers of each decimal exponent.
 
 /// The table of that name, as it is in memory.
 pub(super) fn find(name: &[u8]) -> Option<Vec<u8>> {
@@ -169,7 +169,8 @@ fn blocks_of_large_numbers() -> Vec<[u64; 3]> {
     rows
 }
 
-/// `BLOCK ** (i + 1) / 2 ** exponent`, for numbers below 1: the blocks before have no digits but zeros, those behind all end.
+/// `BLOCK ** (i + 1) / 2 ** exponent`, for numbers below 1: the blocks before have no digits but zeros, those behind
+/// all end.
 fn blocks_of_small_numbers() -> Vec<[u64; 3]> {
     /// Numbers with such an exponent are less than two to the power of this, times theirs.
     const BITS: u32 = 54;
@@ -208,8 +209,8 @@ fn below_ten(greatest_exponent: i32, greatest_below: fn(&str) -> u64) -> Vec<u64
     (LEAST..=greatest_exponent).map(|exponent| greatest_below(&format!("1e{}", exponent + 1))).collect()
 }
 
-/// The greatest numbers that are rounded to less than `10 ** (exponent + 1)`, for each precision and each exponent below it.
-/// A number halfway between two is rounded up, for nine is odd.
+/// The greatest numbers that are rounded to less than `10 ** (exponent + 1)`, for each precision and each exponent
+/// below it. A number halfway between two is rounded up, for nine is odd.
 fn rounded_below_ten(greatest_precision: i32, greatest_below: fn(&str) -> u64) -> Vec<u64> {
     let of_precision = |precision: i32| {
         let nines = "9".repeat(precision as usize);

@@ -1,9 +1,9 @@
-//! COFF: what the linker of an image makes, and what each image of Windows has of its own.
+//! COFF: the definitions that a linker adds to each image of Windows.
 //!
-//! A JITDylib is an image: one window, which begins with a header. Code finds that header as `__ImageBase`, and takes
-//! it for what unwind information and run-time types are relative to. The executor writes it. Imports are called
-//! through slots, `__imp_X`, which are words of read-only data, made here when they are wanted. Thread-local variables
-//! are found through `_tls_index`.
+//! A JITDylib is an image: one window, which begins with a header that the executor writes. Code finds the header as
+//! `__ImageBase`; unwind information and run-time types are relative to it. Code calls imports through slots,
+//! `__imp_X`, words of read-only data that this file makes when code refers to them. It finds thread-local variables
+//! through `_tls_index`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,8 +109,8 @@ impl Platform for Coff {
         crt_startup::unit(dylib)
     }
 
-    /// MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang makes several
-    /// such sections of an object.
+    /// MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang makes
+    /// several such sections of an object.
     fn order_initializers(&self, runs: &mut [InitializerRun]) {
         let alike = |one: &InitializerRun, other: &InitializerRun| {
             (one.order, one.array.backwards) == (other.order, other.array.backwards)
@@ -133,9 +133,9 @@ impl Platform for Coff {
     }
 }
 
-/// Makes references to the image's of what an object defines in its place. Zig's objects bring an index and a directory of
-/// thread-local storage, which the C runtime has in `tlssup.obj`, but nobody would load them as an image of their own.
-/// MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
+/// Makes references to the image's of what an object defines in its place. Zig's objects bring an index and a directory
+/// of thread-local storage, which the C runtime has in `tlssup.obj`, but nobody would load them as an image of their
+/// own. MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
 fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
     let ours = [&b"_tls_index"[..], b"_tls_used", DSO_HANDLE].map(|name| names.find(name));
     for symbol in graph.symbol_ids() {
@@ -148,8 +148,8 @@ fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
     }
 }
 
-/// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own exports is
-/// told no more than that there is no such thing.
+/// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own
+/// exports is told no more than that there is no such thing.
 fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     let name = match key {
         SymbolKey::Name(name) | SymbolKey::Vague(name) => name.to_vec(),
@@ -224,8 +224,8 @@ fn is_forward(dylib: &JitDylib, name: &[u8]) -> Result<bool> {
     Ok(id.is_some_and(|id| requests.is_export_of(id)))
 }
 
-/// What `library.name` or `library.#number` is ("PE Format", "Export Address Table", forwarders); `None` if the library has
-/// no such thing.
+/// What `library.name` or `library.#number` is ("PE Format", "Export Address Table", forwarders); `None` if the library
+/// has no such thing.
 fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return Ok(None) };
     let (library, name) = (&name[..dot], &name[dot + 1..]);

@@ -1,5 +1,5 @@
-//! What Microsoft's C runtime links into each image because code refers to it directly: a few variables, and the check of
-//! the stack's cookie, which reads one of them. The functions are the executor's.
+//! The parts of Microsoft's C runtime that are linked into each image because code refers to them directly: a few
+//! variables, and the check of the stack's cookie, which reads one of them. The executor has the functions.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -1,9 +1,9 @@
-//! The start-up of a C runtime that is linked out of an installation: what the entry point of a DLL would call, for an image
-//! is to the runtime what a DLL is. Initializers and terminators themselves are the session's, as are `atexit` and
-//! thread-local storage ([`is_images`]).
+//! The start-up of a C runtime that is linked from an installation. It calls what the entry point of a DLL would call,
+//! because the runtime takes an image for a DLL. Initializers and terminators themselves are the session's task, as are
+//! `atexit` and thread-local storage ([`is_images`]).
 //!
-//! For Microsoft's that is what `dll_dllmain.cpp` calls, which Visual Studio has among the runtime's sources; for
-//! MinGW-w64's what `crtdll.c` and `crtexe.c` do and no initializer does.
+//! For Microsoft's runtime, the start-up calls what `dll_dllmain.cpp` calls, which is among the runtime's sources in
+//! Visual Studio. For MinGW-w64, it does what `crtdll.c` and `crtexe.c` do and no initializer does.
 
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{

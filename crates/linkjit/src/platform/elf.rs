@@ -1,7 +1,8 @@
-//! ELF: what every shared object has of its own, and glibc keeps outside of its shared library.
+//! ELF: the definitions that every shared object has of its own, and that glibc keeps outside of its shared library.
 //!
 //! `__dso_handle` tells one shared object's `atexit` functions from another's. `atexit` itself is linked into each
-//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit` here.
+//! shared object (glibc: `libc_nonshared.a`), because it has to pass on the handle of its caller. So does `on_exit`
+//! here.
 
 use std::path::PathBuf;
 use std::sync::Arc;

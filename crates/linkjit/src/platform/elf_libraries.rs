@@ -1,4 +1,4 @@
-//! Shared libraries on systems of ELF: where they are, and what programs have for them.
+//! Shared libraries on ELF systems: where they are, and which ones programs get by default.
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ pub fn system_library_directories() -> Vec<PathBuf> {
     multiarch.into_iter().chain(usual).collect()
 }
 
-/// The file that an object or archive means by the name of a library: `z` is libz.so or libz.a in the first directory that
-/// has one, or what has that very name, in a directory or as a path.
+/// The file that an object or archive means by the name of a library: `z` is libz.so or libz.a in the first directory
+/// that has one, or what has that very name, in a directory or as a path.
 pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
     let names = match name.strip_prefix(':') {
         Some(exact) => vec![exact.to_owned()],

@@ -1,8 +1,8 @@
-//! Identifiers of interfaces and classes, and keys of properties, that Microsoft's `uuid.lib` holds: code refers to them by
+//! Identifiers of interfaces and classes, and property keys, that Microsoft's `uuid.lib` holds. Code refers to them by
 //! name.
 
-/// A line for each: its name, then its bytes in memory, in the order of the names' bytes. They are facts of the Windows SDK;
-/// the list was made of MinGW-w64's, which is in the public domain.
+/// A line for each: its name, then its bytes in memory, in the order of the names' bytes. They are facts of the Windows
+/// SDK; the list was made of MinGW-w64's, which is in the public domain.
 const GUIDS: &str = include_str!("guids.txt");
 
 /// The identifier of that name: 16 bytes, or 20 for a property's.

@@ -1,5 +1,5 @@
-//! Platforms: what the loader and the C runtime would have done for a program of each object format. What a session asks
-//! of them is [`Platform`].
+//! Platforms: they do for a program what the loader and the C runtime would have done, by object format. A session asks
+//! them through [`Platform`].
 
 mod charconv;
 mod coff;
@@ -31,8 +31,8 @@ impl ExecutionSession {
     }
 }
 
-/// Makes an object's pointers to personality functions its own. Compilers emit them for the unwind tables of each object,
-/// as COMDAT groups; one that several objects share would be gone with the first of these that is removed.
+/// Makes an object's pointers to personality functions its own. Compilers emit them for the unwind tables of each
+/// object, as COMDAT groups; one that several objects share would be gone with the first of these that is removed.
 fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) {
     let groups = graph.dissolve_groups(|signature| names.bytes(signature).starts_with(b"DW.ref."));
     let Some(mut blocks) = groups.into_iter().map(|group| group.blocks).reduce(|all, more| [all, more].concat()) else {

@@ -1,4 +1,4 @@
-//! Where programs begin.
+//! Finding the function at which a program begins.
 
 /// What programs for Windows define, the most usual first ("/ENTRY (Entry-Point Symbol)", Microsoft Learn). The last
 /// four are the C runtime's, or of a program that does without.
@@ -13,8 +13,8 @@ pub(super) const ENTRIES: [&str; 8] = [
     "wWinMainCRTStartup",
 ];
 
-/// Where a program begins: at what it asks for, else at what is usual. What a C runtime begins with is the session's, unless
-/// the program has its own: then `main` is meant, or what it is called.
+/// Where a program begins: at what it asks for, else at what is usual. What a C runtime begins with is the session's,
+/// unless the program has its own: then `main` is meant, or what it is called.
 pub(crate) fn entry(asked: Option<&str>, usual: &[&str], defines: impl Fn(&str) -> bool) -> Option<String> {
     let main = asked.map(|asked| asked.strip_suffix("CRTStartup").unwrap_or(asked));
     let found = asked.into_iter().chain(main).chain(usual.iter().copied()).find(|name| defines(name));

@@ -1,5 +1,5 @@
-//! Adding an object, once it is known which of its COMDAT groups are kept: what becomes of each of its definitions is found
-//! out before anything is changed.
+//! Adding an object, after its COMDAT groups were chosen. The session decides about each of the object's definitions
+//! before it changes anything.
 
 use std::cell::LazyCell;
 

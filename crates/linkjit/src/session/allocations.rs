@@ -1,7 +1,7 @@
 //! Memory of linked code, and which linked code is bound to which.
 //!
-//! Code and data that lie side by side in an allocation come and go together, so that is what is counted: not symbols,
-//! not edges. An allocation that others are bound to is not given back before them.
+//! Code and data that share an allocation come and go together, so uses are counted by allocation, not by symbol or
+//! edge. An allocation is not given back before those that are bound to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use super::state::{DylibId, TrackerId, UnitId};
 pub(crate) enum Part {
     /// What goes with its tracker.
     Own,
-    /// Weak definitions and COMDAT groups, which stand for those of other objects, and what they need. They outlive their
-    /// tracker if they have to.
+    /// Weak definitions and COMDAT groups, which stand for those of other objects, and what they need. They outlive
+    /// their tracker if they have to.
     Shared,
     /// Variables of an updatable object, and what their initial values refer to. They may pass to its next generation.
     Variables,

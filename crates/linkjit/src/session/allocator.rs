@@ -1,8 +1,8 @@
 //! A program's own allocator: definitions of `malloc` and its kin, and of C++'s operators.
 //!
-//! They serve all libraries of the process, as they would if the system had linked the program. One program of a process
-//! can have that: the JITDylib that is the first to have such definitions. Those of others yield to what the process has,
-//! as those of a library do that is opened while the program runs.
+//! They serve all libraries of the process, as they would if the system had linked the program. Only one program of a
+//! process can have this: the first JITDylib that has such definitions. Definitions of others yield to it, as those of
+//! a library do that is opened while the program runs.
 
 use linkjit_executor::AllocationId;
 use linkjit_link::graph::{LinkGraph, Scope, Symbol};
@@ -53,8 +53,8 @@ impl Allocator {
 }
 
 impl State {
-    /// Whether an object's definition of a name of allocators yields to what the process has; if not, its JITDylib is the
-    /// one whose definitions count.
+    /// Whether an object's definition of a name of allocators yields to what the process has; if not, its JITDylib is
+    /// the one whose definitions count.
     #[cold]
     pub(super) fn yields_to_process(&mut self, dylib: DylibId, symbol: &Symbol) -> bool {
         if !self.allocator.is_definition(symbol) {

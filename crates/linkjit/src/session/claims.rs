@@ -1,4 +1,4 @@
-//! What objects say about something, with who does: when one goes, what others say is left.
+//! Claims of units about the same key, each with its unit: when a unit goes, the claims of the others remain.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

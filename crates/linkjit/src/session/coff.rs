@@ -1,5 +1,5 @@
-//! What objects, of COFF mostly, ask for beside what their symbols say: libraries, what all objects must agree on, what names mean
-//! that nobody defines.
+//! Requests of objects (mostly COFF) apart from their symbols: libraries, settings on which all objects must agree,
+//! alternates for undefined names.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
@@ -183,7 +183,8 @@ impl State {
         Ok(of.unopened.iter().filter(|library| of.is_wanted(library)).cloned().collect())
     }
 
-    /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for again.
+    /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for
+    /// again.
     pub(crate) fn take_dependent_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
         let of = &mut self.dylib_mut(dylib)?.dependent_libraries;
         let wanted = std::mem::take(&mut of.unopened);

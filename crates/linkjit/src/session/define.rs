@@ -1,8 +1,8 @@
-//! Adding definitions. Which one counts when a name is defined more than once is a matter of [`linkjit_link::rules`].
-//! What was found in a library is replaced by all but what has vague linkage, of which a process has one (see
+//! Adding definitions. [`linkjit_link::rules`] decides which one counts when a name is defined more than once. Any
+//! definition replaces what was found in a library, except one with vague linkage, of which a process has one (see
 //! [`super::vague`]).
 //!
-//! All is checked before anything is changed, so that a unit is added whole or not at all.
+//! The session checks everything before it changes anything, so that it adds a unit as a whole or not at all.
 
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
@@ -242,8 +242,8 @@ impl State {
         }
     }
 
-    /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile, then
-    /// all of it stays.
+    /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile,
+    /// then all of it stays.
     pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
         if !pulled.units.iter().any(|id| self.units.get(id).is_some_and(|unit| unit.started)) {
             self.forget(&pulled.units, pulled.replaced);

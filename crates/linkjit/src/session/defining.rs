@@ -1,7 +1,7 @@
 //! Adding definitions while another agent may be linking.
 //!
-//! A definition replaces a weak one as long as nobody has used that. While another agent's batch has the graph of the
-//! weak one, nobody knows yet whether it will be used: then the new definition waits until that batch is done.
+//! A definition replaces a weak one as long as nobody has used the weak one. While another agent's batch has the graph
+//! of the weak one, nobody knows yet whether it will be used. So the new definition waits until that batch is done.
 
 use linkjit_executor::Agent;
 use linkjit_link::graph::LinkGraph;

@@ -1,8 +1,9 @@
-//! Who may still be in code that was retired: an epoch, and how many guards there are of it and of the one before.
+//! Knowing whether a thread may still be in retired code: an epoch, and the numbers of guards of it and of the one
+//! before.
 //!
-//! What is retired in an epoch is out of reach for guards of later ones. It may go when no guard of its epoch or an
-//! earlier one is left. The epoch moves on only if no guard of the one before it is left; so two counts are enough, for
-//! even and odd epochs. They are spread over several places, so that threads do not fight for one line of the cache.
+//! Code that is retired in an epoch is out of reach for guards of later ones. It may go when no guard of its epoch or
+//! of an earlier one is left. The epoch advances only if no guard of the one before is left, so two counts are enough,
+//! for even and odd epochs. Each count is spread over several cache lines, so that threads do not contend for one.
 //!
 //! `super::sync` has the standard library's atomics; a test puts a model checker's in their place (tests/model.rs).
 

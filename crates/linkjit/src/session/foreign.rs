@@ -1,6 +1,6 @@
-//! Objects for another processor or system than that of the process which is to run them.
+//! Objects for another processor or system than that of the process that runs them.
 //!
-//! The processor must be the same. The format need not: code and data that ask nothing of their system are welcome.
+//! The processor must be the same. The format may differ, for code and data that need nothing from their system.
 
 use linkjit_executor::{ObjectFormat, Target};
 use linkjit_link::graph::LinkGraph;

@@ -1,5 +1,5 @@
-//! Forks of the process (see [`linkjit_executor::fork`]): no batch is interrupted, and what other threads were at is over
-//! in the child.
+//! Forks of the process (see [`linkjit_executor::fork`]): they interrupt no batch, and end the jobs of other threads in
+//! the child.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, TryLockError};

@@ -1,4 +1,4 @@
-//! Questions of a session to generators: who defines what nobody has added.
+//! The interface through which a session asks generators for definitions that nobody has added.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ pub enum LookupKind {
     /// A linker's: the link order is searched as for a reference in code, members of archives are pulled.
     #[default]
     Static,
-    /// A running program's, as by `dlsym`: only what is there is found, so that archives are not searched, and only what
-    /// is exported.
+    /// A running program's, as by `dlsym`: only what is there is found, so that archives are not searched, and only
+    /// what is exported.
     Dlsym,
 }
 
@@ -39,15 +39,15 @@ pub struct Wanted<'a> {
 /// Adds definitions to a JITDylib when a lookup wants them.
 ///
 /// Generators are asked in the order in which they were added, for the names that were not found before, without any
-/// lock held: they may take their time, define more than they were asked for, and look up names. Not knowing a name is no
-/// error: the search goes on. An error ends the lookup.
+/// lock held: they may take their time, define more than they were asked for, and look up names. Not knowing a name is
+/// no error: the search goes on. An error ends the lookup.
 ///
-/// A generator is asked by one lookup at a time, which then sees what was defined for the others, and at most once for a
-/// name by each. If it is asked because of a lookup that it makes itself, then not for the names that it is just asked
-/// for. Two generators that wait for each other's answers get an error ([`Error::WaitsForItself`]).
+/// A generator is asked by one lookup at a time, which then sees what was defined for the others, and at most once for
+/// a name by each. If it is asked because of a lookup that it makes itself, then not for the names that it is just
+/// asked for. Two generators that wait for each other's answers get an error ([`Error::WaitsForItself`]).
 ///
-/// A generator is the session's: a handle of the session or of a JITDylib in it would keep both for ever. It is given the
-/// JITDylib that it is to define in; for others there are [weak handles](crate::WeakJitDylib).
+/// A generator is the session's: a handle of the session or of a JITDylib in it would keep both for ever. It is given
+/// the JITDylib that it is to define in; for others there are [weak handles](crate::WeakJitDylib).
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -92,8 +92,8 @@ pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// What messages call it: `libfoo.so`, `liba.a and 2 more archives`.
     fn describe(&self) -> String;
 
-    /// The libraries of the executor that it takes definitions from, as far as they are open: variables and functions that
-    /// C++ has wherever they are used, and once in a process, are theirs if they export them.
+    /// The libraries of the executor that it takes definitions from, as far as they are open: variables and functions
+    /// that C++ has wherever they are used, and once in a process, are theirs if they export them.
     fn libraries(&self) -> Vec<LibraryId> {
         Vec::new()
     }

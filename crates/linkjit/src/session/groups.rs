@@ -1,7 +1,8 @@
-//! What becomes of COMDAT groups when several units have one; which is kept is a matter of [`linkjit_link::rules`].
+//! COMDAT groups that several units have; [`linkjit_link::rules`] decides which one is kept.
 //!
-//! The first one stays, as a rule. One of COFF that is to be the largest takes the place of a smaller one until something
-//! of that is linked; the smaller one has yielded then, and is back when the larger one goes or was not to be.
+//! Usually the first one stays. A COFF group with the selection *largest* replaces a smaller one, as long as nothing of
+//! the smaller one is linked. The smaller one comes back when the larger one goes, or was pulled for a lookup that
+//! fails.
 
 use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};

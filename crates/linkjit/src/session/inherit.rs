@@ -1,11 +1,11 @@
-//! Who gets the names of what is removed.
+//! Heirs: units that get the names of removed units.
 //!
-//! Of weak definitions and COMDAT groups that several objects have alike, one is linked and stands for all. When its
-//! object goes, the others' become definitions again: all is as if the object had never been added. What code of others
-//! is bound to already stays in memory (see [`super::removal`]), and its name with it.
+//! If several objects have the same weak definition or COMDAT group, one of them is linked and stands for all. When its
+//! object goes, the others' become definitions again, as if the object had never been added. If code of others is bound
+//! to the definition already, it stays in memory (see [`super::removal`]), and keeps its name.
 //!
-//! Only what lost to another tracker's unit is recorded, since units of one tracker go together, and what a larger group
-//! has replaced, since that may have been pulled for a lookup which fails.
+//! The session records only definitions that yielded to another tracker's unit, since units of one tracker go together;
+//! and groups that a larger one replaced, since the larger one may have been pulled for a lookup that fails.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -235,8 +235,8 @@ impl State {
         }
     }
 
-    /// Gives a name to the best of those who had yielded it. If what it means stays in memory, those come first whose code
-    /// is bound to that.
+    /// Gives a name to the best of those who had yielded it. If what it means stays in memory, those come first whose
+    /// code is bound to that.
     fn inherit_name(&mut self, dylib: DylibId, name: NameId, address: Option<Address>, withdrawn: Option<TrackerId>) {
         if self.inherit_place(dylib, name, address, withdrawn) {
             return;
@@ -249,8 +249,8 @@ impl State {
         }
     }
 
-    /// Gives a name to the best of those who had yielded it and whose code is bound to what it means. Returns whether there
-    /// is one, and that stays in memory.
+    /// Gives a name to the best of those who had yielded it and whose code is bound to what it means. Returns whether
+    /// there is one, and that stays in memory.
     pub(super) fn inherit_place(
         &mut self,
         dylib: DylibId,
@@ -266,8 +266,8 @@ impl State {
         user.is_some()
     }
 
-    /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next generation of
-    /// an object does. `kept` is where it is if it stays what it was bound to.
+    /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next
+    /// generation of an object does. `kept` is where it is if it stays what it was bound to.
     fn enter_heir(&mut self, dylib: DylibId, heir: Heir, kept: Option<Address>) {
         let Heir { name, unit: id, .. } = heir;
         let (Some(of), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };

@@ -1,8 +1,9 @@
-//! Who runs initializers of what, so that others can wait for it.
+//! Records which agent runs the initializers of which objects, so that others can wait for them.
 //!
-//! An agent that calls a function for the first time must find its object initialized, also if another is just
-//! about it. It waits for that object's initializers only, so that initializers may start threads and wait for them. An
-//! agent that is running initializers itself waits for nobody: two of them could wait for each other.
+//! An agent that calls a function for the first time must find its object initialized, even if another agent is running
+//! the initializers at that moment. It waits only for the initializers of that object, so that initializers may start
+//! threads and wait for them. An agent that is running initializers itself does not wait: two such agents could wait
+//! for each other.
 
 use std::sync::PoisonError;
 

@@ -1,4 +1,4 @@
-//! Jobs that agents are at, so that lookups made from within them are known to be.
+//! The jobs that agents are doing, so that the session knows which lookups are made from within them.
 
 use std::sync::Mutex;
 

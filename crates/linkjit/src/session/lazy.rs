@@ -1,4 +1,4 @@
-//! Lazy functions, by the numbers of their trampolines, and what a session has for calls that come back to it.
+//! Lazy functions by the numbers of their trampolines, and the session's part in linking them when they are called.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +33,8 @@ impl fmt::Display for LazyFailure {
     }
 }
 
-/// Says where a call goes on whose function can't be linked: at a function that can be called in its place. Without one,
-/// the process ends.
+/// Says where a call goes on whose function can't be linked: at a function that can be called in its place. Without
+/// one, the process ends.
 pub type LazyFailureHandler = dyn Fn(&LazyFailure) -> Option<ExecAddr> + Send + Sync;
 
 /// What a session has for calls that come back to it.
@@ -186,8 +186,9 @@ impl LazyFunctions {
         }
     }
 
-    /// The slots of functions that are implemented in memory that goes, with their trampolines. Not those of forgotten ones
-    /// that are in other memory which goes and is `tied` to that: told slot and implementation, it says which it is.
+    /// The slots of functions that are implemented in memory that goes, with their trampolines. Not those of forgotten
+    /// ones that are in other memory which goes and is `tied` to that: told slot and implementation, it says which it
+    /// is.
     pub(crate) fn unlink(
         &mut self,
         allocations: &[AllocationId],

@@ -1,4 +1,4 @@
-//! How much memory linked code takes, and how much of it there may be.
+//! The memory that linked code takes, and limits on it.
 
 use linkjit_executor::ExecRange;
 

@@ -1,10 +1,10 @@
-//! Giving names back that nobody uses any more: programs that add, link and remove objects for days have new names in
+//! Giving back names that nobody uses any more. Programs may add, link and remove objects for days, with new names in
 //! each.
 //!
-//! After a removal, when there are as many new names as there were ones in use, those that the tables and graphs refer to
-//! are collected and all others go. That is done only while nobody else can have ids of names: no lookup or definition is
-//! under way ([`NamesInUse`]), and nothing in the session lets users or other parts keep ids (`names_kept`): plugins, the
-//! pool itself, units, lazy and updatable objects.
+//! A removal collects names when as many are new as the last collection left: those that the tables and graphs refer to
+//! stay, all others go. It does so only while nobody else can have ids of names. That means that no lookup or
+//! definition is under way ([`NamesInUse`]), and that nothing in the session lets users or other parts keep ids
+//! (`names_kept`): plugins, the pool itself, units, lazy and updatable objects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

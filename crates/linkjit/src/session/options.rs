@@ -1,4 +1,4 @@
-//! What a session is made with, and what it counts.
+//! Options and counters of a session.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Units that are yet to be materialized: what they have promised, and how promises are kept.
+//! Units that are not materialized yet: their promises, and how they keep them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -244,7 +244,8 @@ impl State {
         Some((maker, Taken { unit: id, name, dylib, symbols: ours, discarded, requested }))
     }
 
-    /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still pending.
+    /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still
+    /// pending.
     pub(crate) fn deliver(
         &mut self,
         id: UnitId,

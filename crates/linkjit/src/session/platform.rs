@@ -1,5 +1,5 @@
-//! Questions of a session to the platform that its code is for: what the system's linker, loader and C runtime would have
-//! done for objects of its format.
+//! The interface through which a session asks its platform to do what the system's linker, loader and C runtime would
+//! have done for objects of its format.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use crate::jitdylib::JitDylib;
 /// What a JITDylib's handle is called, which tells one shared object's `atexit` functions from another's.
 pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
 
-/// A platform. It is asked at most once for each object, and not at all for symbols and edges: what depends on a name is a
-/// function that is asked for beforehand.
+/// A platform. It is asked at most once for each object, and not at all for symbols and edges: what depends on a name
+/// is a function that is asked for beforehand.
 pub(crate) trait Platform: Debug + Send + Sync {
     /// Whether a JITDylib is an image: one window, since offsets from its base are numbers of 32 bits.
     fn has_images(&self) -> bool {

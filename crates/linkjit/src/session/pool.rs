@@ -1,7 +1,7 @@
 //! Threads of a session.
 //!
-//! They are started when there is something to do for them, and end with the session. What they are given must not rely
-//! on being run soon: all of them may be busy, and there may be none.
+//! The session starts them when it has work for them, and they end with it. A task must not rely on being run soon: all
+//! threads may be busy, and there may be none.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,11 +1,11 @@
-//! Jobs: who is at which, who waits for whose end, and who would wait for ever.
+//! Jobs: who does which, who waits for which, and who would wait for ever.
 //!
-//! A job is done by one thread at a time and may itself wait for other jobs. Whoever waits says first for which jobs, and
-//! on behalf of which job: an edge of the wait-for graph. The one whose edge would close a circle gets an error instead,
-//! so that nobody waits in a circle.
+//! One thread at a time does a job, which may itself wait for other jobs. A thread that is going to wait says for which
+//! jobs, and on behalf of which job: an edge of the wait-for graph. If its edge would close a circle, it gets an error
+//! instead, so that no threads wait in a circle.
 //!
-//! Here is neither an operating system nor a linker: `tests/model_progress.rs` compiles this file against the locks of
-//! a model checker, which tries its interleavings.
+//! This file uses neither the operating system nor the linker: `tests/model_progress.rs` compiles it against the locks
+//! of a model checker, which tries its interleavings.
 
 use linkjit_executor::Agent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,8 +115,8 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         }
     }
 
-    /// Begins to wait until all of `jobs` are done, or one fails; those that are over already count as done well. `by` is
-    /// the job that waits, if it is one that does.
+    /// Begins to wait until all of `jobs` are done, or one fails; those that are over already count as done well. `by`
+    /// is the job that waits, if it is one that does.
     ///
     /// # Errors
     /// The circle, if `by` would wait for itself: it first, and what each waits for after it.
@@ -140,8 +140,8 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         Ok(Wait { progress: self.clone(), id })
     }
 
-    /// In the child of a fork: other threads do not wait any more, and nobody is woken on account of them. Returns the jobs
-    /// that they were at.
+    /// In the child of a fork: other threads do not wait any more, and nobody is woken on account of them. Returns the
+    /// jobs that they were at.
     pub(crate) fn forget_threads(&self) -> Vec<K> {
         let this = Agent::current();
         let mut wakes = Vec::new();

@@ -1,9 +1,9 @@
 //! Removal: what goes, what has to stay, and in which order.
 //!
-//! Nothing dangles: what a tracker owns is removed only if no linked code of others is bound to it. Weak definitions and
-//! COMDAT groups, which stand for those of others, are no reason to refuse: they have memory of their own, which stays
-//! until the last of its users goes, and what was registered for them is run then. Their names go to those who have
-//! such definitions, too ([`super::inherit`]).
+//! Nothing dangles: what a tracker owns is removed only if no linked code of others is bound to it. Weak definitions
+//! and COMDAT groups, which stand for those of others, do not prevent removal. They have memory of their own, which
+//! stays until its last user goes; the terminators that were registered for them run then. Their names go to other
+//! units that have such definitions ([`super::inherit`]).
 
 use std::collections::BTreeSet;
 
@@ -179,8 +179,8 @@ impl State {
         if users.is_empty() { Ok(()) } else { Err(self.in_use(users.into_iter().map(|(_, unit)| unit))) }
     }
 
-    /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if it
-    /// was not retired, and units.
+    /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if
+    /// it was not retired, and units.
     pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
         let mut users = Vec::new();
         for id in trackers {

@@ -1,4 +1,4 @@
-//! Retiring: code whose names are free at once, and whose memory is given back when no thread can be in it any more.
+//! Retiring code: its names are free at once, its memory is given back when no thread can be in it any more.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,8 +65,8 @@ impl ExecutionSession {
     /// not given back before it is dropped: addresses that are looked up, or read from where code that is in use has
     /// them, stay good until then. Guards may be made within guards.
     ///
-    /// Dropping a guard runs nothing and frees nothing, so that it never takes long: what was retired is reclaimed by the
-    /// next call of [`ResourceTracker::retire`], [`ResourceTracker::remove`] or [`ExecutionSession::reclaim`].
+    /// Dropping a guard runs nothing and frees nothing, so that it never takes long: what was retired is reclaimed by
+    /// the next call of [`ResourceTracker::retire`], [`ResourceTracker::remove`] or [`ExecutionSession::reclaim`].
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -95,8 +95,8 @@ impl ExecutionSession {
         Guard { session: self, entered: self.shared.epochs.enter(spread()) }
     }
 
-    /// Gives back what was retired and that no thread can be in any more; what it has registered to run at exit, and its
-    /// terminators, are run before, on this thread. Returns how many trackers' code is still waiting for guards.
+    /// Gives back what was retired and that no thread can be in any more; what it has registered to run at exit, and
+    /// its terminators, are run before, on this thread. Returns how many trackers' code is still waiting for guards.
     ///
     /// # Errors
     /// If it is called by what is being linked, removed or closed.
@@ -214,19 +214,20 @@ impl State {
 }
 
 impl ResourceTracker {
-    /// Removes what it owns, but for what threads may still be in: names are free at once, and nobody reaches the code any
-    /// more; once no guard ([`ExecutionSession::enter`]) is left that existed then, and no linked code of others is bound
-    /// to it, what it has registered to run at exit is run, its terminators are, and its memory is given back.
+    /// Removes what it owns, but for what threads may still be in: names are free at once, and nobody reaches the code
+    /// any more; once no guard ([`ExecutionSession::enter`]) is left that existed then, and no linked code of others is
+    /// bound to it, what it has registered to run at exit is run, its terminators are, and its memory is given back.
     ///
-    /// That is tried at once, then whenever something else is retired or removed, or on
-    /// [`ExecutionSession::reclaim`]. Lazy functions of the tracker that its code may call by their addresses are linked
-    /// before the names go, for what is called in the end may call them. See [`ExecutionSession::enter`] for an example.
+    /// That is tried at once, then whenever something else is retired or removed, or on [`ExecutionSession::reclaim`].
+    /// Lazy functions of the tracker that its code may call by their addresses are linked before the names go, for what
+    /// is called in the end may call them. See [`ExecutionSession::enter`] for an example.
     ///
     /// # Errors
     /// If it was removed or retired before, or if it is called by what is being linked, removed or closed.
     ///
     /// # Safety
-    /// Who calls its code, uses its data, or has thread-local objects of it, must have a guard that is older than this call.
+    /// Who calls its code, uses its data, or has thread-local objects of it, must have a guard that is older than this
+    /// call.
     pub unsafe fn retire(&self) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe { self.session().retire_tracker(self.id()) }

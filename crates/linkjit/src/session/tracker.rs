@@ -1,4 +1,4 @@
-//! Resource trackers: what was added together can be removed together.
+//! Resource trackers: objects that were added through one can be removed together.
 
 use std::ops::Deref;
 
@@ -9,9 +9,9 @@ use crate::jitdylib::JitDylib;
 /// Owns what was added through it, and everything that linking that made: memory, unwind tables, thread-local storage,
 /// initializer entries, lazy functions.
 ///
-/// It dereferences to its JITDylib: `tracker.add_object(..)` adds an object that the tracker owns, and so do all functions
-/// that add and define. Members of archives and definitions of generators that were added through it are the tracker's, too,
-/// and searched no more when it is removed.
+/// It dereferences to its JITDylib: `tracker.add_object(..)` adds an object that the tracker owns, and so do all
+/// functions that add and define. Members of archives and definitions of generators that were added through it are the
+/// tracker's, too, and searched no more when it is removed.
 ///
 /// A JITDylib has a default tracker for what is added without one. A clone is another handle to the same tracker.
 /// Dropping the last handle removes nothing: what it owns then stays until its JITDylib is closed.
@@ -45,8 +45,8 @@ impl ResourceTracker {
     ///
     /// What several objects define alike (inline functions, templates, vtables in COMDAT groups, weak definitions) is
     /// linked once, from the object that was added first. If that is removed, the name goes to the next object that has
-    /// such a definition, as if the first had never been added; but code that is bound to the first one's stays bound to
-    /// it, and its memory stays until the last such code is removed.
+    /// such a definition, as if the first had never been added; but code that is bound to the first one's stays bound
+    /// to it, and its memory stays until the last such code is removed.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -66,11 +66,11 @@ impl ResourceTracker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InUse`] if linked code of other trackers is bound to what it owns, in other ways than the above; nothing
-    /// was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before. [`Error::ServesProcess`] if it
-    /// owns an allocator that the libraries of the process use. [`Error::TrackerRemoved`] if that has been done before.
-    /// [`Error::Reentrant`] if it is called by what is being linked, removed or closed, or by an initializer of what it
-    /// owns.
+    /// [`Error::InUse`] if linked code of other trackers is bound to what it owns, in other ways than the above;
+    /// nothing was removed then. Remove them together ([`ResourceTracker::remove_all`]) or before.
+    /// [`Error::ServesProcess`] if it owns an allocator that the libraries of the process use.
+    /// [`Error::TrackerRemoved`] if that has been done before. [`Error::Reentrant`] if it is called by what is being
+    /// linked, removed or closed, or by an initializer of what it owns.
     ///
     /// # Safety
     /// No thread may be in the code, and nobody may use it or its data afterwards by addresses that were looked up or

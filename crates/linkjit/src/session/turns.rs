@@ -1,7 +1,7 @@
 //! Turns: one agent at a time links, and one runs initializers.
 //!
-//! An agent that waits for a turn says so to the graph of waits ([`super::progress`]); one that would close
-//! a circle gets an error.
+//! An agent that waits for a turn enters that into the wait-for graph ([`super::progress`]); one that would close a
+//! circle gets an error.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,15 +25,16 @@ impl ExecutionSession {
         }
     }
 
-    /// As [`Self::begin_linking`], for who takes code away: what is called in the end may have more linked, but not that,
-    /// and an initializer not its own.
+    /// As [`Self::begin_linking`], for who takes code away: what is called in the end may have more linked, but not
+    /// that, and an initializer not its own.
     pub(crate) fn begin_removing(&self, is_removed: impl Fn(&Unit) -> bool) -> Result<Linking<'_>> {
         let linking = self.begin_linking()?;
         let is_allowed = linking.owned.is_some() && !self.state().is_initializing(is_removed);
         if is_allowed { Ok(linking) } else { Err(Error::Reentrant) }
     }
 
-    /// Lets this agent link while it runs terminators, which may call lazy functions: it is not in the midst of a batch.
+    /// Lets this agent link while it runs terminators, which may call lazy functions: it is not in the midst of a
+    /// batch.
     pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
         self.shared.lent.store(true, Ordering::Relaxed);
         // Whoever removes something has the right to run initializers, too.
@@ -42,8 +43,8 @@ impl ExecutionSession {
         Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
 
-    /// Waits until no other agent runs initializers: what it has looked up is not ready before. `None` if it is this one
-    /// that does.
+    /// Waits until no other agent runs initializers: what it has looked up is not ready before. `None` if it is this
+    /// one that does.
     ///
     /// # Errors
     /// If others may wait for what this agent is at: see [`Self::wait_for_turn`].

@@ -1,4 +1,4 @@
-//! Objects that can be replaced, as the tables have them.
+//! The table of objects that can be replaced.
 
 use std::collections::BTreeMap;
 

@@ -1,17 +1,18 @@
-//! Vague linkage: what C++ has in every object that uses it, and a process has once: inline functions and variables,
-//! template instantiations, static variables of inline functions with their guards, type information.
+//! Vague linkage: definitions that C++ puts into every object that uses them, and that a process must have once. These
+//! are inline functions and variables, template instantiations, static variables of inline functions with their guards,
+//! and type information.
 //!
-//! Within a JITDylib weak definitions and COMDAT groups see to that. Beyond it a definition yields to one that code of its
-//! JITDylib would find if it had none: in a library that is loaded, or in another JITDylib. The program's code and the
-//! library's then have one variable, and compare equal what is equal. Of JITDylibs that search each other, the one whose
-//! definition is linked first has it for all; if none is, the older one.
+//! Within a JITDylib, weak definitions and COMDAT groups ensure that there is one. Beyond it, a definition yields to
+//! the one that code of its JITDylib would find without it: in a library that is loaded, or in another JITDylib. The
+//! program and the library then share one variable, and equal addresses compare equal. If JITDylibs search each other,
+//! the one whose definition is linked first has it for all; if none is linked, the older one.
 //!
-//! A definition that yields to a library's does so for good: the library stays. One that yields to a JITDylib's becomes an
-//! alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound to what it shares,
-//! nor is a variable that others are bound to replaced by an update that does not keep it.
+//! A definition that yields to a library's does so for good, because the library stays. One that yields to a JITDylib's
+//! becomes an alias for it, and counts again when that goes. A JITDylib can't be closed while code of others is bound
+//! to what it shares. An update can't replace a variable that others are bound to, unless it keeps it.
 //!
-//! Definitions that are linked stay where they are: a library that is opened later, or a JITDylib that is searched later, may have a
-//! second one.
+//! Definitions that are linked stay where they are. So a library that is opened later, or a JITDylib that is searched
+//! later, may have a second one.
 
 use std::sync::Arc;
 
@@ -83,8 +84,8 @@ impl Together {
 }
 
 impl State {
-    /// The definition of a name that code of `dylib` finds in `searched`, another JITDylib, if that is to be the one for
-    /// both.
+    /// The definition of a name that code of `dylib` finds in `searched`, another JITDylib, if that is to be the one
+    /// for both.
     pub(crate) fn vague_definition(
         &self,
         dylib: DylibId,
@@ -128,8 +129,8 @@ impl State {
         of.clone()
     }
 
-    /// Makes definitions of a unit references to what others have; `groups` are the COMDAT groups of the graph, by index,
-    /// that go with them, and whether to a JITDylib. What is returned gives back what yields to JITDylibs.
+    /// Makes definitions of a unit references to what others have; `groups` are the COMDAT groups of the graph, by
+    /// index, that go with them, and whether to a JITDylib. What is returned gives back what yields to JITDylibs.
     pub(crate) fn yield_vague(
         &mut self,
         (dylib, id): (DylibId, UnitId),
@@ -217,8 +218,8 @@ impl State {
         }
     }
 
-    /// Takes back that definitions have yielded to some that are not there any more, if that is so: their JITDylibs may have
-    /// lost them to an update, or in whatever way.
+    /// Takes back that definitions have yielded to some that are not there any more, if that is so: their JITDylibs may
+    /// have lost them to an update, or in whatever way.
     #[inline]
     pub(crate) fn mend_vague(&mut self, dylib: DylibId, names: impl IntoIterator<Item = NameId>) {
         if self.vague.is_empty() {
@@ -268,8 +269,8 @@ impl State {
         Inheritance { names: vec![(dylib, name, address)], groups }
     }
 
-    /// Gives back what yielded in other JITDylibs to a definition of `dylib`: all, if nobody has taken its place there, or else
-    /// what code is bound to and stays. `address` is where it was linked, in memory of `withdrawn` perhaps.
+    /// Gives back what yielded in other JITDylibs to a definition of `dylib`: all, if nobody has taken its place there,
+    /// or else what code is bound to and stays. `address` is where it was linked, in memory of `withdrawn` perhaps.
     pub(super) fn restore_vague(
         &mut self,
         dylib: DylibId,

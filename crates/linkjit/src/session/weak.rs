@@ -1,4 +1,4 @@
-//! Handles that do not keep the session: for what the session has itself.
+//! Weak handles of the session, for parts that the session itself owns.
 
 use std::sync::{Arc, Weak};
 

@@ -1,4 +1,4 @@
-//! Withdrawing: taking what a tracker defines out of the tables, with the possibility to put it back.
+//! Withdrawing: taking the definitions of a tracker out of the tables so that they can be put back.
 
 use std::collections::BTreeSet;
 
@@ -55,8 +55,8 @@ impl State {
         Ok(withdrawn)
     }
 
-    /// Whether what was withdrawn can come back: whether nobody but units of `besides` has taken one of its names that it
-    /// does not share. Returns the name.
+    /// Whether what was withdrawn can come back: whether nobody but units of `besides` has taken one of its names that
+    /// it does not share. Returns the name.
     pub(crate) fn check_reinstate(&self, withdrawn: &Withdrawn, besides: &[TrackerId]) -> Result<Option<NameId>> {
         let dylib = self.trackers.get(&withdrawn.tracker).ok_or(Error::TrackerRemoved)?.dylib;
         let dylib = self.dylib(dylib)?;
@@ -121,7 +121,8 @@ impl State {
         self.inherit(left);
     }
 
-    /// Makes those yield who have what was withdrawn meanwhile, and of whom it is not linked. Returns what they have lost.
+    /// Makes those yield who have what was withdrawn meanwhile, and of whom it is not linked. Returns what they have
+    /// lost.
     fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) -> Inheritance {
         let Ok(of) = self.dylib(dylib) else { return Inheritance::default() };
         let groups =
@@ -160,7 +161,8 @@ impl State {
         self.inherit_from(Inheritance { names, groups }, Some(withdrawn.tracker));
     }
 
-    /// Gives those of `names` that were withdrawn to units whose code is bound to what they mean, which stays with them.
+    /// Gives those of `names` that were withdrawn to units whose code is bound to what they mean, which stays with
+    /// them.
     pub(crate) fn inherit_places(&mut self, withdrawn: &Withdrawn, names: &BTreeSet<NameId>) {
         let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
         for (name, entry) in withdrawn.names.iter().filter(|(name, entry)| entry.contested && names.contains(name)) {

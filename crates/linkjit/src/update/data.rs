@@ -1,7 +1,7 @@
-//! Variables that an update keeps: the new object's are where the old one's were.
+//! Variables that an update keeps: those of the new object are placed where those of the old one are.
 //!
-//! Variables of one section can't be told apart where code refers to them by the section, as it does to local ones. So
-//! they are kept a section at a time, if all of it agrees. `-fdata-sections` gives each variable a section.
+//! Code refers to local variables by their section, so the variables of one section can't be told apart. Hence an
+//! update keeps all variables of a section, if they agree, or none. `-fdata-sections` gives each variable a section.
 
 use std::collections::{BTreeMap, BTreeSet};
 

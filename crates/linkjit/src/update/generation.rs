@@ -1,4 +1,4 @@
-//! Generations, and the way back.
+//! Generations of updated objects, and rolling back to earlier ones.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use crate::session::{DefinedBy, State, Updatable, Withdrawn};
 
 /// What an update has made: the new generation of its objects. As long as it exists, the one before can come back.
 ///
-/// Dropping it gives that up: the old code is retired then, see [`ResourceTracker::retire`](crate::ResourceTracker::retire),
-/// and reclaimed by the next update or [`ExecutionSession::reclaim`](crate::ExecutionSession::reclaim).
+/// Dropping it gives that up: the old code is retired then, see
+/// [`ResourceTracker::retire`](crate::ResourceTracker::retire), and reclaimed by the next update or
+/// [`ExecutionSession::reclaim`](crate::ExecutionSession::reclaim).
 #[derive(Debug)]
 #[must_use = "dropping it retires the old code"]
 pub struct Generation {
@@ -45,8 +46,8 @@ impl Generation {
         self.replaced.iter().map(|replaced| (replaced.name.as_ref(), replaced.new.number)).collect()
     }
 
-    /// What the objects had before and have not any more: functions, which fail when others call them, and variables. In
-    /// the order of their names, object by object.
+    /// What the objects had before and have not any more: functions, which fail when others call them, and variables.
+    /// In the order of their names, object by object.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -70,14 +71,14 @@ impl Generation {
         self.replaced.iter().flat_map(|replaced| &replaced.gone)
     }
 
-    /// Goes back to the generation before: its functions are called again. Variables that were kept have the values that
-    /// they have now, others those that they had then. No initializers are run. What it goes back from is retired. When
-    /// the process exits, destructors of kept variables are not run.
+    /// Goes back to the generation before: its functions are called again. Variables that were kept have the values
+    /// that they have now, others those that they had then. No initializers are run. What it goes back from is retired.
+    /// When the process exits, destructors of kept variables are not run.
     ///
     /// # Errors
     /// [`Error::Superseded`] if there are newer generations: go back from those before. [`Error::InUse`] as for
-    /// [`Update::commit`](crate::Update::commit), [`Error::Duplicate`] if something else has been defined since that the
-    /// old objects define. Then nothing has changed, and the old generation is given up.
+    /// [`Update::commit`](crate::Update::commit), [`Error::Duplicate`] if something else has been defined since that
+    /// the old objects define. Then nothing has changed, and the old generation is given up.
     ///
     /// # Safety
     /// As for [`Update::commit`](crate::Update::commit).

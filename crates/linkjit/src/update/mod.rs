@@ -1,10 +1,10 @@
 //! Objects that can be replaced while their code is in use.
 //!
-//! All functions of such an object are reached through stubs from the beginning ([`object`]), so an update is a change of
-//! slots: callers and pointers that were taken before get to the new code. Its variables have memory of their own, where
-//! the new object's can be put ([`data`]). An update ([`transaction`]) links all new objects before it changes anything;
-//! what was replaced stays as long as somebody may go back to it ([`generation`]), then it is retired. What the
-//! new objects have not any more is noted ([`removed`]).
+//! All code reaches the functions of such an object through stubs from the beginning ([`object`]). So an update changes
+//! slots: callers, and pointers that were taken before, reach the new code. The variables have memory of their own,
+//! where an update can place those of the new object ([`data`]). An update ([`transaction`]) links all new objects
+//! before it changes anything. It keeps what it replaced as long as somebody may roll it back ([`generation`]), then
+//! retires it. It notes what the new objects no longer define ([`removed`]).
 
 mod data;
 mod generation;

@@ -1,4 +1,4 @@
-//! Objects whose functions are all reached through stubs.
+//! Objects all of whose functions are reached through stubs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,12 +25,13 @@ impl Updatable {
 }
 
 impl JitDylib {
-    /// Adds a relocatable object that can be replaced while it is in use: see [`JitDylib::update`]. The name of the source
-    /// is what it is replaced by.
+    /// Adds a relocatable object that can be replaced while it is in use: see [`JitDylib::update`]. The name of the
+    /// source is what it is replaced by.
     ///
     /// All of its own functions that others can refer to, or whose address is taken, are reached through stubs; so are
     /// calls of one of them by another. As with [`JitDylib::add_lazy_object`], a function is linked when it is first
-    /// called; and functions of which other objects may have copies are not its own: what was linked with a copy keeps it.
+    /// called; and functions of which other objects may have copies are not its own: what was linked with a copy keeps
+    /// it.
     ///
     /// Compile with `-ffunction-sections -fdata-sections`: what functions of one section take of each other, calls and
     /// addresses of `static` functions, linkers do not see; and see

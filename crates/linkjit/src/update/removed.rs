@@ -1,5 +1,5 @@
-//! What an update takes away: functions and variables that the objects had before. Stubs of functions stay, since others
-//! may call them; who does is told which update it was.
+//! Functions and variables that an update removes. Stubs of functions stay, since others may call them: the error then
+//! names the update.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use super::object::LOCAL;
 use crate::error::Error;
 use crate::session::{DylibId, Removal, State, Unit, UnitId, Updatable};
 
-/// The name that the source has. COFF has no weak definitions: compilers for MinGW define `.weak.NAME.default.OTHER`, and
-/// make `NAME` a weak external that stands for it.
+/// The name that the source has. COFF has no weak definitions: compilers for MinGW define `.weak.NAME.default.OTHER`,
+/// and make `NAME` a weak external that stands for it.
 fn source_name(name: &str) -> &str {
     let weak = name.strip_prefix(".weak.").and_then(|rest| rest.split_once(".default."));
     weak.map_or(name, |(name, _)| name)
@@ -63,7 +63,8 @@ impl State {
         gone
     }
 
-    /// Why a function can't be linked that is implemented by a name: an update has removed that, or going back from one.
+    /// Why a function can't be linked that is implemented by a name: an update has removed that, or going back from
+    /// one.
     pub(crate) fn removed_by_update(&self, (dylib, target): (DylibId, NameId), name: &str) -> Option<Error> {
         let objects = &self.dylib(dylib).ok()?.updatable;
         let (object, removal) = objects.iter().find_map(|(object, of)| Some((object, of.removed.get(&target)?)))?;
@@ -78,7 +79,8 @@ impl State {
 }
 
 impl Updatable {
-    /// The object as it was `before`, with the stubs that it has now: those of functions that it had not then lead nowhere.
+    /// The object as it was `before`, with the stubs that it has now: those of functions that it had not then lead
+    /// nowhere.
     pub(super) fn gone_back(&self, before: Self, units: &[(UnitId, Unit)]) -> Self {
         let mut updatable = Self { functions: self.functions.clone(), ..before };
         let had: BTreeSet<_> = units.iter().flat_map(|(_, unit)| &unit.names).collect();

@@ -1,5 +1,6 @@
-//! AArch64. What is odd: a full address takes two instructions, one for its page, one for its place in the page, each with
-//! a relocation of its own; the second one's field counts in units of what is loaded. Branches reach 128 MiB.
+//! AArch64. Its peculiarities: a full address takes two instructions, one for its page and one for the offset in the
+//! page, each with a relocation of its own. The second field counts in units of the size that is loaded. Branches reach
+//! 128 MiB.
 //!
 //! In the expressions below, *Target* is the address of the edge's symbol, *Fixup* the address of the instruction, and
 //! *Page* an address without its low twelve bits. Fields are parts of instructions.
@@ -20,11 +21,12 @@ use crate::graph::EdgeKind;
 pub(crate) static KINDS: Kinds = Kinds::new(Kind::ROWS, 0);
 
 kinds! {
-    /// The kinds of edges of AArch64 graphs, beside the [generic kinds](generic::Kind). The names are LLVM's as far as it
-    /// has such kinds. ELF: ABS64 is `Pointer64` there, PREL32 `Delta32` and so on.
+    /// The kinds of edges of AArch64 graphs, beside the [generic kinds](generic::Kind). The names are LLVM's as far as
+    /// it has such kinds. ELF: ABS64 is `Pointer64` there, PREL32 `Delta32` and so on.
     from generic::COUNT;
 
-    /// `Field <- Target - Fixup + Addend : int28, a multiple of 4`, a call or jump: may go through a stub. ELF CALL26, JUMP26.
+    /// `Field <- Target - Fixup + Addend : int28, a multiple of 4`, a call or jump: may go through a stub. ELF CALL26,
+    /// JUMP26.
     Branch26PCRel = KindInfo::new(4, Role::Branch).reaching(28),
     /// `Fixup <- Target - Fixup + Addend : int32`, of a function, maybe of its stub. ELF PLT32.
     Branch32 = KindInfo::new(4, Role::Branch),
@@ -70,7 +72,8 @@ kinds! {
     MoveSignedG1 = KindInfo::new(4, Role::Value),
     /// The same with bits 32 to 47, int49. ELF MOVW_SABS_G2.
     MoveSignedG2 = KindInfo::new(4, Role::Value),
-    /// `Field <- bits 0 to 15 of Target - Fixup + Addend : int17`; the instruction becomes `movn` or `movz`. ELF MOVW_PREL_G0.
+    /// `Field <- bits 0 to 15 of Target - Fixup + Addend : int17`; the instruction becomes `movn` or `movz`. ELF
+    /// MOVW_PREL_G0.
     MoveDeltaG0 = KindInfo::new(4, Role::Value),
     /// The same bits without a check, in a `movk`. ELF MOVW_PREL_G0_NC.
     MoveDeltaG0Unchecked = KindInfo::new(4, Role::Value),

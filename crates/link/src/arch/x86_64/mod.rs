@@ -1,6 +1,6 @@
-//! x86-64. What is odd: displacements are relative to the *end* of the instruction, which the linker never knows. So
-//! every kind here is relative to the fixup itself, and the addend carries the distance to the end of the instruction
-//! (-4 when the field ends it), as in ELF relocations.
+//! x86-64. Its peculiarity: displacements are relative to the *end* of the instruction, which the linker never knows.
+//! So every kind here is relative to the fixup itself, and the addend carries the distance to the end of the
+//! instruction (-4 when the field ends it), as in ELF relocations.
 //!
 //! In the expressions below, *Target* is the address of the edge's symbol, *Fixup* the address of the field.
 //!
@@ -37,8 +37,9 @@ kinds! {
     Branch32 = KindInfo::new(4, Role::Branch).ending_instruction(),
     /// `Fixup <- GotEntry(Target) - Fixup + Addend : int32`. ELF GOTPCREL and the CODE_5 and CODE_6 forms.
     GotDelta32 = KindInfo::new(4, Role::Got),
-    /// `Fixup <- GotEntry(Target + Addend + 4) - Fixup - 4 : int32`, and the instruction, a `lea`, becomes a `mov`: loads the
-    /// address that a [`generic::Kind::Delta32`] does not reach. Entries are made for it, no relocation says so.
+    /// `Fixup <- GotEntry(Target + Addend + 4) - Fixup - 4 : int32`, and the instruction, a `lea`, becomes a `mov`:
+    /// loads the address that a [`generic::Kind::Delta32`] does not reach. Entries are made for it, no relocation says
+    /// so.
     AddressLoad32 = KindInfo::new(4, Role::Value),
     /// As [`Kind::GotDelta32`], in an instruction without a REX prefix that may be relaxed. ELF GOTPCRELX.
     GotLoad32 = KindInfo::new(4, Role::GotLoad),

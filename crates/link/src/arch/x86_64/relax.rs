@@ -1,6 +1,7 @@
-//! Relaxation: loads and branches through a GOT entry that can do without it; and the reverse, a `lea` that needs one.
+//! Relaxation: a load or branch through a GOT entry becomes a direct one; in reverse, a `lea` becomes a load of an
+//! entry.
 //!
-//! psABI, "Optimize GOTPCRELX Relocations". Only forms whose length does not change and that stay relative are used.
+//! psABI, "Optimize GOTPCRELX Relocations". We use only forms that keep their length and stay relative.
 
 use super::Kind;
 use crate::graph::Edge;
@@ -44,7 +45,8 @@ pub(in crate::arch) fn can_relax(edge: &Edge, content: &[u8]) -> bool {
     form(edge, content).is_some()
 }
 
-/// Whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address from an entry.
+/// Whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address from an
+/// entry.
 pub(in crate::arch) fn can_load_address(edge: &Edge, content: &[u8]) -> bool {
     let field = edge.offset as usize;
     let instruction = field.checked_sub(3).and_then(|start| content.get(start..field));

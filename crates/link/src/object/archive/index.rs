@@ -1,7 +1,7 @@
 //! One index over all archives of a JITDylib.
 //!
-//! Libraries have hundreds of thousands of symbols, of which a link wants a few. So their names are neither interned
-//! nor copied: an entry has 32 bits of the name's hash and the place of the name in the archive's own index.
+//! Libraries have hundreds of thousands of symbols, of which a link needs a few. So their names are neither interned
+//! nor copied: an entry has 32 bits of the name's hash, and the position of the name in the archive's own index.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;

@@ -1,7 +1,7 @@
 //! Static libraries: `ar` archives, ordinary and thin, with the symbol index of any of their dialects.
 //!
 //! An archive is a magic number and members, each a 60-byte text header and its bytes, padded to even offsets. The
-//! common core is POSIX `ar`; what differs is where long names live and how the index is laid out:
+//! common core is POSIX `ar`; the dialects differ in where long names are and how the index is laid out:
 //!
 //! | dialect      | long names                   | index                                                       |
 //! |--------------|------------------------------|-------------------------------------------------------------|
@@ -10,7 +10,7 @@
 //! | Darwin       | as BSD                       | as BSD, or `__.SYMDEF_64` with 64-bit offsets               |
 //! | COFF         | as GNU, ended by NUL         | two members `/`: as GNU's, then sorted and little-endian    |
 //!
-//! A GNU *thin* archive (`!<thin>`) has headers only: its members are files beside it, which the caller opens, for
+//! A GNU *thin* archive (`!<thin>`) has headers only. Its members are files beside it, which the caller opens, because
 //! this crate knows no file system.
 //!
 //! Documents: "PE Format", section "Archive (Library) File Format" (Microsoft); `ar(5)` (FreeBSD); `ranlib.h` of
@@ -168,8 +168,8 @@ impl Archive {
         self.symbols.as_ref().map_or_else(|| Symbols::empty(&self.source), |table| table.iter(&self.source))
     }
 
-    /// The libraries that the archive wants to be linked with it, as options of a linker's command line (`ar --record-libdeps`
-    /// of GNU binutils); `None` if it says nothing. Looks at the header of each member.
+    /// The libraries that the archive wants to be linked with it, as options of a linker's command line (`ar
+    /// --record-libdeps` of GNU binutils); `None` if it says nothing. Looks at the header of each member.
     ///
     /// # Errors
     /// If it can't be read.

@@ -1,10 +1,11 @@
 //! The end and the hash of a name in one pass.
 //!
-//! Names of an index end at a NUL, so whoever hashes one has to find its end first. For the names of C++, of a hundred
-//! bytes on average, either costs about as much as the hash table; together they cost little more than one of them.
+//! Names of an index end at a NUL, so hashing one means to find its end first. C++ names have a hundred bytes on
+//! average: finding the end and hashing cost about as much each as the hash table. One pass does both for little more
+//! than one.
 //!
-//! The keys are random in each process: who knew them could write an archive whose names all have one hash, which
-//! would make the merged index a list.
+//! The keys are random in each process. Somebody who knew them could write an archive whose names all have the same
+//! hash, and so make the merged index a list.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

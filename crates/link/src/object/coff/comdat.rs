@@ -1,4 +1,4 @@
-//! COMDAT sections ("PE Format", "COMDAT Sections"): which of several copies is kept, and what goes with it.
+//! COMDAT sections ("PE Format", "COMDAT Sections"): which of several copies is kept, and which sections go with it.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -106,8 +106,8 @@ impl Comdats {
     }
 }
 
-/// Adds a group for every COMDAT section that others may have, too, and ties associated sections to theirs. Sections that
-/// are associated with ordinary ones are ordinary afterwards.
+/// Adds a group for every COMDAT section that others may have, too, and ties associated sections to theirs. Sections
+/// that are associated with ordinary ones are ordinary afterwards.
 pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, graph: &mut LinkGraph) -> Result<()> {
     let mut group_of: Vec<Option<usize>> = vec![None; file.sections.len() + 1];
     let mut groups: Vec<Group> = Vec::new();

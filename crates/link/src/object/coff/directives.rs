@@ -1,5 +1,5 @@
-//! Directives: what `.drectve` says, in the words of the linker's command line ("PE Format", "The .drectve Section";
-//! the options are link.exe's, `-aligncomm` and `-exclude-symbols` GNU's).
+//! Directives: linker options in the section `.drectve` ("PE Format", "The .drectve Section"). Most are link.exe's;
+//! `-aligncomm` and `-exclude-symbols` are GNU's.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

@@ -1,4 +1,4 @@
-//! The file header, the section headers and the tables: what the file is, and where everything in it lies.
+//! The file header, the section headers and the tables: they say what the file is, and where everything in it lies.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -1,4 +1,5 @@
-//! Records of functions (`.pdata`; "PE Format", "The .pdata Section"): a block each, which lives as long as its function.
+//! Records of functions (`.pdata`; "PE Format", "The .pdata Section"). Each is a block that lives as long as its
+//! function.
 
 use super::file::{File, Section};
 use super::sections::{Blocks, is_function_table};

@@ -1,14 +1,13 @@
-//! COFF relocatable objects, of Windows.
+//! COFF relocatable objects, for Windows.
 //!
-//! What is odd: names are short or elsewhere; a symbol table mixes symbols with records that describe them; of the
-//! symbols of a COMDAT section the first describes it and the second is the one it is known by; addends are in the
-//! content; and a section of text tells the linker what to do. So headers and tables come first (`file`), then blocks
-//! (`sections`), then symbols with what they say about COMDAT sections (`symbols`, `comdat`), then edges
-//! (`relocations`), records of functions (`functions`) and requests (`directives`). A
-//! [`SymbolId`] of the graph is the index of the symbol's record in the file.
+//! Their peculiarities: long names are in a table; auxiliary records follow the symbols that they describe; the first
+//! symbol of a COMDAT section describes it, the second gives it its name; addends are in the content; a section of text
+//! has options for the linker. The reader goes through headers and tables (`file`), blocks (`sections`), symbols
+//! and COMDAT sections (`symbols`, `comdat`), edges (`relocations`), records of functions (`functions`) and requests
+//! (`directives`), in this order. A [`SymbolId`] of the graph is the index of the symbol's record in the file.
 //!
-//! Follows: "PE Format" of Microsoft, chapters "COFF File Header", "Section Table", "Other Contents of the File"; GNU as
-//! for what MinGW does differently.
+//! Follows: "PE Format" of Microsoft, chapters "COFF File Header", "Section Table", "Other Contents of the File"; GNU
+//! as for what MinGW does differently.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
@@ -30,8 +29,8 @@ use file::File;
 pub use file::is_object;
 pub(super) use machine::Machine;
 
-/// The weak externals of an object for which no library is searched (`IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY`): in its graph
-/// they are like those that stand for a name in any case (`IMAGE_WEAK_EXTERN_SEARCH_ALIAS`). Sorted.
+/// The weak externals of an object for which no library is searched (`IMAGE_WEAK_EXTERN_SEARCH_NOLIBRARY`): in its
+/// graph they are like those that stand for a name in any case (`IMAGE_WEAK_EXTERN_SEARCH_ALIAS`). Sorted.
 ///
 /// # Errors
 /// If the bytes are not an object.
@@ -42,7 +41,8 @@ pub fn weak_externals_without_search(source: &Source) -> Result<Vec<SymbolId>> {
 /// Reads a COFF object; see [`super::read`].
 ///
 /// # Errors
-/// If the bytes are not an object for a machine that linkjit knows, malformed, or use something that linkjit does not support.
+/// If the bytes are not an object for a machine that linkjit knows, malformed, or use something that linkjit does not
+/// support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     let file = File::parse(source)?;
     let mut graph = LinkGraph::new(source.clone(), file.machine.arch);

@@ -1,5 +1,5 @@
-//! The symbol table. The symbol whose record has index `i` in the file is symbol `i` of the graph; records that only
-//! describe others are anonymous there.
+//! The symbol table. The symbol whose record has index `i` in the file is symbol `i` of the graph; auxiliary records
+//! are anonymous symbols there.
 
 use linkjit_target::ExecAddr;
 use object::pe;
@@ -274,9 +274,9 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries, also
-    /// to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is. What may turn out to be somebody
-    /// else's is found by name.
+    /// Gives weak externals what they stand for. It is a definition that yields to others; with a search of libraries,
+    /// also to theirs. An anti-dependency (of code for ARM64EC) yields to whatever there is. What may turn out to be
+    /// somebody else's is found by name.
     fn define_weak_externals(&mut self) -> Result<()> {
         for (index, target, search) in std::mem::take(&mut self.weak) {
             let entry = Entry::parse(self.file, index)?;
@@ -316,8 +316,8 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// The name of what a weak external stands for, if libraries are searched first, or if that may be another object's:
-    /// of a COMDAT section there may be another copy.
+    /// The name of what a weak external stands for, if libraries are searched first, or if that may be another
+    /// object's: of a COMDAT section there may be another copy.
     fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
         let Some(name) = symbol.shared_name() else { return Ok(None) };
         if linkage == Linkage::Fallback {

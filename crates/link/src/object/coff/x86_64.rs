@@ -1,5 +1,5 @@
-//! COFF of x86-64 (AMD64). What is odd: distances are those from the end of the field, or from up to five bytes behind it,
-//! and the format does not tell calls from loads.
+//! COFF for x86-64 (AMD64). Its peculiarities: distances count from the end of the field, or from up to five bytes
+//! after it, and relocations do not tell calls from loads.
 //!
 //! Follows: "PE Format" of Microsoft, "Type Indicators", x64 processors.
 

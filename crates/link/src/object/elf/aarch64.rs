@@ -1,4 +1,4 @@
-//! ELF of AArch64. What is odd: numbers of relocation types begin at 257. Thread-local storage is not linked yet.
+//! ELF for AArch64. Its peculiarity: relocation types begin at 257. Thread-local storage is not supported yet.
 //!
 //! Follows: ELF for the Arm 64-bit Architecture (AAELF64), chapter "Relocation".
 

@@ -1,4 +1,5 @@
-//! Compact relocations (`SHT_CREL`): a count and flags, then entries as differences to the one before, in LEB128.
+//! Compact relocations (`SHT_CREL`): a count and flags, then entries in LEB128, each as differences from the one
+//! before.
 //!
 //! Follows the proposal for the gABI, "CREL relocation format", as LLVM 19 implements it with its experimental section
 //! type.

@@ -1,4 +1,4 @@
-//! Libraries that an object asks for: what `#pragma comment(lib, "name")` becomes (LLVM's "Extensions", section
+//! Libraries that an object asks for, with `#pragma comment(lib, "name")` in its source (LLVM's "Extensions", section
 //! "SHT_LLVM_DEPENDENT_LIBRARIES").
 
 use object::elf::SectionType;

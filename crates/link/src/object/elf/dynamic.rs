@@ -1,4 +1,4 @@
-//! What a shared library needs of others (gABI, "Dynamic Linking").
+//! The libraries that a shared library needs (gABI, "Dynamic Linking").
 
 use object::elf;
 
@@ -21,8 +21,8 @@ pub struct DynamicName {
 /// Libraries of this system are all of one encoding.
 type Native = Elf64<Little>;
 
-/// The names that a shared library refers to and does not define, and those that it defines and that others may replace;
-/// `None` if its file, which has these bytes, is malformed.
+/// The names that a shared library refers to and does not define, and those that it defines and that others may
+/// replace; `None` if its file, which has these bytes, is malformed.
 #[must_use]
 pub fn dynamic_names(bytes: &[u8]) -> Option<Vec<DynamicName>> {
     if !bytes.starts_with(b"\x7fELF\x02\x01") {

@@ -1,6 +1,7 @@
-//! The structures of ELF files, in both classes and byte orders, as types: a reader is compiled for each that it reads.
+//! The structures of ELF files, as types for both classes and byte orders: readers are compiled for each that we
+//! support.
 //!
-//! What is odd: the members of symbols and program headers are in another order in the two classes.
+//! Their peculiarity: the two classes order the members of symbols and program headers differently.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! The ELF header and the section headers: what the file is, and where everything in it lies.
+//! The ELF header and the section headers: they say what the file is, and where everything in it lies.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -1,8 +1,8 @@
-//! Code of `.init` and `.fini` sections, which is to run before all initializers, and after all terminators.
+//! Code of `.init` and `.fini` sections, which runs before all initializers, and after all terminators.
 //!
-//! gABI, "Initialization and Termination Functions": a program's `_init` is the `.init` sections of all objects, one
-//! behind the other, the first and last of them from the C library's start files, which open and close the function.
-//! Here each object's code becomes a function of its own, with the same stack around it.
+//! gABI, "Initialization and Termination Functions": a program's `_init` consists of the `.init` sections of all
+//! objects. The first and the last come from the C library's start files, which open and close the function. This pass
+//! makes each object's code a function of its own, with the same stack around it.
 
 use crate::arch::ArchTables;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Differences between the machines of ELF objects, and the machines whose objects are linked.
+//! The machines whose ELF objects linkjit links, and the differences between them.
 
 use object::elf;
 use object::elf::{SectionFlags, SymbolSection};

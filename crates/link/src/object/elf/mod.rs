@@ -1,9 +1,9 @@
 //! ELF relocatable objects.
 //!
-//! What is odd: one section header table describes program bytes, symbols, relocations and strings alike, and refers
-//! from one to the other by number, so everything is read in the order in which it is referred to: headers (`file`),
-//! blocks (`sections`), symbols (`symbols`), edges (`relocations`), then what lies across them (`groups`, unwind
-//! records). A [`SymbolId`](crate::graph::SymbolId) of the graph is the symbol's index in the file.
+//! Their peculiarity: one section header table describes program bytes, symbols, relocations and strings alike, and
+//! they refer to one another by number. The reader goes through headers (`file`), blocks (`sections`), symbols
+//! (`symbols`), edges (`relocations`), groups (`groups`) and unwind records, in this order, so that whatever an item
+//! refers to exists. A [`SymbolId`](crate::graph::SymbolId) of the graph is the symbol's index in the file.
 //!
 //! Follows: System V ABI (gABI), chapters "Object Files" and "Sections"; "Linux Standard Base, Core", chapter
 //! "Exception Frames"; the processor supplements named in the files of the architectures.
@@ -41,7 +41,8 @@ use symbols::SymbolTable;
 /// Reads an ELF object; see [`super::read`].
 ///
 /// # Errors
-/// If the bytes are not a relocatable object for a machine that linkjit knows, malformed, or use something that linkjit does not support.
+/// If the bytes are not a relocatable object for a machine that linkjit knows, malformed, or use something that linkjit
+/// does not support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     let machine = Machine::of(source)?;
     (machine.read)(source, machine, names)

@@ -1,4 +1,4 @@
-//! Relocations to edges: `SHT_RELA`, `SHT_REL` and `SHT_CREL`.
+//! Relocations (`SHT_RELA`, `SHT_REL`, `SHT_CREL`) become edges.
 
 use object::elf;
 
@@ -51,8 +51,8 @@ pub(super) fn reserve<E: Encoding>(file: &File<'_>, table: &SymbolTable<'_, E>, 
     graph.reserve(sections, sections + unwind_records, table.len() + 1, edges + unwind_records, unwind_records);
 }
 
-/// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol, apart from those
-/// of unwind records.
+/// Adds an edge for every relocation of every section that is linked. Returns whether some have no symbol, apart from
+/// those of unwind records.
 pub(super) fn read<E: Encoding>(
     file: &File<'_>,
     table: &SymbolTable<'_, E>,
@@ -76,8 +76,8 @@ pub(super) fn read<E: Encoding>(
     Ok(has_null_target)
 }
 
-/// Sees to what few objects have: references to symbols that are not defined and can't be, and direct ones to numbers, which
-/// only code in low memory reaches.
+/// Sees to what few objects have: references to symbols that are not defined and can't be, and direct ones to numbers,
+/// which only code in low memory reaches.
 pub(super) fn check_unusual<E: Encoding>(
     file: &File<'_>,
     table: &SymbolTable<'_, E>,
@@ -139,8 +139,8 @@ fn read_section<E: Encoding>(
     }
 }
 
-/// Whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in a section of
-/// that size: so it is nearly always, and found out without a branch for each.
+/// Whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in a
+/// section of that size: so it is nearly always, and found out without a branch for each.
 #[inline]
 fn are_usual(
     relocations: impl Iterator<Item = Relocation>,

@@ -1,7 +1,7 @@
-//! ELF of x86-64. What is odd: nothing; every addend is explicit, and already counts from the field.
+//! ELF for x86-64. It has no peculiarities: every addend is explicit, and counts from the field.
 //!
-//! Follows: System V ABI, AMD64 Architecture Processor Supplement, "Relocation Types", "Section Attribute Flags", "Symbol
-//! Table".
+//! Follows: System V ABI, AMD64 Architecture Processor Supplement, "Relocation Types", "Section Attribute Flags",
+//! "Symbol Table".
 
 use object::elf;
 use object::elf::{SectionFlags, SymbolSection};
