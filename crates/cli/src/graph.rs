@@ -1,4 +1,4 @@
-//! `linkjit graph`: what is in a file, as text.
+//! `linkjit graph`: the contents of a file as text.
 
 use std::io::{self, BufWriter, Write};
 

@@ -1,4 +1,4 @@
-//! What a file is. Content decides: a `.so` may be a linker script, a `.a` an object.
+//! The kinds of input files. The content decides: a `.so` may be a linker script, a `.a` an object.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The `linkjit` command: runs objects, libraries and sources in its own process, and shows what is in them.
 //!
-//! It stands on the library `linkjit` alone. `args` says what can be asked for, `run`, `graph` and `jitlink` do it, `report`
-//! tells people and programs how it went.
+//! It builds on the library `linkjit`, and on the linker itself to read files and to link without a session. `args`
+//! parses the command line, `run`, `graph` and `jitlink` do the work, `report` tells people and programs how it went.
 
 #![cfg_attr(not(test), no_main)]
 

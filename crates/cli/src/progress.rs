@@ -1,4 +1,4 @@
-//! A line on the terminal while something takes long.
+//! A progress line on the terminal while something takes long.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};

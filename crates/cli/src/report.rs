@@ -1,4 +1,4 @@
-//! What users are told: errors, times and statistics, as text for people or as JSON for programs.
+//! Messages to users: errors, times and statistics, as text for people or as JSON for programs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `linkjit run`: inputs into JITDylibs, then the program.
+//! `linkjit run`: adds inputs to JITDylibs, then runs the program.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -113,7 +113,8 @@ fn end(failure: &LazyFailure, reporter: &Reporter) -> ! {
     std::process::exit(crate::FAILURE)
 }
 
-/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs, as are warnings.
+/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs, as are
+/// warnings.
 fn compile(options: &RunOptions, progress: &mut Progress, warnings: &mut String) -> VecDeque<linkjit::Result<Source>> {
     let is_source = |item: &&Item| matches!(item, Item::Input(path) if inputs::is_source(path));
     let count = options.items.iter().filter(is_source).count();

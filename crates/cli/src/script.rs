@@ -1,4 +1,4 @@
-//! GNU ld scripts, as far as they stand in for libraries: `libc.so`, `libncurses.so`.
+//! GNU ld scripts that stand in for libraries: `libc.so`, `libncurses.so`.
 //!
 //! Document: "Using LD", sections "Commands Dealing with Files" and "Commands Dealing with Object File Formats".
 

@@ -1,4 +1,4 @@
-//! Where libraries are: `-l`, and the names in linker scripts.
+//! Finding libraries: those of `-l`, and those that linker scripts name.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ impl Search {
         Self { directories: directories.iter().cloned().chain(linkjit::system_library_directories()).collect() }
     }
 
-    /// Searches another directory, before those of the system. One that is not there costs nothing afterwards: scripts may
-    /// name any number of them.
+    /// Searches another directory, before those of the system. One that is not there costs nothing afterwards: scripts
+    /// may name any number of them.
     pub(crate) fn add(&mut self, directory: PathBuf) {
         if !directory.is_dir() {
             return;

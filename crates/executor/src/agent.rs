@@ -1,17 +1,18 @@
-//! Agents act, on whatever threads.
+//! Agents: who calls, on whatever threads.
 //!
-//! A call that code makes from within another call belongs to that one: when an initializer calls a function that is not
-//! linked yet, that may be linked, although the session is waiting for the initializer. In one process the two calls are on
-//! one thread, and nothing has to be said. An executor whose code runs on other threads than those that ask for it, in
-//! another process for one, says on whose behalf a call comes back: it notes [`Agent::current`] when it is asked for
-//! something, and lets the thread that calls back [act](Agent::adopt) for that agent meanwhile.
+//! A call that code makes from within another call belongs to the outer one. For example, when an initializer calls a
+//! function that is not linked yet, the session links it, although it is waiting for the initializer. In one process
+//! both calls are on the same thread, and nobody has to say so. An executor may run code on other threads than those
+//! that ask for it, for one in another process. It then says on whose behalf a call comes back: it notes
+//! [`Agent::current`] when it is asked for something, and lets the thread that calls back [act](Agent::adopt) for that
+//! agent meanwhile.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// An agent: a chain of calls that are made from within one another. A thread is an agent of its own, unless it acts for
-/// another.
+/// An agent: a chain of calls that are made from within one another. A thread is an agent of its own, unless it acts
+/// for another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Agent(u64);
 
@@ -35,7 +36,8 @@ impl Agent {
         }))
     }
 
-    /// Has this thread act for the agent until what is returned is dropped. Meanwhile whoever acted for it so far must wait.
+    /// Has this thread act for the agent until what is returned is dropped. Meanwhile whoever acted for it so far must
+    /// wait.
     ///
     /// ```
     /// use linkjit_executor::Agent;

@@ -1,4 +1,4 @@
-//! What the executor can fail at.
+//! The errors of the executor.
 
 use std::borrow::Cow;
 

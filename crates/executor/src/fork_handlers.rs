@@ -1,4 +1,4 @@
-//! What the C library calls around a fork (`pthread_atfork`).
+//! The functions that the C library calls around a fork (`pthread_atfork`).
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};

@@ -1,8 +1,8 @@
-//! Images: initializers, terminators, and what is registered to run at exit.
+//! Images: initializers, terminators, and functions that are registered to run at exit.
 //!
-//! Linked code calls the functions at the end of this file without any executor at hand, so the records are the
-//! process's. User code is called with no lock held: one function is taken out of its record under the lock, then
-//! called, and so on; hence each runs once, whoever closes images or exits meanwhile.
+//! Linked code calls the functions at the end of this file without any executor at hand, so the records belong to the
+//! process. User code is called with no lock held. Each function is taken out of its record under the lock and called
+//! after that, so it runs once, even if other threads close images or exit meanwhile.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

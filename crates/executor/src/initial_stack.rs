@@ -1,12 +1,12 @@
-//! The block in which the kernel hands a program its arguments, its environment and what else it should know ("System V
+//! The block in which the kernel hands a program its arguments, its environment and the auxiliary vector ("System V
 //! ABI, AMD64 supplement", Initial Stack and Register State): words, then strings.
 //!
 //! ```text
 //! argc | argv[0] ... | 0 | envp[0] ... | 0 | auxiliary vector, AT_NULL last | strings of argv | strings of envp
 //! ```
 //!
-//! Programs rely on it. The runtime of Go finds the auxiliary vector behind the environment; who changes the title of a
-//! process overwrites the strings, which lie side by side, from the first to the last.
+//! Programs rely on this layout. Go's runtime finds the auxiliary vector behind the environment. Programs that change
+//! their process title overwrite the strings, which are contiguous, from the first to the last.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::Mutex;
@@ -64,8 +64,9 @@ unsafe extern "C" {
     static program_invocation_short_name: AtomicPtr<c_char>;
 }
 
-/// Makes a block of arguments and of the environment as it is, which becomes the process's, as do the program's names in
-/// the C library's messages; returns the address of its `argv`. No other thread may change the environment meanwhile.
+/// Makes a block of arguments and of the environment as it is, which becomes the process's, as do the program's names
+/// in the C library's messages; returns the address of its `argv`. No other thread may change the environment
+/// meanwhile.
 pub(crate) fn enter(arguments: &[CString]) -> usize {
     let variable = variable(&raw const environ);
     let auxiliary = auxiliary_vector();

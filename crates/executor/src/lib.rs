@@ -8,8 +8,8 @@
 //! tables, thread-local images, indirect functions) -> [`Executor::run_initializers`] -> calls ->
 //! [`Executor::close_image`] (terminators, `atexit`) -> [`Executor::deallocate`].
 //!
-//! On Windows an image is one window, which begins with the image's header: `__ImageBase` is the start of the window, and
-//! what is relative to the image, unwind information for one, is relative to that.
+//! On Windows an image is one window, which begins with the image's header. `__ImageBase` is the start of the window,
+//! and unwind information, for one, is relative to it.
 //!
 //! All `unsafe` code of linkjit that talks to an operating system is in this crate.
 
@@ -83,8 +83,8 @@ pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 /// Finds what an image exports.
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 
-/// Finds what a program has for a shared library, given the bytes of its file: names that the library needs, and where they
-/// are.
+/// Finds what a program has for a shared library, given the bytes of its file: names that the library needs, and where
+/// they are.
 pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
 /// A loaded shared library, or the process itself.
@@ -145,8 +145,8 @@ pub struct TlsRequest {
 pub struct TlsBlock {
     /// Its handle.
     pub id: TlsId,
-    /// Where it begins. The module is a number that the runtime's `__tls_get_addr` takes; on Windows `_tls_index`, the same
-    /// for all blocks of an image.
+    /// Where it begins. The module is a number that the runtime's `__tls_get_addr` takes; on Windows `_tls_index`, the
+    /// same for all blocks of an image.
     pub start: TlsAddress,
 }
 
@@ -174,8 +174,8 @@ pub struct IndirectSlot {
 pub struct FinalizeActions {
     /// `.eh_frame` tables, each ended by four zero bytes that are part of the range.
     pub unwind_tables: Vec<ExecRange>,
-    /// `.pdata` tables of Windows: `RUNTIME_FUNCTION`s of 12 bytes for code of this allocation, in any order, relative to
-    /// the start of the window. Those that are all zeros are skipped.
+    /// `.pdata` tables of Windows: `RUNTIME_FUNCTION`s of 12 bytes for code of this allocation, in any order, relative
+    /// to the start of the window. Those that are all zeros are skipped.
     pub function_tables: Vec<ExecRange>,
     /// Indirect functions to be resolved.
     pub indirect_slots: Vec<IndirectSlot>,
@@ -243,7 +243,8 @@ pub enum SymbolAddress {
 pub enum Nearby {
     /// It is a function: a stub may stand for it.
     Function,
-    /// It is a variable that from now on is at this address, or a function that code at this address stands for from now on.
+    /// It is a variable that from now on is at this address, or a function that code at this address stands for from
+    /// now on.
     Moved(ExecAddr),
 }
 
@@ -278,8 +279,8 @@ pub enum InitializerKind {
     Plain,
     /// `int (void)`: what is not zero is an error, after which no more initializers are called. `.CRT$XI*`.
     Fallible,
-    /// `void (void *image, DWORD reason, void *)`: called now, when the process attaches, then on each thread that starts
-    /// or ends, and when the image is closed. `.CRT$XL*`.
+    /// `void (void *image, DWORD reason, void *)`: called now, when the process attaches, then on each thread that
+    /// starts or ends, and when the image is closed. `.CRT$XL*`.
     ThreadCallback,
     /// `void (void)`: called now, then on each thread that starts; on threads that exist, when they ask for it by
     /// `__dyn_tls_on_demand_init`. `.CRT$XD*`.
@@ -358,15 +359,16 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
     /// Makes the first page of a window the header of an image that the window is, with a section (Windows) or segment
-    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now on: sections are
-    /// as large as what can be read, and data directories say where its functions and its thread-local storage are.
+    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now
+    /// on: sections are as large as what can be read, and data directories say where its functions and its thread-local
+    /// storage are.
     ///
     /// # Errors
     /// If there is no such window or no memory.
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()>;
 
-    /// Makes the stacks of all threads executable, of those that come, too, and for good: for code that calls what it has
-    /// written to its stack.
+    /// Makes the stacks of all threads executable, of those that come, too, and for good: for code that calls what it
+    /// has written to its stack.
     ///
     /// # Errors
     /// [`ExecutorError::NoExecutableStack`] if the system does not let us.
@@ -385,9 +387,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such image, or its code has run with another one.
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
 
-    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on the
-    /// thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does not
-    /// ask need none.
+    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on
+    /// the thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does
+    /// not ask need none.
     ///
     /// # Errors
     /// If there is no such image.
@@ -395,9 +397,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
-    /// Tells who has what shared libraries need that linked code opens (`dlopen`): the loader does not see linked code. It
-    /// is asked on the thread that opens the library, without any lock of the executor's. Systems whose libraries need
-    /// nothing of the program need none.
+    /// Tells who has what shared libraries need that linked code opens (`dlopen`): the loader does not see linked code.
+    /// It is asked on the thread that opens the library, without any lock of the executor's. Systems whose libraries
+    /// need nothing of the program need none.
     fn provide_needed(&self, _provide: Arc<ProvideNeeded>) {}
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
@@ -427,9 +429,9 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     unsafe fn close_image(&self, image: ImageId) -> Result<()>;
 
     /// Closes a part of an image, whose memory is to be deallocated next: runs the calling thread's thread-local
-    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does, thread-local storage
-    /// included (last first), then `ended`; forgets such destructors of other threads. The image's terminators are replaced
-    /// by `terminators`.
+    /// destructors and the image's `atexit` functions that lie in `allocations` or whose argument does, thread-local
+    /// storage included (last first), then `ended`; forgets such destructors of other threads. The image's terminators
+    /// are replaced by `terminators`.
     ///
     /// # Errors
     /// If there is no such image or allocation.
@@ -444,8 +446,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments` or without
-    /// saying for which, as it is usual on Windows: those objects go on under other code's care.
+    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments` or
+    /// without saying for which, as it is usual on Windows: those objects go on under other code's care.
     ///
     /// # Errors
     /// If there is no such image or allocation.
@@ -464,7 +466,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such block.
     fn release_tls(&self, block: TlsId) -> Result<()>;
 
-    /// Opens a shared library, globally if `global`. The path is one of the executor's system: bytes on Unix, UTF-8 on Windows.
+    /// Opens a shared library, globally if `global`. The path is one of the executor's system: bytes on Unix, UTF-8 on
+    /// Windows.
     ///
     /// # Errors
     /// What the system's loader says.
@@ -486,9 +489,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
 
     /// Brings what the process or its libraries have at `addresses` within reach of code in the window `near`, which
     /// refers to it by 32-bit displacements or addresses. If `near` is low, a variable is moved into low memory, and a
-    /// function gets a stub there that stands for it, for the whole process and for good: libraries use them there from now on, [`Executor::find_symbols`] finds it there, and
-    /// those of `slots` that hold its old address are given the new one; they are words of read-only segments that
-    /// are finalized. `None` stands for what can't be moved, or isn't known.
+    /// function gets a stub there that stands for it, for the whole process and for good: libraries use them there from
+    /// now on, [`Executor::find_symbols`] finds it there, and those of `slots` that hold its old address are given the
+    /// new one; they are words of read-only segments that are finalized. `None` stands for what can't be moved, or
+    /// isn't known.
     ///
     /// A thread that is writing such a variable just now may be unlucky: its value may be lost.
     ///
@@ -496,8 +500,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no low memory left, or the system does not let a slot be changed.
     fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>>;
 
-    /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators. None
-    /// where a program's own serve itself alone.
+    /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators.
+    /// None where a program's own serve itself alone.
     fn allocator_names(&self) -> Vec<String>;
 
     /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
@@ -506,24 +510,24 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
 
     /// Makes ready for a program that has its own allocator. Returns what linked code is to get for certain names, in
     /// place of what it finds in the process: the names of allocators, which lead to the program's functions once these
-    /// are there, and functions of the system that have to know of both allocators. [`Executor::find_symbols`] finds these
-    /// from now on.
+    /// are there, and functions of the system that have to know of both allocators. [`Executor::find_symbols`] finds
+    /// these from now on.
     ///
     /// # Errors
     /// [`ExecutorError::Allocator`] if the process's allocator can't be replaced any more.
     fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>>;
 
-    /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life of
-    /// the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
+    /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life
+    /// of the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
     /// allocator is given back to that, which the host goes on using.
     ///
     /// # Errors
     /// As for [`Executor::prepare_allocator`], which was called before.
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()>;
 
-    /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the calling
-    /// thread, on any number of threads at once, without any lock of the executor's. The call goes on at the address that
-    /// it returns, with all arguments; a null address ends the process.
+    /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the
+    /// calling thread, on any number of threads at once, without any lock of the executor's. The call goes on at the
+    /// address that it returns, with all arguments; a null address ends the process.
     ///
     /// # Errors
     /// If there have been too many.
@@ -539,8 +543,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// are jumping just now go to one or the other. Returns where they went before.
     ///
     /// # Errors
-    /// If a slot is no aligned word of a finalized writable segment, or a place to go to is null; then those before it are
-    /// redirected.
+    /// If a slot is no aligned word of a finalized writable segment, or a place to go to is null; then those before it
+    /// are redirected.
     fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
@@ -554,14 +558,14 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If the executor is gone.
     fn runtime_symbols(&self, names: &[&[u8]]) -> Result<Vec<Option<ExecAddr>>>;
 
-    /// Thread-local variables of the runtime, and where they are in the storage of each image's module (not in that of a
-    /// block). Windows: `_Init_thread_epoch`, `__tls_guard`.
+    /// Thread-local variables of the runtime, and where they are in the storage of each image's module (not in that of
+    /// a block). Windows: `_Init_thread_epoch`, `__tls_guard`.
     fn runtime_thread_locals(&self) -> Vec<(String, u64)>;
 
-    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Texts are as for
-    /// [`Executor::open_library`]. Before that
-    /// they are called with this process's own arguments. On Linux the environment moves behind them, as where a program
-    /// starts, and the C library calls the program by its name; no other thread may change the environment meanwhile.
+    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Texts are as
+    /// for [`Executor::open_library`]. Before that they are called with this process's own arguments. On Linux the
+    /// environment moves behind them, as where a program starts, and the C library calls the program by its name; no
+    /// other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
@@ -583,8 +587,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there are more arguments, or the executor is gone.
     ///
     /// # Safety
-    /// `function` must be the address of a function that is sound to call with these: each of its parameters is an integer
-    /// or pointer, and so is its result, if it has one.
+    /// `function` must be the address of a function that is sound to call with these: each of its parameters is an
+    /// integer or pointer, and so is its result, if it has one.
     unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64>;
 
     /// Reads finalized memory of linked code. What threads write to meanwhile may be read in part.

@@ -1,8 +1,8 @@
-//! Executable stacks, for objects whose code writes small functions there and calls them: the address of a nested
-//! function of GNU C, of an internal procedure of Fortran that is passed on, of a nested subprogram of Ada.
+//! Executable stacks, for code that writes small functions to the stack and calls them. Compilers do so for addresses
+//! of nested functions (GNU C), internal procedures (Fortran) and nested subprograms (Ada).
 //!
-//! The loader knows the stacks of all threads, and makes those executable that are there and that come if a library asks
-//! for it (`PT_GNU_STACK`): so we load one that does.
+//! The loader knows the stacks of all threads. If a library asks for it (`PT_GNU_STACK`), the loader makes them
+//! executable, and those of later threads, too. So we load a library that asks.
 
 use std::sync::Mutex;
 

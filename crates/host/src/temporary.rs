@@ -1,8 +1,9 @@
 //! Private temporary directories, which go away whatever becomes of the process.
 //!
-//! A directory has a name that nobody can guess and is the user's alone. In it is a file that is locked as long as the
-//! directory is in use: the system releases the lock when the process ends, even by `SIGKILL`, so that a later process
-//! knows what it may remove. Before that, [`remove_at_signals`] removes directories when a signal ends the process.
+//! A directory has a name that nobody can guess, and only the user can access it. It holds a file that is locked as
+//! long as the directory is in use. The system releases the lock when the process ends, even by `SIGKILL`, so a later
+//! process knows which directories it may remove. [`remove_at_signals`] removes them at once when another signal ends
+//! the process.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -181,8 +182,8 @@ mod signals {
 
     const SIGNALS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-    /// The directories that exist: the paths of the two files in each, and its own. Whoever takes an entry out owns it. Of
-    /// more directories at a time than these, signals leave some to the next process.
+    /// The directories that exist: the paths of the two files in each, and its own. Whoever takes an entry out owns it.
+    /// Of more directories at a time than these, signals leave some to the next process.
     static PATHS: [AtomicPtr<[*mut c_char; 3]>; 64] = [const { AtomicPtr::new(null_mut()) }; 64];
 
     /// A directory's place in the table.
@@ -211,7 +212,8 @@ mod signals {
         }
     }
 
-    /// Gives the memory of an entry back, which is in the table no more. The handler reads only what it has taken out itself.
+    /// Gives the memory of an entry back, which is in the table no more. The handler reads only what it has taken out
+    /// itself.
     fn free(paths: *mut [*mut c_char; 3]) {
         if paths.is_null() {
             return;

@@ -1,4 +1,4 @@
-//! Architectures: what holds for all code of one, whoever links it.
+//! Architectures: properties of all code of an architecture, whoever links it.
 
 use core::fmt;
 

@@ -1,10 +1,10 @@
 //! The words that the linker and the executor share about the process that runs linked code.
 //!
-//! The two do not know each other, yet both speak of what is over there: addresses, what memory may be used for, where
-//! thread-local variables are, which objects can run. That process may be another one, on another machine: an address in
-//! it ([`ExecAddr`]) is a number, never a pointer of ours. Data flows from the executor, which says what it is
-//! ([`Target`]) and hands out memory, through the session to the linker, which places blocks, and back as the addresses of
-//! what was linked.
+//! The two do not know each other, yet both speak of that process: its addresses, the protections of its memory, the
+//! places of its thread-local variables, the objects that it can run. It may be another process, even on another
+//! machine: an address in it ([`ExecAddr`]) is a number, never a pointer of ours. Data flows from the executor, which
+//! describes itself ([`Target`]) and hands out memory, through the session to the linker, which places blocks; and back
+//! as the addresses of linked code.
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -1,4 +1,4 @@
-//! The target: what a process can run.
+//! The target: which objects a process can run.
 
 use core::fmt;
 

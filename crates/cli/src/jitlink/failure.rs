@@ -1,4 +1,4 @@
-//! What goes wrong, in the words that tests look for.
+//! Errors, in the words that LLVM's tests look for.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! `-harness`: objects that take a test's objects apart. What they refer to is for all to see, what they define replaces
-//! what the test defines.
+//! `-harness`: objects that test the internals of other objects. They see all names that they refer to, even local
+//! ones, and their definitions replace those of the tested objects.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
-//! Shared libraries as files: what they define for others, at made-up addresses. The loader would run the constructors of a
-//! library that it opens, and `-noexec` must run nothing.
+//! Shared libraries as files: their exported definitions, at made-up addresses. The loader would run the constructors
+//! of a library that it opens, and `-noexec` must run nothing.
 //!
-//! All libraries lie in one region, in front of where graphs go that nobody has given an address. So code may refer to
-//! their variables directly, as in a process; from graphs that somebody has given an address, the region is out of reach.
+//! All libraries lie in one region, below the default place of graphs. So code may refer to their variables directly,
+//! as in a process. The region is out of reach of graphs with an address from the command line.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ struct Interface {
 struct Library {
     symbols: HashMap<Vec<u8>, Place>,
     needed: Vec<usize>,
-    /// The libraries that are searched for what it has: it, what it needs, what that needs. Empty for those that were read
-    /// for others only.
+    /// The libraries that are searched for what it has: it, what it needs, what that needs. Empty for those that were
+    /// read for others only.
     order: Vec<usize>,
 }
 

@@ -1,8 +1,8 @@
-//! Linking what the entry point reaches, at fixed addresses, without anybody to run it.
+//! Linking what the entry point reaches, at fixed addresses, without running it.
 //!
-//! Unlike in a session, every graph is an island: it has GOT entries and stubs of its own for whatever is outside of it,
-//! also where they turn out not to be needed, because check rules ask for them. In COFF nobody asks, and rules with
-//! literal addresses expect none: there are entries only for what is out of reach.
+//! Unlike in a session, every graph has GOT entries and stubs of its own for all targets outside of it, even if they
+//! turn out not to be needed, because check rules ask for them. For COFF, rules do not ask for them, and rules with
+//! literal addresses expect none. So COFF graphs have entries only for targets that are out of reach.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -186,8 +186,8 @@ fn place(inputs: &mut Inputs, member: u32, slab: &mut Slab) -> Result<Linked> {
     Ok(Linked { members, placed, bytes, got })
 }
 
-/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so with
-/// offsets in the image.
+/// Makes branches go where they are meant to go if that is in their reach, past the stubs that were made for them; so
+/// with offsets in the image.
 fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
     let graph = &mut input.graph;
     for block in graph.block_ids() {

@@ -1,4 +1,4 @@
-//! What was linked, as rules and `-show-...` options see it, whoever has linked it.
+//! Linked code, as rules and `-show-...` options see it, whether this folder or a session has linked it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! `linkjit jitlink`: llvm-jitlink's command line, so that tests that were written for it run unmodified.
 //!
-//! With `-noexec` everything that the entry point reaches is linked at fixed addresses into memory that nobody runs
-//! (`tables`, `link`, `slab`), and check rules are evaluated over it (`registry`). Without, the program is run as
-//! `linkjit run` does it (`execute`).
+//! With `-noexec`, the command links everything that the entry point reaches at fixed addresses, into memory that is
+//! not run (`tables`, `link`, `slab`), and evaluates check rules over it (`registry`). Without `-noexec`, it runs the
+//! program as `linkjit run` does (`execute`).
 
 mod archives;
 mod execute;

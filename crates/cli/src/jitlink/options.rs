@@ -1,7 +1,8 @@
 //! llvm-jitlink's command line.
 //!
-//! One dash or two, `-opt value` or `-opt=value`; `-L`, `-l`, `-hidden-l` and `-weak-l` also take the value joined. The
-//! order counts: what names a JITDylib's contents applies to the one that the last `-jd` before it names.
+//! Options have one dash or two, and values follow as `-opt value` or `-opt=value`; `-L`, `-l`, `-hidden-l` and
+//! `-weak-l` also take the value joined. The order matters: inputs go into the JITDylib that the last `-jd` before them
+//! names.
 
 use std::path::PathBuf;
 

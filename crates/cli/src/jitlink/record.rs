@@ -1,4 +1,4 @@
-//! What a session links, recorded for those who look at it.
+//! Recording what a session links, for rules and `-show-...` options.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -177,8 +177,8 @@ impl Recorder {
         dylibs
     }
 
-    /// Calls `see` with all that was linked. Memory is as it is now, and `members` tells what members of archives are to
-    /// be called.
+    /// Calls `see` with all that was linked. Memory is as it is now, and `members` tells what members of archives are
+    /// to be called.
     pub(super) fn with_program<T>(
         &self,
         names: &NamePool,

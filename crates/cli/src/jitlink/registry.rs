@@ -1,4 +1,5 @@
-//! What check rules can name, and `-show-addrs` prints: symbols, sections, GOT entries and stubs of linked graphs.
+//! The names that check rules can use and `-show-addrs` prints: symbols, sections, GOT entries and stubs of linked
+//! graphs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

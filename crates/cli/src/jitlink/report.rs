@@ -1,4 +1,4 @@
-//! What is shown and checked of what was linked.
+//! Reports and checks after linking.
 
 use std::io::{self, Write};
 use std::path::Path;

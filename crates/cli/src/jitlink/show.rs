@@ -1,4 +1,4 @@
-//! What `-show-...` options print.
+//! The output of `-show-...` options.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};

@@ -1,9 +1,9 @@
-//! Placing at fixed addresses, as tests with literal addresses rely on it.
+//! Placing at fixed addresses, on which tests with literal addresses rely.
 //!
-//! Each graph has one contiguous range, one after the other from the slab's start. In it there is one segment per
-//! protection, in the order read, read-write, read-execute, each beginning a whole number of pages from the range's
-//! start, which need not be a multiple itself. In a segment come the blocks with content, then those of zeros, each in
-//! the order of their sections (those that the linker makes come last), then by offset, then by size.
+//! Graphs follow one another from the slab's start, each in a contiguous range. A range has one segment per protection,
+//! in the order read, read-write, read-execute. Each segment begins a whole number of pages after the start of the
+//! range, which need not be a multiple of a page itself. Blocks with content come before those of zeros; among each,
+//! blocks are ordered by section (sections that the linker makes come last), then by offset, then by size.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,8 @@ use linkjit_link::layout::{Extent, Layout};
 use super::failure::{Failure, Result};
 use super::interfaces::{REGION_END, REGION_SIZE};
 
-/// Where graphs go that nobody has given an address: behind the shared libraries, out of reach of all else, as memory of
-/// a real process is.
+/// Where graphs go that nobody has given an address: behind the shared libraries, out of reach of all else, as memory
+/// of a real process is.
 const ANYWHERE: u64 = REGION_END;
 /// Where they go if they have 32-bit addresses.
 const LOW: u64 = 0x1000_0000;

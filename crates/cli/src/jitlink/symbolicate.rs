@@ -1,4 +1,4 @@
-//! Symbol tables of programs that were run, and names for the addresses in their backtraces.
+//! Writing symbol tables of programs that ran, and naming the addresses in their backtraces.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -1,5 +1,6 @@
-//! The DLL that Rust's standard library asks for random bytes, for versions of Wine that have none: one with nothing but an
-//! export, which leads to the function of another DLL that does the same ("PE Format", "Export Address Table").
+//! A replacement for the DLL that Rust's standard library asks for random bytes, for versions of Wine that lack it. It
+//! has nothing but an export, which forwards to an equivalent function of another DLL ("PE Format", "Export Address
+//! Table").
 
 use std::io;
 use std::path::Path;

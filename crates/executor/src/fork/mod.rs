@@ -1,10 +1,10 @@
-//! Forks of the process: what other threads have locked or are at must not be left so in the child, which has but the
-//! thread that forks.
+//! Forks of the process. The child has only the thread that forks, so it must not inherit locks and unfinished work of
+//! other threads.
 //!
-//! Before a fork, everything that is to be in order takes part ([`Participant`]): what must not be interrupted is waited
-//! for, then all locks are taken, of all participants and of this crate. No order of locks is prescribed: nobody waits for
-//! one while it holds another; who does not get all lets all go and tries again. After the fork, both processes let them
-//! go; the child forgets the threads that it has not.
+//! Everything that must be in order in the child takes part ([`Participant`]). Before a fork, the forking thread waits
+//! for the work that must not be interrupted, then takes all locks, of all participants and of this crate. It needs no
+//! order of locks, because it never waits for a lock while it holds another: if it does not get all, it releases all
+//! and tries again. After the fork, both processes release them; the child forgets the threads that it does not have.
 
 mod held;
 

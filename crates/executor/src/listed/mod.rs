@@ -1,4 +1,4 @@
-//! Linked code among the objects that the loader has loaded, for code that lists those.
+//! Adding linked code to the list of loaded objects, for code that reads that list.
 
 #[cfg(glibc_x86_64)]
 mod elf;

@@ -1,5 +1,5 @@
-//! Shared objects without code, which we write and have the loader load: there are things that only the loader does, and
-//! only for what it loads.
+//! Shared objects without code, which we write and let the loader load. Some things only the loader can do, and only
+//! for objects that it loads.
 
 mod image;
 
@@ -106,7 +106,8 @@ impl Drop for Loaded {
 
 /// A file that is nowhere but in memory.
 fn memory_file() -> std::io::Result<File> {
-    /// Nothing in it is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know it.
+    /// Nothing in it is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know
+    /// it.
     const MFD_NOEXEC_SEAL: u32 = 8;
     for flags in [libc::MFD_CLOEXEC | MFD_NOEXEC_SEAL, libc::MFD_CLOEXEC] {
         // SAFETY: a C string.

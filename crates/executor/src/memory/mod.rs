@@ -1,7 +1,7 @@
 //! Memory for linked code: windows, allocations within them, and what happens when they are finalized.
 //!
-//! No page is ever writable and executable. Free pages are writable and zero; a batch is written in place, then its
-//! executable and read-only pages change their protection, once, neighbours together.
+//! No page is ever writable and executable. Free pages are writable and zero. A batch is written in place; then its
+//! executable and read-only pages change their protection once, adjacent ones in one call.
 
 mod header;
 mod provider;

@@ -1,4 +1,4 @@
-//! Variables of shared libraries within the reach of code that refers to them directly.
+//! Moving variables of shared libraries into the reach of code that refers to them directly.
 
 #[cfg(glibc_x86_64)]
 mod elf;

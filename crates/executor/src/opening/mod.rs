@@ -1,15 +1,17 @@
 //! Opening libraries: for the executor, and as `dlopen` for linked code.
 //!
-//! The loader does not see linked code, so a library would not find in it what a program gives to its plugins. And where
-//! the program has its own allocator, libraries are to be bound to it before their initializers run. The loader relocates
-//! all objects that it opens together before it initializes any, those that others need first. So such a library is opened
-//! as what a tiny shared object needs. That defines what the program has; and it has a relocation whose value a function
-//! says (`STT_GNU_IFUNC`), which is called when all but the tiny object itself are relocated.
+//! The loader does not see linked code, so a library would not find in it the symbols that a program gives to its
+//! plugins. And if the program has its own allocator, libraries must be bound to it before their initializers run. The
+//! loader relocates all objects that it opens together before it initializes any, those that others need first. So we
+//! open such a library as a dependency of a tiny shared object. The tiny object defines the program's symbols. It also
+//! has a relocation whose value a function returns (`STT_GNU_IFUNC`); the loader calls that function when all objects
+//! but the tiny one are relocated.
 //!
-//! - The libraries of the process come first: what one of them defines, others get from it, not from the program.
-//! - Thread-local variables of the program can't be defined so: the loader says that they are missing.
-//! - Of names that a library defines itself, it gets inline functions and variables of the program, but no others: whether
-//!   the program would have been linked with `-rdynamic` nobody knows.
+//! - The libraries of the process come first: if one of them defines a name, others get it from there, not from the
+//!   program.
+//! - The tiny object can't define thread-local variables of the program: the loader says that they are missing.
+//! - If a library defines a name itself, the program's definition takes its place only if it is an inline function or
+//!   variable: nobody knows whether the program would have been linked with `-rdynamic`.
 
 pub(crate) mod in_loader;
 

@@ -1,4 +1,4 @@
-//! The operating systems: the same functions for each.
+//! The operating systems. Each has a file with the same functions.
 
 #[cfg(target_os = "linux")]
 mod linux;

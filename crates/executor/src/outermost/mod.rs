@@ -1,8 +1,8 @@
-//! The outermost frame of a program: beyond it, nobody handles its exceptions.
+//! The outermost frame of a program: no frame beyond it handles the program's exceptions.
 //!
-//! Whoever handles exceptions is asked frame by frame, and Rust's `catch_unwind` takes any exception, only to abort the
-//! process. A program whose `main` throws must see what it would see without us: no handler is found, and
-//! `std::terminate` is called, with the stack still there. Rust's own panics pass.
+//! The unwinder asks frame by frame for a handler, and Rust's `catch_unwind` takes any exception, only to abort the
+//! process. A program whose `main` throws must see what it would see without us: the unwinder finds no handler and
+//! calls `std::terminate`, with the stack still intact. Rust's own panics pass this frame.
 
 #[cfg(glibc_x86_64)]
 mod itanium;
@@ -19,7 +19,7 @@ mod unsupported;
 #[cfg(not(any(glibc_x86_64, windows_x86_64)))]
 pub(crate) use unsupported::call;
 
-/// Vendor and language of the exceptions of the Itanium ABI that Rust's panics are. Standard libraries differ in the order
-/// of the bytes.
+/// Vendor and language of the exceptions of the Itanium ABI that Rust's panics are. Standard libraries differ in the
+/// order of the bytes.
 #[cfg(target_arch = "x86_64")]
 const RUST_PANIC: [u64; 2] = [u64::from_be_bytes(*b"MOZ\0RUST"), u64::from_le_bytes(*b"MOZ\0RUST")];

@@ -1,12 +1,12 @@
 //! Reentry: functions that are not linked yet come here when they are called.
 //!
 //! A *trampoline* is a few bytes of linked code that stand for such a function. It pushes two numbers, its own and the
-//! one that [`open`] has returned to who made it, and jumps to the routine of [`RuntimeFunction::Reenter`]. That saves
-//! every register in which an argument may be, asks for an address, restores the registers, and jumps there: the callee
-//! sees the stack and the registers as its caller left them, and nothing of linkjit is on the stack any more.
+//! one that [`open`] has returned to its maker, and jumps to the routine of [`RuntimeFunction::Reenter`]. The routine
+//! saves every register in which an argument may be, asks for an address, restores the registers, and jumps there. The
+//! callee sees the stack and the registers as its caller left them, and linkjit leaves nothing on the stack.
 //!
-//! Trampolines are blocks of link graphs, so their memory is had, protected and given back like all other code; here is
-//! only what they jump to. What depends on the calling convention is in a file for each.
+//! Trampolines are blocks of link graphs, so their memory is managed like that of all other code; this folder has only
+//! the routine that they jump to. Each calling convention has a file.
 //!
 //! [`RuntimeFunction::Reenter`]: crate::RuntimeFunction::Reenter
 

@@ -1,4 +1,5 @@
-//! What the runtime provides to linked code by name: in place of the system's, or because it is in no library.
+//! The functions that the runtime gives to linked code by name: in place of the system's, or because no library has
+//! them.
 
 #[cfg(glibc_x86_64)]
 mod elf;

@@ -1,4 +1,4 @@
-//! Registration of unwind information, in the forms that the systems have for it.
+//! Registering unwind information in the form that each system needs.
 
 mod eh_frame;
 #[cfg(windows_x86_64)]
