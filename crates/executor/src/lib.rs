@@ -56,7 +56,7 @@ pub use memory::{MemoryProvider, SystemMemory};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A reserved range of addresses. What is placed in one window reaches each other with 32-bit displacements.
+/// A reserved range of addresses. Code and data of one window reach each other with 32-bit displacements.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct WindowId(pub u32);
 
@@ -73,18 +73,18 @@ pub struct TlsId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AllocationId(pub u64);
 
-/// Who is asked when trampolines are called; see [`Executor::open_reentry`].
+/// A function that is asked when trampolines are called; see [`Executor::open_reentry`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReentryId(pub u32);
 
-/// Tells where the call of a trampoline goes on, by the trampoline's number.
+/// Returns the address at which the call of a trampoline continues, by the trampoline's number.
 pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 
-/// Finds what an image exports.
+/// Finds an export of an image.
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 
-/// Finds what a program has for a shared library, given the bytes of its file: names that the library needs, and where
-/// they are.
+/// Finds the symbols that a shared library needs from a program, given the bytes of the library's file: their names and
+/// addresses.
 pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
 /// A loaded shared library, or the process itself.
@@ -114,7 +114,7 @@ pub struct Window {
     pub id: WindowId,
     /// Its addresses.
     pub range: ExecRange,
-    /// Where segments lie in it, by protection: what only reads, what executes, what is written to.
+    /// The ranges of its segments, by protection: read-only, executable, writable.
     pub stripes: [ExecRange; 3],
 }
 
@@ -129,7 +129,7 @@ pub struct SegmentRequest {
     pub align: u64,
 }
 
-/// What kind of thread-local storage code wants.
+/// The thread-local storage that code needs.
 #[derive(Clone, Copy, Debug)]
 pub struct TlsRequest {
     /// Size in bytes of the block of each thread, zeros included.
@@ -168,8 +168,8 @@ pub struct IndirectSlot {
     pub resolver: ExecAddr,
 }
 
-/// What has to happen when the bytes are in place. The order is: make code executable, run resolvers, protect the
-/// rest, register unwind tables, publish thread-local images. A failure undoes what was done.
+/// Actions that follow when the bytes are in place. The order is: make code executable, run resolvers, protect the
+/// rest, register unwind tables, publish thread-local images. A failure undoes the actions before it.
 #[derive(Clone, Debug, Default)]
 pub struct FinalizeActions {
     /// `.eh_frame` tables, each ended by four zero bytes that are part of the range.
@@ -181,55 +181,56 @@ pub struct FinalizeActions {
     pub indirect_slots: Vec<IndirectSlot>,
     /// The initial content of the batch's TLS block.
     pub tls_image: Option<TlsImage>,
-    /// The directory of the image's resources (Windows): from now on its header says where that is.
+    /// The directory of the image's resources (Windows). The image's header points to it from now on.
     pub resources: Option<ExecRange>,
 }
 
 /// Memory that is being filled. Dropping it without finalizing gives it back.
 pub trait Allocation: Send + std::fmt::Debug {
-    /// Where segment `index` of the request will be in the executor's process.
+    /// The address of segment `index` of the request in the executor's process.
     fn address(&self, index: usize) -> ExecAddr;
 
     /// The bytes of segment `index`, zeroed, to be written. In-process they are the final memory itself.
     fn bytes(&mut self, index: usize) -> &mut [u8];
 
-    /// Makes code executable: nothing is written to it any more, [`Allocation::bytes`] of it are none. For allocations
-    /// that are finalized one after the other and whose resolvers may call each other's code; finalizing does it, too.
+    /// Makes code executable. Nothing can be written to it any more, and [`Allocation::bytes`] of it are empty.
+    /// Finalizing does this, too; call it before if resolvers of several allocations may call each other's code.
     ///
     /// # Errors
     /// If the operating system refuses.
     fn make_executable(&mut self) -> Result<()>;
 
-    /// Makes the memory what it is to be and runs `actions`.
+    /// Gives the memory its protections and runs `actions`.
     ///
     /// # Errors
     /// If the operating system refuses; then the memory was given back and no action is in effect.
     fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId>;
 }
 
-/// What a symbol of a library is found by.
+/// The key by which a symbol of a library is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SymbolKey<'a> {
     /// The name as the loader knows it.
     Name(&'a [u8]),
     /// The number of an export of a DLL.
     Ordinal(u16),
-    /// The name of what C++ has wherever it is used, and once in a process (inline functions and variables, and so on).
-    /// Found is only what the library's own code would find by that name: no variable of protected visibility, or of a
-    /// library that was linked with `-Bsymbolic` or of the executable, which has bound itself to it.
+    /// The name of a definition that C++ puts wherever it is used, and that a process has once (inline functions and
+    /// variables, and so on). Only symbols that the library's own code would find by that name are found. So variables
+    /// of protected visibility are not, nor those of a library that was linked with `-Bsymbolic` or of the executable,
+    /// which are bound to their own.
     Vague(&'a [u8]),
 }
 
 /// A symbol to be found in a library.
 #[derive(Clone, Copy, Debug)]
 pub struct SymbolRequest<'a> {
-    /// What it is found by.
+    /// The key by which it is found.
     pub key: SymbolKey<'a>,
     /// Code refers to it as a thread-local variable.
     pub thread_local: bool,
 }
 
-/// Where a library's symbol is.
+/// The place of a library's symbol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SymbolAddress {
     /// At an address.
@@ -238,22 +239,22 @@ pub enum SymbolAddress {
     ThreadLocal(TlsAddress),
 }
 
-/// What stands for something that is out of reach of the code that refers to it directly.
+/// The replacement for a target that is out of reach of code that refers to it directly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Nearby {
-    /// It is a function: a stub may stand for it.
+    /// The target is a function, for which a stub may stand.
     Function,
-    /// It is a variable that from now on is at this address, or a function that code at this address stands for from
-    /// now on.
+    /// The target is a variable that was moved to this address, or a function for which code at this address stands
+    /// from now on.
     Moved(ExecAddr),
 }
 
-/// A jump of linked code through a slot, and where it is to go.
+/// A new target for a jump of linked code through a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Jump {
-    /// The word that holds where the jump goes.
+    /// The word that holds the target.
     pub slot: ExecAddr,
-    /// Where it is to go.
+    /// The new target.
     pub to: ExecAddr,
 }
 
@@ -277,7 +278,7 @@ pub enum InitializerKind {
     /// kin, `.CRT$XC*`, `.CRT$XP*`, `.CRT$XT*`.
     #[default]
     Plain,
-    /// `int (void)`: what is not zero is an error, after which no more initializers are called. `.CRT$XI*`.
+    /// `int (void)`: a result other than zero is an error, after which no more initializers are called. `.CRT$XI*`.
     Fallible,
     /// `void (void *image, DWORD reason, void *)`: called now, when the process attaches, then on each thread that
     /// starts or ends, and when the image is closed. `.CRT$XL*`.
@@ -287,8 +288,8 @@ pub enum InitializerKind {
     ThreadInitializer,
 }
 
-/// Functions of the executor's runtime that the linker refers to. What objects refer to by name is found by
-/// [`Executor::runtime_symbols`].
+/// Functions of the executor's runtime that the linker refers to. [`Executor::runtime_symbols`] finds those that
+/// objects refer to by name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RuntimeFunction {
@@ -296,11 +297,11 @@ pub enum RuntimeFunction {
     TlsDescriptorFixed,
     /// Descriptor resolver for other blocks. Argument: address of a `{module, offset}` pair, as for `TlsGetAddr`.
     TlsDescriptorDynamic,
-    /// What trampolines jump to, when they have pushed their number and then that of their [`ReentryId`].
+    /// The routine that trampolines jump to, after they have pushed their number and that of their [`ReentryId`].
     Reenter,
 }
 
-/// What a program's `main` is called with.
+/// The form of a program's `main`: its parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum MainForm {
     /// `main(argc, argv, envp)`.
@@ -317,9 +318,9 @@ pub enum MainForm {
 
 /// The interface to the process that runs the linked code.
 ///
-/// Code may run on other threads than those that ask for it; see [`Agent`] for what such an executor has to do.
+/// Code may run on other threads than those that ask for it; see [`Agent`] for the duties of such an executor.
 pub trait Executor: Send + Sync + std::fmt::Debug {
-    /// Says what its process can run.
+    /// Says which objects its process can run.
     fn target(&self) -> Target;
 
     /// Whether that is this process: then addresses of linked code are pointers of ours.
@@ -358,17 +359,17 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
-    /// Makes the first page of a window the header of an image that the window is, with a section (Windows) or segment
-    /// (ELF) for each protection. One that is `kept`, for code that reads it, follows what the window holds from now
-    /// on: sections are as large as what can be read, and data directories say where its functions and its thread-local
-    /// storage are.
+    /// Makes the first page of a window the header of an image, with a section (Windows) or segment (ELF) for each
+    /// protection. If the header is `kept` up to date, for code that reads it, it follows the contents of the window
+    /// from now on: sections are as large as the memory that can be read, and data directories point to the tables of
+    /// functions and of thread-local storage.
     ///
     /// # Errors
     /// If there is no such window or no memory.
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()>;
 
-    /// Makes the stacks of all threads executable, of those that come, too, and for good: for code that calls what it
-    /// has written to its stack.
+    /// Makes the stacks of all threads executable, including those of later threads, for good. Code that calls
+    /// functions which it has written to the stack needs this.
     ///
     /// # Errors
     /// [`ExecutorError::NoExecutableStack`] if the system does not let us.
@@ -381,15 +382,15 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     fn open_image(&self, name: &str) -> Result<ImageId>;
 
     /// Tells the image the address that its code uses as `__dso_handle`, on Windows as `__ImageBase`: the start of its
-    /// window. The last one counts that comes before code of the image runs.
+    /// window. The last call before code of the image runs counts.
     ///
     /// # Errors
     /// If there is no such image, or its code has run with another one.
     fn set_dso_handle(&self, image: ImageId, handle: ExecAddr) -> Result<()>;
 
-    /// Tells the image who finds what it exports, for linked code that asks the system's loader for that. It runs on
-    /// the thread of who asks, without any lock of the executor's, until the image is closed. Systems whose loader does
-    /// not ask need none.
+    /// Gives the image a function that finds its exports, for linked code that asks the system's loader for them. The
+    /// function runs on the thread that asks, with no lock of the executor held, until the image is closed. Systems
+    /// where nobody asks need none.
     ///
     /// # Errors
     /// If there is no such image.
@@ -397,19 +398,19 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
-    /// Tells who has what shared libraries need that linked code opens (`dlopen`): the loader does not see linked code.
-    /// It is asked on the thread that opens the library, without any lock of the executor's. Systems whose libraries
-    /// need nothing of the program need none.
+    /// Sets the function that finds symbols of the program for shared libraries that linked code opens (`dlopen`),
+    /// because the loader does not see linked code. It runs on the thread that opens the library, with no lock of the
+    /// executor held. Systems whose libraries need nothing from the program need none.
     fn provide_needed(&self, _provide: Arc<ProvideNeeded>) {}
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.
     ///
     /// # Errors
-    /// If there is no such image, or a [`InitializerKind::Fallible`] one says so.
+    /// If there is no such image, or an initializer of the kind [`InitializerKind::Fallible`] fails.
     ///
     /// # Safety
-    /// The arrays must hold pointers to functions of the type that their kind says, which are sound to call now.
+    /// The arrays must hold pointers to functions of the type of their kind, which are sound to call now.
     unsafe fn run_initializers(
         &self,
         image: ImageId,
@@ -417,15 +418,15 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Closes an image: runs thread-local destructors of the calling thread, `atexit` functions (last first, also those
-    /// registered meanwhile), then terminators; drops what is registered for other threads. If the process exits with
-    /// images open, the same happens to them then, last opened first.
+    /// Closes an image: runs thread-local destructors of the calling thread, `atexit` functions (last first, including
+    /// those registered meanwhile), then terminators; drops the destructors of other threads. If the process exits
+    /// while images are open, it closes them in the same way, last opened first.
     ///
     /// # Errors
     /// If there is no such image.
     ///
     /// # Safety
-    /// What is registered must be sound to call now.
+    /// The registered functions must be sound to call now.
     unsafe fn close_image(&self, image: ImageId) -> Result<()>;
 
     /// Closes a part of an image, whose memory is to be deallocated next: runs the calling thread's thread-local
@@ -446,14 +447,14 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         terminators: &[PointerArray],
     ) -> Result<()>;
 
-    /// Forgets functions in `functions` that an image has registered to run at exit, for objects in `arguments` or
-    /// without saying for which, as it is usual on Windows: those objects go on under other code's care.
+    /// Forgets exit functions of an image that lie in `functions`, if they were registered for objects in `arguments`,
+    /// or for none, as is usual on Windows. Other code takes care of these objects from now on.
     ///
     /// # Errors
     /// If there is no such image or allocation.
     fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()>;
 
-    /// Reserves thread-local storage; on Windows also of size 0, for code that needs but its image's `_tls_index`.
+    /// Reserves thread-local storage; on Windows even of size 0, for code that needs only its image's `_tls_index`.
     ///
     /// # Errors
     /// [`ExecutorError::TlsReserveFull`] if a fixed offset is needed and the reserve is exhausted, or on Windows the
@@ -473,7 +474,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// What the system's loader says.
     fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId>;
 
-    /// Says where libraries are that others need and that the system does not find. An executor may do without.
+    /// Sets the directories of libraries that others need and that the system does not find. An executor may ignore
+    /// them.
     fn set_library_directories(&self, _directories: &[Vec<u8>]) {}
 
     /// Finds symbols of a library, in the order of `requests`.
@@ -482,77 +484,78 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such library; a symbol that is not there is `None`.
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
 
-    /// Whether any loaded library may export names: a quick answer, which is right where it is `false`.
+    /// Whether any loaded library may export each of the names. The answer is quick; only `false` is certain.
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
         vec![true; names.len()]
     }
 
-    /// Brings what the process or its libraries have at `addresses` within reach of code in the window `near`, which
-    /// refers to it by 32-bit displacements or addresses. If `near` is low, a variable is moved into low memory, and a
-    /// function gets a stub there that stands for it, for the whole process and for good: libraries use them there from
-    /// now on, [`Executor::find_symbols`] finds it there, and those of `slots` that hold its old address are given the
-    /// new one; they are words of read-only segments that are finalized. `None` stands for what can't be moved, or
-    /// isn't known.
+    /// Brings variables and functions at `addresses`, which belong to the process or its libraries, within reach of
+    /// code in the window `near` that refers to them by 32-bit displacements or addresses. If `near` is low, this moves
+    /// a variable into low memory, and makes a stub there that stands for a function, for the whole process and for
+    /// good. Libraries use the new address from now on, and [`Executor::find_symbols`] returns it. Those of `slots`
+    /// that hold the old address get the new one; they are words of finalized read-only segments. The result is `None`
+    /// for addresses that can't be moved or aren't known.
     ///
-    /// A thread that is writing such a variable just now may be unlucky: its value may be lost.
+    /// If a thread writes such a variable at that moment, the value may be lost.
     ///
     /// # Errors
     /// If there is no low memory left, or the system does not let a slot be changed.
     fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>>;
 
     /// The names by which a program replaces the allocator of the process: `malloc` and its kin, and C++'s operators.
-    /// None where a program's own serve itself alone.
+    /// There are none on systems where a program's own allocator serves only the program.
     fn allocator_names(&self) -> Vec<String>;
 
     /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
-    /// that, as those of a library do which is opened later.
+    /// that allocator, as those of a library do that is opened later.
     fn has_allocator_of_another(&self) -> bool;
 
-    /// Makes ready for a program that has its own allocator. Returns what linked code is to get for certain names, in
-    /// place of what it finds in the process: the names of allocators, which lead to the program's functions once these
-    /// are there, and functions of the system that have to know of both allocators. [`Executor::find_symbols`] finds
-    /// these from now on.
+    /// Prepares for a program that has its own allocator. Returns addresses that linked code must get for certain
+    /// names, instead of those in the process: for the names of allocators, which lead to the program's functions once
+    /// these are there, and for functions of the system that must know both allocators. [`Executor::find_symbols`]
+    /// finds these from now on.
     ///
     /// # Errors
     /// [`ExecutorError::Allocator`] if the process's allocator can't be replaced any more.
     fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>>;
 
-    /// Has the libraries of the process use a program's functions in place of the allocator that they had, for the life
-    /// of the process: its memory must never be given back, nor is it when the executor is dropped. Memory of the old
-    /// allocator is given back to that, which the host goes on using.
+    /// Makes the libraries of the process use a program's functions instead of their old allocator, for the life of the
+    /// process. The program's memory must never be given back; dropping the executor does not give it back either.
+    /// Memory of the old allocator goes back to the old allocator, which the host continues to use.
     ///
     /// # Errors
     /// As for [`Executor::prepare_allocator`], which was called before.
     fn replace_allocator(&self, definitions: &[(&str, ExecAddr)]) -> Result<()>;
 
-    /// Makes `resolve` the one to be asked when trampolines are called that push the returned id. It runs on the
-    /// calling thread, on any number of threads at once, without any lock of the executor's. The call goes on at the
+    /// Makes `resolve` the function that is asked when trampolines are called that push the returned id. It runs on the
+    /// calling thread, on any number of threads at once, with no lock of the executor held. The call continues at the
     /// address that it returns, with all arguments; a null address ends the process.
     ///
     /// # Errors
     /// If there have been too many.
     fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId>;
 
-    /// Forgets whom to ask. Trampolines that are called nevertheless end the process.
+    /// Forgets the function that is asked. If its trampolines are called nevertheless, they end the process.
     ///
     /// # Errors
     /// If it is not open.
     fn close_reentry(&self, reentry: ReentryId) -> Result<()>;
 
-    /// Makes jumps through slots go elsewhere, one after the other, each from one instruction to the next: threads that
-    /// are jumping just now go to one or the other. Returns where they went before.
+    /// Redirects jumps through slots, one after the other, each atomically: a thread that jumps at that moment reaches
+    /// the old target or the new one. Returns the old targets.
     ///
     /// # Errors
-    /// If a slot is no aligned word of a finalized writable segment, or a place to go to is null; then those before it
+    /// If a slot is not an aligned word of a finalized writable segment, or a target is null; then those before it
     /// are redirected.
     fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>>;
 
     /// Address of a function of the executor's runtime; `None` where the platform has none.
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr>;
 
-    /// Addresses of what the executor's runtime provides to linked code under these names: in place of the system's
-    /// (`__cxa_atexit`, `_CxxThrowException`), or because it is in no library, but linked into each program
-    /// (`__GSHandlerCheck`). `None` for what is none of its names. Names are as the object format spells them.
+    /// Addresses of functions that the executor's runtime provides to linked code under these names: in place of the
+    /// system's (`__cxa_atexit`, `_CxxThrowException`), or because they are in no library, but linked into each program
+    /// (`__GSHandlerCheck`). `None` for names that the runtime does not have. Names are as the object format spells
+    /// them.
     ///
     /// # Errors
     /// If the executor is gone.
@@ -562,10 +565,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// a block). Windows: `_Init_thread_epoch`, `__tls_guard`.
     fn runtime_thread_locals(&self) -> Vec<(String, u64)>;
 
-    /// Sets what initializers and `main` are called with from now on; it begins with the program's name. Texts are as
-    /// for [`Executor::open_library`]. Before that they are called with this process's own arguments. On Linux the
-    /// environment moves behind them, as where a program starts, and the C library calls the program by its name; no
-    /// other thread may change the environment meanwhile.
+    /// Sets the arguments for initializers and `main`, beginning with the program's name; before that, they get this
+    /// process's own arguments. Texts are as for [`Executor::open_library`]. On Linux the environment moves behind the
+    /// arguments, as where a program starts, and the C library uses the program's name; no other thread may change the
+    /// environment meanwhile.
     ///
     /// # Errors
     /// If an argument contains a NUL byte, or the executor is gone.
@@ -591,7 +594,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// integer or pointer, and so is its result, if it has one.
     unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64>;
 
-    /// Reads finalized memory of linked code. What threads write to meanwhile may be read in part.
+    /// Reads finalized memory of linked code. If threads write to it meanwhile, the result may be partly old, partly
+    /// new.
     ///
     /// # Errors
     /// If it is not within one finalized allocation.

@@ -11,16 +11,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! How data flows: objects become link graphs when they are added to a [`JitDylib`], which then knows what they
-//! define. A lookup is one link job: the definitions it needs are found in the link order and pulled from archives and
-//! libraries, placed together in the JITDylib's windows of addresses, fixed up, finalized, published. Those of [`Jit`], the
-//! front door, then run pending initializers; [`ExecutionSession`] is what it stands on.
+//! How data flows: objects become link graphs when they are added to a [`JitDylib`], which then knows what they define.
+//! A lookup is one link job: the definitions that it needs are found in the link order, in archives and in libraries,
+//! placed together in the JITDylib's windows of addresses, fixed up, finalized and published. Lookups of [`Jit`], the
+//! front door, then run pending initializers. `Jit` builds on [`ExecutionSession`].
 //!
-//! From here: [`JitDylib`] for more than one set of definitions; [`ResourceTracker`] to remove what was added;
-//! [`MaterializationUnit`] and [`DefinitionGenerator`] for what is made or searched when it is wanted;
-//! [`JitDylib::add_lazy_object`] for what is linked when it is called; [`JitDylib::update`] to replace what is running;
-//! [`Plugin`] to look into links and change them; [`Error`] for all that can go wrong. Errors leave the session as it
-//! was. Everything is `Send + Sync`, and all methods may be called from several threads at once.
+//! From here: [`JitDylib`] for more than one set of definitions; [`ResourceTracker`] to remove objects;
+//! [`MaterializationUnit`] and [`DefinitionGenerator`] for definitions that are made or searched on demand;
+//! [`JitDylib::add_lazy_object`] for functions that are linked when they are called; [`JitDylib::update`] to replace
+//! running code; [`Plugin`] to look into links and change them; [`Error`] for all errors. Errors leave the session as
+//! it was. Everything is `Send + Sync`, and all methods may be called from several threads at once.
 //!
 //! The linker is `linkjit-link`, the process that runs the code is `linkjit-executor`; they meet only here.
 

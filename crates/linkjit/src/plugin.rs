@@ -13,8 +13,8 @@ use crate::jitdylib::JitDylib;
 
 /// Sees what a session links, and may change it. All methods have defaults that do nothing.
 ///
-/// Batches are linked one after the other. Each goes so: [`add_passes`](Plugin::add_passes) for each graph when it is
-/// taken into the batch, the passes at their stages, then either [`linked`](Plugin::linked) or
+/// Batches are linked one after the other. The steps of each are: [`add_passes`](Plugin::add_passes) for each graph
+/// when it is taken into the batch, the passes at their stages, then either [`linked`](Plugin::linked) or
 /// [`failed`](Plugin::failed). Of several plugins the one that was added first is asked first, and its passes run
 /// first.
 ///

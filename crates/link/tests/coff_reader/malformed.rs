@@ -219,6 +219,9 @@ fn imports_are_sought_behind_few_names() {
         object::read(&Source::new("fixture.obj", bytes.clone()), names).map(Some)
     });
     let error = found.expect_err("nothing has the library's name").to_string();
-    assert_eq!(error, "fixture.obj: malformed import library member: its library has no member with the name of the DLL");
+    assert_eq!(
+        error,
+        "fixture.obj: malformed import library member: its library has no member with the name of the DLL"
+    );
     assert!(sought < 20, "{sought}");
 }

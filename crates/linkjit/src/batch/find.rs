@@ -32,7 +32,7 @@ pub(crate) struct Unfound {
     /// It may stay missing.
     pub(crate) weak: bool,
     pub(crate) kind: LookupKind,
-    /// Code refers to it: what a weak external stands for has time until all else is found.
+    /// Code refers to it. If it is a weak external, its default waits until everything else is found.
     pub(crate) of_code: bool,
 }
 
