@@ -1,4 +1,4 @@
-//! How an input of several files is taken apart: mutations of any part leave the others what they are.
+//! Splitting an input into several files, such that mutations of one part do not change the others.
 
 /// Between files.
 const SEPARATOR: &[u8] = b"\n--next file--\n";

@@ -1,4 +1,4 @@
-//! `cargo xtask`: linkjit's chores.
+//! `cargo xtask`: benchmarks, comparisons, fuzzing and installation of tools.
 
 mod bench;
 mod fuzz;

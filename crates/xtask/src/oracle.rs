@@ -1,4 +1,4 @@
-//! `cargo xtask oracle`: the check tests, put to llvm-jitlink as well.
+//! `cargo xtask oracle`: runs the check tests with llvm-jitlink, too, and compares the results.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::tools::{cargo, install, run};
 /// Where the fixtures are.
 const CASES: &str = "crates/cli/tests/cases/jitlink";
 
-/// Runs the tests, with `arguments` for them; each must have one verdict here and there, but for those that say why not.
-/// Lists these.
+/// Runs the tests, with `arguments` for them; each must have one verdict here and there, but for those that say why
+/// not. Lists these.
 pub(crate) fn oracle(arguments: &[String]) -> Result<()> {
     install(&["llvm-19", "llvm-22"])?;
     let mut tests = cargo();

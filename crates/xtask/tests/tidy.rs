@@ -1,7 +1,7 @@
 //! Holds the architecture and the house rules: see ARCHITECTURE.md.
 //!
-//! Every file that git tracks, or would if it were added, is looked at. A failure lists what breaks a rule and says
-//! what to do about it.
+//! The tests look at every file that git tracks, or would if it were added. A failure lists the places that break a
+//! rule and says what to do about them.
 
 mod code;
 mod folders;
@@ -82,7 +82,8 @@ fn graph_and_arch_name_no_object_format() {
     report(&found, "graph/ and arch/ serve every object format: let the reader in object/ translate what is its own");
 }
 
-/// Files that may name an architecture though they are none's: the lists of all, and what only names files of this system.
+/// Files that may name an architecture though they are none's: the lists of all, and what only names files of this
+/// system.
 const LISTS_OF_ARCHITECTURES: &[&str] = &[
     "crates/link/src/object/elf/machine.rs",
     "crates/link/src/object/coff/machine.rs",

@@ -1,4 +1,5 @@
-//! Systems on which linkjit does not know the loader, and Windows, where a program's allocator serves its image only.
+//! For systems on which linkjit does not know the loader, and for Windows, where a program's allocator serves only its
+//! image.
 
 use crate::{ExecAddr, ExecRange, ExecutorError, Result};
 use std::borrow::Cow;

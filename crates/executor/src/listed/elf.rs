@@ -1,10 +1,9 @@
-//! The list of loaded objects as linked code knows it: garbage collectors look for their roots so, and leak
-//! checkers.
+//! The list of loaded objects as linked code sees it. Garbage collectors and leak checkers use it to find their roots.
 //!
-//! `dl_iterate_phdr`, as linked code and the libraries beside it know it, tells windows behind what the system's loader has
-//! loaded: an object without a file, dynamic section and unwind table (unwinders know better ways), whose segments are the
-//! window's stripes as far as there is memory behind them. Collectors list objects while all other threads are stopped,
-//! wherever these are: so nobody may wait for a lock here.
+//! `dl_iterate_phdr`, as linked code and libraries other than the system's see it, reports the objects of the system's
+//! loader, then windows. A window is an object without a file, dynamic section and unwind table (unwinders know better
+//! ways); its segments are the parts of the window's stripes that have memory. Collectors list objects while all other
+//! threads are stopped at any point, so this code must not wait for a lock.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Once;
@@ -81,8 +80,8 @@ impl Drop for Listed {
     }
 }
 
-/// Has libraries that list objects ask us. Where the system does not let a slot be changed, a library does not see linked
-/// code, which only a collector misses.
+/// Has libraries that list objects ask us. Where the system does not let a slot be changed, a library does not see
+/// linked code, which only a collector misses.
 pub(crate) fn tell_libraries() {
     let old = ExecAddr(libc::dl_iterate_phdr as *const () as u64);
     let _refused = loaded::objects::replace_function(b"dl_iterate_phdr", old, ExecAddr(iterate as *const () as u64));

@@ -1,4 +1,5 @@
-//! Systems on which linkjit has no list to add to. On Windows it has no need to: collectors ask for the memory of the process.
+//! For systems on which linkjit has no list to add to. Windows needs none: collectors ask for the memory of the
+//! process.
 
 use crate::{ExecAddr, ExecRange};
 

@@ -1,9 +1,9 @@
-//! Which names loaded objects may export: a look at their hash tables.
+//! Finds out from hash tables which names loaded objects may export.
 //!
-//! `dlsym` takes microseconds to say that nobody has a name. Most names that linked code defines weakly nobody has, and the
-//! tables say so within nanoseconds: first a Bloom filter, then the hashes of all symbols in a bucket (`DT_GNU_HASH`;
-//! "GNU hash ELF sections", binutils and glibc). They begin with the number of buckets, the first symbol, the number of words
-//! of the filter and its second shift.
+//! `dlsym` takes microseconds to say that nobody has a name. Nobody has most of the names that linked code defines
+//! weakly, and the tables say so in nanoseconds: first a Bloom filter, then the hashes of all symbols in a bucket
+//! (`DT_GNU_HASH`; "GNU hash ELF sections", binutils and glibc). They begin with the number of buckets, the first
+//! symbol, the number of words of the filter and its second shift.
 
 use super::objects::{Object, for_each_object};
 
@@ -99,8 +99,8 @@ impl<'a> Table<'a> {
         self.indices(hash).is_none_or(|mut indices| indices.next().is_some())
     }
 
-    /// The symbols with this hash, by index; `None` if the table is not understood. Chains end with a hash whose lowest bit
-    /// is set.
+    /// The symbols with this hash, by index; `None` if the table is not understood. Chains end with a hash whose lowest
+    /// bit is set.
     pub(super) fn indices(&self, hash: u32) -> Option<impl Iterator<Item = u32>> {
         let &bucket = self.buckets.get(hash as usize % self.buckets.len().max(1))?;
         let chain = match bucket {

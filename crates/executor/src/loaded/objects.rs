@@ -1,8 +1,8 @@
-//! The objects that the loader has loaded: what they define, and the slots through which they refer to variables.
+//! The objects that the loader has loaded: their definitions, and the slots through which they refer to variables.
 //!
-//! Rests on: System V ABI, AMD64 supplement, "Relocation Types"; glibc's loader keeps the addresses in the dynamic
-//! section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied relocations,
-//! and names the executable first in `dl_iterate_phdr`.
+//! This relies on: System V ABI, AMD64 supplement, "Relocation Types"; glibc's loader keeps the addresses in the
+//! dynamic section of a loaded object relocated (but not the vDSO's), protects `PT_GNU_RELRO` when it has applied
+//! relocations, and names the executable first in `dl_iterate_phdr`.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,8 +111,8 @@ pub(crate) fn is_canonical_entry(address: ExecAddr) -> bool {
     symbol_at(address).is_some_and(|symbol| symbol.st_shndx == 0)
 }
 
-/// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by name.
-/// Nobody can tell for a constant or a function of the executable, which are the same to all.
+/// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by
+/// name. Nobody can tell for a constant or a function of the executable, which are the same to all.
 pub(crate) fn is_shared(address: ExecAddr) -> bool {
     let symbol = symbol_at(address);
     let mut shared = false;

@@ -1,14 +1,14 @@
 //! Symbols of loaded objects, found without the loader: in the tables that it reads itself.
 //!
-//! A thread has the loader's lock as long as it runs initializers of a library that it opens. They may wait for another
-//! thread, or call a function that is linked only then; and `dlsym` takes the lock. It also changes what `dlerror` says
-//! next, whether it succeeds or not: between a failure and the question what it was, a function may be called that is linked
-//! only then.
+//! A thread holds the loader's lock while it runs initializers of a library that it opens. These may wait for another
+//! thread, which may call a function that is not linked yet; and `dlsym` takes the lock. It also changes what `dlerror`
+//! says next, whether it succeeds or not: a program may call such a function between a failure and `dlerror`.
 //!
-//! The loader searches an object that was opened and what it needs, breadth first (System V ABI, "Shared Object
-//! Dependencies"). For the process it searches the executable, what is preloaded, and what these need; then what was opened
-//! for all (`RTLD_GLOBAL`). Nobody can tell which objects others have opened so. If one of these may have a name, the loader
-//! has to be asked, as for names with a version and for what is one in the process (`STB_GNU_UNIQUE`).
+//! The loader searches an object that was opened and its dependencies, breadth first (System V ABI, "Shared Object
+//! Dependencies"). For the process it searches the executable, preloaded objects, and their dependencies; then objects
+//! that were opened globally (`RTLD_GLOBAL`). We can't tell which objects others have opened globally. So if one may
+//! have a name, we must ask the loader, as for names with a version and for symbols that a process has once
+//! (`STB_GNU_UNIQUE`).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};

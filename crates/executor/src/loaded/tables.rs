@@ -1,7 +1,8 @@
 //! The symbol and hash tables of a loaded object.
 //!
-//! Rests on: System V ABI, "Hash Table" and "Symbol Table"; Linux Standard Base, "Symbol Versioning"; "GNU hash ELF sections"
-//! (binutils and glibc); glibc's `do_lookup_x` and `check_match` for which of several versions `dlsym` takes.
+//! This relies on: System V ABI, "Hash Table" and "Symbol Table"; Linux Standard Base, "Symbol Versioning"; "GNU hash
+//! ELF sections" (binutils and glibc); glibc's `do_lookup_x` and `check_match` for which of several versions `dlsym`
+//! takes.
 
 use std::ffi::{CStr, c_char};
 

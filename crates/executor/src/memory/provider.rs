@@ -1,4 +1,4 @@
-//! Where the memory of windows comes from.
+//! Providers of the memory of windows.
 
 use crate::{ExecRange, Placement, Protection, Result, os};
 
@@ -6,17 +6,18 @@ use crate::{ExecRange, Placement, Protection, Result, os};
 /// [`InProcess::with_memory`](crate::InProcess::with_memory). What is allocated where within a window is the executor's
 /// business.
 ///
-/// All ranges are of whole pages of the system, and what is asked of pages concerns pages of one window. Different threads
-/// ask at once, about different pages.
+/// All ranges are of whole pages of the system, and what is asked of pages concerns pages of one window. Different
+/// threads ask at once, about different pages.
 ///
 /// # Safety
-/// A reserved range must be the executor's alone until it is released. Its pages must be what was asked for: committed and
-/// recycled ones readable, writable and zero, protected ones what their protection says.
+/// A reserved range must be the executor's alone until it is released. Its pages must be what was asked for: committed
+/// and recycled ones readable, writable and zero, protected ones what their protection says.
 pub unsafe trait MemoryProvider: Send + Sync + std::fmt::Debug {
     /// Reserves addresses for a window. Nobody uses them before they are committed.
     ///
     /// # Errors
-    /// [`NoAddressSpace`](crate::ExecutorError::NoAddressSpace) if there are none at that place: another place may do then.
+    /// [`NoAddressSpace`](crate::ExecutorError::NoAddressSpace) if there are none at that place: another place may do
+    /// then.
     fn reserve(&self, size: u64, placement: Placement) -> Result<ExecRange>;
 
     /// Makes reserved pages usable.

@@ -1,4 +1,4 @@
-//! Systems on which linkjit does not know the loader.
+//! For systems on which linkjit does not know the loader.
 
 use crate::{ExecAddr, ExecRange, Nearby, Result};
 

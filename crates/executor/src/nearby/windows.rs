@@ -1,5 +1,5 @@
-//! Windows, where code that was not told that something is imported refers to it directly: for functions there are stubs, as
-//! those in import libraries; variables stay out of reach.
+//! Windows, where code refers directly to a symbol that is not declared as imported. Functions get stubs like those in
+//! import libraries; variables stay out of reach.
 
 use crate::{ExecAddr, ExecRange, Nearby, Result, os};
 

@@ -1,5 +1,6 @@
-//! Threads of linked code that are in the loader. A fork waits for them: the child has but the thread that forks, and what
-//! the loader was at would be left half done, with its lock taken. The child needs the loader as soon as it links anything.
+//! Threads of linked code that are in the loader. A fork waits for them. Otherwise the child, which has only the thread
+//! that forks, would inherit the loader's lock and half-done work; and it needs the loader as soon as it links
+//! anything.
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, PoisonError};

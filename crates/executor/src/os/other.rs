@@ -1,4 +1,4 @@
-//! Systems that linkjit does not run code on yet.
+//! For systems on which linkjit does not run code yet.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};

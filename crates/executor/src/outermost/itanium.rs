@@ -1,5 +1,5 @@
-//! The outermost frame for the unwinder of the Itanium ABI. Forced unwinding (`pthread_exit`) finds the end of the stack
-//! here, where the system ends the thread; Rust's frames would end the process.
+//! The outermost frame for the unwinder of the Itanium ABI. Forced unwinding (`pthread_exit`) finds the end of the
+//! stack in this frame, and the system ends the thread. Without it, Rust's frames would end the process.
 
 use std::ffi::c_int;
 

@@ -1,4 +1,4 @@
-//! Systems whose unwinder is asked nothing.
+//! For systems on which linkjit has no outermost frame for programs.
 
 use std::ffi::c_int;
 

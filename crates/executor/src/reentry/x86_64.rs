@@ -1,14 +1,14 @@
-//! What the x86-64 calling conventions share: the processor's extended state, where vector arguments are.
+//! The extended state of the processor, which holds vector arguments in all x86-64 calling conventions.
 //!
-//! All of it is kept, and so are the mask registers k0-7 and the control words, by `xsave`. Three components it leaves
-//! alone: protection keys, which the program may have changed meanwhile, and the two of AMX, which carry no arguments and
-//! take 8 KiB.
+//! The routine keeps all of it, with the mask registers k0-7 and the control words, by `xsave`. It leaves out three
+//! components: protection keys, which the program may have changed meanwhile, and the two of AMX, which carry no
+//! arguments and take 8 KiB.
 
 use std::arch::x86_64::__cpuid_count;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Components of the processor's extended state ("Intel 64 and IA-32 Architectures Software Developer's Manual", volume 1,
-/// Managing State Using the XSAVE Feature Set): x87, SSE, AVX, the three of AVX-512, the upper registers of APX.
+/// Components of the processor's extended state ("Intel 64 and IA-32 Architectures Software Developer's Manual", volume
+/// 1, Managing State Using the XSAVE Feature Set): x87, SSE, AVX, the three of AVX-512, the upper registers of APX.
 const COMPONENTS: u32 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 19;
 /// Bytes of the area up to the end of its header.
 const LEGACY_AND_HEADER: u32 = 576;
@@ -46,8 +46,8 @@ fn extended_state() -> Option<(u32, u32)> {
     Some((mask, ends.fold(LEGACY_AND_HEADER, u32::max)))
 }
 
-/// Makes room for the area below the stack pointer, aligned, and saves the state there. Changes rax and rdx. The operands
-/// `area` and `mask` are the variables above.
+/// Makes room for the area below the stack pointer, aligned, and saves the state there. Changes rax and rdx. The
+/// operands `area` and `mask` are the variables above.
 ///
 /// Of the area, `xrstor` wants the header (bytes 512 to 576) to be zero where `xsave` does not write it.
 macro_rules! save_state {

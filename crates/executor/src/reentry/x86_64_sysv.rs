@@ -1,8 +1,8 @@
 //! The routine for System V x86-64 ("System V ABI, AMD64 Architecture Processor Supplement", Parameter Passing).
 //!
 //! Arguments are in rdi, rsi, rdx, rcx, r8, r9 and xmm0-7, or the ymm or zmm registers that contain these; rax has the
-//! number of vector registers of a variadic call, r10 a nested function's static chain; r11 nobody may rely on, but some
-//! conventions beyond the ABI do. All are kept.
+//! number of vector registers of a variadic call, r10 a nested function's static chain. In the ABI nobody may rely on
+//! r11, but some conventions beyond it do. The routine keeps all of these.
 
 use super::x86_64::{AREA, MASK, prepare, restore_state, save_state};
 use crate::{ExecAddr, os};
@@ -20,8 +20,9 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     target
 }
 
-/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller; the
-/// frame of this routine begins above the three, so that to the unwinder the caller of the trampoline is its caller.
+/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller;
+/// the frame of this routine begins above the three, so that to the unwinder the caller of the trampoline is its
+/// caller.
 ///
 /// The word of the trampoline's number takes the target in the end. It is read from below the stack pointer: the ABI's
 /// red zone, which signal handlers leave alone. So no register is needed for the jump.

@@ -1,9 +1,9 @@
 //! The routine for Windows x86-64 ("x64 calling convention", "x64 prolog and epilog", Microsoft Learn).
 //!
 //! Arguments are in rcx, rdx, r8, r9 and xmm0-3, in `__vectorcall` functions xmm0-5, or the ymm or zmm registers that
-//! contain these; r10 has a nested function's static chain. The callee may use the 32 bytes above the return address as it
-//! likes, and so may those that this routine calls: it has bytes of its own for them. Below the stack pointer is nothing
-//! that lasts, so the jump takes a register: rax, as that of import stubs for delayed loading does.
+//! contain these; r10 has a nested function's static chain. The callee may use the 32 bytes above the return address as
+//! it likes, and so may functions that this routine calls, for which it reserves bytes of its own. Memory below the
+//! stack pointer does not last, so the jump takes a register: rax, as that of import stubs for delayed loading does.
 
 use super::x86_64::{AREA, MASK, prepare, restore_state, save_state};
 use crate::{ExecAddr, os};
@@ -21,11 +21,11 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     target
 }
 
-/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller: to the
-/// unwinder the first two are room that this routine has made.
+/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller:
+/// to the unwinder the first two are room that this routine has made.
 ///
-/// The unwinder recognizes an epilogue by its instructions: a stack pointer set from the frame's, pops, a jump. So the two
-/// words are popped, too, and r11 is in both then.
+/// The unwinder recognizes an epilogue by its instructions: a stack pointer set from the frame's, pops, a jump. So the
+/// two words are popped, too, and r11 is in both then.
 #[unsafe(naked)]
 unsafe extern "C-unwind" fn reenter() {
     std::arch::naked_asm!(

@@ -1,4 +1,4 @@
-//! ELF: functions of the C library that have to tell linked code from the system's.
+//! ELF: functions of the C library that must distinguish linked code from the system's.
 
 use std::ffi::OsString;
 

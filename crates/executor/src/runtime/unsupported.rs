@@ -1,4 +1,4 @@
-//! Systems without a runtime.
+//! For systems without a runtime.
 
 use std::ffi::OsString;
 

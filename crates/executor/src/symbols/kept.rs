@@ -1,5 +1,5 @@
-//! Libraries of the process that linked code is bound to: they stay, as the loader keeps a library to which it has bound
-//! another one. Whoever has opened it may close it.
+//! Keeping libraries of the process to which linked code is bound, as the loader keeps a library to which it has bound
+//! another one. The code that opened such a library may close it.
 
 use std::sync::Mutex;
 

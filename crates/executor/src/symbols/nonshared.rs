@@ -1,8 +1,8 @@
 //! Functions that glibc keeps outside its shared library.
 //!
-//! Programs get them from `libc_nonshared.a`, which the static linker adds, so the loader does not find them. `stat` and
-//! its kin moved into the shared library with glibc 2.33. What has no state of its own can be lent from our own
-//! executable; `atexit` and `at_quick_exit`, which need the caller's `__dso_handle`, can't.
+//! Programs get them from `libc_nonshared.a`, which the static linker adds, so the loader does not find them. `stat`
+//! and its kin moved into the shared library with glibc 2.33. Linked code can use those of our own executable if they
+//! have no state; it can't use `atexit` and `at_quick_exit`, which need the caller's `__dso_handle`.
 
 use std::ffi::{CStr, c_char, c_int};
 

@@ -1,5 +1,5 @@
-//! Libraries that the loader was told to load before all others (`LD_PRELOAD`): what they define replaces what any library
-//! defines, which is bound to it itself.
+//! Libraries that the loader was told to load before all others (`LD_PRELOAD`). Their definitions replace those of any
+//! library, even for the library itself.
 
 use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;

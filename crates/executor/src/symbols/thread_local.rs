@@ -2,9 +2,9 @@
 //!
 //! dlsym would give the address of the calling thread's copy, which is not what linked code needs: module and offset
 //! for `__tls_get_addr`, or the offset from the thread pointer for the initial-exec model. Worse, it makes the loader
-//! allocate that copy, after which the module can't be at a fixed offset any more. So we ask in the loader's own terms:
-//! a tiny shared object with one relocation for each number. The relocation of the initial-exec model has the loader
-//! place a late library in the static TLS that it keeps spare, or say that it can't.
+//! allocate that copy, after which the module can't be at a fixed offset any more. So we ask by a tiny shared object
+//! with one relocation for each number. For the relocation of the initial-exec model, the loader places a late library
+//! in the static TLS that it keeps spare, or says that it can't.
 
 use std::ffi::{CStr, c_int, c_void};
 

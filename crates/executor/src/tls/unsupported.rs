@@ -1,4 +1,4 @@
-//! Systems without support for thread-local storage of linked code.
+//! For systems on which linkjit does not support thread-local storage of linked code.
 
 use crate::init::Registered;
 use crate::{

@@ -1,8 +1,8 @@
 //! Function tables of Windows ("x64 exception handling", Microsoft Learn): one callback per window, which finds the
 //! function by two binary searches. The system's own lists of tables are searched one by one.
 //!
-//! The records are the process's: code that runs has no executor at hand. The callback runs wherever an exception is
-//! thrown, so nothing may panic, allocate much or call out under the lock.
+//! The records belong to the process, because running code has no executor at hand. The callback runs wherever an
+//! exception is thrown, so nothing may panic, allocate much or call out under the lock.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -148,8 +148,8 @@ pub(crate) struct FunctionTables {
 }
 
 impl FunctionTables {
-    /// Registers `tables`, given by place and content, which describe functions in the allocation's `code`, for the window
-    /// at `base`.
+    /// Registers `tables`, given by place and content, which describe functions in the allocation's `code`, for the
+    /// window at `base`.
     pub(crate) fn register(
         base: u64,
         code: impl Iterator<Item = ExecRange>,

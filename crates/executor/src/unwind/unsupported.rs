@@ -1,4 +1,4 @@
-//! Systems that do not unwind by function tables.
+//! For systems that do not unwind by function tables.
 
 use crate::{ExecRange, ExecutorError, Result};
 

@@ -1,5 +1,5 @@
-//! Sessions of many lookups: whether what a function costs depends on how many there are. There is no peer: LLVM links
-//! objects whole.
+//! Sessions of many lookups: does the cost of a function depend on how many there are? There is no peer, because LLVM
+//! links whole objects.
 
 use std::path::Path;
 use std::process::Command;

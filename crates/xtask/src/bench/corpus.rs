@@ -1,7 +1,7 @@
 //! The programs that are measured, built once into target/bench-corpus.
 //!
 //! A part of the corpus is kept while its stamp names the recipe and the compiler that made it. Each program is also
-//! linked natively, and what it prints then is what every tool has to make it print.
+//! linked natively, and every tool must make it print the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};

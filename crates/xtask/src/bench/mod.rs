@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: linkjit beside its peers.
 //!
-//! Every command of a section runs in one interleaved series (A B C A B C ...), so that what else the machine does
-//! meets all of them alike: compare inside a table, by medians and ratios. Each run's output is compared with what the
-//! same program prints when it is linked natively.
+//! Every command of a section runs in one interleaved series (A B C A B C ...), so that other load of the machine
+//! affects all of them alike: compare inside a table, by medians and ratios. Each run's output is compared with that of
+//! the same program when it is linked natively.
 
 mod batches;
 mod corpus;

@@ -1,4 +1,4 @@
-//! Markdown tables of what was measured.
+//! Markdown tables of the measurements.
 
 use super::measure::{Cost, Measured};
 use super::{JITLINK, LINKJIT, LLD};

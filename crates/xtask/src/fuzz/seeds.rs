@@ -1,4 +1,4 @@
-//! Where fuzzing begins: objects and archives of real compilers, and texts of every language that is read.
+//! Seeds for fuzzing: objects and archives of real compilers, and texts of every language that linkjit reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};

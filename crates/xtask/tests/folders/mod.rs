@@ -1,8 +1,8 @@
-//! The order of the folders within each crate. A folder imports what is below it; imports of what is above it are listed
-//! here, one for each file and folder, and the list may only get shorter.
+//! The order of the folders within each crate. A folder imports what is below it; imports of what is above it are
+//! listed here, one for each file and folder, and the list may only get shorter.
 //!
-//! Imports are `use crate::FOLDER` and `crate::FOLDER::`. Files that are in no folder are not asked, unless the order names
-//! them: they are what the whole crate is about.
+//! Imports are `use crate::FOLDER` and `crate::FOLDER::`. Files that are in no folder are not checked, unless the order
+//! names them: they concern the whole crate.
 
 use std::collections::BTreeSet;
 

@@ -1,13 +1,14 @@
 //! The functions that stand between the libraries, the host and two allocators: the program's, and the one that the
 //! process had.
 //!
-//! Whoever asks for memory gets it of the program's allocator; whoever gives some back does not know whose it is, for some
-//! is older than the program, and the host goes on using what it had. So what frees, resizes or measures memory asks
-//! [`owned`] first. Functions that the program does not define come from the allocator that the process had; what they
-//! hand out is marked, so that it goes to the program's `free` as it would if the program had been linked as usual.
+//! Calls that ask for memory get it from the program's allocator. A call that gives memory back may have it from
+//! either: some memory is older than the program, and the host keeps its allocator. So functions that free, resize or
+//! measure memory ask [`owned`] first. Functions that the program does not define come from the allocator that the
+//! process had. The memory that they hand out is marked, so that it goes to the program's `free`, as it would if the
+//! program had been linked as usual.
 //!
-//! All functions have up to three arguments and a result in a register each, so that one type serves all: what a
-//! function does not take is passed on and ignored. Nothing here may allocate by itself.
+//! All functions have up to three arguments and a result in a register each, so that one type serves all: a function
+//! ignores arguments that it does not have. Nothing here may allocate by itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

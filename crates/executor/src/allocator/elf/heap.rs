@@ -1,8 +1,8 @@
-//! Whether memory that nobody has marked is the C library's: the program's allocator may have it of the kernel itself, by
-//! system calls of its own code.
+//! Finds out whether memory that nobody has marked belongs to the C library: the program's allocator may have it from
+//! the kernel, by system calls of its own code.
 //!
-//! Rests on glibc's `malloc/malloc.c` and `malloc/arena.c`: in front of the user's memory are two words, of which the
-//! second is the chunk's size and three flags. The main heap is the program break's; those of other arenas begin at
+//! This relies on glibc's `malloc/malloc.c` and `malloc/arena.c`: in front of the user's memory are two words, of which
+//! the second is the chunk's size and three flags. The main heap is the program break's; those of other arenas begin at
 //! multiples of 64 MiB with their arena's address, the preceding heap's, and two sizes; large chunks are mappings of
 //! their own.
 
@@ -71,7 +71,8 @@ pub(super) fn has(address: u64) -> bool {
         && (address - HEADER - heap).checked_add(size).is_some_and(|end| end <= heap_size)
 }
 
-/// Two words of this process, if they can be read: of a page of which `address` may be no part, but what is asked about.
+/// Two words of this process, if they can be read: of a page of which `address` may be no part, but what is asked
+/// about.
 fn read(address: u64) -> Option<[u64; 2]> {
     if !address.is_multiple_of(HEADER) || !is_readable(address) {
         return None;

@@ -1,10 +1,10 @@
-//! Which memory is the program's: what its allocator may hand out.
+//! Records which memory belongs to the program: the memory that its allocator may hand out.
 //!
-//! A tree like that of page tables: four levels of 512 entries, each of which says nothing, says that all below is the
-//! program's, or leads on; a page that is the program's in part has a bit for every 16 bytes, the unit in which the C
-//! library's heap gives out memory. Reading takes no lock, for every `free` in the process asks. Neither does writing:
-//! what is marked or cleared is in the hands of the caller alone, so that two threads meet at tables only, and these are
-//! never taken away. The memory for tables is mapped here: nothing in this file may allocate.
+//! The record is a tree like page tables: four levels of 512 entries. An entry says nothing, says that all memory below
+//! belongs to the program, or leads to the next level. A page that belongs to the program in part has a bit for every
+//! 16 bytes, the unit of the C library's heap. Reading takes no lock, because every `free` in the process reads.
+//! Writing takes none either: only one caller has the memory that it marks or clears, so threads share only tables, and
+//! tables are never removed. This file maps the memory for tables itself, because it must not allocate.
 
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -173,8 +173,8 @@ const PIECE: usize = 1 << 20;
 
 /// Zeroed memory that stays: `size` bytes, which is a power of two of at least 32.
 fn take(size: usize) -> Option<u64> {
-    /// The piece of which is taken, and what is taken of it. Threads that find it used up race for a new one; those that
-    /// lose give theirs back.
+    /// The piece of which is taken, and what is taken of it. Threads that find it used up race for a new one; those
+    /// that lose give theirs back.
     static CURRENT: AtomicPtr<Piece> = AtomicPtr::new(std::ptr::null_mut());
     loop {
         let current = CURRENT.load(Ordering::Acquire);

@@ -1,6 +1,5 @@
-//! What linked code gets in place of the system's functions when a program has its own allocator: those that give memory,
-//! which is the program's from then on, and those that open libraries and find functions, which are to know both
-//! allocators.
+//! Replacements for functions of the system in linked code when a program has its own allocator. Those that give memory
+//! mark it as the program's; those that open libraries and find functions know both allocators.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 

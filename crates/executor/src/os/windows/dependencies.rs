@@ -1,8 +1,9 @@
-//! DLLs that need others which the system does not find: these are loaded first, out of the directories of libraries. The
-//! loader takes a DLL that is loaded for any of its name.
+//! DLLs that need others which the system does not find. We load those first, from the library directories; the loader
+//! then uses the loaded DLL for its name, wherever it is from.
 //!
-//! Only when loading has failed is a file looked into: what it needs is in its import directory ("PE Format", "Import Directory
-//! Table"). What is delayed is loaded when it is called, by name; it is not missed.
+//! We read a file only when loading it has failed. Its import directory lists the DLLs that it needs ("PE Format",
+//! "Import Directory Table"). Delay-loaded DLLs are loaded by name when they are called, so loading does not fail
+//! without them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

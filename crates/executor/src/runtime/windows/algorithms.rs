@@ -1,8 +1,8 @@
-//! Algorithms of Microsoft's C++ library on ranges of plain elements (`__std_find_trivial_1` and its kin): its headers call
-//! them for what vector instructions speed up, and its import library holds them. The names end with the elements' size in
-//! bytes, then `i` or `u` for whether these are signed if that matters; `f` and `d` are floating-point.
+//! Algorithms of Microsoft's C++ library on ranges of plain elements (`__std_find_trivial_1` and its kin). Its headers
+//! call them where vector instructions help, and its import library holds them. A name ends with the elements' size in
+//! bytes, then `i` (signed) or `u` (unsigned) if that matters; `f` and `d` are floating-point.
 //!
-//! Elements may be of any type of that size, and have its alignment, which may be smaller.
+//! Elements may be of any type of that size, with the alignment of the type, which may be smaller than the size.
 
 use std::ops::Range;
 

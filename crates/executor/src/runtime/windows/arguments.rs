@@ -1,5 +1,5 @@
-//! The program's arguments, in all the forms in which code for Windows asks for them: the C runtime and the system know
-//! those of this process.
+//! The program's arguments, in all the forms in which code for Windows asks for them. The C runtime and the system
+//! would return those of our own process.
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::mem::transmute;
@@ -34,7 +34,8 @@ struct Variables {
     wide_file: AtomicPtr<u16>,
 }
 
-/// They are where the C runtime's own are, because code may refer to them directly. Without memory there they are anywhere.
+/// They are where the C runtime's own are, because code may refer to them directly. Without memory there they are
+/// anywhere.
 fn program() -> &'static Variables {
     static PROGRAM: OnceLock<&Variables> = OnceLock::new();
     PROGRAM.get_or_init(|| {

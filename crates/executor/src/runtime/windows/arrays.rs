@@ -1,6 +1,6 @@
-//! Arrays of objects with constructors and destructors, for which Microsoft's compiler calls the functions here (`eh vector
-//! constructor iterator` and its kin): if one throws, what is constructed of the array is destroyed. Those without `eh` are for
-//! code that was compiled without exceptions.
+//! Arrays of objects with constructors and destructors, for which Microsoft's compiler calls the functions here (`eh
+//! vector constructor iterator` and its kin). If a constructor throws, they destroy the elements that are constructed.
+//! Functions without `eh` are for code that was compiled without exceptions.
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
@@ -129,8 +129,8 @@ unsafe extern "C" fn handler(
     CONTINUE_SEARCH
 }
 
-/// A function that puts its arguments into an array of its frame and has `target` do the rest. Its frame takes 88 bytes, so
-/// that arguments beyond the fourth begin at 128.
+/// A function that puts its arguments into an array of its frame and has `target` do the rest. Its frame takes 88
+/// bytes, so that arguments beyond the fourth begin at 128.
 macro_rules! on_array {
     ($($(#[$doc:meta])* $name:ident -> $target:ident: $($line:literal),*;)*) => {$(
         $(#[$doc])*

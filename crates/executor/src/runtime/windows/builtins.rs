@@ -1,5 +1,5 @@
-//! Functions that compilers call for what processors have no instruction for: arithmetic of 128 bits, conversions of it
-//! (`clang_rt.builtins`, `libgcc`). They are those that are linked into this program for its own sake.
+//! Functions that compilers call where processors have no instruction: 128-bit arithmetic and conversions
+//! (`clang_rt.builtins`, `libgcc`). Linked code gets those that are linked into linkjit itself.
 
 use crate::ExecAddr;
 

@@ -1,5 +1,5 @@
-//! Checks that compilers put into functions when they are asked to (`/RTC1`, `/RTCc`): are the gaps around the variables of a
-//! function what they were when it began, is a variable used that has no value, does a value fit into a smaller type.
+//! Checks that compilers put into functions on request (`/RTC1`, `/RTCc`): have the gaps around a function's variables
+//! changed, is a variable used before it has a value, does a value fit into a smaller type?
 
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::transmute;

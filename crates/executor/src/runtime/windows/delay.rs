@@ -1,6 +1,6 @@
-//! `__delayLoadHelper2`: a function of a DLL is called whose loading was delayed until now ("Linker support for delay-loaded
-//! DLLs", Microsoft Learn). The thunk passes the DLL's descriptor and the slot of the function, which leads to the function
-//! from now on. Programs may have hooks, which are told what happens and may do it themselves.
+//! `__delayLoadHelper2`, which thunks call for functions of delay-loaded DLLs ("Linker support for delay-loaded DLLs",
+//! Microsoft Learn). The thunk passes the DLL's descriptor and the function's slot, which leads to the function from
+//! then on. A program's hooks are told of each step, and may do it themselves.
 
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! `std::exception_ptr` to what linked code has: the C++ runtime would ask the loader for the image that describes it, as it
-//! does when something is thrown. So a copy is thrown by ourselves, and what is caught is asked for.
+//! `std::exception_ptr` to exceptions of linked code. The C++ runtime would ask the loader for the image that describes
+//! the exception, as it does for a throw. So we throw a copy ourselves, catch it, and ask the runtime for the current
+//! exception.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
@@ -140,8 +141,9 @@ struct Dispatcher {
     data: *const AtomicU32,
 }
 
-/// What `__CxxFrameHandler3` reads, in the order in which it is here: the offset of what follows, `FuncInfo`, the unwind
-/// map, the try block, its handler, and which state code is in. Offsets are relative to the image that we are in.
+/// What `__CxxFrameHandler3` reads, in the order in which it is here: the offset of what follows, `FuncInfo`, the
+/// unwind map, the try block, its handler, and which state code is in. Offsets are relative to the image that we are
+/// in.
 static TABLES: [AtomicU32; 29] = [const { AtomicU32::new(0) }; 29];
 
 /// Fills in the tables, of a function with two states: 0 within `try`, 1 within `catch`.

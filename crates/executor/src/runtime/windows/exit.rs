@@ -1,7 +1,7 @@
 //! Registration of functions for the end of an image: `atexit` and its kin.
 //!
-//! They are linked into each image, because only so they know whose functions they get. Here the return address says that,
-//! and if code of no image has called (a stub, say), the function that is registered.
+//! A program for Windows has them in each image, so that they know the image whose functions they get. Here the return
+//! address says which image calls; if it is in none (a stub, say), the registered function does.
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;

@@ -1,5 +1,5 @@
-//! The file of the program, for linked code that asks which it is: the one that the program's first argument names. The
-//! system knows this process's.
+//! The program's file, for linked code that asks for it: the file that the program's first argument names. The system
+//! would return that of our own process.
 
 use std::ffi::{OsString, c_char, c_int};
 use std::path::Path;

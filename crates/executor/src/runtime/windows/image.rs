@@ -1,5 +1,5 @@
-//! Images, for code that asks the loader: it does not know those of linked code. Who names none means the program: the image
-//! whose `main` was called last, or before that the one of the code that asks.
+//! Images, for code that asks the loader, which does not know those of linked code. A request without a name means the
+//! program: the image whose `main` was called last, or before that the one of the code that asks.
 
 use std::ffi::{CStr, c_void};
 use std::mem::transmute;
@@ -130,8 +130,8 @@ unsafe extern "system" fn handle_ex_wide_of(flags: u32, name: *const u16, handle
     }
 }
 
-/// `GetProcAddress`: what an image of linked code exports is linked when it is asked for; of DLLs linked code gets here what
-/// it gets by name.
+/// `GetProcAddress`: what an image of linked code exports is linked when it is asked for; of DLLs linked code gets here
+/// what it gets by name.
 unsafe extern "system" fn function_of(module: HMODULE, name: *const u8) -> *const c_void {
     let key = match name as usize {
         number @ ..0x1_0000 => SymbolKey::Ordinal(number as u16),

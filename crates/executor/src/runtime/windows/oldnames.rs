@@ -1,5 +1,5 @@
-//! Functions of POSIX under their own names, which Microsoft's C runtime has with an underscore: what `oldnames.lib` is
-//! for ("Compatibility", Microsoft Learn, POSIX function names).
+//! Functions of POSIX under their own names, which Microsoft's C runtime has with an underscore. They replace
+//! `oldnames.lib` ("Compatibility", Microsoft Learn, POSIX function names).
 
 use std::ffi::CString;
 

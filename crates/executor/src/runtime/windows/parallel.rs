@@ -1,5 +1,5 @@
-//! What Microsoft's C++ library links into each image for parallel algorithms (`std::execution`): the system's pool of
-//! threads, and waiting for a byte to change.
+//! Functions that Microsoft's C++ library links into each image for parallel algorithms (`std::execution`): the
+//! system's pool of threads, and waiting for a byte to change.
 
 use std::ffi::c_void;
 use std::mem::transmute;

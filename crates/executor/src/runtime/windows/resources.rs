@@ -1,4 +1,4 @@
-//! Functions of the system that find something in a module, where none means the program: linked code gets its own.
+//! Functions of the system that find something in a module. If linked code names no module, they use its own image.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::image;
 use crate::{ExecAddr, os};
 
-/// Passes on to a function of the system, whose address is in `real`, with the program's image for a null first argument.
+/// Passes on to a function of the system, whose address is in `real`, with the program's image for a null first
+/// argument.
 macro_rules! of_program {
     ($($library:literal: $($name:ident)*;)*) => {
         /// What linked code is given in place of the system's.

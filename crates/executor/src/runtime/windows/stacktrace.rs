@@ -1,5 +1,5 @@
-//! `std::stacktrace` of Microsoft's C++ library, as its header calls it. Places are named by module and offset, as the library
-//! does where there is no debug information: nobody keeps that of linked code.
+//! `std::stacktrace` of Microsoft's C++ library, as its header calls it. It names places by module and offset, as the
+//! library does without debug information, because nobody keeps that of linked code.
 
 use std::ffi::{c_char, c_void};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Static variables of functions, initialized by the first thread that comes by ("thread-safe local static
+//! Static variables of functions, initialized by the first thread that reaches them ("thread-safe local static
 //! initialization", Microsoft Learn).
 //!
 //! Each variable has a word: 0 before, -1 while it is being initialized, then the epoch in which it was. Code compares

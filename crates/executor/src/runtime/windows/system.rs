@@ -1,5 +1,5 @@
-//! What Microsoft's C++ library links into each image to ask the system: texts of errors, and initialization that is done
-//! once (`std::system_category`, `std::call_once`).
+//! Functions that Microsoft's C++ library links into each image for requests to the system: texts of errors, and
+//! initialization that is done once (`std::system_category`, `std::call_once`).
 
 use std::ptr::{null, null_mut};
 

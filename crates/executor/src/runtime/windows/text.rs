@@ -1,5 +1,5 @@
-//! What Microsoft's C++ library links into each image for text: code pages (`std::format`), consoles (`std::print`), and the
-//! keys by which regular expressions compare (`[[=e=]]`).
+//! Functions that Microsoft's C++ library links into each image for text: code pages (`std::format`), consoles
+//! (`std::print`), and the keys by which regular expressions compare (`[[=e=]]`).
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;

@@ -1,7 +1,7 @@
 //! Throwing C++ exceptions of Microsoft's ABI from linked code.
 //!
-//! What is thrown is described relative to the image that throws. The C++ runtime asks the loader for that image, which
-//! knows nothing of linked code; so linked code throws by itself, and leaves the rest to the runtime.
+//! An exception is described relative to the image that throws it. The C++ runtime asks the loader for that image, but
+//! the loader does not know linked code. So our function throws for linked code, and leaves the rest to the runtime.
 
 use std::ffi::c_void;
 use std::mem::transmute;

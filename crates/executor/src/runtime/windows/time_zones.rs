@@ -1,6 +1,6 @@
-//! Time zones of Microsoft's C++ library (`std::chrono::get_tzdb`, `zoned_time`), as its header calls them (`__msvc_tzdb.hpp`).
-//! The library asks ICU; here the system's own zones serve, whose rules are for each year, under their IANA names. They have
-//! no abbreviations: these are made of the offset, as ICU does for most zones.
+//! Time zones of Microsoft's C++ library (`std::chrono::get_tzdb`, `zoned_time`), as its header calls them
+//! (`__msvc_tzdb.hpp`). The library asks ICU; we use the system's own zones, which have rules for each year, under
+//! their IANA names. These have no abbreviations, so we make them from the offset, as ICU does for most zones.
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_void};
@@ -15,8 +15,8 @@ use windows_sys::Win32::System::Time::{
 use super::library_function;
 use crate::{ExecAddr, lock, os};
 
-/// A line for each of the system's zones: its name, then the IANA zones that it stands for, the most important one first.
-/// Which these are is in Unicode's CLDR (`windowsZones.xml`).
+/// A line for each of the system's zones: its name, then the IANA zones that it stands for, the most important one
+/// first. Which these are is in Unicode's CLDR (`windowsZones.xml`).
 const ZONES: &str = include_str!("time_zones.txt");
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {

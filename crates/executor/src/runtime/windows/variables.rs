@@ -1,5 +1,5 @@
-//! Variables of the C runtime, which programs refer to directly but its DLL hands out by functions: each returns the address
-//! of one ("Global variables", Microsoft Learn).
+//! Variables of the C runtime to which programs refer directly. The runtime's DLL does not export them, but has for
+//! each a function that returns its address ("Global variables", Microsoft Learn).
 
 use std::mem::transmute;
 

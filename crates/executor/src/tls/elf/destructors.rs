@@ -1,7 +1,7 @@
 //! Destructors of thread-local objects of linked code.
 //!
-//! Those of all threads are in one table, so that when code goes, what it has registered goes with it everywhere: the
-//! thread that removes it runs its own, those of other threads are forgotten.
+//! The destructors of all threads are in one table, so that when code is removed, those that it registered go
+//! everywhere: the thread that removes the code runs its own, and those of other threads are forgotten.
 
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};

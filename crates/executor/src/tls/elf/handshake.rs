@@ -1,6 +1,6 @@
 //! Writing into the static thread-local storage of every thread.
 //!
-//! Where the storage of another thread is, only that thread knows. So each gets a signal, and the handler writes.
+//! Only a thread itself knows where its storage is. So each thread gets a signal, and the handler writes.
 //!
 //! New threads are initialized from the template, which is written before. A thread that was in the making then, its
 //! storage initialized but not yet started, is seen only if it starts before the last look at the list of threads;

@@ -1,4 +1,4 @@
-//! The reserve: thread-local bytes of our own that code of the initial- and local-exec models can have.
+//! The reserve: thread-local bytes of our own, for code of the initial- and local-exec models.
 //!
 //! Such code adds a constant to the thread pointer. Only the static TLS of modules that were there when the process
 //! started is at constant offsets, so we have some set aside: a thread-local array in our own executable. It has

@@ -1,4 +1,4 @@
-//! What each thread has: the addresses of its blocks.
+//! The record of each thread: the addresses of its blocks.
 //!
 //! The record is reached through a thread-local pointer without destructor, so that it can be used at any time of a
 //! thread's life. The thread's end comes in two steps: the C library runs destructors of thread-local objects, ours

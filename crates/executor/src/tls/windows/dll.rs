@@ -1,9 +1,9 @@
-//! A DLL whose one content is a TLS directory: only the loader hands out the numbers under which code finds its
+//! A DLL that contains only a TLS directory, because only the loader hands out the indexes by which code finds its
 //! thread-local storage ("PE Format", The .tls Section).
 //!
-//! The DLL has no code. Its callback is a function of ours, whose address is written into the file: no relocation refers to
-//! it. Of the initial content of the storage only the first bytes are in the file, so that its size costs nothing; the rest
-//! is filled in once the DLL is loaded.
+//! The DLL has no code. Its callback is a function of ours, whose address is written into the file: no relocation
+//! refers to it. Of the initial content of the storage only the first bytes are in the file, so that its size costs
+//! nothing; the rest is filled in once the DLL is loaded.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! What an image has called when threads start and end: callbacks (`.CRT$XL*`), initializers of thread-local variables
-//! (`.CRT$XD*`), destructors.
+//! Functions of an image that run when threads start and end: callbacks (`.CRT$XL*`), initializers of thread-local
+//! variables (`.CRT$XD*`), destructors.
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
@@ -206,8 +206,8 @@ pub(crate) extern "C" fn cxa_thread_atexit(
     0
 }
 
-/// Takes the last destructor that the calling thread has for an object of an image: one in `blocks`, or another one that
-/// is wanted.
+/// Takes the last destructor that the calling thread has for an object of an image: one in `blocks`, or another one
+/// that is wanted.
 pub(crate) fn take_destructor(
     image: ImageId,
     blocks: &[TlsId],

@@ -1,4 +1,4 @@
-//! The threads of the process, and where each has its thread-local storage.
+//! The threads of the process, and the addresses of their thread-local storage.
 
 use std::ffi::c_void;
 use std::mem::transmute;
@@ -147,8 +147,8 @@ fn peek(address: u64) -> Option<u64> {
     (done != 0).then_some(word)
 }
 
-/// Where another thread has the storage of the module with this index, if it has `nonce` at `offset`, which no storage of
-/// another module has. The environment of a thread that is about to end may point to memory that was freed.
+/// Where another thread has the storage of the module with this index, if it has `nonce` at `offset`, which no storage
+/// of another module has. The environment of a thread that is about to end may point to memory that was freed.
 pub(super) fn storage_of(environment: u64, index: u32, offset: u64, nonce: u64) -> Option<u64> {
     let array = peek(environment + STORAGE_ARRAY)?;
     let storage = peek(array.checked_add(u64::from(index) * 8)?)?;

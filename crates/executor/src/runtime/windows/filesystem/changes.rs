@@ -1,4 +1,4 @@
-//! Files are copied, removed, renamed and cut.
+//! Copying, removing, renaming and truncating files.
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_FILE_EXISTS, ERROR_INVALID_FUNCTION,

@@ -1,4 +1,4 @@
-//! Files that are open: for a while here, or for the program.
+//! Open files: for a moment in this runtime, or for the program.
 
 use std::mem::ManuallyDrop;
 use std::ptr::{null, null_mut};

@@ -1,4 +1,4 @@
-//! Links, and what is behind their names (reparse points).
+//! Links, and their targets (reparse points).
 
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};

@@ -1,4 +1,4 @@
-//! How much room there is.
+//! Free space.
 
 use windows_sys::Win32::Foundation::ERROR_DIRECTORY;
 use windows_sys::Win32::Storage::FileSystem::{
