@@ -3,9 +3,10 @@
 //! The crate has no unsafe code and never touches the operating system. So bad input can make it return an error, but
 //! not corrupt a process. Data flows one way:
 //!
-//! [`object::read`] makes a [`graph::LinkGraph`] of a [`source::Source`] -> the session finds out what its external
-//! symbols are bound to. Then [`link`] drives: [`passes`] make GOT entries and stubs for what is out of reach, [`layout`]
-//! gives every live block a place in a segment, symbols get their addresses, blocks are written and their edges applied.
+//! [`object::read`] makes a [`graph::LinkGraph`] from a [`source::Source`], and the session finds out what its external
+//! symbols are bound to. Then [`link`] drives the phases: [`passes`] make GOT entries and stubs for targets out of
+//! reach, [`layout`] gives every live block a place in a segment, symbols get their addresses, blocks are written and
+//! their edges applied.
 //!
 //! [`graph`] and [`arch`] know no object format; [`object`] holds all that is particular to one.
 

@@ -1,22 +1,22 @@
 //! The driver: the phases of linking graphs together. Each has a type, which the next one takes:
 //!
 //! ```text
-//! Inputs     what is live was found, and what external symbols are bound to
-//!   | prepare     thread-local variables have storage, indirect functions stubs
+//! Inputs     live blocks are known, and external symbols are bound
+//!   | prepare     thread-local variables have storage, indirect functions have stubs
 //! Prepared
-//!   | complete    what may be out of reach has entries of tables
+//!   | complete    targets that may be out of reach have entries in tables
 //! Complete
 //!   | lay_out     segments have sizes; the user gets memory for them
 //! Layout
 //!   | place       blocks have addresses
 //! Placed
-//!   | resolve     symbols have addresses, when all that belongs together is placed
+//!   | resolve     symbols have addresses, after all inputs are placed
 //! Resolved
 //!   | write       blocks are copied and fixed up, once, in the memory where they stay
 //! ```
 //!
 //! Up to [`Placed`] a user goes through the phases with some of the inputs at a time: those of a window, or one graph.
-//! Before, it has what [`crate::passes::direct`] finds out of reach seen to.
+//! Before that, it deals with the references that [`crate::passes::direct`] finds out of reach.
 
 use std::ops::{Deref, DerefMut};
 
@@ -30,7 +30,8 @@ use crate::layout::{Layout, Placed};
 use crate::passes::entries::{self, NewEntries, SharedEntries, SharedKey};
 use crate::passes::indirect::{self, Slot};
 
-/// Graphs that are linked together, and those that the linker makes for them. What is bound to what goes by their order.
+/// Graphs that are linked together, and those that the linker makes for them. What is bound to what goes by their
+/// order.
 #[derive(Debug, Default)]
 pub struct Inputs {
     all: Vec<Input>,
@@ -161,8 +162,8 @@ impl Inputs {
         layout.place(self, bases)
     }
 
-    /// Undoes what was done since there were only so many inputs: the blocks of `placed` have no addresses any more, and
-    /// `members` refer to what they referred to before entries were made.
+    /// Undoes what was done since there were only so many inputs: the blocks of `placed` have no addresses any more,
+    /// and `members` refer to what they referred to before entries were made.
     pub fn undo(
         &mut self,
         count: usize,

@@ -1,9 +1,9 @@
 //! Unwind records: each is a block that lives as long as the function that it describes.
 //!
 //! Linux Standard Base, Core, "Exception Frames": a section is a list of records, each with its length in front. A
-//! common record (CIE) has 0 where a record of a function (FDE) has the distance back to its CIE. This pass reads only
-//! the lengths and these distances, because the rest is meaningless before it is fixed up. The address of the function
-//! comes first in the rest, so the edge there says which function it is.
+//! common record (CIE) has 0 where a record of a function (FDE) has the distance back to its CIE. The reader looks only
+//! at the lengths and these distances, because the rest is meaningless before it is fixed up. The address of the
+//! function comes first in the rest, so the edge there says which function it is.
 
 use std::ops::Range;
 

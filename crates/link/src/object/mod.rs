@@ -1,5 +1,5 @@
-//! Readers: object bytes to link graphs, one folder per format, and archives of objects. Graphs of what import libraries
-//! say are made here, too.
+//! Readers: object bytes to link graphs, one folder per format, and archives of objects. This folder also makes graphs
+//! for the symbols that import libraries describe.
 
 pub mod archive;
 pub mod coff;

@@ -83,9 +83,9 @@ enum Key {
     Symbol(u32, SymbolId),
 }
 
-/// Makes the entries that the live, not yet placed blocks of `members` need; all of them are of one JITDylib, whose
-/// memory will be in `window`. Without a window nothing outside of a graph is taken to be near, all that may have an
-/// entry gets one, TLS entries have a section of their own, and stubs are packed: for who wants to see them.
+/// Makes the entries that the live, not yet placed blocks of `members` need. All members belong to one JITDylib, whose
+/// memory will be in `window`. Without a window the entries are made for display: nothing outside of a graph counts as
+/// near, every target that may have an entry gets one, TLS entries have a section of their own, and stubs are packed.
 ///
 /// # Errors
 /// If there are too many.

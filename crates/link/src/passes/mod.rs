@@ -1,4 +1,4 @@
-//! What is done to inputs between finding and placing them, one file each.
+//! Passes over inputs between finding and placing them, one in each file.
 
 pub mod areas;
 pub mod direct;

@@ -1,8 +1,8 @@
 //! Placing: memory for everything at once, fixups, finalization.
 //!
-//! Each domain (see [`super::domains`]) goes through the phases of [`linkjit_link::link`] until it is placed, and has an
-//! allocation. Entries for what is outside of the JITDylib have one of their own, because they stay. When all domains are
-//! placed, the batch is resolved and written as a whole.
+//! Each domain (see [`super::domains`]) goes through the phases of [`linkjit_link::link`] until it is placed, and has
+//! an allocation. Entries for targets outside of the JITDylib have an allocation of their own, because they stay. When
+//! all domains are placed, the batch is resolved and written as a whole.
 
 use std::time::Instant;
 
@@ -70,7 +70,7 @@ impl Batch<'_> {
         self.sort_late_symbols();
         self.shape_sections(&domains)?;
         self.settle_images(&domains)?;
-        // A domain that has moved stays there if it can: there is an end to it.
+        // A domain that has moved stays there if it can, so this ends.
         let mut tries = 2 * domains.len();
         while !self.place_domains(&mut domains)? && tries > 0 {
             tries -= 1;
@@ -150,8 +150,8 @@ impl Batch<'_> {
         Ok(window)
     }
 
-    /// Places a domain in the newest window of its JITDylib that has room, or else in one that is empty: what does not fit
-    /// there fits nowhere. Returns the window.
+    /// Places a domain in the newest window of its JITDylib that has room, or else in one that is empty: what does not
+    /// fit there fits nowhere. Returns the window.
     fn place_somewhere(&mut self, domain: &Domain, prepared: &Prepared) -> Result<Window> {
         let before = (self.inputs.len(), self.placed.domains.len(), self.placed.shared.len(), self.placed.bytes);
         for (index, window) in self.windows(domain)?.into_iter().enumerate() {
@@ -448,8 +448,8 @@ impl PlacedBatch {
         Ok(())
     }
 
-    /// Gives all memory back, and makes inputs what they were before they were placed: the first `found` of them, for the
-    /// others were made for that.
+    /// Gives all memory back, and makes inputs what they were before they were placed: the first `found` of them, for
+    /// the others were made for that.
     pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut Inputs, found: usize) {
         let executor = session.executor().as_ref();
         let mut layouts = Vec::new();
@@ -476,8 +476,8 @@ impl PlacedBatch {
         }
     }
 
-    /// Forgets what was placed of some inputs, and made for that, since there were so many inputs, domains, sets of shared
-    /// entries, and bytes.
+    /// Forgets what was placed of some inputs, and made for that, since there were so many inputs, domains, sets of
+    /// shared entries, and bytes.
     fn forget(&mut self, inputs: &mut Inputs, members: &[u32], before: (usize, usize, usize, u64)) {
         let (made, placed, shared, bytes) = before;
         self.shared.truncate(shared);
