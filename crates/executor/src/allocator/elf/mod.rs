@@ -161,7 +161,7 @@ fn find_old(indices: std::ops::Range<usize>) {
 pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[ExecRange]) -> Result<()> {
     let is_free = OWNER.compare_exchange(0, owner + 1, Ordering::AcqRel, Ordering::Acquire);
     if !IS_PREPARED.load(Ordering::Acquire) || is_free.is_err_and(|served| served != owner + 1) {
-        return Err(refused("another program's serves the process already"));
+        return Err(refused("another program's allocator already serves the process"));
     }
     let known = |(name, address): &(&str, ExecAddr)| {
         let index = index(name.as_bytes());
