@@ -1,10 +1,10 @@
-//! Host functions: linked code calls functions and closures of this program, whatever these have captured.
+//! Host functions: linked code calls functions and closures of this program.
 //!
-//! A C function has no place for what a closure captured. So linked code calls a *thunk*, a few bytes of code that linkjit
-//! makes for each host function, which passes the address of the function's [data](HostCallback::data) in the register that
-//! conventions have for a nested function's context, and jumps to one [routine]. That puts the registers in which arguments
-//! are into an array and calls a function of Rust that knows the types: it takes the arguments from the array, calls the
-//! closure, and leaves the result there. What depends on the calling convention is in a file for each.
+//! A C function has no place for the captures of a closure. So linked code calls a *thunk*, a few bytes of code that
+//! linkjit makes for each host function. The thunk passes the address of the function's [data](HostCallback::data) in
+//! the register that conventions have for a nested function's context, and jumps to one [routine]. The routine puts the
+//! argument registers into an array and calls a Rust function that knows the types. That function takes the arguments
+//! from the array, calls the closure, and leaves the result there. Each calling convention has a file.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod x86_64_sysv;
@@ -27,8 +27,9 @@ use std::fmt;
 use crate::ExecAddr;
 use abi::{Frame, Reader};
 
-/// A function or closure that linked code can call as a C function: its arguments are [`HostValue`]s, and so is its result,
-/// if it has one. `Signature` is the type of function pointers with its arguments and result; the compiler finds it.
+/// A function or closure that linked code can call as a C function: its arguments are [`HostValue`]s, and so is its
+/// result, if it has one. `Signature` is the type of function pointers with its arguments and result; the compiler
+/// finds it.
 #[diagnostic::on_unimplemented(
     message = "linked code can't call `{Self}` as a host function",
     note = "closures and functions of Rust are host functions if all arguments and the result are of types that C passes in \
@@ -173,8 +174,8 @@ pub struct HostCallback {
 }
 
 impl HostCallback {
-    /// Of a function; none where there is no routine for the calling convention. Its thunk may be called as long as this
-    /// exists.
+    /// Of a function; none where there is no routine for the calling convention. Its thunk may be called as long as
+    /// this exists.
     pub fn new<S, F: HostFunction<S>>(function: F) -> Option<Self> {
         let function = Box::new(function);
         let data = [ExecAddr::from_ptr(&raw const *function), ExecAddr::from_ptr(enter::<S, F> as *const ())];

@@ -1,4 +1,4 @@
-//! Systems whose calling convention has no routine yet.
+//! For systems whose calling convention has no routine yet.
 
 use crate::ExecAddr;
 

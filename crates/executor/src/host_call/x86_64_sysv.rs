@@ -1,7 +1,7 @@
 //! The routine for System V x86-64 ("System V ABI, AMD64 Architecture Processor Supplement", Parameter Passing).
 //!
-//! Integers and pointers are in rdi, rsi, rdx, rcx, r8, r9, floating-point numbers in xmm0-7, what has no place there is on
-//! the stack above the return address. Results are in rax and xmm0. r10 has the data of the thunk.
+//! Integers and pointers are in rdi, rsi, rdx, rcx, r8, r9, floating-point numbers in xmm0-7, further arguments on the
+//! stack above the return address. Results are in rax and xmm0. r10 has the data of the thunk.
 
 use crate::ExecAddr;
 

@@ -1,4 +1,4 @@
-//! Libraries that objects of COFF ask for (`/defaultlib`), and which C runtime they are to be linked with.
+//! Libraries that COFF objects ask for (`/defaultlib`), and the C runtime that the objects get.
 
 use std::path::Path;
 

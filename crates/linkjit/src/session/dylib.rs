@@ -1,4 +1,4 @@
-//! What a session has of a JITDylib.
+//! The state of a JITDylib in its session.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -316,8 +316,8 @@ impl DylibState {
         (if is_at_exit { &mut self.pending_terminators } else { &mut self.pending_initializers }).push(run);
     }
 
-    /// The initializers that were not run yet, in order: they are about to be, and so their objects' terminators are to be run
-    /// at close. `None` if there is nothing new.
+    /// The initializers that were not run yet, in order: they are about to be, and so their objects' terminators are to
+    /// be run at close. `None` if there is nothing new.
     pub(crate) fn begin_initializers(&mut self) -> Option<Vec<InitializerRun>> {
         if self.pending_initializers.is_empty() && self.pending_terminators.is_empty() {
             return None;
@@ -331,8 +331,8 @@ impl DylibState {
         Some(runs)
     }
 
-    /// Whether memory of a tracker is not divided into what may stay longer and what not: the default tracker's, which is
-    /// not expected to be removed before others.
+    /// Whether memory of a tracker is not divided into what may stay longer and what not: the default tracker's, which
+    /// is not expected to be removed before others.
     pub(crate) fn is_undivided(&self, tracker: TrackerId) -> bool {
         !self.has_trackers || self.default_tracker == Some(tracker)
     }
@@ -361,8 +361,8 @@ impl State {
         Ok(new)
     }
 
-    /// The archives that another archive of the handle's owner may join, because no other generator is behind them; `new`
-    /// makes some.
+    /// The archives that another archive of the handle's owner may join, because no other generator is behind them;
+    /// `new` makes some.
     pub(crate) fn archives(
         &mut self,
         dylib: &JitDylib,

@@ -1,5 +1,5 @@
-//! What a JITDylib defines, and which function or variable an address is in: answers from the tables, for which nothing is
-//! kept beside them.
+//! Listing the definitions of a JITDylib, and finding the function or variable at an address. The tables have all
+//! answers, so nothing is kept beside them.
 
 use linkjit_executor::{ExecAddr, ExecRange};
 use linkjit_link::graph::{Definition, LinkGraph};
@@ -23,8 +23,8 @@ pub(crate) const IMPLEMENTATION: &str = "$__IMPL.";
 pub struct DefinedSymbol {
     /// The name.
     pub name: SymbolName,
-    /// Who sees it, how it competes. Whether it is a function is known only of objects of which a part is yet to be linked,
-    /// and of units that are yet to be materialized.
+    /// Who sees it, how it competes. Whether it is a function is known only of objects of which a part is yet to be
+    /// linked, and of units that are yet to be materialized.
     pub flags: SymbolFlags,
     /// Where it is, if it is linked. A thread-local variable has no one address.
     pub address: Option<ExecAddr>,
@@ -95,8 +95,8 @@ impl ExecutionSession {
     /// The function or variable of linked code at an address, or that which the address is in.
     ///
     /// It is found among the names that JITDylibs define, and among all symbols of objects of which a part is yet to be
-    /// linked. So a local function of an object that is linked whole is taken for the one before it, and the end of a function
-    /// is not known. It takes as long as there are symbols in the JITDylib.
+    /// linked. So a local function of an object that is linked whole is taken for the one before it, and the end of a
+    /// function is not known. It takes as long as there are symbols in the JITDylib.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
