@@ -14,7 +14,8 @@ impl JitDylib {
     /// are of types that C passes in one register: integers, `bool`, `f32` and `f64`, pointers, [`ExecAddr`]; whether the code
     /// that calls it declares it so, those who add that code vouch for.
     ///
-    /// The closure is dropped when its JITDylib, or the tracker that it was defined through, gives the memory of its code back.
+    /// The closure is dropped when its JITDylib, or the tracker that it was defined through, gives its memory back: code of
+    /// others that stays when the tracker is removed or retired may call it until it goes, too.
     /// A handle of the session in it would keep both for ever: there are [weak ones](crate::WeakJitDylib). If it panics, the
     /// process is aborted, since C code can't be unwound.
     ///

@@ -168,3 +168,32 @@ fn closures_call_linked_code_and_are_called_by_many_threads() {
         }
     });
 }
+
+#[test]
+fn a_closure_stays_while_code_that_stays_may_call_it() {
+    let compiled = |text: &str| Source::new("calls.o", compile("-O1 -fPIC", text));
+    // The object of another tracker is bound to the closure itself, or to what stands for definitions of others, too.
+    for (of_tracker, retires) in
+        [("", true), ("int number(void); __attribute__((weak)) int number_of_all(void) { return number(); }", false)]
+    {
+        let jit = host::jit().unwrap();
+        let captured = Arc::new(5);
+        let number = captured.clone();
+        let tracker = jit.create_tracker().unwrap();
+        tracker.define_fn("number", move || *number).unwrap();
+        tracker.add_object(compiled(of_tracker)).unwrap();
+        let callee = if retires { "number" } else { "number_of_all" };
+        jit.add_object(compiled(&format!("int {callee}(void); int run(void) {{ return {callee}(); }}"))).unwrap();
+        // SAFETY: its type.
+        let run = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("run") }.unwrap();
+        // SAFETY: nobody is in it.
+        unsafe { if retires { tracker.retire() } else { tracker.remove() } }.unwrap();
+        assert_eq!(Arc::strong_count(&captured), 2);
+        // SAFETY: its code stays, and so does what that calls.
+        assert_eq!(unsafe { run() }, 5);
+        // SAFETY: nobody is in it.
+        unsafe { jit.default_tracker().unwrap().remove() }.unwrap();
+        assert_eq!(jit.session().reclaim().unwrap(), 0);
+        assert_eq!(Arc::strong_count(&captured), 1);
+    }
+}

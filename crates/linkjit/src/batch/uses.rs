@@ -244,6 +244,7 @@ impl PlacedDomain {
             bytes: self.bytes(inputs, units),
             uses: Vec::new(),
             users: Vec::new(),
+            keeps: Vec::new(),
         };
         state.allocations.insert(id, allocation);
         match owner.tracker().and_then(|tracker| state.trackers.get_mut(&tracker)) {

@@ -4,10 +4,11 @@
 //! edge. An allocation is not given back before those that are bound to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange, TlsId};
+use linkjit_executor::{AllocationId, ExecAddr, ExecRange, HostCallback, TlsId};
 use linkjit_link::input::Binding;
 
 use super::state::{DylibId, TrackerId, UnitId};
@@ -81,7 +82,12 @@ pub(crate) struct Allocation {
     pub(crate) uses: Vec<AllocationId>,
     /// Whose code is bound to it; of each allocation the first unit that was found to be.
     pub(crate) users: Vec<(AllocationId, UnitId)>,
+    /// Host functions of its tracker, once that was removed: code that stays may call them.
+    pub(crate) keeps: Vec<Keeps>,
 }
+
+/// Host functions that go when nobody can call them any more: they are the user's, so they are dropped with nothing locked.
+pub(crate) type Keeps = Arc<Vec<HostCallback>>;
 
 impl Allocation {
     fn size(&self) -> u64 {
@@ -199,6 +205,17 @@ impl Allocations {
                 of.users.push((*one, by));
             }
         }
+    }
+
+    /// Has what a tracker owned keep its host functions: the last of `allocations` that goes drops them.
+    pub(crate) fn keep(&mut self, allocations: &[AllocationId], functions: Vec<HostCallback>) -> Option<Keeps> {
+        let keeps = (!functions.is_empty()).then(|| Keeps::new(functions))?;
+        for id in allocations {
+            if let Some(of) = self.by_id.get_mut(id) {
+                of.keeps.push(keeps.clone());
+            }
+        }
+        Some(keeps)
     }
 
     /// Takes an allocation out that is to be given back.

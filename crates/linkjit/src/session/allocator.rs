@@ -110,6 +110,7 @@ impl State {
         for &id in allocations {
             if let Some(allocation) = self.allocations.remove(id) {
                 self.lazy.forget_slots(&allocation.segments);
+                std::mem::forget(allocation.keeps);
             }
         }
     }

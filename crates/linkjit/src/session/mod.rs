@@ -401,7 +401,8 @@ impl Drop for Shared {
         self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if state.serves_process() {
-            state.trackers.drain().for_each(|(_, tracker)| std::mem::forget(tracker.keeps));
+            // What its code calls stays, too.
+            std::mem::forget((std::mem::take(&mut state.trackers), std::mem::take(&mut state.allocations)));
         }
         // JITDylibs that nobody closed: no terminator is run, for nobody vouches for them. The memory is the executor's,
         // and goes with it.

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use linkjit_executor::{AllocationId, HostCallback, ImageId, Jump, PointerArray};
+use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
-use super::allocations::{Owner, Part};
+use super::allocations::{Keeps, Owner, Part};
 use super::state::{DylibId, Generator, InitializerRun, State, TrackerId, UnitId};
 use super::{ExecutionSession, Linking};
 use crate::error::{Dependent, Error, Result};
@@ -39,8 +39,8 @@ pub(crate) struct Detached {
     pub(crate) unlinked: Unlinked,
     /// The users', so they are dropped with nothing locked.
     pub(crate) generators: Vec<Generator>,
-    /// What goes when the memory is given back.
-    pub(crate) keeps: Vec<HostCallback>,
+    /// What goes when the memory is given back, which keeps it, too.
+    pub(crate) keeps: Vec<Keeps>,
 }
 
 impl ExecutionSession {
@@ -102,12 +102,11 @@ impl ExecutionSession {
         let slots = self.slots();
         for &dylib in dylibs {
             let (taken, detached) = self.state().take_dylib(dylib)?;
+            kept.extend(detached.keeps);
             if is_kept {
                 self.state().forget_allocations(&detached.allocations);
-                std::mem::forget(detached.keeps);
                 continue;
             }
-            kept.extend(detached.keeps);
             self.unlink(&detached.unlinked)?;
             windows.extend(taken.windows);
             windows.extend(taken.areas);
@@ -272,8 +271,8 @@ impl State {
             if !detached.generators.is_empty() {
                 dylib.archives = None;
             }
+            detached.keeps.extend(self.allocations.keep(&tracker.allocations, tracker.keeps));
             detached.allocations.extend(tracker.allocations);
-            detached.keeps.extend(tracker.keeps);
             units.extend(tracker.units);
         }
         for &allocation in &detached.allocations {

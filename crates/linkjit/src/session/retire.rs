@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linkjit_executor::{AllocationId, HostCallback};
+use linkjit_executor::AllocationId;
 
 use super::allocations::Owner;
 use super::epoch::Entered;
@@ -20,8 +20,6 @@ pub(crate) struct Retired {
     allocations: Vec<AllocationId>,
     /// Its terminators.
     ended: Vec<InitializerRun>,
-    /// What goes when the memory is given back.
-    pub(super) keeps: Vec<HostCallback>,
 }
 
 /// Says that its thread is about to be in linked code, until it is dropped: what is retired meanwhile stays.
@@ -151,8 +149,7 @@ impl ExecutionSession {
         drop(slots);
         // Now nobody who comes later gets there.
         let epoch = self.shared.epochs.retire();
-        let (allocations, keeps) = (detached.allocations, detached.keeps);
-        self.state().retired.push(Retired { epoch, dylib, allocations, ended, keeps });
+        self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });
         Ok(())
     }
 

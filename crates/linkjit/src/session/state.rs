@@ -389,11 +389,11 @@ impl State {
         }
         let mut keeps = Vec::new();
         for tracker in &dylib.trackers {
-            keeps.extend(self.trackers.remove(tracker).into_iter().flat_map(|tracker| tracker.keeps));
+            let Some(tracker) = self.trackers.remove(tracker) else { continue };
+            keeps.extend(self.allocations.keep(&tracker.allocations, tracker.keeps));
         }
         // What its terminators have retired.
-        let retired = self.retired.extract_if(.., |retired| retired.dylib == id);
-        keeps.extend(retired.flat_map(|retired| retired.keeps));
+        self.retired.retain(|retired| retired.dylib != id);
         let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
         for allocation in &allocations {
             if let Some(allocation) = self.allocations.get_mut(*allocation) {
