@@ -100,8 +100,8 @@ impl Run {
                     _ = expect_error(main.link(&[name]));
                 }
             }
-            7 => _ = expect_error(main.lookup(&some)),
-            8 => _ = expect_error(main.link_with_initializers(&[])),
+            7 => _ = expect_error(main.link(&some)),
+            8 => _ = expect_error(main.link_with_initializers(&[""; 0])),
             9 => _ = expect_error(self.add_archive(&source)),
             10 => {
                 // SAFETY: nothing is run, by this executor.
