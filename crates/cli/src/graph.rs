@@ -84,7 +84,7 @@ fn dump(source: &Source, options: &GraphOptions, out: &mut impl Write) -> Result
 fn roots(graph: &LinkGraph, names: &NamePool, wanted: &[String]) -> Result<Vec<SymbolId>, Failure> {
     let defined = |&id: &SymbolId| !graph.symbol(id).is_external();
     if wanted.is_empty() {
-        return Ok(graph.symbol_ids().filter(defined).filter(|&id| graph.symbol(id).shared_name().is_some()).collect());
+        return Ok(graph.symbol_ids().filter(defined).filter(|&id| graph.symbol(id).global_name().is_some()).collect());
     }
     let find = |name: &String| {
         let mut all = graph.symbol_ids().filter(defined);

@@ -362,5 +362,5 @@ fn defines(source: &Source, name: &str) -> Result<bool, Failure> {
     let graph = object::read(source, &mut names)?;
     let wanted = names.find(name.as_bytes());
     let mut definitions = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-    Ok(wanted.is_some() && definitions.any(|symbol| symbol.shared_name() == wanted))
+    Ok(wanted.is_some() && definitions.any(|symbol| symbol.global_name() == wanted))
 }

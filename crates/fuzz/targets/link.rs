@@ -61,7 +61,7 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
         graph.prune(&[]);
         for id in graph.symbol_ids() {
             let symbol = graph.symbol(id);
-            if let Some(name) = symbol.shared_name().filter(|_| !symbol.is_external()) {
+            if let Some(name) = symbol.global_name().filter(|_| !symbol.is_external()) {
                 defined.entry(name).or_insert((index, id));
             }
         }
@@ -70,7 +70,7 @@ fn link(has_window: bool, graphs: Vec<LinkGraph>, names: &Mutex<NamePool>) {
     for index in 0..inputs.len() {
         for id in inputs[index].graph.symbol_ids() {
             let symbol = inputs[index].graph.symbol(id);
-            let Some(name) = symbol.shared_name().filter(|_| symbol.is_external()) else { continue };
+            let Some(name) = symbol.global_name().filter(|_| symbol.is_external()) else { continue };
             let binding = match defined.get(&name) {
                 Some(&(input, symbol)) => Binding::Input { input, symbol },
                 None if symbol.linkage == Linkage::Weak => Binding::Missing,

@@ -68,7 +68,7 @@ impl Run {
         for source in &sources {
             let Ok(graph) = object::read(source, &mut pool) else { continue };
             let defined =
-                graph.symbols().iter().filter(|symbol| !symbol.is_external()).filter_map(|of| of.shared_name());
+                graph.symbols().iter().filter(|symbol| !symbol.is_external()).filter_map(|of| of.global_name());
             names.extend(defined.take(12).map(|name| pool.text(name).into_owned()));
         }
         names.push("main".into());

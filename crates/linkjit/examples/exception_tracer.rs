@@ -63,7 +63,7 @@ fn redirect(graph: &mut LinkGraph, names: &Mutex<NamePool>) -> Result<()> {
         let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
         (names.intern(TRAMPOLINE.throws.as_bytes()), names.intern(b"trace"))
     };
-    let is_throw = |symbol: &Symbol| symbol.shared_name() == Some(throw) && symbol.is_external() && symbol.live;
+    let is_throw = |symbol: &Symbol| symbol.global_name() == Some(throw) && symbol.is_external() && symbol.live;
     let Some(throw) = graph.symbol_ids().find(|&id| is_throw(graph.symbol(id))) else { return Ok(()) };
     let section = graph.add_section(".exception_tracer", Protection::ReadExec, Lifetime::Standard)?;
     let block = graph.add_block(section, Content::Owned(TRAMPOLINE.code.into()), 0, 4)?;

@@ -128,7 +128,7 @@ impl CrtProvider {
     }
 
     /// Whether all that the runtime needs is Microsoft's: its static pieces, and its start-up.
-    pub(crate) fn is_microsofts(&self) -> bool {
+    pub(crate) fn is_from_microsoft(&self) -> bool {
         self.kind == Kind::Microsoft
     }
 

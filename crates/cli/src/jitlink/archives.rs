@@ -81,5 +81,5 @@ fn definitions(source: &Source) -> Result<Vec<Vec<u8>>> {
     let mut names = NamePool::new();
     let graph = object::read(source, &mut names)?;
     let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-    Ok(defined.filter_map(|symbol| Some(names.bytes(symbol.shared_name()?).to_vec())).collect())
+    Ok(defined.filter_map(|symbol| Some(names.bytes(symbol.global_name()?).to_vec())).collect())
 }

@@ -139,7 +139,7 @@ impl Search<'_> {
         let tables = &mut *self.tables;
         let input = &tables.inputs[member as usize];
         let external = input.graph.symbol(symbol);
-        let Some(name) = external.shared_name() else { return Ok(()) };
+        let Some(name) = external.global_name() else { return Ok(()) };
         let (dylib, weak) = (input.dylib as usize, external.linkage == Linkage::Weak);
         let is_tls = external.thread_local;
         let binding = match tables.look_up(dylib, name, weak, is_tls)? {
@@ -183,7 +183,7 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
-        if of.shared_name().is_some() && !of.is_external() {
+        if of.global_name().is_some() && !of.is_external() {
             reach.mark_symbol(graph, symbol);
         }
     }

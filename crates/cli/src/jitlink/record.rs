@@ -149,7 +149,7 @@ impl Recorder {
             let Some(own) = dylibs.iter().position(|state| Some(&state.name) == dylib) else { continue };
             for id in graph.symbol_ids() {
                 let symbol = graph.symbol(id);
-                let (Some(name), true) = (symbol.shared_name(), symbol.live) else { continue };
+                let (Some(name), true) = (symbol.global_name(), symbol.live) else { continue };
                 let (name, address) = (names.text(name).into_owned(), Some(graph.address(id)));
                 if !symbol.is_external() {
                     // It may be new: a member of an archive has it.

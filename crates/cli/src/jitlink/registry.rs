@@ -85,7 +85,7 @@ impl<'a> Registry<'a> {
         }
         let mut targets = HashMap::new();
         if !graph.alternates().is_empty() {
-            targets.extend(graph.symbol_ids().filter_map(|id| Some((graph.symbol(id).shared_name()?, id))));
+            targets.extend(graph.symbol_ids().filter_map(|id| Some((graph.symbol(id).global_name()?, id))));
         }
         for alternate in graph.alternates() {
             if let Some(named) = targets.get(&alternate.target).and_then(|id| places.symbol(*id)) {

@@ -248,7 +248,7 @@ impl<'a> Part<'a> {
                 Definition::Defined { offset, .. } if of.live || name.is_empty() || kept == Some(symbol) => {
                     let mut of = of.clone();
                     of.live |= kept == Some(symbol);
-                    if is_weak && of.shared_name().is_some() {
+                    if is_weak && of.global_name().is_some() {
                         of.linkage = Linkage::Weak;
                     }
                     let is_weak = of.linkage != Linkage::Strong;

@@ -183,7 +183,7 @@ impl Dylibs for Tables {
         }
         for symbol in graph.symbol_ids() {
             let of = graph.symbol(symbol);
-            let (Some(name), false) = (of.shared_name(), of.is_external()) else { continue };
+            let (Some(name), false) = (of.global_name(), of.is_external()) else { continue };
             let own = own.binary_search(&symbol).is_ok();
             let mut entry = Entry {
                 by: By::Input(index, symbol),

@@ -244,7 +244,7 @@ impl LinkGraph {
         self.initializers.retain(|run| !is_lost(run.block));
         for symbol in self.symbol_ids() {
             let of = self.symbol(symbol);
-            if let Some(name) = of.shared_name()
+            if let Some(name) = of.global_name()
                 && of.block().is_some_and(is_lost)
             {
                 lost(name, symbol, of);

@@ -151,7 +151,7 @@ impl Symbol {
 
     /// The name if other graphs may know it by that: it is interned, and the symbol is not local.
     #[must_use]
-    pub fn shared_name(&self) -> Option<NameId> {
+    pub fn global_name(&self) -> Option<NameId> {
         match self.name {
             Name::Interned(name) if self.scope != Scope::Local => Some(name),
             _ => None,

@@ -55,7 +55,7 @@ pub(super) fn split(graph: &mut LinkGraph, blocks: impl IntoIterator<Item = Bloc
     let mut discarded = None;
     for record in &records {
         let part = if is_cut(&record) { parts.next() } else { Some(record.block) };
-        part.map_or(Ok(()), |part| tie(graph, record, part, &mut discarded))?;
+        part.map_or(Ok(()), |part| keep_with_function(graph, record, part, &mut discarded))?;
     }
     Ok(())
 }
@@ -76,7 +76,12 @@ fn read(graph: &mut LinkGraph, block: BlockId, records: &mut Vec<Record>) -> Res
 }
 
 /// Ties a record, now a block of its own, to its function.
-fn tie(graph: &mut LinkGraph, record: &Record, part: BlockId, discarded: &mut Option<SectionId>) -> Result<()> {
+fn keep_with_function(
+    graph: &mut LinkGraph,
+    record: &Record,
+    part: BlockId,
+    discarded: &mut Option<SectionId>,
+) -> Result<()> {
     let of = graph.block_mut(part);
     of.align_log2 = 0;
     of.alignment_offset = 0;

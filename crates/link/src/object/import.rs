@@ -157,7 +157,7 @@ fn externals(graph: &LinkGraph, names: &NamePool) -> Vec<Vec<u8>> {
 /// Whether a graph defines a name for others.
 fn defines(graph: &LinkGraph, names: &NamePool, name: &[u8]) -> bool {
     let is_it =
-        |symbol: &Symbol| !symbol.is_external() && symbol.shared_name().is_some_and(|id| names.bytes(id) == name);
+        |symbol: &Symbol| !symbol.is_external() && symbol.global_name().is_some_and(|id| names.bytes(id) == name);
     graph.symbols().iter().any(is_it)
 }
 

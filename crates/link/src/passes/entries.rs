@@ -315,7 +315,7 @@ impl Builder<'_> {
             EntryKind::StubAddress => self.entry(inputs, member, target, EntryKind::Stub)?.0,
             _ => binding,
         };
-        let key = match (outside, symbol.shared_name(), binding) {
+        let key = match (outside, symbol.global_name(), binding) {
             (Some(address), ..) => Key::Outside(address),
             (None, Some(name), _) => Key::Name(name),
             (None, None, Binding::Input { input, symbol }) => Key::Symbol(input, symbol),

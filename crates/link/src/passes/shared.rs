@@ -193,7 +193,7 @@ fn whole(graph: &LinkGraph, section: SectionId) -> Option<&str> {
 impl SharedBlocks {
     fn of(graph: &LinkGraph) -> Self {
         let mut found = Self { revision: graph.revision(), is_shared: Vec::new(), undivided: Vec::new() };
-        let weak = graph.symbols().iter().filter(|of| of.linkage != Linkage::Strong && of.shared_name().is_some());
+        let weak = graph.symbols().iter().filter(|of| of.linkage != Linkage::Strong && of.global_name().is_some());
         let mut pending: Vec<_> = weak.filter_map(Symbol::block).chain(graph.shared_blocks()).collect();
         if pending.is_empty() {
             return found;

@@ -97,7 +97,7 @@ impl Batch<'_> {
                 pending.push(of.binding(symbol));
                 continue;
             }
-            let stub = self.units.get(input as usize).copied().zip(found.shared_name());
+            let stub = self.units.get(input as usize).copied().zip(found.global_name());
             if let Some(callee) = stub.and_then(|(unit, name)| state.lazy.callee(unit, name)) {
                 pending.extend(self.found.get(&callee.target).map(|found| found.binding));
                 callees.push(callee);
@@ -147,7 +147,7 @@ impl Batch<'_> {
         for input in self.inputs.iter_mut() {
             for (symbol, binding) in input.bindings.iter_mut() {
                 if let Binding::Outside(old) | Binding::OutsideFunction(old) = *binding
-                    && let Some(new) = new(input.graph.symbol(symbol).shared_name(), old)
+                    && let Some(new) = new(input.graph.symbol(symbol).global_name(), old)
                 {
                     *binding = Binding::OutsideFunction(new);
                 }

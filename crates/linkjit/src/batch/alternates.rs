@@ -57,7 +57,7 @@ impl Batch<'_> {
         let mut names = Vec::new();
         for &(input, symbol) in &self.unbound {
             let of = &self.inputs[input as usize];
-            let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
+            let Some(name) = of.graph.symbol(symbol).global_name() else { continue };
             names.push(self.alias_end((DylibId(of.dylib), name))?);
         }
         let state = self.session.state();

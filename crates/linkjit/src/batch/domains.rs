@@ -135,12 +135,12 @@ impl Batch<'_> {
             }
         };
         domains[at].meant = Some(window);
-        self.mean_for(&domains[at].members, window);
+        self.aim_at(&domains[at].members, window);
         Ok(())
     }
 
     /// Notes the window that the members of a domain are meant for: others reach them as if they were there.
-    pub(super) fn mean_for(&mut self, members: &[u32], window: Window) {
+    pub(super) fn aim_at(&mut self, members: &[u32], window: Window) {
         for &member in members {
             self.inputs[member as usize].window = window.range;
         }

@@ -246,7 +246,7 @@ impl Batch<'_> {
         for &(input, symbol) in &wave {
             let of = &self.inputs[input as usize];
             let (dylib, symbol) = (DylibId(of.dylib), of.graph.symbol(symbol));
-            let Some(name) = symbol.shared_name() else { continue };
+            let Some(name) = symbol.global_name() else { continue };
             let weak = symbol.linkage == Linkage::Weak;
             if self.found.contains_key(&(dylib, name)) || !sought.insert((dylib, name, weak)) {
                 continue;
@@ -264,7 +264,7 @@ impl Batch<'_> {
         for (input, symbol) in wave {
             let of = &self.inputs[input as usize];
             let (dylib, from) = (DylibId(of.dylib), of.graph.symbol(symbol));
-            let (Some(name), linkage) = (from.shared_name(), from.linkage) else { continue };
+            let (Some(name), linkage) = (from.global_name(), from.linkage) else { continue };
             match self.found.get(&(dylib, name)).map(|found| found.binding) {
                 Some(binding) => self.bind(input, symbol, binding),
                 None if self.bind_special(input, symbol, name)? => {}
@@ -293,7 +293,7 @@ impl Batch<'_> {
         for (input, symbol) in std::mem::take(&mut self.unbound) {
             let of = &self.inputs[input as usize];
             let dylib = DylibId(of.dylib);
-            let Some(name) = of.graph.symbol(symbol).shared_name() else { continue };
+            let Some(name) = of.graph.symbol(symbol).global_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
                 self.look_up_again((dylib, name))?;
             }
@@ -394,7 +394,7 @@ impl Batch<'_> {
                 if unfound.is_empty() {
                     return Ok(());
                 }
-                if generator.is_users {
+                if generator.is_from_user {
                     unfound = self.leave_to_generator(searched, &generator, unfound)?;
                 } else {
                     let place = generator.place(self.session, searched);
@@ -522,7 +522,7 @@ impl Batch<'_> {
             self.rebound.push((unit, symbol, of.graph.symbol(symbol).clone()));
             of.graph.make_external(symbol);
             let (dylib, of) = (DylibId(of.dylib), of.graph.symbol(symbol));
-            let Some(name) = of.shared_name() else { continue };
+            let Some(name) = of.global_name() else { continue };
             if of.live {
                 self.wanted.push((input, symbol));
             }

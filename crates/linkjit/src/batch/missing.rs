@@ -56,7 +56,7 @@ impl Batch<'_> {
         for &(input, symbol) in if is_complete { self.unbound.as_slice() } else { &[] } {
             let of = &self.inputs[input as usize];
             let is_wanted = of.graph.symbol(symbol).live && of.binding(symbol) == Binding::None;
-            if let Some(name) = of.graph.symbol(symbol).shared_name().filter(|_| is_wanted) {
+            if let Some(name) = of.graph.symbol(symbol).global_name().filter(|_| is_wanted) {
                 let end = self.alias_end((DylibId(of.dylib), name))?;
                 let missing = missing.entry(end.1).or_default();
                 missing.from.push(end.0);

@@ -293,6 +293,6 @@ impl Drop for Batch<'_> {
 impl State {
     /// Whether a batch may meet generators that it must not wait for.
     fn has_users_generators(&self) -> bool {
-        self.dylibs.values().flat_map(DylibState::generators).any(|generator| generator.is_users)
+        self.dylibs.values().flat_map(DylibState::generators).any(|generator| generator.is_from_user)
     }
 }

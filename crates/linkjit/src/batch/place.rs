@@ -173,7 +173,7 @@ impl Batch<'_> {
 
     /// Places a domain: first what others may share, if there is any and it may outlive the rest.
     fn place_in(&mut self, window: Window, domain: &Domain, prepared: &Prepared) -> Result<()> {
-        self.mean_for(&prepared.members, window);
+        self.aim_at(&prepared.members, window);
         for (part, longer) in self.longer_parts(domain) {
             if let Some(aside) = shared::set_aside(&mut self.inputs, &prepared.members, longer) {
                 let placed = self.place_part(window, domain, prepared, part);

@@ -21,7 +21,7 @@ impl Rest {
         let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
         let of_names = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
         let is_placed = |block: BlockId| graph.block(block).placed;
-        let wanted = of_names.iter().position(|of| of.shared_name().and(of.block()).is_some_and(|of| !is_placed(of)));
+        let wanted = of_names.iter().position(|of| of.global_name().and(of.block()).is_some_and(|of| !is_placed(of)));
         self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
         if wanted.is_some() {
             return true;
@@ -57,7 +57,7 @@ impl State {
                     let symbol = graph.symbol(id);
                     // It may be a reference since: to what has replaced it, or to the stub that it stands for.
                     let is_placed = symbol.block() == Some(block) || symbol.block().is_none() && symbol.indirect;
-                    symbol.shared_name().filter(|_| is_placed).into_iter().for_each(|name| publish(name, id));
+                    symbol.global_name().filter(|_| is_placed).into_iter().for_each(|name| publish(name, id));
                 }
             }
             return Ok(rest.is_any(graph));
@@ -66,7 +66,7 @@ impl State {
         let mut unplaced = Vec::new();
         let mut first_unplaced = None;
         for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
-            let Some(name) = symbol.shared_name() else { continue };
+            let Some(name) = symbol.global_name() else { continue };
             match symbol.block() {
                 Some(block) if !graph.block(block).placed => {
                     first_unplaced.get_or_insert(id);

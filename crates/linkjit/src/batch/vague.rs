@@ -215,7 +215,7 @@ impl Batch<'_> {
 /// The definition if it may be one of many that are alike. That functions have a COMDAT group is found out later.
 fn candidate(graph: &LinkGraph, input: u32, symbol: SymbolId) -> Option<Candidate> {
     let of = graph.symbol(symbol);
-    let name = of.shared_name().filter(|_| of.scope == Scope::Default && !of.indirect)?;
+    let name = of.global_name().filter(|_| of.scope == Scope::Default && !of.indirect)?;
     let is_new = of.block().is_some_and(|block| !graph.block(block).placed);
     is_new.then_some(Candidate { input, symbol, name, thread_local: of.thread_local })
 }

@@ -251,7 +251,7 @@ pub(crate) fn with_index(archive: Archive, dylib: &JitDylib) -> Result<Archive> 
         let mut names = dylib.session().names();
         let graph = object::read(&source, &mut names)?;
         for symbol in graph.symbols().iter().filter(|symbol| !symbol.is_external()) {
-            if let Some(name) = symbol.shared_name() {
+            if let Some(name) = symbol.global_name() {
                 symbols.push((names.bytes(name).to_vec(), offset));
             }
         }

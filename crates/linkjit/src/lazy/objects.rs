@@ -106,7 +106,7 @@ pub(crate) fn hide_functions(
     let shared = graph.shared_blocks();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
-        let Some(name) = symbol.shared_name() else { continue };
+        let Some(name) = symbol.global_name() else { continue };
         let Some(block) = symbol.block().filter(|_| symbol.callable) else { continue };
         let is_own = symbol.linkage == Linkage::Strong && shared.binary_search(&block).is_err();
         let stub = StubName { name, linkage: Linkage::Strong, scope: symbol.scope };

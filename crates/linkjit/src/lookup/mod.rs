@@ -116,7 +116,7 @@ impl Query {
     }
 
     /// Does what a batch needs, and waits for others if need be.
-    pub(crate) fn see_to(&mut self, session: &ExecutionSession, work: Work) -> Result<()> {
+    pub(crate) fn attend_to(&mut self, session: &ExecutionSession, work: Work) -> Result<()> {
         self.carry_out(session, work)?.map_or(Ok(()), Wait::block)
     }
 

@@ -75,12 +75,12 @@ impl Platform for Coff {
     }
 
     fn on_member(&self, graph: &mut LinkGraph, crt: &CrtProvider, names: &NamePool) {
-        crt_startup::leave_to_runtime(graph, crt.is_microsofts(), names);
+        crt_startup::leave_to_runtime(graph, crt.is_from_microsoft(), names);
     }
 
     /// The unwinder is the system's: what archives have of it passes on to that.
     fn is_never_in_archives(&self) -> fn(&[u8]) -> bool {
-        crt_startup::is_images
+        crt_startup::is_defined_by_image
     }
 
     /// A process has several C runtimes, of which objects are to use one: its DLLs are asked before all others.
@@ -141,8 +141,8 @@ fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
         // The image's own are weak.
-        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.shared_name().is_some();
-        if is_its_own && ours.contains(&of.shared_name()) {
+        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.global_name().is_some();
+        if is_its_own && ours.contains(&of.global_name()) {
             graph.make_external(symbol);
         }
     }

@@ -1,6 +1,6 @@
 //! The start-up of a C runtime that is linked from an installation. It calls what the entry point of a DLL would call,
 //! because the runtime takes an image for a DLL. Initializers and terminators themselves are the session's task, as are
-//! `atexit` and thread-local storage ([`is_images`]).
+//! `atexit` and thread-local storage ([`is_defined_by_image`]).
 //!
 //! For Microsoft's runtime, the start-up calls what `dll_dllmain.cpp` calls, which is among the runtime's sources in
 //! Visual Studio. For MinGW-w64, it does what `crtdll.c` and `crtexe.c` do and no initializer does.
@@ -20,7 +20,7 @@ use crate::session::UnitId;
 
 /// Whether a name is of what each image has one of, or of functions that must know images: it is never taken from
 /// libraries, though the C runtime's static ones define it.
-pub(super) fn is_images(name: &[u8]) -> bool {
+pub(super) fn is_defined_by_image(name: &[u8]) -> bool {
     matches!(
         name,
         b"_tls_index"
@@ -57,12 +57,12 @@ fn is_exit(name: &[u8]) -> bool {
 }
 
 /// Makes definitions references that a member has of what is the runtime's in any case.
-pub(super) fn leave_to_runtime(graph: &mut LinkGraph, is_microsofts: bool, names: &NamePool) {
+pub(super) fn leave_to_runtime(graph: &mut LinkGraph, is_from_microsoft: bool, names: &NamePool) {
     for symbol in graph.symbol_ids() {
         let of = graph.symbol(symbol);
-        let Some(name) = of.shared_name().filter(|_| !of.is_external()) else { continue };
+        let Some(name) = of.global_name().filter(|_| !of.is_external()) else { continue };
         let name = names.bytes(name);
-        if is_images(name) || is_microsofts && is_exit(name) {
+        if is_defined_by_image(name) || is_from_microsoft && is_exit(name) {
             graph.make_external(symbol);
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
 /// Makes the start-up of the runtime that `crt` finds in an empty graph.
 fn fill(graph: LinkGraph, crt: &CrtProvider, names: &mut NamePool) -> Result<LinkGraph> {
     let mut startup = Startup::new(graph, names)?;
-    if crt.is_microsofts() {
+    if crt.is_from_microsoft() {
         let cookie = startup.external(b"__security_init_cookie")?;
         startup.call(InitializerOrder::Preinit, &[cookie])?;
         let initialize = startup.start_call(b"__scrt_initialize_crt")?;

@@ -13,7 +13,7 @@ const RUNTIME_KEY: &str = "RuntimeLibrary";
 /// Whether objects must agree on what they say of a key. To a runtime that serves all it does not matter which one they
 /// are for.
 pub(super) fn must_agree(key: &str, crt: &CrtProvider) -> bool {
-    key != RUNTIME_KEY || crt.is_microsofts()
+    key != RUNTIME_KEY || crt.is_from_microsoft()
 }
 
 /// Opens the libraries that objects of a JITDylib have asked for since the last time: an archive where libraries are
@@ -23,7 +23,7 @@ pub(super) fn open(dylib: &JitDylib) -> Result<()> {
     let wanted = {
         let mut state = dylib.session().state();
         let wanted = state.default_libraries(dylib.id())?;
-        if !wanted.is_empty() && options.crt.is_microsofts() {
+        if !wanted.is_empty() && options.crt.is_from_microsoft() {
             check_flavours(&state, dylib.id())?;
         }
         wanted
@@ -69,5 +69,5 @@ pub(super) fn has_installed_crt(dylib: &JitDylib) -> bool {
 
 /// Whether that is Microsoft's, which has the pieces that each image needs of its own.
 pub(super) fn has_microsofts_crt(dylib: &JitDylib) -> bool {
-    dylib.session().options().crt.is_microsofts() && has_installed_crt(dylib)
+    dylib.session().options().crt.is_from_microsoft() && has_installed_crt(dylib)
 }

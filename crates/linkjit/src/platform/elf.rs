@@ -65,7 +65,7 @@ impl Platform for Elf {
     }
 
     fn is_never_in_archives(&self) -> fn(&[u8]) -> bool {
-        is_unwinders
+        is_unwinder_name
     }
 
     /// Where a library's parts begin and end concerns nobody else.
@@ -95,7 +95,7 @@ impl Platform for Elf {
 
 /// Whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
 /// only the process's own knows linked code, and a second one, out of an archive, would end the program at a throw.
-fn is_unwinders(name: &[u8]) -> bool {
+fn is_unwinder_name(name: &[u8]) -> bool {
     name.starts_with(b"_Unwind_")
 }
 

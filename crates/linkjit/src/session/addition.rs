@@ -119,7 +119,7 @@ impl State {
         let is_grouped = |block: BlockId| grouped.binary_search(&block).is_ok();
         for symbol in graph.symbol_ids() {
             let definition = graph.symbol(symbol);
-            let Some(name) = definition.shared_name() else { continue };
+            let Some(name) = definition.global_name() else { continue };
             if definition.is_external() {
                 if definition.scope == Scope::Hidden {
                     found.hides.push(name);

@@ -194,7 +194,7 @@ impl Allocations {
     }
 
     /// Notes that what a tracker owns needs one another, as nobody did while the tracker had it: others may use a part.
-    pub(crate) fn tie(&mut self, allocations: &[AllocationId], by: UnitId) {
+    pub(crate) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: UnitId) {
         let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|of| of.part != Part::Shared);
         let own: Vec<_> = allocations.iter().copied().filter(is_own).collect();
         for (one, next) in own.iter().zip(own.iter().cycle().skip(1)).filter(|(one, next)| one != next) {

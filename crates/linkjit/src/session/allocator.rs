@@ -48,7 +48,7 @@ impl Allocator {
     fn is_definition(&self, symbol: &Symbol) -> bool {
         symbol.scope == Scope::Default
             && !symbol.is_external()
-            && symbol.shared_name().is_some_and(|name| self.has_name(name))
+            && symbol.global_name().is_some_and(|name| self.has_name(name))
     }
 }
 
@@ -141,7 +141,7 @@ impl ExecutionSession {
     pub(crate) fn note_wanted_of_allocator(&self, dylib: DylibId, graph: &LinkGraph) {
         let mut state = self.state();
         let Allocator { names, wanted, .. } = &mut state.allocator;
-        let referred = graph.symbols().iter().filter(|symbol| symbol.is_external()).filter_map(Symbol::shared_name);
+        let referred = graph.symbols().iter().filter(|symbol| symbol.is_external()).filter_map(Symbol::global_name);
         wanted.extend(referred.filter(|name| name.0 < *names).map(|name| (dylib, name)));
         wanted.sort_unstable();
         wanted.dedup();
@@ -153,7 +153,7 @@ impl ExecutionSession {
         match graph.symbols().iter().find(|symbol| state.allocator.is_definition(symbol)) {
             None => Ok(()),
             Some(symbol) => {
-                let name = symbol.shared_name();
+                let name = symbol.global_name();
                 drop(state);
                 let name = name.map(|name| self.names().text(name).into_owned()).unwrap_or_default();
                 Err(Error::UpdatableAllocator { object: graph.name().into(), name })

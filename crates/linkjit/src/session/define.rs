@@ -46,7 +46,7 @@ impl State {
         foreign::check_arch(&graph, self.target)?;
         self.platform.on_object(&mut graph, names);
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-        self.mend_vague(dylib, defined.filter_map(Symbol::shared_name));
+        self.mend_vague(dylib, defined.filter_map(Symbol::global_name));
         self.check_requests(dylib, &graph)?;
         let mut yields = self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
         let replaced_groups = self.replace_groups(dylib, std::mem::take(&mut yields.replaced));

@@ -7,12 +7,12 @@ use std::sync::{Arc, TryLockError};
 use linkjit_executor::Agent;
 use linkjit_executor::fork::{Held, Participant};
 
-use super::Shared;
+use super::Inner;
 use super::job::Job;
 use super::progress::Progress;
 use crate::error::Error;
 
-impl Participant for Shared {
+impl Participant for Inner {
     fn begin(&self) {
         self.is_held_for_fork.store(self.linking.acquire_for_fork(), Ordering::Relaxed);
     }

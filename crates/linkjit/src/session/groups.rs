@@ -53,7 +53,7 @@ impl State {
         let mut lost = Vec::new();
         // Other units' definitions have yielded to what was promised: such groups are kept.
         let is_promised = |symbol: &&Symbol| {
-            let entry = symbol.shared_name().and_then(|name| of.symbols.get(&name));
+            let entry = symbol.global_name().and_then(|name| of.symbols.get(&name));
             promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
         };
         let mut promised: Vec<_> = match promise {

@@ -158,9 +158,9 @@ impl State {
             self.forget_heirs(*id, &unit);
             let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
             for name in unit.names {
-                let is_its =
+                let is_this_units =
                     |entry: &Entry| entry.by.unit() == Some(*id) || direct.contains(&(name, entry.by, entry.linkage));
-                if dylib.symbols.get(&name).is_some_and(is_its)
+                if dylib.symbols.get(&name).is_some_and(is_this_units)
                     && let Some(entry) = dylib.symbols.remove(&name)
                     && entry.contested
                 {

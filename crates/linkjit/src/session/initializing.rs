@@ -42,7 +42,7 @@ impl ExecutionSession {
             let mut running = state.initializing.iter();
             running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
         };
-        let waited = self.shared.initialized.wait_while(lock(&self.shared.state), must_wait);
+        let waited = self.inner.initialized.wait_while(lock(&self.inner.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
@@ -68,6 +68,6 @@ impl Drop for Initializing<'_> {
             }
         }
         drop(state);
-        self.session.shared.initialized.notify_all();
+        self.session.inner.initialized.notify_all();
     }
 }

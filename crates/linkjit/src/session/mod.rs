@@ -10,7 +10,6 @@ mod allocator;
 mod claims;
 mod coff;
 mod define;
-mod defining;
 mod dump;
 mod dylib;
 mod epoch;
@@ -22,6 +21,7 @@ mod inherit;
 mod initializing;
 pub(crate) mod job;
 mod lazy;
+mod lent;
 mod memory;
 mod name_use;
 mod options;
@@ -32,8 +32,8 @@ pub(crate) mod progress;
 mod removal;
 mod retire;
 mod state;
+mod state_guard;
 mod symbolize;
-mod tables;
 mod tracker;
 mod turns;
 mod updatable;
@@ -42,13 +42,13 @@ mod weak;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
-pub(crate) use defining::defined_names;
 pub(crate) use dylib::DylibState;
 pub(crate) use generator::Archives;
 pub use generator::{DefinitionGenerator, LookupKind, Wanted};
 pub(crate) use inherit::Inheritance;
 pub(crate) use lazy::{LazyCallee, LazyFunction, LazyJump, Reentry};
 pub use lazy::{LazyFailure, LazyFailureHandler};
+pub(crate) use lent::defined_names;
 pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
@@ -61,9 +61,9 @@ pub(crate) use state::{
     Address, BatchInFlight, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Pulled, Rest, Roots,
     State, TrackerId, Unit, UnitId,
 };
+pub(crate) use state_guard::StateGuard;
 pub(crate) use symbolize::IMPLEMENTATION;
 pub use symbolize::{DefinedSymbol, SymbolAt};
-pub(crate) use tables::Tables;
 pub use tracker::ResourceTracker;
 pub(crate) use turns::Linking;
 use turns::{OwnedLock, RIGHTS, with_rights};
@@ -104,11 +104,11 @@ mod sync {
 /// [close](ExecutionSession::close) the session before, or keep a handle until the process exits.
 #[derive(Clone, Debug)]
 pub struct ExecutionSession {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     executor: Arc<dyn Executor>,
     platform: &'static dyn Platform,
     target: Target,
@@ -167,7 +167,7 @@ impl ExecutionSession {
         let target = executor.target();
         let state = State::new(platform, target, options.limits, options.crt.clone(), allocator);
         let session = Self {
-            shared: Arc::new(Shared {
+            inner: Arc::new(Inner {
                 progress: Arc::new(with_rights()),
                 jobs: Jobs::default(),
                 platform,
@@ -198,7 +198,7 @@ impl ExecutionSession {
             Some(session) => platform.provide(&session, library),
             None => Vec::new(),
         }));
-        process_fork::take_part(Arc::downgrade(&(session.shared.clone() as Arc<dyn process_fork::Participant>)));
+        process_fork::take_part(Arc::downgrade(&(session.inner.clone() as Arc<dyn process_fork::Participant>)));
         session
     }
 
@@ -259,7 +259,7 @@ impl ExecutionSession {
     /// Adds a plugin behind the others. It sees what is linked from the next batch on.
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) -> PluginId {
         self.keep_names();
-        let mut plugins = lock(&self.shared.plugins);
+        let mut plugins = lock(&self.inner.plugins);
         let id = PluginId(plugins.made);
         plugins.made = plugins.made.wrapping_add(1);
         plugins.all.push((id, plugin));
@@ -273,7 +273,7 @@ impl ExecutionSession {
     /// [`Error::Reentrant`] if a plugin asks for it while it is called.
     pub fn remove_plugin(&self, id: PluginId) -> Result<()> {
         let _linking = self.begin_linking()?;
-        let mut plugins = lock(&self.shared.plugins);
+        let mut plugins = lock(&self.inner.plugins);
         let at = plugins.all.iter().position(|(of, _)| *of == id);
         let removed = at.map(|at| plugins.all.remove(at));
         drop(plugins);
@@ -284,7 +284,7 @@ impl ExecutionSession {
 
     /// The plugins that a new batch, or a removal, is to tell.
     pub(crate) fn plugins(&self) -> Vec<Arc<dyn Plugin>> {
-        lock(&self.shared.plugins).all.iter().map(|(_, plugin)| plugin.clone()).collect()
+        lock(&self.inner.plugins).all.iter().map(|(_, plugin)| plugin.clone()).collect()
     }
 
     /// What was linked so far.
@@ -308,24 +308,24 @@ impl ExecutionSession {
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &SessionOptions {
-        &self.shared.options
+        &self.inner.options
     }
 
     /// Whether both are handles to one session.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The executor.
     #[must_use]
     pub fn executor(&self) -> &Arc<dyn Executor> {
-        tables::Locked::check();
-        &self.shared.executor
+        state_guard::Locked::check();
+        &self.inner.executor
     }
 
     /// What the process runs, asked once.
     pub(crate) fn target(&self) -> Target {
-        self.shared.target
+        self.inner.target
     }
 
     /// An empty graph for code that linkjit makes itself.
@@ -334,17 +334,17 @@ impl ExecutionSession {
     }
 
     pub(crate) fn platform(&self) -> &'static dyn Platform {
-        self.shared.platform
+        self.inner.platform
     }
 
     /// What links functions when they are called.
     pub(crate) fn reentry(&self) -> &Reentry {
-        &self.shared.reentry
+        &self.inner.reentry
     }
 
     /// The pool of names, locked.
     pub(crate) fn names(&self) -> MutexGuard<'_, NamePool> {
-        lock(&self.shared.names)
+        lock(&self.inner.names)
     }
 
     /// The pool of names that all of its graphs share: who makes a graph by hand interns those in it that other graphs
@@ -353,50 +353,50 @@ impl ExecutionSession {
     #[must_use]
     pub fn name_pool(&self) -> &Mutex<NamePool> {
         self.keep_names();
-        &self.shared.names
+        &self.inner.names
     }
 
     /// The pool of names, for those who keep no ids.
     pub(crate) fn names_mutex(&self) -> &Mutex<NamePool> {
-        &self.shared.names
+        &self.inner.names
     }
 
     /// The tables, locked.
-    pub(crate) fn state(&self) -> Tables<'_> {
-        self.shared.state()
+    pub(crate) fn state(&self) -> StateGuard<'_> {
+        self.inner.state()
     }
 
     /// Locks the slots of lazy functions.
     pub(crate) fn slots(&self) -> MutexGuard<'_, ()> {
-        lock(&self.shared.slots)
+        lock(&self.inner.slots)
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
-        &self.shared.jobs
+        &self.inner.jobs
     }
 
     pub(crate) fn progress(&self) -> &Arc<Progress<Job, Error>> {
-        &self.shared.progress
+        &self.inner.progress
     }
 
     /// Whether there are units that are yet to be materialized, say.
     pub(crate) fn has_unfinished_jobs(&self) -> bool {
-        self.shared.progress.count() > RIGHTS.len()
+        self.inner.progress.count() > RIGHTS.len()
     }
 
     /// Its threads.
     pub(crate) fn pool(&self) -> &Pool {
-        &self.shared.pool
+        &self.inner.pool
     }
 }
 
-impl Shared {
-    fn state(&self) -> Tables<'_> {
-        Tables::new(lock(&self.state), &self.progress)
+impl Inner {
+    fn state(&self) -> StateGuard<'_> {
+        StateGuard::new(lock(&self.state), &self.progress)
     }
 }
 
-impl Drop for Shared {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.reentry.close(self.executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

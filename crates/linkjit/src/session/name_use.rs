@@ -40,17 +40,17 @@ pub(crate) struct NamesInUse {
 impl ExecutionSession {
     /// See [`NamesInUse`].
     pub(crate) fn use_names(&self) -> NamesInUse {
-        NamesInUse { _in_use: self.shared.name_use.in_use.clone() }
+        NamesInUse { _in_use: self.inner.name_use.in_use.clone() }
     }
 
     /// From now on, somebody may have kept ids of names.
     pub(crate) fn keep_names(&self) {
-        self.shared.name_use.kept.store(true, Ordering::Relaxed);
+        self.inner.name_use.kept.store(true, Ordering::Relaxed);
     }
 
     /// Gives names back, after a removal, if there are many. No batch has graphs out of the tables.
     pub(super) fn give_names_back(&self) {
-        let of = &self.shared.name_use;
+        let of = &self.inner.name_use;
         let mut names = self.names();
         let new = names.interned() - of.last.load(Ordering::Relaxed);
         if new < LEAST.max(of.left.load(Ordering::Relaxed)) || of.kept.load(Ordering::Relaxed) {

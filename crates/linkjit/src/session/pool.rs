@@ -18,13 +18,13 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads.
 pub(crate) struct Pool {
-    queue: Arc<Shared>,
+    queue: Arc<Inner>,
     wanted: Option<usize>,
     limit: OnceLock<usize>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Inner {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -85,7 +85,7 @@ impl Pool {
     }
 }
 
-impl Shared {
+impl Inner {
     /// What a thread of the pool does.
     fn work(&self) {
         let mut queue = lock(&self.queue);

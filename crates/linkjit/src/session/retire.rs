@@ -41,7 +41,7 @@ impl State {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.session.shared.epochs.leave(self.entered);
+        self.session.inner.epochs.leave(self.entered);
     }
 }
 
@@ -90,7 +90,7 @@ impl ExecutionSession {
     /// # Ok(()) }
     /// ```
     pub fn enter(&self) -> Guard<'_> {
-        Guard { session: self, entered: self.shared.epochs.enter(spread()) }
+        Guard { session: self, entered: self.inner.epochs.enter(spread()) }
     }
 
     /// Gives back what was retired and that no thread can be in any more; what it has registered to run at exit, and
@@ -140,7 +140,7 @@ impl ExecutionSession {
             let (dylib, units) = (of.dylib, of.units.clone());
             let allocations = of.allocations.clone();
             if let Some(&unit) = units.first() {
-                state.allocations.tie(&allocations, unit);
+                state.allocations.bind_to_each_other(&allocations, unit);
             }
             let ended = state.dylib_mut(dylib)?.take_terminators(&units);
             (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
@@ -148,7 +148,7 @@ impl ExecutionSession {
         self.unlink(&detached.unlinked)?;
         drop(slots);
         // Now nobody who comes later gets there.
-        let epoch = self.shared.epochs.retire();
+        let epoch = self.inner.epochs.retire();
         self.state().retired.push(Retired { epoch, dylib, allocations: detached.allocations, ended });
         Ok(())
     }
@@ -161,7 +161,7 @@ impl ExecutionSession {
         // The tables are not locked while user code runs, so look again every time.
         loop {
             let mut state = self.state();
-            let passed = |retired: &Retired| self.shared.epochs.has_passed(retired.epoch);
+            let passed = |retired: &Retired| self.inner.epochs.has_passed(retired.epoch);
             // The oldest first: if that has to wait, so have the others.
             if !state.retired.first().is_some_and(passed) {
                 return Ok(state.retired.len());

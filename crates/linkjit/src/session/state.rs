@@ -24,7 +24,7 @@ use super::pending::Pending;
 use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
-use super::tables::Removed;
+use super::state_guard::Removed;
 use super::vague::Together;
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
@@ -203,7 +203,7 @@ pub(crate) struct Generator {
     pub(crate) id: GeneratorId,
     pub(crate) definitions: Arc<dyn DefinitionGenerator>,
     /// It is the user's: it may take its time and look up names, so it is asked with nothing locked. Ours are quick.
-    pub(crate) is_users: bool,
+    pub(crate) is_from_user: bool,
     /// Who owns it and what it defines, if not its JITDylib.
     pub(super) tracker: Option<TrackerId>,
 }
@@ -431,7 +431,7 @@ impl State {
         &mut self,
         dylib: &JitDylib,
         definitions: Arc<dyn DefinitionGenerator>,
-        is_users: bool,
+        is_from_user: bool,
     ) -> Result<()> {
         let tracker = dylib.tracker();
         if tracker.is_some_and(|tracker| !self.trackers.contains_key(&tracker)) {
@@ -440,7 +440,7 @@ impl State {
         let id = GeneratorId(self.generators_made);
         let dylib = self.dylib_mut(dylib.id())?;
         dylib.archives = None;
-        dylib.generators.push(Generator { id, definitions, is_users, tracker });
+        dylib.generators.push(Generator { id, definitions, is_from_user, tracker });
         self.generators_made = self.generators_made.wrapping_add(1);
         Ok(())
     }

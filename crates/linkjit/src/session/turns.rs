@@ -18,9 +18,9 @@ impl ExecutionSession {
     /// Waits until no other agent is linking. An error if this one is: it would wait for itself.
     pub(crate) fn begin_linking(&self) -> Result<Linking<'_>> {
         let edge = self.wait_for_turn(Job::Linking)?;
-        match self.shared.linking.acquire(edge) {
+        match self.inner.linking.acquire(edge) {
             Some(owned) => Ok(Linking { session: self, owned: Some(owned) }),
-            None if self.shared.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
+            None if self.inner.lent.swap(false, Ordering::Relaxed) => Ok(Linking { session: self, owned: None }),
             None => Err(Error::Reentrant),
         }
     }
@@ -36,9 +36,9 @@ impl ExecutionSession {
     /// Lets this agent link while it runs terminators, which may call lazy functions: it is not in the midst of a
     /// batch.
     pub(crate) fn lend_linking(&self, _: &Linking<'_>) -> Lent<'_> {
-        self.shared.lent.store(true, Ordering::Relaxed);
+        self.inner.lent.store(true, Ordering::Relaxed);
         // Whoever removes something has the right to run initializers, too.
-        let both = self.shared.initializing.is_mine().then_some(Job::Initializing);
+        let both = self.inner.initializing.is_mine().then_some(Job::Initializing);
         let edge = both.and_then(|both| self.wait_for(Some(both), &[Job::Linking]).ok());
         Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
@@ -50,13 +50,13 @@ impl ExecutionSession {
     /// If others may wait for what this agent is at: see [`Self::wait_for_turn`].
     pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
         let edge = self.wait_for_turn(Job::Initializing)?;
-        Ok(self.shared.initializing.acquire(edge))
+        Ok(self.inner.initializing.acquire(edge))
     }
 
     /// Says that what this agent is at goes on only when it may link, or run initializers, until what is returned is
     /// dropped: who has that right may wait for it, for a unit that it is materializing, say.
     pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
-        let lock = if right == Job::Linking { &self.shared.linking } else { &self.shared.initializing };
+        let lock = if right == Job::Linking { &self.inner.linking } else { &self.inner.initializing };
         match job::current(self) {
             None => Ok(None),
             Some(current) if current == right || lock.is_mine() => Ok(None),
@@ -86,7 +86,7 @@ pub(crate) struct Linking<'a> {
 impl Drop for Linking<'_> {
     fn drop(&mut self) {
         if self.owned.is_none() {
-            self.session.shared.lent.store(true, Ordering::Relaxed);
+            self.session.inner.lent.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -101,7 +101,7 @@ pub(crate) struct Lent<'a> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.session.shared.lent.store(false, Ordering::Relaxed);
+        self.session.inner.lent.store(false, Ordering::Relaxed);
     }
 }
 

@@ -63,7 +63,7 @@ impl Together {
         let members_of = vec![Vec::new(); graph.groups().len()];
         let mut together = Self { revision: graph.revision(), group_of, members_of };
         for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
-            let block = symbol.shared_name().and(symbol.block());
+            let block = symbol.global_name().and(symbol.block());
             if let Some(group) = block.and_then(|block| together.group(block)) {
                 together.members_of[group].push(id);
             }

@@ -3,24 +3,24 @@
 use std::sync::{Arc, Weak};
 
 use super::state::{DylibId, TrackerId};
-use super::{ExecutionSession, Shared};
+use super::{ExecutionSession, Inner};
 use crate::jitdylib::JitDylib;
 
 /// A handle that does not keep the session.
 #[derive(Debug)]
-pub(crate) struct WeakSession(Weak<Shared>);
+pub(crate) struct WeakSession(Weak<Inner>);
 
 impl WeakSession {
     /// The session, if it is still there.
     pub(crate) fn upgrade(&self) -> Option<ExecutionSession> {
-        Some(ExecutionSession { shared: self.0.upgrade()? })
+        Some(ExecutionSession { inner: self.0.upgrade()? })
     }
 }
 
 impl ExecutionSession {
     /// A handle that does not keep it.
     pub(crate) fn downgrade(&self) -> WeakSession {
-        WeakSession(Arc::downgrade(&self.shared))
+        WeakSession(Arc::downgrade(&self.inner))
     }
 }
 

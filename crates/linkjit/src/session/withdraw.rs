@@ -32,8 +32,8 @@ impl State {
             let Some(unit) = self.units.remove(&id) else { continue };
             let dylib = self.dylib_mut(dylib)?;
             for &name in &unit.names {
-                let is_its = |entry: &&Entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == id);
-                if let Some(entry) = dylib.symbols.get(&name).filter(is_its).copied() {
+                let is_this_units = |entry: &&Entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == id);
+                if let Some(entry) = dylib.symbols.get(&name).filter(is_this_units).copied() {
                     dylib.symbols.remove(&name);
                     withdrawn.names.push((name, entry));
                 }

@@ -64,7 +64,7 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
     let mut kept = Kept::default();
     let places: BTreeSet<BlockId> = moves.iter().map(|&(_, place)| place).collect();
     let left = before.values().filter(|variable| !places.contains(&variable.block));
-    kept.left = left.filter_map(|variable| old.symbol(variable.symbol).shared_name()).collect();
+    kept.left = left.filter_map(|variable| old.symbol(variable.symbol).global_name()).collect();
     for (block, place) in moves {
         if is_thread_local(new, block)
             && let Some(start) = old.tls_block()

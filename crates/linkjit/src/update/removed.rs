@@ -42,7 +42,7 @@ impl State {
         let has_now: BTreeSet<NameId> = has_now.iter().copied().collect();
         new.removed.retain(|name, _| !has_now.contains(name));
         let symbols = old.input.as_ref().map(|input| input.graph.symbols()).unwrap_or_default();
-        let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::shared_name);
+        let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::global_name);
         let functions: BTreeSet<NameId> = functions.collect();
         let mut gone = Vec::new();
         for &name in old.names.iter().filter(|name| !has_now.contains(*name)) {

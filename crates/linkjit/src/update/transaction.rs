@@ -157,7 +157,7 @@ impl Update {
                     drop(swap);
                     drop(linking);
                     drop(initializing);
-                    query.see_to(session, work)?;
+                    query.attend_to(session, work)?;
                 }
             }
         }

@@ -48,7 +48,7 @@ struct Symbols(Option<HashMap<NameId, SymbolId, FixedState>>);
 impl Symbols {
     fn by_name(&mut self, graph: &LinkGraph) -> &mut HashMap<NameId, SymbolId, FixedState> {
         self.0.get_or_insert_with(|| {
-            let shared = |id| Some((graph.symbol(id).shared_name()?, id));
+            let shared = |id| Some((graph.symbol(id).global_name()?, id));
             graph.symbol_ids().filter_map(shared).collect()
         })
     }

@@ -298,7 +298,7 @@ impl Reader<'_, '_> {
             let id = SymbolId(index);
             // What is searched for first, or may be elsewhere, stays a reference.
             if let (Some(target), Some(name)) =
-                (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).shared_name())
+                (self.shared_target(target, &symbol, linkage)?, self.graph.symbol(id).global_name())
             {
                 if target == name {
                     return Err(self.malformed(&entry, "its default is itself"));
@@ -319,7 +319,7 @@ impl Reader<'_, '_> {
     /// The name of what a weak external stands for, if libraries are searched first, or if that may be another
     /// object's: of a COMDAT section there may be another copy.
     fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
-        let Some(name) = symbol.shared_name() else { return Ok(None) };
+        let Some(name) = symbol.global_name() else { return Ok(None) };
         if linkage == Linkage::Fallback {
             return Ok(Some(name));
         }

@@ -29,7 +29,7 @@ pub(super) fn read<E: Encoding>(
         }
         // Symbol `i` of the graph is symbol `i` of the file, and its name was interned then.
         let symbol = graph.symbols().get(section.info as usize);
-        let signature = symbol.and_then(Symbol::shared_name).or_else(|| {
+        let signature = symbol.and_then(Symbol::global_name).or_else(|| {
             let name = table.name_or_section(file, section.info)?;
             Some(names.intern(name))
         });

@@ -144,11 +144,11 @@ pub(super) fn read<E: Encoding>(
 /// `name@@version` is what `name` means, unless the object defines that, too: assemblers keep both. (GNU as manual,
 /// ".symver"; other versions, `name@version`, are for those who ask for them.)
 fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
-    let mut defined: Vec<_> = graph.symbols().iter().filter(|of| !of.is_external()).map(Symbol::shared_name).collect();
+    let mut defined: Vec<_> = graph.symbols().iter().filter(|of| !of.is_external()).map(Symbol::global_name).collect();
     defined.sort_unstable();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
-        let Some(full) = symbol.shared_name().filter(|_| !symbol.is_external()) else { continue };
+        let Some(full) = symbol.global_name().filter(|_| !symbol.is_external()) else { continue };
         let bytes = names.bytes(full);
         let Some(at) = memchr::memmem::find(bytes, b"@@") else { continue };
         let base = bytes.get(..at).unwrap_or_default().to_vec();

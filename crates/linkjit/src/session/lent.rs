@@ -33,7 +33,7 @@ impl State {
 /// The names that a graph defines.
 pub(crate) fn defined_names(graph: &LinkGraph) -> impl Iterator<Item = NameId> {
     let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-    defined.filter_map(linkjit_link::graph::Symbol::shared_name)
+    defined.filter_map(linkjit_link::graph::Symbol::global_name)
 }
 
 impl ExecutionSession {

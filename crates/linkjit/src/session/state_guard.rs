@@ -25,7 +25,7 @@ impl State {
 /// The tables, locked. When they are unlocked, units that were removed before they were materialized are dropped: that
 /// may run code of the user.
 #[derive(Debug)]
-pub(crate) struct Tables<'a> {
+pub(crate) struct StateGuard<'a> {
     // Unlocked before what was removed is dropped: fields are dropped in their order.
     state: MutexGuard<'a, State>,
     _locked: Locked,
@@ -71,13 +71,13 @@ struct Ending<'a> {
     removed: Option<Box<Removed>>,
 }
 
-impl<'a> Tables<'a> {
+impl<'a> StateGuard<'a> {
     pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Progress<Job, Error>) -> Self {
         Self { state, _locked: Locked::note(), ending: Ending { progress, removed: None } }
     }
 }
 
-impl Deref for Tables<'_> {
+impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -85,13 +85,13 @@ impl Deref for Tables<'_> {
     }
 }
 
-impl DerefMut for Tables<'_> {
+impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.state
     }
 }
 
-impl Drop for Tables<'_> {
+impl Drop for StateGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.state.removed.is_some() {
