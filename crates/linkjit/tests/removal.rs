@@ -44,6 +44,7 @@ fn a_groups_name_is_free_again() {
 
 /// What others may share is in an allocation of its own, and with it the slot that it calls through.
 #[test]
+#[cfg(not(windows))]
 fn weak_code_calls_an_indirect_function() {
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());
     let weak =
