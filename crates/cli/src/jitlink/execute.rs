@@ -10,7 +10,6 @@ use std::time::Instant;
 use linkjit::{
     ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
 };
-use linkjit_link::arch::Arch;
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object::archive::Archive;
@@ -162,10 +161,6 @@ impl Dylibs for SessionDylibs<'_> {
         dylib.set_link_order(&[(self.process.clone(), MatchScope::Exported)])?;
         self.all.push(dylib);
         Ok(())
-    }
-
-    fn arch(&self) -> Arch {
-        self.jit.session().executor().target().arch
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {

@@ -36,9 +36,6 @@ pub(super) trait Dylibs {
     /// Makes the next one.
     fn create(&mut self, name: &str) -> Result<()>;
 
-    /// The architecture of what is linked.
-    fn arch(&self) -> Arch;
-
     /// The names that graphs share.
     fn names(&self) -> MutexGuard<'_, NamePool>;
 
@@ -130,6 +127,16 @@ impl<D: Dylibs> Loader<'_, D> {
         self.names.iter().position(|known| *known == name)
     }
 
+    /// The architecture of the first object; without one, this process's.
+    fn arch(&self) -> Result<Arch> {
+        let inputs =
+            self.inputs.iter().filter_map(|(item, ..)| if let Item::Input(path) = item { Some(path) } else { None });
+        match self.options.harness.iter().chain(inputs.filter(|path| !is_archive(path))).next() {
+            Some(path) => Ok(object::read(&read(path)?, &mut NamePool::new())?.arch()),
+            None => Ok(Arch::HOST.unwrap_or(Arch::ALL[0])),
+        }
+    }
+
     /// Defines what the command line does.
     fn define(&mut self, dylib: usize, item: &Item) -> Result<()> {
         match item {
@@ -145,7 +152,7 @@ impl<D: Dylibs> Loader<'_, D> {
                 self.dylibs.define_alias(dylib, &alias.name, (from, &target.name))
             }
             Item::Section { name, file, symbols } => {
-                let graph = section_graph(name, file, symbols, self.dylibs.arch(), |name| {
+                let graph = section_graph(name, file, symbols, self.arch()?, |name| {
                     self.dylibs.names().intern(name.as_bytes())
                 })?;
                 self.dylibs.add_graph(dylib, graph)

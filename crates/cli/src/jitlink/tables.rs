@@ -126,6 +126,11 @@ impl Tables {
         Ok(tables)
     }
 
+    /// The architecture of what is linked.
+    pub(super) fn arch(&self) -> Arch {
+        self.inputs.first().map_or(Arch::HOST.unwrap_or(Arch::ALL[0]), |input| input.graph.arch())
+    }
+
     pub(super) fn names(&self) -> MutexGuard<'_, NamePool> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,11 +157,6 @@ impl Dylibs for Tables {
     fn create(&mut self, name: &str) -> Result<()> {
         self.dylibs.push(Dylib { name: name.into(), ..Dylib::default() });
         Ok(())
-    }
-
-    /// The first object's; without one, this process's.
-    fn arch(&self) -> Arch {
-        self.inputs.first().map_or(Arch::HOST.unwrap_or(Arch::ALL[0]), |input| input.graph.arch())
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {

@@ -3,6 +3,7 @@
 #! check {at 0x10000000} -abs outside=0x10000010 -abs near=0x10000020
 #! check {at 0x10000000} -abs outside=0x18001004 -abs near=0x10000020
 #! check {at 0x10000000} -abs outside=0x123456789000 -abs near=0x100ffffc
+#! check {at 0x10000000} -abs outside=0x123456789000 -abs near=0x100ffffc -sectcreate blob,aarch64-branches.o@begin=0
 #! error {at 0x10000000} -abs outside=0x10000010 -abs near=0x10200000 => is out of range of CondBranch19PCRel fixup
 #! error {at 0x10000000} -abs outside=0x10000010 -abs near=0x10000022 => is not aligned as the instruction requires
 
