@@ -326,7 +326,8 @@ impl JitDylib {
     /// If the JITDylib is closed.
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         self.session().keep_names();
-        self.session().state().add_generator(self, generator, true)
+        // The last handle is here: what the user drops with it if this fails is dropped with nothing locked.
+        self.session().state().add_generator(self, generator.clone(), true)
     }
 
     /// Removes a generator that was added: lookups that begin from now on do not ask it. What it has defined stays.

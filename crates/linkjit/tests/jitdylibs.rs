@@ -7,7 +7,7 @@ mod host;
 use std::sync::Arc;
 
 use assembly::{Workshop, call, call_in, caller, function, undefined_names};
-use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, MatchScope, SymbolLookupSet};
+use linkjit::{DefinitionGenerator, Error, ExecAddr, FunctionGenerator, MatchScope, SymbolLookupSet, WeakJitDylib};
 
 /// Link orders change while what was linked with them stays.
 /// B7.36 of docs/coff-cases.md.
@@ -127,6 +127,29 @@ fn a_removed_generator_is_asked_no_more_and_what_it_has_defined_stays() {
     assert_eq!(jit.lookup("one").unwrap(), ExecAddr(5));
     // One that was never added.
     jit.main().remove_generator(&second).unwrap();
+}
+
+/// Looks around in its JITDylib when it is dropped.
+struct LooksAround(WeakJitDylib);
+
+impl Drop for LooksAround {
+    fn drop(&mut self) {
+        self.0.upgrade().unwrap().lookup("abs").unwrap();
+    }
+}
+
+#[test]
+fn a_generator_that_is_refused_is_dropped_with_nothing_locked() {
+    let jit = host::jit().unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    // SAFETY: it has nothing.
+    unsafe { tracker.remove() }.unwrap();
+    let looks = LooksAround(jit.downgrade());
+    let generator = FunctionGenerator::new("refused", move |_, _| {
+        let _looks = &looks;
+        Ok(())
+    });
+    assert!(matches!(tracker.add_generator(Arc::new(generator)), Err(Error::TrackerRemoved)));
 }
 
 #[test]
