@@ -324,6 +324,7 @@ impl JitDylib {
     ///
     /// # Errors
     /// If the JITDylib is closed.
+    #[expect(clippy::needless_pass_by_value, reason = "the session keeps it")]
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         self.session().keep_names();
         // The last handle is here: what the user drops with it if this fails is dropped with nothing locked.

@@ -4,14 +4,13 @@ mod host;
 mod support;
 
 use std::ffi::c_int;
-use std::process::Command;
 use std::sync::Arc;
 
 use linkjit::{
     Error, ExecAddr, FunctionGenerator, FunctionUnit, Jit, ResourceTracker, Source, SymbolFlags, SymbolLookupSet,
     UnitInterface,
 };
-use support::compile;
+use support::{compile, run, tool};
 
 fn source(name: &str, text: &str) -> Source {
     Source::new(name, compile("-O1 -fPIC -ffunction-sections -fdata-sections", text))
@@ -40,14 +39,16 @@ fn archive(name: &str, members: &[(&str, &str)]) -> Source {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("trackers-{name}"));
     _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
-    let mut ar = Command::new("ar");
-    ar.current_dir(&directory).args(["rcs", "archive.a"]);
+    let archive = directory.join("archive.a");
+    let mut ar = tool("ar");
+    ar.arg("rcs").arg(&archive);
     for (file, text) in members {
-        std::fs::write(directory.join(file), source(file, text).bytes()).unwrap();
+        let file = directory.join(file);
+        std::fs::write(&file, source("member.o", text).bytes()).unwrap();
         ar.arg(file);
     }
-    assert!(ar.status().unwrap().success());
-    Source::new(name, std::fs::read(directory.join("archive.a")).unwrap())
+    run(&mut ar);
+    Source::new(name, std::fs::read(archive).unwrap())
 }
 
 #[test]

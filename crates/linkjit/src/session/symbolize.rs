@@ -52,7 +52,8 @@ struct Nearest {
 }
 
 impl JitDylib {
-    /// What it defines, by name: not what it has found in libraries, nor what archives and generators would define.
+    /// What it defines, by name. Not listed is what it has found in libraries, what archives and generators would define,
+    /// and what the platform adds to each JITDylib (`atexit`, `__dso_handle`).
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -63,9 +64,8 @@ impl JitDylib {
     /// plugin.define_absolute("b", ExecAddr(4096))?;
     /// plugin.define_alias("a", "b")?;
     /// let names = |symbols: Vec<linkjit::DefinedSymbol>| symbols.into_iter().map(|of| (of.name.text().into_owned(), of.address));
-    /// let ours = names(plugin.symbols()?).filter(|(name, _)| name.len() == 1);
     /// // An alias has an address once it is looked up.
-    /// assert_eq!(ours.collect::<Vec<_>>(), [("a".into(), None), ("b".into(), Some(ExecAddr(4096)))]);
+    /// assert_eq!(names(plugin.symbols()?).collect::<Vec<_>>(), [("a".into(), None), ("b".into(), Some(ExecAddr(4096)))]);
     /// # Ok(()) }
     /// ```
     ///
@@ -74,7 +74,16 @@ impl JitDylib {
     pub fn symbols(&self) -> Result<Vec<DefinedSymbol>> {
         let names = self.session().names();
         let state = self.session().state();
-        let table = state.dylib(self.id())?.symbols.iter().filter(|(_, entry)| entry.by != DefinedBy::Found);
+        let dylib = state.dylib(self.id())?;
+        // The platform has a tracker of its own.
+        let is_users = |by: DefinedBy| match by {
+            DefinedBy::Found => false,
+            DefinedBy::Unit(unit, _) => {
+                state.units.get(&unit).is_none_or(|unit| unit.tracker != dylib.platform_tracker())
+            }
+            _ => true,
+        };
+        let table = dylib.symbols.iter().filter(|(_, entry)| is_users(entry.by));
         let mut symbols: Vec<_> = table
             .filter(|(name, _)| !names.bytes(**name).starts_with(OWN))
             .map(|(&name, entry)| DefinedSymbol {

@@ -6,6 +6,9 @@ mod compiler;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[allow(unused_imports, reason = "some tests use them")]
+pub(crate) use compiler::{run, tool};
+
 /// Compiles C (or what `-x` in `flags` says) to an object; returns its bytes.
 pub(crate) fn compile(flags: &str, source: &str) -> Vec<u8> {
     let object = compile_file(flags, source);
