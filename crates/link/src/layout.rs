@@ -156,11 +156,13 @@ impl Layout {
     /// If the thread-local variables among them do not fit into an address space.
     pub fn arranged(inputs: &[Input], mut blocks: Vec<(BlockRef, u64)>, size: u64) -> Result<Self> {
         let (mut layout, mut image, mut zeros, mut records) = (Self::default(), Vec::new(), Vec::new(), Vec::new());
+        let shelf = |(member, block): BlockRef| {
+            let graph = &inputs[member as usize].graph;
+            shelf(graph, graph.block(block).section)
+        };
         for &(place, offset) in &blocks {
-            let graph = &inputs[place.0 as usize].graph;
-            let block = graph.block(place.1);
-            match shelf(graph, block.section) {
-                Shelf::Tls if block.is_zeros() => zeros.push(place),
+            match shelf(place) {
+                Shelf::Tls if inputs[place.0 as usize].graph.block(place.1).is_zeros() => zeros.push(place),
                 Shelf::Tls => image.push(place),
                 Shelf::Functions => records.push((place, offset)),
                 _ => {}
@@ -175,7 +177,7 @@ impl Layout {
             if records.iter().map(|&(_, offset)| offset).eq(packed) {
                 (layout.functions.0, layout.function_record_size) = (start, size);
                 layout.function_records = records.into_iter().map(|(place, _)| place).collect();
-                blocks.retain(|place| !layout.function_records.contains(&place.0));
+                blocks.retain(|&(place, _)| shelf(place) != Shelf::Functions);
             }
         }
         layout.segments[0] = Extent { size, align: 1 };
@@ -439,4 +441,34 @@ fn shelf(graph: &LinkGraph, section: crate::graph::SectionId) -> Shelf {
 #[cold]
 fn too_large(graph: &LinkGraph, what: &str) -> LinkError {
     LinkError::TooLarge { site: Site::file(graph.source().name().clone()), what: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Arch;
+    use crate::graph::Content;
+    use crate::source::Source;
+
+    /// Finding the records among the other blocks must not mean going through all of them for each.
+    #[test]
+    fn many_records_of_functions_are_arranged_in_no_time() -> Result<()> {
+        const COUNT: u64 = 100_000;
+        let mut graph = LinkGraph::new(Source::new("x.o", []), Arch::ALL[0]);
+        let size = graph.arch().function_record_size();
+        let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
+        let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
+        graph.set_function_records(records);
+        let mut blocks = Vec::new();
+        for (section, start) in [(records, 0), (text, COUNT * size)] {
+            for number in 0..COUNT {
+                let block = graph.add_block(section, Content::Zeros, size, 2)?;
+                blocks.push(((0, block), start + number * size));
+            }
+        }
+        let inputs = [Input::new(graph, 0, ExecRange::default())];
+        let layout = Layout::arranged(&inputs, blocks, 2 * COUNT * size)?;
+        assert_eq!((layout.blocks[0].len(), layout.function_records.len()), (COUNT as usize, COUNT as usize));
+        Ok(())
+    }
 }
