@@ -28,6 +28,7 @@ mod in_process;
 mod init;
 #[cfg(glibc)]
 mod initial_stack;
+mod instruction_cache;
 mod listed;
 #[cfg(glibc_x86_64)]
 mod loaded;

@@ -19,7 +19,7 @@ use crate::fork::{Held, Participant};
 use crate::unwind::{FUNCTION_SIZE, FunctionTables, UnwindTables};
 use crate::{
     Allocation, AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, IndirectSlot, Jump, Placement,
-    Protection, Result, SegmentRequest, TlsId, Window, WindowId, lock, os, tls,
+    Protection, Result, SegmentRequest, TlsId, Window, WindowId, instruction_cache, lock, os, tls,
 };
 
 /// All windows of an executor, and the finalized allocations in them.
@@ -336,6 +336,8 @@ impl Allocation for InProcessMemory {
 
     fn make_executable(&mut self) -> Result<()> {
         if !self.executable {
+            let code = self.segments.pages.iter().filter(|pages| pages.protection == Protection::ReadExec);
+            code.for_each(|pages| instruction_cache::synchronize(pages.range));
             self.segments.protect(Protection::ReadExec)?;
             self.executable = true;
         }
