@@ -146,9 +146,9 @@ impl Input {
 
     /// The blocks that are to be placed: those that are live and not placed yet, in the order of their creation.
     pub fn unplaced(&self) -> impl Iterator<Item = BlockId> + Clone + '_ {
-        self.reach.blocks().iter().copied().filter(|&block| {
-            let of = self.graph.block(block);
-            of.live && !of.placed
+        self.reach.blocks().iter().copied().filter(|&id| {
+            let block = self.graph.block(id);
+            block.live && !block.placed
         })
     }
 

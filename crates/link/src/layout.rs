@@ -112,14 +112,14 @@ impl Layout {
         let (mut tls_image, mut tls_zeros) = (Vec::new(), Vec::new());
         for &member in members {
             let input = &inputs[member as usize];
-            for block in input.unplaced() {
-                let of = input.graph.block(block);
-                let place = (member, block);
-                match shelf(&input.graph, of.section) {
-                    Shelf::Segment(READ_WRITE) if of.is_zeros() => zeros.push(place),
+            for id in input.unplaced() {
+                let block = input.graph.block(id);
+                let place = (member, id);
+                match shelf(&input.graph, block.section) {
+                    Shelf::Segment(READ_WRITE) if block.is_zeros() => zeros.push(place),
                     Shelf::Segment(segment) => layout.push(inputs, segment, place)?,
                     Shelf::Contiguous => contiguous.push(place),
-                    Shelf::Tls if of.is_zeros() => tls_zeros.push(place),
+                    Shelf::Tls if block.is_zeros() => tls_zeros.push(place),
                     Shelf::Tls => tls_image.push(place),
                     Shelf::Unwind => unwind.push(place),
                     Shelf::Functions => layout.function_records.push(place),
@@ -195,10 +195,10 @@ impl Layout {
         let (mut image, mut zeros) = (Vec::new(), Vec::new());
         for &member in members.iter().filter(|&&member| inputs[member as usize].graph.has_thread_local_sections()) {
             let input = &inputs[member as usize];
-            for block in input.unplaced() {
-                let of = input.graph.block(block);
-                if input.graph.section(of.section).lifetime == Lifetime::ThreadLocal {
-                    (if of.is_zeros() { &mut zeros } else { &mut image }).push((member, block));
+            for id in input.unplaced() {
+                let block = input.graph.block(id);
+                if input.graph.section(block.section).lifetime == Lifetime::ThreadLocal {
+                    (if block.is_zeros() { &mut zeros } else { &mut image }).push((member, id));
                 }
             }
         }
@@ -206,11 +206,11 @@ impl Layout {
         Ok((!layout.thread_local.is_empty()).then_some(layout.tls))
     }
 
-    fn room(&mut self, inputs: &[Input], segment: usize, (member, block): BlockRef) -> Result<u64> {
+    fn room(&mut self, inputs: &[Input], segment: usize, (member, id): BlockRef) -> Result<u64> {
         let graph = &inputs[member as usize].graph;
-        let of = graph.block(block);
+        let block = graph.block(id);
         self.segments[segment]
-            .push(of.size, of.alignment(), of.alignment_offset)
+            .push(block.size, block.alignment(), block.alignment_offset)
             .ok_or_else(|| too_large(graph, "the image"))
     }
 
@@ -263,10 +263,10 @@ impl Layout {
         let (image, zeros) = (&*image, &*zeros);
         for (index, &place) in image.iter().chain(zeros).enumerate() {
             let graph = &inputs[place.0 as usize].graph;
-            let of = graph.block(place.1);
+            let block = graph.block(place.1);
             let offset = self
                 .tls
-                .push(of.size, of.alignment(), of.alignment_offset)
+                .push(block.size, block.alignment(), block.alignment_offset)
                 .ok_or_else(|| too_large(graph, "thread-local storage"))?;
             self.thread_local.push((place, offset));
             if index < image.len() {

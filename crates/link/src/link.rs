@@ -210,12 +210,12 @@ fn resolve_input(inputs: &mut [Input], index: usize) {
         at += 1;
         match follow(inputs, binding) {
             Binding::None => {}
-            Binding::Input { input, symbol: of } => {
+            Binding::Input { input, symbol: target } => {
                 let definer = &inputs[input as usize].graph;
-                if let Some(address) = definer.thread_local_address(of) {
+                if let Some(address) = definer.thread_local_address(target) {
                     thread_local.push((symbol, address));
                 }
-                let (address, size) = (definer.address(of), definer.symbol(of).size);
+                let (address, size) = (definer.address(target), definer.symbol(target).size);
                 let graph = &mut inputs[index].graph;
                 graph.resolve(symbol, address);
                 graph.symbol_mut(symbol).size = size;

@@ -89,7 +89,7 @@ impl NamePool {
 
     #[inline]
     fn find_hashed(&self, name: &[u8], hash: u32) -> Option<NameId> {
-        let is_it = |&(id, of): &(u32, u32)| of == hash && slice_of(&self.chunks, id) == name;
+        let is_it = |&(id, stored): &(u32, u32)| stored == hash && slice_of(&self.chunks, id) == name;
         self.table.find(widen(hash), is_it).map(|&(id, _)| NameId(id))
     }
 

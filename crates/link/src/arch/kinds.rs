@@ -154,8 +154,8 @@ impl Kinds {
 
 /// Makes an enumeration of edge kinds, numbered from a number on, from rows of a name and what holds for it.
 macro_rules! kinds {
-    ($(#[$of:meta])* from $first:expr; $($(#[$doc:meta])* $name:ident = $info:expr,)*) => {
-        $(#[$of])*
+    ($(#[$attribute:meta])* from $first:expr; $($(#[$doc:meta])* $name:ident = $info:expr,)*) => {
+        $(#[$attribute])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
         pub enum Kind { $($(#[$doc])* $name,)* }

@@ -34,10 +34,10 @@ impl Display for Dump<'_> {
         let mut blocks: Vec<_> = graph.block_ids().collect();
         blocks.sort_by_key(|&block| graph.block(block).section);
         let mut blocks = blocks.into_iter().peekable();
-        for section in graph.section_ids() {
-            let of = graph.section(section);
-            writeln!(f, "section {} ({}, {:?}):", of.name, of.protection, of.lifetime)?;
-            while let Some(block) = blocks.next_if(|&block| graph.block(block).section == section) {
+        for id in graph.section_ids() {
+            let section = graph.section(id);
+            writeln!(f, "section {} ({}, {:?}):", section.name, section.protection, section.lifetime)?;
+            while let Some(block) = blocks.next_if(|&block| graph.block(block).section == id) {
                 let symbols = &mut symbols_of[block.index()];
                 symbols.sort_unstable();
                 self.block(f, block, symbols)?;

@@ -242,13 +242,13 @@ impl LinkGraph {
         let is_lost = |block: BlockId| blocks.binary_search(&block).is_ok();
         self.retained.retain(|&block| !is_lost(block));
         self.initializers.retain(|run| !is_lost(run.block));
-        for symbol in self.symbol_ids() {
-            let of = self.symbol(symbol);
-            if let Some(name) = of.global_name()
-                && of.block().is_some_and(is_lost)
+        for id in self.symbol_ids() {
+            let symbol = self.symbol(id);
+            if let Some(name) = symbol.global_name()
+                && symbol.block().is_some_and(is_lost)
             {
-                lost(name, symbol, of);
-                self.make_external(symbol);
+                lost(name, id, symbol);
+                self.make_external(id);
             }
         }
     }
@@ -365,12 +365,12 @@ impl LinkGraph {
             }
             let next = cuts.partition_point(|cut| *cut <= (*block, *offset));
             match next.checked_sub(1).and_then(|last| Some((last, cuts.get(last)?))) {
-                Some((last, &(of, start))) if of == *block => {
+                Some((last, &(divided, start))) if divided == *block => {
                     // There is a block for every cut, so the number of cuts is one of blocks.
                     *block = BlockId(parts.start + u32::try_from(last).unwrap_or(0));
                     *offset -= start;
                 }
-                _ if cuts.get(next).is_some_and(|&(of, _)| of == *block) => {}
+                _ if cuts.get(next).is_some_and(|&(divided, _)| divided == *block) => {}
                 _ => continue,
             }
             let room = self.blocks[block.index()].size.saturating_sub(*offset);
@@ -558,8 +558,8 @@ mod tests {
             [vec![(3, 2)], vec![(0, 3), (0, 4)], vec![(0, 5), (2, 1)]]
         );
         // Each part lies as its bytes lay: 6 (mod 8) and so on.
-        let of = |part: &BlockId| (graph.block(*part).alignment_offset, graph.block(*part).section_offset);
-        assert_eq!(parts.iter().map(of).collect::<Vec<_>>(), [(6, 32), (2, 36), (0, 42)]);
+        let offsets = |part: &BlockId| (graph.block(*part).alignment_offset, graph.block(*part).section_offset);
+        assert_eq!(parts.iter().map(offsets).collect::<Vec<_>>(), [(6, 32), (2, 36), (0, 42)]);
         assert!(parts.iter().all(|&part| graph.block(part).align_log2 == 3));
     }
 

@@ -71,11 +71,11 @@ impl Reachability {
 
     /// Makes a block live, if it isn't and can be: blocks that are never in the process can't.
     #[inline]
-    pub fn mark_block(&mut self, graph: &mut LinkGraph, block: BlockId) {
-        let of = &mut graph.blocks[block.index()];
-        if !of.live && graph.sections[of.section.index()].lifetime != Lifetime::NoAlloc {
-            of.live = true;
-            self.blocks.push(block);
+    pub fn mark_block(&mut self, graph: &mut LinkGraph, id: BlockId) {
+        let block = &mut graph.blocks[id.index()];
+        if !block.live && graph.sections[block.section.index()].lifetime != Lifetime::NoAlloc {
+            block.live = true;
+            self.blocks.push(id);
         }
     }
 
@@ -104,16 +104,16 @@ impl Reachability {
     /// Makes a symbol live, and the block that it is in. Returns whether it just became so and is external: then it has
     /// to be found elsewhere.
     #[inline]
-    pub fn mark_symbol(&mut self, graph: &mut LinkGraph, symbol: SymbolId) -> bool {
-        let of = &mut graph.symbols[symbol.index()];
-        let is_new = !of.live;
+    pub fn mark_symbol(&mut self, graph: &mut LinkGraph, id: SymbolId) -> bool {
+        let symbol = &mut graph.symbols[id.index()];
+        let is_new = !symbol.live;
         if is_new {
-            of.live = true;
-            self.symbols.push(symbol);
+            symbol.live = true;
+            self.symbols.push(id);
         }
-        let Definition::Defined { block, .. } = of.definition else { return is_new && of.is_external() };
-        if is_new && of.linkage == Linkage::Weak {
-            self.weak.push(symbol);
+        let Definition::Defined { block, .. } = symbol.definition else { return is_new && symbol.is_external() };
+        if is_new && symbol.linkage == Linkage::Weak {
+            self.weak.push(id);
         }
         // The block may have been made dead again.
         self.mark_block(graph, block);
@@ -155,14 +155,14 @@ impl Reachability {
     /// Forgets what became live and was not placed, so that it can be found anew. What the graph has got or lost since
     /// is of no matter.
     pub fn forget(&mut self, graph: &mut LinkGraph) {
-        for block in self.blocks.drain(..) {
-            if let Some(of) = graph.blocks.get_mut(block.index()) {
-                of.live = of.placed;
+        for id in self.blocks.drain(..) {
+            if let Some(block) = graph.blocks.get_mut(id.index()) {
+                block.live = block.placed;
             }
         }
-        for symbol in self.symbols.drain(..) {
-            if let Some(of) = graph.symbols.get_mut(symbol.index()) {
-                of.live = false;
+        for id in self.symbols.drain(..) {
+            if let Some(symbol) = graph.symbols.get_mut(id.index()) {
+                symbol.live = false;
             }
         }
         self.followed = 0;
@@ -174,12 +174,12 @@ impl LinkGraph {
     /// Makes blocks that are not placed dead again, and what lives and dies with them.
     pub fn unmark_blocks(&mut self, blocks: &[BlockId]) {
         let mut pending = blocks.to_vec();
-        while let Some(block) = pending.pop() {
-            let of = &mut self.blocks[block.index()];
-            if of.placed || !std::mem::replace(&mut of.live, false) {
+        while let Some(id) = pending.pop() {
+            let block = &mut self.blocks[id.index()];
+            if block.placed || !std::mem::replace(&mut block.live, false) {
                 continue;
             }
-            let mut next = of.first_dependent;
+            let mut next = block.first_dependent;
             while let Some(&dependent) = self.dependents.get(next as usize) {
                 pending.push(dependent.block);
                 next = dependent.next;

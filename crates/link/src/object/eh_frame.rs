@@ -82,9 +82,9 @@ fn keep_with_function(
     part: BlockId,
     discarded: &mut Option<SectionId>,
 ) -> Result<()> {
-    let of = graph.block_mut(part);
-    of.align_log2 = 0;
-    of.alignment_offset = 0;
+    let block = graph.block_mut(part);
+    block.align_log2 = 0;
+    block.alignment_offset = 0;
     let function = function(graph, part, record)?;
     match (&record.kind, function) {
         (RecordKind::Common(_), _) => {}

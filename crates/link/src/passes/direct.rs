@@ -20,7 +20,7 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
     let number = |binding| match binding {
         // There are hardly any.
         Binding::Input { input, symbol } => {
-            let definer = inputs.get(input as usize).filter(|of| of.graph.defines_absolute())?;
+            let definer = inputs.get(input as usize).filter(|definer| definer.graph.defines_absolute())?;
             match definer.graph.symbol(symbol).definition {
                 Definition::Absolute(address) => Some(address),
                 _ => None,
@@ -75,7 +75,7 @@ pub fn targets(inputs: &[Input], members: &[u32]) -> (Option<ExecRange>, Option<
     };
     let add = |range: &mut Option<ExecRange>, address: ExecAddr| {
         let one = ExecRange::new(address, 1);
-        let wider = |of: &ExecRange| ExecRange { start: of.start.min(one.start), end: of.end.max(one.end) };
+        let wider = |old: &ExecRange| ExecRange { start: old.start.min(one.start), end: old.end.max(one.end) };
         *range = Some(range.as_ref().map_or(one, wider));
     };
     let (mut all, mut linked) = (None, None);

@@ -269,14 +269,14 @@ impl Builder<'_> {
     fn is_bound_far(&self, inputs: &[Input], from: &Input, target: SymbolId, reach: u64) -> bool {
         let binding = from.binding(target);
         let Some(window) = self.window else { return binding != Binding::None };
-        let is_elsewhere = |of: &Input, symbol| match of.graph.symbol(symbol).definition {
-            Definition::Defined { block, .. } if of.graph.block(block).placed => {
-                is_out_of_reach(window, of.graph.address(symbol), reach)
+        let is_elsewhere = |input: &Input, symbol| match input.graph.symbol(symbol).definition {
+            Definition::Defined { block, .. } if input.graph.block(block).placed => {
+                is_out_of_reach(window, input.graph.address(symbol), reach)
             }
             // A weak external of COFF may be null.
             Definition::Absolute(address) => is_out_of_reach(window, address, reach),
-            Definition::Defined { block, .. } if of.graph.section(of.graph.block(block).section).large => true,
-            _ => of.window != from.window,
+            Definition::Defined { block, .. } if input.graph.section(input.graph.block(block).section).large => true,
+            _ => input.window != from.window,
         };
         match binding {
             Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
@@ -284,7 +284,7 @@ impl Builder<'_> {
             }
             Binding::Input { input, symbol } => {
                 let definer = inputs.get(input as usize);
-                definer.is_some_and(|of| of.dylib != from.dylib || is_elsewhere(of, symbol))
+                definer.is_some_and(|definer| definer.dylib != from.dylib || is_elsewhere(definer, symbol))
             }
             Binding::None => is_elsewhere(from, target),
             Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => false,
@@ -542,7 +542,9 @@ fn table_offset(offset: u64) -> u32 {
 fn is_constant(inputs: &[Input], input: &Input, symbol: SymbolId) -> bool {
     let definition = match input.binding(symbol) {
         Binding::None => Some(input.graph.symbol(symbol).definition),
-        Binding::Input { input, symbol } => inputs.get(input as usize).map(|of| of.graph.symbol(symbol).definition),
+        Binding::Input { input, symbol } => {
+            inputs.get(input as usize).map(|definer| definer.graph.symbol(symbol).definition)
+        }
         _ => None,
     };
     matches!(definition, Some(Definition::Absolute(_)))

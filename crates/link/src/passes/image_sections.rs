@@ -40,9 +40,10 @@ impl ImageSections {
     /// Gives the sections of `members` that are to be placed the protections that are asked for.
     pub fn apply(&self, inputs: &mut [Input], members: &[u32]) {
         let merged: HashMap<_, _> = self.merged.iter().rev().map(|(from, to)| (from.as_str(), to.as_str())).collect();
-        let asked: HashMap<_, _> = self.protections.iter().map(|(name, of)| (name.as_str(), *of)).collect();
+        let asked: HashMap<_, _> =
+            self.protections.iter().map(|(name, protection)| (name.as_str(), *protection)).collect();
         let targets: HashSet<_> = merged.values().copied().collect();
-        let usual = |of: &str| USUAL.iter().find(|(name, _)| *name == of).map(|(_, protection)| *protection);
+        let usual = |wanted: &str| USUAL.iter().find(|(name, _)| *name == wanted).map(|(_, protection)| *protection);
         // What other sections become part of is what the objects say it is.
         let mut known = HashMap::new();
         if targets.iter().any(|name| usual(name).is_none()) {

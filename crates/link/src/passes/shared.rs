@@ -47,12 +47,12 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Optio
     for &member in members {
         let Input { graph, reach, is_divided, .. } = &mut inputs[member as usize];
         *is_divided = false;
-        for &block in reach.blocks().iter().filter(|_| has_found) {
-            let of = graph.block_mut(block);
-            let stays = std::mem::take(&mut of.stays_longer);
-            if of.live && !of.placed && !stays {
-                of.live = false;
-                aside.push((member, block));
+        for &id in reach.blocks().iter().filter(|_| has_found) {
+            let block = graph.block_mut(id);
+            let stays = std::mem::take(&mut block.stays_longer);
+            if block.live && !block.placed && !stays {
+                block.live = false;
+                aside.push((member, id));
             }
         }
     }
@@ -81,10 +81,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Adds a block, if it is to be placed.
-    fn add(&mut self, member: u32, block: BlockId) {
-        let of = self.inputs[member as usize].graph.block_mut(block);
-        if of.live && !of.placed && !std::mem::replace(&mut of.stays_longer, true) {
-            self.pending.push((member, block));
+    fn add(&mut self, member: u32, id: BlockId) {
+        let block = self.inputs[member as usize].graph.block_mut(id);
+        if block.live && !block.placed && !std::mem::replace(&mut block.stays_longer, true) {
+            self.pending.push((member, id));
             self.has_found = true;
         }
     }
@@ -157,10 +157,10 @@ impl Search<'_> {
         let mut rest: HashMap<String, Vec<BlockRef>, FixedState> = HashMap::default();
         for &member in self.members {
             let input = &self.inputs[member as usize];
-            for block in input.unplaced() {
-                let of = input.graph.block(block);
-                if let Some(name) = whole(&input.graph, of.section).filter(|_| !of.stays_longer) {
-                    rest.entry_ref(name).or_default().push((member, block));
+            for id in input.unplaced() {
+                let block = input.graph.block(id);
+                if let Some(name) = whole(&input.graph, block.section).filter(|_| !block.stays_longer) {
+                    rest.entry_ref(name).or_default().push((member, id));
                 }
             }
         }
@@ -193,7 +193,8 @@ fn whole(graph: &LinkGraph, section: SectionId) -> Option<&str> {
 impl SharedBlocks {
     fn of(graph: &LinkGraph) -> Self {
         let mut found = Self { revision: graph.revision(), is_shared: Vec::new(), undivided: Vec::new() };
-        let weak = graph.symbols().iter().filter(|of| of.linkage != Linkage::Strong && of.global_name().is_some());
+        let weak =
+            graph.symbols().iter().filter(|symbol| symbol.linkage != Linkage::Strong && symbol.global_name().is_some());
         let mut pending: Vec<_> = weak.filter_map(Symbol::block).chain(graph.shared_blocks()).collect();
         if pending.is_empty() {
             return found;

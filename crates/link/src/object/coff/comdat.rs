@@ -95,8 +95,8 @@ impl Comdats {
 
     /// Makes a section an ordinary one: what it goes with is no COMDAT section, hence always kept.
     fn remove(&mut self, section: u32) {
-        if let Some(of) = (section as usize).checked_sub(1).and_then(|index| self.sections.get_mut(index)) {
-            *of = None;
+        if let Some(comdat) = (section as usize).checked_sub(1).and_then(|index| self.sections.get_mut(index)) {
+            *comdat = None;
         }
     }
 
@@ -177,8 +177,8 @@ fn root(parents: &mut [Option<u32>], section: u32) -> Option<u32> {
     }
     let mut section = section;
     while let Some(next) = parent(parents, section) {
-        if let Some(of) = parents.get_mut(section as usize) {
-            *of = Some(root);
+        if let Some(link) = parents.get_mut(section as usize) {
+            *link = Some(root);
         }
         section = next;
     }

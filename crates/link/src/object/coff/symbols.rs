@@ -117,7 +117,7 @@ fn measure(graph: &mut LinkGraph) {
         let next = before.replace((block, offset));
         end = match next {
             Some(next) if next == (block, offset) => end,
-            Some((of, next)) if of == block => Some(next),
+            Some((other, start)) if other == block => Some(start),
             _ => Some(graph.block(block).size),
         };
         graph.symbol_mut(id).size = end.unwrap_or(offset).saturating_sub(offset);
@@ -307,11 +307,11 @@ impl Reader<'_, '_> {
                 self.graph.add_alternate(Alternate { name, target, after_libraries });
                 continue;
             }
-            let of = self.graph.symbol_mut(id);
-            of.definition = symbol.definition;
-            of.linkage = linkage;
-            of.callable |= symbol.callable;
-            of.thread_local = symbol.thread_local;
+            let external = self.graph.symbol_mut(id);
+            external.definition = symbol.definition;
+            external.linkage = linkage;
+            external.callable |= symbol.callable;
+            external.thread_local = symbol.thread_local;
         }
         Ok(())
     }

@@ -112,8 +112,8 @@ mod tests {
     type Entry = (u64, u32, u32, Option<i64>);
 
     fn check(data: &[u8], expected: &[Option<Entry>]) {
-        let entries: Vec<_> =
-            Crel::parse(data).map(|entry| entry.map(|of| (of.offset, of.symbol, of.kind, of.addend))).collect();
+        let fields = |entry: Relocation| (entry.offset, entry.symbol, entry.kind, entry.addend);
+        let entries: Vec<_> = Crel::parse(data).map(|entry| entry.map(fields)).collect();
         assert_eq!(entries, expected);
     }
 

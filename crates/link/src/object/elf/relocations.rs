@@ -28,7 +28,8 @@ pub(super) struct Relocation {
 
 /// Reserves room for everything that the section headers promise.
 pub(super) fn reserve<E: Encoding>(file: &File<'_>, table: &SymbolTable<'_, E>, graph: &mut LinkGraph) {
-    let linked = |section: &Section<'_>| file.section(section.info).is_some_and(|of| of.has(elf::SHF_ALLOC));
+    let linked =
+        |section: &Section<'_>| file.section(section.info).is_some_and(|relocated| relocated.has(elf::SHF_ALLOC));
     let mut edges = 0usize;
     let mut unwind_records = 0usize;
     for section in &file.sections {
@@ -42,7 +43,7 @@ pub(super) fn reserve<E: Encoding>(file: &File<'_>, table: &SymbolTable<'_, E>, 
         if linked(section) {
             edges += count;
             // Every record refers to its function.
-            if file.section(section.info).is_some_and(|of| of.name == b".eh_frame") {
+            if file.section(section.info).is_some_and(|relocated| relocated.name == b".eh_frame") {
                 unwind_records += count + 1;
             }
         }
@@ -128,7 +129,7 @@ fn read_section<E: Encoding>(
     }
     if section.kind == elf::SHT_RELA {
         let relocations = || E::relas(section.data).iter().map(|raw| E::rela(raw.as_ref()));
-        let content_size = file.section(section.info).map_or(0, |of| of.data.len() as u64);
+        let content_size = file.section(section.info).map_or(0, |relocated| relocated.data.len() as u64);
         if are_usual(relocations(), file.machine, content_size, graph.symbols().len()) {
             graph.add_edges(block, relocations().map(|relocation| usual_edge(&relocation, file.machine)))?;
             return Ok(false);
@@ -176,7 +177,7 @@ fn add_edges<E: Encoding>(
     mut relocations: impl Iterator<Item = Option<Relocation>>,
 ) -> Result<bool> {
     // Zeros take no relocations: a section without content has no place for a field.
-    let content = file.section(section.info).map_or(&[][..], |of| of.data);
+    let content = file.section(section.info).map_or(&[][..], |relocated| relocated.data);
     let symbols = graph.symbols().len();
     let (mut refused, mut has_null_target) = (None, false);
     let edges = std::iter::from_fn(|| {

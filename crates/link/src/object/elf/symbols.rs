@@ -144,7 +144,8 @@ pub(super) fn read<E: Encoding>(
 /// `name@@version` is what `name` means, unless the object defines that, too: assemblers keep both. (GNU as manual,
 /// ".symver"; other versions, `name@version`, are for those who ask for them.)
 fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
-    let mut defined: Vec<_> = graph.symbols().iter().filter(|of| !of.is_external()).map(Symbol::global_name).collect();
+    let mut defined: Vec<_> =
+        graph.symbols().iter().filter(|symbol| !symbol.is_external()).map(Symbol::global_name).collect();
     defined.sort_unstable();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
