@@ -287,13 +287,13 @@ struct Places {
 }
 
 fn places(matches: &clap::ArgMatches) -> Places {
-    let of = |id| matches.indices_of(id).map(Iterator::collect).unwrap_or_default();
+    let indices = |id| matches.indices_of(id).map(Iterator::collect).unwrap_or_default();
     Places {
-        inputs: of("inputs"),
-        libraries: of("libraries"),
-        dylibs: of("dylibs"),
-        whole: of("whole_archive"),
-        not_whole: of("no_whole_archive"),
+        inputs: indices("inputs"),
+        libraries: indices("libraries"),
+        dylibs: indices("dylibs"),
+        whole: indices("whole_archive"),
+        not_whole: indices("no_whole_archive"),
     }
 }
 

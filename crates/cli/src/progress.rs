@@ -25,9 +25,9 @@ impl Progress {
     }
 
     /// Says what is going on: `reading 12 of 4000`.
-    pub(crate) fn tick(&mut self, doing: &str, done: usize, of: usize) {
+    pub(crate) fn tick(&mut self, doing: &str, done: usize, total: usize) {
         if self.due.is_some_and(|due| Instant::now() >= due) {
-            self.show(&format!("{doing} {done} of {of}"));
+            self.show(&format!("{doing} {done} of {total}"));
             self.due = Some(Instant::now() + INTERVAL);
         }
     }

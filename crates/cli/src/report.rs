@@ -405,30 +405,30 @@ impl Reporter {
         print(&rows.map(row).concat());
     }
 
-    pub(crate) fn statistics(&self, of: &Statistics) {
+    pub(crate) fn statistics(&self, statistics: &Statistics) {
         if self.json {
             print(&json(&StatisticsLine {
                 kind: "statistics",
-                batches: of.batches,
-                objects: of.objects,
-                blocks: of.blocks,
-                edges: of.edges,
-                code_bytes: of.code_bytes,
-                read_only_bytes: of.read_only_bytes,
-                writable_bytes: of.writable_bytes,
-                windows: of.windows,
+                batches: statistics.batches,
+                objects: statistics.objects,
+                blocks: statistics.blocks,
+                edges: statistics.edges,
+                code_bytes: statistics.code_bytes,
+                read_only_bytes: statistics.read_only_bytes,
+                writable_bytes: statistics.writable_bytes,
+                windows: statistics.windows,
             }));
             return;
         }
         let rows = [
-            ("objects", of.objects, ""),
-            ("blocks", of.blocks, ""),
-            ("edges", of.edges, ""),
-            ("code", of.code_bytes, " bytes"),
-            ("read-only", of.read_only_bytes, " bytes"),
-            ("writable", of.writable_bytes, " bytes"),
-            ("windows", of.windows, ""),
-            ("batches", of.batches, ""),
+            ("objects", statistics.objects, ""),
+            ("blocks", statistics.blocks, ""),
+            ("edges", statistics.edges, ""),
+            ("code", statistics.code_bytes, " bytes"),
+            ("read-only", statistics.read_only_bytes, " bytes"),
+            ("writable", statistics.writable_bytes, " bytes"),
+            ("windows", statistics.windows, ""),
+            ("batches", statistics.batches, ""),
         ];
         print(&rows.map(|(name, count, unit)| format!("{name:>14} {count:>12}{unit}\n")).concat());
     }

@@ -241,10 +241,10 @@ fn find_entry(jit: &Jit, entry: &str, process: &JitDylib) -> Result<()> {
 }
 
 /// Has a JITDylib searched before the process, in the order of the command line.
-fn add_to_link_order(of: &JitDylib, other: &JitDylib, scope: MatchScope, process: &JitDylib) -> linkjit::Result<()> {
-    of.remove_from_link_order(process)?;
-    of.add_to_link_order(other, scope)?;
-    of.add_to_link_order(process, MatchScope::Exported)
+fn add_to_link_order(dylib: &JitDylib, other: &JitDylib, scope: MatchScope, process: &JitDylib) -> linkjit::Result<()> {
+    dylib.remove_from_link_order(process)?;
+    dylib.add_to_link_order(other, scope)?;
+    dylib.add_to_link_order(process, MatchScope::Exported)
 }
 
 /// What LLVM calls the members of archives, by what sessions call them.

@@ -181,10 +181,10 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
         }
     }
     // Initializers are not among the roots: nobody runs them, and LLVM drops them without a runtime that would.
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        if of.global_name().is_some() && !of.is_external() {
-            reach.mark_symbol(graph, symbol);
+    for id in graph.symbol_ids() {
+        let symbol = graph.symbol(id);
+        if symbol.global_name().is_some() && !symbol.is_external() {
+            reach.mark_symbol(graph, id);
         }
     }
     if is_coff(graph) {

@@ -203,7 +203,9 @@ impl Libraries {
 
     /// Finds a name in the process.
     pub(super) fn find_in_process(&mut self, name: &[u8], thread_local: bool) -> Result<Option<Binding>> {
-        let known = |libraries: &Self, of: &[usize]| of.iter().find_map(|&of| libraries.find(of, name, thread_local));
+        let known = |libraries: &Self, order: &[usize]| {
+            order.iter().find_map(|&library| libraries.find(library, name, thread_local))
+        };
         if let Some(found) = known(self, &self.preloaded).or_else(|| known(self, &self.usual)) {
             return Ok(Some(found));
         }

@@ -131,7 +131,8 @@ impl Linked {
                 let section = input.graph.block(id).section;
                 input.graph.section(section).lifetime == Lifetime::ThreadLocal
             };
-            let blocks = self.placed.written(0).iter().filter(|((of, id), _)| *of == member && is_thread_local(*id));
+            let blocks =
+                self.placed.written(0).iter().filter(|((owner, id), _)| *owner == member && is_thread_local(*id));
             file.images.extend(blocks.map(|&((_, id), offset)| ((index, id), self.start().0 + offset)));
             file.graphs.push(&input.graph);
         }
@@ -233,14 +234,14 @@ fn extents(graph: &LinkGraph, name: impl Fn(&Section) -> &str) -> HashMap<&str, 
 }
 
 /// A range error in LLVM's words; other errors in our own.
-fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -> Failure {
+fn out_of_range(tables: &Tables, (member, id): BlockRef, error: &LinkError) -> Failure {
     let LinkError::OutOfRange { site, target: name, .. } = error else {
         return Failure::link(error.to_string());
     };
     let graph = &tables.inputs[member as usize].graph;
-    let of = graph.block(block);
-    let offset = site.offset.unwrap_or_default().wrapping_sub(of.section_offset);
-    let edge = graph.edges(block).iter().find(|edge| u64::from(edge.offset) == offset);
+    let block = graph.block(id);
+    let offset = site.offset.unwrap_or_default().wrapping_sub(block.section_offset);
+    let edge = graph.edges(id).iter().find(|edge| u64::from(edge.offset) == offset);
     let Some(edge) = edge else { return Failure::link(error.to_string()) };
     let address = graph.address(edge.target);
     let (kind, addend) = kind_and_addend(graph, edge);
@@ -249,7 +250,7 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -
         addend => format!(":{address:#x} + {addend:#x}"),
     };
     let names = tables.names();
-    let in_block = |&symbol: &SymbolId| graph.symbol(symbol).block() == Some(block);
+    let in_block = |&symbol: &SymbolId| graph.symbol(symbol).block() == Some(id);
     let mut symbols =
         graph.symbol_ids().filter(in_block).filter(|&symbol| !graph.symbol_name(&names, symbol).is_empty());
     let first =
@@ -258,11 +259,11 @@ fn out_of_range(tables: &Tables, (member, block): BlockRef, error: &LinkError) -
         "In graph {}, section {}: relocation target {:#x} ({name}{addend_text}) is out of range of {} fixup at address \
          {:#x} ({first}, {:#x} + {offset:#x})",
         graph.name(),
-        graph.section(of.section).name,
+        graph.section(block.section).name,
         address.offset(addend.cast_unsigned()),
         kind,
-        of.address.offset(offset),
-        of.address,
+        block.address.offset(offset),
+        block.address,
     ))
 }
 

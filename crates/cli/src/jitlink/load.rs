@@ -228,8 +228,8 @@ impl<D: Dylibs> Loader<'_, D> {
             Form::Hidden => &["lib{}.a", "{}.lib"],
             Form::Weak => &["lib{}.so", "lib{}.tbd"],
         };
-        let directories = self.inputs.iter().filter_map(|(item, of, _)| match item {
-            Item::Directory(path) if *of == dylib => Some(path),
+        let directories = self.inputs.iter().filter_map(|(item, owner, _)| match item {
+            Item::Directory(path) if *owner == dylib => Some(path),
             _ => None,
         });
         let mut files = directories.flat_map(|path| forms.iter().map(|form| path.join(form.replace("{}", name))));

@@ -200,8 +200,9 @@ impl Recorder {
 /// What a name is that a JITDylib looks for, unless an object defines it.
 fn find<'a>(dylibs: &'a mut [DylibState], own: usize, name: &str) -> Option<&'a mut SymbolState> {
     let is_it = |symbol: &SymbolState| [ABSOLUTE_SYMBOLS, REEXPORTS].contains(&&*symbol.by);
-    let has_it =
-        |of: &String| dylibs.iter().position(|dylib| dylib.name == *of && dylib.symbols.get(name).is_some_and(is_it));
+    let has_it = |searched: &String| {
+        dylibs.iter().position(|dylib| dylib.name == *searched && dylib.symbols.get(name).is_some_and(is_it))
+    };
     let dylib = std::iter::once(&dylibs[own].name).chain(&dylibs[own].order).find_map(has_it)?;
     dylibs[dylib].symbols.get_mut(name)
 }

@@ -57,10 +57,10 @@ impl<'a> Registry<'a> {
     }
 
     /// `locals` are names that mean nothing if somebody defines them for all.
-    fn file_names(&mut self, of: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
-        let Some(graph) = of.graphs.first() else { return Ok(()) };
+    fn file_names(&mut self, linked: &LinkedFile<'_>, locals: &mut BTreeMap<String, Named>) -> Result<()> {
+        let Some(graph) = linked.graphs.first() else { return Ok(()) };
         let names = self.program.names;
-        let places = Places::new(of, 0, graph);
+        let places = Places::new(linked, 0, graph);
         let mut file = FileNames::default();
         for id in graph.symbol_ids() {
             let Some(named) = places.symbol(id) else { continue };
@@ -92,18 +92,18 @@ impl<'a> Registry<'a> {
                 locals.entry(names.text(alternate.name).into_owned()).or_insert(Named { size: 0, ..named });
             }
         }
-        if let Some(address) = of.got() {
+        if let Some(address) = linked.got() {
             // A file that refers to it has it by name already.
             self.symbols.entry(GOT_BASE.into()).or_insert(Named { address, size: 0, is_zeros: false });
         }
-        for (index, graph) in of.graphs.iter().enumerate() {
-            let places = Places::new(of, index, graph);
+        for (index, graph) in linked.graphs.iter().enumerate() {
+            let places = Places::new(linked, index, graph);
             for id in graph.block_ids() {
                 places.rest_of_section(&mut file, id);
             }
         }
-        entries(&mut file, of, names);
-        let path = of.name.as_str();
+        entries(&mut file, linked, names);
+        let path = linked.name.as_str();
         let is_separator = |c: char| c == '/' || cfg!(windows) && c == '\\';
         let name = path.rsplit_once(is_separator).map_or(path, |(_, name)| name);
         if self.files.insert(name.into(), file).is_some() {
@@ -123,22 +123,22 @@ fn is_linkers(name: &str, graph: &LinkGraph) -> bool {
 }
 
 /// Enters the GOT entries and stubs that a file uses under the names of their targets.
-fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
-    let uses = of.graphs.first().into_iter().flat_map(|graph| {
+fn entries(file: &mut FileNames, linked: &LinkedFile<'_>, names: &NamePool) {
+    let uses = linked.graphs.first().into_iter().flat_map(|graph| {
         let entries = graph.symbol_ids().filter(|&symbol| graph.entry_target(symbol).is_some());
         entries.map(|symbol| graph.address(symbol).0)
     });
     let mut used: HashSet<u64> = uses.collect();
-    let Some(template) = of.graphs.first().map(|graph| &graph.arch().code().stub) else { return };
+    let Some(template) = linked.graphs.first().map(|graph| &graph.arch().code().stub) else { return };
     // A field of each stub says where the entry is.
     let Some(field) = template.fields.first() else { return };
-    let fields = places_in(of, STUBS_SECTION).filter(|(_, kind, _)| *kind == field.kind);
+    let fields = places_in(linked, STUBS_SECTION).filter(|(_, kind, _)| *kind == field.kind);
     let stubs: Vec<_> = fields.map(|(at, ..)| (at.0.wrapping_sub(field.offset.into()), at.1)).collect();
     used.extend(stubs.iter().filter(|(stub, _)| used.contains(stub)).map(|(_, entry)| *entry).collect::<Vec<_>>());
     let mut of_entries = HashMap::new();
-    for ((at, _), kind, target) in places_in(of, GOT_SECTION) {
+    for ((at, _), kind, target) in places_in(linked, GOT_SECTION) {
         if used.contains(&at) && matches!(kind, EdgeKind::POINTER | EdgeKind::THREAD_OFFSET) {
-            let name = of.symbol_name(names, target);
+            let name = linked.symbol_name(names, target);
             if !name.is_empty() {
                 of_entries.entry(at).or_insert_with(|| name.clone());
                 file.got.insert(name, Named { address: at, size: 8, is_zeros: false });
@@ -154,11 +154,11 @@ fn entries(file: &mut FileNames, of: &LinkedFile<'_>, names: &NamePool) {
 
 /// The edges of a section of entries: their places and their targets' addresses, kinds, and targets.
 fn places_in<'a>(
-    of: &'a LinkedFile<'_>,
+    file: &'a LinkedFile<'_>,
     section: &'a str,
 ) -> impl Iterator<Item = ((u64, u64), EdgeKind, In<SymbolId>)> + 'a {
-    of.blocks().flat_map(move |(place, (index, id))| {
-        let graph = of.graphs[index];
+    file.blocks().flat_map(move |(place, (index, id))| {
+        let graph = file.graphs[index];
         let is_here = index > 0 && graph.section(graph.block(id).section).name == section;
         let edges = if is_here { graph.edges(id) } else { &[] };
         edges.iter().map(move |edge| {

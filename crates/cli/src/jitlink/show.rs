@@ -209,8 +209,8 @@ impl<'a> Part<'a> {
     fn new(graph: &'a LinkGraph, names: &NamePool) -> Self {
         let mut symbols = vec![Vec::new(); graph.blocks().len()];
         for id in graph.symbol_ids() {
-            if let Some(of) = graph.symbol(id).block().and_then(|block| symbols.get_mut(block.index())) {
-                of.push(id);
+            if let Some(in_block) = graph.symbol(id).block().and_then(|block| symbols.get_mut(block.index())) {
+                in_block.push(id);
             }
         }
         let placed = graph.block_ids().filter(|&block| graph.block(block).placed);
@@ -228,39 +228,40 @@ impl<'a> Part<'a> {
 
     fn block(&self, names: &NamePool, id: BlockId, out: &mut impl Write) -> io::Result<()> {
         let graph = self.graph;
-        let of = graph.block(id);
-        let zeros = if of.is_zeros() { ", zero-fill" } else { "" };
+        let block = graph.block(id);
+        let zeros = if block.is_zeros() { ", zero-fill" } else { "" };
         writeln!(
             out,
             "  block {:#x} size = {:#010x}, align = {}, alignment-offset = {}{zeros}",
-            of.address,
-            of.size,
-            of.alignment(),
-            of.alignment_offset
+            block.address,
+            block.size,
+            block.alignment(),
+            block.alignment_offset
         )?;
         let (is_weak, kept) = (self.weak.binary_search(&id).is_ok(), self.kept.get(&id).copied());
         let mut symbols = Vec::new();
-        for &symbol in self.symbols.get(id.index()).into_iter().flatten() {
-            let of = graph.symbol(symbol);
-            let name = graph.symbol_name(names, symbol);
-            match of.definition {
+        for &symbol_id in self.symbols.get(id.index()).into_iter().flatten() {
+            let symbol = graph.symbol(symbol_id);
+            let name = graph.symbol_name(names, symbol_id);
+            match symbol.definition {
                 // Symbols that nobody needs are gone; those of entries have no name.
-                Definition::Defined { offset, .. } if of.live || name.is_empty() || kept == Some(symbol) => {
-                    let mut of = of.clone();
-                    of.live |= kept == Some(symbol);
-                    if is_weak && of.global_name().is_some() {
-                        of.linkage = Linkage::Weak;
+                Definition::Defined { offset, .. } if symbol.live || name.is_empty() || kept == Some(symbol_id) => {
+                    let mut symbol = symbol.clone();
+                    symbol.live |= kept == Some(symbol_id);
+                    if is_weak && symbol.global_name().is_some() {
+                        symbol.linkage = Linkage::Weak;
                     }
-                    let is_weak = of.linkage != Linkage::Strong;
-                    symbols.push(((offset, is_weak, of.scope, name.is_empty(), name), graph.address(symbol), of));
+                    let is_weak = symbol.linkage != Linkage::Strong;
+                    let key = (offset, is_weak, symbol.scope, name.is_empty(), name);
+                    symbols.push((key, graph.address(symbol_id), symbol));
                 }
                 _ => {}
             }
         }
         symbols.sort_by_key(|&(key, ..)| key);
         writeln!(out, "    {}", if symbols.is_empty() { "no symbols" } else { "symbols:" })?;
-        for ((offset, .., text), address, of) in symbols {
-            writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {}", attributes(&of), name(text))?;
+        for ((offset, .., text), address, symbol) in symbols {
+            writeln!(out, "      {address:#x} (block + {offset:#010x}): {}  -   {}", attributes(&symbol), name(text))?;
         }
         let mut edges = graph.edges(id).to_vec();
         edges.sort_by_key(|edge| edge.offset);
@@ -269,16 +270,16 @@ impl<'a> Part<'a> {
         kept.dedup();
         writeln!(out, "    {}", if edges.is_empty() && kept.is_empty() { "no edges" } else { "edges:" })?;
         // In LLVM's graphs, this is an edge as well.
-        for block in kept {
-            let target = match self.kept.get(&block) {
+        for dependent in kept {
+            let target = match self.kept.get(&dependent) {
                 Some(&symbol) => name(graph.symbol_name(names, symbol)),
-                None => format!("addressable@{:#x}+{:#010x}", graph.block(block).address, 0),
+                None => format!("addressable@{:#x}+{:#010x}", graph.block(dependent).address, 0),
             };
             let addend = "addend = +0x00000000, kind = Keep-Alive";
-            writeln!(out, "      {:#x} (block + 0x00000000), {addend}, target = {target}", of.address)?;
+            writeln!(out, "      {:#x} (block + 0x00000000), {addend}, target = {target}", block.address)?;
         }
         for edge in edges {
-            let address = of.address.offset(u64::from(edge.offset));
+            let address = block.address.offset(u64::from(edge.offset));
             let (kind, addend) = kind_and_addend(graph, &edge);
             let sign = if addend < 0 { '-' } else { '+' };
             let target = graph.symbol_name(names, edge.target);

@@ -182,14 +182,14 @@ impl Dylibs for Tables {
             self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
         for symbol in graph.symbol_ids() {
-            let of = graph.symbol(symbol);
-            let (Some(name), false) = (of.global_name(), of.is_external()) else { continue };
+            let definition = graph.symbol(symbol);
+            let (Some(name), false) = (definition.global_name(), definition.is_external()) else { continue };
             let own = own.binary_search(&symbol).is_ok();
             let mut entry = Entry {
                 by: By::Input(index, symbol),
-                linkage: of.linkage,
-                scope: of.scope,
-                callable: of.callable,
+                linkage: definition.linkage,
+                scope: definition.scope,
+                callable: definition.callable,
                 own,
                 ..NOBODY
             };
@@ -198,10 +198,10 @@ impl Dylibs for Tables {
             if old.is_some_and(|old| matches!(old.by, By::Input(owner, _) if owner == index)) {
                 return Err(self.duplicate(&graph, name));
             }
-            if let (Linkage::Common, Some(Entry { by: By::Input(other, of), linkage: Linkage::Common, .. })) =
+            if let (Linkage::Common, Some(Entry { by: By::Input(other, old_symbol), linkage: Linkage::Common, .. })) =
                 (entry.linkage, old)
             {
-                rules::share_alignment((&mut graph, symbol), (&mut self.inputs[other as usize].graph, of));
+                rules::share_alignment((&mut graph, symbol), (&mut self.inputs[other as usize].graph, old_symbol));
             }
             // Nothing is linked yet.
             match old.map(|old| rules::compare(&graph.symbol(symbol).into(), &self.candidate(&old), false)) {

@@ -6,7 +6,7 @@ use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
 use linkjit_link::names::NameId;
 use linkjit_link::rules::{self, GroupConflict, Verdict};
 
-use super::{By, Tables};
+use super::{By, Entry, Tables};
 use crate::jitlink::failure::{Failure, Result};
 
 /// A COMDAT group that is kept.
@@ -57,15 +57,16 @@ impl Tables {
             let Some(&(input, _)) = replaced.first() else { continue };
             let owner = &mut self.inputs[input as usize].graph;
             let yielding = owner.dissolve_groups(|signature| replaced.binary_search(&(input, signature)).is_ok());
-            let of = &mut self.dylibs[dylib];
+            let table = &mut self.dylibs[dylib];
             for group in &yielding {
-                of.groups.remove(&group.signature);
+                table.groups.remove(&group.signature);
             }
             let mut blocks: Vec<_> = yielding.into_iter().flat_map(|group| group.blocks).collect();
             blocks.sort_unstable();
+            let is_by_owner = |entry: &Entry| matches!(entry.by, By::Input(definer, _) if definer == input);
             owner.give_up_blocks(&blocks, |name, _, _| {
-                if of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, By::Input(of, _) if of == input)) {
-                    of.symbols.remove(&name);
+                if table.symbols.get(&name).is_some_and(is_by_owner) {
+                    table.symbols.remove(&name);
                 }
             });
         }

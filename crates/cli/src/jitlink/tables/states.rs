@@ -17,10 +17,10 @@ impl Tables {
         let process = if self.process_symbols { "Process" } else { "<TestResultJD>" };
         let mut states = Vec::new();
         for dylib in 0..self.dylibs.len() {
-            let of = &self.dylibs[dylib];
-            let others = of.order.iter().map(|&other| self.dylibs[other].name.clone());
-            let (name, order) = (of.name.clone(), others.chain([process.into()]).collect());
-            let entries: Vec<_> = of.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
+            let table = &self.dylibs[dylib];
+            let others = table.order.iter().map(|&other| self.dylibs[other].name.clone());
+            let (name, order) = (table.name.clone(), others.chain([process.into()]).collect());
+            let entries: Vec<_> = table.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
             // As in LLVM, all aliases of a JITDylib come together, though each is looked up by itself.
             let is_searched_alias = |(_, entry): &(NameId, Entry)| matches!(entry.by, By::Alias(..)) && entry.searched;
             let materializing = entries.iter().any(is_searched_alias);
