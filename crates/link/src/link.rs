@@ -20,14 +20,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use linkjit_target::{ExecAddr, ExecRange, TlsAddress};
+use linkjit_target::{ExecAddr, TlsAddress};
 
 use crate::arch::{FixupContext, fix_block};
 use crate::error::{LinkError, Result};
 use crate::graph::{Lifetime, SymbolId};
 use crate::input::{Binding, BlockRef, Input, next};
 use crate::layout::{Layout, Placed};
-use crate::passes::entries::{self, NewEntries, SharedEntries, SharedKey};
+use crate::passes::entries::{self, EntryStyle, NewEntries, SharedEntries, SharedKey};
 use crate::passes::indirect::{self, Slot};
 
 /// Graphs that are linked together, and those that the linker makes for them. What is bound to what goes by their
@@ -136,13 +136,8 @@ impl Inputs {
     ///
     /// # Errors
     /// If there are too many.
-    pub fn complete(
-        &mut self,
-        prepared: &Prepared,
-        window: Option<ExecRange>,
-        existing: &SharedEntries,
-    ) -> Result<Completed> {
-        let NewEntries { shared, own, symbols } = entries::build(&mut self.all, &prepared.members, window, existing)?;
+    pub fn complete(&mut self, prepared: &Prepared, style: EntryStyle, existing: &SharedEntries) -> Result<Completed> {
+        let NewEntries { shared, own, symbols } = entries::build(&mut self.all, &prepared.members, style, existing)?;
         let mut members = Vec::with_capacity(prepared.members.len() + 1);
         members.extend_from_slice(&prepared.members);
         members.push(own);

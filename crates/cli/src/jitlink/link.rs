@@ -19,7 +19,7 @@ use linkjit_link::link::{Inputs, Resolved};
 use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object::coff;
-use linkjit_link::passes::entries::{GOT_SECTION, SharedEntries};
+use linkjit_link::passes::entries::{EntryStyle, GOT_SECTION, SharedEntries};
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::failure::{Failure, Result};
@@ -173,8 +173,8 @@ fn place(inputs: &mut Inputs, member: u32, slab: &mut Slab) -> Result<Linked> {
     let extent = Layout::thread_local_extent(inputs, &[member])?;
     let prepared = inputs.prepare(vec![member], extent.map(|extent| slab.reserve_tls(extent)).transpose()?)?;
     let graph = &inputs[member as usize].graph;
-    let window = is_coff(graph).then(|| slab.window(graph));
-    let complete = inputs.complete(&prepared, window, &SharedEntries::default())?.together();
+    let style = if is_coff(graph) { EntryStyle::Session(slab.window(graph)) } else { EntryStyle::LikeLlvm };
+    let complete = inputs.complete(&prepared, style, &SharedEntries::default())?.together();
     let (layout, start, bytes) = slab.lay_out(inputs, &complete.members)?;
     let placed = inputs.place(layout, [start; SEGMENTS.len()]);
     let members = complete.members;

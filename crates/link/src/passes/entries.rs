@@ -56,6 +56,16 @@ pub type SharedEntries = HashMap<SharedKey, ExecAddr, FixedState>;
 /// reach, and its target. Not by the target's name, which may mean something else later.
 pub type SharedKey = (ExecAddr, ExecAddr, EntryKind);
 
+/// Which targets get entries, and how these are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EntryStyle {
+    /// Those that are out of reach for code of this window, in which the entries will be.
+    Session(ExecRange),
+    /// All that may have one: nothing outside of a graph counts as near. TLS entries have a section of their own, and
+    /// stubs are packed.
+    LikeLlvm,
+}
+
 /// The inputs with the entries that were made.
 pub(crate) struct NewEntries {
     /// Entries for targets outside, to be added to the JITDylib's [`SharedEntries`] when the batch is finished.
@@ -83,29 +93,27 @@ enum Key {
     Symbol(u32, SymbolId),
 }
 
-/// Makes the entries that the live, not yet placed blocks of `members` need. All members belong to one JITDylib, whose
-/// memory will be in `window`. Without a window the entries are made for display: nothing outside of a graph counts as
-/// near, every target that may have an entry gets one, TLS entries have a section of their own, and stubs are packed.
+/// Makes the entries that the live, not yet placed blocks of `members` need. All members belong to one JITDylib.
 ///
 /// # Errors
 /// If there are too many.
 pub(crate) fn build(
     inputs: &mut Vec<Input>,
     members: &[u32],
-    window: Option<ExecRange>,
+    style: EntryStyle,
     existing: &SharedEntries,
 ) -> Result<NewEntries> {
     let dylib = members.first().map_or(0, |&member| inputs[member as usize].dylib);
     let arch = arch_of(inputs);
     let meant = members.first().map_or_else(ExecRange::default, |&member| inputs[member as usize].window);
-    let (is_shown, shared) = (window.is_none(), next(inputs));
+    let shared = next(inputs);
     let own = shared.saturating_add(1);
     let mut builder = Builder {
         arch,
-        window,
+        style,
         existing,
-        shared: Table::new("shared entries", shared, dylib, arch, is_shown),
-        own: Table::new("entries", own, dylib, arch, is_shown),
+        shared: Table::new("shared entries", shared, dylib, arch, style),
+        own: Table::new("entries", own, dylib, arch, style),
         shared_symbols: Vec::new(),
         may_be_elsewhere: false,
     };
@@ -118,7 +126,7 @@ pub(crate) fn build(
 
 struct Builder<'a> {
     arch: Arch,
-    window: Option<ExecRange>,
+    style: EntryStyle,
     existing: &'a SharedEntries,
     shared: Table,
     shared_symbols: Vec<(SharedKey, (u32, SymbolId))>,
@@ -207,7 +215,7 @@ impl Builder<'_> {
                 let content = input.graph.content(block).unwrap_or_default();
                 let target = binding();
                 let absolute = input.graph.symbol(edge.target).block().is_none() && target == Binding::None;
-                let direct = self.window.is_some()
+                let direct = self.style != EntryStyle::LikeLlvm
                     && input.graph.arch().can_relax(edge, content)
                     && !absolute
                     && target != Binding::Missing
@@ -237,7 +245,7 @@ impl Builder<'_> {
         block: BlockId,
         edge: &Edge,
     ) -> Option<Wanted> {
-        if self.window.is_none() || !self.is_far(inputs, input, edge.target, self.arch.data_reach()) {
+        if self.style == EntryStyle::LikeLlvm || !self.is_far(inputs, input, edge.target, self.arch.data_reach()) {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
@@ -253,8 +261,11 @@ impl Builder<'_> {
     }
 
     fn is_far_function(&self, target: Binding) -> bool {
-        matches!(target, Binding::OutsideFunction(address)
-            if self.window.is_none_or(|window| is_out_of_reach(window, address, self.arch.data_reach())))
+        let Binding::OutsideFunction(address) = target else { return false };
+        match self.style {
+            EntryStyle::Session(window) => is_out_of_reach(window, address, self.arch.data_reach()),
+            EntryStyle::LikeLlvm => true,
+        }
     }
 
     /// Whether code anywhere in the window, which reaches so far, may not reach it.
@@ -268,7 +279,7 @@ impl Builder<'_> {
     #[inline(never)]
     fn is_bound_far(&self, inputs: &[Input], from: &Input, target: SymbolId, reach: u64) -> bool {
         let binding = from.binding(target);
-        let Some(window) = self.window else { return binding != Binding::None };
+        let EntryStyle::Session(window) = self.style else { return binding != Binding::None };
         let is_elsewhere = |input: &Input, symbol| match input.graph.symbol(symbol).definition {
             Definition::Defined { block, .. } if input.graph.block(block).placed => {
                 is_out_of_reach(window, input.graph.address(symbol), reach)
@@ -305,7 +316,7 @@ impl Builder<'_> {
             Binding::Outside(address) | Binding::OutsideFunction(address) => Some(address),
             _ => None,
         };
-        let window = self.window.map_or(ExecAddr::NULL, |window| window.start);
+        let window = if let EntryStyle::Session(window) = self.style { window.start } else { ExecAddr::NULL };
         if let Some(target) = outside
             && let Some(&address) = self.existing.get(&(window, target, kind))
         {
@@ -367,8 +378,7 @@ struct Table {
     index: u32,
     dylib: u32,
     parts: [Option<Part>; 3],
-    /// Somebody wants to see the entries.
-    is_shown: bool,
+    style: EntryStyle,
     found: HashMap<(Key, EntryKind), SymbolId, FixedState>,
     /// The symbols of the entries, in the order in which they were made.
     symbols: Vec<(EntryKind, SymbolId)>,
@@ -376,14 +386,14 @@ struct Table {
 }
 
 impl Table {
-    fn new(name: &str, index: u32, dylib: u32, arch: Arch, is_shown: bool) -> Self {
+    fn new(name: &str, index: u32, dylib: u32, arch: Arch, style: EntryStyle) -> Self {
         Self {
             graph: LinkGraph::new(Source::new(name, []), arch),
             bindings: Bindings::default(),
             index,
             dylib,
             parts: [None, None, None],
-            is_shown,
+            style,
             found: HashMap::default(),
             symbols: Vec::new(),
             targets: HashMap::default(),
@@ -394,9 +404,10 @@ impl Table {
     fn part(&mut self, place: In) -> Result<&mut Part> {
         let (words, stubs) = (self.graph.arch().pointer_align_log2(), self.graph.arch().code().stub.align_log2);
         let (place, name, protection, align_log2) = match place {
-            In::TlsInfo if self.is_shown => (place, TLS_INFO_SECTION, Protection::Read, words),
+            In::TlsInfo if self.style == EntryStyle::LikeLlvm => (place, TLS_INFO_SECTION, Protection::Read, words),
             In::Got | In::TlsInfo => (In::Got, GOT_SECTION, Protection::Read, words),
-            In::Stubs => (place, STUBS_SECTION, Protection::ReadExec, if self.is_shown { 0 } else { stubs }),
+            In::Stubs if self.style == EntryStyle::LikeLlvm => (place, STUBS_SECTION, Protection::ReadExec, 0),
+            In::Stubs => (place, STUBS_SECTION, Protection::ReadExec, stubs),
         };
         let part = match self.parts[place as usize].take() {
             Some(part) => part,
@@ -412,7 +423,7 @@ impl Table {
     /// From stub to stub.
     fn stub_size(&self) -> u64 {
         let stub = &self.graph.arch().code().stub;
-        if self.is_shown { stub.code.len() as u64 } else { stub.size }
+        if self.style == EntryStyle::LikeLlvm { stub.code.len() as u64 } else { stub.size }
     }
 
     /// The symbol of this graph that stands for a target.

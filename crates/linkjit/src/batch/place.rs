@@ -16,7 +16,7 @@ use linkjit_link::input::Input;
 use linkjit_link::layout::{Layout, Placed, SEGMENTS};
 use linkjit_link::link::{Complete, Completed, Inputs, Prepared, Resolved};
 use linkjit_link::passes::areas;
-use linkjit_link::passes::entries::SharedKey;
+use linkjit_link::passes::entries::{EntryStyle, SharedKey};
 use linkjit_link::passes::shared::{self, Longer};
 
 use super::domains::Domain;
@@ -208,7 +208,7 @@ impl Batch<'_> {
     /// Makes the entries that the live blocks of a domain need and places them.
     fn place_part(&mut self, window: Window, domain: &Domain, prepared: &Prepared, part: Part) -> Result<()> {
         let existing = std::mem::take(self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut());
-        let new = self.inputs.complete(prepared, Some(window.range), &existing);
+        let new = self.inputs.complete(prepared, EntryStyle::Session(window.range), &existing);
         *self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut() = existing;
         let Completed { own, shared, symbols } = new?;
         if !symbols.is_empty() {
