@@ -336,11 +336,12 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn remove_generator(&self, generator: &Arc<dyn DefinitionGenerator>) -> Result<()> {
-        let is_it = |of: &mut Generator| std::ptr::addr_eq(Arc::as_ptr(&of.definitions), Arc::as_ptr(generator));
+        let is_same =
+            |known: &mut Generator| std::ptr::addr_eq(Arc::as_ptr(&known.definitions), Arc::as_ptr(generator));
         // What the user drops with it is dropped with nothing locked.
         let _removed: Vec<_> = {
             let mut state = self.session().state();
-            state.dylib_mut(self.id())?.remove_generators(is_it)
+            state.dylib_mut(self.id())?.remove_generators(is_same)
         };
         Ok(())
     }

@@ -202,7 +202,7 @@ pub(crate) fn hint(name: &str) -> Option<&'static str> {
         return Some("quad-precision functions are in GCC's library: add -l quadmath");
     }
     // Rust's other mangling has the crate inside.
-    if name.starts_with("_R") && ["3std", "4core", "5alloc"].iter().any(|of| name.contains(of)) {
+    if name.starts_with("_R") && ["3std", "4core", "5alloc"].iter().any(|part| name.contains(part)) {
         return hint("_ZN3std");
     }
     let fitting = HINTS.iter().filter(|(start, _)| name.starts_with(start));
@@ -285,7 +285,7 @@ mod tests {
         let doubles = (2..62).map(|n| format!("S_I{0}{0}E", substitution(n - 1))).collect::<String>();
         names.push(format!("_Z1f1AI1B1BE{doubles}"));
         // Nested pairs as arguments, each of two of the one before.
-        let nested = (0..40).fold("1AIiiE".to_owned(), |of, _| format!("1AI{of}T_E"));
+        let nested = (0..40).fold("1AIiiE".to_owned(), |inner, _| format!("1AI{inner}T_E"));
         names.push(format!("_Z1fI{nested}EvT_"));
         // Rust: back references to back references.
         let mut rust = "_RIC1a".to_owned();
@@ -312,7 +312,7 @@ mod tests {
         let functions: String =
             (0..10).map(|n: u32| format!("P6AX{}@Z", n.saturating_sub(1).to_string().repeat(30))).collect();
         names.push(format!("?f@@YAXPEAVlong_name@@{functions}@Z"));
-        let templates = (0..60).fold("V?$a@H@@".to_owned(), |of, _| format!("V?$a@{of}0000@@"));
+        let templates = (0..60).fold("V?$a@H@@".to_owned(), |inner, _| format!("V?$a@{inner}0000@@"));
         names.push(format!("?f@@YAX{templates}@Z"));
         names.push(format!("?x@@3{}HA", "PEA".repeat(600)));
         names.push(format!("_Z1f{}i", "P".repeat(2000)));

@@ -166,7 +166,7 @@ impl PassLists {
 
     /// Runs the passes of a stage.
     pub(crate) fn run(&mut self, stage: Stage, graph: &mut LinkGraph, names: &Mutex<NamePool>) -> Result<()> {
-        self.passes.iter_mut().filter(|(of, _)| *of == stage).try_for_each(|(_, pass)| pass(graph, names))
+        self.passes.iter_mut().filter(|(other, _)| *other == stage).try_for_each(|(_, pass)| pass(graph, names))
     }
 }
 

@@ -69,7 +69,8 @@ impl Batch<'_> {
             let state = self.session.state();
             let Some(dylib) = state.allocator_dylib().filter(|_| state.lazy.has_any()) else { return Ok(false) };
             let definitions = state.allocator_definitions(dylib);
-            let roots = definitions.iter().filter_map(|(name, _)| self.found.get(&(dylib, *name))).map(|of| of.binding);
+            let roots =
+                definitions.iter().filter_map(|(name, _)| self.found.get(&(dylib, *name))).map(|found| found.binding);
             let mut callees = self.lazy_callees(&state, roots.collect());
             callees.retain(|callee| !self.lazy_callees.iter().any(|known| known.number == callee.number));
             callees
@@ -91,10 +92,10 @@ impl Batch<'_> {
             if !seen.insert((input, symbol)) {
                 continue;
             }
-            let Some(of) = self.inputs.get(input as usize) else { continue };
-            let found = of.graph.symbol(symbol);
+            let Some(object) = self.inputs.get(input as usize) else { continue };
+            let found = object.graph.symbol(symbol);
             if found.is_external() {
-                pending.push(of.binding(symbol));
+                pending.push(object.binding(symbol));
                 continue;
             }
             let stub = self.units.get(input as usize).copied().zip(found.global_name());
@@ -102,7 +103,7 @@ impl Batch<'_> {
                 pending.extend(self.found.get(&callee.target).map(|found| found.binding));
                 callees.push(callee);
             } else if let Some(block) = found.block() {
-                let edges = of.graph.edges(block).iter();
+                let edges = object.graph.edges(block).iter();
                 pending.extend(edges.map(|edge| Binding::Input { input, symbol: edge.target }));
             }
         }
@@ -132,9 +133,10 @@ impl Batch<'_> {
     }
 
     #[cold]
-    fn refused(&self, of: Serving, error: ExecutorError) -> Error {
-        let object = self.inputs.get(of.input as usize).map(|input| input.graph.name().to_owned()).unwrap_or_default();
-        Error::Allocator { object, name: self.session.names().text(of.name).into_owned(), error }
+    fn refused(&self, definition: Serving, error: ExecutorError) -> Error {
+        let object =
+            self.inputs.get(definition.input as usize).map(|input| input.graph.name().to_owned()).unwrap_or_default();
+        Error::Allocator { object, name: self.session.names().text(definition.name).into_owned(), error }
     }
 
     /// Binds references to what linked code is to get in place of what was found.
@@ -164,9 +166,9 @@ impl Batch<'_> {
 
     /// The definitions that are to serve the process, where they are now.
     fn serving(&self) -> Vec<(NameId, UnitId, ExecAddr)> {
-        let placed = |of: &Serving| {
-            let unit = *self.units.get(of.input as usize)?;
-            Some((of.name, unit, self.inputs.get(of.input as usize)?.graph.address(of.symbol)))
+        let placed = |definition: &Serving| {
+            let unit = *self.units.get(definition.input as usize)?;
+            Some((definition.name, unit, self.inputs.get(definition.input as usize)?.graph.address(definition.symbol)))
         };
         self.serving.iter().filter_map(placed).collect()
     }
@@ -195,7 +197,7 @@ impl Batch<'_> {
         };
         let definitions: Vec<_> = texts.iter().map(|(name, address)| (name.as_str(), *address)).collect();
         if let Err(error) = executor.replace_allocator(&definitions) {
-            let back = slots.iter().zip(&before).map(|(of, &before)| Jump { to: before, ..*of });
+            let back = slots.iter().zip(&before).map(|(jump, &before)| Jump { to: before, ..*jump });
             executor.redirect(&back.collect::<Vec<_>>())?;
             return Err(error.into());
         }

@@ -56,9 +56,9 @@ impl Batch<'_> {
     pub(super) fn bind_alternates(&mut self) -> Result<bool> {
         let mut names = Vec::new();
         for &(input, symbol) in &self.unbound {
-            let of = &self.inputs[input as usize];
-            let Some(name) = of.graph.symbol(symbol).global_name() else { continue };
-            names.push(self.alias_end((DylibId(of.dylib), name))?);
+            let object = &self.inputs[input as usize];
+            let Some(name) = object.graph.symbol(symbol).global_name() else { continue };
+            names.push(self.alias_end((DylibId(object.dylib), name))?);
         }
         let state = self.session.state();
         names.retain(|&(dylib, name)| state.early_alternate(dylib, name).is_some());
@@ -82,13 +82,13 @@ impl Batch<'_> {
             let state = self.session.state();
             let tables =
                 || order.iter().filter_map(|&(searched, scope)| Some((searched, scope, state.dylib(searched).ok()?)));
-            let fallback = |(searched, scope, of): (DylibId, MatchScope, &DylibState)| {
-                let entry = of.definition(name.name, name.scope(scope))?;
+            let fallback = |(searched, scope, table): (DylibId, MatchScope, &DylibState)| {
+                let entry = table.definition(name.name, name.scope(scope))?;
                 (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
             };
             let definition = tables().find_map(fallback);
-            let alternate =
-                tables().find_map(|(searched, _, of)| Some((searched, of.alternates.first(&name.name)?.0.target)));
+            let alternate = tables()
+                .find_map(|(searched, _, table)| Some((searched, table.alternates.first(&name.name)?.0.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;

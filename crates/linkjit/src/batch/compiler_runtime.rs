@@ -30,7 +30,7 @@ impl Batch<'_> {
     pub(super) fn has_dependencies(&mut self, order: &[(DylibId, MatchScope)], unfound: &[Unfound]) -> Result<bool> {
         let is_missing = {
             let names = self.session.names();
-            unfound.iter().any(|of| !of.weak && !is_linkers(names.bytes(of.name)))
+            unfound.iter().any(|wanted| !wanted.weak && !is_linkers(names.bytes(wanted.name)))
         };
         if !is_missing || self.is_image() {
             return Ok(false);
@@ -46,7 +46,7 @@ impl Batch<'_> {
         }
         let is_compilers = {
             let names = self.session.names();
-            let is_compilers = |of: &Unfound| !of.weak && may_be_compilers(names.bytes(of.name));
+            let is_compilers = |wanted: &Unfound| !wanted.weak && may_be_compilers(names.bytes(wanted.name));
             unfound.iter().map(is_compilers).collect::<Vec<_>>()
         };
         let asked: Vec<_> = unfound.iter().zip(is_compilers).filter(|(_, is)| *is).map(|(name, _)| *name).collect();

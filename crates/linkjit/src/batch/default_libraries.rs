@@ -14,10 +14,10 @@ impl Batch<'_> {
     /// Opens libraries that objects have asked for since, behind all others.
     pub(super) fn open_default_libraries(&mut self, dylib: DylibId) -> Result<()> {
         let dependents = self.session.state().take_dependent_libraries(dylib)?;
-        let of = JitDylib::new(self.session.clone(), dylib);
-        dependents.iter().for_each(|name| self.open_dependent_library(&of, name));
-        self.session.platform().open_default_libraries(&of)?;
-        if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&of) }
+        let dylib = JitDylib::new(self.session.clone(), dylib);
+        dependents.iter().for_each(|name| self.open_dependent_library(&dylib, name));
+        self.session.platform().open_default_libraries(&dylib)?;
+        if self.query.goal == Goal::Find { Ok(()) } else { self.start_crt(&dylib) }
     }
 
     /// Opens the libraries that archives of a JITDylib say they need, if that was not done. Returns whether there are

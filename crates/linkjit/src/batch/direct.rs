@@ -52,8 +52,8 @@ impl Batch<'_> {
             let is_first = domains[..at].iter().all(|domain| domain.dylib != dylib);
             let window = {
                 let state = self.session.state();
-                let of = state.dylib(dylib)?;
-                of.movable_window().filter(|_| is_first)
+                let table = state.dylib(dylib)?;
+                table.movable_window().filter(|_| is_first)
             };
             let Some(window) = window else { continue };
             let members = domains.iter().filter(|domain| domain.dylib == dylib).flat_map(|domain| &domain.members);
@@ -97,9 +97,9 @@ impl Batch<'_> {
         let image = {
             let mut state = self.session.state();
             state.move_outside(from, to);
-            let of = state.dylib_mut(dylib)?;
-            of.move_to(new);
-            of.image()
+            let table = state.dylib_mut(dylib)?;
+            table.move_to(new);
+            table.image()
         };
         let executor = self.session.executor();
         executor.make_image_header(new.id, is_header_known)?;

@@ -61,7 +61,7 @@ impl Batch<'_> {
             let key = (dylib, tracker, home.map(|home| home.id));
             // Mostly that of the one before.
             let at = match last {
-                Some((of, at)) if of == key => at,
+                Some((previous, at)) if previous == key => at,
                 _ => *known.entry(key).or_insert(domains.len()),
             };
             last = Some((key, at));
@@ -96,7 +96,7 @@ impl Batch<'_> {
         let domain_of: HashMap<u32, usize, FixedState> = domains
             .iter()
             .enumerate()
-            .flat_map(|(at, domain)| domain.members.iter().map(move |&of| (of, at)))
+            .flat_map(|(at, domain)| domain.members.iter().map(move |&member| (member, at)))
             .collect();
         while let Some(at) = pending.pop() {
             for other in direct::inputs(&self.inputs, &domains[at].members) {
@@ -153,12 +153,12 @@ impl Batch<'_> {
         let mut windows: Vec<Window> = {
             let state = self.session.state();
             let windows = state.dylib(domain.dylib)?.windows().iter().rev().copied();
-            let may = |window: &Window| {
+            let is_usable = |window: &Window| {
                 let is_near =
                     domain.home.is_none_or(|home| home.id != window.id && self.reach_each_other(home, *window));
                 is_near && (!domain.low || is_low(*window))
             };
-            domain.home.into_iter().chain(windows.filter(may)).collect()
+            domain.home.into_iter().chain(windows.filter(is_usable)).collect()
         };
         if windows.len() > 1 && domain.home.is_none() {
             windows.sort_by_cached_key(|window| !direct::reaches_linked(&self.inputs, &domain.members, window.range));
@@ -189,8 +189,8 @@ impl Batch<'_> {
         let window_size = self.session.options().window_size;
         // Mostly there is so little that it does not matter what is where.
         let rooms = members.iter().flat_map(|&member| {
-            let of = &self.inputs[member as usize];
-            of.reach.blocks().iter().map(|&block| of.graph.block(block).room())
+            let object = &self.inputs[member as usize];
+            object.reach.blocks().iter().map(|&block| object.graph.block(block).room())
         });
         if rooms.fold(0, u64::saturating_add) < window_size / 8 {
             return WindowSizes::Usual(window_size);

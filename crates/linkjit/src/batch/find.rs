@@ -72,7 +72,7 @@ impl State {
                 }
             })??;
             match entry.by {
-                DefinedBy::Alias(of, target) => (dylib, name) = (of, target),
+                DefinedBy::Alias(other, target) => (dylib, name) = (other, target),
                 _ => return Some(entry),
             }
         }
@@ -116,8 +116,8 @@ impl Batch<'_> {
 
     pub(super) fn find_names(&mut self, dylib: DylibId, names: &[Unfound]) -> Result<()> {
         self.look_up(dylib, names)?;
-        for of in names {
-            if let Some(found) = self.found.get(&(dylib, of.name)) {
+        for unfound in names {
+            if let Some(found) = self.found.get(&(dylib, unfound.name)) {
                 self.reach(found.binding);
             }
         }
@@ -146,10 +146,10 @@ impl Batch<'_> {
             return Ok(input);
         }
         let mut state = self.session.state();
-        let of = state.units.get_mut(&unit);
-        let is_first = of.as_ref().is_some_and(|unit| !unit.started);
+        let record = state.units.get_mut(&unit);
+        let is_first = record.as_ref().is_some_and(|unit| !unit.started);
         // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let input = *of.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
+        let input = *record.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
         drop(state);
         let index = self.inputs.push(input);
         self.units.push(unit);
@@ -244,8 +244,8 @@ impl Batch<'_> {
         // Many objects refer to one name.
         let mut sought: HashSet<(DylibId, NameId, bool), FixedState> = HashSet::default();
         for &(input, symbol) in &wave {
-            let of = &self.inputs[input as usize];
-            let (dylib, symbol) = (DylibId(of.dylib), of.graph.symbol(symbol));
+            let object = &self.inputs[input as usize];
+            let (dylib, symbol) = (DylibId(object.dylib), object.graph.symbol(symbol));
             let Some(name) = symbol.global_name() else { continue };
             let weak = symbol.linkage == Linkage::Weak;
             if self.found.contains_key(&(dylib, name)) || !sought.insert((dylib, name, weak)) {
@@ -253,7 +253,7 @@ impl Batch<'_> {
             }
             let thread_local = symbol.thread_local;
             let unfound_name = Unfound { thread_local, weak, of_code: true, ..Unfound::required(name) };
-            match unfound.iter_mut().find(|(of, _)| *of == dylib) {
+            match unfound.iter_mut().find(|(other, _)| *other == dylib) {
                 Some((_, names)) => names.push(unfound_name),
                 None => unfound.push((dylib, vec![unfound_name])),
             }
@@ -262,8 +262,8 @@ impl Batch<'_> {
             self.look_up(dylib, &names)?;
         }
         for (input, symbol) in wave {
-            let of = &self.inputs[input as usize];
-            let (dylib, from) = (DylibId(of.dylib), of.graph.symbol(symbol));
+            let object = &self.inputs[input as usize];
+            let (dylib, from) = (DylibId(object.dylib), object.graph.symbol(symbol));
             let (Some(name), linkage) = (from.global_name(), from.linkage) else { continue };
             match self.found.get(&(dylib, name)).map(|found| found.binding) {
                 Some(binding) => self.bind(input, symbol, binding),
@@ -291,9 +291,9 @@ impl Batch<'_> {
     pub(super) fn bind_unbound(&mut self) -> Result<bool> {
         let mut any = false;
         for (input, symbol) in std::mem::take(&mut self.unbound) {
-            let of = &self.inputs[input as usize];
-            let dylib = DylibId(of.dylib);
-            let Some(name) = of.graph.symbol(symbol).global_name() else { continue };
+            let object = &self.inputs[input as usize];
+            let dylib = DylibId(object.dylib);
+            let Some(name) = object.graph.symbol(symbol).global_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
                 self.look_up_again((dylib, name))?;
             }
@@ -313,7 +313,7 @@ impl Batch<'_> {
     fn look_up_again(&mut self, name: (DylibId, NameId)) -> Result<()> {
         loop {
             let end = self.alias_end(name)?;
-            let order = self.session.state().dylib(end.0).map(|of| of.link_order().to_vec());
+            let order = self.session.state().dylib(end.0).map(|table| table.link_order().to_vec());
             for searched in order.unwrap_or_default() {
                 if self.look_up_in(end.0, searched, vec![Unfound::again(end.1)])?.is_empty() {
                     break;
@@ -423,7 +423,7 @@ impl Batch<'_> {
             state.mend_vague(searched, names.iter().map(|unfound| unfound.name));
             let table = state.dylib(searched)?;
             let exported = |name| table.image_requests.exported(searched, name);
-            let visible = |of: &Unfound| table.visible(of.name, of.scope(scope)).copied();
+            let visible = |unfound: &Unfound| table.visible(unfound.name, unfound.scope(scope)).copied();
             names.iter().map(|unfound| visible(unfound).or_else(|| exported(unfound.name))).collect()
         };
         let mut unfound = Vec::new();
@@ -439,9 +439,9 @@ impl Batch<'_> {
     /// Enters what a name was found to be, for code of `dylib`.
     pub(super) fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
         let binding = match (entry.address, entry.by) {
-            (_, DefinedBy::Alias(of, target)) => {
-                self.aliases.insert((dylib, name.name), (of, target));
-                self.alias_targets.push((of, Unfound { name: target, ..name }));
+            (_, DefinedBy::Alias(other, target)) => {
+                self.aliases.insert((dylib, name.name), (other, target));
+                self.alias_targets.push((other, Unfound { name: target, ..name }));
                 return Ok(());
             }
             (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
@@ -498,10 +498,10 @@ impl Batch<'_> {
     ) -> Result<Vec<Unfound>> {
         let state = self.session.state();
         let table = state.dylib(searched)?;
-        let was_asked = |of: &Unfound| {
-            let asked = self.query.asked.get(&(generator.id, of.name));
+        let was_asked = |wanted: &Unfound| {
+            let asked = self.query.asked.get(&(generator.id, wanted.name));
             // It hides those that are in the table.
-            asked.is_some_and(|was_weak| of.weak || !was_weak) || table.defines(of.name)
+            asked.is_some_and(|was_weak| wanted.weak || !was_weak) || table.defines(wanted.name)
         };
         let (asked, names): (Vec<_>, Vec<_>) = unfound.into_iter().partition(was_asked);
         drop(state);
@@ -518,12 +518,12 @@ impl Batch<'_> {
         let any = !overridden.is_empty();
         for (unit, symbol) in overridden {
             let Some(&input) = self.input_of.get(&unit) else { continue };
-            let of = &mut self.inputs[input as usize];
-            self.rebound.push((unit, symbol, of.graph.symbol(symbol).clone()));
-            of.graph.make_external(symbol);
-            let (dylib, of) = (DylibId(of.dylib), of.graph.symbol(symbol));
-            let Some(name) = of.global_name() else { continue };
-            if of.live {
+            let object = &mut self.inputs[input as usize];
+            self.rebound.push((unit, symbol, object.graph.symbol(symbol).clone()));
+            object.graph.make_external(symbol);
+            let (dylib, reference) = (DylibId(object.dylib), object.graph.symbol(symbol));
+            let Some(name) = reference.global_name() else { continue };
+            if reference.live {
                 self.wanted.push((input, symbol));
             }
             if self.found.remove(&(dylib, name)).is_some() {

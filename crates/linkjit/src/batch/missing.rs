@@ -46,7 +46,7 @@ impl Batch<'_> {
     pub(super) fn report_missing(&self, is_complete: bool) -> Result<()> {
         let dylib = self.query.dylib;
         let mut missing: BTreeMap<NameId, Missing> = BTreeMap::new();
-        let required = self.query.names.iter().filter(|of| !of.weak).map(|of| of.name);
+        let required = self.query.names.iter().filter(|unfound| !unfound.weak).map(|unfound| unfound.name);
         for name in required.filter(|&name| !self.found.contains_key(&(dylib, name))) {
             let end = self.alias_end((dylib, name))?;
             if !self.awaited.contains(&end) {
@@ -54,10 +54,10 @@ impl Batch<'_> {
             }
         }
         for &(input, symbol) in if is_complete { self.unbound.as_slice() } else { &[] } {
-            let of = &self.inputs[input as usize];
-            let is_wanted = of.graph.symbol(symbol).live && of.binding(symbol) == Binding::None;
-            if let Some(name) = of.graph.symbol(symbol).global_name().filter(|_| is_wanted) {
-                let end = self.alias_end((DylibId(of.dylib), name))?;
+            let object = &self.inputs[input as usize];
+            let is_wanted = object.graph.symbol(symbol).live && object.binding(symbol) == Binding::None;
+            if let Some(name) = object.graph.symbol(symbol).global_name().filter(|_| is_wanted) {
+                let end = self.alias_end((DylibId(object.dylib), name))?;
                 let missing = missing.entry(end.1).or_default();
                 missing.from.push(end.0);
                 missing.wanted_by.push((input, symbol));
@@ -66,13 +66,13 @@ impl Batch<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        for of in missing.values_mut() {
-            of.wanted_by.sort_unstable();
-            of.wanted_by.dedup();
+        for absent in missing.values_mut() {
+            absent.wanted_by.sort_unstable();
+            absent.wanted_by.dedup();
         }
         let known = self.known_names();
         let roots = self.needed_by_roots();
-        let listed = missing.values().flat_map(|of| of.wanted_by.iter().take(PLACES)).copied();
+        let listed = missing.values().flat_map(|absent| absent.wanted_by.iter().take(PLACES)).copied();
         let places = self.referrers(listed);
         let mut searched_from: HashMap<Vec<DylibId>, Vec<String>, FixedState> = HashMap::default();
         let mut searched: Vec<String> = Vec::new();
@@ -130,7 +130,7 @@ impl Batch<'_> {
                 searched.push(place);
             }
         }
-        searched.extend(compilers.first().filter(|of| !of.is_empty()).map(|of| of.describe()));
+        searched.extend(compilers.first().filter(|runtime| !runtime.is_empty()).map(|runtime| runtime.describe()));
         searched
     }
 

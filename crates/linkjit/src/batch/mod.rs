@@ -234,8 +234,8 @@ impl<'a> Batch<'a> {
     fn done(self) -> Attempt {
         self.query.pulled = Pulled::default();
         let state = self.session.state();
-        let entry = |of: &Unfound| {
-            let (definer, name) = self.found.get(&(self.query.dylib, of.name))?.definer;
+        let entry = |unfound: &Unfound| {
+            let (definer, name) = self.found.get(&(self.query.dylib, unfound.name))?.definer;
             Some((name, *state.dylib(definer).ok()?.entry(name)?))
         };
         Attempt::Done(self.query.names.iter().map(entry).collect())
@@ -275,9 +275,9 @@ impl Drop for Batch<'_> {
             }
         }
         for (mut input, unit) in self.inputs.take().zip(self.units.drain(..)) {
-            if let Some(of) = state.units.get_mut(&unit) {
+            if let Some(record) = state.units.get_mut(&unit) {
                 input.forget_batch();
-                of.input = Some(Box::new(input));
+                record.input = Some(Box::new(input));
             }
         }
         if !self.is_suspended {

@@ -116,17 +116,17 @@ impl Batch<'_> {
                 self.bring_near(domain.dylib, &domain.members, window)?;
             }
         }
-        let mut is_right = true;
+        let mut is_settled = true;
         for at in 0..domains.len() {
             let (before, rest) = domains.split_at_mut(at);
             let Some(domain) = rest.first_mut() else { break };
             let window = self.place_domain(domain)?;
             let is_near =
                 domain.meant.is_none_or(|meant| meant.id == window.id || self.reach_each_other(meant, window));
-            is_right &= is_near || before.iter().all(|other| other.dylib != domain.dylib);
+            is_settled &= is_near || before.iter().all(|other| other.dylib != domain.dylib);
             domain.meant = Some(window);
         }
-        Ok(is_right)
+        Ok(is_settled)
     }
 
     /// Takes back what was placed, and what was made for that, so that it can be placed otherwise.
@@ -390,9 +390,9 @@ impl PlacedDomain {
         let (window, got_base, tls_module) = {
             let state = session.state();
             let dylib = state.dylib(self.domain.dylib)?;
-            let has = |window: &&Window| segments.iter().any(|segment| window.range.contains(segment.start));
+            let has_segment = |window: &&Window| segments.iter().any(|segment| window.range.contains(segment.start));
             // The image that its code believes to be part of.
-            (dylib.windows().iter().find(has).copied(), special::got_base(dylib), dylib.image_tls())
+            (dylib.windows().iter().find(has_segment).copied(), special::got_base(dylib), dylib.image_tls())
         };
         let image = window.as_ref().map(|window| {
             let (base, sections) = (window.range.start, window.stripes.as_slice());

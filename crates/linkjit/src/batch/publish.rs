@@ -21,7 +21,9 @@ impl Rest {
         let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
         let of_names = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
         let is_placed = |block: BlockId| graph.block(block).placed;
-        let wanted = of_names.iter().position(|of| of.global_name().and(of.block()).is_some_and(|of| !is_placed(of)));
+        let wanted = of_names
+            .iter()
+            .position(|symbol| symbol.global_name().and(symbol.block()).is_some_and(|block| !is_placed(block)));
         self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
         if wanted.is_some() {
             return true;
@@ -39,7 +41,7 @@ impl State {
     /// place.
     fn publish_names(&mut self, unit: UnitId, input: &Input) -> Result<bool> {
         let Self { dylibs, units, .. } = self;
-        let Some(of) = units.get_mut(&unit) else { return Ok(false) };
+        let Some(record) = units.get_mut(&unit) else { return Ok(false) };
         let dylib = dylibs.get_mut(&DylibId(input.dylib)).ok_or(Error::Closed)?;
         let graph = &input.graph;
         let mut publish = |name: NameId, id: SymbolId| {
@@ -48,7 +50,7 @@ impl State {
             let address = Address::At(graph.address(id));
             entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
         };
-        if let Some(rest) = of.rest.as_mut().filter(|rest| rest.revision == graph.revision())
+        if let Some(rest) = record.rest.as_mut().filter(|rest| rest.revision == graph.revision())
             && let Some(names) = &rest.names
         {
             let placed = input.reach.blocks().iter().filter(|&&block| graph.block(block).placed);
@@ -71,7 +73,7 @@ impl State {
                 Some(block) if !graph.block(block).placed => {
                     first_unplaced.get_or_insert(id);
                     // Most graphs are not asked for more a second time.
-                    if of.started {
+                    if record.started {
                         unplaced.push((block, id));
                     }
                 }
@@ -81,15 +83,15 @@ impl State {
         }
         unplaced.sort_unstable();
         rest.next_symbol = first_unplaced.map_or(u32::MAX, |first| first.0);
-        rest.names = of.started.then_some(unplaced);
-        Ok(of.rest.insert(rest).is_any(graph))
+        rest.names = record.started.then_some(unplaced);
+        Ok(record.rest.insert(rest).is_any(graph))
     }
 }
 
 /// The definitions of a block among those of a graph.
 fn names_of(names: &[(BlockId, SymbolId)], block: BlockId) -> &[(BlockId, SymbolId)] {
-    let names = &names[names.partition_point(|&(of, _)| of < block)..];
-    &names[..names.partition_point(|&(of, _)| of == block)]
+    let names = &names[names.partition_point(|&(other, _)| other < block)..];
+    &names[..names.partition_point(|&(other, _)| other == block)]
 }
 
 /// Where a part of what was placed is, that may stand for where all of the graph is to be.
@@ -128,16 +130,16 @@ impl Batch<'_> {
 
         let mut objects = 0;
         for ((mut input, unit), unfinished) in self.inputs.take().zip(self.units.drain(..)).zip(unfinished) {
-            let Some(of) = state.units.get_mut(&unit) else { continue };
-            objects += u64::from(!std::mem::replace(&mut of.started, true));
-            if unfinished || of.has_yielded() || of.updatable {
-                of.home = of.home.or_else(|| home(&input.graph, input.reach.blocks().iter().copied()));
+            let Some(record) = state.units.get_mut(&unit) else { continue };
+            objects += u64::from(!std::mem::replace(&mut record.started, true));
+            if unfinished || record.has_yielded() || record.updatable {
+                record.home = record.home.or_else(|| home(&input.graph, input.reach.blocks().iter().copied()));
                 // What was found is looked up again when the rest is linked: it may be elsewhere then.
                 input.forget_batch();
                 input.graph.release_placed();
-                of.input = Some(Box::new(input));
+                record.input = Some(Box::new(input));
             } else {
-                (of.rest, of.together) = (None, None);
+                (record.rest, record.together) = (None, None);
             }
         }
         state.statistics.objects += objects;

@@ -84,18 +84,18 @@ impl Batch<'_> {
         let dylib = DylibId(self.inputs[input as usize].dylib);
         let (units, known) = {
             let state = self.session.state();
-            let of = state.dylib(dylib)?;
+            let table = state.dylib(dylib)?;
             let seen = self.lists.units.entry(dylib).or_default();
             // Ids only grow, so that what was pulled since is behind those that were seen. The graphs of units that the
             // batch has are looked at as inputs.
-            for unit in of.units.range(UnitId(seen.next)..).copied() {
+            for unit in table.units.range(UnitId(seen.next)..).copied() {
                 seen.next = unit.0.saturating_add(1);
                 let Some(input) = state.units.get(&unit).and_then(|unit| unit.input.as_ref()) else { continue };
                 for name in lists(&input.graph) {
                     seen.by_section.entry(name.into()).or_default().push(unit);
                 }
             }
-            (seen.by_section.remove(section).unwrap_or_default(), of.section(section).is_some())
+            (seen.by_section.remove(section).unwrap_or_default(), table.section(section).is_some())
         };
         for unit in units {
             // One that was pulled may have been forgotten again.

@@ -77,8 +77,8 @@ impl Batch<'_> {
 
 /// Whether earlier batches have placed a part of a unit, and what others may share of it by itself.
 fn was_divided(state: &State, unit: UnitId) -> bool {
-    let Some(of) = state.units.get(&unit).filter(|unit| unit.started) else { return false };
-    state.dylibs.get(&of.dylib).is_some_and(|dylib| !dylib.is_undivided(of.tracker))
+    let Some(record) = state.units.get(&unit).filter(|unit| unit.started) else { return false };
+    state.dylibs.get(&record.dylib).is_some_and(|dylib| !dylib.is_undivided(record.tracker))
 }
 
 /// Where the domains of a batch are: there may be many, and each may refer to all others.
@@ -93,7 +93,8 @@ struct Places {
 
 impl Places {
     fn new(domains: &[PlacedDomain]) -> Self {
-        let segments = domains.iter().enumerate().flat_map(|(at, placed)| placed.layout.segments().map(|of| (at, of)));
+        let segments =
+            domains.iter().enumerate().flat_map(|(at, placed)| placed.layout.segments().map(|segment| (at, segment)));
         let segments = segments.filter(|(_, segment)| segment.size() > 0);
         let mut segments: Vec<_> = segments.map(|(at, segment)| (segment.start, segment.end, at)).collect();
         segments.sort_unstable();
@@ -158,8 +159,8 @@ impl Uses<'_> {
     }
 
     fn is_here(&self, graph: &LinkGraph, block: BlockId) -> bool {
-        let of = graph.block(block);
-        of.placed && self.from.has(of.address)
+        let block = graph.block(block);
+        block.placed && self.from.has(block.address)
     }
 
     fn add(&mut self, input: &Input, symbol: SymbolId, unit: UnitId) {
@@ -206,12 +207,14 @@ impl Uses<'_> {
         let tracker = self.from.domain.tracker;
         match used {
             Used::Placed(at) => self.batch.placed.domains.get(at).is_none_or(|used| {
-                let of = used.domain.tracker;
-                of.is_none() || of == tracker && used.part == self.from.part
+                let owner = used.domain.tracker;
+                owner.is_none() || owner == tracker && used.part == self.from.part
             }),
             Used::Linked(id) => self.state.allocations.get(id).is_none_or(|used| match used.owner {
                 Owner::Dylib => true,
-                Owner::Tracker(of) => Some(of) == tracker && used.part == Part::Own && self.from.part == Part::Own,
+                Owner::Tracker(owner) => {
+                    Some(owner) == tracker && used.part == Part::Own && self.from.part == Part::Own
+                }
                 Owner::Users | Owner::Retired => false,
             }),
         }

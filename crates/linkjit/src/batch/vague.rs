@@ -40,9 +40,9 @@ impl Batch<'_> {
         }
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
         for (input, symbol) in weak {
-            let of = &self.inputs[input as usize];
-            if let Some(candidate) = candidate(&of.graph, input, symbol) {
-                by_dylib.entry(DylibId(of.dylib)).or_default().push(candidate);
+            let object = &self.inputs[input as usize];
+            if let Some(candidate) = candidate(&object.graph, input, symbol) {
+                by_dylib.entry(DylibId(object.dylib)).or_default().push(candidate);
             }
         }
         for (dylib, candidates) in by_dylib {
@@ -51,7 +51,8 @@ impl Batch<'_> {
                 continue;
             }
             for of_input in candidates.chunk_by(|one, other| one.input == other.input) {
-                let first: Vec<_> = of_input.iter().copied().filter(|of| found.contains_key(&of.name)).collect();
+                let first: Vec<_> =
+                    of_input.iter().copied().filter(|candidate| found.contains_key(&candidate.name)).collect();
                 if let Some(&Candidate { input, .. }) = first.first() {
                     self.yield_sets(dylib, input, &first, &found)?;
                 }
@@ -70,27 +71,28 @@ impl Batch<'_> {
             let Some(together) = state.together(unit, graph) else { return Ok(()) };
             let table = state.dylib(dylib)?;
             let defined = |name: NameId| match table.entry(name)?.by {
-                DefinedBy::Unit(of, symbol) if of == unit => Some(symbol),
+                DefinedBy::Unit(other, symbol) if other == unit => Some(symbol),
                 _ => None,
             };
             sets((graph, input), first, &together, &names, &defined)
         };
         // Those that are not live yet.
         let members = sets.iter().flat_map(|set| &set.members);
-        let more: Vec<_> = members.filter(|of| !found.contains_key(&of.name)).copied().collect();
+        let more: Vec<_> = members.filter(|member| !found.contains_key(&member.name)).copied().collect();
         let mut found = found.clone();
         found.extend(self.find_elsewhere(dylib, &more)?);
         let (mut symbols, mut groups) = (Vec::new(), Vec::new());
         for set in sets {
-            let place =
-                |of: &Candidate| found.get(&of.name).filter(|place| is_reached(graph, of.symbol, place)).copied();
+            let place = |member: &Candidate| {
+                found.get(&member.name).filter(|place| is_reached(graph, member.symbol, place)).copied()
+            };
             let places: Option<Vec<_>> = set.members.iter().map(place).collect();
             let Some(places) = places.filter(|all| set.is_whole && all.windows(2).all(|two| agree(two[0], two[1])))
             else {
                 continue;
             };
             let to_dylib = places.iter().any(|place| matches!(place, Elsewhere::Dylib(..)));
-            symbols.extend(set.members.iter().zip(places).map(|(of, place)| (of.symbol, of.name, place)));
+            symbols.extend(set.members.iter().zip(places).map(|(member, place)| (member.symbol, member.name, place)));
             groups.extend(set.groups.into_iter().map(|group| (group, to_dylib)));
         }
         if symbols.is_empty() { Ok(()) } else { self.give_up((dylib, unit), input, &symbols, &groups) }
@@ -112,12 +114,12 @@ impl Batch<'_> {
         self.yielded.append(left);
         let given_up: BTreeSet<_> = symbols.iter().map(|&(symbol, ..)| symbol).collect();
         let is_given_up = |binding: Binding| match binding {
-            Binding::Input { input: of, symbol } => of == input && given_up.contains(&symbol),
+            Binding::Input { input: other, symbol } => other == input && given_up.contains(&symbol),
             _ => false,
         };
         self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
-        for (index, of) in (0u32..).zip(self.inputs.iter_mut()) {
-            for (symbol, binding) in of.bindings.iter_mut() {
+        for (index, object) in (0u32..).zip(self.inputs.iter_mut()) {
+            for (symbol, binding) in object.bindings.iter_mut() {
                 if is_given_up(*binding) {
                     *binding = Binding::None;
                     self.wanted.push((index, symbol));
@@ -143,8 +145,8 @@ impl Batch<'_> {
         for &(searched, scope) in &order {
             let libraries: Vec<LibraryId> = {
                 let state = self.session.state();
-                let of = state.dylib(searched)?;
-                if searched != dylib && of.names().len() > 0 {
+                let table = state.dylib(searched)?;
+                if searched != dylib && table.names().len() > 0 {
                     for &Candidate { name, thread_local, .. } in candidates {
                         if !found.contains_key(&name)
                             && let Some(elsewhere) = state.vague_definition(dylib, (searched, scope), name)
@@ -157,20 +159,23 @@ impl Batch<'_> {
                 if exported.is_empty() {
                     continue;
                 }
-                of.generators().iter().flat_map(|generator| generator.definitions.libraries()).collect()
+                table.generators().iter().flat_map(|generator| generator.definitions.libraries()).collect()
             };
             for library in libraries {
-                let open: Vec<_> = exported.iter().filter(|(of, _)| !found.contains_key(&of.name)).collect();
-                let requests = open.iter().map(|(of, name)| (SymbolKey::Vague(name), of.thread_local));
+                let open: Vec<_> =
+                    exported.iter().filter(|(candidate, _)| !found.contains_key(&candidate.name)).collect();
+                let requests = open.iter().map(|(candidate, name)| (SymbolKey::Vague(name), candidate.thread_local));
                 let requests = requests.map(|(key, thread_local)| SymbolRequest { key, thread_local });
                 let requests: Vec<_> = requests.collect();
-                for ((of, _), address) in open.iter().zip(self.session.executor().find_symbols(library, &requests)?) {
+                for ((candidate, _), address) in
+                    open.iter().zip(self.session.executor().find_symbols(library, &requests)?)
+                {
                     let address = match address {
                         None => continue,
                         Some(SymbolAddress::Address(address)) => Address::At(address),
                         Some(SymbolAddress::ThreadLocal(address)) => Address::ThreadLocal(address),
                     };
-                    found.insert(of.name, Elsewhere::Outside(address));
+                    found.insert(candidate.name, Elsewhere::Outside(address));
                 }
             }
         }
@@ -208,16 +213,17 @@ impl Batch<'_> {
         // What the runtime does in a library's place is not the library's.
         let texts: Vec<_> = exported.iter().map(|(_, text)| text.as_slice()).collect();
         let of_runtime = executor.runtime_symbols(&texts)?;
-        Ok(exported.into_iter().zip(of_runtime).filter(|(_, of)| of.is_none()).map(|(of, _)| of).collect())
+        let others = exported.into_iter().zip(of_runtime).filter(|(_, answer)| answer.is_none());
+        Ok(others.map(|(candidate, _)| candidate).collect())
     }
 }
 
 /// The definition if it may be one of many that are alike. That functions have a COMDAT group is found out later.
 fn candidate(graph: &LinkGraph, input: u32, symbol: SymbolId) -> Option<Candidate> {
-    let of = graph.symbol(symbol);
-    let name = of.global_name().filter(|_| of.scope == Scope::Default && !of.indirect)?;
-    let is_new = of.block().is_some_and(|block| !graph.block(block).placed);
-    is_new.then_some(Candidate { input, symbol, name, thread_local: of.thread_local })
+    let definition = graph.symbol(symbol);
+    let name = definition.global_name().filter(|_| definition.scope == Scope::Default && !definition.indirect)?;
+    let is_new = definition.block().is_some_and(|block| !graph.block(block).placed);
+    is_new.then_some(Candidate { input, symbol, name, thread_local: definition.thread_local })
 }
 
 /// Whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it
@@ -269,16 +275,16 @@ fn sets(
             if !seen.insert(symbol) {
                 continue;
             }
-            let of = graph.symbol(symbol);
-            let member = candidate(graph, input, symbol).filter(|of| defined(of.name) == Some(symbol));
-            let Some(member) = member.filter(|_| is_vague(of, |block| together.group(block).is_some())) else {
+            let definition = graph.symbol(symbol);
+            let member = candidate(graph, input, symbol).filter(|candidate| defined(candidate.name) == Some(symbol));
+            let Some(member) = member.filter(|_| is_vague(definition, |block| together.group(block).is_some())) else {
                 set.is_whole = false;
                 continue;
             };
             set.members.push(member);
             let partners = partners(names.bytes(member.name));
             pending.extend(partners.iter().filter_map(|name| names.find(name)).filter_map(defined));
-            if let Some(group) = of.block().and_then(|block| together.group(block))
+            if let Some(group) = definition.block().and_then(|block| together.group(block))
                 && !set.groups.contains(&group)
             {
                 set.groups.push(group);
@@ -295,14 +301,14 @@ fn sets(
 /// The names that the guard of a variable may have, or the variable of a guard (Itanium C++ ABI, "Guard Variables"): a
 /// variable of the global namespace is not mangled, but its guard has its mangled name.
 fn partners(name: &[u8]) -> Vec<Vec<u8>> {
-    let with = |start: &[u8], rest: &[u8]| [start, rest].concat();
+    let join = |start: &[u8], rest: &[u8]| [start, rest].concat();
     if let Some(rest) = name.strip_prefix(b"_ZGV") {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let plain = rest.get(digits..).filter(|_| digits > 0).map(<[u8]>::to_vec);
-        return std::iter::once(with(b"_Z", rest)).chain(plain).collect();
+        return std::iter::once(join(b"_Z", rest)).chain(plain).collect();
     }
     match name.strip_prefix(b"_Z") {
-        Some(rest) => vec![with(b"_ZGV", rest)],
-        None => vec![with(format!("_ZGV{}", name.len()).as_bytes(), name)],
+        Some(rest) => vec![join(b"_ZGV", rest)],
+        None => vec![join(format!("_ZGV{}", name.len()).as_bytes(), name)],
     }
 }

@@ -55,11 +55,12 @@ impl Batch<'_> {
                 parts.entry((domain.dylib, domain.tracker, name)).or_default().insert(at);
             }
         }
-        parts.retain(|(dylib, _, name), with| with.len() > 1 && self.walked.contains(&(*dylib, Box::from(*name))));
+        parts
+            .retain(|(dylib, _, name), sharers| sharers.len() > 1 && self.walked.contains(&(*dylib, Box::from(*name))));
         // Where the members of each domain have gone.
         let mut gone: Vec<usize> = (0..domains.len()).collect();
-        for ((_, _, section), with) in parts {
-            for pair in with.into_iter().collect::<Vec<_>>().windows(2) {
+        for ((_, _, section), sharers) in parts {
+            for pair in sharers.into_iter().collect::<Vec<_>>().windows(2) {
                 let [one, other] = [pair[0], pair[1]].map(|mut at| {
                     while gone[at] != at {
                         at = gone[at];

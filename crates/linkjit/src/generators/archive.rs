@@ -87,7 +87,9 @@ impl State {
     /// Whether a library has a name of GNU's.
     fn is_gnus(&self, archive: ArchiveId) -> bool {
         let archive = self.index.archive(archive);
-        archive.is_some_and(|archive| Path::new(&**archive.source().name()).extension().is_some_and(|of| of == "a"))
+        archive.is_some_and(|archive| {
+            Path::new(&**archive.source().name()).extension().is_some_and(|extension| extension == "a")
+        })
     }
 
     /// Defines a symbol of a DLL. If the DLL does not have it, or can't be loaded, others may; what is delayed is looked up

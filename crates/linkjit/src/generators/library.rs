@@ -32,10 +32,11 @@ impl DefinitionGenerator for LibraryGenerator {
         // What the runtime does in a library's place is not the library's: `dlsym` finds such functions in every library
         // that depends on the C library.
         let executor = dylib.session().executor();
-        let is_its_own = dylib.session().platform().is_never_in_libraries();
+        let is_never_shared = dylib.session().platform().is_never_in_libraries();
         let of_runtime = runtime_symbols(dylib, names)?;
-        let is_shared =
-            |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| !is_its_own(wanted.name) && of_runtime.is_none();
+        let is_shared = |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| {
+            !is_never_shared(wanted.name) && of_runtime.is_none()
+        };
         let wanted: Vec<_> = names.iter().zip(of_runtime).filter(is_shared).map(|(wanted, _)| wanted).collect();
         let requests: Vec<_> = wanted
             .iter()

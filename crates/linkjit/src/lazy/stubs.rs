@@ -86,15 +86,20 @@ impl Stubs {
         Ok(slot_name)
     }
 
-    fn add_with_slot(&mut self, names: &mut NamePool, of: StubName, target: ExecAddr) -> Result<(BlockId, NameId)> {
+    fn add_with_slot(
+        &mut self,
+        names: &mut NamePool,
+        stub_name: StubName,
+        target: ExecAddr,
+    ) -> Result<(BlockId, NameId)> {
         let (arch, template) = (self.graph.arch(), &self.graph.arch().code().stub);
         // The stub's symbol is the first: if the name is taken, the error is about it, not about its slot.
         let (stub_block, stub) = self.graph.add_code(self.code, template, &[])?;
-        self.name(stub, of);
+        self.name(stub, stub_name);
         self.graph.symbol_mut(stub).callable = true;
-        let slot_name = intern_prefixed(names, SLOT, of.name);
+        let slot_name = intern_prefixed(names, SLOT, stub_name.name);
         let (slot_block, slot) = self.graph.add_data(self.slots, arch.word(target.0), arch.pointer_align_log2())?;
-        self.name(slot, StubName { name: slot_name, linkage: of.linkage, scope: Scope::Hidden });
+        self.name(slot, StubName { name: slot_name, linkage: stub_name.linkage, scope: Scope::Hidden });
         self.graph.add_edges(stub_block, template.edges(0, &[slot]))?;
         self.graph.add_dependent(slot_block, stub_block);
         Ok((slot_block, slot_name))

@@ -122,16 +122,18 @@ impl State {
     /// The lazy functions of a tracker's stubs that are linked, though the functions are not. Not those of objects of which
     /// nothing was linked: no code of such an object runs, nor are there terminators of it.
     fn callable(&self, tracker: TrackerId) -> Vec<(u32, LazyFunction)> {
-        let units = self.trackers.get(&tracker).map(|of| &of.units);
+        let units = self.trackers.get(&tracker).map(|tracker| &tracker.units);
         let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
         let is_linked = |dylib: DylibId, name: NameId| {
-            self.dylib(dylib).ok().and_then(|of| of.entry(name)).is_some_and(|entry| entry.address.is_some())
+            self.dylib(dylib).ok().and_then(|table| table.entry(name)).is_some_and(|entry| entry.address.is_some())
         };
         let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
             Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
             _ => true,
         };
-        let is_callable = |(_, of): &(u32, LazyFunction)| is_linked(of.dylib, of.slot) && has_started(of.target);
+        let is_callable = |(_, function): &(u32, LazyFunction)| {
+            is_linked(function.dylib, function.slot) && has_started(function.target)
+        };
         unlinked.filter(is_callable).collect()
     }
 
@@ -168,12 +170,12 @@ impl ExecutionSession {
         if jumps.is_empty() {
             return Ok(());
         }
-        let slots: Vec<_> = jumps.iter().map(|of| of.jump).collect();
+        let slots: Vec<_> = jumps.iter().map(|lazy_jump| lazy_jump.jump).collect();
         let before = self.executor().redirect(&slots)?;
         let mut state = self.state();
-        for (of, before) in jumps.iter().zip(before) {
-            if let Some(implementation) = of.implementation {
-                state.lazy.note(of.number, of.jump.slot, before, implementation);
+        for (lazy_jump, before) in jumps.iter().zip(before) {
+            if let Some(implementation) = lazy_jump.implementation {
+                state.lazy.note(lazy_jump.number, lazy_jump.jump.slot, before, implementation);
             }
         }
         Ok(())
@@ -189,9 +191,9 @@ impl LazyJump {
 impl State {
     /// Notes slots that were made to lead to memory which is in the tables only now, and what they held before.
     pub(crate) fn note_lazy(&mut self, jumps: &[(LazyJump, ExecAddr)]) {
-        for (of, before) in jumps {
-            if let Some(implementation) = self.allocations.at(of.jump.to) {
-                self.lazy.note(of.number, of.jump.slot, *before, implementation);
+        for (lazy_jump, before) in jumps {
+            if let Some(implementation) = self.allocations.at(lazy_jump.jump.to) {
+                self.lazy.note(lazy_jump.number, lazy_jump.jump.slot, *before, implementation);
             }
         }
     }
@@ -327,7 +329,7 @@ impl ExecutionSession {
             JitDylib::new(self.clone(), from).run_pending_initializers()?;
             let definer = self.state().find_entry(from, target).map(|entry| entry.by);
             if let Some(DefinedBy::Unit(unit, _)) = definer {
-                self.wait_for_initializers(|of| of == unit)?;
+                self.wait_for_initializers(|initializing| initializing == unit)?;
             }
             // With the slots locked: who removes the implementation looks in the tables for slots that have to be reset.
             let _slots = self.slots();

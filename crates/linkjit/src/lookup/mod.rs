@@ -73,14 +73,14 @@ pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(SymbolName, Wanted<'_>)
     let _names = dylib.session().use_names();
     let names = {
         let mut pool = dylib.session().names();
-        let of = |(target, wanted): &(SymbolName, Wanted<'_>)| Unfound {
+        let unfound = |(target, wanted): &(SymbolName, Wanted<'_>)| Unfound {
             name: pool.intern(target),
             thread_local: wanted.thread_local,
             weak: wanted.weak,
             kind: wanted.kind,
             of_code: false,
         };
-        targets.iter().map(of).collect()
+        targets.iter().map(unfound).collect()
     };
     let found = Query::new(dylib.id(), names, Goal::Find).run(dylib.session())?;
     Ok(found.into_iter().map(|found| found.is_some()).collect())
@@ -97,10 +97,10 @@ impl Query {
 
     /// The addresses if there is nothing to do.
     fn already_linked(&self, session: &ExecutionSession) -> Result<Option<Vec<Address>>> {
-        if self.goal == Goal::Find || self.names.iter().any(|of| of.kind != LookupKind::Static) {
+        if self.goal == Goal::Find || self.names.iter().any(|unfound| unfound.kind != LookupKind::Static) {
             return Ok(None);
         }
-        let names: Vec<_> = self.names.iter().map(|of| of.name).collect();
+        let names: Vec<_> = self.names.iter().map(|unfound| unfound.name).collect();
         batch::already_linked(session, self.dylib, &names, self.goal)
     }
 
@@ -187,7 +187,7 @@ impl Query {
         let asking = job::asking(session, generator.id);
         let mut turn = None;
         match &asking {
-            Some(asking) => names.retain(|of| !asking.contains(&of.name)),
+            Some(asking) => names.retain(|unfound| !asking.contains(&unfound.name)),
             None if session.progress().enter(job) => turn = Some(Turn { session, job }),
             None => return session.wait_for(by, &[job]).map(Some),
         }
@@ -196,17 +196,17 @@ impl Query {
             let pool = session.names();
             let state = session.state();
             let table = state.dylib(dylib)?;
-            names.retain(|of| !table.defines(of.name));
-            names.iter().map(|of| (*of, pool.bytes(of.name).to_vec())).collect()
+            names.retain(|unfound| !table.defines(unfound.name));
+            names.iter().map(|unfound| (*unfound, pool.bytes(unfound.name).to_vec())).collect()
         };
-        let wanted: Vec<_> = texts.iter().map(|(of, text)| of.wanted(text)).collect();
+        let wanted: Vec<_> = texts.iter().map(|(unfound, text)| unfound.wanted(text)).collect();
         if !wanted.is_empty() {
-            let _at_job = job::begin(session, job, names.iter().map(|of| of.name).collect())?;
+            let _at_job = job::begin(session, job, names.iter().map(|unfound| unfound.name).collect())?;
             generator.definitions.generate(&generator.place(session, dylib), &wanted)?;
         }
-        for of in asked_before {
-            let was_weak = self.asked.entry((generator.id, of.name)).or_insert(of.weak);
-            *was_weak &= of.weak;
+        for unfound in asked_before {
+            let was_weak = self.asked.entry((generator.id, unfound.name)).or_insert(unfound.weak);
+            *was_weak &= unfound.weak;
         }
         Ok(None)
     }
@@ -269,7 +269,9 @@ impl ExecutionSession {
         match job {
             Job::Linking => "a removal".into(),
             Job::Initializing => "an initializer".into(),
-            Job::Unit(unit) => state.units.get(&unit).map_or_else(|| "a removed unit".into(), |of| of.name.to_string()),
+            Job::Unit(unit) => {
+                state.units.get(&unit).map_or_else(|| "a removed unit".into(), |unit| unit.name.to_string())
+            }
             Job::Generator(id) => {
                 let mut generators = state.dylibs.values().flat_map(DylibState::generators);
                 let generator = generators.find(|generator| generator.id == id).cloned();

@@ -64,7 +64,7 @@ impl SymbolLookupSet {
             .iter()
             .map(|(name, weak)| Unfound { weak: *weak, kind: self.kind, ..Unfound::required(pool.intern(name)) })
             .collect();
-        let mut required: Vec<_> = names.iter().filter(|of| !of.weak).map(|of| of.name).collect();
+        let mut required: Vec<_> = names.iter().filter(|unfound| !unfound.weak).map(|unfound| unfound.name).collect();
         required.sort_unstable();
         for name in &mut names {
             name.weak &= required.binary_search(&name.name).is_err();

@@ -55,7 +55,7 @@ impl MaterializationUnit for AbsoluteSymbols {
     }
 
     fn discard(&mut self, name: &SymbolName) {
-        self.symbols.retain(|(of, ..)| of != name);
+        self.symbols.retain(|(other, ..)| other != name);
     }
 }
 
@@ -102,12 +102,12 @@ impl MaterializationUnit for SymbolAliases {
     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility) {
         responsibility.complete_with(|responsibility| {
             let from = self.from.upgrade().ok_or(Error::Closed)?;
-            self.aliases.iter().try_for_each(|(name, of, _)| responsibility.define_alias(name, &from, of))
+            self.aliases.iter().try_for_each(|(name, target, _)| responsibility.define_alias(name, &from, target))
         });
     }
 
     fn discard(&mut self, name: &SymbolName) {
-        self.aliases.retain(|(of, ..)| of != name);
+        self.aliases.retain(|(other, ..)| other != name);
     }
 }
 

@@ -220,18 +220,18 @@ fn rounded_below_ten(greatest_precision: i32, greatest_below: fn(&str) -> u64) -
 }
 
 /// The representation of the greatest number below a decimal one.
-fn greatest_f64(than: &str) -> u64 {
-    let nearest: f64 = than.parse().unwrap_or(f64::INFINITY);
-    if is_below(&format!("{nearest:.1100e}"), than) { nearest } else { nearest.next_down() }.to_bits()
+fn greatest_f64(limit: &str) -> u64 {
+    let nearest: f64 = limit.parse().unwrap_or(f64::INFINITY);
+    if is_below(&format!("{nearest:.1100e}"), limit) { nearest } else { nearest.next_down() }.to_bits()
 }
 
-fn greatest_f32(than: &str) -> u64 {
-    let nearest: f32 = than.parse().unwrap_or(f32::INFINITY);
-    if is_below(&format!("{nearest:.200e}"), than) { nearest } else { nearest.next_down() }.to_bits().into()
+fn greatest_f32(limit: &str) -> u64 {
+    let nearest: f32 = limit.parse().unwrap_or(f32::INFINITY);
+    if is_below(&format!("{nearest:.200e}"), limit) { nearest } else { nearest.next_down() }.to_bits().into()
 }
 
 /// Whether a number is less than another: both have all their digits, the first one point behind the first of them.
-fn is_below(exact: &str, than: &str) -> bool {
+fn is_below(exact: &str, limit: &str) -> bool {
     let split = |number: &str| -> Option<(i32, String)> {
         let (digits, exponent) = number.split_once('e')?;
         let before_point = digits.split('.').next()?.len() as i32;
@@ -239,7 +239,7 @@ fn is_below(exact: &str, than: &str) -> bool {
         Some((exponent.parse::<i32>().ok()? + before_point, digits.trim_end_matches('0').to_owned()))
     };
     // Infinity has no digits.
-    split(exact).is_some_and(|exact| Some(exact) < split(than))
+    split(exact).is_some_and(|exact| Some(exact) < split(limit))
 }
 
 #[cfg(test)]
@@ -264,7 +264,7 @@ mod tests {
         product.multiply(fraction as u32);
         let (mut sum, mut carry) = (Vec::new(), 0);
         for at in 0..=product.0.len().max(high.0.len()) {
-            let digit = |of: &Natural| u64::from(of.0.get(at).copied().unwrap_or(0));
+            let digit = |number: &Natural| u64::from(number.0.get(at).copied().unwrap_or(0));
             carry += digit(&product) + digit(&high);
             sum.push(carry as u32);
             carry >>= 32;

@@ -48,9 +48,9 @@ impl Platform for Coff {
         let image = {
             let mut state = session.state();
             state.statistics.windows += 1;
-            let of = state.dylib_mut(dylib.id())?;
-            of.add_window(window);
-            of.image()
+            let table = state.dylib_mut(dylib.id())?;
+            table.add_window(window);
+            table.image()
         };
         executor.make_image_header(window.id, false)?;
         executor.set_dso_handle(image, window.range.start)?;
@@ -138,12 +138,12 @@ impl Platform for Coff {
 /// own. MinGW's runtime has a variable of its own for the handle of an image, which would tell nobody's.
 fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
     let ours = [&b"_tls_index"[..], b"_tls_used", DSO_HANDLE].map(|name| names.find(name));
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
+    for id in graph.symbol_ids() {
+        let symbol = graph.symbol(id);
         // The image's own are weak.
-        let is_its_own = !of.is_external() && of.linkage == Linkage::Strong && of.global_name().is_some();
-        if is_its_own && ours.contains(&of.global_name()) {
-            graph.make_external(symbol);
+        let is_defined = !symbol.is_external() && symbol.linkage == Linkage::Strong && symbol.global_name().is_some();
+        if is_defined && ours.contains(&symbol.global_name()) {
+            graph.make_external(id);
         }
     }
 }
@@ -246,8 +246,8 @@ fn tls_module(dylib: &JitDylib) -> Result<u64> {
     let session = dylib.session();
     let (image, known) = {
         let state = session.state();
-        let of = state.dylib(dylib.id())?;
-        (of.image(), of.image_tls())
+        let table = state.dylib(dylib.id())?;
+        (table.image(), table.image_tls())
     };
     // The image keeps it: once is enough.
     if let Some(module) = known {

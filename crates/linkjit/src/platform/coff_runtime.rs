@@ -92,7 +92,7 @@ pub(super) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
     const LEGACY_WIDE: [(&[u8], u64); 2] = [(b"printf_", 1 << 2), (b"scanf_", 1 << 1)];
     let options = |signature| {
         let function = names.bytes(signature).strip_prefix(b"?_OptionsStorage@?1??__local_stdio_")?;
-        LEGACY_WIDE.iter().find(|(of, _)| function.starts_with(of)).map(|(_, options)| *options)
+        LEGACY_WIDE.iter().find(|(prefix, _)| function.starts_with(prefix)).map(|(_, options)| *options)
     };
     let of_group = |group: &Group| Some((*group.blocks.first()?, options(group.signature)?));
     let variables: Vec<_> = graph.groups().iter().filter_map(of_group).collect();

@@ -58,12 +58,12 @@ fn is_exit(name: &[u8]) -> bool {
 
 /// Makes definitions references that a member has of what is the runtime's in any case.
 pub(super) fn leave_to_runtime(graph: &mut LinkGraph, is_from_microsoft: bool, names: &NamePool) {
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        let Some(name) = of.global_name().filter(|_| !of.is_external()) else { continue };
+    for id in graph.symbol_ids() {
+        let symbol = graph.symbol(id);
+        let Some(name) = symbol.global_name().filter(|_| !symbol.is_external()) else { continue };
         let name = names.bytes(name);
         if is_defined_by_image(name) || is_from_microsoft && is_exit(name) {
-            graph.make_external(symbol);
+            graph.make_external(id);
         }
     }
 }

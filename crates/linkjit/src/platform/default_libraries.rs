@@ -64,7 +64,7 @@ fn check_flavours(state: &State, dylib: DylibId) -> Result<()> {
 /// Whether the C runtime of an installation was opened for a JITDylib.
 pub(super) fn has_installed_crt(dylib: &JitDylib) -> bool {
     let (session, state) = (dylib.session(), dylib.session().state());
-    state.dylib(dylib.id()).is_ok_and(|of| of.has_opened(|library| session.options().crt.has_startup(library)))
+    state.dylib(dylib.id()).is_ok_and(|table| table.has_opened(|library| session.options().crt.has_startup(library)))
 }
 
 /// Whether that is Microsoft's, which has the pieces that each image needs of its own.

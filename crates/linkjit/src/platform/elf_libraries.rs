@@ -36,18 +36,19 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
 pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
     let names = dynamic_names(library).unwrap_or_default();
     let mut provided = Vec::new();
-    let mut left: Vec<_> = names.into_iter().filter(|of| !of.thread_local && (of.weak || !of.defined)).collect();
+    let mut left: Vec<_> =
+        names.into_iter().filter(|wanted| !wanted.thread_local && (wanted.weak || !wanted.defined)).collect();
     for dylib in session.dylibs() {
-        let is_shown = |of: &mut DynamicName| {
-            let Some(id) = session.names().find(of.name.as_bytes()) else { return false };
+        let is_shown = |wanted: &mut DynamicName| {
+            let Some(id) = session.names().find(wanted.name.as_bytes()) else { return false };
             let state = session.state();
             let entry = state.dylib(dylib.id()).ok().and_then(|dylib| dylib.entry(id));
             entry.is_some_and(|entry| {
                 let is_shown = entry.scope == Scope::Default && entry.by != DefinedBy::Found;
-                is_shown && (!of.defined || entry.linkage == Linkage::Weak)
+                is_shown && (!wanted.defined || entry.linkage == Linkage::Weak)
             })
         };
-        let shown: Vec<String> = left.extract_if(.., is_shown).map(|of| of.name).collect();
+        let shown: Vec<String> = left.extract_if(.., is_shown).map(|wanted| wanted.name).collect();
         let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
         if shown.is_empty() {
             continue;

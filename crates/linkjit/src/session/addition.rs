@@ -218,7 +218,7 @@ impl State {
     }
 
     fn has_trackers(&self, dylib: DylibId) -> bool {
-        self.dylib(dylib).is_ok_and(|of| of.has_trackers)
+        self.dylib(dylib).is_ok_and(|dylib| dylib.has_trackers)
     }
 
     /// Gives a definition its name, which is free or whose owner it replaces.

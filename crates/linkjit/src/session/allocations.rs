@@ -123,8 +123,8 @@ impl Allocations {
 
     /// Those of a JITDylib, in the order of allocation.
     pub(crate) fn of_dylib(&self, dylib: DylibId) -> impl Iterator<Item = (AllocationId, &Allocation)> {
-        let of = self.by_dylib.range((dylib, AllocationId(0))..=(dylib, AllocationId(u64::MAX)));
-        of.filter_map(|&(_, id)| Some((id, self.by_id.get(&id)?)))
+        let range = self.by_dylib.range((dylib, AllocationId(0))..=(dylib, AllocationId(u64::MAX)));
+        range.filter_map(|&(_, id)| Some((id, self.by_id.get(&id)?)))
     }
 
     /// The allocation that an address is in.
@@ -135,8 +135,8 @@ impl Allocations {
 
     /// The allocation that a thread-local variable is in.
     pub(crate) fn at_thread_local(&self, module: u64, offset: u64) -> Option<AllocationId> {
-        let (&(of, _), &(end, id)) = self.by_module.range(..=(module, offset)).next_back()?;
-        (of == module && offset < end).then_some(id)
+        let (&(found, _), &(end, id)) = self.by_module.range(..=(module, offset)).next_back()?;
+        (found == module && offset < end).then_some(id)
     }
 
     /// Bytes of code and data.
@@ -146,15 +146,15 @@ impl Allocations {
 
     /// Gives an allocation to a tracker.
     pub(crate) fn set_owner(&mut self, id: AllocationId, tracker: TrackerId) {
-        if let Some(of) = self.by_id.get_mut(&id) {
-            of.owner = Owner::Tracker(tracker);
+        if let Some(allocation) = self.by_id.get_mut(&id) {
+            allocation.owner = Owner::Tracker(tracker);
         }
     }
 
     /// Leaves an allocation to its users.
     pub(crate) fn give_up(&mut self, id: AllocationId) {
-        if let Some(of) = self.by_id.get_mut(&id) {
-            of.owner = Owner::Users;
+        if let Some(allocation) = self.by_id.get_mut(&id) {
+            allocation.owner = Owner::Users;
         }
     }
 
@@ -184,25 +184,25 @@ impl Allocations {
     pub(crate) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
         let mut used = Vec::new();
         for (other, by) in uses {
-            let Some(of) = self.by_id.get_mut(&other) else { continue };
-            of.users.push((id, by));
+            let Some(allocation) = self.by_id.get_mut(&other) else { continue };
+            allocation.users.push((id, by));
             used.push(other);
         }
-        if let Some(of) = self.by_id.get_mut(&id) {
-            of.uses = used;
+        if let Some(allocation) = self.by_id.get_mut(&id) {
+            allocation.uses = used;
         }
     }
 
     /// Notes that what a tracker owns needs one another, as nobody did while the tracker had it: others may use a part.
     pub(crate) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: UnitId) {
-        let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|of| of.part != Part::Shared);
+        let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|allocation| allocation.part != Part::Shared);
         let own: Vec<_> = allocations.iter().copied().filter(is_own).collect();
         for (one, next) in own.iter().zip(own.iter().cycle().skip(1)).filter(|(one, next)| one != next) {
-            if let Some(of) = self.by_id.get_mut(one) {
-                of.uses.push(*next);
+            if let Some(allocation) = self.by_id.get_mut(one) {
+                allocation.uses.push(*next);
             }
-            if let Some(of) = self.by_id.get_mut(next) {
-                of.users.push((*one, by));
+            if let Some(allocation) = self.by_id.get_mut(next) {
+                allocation.users.push((*one, by));
             }
         }
     }
@@ -211,8 +211,8 @@ impl Allocations {
     pub(crate) fn keep(&mut self, allocations: &[AllocationId], functions: Vec<HostCallback>) -> Option<Keeps> {
         let keeps = (!functions.is_empty()).then(|| Keeps::new(functions))?;
         for id in allocations {
-            if let Some(of) = self.by_id.get_mut(id) {
-                of.keeps.push(keeps.clone());
+            if let Some(allocation) = self.by_id.get_mut(id) {
+                allocation.keeps.push(keeps.clone());
             }
         }
         Some(keeps)
@@ -242,19 +242,19 @@ impl Allocations {
     pub(crate) fn unused(&self, allocations: &[AllocationId]) -> Vec<AllocationId> {
         let (mut found, mut pending) = (HashSet::<AllocationId, FixedState>::default(), allocations.to_vec());
         while let Some(id) = pending.pop() {
-            if let Some(of) = self.by_id.get(&id).filter(|of| of.owner == Owner::Users)
+            if let Some(allocation) = self.by_id.get(&id).filter(|allocation| allocation.owner == Owner::Users)
                 && found.insert(id)
             {
-                pending.extend(&of.uses);
+                pending.extend(&allocation.uses);
             }
         }
         let is_used = |id: &AllocationId| {
-            self.by_id.get(id).is_some_and(|of| of.users.iter().any(|(user, _)| !found.contains(user)))
+            self.by_id.get(id).is_some_and(|allocation| allocation.users.iter().any(|(user, _)| !found.contains(user)))
         };
         let mut used: Vec<_> = found.iter().copied().filter(is_used).collect();
         while let Some(id) = used.pop() {
             if found.remove(&id) {
-                used.extend(self.by_id.get(&id).map(|of| of.uses.as_slice()).unwrap_or_default());
+                used.extend(self.by_id.get(&id).map(|allocation| allocation.uses.as_slice()).unwrap_or_default());
             }
         }
         let mut unused: Vec<_> = found.into_iter().collect();
@@ -267,7 +267,7 @@ impl Allocations {
     pub(crate) fn other_users(&self, id: AllocationId, trackers: &[TrackerId]) -> Vec<(Option<TrackerId>, UnitId)> {
         let (mut found, mut seen, mut pending) = (Vec::new(), vec![id], vec![id]);
         while let Some(next) = pending.pop() {
-            for &(id, unit) in self.by_id.get(&next).map(|of| of.users.as_slice()).unwrap_or_default() {
+            for &(id, unit) in self.by_id.get(&next).map(|allocation| allocation.users.as_slice()).unwrap_or_default() {
                 let Some(user) = self.by_id.get(&id) else { continue };
                 match user.owner {
                     Owner::Tracker(tracker) if !trackers.contains(&tracker) => found.push((Some(tracker), unit)),

@@ -61,7 +61,9 @@ impl State {
             return false;
         }
         let has_definitions = |dylib| !self.allocator_definitions(dylib).is_empty();
-        if self.allocator.is_elsewhere || self.allocator.dylib.is_some_and(|of| of != dylib && has_definitions(of)) {
+        if self.allocator.is_elsewhere
+            || self.allocator.dylib.is_some_and(|other| other != dylib && has_definitions(other))
+        {
             return true;
         }
         self.allocator.dylib = Some(dylib);
@@ -101,8 +103,8 @@ impl State {
 
     /// The first definition that serves the process and that trackers own.
     pub(super) fn serving_of(&self, trackers: &[TrackerId]) -> Option<(NameId, UnitId)> {
-        let is_of = |unit: &UnitId| self.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
-        self.allocator.serving.iter().copied().find(|(_, unit)| is_of(unit))
+        let is_owned = |unit: &UnitId| self.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
+        self.allocator.serving.iter().copied().find(|(_, unit)| is_owned(unit))
     }
 
     /// Forgets memory that stays for the life of the process.

@@ -91,10 +91,10 @@ impl ImageRequests {
     fn forget(&mut self, unit: UnitId) {
         self.exports.forget(unit);
         self.plain_exports.forget(unit);
-        self.entries.retain(|(_, of)| *of != unit);
-        self.merged.retain(|(_, of)| *of != unit);
-        self.protections.retain(|(_, of)| *of != unit);
-        self.resources = self.resources.filter(|of| *of != unit);
+        self.entries.retain(|(_, by)| *by != unit);
+        self.merged.retain(|(_, by)| *by != unit);
+        self.protections.retain(|(_, by)| *by != unit);
+        self.resources = self.resources.filter(|by| *by != unit);
     }
 
     /// All names of requests, some more than once.
@@ -121,7 +121,7 @@ impl ImageRequests {
 
     /// Whether something is exported that is called so.
     pub(crate) fn is_export_of(&self, target: NameId) -> bool {
-        self.exports.iter().any(|(_, of, _)| *of == target)
+        self.exports.iter().any(|(_, export, _)| *export == target)
     }
 
     /// Where the program begins.
@@ -132,9 +132,9 @@ impl ImageRequests {
     /// What becomes of sections; `None` if nobody asks for anything.
     pub(crate) fn sections(&self) -> Option<ImageSections> {
         let sections = ImageSections {
-            merged: first_of_each(self.merged.iter().map(|(of, _)| of)),
+            merged: first_of_each(self.merged.iter().map(|(request, _)| request)),
             // The last one counts.
-            protections: first_of_each(self.protections.iter().rev().map(|(of, _)| of)),
+            protections: first_of_each(self.protections.iter().rev().map(|(request, _)| request)),
         };
         (!sections.is_empty()).then_some(sections)
     }
@@ -142,7 +142,7 @@ impl ImageRequests {
 
 /// Notes what a unit says behind what those say that were added before: it may have been withdrawn and come back.
 fn insert<T>(said: &mut Vec<(T, UnitId)>, what: T, unit: UnitId) {
-    said.insert(said.partition_point(|&(_, of)| of <= unit), (what, unit));
+    said.insert(said.partition_point(|&(_, by)| by <= unit), (what, unit));
 }
 
 /// What is said of each section first: a header may make all objects say the same.
@@ -160,8 +160,8 @@ impl DylibState {
     }
 
     /// Whether such a default library was opened.
-    pub(crate) fn has_opened(&self, is_it: impl Fn(&str) -> bool) -> bool {
-        self.default_libraries.opened.iter().any(|library| is_it(library))
+    pub(crate) fn has_opened(&self, matches: impl Fn(&str) -> bool) -> bool {
+        self.default_libraries.opened.iter().any(|library| matches(library))
     }
 
     /// Forgets what a unit asks for.
@@ -178,23 +178,23 @@ impl State {
     /// The default libraries of a JITDylib that are to be opened now. They are until [`State::opened_default_library`] is
     /// told.
     pub(crate) fn default_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
-        let of = &mut self.dylib_mut(dylib)?.default_libraries;
-        of.unopened.retain(|library| !of.opened.contains(library));
-        Ok(of.unopened.iter().filter(|library| of.is_wanted(library)).cloned().collect())
+        let libraries = &mut self.dylib_mut(dylib)?.default_libraries;
+        libraries.unopened.retain(|library| !libraries.opened.contains(library));
+        Ok(libraries.unopened.iter().filter(|library| libraries.is_wanted(library)).cloned().collect())
     }
 
     /// The libraries that objects and archives of ELF ask for and that are to be opened now: they are not asked for
     /// again.
     pub(crate) fn take_dependent_libraries(&mut self, dylib: DylibId) -> Result<Vec<String>> {
-        let of = &mut self.dylib_mut(dylib)?.dependent_libraries;
-        let wanted = std::mem::take(&mut of.unopened);
-        of.opened.extend(wanted.iter().cloned());
+        let libraries = &mut self.dylib_mut(dylib)?.dependent_libraries;
+        let wanted = std::mem::take(&mut libraries.unopened);
+        libraries.opened.extend(wanted.iter().cloned());
         Ok(wanted)
     }
 
     pub(crate) fn opened_default_library(&mut self, dylib: DylibId, name: &str) {
-        if let Ok(of) = self.dylib_mut(dylib) {
-            of.default_libraries.opened.insert(name.into());
+        if let Ok(table) = self.dylib_mut(dylib) {
+            table.default_libraries.opened.insert(name.into());
         }
     }
 
@@ -240,7 +240,7 @@ impl State {
     }
 
     fn asks_for(&self, dylib: DylibId, library: &str) -> bool {
-        self.dylib(dylib).is_ok_and(|of| of.default_libraries.asked.first(library).is_some())
+        self.dylib(dylib).is_ok_and(|dylib| dylib.default_libraries.asked.first(library).is_some())
     }
 
     /// Keeps a warning, unless nobody has taken those of a long time.
@@ -270,20 +270,20 @@ impl State {
     /// Notes what a unit asks for that has come back.
     pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         let implied = self.platform.implied_libraries(&self.crt);
-        let of = self.dylib_mut(dylib)?;
+        let table = self.dylib_mut(dylib)?;
         for alternate in graph.alternates() {
-            of.alternates.enter(alternate.name, *alternate, unit);
+            table.alternates.enter(alternate.name, *alternate, unit);
         }
         for request in graph.requests() {
             match request {
-                Request::MustMatch { key, value } => of.agreed.enter(key.clone(), value.clone(), unit),
-                Request::DefaultLibrary(name) => of.default_libraries.ask_for(name, unit),
-                Request::DependentLibrary(name) => of.dependent_libraries.ask_for(name, unit),
-                Request::NoDefaultLibrary(name) => of.default_libraries.excluded.enter(name.clone(), (), unit),
-                other => of.image_requests.enter(unit, other),
+                Request::MustMatch { key, value } => table.agreed.enter(key.clone(), value.clone(), unit),
+                Request::DefaultLibrary(name) => table.default_libraries.ask_for(name, unit),
+                Request::DependentLibrary(name) => table.dependent_libraries.ask_for(name, unit),
+                Request::NoDefaultLibrary(name) => table.default_libraries.excluded.enter(name.clone(), (), unit),
+                other => table.image_requests.enter(unit, other),
             }
         }
-        implied.iter().for_each(|name| of.default_libraries.ask_for(name, unit));
+        implied.iter().for_each(|name| table.default_libraries.ask_for(name, unit));
         Ok(())
     }
 }

@@ -174,14 +174,16 @@ impl State {
         let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
         let unit = |unit| self.units.get(&unit);
         match entry.by {
-            DefinedBy::Unit(of, _) if entry.address.is_some() => {
-                unit(of).is_some_and(|unit| unit.started) || !self.symbol_of(entry).is_some_and(absolute)
+            DefinedBy::Unit(id, _) if entry.address.is_some() => {
+                unit(id).is_some_and(|unit| unit.started) || !self.symbol_of(entry).is_some_and(absolute)
             }
             // A batch that has found everything is as good as linked.
-            DefinedBy::Unit(of, _) => {
-                self.batch.is_some_and(|batch| batch.is_placing) && unit(of).is_some_and(|unit| unit.input.is_none())
+            DefinedBy::Unit(id, _) => {
+                self.batch.is_some_and(|batch| batch.is_placing) && unit(id).is_some_and(|unit| unit.input.is_none())
             }
-            DefinedBy::Pending(of) => unit(of).and_then(|unit| unit.pending.as_ref()).is_some_and(|of| of.is_taken()),
+            DefinedBy::Pending(id) => {
+                unit(id).and_then(|unit| unit.pending.as_ref()).is_some_and(|pending| pending.is_taken())
+            }
             DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => entry.address.is_some(),
         }
     }
@@ -275,13 +277,13 @@ impl State {
 
     fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
         let Self { dylibs, units, .. } = self;
-        let Some(of) = units.get_mut(&unit) else { return };
-        if let Some(dylib) = dylibs.get_mut(&of.dylib) {
-            for yielded in of.yielded.extract_if(.., |yielded| yielded.symbol == id) {
+        let Some(record) = units.get_mut(&unit) else { return };
+        if let Some(dylib) = dylibs.get_mut(&record.dylib) {
+            for yielded in record.yielded.extract_if(.., |yielded| yielded.symbol == id) {
                 dylib.heirs.remove(&yielded.heir(unit));
             }
         }
-        let Some(input) = &mut of.input else { return };
+        let Some(input) = &mut record.input else { return };
         input.graph.make_definition(id, symbol.definition, symbol.linkage, symbol.indirect);
     }
 }

@@ -22,7 +22,7 @@ impl ExecutionSession {
         // Some are the user's: they are asked with nothing locked.
         let generators: Vec<_> = generators.iter().map(|generator| generator.definitions.describe()).collect();
         let (names, state) = (self.names(), self.state());
-        state.dylib(dylib).map(|of| state.dump(dylib, of, &generators, &names)).unwrap_or_default()
+        state.dylib(dylib).map(|table| state.dump(dylib, table, &generators, &names)).unwrap_or_default()
     }
 }
 
@@ -38,20 +38,20 @@ impl State {
         let kinds = ["read-only data", "code", "writable data"].into_iter().enumerate();
         let memory = kinds.map(|(segment, what)| {
             let own = self.allocations.of_dylib(id);
-            let bytes: u64 =
-                own.map(|(_, of)| of.segments[segment].end.0.saturating_sub(of.segments[segment].start.0)).sum();
+            let bytes: u64 = own.map(|(_, allocation)| allocation.segments[segment].size()).sum();
             format!("{bytes} bytes of {what}")
         });
         line(&mut text, "memory", &memory.collect::<Vec<_>>());
-        let retired = self.allocations.of_dylib(id).filter(|(_, of)| of.owner == Owner::Retired).count();
+        let retired =
+            self.allocations.of_dylib(id).filter(|(_, allocation)| allocation.owner == Owner::Retired).count();
         if retired > 0 {
             line(&mut text, "retired", &[format!("{retired} allocations")]);
         }
         text += "  units:\n";
         for unit in dylib.units.iter().filter_map(|unit| self.units.get(unit)) {
             let tracker = match unit.tracker {
-                of if dylib.default_tracker == Some(of) => String::new(),
-                of => format!(", tracker {}", of.0),
+                owner if dylib.default_tracker == Some(owner) => String::new(),
+                owner => format!(", tracker {}", owner.0),
             };
             // Writing to a string does not fail.
             let _written = writeln!(text, "    {}: {}{tracker}", unit.name, state_of(unit));

@@ -181,8 +181,8 @@ impl DylibState {
     }
 
     /// Removes generators; returns them, to be dropped when the tables are unlocked.
-    pub(crate) fn remove_generators(&mut self, is_it: impl FnMut(&mut Generator) -> bool) -> Vec<Generator> {
-        self.generators.extract_if(.., is_it).collect()
+    pub(crate) fn remove_generators(&mut self, matches: impl FnMut(&mut Generator) -> bool) -> Vec<Generator> {
+        self.generators.extract_if(.., matches).collect()
     }
 
     /// Has the libraries opened, when a name is missing, that an archive says it needs.
@@ -368,9 +368,9 @@ impl State {
         dylib: &JitDylib,
         new: impl FnOnce() -> Arc<dyn Archives>,
     ) -> Result<Arc<dyn Archives>> {
-        let of = self.dylib(dylib.id())?;
-        let is_owners = of.generators.last().is_some_and(|last| last.tracker == dylib.tracker());
-        if let Some(archives) = of.archives.as_ref().filter(|_| is_owners) {
+        let table = self.dylib(dylib.id())?;
+        let is_owners = table.generators.last().is_some_and(|last| last.tracker == dylib.tracker());
+        if let Some(archives) = table.archives.as_ref().filter(|_| is_owners) {
             return Ok(archives.clone());
         }
         let archives = new();

@@ -11,7 +11,7 @@ use linkjit_link::rules::{self, GroupConflict, Verdict};
 use super::dylib::DylibState;
 use super::inherit::{Inheritance, Yielded, YieldedGroup};
 use super::pending::Promise;
-use super::state::{DefinedBy, DylibId, State, TrackerId, Unit, UnitId};
+use super::state::{DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// The COMDAT group of a name that is kept.
@@ -48,12 +48,12 @@ impl State {
         names: &NamePool,
     ) -> Result<Yields> {
         let Self { dylibs, units, .. } = self;
-        let Some(of) = dylibs.get_mut(&dylib) else { return Err(Error::Closed) };
+        let Some(table) = dylibs.get_mut(&dylib) else { return Err(Error::Closed) };
         let mut yields = Yields::default();
         let mut lost = Vec::new();
         // Other units' definitions have yielded to what was promised: such groups are kept.
         let is_promised = |symbol: &&Symbol| {
-            let entry = symbol.global_name().and_then(|name| of.symbols.get(&name));
+            let entry = symbol.global_name().and_then(|name| table.symbols.get(&name));
             promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
         };
         let mut promised: Vec<_> = match promise {
@@ -63,12 +63,12 @@ impl State {
         promised.sort_unstable();
         let mut contested = Vec::new();
         for (index, group) in graph.groups().iter().enumerate() {
-            let Some(owner) = of.groups.get(&group.signature) else { continue };
+            let Some(owner) = table.groups.get(&group.signature) else { continue };
             let Some(unit) = units.get(&owner.unit) else { continue };
             if group.blocks.iter().any(|block| promised.binary_search(block).is_ok()) {
                 continue;
             }
-            match compare(graph, group, owner, unit, of) {
+            match compare(graph, group, owner, unit, table) {
                 Ok(Verdict::Replaces) => yields.replaced.push((owner.unit, group.signature)),
                 Ok(_) => {
                     let is_others = unit.tracker != tracker;
@@ -86,7 +86,7 @@ impl State {
             }
         }
         for signature in contested {
-            of.groups.entry(signature).and_modify(|owner| owner.contested = true);
+            table.groups.entry(signature).and_modify(|owner| owner.contested = true);
         }
         (yields.names, yields.groups) = surrender(graph, &lost);
         for yielded in &yields.names {
@@ -108,20 +108,20 @@ impl State {
             let lost: Vec<_> =
                 signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
             let (names, groups) = surrender(&mut input.graph, &lost);
-            let Some(of) = self.dylibs.get_mut(&dylib) else { return left };
+            let Some(table) = self.dylibs.get_mut(&dylib) else { return left };
             for yielded in &names {
-                if of.symbols.get(&yielded.name).is_some_and(|entry| entry.by == DefinedBy::Unit(owner, yielded.symbol))
-                {
-                    of.symbols.remove(&yielded.name);
+                let is_lost = |entry: &Entry| entry.by == DefinedBy::Unit(owner, yielded.symbol);
+                if table.symbols.get(&yielded.name).is_some_and(is_lost) {
+                    table.symbols.remove(&yielded.name);
                     left.names.push((dylib, yielded.name, None));
                 }
             }
             for group in &groups {
-                of.groups.remove(&group.signature);
+                table.groups.remove(&group.signature);
                 left.groups.push((dylib, group.signature));
             }
-            of.heirs.extend(names.iter().map(|yielded| yielded.heir(owner)));
-            of.heirs.extend(groups.iter().map(|group| group.heir(owner)));
+            table.heirs.extend(names.iter().map(|yielded| yielded.heir(owner)));
+            table.heirs.extend(groups.iter().map(|group| group.heir(owner)));
             unit.yielded.extend(names);
             unit.yielded_groups.extend(groups);
         }
@@ -137,19 +137,19 @@ fn compare(
     group: &Group,
     owner: &GroupOwner,
     unit: &Unit,
-    of: &DylibState,
+    table: &DylibState,
 ) -> Result<Verdict, GroupConflict> {
-    let size = || size_of_leader(unit, group.signature, of);
+    let size = || size_of_leader(unit, group.signature, table);
     let verdict = rules::compare_group(graph, group, owner.selection, size)?;
     // A batch has what is not at hand; what has an address is linked.
     let is_free =
-        || unit.input.is_some() && of.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
+        || unit.input.is_some() && table.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
     Ok(if verdict == Verdict::Replaces && !is_free() { Verdict::Yields } else { verdict })
 }
 
 /// The size of the block of a unit that a group is known by.
-fn size_of_leader(unit: &Unit, signature: NameId, of: &DylibState) -> u64 {
-    let leader = of.symbols.get(&signature).and_then(|entry| match entry.by {
+fn size_of_leader(unit: &Unit, signature: NameId, table: &DylibState) -> u64 {
+    let leader = table.symbols.get(&signature).and_then(|entry| match entry.by {
         DefinedBy::Unit(_, symbol) => {
             let graph = &unit.input.as_ref()?.graph;
             Some(graph.block(graph.symbols().get(symbol.index())?.block()?).size)
@@ -185,9 +185,9 @@ pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Y
             groups[index].initializers.push(run);
         }
     }
-    graph.give_up_blocks(&dropped, |name, symbol, of| {
-        if let Some(index) = of.block().and_then(group_of) {
-            let mut yielded = Yielded::new(name, symbol, of);
+    graph.give_up_blocks(&dropped, |name, symbol, definition| {
+        if let Some(index) = definition.block().and_then(group_of) {
+            let mut yielded = Yielded::new(name, symbol, definition);
             yielded.of_group = groups[index].size;
             names.push(yielded);
         }

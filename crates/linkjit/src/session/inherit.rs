@@ -192,9 +192,9 @@ impl State {
 
     /// Forgets what a unit may get back.
     pub(super) fn forget_heirs(&mut self, id: UnitId, unit: &Unit) {
-        let Some(of) = self.dylibs.get_mut(&unit.dylib).filter(|_| unit.has_yielded()) else { return };
+        let Some(table) = self.dylibs.get_mut(&unit.dylib).filter(|_| unit.has_yielded()) else { return };
         for heir in unit.heirs(id) {
-            of.heirs.remove(&heir);
+            table.heirs.remove(&heir);
         }
         if !self.vague.is_empty() {
             unit.yielded.iter().for_each(|yielded| self.drop_vague_alias(unit.dylib, yielded.name));
@@ -270,9 +270,9 @@ impl State {
     /// generation of an object does. `kept` is where it is if it stays what it was bound to.
     fn enter_heir(&mut self, dylib: DylibId, heir: Heir, kept: Option<Address>) {
         let Heir { name, unit: id, .. } = heir;
-        let (Some(of), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };
+        let (Some(table), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };
         let Some(at) = unit.yielded.iter().position(|yielded| yielded.name == name) else { return };
-        if let Some(entry) = of.symbols.get_mut(&name) {
+        if let Some(entry) = table.symbols.get_mut(&name) {
             entry.contested = true;
             return;
         }
@@ -280,7 +280,7 @@ impl State {
         if let (None, Some(input)) = (kept, &mut unit.input) {
             yielded.restore(&mut input.graph);
             unit.yielded.swap_remove(at);
-            of.heirs.remove(&heir);
+            table.heirs.remove(&heir);
         }
         let address = match yielded.definition {
             Definition::Absolute(absolute) => Some(Address::At(absolute)),
@@ -288,7 +288,7 @@ impl State {
         };
         let by = DefinedBy::Unit(id, yielded.symbol);
         let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
-        of.symbols.insert(name, entry);
+        table.symbols.insert(name, entry);
     }
 
     /// Those who may have a name, the best first.
@@ -311,20 +311,23 @@ impl State {
             Owner::Tracker(_) => owner.tracker() == withdrawn,
             Owner::Dylib => false,
         };
-        self.allocations.get(kept).filter(|of| stays(of.owner)).map(|_| kept)
+        self.allocations.get(kept).filter(|allocation| stays(allocation.owner)).map(|_| kept)
     }
 
     /// Whether memory stays because of code of a unit's tracker.
     fn is_bound_to(&self, unit: UnitId, kept: AllocationId) -> bool {
         let Some(tracker) = self.units.get(&unit).map(|unit| unit.tracker) else { return false };
-        let (Some(kept_by), Some(of)) = (self.allocations.get(kept), self.trackers.get(&tracker)) else { return false };
+        let (Some(kept_by), Some(owner)) = (self.allocations.get(kept), self.trackers.get(&tracker)) else {
+            return false;
+        };
         let owned = |user| self.allocations.get(user).is_some_and(|user| user.owner == Owner::Tracker(tracker));
         // Either may be long.
-        if kept_by.users.len() < of.allocations.len() {
+        if kept_by.users.len() < owner.allocations.len() {
             kept_by.users.iter().any(|&(user, _)| owned(user))
         } else {
-            let uses = |id: &AllocationId| self.allocations.get(*id).is_some_and(|of| of.uses.contains(&kept));
-            of.allocations.iter().any(uses)
+            let uses =
+                |id: &AllocationId| self.allocations.get(*id).is_some_and(|allocation| allocation.uses.contains(&kept));
+            owner.allocations.iter().any(uses)
         }
     }
 

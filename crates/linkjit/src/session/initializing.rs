@@ -35,12 +35,12 @@ impl ExecutionSession {
     ///
     /// # Errors
     /// If these may wait for what this agent is at.
-    pub(crate) fn wait_for_initializers(&self, of: impl Fn(UnitId) -> bool) -> Result<()> {
+    pub(crate) fn wait_for_initializers(&self, matches: impl Fn(UnitId) -> bool) -> Result<()> {
         let _edge = self.wait_for_turn(Job::Initializing)?;
         let this = Agent::current();
         let must_wait = |state: &mut State| {
             let mut running = state.initializing.iter();
-            running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| of(unit))
+            running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| matches(unit))
         };
         let waited = self.inner.initialized.wait_while(lock(&self.inner.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
@@ -50,10 +50,10 @@ impl ExecutionSession {
 
 impl State {
     /// Whether this agent is running initializers of such a unit.
-    pub(super) fn is_initializing(&self, of: impl Fn(&Unit) -> bool) -> bool {
+    pub(super) fn is_initializing(&self, matches: impl Fn(&Unit) -> bool) -> bool {
         let this = Agent::current();
         let mut mine = self.initializing.iter().filter(|(_, by)| *by == this);
-        mine.any(|(unit, _)| self.units.get(unit).is_some_and(&of))
+        mine.any(|(unit, _)| self.units.get(unit).is_some_and(&matches))
     }
 }
 

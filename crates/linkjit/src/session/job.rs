@@ -48,7 +48,7 @@ impl Jobs {
     /// In the child of a fork: other agents are not there.
     pub(crate) fn forget_agents(&self) {
         let this = Agent::current();
-        lock(&self.0).retain(|of| of.agent == this);
+        lock(&self.0).retain(|current| current.agent == this);
     }
 
     /// The lock, to be held during a fork.
@@ -60,7 +60,7 @@ impl Jobs {
 impl Drop for AtJob<'_> {
     fn drop(&mut self) {
         let mut jobs = lock(&self.jobs.0);
-        if let Some(at) = jobs.iter().rposition(|of| of.agent == self.agent) {
+        if let Some(at) = jobs.iter().rposition(|current| current.agent == self.agent) {
             jobs.remove(at);
         }
     }
@@ -70,7 +70,7 @@ impl Drop for AtJob<'_> {
 pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) -> Result<AtJob<'_>> {
     let (jobs, agent) = (session.jobs(), Agent::current());
     let mut table = lock(&jobs.0);
-    if table.iter().filter(|of| of.agent == agent).count() >= DEEPEST {
+    if table.iter().filter(|current| current.agent == agent).count() >= DEEPEST {
         return Err(Error::Unsupported {
             what: format!("lookups that are nested more than {DEEPEST} deep are not supported"),
         });
@@ -82,15 +82,15 @@ pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) ->
 /// The job of a session that this agent is at, the innermost one.
 pub(crate) fn current(session: &ExecutionSession) -> Option<Job> {
     let agent = Agent::current();
-    lock(&session.jobs().0).iter().rev().find(|of| of.agent == agent).map(|of| of.job)
+    lock(&session.jobs().0).iter().rev().find(|current| current.agent == agent).map(|current| current.job)
 }
 
 /// The names that this agent is asking a generator for; `None` if it is not asking it.
 pub(crate) fn asking(session: &ExecutionSession, generator: GeneratorId) -> Option<Vec<NameId>> {
     let this = (Agent::current(), Job::Generator(generator));
     let table = lock(&session.jobs().0);
-    let mut asking = table.iter().filter(|of| (of.agent, of.job) == this);
+    let mut asking = table.iter().filter(|current| (current.agent, current.job) == this);
     let mut names = asking.next()?.names.clone();
-    names.extend(asking.flat_map(|of| &of.names));
+    names.extend(asking.flat_map(|current| &current.names));
     Some(names)
 }

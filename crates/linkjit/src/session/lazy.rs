@@ -199,10 +199,10 @@ impl LazyFunctions {
         let linked: Vec<_> = numbers.into_iter().filter_map(linked).collect();
         let mut unlinked: Unlinked = linked.into_iter().map(Linked::unlinked).collect();
         if !self.forgotten.is_empty() {
-            let goes: BTreeSet<_> = allocations.iter().copied().collect();
+            let leaving: BTreeSet<_> = allocations.iter().copied().collect();
             let forgotten = self.forgotten.extract_if(.., |&slot, Linked { implementation, .. }| {
-                let goes_along = || tied(slot, *implementation).is_some_and(|id| goes.contains(&id));
-                goes.contains(implementation) && !goes_along()
+                let slot_leaves = || tied(slot, *implementation).is_some_and(|id| leaving.contains(&id));
+                leaving.contains(implementation) && !slot_leaves()
             });
             unlinked.extend(forgotten.map(|(_, linked)| linked.unlinked()));
         }

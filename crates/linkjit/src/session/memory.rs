@@ -39,19 +39,19 @@ impl MemoryUse {
 
     fn of<'a>(allocations: impl Iterator<Item = &'a Allocation>, page: u64) -> Self {
         let mut memory = Self::default();
-        allocations.for_each(|of| memory.add(of, page));
+        allocations.for_each(|allocation| memory.add(allocation, page));
         memory
     }
 
     fn add(&mut self, allocation: &Allocation, page: u64) {
-        let of = &allocation.bytes;
+        let bytes = &allocation.bytes;
         let [read_only, code, writable] = allocation.segments.map(ExecRange::size);
         self.code += code;
         self.read_only += read_only;
         self.writable += writable;
-        self.unwind += of.unwind;
-        self.stubs += of.stubs;
-        self.thread_local += of.thread_local;
+        self.unwind += bytes.unwind;
+        self.stubs += bytes.stubs;
+        self.thread_local += bytes.thread_local;
         for size in [read_only, code, writable].into_iter().filter(|&size| size > 0) {
             self.pages += size.next_multiple_of(page);
             self.mappings += 1;
@@ -111,7 +111,7 @@ impl ExecutionSession {
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         let page = self.target().page_size;
-        MemoryUse::of(self.state().allocations.iter().map(|(_, of)| of), page)
+        MemoryUse::of(self.state().allocations.iter().map(|(_, allocation)| allocation), page)
     }
 }
 
@@ -140,7 +140,7 @@ impl JitDylib {
         let page = self.session().target().page_size;
         let state = self.session().state();
         state.dylib(self.id())?;
-        Ok(MemoryUse::of(state.allocations.of_dylib(self.id()).map(|(_, of)| of), page))
+        Ok(MemoryUse::of(state.allocations.of_dylib(self.id()).map(|(_, allocation)| allocation), page))
     }
 }
 
@@ -154,7 +154,7 @@ impl ResourceTracker {
         let state = self.session().state();
         state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
         let trackers = state.with_updatable(&[self.id()]);
-        let owned = trackers.iter().filter_map(|id| state.trackers.get(id)).flat_map(|of| &of.allocations);
+        let owned = trackers.iter().filter_map(|id| state.trackers.get(id)).flat_map(|tracker| &tracker.allocations);
         Ok(MemoryUse::of(owned.filter_map(|&id| state.allocations.get(id)), page))
     }
 }

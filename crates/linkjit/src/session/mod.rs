@@ -274,7 +274,7 @@ impl ExecutionSession {
     pub fn remove_plugin(&self, id: PluginId) -> Result<()> {
         let _linking = self.begin_linking()?;
         let mut plugins = lock(&self.inner.plugins);
-        let at = plugins.all.iter().position(|(of, _)| *of == id);
+        let at = plugins.all.iter().position(|(other, _)| *other == id);
         let removed = at.map(|at| plugins.all.remove(at));
         drop(plugins);
         // It may be the last handle: what the user drops with it is dropped with nothing locked.

@@ -50,22 +50,22 @@ impl ExecutionSession {
 
     /// Gives names back, after a removal, if there are many. No batch has graphs out of the tables.
     pub(super) fn give_names_back(&self) {
-        let of = &self.inner.name_use;
+        let name_use = &self.inner.name_use;
         let mut names = self.names();
-        let new = names.interned() - of.last.load(Ordering::Relaxed);
-        if new < LEAST.max(of.left.load(Ordering::Relaxed)) || of.kept.load(Ordering::Relaxed) {
+        let new = names.interned() - name_use.last.load(Ordering::Relaxed);
+        if new < LEAST.max(name_use.left.load(Ordering::Relaxed)) || name_use.kept.load(Ordering::Relaxed) {
             return;
         }
         let state = self.state();
         // With both locked, nobody gets an id: who begins to use names now waits for the lock.
-        if Arc::strong_count(&of.in_use) > 1 || state.batch.is_some() {
+        if Arc::strong_count(&name_use.in_use) > 1 || state.batch.is_some() {
             return;
         }
         let mut used = Vec::new();
         state.names_used(&mut used);
         names.retain(used);
-        of.last.store(names.interned(), Ordering::Relaxed);
-        of.left.store(names.len() as u64, Ordering::Relaxed);
+        name_use.last.store(names.interned(), Ordering::Relaxed);
+        name_use.left.store(names.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -80,14 +80,14 @@ impl State {
                 }
             }
             used.extend(dylib.groups.keys().chain(dylib.hidden.keys()).chain(dylib.missing_imports.keys()));
-            used.extend(dylib.alternates.all().flat_map(|(&name, of)| [name, of.name, of.target]));
+            used.extend(dylib.alternates.all().flat_map(|(&name, alternate)| [name, alternate.name, alternate.target]));
             used.extend(dylib.heirs.iter().map(Heir::name));
             dylib.image_requests.names_used(used);
         }
         for unit in self.units.values() {
             used.extend(unit.names.iter().chain(&unit.groups).chain(&unit.hides));
-            used.extend(unit.yielded.iter().map(|of| of.name));
-            used.extend(unit.yielded_groups.iter().map(|of| of.signature));
+            used.extend(unit.yielded.iter().map(|yielded| yielded.name));
+            used.extend(unit.yielded_groups.iter().map(|group| group.signature));
             if let Some(input) = &unit.input {
                 names_of(&input.graph, used);
             }
@@ -98,7 +98,7 @@ impl State {
             _ => None,
         }));
         self.allocator.names_used(used);
-        used.extend(self.replaced.iter().map(|of| of.name));
+        used.extend(self.replaced.iter().map(|replaced| replaced.name));
     }
 }
 
@@ -109,7 +109,7 @@ fn names_of(graph: &LinkGraph, used: &mut Vec<NameId>) {
         _ => None,
     }));
     used.extend(graph.groups().iter().map(|group| group.signature));
-    used.extend(graph.alternates().iter().flat_map(|of| [of.name, of.target]));
+    used.extend(graph.alternates().iter().flat_map(|alternate| [alternate.name, alternate.target]));
     for request in graph.requests() {
         match request {
             Request::Export { name, target } => used.extend([*name, *target]),

@@ -172,14 +172,15 @@ impl State {
         maker: Box<dyn Maker>,
         (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
     ) -> Result<UnitId, (Error, Box<dyn Maker>)> {
-        let Some(of) = self.units.get(&from).filter(|of| of.pending.is_some()) else {
+        let Some(unit) = self.units.get(&from).filter(|unit| unit.pending.is_some()) else {
             return Err((Error::TrackerRemoved, maker));
         };
-        let (dylib, tracker) = (of.dylib, of.tracker);
+        let (dylib, tracker) = (unit.dylib, unit.tracker);
         symbols.sort_unstable_by_key(|&(name, _)| name);
         symbols.dedup_by_key(|&mut (name, _)| name);
         let ours = |name| {
-            self.dylib(dylib).is_ok_and(|of| of.symbols.get(&name).is_some_and(|of| of.by == DefinedBy::Pending(from)))
+            self.dylib(dylib)
+                .is_ok_and(|table| table.symbols.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(from)))
         };
         if !symbols.iter().all(|&(name, _)| ours(name)) {
             return Err((Error::Foreign { what: "the unit is not responsible for a name that it delegates" }, maker));
@@ -202,7 +203,7 @@ impl State {
                 let unit = self.units.get(&unit);
                 let flags = unit.and_then(|unit| unit.pending.as_ref()).map_or(&[][..], |pending| &pending.flags);
                 let names = unit.map_or(&[][..], |unit| &unit.names);
-                names.iter().zip(flags).any(|(of, flags)| *of == name && flags.callable)
+                names.iter().zip(flags).any(|(promised, flags)| *promised == name && flags.callable)
             }
             DefinedBy::Unit(unit, symbol) => {
                 let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
@@ -230,7 +231,8 @@ impl State {
         let requested = std::mem::take(&mut pending.requested);
         let (name, dylib) = (unit.name.clone(), unit.dylib);
         let unit = self.units.get(&id)?;
-        let symbols: Vec<_> = unit.names.iter().copied().zip(unit.pending.iter().flat_map(|of| &of.flags)).collect();
+        let symbols: Vec<_> =
+            unit.names.iter().copied().zip(unit.pending.iter().flat_map(|pending| &pending.flags)).collect();
         let table = &self.dylib(dylib).ok()?.symbols;
         let is_ours = |name| table.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(id));
         let (mut ours, mut discarded) = (Vec::new(), Vec::new());
@@ -313,7 +315,7 @@ impl State {
             };
             let (by, address) = match definition {
                 Direct::Absolute(address) => (DefinedBy::Outside, Some(Address::At(address))),
-                Direct::Alias(of, target) => (DefinedBy::Alias(of, target), None),
+                Direct::Alias(other, target) => (DefinedBy::Alias(other, target), None),
             };
             let SymbolFlags { linkage, scope, .. } = flags;
             let contested = entry.is_some_and(|entry| entry.contested);

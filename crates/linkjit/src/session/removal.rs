@@ -185,7 +185,7 @@ impl State {
         for id in trackers {
             let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
             for &allocation in &tracker.allocations {
-                if self.allocations.get(allocation).is_some_and(|of| of.part == Part::Own) {
+                if self.allocations.get(allocation).is_some_and(|allocation| allocation.part == Part::Own) {
                     users.extend(self.allocations.other_users(allocation, trackers));
                 }
             }
@@ -216,7 +216,7 @@ impl State {
         let here = dylibs.iter().flat_map(|&dylib| self.allocations.of_dylib(dylib));
         let dylibs: HashSet<DylibId, FixedState> = dylibs.iter().copied().collect();
         let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| !dylibs.contains(&user.dylib));
-        let users = here.flat_map(|(_, of)| &of.users).filter(|(user, _)| is_elsewhere(*user));
+        let users = here.flat_map(|(_, allocation)| &allocation.users).filter(|(user, _)| is_elsewhere(*user));
         let mut users = users.map(|&(_, unit)| unit).peekable();
         if users.peek().is_none() { Ok(()) } else { Err(self.in_use(users)) }
     }
@@ -228,8 +228,8 @@ impl State {
         for id in trackers {
             let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
             count += tracker.allocations.len();
-            let goes = |&id: &AllocationId| self.allocations.other_users(id, trackers).is_empty();
-            let allocations = tracker.allocations.iter().copied().filter(goes).collect();
+            let is_unused = |&id: &AllocationId| self.allocations.other_users(id, trackers).is_empty();
+            let allocations = tracker.allocations.iter().copied().filter(is_unused).collect();
             let (id, units) = (tracker.dylib, tracker.units.clone());
             let dylib = self.dylib_mut(id)?;
             let (image, ended) = (dylib.image, in_order(dylib.take_terminators(&units)));
@@ -243,13 +243,14 @@ impl State {
         let with_dylib = |&id: &AllocationId| Some((self.allocations.get(id)?.dylib, id));
         let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
         by_dylib.sort_unstable();
-        let ending = |of: &[(DylibId, AllocationId)]| {
-            let id = of.first()?.0;
-            let allocations: Vec<_> = of.iter().map(|&(_, id)| id).collect();
+        let ending = |chunk: &[(DylibId, AllocationId)]| {
+            let id = chunk.first()?.0;
+            let allocations: Vec<_> = chunk.iter().map(|&(_, id)| id).collect();
             let Self { dylibs, allocations: all, .. } = &mut *self;
             let dylib = dylibs.get_mut(&id)?;
-            let goes = |run: &mut InitializerRun| all.at(run.array.address).is_some_and(|id| allocations.contains(&id));
-            let ended = in_order(dylib.kept_terminators.extract_if(.., goes).collect());
+            let is_ended =
+                |run: &mut InitializerRun| all.at(run.array.address).is_some_and(|id| allocations.contains(&id));
+            let ended = in_order(dylib.kept_terminators.extract_if(.., is_ended).collect());
             Some(Ending { image: dylib.image, allocations, ended, terminators: self.terminator_arrays(id) })
         };
         by_dylib.chunk_by(|one, other| one.0 == other.0).filter_map(ending).collect()
@@ -265,7 +266,7 @@ impl State {
                 self.forget_updatable(tracker.dylib, name, *id);
             }
             let dylib = self.dylib_mut(tracker.dylib)?;
-            dylib.sections.retain(|_, (_, of)| *of != Some(*id));
+            dylib.sections.retain(|_, (_, owner)| *owner != Some(*id));
             let generators = dylib.generators.extract_if(.., |generator| generator.tracker == Some(*id));
             detached.generators.extend(generators);
             if !detached.generators.is_empty() {
@@ -285,7 +286,7 @@ impl State {
         self.inherit(left);
         // Behind the units: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
         let Self { lazy, allocations, .. } = self;
-        let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|of| of.part != Part::Shared);
+        let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|allocation| allocation.part != Part::Shared);
         detached.unlinked = lazy.unlink(&detached.allocations, |slot, implementation| {
             allocations.at(slot).filter(|id| is_own(id) && is_own(&implementation))
         });
@@ -296,15 +297,15 @@ impl State {
     /// them, in case that the process exits, or the JITDylib is closed, before they are called.
     pub(crate) fn terminator_arrays(&self, dylib: DylibId) -> Vec<PointerArray> {
         let (kept, current) =
-            self.dylib(dylib).map_or((&[][..], &[][..]), |of| (&of.kept_terminators, &of.terminators));
+            self.dylib(dylib).map_or((&[][..], &[][..]), |dylib| (&dylib.kept_terminators, &dylib.terminators));
         in_order(self.retired_terminators(dylib).chain(kept).chain(current).copied().collect())
     }
 }
 
 impl super::DylibState {
     /// Takes out the terminators of units.
-    pub(super) fn take_terminators(&mut self, of: &BTreeSet<UnitId>) -> Vec<InitializerRun> {
-        self.terminators.extract_if(.., |run| of.contains(&run.unit)).collect()
+    pub(super) fn take_terminators(&mut self, units: &BTreeSet<UnitId>) -> Vec<InitializerRun> {
+        self.terminators.extract_if(.., |run| units.contains(&run.unit)).collect()
     }
 }
 

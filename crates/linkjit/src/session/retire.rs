@@ -136,9 +136,9 @@ impl ExecutionSession {
         let slots = self.slots();
         let (dylib, ended, detached) = {
             let mut state = self.state();
-            let of = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
-            let (dylib, units) = (of.dylib, of.units.clone());
-            let allocations = of.allocations.clone();
+            let record = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
+            let (dylib, units) = (record.dylib, record.units.clone());
+            let allocations = record.allocations.clone();
             if let Some(&unit) = units.first() {
                 state.allocations.bind_to_each_other(&allocations, unit);
             }
@@ -196,9 +196,9 @@ impl State {
         }
         let mut allocations = self.allocations.unused(&retired.allocations);
         allocations.retain(|id| retired.allocations.contains(id));
-        let goes =
+        let is_ended =
             |run: &InitializerRun| self.allocations.at(run.array.address).is_none_or(|id| allocations.contains(&id));
-        let (ended, mut kept): (Vec<_>, _) = retired.ended.iter().copied().partition(goes);
+        let (ended, mut kept): (Vec<_>, _) = retired.ended.iter().copied().partition(is_ended);
         self.dylib_mut(retired.dylib)?.kept_terminators.append(&mut kept);
         let (image, terminators) = (self.dylib(retired.dylib)?.image, self.terminator_arrays(retired.dylib));
         Ok(Ending { image, allocations, ended: in_order(ended), terminators })

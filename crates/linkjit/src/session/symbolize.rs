@@ -125,9 +125,9 @@ impl ExecutionSession {
     pub fn symbolize(&self, address: ExecAddr) -> Option<SymbolAt> {
         let names = self.names();
         let state = self.state();
-        let of = state.allocations.get(state.allocations.at(address)?)?;
-        let segment = of.segments.iter().copied().find(|segment| segment.contains(address))?;
-        let dylib = state.dylib(of.dylib).ok()?;
+        let allocation = state.allocations.get(state.allocations.at(address)?)?;
+        let segment = allocation.segments.iter().copied().find(|segment| segment.contains(address))?;
+        let dylib = state.dylib(allocation.dylib).ok()?;
         let mut nearest = Nearest { segment, wanted: address, found: None };
         nearest.search_table(dylib, &names);
         for id in &dylib.units {

@@ -263,9 +263,9 @@ impl super::State {
             }
         }
         let dylib = self.dylib_mut(source.dylib)?;
-        let sections = dylib.sections.values_mut().map(|(_, of)| of);
+        let sections = dylib.sections.values_mut().map(|(_, owner)| owner);
         let owners = sections.chain(dylib.generators.iter_mut().map(|generator| &mut generator.tracker));
-        owners.filter(|of| **of == Some(from)).for_each(|of| *of = Some(to));
+        owners.filter(|owner| **owner == Some(from)).for_each(|owner| *owner = Some(to));
         if let Some(target) = self.trackers.get_mut(&to) {
             target.allocations.extend(source.allocations);
             target.units.extend(source.units);

@@ -94,11 +94,11 @@ impl State {
     ) -> Option<Elsewhere> {
         let mut at = (searched, name);
         for _ in 0..self.longest_chain() {
-            let of = self.dylib(at.0).ok().filter(|_| at.0 != dylib)?;
-            let entry = of.visible(at.1, scope)?;
-            let searches_back = || of.link_order.iter().any(|&(other, _)| other == dylib);
+            let table = self.dylib(at.0).ok().filter(|_| at.0 != dylib)?;
+            let entry = table.visible(at.1, scope)?;
+            let searches_back = || table.link_order.iter().any(|&(other, _)| other == dylib);
             match entry.by {
-                DefinedBy::Alias(of, target) => (at, scope) = ((of, target), MatchScope::All),
+                DefinedBy::Alias(other, target) => (at, scope) = ((other, target), MatchScope::All),
                 DefinedBy::Found => return entry.address.map(Elsewhere::Outside),
                 DefinedBy::Unit(..) if entry.address.is_some() || at.0 < dylib || !searches_back() => {
                     return Some(Elsewhere::Dylib(at.0, at.1));
@@ -122,11 +122,11 @@ impl State {
 
     /// What belongs together of the graph of a unit, which a batch has.
     pub(crate) fn together(&mut self, unit: UnitId, graph: &LinkGraph) -> Option<Arc<Together>> {
-        let of = &mut self.units.get_mut(&unit)?.together;
-        if of.as_ref().is_none_or(|together| together.revision != graph.revision()) {
-            *of = Some(Arc::new(Together::new(graph)));
+        let known = &mut self.units.get_mut(&unit)?.together;
+        if known.as_ref().is_none_or(|together| together.revision != graph.revision()) {
+            *known = Some(Arc::new(Together::new(graph)));
         }
-        of.clone()
+        known.clone()
     }
 
     /// Makes definitions of a unit references to what others have; `groups` are the COMDAT groups of the graph, by
@@ -150,26 +150,26 @@ impl State {
             }
             graph.make_external(symbol);
             let (by, address) = match elsewhere {
-                Elsewhere::Dylib(of, target) => {
-                    let entry = dylibs.get_mut(&of).and_then(|of| of.symbols.get_mut(&target));
+                Elsewhere::Dylib(other, target) => {
+                    let entry = dylibs.get_mut(&other).and_then(|table| table.symbols.get_mut(&target));
                     entry.into_iter().for_each(|entry| entry.contested = true);
-                    (DefinedBy::Alias(of, target), None)
+                    (DefinedBy::Alias(other, target), None)
                 }
                 Elsewhere::Outside(address) => (DefinedBy::Found, Some(address)),
             };
-            let Some(of) = dylibs.get_mut(&dylib) else { continue };
-            let contested = of.symbols.get(&name).is_some_and(|old| old.contested);
+            let Some(table) = dylibs.get_mut(&dylib) else { continue };
+            let contested = table.symbols.get(&name).is_some_and(|old| old.contested);
             let entry = Entry { by, linkage: Linkage::Weak, scope: Scope::Default, address, contested };
-            of.symbols.insert(name, entry);
+            table.symbols.insert(name, entry);
             if by_dylib && let Some(yielded) = unit.yielded.last() {
-                of.heirs.insert(yielded.heir(id));
+                table.heirs.insert(yielded.heir(id));
             }
         }
         let (names, yielded) = surrender(graph, groups);
         debug_assert!(names.is_empty(), "all names of the groups are references already");
-        if let Some(of) = dylibs.get_mut(&dylib) {
+        if let Some(table) = dylibs.get_mut(&dylib) {
             for group in &yielded {
-                of.heirs.insert(group.heir(id));
+                table.heirs.insert(group.heir(id));
                 left.groups.push((dylib, group.signature));
             }
         }
@@ -180,18 +180,18 @@ impl State {
     /// Gives back what yielded to definitions of JITDylibs. What these were linked to may be memory of `withdrawn`.
     pub(crate) fn take_back_vague(&mut self, left: Inheritance, withdrawn: Option<TrackerId>) {
         for &(dylib, name, _) in &left.names {
-            let Some(of) = self.dylibs.get_mut(&dylib) else { continue };
+            let Some(table) = self.dylibs.get_mut(&dylib) else { continue };
             let is_alias = self.vague.remove(&(dylib, name));
-            if is_alias && of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..))) {
-                of.symbols.remove(&name);
+            if is_alias && table.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..))) {
+                table.symbols.remove(&name);
             }
         }
         // Only groups that have yielded have heirs who may have them back.
         for &(dylib, signature) in &left.groups {
-            let Some(of) = self.dylibs.get_mut(&dylib) else { continue };
-            let owner = of.groups.get(&signature).and_then(|owner| self.units.get(&owner.unit));
+            let Some(table) = self.dylibs.get_mut(&dylib) else { continue };
+            let owner = table.groups.get(&signature).and_then(|owner| self.units.get(&owner.unit));
             if owner.is_some_and(|owner| owner.yielded_groups.iter().any(|group| group.signature == signature)) {
-                of.groups.remove(&signature);
+                table.groups.remove(&signature);
             }
         }
         self.inherit_from(left, withdrawn);
@@ -201,10 +201,10 @@ impl State {
     pub(super) fn drop_vague_alias(&mut self, dylib: DylibId, name: NameId) {
         if self.vague.contains(&(dylib, name)) && self.heirs(dylib, name).next().is_none() {
             self.vague.remove(&(dylib, name));
-            if let Some(of) = self.dylibs.get_mut(&dylib)
-                && of.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..)))
+            if let Some(table) = self.dylibs.get_mut(&dylib)
+                && table.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..)))
             {
-                of.symbols.remove(&name);
+                table.symbols.remove(&name);
             }
         }
     }
@@ -236,8 +236,8 @@ impl State {
     fn leads_nowhere(&self, dylib: DylibId, name: NameId) -> bool {
         let mut at = (dylib, name);
         for followed in 0..self.longest_chain() {
-            match self.dylib(at.0).ok().and_then(|of| of.symbols.get(&at.1)).map(|entry| entry.by) {
-                Some(DefinedBy::Alias(of, target)) if self.vague.contains(&at) => at = (of, target),
+            match self.dylib(at.0).ok().and_then(|table| table.symbols.get(&at.1)).map(|entry| entry.by) {
+                Some(DefinedBy::Alias(other, target)) if self.vague.contains(&at) => at = (other, target),
                 Some(_) => return false,
                 None => return followed > 0,
             }
@@ -254,17 +254,18 @@ impl State {
             Address::At(address) => self.allocations.at(address),
             Address::ThreadLocal(address) => self.allocations.at_thread_local(address.module, address.offset),
         };
-        let users = allocation.and_then(|id| self.allocations.get(id)).map(|of| of.users.as_slice());
+        let users = allocation.and_then(|id| self.allocations.get(id)).map(|allocation| allocation.users.as_slice());
         let has_yielded = |user| {
-            let of = self.allocations.get(user).map(|of| of.dylib).filter(|of| *of != dylib);
-            of.is_some_and(|of| self.vague.contains(&(of, name)))
+            let elsewhere =
+                self.allocations.get(user).map(|allocation| allocation.dylib).filter(|other| *other != dylib);
+            elsewhere.is_some_and(|other| self.vague.contains(&(other, name)))
         };
         users.unwrap_or_default().iter().filter(|(user, _)| has_yielded(*user)).map(|&(_, unit)| unit).collect()
     }
 
     /// What a JITDylib gets back of a name that is an alias.
     fn yielded_here(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> Inheritance {
-        let has_group = self.dylib(dylib).is_ok_and(|of| of.groups.contains_key(&name));
+        let has_group = self.dylib(dylib).is_ok_and(|table| table.groups.contains_key(&name));
         let groups = has_group.then_some((dylib, name)).into_iter().collect();
         Inheritance { names: vec![(dylib, name, address)], groups }
     }
@@ -279,17 +280,17 @@ impl State {
         withdrawn: Option<TrackerId>,
     ) {
         // One that is linked is what they are bound to.
-        let successor = self.dylib(dylib).ok().and_then(|of| of.symbols.get(&name));
+        let successor = self.dylib(dylib).ok().and_then(|table| table.symbols.get(&name));
         if successor.is_some_and(|entry| entry.address.is_some()) {
             return;
         }
         // The next generation of an updated object is one for all, or the update is refused.
         let has_successor = successor.is_some();
         let mut left = Inheritance::default();
-        for (&other, of) in &self.dylibs {
+        for (&other, table) in &self.dylibs {
             let is_alias = |entry: &Entry| entry.by == DefinedBy::Alias(dylib, name);
             if self.vague.contains(&(other, name))
-                && of.symbols.get(&name).is_some_and(is_alias)
+                && table.symbols.get(&name).is_some_and(is_alias)
                 && (!has_successor || withdrawn.is_none() && self.is_bound(other, name, address))
             {
                 left.append(self.yielded_here(other, name, address));

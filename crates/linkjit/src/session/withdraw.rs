@@ -124,13 +124,13 @@ impl State {
     /// Makes those yield who have what was withdrawn meanwhile, and of whom it is not linked. Returns what they have
     /// lost.
     fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) -> Inheritance {
-        let Ok(of) = self.dylib(dylib) else { return Inheritance::default() };
+        let Ok(table) = self.dylib(dylib) else { return Inheritance::default() };
         let groups =
-            withdrawn.groups.iter().filter_map(|(signature, _)| Some((of.groups.get(signature)?.unit, *signature)));
+            withdrawn.groups.iter().filter_map(|(signature, _)| Some((table.groups.get(signature)?.unit, *signature)));
         let places: HashMap<_, _, FixedState> =
             withdrawn.names.iter().map(|(name, entry)| (*name, entry.address)).collect();
         let is_free = |&(unit, signature): &(UnitId, NameId)| {
-            of.symbols.get(&signature).is_none_or(|entry| {
+            table.symbols.get(&signature).is_none_or(|entry| {
                 let is_elsewhere = entry.address.is_some() && places.get(&signature) != Some(&entry.address);
                 entry.by.unit() != Some(unit) || !is_elsewhere
             })
@@ -138,13 +138,15 @@ impl State {
         let groups = groups.filter(is_free).collect();
         let mut lost = self.replace_groups(dylib, groups);
         for &(name, before) in &withdrawn.names {
-            let Ok(of) = self.dylib(dylib) else { return lost };
-            let Some(entry) = of.symbols.get(&name).copied().filter(|entry| entry.address.is_none()) else { continue };
+            let Ok(table) = self.dylib(dylib) else { return lost };
+            let Some(entry) = table.symbols.get(&name).copied().filter(|entry| entry.address.is_none()) else {
+                continue;
+            };
             let by = entry.by.unit().and_then(|unit| self.units.get(&unit));
             let is_at_hand = by.is_some_and(|unit| unit.input.is_some());
             if is_at_hand && before.linkage == Linkage::Weak && self.yield_to(withdrawn.tracker, name, &entry) {
                 self.override_definition(&entry);
-                self.dylib_mut(dylib).map(|of| of.symbols.remove(&name)).ok();
+                self.dylib_mut(dylib).map(|table| table.symbols.remove(&name)).ok();
                 lost.names.push((dylib, name, None));
             }
         }

@@ -94,10 +94,10 @@ fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, w
     for (name, variable) in now {
         by_block.entry(variable.block).or_default().push((name, *variable));
     }
-    for (&block, of) in &by_block {
-        let (wanted, others): (Vec<_>, Vec<_>) = of.iter().copied().partition(|(name, _)| is_wanted(name));
+    for (&block, members) in &by_block {
+        let (wanted, others): (Vec<_>, Vec<_>) = members.iter().copied().partition(|(name, _)| is_wanted(name));
         let Some(&(first, _)) = wanted.first() else { continue };
-        if of.iter().all(|(name, _)| !before.contains_key(*name)) {
+        if members.iter().all(|(name, _)| !before.contains_key(*name)) {
             continue;
         }
         let first = String::from_utf8_lossy(first);
@@ -111,7 +111,8 @@ fn plan(new: &LinkGraph, old: &LinkGraph, before: &Variables, now: &Variables, w
     let kept: BTreeSet<BlockId> = plan.moves.iter().map(|&(kept, _)| kept).collect();
     if plan.moves.iter().any(|&(block, _)| is_thread_local(new, block)) {
         // They are in one block of storage.
-        let left = now.iter().filter(|(_, it)| is_thread_local(new, it.block) && !kept.contains(&it.block));
+        let left =
+            now.iter().filter(|(_, variable)| is_thread_local(new, variable.block) && !kept.contains(&variable.block));
         let left: Vec<_> = left
             .map(|(name, _)| not_kept(name, "either all thread-local variables of the object are kept, or none"))
             .collect();
@@ -130,7 +131,7 @@ fn place_of(
 ) -> Result<BlockId, Vec<NotKept>> {
     let mut refused = Vec::new();
     let mut place = None;
-    let of = new.block(block);
+    let now = new.block(block);
     for (name, variable) in wanted {
         let Some(was) = before.get(*name) else {
             refused.push(not_kept(name, "the old object did not define it, or nothing used it"));
@@ -143,11 +144,11 @@ fn place_of(
             format!("it has {} bytes now, and had {} before", variable.size, was.size)
         } else if is_thread_local(new, block) != is_thread_local(old, was.block) {
             "it is thread-local in only one of the two objects".into()
-        } else if variable.offset != was.offset || of.size != then.size || *place.get_or_insert(was.block) != was.block
+        } else if variable.offset != was.offset || now.size != then.size || *place.get_or_insert(was.block) != was.block
         {
             "its section holds other variables now: compile with -fdata-sections".into()
-        } else if !then.address.0.is_multiple_of(of.alignment()) {
-            format!("it must be aligned to {} bytes now, but lies at {}", of.alignment(), then.address)
+        } else if !then.address.0.is_multiple_of(now.alignment()) {
+            format!("it must be aligned to {} bytes now, but lies at {}", now.alignment(), then.address)
         } else {
             continue;
         };
@@ -170,20 +171,20 @@ fn is_thread_local(graph: &LinkGraph, block: BlockId) -> bool {
 /// The variables of a graph that code may change, by name.
 fn variables(graph: &LinkGraph, names: &NamePool) -> Variables {
     let mut found = Variables::new();
-    for symbol in graph.symbol_ids() {
-        let of = graph.symbol(symbol);
-        let Definition::Defined { block, offset } = of.definition else { continue };
+    for id in graph.symbol_ids() {
+        let symbol = graph.symbol(id);
+        let Definition::Defined { block, offset } = symbol.definition else { continue };
         let section = graph.section(graph.block(block).section);
         let is_mutable = match section.lifetime {
             Lifetime::Standard => section.protection == Protection::ReadWrite && !section.contiguous,
             Lifetime::ThreadLocal => true,
             Lifetime::NoAlloc => false,
         };
-        let name = graph.symbol_name(names, symbol);
+        let name = graph.symbol_name(names, id);
         // COFF has symbols that stand for sections, by their names.
-        let is_section = of.scope == Scope::Local && offset == 0 && name == section.name.as_bytes();
+        let is_section = symbol.scope == Scope::Local && offset == 0 && name == section.name.as_bytes();
         if is_mutable && !name.is_empty() && !is_section {
-            let variable = Variable { symbol, block, offset, size: of.size, ambiguous: false };
+            let variable = Variable { symbol: id, block, offset, size: symbol.size, ambiguous: false };
             found.entry(name.to_vec()).and_modify(|other| other.ambiguous = true).or_insert(variable);
         }
     }

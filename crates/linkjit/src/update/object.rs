@@ -130,7 +130,7 @@ impl State {
     /// Forgets an object of which a tracker that goes has what it is now.
     pub(crate) fn forget_updatable(&mut self, dylib: DylibId, name: &str, tracker: TrackerId) {
         let Ok(dylib) = self.dylib_mut(dylib) else { return };
-        if dylib.updatable.get(name).is_some_and(|of| of.stubs == tracker || of.current == tracker) {
+        if dylib.updatable.get(name).is_some_and(|object| object.stubs == tracker || object.current == tracker) {
             dylib.updatable.remove(name);
         }
     }
@@ -138,9 +138,10 @@ impl State {
     /// Trackers, with those of the updatable objects that were added through them and are still there.
     pub(crate) fn with_updatable(&self, trackers: &[TrackerId]) -> Vec<TrackerId> {
         let mut all = trackers.to_vec();
-        for stubs in trackers.iter().filter_map(|id| self.trackers.get(id)).flat_map(|of| &of.of_updatable) {
-            let Some(of) = self.trackers.get(stubs) else { continue };
-            let object = of.updatable.as_ref().and_then(|name| self.dylibs.get(&of.dylib)?.updatable.get(name));
+        for stubs in trackers.iter().filter_map(|id| self.trackers.get(id)).flat_map(|tracker| &tracker.of_updatable) {
+            let Some(tracker) = self.trackers.get(stubs) else { continue };
+            let object =
+                tracker.updatable.as_ref().and_then(|name| self.dylibs.get(&tracker.dylib)?.updatable.get(name));
             all.push(*stubs);
             all.extend(object.map(|object| object.current));
         }
@@ -151,8 +152,8 @@ impl State {
 
     /// The tracker of the stubs that go with a generation.
     pub(crate) fn stubs_of_generation(&self, tracker: TrackerId) -> Option<TrackerId> {
-        let of = self.trackers.get(&tracker)?;
-        let updatable = self.dylib(of.dylib).ok()?.updatable.get(of.updatable.as_ref()?)?;
+        let generation = self.trackers.get(&tracker)?;
+        let updatable = self.dylib(generation.dylib).ok()?.updatable.get(generation.updatable.as_ref()?)?;
         (updatable.current == tracker).then_some(updatable.stubs)
     }
 }

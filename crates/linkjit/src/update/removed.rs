@@ -38,14 +38,14 @@ impl State {
         new: &mut Updatable,
         names: &NamePool,
     ) -> Vec<Gone> {
-        let has_now = self.units.get(&new.unit).map(|unit| unit.names.as_slice()).unwrap_or_default();
-        let has_now: BTreeSet<NameId> = has_now.iter().copied().collect();
-        new.removed.retain(|name, _| !has_now.contains(name));
+        let current = self.units.get(&new.unit).map(|unit| unit.names.as_slice()).unwrap_or_default();
+        let current: BTreeSet<NameId> = current.iter().copied().collect();
+        new.removed.retain(|name, _| !current.contains(name));
         let symbols = old.input.as_ref().map(|input| input.graph.symbols()).unwrap_or_default();
         let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::global_name);
         let functions: BTreeSet<NameId> = functions.collect();
         let mut gone = Vec::new();
-        for &name in old.names.iter().filter(|name| !has_now.contains(*name)) {
+        for &name in old.names.iter().filter(|name| !current.contains(*name)) {
             let number = old_functions.functions.get(&name);
             let shown = number.and_then(|&number| self.lazy.name(number)).unwrap_or(name);
             if number.is_some() {
@@ -67,7 +67,8 @@ impl State {
     /// one.
     pub(crate) fn removed_by_update(&self, (dylib, target): (DylibId, NameId), name: &str) -> Option<Error> {
         let objects = &self.dylib(dylib).ok()?.updatable;
-        let (object, removal) = objects.iter().find_map(|(object, of)| Some((object, of.removed.get(&target)?)))?;
+        let (object, removal) =
+            objects.iter().find_map(|(object, updatable)| Some((object, updatable.removed.get(&target)?)))?;
         let local = format!("{LOCAL}{object}.");
         Some(Error::RemovedByUpdate {
             name: name.strip_prefix(&local).unwrap_or(name).into(),
@@ -83,8 +84,8 @@ impl Updatable {
     /// nowhere.
     pub(super) fn gone_back(&self, before: Self, units: &[(UnitId, Unit)]) -> Self {
         let mut updatable = Self { functions: self.functions.clone(), ..before };
-        let had: BTreeSet<_> = units.iter().flat_map(|(_, unit)| &unit.names).collect();
-        for name in self.functions.keys().filter(|name| !had.contains(name)) {
+        let previous: BTreeSet<_> = units.iter().flat_map(|(_, unit)| &unit.names).collect();
+        for name in self.functions.keys().filter(|name| !previous.contains(name)) {
             updatable.removed.entry(*name).or_insert(Removal { update: self.number, by_rollback: true });
         }
         updatable

@@ -266,7 +266,7 @@ impl Swap<'_> {
         for swapped in self.swapped.iter().filter(|swapped| !swapped.kept.left.is_empty()) {
             let owned = state.trackers.get(&swapped.old.tracker).map(|tracker| tracker.allocations.as_slice());
             for &id in owned.unwrap_or_default() {
-                if state.allocations.get(id).is_some_and(|of| of.part == Part::Variables) {
+                if state.allocations.get(id).is_some_and(|allocation| allocation.part == Part::Variables) {
                     users.extend(state.allocations.other_users(id, &trackers));
                 }
             }
