@@ -178,8 +178,9 @@ impl Dylibs for SessionDylibs<'_> {
     fn add_archive(&mut self, dylib: usize, archive: Archive, way: Way) -> Result<()> {
         let (name, dylib) = (archive.source().name().clone(), &self.all[dylib]);
         if way == Way::Usual {
+            dylib.add_archive(archive.source())?;
             self.archives.push(archive);
-            return Ok(dylib.add_archive(&*name)?);
+            return Ok(());
         }
         let members = Mutex::new(Members::new(archive, way)?);
         let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
