@@ -423,6 +423,7 @@ impl JitDylib {
         if self.tracker().is_some() {
             return self.define(SymbolAliases::new(from, [(name, target, SymbolFlags::DATA)]));
         }
+        let _names = self.session().use_names();
         let target = self.session().names().intern(target);
         self.define_name(name, |state, names, name| state.define_alias(self.id(), name, (from.id(), target), names))
     }
