@@ -187,7 +187,8 @@ fn a_closure_stays_while_code_that_stays_may_call_it() {
         // SAFETY: its type.
         let run = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("run") }.unwrap();
         // SAFETY: nobody is in it.
-        unsafe { if retires { tracker.retire() } else { tracker.remove() } }.unwrap();
+        let gone = if retires { unsafe { tracker.retire() } } else { unsafe { tracker.remove() } };
+        gone.unwrap();
         assert_eq!(Arc::strong_count(&captured), 2);
         // SAFETY: its code stays, and so does what that calls.
         assert_eq!(unsafe { run() }, 5);
