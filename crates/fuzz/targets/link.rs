@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
+use linkjit_fuzz::input::split;
 use linkjit_link::arch::{FixupContext, Image};
 use linkjit_link::graph::{LinkGraph, Linkage, SymbolId};
 use linkjit_link::input::{Binding, Input};
@@ -16,10 +17,9 @@ use linkjit_link::link::Inputs;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
-use linkjit_link::passes::entries::{EntryStyle, SharedEntries};
 use linkjit_link::object::import_slots;
+use linkjit_link::passes::entries::{EntryStyle, SharedEntries};
 use linkjit_link::source::Source;
-use linkjit_fuzz::input::split;
 
 /// Segments of more bytes are not written.
 const MOST: u64 = 16 << 20;

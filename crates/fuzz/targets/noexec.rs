@@ -6,9 +6,9 @@ use std::fs;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
+use linkjit_fuzz::input::split;
 use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::object::archive::Archive;
-use linkjit_fuzz::input::split;
 
 // The command is no library; this part of it needs these others.
 #[path = "../../cli/src/inputs.rs"]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use linkjit::executor::ObjectFormat;
-use linkjit_link::names::NamePool;
-use linkjit_link::object;
-use linkjit_link::source::Source;
 use linkjit::{
     ExecAddr, ExecutionSession, JitDylib, LinkPolicy, MatchScope, ResourceTracker, SessionOptions, SymbolLookupSet,
 };
 use linkjit_fuzz::executor::Fake;
 use linkjit_fuzz::input::split;
+use linkjit_link::names::NamePool;
+use linkjit_link::object;
+use linkjit_link::source::Source;
 
 fuzz_target!(|bytes: &[u8]| {
     let (operations, files) = split(bytes);

@@ -89,7 +89,7 @@ fn what_is_replaced_retired_and_removed_calls_functions_that_were_never_linked()
     jit.main().add_updatable_object(text(1)).unwrap();
     assert_eq!(call(&jit, "value").unwrap(), 1);
     // SAFETY: nobody is in the code.
-    let generation = unsafe { jit.main().update().replace(&text(2)).commit() }.unwrap();
+    let generation = unsafe { jit.main().update().replace(text(2)).commit() }.unwrap();
     assert_eq!(call(&jit, "value").unwrap(), 2);
     // SAFETY: as above.
     unsafe { generation.rollback() }.unwrap();

@@ -193,7 +193,7 @@ fn an_update_says_whose_initializer_it_is_and_changes_nothing() {
     assert_eq!(call(&jit, "broken").unwrap(), 1);
     for _ in 0..3 {
         // SAFETY: nobody is in the code.
-        let updated = unsafe { jit.main().update().replace(&compile(&workshop, "a.o", BROKEN)).commit() };
+        let updated = unsafe { jit.main().update().replace(compile(&workshop, "a.o", BROKEN)).commit() };
         assert_eq!(root(&updated.unwrap_err()), initializer("a.o"));
         assert_eq!(call(&jit, "broken").unwrap(), 1);
     }

@@ -56,7 +56,7 @@ fn add(jit: &Jit, how: How, source: &Source) -> linkjit::Result<()> {
 }
 
 fn update(jit: &Jit, objects: &[&Source], keep: bool) -> linkjit::Result<Generation> {
-    let update = objects.iter().fold(jit.main().update(), |update, object| update.replace(object));
+    let update = objects.iter().fold(jit.main().update(), |update, object| update.replace(*object));
     let update = if keep { update.keep_variables() } else { update };
     // SAFETY: nobody is in the code.
     unsafe { update.commit() }

@@ -132,7 +132,7 @@ fn updatable_objects_go_with_their_tracker() {
         tracker.add_updatable_object(source("f.o", "int f(void) { return 1; }")).unwrap();
         assert_eq!(call(&jit, "f"), 1);
         // SAFETY: nobody is in the code.
-        drop(unsafe { jit.update().replace(&source("f.o", "int f(void) { return 2; }")).commit() }.unwrap());
+        drop(unsafe { jit.update().replace(source("f.o", "int f(void) { return 2; }")).commit() }.unwrap());
         assert_eq!(call(&jit, "f"), 2);
         assert!(tracker.memory().unwrap().code > 0);
         if retires {

@@ -157,7 +157,7 @@ fn a_call_of_what_was_removed_names_it() {
     assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (1, 2));
     for _ in 0..2 {
         // SAFETY: nobody is in the code.
-        drop(unsafe { jit.main().update().replace(&compile(&workshop, "a.o", "cpp", after)).commit() }.unwrap());
+        drop(unsafe { jit.main().update().replace(compile(&workshop, "a.o", "cpp", after)).commit() }.unwrap());
         assert_eq!((call_at(ExecAddr(local as u64)), call_at(step)), (-1, -1));
         let texts = std::mem::take(&mut *TEXTS.lock().unwrap());
         // That it was the first update is said after the second, too.
@@ -172,7 +172,7 @@ fn the_last_one_of_a_name_counts() {
     let object = |value: i32| compile(&workshop, "a.o", "c", &format!("int f(void) {{ return {value}; }}"));
     jit.main().add_updatable_object(object(1)).unwrap();
     // SAFETY: nobody is in the code.
-    let generation = unsafe { jit.main().update().replace(&object(2)).replace(&object(3)).commit() }.unwrap();
+    let generation = unsafe { jit.main().update().replace(object(2)).replace(object(3)).commit() }.unwrap();
     assert_eq!((generation.numbers(), call(&jit, "f").unwrap()), (vec![("a.o", 1)], 3));
     rollback(generation).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 1);
@@ -299,12 +299,12 @@ fn without_being_told_so_variables_are_new() {
     jit.main().add_updatable_object(object(1)).unwrap();
     assert_eq!((call(&jit, "next").unwrap(), call(&jit, "next").unwrap()), (1 + 6, 2 + 7));
     // SAFETY: nobody is in the code.
-    let generation = unsafe { jit.main().update().replace(&object(10)).commit() }.unwrap();
+    let generation = unsafe { jit.main().update().replace(object(10)).commit() }.unwrap();
     assert_eq!(call(&jit, "next").unwrap(), 10 + 6);
     rollback(generation).unwrap();
     assert_eq!(call(&jit, "next").unwrap(), 3 + 8);
     // SAFETY: as above.
-    let generation = unsafe { jit.main().update().replace(&object(10)).keep_only(&["n"]).commit() }.unwrap();
+    let generation = unsafe { jit.main().update().replace(object(10)).keep_only(&["n"]).commit() }.unwrap();
     assert_eq!(call(&jit, "next").unwrap(), 40 + 6);
     drop(generation);
 }
@@ -454,7 +454,7 @@ fn others_that_use_more_than_functions_and_kept_variables_are_in_the_way() {
     let tracker = user("extern int variable; int get(void) { return variable; }");
     assert_eq!(call(&jit, "get").unwrap(), 2);
     // SAFETY: as above.
-    in_use(unsafe { jit.main().update().replace(&object(2)).commit() });
+    in_use(unsafe { jit.main().update().replace(object(2)).commit() });
     drop(update(&jit, &object(2)).unwrap());
     assert_eq!((call(&jit, "f").unwrap(), call(&jit, "get").unwrap()), (4, 3));
     assert_eq!(jit.session().reclaim().unwrap(), 0);
@@ -494,7 +494,7 @@ fn initializers_of_new_code_run_and_terminators_of_old_code_when_it_is_reclaimed
     assert_eq!((call(&jit, "f").unwrap(), traced()), (1, vec![2]));
     // An initializer calls new functions.
     // SAFETY: nobody is in the code.
-    let commit = |value| unsafe { jit.main().update().replace(&object(value)).commit() }.unwrap();
+    let commit = |value| unsafe { jit.main().update().replace(object(value)).commit() }.unwrap();
     let second = commit(2);
     assert_eq!((call(&jit, "f").unwrap(), traced()), (2, vec![4]));
     drop(second);

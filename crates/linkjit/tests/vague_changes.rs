@@ -173,7 +173,7 @@ fn an_updated_object_keeps_its_own() {
     add(&workshop, &other, "b");
     assert_ne!(place(&other, "b"), first);
     for keep in [true, false] {
-        let update = one.update().replace(&compile(&workshop, "a.o", &uses("a")));
+        let update = one.update().replace(compile(&workshop, "a.o", &uses("a")));
         let update = if keep { update.keep_variables() } else { update };
         // SAFETY: nobody is in the code.
         let generation = unsafe { update.commit() }.unwrap();
@@ -247,7 +247,7 @@ fn going_back_from_a_shared_function_is_not_refused() {
     other.add_updatable_object(function("b")).unwrap();
     let before = place(&other, "b");
     // SAFETY: nobody is in the code.
-    let generation = unsafe { other.update().replace(&function("b")).commit() }.unwrap();
+    let generation = unsafe { other.update().replace(function("b")).commit() }.unwrap();
     one.add_object(function("a")).unwrap();
     let now = place(&one, "a");
     // SAFETY: nobody is in the code.

@@ -164,10 +164,11 @@ impl Nearest {
         }
     }
 
-    /// Takes a symbol if it is nearer.
+    /// Takes a symbol if it is nearer; of names for one place, the first of the alphabet.
     fn offer(&mut self, start: ExecAddr, name: &[u8], unit: UnitId) {
         let is_before = self.segment.contains(start) && start <= self.wanted;
-        if is_before && self.found.as_ref().is_none_or(|(best, ..)| *best < start) {
+        let is_better = |(best, known, _): &(ExecAddr, Vec<u8>, UnitId)| (*best, name) < (start, known.as_slice());
+        if is_before && self.found.as_ref().is_none_or(is_better) {
             self.found = Some((start, name.to_vec(), unit));
         }
     }

@@ -7,7 +7,7 @@ use super::{ExecutionSession, Inner};
 use crate::jitdylib::JitDylib;
 
 /// A handle that does not keep the session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WeakSession(Weak<Inner>);
 
 impl WeakSession {
@@ -35,7 +35,7 @@ impl ExecutionSession {
 /// assert!(weak.upgrade().is_none());
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WeakJitDylib {
     session: WeakSession,
     id: DylibId,

@@ -19,6 +19,7 @@ use crate::lazy::{LazyStub, define};
 use crate::session::{
     ExecutionSession, LazyJump, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Updatable, Withdrawn,
 };
+use crate::source::IntoSource;
 
 /// A transaction that replaces updatable objects of a JITDylib. Nothing happens before [`Update::commit`].
 #[derive(Debug)]
@@ -26,6 +27,8 @@ use crate::session::{
 pub struct Update {
     dylib: JitDylib,
     sources: Vec<Source>,
+    /// Why a source can't be read.
+    unreadable: Option<Error>,
     keep: Keep,
 }
 
@@ -60,15 +63,21 @@ impl JitDylib {
     /// # Ok(()) }
     /// ```
     pub fn update(&self) -> Update {
-        Update { dylib: self.clone(), sources: Vec::new(), keep: Keep::default() }
+        Update { dylib: self.clone(), sources: Vec::new(), unreadable: None, keep: Keep::default() }
     }
 }
 
 impl Update {
-    /// Replaces the object of the same name by this one. Of several of one name the last one counts.
-    pub fn replace(mut self, source: &Source) -> Self {
-        self.sources.retain(|other| other.name() != source.name());
-        self.sources.push(source.clone());
+    /// Replaces the object of the same name by this one: a file's name is its path. Of several of one name the last one
+    /// counts. If a file can't be read, [`Update::commit`] says so.
+    pub fn replace(mut self, source: impl IntoSource) -> Self {
+        match source.into_source() {
+            Ok(source) => {
+                self.sources.retain(|other| other.name() != source.name());
+                self.sources.push(source);
+            }
+            Err(error) => self.unreadable = self.unreadable.or(Some(error)),
+        }
         self
     }
 
@@ -100,14 +109,17 @@ impl Update {
     /// can't be linked ([`ExecutionSession::set_lazy_failure_handler`]), with [`Error::RemovedByUpdate`].
     ///
     /// # Errors
-    /// As [`JitDylib::lookup`]; if there is no updatable object of a name; [`Error::NotKept`]; [`Error::InUse`] if linked
+    /// As [`JitDylib::lookup`]; if a file can't be read; if there is no updatable object of a name; [`Error::NotKept`]; [`Error::InUse`] if linked
     /// code of objects that are not replaced is bound to the old ones in other ways than by their functions: to constants,
     /// or to variables that are not kept.
     ///
     /// # Safety
     /// The old code is retired when the generation that is returned is dropped: who is in it, or uses data of it, must
     /// have a guard ([`ExecutionSession::enter`]) that is older than that, as for [`ResourceTracker::retire`].
-    pub unsafe fn commit(self) -> Result<Generation> {
+    pub unsafe fn commit(mut self) -> Result<Generation> {
+        if let Some(error) = self.unreadable.take() {
+            return Err(error);
+        }
         // So that nothing is pending that belongs to the old objects.
         self.dylib.run_pending_initializers()?;
         let mut query = None;
