@@ -250,11 +250,11 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let error = |text| parse(text).map_err(|error| (error.line, error.what)).expect_err("an error");
-        assert_eq!(error("\n\nGROUP ( a"), (3, "GROUP: no closing parenthesis".into()));
+        assert_eq!(error("\n\nGROUP ( a"), (3, "GROUP: the closing parenthesis is missing".into()));
         assert_eq!(error("/* x"), (1, "a comment does not end".into()));
         assert_eq!(error("INPUT(a)\nSECTIONS(b)"), (2, "the command SECTIONS is not supported".into()));
         let expression = "'a = b + 1': only numbers and names are supported as values";
         assert_eq!(error("INPUT(a)\nPROVIDE(a = b + 1)"), (2, expression.into()));
-        assert_eq!(error("PROVIDE(a)"), (1, "PROVIDE: it defines nothing".into()));
+        assert_eq!(error("PROVIDE(a)"), (1, "PROVIDE: there is no definition in it".into()));
     }
 }
