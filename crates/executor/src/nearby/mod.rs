@@ -5,12 +5,7 @@ mod elf;
 #[cfg(glibc_x86_64)]
 pub(crate) use elf::*;
 
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-pub(crate) use windows::*;
-
-#[cfg(not(any(glibc_x86_64, windows)))]
-mod unsupported;
-#[cfg(not(any(glibc_x86_64, windows)))]
-pub(crate) use unsupported::*;
+#[cfg(not(glibc_x86_64))]
+mod stubs_only;
+#[cfg(not(glibc_x86_64))]
+pub(crate) use stubs_only::*;

@@ -1,5 +1,5 @@
-//! Windows, where code refers directly to a symbol that is not declared as imported. Functions get stubs like those in
-//! import libraries; variables stay out of reach.
+//! Systems on which variables of libraries can't be moved, Windows say. Code that was not told that something is imported
+//! refers to it directly: functions get stubs, as those of import libraries are; variables stay out of reach.
 
 use crate::{ExecAddr, ExecRange, Nearby, Result, os};
 
