@@ -27,7 +27,7 @@ pub(super) enum Place {
     Section(Bound, String),
 }
 
-/// What is needed, in the order in which it was found to be.
+/// The inputs that are needed, in the order in which the search found them.
 pub(super) struct Found {
     pub(super) order: Vec<u32>,
     pub(super) specials: HashMap<u32, Vec<Special>>,
@@ -81,7 +81,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// What is to be bound next.
+    /// The symbols to be bound next.
     fn next(&mut self) -> Result<Option<Vec<External>>> {
         match self.queue.pop_front() {
             Some(member) => self.add(member).map(Some),

@@ -118,7 +118,7 @@ struct Loader<'a, D> {
     dylibs: &'a mut D,
     /// The names of the JITDylibs.
     names: Vec<&'a str>,
-    /// What goes into them, and how it is added if it is an object or archive.
+    /// The items of the command line, each with its JITDylib, and how an object or archive among them is added.
     inputs: &'a [(&'a Item, usize, Way)],
 }
 

@@ -43,7 +43,7 @@ pub trait HostFunction<Signature>: Send + Sync + 'static {
 /// A type of C that is passed in one register: integers, `bool`, floating-point numbers, pointers, addresses.
 pub trait HostValue: sealed::Value {}
 
-/// What a host function returns: a [`HostValue`], or nothing.
+/// The result of a host function: a [`HostValue`], or nothing.
 pub trait HostResult: sealed::Outcome {}
 
 /// A call in progress.
@@ -167,7 +167,7 @@ host_functions! {
 
 /// A host function whose thunk is to be made: what that is to pass, and where it is to jump.
 pub struct HostCallback {
-    /// What the data points to.
+    /// The values that the data points to.
     _function: Box<dyn Any + Send + Sync>,
     data: [ExecAddr; 2],
     routine: ExecAddr,
@@ -201,7 +201,7 @@ impl fmt::Debug for HostCallback {
     }
 }
 
-/// What the routine calls. A panic ends the process here: the caller is C code, which can't be unwound.
+/// The function that the routine calls. A panic ends the process here: the caller is C code, which can't be unwound.
 ///
 /// # Safety
 /// `function` is an `F`, and `call` the registers of a call of a C function of type `S`.
