@@ -167,7 +167,7 @@ host_functions! {
 
 /// A host function whose thunk is to be made: what that is to pass, and where it is to jump.
 pub struct HostCallback {
-    /// The values that the data points to.
+    /// The function, to which the first word of the data points.
     _function: Box<dyn Any + Send + Sync>,
     data: [ExecAddr; 2],
     routine: ExecAddr,
