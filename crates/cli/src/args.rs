@@ -70,6 +70,9 @@ enum Verb {
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
+    /// Run the code that a session in another process links
+    #[command(arg_required_else_help = true)]
+    Executor(ExecutorOptions),
     /// Link as llvm-jitlink does, with its options; evaluate check rules without running
     #[command(disable_help_flag = true, arg_required_else_help = true)]
     Jitlink {
@@ -116,8 +119,9 @@ struct RunArgs {
     /// The C runtime for objects for Windows: built-in, visual-studio, xwin=DIR, mingw=DIR
     #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
     crt: Crt,
-    /// Run the program in this process, or in the Windows build of linkjit under Wine
-    #[arg(long, value_name = "EXECUTOR", default_value = "self")]
+    /// Where the program runs: in-process, child (a process of its own), unix:PATH or tcp:ADDRESS (a 'linkjit executor'
+    /// that listens there), wine (the Windows build of linkjit)
+    #[arg(long, value_name = "EXECUTOR", default_value = "in-process", value_parser = ExecutorKind::parse)]
     executor: ExecutorKind,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
@@ -130,14 +134,69 @@ struct RunArgs {
     arguments: Vec<OsString>,
 }
 
-/// Who runs the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+/// Where the program runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ExecutorKind {
-    /// This process.
-    #[value(name = "self")]
-    Own,
-    /// The Windows build of linkjit, under Wine.
+    /// In this process.
+    InProcess,
+    /// In a process that this one starts.
+    Child,
+    /// In the process of an executor that listens somewhere.
+    At(Place),
+    /// In the Windows build of linkjit, under Wine.
     Wine,
+}
+
+impl ExecutorKind {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "in-process" => Ok(Self::InProcess),
+            "child" => Ok(Self::Child),
+            "wine" => Ok(Self::Wine),
+            _ => match (text.strip_prefix("unix:"), text.strip_prefix("tcp:")) {
+                (Some(path), _) if !path.is_empty() => Ok(Self::At(Place::Unix(path.into()))),
+                (_, Some(address)) if !address.is_empty() => Ok(Self::At(Place::Tcp(address.into()))),
+                _ => Err("it must be in-process, child, unix:PATH, tcp:ADDRESS or wine".into()),
+            },
+        }
+    }
+}
+
+/// A place where an executor listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A socket in the file system.
+    Unix(PathBuf),
+    /// A host and a port.
+    Tcp(String),
+}
+
+/// How `linkjit executor` comes by its session.
+#[derive(Debug, Args)]
+pub(crate) struct ExecutorOptions {
+    #[command(flatten)]
+    pub(crate) stream: Stream,
+    /// Have only sessions that have the token in this file; without it, the token is in $LINKJIT_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Stream {
+    /// Serve over the socket that this process was started with under this number
+    #[arg(long, value_name = "N")]
+    pub(crate) fd: Option<i32>,
+    /// Serve over standard input and output
+    #[arg(long)]
+    pub(crate) stdio: bool,
+    /// Make this Unix socket and serve the session that connects to it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Listen at this address (HOST:PORT) and serve the session that connects to it; only this machine's can, unless HOST
+    /// is an address of a network
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) tcp: Option<String>,
 }
 
 /// Where the C runtime of Windows comes from.
@@ -238,6 +297,7 @@ pub(crate) struct Invocation {
 pub(crate) enum Command {
     Run(RunOptions),
     Graph(GraphOptions),
+    Executor(ExecutorOptions),
     Jitlink(Vec<String>),
 }
 
@@ -270,6 +330,7 @@ impl Invocation {
         let command = match cli.command {
             Verb::Run(run) => Command::Run(run.options(&order.unwrap_or_default())),
             Verb::Graph(graph) => Command::Graph(graph),
+            Verb::Executor(executor) => Command::Executor(executor),
             Verb::Jitlink { arguments } => Command::Jitlink(arguments),
         };
         Ok(Self { json: cli.json, command })

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod args;
+mod executor;
 mod graph;
 mod inputs;
 mod jitlink;
@@ -38,6 +39,7 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
         Command::Run(options) if options.executor == ExecutorKind::Wine => wine::run(&options, invocation.json),
         Command::Run(options) => run::run(&options, &reporter),
         Command::Jitlink(arguments) => Ok(jitlink::main(arguments)),
+        Command::Executor(options) => executor::serve(&options).map_err(|failure| vec![failure]),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),
     };
     done.unwrap_or_else(|failures| {

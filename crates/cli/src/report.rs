@@ -43,6 +43,9 @@ pub(crate) enum Failure {
     /// Wine can't be started.
     #[error("{command}: {message}")]
     NoWine { command: String, message: String },
+    /// There is no session to serve.
+    #[error("executor: {0}")]
+    Serving(String),
     /// A linker script that linkjit can't follow.
     #[error("{}:{line}: linker script: {what}", file.display())]
     Script { file: PathBuf, line: usize, what: String },
@@ -254,6 +257,7 @@ impl<'a> Line<'a> {
                 line.searched = searched.iter().map(|path| path.display().to_string()).collect();
             }
             Failure::NoWine { .. } => line.kind = "no-wine",
+            Failure::Serving(_) => line.kind = "serving",
             Failure::Output(_) => line.kind = "output",
         }
         line

@@ -13,6 +13,7 @@ use linkjit_link::object;
 use linkjit_link::source::Source;
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
+use crate::executor;
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
@@ -40,6 +41,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     };
     let crt = crt.map_err(one)?;
     let of_crt = crt.directories().to_vec();
+    let remote = executor::start(&options.executor).map_err(one)?;
+    let jit = match &remote {
+        Some(remote) => jit.executor(remote.clone()),
+        None => jit,
+    };
     let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
@@ -103,7 +109,10 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     if options.stats {
         reporter.statistics(&statistics);
     }
-    Ok(code)
+    match remote {
+        Some(remote) => executor::finish(&remote, code).map_err(one),
+        None => Ok(code),
+    }
 }
 
 /// Ends a program that has called what can't be linked: nothing could be done in its place.

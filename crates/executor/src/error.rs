@@ -7,6 +7,7 @@ use linkjit_target::ExecAddr;
 /// An error of the executor: texts and numbers, which can come from another process.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ExecutorError {
     /// An operating system call failed.
     #[error("{call} ({what}): {message}")]

@@ -1,4 +1,4 @@
-//! The exit code of a process that runs one program.
+//! The exit of a process that runs one program.
 
 use std::ffi::c_int;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,12 @@ pub fn decide_at_exit(decide: Decide) {
     if known.replace(decide).is_none() {
         os::at_exit(decide_now);
     }
+}
+
+/// Ends the process at once: nothing that is registered with `atexit` runs, and other threads of linked code get no
+/// further.
+pub fn exit_now(code: c_int) -> ! {
+    os::exit_now(code)
 }
 
 extern "C" fn decide_now() {

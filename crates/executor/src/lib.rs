@@ -59,23 +59,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reserved range of addresses. Code and data of one window reach each other with 32-bit displacements.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WindowId(pub u32);
 
 /// The record of one JITDylib in the executor: its `__dso_handle`, its `atexit` functions, its TLS modules.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ImageId(pub u32);
 
 /// A block of thread-local storage, one per batch that defines thread-local variables. On Windows, where code finds all
 /// variables of its image through one `_tls_index`, it is a part of the storage that the image has in each thread.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsId(pub u32);
 
 /// A finalized allocation: to be given back with [`Executor::deallocate`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AllocationId(pub u64);
 
 /// A function that is asked when trampolines are called; see [`Executor::open_reentry`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReentryId(pub u32);
 
 /// Returns the address at which the call of a trampoline continues, by the trampoline's number.
@@ -90,6 +95,7 @@ pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync
 
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LibraryId(pub u32);
 
 impl LibraryId {
@@ -99,6 +105,7 @@ impl LibraryId {
 
 /// Where a window should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Placement {
     /// Anywhere; preferably within 2 GiB of the process's shared libraries, so that fewer stubs are needed.
     Anywhere,
@@ -110,6 +117,7 @@ pub enum Placement {
 
 /// A reserved window.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
     /// Its handle.
     pub id: WindowId,
@@ -121,6 +129,7 @@ pub struct Window {
 
 /// A segment to be allocated.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SegmentRequest {
     /// Its protection once finalized.
     pub protection: Protection,
@@ -132,6 +141,7 @@ pub struct SegmentRequest {
 
 /// The thread-local storage that code needs.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsRequest {
     /// Size in bytes of the block of each thread, zeros included.
     pub size: u64,
@@ -143,6 +153,7 @@ pub struct TlsRequest {
 
 /// Reserved thread-local storage.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsBlock {
     /// Its handle.
     pub id: TlsId,
@@ -153,6 +164,7 @@ pub struct TlsBlock {
 
 /// The initial content of a TLS block; what follows the bytes is zeros.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsImage {
     /// The block.
     pub id: TlsId,
@@ -162,6 +174,7 @@ pub struct TlsImage {
 
 /// A slot that holds the address of an indirect function (`STT_GNU_IFUNC`).
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IndirectSlot {
     /// Eight bytes in a `Read` or `ReadWrite` segment of the allocation.
     pub slot: ExecAddr,
@@ -172,6 +185,7 @@ pub struct IndirectSlot {
 /// Actions that follow when the bytes are in place. The order is: make code executable, run resolvers, protect the
 /// rest, register unwind tables, publish thread-local images. A failure undoes the actions before it.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FinalizeActions {
     /// `.eh_frame` tables, each ended by four zero bytes that are part of the range.
     pub unwind_tables: Vec<ExecRange>,
@@ -210,8 +224,10 @@ pub trait Allocation: Send + std::fmt::Debug {
 
 /// The key by which a symbol of a library is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SymbolKey<'a> {
     /// The name as the loader knows it.
+    #[cfg_attr(feature = "serde", serde(borrow))]
     Name(&'a [u8]),
     /// The number of an export of a DLL.
     Ordinal(u16),
@@ -224,8 +240,10 @@ pub enum SymbolKey<'a> {
 
 /// A symbol to be found in a library.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SymbolRequest<'a> {
     /// The key by which it is found.
+    #[cfg_attr(feature = "serde", serde(borrow))]
     pub key: SymbolKey<'a>,
     /// Code refers to it as a thread-local variable.
     pub thread_local: bool,
@@ -233,6 +251,7 @@ pub struct SymbolRequest<'a> {
 
 /// The place of a library's symbol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SymbolAddress {
     /// At an address.
     Address(ExecAddr),
@@ -242,6 +261,7 @@ pub enum SymbolAddress {
 
 /// The replacement for a target that is out of reach of code that refers to it directly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Nearby {
     /// The target is a function, for which a stub may stand.
     Function,
@@ -252,6 +272,7 @@ pub enum Nearby {
 
 /// A new target for a jump of linked code through a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Jump {
     /// The word that holds the target.
     pub slot: ExecAddr,
@@ -261,6 +282,7 @@ pub struct Jump {
 
 /// An array of function pointers to be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PointerArray {
     /// Address of the first pointer.
     pub address: ExecAddr,
@@ -274,6 +296,7 @@ pub struct PointerArray {
 
 /// How the functions of a [`PointerArray`] are called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum InitializerKind {
     /// `void (int, char **, char **)`, with the program's arguments; terminators, `void (void)`. `.init_array` and its
     /// kin, `.CRT$XC*`, `.CRT$XP*`, `.CRT$XT*`.
@@ -293,6 +316,7 @@ pub enum InitializerKind {
 /// objects refer to by name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RuntimeFunction {
     /// Descriptor resolver for blocks at a fixed offset from the thread pointer. Argument: that offset.
     TlsDescriptorFixed,
@@ -304,6 +328,7 @@ pub enum RuntimeFunction {
 
 /// The form of a program's `main`: its parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum MainForm {
     /// `main(argc, argv, envp)`.
     #[default]

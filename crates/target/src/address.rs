@@ -4,6 +4,7 @@ use core::fmt;
 
 /// An address in the executor's process, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExecAddr(pub u64);
 
 impl ExecAddr {
@@ -63,6 +64,7 @@ impl fmt::LowerHex for ExecAddr {
 
 /// A half-open range of addresses `[start, end)` in the executor's process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExecRange {
     /// First address.
     pub start: ExecAddr,

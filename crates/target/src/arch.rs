@@ -4,6 +4,7 @@ use core::fmt;
 
 /// An architecture that linkjit has readers, fixups and code for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Arch {
     /// AMD64, 64-bit addresses, little endian.
     X86_64,

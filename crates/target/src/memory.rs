@@ -4,6 +4,7 @@ use core::fmt;
 
 /// What the running program may do with memory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protection {
     /// Read only, once it is fixed up.
     Read,

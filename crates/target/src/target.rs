@@ -6,6 +6,7 @@ use crate::Arch;
 
 /// A format of objects, with all that its system's loader does for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ObjectFormat {
     /// That of Linux and its like.
     Elf,
@@ -24,6 +25,7 @@ impl fmt::Display for ObjectFormat {
 
 /// What a process can run, as its executor says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Target {
     /// What its processor executes.
     pub arch: Arch,

@@ -2,6 +2,7 @@
 
 /// Where a thread-local variable is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsAddress {
     /// Number of its module, as the runtime's `__tls_get_addr` knows it.
     pub module: u64,

@@ -369,6 +369,12 @@ pub(crate) fn exit(code: c_int) -> ! {
     unsafe { libc::exit(code) }
 }
 
+/// Ends the process at once.
+pub(crate) fn exit_now(code: c_int) -> ! {
+    // SAFETY: has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
 unsafe extern "C-unwind" {
     fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
     fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;

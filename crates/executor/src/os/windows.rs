@@ -318,6 +318,14 @@ pub(crate) fn exit(code: c_int) -> ! {
     unsafe { exit(code) }
 }
 
+/// Ends the process at once.
+pub(crate) fn exit_now(code: c_int) -> ! {
+    // SAFETY: the handle is that of the process itself.
+    unsafe { TerminateProcess(GetCurrentProcess(), code.cast_unsigned()) };
+    // It ends before the call returns.
+    std::process::abort()
+}
+
 /// What registers a function that takes no argument with the C runtime.
 fn register(runtimes: &[(&CStr, &CStr)], function: AtExitFunction, argument: *mut c_void) -> c_int {
     let find = |&(library, name): &(&CStr, &CStr)| system_function(library, name);

@@ -6,22 +6,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use linkjit::executor::*;
+use linkjit_remote::{Remote, Token, Transport};
 
 /// As much as the first thread of a program has.
 const STACK: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
-    here: Arc<InProcess>,
+    here: Arc<dyn Executor>,
+    /// It is at the other end of a connection, and runs code on threads of its own.
+    is_wired: bool,
     refuses: AtomicBool,
     arch: Option<Arch>,
 }
 
 #[derive(Debug)]
-struct AllocationElsewhere(Box<dyn Allocation>);
+struct AllocationElsewhere(Box<dyn Allocation>, bool);
 
 /// Calls `f` on a new thread, which acts for the agent of this one.
-fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+fn elsewhere<T: Send>(is_wired: bool, f: impl FnOnce() -> T + Send) -> T {
+    if is_wired {
+        return f();
+    }
     let agent = Agent::current();
     let acting = || {
         let _adopted = agent.adopt();
@@ -34,9 +40,36 @@ fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     done.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
+/// Both ends of a connection.
+#[cfg(unix)]
+fn ends() -> (Transport, Transport) {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    (Transport::unix(ours).unwrap(), Transport::unix(theirs).unwrap())
+}
+
+#[cfg(not(unix))]
+fn ends() -> (Transport, Transport) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (Transport::tcp(ours).unwrap(), Transport::tcp(listener.accept().unwrap().0).unwrap())
+}
+
 impl Elsewhere {
     pub(crate) fn new(here: InProcess) -> Self {
-        Self { here: Arc::new(here), refuses: AtomicBool::new(false), arch: None }
+        Self { here: Arc::new(here), is_wired: false, refuses: AtomicBool::new(false), arch: None }
+    }
+
+    /// This process, over a connection.
+    #[allow(dead_code, reason = "few tests use it")]
+    pub(crate) fn wired() -> Self {
+        let (ours, theirs) = ends();
+        let serving = move || {
+            let here = InProcess::new().expect("tests run where linkjit does");
+            linkjit_remote::serve(theirs, &Token::none(), Arc::new(here)).expect("the session greets");
+        };
+        thread::Builder::new().stack_size(STACK).spawn(serving).expect("there may be another thread");
+        let remote = Remote::connect(ours, &Token::none()).expect("the executor greets");
+        Self { here: Arc::new(remote), is_wired: true, refuses: AtomicBool::new(false), arch: None }
     }
 
     /// One that says that its processor is another.
@@ -71,7 +104,7 @@ impl Allocation for AllocationElsewhere {
     }
 
     fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
-        elsewhere(|| self.0.finalize(actions))
+        elsewhere(self.1, || self.0.finalize(actions))
     }
 }
 
@@ -82,7 +115,7 @@ impl Executor for Elsewhere {
     }
 
     fn is_here(&self) -> bool {
-        self.here.is_here()
+        true
     }
 
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
@@ -98,7 +131,7 @@ impl Executor for Elsewhere {
     }
 
     fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
-        Ok(Box::new(AllocationElsewhere(self.here.allocate(window, segments)?)))
+        Ok(Box::new(AllocationElsewhere(self.here.allocate(window, segments)?, self.is_wired)))
     }
 
     fn deallocate(&self, allocation: AllocationId) -> Result<()> {
@@ -137,12 +170,12 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.here.run_initializers(image, initializers, terminators) })
+        elsewhere(self.is_wired, || unsafe { self.here.run_initializers(image, initializers, terminators) })
     }
 
     unsafe fn close_image(&self, image: ImageId) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.here.close_image(image) })
+        elsewhere(self.is_wired, || unsafe { self.here.close_image(image) })
     }
 
     unsafe fn close_part(
@@ -153,7 +186,7 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.here.close_part(image, allocations, ended, terminators) })
+        elsewhere(self.is_wired, || unsafe { self.here.close_part(image, allocations, ended, terminators) })
     }
 
     fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
@@ -235,12 +268,12 @@ impl Executor for Elsewhere {
 
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.here.call_main(main, form) })
+        elsewhere(self.is_wired, || unsafe { self.here.call_main(main, form) })
     }
 
     unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64> {
         // SAFETY: the caller's promise.
-        elsewhere(|| unsafe { self.here.call(function, arguments) })
+        elsewhere(self.is_wired, || unsafe { self.here.call(function, arguments) })
     }
 
     fn read(&self, range: ExecRange) -> Result<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! The JIT that tests use. `LINKJIT_TEST_EXECUTOR=elsewhere` has all of them run linked code on other threads than the one
-//! that asks for it, as another process would; see `elsewhere.rs`.
+//! that asks for it, as another process would, and `LINKJIT_TEST_EXECUTOR=wire` has them ask for it over a connection;
+//! see `elsewhere.rs`.
 #![allow(dead_code, reason = "a test takes from it what it needs")]
 
 pub(crate) mod elsewhere;
@@ -13,16 +14,20 @@ use linkjit::{Jit, JitBuilder, Result};
 /// terminators see are not the test's, and what this process needs is not what linkjit needs.
 pub(crate) fn is_elsewhere() -> bool {
     match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
-        Ok("elsewhere") => true,
-        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere"),
+        Ok("elsewhere" | "wire") => true,
+        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere or wire"),
         Err(_) => false,
     }
 }
 
 /// The executor of this run of the tests.
 pub(crate) fn executor() -> Arc<dyn Executor> {
-    let here = InProcess::new().expect("tests run where linkjit does");
-    if is_elsewhere() { Arc::new(elsewhere::Elsewhere::new(here)) } else { Arc::new(here) }
+    let here = || InProcess::new().expect("tests run where linkjit does");
+    match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
+        Ok("wire") => Arc::new(elsewhere::Elsewhere::wired()),
+        _ if is_elsewhere() => Arc::new(elsewhere::Elsewhere::new(here())),
+        _ => Arc::new(here()),
+    }
 }
 
 pub(crate) fn jit() -> Result<Jit> {

@@ -1,0 +1,119 @@
+//! `linkjit executor`, which serves a session of another process, and the other end: executors for `linkjit run`.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use linkjit::executor::{ExecutorError, InProcess, crash, exit_code};
+use linkjit_remote::{Child, Outcome, Remote, Token, Transport};
+
+use crate::args::{ExecutorKind, ExecutorOptions, Place, Stream};
+use crate::report::Failure;
+
+/// Serves one session; returns the exit code.
+pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Serving(error.to_string());
+    let token = token(options).map_err(|error| failed(&error))?;
+    let executor = Arc::new(InProcess::new().map_err(|error| failed(&error))?);
+    crash::print_backtraces();
+    let serve = |transport: Transport| linkjit_remote::serve(transport, &token, executor.clone());
+    let outcome = match &options.stream {
+        Stream { tcp: Some(address), .. } => {
+            let listener = TcpListener::bind(address).map_err(|error| failed(&error))?;
+            let address = listener.local_addr().map_err(|error| failed(&error))?;
+            eprintln!("linkjit executor: listening at tcp:{address}");
+            first_session(|| Transport::tcp(listener.accept()?.0), serve)
+        }
+        #[cfg(unix)]
+        Stream { unix: Some(path), .. } => serve_at(path, serve),
+        #[cfg(unix)]
+        Stream { fd: Some(fd), .. } => Transport::inherited(*fd).and_then(serve),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such streams")),
+    };
+    match outcome.map_err(|error| failed(&error))? {
+        Outcome::Over => Ok(0),
+        // Other threads may be in linked code, and need a session that is gone.
+        Outcome::Lost(_) => exit_code::exit_now(crate::FAILURE),
+    }
+}
+
+/// Serves the first peer that is a session with the right token.
+fn first_session(
+    mut accept: impl FnMut() -> io::Result<Transport>,
+    serve: impl Fn(Transport) -> io::Result<Outcome>,
+) -> io::Result<Outcome> {
+    loop {
+        match serve(accept()?) {
+            Ok(outcome) => return Ok(outcome),
+            Err(refused) => eprintln!("linkjit executor: refused a connection: {refused}"),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn serve_at(path: &Path, serve: impl Fn(Transport) -> io::Result<Outcome>) -> io::Result<Outcome> {
+    let listener = UnixListener::bind(path)?;
+    eprintln!("linkjit executor: listening at unix:{}", path.display());
+    let served = first_session(|| Transport::unix(listener.accept()?.0), serve);
+    // Another may have removed it, as is usual for sockets that are found.
+    let _removed = std::fs::remove_file(path);
+    served
+}
+
+fn token(options: &ExecutorOptions) -> io::Result<Token> {
+    let listens = options.stream.tcp.is_some() || options.stream.unix.is_some();
+    match (&options.token_file, Token::from_environment()) {
+        (Some(path), _) => Token::from_file(path),
+        (None, Some(token)) => Ok(token),
+        // Nobody else can connect to it.
+        (None, None) if !listens => Ok(Token::none()),
+        (None, None) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("whoever connects needs a token: put one into ${} or a file (--token-file)", Token::VARIABLE),
+        )),
+    }
+}
+
+/// Starts the executor that is asked for, or connects to it; none if the program runs in this process.
+pub(crate) fn start(kind: &ExecutorKind) -> linkjit::Result<Option<Arc<Remote>>> {
+    let remote = match kind {
+        ExecutorKind::InProcess | ExecutorKind::Wine => return Ok(None),
+        ExecutorKind::Child => child()?,
+        ExecutorKind::At(place) => {
+            let token = Token::from_environment().unwrap_or_default();
+            let transport = connect(place).map_err(|error| gone(&error))?;
+            Remote::connect(transport, &token)?
+        }
+    };
+    Ok(Some(Arc::new(remote)))
+}
+
+#[cfg(unix)]
+fn child() -> linkjit::Result<Remote> {
+    let mut command = Command::new(std::env::current_exe().map_err(|error| gone(&error))?);
+    command.arg("executor");
+    Ok(Child::start(command)?)
+}
+
+fn connect(place: &Place) -> io::Result<Transport> {
+    match place {
+        Place::Tcp(address) => Transport::tcp(TcpStream::connect(address)?),
+        #[cfg(unix)]
+        Place::Unix(path) => Transport::unix(UnixStream::connect(path)?),
+        #[cfg(not(unix))]
+        Place::Unix(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets")),
+    }
+}
+
+fn gone(error: &io::Error) -> ExecutorError {
+    ExecutorError::Disconnected { why: error.to_string() }
+}
+
+/// Has the process of an executor exit as that of a program does; returns its exit code.
+pub(crate) fn finish(remote: &Remote, code: i32) -> linkjit::Result<i32> {
+    Ok(remote.exit(code)?.unwrap_or(code))
+}

@@ -1,0 +1,238 @@
+//! Connections: the frames of all conversations over one stream.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use linkjit_executor::ExecutorError;
+
+use crate::conversation::Conversation;
+use crate::frame::{self, Frame, Kind};
+use crate::{Transport, Violation, disconnected};
+
+/// More threads than any process has.
+const CONVERSATION_LIMIT: usize = 1 << 12;
+
+/// Enough for linked code, which may be on any thread: as much as the first thread of a program has.
+const STACK_SIZE: usize = 8 << 20;
+
+/// The side of a connection. Conversations that the session begins have even numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Session,
+    Executor,
+}
+
+/// Answers what the peer asks for.
+pub(crate) trait Handler: Send + Sync {
+    /// Answers a call, on the thread of its conversation.
+    fn answer(&self, connection: &Arc<Connection>, call: &[u8]) -> Result<Vec<u8>, Violation>;
+}
+
+/// One side of a connection.
+pub(crate) struct Connection {
+    side: Side,
+    writer: Mutex<Box<dyn Write + Send>>,
+    hang_up: Box<dyn Fn() + Send + Sync>,
+    table: Mutex<Table>,
+    handler: Box<dyn Handler>,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    conversations: HashMap<u32, Arc<Conversation>>,
+    newest: u32,
+    /// Why there is no connection any more.
+    closed: Option<Arc<str>>,
+    /// The session has said that it is the end.
+    is_over: bool,
+}
+
+/// Has a thread attend to a conversation that the peer has begun.
+pub(crate) type Accept = dyn FnMut(&Arc<Connection>, Arc<Conversation>) -> std::io::Result<()> + Send;
+
+/// Has a new thread attend to it.
+pub(crate) fn attend_on_thread(connection: &Arc<Connection>, conversation: Arc<Conversation>) -> std::io::Result<()> {
+    let connection = connection.clone();
+    let builder = thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE);
+    builder.spawn(move || conversation.attend(&connection)).map(drop)
+}
+
+impl Connection {
+    /// Begins to read. `when_closed` is told why there is no connection any more, before anybody else is, and may know
+    /// better.
+    pub(crate) fn start(
+        side: Side,
+        transport: Transport,
+        handler: Box<dyn Handler>,
+        mut accept: Box<Accept>,
+        when_closed: Box<dyn FnOnce(String, bool) -> String + Send>,
+    ) -> std::io::Result<Arc<Self>> {
+        let Transport { mut reader, writer, hang_up } = transport;
+        let connection = Arc::new(Self {
+            side,
+            writer: Mutex::new(writer),
+            hang_up,
+            table: Mutex::new(Table { newest: u32::from(side == Side::Executor), ..Table::default() }),
+            handler,
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+        });
+        let reading = connection.clone();
+        thread::Builder::new().name("linkjit reader".into()).spawn(move || {
+            let why = loop {
+                let frame = match Frame::read(&mut reader) {
+                    Ok(frame) => frame,
+                    Err(error) => break error.to_string(),
+                };
+                reading.received.fetch_add(1, Ordering::Relaxed);
+                if frame.kind == Kind::Goodbye {
+                    lock(&reading.table).is_over = true;
+                    break "the session is over".into();
+                }
+                if let Err(violation) = reading.receive(frame, &mut *accept) {
+                    break format!("the peer broke the protocol: {violation}");
+                }
+            };
+            let is_over = lock(&reading.table).is_over;
+            reading.close(when_closed(why, is_over));
+            (reading.hang_up)();
+        })?;
+        Ok(connection)
+    }
+
+    /// Gives a frame to its conversation.
+    fn receive(self: &Arc<Self>, frame: Frame, accept: &mut Accept) -> Result<(), Violation> {
+        let known = {
+            let mut table = lock(&self.table);
+            match table.conversations.get(&frame.conversation) {
+                Some(known) => Ok(known.clone()),
+                None if frame.kind != Kind::Call || self.is_ours(frame.conversation) => {
+                    return Err(Violation("a frame for a conversation that there is not".into()));
+                }
+                None => {
+                    if table.conversations.len() >= CONVERSATION_LIMIT {
+                        return Err(Violation("too many conversations".into()));
+                    }
+                    let new = Arc::new(Conversation::new(frame.conversation));
+                    table.conversations.insert(new.id, new.clone());
+                    Err(new)
+                }
+            }
+        };
+        match known {
+            Ok(known) => known.deliver(frame),
+            Err(new) => {
+                new.deliver(frame)?;
+                accept(self, new).map_err(|error| Violation(format!("no thread for a conversation: {error}")))
+            }
+        }
+    }
+
+    fn is_ours(&self, conversation: u32) -> bool {
+        conversation.is_multiple_of(2) == (self.side == Side::Session)
+    }
+
+    /// Begins a conversation.
+    pub(crate) fn begin(&self) -> Result<Arc<Conversation>, ExecutorError> {
+        let mut table = lock(&self.table);
+        if let Some(why) = &table.closed {
+            return Err(disconnected(&**why));
+        }
+        if table.conversations.len() >= CONVERSATION_LIMIT {
+            return Err(ExecutorError::Invalid { what: "request: too many threads use the executor".into() });
+        }
+        loop {
+            table.newest = table.newest.wrapping_add(2);
+            let id = table.newest;
+            if !table.conversations.contains_key(&id) {
+                let new = Arc::new(Conversation::new(id));
+                table.conversations.insert(id, new.clone());
+                return Ok(new);
+            }
+        }
+    }
+
+    /// Ends a conversation that was begun here.
+    pub(crate) fn end(&self, conversation: u32) {
+        self.forget(conversation);
+        // Whoever is gone need not be told.
+        let _gone = self.send(Kind::End, conversation, 0, &[]);
+    }
+
+    pub(crate) fn forget(&self, conversation: u32) {
+        lock(&self.table).conversations.remove(&conversation);
+    }
+
+    pub(crate) fn send(
+        &self,
+        kind: Kind,
+        conversation: u32,
+        number: u32,
+        payload: &[&[u8]],
+    ) -> Result<(), ExecutorError> {
+        if payload.iter().map(|part| part.len()).sum::<usize>() > frame::PAYLOAD_LIMIT {
+            return Err(ExecutorError::Invalid { what: "request: it is too large for one frame".into() });
+        }
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let written = frame::write(&mut **lock(&self.writer), kind, conversation, number, payload);
+        written.map_err(|error| {
+            // The reader knows more, if it has read the end of the stream.
+            let known = lock(&self.table).closed.clone();
+            known.map_or_else(|| disconnected(error.to_string()), |why| disconnected(&*why))
+        })
+    }
+
+    pub(crate) fn answer(self: &Arc<Self>, call: &[u8]) -> Result<Vec<u8>, Violation> {
+        self.handler.answer(self, call)
+    }
+
+    /// Hangs up on a peer that broke the rules.
+    pub(crate) fn refuse(&self, violation: &Violation) -> ExecutorError {
+        let why = format!("the peer broke the protocol: {violation}");
+        self.close(why.clone());
+        (self.hang_up)();
+        disconnected(why)
+    }
+
+    /// Wakes all who wait.
+    fn close(&self, why: String) {
+        let mut table = lock(&self.table);
+        let why = table.closed.get_or_insert_with(|| why.into()).clone();
+        for conversation in table.conversations.values() {
+            conversation.close(&why);
+        }
+    }
+
+    /// Says that it is the end.
+    pub(crate) fn say_goodbye(&self) {
+        lock(&self.table).is_over = true;
+        // Whoever is gone need not be told.
+        let _gone = self.send(Kind::Goodbye, 0, 0, &[]);
+    }
+
+    pub(crate) fn hang_up(&self) {
+        (self.hang_up)();
+    }
+
+    /// How many frames have been sent and received.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("side", &self.side).finish_non_exhaustive()
+    }
+}
+
+/// Locks a mutex of ours. No code that may panic halfway through a change runs under one, so poison means nothing.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

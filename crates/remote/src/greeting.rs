@@ -1,0 +1,128 @@
+//! The greeting: what the two sides say before the first frame.
+//!
+//! The session sends [`MAGIC`], the [`VERSION`] of the protocol, and its token. The executor sends the magic and its
+//! version, then the word 0 and its [`Facts`], or the word 1 and why it refuses. Texts, tokens and facts have their sizes
+//! before them; all numbers have 32 bits, the lowest first.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::message::{self, Facts};
+use crate::token::TOKEN_LIMIT;
+use crate::{Token, Transport};
+
+const MAGIC: [u8; 8] = *b"linkjit\0";
+
+/// Changes with every change of the protocol: both sides must have the same.
+const VERSION: u32 = 1;
+
+/// The most bytes that facts or a reason may have.
+const TEXT_LIMIT: usize = 1 << 16;
+
+/// Who says nothing for so long will say nothing.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const WELCOME: u32 = 0;
+const REFUSED: u32 = 1;
+
+/// Greets an executor, which says what it is.
+pub(crate) fn greet(transport: &mut Transport, token: &Token) -> io::Result<Facts> {
+    in_time(transport, |reader, writer| {
+        writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &sized(token.bytes())].concat())?;
+        writer.flush()?;
+        read_version(reader)?;
+        let status = read_word(reader)?;
+        let text = read_sized(reader, TEXT_LIMIT)?;
+        match status {
+            WELCOME => message::decode_all(&text).map_err(invalid),
+            REFUSED => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("the executor refuses: {}", String::from_utf8_lossy(&text)),
+            )),
+            other => Err(invalid(format!("the executor greets with the unknown word {other}"))),
+        }
+    })
+}
+
+/// Answers the greeting of a session.
+pub(crate) fn answer(transport: &mut Transport, token: &Token, facts: &Facts) -> io::Result<()> {
+    in_time(transport, |reader, writer| {
+        let mut say = |status: u32, text: &[u8]| {
+            writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &status.to_le_bytes(), &sized(text)].concat())?;
+            writer.flush()
+        };
+        let version = read_version(reader);
+        let token_is_right = version.as_ref().is_ok_and(|&()| true).then(|| read_sized(reader, TOKEN_LIMIT));
+        let refused = match (version, token_is_right) {
+            (Err(error), _) | (_, Some(Err(error))) => error,
+            (Ok(()), Some(Ok(theirs))) if token.is(&theirs) => return say(WELCOME, &message::encode(facts)),
+            (Ok(()), _) => io::Error::new(io::ErrorKind::PermissionDenied, "the token is wrong"),
+        };
+        // Whoever has hung up need not be told.
+        let _unheard = say(REFUSED, refused.to_string().as_bytes());
+        Err(refused)
+    })
+}
+
+fn read_version(reader: &mut dyn Read) -> io::Result<()> {
+    let mut magic = MAGIC;
+    reader.read_exact(&mut magic)?;
+    if magic != MAGIC {
+        return Err(invalid("the peer does not speak linkjit's protocol"));
+    }
+    match read_word(reader)? {
+        VERSION => Ok(()),
+        other => {
+            Err(invalid(format!("the peer speaks version {other} of the protocol, and this is version {VERSION}")))
+        }
+    }
+}
+
+fn read_word(reader: &mut dyn Read) -> io::Result<u32> {
+    let mut word = [0; 4];
+    reader.read_exact(&mut word)?;
+    Ok(u32::from_le_bytes(word))
+}
+
+fn read_sized(reader: &mut dyn Read, limit: usize) -> io::Result<Vec<u8>> {
+    let size = read_word(reader)? as usize;
+    if size > limit {
+        return Err(invalid(format!("{size} bytes in a greeting, where {limit} are the limit")));
+    }
+    let mut bytes = vec![0; size];
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat()
+}
+
+fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Hangs up on a peer that does not greet in time.
+fn in_time<T>(
+    transport: &mut Transport,
+    greet: impl FnOnce(&mut dyn Read, &mut dyn Write) -> io::Result<T>,
+) -> io::Result<T> {
+    let Transport { reader, writer, hang_up } = transport;
+    std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        let watch = scope.spawn(move || match is_done.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) => {
+                hang_up();
+                true
+            }
+            _ => false,
+        });
+        let greeted = greet(reader, writer);
+        drop(done);
+        match (greeted, watch.join()) {
+            (Err(_), Ok(true)) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not greet")),
+            (greeted, _) => greeted,
+        }
+    })
+}

@@ -1,0 +1,47 @@
+//! Linked code in another process: both ends of the connection between a session and its executor.
+//!
+//! [`Remote`] is an [`Executor`](linkjit_executor::Executor) whose process is another one. [`serve`] is what runs in that
+//! process, before an executor of its own, usually [`InProcess`](linkjit_executor::InProcess):
+//!
+//! ```text
+//! session -> Remote -> Connection ==== frames ==== Connection -> serve -> InProcess -> linked code
+//!            calls <------------------ callbacks ------------------------- lazy calls, exports, ...
+//! ```
+//!
+//! Each thread of the session that asks for something has a thread in the executor's process, which does it; each thread
+//! of linked code that asks for something has one in the session's process. Such a pair is a *conversation*: one of the
+//! two works, and the other waits, and answers what the one that works asks for. So calls nest as they do in one process,
+//! to any depth, and the variables of a thread are where they would be.
+//!
+//! `docs/executor-protocol.md` has the protocol. Neither side trusts what it reads: frames, ids, lengths and numbers of
+//! results are checked, and a peer that breaks the rules is hung up on.
+
+mod allocation;
+mod child;
+mod connection;
+mod conversation;
+mod frame;
+mod greeting;
+mod message;
+mod remote;
+mod serve;
+mod token;
+mod transport;
+
+pub use child::Child;
+pub use remote::{Remote, Traffic};
+pub use serve::{Outcome, serve};
+pub use token::Token;
+pub use transport::Transport;
+
+use linkjit_executor::ExecutorError;
+
+/// What a peer did that the protocol does not know.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+struct Violation(String);
+
+/// An error for calls over a connection that is gone.
+fn disconnected(why: impl Into<String>) -> ExecutorError {
+    ExecutorError::Disconnected { why: why.into() }
+}

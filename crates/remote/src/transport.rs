@@ -1,0 +1,98 @@
+//! Transports: streams of bytes between two processes.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+
+use socket2::Socket;
+
+/// A stream of bytes in both directions.
+pub struct Transport {
+    pub(crate) reader: Box<dyn Read + Send>,
+    pub(crate) writer: Box<dyn Write + Send>,
+    /// Makes reads and writes end, on whatever thread they are.
+    pub(crate) hang_up: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Transport {
+    /// A socket of TCP.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    pub fn tcp(stream: TcpStream) -> io::Result<Self> {
+        // Small frames are waited for.
+        stream.set_nodelay(true)?;
+        Self::socket(stream.into())
+    }
+
+    /// A Unix socket, for one of a pair.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    #[cfg(unix)]
+    pub fn unix(stream: UnixStream) -> io::Result<Self> {
+        Self::socket(stream.into())
+    }
+
+    fn socket(socket: Socket) -> io::Result<Self> {
+        let (reader, writer) = (socket.try_clone()?, Writer(socket.try_clone()?));
+        let hang_up = move || _ = socket.shutdown(Shutdown::Both);
+        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), hang_up: Box::new(hang_up) })
+    }
+
+    /// A Unix socket that this process was started with: a [`Child`](crate::Child) has it under the number that its
+    /// command line says.
+    ///
+    /// # Errors
+    /// If there is no such socket.
+    #[cfg(unix)]
+    pub fn inherited(fd: i32) -> io::Result<Self> {
+        use std::os::fd::FromRawFd;
+
+        if fd <= 2 || std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_err() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("there is no socket with the number {fd}"),
+            ));
+        }
+        // SAFETY: it was opened for this; nobody else in this process knows it.
+        Self::unix(unsafe { UnixStream::from_raw_fd(fd) })
+    }
+
+    /// Two pipes. A read ends when the peer closes its end, and not before: a peer that does not must be ended.
+    #[must_use]
+    pub fn pipes(reader: File, writer: File) -> Self {
+        Self { reader: Box::new(reader), writer: Box::new(writer), hang_up: Box::new(|| ()) }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
+}
+
+/// Writes to a socket. A peer that is gone is an error; a signal would end the process.
+struct Writer(Socket);
+
+#[cfg(unix)]
+const FLAGS: i32 = libc::MSG_NOSIGNAL;
+#[cfg(not(unix))]
+const FLAGS: i32 = 0;
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send_with_flags(bytes, FLAGS)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.send_vectored_with_flags(parts, FLAGS)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
