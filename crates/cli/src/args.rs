@@ -187,9 +187,9 @@ pub(crate) struct Stream {
     /// Serve over the socket that this process was started with under this number
     #[arg(long, value_name = "N")]
     pub(crate) fd: Option<i32>,
-    /// Serve over standard input and output
-    #[arg(long)]
-    pub(crate) stdio: bool,
+    /// Connect to the session that listens at this address, and has put a token into $LINKJIT_TOKEN
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) connect: Option<String>,
     /// Make this Unix socket and serve the session that connects to it
     #[arg(long, value_name = "PATH")]
     pub(crate) unix: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -27,6 +28,13 @@ pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
             let address = listener.local_addr().map_err(|error| failed(&error))?;
             eprintln!("linkjit executor: listening at tcp:{address}");
             first_session(|| Transport::tcp(listener.accept()?.0), serve)
+        }
+        Stream { connect: Some(address), .. } => {
+            let connect = || Transport::tcp(TcpStream::connect(address)?);
+            connect().and_then(|mut transport| {
+                linkjit_remote::present(&mut transport, &token)?;
+                serve(transport)
+            })
         }
         #[cfg(unix)]
         Stream { unix: Some(path), .. } => serve_at(path, serve),
@@ -92,7 +100,6 @@ pub(crate) fn start(kind: &ExecutorKind) -> linkjit::Result<Option<Arc<Remote>>>
     Ok(Some(Arc::new(remote)))
 }
 
-#[cfg(unix)]
 fn child() -> linkjit::Result<Remote> {
     let mut command = Command::new(std::env::current_exe().map_err(|error| gone(&error))?);
     command.arg("executor");

@@ -1,17 +1,21 @@
 //! [`Child`]: an executor that the session starts.
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use linkjit_executor::Result;
+use linkjit_executor::{ExecutorError, Result};
 
 use crate::connection::lock;
-use crate::{Remote, Token, Transport, disconnected};
+use crate::{Remote, Token, Transport, disconnected, greeting};
 
 /// A process that does not end when it is told to is killed after this.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Wine takes some seconds when it starts for the first time.
+const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// An executor's process that the session has started.
 #[derive(Debug)]
@@ -21,13 +25,21 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command` with two arguments more, `--fd N`: the number of its end of a pair of sockets, over which it must
-    /// [serve](crate::serve). `linkjit executor` is such a command. Standard input, output and error are the command's.
+    /// Starts `command` with two arguments more, which say how it must [serve](crate::serve) this session: `--fd N` over a
+    /// socket that it is started with, or as [`Child::start_over_tcp`] has it. `linkjit executor` is such a command.
+    /// Standard input, output and error are the command's.
     ///
     /// # Errors
     /// If it can't be started, or does not serve.
+    pub fn start(command: Command) -> Result<Remote> {
+        #[cfg(unix)]
+        return Self::start_with_socket(command);
+        #[cfg(not(unix))]
+        Self::start_over_tcp(command)
+    }
+
     #[cfg(unix)]
-    pub fn start(mut command: Command) -> Result<Remote> {
+    fn start_with_socket(mut command: Command) -> Result<Remote> {
         use std::os::fd::OwnedFd;
         use std::os::unix::net::UnixStream;
 
@@ -36,18 +48,60 @@ impl Child {
         /// The first that a process does not have already.
         const CHILD_FD: i32 = 3;
 
-        let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |error: io::Error| disconnected(format!("{program} can't be started: {error}"));
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        let failed = failure(&command);
+        let (ours, theirs) = UnixStream::pair().map_err(&failed)?;
         command.arg("--fd").arg(CHILD_FD.to_string());
         let mapping = FdMapping { parent_fd: OwnedFd::from(theirs), child_fd: CHILD_FD };
         command.fd_mappings(vec![mapping]).map_err(|error| failed(io::Error::other(error)))?;
-        let process = command.spawn().map_err(failed)?;
+        let child = Self::spawn(&mut command).map_err(&failed)?;
         // The other end of the pair is with it.
         drop(command);
-        let id = process.id();
-        let transport = Transport::unix(ours).map_err(failed)?;
-        Remote::connect_to(transport, &Token::none(), Some(Self { process: Mutex::new(process), id }))
+        let transport = Transport::unix(ours).map_err(&failed)?;
+        Remote::connect_to(transport, &Token::none(), Some(child))
+    }
+
+    /// Starts `command` with the arguments `--connect ADDRESS`, where this process listens for it, and a token in the
+    /// environment ([`Token::VARIABLE`]), with which it must [present itself](crate::present). This works where sockets can't
+    /// be handed over: on Windows, and under Wine.
+    ///
+    /// # Errors
+    /// As [`Child::start`].
+    pub fn start_over_tcp(mut command: Command) -> Result<Remote> {
+        let failed = failure(&command);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(&failed)?;
+        listener.set_nonblocking(true).map_err(&failed)?;
+        let address = listener.local_addr().map_err(&failed)?;
+        let token = Token::random().map_err(&failed)?;
+        command.arg("--connect").arg(address.to_string()).env(Token::VARIABLE, token.as_text());
+        let child = Self::spawn(&mut command).map_err(&failed)?;
+        let start = Instant::now();
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).map_err(&failed)?;
+                    let mut transport = Transport::tcp(stream).map_err(&failed)?;
+                    // Whoever does not know the token is another process of this machine.
+                    if greeting::admit(&mut transport, &token).is_ok() {
+                        return Remote::connect_to(transport, &token, Some(child));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(how) = child.how_it_ended_within(Duration::from_millis(1)) {
+                        return Err(disconnected(how));
+                    }
+                    if start.elapsed() > START_PATIENCE {
+                        child.end();
+                        return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it does not connect")));
+                    }
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let process = command.spawn()?;
+        Ok(Self { id: process.id(), process: Mutex::new(process) })
     }
 
     /// The number of the process.
@@ -66,7 +120,11 @@ impl Child {
 
     /// How it has ended, if it has, or does in a moment.
     pub(crate) fn how_it_ended(&self) -> Option<String> {
-        Some(describe(self.wait_for(Duration::from_millis(500))?))
+        self.how_it_ended_within(Duration::from_millis(500))
+    }
+
+    fn how_it_ended_within(&self, patience: Duration) -> Option<String> {
+        Some(describe(self.wait_for(patience)?))
     }
 
     fn wait_for(&self, patience: Duration) -> Option<ExitStatus> {
@@ -97,6 +155,12 @@ impl Child {
             let _status = process.wait();
         }
     }
+}
+
+/// What happened to a command that did not become an executor.
+fn failure(command: &Command) -> impl Fn(io::Error) -> ExecutorError + use<> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    move |error| disconnected(format!("{program} can't be started: {error}"))
 }
 
 fn describe(status: ExitStatus) -> String {

@@ -1,6 +1,7 @@
 //! Connections: the frames of all conversations over one stream.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -147,13 +148,12 @@ impl Connection {
         if table.conversations.len() >= CONVERSATION_LIMIT {
             return Err(ExecutorError::Invalid { what: "request: too many threads use the executor".into() });
         }
+        // One of so many numbers is free.
         loop {
             table.newest = table.newest.wrapping_add(2);
             let id = table.newest;
-            if !table.conversations.contains_key(&id) {
-                let new = Arc::new(Conversation::new(id));
-                table.conversations.insert(id, new.clone());
-                return Ok(new);
+            if let Entry::Vacant(free) = table.conversations.entry(id) {
+                return Ok(free.insert(Arc::new(Conversation::new(id))).clone());
             }
         }
     }

@@ -65,6 +65,25 @@ pub(crate) fn answer(transport: &mut Transport, token: &Token, facts: &Facts) ->
     })
 }
 
+/// Tells a session that listens for its executor, which has the token from it, that this is the one. The greeting follows.
+///
+/// # Errors
+/// If the session is gone.
+pub fn present(transport: &mut Transport, token: &Token) -> io::Result<()> {
+    transport.writer.write_all(&sized(token.bytes()))?;
+    transport.writer.flush()
+}
+
+/// Makes sure that it is the executor who connects.
+pub(crate) fn admit(transport: &mut Transport, token: &Token) -> io::Result<()> {
+    let presented = in_time(transport, |reader, _| read_sized(reader, TOKEN_LIMIT))?;
+    if token.is(&presented) {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "the token is wrong"))
+    }
+}
+
 fn read_version(reader: &mut dyn Read) -> io::Result<()> {
     let mut magic = MAGIC;
     reader.read_exact(&mut magic)?;

@@ -29,6 +29,7 @@ mod token;
 mod transport;
 
 pub use child::Child;
+pub use greeting::present;
 pub use remote::{Remote, Traffic};
 pub use serve::{Outcome, serve};
 pub use token::Token;

@@ -50,6 +50,18 @@ impl Token {
         Ok(Self(token.to_vec()))
     }
 
+    /// A token that nobody can guess.
+    pub(crate) fn random() -> io::Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self(bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()))
+    }
+
+    /// A random token, for an environment.
+    pub(crate) fn as_text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

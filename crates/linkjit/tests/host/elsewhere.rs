@@ -1,8 +1,10 @@
 //! An executor whose code runs on another thread than the one that asks, as that of another process does.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use linkjit::executor::*;
@@ -14,20 +16,17 @@ const STACK: usize = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     here: Arc<dyn Executor>,
-    /// It is at the other end of a connection, and runs code on threads of its own.
-    is_wired: bool,
+    /// The number of the connection that it is at the other end of. Then it has threads of its own.
+    connection: Option<usize>,
     refuses: AtomicBool,
     arch: Option<Arch>,
 }
 
 #[derive(Debug)]
-struct AllocationElsewhere(Box<dyn Allocation>, bool);
+struct AllocationElsewhere(Box<dyn Allocation>);
 
 /// Calls `f` on a new thread, which acts for the agent of this one.
-fn elsewhere<T: Send>(is_wired: bool, f: impl FnOnce() -> T + Send) -> T {
-    if is_wired {
-        return f();
-    }
+fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     let agent = Agent::current();
     let acting = || {
         let _adopted = agent.adopt();
@@ -38,6 +37,18 @@ fn elsewhere<T: Send>(is_wired: bool, f: impl FnOnce() -> T + Send) -> T {
         thread.expect("there may be another thread").join()
     });
     done.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+thread_local! {
+    /// The connections at whose other ends a thread acts for this one.
+    static REPRESENTED: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+static NEWEST: AtomicUsize = AtomicUsize::new(0);
+
+/// Has this thread act for another, for good.
+extern "C" fn represent(agent: &Agent) {
+    std::mem::forget(agent.adopt());
 }
 
 /// Both ends of a connection.
@@ -56,7 +67,7 @@ fn ends() -> (Transport, Transport) {
 
 impl Elsewhere {
     pub(crate) fn new(here: InProcess) -> Self {
-        Self { here: Arc::new(here), is_wired: false, refuses: AtomicBool::new(false), arch: None }
+        Self { here: Arc::new(here), connection: None, refuses: AtomicBool::new(false), arch: None }
     }
 
     /// This process, over a connection.
@@ -69,7 +80,25 @@ impl Elsewhere {
         };
         thread::Builder::new().stack_size(STACK).spawn(serving).expect("there may be another thread");
         let remote = Remote::connect(ours, &Token::none()).expect("the executor greets");
-        Self { here: Arc::new(remote), is_wired: true, refuses: AtomicBool::new(false), arch: None }
+        Self {
+            here: Arc::new(remote),
+            connection: Some(NEWEST.fetch_add(1, Ordering::Relaxed)),
+            refuses: AtomicBool::new(false),
+            arch: None,
+        }
+    }
+
+    /// Calls `f`, which has linked code run on another thread for this one.
+    fn elsewhere<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+        let Some(connection) = self.connection else { return elsewhere(f) };
+        if REPRESENTED.with_borrow_mut(|known| known.insert(connection)) {
+            // The thread at the other end, which has this one's calls, is in the same process. So linked code may ask the
+            // session for something through functions of the tests, which no other process could.
+            let (function, agent) = (ExecAddr::from_ptr(represent as *const ()), Agent::current());
+            // SAFETY: it takes a reference.
+            unsafe { self.here.call(function, &[ExecAddr::from_ptr(&raw const agent).0]).expect("it can be called") };
+        }
+        f()
     }
 
     /// One that says that its processor is another.
@@ -104,7 +133,7 @@ impl Allocation for AllocationElsewhere {
     }
 
     fn finalize(self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
-        elsewhere(self.1, || self.0.finalize(actions))
+        elsewhere(|| self.0.finalize(actions))
     }
 }
 
@@ -131,7 +160,8 @@ impl Executor for Elsewhere {
     }
 
     fn allocate(&self, window: WindowId, segments: &[SegmentRequest]) -> Result<Box<dyn Allocation>> {
-        Ok(Box::new(AllocationElsewhere(self.here.allocate(window, segments)?, self.is_wired)))
+        let allocation = self.here.allocate(window, segments)?;
+        Ok(if self.connection.is_some() { allocation } else { Box::new(AllocationElsewhere(allocation)) })
     }
 
     fn deallocate(&self, allocation: AllocationId) -> Result<()> {
@@ -170,12 +200,12 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(self.is_wired, || unsafe { self.here.run_initializers(image, initializers, terminators) })
+        self.elsewhere(|| unsafe { self.here.run_initializers(image, initializers, terminators) })
     }
 
     unsafe fn close_image(&self, image: ImageId) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(self.is_wired, || unsafe { self.here.close_image(image) })
+        self.elsewhere(|| unsafe { self.here.close_image(image) })
     }
 
     unsafe fn close_part(
@@ -186,7 +216,7 @@ impl Executor for Elsewhere {
         terminators: &[PointerArray],
     ) -> Result<()> {
         // SAFETY: the caller's promise.
-        elsewhere(self.is_wired, || unsafe { self.here.close_part(image, allocations, ended, terminators) })
+        self.elsewhere(|| unsafe { self.here.close_part(image, allocations, ended, terminators) })
     }
 
     fn forget_registered(&self, image: ImageId, functions: &[AllocationId], arguments: &[AllocationId]) -> Result<()> {
@@ -268,12 +298,12 @@ impl Executor for Elsewhere {
 
     unsafe fn call_main(&self, main: ExecAddr, form: MainForm) -> Result<i32> {
         // SAFETY: the caller's promise.
-        elsewhere(self.is_wired, || unsafe { self.here.call_main(main, form) })
+        self.elsewhere(|| unsafe { self.here.call_main(main, form) })
     }
 
     unsafe fn call(&self, function: ExecAddr, arguments: &[u64]) -> Result<u64> {
         // SAFETY: the caller's promise.
-        elsewhere(self.is_wired, || unsafe { self.here.call(function, arguments) })
+        self.elsewhere(|| unsafe { self.here.call(function, arguments) })
     }
 
     fn read(&self, range: ExecRange) -> Result<Vec<u8>> {
