@@ -28,21 +28,3 @@ impl Endian for Little {
         bytes
     }
 }
-
-/// The most significant byte comes first. No architecture here has it yet.
-#[cfg(test)]
-pub(crate) enum Big {}
-
-#[cfg(test)]
-impl Endian for Big {
-    fn get<const N: usize>(mut bytes: [u8; N]) -> u64 {
-        bytes.reverse();
-        Little::get(bytes)
-    }
-
-    fn put<const N: usize>(value: u64) -> [u8; N] {
-        let mut bytes = Little::put(value);
-        bytes.reverse();
-        bytes
-    }
-}

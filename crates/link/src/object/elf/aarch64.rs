@@ -2,21 +2,19 @@
 //!
 //! Follows: ELF for the Arm 64-bit Architecture (AAELF64), chapter "Relocation".
 
-use object::elf;
+use object::{LittleEndian, elf};
 
-use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing};
 use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
 use crate::arch::aarch64::{KINDS, Kind};
 use crate::arch::{Arch, generic};
-use crate::endian::Little;
 
 pub(super) static MACHINE: Machine = Machine {
     number: elf::EM_AARCH64,
     arch: Arch::AArch64,
     is_64: true,
     is_big_endian: false,
-    read: super::read_as::<Elf64<Little>>,
+    read: super::read_as::<elf::FileHeader64<LittleEndian>>,
     other_class: "an object for the ILP32 ABI, not for AArch64 with 64-bit addresses",
     prefix: "R_AARCH64_",
     types: TYPES,

@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use object::elf;
 use object::elf::{SectionFlags, SectionType};
+use object::pod::{from_bytes, slice_from_bytes};
+use object::read::elf::{FileHeader, SectionHeader as _};
 
-use super::encoding::{Encoding, FileHeader, SectionHeader};
 use super::machine::Machine;
 use crate::error::{LinkError, Result, Site};
 use crate::object::fields::string;
@@ -71,7 +72,7 @@ impl Section<'_> {
 
 impl<'a> File<'a> {
     /// Reads the section headers of an object for a machine.
-    pub(super) fn parse<E: Encoding>(source: &'a Source, machine: &'static Machine) -> Result<Self> {
+    pub(super) fn parse<E: FileHeader>(source: &'a Source, machine: &'static Machine) -> Result<Self> {
         let bytes = source.bytes();
         let names_left = Cell::new(bytes.len().saturating_mul(NAMES_PER_FILE));
         let mut file = Self { source, bytes, machine, sections: Vec::new(), names_left };
@@ -79,35 +80,42 @@ impl<'a> File<'a> {
         Ok(file)
     }
 
-    fn read_sections<E: Encoding>(&mut self) -> Result<()> {
-        let FileHeader { sections, section_header_size, section_count, section_names } = E::file_header(self.bytes);
-        if sections == 0 {
+    fn read_sections<E: FileHeader>(&mut self) -> Result<()> {
+        let endian = E::Endian::default();
+        let Ok((header, _)) = from_bytes::<E>(self.bytes) else {
+            return Err(self.malformed("ELF header: the file ends inside it"));
+        };
+        let start: u64 = header.e_shoff(endian).into();
+        if start == 0 {
             return Ok(());
         }
-        let headers = usize::try_from(sections).ok().and_then(|offset| self.bytes.get(offset..));
-        let Some((headers, null)) =
-            headers.and_then(|headers| Some((headers, E::section_header(headers.get(..E::SECTION_HEADER_SIZE)?))))
-        else {
+        let headers = usize::try_from(start).ok().and_then(|start| self.bytes.get(start..)).unwrap_or_default();
+        let Ok((null, _)) = from_bytes::<E::SectionHeader>(headers) else {
             return Err(self.malformed("ELF header: the section header table lies outside the file"));
         };
-        if usize::from(section_header_size) != E::SECTION_HEADER_SIZE {
-            return Err(
-                self.malformed(format_args!("ELF header: section headers can't have {section_header_size} bytes"))
-            );
+        let size = header.e_shentsize(endian);
+        if usize::from(size) != size_of::<E::SectionHeader>() {
+            return Err(self.malformed(format_args!("ELF header: section headers can't have {size} bytes")));
         }
         // Numbers that do not fit the header's fields are in the null section (gABI, "ELF Header").
-        let count = if section_count == 0 { null.size } else { u64::from(section_count) };
-        let names = if section_names == elf::SHN_XINDEX.0 { null.link } else { u32::from(section_names) };
-        let size = usize::try_from(count).ok().and_then(|count| count.checked_mul(E::SECTION_HEADER_SIZE));
-        let Some(headers) = size.and_then(|size| headers.get(..size)) else {
+        let count = match header.e_shnum(endian) {
+            0 => null.sh_size(endian).into(),
+            count => count.into(),
+        };
+        let names = match header.e_shstrndx(endian) {
+            elf::SHN_XINDEX => null.sh_link(endian),
+            names => names.0.into(),
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let Ok((headers, _)) = slice_from_bytes::<E::SectionHeader>(headers, count) else {
             return Err(self.malformed("ELF header: the section header table reaches beyond the end of the file"));
         };
-        let headers = headers.chunks_exact(E::SECTION_HEADER_SIZE).map(E::section_header);
-        let names = match headers.clone().nth(names as usize) {
+        let names = match headers.get(names as usize) {
             // Without a table of names, all names are the empty one.
             Some(_) if names == 0 => &[0],
             Some(header) => {
-                self.range(&header).ok_or_else(|| self.malformed("table of section names: it lies outside the file"))?.1
+                let range = self.range::<E>(header);
+                range.ok_or_else(|| self.malformed("table of section names: it lies outside the file"))?.1
             }
             None => {
                 return Err(self.malformed(format_args!(
@@ -118,8 +126,8 @@ impl<'a> File<'a> {
         self.sections.reserve_exact(headers.len());
         // Sections don't overlap, so reading them takes time in proportion to the size of the file.
         let mut left = self.bytes.len();
-        for (index, header) in headers.enumerate() {
-            let section = self.read_section(index, &header, names)?;
+        for (index, header) in headers.iter().enumerate() {
+            let section = self.read_section::<E>(index, header, names)?;
             let Some(rest) = left.checked_sub(section.data.len()) else {
                 return Err(self.malformed("section headers: sections overlap"));
             };
@@ -129,10 +137,17 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    fn read_section(&self, index: usize, header: &SectionHeader, names: &'a [u8]) -> Result<Section<'a>> {
+    fn read_section<E: FileHeader>(
+        &self,
+        index: usize,
+        header: &E::SectionHeader,
+        names: &'a [u8],
+    ) -> Result<Section<'a>> {
+        let endian = E::Endian::default();
         // Of the null section nothing but the extended numbers is to be looked at.
-        let kind = if index == 0 { elf::SHT_NULL } else { header.kind };
-        let Some(name) = (if kind == elf::SHT_NULL { Some(&b""[..]) } else { self.name(names, header.name) }) else {
+        let kind = if index == 0 { elf::SHT_NULL } else { header.sh_type(endian) };
+        let name = if kind == elf::SHT_NULL { Some(&b""[..]) } else { self.name(names, header.sh_name(endian)) };
+        let Some(name) = name else {
             return Err(self.malformed(format_args!("section {index}: it has no valid name")));
         };
         let malformed = |what: &str| {
@@ -142,31 +157,32 @@ impl<'a> File<'a> {
         let (range, data) = if kind == elf::SHT_NULL || kind == elf::SHT_NOBITS {
             (0..0, &[][..])
         } else {
-            self.range(header).ok_or_else(|| malformed("section: it reaches beyond the end of the file"))?
+            self.range::<E>(header).ok_or_else(|| malformed("section: it reaches beyond the end of the file"))?
         };
-        let alignment = header.alignment.max(1);
+        let alignment = header.sh_addralign(endian).into().max(1);
         if !alignment.is_power_of_two() && kind != elf::SHT_NULL {
             return Err(malformed("section: its alignment is not a power of two"));
         }
         Ok(Section {
             name,
             kind,
-            flags: header.flags,
+            flags: header.sh_flags(endian),
             range,
             data,
-            size: header.size,
-            link: header.link,
-            info: header.info,
+            size: header.sh_size(endian).into(),
+            link: header.sh_link(endian),
+            info: header.sh_info(endian),
             // At most 63.
             align_log2: alignment.trailing_zeros() as u8,
-            entry_size: header.entry_size,
+            entry_size: header.sh_entsize(endian).into(),
         })
     }
 
     /// The part of the file that a section header refers to.
-    fn range(&self, header: &SectionHeader) -> Option<(Range<u32>, &'a [u8])> {
-        let start = u32::try_from(header.offset).ok()?;
-        let end = start.checked_add(u32::try_from(header.size).ok()?)?;
+    fn range<E: FileHeader>(&self, header: &E::SectionHeader) -> Option<(Range<u32>, &'a [u8])> {
+        let endian = E::Endian::default();
+        let start = u32::try_from(header.sh_offset(endian).into()).ok()?;
+        let end = start.checked_add(u32::try_from(header.sh_size(endian).into()).ok()?)?;
         Some((start..end, self.bytes.get(start as usize..end as usize)?))
     }
 

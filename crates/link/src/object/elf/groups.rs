@@ -1,9 +1,9 @@
 //! Section groups (`SHT_GROUP`; gABI, "Section Groups").
 
+use object::Endian as _;
 use object::elf;
-use object::elf::GroupFlags;
+use object::read::elf::FileHeader;
 
-use super::encoding::Encoding;
 use super::file::File;
 use super::sections::Blocks;
 use super::symbols::SymbolTable;
@@ -12,19 +12,20 @@ use crate::graph::{Group, LinkGraph, Selection, Symbol};
 use crate::names::NamePool;
 
 /// Adds the COMDAT groups. Groups of another kind only say that their sections go together, which references do too.
-pub(super) fn read<E: Encoding>(
+pub(super) fn read<E: FileHeader>(
     file: &File<'_>,
     table: &SymbolTable<'_, E>,
     blocks: &Blocks,
     graph: &mut LinkGraph,
     names: &mut NamePool,
 ) -> Result<()> {
+    let endian = E::Endian::default();
     for section in file.sections.iter().filter(|section| section.kind == elf::SHT_GROUP) {
         let (words, rest) = section.data.as_chunks::<4>();
         let (Some((&flags, members)), true) = (words.split_first(), rest.is_empty()) else {
             return Err(file.malformed_section(section, "section group: its size is wrong"));
         };
-        if GroupFlags(E::u32(&flags, 0)).0 & elf::GRP_COMDAT.0 == 0 {
+        if endian.read_u32(flags) & elf::GRP_COMDAT.0 == 0 {
             continue;
         }
         // Symbol `i` of the graph is symbol `i` of the file, and its name was interned then.
@@ -38,7 +39,7 @@ pub(super) fn read<E: Encoding>(
         };
         let mut group = Group { signature, selection: Selection::Any, blocks: Vec::new() };
         for &member in members {
-            let member = E::u32(&member, 0);
+            let member = endian.read_u32(member);
             if member == 0 || file.section(member).is_none() {
                 let what = format_args!("section group: its member {member} does not exist");
                 return Err(file.malformed_section(section, what));

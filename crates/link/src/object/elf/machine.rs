@@ -1,22 +1,19 @@
 //! The machines whose ELF objects linkjit links, and the differences between them.
 
-use object::elf;
-use object::elf::{SectionFlags, SymbolSection};
+use object::elf::{FileHeader32, FileHeader64, SectionFlags, SymbolSection};
+use object::pod::from_bytes;
+use object::read::elf::FileHeader as _;
+use object::{Endianness, elf};
 
 use super::{aarch64, x86_64};
 use crate::arch::{Arch, Kinds, generic};
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::names::NamePool;
-use crate::object::fields::{field, u16_at};
 use crate::source::Source;
 
 /// The machines whose objects are linked.
 const MACHINES: [&Machine; 2] = [&x86_64::MACHINE, &aarch64::MACHINE];
-
-/// Sizes of file headers: of the class of 64 bits, and of that of 32 bits.
-const HEADER_SIZE: usize = 64;
-const SHORT_HEADER_SIZE: usize = 52;
 
 /// The reader of an encoding.
 type Read = fn(&Source, &'static Machine, &mut NamePool) -> Result<LinkGraph>;
@@ -73,26 +70,27 @@ impl Machine {
         if u32::try_from(bytes.len()).is_err() {
             return Err(LinkError::TooLarge { site: site(), what: "a file of 4 GiB or more".into() });
         }
-        let is_short = bytes.get(4) == Some(&elf::ELFCLASS32.0);
-        if bytes.len() < if is_short { SHORT_HEADER_SIZE } else { HEADER_SIZE } {
-            return Err(LinkError::Malformed { site: site(), what: "ELF header: the file ends inside it".into() });
-        }
-        Self::of_header(bytes).map_err(|what| LinkError::NotLinkable { site: site(), what })
+        // What says what the file is, is in the same places in both classes.
+        let header = from_bytes::<FileHeader32<Endianness>>(bytes).map(|(header, _)| header).ok();
+        let is_whole =
+            |header: &&FileHeader32<_>| header.is_class_32() || bytes.len() >= size_of::<FileHeader64<Endianness>>();
+        let header = header
+            .filter(is_whole)
+            .ok_or_else(|| LinkError::Malformed { site: site(), what: "ELF header: the file ends inside it".into() })?;
+        Self::of_header(header).map_err(|what| LinkError::NotLinkable { site: site(), what })
     }
 
     /// The same for a file header; the error says what the file is.
-    fn of_header(header: &[u8]) -> Result<&'static Self, String> {
-        let [class, data] = field(header, 4);
-        let is_64 = class == elf::ELFCLASS64.0;
-        let is_big_endian = data == elf::ELFDATA2MSB.0;
-        let half = |at| if is_big_endian { u16::from_be_bytes(field(header, at)) } else { u16_at(header, at) };
-        let (kind, number) = (half(16), half(18));
-        let machine = match MACHINES.into_iter().find(|machine| machine.number.0 == number) {
+    fn of_header(header: &FileHeader32<Endianness>) -> Result<&'static Self, String> {
+        let (is_64, is_big_endian) = (header.is_class_64(), header.is_big_endian());
+        let endian = if is_big_endian { Endianness::Big } else { Endianness::Little };
+        let number = header.e_machine.get(endian);
+        let machine = match MACHINES.into_iter().find(|machine| machine.number == number) {
             Some(machine) if machine.is_64 != is_64 => return Err(machine.other_class.into()),
             Some(machine) if machine.is_big_endian == is_big_endian => machine,
             _ => {
                 let known = MACHINES.map(|machine| machine.arch.to_string()).join(" or ");
-                let name = name(number).map_or_else(|| format!("machine {number}"), str::to_string);
+                let name = name(number).map_or_else(|| format!("machine {}", number.0), str::to_string);
                 return Err(match (is_64, is_big_endian) {
                     (false, _) => format!("an object for a 32-bit target ({name}), not for {known}"),
                     (true, true) => format!("a big-endian object ({name}), not for {known}"),
@@ -100,34 +98,37 @@ impl Machine {
                 });
             }
         };
-        match elf::FileType(kind) {
+        match header.e_type.get(endian) {
             elf::ET_REL => Ok(machine),
             elf::ET_DYN => {
                 Err("a shared object, not an object file: add it as a library (-l NAME or add_library)".into())
             }
             elf::ET_EXEC => Err("an executable, not an object file: link the objects that it was made from".into()),
             elf::ET_CORE => Err("a core dump, not an object".into()),
-            _ => Err(format!("an ELF file of type {kind}, not an object")),
+            elf::FileType(other) => Err(format!("an ELF file of type {other}, not an object")),
         }
     }
 
     /// The edge that a relocation of a type makes, and the width of its field; see [`TypeEdge`].
     #[inline]
-    pub(super) fn edge(&self, kind: u32) -> TypeEdge {
-        self.edges.get(kind as usize).copied().unwrap_or(NO_EDGE)
+    pub(super) fn edge(&self, kind: elf::RelocationType) -> TypeEdge {
+        self.edges.get(kind.0 as usize).copied().unwrap_or(NO_EDGE)
     }
 
     /// What a relocation type asks for.
     #[cold]
-    pub(super) fn meaning(&self, kind: u32) -> Meaning {
-        let found = self.types.iter().find(|(number, ..)| u32::from(*number) == kind);
-        found.map_or(Meaning::Unsupported, |&(_, _, meaning)| meaning)
+    pub(super) fn meaning(&self, kind: elf::RelocationType) -> Meaning {
+        self.find_type(kind).map_or(Meaning::Unsupported, |&(_, _, meaning)| meaning)
     }
 
     /// The name of a relocation type, or its number.
-    pub(super) fn type_name(&self, kind: u32) -> String {
-        let found = self.types.iter().find(|(number, ..)| u32::from(*number) == kind);
-        found.map_or_else(|| format!("type {kind}"), |(_, name, _)| format!("{}{name}", self.prefix))
+    pub(super) fn type_name(&self, kind: elf::RelocationType) -> String {
+        let found = self.find_type(kind);
+        found.map_or_else(|| format!("type {}", kind.0), |(_, name, _)| format!("{}{name}", self.prefix))
+    }
+
+    fn find_type(&self, kind: elf::RelocationType) -> Option<&RelocationType> {
+        self.types.iter().find(|(number, ..)| u32::from(*number) == kind.0)
     }
 }
 
@@ -151,8 +152,8 @@ pub(super) const fn edges<const N: usize>(types: &[RelocationType], kinds: &Kind
 }
 
 /// What people call the machines that are met most.
-fn name(number: u16) -> Option<&'static str> {
-    Some(match elf::Machine(number) {
+fn name(number: elf::Machine) -> Option<&'static str> {
+    Some(match number {
         elf::EM_386 => "i386",
         elf::EM_68K => "m68k",
         elf::EM_AARCH64 => "AArch64",

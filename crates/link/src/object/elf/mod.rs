@@ -11,10 +11,8 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod aarch64;
-mod crel;
 mod dependent_libraries;
 mod dynamic;
-mod encoding;
 mod file;
 mod groups;
 mod init_code;
@@ -32,10 +30,10 @@ use crate::graph::LinkGraph;
 use crate::names::NamePool;
 use crate::object::eh_frame;
 use crate::source::Source;
-use encoding::Encoding;
 use file::File;
 pub(super) use initializers::order_of_name as initializer_order;
 use machine::Machine;
+use object::read::elf::FileHeader;
 use symbols::SymbolTable;
 
 /// Reads an ELF object; see [`super::read`].
@@ -48,7 +46,8 @@ pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
     (machine.read)(source, machine, names)
 }
 
-fn read_as<E: Encoding>(source: &Source, machine: &'static Machine, names: &mut NamePool) -> Result<LinkGraph> {
+/// Reads a file of the class and byte order of `E`.
+fn read_as<E: FileHeader>(source: &Source, machine: &'static Machine, names: &mut NamePool) -> Result<LinkGraph> {
     let file = File::parse::<E>(source, machine)?;
     let table = SymbolTable::<E>::find(&file)?;
     let mut graph = LinkGraph::new(source.clone(), machine.arch);

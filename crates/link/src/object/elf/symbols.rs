@@ -1,12 +1,11 @@
 //! The symbol table. Symbol `i` of the file is symbol `i` of the graph.
 
-use std::marker::PhantomData;
-
 use linkjit_target::ExecAddr;
-use object::elf;
 use object::elf::SymbolBind;
+use object::pod::slice_from_all_bytes;
+use object::read::elf::{FileHeader, Sym as _};
+use object::{Endian as _, elf};
 
-use super::encoding::{Encoding, Entry};
 use super::file::{File, Section};
 use super::sections::{Blocks, Placed};
 use crate::error::{LinkError, Result};
@@ -17,98 +16,73 @@ use crate::names::NamePool;
 use crate::object::{SLIM_LTO, SLIM_LTO_HINT};
 
 /// The one symbol table of an object, with the tables that belong to it. Without one, it is empty.
-pub(super) struct SymbolTable<'a, E> {
+pub(super) struct SymbolTable<'a, E: FileHeader> {
     /// Its section's number; 0 if there is none.
     pub(super) section: u32,
     /// The symbols, the null symbol included.
-    entries: &'a [u8],
+    entries: &'a [E::Sym],
     /// Their names.
     strings: &'a [u8],
     /// Where `strings` begins in the file.
     strings_start: u32,
     /// Section numbers of the symbols with `SHN_XINDEX`.
     extended: &'a [[u8; 4]],
-    encoding: PhantomData<E>,
 }
 
-impl<'a, E: Encoding> SymbolTable<'a, E> {
+impl<'a, E: FileHeader> SymbolTable<'a, E> {
     /// Looks for the symbol table among the sections.
     pub(super) fn find(file: &File<'a>) -> Result<Self> {
-        let mut table =
-            Self { section: 0, entries: &[], strings: &[], strings_start: 0, extended: &[], encoding: PhantomData };
-        for (index, section) in file.numbered() {
-            if section.kind == elf::SHT_SYMTAB {
-                if table.section != 0 {
-                    return Err(file.unsupported_section(section, "second symbol table (SHT_SYMTAB)"));
-                }
-                table = Self::parse(file, index, section)?;
-            }
+        let mut tables = file.numbered().filter(|(_, section)| section.kind == elf::SHT_SYMTAB);
+        let Some((number, section)) = tables.next() else {
+            return Ok(Self { section: 0, entries: &[], strings: &[], strings_start: 0, extended: &[] });
+        };
+        if let Some((_, second)) = tables.next() {
+            return Err(file.unsupported_section(second, "second symbol table (SHT_SYMTAB)"));
         }
-        for section in file.sections.iter().filter(|section| section.kind == elf::SHT_SYMTAB_SHNDX) {
-            if section.link == table.section {
-                table.extended = section.data.as_chunks().0;
-            }
-        }
-        Ok(table)
-    }
-
-    fn parse(file: &File<'a>, index: u32, section: &Section<'a>) -> Result<Self> {
-        let entries = section.data;
-        let is_whole = entries.len().is_multiple_of(E::SYMBOL_SIZE) && !entries.is_empty();
-        if section.entry_size != E::SYMBOL_SIZE as u64 || !is_whole {
+        let entries = slice_from_all_bytes::<E::Sym>(section.data).unwrap_or_default();
+        if section.entry_size != size_of::<E::Sym>() as u64 || entries.is_empty() {
             return Err(file.malformed_section(section, "symbol table: its size or the size of its entries is wrong"));
         }
-        if section.info as usize > entries.len() / E::SYMBOL_SIZE {
+        if section.info as usize > entries.len() {
             return Err(
                 file.malformed_section(section, "symbol table: it says that it has more local symbols than symbols")
             );
         }
-        match file.section(section.link) {
-            Some(strings) if strings.kind == elf::SHT_STRTAB => Ok(Self {
-                section: index,
-                entries,
-                strings: strings.data,
-                strings_start: strings.range.start,
-                extended: &[],
-                encoding: PhantomData,
-            }),
-            _ => Err(file.malformed_section(section, "symbol table: it has no string table")),
-        }
+        let strings = file.section(section.link).filter(|strings| strings.kind == elf::SHT_STRTAB);
+        let strings = strings.ok_or_else(|| file.malformed_section(section, "symbol table: it has no string table"))?;
+        let is_extension = |other: &&Section<'_>| other.kind == elf::SHT_SYMTAB_SHNDX && other.link == number;
+        let extended = file.sections.iter().rfind(is_extension).map_or(&[][..], |section| section.data.as_chunks().0);
+        Ok(Self { section: number, entries, strings: strings.data, strings_start: strings.range.start, extended })
     }
 
     /// How many symbols there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len() / E::SYMBOL_SIZE
-    }
-
-    /// The symbol of that number.
-    fn get(&self, index: u32) -> Option<Entry> {
-        let start = (index as usize).checked_mul(E::SYMBOL_SIZE)?;
-        self.entries.get(start..)?.get(..E::SYMBOL_SIZE).map(E::symbol)
+        self.entries.len()
     }
 
     /// The name of a symbol; that of its section for one without a name of its own. `None` if there is no such symbol,
     /// or it has neither.
     pub(super) fn name_or_section(&self, file: &File<'a>, index: u32) -> Option<&'a [u8]> {
-        let entry = self.get(index)?;
-        let name = file.name(self.strings, entry.name)?;
-        if name.is_empty() && entry.kind == elf::STT_SECTION {
-            return Some(file.section(self.section_of(index as usize, &entry)?)?.name);
+        let entry = self.entries.get(index as usize)?;
+        let name = file.name(self.strings, entry.st_name(E::Endian::default()))?;
+        if name.is_empty() && entry.st_type() == elf::STT_SECTION {
+            return Some(file.section(self.section_of(index as usize, entry)?)?.name);
         }
         Some(name).filter(|name| !name.is_empty())
     }
 
     /// The number of the section that a symbol is defined in; `None` if it is in none.
-    fn section_of(&self, index: usize, entry: &Entry) -> Option<u32> {
-        if entry.section == elf::SHN_XINDEX {
-            return Some(E::u32(self.extended.get(index)?, 0));
+    fn section_of(&self, index: usize, entry: &E::Sym) -> Option<u32> {
+        let endian = E::Endian::default();
+        match entry.st_shndx(endian) {
+            elf::SHN_XINDEX => Some(endian.read_u32(*self.extended.get(index)?)),
+            section => Some(u32::from(section.0)).filter(|&section| section < u32::from(elf::SHN_LORESERVE)),
         }
-        Some(u32::from(entry.section.0)).filter(|&section| section < u32::from(elf::SHN_LORESERVE))
     }
 }
 
 /// Adds all symbols to the graph.
-pub(super) fn read<E: Encoding>(
+pub(super) fn read<E: FileHeader>(
     file: &File<'_>,
     table: &SymbolTable<'_, E>,
     blocks: &Blocks,
@@ -128,9 +102,8 @@ pub(super) fn read<E: Encoding>(
         common_thread_local: None,
         large_common: None,
     };
-    for (index, raw) in E::symbols(table.entries).iter().enumerate().skip(1) {
-        let entry = E::symbol(raw.as_ref());
-        let symbol = reader.symbol(index, &entry)?;
+    for (index, entry) in table.entries.iter().enumerate().skip(1) {
+        let symbol = reader.symbol(index, entry)?;
         reader.graph.add_symbol(symbol)?;
     }
     let unusual = reader.unusual;
@@ -170,7 +143,7 @@ pub(super) struct Unusual {
     pub(super) undefined_locals: Vec<SymbolId>,
 }
 
-struct Reader<'a, 'f, E> {
+struct Reader<'a, 'f, E: FileHeader> {
     file: &'a File<'f>,
     table: &'a SymbolTable<'f, E>,
     blocks: &'a Blocks,
@@ -185,44 +158,46 @@ struct Reader<'a, 'f, E> {
     large_common: Option<SectionId>,
 }
 
-impl<E: Encoding> Reader<'_, '_, E> {
-    fn symbol(&mut self, index: usize, entry: &Entry) -> Result<Symbol> {
-        let Some(name) = self.file.name(self.table.strings, entry.name) else {
+impl<E: FileHeader> Reader<'_, '_, E> {
+    fn symbol(&mut self, index: usize, entry: &E::Sym) -> Result<Symbol> {
+        let endian = E::Endian::default();
+        let (kind, value) = (entry.st_type(), entry.st_value(endian).into());
+        let Some(name) = self.file.name(self.table.strings, entry.st_name(endian)) else {
             return Err(self.file.malformed(format_args!("symbol {index}: its name lies outside the file")));
         };
-        if entry.kind == elf::STT_FILE {
+        if kind == elf::STT_FILE {
             return Ok(Symbol::absolute(ExecAddr::NULL));
         }
-        if !matches!(entry.kind.0, 0..=3 | 5 | 6 | 10) {
-            return Err(self.unsupported(name, format_args!("symbol type {}", entry.kind.0)));
+        if !matches!(kind.0, 0..=3 | 5 | 6 | 10) {
+            return Err(self.unsupported(name, format_args!("symbol type {}", kind.0)));
         }
-        let is_variable = entry.kind == elf::STT_TLS;
-        let (definition, linkage, thread_local) = match entry.section {
+        let is_variable = kind == elf::STT_TLS;
+        let (definition, linkage, thread_local) = match entry.st_shndx(endian) {
             elf::SHN_UNDEF => (Definition::External, Linkage::Strong, is_variable),
             elf::SHN_ABS => {
                 self.unusual.absolute = true;
-                (Definition::Absolute(ExecAddr(entry.value)), Linkage::Strong, false)
+                (Definition::Absolute(ExecAddr(value)), Linkage::Strong, false)
             }
             elf::SHN_COMMON => (self.common(name, entry)?, Linkage::Common, is_variable),
             section if Some(section) == self.file.machine.large_common => {
                 (self.common(name, entry)?, Linkage::Common, is_variable)
             }
-            _ => match self.table.section_of(index, entry) {
-                Some(section) => match self.defined(name, entry, section)? {
+            section => match self.table.section_of(index, entry) {
+                Some(number) => match self.defined(name, entry, number)? {
                     Some(placed) => {
-                        let definition = Definition::Defined { block: placed.block, offset: entry.value };
+                        let definition = Definition::Defined { block: placed.block, offset: value };
                         (definition, Linkage::Strong, placed.lifetime == Lifetime::ThreadLocal)
                     }
-                    None => return Ok(Symbol::absolute(ExecAddr(entry.value))),
+                    None => return Ok(Symbol::absolute(ExecAddr(value))),
                 },
-                None if entry.section == elf::SHN_XINDEX => {
+                None if section == elf::SHN_XINDEX => {
                     return Err(self.malformed(name, "its section number is missing (SHT_SYMTAB_SHNDX)"));
                 }
-                None => return Err(self.unsupported(name, format_args!("section index {:#x}", entry.section.0))),
+                None => return Err(self.unsupported(name, format_args!("section index {:#x}", section.0))),
             },
         };
         let external = definition == Definition::External;
-        let local = entry.binding == elf::STB_LOCAL;
+        let local = entry.st_bind() == elf::STB_LOCAL;
         if local && external {
             let id = u32::try_from(index).unwrap_or(u32::MAX);
             self.unusual.undefined_locals.push(SymbolId(id));
@@ -231,26 +206,26 @@ impl<E: Encoding> Reader<'_, '_, E> {
         if !local && name.is_empty() {
             return Err(self.file.malformed(format_args!("symbol {index}: it is not local, but has no name")));
         }
-        let linkage = match entry.binding {
+        let linkage = match entry.st_bind() {
             elf::STB_LOCAL => Linkage::Strong,
             elf::STB_GLOBAL => linkage,
             elf::STB_WEAK | elf::STB_GNU_UNIQUE => Linkage::Weak,
             SymbolBind(other) => return Err(self.unsupported(name, format_args!("symbol binding {other}"))),
         };
-        let indirect = entry.kind == elf::STT_GNU_IFUNC;
+        let indirect = kind == elf::STT_GNU_IFUNC;
         Ok(Symbol {
             name: self.name(entry, name, local)?,
             definition,
-            size: entry.size,
+            size: entry.st_size(endian).into(),
             resolved: ExecAddr::NULL,
             linkage,
-            scope: match entry.visibility {
+            scope: match entry.st_visibility() {
                 _ if local => Scope::Local,
                 elf::STV_HIDDEN | elf::STV_INTERNAL => Scope::Hidden,
                 _ => Scope::Default,
             },
             live: false,
-            callable: indirect || entry.kind == elf::STT_FUNC,
+            callable: indirect || kind == elf::STT_FUNC,
             thread_local,
             indirect: indirect && !external,
         })
@@ -258,31 +233,32 @@ impl<E: Encoding> Reader<'_, '_, E> {
 
     /// Where the section of a symbol went; `None` if it is not linked.
     #[inline]
-    fn defined(&self, name: &[u8], entry: &Entry, index: u32) -> Result<Option<Placed>> {
+    fn defined(&self, name: &[u8], entry: &E::Sym, index: u32) -> Result<Option<Placed>> {
         let Some(section) = self.file.section(index) else {
             return Err(self.malformed(name, format_args!("its section {index} does not exist")));
         };
         let Some(placed) = self.blocks.placed(index) else { return Ok(None) };
-        if entry.value > section.size {
+        if entry.st_value(E::Endian::default()).into() > section.size {
             return Err(self.malformed(name, format_args!("it lies beyond the end of section {}", section.name())));
         }
-        if entry.kind == elf::STT_TLS && placed.lifetime != Lifetime::ThreadLocal {
+        if entry.st_type() == elf::STT_TLS && placed.lifetime != Lifetime::ThreadLocal {
             return Err(self.malformed(name, format_args!("it is thread-local, but section {} is not", section.name())));
         }
         Ok(Some(placed))
     }
 
     /// Makes a block for a common symbol, whose value is its alignment.
-    fn common(&mut self, name: &[u8], entry: &Entry) -> Result<Definition> {
+    fn common(&mut self, name: &[u8], entry: &E::Sym) -> Result<Definition> {
+        let endian = E::Endian::default();
         if name == SLIM_LTO {
             return Err(LinkError::NotLinkable { site: self.file.site(), what: SLIM_LTO_HINT.into() });
         }
-        let alignment = entry.value.max(1);
+        let alignment = entry.st_value(endian).into().max(1);
         if !alignment.is_power_of_two() {
             return Err(self.malformed(name, "its alignment is not a power of two"));
         }
-        let is_large = entry.section != elf::SHN_COMMON;
-        let (section, lifetime) = if entry.kind == elf::STT_TLS {
+        let is_large = !entry.is_common(endian);
+        let (section, lifetime) = if entry.st_type() == elf::STT_TLS {
             (&mut self.common_thread_local, Lifetime::ThreadLocal)
         } else if is_large {
             (&mut self.large_common, Lifetime::Standard)
@@ -301,11 +277,11 @@ impl<E: Encoding> Reader<'_, '_, E> {
         };
         // At most 63.
         let align_log2 = alignment.trailing_zeros() as u8;
-        let block = self.graph.add_block(section, Content::Zeros, entry.size, align_log2)?;
+        let block = self.graph.add_block(section, Content::Zeros, entry.st_size(endian).into(), align_log2)?;
         Ok(Definition::Defined { block, offset: 0 })
     }
 
-    fn name(&mut self, entry: &Entry, name: &[u8], local: bool) -> Result<Name> {
+    fn name(&mut self, entry: &E::Sym, name: &[u8], local: bool) -> Result<Name> {
         if !local {
             return Ok(Name::Interned(self.names.intern(name)));
         }
@@ -313,7 +289,7 @@ impl<E: Encoding> Reader<'_, '_, E> {
             return Ok(Name::None);
         }
         // Both lie in the file, so neither is 2^32 or more.
-        let start = self.table.strings_start.checked_add(entry.name);
+        let start = self.table.strings_start.checked_add(entry.st_name(E::Endian::default()));
         match (start, u32::try_from(name.len())) {
             (Some(start), Ok(len)) => Ok(Name::Local { start, len }),
             _ => Err(self.malformed(name, "its name lies outside the file")),

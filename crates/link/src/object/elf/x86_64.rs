@@ -3,22 +3,20 @@
 //! Follows: System V ABI, AMD64 Architecture Processor Supplement, "Relocation Types", "Section Attribute Flags",
 //! "Symbol Table".
 
-use object::elf;
 use object::elf::{SectionFlags, SymbolSection};
+use object::{LittleEndian, elf};
 
-use super::encoding::Elf64;
 use super::machine::Meaning::{Edge, Nothing, Unsupported};
 use super::machine::{Machine, Meaning, RelocationType, TypeEdge, data, edges};
 use crate::arch::x86_64::{KINDS, Kind};
 use crate::arch::{Arch, generic};
-use crate::endian::Little;
 
 pub(super) static MACHINE: Machine = Machine {
     number: elf::EM_X86_64,
     arch: Arch::X86_64,
     is_64: true,
     is_big_endian: false,
-    read: super::read_as::<Elf64<Little>>,
+    read: super::read_as::<elf::FileHeader64<LittleEndian>>,
     other_class: "an object for the x32 ABI, not for x86-64 with 64-bit addresses",
     prefix: "R_X86_64_",
     types: TYPES,
