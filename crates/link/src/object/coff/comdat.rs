@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
-use object::pe;
 use object::pe::ComdatSelection;
+use object::{LittleEndian as LE, pe};
 
 use super::file::{File, Section};
 use super::sections::Blocks;
@@ -210,8 +210,7 @@ fn content_hash(section: &Section<'_>) -> u64 {
     section.size.hash(&mut hasher);
     section.data.hash(&mut hasher);
     for relocation in section.relocations {
-        let [place @ .., _, _, _, _, low, high] = relocation;
-        (place, low, high).hash(&mut hasher);
+        (relocation.virtual_address.get(LE), relocation.typ.get(LE)).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::ops::Range;
 
-use object::pe;
-use object::pe::SectionFlags;
+use object::pe::{ImageRelocation, ImageSectionHeader, SectionFlags};
+use object::pod::slice_from_bytes;
+use object::{LittleEndian as LE, pe};
 
 use super::machine::{MACHINES, Machine, machine_name};
 use crate::error::{LinkError, Result, Site};
@@ -17,10 +18,6 @@ use crate::source::Source;
 const FILE_HEADER_SIZE: usize = 20;
 /// Size of the `ANON_OBJECT_HEADER_BIGOBJ` structure.
 const BIG_HEADER_SIZE: usize = 56;
-/// Size of the `IMAGE_SECTION_HEADER` structure.
-const SECTION_HEADER_SIZE: usize = 40;
-/// Size of the `IMAGE_RELOCATION` structure.
-const RELOCATION_SIZE: usize = 10;
 /// The class of objects with more than 65,279 sections (`/bigobj`): D1BAA1C7-BAEE-4BA9-AF20-FAF66AA4DCB8.
 const BIG_OBJECT: [u8; 16] =
     [0xc7, 0xa1, 0xba, 0xd1, 0xee, 0xba, 0xa9, 0x4b, 0xaf, 0x20, 0xfa, 0xf6, 0x6a, 0xa4, 0xdc, 0xb8];
@@ -91,7 +88,7 @@ pub(super) struct Section<'a> {
     /// Its size in bytes.
     pub(super) size: u64,
     /// Its relocations.
-    pub(super) relocations: &'a [[u8; RELOCATION_SIZE]],
+    pub(super) relocations: &'a [ImageRelocation],
     /// The alignment as a power of two.
     pub(super) align_log2: u8,
 }
@@ -220,8 +217,7 @@ impl<'a> File<'a> {
 
     fn read_sections(&mut self, header: &Header) -> Result<()> {
         let headers = self.bytes.get(header.sections_start..).unwrap_or_default();
-        let (headers, _) = headers.as_chunks::<SECTION_HEADER_SIZE>();
-        let Some(headers) = headers.get(..header.section_count) else {
+        let Ok((headers, _)) = slice_from_bytes::<ImageSectionHeader>(headers, header.section_count) else {
             return Err(self.malformed("file header: the section table reaches beyond the end of the file"));
         };
         self.sections.reserve_exact(headers.len());
@@ -239,17 +235,17 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    fn read_section(&self, number: u32, header: &[u8; SECTION_HEADER_SIZE]) -> Result<Section<'a>> {
+    fn read_section(&self, number: u32, header: &'a ImageSectionHeader) -> Result<Section<'a>> {
         let name = self
-            .section_name(number, header)
+            .section_name(header)
             .ok_or_else(|| self.malformed(format_args!("section table: section {number} has no valid name")))?;
         let malformed = |what: &str| {
             let site = self.site().section(String::from_utf8_lossy(name));
             LinkError::Malformed { site, what: what.into() }
         };
-        let flags = SectionFlags(u32_at(header, 36));
-        let (size, start) = (u32_at(header, 16), u32_at(header, 20));
-        let is_zeros = flags.0 & pe::IMAGE_SCN_CNT_UNINITIALIZED_DATA.0 != 0 || start == 0;
+        let flags = header.characteristics.get(LE);
+        let (size, start) = (header.size_of_raw_data.get(LE), header.pointer_to_raw_data.get(LE));
+        let is_zeros = flags.contains(pe::IMAGE_SCN_CNT_UNINITIALIZED_DATA) || start == 0;
         let (range, data) = if is_zeros || size == 0 {
             (0..0, &[][..])
         } else {
@@ -257,66 +253,29 @@ impl<'a> File<'a> {
             let data = range.clone().and_then(|range| self.bytes.get(range.start as usize..range.end as usize));
             range.zip(data).ok_or_else(|| malformed("section: it reaches beyond the end of the file"))?
         };
-        let align = (flags.0 & pe::IMAGE_SCN_ALIGN_MASK) >> 20;
+        let align = flags.align().0 >> 20;
         let align_log2 = match align {
             0 => DEFAULT_ALIGN_LOG2,
             1..=14 => u8::try_from(align - 1).unwrap_or(DEFAULT_ALIGN_LOG2),
             _ => return Err(malformed("section: its alignment is invalid")),
         };
-        let relocations = self
-            .relocations(header, flags)
-            .ok_or_else(|| malformed("relocations: they reach beyond the end of the file"))?;
+        let relocations = match header.number_of_relocations.get(LE) {
+            0 => &[],
+            _ => header
+                .coff_relocations(self.bytes)
+                .map_err(|_| malformed("relocations: they reach beyond the end of the file"))?,
+        };
         Ok(Section { name, flags, range, data, size: u64::from(size), relocations, align_log2 })
     }
 
     /// The name of a section: in the header, or in the table of strings at a decimal number after a slash, or at one in
     /// base 64 after two.
-    fn section_name(&self, number: u32, header: &[u8; SECTION_HEADER_SIZE]) -> Option<&'a [u8]> {
-        let short: [u8; 8] = field(header, 0);
-        let digits = short.strip_prefix(b"/").map(|digits| digits.split(|&byte| byte == 0).next().unwrap_or(digits));
-        let offset = match digits {
-            Some([b'/', digits @ ..]) => Some(base64(digits)?),
-            Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-                Some(std::str::from_utf8(digits).ok()?.parse().ok()?)
-            }
-            _ => None,
-        };
-        if let Some(offset) = offset {
-            return self.string(offset);
+    fn section_name(&self, header: &'a ImageSectionHeader) -> Option<&'a [u8]> {
+        match header.name_offset() {
+            Ok(Some(offset)) => self.string(offset),
+            Err(_) if header.name.starts_with(b"//") => None,
+            _ => Some(header.raw_name()),
         }
-        // The header is part of the file: the name is to live as long as that.
-        let count = self.bytes.len().checked_sub(SECTION_HEADER_SIZE)?;
-        let header_start = self.header_start(number).filter(|&start| start <= count)?;
-        let name = self.bytes.get(header_start..header_start + 8)?;
-        let end = name.iter().position(|&byte| byte == 0).unwrap_or(8);
-        name.get(..end)
-    }
-
-    fn header_start(&self, number: u32) -> Option<usize> {
-        let start = if self.bytes.starts_with(&[0, 0, 0xff, 0xff]) {
-            BIG_HEADER_SIZE
-        } else {
-            FILE_HEADER_SIZE + usize::from(u16_at(self.bytes, 16))
-        };
-        start.checked_add((number as usize).checked_sub(1)?.checked_mul(SECTION_HEADER_SIZE)?)
-    }
-
-    fn relocations(
-        &self,
-        header: &[u8; SECTION_HEADER_SIZE],
-        flags: SectionFlags,
-    ) -> Option<&'a [[u8; RELOCATION_SIZE]]> {
-        let (start, count) = (u32_at(header, 24) as usize, usize::from(u16_at(header, 32)));
-        if count == 0 {
-            return Some(&[]);
-        }
-        let (all, _) = self.bytes.get(start..)?.as_chunks::<RELOCATION_SIZE>();
-        if flags.0 & pe::IMAGE_SCN_LNK_NRELOC_OVFL.0 != 0 && count == 0xffff {
-            // The first record holds their number, itself included.
-            let count = u32_at(all.first()?, 0) as usize;
-            return all.get(1..count);
-        }
-        all.get(..count)
     }
 
     /// The string at `offset` of the table of strings.
@@ -376,34 +335,9 @@ impl<'a> File<'a> {
     }
 }
 
-/// A number whose digits are those of base 64, the highest first.
-fn base64(digits: &[u8]) -> Option<u32> {
-    let digit = |byte: u8| {
-        Some(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        })
-    };
-    let number = digits.iter().try_fold(0u64, |number, &byte| Some(number * 64 + u64::from(digit(byte)?)));
-    u32::try_from(number?).ok().filter(|_| !digits.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_in_base_64_have_their_highest_digit_first() {
-        assert_eq!(base64(b"AAAAAE"), Some(4));
-        assert_eq!(base64(b"AAmJaA"), Some(10_000_000));
-        assert_eq!(base64(b"//////"), None);
-        assert_eq!(base64(b"AAAA A"), None);
-        assert_eq!(base64(b""), None);
-    }
 
     #[test]
     fn no_file_is_too_short_to_be_refused() {

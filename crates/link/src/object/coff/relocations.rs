@@ -1,7 +1,7 @@
 //! Relocations: edges whose addends are in the content.
 
-use object::pe;
-use object::pe::RelocationType;
+use object::pe::ImageRelocation;
+use object::{LittleEndian as LE, pe};
 
 use super::file::{File, Section};
 use super::machine::Meaning;
@@ -9,7 +9,6 @@ use super::sections::{Blocks, is_function_table};
 use crate::arch::ArchTables;
 use crate::error::{LinkError, Result};
 use crate::graph::{Edge, Lifetime, LinkGraph, SymbolId};
-use crate::object::fields::{u16_at, u32_at};
 
 /// Reserves room for what the file has.
 pub(super) fn reserve(file: &File<'_>, graph: &mut LinkGraph) {
@@ -29,19 +28,9 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> R
         if graph.section(graph.block(block).section).lifetime == Lifetime::NoAlloc || section.relocations.is_empty() {
             continue;
         }
-        let mut error = None;
-        let edges = section.relocations.iter().filter_map(|raw| match edge(file, section, raw) {
-            Ok(edge) => edge,
-            Err(failed) => {
-                error.get_or_insert(failed);
-                None
-            }
-        });
+        let edges = section.relocations.iter().filter_map(|raw| edge(file, section, raw).transpose());
+        let edges: Vec<Edge> = edges.collect::<Result<_>>()?;
         let symbols = graph.symbols().len();
-        let edges: Vec<Edge> = edges.collect();
-        if let Some(error) = error {
-            return Err(error);
-        }
         if let Some(edge) = edges.iter().find(|edge| edge.target.index() >= symbols) {
             let what = format_args!("relocation: its symbol {} does not exist", edge.target.0);
             return Err(at(file, section, edge.offset, what));
@@ -52,12 +41,11 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> R
 }
 
 /// The edge of a relocation; `None` for one that does nothing.
-fn edge(file: &File<'_>, section: &Section<'_>, raw: &[u8; 10]) -> Result<Option<Edge>> {
-    let (offset, target) = (u32_at(raw, 0), SymbolId(u32_at(raw, 4)));
-    let kind = RelocationType(u16_at(raw, 8));
+fn edge(file: &File<'_>, section: &Section<'_>, raw: &ImageRelocation) -> Result<Option<Edge>> {
+    let (offset, target) = (raw.virtual_address.get(LE), SymbolId(raw.symbol_table_index.get(LE)));
     let start = offset as usize;
     let before = section.data.get(..start).unwrap_or_default();
-    let (kind, bias) = match (file.machine.meaning)(kind, before, section.has(pe::IMAGE_SCN_MEM_EXECUTE)) {
+    let (kind, bias) = match (file.machine.meaning)(raw.typ.get(LE), before, section.has(pe::IMAGE_SCN_MEM_EXECUTE)) {
         Meaning::Edge(kind, bias) => (kind, bias),
         Meaning::Nothing => return Ok(None),
         Meaning::Unsupported(what) => {

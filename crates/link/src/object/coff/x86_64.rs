@@ -35,9 +35,10 @@ fn meaning(kind: RelocationType, before: &[u8], may_be_code: bool) -> Meaning {
         // relative to the end of the field, as in the exception tables of -mcmodel=large.
         pe::IMAGE_REL_AMD64_SREL32 => Edge(DELTA64, -8),
         pe::IMAGE_REL_AMD64_TOKEN => Unsupported("relocation IMAGE_REL_AMD64_TOKEN, of managed code".into()),
-        pe::IMAGE_REL_AMD64_PAIR => Unsupported("relocation IMAGE_REL_AMD64_PAIR".into()),
-        pe::IMAGE_REL_AMD64_SSPAN32 => Unsupported("relocation IMAGE_REL_AMD64_SSPAN32".into()),
-        RelocationType(number) => Unsupported(format!("relocation type {number:#x}")),
+        other => Unsupported(match pe::NAMES_IMAGE_REL_AMD64.name(other) {
+            Some(name) => format!("relocation {name}"),
+            None => format!("relocation type {:#x}", other.0),
+        }),
     }
 }
 

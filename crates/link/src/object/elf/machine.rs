@@ -1,6 +1,6 @@
 //! The machines whose ELF objects linkjit links, and the differences between them.
 
-use object::elf::{FileHeader32, FileHeader64, SectionFlags, SymbolSection};
+use object::elf::{FileHeader32, FileHeader64, RelocationType, SectionFlags, SymbolSection};
 use object::pod::from_bytes;
 use object::read::elf::FileHeader as _;
 use object::{Endianness, elf};
@@ -32,11 +32,11 @@ pub(super) struct Machine {
     pub(super) read: Read,
     /// What objects of the other class are.
     pub(super) other_class: &'static str,
-    /// What the names of relocation types begin with.
-    pub(super) prefix: &'static str,
-    /// The relocation types.
-    pub(super) types: &'static [RelocationType],
-    /// What they make, by their number.
+    /// The relocation types that objects may have.
+    pub(super) types: &'static [TypeMeaning],
+    /// The name of a type, be it one that only dynamic linkers do.
+    pub(super) type_name: fn(RelocationType) -> Option<&'static str>,
+    /// The edges that types make, by their numbers.
     pub(super) edges: &'static [TypeEdge],
     /// Sections that code reaches at any distance.
     pub(super) large_sections: Option<SectionFlags>,
@@ -44,8 +44,8 @@ pub(super) struct Machine {
     pub(super) large_common: Option<SymbolSection>,
 }
 
-/// Number, name and meaning of a relocation type.
-pub(super) type RelocationType = (u16, &'static str, Meaning);
+/// A relocation type, and its meaning.
+pub(super) type TypeMeaning = (RelocationType, Meaning);
 
 /// The edge that a type makes, and the width of its field: greater than that of any section if it makes none.
 pub(super) type TypeEdge = (EdgeKind, u64);
@@ -111,24 +111,20 @@ impl Machine {
 
     /// The edge that a relocation of a type makes, and the width of its field; see [`TypeEdge`].
     #[inline]
-    pub(super) fn edge(&self, kind: elf::RelocationType) -> TypeEdge {
+    pub(super) fn edge(&self, kind: RelocationType) -> TypeEdge {
         self.edges.get(kind.0 as usize).copied().unwrap_or(NO_EDGE)
     }
 
     /// What a relocation type asks for.
     #[cold]
-    pub(super) fn meaning(&self, kind: elf::RelocationType) -> Meaning {
-        self.find_type(kind).map_or(Meaning::Unsupported, |&(_, _, meaning)| meaning)
+    pub(super) fn meaning(&self, kind: RelocationType) -> Meaning {
+        let found = self.types.iter().find(|(known, _)| *known == kind);
+        found.map_or(Meaning::Unsupported, |&(_, meaning)| meaning)
     }
 
     /// The name of a relocation type, or its number.
-    pub(super) fn type_name(&self, kind: elf::RelocationType) -> String {
-        let found = self.find_type(kind);
-        found.map_or_else(|| format!("type {}", kind.0), |(_, name, _)| format!("{}{name}", self.prefix))
-    }
-
-    fn find_type(&self, kind: elf::RelocationType) -> Option<&RelocationType> {
-        self.types.iter().find(|(number, ..)| u32::from(*number) == kind.0)
+    pub(super) fn type_name(&self, kind: RelocationType) -> String {
+        (self.type_name)(kind).map_or_else(|| format!("type {kind}"), str::to_owned)
     }
 }
 
@@ -139,11 +135,11 @@ pub(super) const fn data(kind: generic::Kind) -> Meaning {
 
 /// The edges that types make, by their numbers, which are all below `N`.
 #[expect(clippy::indexing_slicing, reason = "of constants: what is out of bounds does not compile")]
-pub(super) const fn edges<const N: usize>(types: &[RelocationType], kinds: &Kinds) -> [TypeEdge; N] {
+pub(super) const fn edges<const N: usize>(types: &[TypeMeaning], kinds: &Kinds) -> [TypeEdge; N] {
     let mut edges = [NO_EDGE; N];
     let mut at = 0;
     while at < types.len() {
-        if let (number, _, Meaning::Edge(kind)) = types[at] {
+        if let (RelocationType(number), Meaning::Edge(kind)) = types[at] {
             edges[number as usize] = (kind, kinds.of(kind).width as u64);
         }
         at += 1;
