@@ -11,6 +11,16 @@ use super::{Rule, Target};
 /// Parentheses and loads may be nested this deep: far more than anybody writes, far less than a stack holds.
 const DEPTH: usize = 200;
 
+/// The binary operators, by their signs.
+const OPERATORS: [(&str, fn(u64, u64) -> u64); 6] = [
+    ("+", u64::wrapping_add),
+    ("-", u64::wrapping_sub),
+    ("&", |a, b| a & b),
+    ("|", |a, b| a | b),
+    ("<<", |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shl(b)).unwrap_or(0)),
+    (">>", |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shr(b)).unwrap_or(0)),
+];
+
 /// Why a rule does not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
@@ -90,22 +100,7 @@ impl<'a> Evaluator<'a> {
         }
         self.depth += 1;
         let mut value = self.simple()?;
-        loop {
-            let apply: fn(u64, u64) -> u64 = if self.scanner.take("+") {
-                u64::wrapping_add
-            } else if self.scanner.take("-") {
-                u64::wrapping_sub
-            } else if self.scanner.take("&") {
-                |a, b| a & b
-            } else if self.scanner.take("|") {
-                |a, b| a | b
-            } else if self.scanner.take("<<") {
-                |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shl(b)).unwrap_or(0)
-            } else if self.scanner.take(">>") {
-                |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shr(b)).unwrap_or(0)
-            } else {
-                break;
-            };
+        while let Some(&(_, apply)) = OPERATORS.iter().find(|(sign, _)| self.scanner.take(sign)) {
             value = apply(value, self.simple()?);
         }
         self.depth -= 1;
@@ -229,21 +224,13 @@ impl<'a> Evaluator<'a> {
         self.scanner.expect(")")?;
         let instruction = self.instruction(at, address)?;
         let operand = usize::try_from(index).ok().and_then(|index| instruction.operands.get(index));
-        match operand {
-            Some(Operand::Immediate(value)) => Ok(value.cast_unsigned()),
-            Some(Operand::Other) => Err(Fault {
-                at: index_at,
-                what: format!(
-                    "operand {index} of '{}' is not an immediate: {}",
-                    instruction.name,
-                    instruction.describe()
-                ),
-            }),
-            None => Err(Fault {
-                at: index_at,
-                what: format!("'{}' has no operand {index}: {}", instruction.name, instruction.describe()),
-            }),
-        }
+        let (name, all) = (&instruction.name, instruction.describe());
+        let what = match operand {
+            Some(Operand::Immediate(value)) => return Ok(value.cast_unsigned()),
+            Some(Operand::Other) => format!("operand {index} of '{name}' is not an immediate: {all}"),
+            None => format!("'{name}' has no operand {index}: {all}"),
+        };
+        Err(Fault { at: index_at, what })
     }
 
     fn next_pc(&mut self) -> Result<u64, Fault> {

@@ -75,7 +75,11 @@ fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Opera
                     operands.push(Operand::Other);
                 }
             }
-            kind if is_of_string(kind) => operands.extend(of_string(kind)),
+            // The register with the address, and for a source the segment.
+            kind if (OpKind::MemorySegSI..=OpKind::MemorySegRDI).contains(&kind) => {
+                operands.extend([Operand::Other; 2]);
+            }
+            OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI => operands.push(Operand::Other),
             OpKind::Memory if has_full_address(instruction) => {
                 operands.push(Operand::Immediate(instruction.memory_displacement64().cast_signed()));
                 operands.push(Operand::Other);
@@ -85,7 +89,7 @@ fn operands(instruction: &X86, before_immediate: Option<u8>) -> Result<Vec<Opera
                 let distance = instruction.near_branch_target().wrapping_sub(instruction.next_ip());
                 operands.push(Operand::Immediate(distance.cast_signed()));
             }
-            kind => match immediate(instruction, kind) {
+            _ => match immediate(instruction, index) {
                 Some(value) => operands.push(Operand::Immediate(value)),
                 None => return Err(format!("the operands of '{:?}' are not supported", instruction.mnemonic())),
             },
@@ -115,28 +119,6 @@ fn insert_masks(instruction: &X86, operands: &mut Vec<Operand>) {
     }
 }
 
-/// Whether it is the memory of a string instruction.
-fn is_of_string(kind: OpKind) -> bool {
-    matches!(kind, OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI) || is_string_source(kind)
-}
-
-fn is_string_source(kind: OpKind) -> bool {
-    matches!(
-        kind,
-        OpKind::MemorySegSI
-            | OpKind::MemorySegESI
-            | OpKind::MemorySegRSI
-            | OpKind::MemorySegDI
-            | OpKind::MemorySegEDI
-            | OpKind::MemorySegRDI
-    )
-}
-
-/// The register with the address, and for a source the segment.
-fn of_string(kind: OpKind) -> impl Iterator<Item = Operand> {
-    std::iter::repeat_n(Operand::Other, if is_string_source(kind) { 2 } else { 1 })
-}
-
 /// Base, scale, index, displacement, segment.
 fn memory(instruction: &X86) -> [Operand; 5] {
     let displacement = instruction.memory_displacement64();
@@ -146,7 +128,7 @@ fn memory(instruction: &X86) -> [Operand; 5] {
         (Register::EIP, _) => {
             i64::from(instruction.memory_displacement32().wrapping_sub(instruction.next_ip32()).cast_signed())
         }
-        (base, index) if is_32_bits_wide(base) || is_32_bits_wide(index) => {
+        (base, index) if base.is_gpr32() || index.is_gpr32() => {
             // Only the low half of the sum counts; LLVM shows the field, which is signed.
             i64::from(instruction.memory_displacement32().cast_signed())
         }
@@ -158,59 +140,20 @@ fn memory(instruction: &X86) -> [Operand; 5] {
 
 /// Whether it is a move between the accumulator and an address of 64 bits.
 fn has_full_address(instruction: &X86) -> bool {
-    matches!(
-        instruction.code(),
-        Code::Mov_AL_moffs8
-            | Code::Mov_AX_moffs16
-            | Code::Mov_EAX_moffs32
-            | Code::Mov_RAX_moffs64
-            | Code::Mov_moffs8_AL
-            | Code::Mov_moffs16_AX
-            | Code::Mov_moffs32_EAX
-            | Code::Mov_moffs64_RAX
-    )
-}
-
-fn is_32_bits_wide(register: Register) -> bool {
-    register.is_gpr32()
+    (Code::Mov_AL_moffs8..=Code::Mov_moffs64_RAX).contains(&instruction.code())
 }
 
 /// Whether an operand is in the assembler's notation only.
 fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bool {
+    use Mnemonic::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shr};
     let kind = instruction.op_kind(index);
-    let is_constant = |kind| matches!(kind, OpKind::Immediate8) && before_immediate.is_none();
+    let is_constant = kind == OpKind::Immediate8 && before_immediate.is_none();
     match instruction.mnemonic() {
         // Shifts by one, and by %cl.
-        Mnemonic::Rol
-        | Mnemonic::Ror
-        | Mnemonic::Rcl
-        | Mnemonic::Rcr
-        | Mnemonic::Shl
-        | Mnemonic::Shr
-        | Mnemonic::Sal
-        | Mnemonic::Sar => index == 1 && (is_constant(kind) || kind == OpKind::Register),
+        Rol | Ror | Rcl | Rcr | Shl | Shr | Sal | Sar => index == 1 && (is_constant || kind == OpKind::Register),
         Mnemonic::Shld | Mnemonic::Shrd => index == 2 && kind == OpKind::Register,
-        Mnemonic::In
-        | Mnemonic::Out
-        | Mnemonic::Fnstsw
-        | Mnemonic::Lodsb
-        | Mnemonic::Lodsw
-        | Mnemonic::Lodsd
-        | Mnemonic::Lodsq
-        | Mnemonic::Stosb
-        | Mnemonic::Stosw
-        | Mnemonic::Stosd
-        | Mnemonic::Stosq
-        | Mnemonic::Scasb
-        | Mnemonic::Scasw
-        | Mnemonic::Scasd
-        | Mnemonic::Scasq
-        | Mnemonic::Insb
-        | Mnemonic::Insw
-        | Mnemonic::Insd
-        | Mnemonic::Outsb
-        | Mnemonic::Outsw
-        | Mnemonic::Outsd => kind == OpKind::Register,
+        Mnemonic::In | Mnemonic::Out | Mnemonic::Fnstsw => kind == OpKind::Register,
+        _ if instruction.is_string_instruction() => kind == OpKind::Register,
         Mnemonic::Push | Mnemonic::Pop => instruction.op0_register().is_segment_register(),
         Mnemonic::Maskmovq | Mnemonic::Maskmovdqu | Mnemonic::Vmaskmovdqu => index == 0,
         Mnemonic::Xlatb | Mnemonic::Int1 | Mnemonic::Int3 => true,
@@ -223,7 +166,7 @@ fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bo
         _ if instruction.op0_register().is_st() && instruction.op_count() == 2 => index == 1,
         // add $1, %eax in the form that has no ModRM byte.
         _ => {
-            let has_immediate = instruction.op_count() == 2 && is_immediate(instruction.op_kind(1));
+            let has_immediate = instruction.op_count() == 2 && instruction.try_immediate(1).is_ok();
             index == 0 && kind == OpKind::Register && has_immediate && before_immediate.is_some_and(|byte| byte < 0xc0)
         }
     }
@@ -251,51 +194,19 @@ fn is_tied(instruction: &X86, index: u32) -> bool {
     matches!(access, OpAccess::ReadWrite | OpAccess::ReadCondWrite | OpAccess::CondWrite)
 }
 
-fn is_immediate(kind: OpKind) -> bool {
-    matches!(
-        kind,
-        OpKind::Immediate8
-            | OpKind::Immediate8_2nd
-            | OpKind::Immediate16
-            | OpKind::Immediate32
-            | OpKind::Immediate64
-            | OpKind::Immediate8to16
-            | OpKind::Immediate8to32
-            | OpKind::Immediate8to64
-            | OpKind::Immediate32to64
-    )
-}
-
-/// The value of an immediate, as LLVM extends it.
-fn immediate(instruction: &X86, kind: OpKind) -> Option<i64> {
-    Some(match kind {
-        OpKind::Immediate8 => match instruction.mnemonic() {
-            // Numbers; elsewhere eight bits are a count, a port, a selector.
-            Mnemonic::Add
-            | Mnemonic::Or
-            | Mnemonic::Adc
-            | Mnemonic::Sbb
-            | Mnemonic::And
-            | Mnemonic::Sub
-            | Mnemonic::Xor
-            | Mnemonic::Cmp
-            | Mnemonic::Mov
-            | Mnemonic::Test => i64::from(instruction.immediate8().cast_signed()),
-            _ => i64::from(instruction.immediate8()),
-        },
-        OpKind::Immediate8_2nd => i64::from(instruction.immediate8_2nd().cast_signed()),
+/// The value of an immediate, as LLVM extends it; `None` for an operand that is none.
+fn immediate(instruction: &X86, index: u32) -> Option<i64> {
+    use Mnemonic::{Adc, Add, And, Cmp, Enter, Mov, Or, Ret, Retf, Sbb, Sub, Test, Xor};
+    let value = instruction.try_immediate(index).ok()?.cast_signed();
+    Some(match (instruction.op_kind(index), instruction.mnemonic()) {
+        // Numbers; elsewhere eight bits are a count, a port, a selector.
+        (OpKind::Immediate8, Add | Or | Adc | Sbb | And | Sub | Xor | Cmp | Mov | Test) => {
+            instruction.immediate8().cast_signed().into()
+        }
+        (OpKind::Immediate8_2nd, _) => instruction.immediate8_2nd().cast_signed().into(),
         // What is popped, and the size of a frame, are numbers.
-        OpKind::Immediate16 => match instruction.mnemonic() {
-            Mnemonic::Ret | Mnemonic::Retf | Mnemonic::Enter => i64::from(instruction.immediate16().cast_signed()),
-            _ => i64::from(instruction.immediate16()),
-        },
-        OpKind::Immediate32 => i64::from(instruction.immediate32()),
-        OpKind::Immediate64 => instruction.immediate64().cast_signed(),
-        OpKind::Immediate8to16 => i64::from(instruction.immediate8to16()),
-        OpKind::Immediate8to32 => i64::from(instruction.immediate8to32()),
-        OpKind::Immediate8to64 => instruction.immediate8to64(),
-        OpKind::Immediate32to64 => instruction.immediate32to64(),
-        _ => return None,
+        (OpKind::Immediate16, Ret | Retf | Enter) => instruction.immediate16().cast_signed().into(),
+        _ => value,
     })
 }
 

@@ -28,7 +28,7 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
         return Err(Refusal::Why("a GOT entry holds the address of a symbol, so its relocation can't have an addend"));
     }
     let got_base = fixup.context.got_base.0;
-    let distance = fixup.distance(fixup.place());
+    let (target, distance) = (fixup.target(), fixup.distance(fixup.place()));
     match kind {
         Kind::Branch26PCRel => insert(fixup, BITS_0_TO_25, multiple(signed(distance, 28, "28 signed bits")?, 2)?),
         Kind::CondBranch19PCRel | Kind::LDRLiteral19 | Kind::GotLiteral19 => {
@@ -45,25 +45,16 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
         Kind::PageOffset12Of4 => insert_page_offset(fixup, 2),
         Kind::PageOffset12Of8 | Kind::GotPageOffset12 => insert_page_offset(fixup, 3),
         Kind::PageOffset12Of16 => insert_page_offset(fixup, 4),
-        Kind::MoveWideG0 => {
-            let value = unsigned(fixup.target(), 16, "16 unsigned bits")?;
-            insert(fixup, BITS_5_TO_20, value)
-        }
-        Kind::MoveWideG1 => {
-            let value = unsigned(fixup.target(), 32, "32 unsigned bits")?;
-            insert(fixup, BITS_5_TO_20, value >> 16)
-        }
-        Kind::MoveWideG2 => {
-            let value = unsigned(fixup.target(), 48, "48 unsigned bits")?;
-            insert(fixup, BITS_5_TO_20, value >> 32)
-        }
-        Kind::MoveWideG0Unchecked => insert(fixup, BITS_5_TO_20, fixup.target()),
-        Kind::MoveWideG1Unchecked => insert(fixup, BITS_5_TO_20, fixup.target() >> 16),
-        Kind::MoveWideG2Unchecked => insert(fixup, BITS_5_TO_20, fixup.target() >> 32),
-        Kind::MoveWideG3 => insert(fixup, BITS_5_TO_20, fixup.target() >> 48),
-        Kind::MoveSignedG0 => insert_signed_move(fixup, signed(fixup.target(), 17, "17 signed bits")?, 0),
-        Kind::MoveSignedG1 => insert_signed_move(fixup, signed(fixup.target(), 33, "33 signed bits")?, 16),
-        Kind::MoveSignedG2 => insert_signed_move(fixup, signed(fixup.target(), 49, "49 signed bits")?, 32),
+        Kind::MoveWideG0 => insert(fixup, BITS_5_TO_20, unsigned(target, 16, "16 unsigned bits")?),
+        Kind::MoveWideG1 => insert(fixup, BITS_5_TO_20, unsigned(target, 32, "32 unsigned bits")? >> 16),
+        Kind::MoveWideG2 => insert(fixup, BITS_5_TO_20, unsigned(target, 48, "48 unsigned bits")? >> 32),
+        Kind::MoveWideG0Unchecked => insert(fixup, BITS_5_TO_20, target),
+        Kind::MoveWideG1Unchecked => insert(fixup, BITS_5_TO_20, target >> 16),
+        Kind::MoveWideG2Unchecked => insert(fixup, BITS_5_TO_20, target >> 32),
+        Kind::MoveWideG3 => insert(fixup, BITS_5_TO_20, target >> 48),
+        Kind::MoveSignedG0 => insert_signed_move(fixup, signed(target, 17, "17 signed bits")?, 0),
+        Kind::MoveSignedG1 => insert_signed_move(fixup, signed(target, 33, "33 signed bits")?, 16),
+        Kind::MoveSignedG2 => insert_signed_move(fixup, signed(target, 49, "49 signed bits")?, 32),
         Kind::MoveDeltaG0 => insert_signed_move(fixup, signed(distance, 17, "17 signed bits")?, 0),
         Kind::MoveDeltaG1 => insert_signed_move(fixup, signed(distance, 33, "33 signed bits")?, 16),
         Kind::MoveDeltaG2 => insert_signed_move(fixup, signed(distance, 49, "49 signed bits")?, 32),

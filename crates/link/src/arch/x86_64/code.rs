@@ -19,6 +19,11 @@ const fn branch(offset: u32, operand: usize) -> Field {
     field(offset, Kind::Branch32.edge(), operand, -4)
 }
 
+/// The fields of a `lea` of the operand 0, and of a jump through the GOT entry of 1.
+const fn lea_and_jump(entry: u32) -> [Field; 2] {
+    [displacement(3, 0), got(entry, 1)]
+}
+
 const fn image_offset(offset: u32, operand: usize) -> Field {
     field(offset, EdgeKind::IMAGE_OFFSET32, operand, 0)
 }
@@ -32,29 +37,13 @@ pub(in crate::arch) static CODE: Code = Code {
     trampoline: Template::new(&[0x68, 0, 0, 0, 0, 0x68, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0], 4, &[got(12, 0)]),
     set_numbers,
     // lea handle(%rip),%rdx; xor %esi,%esi; jmp *entry(%rip)
-    atexit: Template::new(
-        &[0x48, 0x8d, 0x15, 0, 0, 0, 0, 0x31, 0xf6, 0xff, 0x25, 0, 0, 0, 0],
-        3,
-        &[displacement(3, 0), got(11, 1)],
-    ),
+    atexit: Template::new(&[0x48, 0x8d, 0x15, 0, 0, 0, 0, 0x31, 0xf6, 0xff, 0x25, 0, 0, 0, 0], 3, &lea_and_jump(11)),
     // lea handle(%rip),%rsi; jmp *entry(%rip)
-    at_quick_exit: Template::new(
-        &[0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0],
-        3,
-        &[displacement(3, 0), got(9, 1)],
-    ),
+    at_quick_exit: Template::new(&[0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0], 3, &lea_and_jump(9)),
     // lea handle(%rip),%rdx; jmp *entry(%rip)
-    on_exit: Template::new(
-        &[0x48, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0],
-        3,
-        &[displacement(3, 0), got(9, 1)],
-    ),
+    on_exit: Template::new(&[0x48, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0], 3, &lea_and_jump(9)),
     // lea data(%rip),%r10; jmp *routine(%rip)
-    host_call: Template::new(
-        &[0x4c, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0],
-        4,
-        &[displacement(3, 0), got(9, 1)],
-    ),
+    host_call: Template::new(&[0x4c, 0x8d, 0x15, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0], 4, &lea_and_jump(9)),
     // sub $8,%rsp; jmp code
     init_entry: Template::new(&[0x48, 0x83, 0xec, 0x08, 0xe9, 0, 0, 0, 0], 4, &[displacement(5, 0)]),
     // add $8,%rsp; ret

@@ -101,6 +101,7 @@ fn directive(
     }
     let value = value.filter(|value| !value.is_empty());
     let needed = || value.ok_or_else(|| malformed("it says nothing after a colon"));
+    let pair = || needed()?.split_once('=').ok_or_else(|| malformed("it has no ="));
     let request = match option.as_str() {
         "defaultlib" => Request::DefaultLibrary(library(needed()?)),
         "nodefaultlib" => Request::NoDefaultLibrary(value.map(library)),
@@ -139,15 +140,15 @@ fn directive(
             Request::Protect { section: name.into(), protection }
         }
         "failifmismatch" => {
-            let (key, value) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
+            let (key, value) = pair()?;
             Request::MustMatch { key: key.into(), value: value.into() }
         }
         "merge" => {
-            let (from, to) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
+            let (from, to) = pair()?;
             Request::Merge { from: from.into(), to: to.into() }
         }
         "alternatename" => {
-            let (name, target) = needed()?.split_once('=').ok_or_else(|| malformed("it has no ="))?;
+            let (name, target) = pair()?;
             let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
             // One that stands for itself says nothing, to other linkers neither.
             if name != target {
