@@ -458,7 +458,7 @@ mod tests {
         let size = graph.arch().function_record_size();
         let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
         let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
-        graph.set_function_records(records);
+        graph.section_mut(records).function_records = true;
         let mut blocks = Vec::new();
         for (section, start) in [(records, 0), (text, COUNT * size)] {
             for number in 0..COUNT {

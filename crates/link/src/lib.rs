@@ -15,6 +15,7 @@
 pub mod arch;
 #[cfg(feature = "check")]
 pub mod check;
+mod dump;
 mod endian;
 pub mod error;
 pub mod graph;

@@ -22,7 +22,7 @@ use std::ops::{Deref, DerefMut};
 
 use linkjit_target::{ExecAddr, TlsAddress};
 
-use crate::arch::{FixupContext, fix_block};
+use crate::arch::{ArchTables, FixupContext, fix_block};
 use crate::error::{LinkError, Result};
 use crate::graph::{Lifetime, SymbolId};
 use crate::input::{Binding, BlockRef, Input, next};
@@ -124,7 +124,7 @@ impl Inputs {
                 let input = &mut self.all[member as usize];
                 let lifetime = |id| input.graph.section(input.graph.block(id).section).lifetime;
                 if input.unplaced().any(|id| lifetime(id) == Lifetime::ThreadLocal) {
-                    input.graph.set_tls_block(start);
+                    input.graph.tls_block = Some(start);
                 }
             }
         }
@@ -182,7 +182,8 @@ impl Inputs {
         }
         for member in members {
             let Some(input) = self.all.get_mut(member as usize) else { continue };
-            for entry in input.graph.remove_entries(input.reach.blocks()) {
+            let arch = input.graph.arch();
+            for entry in input.graph.remove_entries(input.reach.blocks(), |kind| arch.without_entry(kind)) {
                 input.bind(entry, Binding::None);
             }
         }

@@ -28,7 +28,7 @@ pub enum LinkerName<'a> {
 impl<'a> LinkerName<'a> {
     /// What a name stands for if no object defines it.
     #[must_use]
-    pub fn of(name: &'a [u8]) -> Option<Self> {
+    pub fn parse(name: &'a [u8]) -> Option<Self> {
         match name {
             b"_GLOBAL_OFFSET_TABLE_" => Some(Self::GotBase),
             b"_TLS_MODULE_BASE_" => Some(Self::TlsBase),
@@ -38,7 +38,7 @@ impl<'a> LinkerName<'a> {
                     Some(Self::Section(bound, String::from_utf8_lossy(section)))
                 };
                 let section = section(Bound::Start).or_else(|| section(Bound::End));
-                section.or_else(|| ImageName::of(name).map(Self::Image))
+                section.or_else(|| ImageName::parse(name).map(Self::Image))
             }
         }
     }
@@ -69,7 +69,7 @@ impl Bound {
 
     /// This end of a range.
     #[must_use]
-    pub const fn of(self, range: ExecRange) -> ExecAddr {
+    pub const fn address_in(self, range: ExecRange) -> ExecAddr {
         match self {
             Self::Start => range.start,
             Self::End => range.end,
@@ -124,7 +124,7 @@ impl Array {
 impl ImageName {
     /// What a name stands for if no object defines it.
     #[must_use]
-    pub fn of(name: &[u8]) -> Option<Self> {
+    pub fn parse(name: &[u8]) -> Option<Self> {
         // Most names begin otherwise.
         if !matches!(name.first(), Some(b'_' | b'e' | b'd')) {
             return None;
@@ -161,7 +161,7 @@ pub const NO_UNWIND_RECORDS: u64 = 8;
 /// and nobody else's.
 #[must_use]
 pub fn is_of_image(name: &[u8]) -> bool {
-    ImageName::of(name).is_some()
+    ImageName::parse(name).is_some()
         || matches!(name, b"_DYNAMIC" | b"_GLOBAL_OFFSET_TABLE_" | b"__GNU_EH_FRAME_HDR" | b"__dso_handle")
 }
 
@@ -182,7 +182,7 @@ mod tests {
             ("ending", None),
             (IMAGE_BASE, None),
         ] {
-            assert_eq!(LinkerName::of(name.as_bytes()), expected, "{name}");
+            assert_eq!(LinkerName::parse(name.as_bytes()), expected, "{name}");
         }
         assert_eq!([Bound::Start, Bound::End].map(|bound| bound.name("x")), ["__start_x", "__stop_x"]);
     }

@@ -67,8 +67,8 @@ pub fn compare(new: &Candidate, old: &Candidate, is_linked: bool) -> Verdict {
 }
 
 /// Gives two tentative definitions of a name the stricter of their alignments, whichever of them counts.
-pub fn share_alignment((one, symbol): (&mut LinkGraph, SymbolId), (other, of_other): (&mut LinkGraph, SymbolId)) {
-    let (Some(first), Some(second)) = (one.symbol(symbol).block(), other.symbol(of_other).block()) else { return };
+pub fn share_alignment((one, symbol): (&mut LinkGraph, SymbolId), (other, other_symbol): (&mut LinkGraph, SymbolId)) {
+    let (Some(first), Some(second)) = (one.symbol(symbol).block(), other.symbol(other_symbol).block()) else { return };
     let (first, second) = (one.block_mut(first), other.block_mut(second));
     first.align_log2 = first.align_log2.max(second.align_log2);
     second.align_log2 = first.align_log2;
@@ -157,13 +157,13 @@ fn compare_selections(
 ) -> Result<Verdict, GroupConflict> {
     use Selection::{Any, ExactMatch, Largest, NoDuplicates, SameSize};
     let the_larger = |new: u64, old: u64| if new > old { Verdict::Replaces } else { Verdict::Yields };
-    let of_one_size = |new: u64, old: u64| match new == old {
+    let same_size = |new: u64, old: u64| match new == old {
         true => Ok(Verdict::Yields),
         false => Err(GroupConflict::Differs("size")),
     };
     // GCC pads what is large: of constants the larger serves both. Variables of which one is padded have guards and
     // initializers in two ways that do not go together.
-    let of_two_compilers = |new: u64, old: u64| match new == old || !is_written {
+    let maybe_padded = |new: u64, old: u64| match new == old || !is_written {
         true => Ok(the_larger(new, old)),
         false if new == u64::MAX || old == u64::MAX => Ok(Verdict::Yields),
         false => Err(GroupConflict::Differs("size")),
@@ -176,9 +176,9 @@ fn compare_selections(
         (Largest(new), Any) => Ok(the_larger(new, old.1())),
         (Any, Largest(old)) => Ok(the_larger(new.1(), old)),
         // And so GCC and clang variables that are declared `selectany`, inline variables, names of types.
-        (SameSize(new), Any) => of_two_compilers(new, old.1()),
-        (Any, SameSize(old)) => of_two_compilers(new.1(), old),
-        (SameSize(new), SameSize(old)) => of_one_size(new, old),
+        (SameSize(new), Any) => maybe_padded(new, old.1()),
+        (Any, SameSize(old)) => maybe_padded(new.1(), old),
+        (SameSize(new), SameSize(old)) => same_size(new, old),
         (ExactMatch(new), ExactMatch(old)) if new == old => Ok(Verdict::Yields),
         (ExactMatch(_), ExactMatch(_)) => Err(GroupConflict::Differs("content")),
         _ => Err(GroupConflict::Differs("COMDAT selection")),
@@ -259,11 +259,11 @@ mod tests {
         for first in sizes.into_iter().flat_map(kinds) {
             for second in sizes.into_iter().flat_map(kinds) {
                 let (one, other) = (verdict(first, second), verdict(second, first));
-                let of_any = matches!((first.0, second.0), (Any, Any));
+                let take_any = matches!((first.0, second.0), (Any, Any));
                 match one {
                     Err(conflict) => assert_eq!(other, Err(conflict), "{first:?} {second:?}"),
                     Ok(Verdict::Replaces) => assert_eq!(other, Ok(Verdict::Yields), "{first:?} {second:?}"),
-                    _ if first.1 == second.1 || of_any => assert_eq!(other, one, "{first:?} {second:?}"),
+                    _ if first.1 == second.1 || take_any => assert_eq!(other, one, "{first:?} {second:?}"),
                     _ => assert_eq!(other, Ok(Verdict::Replaces), "{first:?} {second:?}"),
                 }
             }
@@ -273,9 +273,9 @@ mod tests {
         assert_eq!(verdict((SameSize(8), 8), (Any, 4)), Ok(Verdict::Replaces));
         assert_eq!(verdict((Any, 4), (SameSize(4), 4)), Ok(Verdict::Yields));
         assert_eq!(verdict((Any, 4), (NoDuplicates, 4)), Err(GroupConflict::Duplicate));
-        let of_another_size = Err(GroupConflict::Differs("size"));
-        assert_eq!(compare((SameSize(8), 8), (Any, 4), true), of_another_size);
-        assert_eq!(compare((Any, 8), (SameSize(4), 4), true), of_another_size);
+        let another_size = Err(GroupConflict::Differs("size"));
+        assert_eq!(compare((SameSize(8), 8), (Any, 4), true), another_size);
+        assert_eq!(compare((Any, 8), (SameSize(4), 4), true), another_size);
         assert_eq!(compare((Any, 4), (SameSize(4), 4), true), Ok(Verdict::Yields));
         assert_eq!(compare((SameSize(4), 4), (Any, u64::MAX), true), Ok(Verdict::Yields));
     }

@@ -180,7 +180,7 @@ fn a_block_that_a_pass_adds_may_have_edges_of_its_own_and_nothing_that_refers_to
                 graph.add_edge(block, Edge { offset: 0, kind: EdgeKind::POINTER, target, addend: 0 })?;
                 // Before pruning, being retained is what keeps it; afterwards it has to say itself that it is live.
                 match stage {
-                    Stage::PrePrune => graph.retain_block(block),
+                    Stage::PrePrune => graph.retained.push(block),
                     _ => graph.block_mut(block).live = true,
                 }
                 *at.lock().unwrap() = Some(block);

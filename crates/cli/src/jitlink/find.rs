@@ -173,7 +173,7 @@ fn link_error(error: LinkError) -> Failure {
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     let Input { graph, reach, .. } = input;
     let mut externals = Vec::new();
-    for request in graph.requests().to_vec() {
+    for request in graph.requests.to_vec() {
         if let Request::Include(symbol) = request
             && reach.mark_symbol(graph, symbol)
         {
@@ -188,9 +188,9 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
         }
     }
     if is_coff(graph) {
-        let initializers: HashSet<_> = graph.initializers().iter().map(|run| run.block).collect();
+        let initializers: HashSet<_> = graph.initializers.iter().map(|run| run.block).collect();
         let is_initializer = |block: &BlockId| initializers.contains(block);
-        let retained: Vec<_> = graph.retained().iter().copied().filter(|block| !is_initializer(block)).collect();
+        let retained: Vec<_> = graph.retained.iter().copied().filter(|block| !is_initializer(block)).collect();
         for block in retained {
             reach.mark_block(graph, block);
         }
@@ -236,7 +236,7 @@ fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
 impl Place {
     /// The place of a graph that an external symbol of this name stands for, if the graph has the section.
     fn of(name: &[u8]) -> Option<Self> {
-        match LinkerName::of(name)? {
+        match LinkerName::parse(name)? {
             LinkerName::GotBase => Some(Self::Got),
             LinkerName::Section(bound, section) => Some(Self::Section(bound, section.into_owned())),
             LinkerName::TlsBase | LinkerName::Image(_) => None,

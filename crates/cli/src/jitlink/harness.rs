@@ -70,6 +70,6 @@ impl Harness {
 fn promote(graph: &mut LinkGraph, names: &mut NamePool, symbol: SymbolId, linkage: Linkage) {
     let name = graph.symbol_name(names, symbol).to_vec();
     let name = names.intern(&name);
-    graph.rename(symbol, Name::Interned(name));
+    graph.symbol_mut(symbol).name = Name::Interned(name);
     graph.set_visibility(symbol, linkage, Scope::Default);
 }

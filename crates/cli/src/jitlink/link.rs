@@ -91,7 +91,9 @@ impl Linked {
         let address = |place: &Place| match place {
             Place::Got => self.got,
             Place::ImageBase => image_base,
-            Place::Section(bound, section) => bound.of(extents.get(section.as_str()).copied().unwrap_or_default()),
+            Place::Section(bound, section) => {
+                bound.address_in(extents.get(section.as_str()).copied().unwrap_or_default())
+            }
         };
         let bindings = specials.iter().map(|special| (special.symbol, Binding::Linked(address(&special.place))));
         let bindings: Vec<_> = bindings.collect();
@@ -144,7 +146,7 @@ impl Linked {
 /// Whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
 fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
     let is_low = |graph: &LinkGraph, edge: &Edge| {
-        let role = graph.arch().kinds().of(edge.kind).role;
+        let role = graph.arch().kinds().info(edge.kind).role;
         let is_value = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
         !is_value && matches!(role, Role::LowAddress | Role::TinyAddress)
     };
@@ -158,7 +160,7 @@ fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
 /// What the graphs ask for about the sections of the image that they are parts of.
 fn image_sections(inputs: &[Input], order: &[u32]) -> ImageSections {
     let mut sections = ImageSections::default();
-    for request in order.iter().flat_map(|&member| inputs[member as usize].graph.requests()) {
+    for request in order.iter().flat_map(|&member| &inputs[member as usize].graph.requests) {
         match request {
             Request::Merge { from, to } => sections.merged.push((from.clone(), to.clone())),
             Request::Protect { section, protection } => sections.protections.push((section.clone(), *protection)),
@@ -198,7 +200,7 @@ fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
             let Some(target) = graph.entry_target(edge.target) else { continue };
             let fixup = address.offset(u64::from(edge.offset));
             let displacement = graph.address(target).distance_from(fixup).checked_add(edge.addend);
-            let kind = graph.arch().kinds().of(edge.kind);
+            let kind = graph.arch().kinds().info(edge.kind);
             let reaches = match kind.role {
                 Role::Branch if graph.arch().bypasses_stubs() => {
                     displacement.is_some_and(|displacement| kind.reaches(displacement))
@@ -269,7 +271,7 @@ fn out_of_range(tables: &Tables, (member, id): BlockRef, error: &LinkError) -> F
 
 /// What an edge is in LLVM's terms: there, some displacements are those from the end of the field.
 pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, i64) {
-    let kind = graph.arch().kinds().of(edge.kind);
+    let kind = graph.arch().kinds().info(edge.kind);
     let from_end = || edge.addend.saturating_sub(kind.bias.into());
     match kind.name {
         "Delta32" | "Branch32" if is_coff(graph) => ("PCRel32", from_end()),

@@ -70,7 +70,7 @@ impl<'a> Registry<'a> {
                 locals.entry(name).or_insert(named);
             } else if !name.is_empty() && (!symbol.is_external() || is_linkers(&name, graph)) {
                 if let (true, Some(LinkerName::Section(_, section))) =
-                    (symbol.is_external(), LinkerName::of(name.as_bytes()))
+                    (symbol.is_external(), LinkerName::parse(name.as_bytes()))
                 {
                     if !places.blocks.contains_key(&*section) && graph.find_section(&section).is_none() {
                         continue;
@@ -84,10 +84,10 @@ impl<'a> Registry<'a> {
             }
         }
         let mut targets = HashMap::new();
-        if !graph.alternates().is_empty() {
+        if !graph.alternates.is_empty() {
             targets.extend(graph.symbol_ids().filter_map(|id| Some((graph.symbol(id).global_name()?, id))));
         }
-        for alternate in graph.alternates() {
+        for alternate in &graph.alternates {
             if let Some(named) = targets.get(&alternate.target).and_then(|id| places.symbol(*id)) {
                 locals.entry(names.text(alternate.name).into_owned()).or_insert(Named { size: 0, ..named });
             }
@@ -115,7 +115,7 @@ impl<'a> Registry<'a> {
 
 /// Whether an external symbol of this name may be one that the linker defines.
 fn is_linkers(name: &str, graph: &LinkGraph) -> bool {
-    match LinkerName::of(name.as_bytes()) {
+    match LinkerName::parse(name.as_bytes()) {
         Some(LinkerName::Section(..)) => true,
         Some(LinkerName::GotBase) => !is_coff(graph),
         _ => name == IMAGE_BASE && is_coff(graph),

@@ -215,7 +215,7 @@ impl<'a> Part<'a> {
         }
         let placed = graph.block_ids().filter(|&block| graph.block(block).placed);
         // Of unwind tables for all functions LLVM keeps records without a name.
-        let grouped: HashSet<_> = graph.groups().iter().flat_map(|group| group.blocks.iter().copied()).collect();
+        let grouped: HashSet<_> = graph.groups.iter().flat_map(|group| group.blocks.iter().copied()).collect();
         let is_section =
             |&block: &BlockId| grouped.contains(&block) || !graph.section(graph.block(block).section).function_records;
         let dependents: HashSet<_> = placed.flat_map(|block| graph.dependents(block)).filter(is_section).collect();

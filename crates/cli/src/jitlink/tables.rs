@@ -171,14 +171,14 @@ impl Dylibs for Tables {
         // LLVM does not show these to other objects, and has tests that rely on it. Linkers do.
         let is_coff = is_coff(&graph);
         let own = if is_coff { coff::weak_externals_without_search(graph.source())? } else { Vec::new() };
-        for request in graph.requests() {
+        for request in &graph.requests {
             if let Request::Export { name, target } = request
                 && name != target
             {
                 self.dylibs[dylib].exports.entry(*name).or_insert(*target);
             }
         }
-        for alternate in graph.alternates() {
+        for alternate in &graph.alternates {
             self.dylibs[dylib].alternates.entry(alternate.name).or_insert(*alternate);
         }
         for symbol in graph.symbol_ids() {

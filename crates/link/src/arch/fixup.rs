@@ -305,7 +305,7 @@ fn is_found_thread_local(graph: &LinkGraph, symbol: SymbolId) -> bool {
 fn refused(graph: &LinkGraph, block: BlockId, edge: &Edge, refusal: &Refusal, context: &FixupContext<'_>) -> LinkError {
     let names = context.names;
     let site = graph.site(block, u64::from(edge.offset));
-    let kind = graph.arch().kinds().of(edge.kind);
+    let kind = graph.arch().kinds().info(edge.kind);
     let relocation = kind.name;
     // Whether it is about the address of its target, or of an entry that holds that.
     let is_address = matches!(kind.role, Role::NearDistance | Role::Branch | Role::LowAddress | Role::GotLoad);

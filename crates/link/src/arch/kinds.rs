@@ -141,7 +141,7 @@ impl Kinds {
     /// The properties of a kind.
     #[must_use]
     #[inline]
-    pub const fn of(&self, kind: EdgeKind) -> &KindInfo {
+    pub const fn info(&self, kind: EdgeKind) -> &KindInfo {
         &self.rows[kind.0 as usize]
     }
 

@@ -153,6 +153,6 @@ impl ArchTables for Arch {
 
     #[inline]
     fn edge_kind_name(self, kind: EdgeKind) -> &'static str {
-        self.kinds().of(kind).name
+        self.kinds().info(kind).name
     }
 }

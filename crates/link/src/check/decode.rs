@@ -65,7 +65,7 @@ pub fn self_references(arch: Arch, code: &[u8], target: SymbolId) -> Result<Vec<
         Arch::X86_64 => (x86_64::self_references(code)?, EdgeKind::DELTA32),
         Arch::AArch64 => (aarch64::self_references(code), Kind::ADRLiteral21.edge()),
     };
-    let addend = arch.kinds().of(kind).bias.into();
+    let addend = arch.kinds().info(kind).bias.into();
     let edge = |field| Some(Edge { offset: u32::try_from(field).ok()?, kind, target, addend });
     Ok(fields.into_iter().filter_map(edge).collect())
 }

@@ -11,8 +11,10 @@ use super::{Rule, Target};
 /// Parentheses and loads may be nested this deep: far more than anybody writes, far less than a stack holds.
 const DEPTH: usize = 200;
 
-/// The binary operators, by their signs.
-const OPERATORS: [(&str, fn(u64, u64) -> u64); 6] = [
+/// The sign of a binary operator, and its meaning.
+type Operator = (&'static str, fn(u64, u64) -> u64);
+
+const OPERATORS: [Operator; 6] = [
     ("+", u64::wrapping_add),
     ("-", u64::wrapping_sub),
     ("&", |a, b| a & b),

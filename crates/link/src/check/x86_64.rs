@@ -24,8 +24,8 @@ pub(super) fn decode(bytes: &[u8], address: u64) -> Result<Instruction, String> 
         return Ok(Instruction { name: "lock".into(), length: 1, operands: Vec::new() });
     }
     let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
-    let (of_rex, shorter) = without_rex2(bytes).unzip();
-    let bytes = of_rex.as_deref().unwrap_or(bytes);
+    let (with_rex, shorter) = without_rex2(bytes).unzip();
+    let bytes = with_rex.as_deref().unwrap_or(bytes);
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let instruction = decoder.decode();
     if instruction.is_invalid() {

@@ -8,12 +8,11 @@ use std::ops::Range;
 use linkjit_target::{ExecAddr, TlsAddress};
 
 use super::block::{Block, BlockId, Content};
-use super::edge::Edge;
+use super::edge::{Edge, EdgeKind};
 use super::section::{Section, SectionId};
 use super::section_name::SectionName;
 use super::symbol::{Definition, Linkage, Scope, Symbol, SymbolId};
-use super::{Alternate, Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection, Request};
-use crate::arch::ArchTables;
+use super::{Dependent, Group, InitializerSection, Lifetime, LinkGraph, Protection};
 use crate::error::Result;
 use crate::names::NameId;
 
@@ -72,30 +71,10 @@ impl LinkGraph {
         self.has_contiguous = true;
     }
 
-    /// Gives the `$` in a section's name its meaning; see [`Section::grouped`].
-    pub fn set_grouped(&mut self, section: SectionId) {
-        self.sections[section.index()].grouped = true;
-    }
-
     /// Says that code reaches the blocks of a section at any distance; see [`Section::large`].
     pub fn set_large(&mut self, section: SectionId) {
         self.sections[section.index()].large = true;
         self.has_large_sections = true;
-    }
-
-    /// Changes what the program may do with a section; blocks that are placed keep their place.
-    pub fn set_protection(&mut self, section: SectionId, protection: Protection) {
-        self.sections[section.index()].protection = protection;
-    }
-
-    /// Says that the blocks of a section are records of functions; see [`Section::function_records`].
-    pub fn set_function_records(&mut self, section: SectionId) {
-        self.sections[section.index()].function_records = true;
-    }
-
-    /// Says that the blocks of a section are records of an unwind table.
-    pub fn set_unwind_records(&mut self, section: SectionId) {
-        self.sections[section.index()].unwind_records = true;
     }
 
     /// Adds a block. `size` counts for zeros only: content knows its own size.
@@ -207,30 +186,10 @@ impl LinkGraph {
         block.first_dependent = id;
     }
 
-    /// Says what a name means if nobody defines it: what `target` does.
-    pub fn add_alternate(&mut self, alternate: Alternate) {
-        self.alternates.push(alternate);
-    }
-
-    /// Adds a request to the linker.
-    pub fn add_request(&mut self, request: Request) {
-        self.requests.push(request);
-    }
-
-    /// Adds a COMDAT group.
-    pub fn add_group(&mut self, group: Group) {
-        self.groups.push(group);
-    }
-
     /// Says that a block holds pointers to initializers or terminators; that retains it.
     pub fn add_initializers(&mut self, initializers: InitializerSection) {
         self.initializers.push(initializers);
-        self.retain_block(initializers.block);
-    }
-
-    /// As [`LinkGraph::add_initializers`], for pointers that live and die with another block.
-    pub fn add_dependent_initializers(&mut self, initializers: InitializerSection) {
-        self.initializers.push(initializers);
+        self.retained.push(initializers.block);
     }
 
     /// Gives blocks up, in ascending order, which others have as well: names in them become references. Tells `lost`
@@ -258,11 +217,6 @@ impl LinkGraph {
         let is_unplaced = |block: BlockId| self.blocks.get(block.index()).is_some_and(|block| !block.placed);
         self.retained.retain(|&block| is_unplaced(block));
         self.initializers.retain(|run| is_unplaced(run.block));
-    }
-
-    /// Keeps a block whenever anything of the object is wanted.
-    pub fn retain_block(&mut self, block: BlockId) {
-        self.retained.push(block);
     }
 
     /// Makes a symbol a reference to a definition elsewhere; its block stays, without it.
@@ -297,31 +251,11 @@ impl LinkGraph {
         self.groups.extract_if(.., |group| which(group.signature)).collect()
     }
 
-    /// Renames a symbol.
-    pub fn rename(&mut self, symbol: SymbolId, name: super::Name) {
-        self.symbols[symbol.index()].name = name;
-    }
-
-    /// See [`LinkGraph::refers_to_absolute`].
-    pub fn set_refers_to_absolute(&mut self) {
-        self.refers_to_absolute = true;
-    }
-
-    /// See [`LinkGraph::defines_absolute`].
-    pub fn set_defines_absolute(&mut self) {
-        self.defines_absolute = true;
-    }
-
     /// Changes who can see a symbol, and how it stands up to others of its name.
     pub fn set_visibility(&mut self, symbol: SymbolId, linkage: Linkage, scope: Scope) {
         let symbol = &mut self.symbols[symbol.index()];
         symbol.linkage = linkage;
         symbol.scope = scope;
-    }
-
-    /// Moves a block to another section.
-    pub fn transfer_block(&mut self, block: BlockId, section: SectionId) {
-        self.blocks[block.index()].section = section;
     }
 
     /// Splits a block at `offsets` (ascending, inside the block): the block keeps the part before the first, new blocks
@@ -421,8 +355,12 @@ impl LinkGraph {
 
     /// Makes edges of those of `blocks` that are not placed refer to their targets again, instead of to entries for
     /// them, and returns what stood for these. Blocks that are placed keep theirs: no entry is made for both.
-    pub(crate) fn remove_entries(&mut self, blocks: &[BlockId]) -> Vec<SymbolId> {
-        let (arch, mut removed) = (self.arch(), Vec::new());
+    pub(crate) fn remove_entries(
+        &mut self,
+        blocks: &[BlockId],
+        without_entry: impl Fn(EdgeKind) -> EdgeKind,
+    ) -> Vec<SymbolId> {
+        let mut removed = Vec::new();
         if self.entries.is_empty() {
             return removed;
         }
@@ -431,7 +369,7 @@ impl LinkGraph {
                 if let Ok(at) = self.entries.binary_search_by_key(&edge.target, |&(entry, _)| entry) {
                     removed.push(edge.target);
                     edge.target = self.entries[at].1;
-                    edge.kind = arch.without_entry(edge.kind);
+                    edge.kind = without_entry(edge.kind);
                 }
             }
         }
@@ -487,17 +425,6 @@ impl LinkGraph {
     pub fn resolve_thread_local(&mut self, mut found: Vec<(SymbolId, TlsAddress)>) {
         found.sort_unstable_by_key(|&(symbol, _)| symbol);
         self.thread_local_externals = found;
-    }
-
-    /// Says which TLS block the graph's thread-local blocks are placed in.
-    pub fn set_tls_block(&mut self, start: TlsAddress) {
-        self.tls_block = Some(start);
-    }
-
-    /// The TLS block that the graph's thread-local blocks are placed in.
-    #[must_use]
-    pub fn tls_block(&self) -> Option<TlsAddress> {
-        self.tls_block
     }
 }
 

@@ -11,7 +11,6 @@
 //!   associative child of a COMDAT section.
 
 mod block;
-mod dump;
 mod edge;
 mod edit;
 mod prune;
@@ -55,21 +54,28 @@ pub struct LinkGraph {
     kinds: KindSet,
     /// Linked lists of dependents, threaded through this vector; heads are in the blocks.
     dependents: Vec<Dependent>,
-    groups: Vec<Group>,
-    initializers: Vec<InitializerSection>,
-    retained: Vec<BlockId>,
-    alternates: Vec<Alternate>,
-    requests: Vec<Request>,
-    /// Some code refers to numbers by displacements.
-    refers_to_absolute: bool,
-    /// Some names stand for numbers.
-    defines_absolute: bool,
+    /// The COMDAT groups.
+    pub groups: Vec<Group>,
+    /// The sections of initializers and terminators, in file order. Those that live and die with another block are here
+    /// only, all others are retained, too: see [`LinkGraph::add_initializers`].
+    pub initializers: Vec<InitializerSection>,
+    /// Blocks that are wanted whenever anything of the object is, though nothing refers to them: initializers and
+    /// what the compiler was told to retain.
+    pub retained: Vec<BlockId>,
+    /// Meanings of names that nobody defines.
+    pub alternates: Vec<Alternate>,
+    /// Requests that the object makes of the linker.
+    pub requests: Vec<Request>,
+    /// Code may refer to numbers by displacements, which are in reach only from low memory.
+    pub refers_to_absolute: bool,
+    /// Names may stand for numbers.
+    pub defines_absolute: bool,
     /// For symbols that stand for a table entry (GOT entry, stub, ...): whose entry it is. Sorted by the first.
     entries: Vec<(SymbolId, SymbolId)>,
     /// Thread-local externals that were found elsewhere. Sorted by the symbol.
     thread_local_externals: Vec<(SymbolId, TlsAddress)>,
-    /// The TLS block that the graph's own thread-local blocks lie in, once they are placed.
-    tls_block: Option<TlsAddress>,
+    /// The TLS block that the graph's own thread-local blocks are placed in.
+    pub tls_block: Option<TlsAddress>,
     has_contiguous: bool,
 }
 
@@ -256,12 +262,6 @@ impl LinkGraph {
         &self.symbols
     }
 
-    /// The COMDAT groups.
-    #[must_use]
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
     /// The blocks, in ascending order, of groups of which other objects may have copies: what they define stands for the
     /// copies, too, however strong it is.
     #[must_use]
@@ -270,43 +270,6 @@ impl LinkGraph {
         let mut blocks: Vec<_> = shared.flat_map(|group| &group.blocks).copied().collect();
         blocks.sort_unstable();
         blocks
-    }
-
-    /// What names mean that nobody defines.
-    #[must_use]
-    pub fn alternates(&self) -> &[Alternate] {
-        &self.alternates
-    }
-
-    /// What the object asks of who links it.
-    #[must_use]
-    pub fn requests(&self) -> &[Request] {
-        &self.requests
-    }
-
-    /// Whether code may refer to numbers by displacements, which are in reach only from low memory.
-    #[must_use]
-    pub fn refers_to_absolute(&self) -> bool {
-        self.refers_to_absolute
-    }
-
-    /// Whether names may stand for numbers.
-    #[must_use]
-    pub fn defines_absolute(&self) -> bool {
-        self.defines_absolute
-    }
-
-    /// The sections of initializers and terminators, in file order.
-    #[must_use]
-    pub fn initializers(&self) -> &[InitializerSection] {
-        &self.initializers
-    }
-
-    /// Blocks that are wanted whenever anything of the object is, though nothing refers to them: initializers and
-    /// what the compiler was told to retain.
-    #[must_use]
-    pub fn retained(&self) -> &[BlockId] {
-        &self.retained
     }
 
     /// Ids of all sections.
@@ -331,6 +294,11 @@ impl LinkGraph {
     #[must_use]
     pub fn section(&self, id: SectionId) -> &Section {
         &self.sections[id.index()]
+    }
+
+    /// The section `id`, to be changed. Blocks that are placed keep their place.
+    pub fn section_mut(&mut self, id: SectionId) -> &mut Section {
+        &mut self.sections[id.index()]
     }
 
     /// The block `id`.

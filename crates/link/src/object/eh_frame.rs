@@ -187,7 +187,7 @@ fn discard(graph: &mut LinkGraph, part: BlockId, section: &mut Option<SectionId>
             *section.insert(graph.add_section(&name, protection, Lifetime::NoAlloc)?)
         }
     };
-    graph.transfer_block(part, into);
+    graph.block_mut(part).section = into;
     Ok(())
 }
 

@@ -89,7 +89,7 @@ impl Import {
     ///
     /// # Errors
     /// If it is malformed, or what `find` says.
-    pub fn of_object<E: From<LinkError>>(
+    pub fn from_object<E: From<LinkError>>(
         graph: &LinkGraph,
         names: &mut NamePool,
         mut find: impl FnMut(&[u8], &mut NamePool) -> Result<Option<LinkGraph>, E>,

@@ -34,7 +34,7 @@ pub fn slot(target: &[u8], arch: Arch, names: &mut NamePool) -> Result<LinkGraph
     let mut graph = LinkGraph::new(Source::new(format!("the import of {text}"), []), arch);
     let section = graph.add_section(".idata", Protection::Read, Lifetime::Standard)?;
     let (block, slot) = graph.add_data(section, vec![0; arch.pointer_size() as usize], arch.pointer_align_log2())?;
-    graph.rename(slot, Name::Interned(names.intern(&[PREFIX, target].concat())));
+    graph.symbol_mut(slot).name = Name::Interned(names.intern(&[PREFIX, target].concat()));
     graph.set_visibility(slot, Linkage::Weak, Scope::Hidden);
     let target = graph.add_symbol(Symbol::external(names.intern(target), Linkage::Strong))?;
     graph.add_edge(block, Edge { offset: 0, kind: EdgeKind::IMPORT_POINTER, target, addend: 0 })?;
@@ -53,7 +53,7 @@ pub fn delayed(import: &Import, arch: Arch, names: &mut NamePool) -> Result<Link
     let constants = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
     let variables = graph.add_section(".data", Protection::ReadWrite, Lifetime::Standard)?;
     let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
-    graph.set_function_records(records);
+    graph.section_mut(records).function_records = true;
     let (word, align_log2) = (arch.pointer_size() as usize, arch.pointer_align_log2());
     let (slot_block, slot) = graph.add_data(variables, vec![0; word], align_log2)?;
     let (_, module) = graph.add_data(variables, vec![0; word], align_log2)?;
@@ -80,7 +80,7 @@ pub fn delayed(import: &Import, arch: Arch, names: &mut NamePool) -> Result<Link
     let fields = [(4, library), (8, module), (12, slot), (16, table)];
     graph.add_edges(descriptor_block, fields.into_iter().map(|(offset, target)| image_offset(offset, target)))?;
     for (symbol, name) in [(function, import.name.clone()), (slot, [PREFIX, &import.name].concat())] {
-        graph.rename(symbol, Name::Interned(names.intern(&name)));
+        graph.symbol_mut(symbol).name = Name::Interned(names.intern(&name));
         graph.set_visibility(symbol, Linkage::Strong, Scope::Default);
     }
     graph.symbol_mut(function).callable = true;

@@ -20,7 +20,7 @@ pub struct Room {
 impl Room {
     /// Counts the blocks of inputs.
     #[must_use]
-    pub fn of(inputs: &[Input], members: impl IntoIterator<Item = u32>) -> Self {
+    pub fn count(inputs: &[Input], members: impl IntoIterator<Item = u32>) -> Self {
         let mut room = Self::default();
         for input in members.into_iter().filter_map(|member| inputs.get(member as usize)) {
             for block in input.unplaced().map(|id| input.graph.block(id)) {

@@ -20,7 +20,7 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
     let number = |binding| match binding {
         // There are hardly any.
         Binding::Input { input, symbol } => {
-            let definer = inputs.get(input as usize).filter(|definer| definer.graph.defines_absolute())?;
+            let definer = inputs.get(input as usize).filter(|definer| definer.graph.defines_absolute)?;
             match definer.graph.symbol(symbol).definition {
                 Definition::Absolute(address) => Some(address),
                 _ => None,
@@ -113,7 +113,7 @@ fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T>) -> Vec<(BlockId
     let graph = &input.graph;
     let kinds = graph.arch().kinds();
     for block in input.unplaced() {
-        let edges = graph.edges(block).iter().filter(|edge| kinds.of(edge.kind).is_direct());
+        let edges = graph.edges(block).iter().filter(|edge| kinds.info(edge.kind).is_direct());
         found.extend(edges.filter_map(|edge| Some((block, edge, pick(input.binding(edge.target))?))));
     }
     found

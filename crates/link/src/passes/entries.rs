@@ -182,7 +182,7 @@ impl Builder<'_> {
     #[inline]
     fn wanted(&self, kinds: &Kinds, inputs: &[Input], input: &Input, block: BlockId, edge: &Edge) -> Option<Wanted> {
         let binding = || input.binding(edge.target);
-        let kind = match kinds.of(edge.kind).role {
+        let kind = match kinds.info(edge.kind).role {
             role @ (Role::Branch | Role::StubOffset) => {
                 let reach = if role == Role::Branch { self.arch.branch_reach() } else { self.arch.data_reach() };
                 let needs = binding() == Binding::Missing || self.is_far(inputs, input, edge.target, reach);
@@ -249,7 +249,7 @@ impl Builder<'_> {
             return None;
         }
         let is_code = input.graph.section(input.graph.block(block).section).protection == Protection::ReadExec;
-        let offset = i32::try_from(edge.addend.checked_sub(kinds.of(edge.kind).bias.into())?).ok()?;
+        let offset = i32::try_from(edge.addend.checked_sub(kinds.info(edge.kind).bias.into())?).ok()?;
         let content = input.graph.content(block).filter(|_| is_code)?;
         let load = Some(input.graph.arch().address_load(edge, content)?);
         Some(Wanted { kind: if offset == 0 { EntryKind::Got } else { EntryKind::GotAt(offset) }, load })
@@ -338,7 +338,7 @@ impl Builder<'_> {
             }
             Binding::Input { input, .. } => inputs
                 .get(input as usize)
-                .and_then(|definer| definer.graph.tls_block())
+                .and_then(|definer| definer.graph.tls_block)
                 .is_some_and(|block| block.thread_offset.is_some()),
             _ => false,
         };

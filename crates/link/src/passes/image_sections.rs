@@ -66,7 +66,7 @@ impl ImageSections {
                 if let Some(protection) =
                     asked.get(end).copied().or_else(|| usual(end)).or_else(|| known.get(end).copied())
                 {
-                    graph.set_protection(id, protection);
+                    graph.section_mut(id).protection = protection;
                 }
             }
         }

@@ -112,7 +112,7 @@ impl Search<'_> {
         for &member in self.members {
             let input = &mut self.inputs[member as usize];
             if input.shared.as_ref().is_none_or(|shared| shared.revision != input.graph.revision()) {
-                input.shared = Some(Box::new(SharedBlocks::of(&input.graph)));
+                input.shared = Some(Box::new(SharedBlocks::find(&input.graph)));
             }
             let has = |input: &Input, block: BlockId| {
                 input.shared.as_ref().is_some_and(|shared| shared.is_shared.get(block.index()) == Some(&true))
@@ -191,7 +191,7 @@ fn whole(graph: &LinkGraph, section: SectionId) -> Option<&str> {
 }
 
 impl SharedBlocks {
-    fn of(graph: &LinkGraph) -> Self {
+    fn find(graph: &LinkGraph) -> Self {
         let mut found = Self { revision: graph.revision(), is_shared: Vec::new(), undivided: Vec::new() };
         let weak =
             graph.symbols().iter().filter(|symbol| symbol.linkage != Linkage::Strong && symbol.global_name().is_some());

@@ -12,7 +12,7 @@ fn section(selection: &str, leader: &str, body: &str) -> String {
 fn selection(selection: &str) -> Selection {
     let object = Object::assembled(&section(selection, "x", "x: .long 1, 2"));
     assert_eq!(object.symbol("x").linkage, Linkage::Strong);
-    let [group] = object.graph.groups() else { panic!("one group") };
+    let [group] = object.graph.groups.as_slice() else { panic!("one group") };
     assert_eq!(object.text(group.signature), "x");
     group.selection
 }
@@ -33,7 +33,7 @@ fn every_selection_is_a_group_that_can_be_checked() {
 fn contents_tell_exact_matches_apart() {
     let hash = |body: &str| {
         let object = Object::assembled(&section("same_contents", "x", body));
-        object.graph.groups()[0].selection
+        object.graph.groups[0].selection
     };
     assert_eq!(hash("x: .long 1"), hash("x: .long 1"));
     assert_ne!(hash("x: .long 1"), hash("x: .long 2"));
@@ -45,7 +45,7 @@ fn contents_tell_exact_matches_apart() {
 fn leaders_may_be_behind_the_start_and_not_alone() {
     let body = "before: .quad type\nx: .quad f\n.globl alias\nalias = x";
     let object = Object::assembled(&(section("discard", "x", body) + ".data\n.quad x"));
-    let [group] = object.graph.groups() else { panic!("one group") };
+    let [group] = object.graph.groups.as_slice() else { panic!("one group") };
     assert_eq!(object.place("x"), Some((".data$x".into(), 8)));
     assert_eq!(object.place("alias"), Some((".data$x".into(), 8)));
     assert_eq!(object.symbol("x").block(), Some(group.blocks[0]));
@@ -57,14 +57,14 @@ fn associated_sections_go_with_theirs_through_chains() {
     let source = section("discard", "x", "x: .long 1")
         + ".section .first,\"dr\",associative,x\n.long 2\n.section .CRT$XCU,\"dr\",associative,x\n.quad f\n";
     let object = Object::assembled(&source);
-    let [group] = object.graph.groups() else { panic!("one group") };
+    let [group] = object.graph.groups.as_slice() else { panic!("one group") };
     assert_eq!(group.blocks.len(), 3);
     let parent = object.symbol("x").block().unwrap();
     let children: Vec<_> = object.graph.dependents(parent).collect();
     assert!(children.contains(&object.blocks(".first")[0]) && children.contains(&object.blocks(".CRT$XCU")[0]));
     // They are no roots: what refers to their parent brings them.
-    assert!(object.graph.retained().is_empty());
-    assert_eq!(object.graph.initializers().len(), 1);
+    assert!(object.graph.retained.is_empty());
+    assert_eq!(object.graph.initializers.len(), 1);
 }
 
 /// `#pragma init_seg` makes the initializer of a variable go with the section that has the variable, which is `.bss` or
@@ -85,12 +85,12 @@ fn sections_associated_with_ordinary_ones_are_ordinary() {
         associated("initializer", ".CRT$XTB", "end"),
     ];
     let object = Object::assembled(&source.concat());
-    let retained: Vec<_> = object.graph.retained().to_vec();
+    let retained: Vec<_> = object.graph.retained.to_vec();
     for name in [".CRT$XCL", ".CRT$XTB", ".table$m"] {
         assert!(retained.contains(&object.blocks(name)[0]), "{name} {retained:?}");
     }
     assert_eq!(retained.len(), 3);
-    assert_eq!(object.graph.initializers().len(), 3);
+    assert_eq!(object.graph.initializers.len(), 3);
 }
 
 /// B7.31 of docs/coff-cases.md.
@@ -100,7 +100,7 @@ fn gnu_tables_go_with_the_function_of_their_name() {
                   int *g(int *p) { return f(p); }";
     let object = Object::read(compile(MINGW, "c++", source, &["-O1"]));
     let function = object.symbol("_Z1fIiEPT_S1_").block().unwrap();
-    let group = object.graph.groups().iter().find(|group| group.blocks.contains(&function)).expect("its group");
+    let group = object.graph.groups.iter().find(|group| group.blocks.contains(&function)).expect("its group");
     assert!(group.blocks.len() >= 3, "{:?}", group.blocks);
 }
 
@@ -108,7 +108,7 @@ fn gnu_tables_go_with_the_function_of_their_name() {
 #[test]
 fn sections_with_a_static_leader_are_the_object_s_own() {
     let object = Object::assembled(".section .data$x,\"dw\",discard,own\nown: .long 1\n.data\n.quad own");
-    assert!(object.graph.groups().is_empty());
+    assert!(object.graph.groups.is_empty());
     assert_eq!(object.place("own"), Some((".data$x".into(), 0)));
 }
 

@@ -167,7 +167,7 @@ fn sections_without_content_may_claim_anything() {
         let mut names = NamePool::new();
         let graph = object::read(&Source::new("fixture.obj", bytes), &mut names);
         let blocks = graph.map_err(|error| error.to_string()).map(|graph| {
-            assert_eq!(graph.initializers().len(), 0, "{name}");
+            assert_eq!(graph.initializers.len(), 0, "{name}");
             graph.blocks().iter().filter(|block| block.size > 24).count()
         });
         assert_eq!(blocks, expected.map_err(str::to_owned), "{name}");
@@ -207,13 +207,13 @@ fn what_lies_outside_is_named() {
 /// to read all that it defines: one that refers to thousands of names must not have them all looked up.
 #[test]
 fn imports_are_sought_behind_few_names() {
-    let references = |of: &str| (0..5000).map(|n| format!(".rva {of}{n}\n")).collect::<String>();
+    let references = |name: &str| (0..5000).map(|n| format!(".rva {name}{n}\n")).collect::<String>();
     let text = format!(".section .idata$5,\"dw\"\n.globl __imp_f\n__imp_f: .quad 0\n.text\n{}", references("head"));
     let Object { graph, mut names } = Object::assembled(&text);
     let head = compile(MSVC, "s", &references("tail"), &[]);
     let nameless = compile(MSVC, "s", ".section .idata$7,\"dw\"\n.byte 0\n", &[]);
     let mut sought = 0;
-    let found = Import::of_object(&graph, &mut names, |name, names| {
+    let found = Import::from_object(&graph, &mut names, |name, names| {
         sought += 1;
         let bytes = if name.starts_with(b"head") { &head } else { &nameless };
         object::read(&Source::new("fixture.obj", bytes.clone()), names).map(Some)

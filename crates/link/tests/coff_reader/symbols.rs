@@ -163,12 +163,12 @@ fn weak_externals_yield_as_their_search_says() {
     for search in [1, 3] {
         let object = Object::read(with_search(search));
         assert_eq!((object.symbol("w").linkage, object.symbol("w").scope), (Linkage::Weak, Scope::Default));
-        assert!(object.graph.alternates().is_empty());
+        assert!(object.graph.alternates.is_empty());
     }
     for search in [2, 4] {
         let object = Object::read(with_search(search));
         assert!(object.symbol("w").is_external());
-        let alternates = object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target)));
+        let alternates = object.graph.alternates.iter().map(|it| (object.text(it.name), object.text(it.target)));
         assert_eq!(alternates.collect::<Vec<_>>(), [("w".to_owned(), "fallback".to_owned())]);
     }
     assert!(error(with_search(9)).contains("symbol 'w': its search characteristics 9 are undefined"));
@@ -196,7 +196,7 @@ fn weak_externals_are_told_by_whether_libraries_are_searched() {
 fn weak_externals_may_stand_for_what_is_elsewhere_or_nowhere() {
     let object = Object::assembled(".weak w\n.set w, elsewhere\n.weak nobody\n.data\n.quad w, nobody");
     let alternates: Vec<_> =
-        object.graph.alternates().iter().map(|it| (object.text(it.name), object.text(it.target))).collect();
+        object.graph.alternates.iter().map(|it| (object.text(it.name), object.text(it.target))).collect();
     assert_eq!(alternates, [("w".to_owned(), "elsewhere".to_owned())]);
     assert!(object.symbol("w").is_external());
     assert!(matches!(object.symbol("nobody").definition, Definition::Absolute(address) if address.is_null()));
@@ -225,7 +225,7 @@ fn sections_are_placed_by_their_flags_and_names() {
         suffix[..text.len()].copy_from_slice(text);
         suffix
     };
-    let orders: Vec<_> = object.graph.initializers().iter().map(|run| run.order).collect();
+    let orders: Vec<_> = object.graph.initializers.iter().map(|run| run.order).collect();
     assert_eq!(
         orders,
         [
@@ -245,7 +245,7 @@ fn pieces_of_tables_are_linked_though_only_their_ends_are_named() {
          .section table$n,\"dr\",discard,n\n.globl n\nn: .quad 3
          .section .rdata$r,\"dr\"\n.quad 4",
     );
-    let retained = object.graph.retained().iter().map(|&block| object.graph.block(block).section);
+    let retained = object.graph.retained.iter().map(|&block| object.graph.block(block).section);
     let names: Vec<_> = retained.map(|section| object.graph.section(section).name.as_str()).collect();
     assert_eq!(names, ["table$a", "table$m"]);
 }
@@ -280,11 +280,11 @@ fn directives_are_requests() {
          .ascii \" /INCLUDE:wanted /export:f,DATA /export:g=d.f,@7 /failifmismatch:\\\"a=b c\\\" /merge:.x=.y /section:.z,RS /section:.w,!W /entry:e /alternatename:p=q\"
          .ascii \" /stack:1000 /unheard:of nonsense \"",
     );
-    let alternate = object.graph.alternates()[0];
+    let alternate = object.graph.alternates[0];
     assert_eq!((object.text(alternate.name), object.text(alternate.target)), ("p".into(), "q".into()));
     let requests: Vec<String> = object
         .graph
-        .requests()
+        .requests
         .iter()
         .map(|request| match request {
             Request::DependentLibrary(name) => format!("dependent library {name}"),
@@ -386,7 +386,7 @@ fn what_is_included_twice_is_one_symbol() {
     let object = Object::assembled(
         ".section .drectve,\"yni\"\n.ascii \" /include:f /include:g /include:f /include:g \"\n.text\n.globl f\nf: ret",
     );
-    let included = object.graph.requests().iter().map(|request| match request {
+    let included = object.graph.requests.iter().map(|request| match request {
         Request::Include(symbol) => object.graph.describe_symbol(&object.names, *symbol),
         _ => String::new(),
     });
@@ -402,7 +402,7 @@ fn directories_of_resources_are_kept() {
     for section in [".rsrc", ".rsrc$01"] {
         let object = Object::assembled(&format!(".section {section},\"dr\"\n.long 0"));
         let block = object.blocks(section)[0];
-        assert!(object.graph.requests().contains(&Request::Resources(block)), "{section}");
-        assert!(object.graph.retained().contains(&block), "{section}");
+        assert!(object.graph.requests.contains(&Request::Resources(block)), "{section}");
+        assert!(object.graph.retained.contains(&block), "{section}");
     }
 }

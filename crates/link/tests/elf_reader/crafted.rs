@@ -107,8 +107,8 @@ pub(crate) fn global(name: &'static str, section: u32) -> Symbol {
     Symbol { name, binding: 1, section: section as u16, ..Symbol::default() }
 }
 
-/// Relocations with addends for the section `of`: offset, symbol, type, addend.
-pub(crate) fn rela(of: u32, entries: &[(u64, u32, u32, i64)]) -> Section {
+/// Relocations with addends for a section: offset, symbol, type, addend.
+pub(crate) fn rela(section: u32, entries: &[(u64, u32, u32, i64)]) -> Section {
     let mut data = Vec::new();
     for &(offset, symbol, kind, addend) in entries {
         data.extend(offset.to_le_bytes());
@@ -117,11 +117,11 @@ pub(crate) fn rela(of: u32, entries: &[(u64, u32, u32, i64)]) -> Section {
         data.extend(addend.to_le_bytes());
     }
     let (kind, link) = (RELA, SYMBOL_TABLE);
-    Section { name: ".rela", kind, data, link, info: of, entry_size: 24, ..Section::default() }
+    Section { name: ".rela", kind, data, link, info: section, entry_size: 24, ..Section::default() }
 }
 
-/// Relocations without addends for the section `of`: offset, symbol, type.
-pub(crate) fn rel(of: u32, entries: &[(u64, u32, u32)]) -> Section {
+/// Relocations without addends for a section: offset, symbol, type.
+pub(crate) fn rel(section: u32, entries: &[(u64, u32, u32)]) -> Section {
     let mut data = Vec::new();
     for &(offset, symbol, kind) in entries {
         data.extend(offset.to_le_bytes());
@@ -129,11 +129,11 @@ pub(crate) fn rel(of: u32, entries: &[(u64, u32, u32)]) -> Section {
         data.extend(symbol.to_le_bytes());
     }
     let (kind, link) = (REL, SYMBOL_TABLE);
-    Section { name: ".rel", kind, data, link, info: of, entry_size: 16, ..Section::default() }
+    Section { name: ".rel", kind, data, link, info: section, entry_size: 16, ..Section::default() }
 }
 
-/// Compact relocations for the section `of`.
-pub(crate) fn crel(of: u32, data: &[u8]) -> Section {
+/// Compact relocations for a section.
+pub(crate) fn crel(section: u32, data: &[u8]) -> Section {
     let data = data.to_vec();
-    Section { name: ".crel", kind: CREL, data, link: SYMBOL_TABLE, info: of, entry_size: 1, ..Section::default() }
+    Section { name: ".crel", kind: CREL, data, link: SYMBOL_TABLE, info: section, entry_size: 1, ..Section::default() }
 }

@@ -140,8 +140,8 @@ fn assemble(source: &str) -> Object {
 fn all_edges(object: &Object) -> String {
     let mut text = String::new();
     for block in object.graph.block_ids() {
-        let of = object.graph.block(block);
-        writeln!(text, "{} {:#x}", object.graph.section(of.section).name, of.section_offset)
+        let whole = object.graph.block(block);
+        writeln!(text, "{} {:#x}", object.graph.section(whole.section).name, whole.section_offset)
             .expect("write to a string");
         for edge in object.edges(block) {
             writeln!(text, "  {edge}").expect("write to a string");

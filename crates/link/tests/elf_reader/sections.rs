@@ -143,7 +143,7 @@ fn retained_sections_are_retained() {
         "__attribute__((retain, used, section(\".kept\"))) int kept = 1; int other = 2;",
         &["-fdata-sections"],
     ));
-    assert_eq!(object.graph.retained(), [object.block(".kept")]);
+    assert_eq!(object.graph.retained, [object.block(".kept")]);
 }
 
 #[test]
@@ -165,12 +165,12 @@ fn a_comdat_group_has_its_signature_and_sections() {
     for compiler in [GCC, CLANG] {
         let object = Object::read(compile(compiler, "cpp", source, &["-O0", "-ffunction-sections"]));
         let group = |signature: &str| {
-            let mut groups = object.graph.groups().iter();
+            let mut groups = object.graph.groups.iter();
             groups.find(|group| object.names.text(group.signature) == signature).expect("group")
         };
         assert_eq!(group("_Z6sharedi").blocks, [object.block_with("_Z6sharedi")]);
         assert_eq!(group("_ZZ6sharediE5count").blocks, [object.block_with("_ZZ6sharediE5count")]);
-        assert_eq!(object.graph.groups().len(), 2);
+        assert_eq!(object.graph.groups.len(), 2);
     }
 }
 
@@ -183,11 +183,11 @@ fn a_group_may_be_named_after_a_section_and_need_not_be_comdat() {
         Section { name: ".group", kind, link, info, data, entry_size: 4, ..Section::default() }
     };
     let read = |info, data| object(&symbols, &[group(info, words(data)), self::data(".text.sig", &[1])]);
-    let of_section = Object::read(read(1, &[1, 4]));
-    let groups = of_section.graph.groups();
-    assert_eq!(of_section.names.text(groups[0].signature), ".text.sig");
-    assert_eq!(groups[0].blocks, [of_section.block(".text.sig")]);
-    assert_eq!(Object::read(read(2, &[0, 4])).graph.groups().len(), 0);
+    let object_with_section = Object::read(read(1, &[1, 4]));
+    let groups = &object_with_section.graph.groups;
+    assert_eq!(object_with_section.names.text(groups[0].signature), ".text.sig");
+    assert_eq!(groups[0].blocks, [object_with_section.block(".text.sig")]);
+    assert_eq!(Object::read(read(2, &[0, 4])).graph.groups.len(), 0);
     assert_eq!(error(read(9, &[1, 4])), "fixture.o:.group: malformed section group: it has no signature");
     assert_eq!(error(read(2, &[1, 77])), "fixture.o:.group: malformed section group: its member 77 does not exist");
     assert_eq!(error(read(2, &[])), "fixture.o:.group: malformed section group: its size is wrong");
@@ -223,7 +223,7 @@ fn initializers_have_their_order_and_direction() {
     );
     let found: Vec<_> = object
         .graph
-        .initializers()
+        .initializers
         .iter()
         .map(|of| (object.graph.section(object.graph.block(of.block).section).name.as_str(), of.order, of.backwards))
         .collect();
@@ -241,8 +241,8 @@ fn initializers_have_their_order_and_direction() {
         (".dtors", Fini(65536), false),
     ];
     assert_eq!(found, expected);
-    let retained: Vec<_> = object.graph.initializers().iter().map(|of| of.block).collect();
-    assert_eq!(object.graph.retained(), retained);
+    let retained: Vec<_> = object.graph.initializers.iter().map(|run| run.block).collect();
+    assert_eq!(object.graph.retained, retained);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn initializers_of_compilers_are_found() {
                   __attribute__((destructor)) static void h(void) { g(); }";
     for compiler in [GCC, CLANG] {
         let object = Object::read(compile(compiler, "c", source, &[]));
-        let orders: Vec<_> = object.graph.initializers().iter().map(|of| of.order).collect();
+        let orders: Vec<_> = object.graph.initializers.iter().map(|run| run.order).collect();
         assert_eq!(orders, [InitializerOrder::Init(200), InitializerOrder::Fini(65536)], "{compiler}");
     }
 }

@@ -21,7 +21,7 @@ fn may_be_compilers(name: &[u8]) -> bool {
 
 /// Whether a name is the linker's own, if nobody else defines it.
 fn is_linkers(name: &[u8]) -> bool {
-    is_of_image(name) || LinkerName::of(name).is_some()
+    is_of_image(name) || LinkerName::parse(name).is_some()
 }
 
 impl Batch<'_> {

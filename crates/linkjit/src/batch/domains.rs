@@ -195,7 +195,7 @@ impl Batch<'_> {
         if rooms.fold(0, u64::saturating_add) < window_size / 8 {
             return WindowSizes::Usual(window_size);
         }
-        let mut needed = Room::of(&self.inputs, members.iter().copied());
+        let mut needed = Room::count(&self.inputs, members.iter().copied());
         if !takes_area(&needed, window_size) {
             needed.usual = std::array::from_fn(|at| needed.usual[at].saturating_add(needed.large[at]));
         }
@@ -219,7 +219,7 @@ impl Batch<'_> {
         let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize]);
         !self.is_image()
             && members.iter().any(has_large)
-            && takes_area(&Room::of(&self.inputs, members.iter().copied()), self.session.options().window_size)
+            && takes_area(&Room::count(&self.inputs, members.iter().copied()), self.session.options().window_size)
     }
 
     /// Reserves an area for large sections.
@@ -256,7 +256,7 @@ impl Batch<'_> {
             return false;
         }
         let graph = &self.inputs[member as usize].graph;
-        graph.refers_to_absolute() || self.may_have(member, &[Role::LowAddress]) && has_low_fields(graph)
+        graph.refers_to_absolute || self.may_have(member, &[Role::LowAddress]) && has_low_fields(graph)
     }
 
     /// Whether an input may have edges with such roles, live or not. Most have not, and need not be looked at.
@@ -393,6 +393,6 @@ fn has_low_fields(graph: &LinkGraph) -> bool {
     let mut edges = graph.block_ids().filter(is_linked).flat_map(|block| graph.edges(block));
     edges.any(|edge| {
         let absolute = matches!(graph.symbol(edge.target).definition, Definition::Absolute(_));
-        kinds.of(edge.kind).role == Role::LowAddress && !absolute
+        kinds.info(edge.kind).role == Role::LowAddress && !absolute
     })
 }

@@ -23,7 +23,7 @@ impl Batch<'_> {
             let (from, to) = array.sections();
             for input in self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib) {
                 let graph = &mut input.graph;
-                for run in graph.initializers().to_vec() {
+                for run in graph.initializers.to_vec() {
                     let section = graph.section(graph.block(run.block).section);
                     if !section.name.starts_with(from) || graph.block(run.block).placed {
                         continue;
@@ -34,8 +34,8 @@ impl Batch<'_> {
                     };
                     let name = format!("{to}${priority:05}");
                     let section = graph.add_section(&name, Protection::Read, Lifetime::Standard)?;
-                    graph.set_grouped(section);
-                    graph.transfer_block(run.block, section);
+                    graph.section_mut(section).grouped = true;
+                    graph.block_mut(run.block).section = section;
                 }
             }
         }
@@ -70,7 +70,7 @@ impl Batch<'_> {
             ImageName::End => ends(WRITE),
             ImageName::Array(array, bound) => {
                 let range = self.section(dylib, array.sections().1)?;
-                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.of(range) }
+                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.address_in(range) }
             }
             ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
         })

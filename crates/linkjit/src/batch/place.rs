@@ -343,12 +343,12 @@ impl Batch<'_> {
 
 /// Whether a graph of which something was placed wants stacks to be executable.
 fn runs_on_stack(graph: &LinkGraph) -> bool {
-    graph.requests().contains(&Request::ExecutableStack) && graph.is_partly_placed()
+    graph.requests.contains(&Request::ExecutableStack) && graph.is_partly_placed()
 }
 
 /// The directories of resources of a graph that were placed.
 fn resources(graph: &LinkGraph) -> impl Iterator<Item = ExecRange> {
-    graph.requests().iter().filter_map(|request| match request {
+    graph.requests.iter().filter_map(|request| match request {
         Request::Resources(block) => {
             let block = graph.block(*block);
             block.placed.then(|| ExecRange::new(block.address, block.size))
@@ -518,7 +518,7 @@ fn initializers(
     for &member in &placed.domain.members {
         let Some(&unit) = units.get(member as usize) else { continue };
         let graph = &inputs[member as usize].graph;
-        for run in graph.initializers() {
+        for run in &graph.initializers {
             let block = graph.block(run.block);
             if !placed.has(block.address) {
                 continue;
@@ -543,10 +543,10 @@ pub(super) const THREAD_OFFSETS: [Role; 2] = [Role::ThreadOffset, Role::ThreadOf
 fn uses_thread_offsets(input: &Input) -> bool {
     let graph = &input.graph;
     let kinds = graph.arch().kinds();
-    let has_offset = |edge: &&Edge| THREAD_OFFSETS.contains(&kinds.of(edge.kind).role);
+    let has_offset = |edge: &&Edge| THREAD_OFFSETS.contains(&kinds.info(edge.kind).role);
     let edges = |block| graph.edges(block).iter().filter(has_offset);
     // Its own variables are where they are if a batch before has placed them; one that failed has placed nothing.
-    let has_placed_own = graph.is_partly_placed() && graph.tls_block().is_some();
+    let has_placed_own = graph.is_partly_placed() && graph.tls_block.is_some();
     let all = graph.block_ids().filter(|_| !has_placed_own);
     input.unplaced().flat_map(edges).next().is_some()
         || all.flat_map(edges).any(|edge| !graph.symbol(edge.target).is_external())

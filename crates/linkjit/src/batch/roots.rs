@@ -29,7 +29,7 @@ impl Batch<'_> {
         }
         search.follow(None);
         for (index, input) in (0u32..).zip(self.inputs.iter()) {
-            for &block in input.graph.retained() {
+            for &block in input.graph.retained {
                 let root = (index, block);
                 search.block(root);
                 search.follow(Some(root));
@@ -77,7 +77,7 @@ impl Search<'_> {
 }
 
 fn root(graph: &LinkGraph, block: BlockId) -> Root {
-    let kind = match graph.initializers().iter().find(|run| run.block == block) {
+    let kind = match graph.initializers.iter().find(|run| run.block == block) {
         Some(run) if run.order.is_at_exit() => RootKind::Terminator,
         Some(_) => RootKind::Initializer,
         None => RootKind::Retained,

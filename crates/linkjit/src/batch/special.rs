@@ -65,7 +65,7 @@ impl Batch<'_> {
     /// Names that the linker itself defines. Their addresses are known when everything is placed.
     pub(super) fn bind_special(&mut self, input: u32, symbol: SymbolId, name: NameId) -> Result<bool> {
         let text = self.session.names().bytes(name).to_vec();
-        let what = match LinkerName::of(&text) {
+        let what = match LinkerName::parse(&text) {
             Some(LinkerName::GotBase) => Late::GotBase,
             Some(LinkerName::TlsBase) => Late::TlsBase,
             Some(LinkerName::Section(bound, section)) if self.reach_section(input, &section)? => {
@@ -210,7 +210,7 @@ impl Batch<'_> {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
                 Late::GotBase => got_base(self.session.state().dylib(dylib)?),
-                Late::Section(bound, name) => bound.of(section(name)?),
+                Late::Section(bound, name) => bound.address_in(section(name)?),
                 Late::Image(name) => self.image_address(name, dylib, late.input)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));

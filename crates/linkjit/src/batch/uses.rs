@@ -190,7 +190,7 @@ impl Uses<'_> {
     fn defined_in(&self, graph: &LinkGraph, symbol: SymbolId) -> Option<Used> {
         let block = graph.block(graph.symbol(symbol).block()?);
         if graph.section(block.section).lifetime == Lifetime::ThreadLocal {
-            let start = graph.tls_block()?;
+            let start = graph.tls_block?;
             let here = self.places.thread_local.get(&(start.module, start.offset)).copied().map(Used::Placed);
             return here.or_else(|| self.linked(Binding::LinkedThreadLocal(start)));
         }

@@ -107,7 +107,7 @@ impl Batch<'_> {
         groups: &[(usize, bool)],
     ) -> Result<()> {
         let graph = &mut self.inputs[input as usize].graph;
-        let blocks = groups.iter().filter_map(|&(group, _)| graph.groups().get(group)).flat_map(|group| &group.blocks);
+        let blocks = groups.iter().filter_map(|&(group, _)| graph.groups.get(group)).flat_map(|group| &group.blocks);
         let blocks: Vec<_> = blocks.copied().collect();
         graph.unmark_blocks(&blocks);
         let left = self.session.state().yield_vague(definer, graph, symbols, groups);

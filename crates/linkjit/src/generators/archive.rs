@@ -162,7 +162,7 @@ impl State {
             let Some(archive) = self.index.archive(found.archive) else { return Ok(None) };
             Ok(Some(object::read(&member_source(archive, found.offset)?, names)?))
         };
-        Import::of_object(graph, &mut dylib.session().names(), find)
+        Import::from_object(graph, &mut dylib.session().names(), find)
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn hide_functions(
         if !is_own && !had_stub(target) {
             continue;
         }
-        graph.rename(id, Name::Interned(target));
+        graph.symbol_mut(id).name = Name::Interned(target);
         graph.set_visibility(id, Linkage::Strong, Scope::Hidden);
         hidden.insert(id, name);
         stubs.push(LazyStub { stub, target });
@@ -153,11 +153,11 @@ fn refer_to_stubs(
 /// Whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself,
 /// and initializers are the object's own.
 pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
-    let is_table = graph.initializers().iter().any(|run| run.block == block);
+    let is_table = graph.initializers.iter().any(|run| run.block == block);
     !is_table && !graph.section(graph.block(block).section).unwind_records
 }
 
 /// Whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
 fn by_address(graph: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
-    graph.arch().kinds().of(edge.kind).takes_address(edge)
+    graph.arch().kinds().info(edge.kind).takes_address(edge)
 }

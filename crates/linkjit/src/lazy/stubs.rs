@@ -106,7 +106,7 @@ impl Stubs {
     }
 
     fn name(&mut self, symbol: SymbolId, name: StubName) {
-        self.graph.rename(symbol, Name::Interned(name.name));
+        self.graph.symbol_mut(symbol).name = Name::Interned(name.name);
         self.graph.set_visibility(symbol, name.linkage, name.scope);
     }
 }

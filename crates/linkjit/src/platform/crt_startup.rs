@@ -131,7 +131,7 @@ impl<'a> Startup<'a> {
         let text = graph.add_section(".text", Protection::ReadExec, Lifetime::Standard)?;
         let data = graph.add_section(".rdata", Protection::Read, Lifetime::Standard)?;
         let records = graph.add_section(".pdata", Protection::Read, Lifetime::Standard)?;
-        graph.set_function_records(records);
+        graph.section_mut(records).function_records = true;
         Ok(Self { graph, names, text, data, records })
     }
 
@@ -142,7 +142,7 @@ impl<'a> Startup<'a> {
     /// A function that may be missing.
     fn optional(&mut self, name: &[u8]) -> Result<SymbolId> {
         let (name_id, target) = (self.names.intern(name), self.names.intern(NOTHING));
-        self.graph.add_alternate(Alternate { name: name_id, target, after_libraries: true });
+        self.graph.alternates.push(Alternate { name: name_id, target, after_libraries: true });
         self.external(name)
     }
 
@@ -171,7 +171,7 @@ impl<'a> Startup<'a> {
     /// Has the member of a library linked that defines `symbol`.
     fn hold(&mut self, symbol: SymbolId) -> Result<()> {
         let (block, _) = self.graph.add_pointers(self.data, &[symbol])?;
-        self.graph.retain_block(block);
+        self.graph.retained.push(block);
         Ok(())
     }
 }

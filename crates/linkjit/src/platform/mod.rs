@@ -48,6 +48,6 @@ fn own_personality_pointers(graph: &mut LinkGraph, names: &NamePool) {
 
 /// Makes a symbol a hidden weak definition of a name: whatever the user defines takes precedence.
 fn define_yielding(graph: &mut LinkGraph, symbol: SymbolId, name: &[u8], names: &mut NamePool) {
-    graph.rename(symbol, Name::Interned(names.intern(name)));
+    graph.symbol_mut(symbol).name = Name::Interned(names.intern(name));
     graph.set_visibility(symbol, Linkage::Weak, Scope::Hidden);
 }

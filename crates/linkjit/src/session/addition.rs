@@ -83,8 +83,8 @@ impl State {
         self.enter_definitions(new, &mut graph, verdicts, &mut outcome)?;
         self.enter_requests(new.dylib, id, &graph)?;
         let groups = self.enter_groups(new, &graph, id)?;
-        let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
-        let has_roots = includes || !graph.retained().is_empty();
+        let includes = graph.requests.iter().any(|request| matches!(request, Request::Include(_)));
+        let has_roots = includes || !graph.retained.is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input::new(graph, new.dylib.0, ExecRange::default())));
         let unit = Unit {
@@ -254,12 +254,12 @@ impl State {
     /// Makes a unit the owner of the groups of its graph that nobody has; returns the signatures of all.
     fn enter_groups(&mut self, new: Addition<'_>, graph: &LinkGraph, unit: UnitId) -> Result<Vec<NameId>> {
         let owned = &mut self.dylib_mut(new.dylib)?.groups;
-        for group in graph.groups() {
+        for group in &graph.groups {
             let contested = new.replaced_groups.groups.binary_search(&(new.dylib, group.signature)).is_ok();
             let owner = GroupOwner { unit, selection: group.selection, contested };
             owned.entry(group.signature).or_insert(owner);
         }
-        Ok(graph.groups().iter().map(|group| group.signature).collect())
+        Ok(graph.groups.iter().map(|group| group.signature).collect())
     }
 
     /// Tentative definitions have a say in the alignment of the one that counts.

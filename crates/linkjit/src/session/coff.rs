@@ -212,7 +212,7 @@ impl State {
     pub(super) fn check_requests(&self, dylib: DylibId, graph: &LinkGraph) -> Result<()> {
         let agreed = &self.dylib(dylib)?.agreed;
         let resources = self.dylib(dylib)?.image_requests.resources;
-        for request in graph.requests() {
+        for request in &graph.requests {
             let (key, value) = match request {
                 Request::MustMatch { key, value } if self.platform.must_agree(key, &self.crt) => (key, value),
                 Request::Resources(_) if let Some(unit) = resources => {
@@ -253,7 +253,7 @@ impl State {
 
     /// Notes what a new unit asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
-        for request in graph.requests() {
+        for request in &graph.requests {
             match request {
                 Request::Unknown(directive) => {
                     self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
@@ -271,10 +271,10 @@ impl State {
     pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
         let implied = self.platform.implied_libraries(&self.crt);
         let table = self.dylib_mut(dylib)?;
-        for alternate in graph.alternates() {
+        for alternate in &graph.alternates {
             table.alternates.enter(alternate.name, *alternate, unit);
         }
-        for request in graph.requests() {
+        for request in &graph.requests {
             match request {
                 Request::MustMatch { key, value } => table.agreed.enter(key.clone(), value.clone(), unit),
                 Request::DefaultLibrary(name) => table.default_libraries.ask_for(name, unit),

@@ -62,7 +62,7 @@ impl State {
         };
         promised.sort_unstable();
         let mut contested = Vec::new();
-        for (index, group) in graph.groups().iter().enumerate() {
+        for (index, group) in graph.groups.iter().enumerate() {
             let Some(owner) = table.groups.get(&group.signature) else { continue };
             let Some(unit) = units.get(&owner.unit) else { continue };
             if group.blocks.iter().any(|block| promised.binary_search(block).is_ok()) {
@@ -103,7 +103,7 @@ impl State {
             let Some(&(owner, _)) = replaced.first() else { continue };
             let Some(unit) = self.units.get_mut(&owner) else { continue };
             let Some(input) = unit.input.as_mut() else { continue };
-            let signatures = input.graph.groups().iter().enumerate();
+            let signatures = input.graph.groups.iter().enumerate();
             let is_replaced = |group: &Group| replaced.binary_search(&(owner, group.signature)).is_ok();
             let lost: Vec<_> =
                 signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
@@ -165,7 +165,7 @@ pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Y
     let mut dropped = Vec::new();
     let mut marked: Vec<(BlockId, usize)> = Vec::new();
     for &(index, is_marked) in lost {
-        let Some(group) = graph.groups().get(index) else { continue };
+        let Some(group) = graph.groups.get(index) else { continue };
         dropped.extend_from_slice(&group.blocks);
         if is_marked {
             marked.extend(group.blocks.iter().map(|&block| (block, groups.len())));
@@ -175,12 +175,12 @@ pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Y
     dropped.sort_unstable();
     marked.sort_unstable();
     let group_of = |block| marked.binary_search_by_key(&block, |&(block, _)| block).ok().map(|at| marked[at].1);
-    for &block in graph.retained() {
+    for &block in &graph.retained {
         if let Some(index) = group_of(block) {
             groups[index].retained.push(block);
         }
     }
-    for &run in graph.initializers() {
+    for &run in &graph.initializers {
         if let Some(index) = group_of(run.block) {
             groups[index].initializers.push(run);
         }

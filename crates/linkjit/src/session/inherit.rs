@@ -367,7 +367,7 @@ impl State {
         let (Some(at), Some(input)) = (at, &mut unit.input) else { return };
         let group = unit.yielded_groups.swap_remove(at);
         dylib.heirs.remove(&heir);
-        group.retained.iter().for_each(|&block| input.graph.retain_block(block));
+        group.retained.iter().for_each(|&block| input.graph.retained.push(block));
         group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
         if !group.retained.is_empty() {
             unit.has_roots = true;

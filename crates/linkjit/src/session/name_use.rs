@@ -108,9 +108,9 @@ fn names_of(graph: &LinkGraph, used: &mut Vec<NameId>) {
         Name::Interned(name) => Some(name),
         _ => None,
     }));
-    used.extend(graph.groups().iter().map(|group| group.signature));
-    used.extend(graph.alternates().iter().flat_map(|alternate| [alternate.name, alternate.target]));
-    for request in graph.requests() {
+    used.extend(graph.groups.iter().map(|group| group.signature));
+    used.extend(graph.alternates.iter().flat_map(|alternate| [alternate.name, alternate.target]));
+    for request in &graph.requests {
         match request {
             Request::Export { name, target } => used.extend([*name, *target]),
             Request::Entry(name) => used.push(*name),

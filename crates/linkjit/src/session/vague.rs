@@ -56,11 +56,11 @@ pub(crate) struct Together {
 
 impl Together {
     fn new(graph: &LinkGraph) -> Self {
-        let groups = graph.groups().iter().enumerate();
+        let groups = graph.groups.iter().enumerate();
         let mut group_of: Vec<_> =
             groups.flat_map(|(index, group)| group.blocks.iter().map(move |&block| (block, index))).collect();
         group_of.sort_unstable();
-        let members_of = vec![Vec::new(); graph.groups().len()];
+        let members_of = vec![Vec::new(); graph.groups.len()];
         let mut together = Self { revision: graph.revision(), group_of, members_of };
         for (id, symbol) in graph.symbol_ids().zip(graph.symbols()) {
             let block = symbol.global_name().and(symbol.block());

@@ -184,7 +184,7 @@ impl Withdrawn {
         let (_, unit) = self.units.iter().find(|(unit, _)| *unit == id)?;
         let graph = &unit.input.as_ref()?.graph;
         let block = graph.symbols().get(symbol.index())?.block()?;
-        graph.groups().iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
+        graph.groups.iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
     }
 
     /// The definitions that were linked, and where.

@@ -67,10 +67,10 @@ pub(super) fn keep(new: &mut LinkGraph, old: &LinkGraph, names: &NamePool, which
     kept.left = left.filter_map(|variable| old.symbol(variable.symbol).global_name()).collect();
     for (block, place) in moves {
         if is_thread_local(new, block)
-            && let Some(start) = old.tls_block()
+            && let Some(start) = old.tls_block
         {
             kept.thread_local = Some((start.module, start.offset));
-            new.set_tls_block(start);
+            new.tls_block = Some(start);
         } else {
             kept.blocks.push(old.block(place).address);
         }

@@ -175,7 +175,7 @@ pub(super) fn read(
 
 /// Whether an edge to a function is to go to its stub: it is called, or its address is taken.
 fn is_reference(graph: &LinkGraph, block: BlockId, edge: &Edge, name: &[u8]) -> bool {
-    let kind = graph.arch().kinds().of(edge.kind);
+    let kind = graph.arch().kinds().info(edge.kind);
     kind.calls(edge) || (kind.takes_address(edge) && !(is_destructor(name) && is_code(graph, block)))
 }
 
@@ -226,7 +226,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
             taken.insert(function);
             let edge = &mut graph.edges_mut(block)[index];
             edge.target = function;
-            edge.addend = kinds.of(edge.kind).bias.into();
+            edge.addend = kinds.info(edge.kind).bias.into();
         }
     }
     let mut used = BTreeSet::new();
@@ -235,7 +235,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
         let name = names.intern(&name);
         // Of several of one name, the others stay as they are: they can't be told apart in the next generation.
         if used.insert(name) {
-            graph.rename(id, Name::Interned(name));
+            graph.symbol_mut(id).name = Name::Interned(name);
             graph.set_visibility(id, Linkage::Strong, Scope::Hidden);
         }
     }
@@ -243,7 +243,7 @@ fn share_local_functions(graph: &mut LinkGraph, names: &mut NamePool) {
 
 /// The local function whose address an edge stands for; assemblers refer to it by its section.
 fn taken_function(graph: &LinkGraph, edge: &Edge, starts: &BTreeMap<(BlockId, u64), SymbolId>) -> Option<SymbolId> {
-    let kind = graph.arch().kinds().of(edge.kind);
+    let kind = graph.arch().kinds().info(edge.kind);
     let addend = kind.bias.into();
     if !kind.takes_address(&Edge { addend, ..*edge }) {
         return None;

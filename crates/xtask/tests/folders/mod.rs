@@ -43,8 +43,6 @@ const ORDER: &[(&str, &[&str])] = &[
 
 /// Imports of what is above, which are yet to be turned around: file, and the folder that it imports.
 const BACK: &[(&str, &str)] = &[
-    ("crates/link/src/graph/dump.rs", "arch"),
-    ("crates/link/src/graph/edit.rs", "arch"),
     ("crates/executor/src/opening/mod.rs", "allocator"),
     ("crates/executor/src/os/linux.rs", "opening"),
     ("crates/executor/src/tls/elf/modules.rs", "allocator"),

@@ -22,7 +22,7 @@ pub(super) struct KeptGroup {
 impl Tables {
     /// Refuses an object that is not made like those before it (`/failifmismatch`).
     pub(super) fn agree(&mut self, dylib: usize, index: u32, graph: &LinkGraph) -> Result<()> {
-        for request in graph.requests() {
+        for request in &graph.requests {
             let Request::MustMatch { key, value } = request else { continue };
             match self.dylibs[dylib].agreed.get(key) {
                 Some((known, first)) if known != value => {
@@ -43,7 +43,7 @@ impl Tables {
     pub(super) fn yield_groups(&mut self, dylib: usize, index: u32, graph: &mut LinkGraph) -> Result<()> {
         let (mut lost, mut replaced) = (Vec::new(), Vec::new());
         let size = |group: &Group| group.blocks.first().map_or(0, |&block| graph.block(block).size);
-        for group in graph.groups() {
+        for group in &graph.groups {
             let Some(&old) = self.dylibs[dylib].groups.get(&group.signature) else { continue };
             match rules::compare_group(graph, group, old.selection, || old.size) {
                 Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
@@ -70,7 +70,7 @@ impl Tables {
                 }
             });
         }
-        for group in graph.groups() {
+        for group in &graph.groups {
             let new = KeptGroup { input: index, selection: group.selection, size: size(group) };
             match self.dylibs[dylib].groups.entry(group.signature) {
                 hash_map::Entry::Vacant(place) => _ = place.insert(new),

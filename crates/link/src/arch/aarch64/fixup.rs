@@ -23,7 +23,7 @@ pub(in crate::arch) fn apply(fixup: &mut Fixup<'_, Little>) -> Result<(), Refusa
     }
     let Some(kind) = Kind::from_edge(fixup.edge.kind) else { return fixup.apply() };
     // AAELF64 means the entry of another address by that.
-    let is_of_entry = KINDS.of(fixup.edge.kind).role == Role::Got && kind != Kind::GotDelta32;
+    let is_of_entry = KINDS.info(fixup.edge.kind).role == Role::Got && kind != Kind::GotDelta32;
     if is_of_entry && fixup.edge.addend != 0 {
         return Err(Refusal::Why("a GOT entry holds the address of a symbol, so its relocation can't have an addend"));
     }

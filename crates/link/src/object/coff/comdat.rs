@@ -113,7 +113,7 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, grap
     let mut groups: Vec<Group> = Vec::new();
     for (number, section) in file.numbered() {
         let Some((description, Leader::Name(signature))) = comdats.get(number) else { continue };
-        let (Some(block), Some(group)) = (blocks.of(number), group_of.get_mut(number as usize)) else { continue };
+        let (Some(block), Some(group)) = (blocks.block(number), group_of.get_mut(number as usize)) else { continue };
         let selection = selection(file, section, description)?;
         *group = Some(groups.len());
         groups.push(Group { signature, selection, blocks: vec![block] });
@@ -126,11 +126,11 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, grap
             return Err(file.malformed_section(section, "COMDAT section: it is associated with itself"));
         };
         let is_ordinary = |root: &Section<'_>| !root.has(pe::IMAGE_SCN_LNK_COMDAT);
-        if blocks.of(root).is_some() && file.section(root).is_some_and(is_ordinary) {
+        if blocks.block(root).is_some() && file.section(root).is_some_and(is_ordinary) {
             comdats.remove(number);
         }
-        let Some(block) = blocks.of(number) else { continue };
-        if let Some(parent) = blocks.of(parent) {
+        let Some(block) = blocks.block(number) else { continue };
+        if let Some(parent) = blocks.block(parent) {
             graph.add_dependent(parent, block);
         }
         let group = group_of.get(root as usize).copied().flatten().and_then(|group| groups.get_mut(group));
@@ -138,7 +138,7 @@ pub(super) fn read(file: &File<'_>, blocks: &Blocks, comdats: &mut Comdats, grap
             group.blocks.push(block);
         }
     }
-    groups.into_iter().for_each(|group| graph.add_group(group));
+    groups.into_iter().for_each(|group| graph.groups.push(group));
     Ok(())
 }
 

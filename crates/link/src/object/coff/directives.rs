@@ -91,7 +91,7 @@ fn directive(
     let malformed = |what: &str| file.malformed_section(section, format_args!("directive {word}: {what}"));
     let unknown = || Request::Unknown(word.to_owned());
     let Some(option) = word.strip_prefix(['/', '-']) else {
-        graph.add_request(unknown());
+        graph.requests.push(unknown());
         return Ok(());
     };
     let (option, value) = option.split_once(':').map_or((option, None), |(option, value)| (option, Some(value)));
@@ -112,7 +112,7 @@ fn directive(
             let target = names.intern(export.target.as_bytes());
             let ordinal = export.ordinal.map(|ordinal| format!("#{ordinal}"));
             for name in [Some(export.name), ordinal.as_deref()].into_iter().flatten() {
-                graph.add_request(Request::Export { name: names.intern(name.as_bytes()), target });
+                graph.requests.push(Request::Export { name: names.intern(name.as_bytes()), target });
             }
             return Ok(());
         }
@@ -121,11 +121,11 @@ fn directive(
             let (name, attributes) = needed()?.split_once(',').ok_or_else(|| malformed("it has no attributes"))?;
             let attributes = attributes.split(',').next().unwrap_or_default().to_ascii_uppercase();
             if !attributes.chars().all(|attribute| "DEKPRSW".contains(attribute)) {
-                graph.add_request(unknown());
+                graph.requests.push(unknown());
                 return Ok(());
             }
             if attributes.contains('S') {
-                graph.add_request(Request::Share(name.into()));
+                graph.requests.push(Request::Share(name.into()));
             }
             let protection = match (attributes.contains('E'), attributes.contains('W'), attributes.contains('R')) {
                 (true, true, _) => {
@@ -152,7 +152,7 @@ fn directive(
             let (name, target) = (names.intern(name.as_bytes()), names.intern(target.as_bytes()));
             // One that stands for itself says nothing, to other linkers neither.
             if name != target {
-                graph.add_alternate(Alternate { name, target, after_libraries: true });
+                graph.alternates.push(Alternate { name, target, after_libraries: true });
             }
             return Ok(());
         }
@@ -164,7 +164,7 @@ fn directive(
         }
         _ => unknown(),
     };
-    graph.add_request(request);
+    graph.requests.push(request);
     Ok(())
 }
 

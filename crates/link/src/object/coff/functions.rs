@@ -13,7 +13,7 @@ pub(super) fn split(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> 
     let mut tables = Vec::new();
     let mut cuts = Vec::new();
     for (number, section) in file.numbered().filter(|(_, section)| is_function_table(file, section)) {
-        let Some(block) = blocks.of(number) else { continue };
+        let Some(block) = blocks.block(number) else { continue };
         let records = section.size / record_size;
         // Before memory is taken for them: a section without content may claim gigabytes of records.
         let begins = graph.edges(block).iter().filter(|edge| u64::from(edge.offset).is_multiple_of(record_size));

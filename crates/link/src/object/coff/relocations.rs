@@ -24,7 +24,7 @@ pub(super) fn reserve(file: &File<'_>, graph: &mut LinkGraph) {
 /// Adds an edge for every relocation of every section that gets into the process.
 pub(super) fn read(file: &File<'_>, blocks: &Blocks, graph: &mut LinkGraph) -> Result<()> {
     for (number, section) in file.numbered() {
-        let Some(block) = blocks.of(number) else { continue };
+        let Some(block) = blocks.block(number) else { continue };
         if graph.section(graph.block(block).section).lifetime == Lifetime::NoAlloc || section.relocations.is_empty() {
             continue;
         }
@@ -53,7 +53,7 @@ fn edge(file: &File<'_>, section: &Section<'_>, raw: &ImageRelocation) -> Result
             return Err(LinkError::Unsupported { site, what });
         }
     };
-    let width = file.machine.arch.kinds().of(kind).width;
+    let width = file.machine.arch.kinds().info(kind).width;
     let content = start.checked_add(width.into()).and_then(|end| section.data.get(start..end));
     let beyond = || at(file, section, offset, "relocation: it reaches beyond the end of its section");
     let addend = (file.machine.addend)(kind, content.ok_or_else(beyond)?) + bias;

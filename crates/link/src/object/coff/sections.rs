@@ -28,7 +28,7 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// The block that holds a section; `None` for sections that are not linked.
-    pub(super) fn of(&self, section: u32) -> Option<BlockId> {
+    pub(super) fn block(&self, section: u32) -> Option<BlockId> {
         *self.by_section.get((section as usize).checked_sub(1)?)?
     }
 }
@@ -43,8 +43,8 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
         };
         // "PE Format", The .rsrc Section: compilers of resources put the directory into a part of its own, or in front.
         if let (Some(block), b".rsrc" | b".rsrc$01") = (block, section.name) {
-            graph.retain_block(block);
-            graph.add_request(Request::Resources(block));
+            graph.retained.push(block);
+            graph.requests.push(Request::Resources(block));
         }
         blocks.by_section.push(block);
     }
@@ -63,9 +63,9 @@ fn add_block(
     let content = if is_zeros { Content::Zeros } else { Content::Source(section.range.clone()) };
     let block = graph.add_block(id, content, section.size, section.align_log2)?;
     if is_function_table(file, section) {
-        graph.set_function_records(id);
+        graph.section_mut(id).function_records = true;
     } else if lifetime != Lifetime::NoAlloc {
-        graph.set_grouped(id);
+        graph.section_mut(id).grouped = true;
     }
     Ok(block)
 }
@@ -73,8 +73,8 @@ fn add_block(
 /// Retains what is a part of a table. Linkers keep all sections, but for COMDAT sections.
 pub(super) fn retain_tables(file: &File<'_>, blocks: &Blocks, comdats: &Comdats, graph: &mut LinkGraph) {
     for (number, _) in file.numbered().filter(|(_, section)| is_part_of_table(section)) {
-        if let Some(block) = blocks.of(number).filter(|_| !comdats.contains(number)) {
-            graph.retain_block(block);
+        if let Some(block) = blocks.block(number).filter(|_| !comdats.contains(number)) {
+            graph.retained.push(block);
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn add_initializers(
     graph: &mut LinkGraph,
 ) -> Result<()> {
     for (number, section) in file.numbered() {
-        let Some(block) = blocks.of(number) else { continue };
+        let Some(block) = blocks.block(number) else { continue };
         let is_associated = comdats.parent(number).is_some();
         let Some((order, backwards)) = order(section.name) else { continue };
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {
@@ -110,7 +110,7 @@ pub(super) fn add_initializers(
         }
         let initializers = InitializerSection { block, order, backwards };
         if is_associated {
-            graph.add_dependent_initializers(initializers);
+            graph.initializers.push(initializers);
         } else {
             graph.add_initializers(initializers);
         }

@@ -224,7 +224,7 @@ impl Reader<'_, '_> {
 
     /// Where a symbol of a section is; `None` if the section is not linked.
     fn defined(&self, entry: &Entry<'_>, number: u32) -> Result<Option<Definition>> {
-        let (Some(block), Some(section)) = (self.blocks.of(number), self.file.section(number)) else {
+        let (Some(block), Some(section)) = (self.blocks.block(number), self.file.section(number)) else {
             return Ok(None);
         };
         let offset = u64::from(entry.value);
@@ -236,7 +236,7 @@ impl Reader<'_, '_> {
     }
 
     fn is_thread_local(&self, section: u32) -> bool {
-        let section = self.blocks.of(section).map(|block| self.graph.section(self.graph.block(block).section));
+        let section = self.blocks.block(section).map(|block| self.graph.section(self.graph.block(block).section));
         section.is_some_and(|section| section.lifetime == Lifetime::ThreadLocal)
     }
 
@@ -304,7 +304,7 @@ impl Reader<'_, '_> {
                     return Err(self.malformed(&entry, "its default is itself"));
                 }
                 let after_libraries = linkage == Linkage::Fallback;
-                self.graph.add_alternate(Alternate { name, target, after_libraries });
+                self.graph.alternates.push(Alternate { name, target, after_libraries });
                 continue;
             }
             let external = self.graph.symbol_mut(id);

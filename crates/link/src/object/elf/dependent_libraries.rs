@@ -20,7 +20,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<()> {
             return Err(file.malformed_section(section, "list of dependent libraries: its last name has no end"));
         };
         for name in names.split(|&byte| byte == 0) {
-            graph.add_request(Request::DependentLibrary(String::from_utf8_lossy(name).into_owned()));
+            graph.requests.push(Request::DependentLibrary(String::from_utf8_lossy(name).into_owned()));
         }
     }
     Ok(())

@@ -45,9 +45,9 @@ pub(super) fn read<E: FileHeader>(
                 return Err(file.malformed_section(section, what));
             }
             // Relocations and the like have no block; they go with their section.
-            group.blocks.extend(blocks.of(member));
+            group.blocks.extend(blocks.block(member));
         }
-        graph.add_group(group);
+        graph.groups.push(group);
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub(super) enum Meaning {
 
 impl Machine {
     /// The machine that a file is for, which must be an object that can be linked.
-    pub(super) fn of(source: &Source) -> Result<&'static Self> {
+    pub(super) fn for_file(source: &Source) -> Result<&'static Self> {
         let (bytes, site) = (source.bytes(), || Site::file(source.name().clone()));
         if u32::try_from(bytes.len()).is_err() {
             return Err(LinkError::TooLarge { site: site(), what: "a file of 4 GiB or more".into() });
@@ -77,11 +77,11 @@ impl Machine {
         let header = header
             .filter(is_whole)
             .ok_or_else(|| LinkError::Malformed { site: site(), what: "ELF header: the file ends inside it".into() })?;
-        Self::of_header(header).map_err(|what| LinkError::NotLinkable { site: site(), what })
+        Self::for_header(header).map_err(|what| LinkError::NotLinkable { site: site(), what })
     }
 
     /// The same for a file header; the error says what the file is.
-    fn of_header(header: &FileHeader32<Endianness>) -> Result<&'static Self, String> {
+    fn for_header(header: &FileHeader32<Endianness>) -> Result<&'static Self, String> {
         let (is_64, is_big_endian) = (header.is_class_64(), header.is_big_endian());
         let endian = if is_big_endian { Endianness::Big } else { Endianness::Little };
         let number = header.e_machine.get(endian);
@@ -140,7 +140,7 @@ pub(super) const fn edges<const N: usize>(types: &[TypeMeaning], kinds: &Kinds) 
     let mut at = 0;
     while at < types.len() {
         if let (RelocationType(number), Meaning::Edge(kind)) = types[at] {
-            edges[number as usize] = (kind, kinds.of(kind).width as u64);
+            edges[number as usize] = (kind, kinds.info(kind).width as u64);
         }
         at += 1;
     }
@@ -182,7 +182,7 @@ mod tests {
     fn no_file_is_too_short_to_be_refused() {
         for len in 0..64 {
             let source = Source::new("short.o", vec![0x7f; len]);
-            let error = Machine::of(&source).err().map(|error| error.to_string());
+            let error = Machine::for_file(&source).err().map(|error| error.to_string());
             assert_eq!(error.as_deref(), Some("short.o: malformed ELF header: the file ends inside it"));
         }
     }

@@ -42,7 +42,7 @@ use symbols::SymbolTable;
 /// If the bytes are not a relocatable object for a machine that linkjit knows, malformed, or use something that linkjit
 /// does not support.
 pub fn read(source: &Source, names: &mut NamePool) -> Result<LinkGraph> {
-    let machine = Machine::of(source)?;
+    let machine = Machine::for_file(source)?;
     (machine.read)(source, machine, names)
 }
 
@@ -56,7 +56,7 @@ fn read_as<E: FileHeader>(source: &Source, machine: &'static Machine, names: &mu
     let unusual = symbols::read(&file, &table, &blocks, &mut graph, names)?;
     let has_null_target = relocations::read(&file, &table, &blocks, &mut graph)?;
     if unusual.absolute {
-        graph.set_defines_absolute();
+        graph.defines_absolute = true;
     }
     if has_null_target || unusual.absolute || !unusual.undefined_locals.is_empty() {
         relocations::check_unusual(&file, &table, &unusual, &mut graph)?;
@@ -65,7 +65,7 @@ fn read_as<E: FileHeader>(source: &Source, machine: &'static Machine, names: &mu
     groups::read(&file, &table, &blocks, &mut graph, names)?;
     eh_frame::split(&mut graph, blocks.unwind())?;
     for (index, section) in file.numbered().filter(|(_, section)| section.size != 0) {
-        if let (Some(order), Some(block)) = (initializers::order_of_code(section.name), blocks.of(index)) {
+        if let (Some(order), Some(block)) = (initializers::order_of_code(section.name), blocks.block(index)) {
             init_code::wrap(&mut graph, block, order)?;
         }
     }

@@ -82,13 +82,13 @@ pub(super) fn check_unusual<E: FileHeader>(
                 let what = format!("relocation: its symbol '{name}' is local, but not defined");
                 return Err(LinkError::Malformed { site: graph.site(block, u64::from(edge.offset)), what });
             }
-            let is_near = kinds.of(edge.kind).role == Role::NearDistance;
+            let is_near = kinds.info(edge.kind).role == Role::NearDistance;
             let definition = graph.symbol(edge.target).definition;
             refers_to_absolute |= is_near && matches!(definition, Definition::Absolute(_));
         }
     }
     if refers_to_absolute {
-        graph.set_refers_to_absolute();
+        graph.refers_to_absolute = true;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ impl Blocks {
     }
 
     /// The block that holds a section; `None` for sections that are not linked.
-    pub(super) fn of(&self, section: u32) -> Option<BlockId> {
+    pub(super) fn block(&self, section: u32) -> Option<BlockId> {
         self.placed(section).map(|placed| placed.block)
     }
 
@@ -51,7 +51,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
     let mut blocks = Blocks { by_section: Vec::with_capacity(file.sections.len()) };
     for section in &file.sections {
         if asks_for_executable_stack(section) {
-            graph.add_request(Request::ExecutableStack);
+            graph.requests.push(Request::ExecutableStack);
         }
         let placed = match placement(file, section)? {
             Some((protection, lifetime)) => {
@@ -64,7 +64,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
     }
     for (index, section) in file.numbered() {
         if section.has(elf::SHF_LINK_ORDER)
-            && let Some(dependent) = blocks.of(index)
+            && let Some(dependent) = blocks.block(index)
         {
             if file.section(section.link).is_none() {
                 return Err(file.malformed_section(
@@ -72,7 +72,7 @@ pub(super) fn read(file: &File<'_>, graph: &mut LinkGraph) -> Result<Blocks> {
                     "section: the section that it is linked to (SHF_LINK_ORDER) does not exist",
                 ));
             }
-            if let Some(block) = blocks.of(section.link) {
+            if let Some(block) = blocks.block(section.link) {
                 graph.add_dependent(block, dependent);
             }
         }
@@ -97,7 +97,7 @@ fn add_block(
         if section.kind == elf::SHT_NOBITS && section.size != 0 {
             return Err(file.malformed_section(section, "section of unwind records: it has no content"));
         }
-        graph.set_unwind_records(id);
+        graph.section_mut(id).unwind_records = true;
     }
     let is_large = file.machine.large_sections.is_some_and(|flag| section.has(flag));
     if is_c_identifier(section.name) {
@@ -106,7 +106,7 @@ fn add_block(
         graph.set_large(id);
     }
     if section.has(elf::SHF_GNU_RETAIN) {
-        graph.retain_block(block);
+        graph.retained.push(block);
     }
     if let Some((order, backwards)) = initializers::order(section.name, section.kind) {
         if !section.size.is_multiple_of(graph.arch().pointer_size()) {

@@ -128,7 +128,7 @@ fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
         let base = bytes.get(..at).unwrap_or_default().to_vec();
         let base = names.intern(&base);
         if defined.binary_search(&Some(base)).is_err() {
-            graph.rename(id, Name::Interned(base));
+            graph.symbol_mut(id).name = Name::Interned(base);
         }
     }
 }

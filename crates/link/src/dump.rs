@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use super::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use crate::arch::ArchTables;
+use crate::graph::{BlockId, Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use crate::names::NamePool;
 
 /// Prints a whole graph; see [`LinkGraph::dump`].
