@@ -1,4 +1,4 @@
-//! What can go wrong between object bytes and fixed-up bytes, and where.
+//! Errors between object bytes and fixed-up bytes, and their places.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct Shown<'a>(pub &'a str);
 impl Shown<'_> {
     const LONGEST: usize = 1024;
 
-    /// Whether all of it is shown.
+    /// Returns whether all of it is shown.
     #[must_use]
     pub fn is_whole(self) -> bool {
         self.0.len() <= Self::LONGEST
@@ -82,7 +82,7 @@ pub enum LinkError {
     Malformed {
         /// Where.
         site: Site,
-        /// What is wrong: a noun phrase.
+        /// The thing that is wrong: a noun phrase.
         what: String,
     },
     /// The input is valid, but it is not something to link: a shared object, another architecture, ...
@@ -90,7 +90,7 @@ pub enum LinkError {
     NotLinkable {
         /// Where.
         site: Site,
-        /// What it is, and what to do instead.
+        /// A description of the input, and of what to do instead.
         what: String,
     },
     /// The format allows it and linkjit does not know it. Nothing is skipped in silence.
@@ -114,7 +114,7 @@ pub enum LinkError {
         value: i128,
         /// The field: `32 signed bits`.
         field: &'static str,
-        /// What the user can do about it; empty, or begins with `: `.
+        /// The remedy for the user; empty, or begins with `: `.
         remedy: &'static str,
     },
     /// A relocation asks for something that its target or place can't give.
@@ -154,7 +154,7 @@ impl LinkError {
         self
     }
 
-    /// Where it happened.
+    /// Returns the place where it happened.
     #[must_use]
     pub fn site(&self) -> &Site {
         match self {

@@ -8,7 +8,7 @@ use crate::graph::{BlockId, LinkGraph, Reachability, SectionId, SymbolId};
 /// A block of a batch: the index of its input, and its id there.
 pub type BlockRef = (u32, BlockId);
 
-/// What an external symbol was found to be.
+/// The thing that an external symbol was found to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Binding {
     /// It isn't external, or nobody needs it.
@@ -35,7 +35,7 @@ pub enum Binding {
     Missing,
 }
 
-/// What the external symbols of a graph are bound to. It takes room for all of its symbols, but time only for those that
+/// The bindings of the external symbols of a graph. It takes room for all of its symbols, but time only for those that
 /// are bound.
 #[derive(Debug, Default)]
 pub struct Bindings {
@@ -45,7 +45,7 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// What `symbol` is bound to.
+    /// Returns the binding of `symbol`.
     #[must_use]
     #[inline]
     pub fn get(&self, symbol: SymbolId) -> Binding {
@@ -102,15 +102,16 @@ impl Bindings {
 pub struct Input {
     /// The graph.
     pub graph: LinkGraph,
-    /// What became live of it in this batch.
+    /// The blocks and symbols of it that became live in this batch.
     pub reach: Reachability,
-    /// What its external symbols are bound to.
+    /// The bindings of its external symbols.
     pub bindings: Bindings,
     /// Which JITDylib it belongs to.
     pub dylib: u32,
-    /// Where it is meant to be placed, if that is known: inputs of one JITDylib and one window reach each other directly.
+    /// The window that it is meant for, if that is known: inputs of one JITDylib and one window reach each other
+    /// directly.
     pub window: ExecRange,
-    /// What of it may stand for other objects' definitions, once somebody asked.
+    /// The blocks that may stand for other objects' definitions, once somebody asked.
     pub(crate) shared: Option<Box<SharedBlocks>>,
     /// It is among those whose blocks are being divided into what stays longer and the rest.
     pub(crate) is_divided: bool,
@@ -132,7 +133,7 @@ impl Input {
         Self { reach, ..Self::new(graph, dylib, window) }
     }
 
-    /// What `symbol` is bound to.
+    /// Returns the binding of `symbol`.
     #[must_use]
     #[inline]
     pub fn binding(&self, symbol: SymbolId) -> Binding {

@@ -26,7 +26,8 @@ pub const SEGMENTS: [Protection; 3] = [Protection::Read, Protection::ReadExec, P
 const READ: usize = 0;
 const READ_WRITE: usize = 2;
 
-/// What each segment begins with: as much as code is known to read before a function or an object.
+/// The size of the padding that each segment begins with: as much as code is known to read before a function or an
+/// object.
 const PADDING: u64 = 16;
 
 /// An unwind table ends with a record of length zero.
@@ -63,7 +64,7 @@ impl Extent {
     }
 }
 
-/// Where the blocks of some graphs go, relative to segments whose addresses are not known yet.
+/// The places of the blocks of some graphs, relative to segments whose addresses are not known yet.
 #[must_use = "its blocks have no addresses yet"]
 #[derive(Debug, Default)]
 pub struct Layout {
@@ -80,7 +81,7 @@ pub struct Layout {
     function_record_size: u64,
     /// Contiguous sections, for their boundary symbols: name, segment, where they begin and end there.
     contiguous: Vec<(String, usize, (u64, u64))>,
-    /// Where the zeros begin in the writable segment.
+    /// The offset of the zeros in the writable segment.
     data_end: u64,
     /// The blocks with content, by segment, with their offsets there.
     blocks: [Vec<(BlockRef, u64)>; 3],
@@ -89,7 +90,7 @@ pub struct Layout {
     thread_local: Vec<(BlockRef, u64)>,
 }
 
-/// Where the blocks of a section are put aside until their turn comes.
+/// The place where the blocks of a section are put aside until their turn comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shelf {
     /// Next in this segment; zeros of the writable one at its end.
@@ -329,7 +330,7 @@ impl Layout {
         self.segments
     }
 
-    /// How many bytes of code and data the segments have.
+    /// Returns the number of bytes of code and data in the segments.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.segments.iter().fold(0, |sum: u64, segment| sum.saturating_add(segment.size))
@@ -361,7 +362,7 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Where the segments are, in the order of [`SEGMENTS`].
+    /// Returns the ranges of the segments, in the order of [`SEGMENTS`].
     #[must_use]
     pub fn segments(&self) -> [ExecRange; 3] {
         std::array::from_fn(|at| ExecRange::new(self.bases[at], self.layout.segments[at].size))
@@ -380,13 +381,13 @@ impl Placed {
         blocks.iter().flatten().chain(zeros).chain(thread_local).map(|&(block, _)| block)
     }
 
-    /// Where the sections are that were to be contiguous.
+    /// Returns the sections that were to be contiguous, with their ranges.
     pub fn contiguous(&self) -> impl Iterator<Item = (&str, ExecRange)> {
         let contiguous = self.layout.contiguous.iter();
         contiguous.map(|(name, segment, extent)| (name.as_str(), self.range(*segment, *extent)))
     }
 
-    /// Where what is written to ends that has content, and zeros begin.
+    /// Returns the address at which writable data with content ends, and zeros begin.
     #[must_use]
     pub fn data_end(&self) -> ExecAddr {
         self.bases[READ_WRITE].offset(self.layout.data_end)

@@ -73,7 +73,7 @@ pub struct Complete {
     pub members: Vec<u32>,
 }
 
-/// What entries were made for some inputs.
+/// The entries that were made for some inputs.
 #[derive(Debug)]
 pub struct Completed {
     /// The inputs, with the entries that nobody else uses.

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use linkjit_target::{ExecAddr, ExecRange};
 
-/// Where an image of Windows begins, which offsets in it are relative to.
+/// The start of an image of Windows, which offsets in it are relative to.
 pub const IMAGE_BASE: &str = "__ImageBase";
 
-/// What offsets from the GOT are relative to.
+/// The address that offsets from the GOT are relative to.
 pub const GOT_BASE: &str = "_GLOBAL_OFFSET_TABLE_";
 
 /// A name of the linker's.
@@ -19,14 +19,14 @@ pub enum LinkerName<'a> {
     GotBase,
     /// The start of the thread-local storage: what local-dynamic code with descriptors asks for.
     TlsBase,
-    /// Where the sections of a name begin, or end.
+    /// The start of the sections of a name, or their end.
     Section(Bound, Cow<'a, str>),
-    /// Where a part of the program begins or ends.
+    /// The start or the end of a part of the program.
     Image(ImageName),
 }
 
 impl<'a> LinkerName<'a> {
-    /// What a name stands for if no object defines it.
+    /// Returns the meaning of a name that no object defines.
     #[must_use]
     pub fn parse(name: &'a [u8]) -> Option<Self> {
         match name {
@@ -47,9 +47,9 @@ impl<'a> LinkerName<'a> {
 /// One end of something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// Where it begins.
+    /// The start.
     Start,
-    /// Where it ends.
+    /// The end.
     End,
 }
 
@@ -61,7 +61,7 @@ impl Bound {
         }
     }
 
-    /// What this end of the sections of a name is called.
+    /// Returns the name of this end of the sections of a name.
     #[must_use]
     pub fn name(self, section: &str) -> String {
         [self.prefix(), section].concat()
@@ -90,9 +90,9 @@ pub enum ImageName {
     DataEnd,
     /// The end of all.
     End,
-    /// Where the pointers to initializers or terminators of a kind begin, or end.
+    /// The start of the pointers to initializers or terminators of a kind, or their end.
     Array(Array, Bound),
-    /// Where relocations for indirect functions would begin and end: there are none.
+    /// The start and the end of relocations for indirect functions: there are none.
     NoRelocations,
     /// The records of the unwind table.
     UnwindRecords,
@@ -110,7 +110,7 @@ pub enum Array {
 }
 
 impl Array {
-    /// What its sections are called in objects, and what they become where code walks through them.
+    /// Returns the name of its sections in objects, and the one that they get where code walks through them.
     #[must_use]
     pub const fn sections(self) -> (&'static str, &'static str) {
         match self {
@@ -122,7 +122,7 @@ impl Array {
 }
 
 impl ImageName {
-    /// What a name stands for if no object defines it.
+    /// Returns the meaning of a name that no object defines.
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
         // Most names begin otherwise.
@@ -148,17 +148,17 @@ impl ImageName {
     }
 }
 
-/// What crtbegin.o calls the records of the unwind table.
+/// The name that crtbegin.o has for the records of the unwind table.
 pub const UNWIND_RECORDS: &[u8] = b"__EH_FRAME_BEGIN__";
 
 /// The section of the unwind table's header.
 pub const UNWIND_HEADER_SECTION: &str = ".eh_frame_hdr";
 
-/// Where that header has zeros, which end a table that has no records.
+/// The offset in that header of zeros, which end a table that has no records.
 pub const NO_UNWIND_RECORDS: u64 = 8;
 
-/// Whether a name is that of each program's or shared object's own: what a library has of that name is the library's,
-/// and nobody else's.
+/// Returns whether a name is that of each program's or shared object's own: what a library has of that name is the
+/// library's, and nobody else's.
 #[must_use]
 pub fn is_of_image(name: &[u8]) -> bool {
     ImageName::parse(name).is_some()

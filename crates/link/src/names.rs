@@ -111,19 +111,19 @@ impl NamePool {
         String::from_utf8_lossy(self.bytes(id))
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether there is no name.
+    /// Returns whether there is no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
-    /// How many names there have ever been.
+    /// Returns the number of names that there have ever been.
     #[must_use]
     pub fn interned(&self) -> u64 {
         self.interned

@@ -13,7 +13,7 @@ use linkjit_target::ExecAddr;
 
 use crate::graph::{Definition, Group, LinkGraph, Linkage, Protection, Selection, Symbol, SymbolId};
 
-/// What happens to a definition or a COMDAT group that comes second.
+/// The fate of a definition or a COMDAT group that comes second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The new one takes the place of the old one.
@@ -74,7 +74,7 @@ pub fn share_alignment((one, symbol): (&mut LinkGraph, SymbolId), (other, other_
     second.align_log2 = first.align_log2;
 }
 
-/// How definitions come after one another that have yielded to one that goes: the lowest comes first.
+/// Returns the order of definitions that have yielded to one that goes: the lowest comes first.
 #[must_use]
 pub const fn rank(linkage: Linkage) -> u8 {
     match linkage {

@@ -30,7 +30,7 @@ impl Source {
         Some(Self { name: name.into(), bytes: Arc::clone(&self.bytes), range })
     }
 
-    /// What errors and listings call this source.
+    /// Returns the name that errors and listings have for this source.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name

@@ -20,7 +20,7 @@ use crate::names::NamePool;
 pub struct FixupContext<'a> {
     /// Names, for errors.
     pub names: &'a Mutex<NamePool>,
-    /// What offsets from the GOT are relative to.
+    /// The address that offsets from the GOT are relative to.
     pub got_base: ExecAddr,
     /// The image that the code believes to be part of.
     pub image: Image<'a>,
@@ -31,7 +31,7 @@ pub struct FixupContext<'a> {
 /// An image, as its header describes it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Image<'a> {
-    /// Where it begins.
+    /// The address at which it begins.
     pub base: ExecAddr,
     /// Its sections, numbered from 1.
     pub sections: &'a [ExecRange],
@@ -41,7 +41,7 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// Whether it is so large that displacements of 32 bits do not reach all of it from everywhere.
+    /// Returns whether it is so large that displacements of 32 bits do not reach all of it from everywhere.
     fn is_beyond_small_model(&self) -> bool {
         let end = self.sections.iter().map(|section| section.end.0).max();
         end.is_some_and(|end| end.saturating_sub(self.base.0) >= (1 << 31) - (1 << 20))
@@ -69,7 +69,7 @@ const NO_ADDRESS: &str = "the target is a thread-local variable, but this code u
 /// Why an edge is not applied whose field is not all there.
 const BEYOND: Refusal = Refusal::Why("the relocated field reaches beyond the end of its section");
 
-/// What helps where all that is linked together is too large for code of the small model.
+/// The remedy where all that is linked together is too large for code of the small model.
 const SMALL_MODEL: &str = ": relocation truncated to fit: the small code model needs all code and data within 2 GiB, but \
                            there are more than that: compile with -mcmodel=medium or -mcmodel=large";
 
@@ -122,14 +122,14 @@ pub(super) struct Fixup<'a, E> {
     pub(super) edge: &'a Edge,
     /// Those of the block.
     pub(super) bytes: &'a mut [u8],
-    /// Where the block is.
+    /// The address of the block.
     pub(super) address: u64,
     pub(super) context: &'a FixupContext<'a>,
     endian: PhantomData<E>,
 }
 
 impl<E: Endian> Fixup<'_, E> {
-    /// Where the field is.
+    /// Returns the address of the field.
     #[inline]
     pub(super) fn place(&self) -> u64 {
         self.address.wrapping_add(u64::from(self.edge.offset))
@@ -236,7 +236,7 @@ impl<E: Endian> Fixup<'_, E> {
         Ok(offset.cast_unsigned().wrapping_add(self.addend()))
     }
 
-    /// What the field has so far, with what is beside it in an instruction.
+    /// Returns the number that the field has so far, with what is beside it in an instruction.
     pub(super) fn read<const N: usize>(&self) -> Result<u64, Refusal> {
         let field = self.bytes.get(self.edge.offset as usize..).and_then(|rest| rest.first_chunk::<N>());
         Ok(E::get(*field.ok_or(BEYOND)?))
@@ -296,7 +296,7 @@ pub(super) fn overflow(value: u64, field: &'static str) -> Refusal {
     Refusal::Overflow(Overflow { value: i128::from(value.cast_signed()), field })
 }
 
-/// Whether an external symbol was found to be a thread-local variable.
+/// Returns whether an external symbol was found to be a thread-local variable.
 fn is_found_thread_local(graph: &LinkGraph, symbol: SymbolId) -> bool {
     graph.symbol(symbol).is_external() && graph.thread_local_address(symbol).is_some()
 }

@@ -50,7 +50,7 @@ kinds! {
     TlsDescriptorOffset64 = KindInfo::new(8, Role::Value),
 }
 
-/// How many there are: architectures number theirs from here.
+/// The number of these kinds: architectures number theirs from here.
 pub(super) const COUNT: u8 = Kind::ALL.len() as u8;
 
 impl EdgeKind {
@@ -72,6 +72,6 @@ impl EdgeKind {
     pub const THREAD_OFFSET: Self = Kind::ThreadOffset64.edge();
     /// The resolver of a TLS descriptor for the target.
     pub const TLS_DESCRIPTOR_RESOLVER: Self = Kind::TlsDescriptorResolver64.edge();
-    /// What that takes, if the target is at a fixed offset from the thread pointer.
+    /// The argument of that resolver, if the target is at a fixed offset from the thread pointer.
     pub const TLS_DESCRIPTOR_OFFSET: Self = Kind::TlsDescriptorOffset64.edge();
 }

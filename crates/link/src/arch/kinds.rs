@@ -25,23 +25,23 @@ pub enum Role {
     StubOffset,
     /// The offset of its target in the image.
     ImageOffset,
-    /// Where the GOT entry of its target is.
+    /// The place of the GOT entry of its target.
     Got,
     /// The same in an instruction that may do without the entry.
     GotLoad,
-    /// Where the entry with the module and offset of its target is.
+    /// The place of the entry with the module and offset of its target.
     TlsPair,
-    /// Where the entry with the module of its target is.
+    /// The place of the entry with the module of its target.
     TlsModule,
-    /// Where the TLS descriptor of its target is.
+    /// The place of the TLS descriptor of its target.
     TlsDescriptor,
-    /// Where the entry with the offset of its target from the thread pointer is.
+    /// The place of the entry with the offset of its target from the thread pointer.
     ThreadOffsetEntry,
     /// The offset of its target from the thread pointer.
     ThreadOffset,
 }
 
-/// How many roles there are.
+/// The number of roles.
 const ROLES: usize = Role::ThreadOffset as usize + 1;
 
 /// The properties of all edges of a kind.
@@ -53,7 +53,7 @@ pub struct KindInfo {
     pub role: Role,
     /// Size of the field in bytes.
     pub width: u8,
-    /// How many bits a distance has, its sign included.
+    /// The number of bits of a distance, its sign included.
     pub reach: u8,
     /// The addend of an edge that stands for its target itself: not 0 where distances are those from the end of an
     /// instruction.
@@ -80,13 +80,13 @@ impl KindInfo {
         Self { name, ..self }
     }
 
-    /// Whether code with such an edge refers to its target where that is, which must be within reach.
+    /// Returns whether code with such an edge refers to its target where that is, which must be within reach.
     #[must_use]
     pub const fn is_direct(&self) -> bool {
         matches!(self.role, Role::NearDistance | Role::LowAddress)
     }
 
-    /// Whether an edge of this kind stands for the address of its target, not for a place within or a call.
+    /// Returns whether an edge of this kind stands for the address of its target, not for a place within or a call.
     #[must_use]
     pub fn takes_address(&self, edge: &Edge) -> bool {
         match self.role {
@@ -96,13 +96,13 @@ impl KindInfo {
         }
     }
 
-    /// Whether an edge of this kind calls its target, or jumps there.
+    /// Returns whether an edge of this kind calls its target, or jumps there.
     #[must_use]
     pub fn calls(&self, edge: &Edge) -> bool {
         self.role == Role::Branch && edge.addend == i64::from(self.bias)
     }
 
-    /// Whether a distance is within reach.
+    /// Returns whether a distance is within reach.
     #[must_use]
     pub const fn reaches(&self, distance: i64) -> bool {
         let spare = 64 - if self.reach > 64 { 64 } else { self.reach as u32 };
@@ -164,7 +164,7 @@ macro_rules! kinds {
             /// All kinds, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// What holds for them, in the same order.
+            /// Their properties, in the same order.
             pub(in crate::arch) const ROWS: &[KindInfo] = &[$($info.named(stringify!($name)),)*];
 
             /// The number of the first.

@@ -23,7 +23,8 @@ pub use template::{Code, Field, Framed, ImageCode, Template};
 use crate::error::{LinkError, Result, Site};
 use crate::graph::{Edge, EdgeKind};
 
-/// What linking asks of an architecture: the tables of its folder, and the questions that only it can answer.
+/// The questions that linking asks of an architecture: the tables of its folder, and the questions that only it can
+/// answer.
 pub trait ArchTables: Copy {
     /// A word with a number, as it is in memory.
     #[must_use]
@@ -50,19 +51,19 @@ pub trait ArchTables: Copy {
     #[must_use]
     fn kinds(self) -> &'static Kinds;
 
-    /// What an edge to near data becomes so that its instruction loads the address from a GOT entry; `None` if the
-    /// instruction, which is in `content`, can't.
+    /// Returns the kind that an edge to near data becomes so that its instruction loads the address from a GOT entry;
+    /// `None` if the instruction, which is in `content`, can't.
     #[must_use]
     fn address_load(self, edge: &Edge, content: &[u8]) -> Option<EdgeKind>;
 
-    /// Whether the instruction around an edge to a GOT entry can do without if its target is within reach.
+    /// Returns whether the instruction around an edge to a GOT entry can do without if its target is within reach.
     #[must_use]
     fn can_relax(self, edge: &Edge, content: &[u8]) -> bool;
 
     /// The remedy if an address does not fit a field of few bits.
     fn remedy_of_low_addresses(self) -> &'static str;
 
-    /// Whether branches go past their stubs in LLVM's JITLink if their targets turn out to be in reach.
+    /// Returns whether branches go past their stubs in LLVM's JITLink if their targets turn out to be in reach.
     #[must_use]
     fn bypasses_stubs(self) -> bool;
 

@@ -12,16 +12,16 @@ pub struct Template {
     pub size: u64,
     /// The alignment as a power of two.
     pub align_log2: u8,
-    /// What depends on symbols.
+    /// The parts that depend on symbols.
     pub fields: &'static [Field],
 }
 
 /// A field of a template.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// Where in the code.
+    /// Its offset in the code.
     pub offset: u32,
-    /// What is written there.
+    /// The value that is written there.
     pub kind: EdgeKind,
     /// Which of the operands it depends on.
     pub operand: usize,
@@ -52,7 +52,7 @@ pub(super) const fn field(offset: u32, kind: EdgeKind, operand: usize, addend: i
 pub struct Framed {
     /// Its code.
     pub code: Template,
-    /// How its frame is unwound, as the record refers to it.
+    /// The description of how its frame is unwound, to which the record refers.
     pub unwind: &'static [u8],
     /// The record: where the function *begins*, where it *ends*, how it is *unwound*.
     pub record: Template,
@@ -63,7 +63,7 @@ pub struct Framed {
 pub struct Code {
     /// Jumps through a *slot*.
     pub stub: Template,
-    /// What is between stubs: nobody is to run into that.
+    /// The byte between stubs: nobody is to run into that.
     pub filler: u8,
     /// Stands for a function that is not linked yet: pushes two numbers and jumps to a *routine*.
     pub trampoline: Template,
@@ -82,7 +82,7 @@ pub struct Code {
     pub init_entry: Template,
     /// Closes it, behind that code.
     pub init_exit: &'static [u8],
-    /// What images need beside, if objects for images are linked.
+    /// The code that images need beside, if objects for images are linked.
     pub image: Option<&'static ImageCode>,
 }
 
@@ -100,7 +100,7 @@ pub struct ImageCode {
     /// A function that is looked up when it is first called: jumps through a *slot*, which leads to
     /// [`ImageCode::delay_load_start`] at first; that passes a *descriptor* and the slot to a *helper*.
     pub delay_load: Framed,
-    /// Where in [`ImageCode::delay_load`] the slot leads at first.
+    /// The offset in [`ImageCode::delay_load`] to which the slot leads at first.
     pub delay_load_start: i64,
 }
 

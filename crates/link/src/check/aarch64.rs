@@ -4,7 +4,7 @@
 
 use super::{Instruction, Operand};
 
-/// What an operand is made of.
+/// A source of an operand.
 #[derive(Clone, Copy)]
 enum Part {
     /// A register.

@@ -17,7 +17,7 @@ pub enum Operand {
 /// A decoded instruction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Instruction {
-    /// What assemblers call it.
+    /// The name that assemblers have for it.
     pub name: String,
     /// Its length in bytes.
     pub length: u64,

@@ -41,7 +41,7 @@ pub enum Failure {
         rule: Rule,
         /// The column where it goes wrong, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The fault there.
         what: String,
     },
 }

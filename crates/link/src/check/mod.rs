@@ -41,7 +41,7 @@ use linkjit_target::ExecAddr;
 
 use crate::arch::Arch;
 
-/// What rules are about: memory that was linked, and the names of places in it.
+/// The subject of rules: memory that was linked, and the names of places in it.
 ///
 /// Addresses are those of the target: where the code would run, not where the linker has its bytes.
 pub trait Target {
@@ -51,7 +51,7 @@ pub trait Target {
     /// The address of a symbol, local ones included.
     fn symbol(&self, name: &str) -> Option<ExecAddr>;
 
-    /// Where a section of a file begins.
+    /// Returns the address at which a section of a file begins.
     ///
     /// # Errors
     /// Which of the two is unknown; as in the functions below.
@@ -60,13 +60,13 @@ pub trait Target {
     /// The stub that was made for a symbol in a file. `kind` tells several apart.
     ///
     /// # Errors
-    /// What is unknown, or that several match.
+    /// The text says what is unknown, or that several match.
     fn stub(&self, file: &str, symbol: &str, kind: Option<&str>) -> Result<ExecAddr, String>;
 
     /// The GOT entry that was made for a symbol in a file.
     ///
     /// # Errors
-    /// What is unknown.
+    /// The text says what is unknown.
     fn got_entry(&self, file: &str, symbol: &str) -> Result<ExecAddr, String>;
 
     /// The bytes from an address on, as far as they are linked memory; none if there is none.

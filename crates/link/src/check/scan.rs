@@ -7,7 +7,7 @@ pub(super) struct Scanner<'a> {
     at: usize,
 }
 
-/// What is wrong with a rule, and at which byte.
+/// A fault of a rule, and the byte at which it is.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: usize,
@@ -23,7 +23,7 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Where the next token begins.
+    /// Returns the position of the next token.
     pub(super) fn position(&mut self) -> usize {
         let rest = self.rest();
         self.at += rest.len() - rest.trim_start().len();

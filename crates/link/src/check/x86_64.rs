@@ -138,12 +138,12 @@ fn memory(instruction: &X86) -> [Operand; 5] {
     [Operand::Other, Operand::Immediate(scale), Operand::Other, Operand::Immediate(displacement), Operand::Other]
 }
 
-/// Whether it is a move between the accumulator and an address of 64 bits.
+/// Returns whether it is a move between the accumulator and an address of 64 bits.
 fn has_full_address(instruction: &X86) -> bool {
     (Code::Mov_AL_moffs8..=Code::Mov_moffs64_RAX).contains(&instruction.code())
 }
 
-/// Whether an operand is in the assembler's notation only.
+/// Returns whether an operand is in the assembler's notation only.
 fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bool {
     use Mnemonic::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shr};
     let kind = instruction.op_kind(index);
@@ -172,8 +172,8 @@ fn is_implied(instruction: &X86, index: u32, before_immediate: Option<u8>) -> bo
     }
 }
 
-/// Whether the first operand is an argument as well as the result: then it is there twice. Not so memory, whose address
-/// is an argument only.
+/// Returns whether the first operand is an argument as well as the result: then it is there twice. Not so memory, whose
+/// address is an argument only.
 fn is_tied(instruction: &X86, index: u32) -> bool {
     match instruction.mnemonic() {
         Mnemonic::Xchg | Mnemonic::Xadd => return true,
@@ -210,7 +210,7 @@ fn immediate(instruction: &X86, index: u32) -> Option<i64> {
     })
 }
 
-/// How the instruction says that it rounds, by its number in the prefix.
+/// Returns the rounding of the instruction, by its number in the prefix.
 fn rounding(instruction: &X86) -> Option<i64> {
     (instruction.rounding_control() as i64).checked_sub(1).filter(|number| *number >= 0)
 }
@@ -226,7 +226,7 @@ fn condition(instruction: &X86) -> Option<i64> {
 }
 
 /// The offsets of the displacements of `lea` instructions that form the address of the function whose code this is.
-/// Where it is does not matter: such displacements are relative to the next instruction.
+/// Its place does not matter: such displacements are relative to the next instruction.
 ///
 /// # Errors
 /// The offset of what is no x86-64 instruction.

@@ -18,7 +18,7 @@ impl BlockId {
     }
 }
 
-/// Where a block's bytes come from.
+/// The source of a block's bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Content {
     /// A range of the source's bytes, checked when the block was made.
@@ -42,7 +42,7 @@ pub struct Block {
     pub align_log2: u8,
     /// See `align_log2`; non-zero only for the later parts of a split block.
     pub alignment_offset: u64,
-    /// Where it began in its section of the input, for messages.
+    /// The offset at which it began in its section of the input, for messages.
     pub section_offset: u64,
     /// Address in the target once `placed`; in a thread-local section, the offset in the TLS block.
     pub address: ExecAddr,
@@ -64,19 +64,19 @@ impl Block {
         1 << (self.align_log2 & 63)
     }
 
-    /// How many bytes it takes at most, wherever it begins.
+    /// Returns the number of bytes that it takes at most, wherever it begins.
     #[must_use]
     pub const fn room(&self) -> u64 {
         self.size.saturating_add(self.alignment() - 1)
     }
 
-    /// Whether it has no content but zeros.
+    /// Returns whether it has no content but zeros.
     #[must_use]
     pub const fn is_zeros(&self) -> bool {
         matches!(self.content, Content::Zeros)
     }
 
-    /// Where the edges are in the graph's vector.
+    /// Returns the range of its edges in the graph's vector.
     pub(super) const fn edge_range(&self) -> Range<usize> {
         self.first_edge as usize..self.first_edge as usize + self.edge_count as usize
     }

@@ -2,7 +2,7 @@
 
 use super::symbol::SymbolId;
 
-/// What is to be written at an edge. The numbers are the architecture's, and those that all have: see the
+/// The value to be written at an edge. The numbers are the architecture's, and those that all have: see the
 /// `Kind` enumerations in [`crate::arch`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EdgeKind(pub u8);
@@ -22,7 +22,7 @@ impl KindSet {
         Self(self.0 | 1 << (kind.0 & 63))
     }
 
-    /// Whether they have some in common.
+    /// Returns whether they have some in common.
     #[must_use]
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -34,7 +34,7 @@ impl KindSet {
 pub struct Edge {
     /// Bytes from the start of the block.
     pub offset: u32,
-    /// What to write.
+    /// The value to be written.
     pub kind: EdgeKind,
     /// The symbol it depends on.
     pub target: SymbolId,

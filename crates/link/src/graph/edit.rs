@@ -239,7 +239,7 @@ impl LinkGraph {
         self.revision = self.revision.wrapping_add(1);
     }
 
-    /// How often definitions were made: all that there are were there already when this was the same.
+    /// Returns how often definitions were made: all that there are were there already when this was the same.
     #[must_use]
     pub fn revision(&self) -> u32 {
         self.revision

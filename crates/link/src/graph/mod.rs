@@ -41,7 +41,7 @@ pub struct LinkGraph {
     arch: Arch,
     sections: Vec<Section>,
     blocks: Vec<Block>,
-    /// How many of the blocks are placed.
+    /// The number of blocks that are placed.
     placed_blocks: usize,
     symbols: Vec<Symbol>,
     has_thread_local: bool,
@@ -112,7 +112,7 @@ pub enum Selection {
     Largest(u64),
 }
 
-/// What a name means if nobody defines it: a weak external of COFF, or `/alternatename`.
+/// The meaning of a name that nobody defines: a weak external of COFF, or `/alternatename`.
 #[derive(Clone, Copy, Debug)]
 pub struct Alternate {
     /// The name.
@@ -147,7 +147,7 @@ pub enum InitializerOrder {
 }
 
 impl InitializerOrder {
-    /// Whether it is about functions that are called at the end.
+    /// Returns whether it is about functions that are called at the end.
     #[must_use]
     pub const fn is_at_exit(self) -> bool {
         matches!(self, Self::PreTerm(_) | Self::Term(_) | Self::Fini(_))
@@ -208,7 +208,7 @@ impl LinkGraph {
         self.dependents.reserve(dependents);
     }
 
-    /// What the graph was read from.
+    /// Returns the source that the graph was read from.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
@@ -238,19 +238,19 @@ impl LinkGraph {
         &self.blocks
     }
 
-    /// Whether some of its blocks are placed.
+    /// Returns whether some of its blocks are placed.
     #[must_use]
     pub fn is_partly_placed(&self) -> bool {
         self.placed_blocks > 0
     }
 
-    /// Whether some of its sections are [thread-local](Lifetime::ThreadLocal).
+    /// Returns whether some of its sections are [thread-local](Lifetime::ThreadLocal).
     #[must_use]
     pub fn has_thread_local_sections(&self) -> bool {
         self.has_thread_local
     }
 
-    /// Whether some of its sections are large; see [`Section::large`].
+    /// Returns whether some of its sections are large; see [`Section::large`].
     #[must_use]
     pub fn has_large_sections(&self) -> bool {
         self.has_large_sections
@@ -336,7 +336,7 @@ impl LinkGraph {
         &mut self.edges[block.edge_range()]
     }
 
-    /// Whether any section is [contiguous](Section::contiguous).
+    /// Returns whether any section is [contiguous](Section::contiguous).
     #[must_use]
     pub fn has_contiguous_sections(&self) -> bool {
         self.has_contiguous
@@ -387,7 +387,7 @@ impl LinkGraph {
         }
     }
 
-    /// Where a thread-local variable is, once it is placed or resolved; `None` if it is no such variable.
+    /// Returns the place of a thread-local variable, once it is placed or resolved; `None` if it is no such variable.
     #[must_use]
     pub fn thread_local_address(&self, symbol: SymbolId) -> Option<TlsAddress> {
         match self.symbols[symbol.index()].definition {

@@ -5,13 +5,13 @@
 
 use super::{Block, BlockId, Definition, Edge, KindSet, Lifetime, LinkGraph, Linkage, SymbolId};
 
-/// Where fewer than one in so many blocks became live, sorting them is cheaper than going through all.
+/// Sorting the live blocks, where fewer than one in so many became live, is cheaper than going through all.
 const SPARSE: usize = 8;
 /// Room for all that a small graph has is cheaper than growing.
 const SMALL: usize = 256;
 
-/// What became live of one graph: as long as there is something to follow, a worklist; then what a batch has to place.
-/// Not recursive, so that a long chain of references costs no stack.
+/// The parts of one graph that became live: as long as there is something to follow, a worklist; then what a batch has
+/// to place. Not recursive, so that a long chain of references costs no stack.
 ///
 /// A large object may be linked a function at a time. So what is done for a batch goes by these lists, not by all that
 /// the graph has.
@@ -19,7 +19,7 @@ const SMALL: usize = 256;
 pub struct Reachability {
     /// In the order in which they became live, until they are sorted.
     blocks: Vec<BlockId>,
-    /// How many of the blocks were followed.
+    /// The number of blocks that were followed.
     followed: usize,
     symbols: Vec<SymbolId>,
     /// Weak definitions that became live since somebody asked.
@@ -120,7 +120,7 @@ impl Reachability {
         false
     }
 
-    /// Whether something is to be followed, or weak definitions became live since somebody asked.
+    /// Returns whether something is to be followed, or weak definitions became live since somebody asked.
     #[must_use]
     #[inline]
     pub fn has_new(&self) -> bool {
@@ -187,8 +187,8 @@ impl LinkGraph {
         }
     }
 
-    /// Whether it may have edges of these kinds, live or not. Most graphs have edges of few kinds: a search for others
-    /// need not look at them.
+    /// Returns whether it may have edges of these kinds, live or not. Most graphs have edges of few kinds: a search for
+    /// others need not look at them.
     #[must_use]
     pub fn may_have(&self, kinds: KindSet) -> bool {
         self.kinds.meets(kinds)

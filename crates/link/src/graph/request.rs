@@ -20,14 +20,14 @@ pub enum Request {
     Include(SymbolId),
     /// Others find what `target` is under this name, or this number (`#7`).
     Export {
-        /// What others ask for.
+        /// The name that others ask for.
         name: NameId,
         /// A definition. With a dot in it, that of another library: `library.name`, `library.#7`.
         target: NameId,
     },
     /// All objects that have an opinion on `key` must have the same.
     MustMatch {
-        /// What it is about.
+        /// The subject.
         key: String,
         /// The opinion.
         value: String,
@@ -36,14 +36,14 @@ pub enum Request {
     Merge {
         /// The sections.
         from: String,
-        /// Where to.
+        /// The section that they become a part of.
         to: String,
     },
-    /// What the program may do with a section of the image, whatever objects say.
+    /// Give a section of the image this protection, whatever objects say.
     Protect {
         /// The section.
         section: String,
-        /// What it may do with it.
+        /// The protection.
         protection: Protection,
     },
     /// The program begins here.

@@ -16,7 +16,7 @@ impl SectionId {
     }
 }
 
-/// How long, and where, the content of a section is needed.
+/// The time for which the content of a section is needed, and the place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lifetime {
     /// In the process as long as the code is.
@@ -50,7 +50,7 @@ pub struct Section {
     /// Keep the blocks of all sections of this name in a JITDylib side by side, in link order: somebody may walk from
     /// its start to its end.
     pub contiguous: bool,
-    /// What follows a `$` in the name orders the sections that are one in the image (PE/COFF, "Grouped Sections"):
+    /// The part of the name behind a `$` orders the sections that are one in the image (PE/COFF, "Grouped Sections"):
     /// their blocks are kept side by side as those of contiguous ones, by suffix and then in link order.
     pub grouped: bool,
     /// Code reaches the blocks at any distance (ELF `SHF_X86_64_LARGE`): they may lie in an area of their own.

@@ -24,16 +24,16 @@ pub enum Name {
     None,
     /// A range of the source's bytes.
     Local {
-        /// Where it begins.
+        /// The offset at which it begins.
         start: u32,
-        /// How long it is.
+        /// Its length in bytes.
         len: u32,
     },
     /// A name of the session's pool.
     Interned(NameId),
 }
 
-/// What a symbol stands for.
+/// The place or value that a symbol stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Definition {
     /// A place in a block (its end included).
@@ -49,7 +49,7 @@ pub enum Definition {
     External,
 }
 
-/// What happens when a name is defined more than once. For an external: whether it has to be found.
+/// The rule for names that are defined more than once. For an external: whether it has to be found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Linkage {
     /// The one definition; a second is an error. External: missing is an error.
@@ -62,7 +62,7 @@ pub enum Linkage {
     Fallback,
 }
 
-/// Who can see a name.
+/// The graphs that can see a name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Scope {
     /// Everybody.
@@ -78,7 +78,7 @@ pub enum Scope {
 pub struct Symbol {
     /// Its name.
     pub name: Name,
-    /// What it stands for.
+    /// The place or value that it stands for.
     pub definition: Definition,
     /// Size in bytes of what it names; 0 if not known.
     pub size: u64,
@@ -134,7 +134,7 @@ impl Symbol {
         }
     }
 
-    /// Whether it is to be found elsewhere.
+    /// Returns whether it is to be found elsewhere.
     #[must_use]
     pub const fn is_external(&self) -> bool {
         matches!(self.definition, Definition::External)

@@ -21,7 +21,7 @@ struct Record {
     /// The block of the whole section.
     block: BlockId,
     start: u32,
-    /// What follows the length. An FDE's begins with the distance from there back to its CIE.
+    /// The offset of the part behind the length. An FDE's begins with the distance from there back to its CIE.
     body: u32,
     kind: RecordKind,
 }
@@ -35,7 +35,7 @@ enum RecordKind {
     Function { distance: u32, common: SymbolId },
 }
 
-/// What is wrong, and at which offset of the section.
+/// The offset in the section of something malformed, and a description.
 struct Malformed(u32, &'static str);
 
 /// Splits blocks of unwind records into one block per record. A record becomes a dependent of the block with its

@@ -24,7 +24,8 @@ pub(in crate::object) fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
     rest.get(..terminator(rest)?)
 }
 
-/// Where the first zero byte is. Most names are short: starting a general search costs more than looking at two words.
+/// Returns the position of the first zero byte. Most names are short: starting a general search costs more than looking
+/// at two words.
 fn terminator(bytes: &[u8]) -> Option<usize> {
     const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);

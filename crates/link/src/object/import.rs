@@ -24,13 +24,13 @@ pub struct Import {
     pub name: Vec<u8>,
     /// The DLL's file name.
     pub library: Vec<u8>,
-    /// What it is found by there.
+    /// The key that it is found by there.
     pub key: ImportKey,
     /// The function is looked up when it is first called: what is missing then is the program's business.
     pub is_delayed: bool,
 }
 
-/// What a symbol of a DLL is found by.
+/// The key by which a symbol of a DLL is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ImportKey {
     /// Its name among the exports.
@@ -154,7 +154,7 @@ fn externals(graph: &LinkGraph, names: &NamePool) -> Vec<Vec<u8>> {
     graph.symbol_ids().filter(external).map(|id| graph.symbol_name(names, id).to_vec()).collect()
 }
 
-/// Whether a graph defines a name for others.
+/// Returns whether a graph defines a name for others.
 fn defines(graph: &LinkGraph, names: &NamePool, name: &[u8]) -> bool {
     let is_it =
         |symbol: &Symbol| !symbol.is_external() && symbol.global_name().is_some_and(|id| names.bytes(id) == name);

@@ -8,7 +8,7 @@ use crate::names::NamePool;
 use crate::object::import::{Import, ImportKey};
 use crate::source::Source;
 
-/// What the names of slots begin with.
+/// The beginning of the names of slots.
 pub const PREFIX: &[u8] = b"__imp_";
 
 /// The routine that looks a function up when it is first called: `FARPROC __delayLoadHelper2(descriptor, slot)`.
@@ -19,7 +19,7 @@ pub const NOTIFY_HOOK: &[u8] = b"__pfnDliNotifyHook2";
 /// See [`NOTIFY_HOOK`].
 pub const FAILURE_HOOK: &[u8] = b"__pfnDliFailureHook2";
 
-/// What the slot of that name is for, if it is one: there are no slots for slots.
+/// Returns the target of the slot of that name, if it is one: there are no slots for slots.
 #[must_use]
 pub fn target(slot: &[u8]) -> Option<&[u8]> {
     slot.strip_prefix(PREFIX).filter(|target| !target.starts_with(PREFIX))

@@ -18,7 +18,7 @@ use crate::source::Source;
 
 /// The common symbol of GCC's objects that have no machine code.
 const SLIM_LTO: &[u8] = b"__gnu_lto_slim";
-/// What is wrong with these.
+/// The reason why these are not linkable.
 const SLIM_LTO_HINT: &str =
     "GCC LTO bytecode without machine code: compile it without -flto, or with -ffat-lto-objects";
 

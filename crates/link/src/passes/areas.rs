@@ -8,7 +8,7 @@ use crate::graph::{Block, Lifetime, LinkGraph};
 use crate::input::Input;
 use crate::layout::SEGMENTS;
 
-/// How many bytes the live, not yet placed blocks of some inputs take.
+/// The number of bytes that the live, not yet placed blocks of some inputs take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Room {
     /// Bytes by protection, as in [`SEGMENTS`], but for large sections. Alignment is counted in.
@@ -51,7 +51,7 @@ pub fn set_aside(inputs: &mut [Input], members: &[u32]) -> Aside {
     Aside(aside)
 }
 
-/// Whether an input has something large that is to be placed.
+/// Returns whether an input has something large that is to be placed.
 #[must_use]
 pub fn has_large(input: &Input) -> bool {
     let graph = &input.graph;

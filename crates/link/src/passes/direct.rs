@@ -39,8 +39,8 @@ pub fn find(inputs: &[Input], members: &[u32], window: ExecRange) -> Vec<ExecAdd
     found
 }
 
-/// Whether such blocks need one of these addresses, which are sorted, within reach: all their instructions do but those
-/// that can load an address instead of computing it.
+/// Returns whether such blocks need one of these addresses, which are sorted, within reach: all their instructions do
+/// but those that can load an address instead of computing it.
 #[must_use]
 pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
     let wanted = |binding| match binding {
@@ -51,8 +51,8 @@ pub fn need(input: &Input, addresses: &[ExecAddr]) -> bool {
     direct(input, wanted).into_iter().any(|(block, edge, ())| load(block, edge).is_none())
 }
 
-/// Whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks of
-/// `members` refer to directly.
+/// Returns whether all is in reach from `window` that earlier batches have linked and that live, not yet placed blocks
+/// of `members` refer to directly.
 #[must_use]
 pub fn reaches_linked(inputs: &[Input], members: &[u32], window: ExecRange) -> bool {
     let reach = arch_of(inputs).data_reach();
@@ -104,7 +104,7 @@ pub fn inputs(inputs: &[Input], members: &[u32]) -> Vec<u32> {
     found
 }
 
-/// What `pick` picks of the bindings that an input refers to directly, and where.
+/// Returns the places where an input refers to something directly, with what `pick` makes of its binding.
 fn direct<T>(input: &Input, pick: impl Fn(Binding) -> Option<T>) -> Vec<(BlockId, &Edge, T)> {
     let mut found = Vec::new();
     if !input.bindings.iter().any(|(_, binding)| pick(binding).is_some()) {
@@ -128,7 +128,7 @@ pub fn rebind<'a>(inputs: impl IntoIterator<Item = &'a mut Input>, from: Binding
     }
 }
 
-/// Whether code anywhere in the window, which reaches so far, may not reach an address.
+/// Returns whether code anywhere in the window, which reaches so far, may not reach an address.
 pub(super) fn is_out_of_reach(window: ExecRange, address: ExecAddr, reach: u64) -> bool {
     // 4 KiB of slack cover the addend and the length of the instruction.
     let reaches = |from: ExecAddr| address.0.wrapping_sub(from.0).wrapping_add(reach) < 2 * reach;

@@ -28,7 +28,7 @@ const TLS_INFO_SECTION: &str = "$__TLSINFO";
 /// The section of stubs.
 pub const STUBS_SECTION: &str = "$__STUBS";
 
-/// What an entry is for its target.
+/// The purpose of an entry for its target.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EntryKind {
     /// A word with its address.
@@ -52,7 +52,7 @@ pub enum EntryKind {
 /// The entries of a JITDylib that outlive the batch that made them.
 pub type SharedEntries = HashMap<SharedKey, ExecAddr, FixedState>;
 
-/// What a shared entry is found by: the start of the window whose code it serves, as another one may be out of its
+/// The key of a shared entry: the start of the window whose code it serves, as another one may be out of its
 /// reach, and its target. Not by the target's name, which may mean something else later.
 pub type SharedKey = (ExecAddr, ExecAddr, EntryKind);
 
@@ -76,11 +76,11 @@ pub(crate) struct NewEntries {
     pub(crate) own: u32,
 }
 
-/// What an edge needs.
+/// The entry that an edge needs.
 #[derive(Clone, Copy)]
 struct Wanted {
     kind: EntryKind,
-    /// What the edge becomes if its instruction is to load from the entry instead of computing an address.
+    /// The kind that the edge gets if its instruction is to load from the entry instead of computing an address.
     load: Option<EdgeKind>,
 }
 
@@ -255,7 +255,7 @@ impl Builder<'_> {
         Some(Wanted { kind: if offset == 0 { EntryKind::Got } else { EntryKind::GotAt(offset) }, load })
     }
 
-    /// What code finds the address of a target in.
+    /// Returns the kind of entry in which code finds the address of a target.
     fn got_kind(&self, target: Binding) -> EntryKind {
         if self.is_far_function(target) { EntryKind::StubAddress } else { EntryKind::Got }
     }
@@ -268,7 +268,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether code anywhere in the window, which reaches so far, may not reach it.
+    /// Returns whether code anywhere in the window, which reaches so far, may not reach it.
     #[inline]
     fn is_far(&self, inputs: &[Input], from: &Input, target: SymbolId, reach: u64) -> bool {
         // Most refer to what is placed beside them.
@@ -302,7 +302,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What the entry of `kind` for a target is bound to, and its size. Makes it if there is none.
+    /// Returns the binding of the entry of `kind` for a target, and its size. Makes it if there is none.
     fn entry(&mut self, inputs: &[Input], member: u32, target: SymbolId, kind: EntryKind) -> Result<(Binding, u64)> {
         let input = &inputs[member as usize];
         let word = input.graph.arch().pointer_size();
@@ -549,7 +549,7 @@ fn table_offset(offset: u64) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
-/// Whether a symbol is defined as a number, which is no place that a stub could lead to: null, mostly.
+/// Returns whether a symbol is defined as a number, which is no place that a stub could lead to: null, mostly.
 fn is_constant(inputs: &[Input], input: &Input, symbol: SymbolId) -> bool {
     let definition = match input.binding(symbol) {
         Binding::None => Some(input.graph.symbol(symbol).definition),

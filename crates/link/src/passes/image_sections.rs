@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::graph::{Lifetime, Protection};
 use crate::input::Input;
 
-/// What the sections are that every image has.
+/// The sections that every image has.
 const USUAL: [(&str, Protection); 8] = [
     (".text", Protection::ReadExec),
     (".rdata", Protection::Read),
@@ -21,17 +21,17 @@ const USUAL: [(&str, Protection); 8] = [
 /// Sections that become parts of others more often are taken to go in a circle, which has no end; link.exe refuses it.
 const LONGEST_CHAIN: usize = 100;
 
-/// What objects ask for.
+/// The wishes of objects.
 #[derive(Clone, Debug, Default)]
 pub struct ImageSections {
     /// Sections that become parts of others. The first that is said of a section counts.
     pub merged: Vec<(String, String)>,
-    /// What the program may do with sections. The last that is said counts.
+    /// The protections of sections. The last that is said counts.
     pub protections: Vec<(String, Protection)>,
 }
 
 impl ImageSections {
-    /// Whether nobody asks for anything.
+    /// Returns whether nobody asks for anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.merged.is_empty() && self.protections.is_empty()

@@ -9,12 +9,12 @@ use hashbrown::HashMap;
 use crate::graph::{BlockId, Lifetime, LinkGraph, Linkage, Protection, SectionId, Symbol};
 use crate::input::{Binding, BlockRef, Input, SharedBlocks};
 
-/// What stays longer.
+/// The blocks that stay longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Longer {
     /// Weak definitions and COMDAT groups.
     Shared,
-    /// What code may change.
+    /// Variables, which code may change.
     Variables,
 }
 
@@ -26,8 +26,9 @@ pub struct Aside(pub(super) Vec<BlockRef>);
 /// Sets all live, not yet placed blocks of `members` aside but for those that stay longer and what these refer to: they are
 /// not live until [`bring_back`]. `None` if there are none of the latter.
 ///
-/// What is shared and not live yet may be linked later, with code of others that is bound to it then. So constants that
-/// it refers to stay longer, too: string literals, and what its unwind records have in common with the rest.
+/// A block that is shared and not live yet may be linked later, with code of others that is bound to it then. So
+/// constants that it refers to stay longer, too: string literals, and what its unwind records have in common with the
+/// rest.
 ///
 /// Sections that must stay in one piece, and thread-local storage, are not divided.
 pub fn set_aside(inputs: &mut [Input], members: &[u32], longer: Longer) -> Option<Aside> {
@@ -181,7 +182,8 @@ impl Search<'_> {
     }
 }
 
-/// What all sections have in common of which none may be placed without the others; `None` if this one may be divided.
+/// Returns the name in common of all sections of which none may be placed without the others; `None` if this one may be
+/// divided.
 fn whole(graph: &LinkGraph, section: SectionId) -> Option<&str> {
     let section = graph.section(section);
     match section.lifetime {

@@ -29,7 +29,7 @@ impl Batch<'_> {
         }
         search.follow(None);
         for (index, input) in (0u32..).zip(self.inputs.iter()) {
-            for &block in input.graph.retained {
+            for &block in &input.graph.retained {
                 let root = (index, block);
                 search.block(root);
                 search.follow(Some(root));

@@ -5,7 +5,7 @@ use crate::arch::fixup::{Fixup, Refusal, signed, unsigned};
 use crate::arch::{Role, generic};
 use crate::endian::Little;
 
-/// Where the fields of instructions are.
+/// The fields of instructions.
 const BITS_0_TO_25: u32 = 0x03ff_ffff;
 const BITS_5_TO_18: u32 = 0x0007_ffe0;
 const BITS_5_TO_20: u32 = 0x001f_ffe0;

@@ -12,7 +12,7 @@ const GROUP5: u8 = 0xff;
 const CALL_RIP: u8 = 0x15;
 const JMP_RIP: u8 = 0x25;
 
-/// How an instruction changes.
+/// A change of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     /// `mov x@GOTPCREL(%rip), %reg` -> `lea x(%rip), %reg`.
@@ -40,13 +40,13 @@ fn form(edge: &Edge, content: &[u8]) -> Option<Form> {
     }
 }
 
-/// Whether the instruction around `edge` can do without a GOT entry if its target is within reach.
+/// Returns whether the instruction around `edge` can do without a GOT entry if its target is within reach.
 pub(in crate::arch) fn can_relax(edge: &Edge, content: &[u8]) -> bool {
     form(edge, content).is_some()
 }
 
-/// Whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address from an
-/// entry.
+/// Returns whether the instruction around `edge` is `lea x(%rip), %reg` with a 64-bit register: it can load the address
+/// from an entry.
 pub(in crate::arch) fn can_load_address(edge: &Edge, content: &[u8]) -> bool {
     let field = edge.offset as usize;
     let instruction = field.checked_sub(3).and_then(|start| content.get(start..field));

@@ -16,7 +16,7 @@ pub(super) const HEADER_SIZE: usize = 60;
 /// name of megabytes, each to be searched for its end.
 const MAX_NAME: usize = 32_768;
 
-/// What a member is for.
+/// The purpose of a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Ordinary,
@@ -37,12 +37,12 @@ pub(super) enum Kind {
 /// A member's header, read.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
-    /// Where it is in the archive.
+    /// Its offset in the archive.
     pub(super) offset: u64,
     pub(super) kind: Kind,
     /// The content without a BSD name; empty for an ordinary member of a thin archive.
     pub(super) content: Range<usize>,
-    /// Where the next header begins; at or behind the end of the file for the last member.
+    /// The offset of the next header; at or behind the end of the file for the last member.
     pub(super) next: usize,
     /// The name without padding. The field of the header, or the bytes that a `#1/20` in it announces.
     name: &'a [u8],
@@ -136,7 +136,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What the name field of a header says about the member.
+/// Returns the purpose of a member by the name field of its header.
 fn classify(name: &[u8], source: &Source, offset: usize) -> Result<Kind> {
     Ok(match name {
         b"/" => Kind::Index32,

@@ -48,12 +48,12 @@ struct Name {
     hash: u32,
     /// Position in `members`.
     member: u32,
-    /// Where the name begins among the names of the archive's index.
+    /// The offset of the name among the names of the archive's index.
     offset: u32,
 }
 
 impl Name {
-    /// Whether this entry stands for `name`.
+    /// Returns whether this entry stands for `name`.
     fn is(self, name: &[u8], archives: &[Archive], members: &[MemberRef]) -> bool {
         let member = members.get(self.member as usize);
         let archive = member.and_then(|member| archives.get(member.archive.index()));
@@ -132,13 +132,13 @@ impl ArchiveIndex {
         &self.archives
     }
 
-    /// How many different names there are.
+    /// Returns the number of different names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether no name can be found.
+    /// Returns whether no name can be found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()

@@ -42,18 +42,18 @@ pub struct Archive {
     /// The content of `//`; empty if there is none.
     long_names: Range<usize>,
     symbols: Option<SymbolTable>,
-    /// Where the first ordinary member begins, or the end of the file.
+    /// The offset of the first ordinary member, or the end of the file.
     first_member: usize,
 }
 
 /// One member of an archive.
 #[derive(Clone, Debug)]
 pub struct Member<'a> {
-    /// Where its header begins in the archive: what the symbol index calls it.
+    /// The offset of its header in the archive, by which the symbol index refers to it.
     pub offset: u64,
     /// Its name as recorded; bytes, in no particular encoding. Names may repeat within an archive.
     pub name: &'a [u8],
-    /// What is in it.
+    /// Its content.
     pub content: MemberContent<'a>,
 }
 
@@ -72,7 +72,7 @@ pub enum MemberContent<'a> {
 }
 
 impl Archive {
-    /// Whether `bytes` begin like an archive that [`Archive::parse`] reads.
+    /// Returns whether `bytes` begin like an archive that [`Archive::parse`] reads.
     #[must_use]
     pub fn is_archive(bytes: &[u8]) -> bool {
         bytes.starts_with(header::MAGIC) || bytes.starts_with(header::THIN_MAGIC)
@@ -133,19 +133,19 @@ impl Archive {
         &self.source
     }
 
-    /// Whether members are files of their own.
+    /// Returns whether members are files of their own.
     #[must_use]
     pub fn is_thin(&self) -> bool {
         self.thin
     }
 
-    /// Whether there are no members, apart from index and names.
+    /// Returns whether there are no members, apart from index and names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.first_member >= self.source.bytes().len()
     }
 
-    /// Whether the index can be relied upon to find members.
+    /// Returns whether the index can be relied upon to find members.
     ///
     /// It can't if there is none (`ar rcS`), or an empty one although there are members: tools write that when they
     /// don't know the members' format. The caller then reads the members and adds an index of its own
@@ -232,7 +232,7 @@ pub struct Members<'a> {
 }
 
 impl Member<'_> {
-    /// Whether it is no object, but says which libraries the archive needs.
+    /// Returns whether it is no object, but says which libraries the archive needs.
     #[must_use]
     pub fn is_dependencies(&self) -> bool {
         self.name == DEPENDENCIES

@@ -7,7 +7,7 @@ use super::name_hash::hash_name;
 use crate::error::{LinkError, Result};
 use crate::source::Source;
 
-/// How an index is laid out.
+/// The layout of an index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Layout {
     /// `count: u32, member: [u32; count], names`, big-endian, names in the order of `member`.
@@ -23,7 +23,7 @@ pub(super) enum Layout {
     Coff,
 }
 
-/// Where the index of an archive is.
+/// The index of an archive.
 #[derive(Clone, Debug)]
 pub(super) struct SymbolTable {
     layout: Layout,
@@ -32,7 +32,7 @@ pub(super) struct SymbolTable {
     /// The part of it with the names, each ended by NUL.
     names: Source,
     count: usize,
-    /// Where the index is in the archive: for errors.
+    /// The offset of the index in the archive, for errors.
     offset: u64,
 }
 
@@ -43,7 +43,7 @@ pub struct Symbol<'a> {
     pub name: &'a [u8],
     /// The offset of the member that defines it.
     pub member: u64,
-    /// Where the name begins among the names of the index.
+    /// The offset of the name among the names of the index.
     pub(super) name_offset: usize,
     /// Its hash, as [`hash_name`] computes it.
     pub(super) hash: u32,
@@ -57,11 +57,11 @@ pub struct Symbols<'a> {
     /// COFF: the offsets of members.
     members: &'a [u8],
     names: &'a [u8],
-    /// Where the next name begins, for layouts that write no offsets of names.
+    /// The offset of the next name, for layouts that write no offsets of names.
     next_name: usize,
-    /// How many bytes of names may still be returned.
+    /// The number of bytes of names that may still be returned.
     budget: usize,
-    /// Where the last member can begin.
+    /// The largest offset that a member can have.
     last_member: u64,
     archive: &'a Source,
     offset: u64,

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::graph::{Group, LinkGraph, Selection};
 use crate::names::{NameId, NamePool};
 
-/// What the symbol that stands for a section says about it.
+/// The description of a section by the symbol that stands for it.
 #[derive(Clone, Copy)]
 pub(super) struct Description {
     pub(super) selection: ComdatSelection,
@@ -21,7 +21,7 @@ pub(super) struct Description {
     pub(super) parent: u32,
 }
 
-/// Who leads a COMDAT section: the symbol after the one that stands for the section.
+/// The leader of a COMDAT section: the symbol after the one that stands for the section.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leader {
     /// It did not come yet.
@@ -88,7 +88,7 @@ impl Comdats {
         (description.selection == pe::IMAGE_COMDAT_SELECT_ASSOCIATIVE).then_some(description.parent)
     }
 
-    /// Whether a section is kept only if it is chosen and wanted, or another one that it goes with.
+    /// Returns whether a section is kept only if it is chosen and wanted, or another one that it goes with.
     pub(super) fn contains(&self, section: u32) -> bool {
         (section as usize).checked_sub(1).and_then(|index| self.sections.get(index)).is_some_and(Option::is_some)
     }
@@ -100,7 +100,7 @@ impl Comdats {
         }
     }
 
-    /// Whether a section is led by a name that others know.
+    /// Returns whether a section is led by a name that others know.
     fn is_named(&self, section: u32) -> bool {
         matches!(self.get(section), Some((_, Leader::Name(_))))
     }

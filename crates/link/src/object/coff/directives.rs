@@ -185,7 +185,7 @@ fn library(name: &str) -> String {
     if has_extension { name } else { name + ".lib" }
 }
 
-/// What an export says.
+/// An export.
 #[derive(PartialEq, Eq, Debug)]
 struct Export<'a> {
     name: &'a str,

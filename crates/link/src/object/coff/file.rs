@@ -26,16 +26,16 @@ const COMPILER_CODE: [u8; 16] =
     [0x38, 0xfe, 0xb3, 0x0c, 0xa5, 0xd9, 0xab, 0x4d, 0xac, 0x9b, 0xd6, 0xb6, 0x22, 0x26, 0x53, 0xc2];
 /// See the reader of ELF: all names together are at most so many times longer than the file.
 const NAMES_PER_FILE: usize = 16;
-/// What an alignment that is not given means.
+/// The alignment of sections that give none.
 const DEFAULT_ALIGN_LOG2: u8 = 4;
 
 /// An object whose headers are known to be sound.
 pub(super) struct File<'a> {
-    /// Where it came from.
+    /// The source that it was read from.
     pub(super) source: &'a Source,
     /// Its bytes: fewer than 2^32.
     pub(super) bytes: &'a [u8],
-    /// What it is for.
+    /// The machine that it is for.
     pub(super) machine: &'static Machine,
     /// The sections; the first is number 1.
     pub(super) sections: Vec<Section<'a>>,
@@ -44,7 +44,7 @@ pub(super) struct File<'a> {
     /// The table of strings with the four bytes of its size, and where it begins.
     strings: &'a [u8],
     strings_start: u32,
-    /// How many bytes of names may still be looked up.
+    /// The number of bytes of names that may still be looked up.
     names_left: Cell<usize>,
 }
 
@@ -53,12 +53,12 @@ pub(super) struct File<'a> {
 pub(super) struct Records<'a> {
     bytes: &'a [u8],
     size: usize,
-    /// Where they begin in the file.
+    /// Their offset in the file.
     start: u32,
 }
 
 impl<'a> Records<'a> {
-    /// How many there are.
+    /// Returns their number.
     pub(super) fn len(&self) -> u32 {
         u32::try_from(self.bytes.len().checked_div(self.size).unwrap_or(0)).unwrap_or(u32::MAX)
     }
@@ -69,7 +69,7 @@ impl<'a> Records<'a> {
         self.bytes.get(start..start.checked_add(self.size)?)
     }
 
-    /// Whether section numbers have 32 bits.
+    /// Returns whether section numbers have 32 bits.
     pub(super) fn are_big(&self) -> bool {
         self.size == pe::IMAGE_SIZEOF_SYMBOL_EX
     }
@@ -81,7 +81,7 @@ pub(super) struct Section<'a> {
     pub(super) name: &'a [u8],
     /// `Characteristics`.
     pub(super) flags: SectionFlags,
-    /// Where its bytes are in the file; empty for zeros.
+    /// The range of its bytes in the file; empty for zeros.
     pub(super) range: Range<u32>,
     /// The bytes themselves.
     pub(super) data: &'a [u8],
@@ -94,7 +94,7 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Whether all of `flags` are set.
+    /// Returns whether all of `flags` are set.
     pub(super) fn has(&self, flags: SectionFlags) -> bool {
         self.flags.0 & flags.0 == flags.0
     }
@@ -115,7 +115,7 @@ struct Header {
     symbol_size: usize,
 }
 
-/// Whether a file begins as a COFF object does, be it one that can be linked or not.
+/// Returns whether a file begins as a COFF object does, be it one that can be linked or not.
 #[must_use]
 pub fn is_object(bytes: &[u8]) -> bool {
     let (Some(first), Some(second)) = (bytes.first_chunk::<2>(), bytes.get(2..4)) else { return false };

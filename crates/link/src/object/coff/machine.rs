@@ -14,15 +14,15 @@ pub(in crate::object) const MACHINES: [&Machine; 1] = [&x86_64::MACHINE];
 pub(in crate::object) struct Machine {
     /// The number in file headers.
     pub(in crate::object) number: pe::Machine,
-    /// What graphs of its objects are of.
+    /// The architecture of its graphs.
     pub(super) arch: Arch,
-    /// What a relocation type asks for, at a field that has this content before it and may be code.
+    /// Returns the meaning of a relocation type at a field that has this content before it and may be code.
     pub(super) meaning: fn(RelocationType, &[u8], bool) -> Meaning,
-    /// What a field of that kind adds to its target.
+    /// Returns the number that a field of that kind adds to its target.
     pub(super) addend: fn(EdgeKind, &[u8]) -> i64,
 }
 
-/// What a relocation type asks for.
+/// The meaning of a relocation type.
 #[derive(Debug)]
 pub(super) enum Meaning {
     /// An edge, whose addend is more by a number than what the field says.
@@ -39,13 +39,13 @@ impl Machine {
         MACHINES.into_iter().find(|machine| machine.number.0 == number)
     }
 
-    /// What people call those whose objects are linked.
+    /// Returns the names of those whose objects are linked.
     pub(in crate::object) fn names() -> String {
         MACHINES.map(|machine| machine.arch.to_string()).join(" or ")
     }
 }
 
-/// What a number of a machine stands for.
+/// Returns the name of the machine with a number.
 pub(super) fn machine_name(number: u16) -> Option<&'static str> {
     Some(match pe::Machine(number) {
         pe::IMAGE_FILE_MACHINE_AMD64 => "x86-64",

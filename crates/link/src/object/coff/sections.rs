@@ -11,8 +11,8 @@ use crate::graph::{
 };
 use crate::object::elf;
 
-/// What the linker itself reads, and image loaders or debuggers never see as a part of the program: tables for Control
-/// Flow Guard, for exceptions of x86, for hot patching, checksums of debug information.
+/// Sections that the linker itself reads, and that image loaders or debuggers never see as a part of the program:
+/// tables for Control Flow Guard, for exceptions of x86, for hot patching, checksums of debug information.
 const FOR_LINKER: [&[u8]; 7] =
     [b".gfids$y", b".giats$y", b".gljmp$y", b".gehcont$y", b".sxdata", b".voltbl", b".chks64"];
 
@@ -79,8 +79,8 @@ pub(super) fn retain_tables(file: &File<'_>, blocks: &Blocks, comdats: &Comdats,
     }
 }
 
-/// Whether somebody may walk over a section from those that begin and end what it is a part of: a name with a `$` that is
-/// not for the linker to split up what compilers make anyway, nor known to be walked by others.
+/// Returns whether somebody may walk over a section from those that begin and end what it is a part of: a name with a
+/// `$` that is not for the linker to split up what compilers make anyway, nor known to be walked by others.
 fn is_part_of_table(section: &Section<'_>) -> bool {
     let mut parts = section.name.splitn(2, |byte| *byte == b'$');
     let (Some(output), Some(_)) = (parts.next(), parts.next()) else { return false };
@@ -118,7 +118,7 @@ pub(super) fn add_initializers(
     Ok(())
 }
 
-/// Where the pointers of a section are in the order, and whether they are called from the last to the first.
+/// Returns the place of the pointers of a section in the order, and whether they are called from the last to the first.
 fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
     if let Some([kind, rest @ ..]) = name.strip_prefix(b".CRT$X") {
         let mut suffix = Suffix::default();
@@ -138,15 +138,15 @@ fn order(name: &[u8]) -> Option<(InitializerOrder, bool)> {
     elf::initializer_order(name)
 }
 
-/// Whether a section holds records of functions, for unwinding. One with half a record is anybody's data: the system
-/// would misread a table that has it inside.
+/// Returns whether a section holds records of functions, for unwinding. One with half a record is anybody's data: the
+/// system would misread a table that has it inside.
 pub(super) fn is_function_table(file: &File<'_>, section: &Section<'_>) -> bool {
     // GNU's compilers put the records of `.text.startup` into `.pdata.startup`.
     matches!(section.name.strip_prefix(b".pdata"), Some([] | [b'$' | b'.', ..]))
         && section.size.is_multiple_of(file.machine.arch.function_record_size())
 }
 
-/// How a section is linked; `None` if it is not.
+/// Returns the protection and lifetime that a section is linked with; `None` if it is not.
 fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protection, Lifetime)>> {
     if section.name.starts_with(b".debug") || section.name.starts_with(b".stab") {
         return Ok(Some((Protection::Read, Lifetime::NoAlloc)));

@@ -22,14 +22,14 @@ const COMMON_ALIGN_LOG2: u32 = 5;
 /// A symbol as it is in the file.
 pub(super) struct Entry<'a> {
     pub(super) name: &'a [u8],
-    /// Where the name is in the file.
+    /// The offset of the name in the file.
     name_start: u32,
     value: u32,
     /// Its section's number; 0 for none, -1 for an absolute symbol, -2 for one of the debugger.
     section: i32,
     is_function: bool,
     class: SymbolClass,
-    /// How many records that describe it follow.
+    /// The number of records behind it that describe it.
     described_by: u8,
 }
 
@@ -222,7 +222,7 @@ impl Reader<'_, '_> {
         number.ok_or_else(|| self.malformed(entry, format_args!("its section {} does not exist", entry.section)))
     }
 
-    /// Where a symbol of a section is; `None` if the section is not linked.
+    /// Returns the place of a symbol of a section; `None` if the section is not linked.
     fn defined(&self, entry: &Entry<'_>, number: u32) -> Result<Option<Definition>> {
         let (Some(block), Some(section)) = (self.blocks.block(number), self.file.section(number)) else {
             return Ok(None);

@@ -42,7 +42,7 @@ fn meaning(kind: RelocationType, before: &[u8], may_be_code: bool) -> Meaning {
     }
 }
 
-/// Whether a field is that of a call or jump: the opcode says so. Only these may go through a stub.
+/// Returns whether a field is that of a call or jump: the opcode says so. Only these may go through a stub.
 fn is_branch(before: &[u8]) -> bool {
     matches!(before, [.., 0xe8 | 0xe9] | [.., 0x0f, 0x80..=0x8f])
 }

@@ -21,15 +21,15 @@ const NAMES_PER_FILE: usize = 16;
 
 /// An object whose section headers are known to be sound.
 pub(super) struct File<'a> {
-    /// Where it came from.
+    /// The source that it was read from.
     pub(super) source: &'a Source,
     /// Its bytes: fewer than 2^32.
     pub(super) bytes: &'a [u8],
-    /// What it is for.
+    /// The machine that it is for.
     pub(super) machine: &'static Machine,
     /// All sections, the null section included.
     pub(super) sections: Vec<Section<'a>>,
-    /// How many bytes of names may still be looked up: many could share one of megabytes.
+    /// The number of bytes of names that may still be looked up: many could share one of megabytes.
     names_left: Cell<usize>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Section<'a> {
     pub(super) kind: SectionType,
     /// `sh_flags`.
     pub(super) flags: SectionFlags,
-    /// Where its bytes are in the file; empty for sections that have none there.
+    /// The range of its bytes in the file; empty for sections that have none there.
     pub(super) range: Range<u32>,
     /// The bytes themselves.
     pub(super) data: &'a [u8],
@@ -58,7 +58,7 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Whether all of `flags` are set.
+    /// Returns whether all of `flags` are set.
     pub(super) fn has(&self, flags: SectionFlags) -> bool {
         self.flags.0 & flags.0 == flags.0
     }

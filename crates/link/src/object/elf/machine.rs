@@ -22,15 +22,15 @@ type Read = fn(&Source, &'static Machine, &mut NamePool) -> Result<LinkGraph>;
 pub(super) struct Machine {
     /// `e_machine`.
     pub(super) number: elf::Machine,
-    /// What graphs of its objects are of.
+    /// The architecture of its graphs.
     pub(super) arch: Arch,
-    /// Whether addresses have 64 bits.
+    /// True if addresses have 64 bits.
     pub(super) is_64: bool,
-    /// Whether the most significant byte comes first.
+    /// True if the most significant byte comes first.
     pub(super) is_big_endian: bool,
     /// The reader for these.
     pub(super) read: Read,
-    /// What objects of the other class are.
+    /// A description of objects of the other class.
     pub(super) other_class: &'static str,
     /// The relocation types that objects may have.
     pub(super) types: &'static [TypeMeaning],
@@ -52,7 +52,7 @@ pub(super) type TypeEdge = (EdgeKind, u64);
 
 const NO_EDGE: TypeEdge = (EdgeKind(0), u64::MAX);
 
-/// What a relocation type asks for.
+/// The meaning of a relocation type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meaning {
     /// An edge.
@@ -115,7 +115,7 @@ impl Machine {
         self.edges.get(kind.0 as usize).copied().unwrap_or(NO_EDGE)
     }
 
-    /// What a relocation type asks for.
+    /// The meaning of a relocation type.
     #[cold]
     pub(super) fn meaning(&self, kind: RelocationType) -> Meaning {
         let found = self.types.iter().find(|(known, _)| *known == kind);
@@ -147,7 +147,7 @@ pub(super) const fn edges<const N: usize>(types: &[TypeMeaning], kinds: &Kinds) 
     edges
 }
 
-/// What people call the machines that are met most.
+/// Returns the names of the machines that are met most.
 fn name(number: elf::Machine) -> Option<&'static str> {
     Some(match number {
         elf::EM_386 => "i386",

@@ -140,8 +140,8 @@ fn broken(file: &File<'_>, section: &Section<'_>) -> LinkError {
     file.malformed_section(section, "compact relocations (SHT_CREL)")
 }
 
-/// Whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in a
-/// section of that size: so it is nearly always, and found out without a branch for each.
+/// Returns whether each of `relocations` makes an edge to one of so many symbols, not the null symbol, with a field in
+/// a section of that size: so it is nearly always, and found out without a branch for each.
 #[inline]
 fn are_usual(relocations: impl Iterator<Item = Crel>, machine: &Machine, content_size: u64, symbols: usize) -> bool {
     let (mut end, mut last) = (0, 0);
@@ -212,7 +212,7 @@ fn edge(relocation: &Crel, machine: &Machine, content: &[u8], symbols: usize) ->
     is_inside.then(|| (usual_edge(relocation, machine), width))
 }
 
-/// What the field holds before it is fixed up. All fields are read as signed, as other linkers do.
+/// Returns the number that the field holds before it is fixed up. All fields are read as signed, as other linkers do.
 fn implicit_addend<E: FileHeader>(content: &[u8], offset: u32, width: u64) -> i64 {
     let (endian, content) = (E::Endian::default(), content.get(offset as usize..).unwrap_or_default());
     match width {

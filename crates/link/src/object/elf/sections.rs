@@ -22,14 +22,14 @@ pub(super) struct Blocks {
 pub(super) struct Placed {
     /// The block.
     pub(super) block: BlockId,
-    /// What its section says.
+    /// The lifetime of its section.
     pub(super) lifetime: Lifetime,
     /// It holds unwind records.
     pub(super) unwind: bool,
 }
 
 impl Blocks {
-    /// Where a section went; `None` for sections that are not linked.
+    /// Returns the block of a section, with its properties; `None` for sections that are not linked.
     #[inline]
     pub(super) fn placed(&self, section: u32) -> Option<Placed> {
         self.by_section.get(section as usize).copied().flatten()
@@ -122,7 +122,7 @@ fn add_block(
     Ok(block)
 }
 
-/// How a section is linked; `None` if it is not.
+/// Returns the protection and lifetime that a section is linked with; `None` if it is not.
 fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protection, Lifetime)>> {
     if is_for_linker(section.kind) || section.has(elf::SHF_EXCLUDE) {
         return Ok(None);
@@ -154,7 +154,8 @@ fn placement(file: &File<'_>, section: &Section<'_>) -> Result<Option<(Protectio
     Ok(Some((protection, lifetime)))
 }
 
-/// Whether sections of a type tell the linker something, and are no part of the program whatever their flags say.
+/// Returns whether sections of a type tell the linker something, and are no part of the program whatever their flags
+/// say.
 fn is_for_linker(kind: SectionType) -> bool {
     matches!(
         kind,
@@ -169,8 +170,8 @@ fn is_for_linker(kind: SectionType) -> bool {
     )
 }
 
-/// Whether a section says that the object's code runs on the stack. An object that says nothing, as one from assembly or
-/// of old, is taken to have no such code, as LLD and mold have it; GNU ld takes it to have some.
+/// Returns whether a section says that the object's code runs on the stack. An object that says nothing, as one from
+/// assembly or of old, is taken to have no such code, as LLD and mold have it; GNU ld takes it to have some.
 fn asks_for_executable_stack(section: &Section<'_>) -> bool {
     section.has(elf::SHF_EXECINSTR) && section.name == b".note.GNU-stack"
 }
@@ -183,7 +184,8 @@ fn is_written_by_linker(section: &Section<'_>) -> bool {
             .any(|name| section.name.strip_prefix(*name).is_some_and(|suffix| matches!(suffix, [] | [b'.', ..])))
 }
 
-/// Whether `__start_NAME` and `__stop_NAME` can be written in C (gABI has no such rule; GNU ld, "Input Section Example").
+/// Returns whether `__start_NAME` and `__stop_NAME` can be written in C (gABI has no such rule; GNU ld, "Input Section
+/// Example").
 fn is_c_identifier(name: &[u8]) -> bool {
     matches!(name, [first, rest @ ..] if (first.is_ascii_alphabetic() || *first == b'_')
         && rest.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'))

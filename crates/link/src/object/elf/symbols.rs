@@ -23,7 +23,7 @@ pub(super) struct SymbolTable<'a, E: FileHeader> {
     entries: &'a [E::Sym],
     /// Their names.
     strings: &'a [u8],
-    /// Where `strings` begins in the file.
+    /// The offset of `strings` in the file.
     strings_start: u32,
     /// Section numbers of the symbols with `SHN_XINDEX`.
     extended: &'a [[u8; 4]],
@@ -55,7 +55,7 @@ impl<'a, E: FileHeader> SymbolTable<'a, E> {
         Ok(Self { section: number, entries, strings: strings.data, strings_start: strings.range.start, extended })
     }
 
-    /// How many symbols there are.
+    /// Returns the number of symbols.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -133,7 +133,7 @@ fn name_default_versions(graph: &mut LinkGraph, names: &mut NamePool) {
     }
 }
 
-/// What few objects have among their symbols.
+/// The symbols that few objects have.
 #[derive(Debug, Default)]
 pub(super) struct Unusual {
     /// Numbers: names for addresses that are known.
@@ -231,7 +231,7 @@ impl<E: FileHeader> Reader<'_, '_, E> {
         })
     }
 
-    /// Where the section of a symbol went; `None` if it is not linked.
+    /// Returns the block of the section of a symbol; `None` if it is not linked.
     #[inline]
     fn defined(&self, name: &[u8], entry: &E::Sym, index: u32) -> Result<Option<Placed>> {
         let Some(section) = self.file.section(index) else {
