@@ -97,7 +97,7 @@ fn roots(graph: &LinkGraph, names: &NamePool, wanted: &[String]) -> Result<Vec<S
 /// Marks what a link with these roots would take of the graph.
 fn prune(graph: &mut LinkGraph, roots: &[SymbolId]) {
     let mut reach = Reachability::new();
-    for block in graph.retained.to_vec() {
+    for block in graph.retained.clone() {
         reach.mark_block(graph, block);
     }
     for &root in roots {

@@ -173,7 +173,7 @@ fn link_error(error: LinkError) -> Failure {
 fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
     let Input { graph, reach, .. } = input;
     let mut externals = Vec::new();
-    for request in graph.requests.to_vec() {
+    for request in graph.requests.clone() {
         if let Request::Include(symbol) = request
             && reach.mark_symbol(graph, symbol)
         {

@@ -162,13 +162,13 @@ impl Batch<'_> {
         let Input { graph, reach, .. } = input;
         reach.reserve(graph);
         // What was inherited since, at most, if something of it was linked before.
-        for block in graph.retained.to_vec() {
+        for block in graph.retained.clone() {
             reach.mark_block(graph, block);
         }
         if !is_first {
             return Ok(index);
         }
-        for request in graph.requests.to_vec() {
+        for request in graph.requests.clone() {
             if let Request::Include(symbol) = request
                 && reach.mark_symbol(graph, symbol)
             {

@@ -23,7 +23,7 @@ impl Batch<'_> {
             let (from, to) = array.sections();
             for input in self.inputs.iter_mut().filter(|input| DylibId(input.dylib) == dylib) {
                 let graph = &mut input.graph;
-                for run in graph.initializers.to_vec() {
+                for run in graph.initializers.clone() {
                     let section = graph.section(graph.block(run.block).section);
                     if !section.name.starts_with(from) || graph.block(run.block).placed {
                         continue;
