@@ -102,7 +102,7 @@ fn directives(text: &[u8]) {
     object.extend(0x0010_0a00_u32.to_le_bytes());
     object.extend(text);
     match object::read(&Source::new("directives.obj", object), &mut NamePool::new()) {
-        Ok(graph) => assert!(graph.requests().len() <= text.len() + 1),
+        Ok(graph) => assert!(graph.requests.len() <= text.len() + 1),
         Err(error) => assert!(error.to_string().len() < 10_000),
     }
 }

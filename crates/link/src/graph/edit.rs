@@ -447,8 +447,9 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
+    use linkjit_target::Arch;
+
     use super::*;
-    use crate::arch::Arch;
     use crate::graph::EdgeKind;
     use crate::source::Source;
 

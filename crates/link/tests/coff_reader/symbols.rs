@@ -406,3 +406,19 @@ fn directories_of_resources_are_kept() {
         assert!(object.graph.retained.contains(&block), "{section}");
     }
 }
+
+/// LLVM's tools write offsets beyond seven decimal digits in base 64.
+#[test]
+fn names_of_sections_may_be_at_offsets_in_base_64() {
+    let decimal = compile(MSVC, "s", ".section a_long_name,\"dr\"\n.long 1", &[]);
+    let at = decimal.windows(3).position(|bytes| bytes == b"/4\0").expect("its header");
+    let named = |name: &[u8; 8]| [&decimal[..at], name, &decimal[at + 8..]].concat();
+    for (name, expected) in
+        [(b"/4\0\0\0\0\0\0", "a_long_name"), (b"//AAAAAE", "a_long_name"), (b"/text\0\0\0", "/text")]
+    {
+        assert!(Object::read(named(name)).graph.find_section(expected).is_some(), "{expected}");
+    }
+    for name in [b"////////", b"//AAAA A", b"/9999999"] {
+        assert!(error(named(name)).ends_with("has no valid name"), "{name:?}");
+    }
+}
