@@ -12,7 +12,7 @@ pub fn print_backtraces() {
 #[cfg(unix)]
 mod unix {
     use std::ffi::{c_int, c_void};
-    use std::fmt::Write;
+    use std::io::{Cursor, Write};
     use std::mem::MaybeUninit;
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicPtr, Ordering};
@@ -56,21 +56,6 @@ mod unix {
         }
     }
 
-    /// Writes without buffers: the heap may be what is broken.
-    struct Line {
-        bytes: [u8; 32],
-        len: usize,
-    }
-
-    impl Write for Line {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            let end = self.len + text.len();
-            self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
-            self.len = end;
-            Ok(())
-        }
-    }
-
     extern "C" fn handle(signal: c_int) {
         let mut frames = 0u32;
         // SAFETY: the frames of this thread are described, or the walk ends where they are not.
@@ -84,10 +69,12 @@ mod unix {
         let frames = unsafe { &mut *frames.cast::<u32>() };
         // SAFETY: the context is that of the frame, for the time of this call.
         let address = unsafe { _Unwind_GetIP(context) };
-        let mut line = Line { bytes: [0; 32], len: 0 };
+        // No memory is allocated: the heap may be what is broken.
+        let mut line = Cursor::new([0; 32]);
         if writeln!(line, "#{frames} {address:#018x}").is_ok() {
-            // SAFETY: the bytes are initialized up to the length. Nobody is left to tell if this fails.
-            let _written = unsafe { libc::write(libc::STDERR_FILENO, line.bytes.as_ptr().cast(), line.len) };
+            let length = line.position() as usize;
+            // SAFETY: the bytes are initialized. Nobody is left to tell if this fails.
+            let _written = unsafe { libc::write(libc::STDERR_FILENO, line.get_ref().as_ptr().cast(), length) };
         }
         *frames += 1;
         if *frames < MOST_FRAMES { NO_REASON } else { END_OF_STACK }

@@ -1,9 +1,9 @@
 //! The exit of a process that runs one program.
 
 use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
-use crate::os;
+use crate::{lock, os};
 
 /// What decides; nothing leaves the exit code as it is.
 pub type Decide = fn() -> Option<c_int>;
@@ -13,7 +13,7 @@ static DECIDE: Mutex<Option<Decide>> = Mutex::new(None);
 /// Has `decide` asked when the process exits, after all that linked code registers for that from now on: the process's
 /// exit code is what `decide` returns, or what it would have been. For processes that run one program; asked once.
 pub fn decide_at_exit(decide: Decide) {
-    let mut known = lock();
+    let mut known = lock(&DECIDE);
     if known.replace(decide).is_none() {
         os::at_exit(decide_now);
     }
@@ -26,13 +26,9 @@ pub fn exit_now(code: c_int) -> ! {
 }
 
 extern "C" fn decide_now() {
-    let decide = lock().take();
+    let decide = lock(&DECIDE).take();
     if let Some(code) = decide.and_then(|decide| decide()) {
         // The system goes on with what is registered before, and ends with this code.
         os::exit(code);
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<Decide>> {
-    DECIDE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,6 +19,8 @@ mod call;
 pub mod crash;
 mod error;
 pub mod exit_code;
+#[cfg(known_convention)]
+mod extended_state;
 pub mod fork;
 #[cfg(glibc_x86_64)]
 mod fork_handlers;

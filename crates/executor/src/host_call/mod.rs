@@ -6,19 +6,19 @@
 //! argument registers into an array and calls a Rust function that knows the types. That function takes the arguments
 //! from the array, calls the closure, and leaves the result there. Each calling convention has a file.
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(linux_x86_64)]
 mod x86_64_sysv;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(linux_x86_64)]
 use x86_64_sysv as abi;
 
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 mod x86_64_win64;
-#[cfg(all(windows, target_arch = "x86_64"))]
+#[cfg(windows_x86_64)]
 use x86_64_win64 as abi;
 
-#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
+#[cfg(not(known_convention))]
 mod unsupported;
-#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
+#[cfg(not(known_convention))]
 use unsupported as abi;
 
 use std::any::Any;
@@ -81,26 +81,28 @@ impl sealed::Outcome for () {
     fn leave(self, _: &mut Frame) {}
 }
 
-/// Values in integer registers: how they are made of 64 bits, of which C leaves the upper ones open, and made such.
-macro_rules! in_integers {
-    ($([$($generic:tt)*] $type:ty: $bits:ident => $from:expr, $value:ident => $into:expr;)*) => {
+/// Values that are in registers of one kind: how they are made of 64 bits, of which C leaves the upper ones open, and made
+/// such.
+macro_rules! values {
+    ($take:ident, $result:ident: $([$($generic:tt)*] $type:ty: $bits:ident => $from:expr, $value:ident => $into:expr;)*) => {
         $(impl<$($generic)*> HostValue for $type {}
 
         impl<$($generic)*> sealed::Value for $type {
             fn take(arguments: &mut Reader<'_>) -> Self {
-                let $bits = arguments.integer();
+                let $bits = arguments.$take();
                 $from
             }
 
             fn give(self, frame: &mut Frame) {
                 let $value = self;
-                frame.integer_result = $into;
+                frame.$result = $into;
             }
         })*
     };
 }
 
-in_integers! {
+values! {
+    integer, integer_result:
     [] u8: bits => bits as u8, value => value.into();
     [] u16: bits => bits as u16, value => value.into();
     [] u32: bits => bits as u32, value => value.into();
@@ -117,28 +119,10 @@ in_integers! {
     [T] *mut T: bits => ExecAddr(bits).to_ptr(), pointer => ExecAddr::from_ptr(pointer).0;
 }
 
-/// Values in vector registers.
-macro_rules! in_vectors {
-    ($($type:ty: $bits:ident => $from:expr, $value:ident => $into:expr;)*) => {
-        $(impl HostValue for $type {}
-
-        impl sealed::Value for $type {
-            fn take(arguments: &mut Reader<'_>) -> Self {
-                let $bits = arguments.vector();
-                $from
-            }
-
-            fn give(self, frame: &mut Frame) {
-                let $value = self;
-                frame.vector_result = $into;
-            }
-        })*
-    };
-}
-
-in_vectors! {
-    f32: bits => Self::from_bits(bits as u32), value => value.to_bits().into();
-    f64: bits => Self::from_bits(bits), value => value.to_bits();
+values! {
+    vector, vector_result:
+    [] f32: bits => Self::from_bits(bits as u32), value => value.to_bits().into();
+    [] f64: bits => Self::from_bits(bits), value => value.to_bits();
 }
 
 /// Host functions by the number of their arguments.

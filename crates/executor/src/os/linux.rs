@@ -340,8 +340,8 @@ pub(crate) fn environment() -> *mut *mut c_char {
 }
 
 /// The calling thread's `errno`.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn errno() -> c_int {
+#[cfg(known_convention)]
+pub(crate) fn last_error() -> c_int {
     // SAFETY: takes nothing.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the thread's own variable.
@@ -349,8 +349,8 @@ pub(crate) fn errno() -> c_int {
 }
 
 /// Sets the calling thread's `errno`.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn set_errno(value: c_int) {
+#[cfg(known_convention)]
+pub(crate) fn set_last_error(value: c_int) {
     // SAFETY: takes nothing.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the thread's own variable.

@@ -10,12 +10,9 @@
 //!
 //! [`RuntimeFunction::Reenter`]: crate::RuntimeFunction::Reenter
 
-#[cfg(all(any(target_os = "linux", windows), target_arch = "x86_64"))]
-mod x86_64;
-
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(linux_x86_64)]
 mod x86_64_sysv;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(linux_x86_64)]
 use x86_64_sysv as abi;
 
 #[cfg(windows_x86_64)]
@@ -23,16 +20,12 @@ mod x86_64_win64;
 #[cfg(windows_x86_64)]
 use x86_64_win64 as abi;
 
-#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
-mod unsupported;
-#[cfg(not(all(any(target_os = "linux", windows), target_arch = "x86_64")))]
-use unsupported as abi;
-
 use std::collections::BTreeMap;
-use std::process::abort;
 use std::sync::{Arc, Mutex};
 
 use crate::{ExecAddr, ExecutorError, ReentryId, Resolve, Result, lock};
+#[cfg(known_convention)]
+use crate::{extended_state, os};
 
 /// The open ones of all executors of the process. Numbers are never used again: a trampoline that outlives its session
 /// must not reach another.
@@ -68,17 +61,29 @@ pub(crate) fn close(id: ReentryId) -> Result<()> {
 }
 
 /// The routine that trampolines jump to.
+#[cfg(known_convention)]
 pub(crate) fn routine() -> Option<ExecAddr> {
-    abi::routine()
+    extended_state::prepare();
+    Some(ExecAddr(abi::reenter as *const () as u64))
 }
 
-/// What the routine calls, with what the trampoline has pushed. Returns where to go on. A panic of the resolver passes:
-/// to the caller of the function it looks as if that had panicked.
-#[cfg_attr(
-    not(all(any(target_os = "linux", windows), target_arch = "x86_64")),
-    expect(dead_code, reason = "there is no routine that could call it")
-)]
+/// There is none for the system's calling convention yet.
+#[cfg(not(known_convention))]
+pub(crate) fn routine() -> Option<ExecAddr> {
+    None
+}
+
+/// Returns where the routine is to go on, which calls it with what the trampoline has pushed. Keeps the system's last error,
+/// which the function that is called in the end may well be about to read. A panic of the resolver passes: to the caller
+/// of the function it looks as if that had panicked.
+#[cfg(known_convention)]
 extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
+    // There is nowhere to go on, and nobody to return to: the caller expects a result that nobody can give.
+    let fail = |why: &str| -> ! {
+        eprintln!("linkjit: {why}");
+        std::process::abort()
+    };
+    let error = os::last_error();
     // Both were 32 bits wide before they were pushed.
     let resolver = lock(&OPEN).resolvers.get(&ReentryId(reentry as u32)).cloned();
     let Some(resolver) = resolver else {
@@ -88,11 +93,6 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     if target.is_null() {
         fail("a lazy function was called that can't be linked")
     }
+    os::set_last_error(error);
     target.0
-}
-
-/// There is nowhere to go on, and nobody to return to: the caller expects a result that nobody can give.
-fn fail(why: &str) -> ! {
-    eprintln!("linkjit: {why}");
-    abort()
 }

@@ -4,21 +4,8 @@
 //! number of vector registers of a variadic call, r10 a nested function's static chain. In the ABI nobody may rely on
 //! r11, but some conventions beyond it do. The routine keeps all of these.
 
-use super::x86_64::{AREA, MASK, prepare, restore_state, save_state};
-use crate::{ExecAddr, os};
-
-pub(super) fn routine() -> Option<ExecAddr> {
-    prepare();
-    Some(ExecAddr(reenter as *const () as u64))
-}
-
-/// Asks where to go on; keeps `errno`, which the function that is called in the end may well be about to read.
-extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
-    let errno = os::errno();
-    let target = super::resolve(reentry, trampoline);
-    os::set_errno(errno);
-    target
-}
+use super::resolve;
+use crate::extended_state::{AREA, MASK, for_each, restore_state, save_state};
 
 /// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller;
 /// the frame of this routine begins above the three, so that to the unwinder the caller of the trampoline is its
@@ -27,7 +14,7 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
 /// The word of the trampoline's number takes the target in the end. It is read from below the stack pointer: the ABI's
 /// red zone, which signal handlers leave alone. So no register is needed for the jump.
 #[unsafe(naked)]
-unsafe extern "C-unwind" fn reenter() {
+pub(super) unsafe extern "C-unwind" fn reenter() {
     std::arch::naked_asm!(
         ".cfi_startproc",
         ".cfi_def_cfa_offset 24",
@@ -36,32 +23,15 @@ unsafe extern "C-unwind" fn reenter() {
         ".cfi_offset rbp, -32",
         "mov rbp, rsp",
         ".cfi_def_cfa_register rbp",
-        "push rax",
-        "push rcx",
-        "push rdx",
-        "push rsi",
-        "push rdi",
-        "push r8",
-        "push r9",
-        "push r10",
-        "push r11",
+        for_each!("push": rax rcx rdx rsi rdi r8 r9 r10 r11),
         save_state!(),
         "mov rdi, [rbp + 8]",
         "mov rsi, [rbp + 16]",
         "call {resolve}",
         "mov [rbp + 16], rax",
         restore_state!(),
-        "mov r11, [rbp - 72]",
-        "mov r10, [rbp - 64]",
-        "mov r9, [rbp - 56]",
-        "mov r8, [rbp - 48]",
-        "mov rdi, [rbp - 40]",
-        "mov rsi, [rbp - 32]",
-        "mov rdx, [rbp - 24]",
-        "mov rcx, [rbp - 16]",
-        "mov rax, [rbp - 8]",
-        "mov rsp, rbp",
-        "pop rbp",
+        "lea rsp, [rbp - 72]",
+        for_each!("pop": r11 r10 r9 r8 rdi rsi rdx rcx rax rbp),
         ".cfi_def_cfa rsp, 24",
         ".cfi_restore rbp",
         "lea rsp, [rsp + 16]",

@@ -5,21 +5,8 @@
 //! it likes, and so may functions that this routine calls, for which it reserves bytes of its own. Memory below the
 //! stack pointer does not last, so the jump takes a register: rax, as that of import stubs for delayed loading does.
 
-use super::x86_64::{AREA, MASK, prepare, restore_state, save_state};
-use crate::{ExecAddr, os};
-
-pub(super) fn routine() -> Option<ExecAddr> {
-    prepare();
-    Some(ExecAddr(reenter as *const () as u64))
-}
-
-/// Asks where to go on; keeps the last error, which the function that is called in the end may well be about to read.
-extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
-    let error = os::last_error();
-    let target = super::resolve(reentry, trampoline);
-    os::set_last_error(error);
-    target
-}
+use super::resolve;
+use crate::extended_state::{AREA, MASK, for_each, restore_state, save_state};
 
 /// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller:
 /// to the unwinder the first two are room that this routine has made.
@@ -27,7 +14,7 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
 /// The unwinder recognizes an epilogue by its instructions: a stack pointer set from the frame's, pops, a jump. So the
 /// two words are popped, too, and r11 is in both then.
 #[unsafe(naked)]
-unsafe extern "C-unwind" fn reenter() {
+pub(super) unsafe extern "C-unwind" fn reenter() {
     std::arch::naked_asm!(
         ".seh_proc {reenter}",
         ".seh_stackalloc 16",
@@ -36,12 +23,7 @@ unsafe extern "C-unwind" fn reenter() {
         "mov rbp, rsp",
         ".seh_setframe rbp, 0",
         ".seh_endprologue",
-        "push rcx",
-        "push rdx",
-        "push r8",
-        "push r9",
-        "push r10",
-        "push r11",
+        for_each!("push": rcx rdx r8 r9 r10 r11),
         save_state!(),
         "mov rcx, [rbp + 8]",
         "mov rdx, [rbp + 16]",

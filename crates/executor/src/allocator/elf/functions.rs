@@ -273,9 +273,9 @@ unsafe extern "C-unwind" fn resize_for_host<const INDEX: usize>(memory: usize, b
 
 /// `malloc_usable_size`.
 unsafe extern "C-unwind" fn measure(memory: usize, b: usize, c: usize) -> usize {
-    let errno = os::errno();
+    let errno = os::last_error();
     let programs = if memory != 0 && is_programs(memory) { call(&PROGRAM, USABLE_SIZE, memory, b, c) } else { None };
     let size = programs.unwrap_or_else(|| usable(memory) as usize);
-    os::set_errno(errno);
+    os::set_last_error(errno);
     size
 }

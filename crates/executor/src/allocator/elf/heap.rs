@@ -86,13 +86,13 @@ fn read(address: u64) -> Option<[u64; 2]> {
 /// address that is not readable is another error.
 fn is_readable(address: u64) -> bool {
     const NO_OPERATION: c_int = -1;
-    let errno = crate::os::errno();
+    let errno = crate::os::last_error();
     // SAFETY: changes nothing, as the operation is not valid.
     let result = unsafe {
         libc::syscall(libc::SYS_rt_sigprocmask, NO_OPERATION, address, std::ptr::null_mut::<libc::sigset_t>(), 8usize)
     };
-    let is_fault = result != 0 && crate::os::errno() == libc::EFAULT;
-    crate::os::set_errno(errno);
+    let is_fault = result != 0 && crate::os::last_error() == libc::EFAULT;
+    crate::os::set_last_error(errno);
     !is_fault
 }
 

@@ -4,10 +4,11 @@
 //! rax; every other register must be as it was.
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::thread::{Cached, Thread, place_of_thread, tls_get_addr};
 use super::{reserve, thread_pointer};
+use crate::extended_state::{self, AREA, MASK, for_each, restore_state, save_state};
 
 /// The argument is the offset.
 #[unsafe(naked)]
@@ -17,14 +18,12 @@ pub(super) extern "C" fn fixed() {
 
 const _: () = assert!(size_of::<Cached>() == 1 << 4);
 
-/// Bytes that the processor's registers beyond the general ones take: 512 for fxsave, more for xsave, 0 if not known.
-static AREA: AtomicU32 = AtomicU32::new(0);
-
 /// From the thread pointer to the pointer to the thread's record, if that is the same in all threads; else 0.
 static THREAD_OFFSET: AtomicI64 = AtomicI64::new(0);
 
-/// Lets `dynamic` find blocks that it has found before without a call.
+/// Lets `dynamic` save what it has to, and find blocks that it has found before without a call.
 pub(super) fn prepare() {
+    extended_state::prepare();
     if reserve::is_fixed() {
         let offset = place_of_thread().wrapping_sub(thread_pointer()).cast_signed();
         THREAD_OFFSET.store(offset, Ordering::Relaxed);
@@ -35,14 +34,11 @@ pub(super) fn prepare() {
 ///
 /// If the thread's record has the block, that is all: three registers do. Else it is `__tls_get_addr`'s business.
 ///
-/// The function behind it may use any vector register, so all state that the system has enabled is saved. Of the area
-/// for xsave, xrstor wants the reserved part of the header (bytes 512 to 576) to be zero.
+/// The function behind it may use any vector register, so the processor's extended state is saved.
 #[unsafe(naked)]
 pub(super) extern "C" fn dynamic() {
     std::arch::naked_asm!(
-        "push rcx",
-        "push rdx",
-        "push rsi",
+        for_each!("push": rcx rdx rsi),
         "mov rcx, [rip + {thread_offset}]",
         "test rcx, rcx",
         "jz 6f",
@@ -62,86 +58,25 @@ pub(super) extern "C" fn dynamic() {
         "mov rax, [rsi + {start}]",
         "add rax, [rdx + 8]",
         "sub rax, fs:[0]",
-        "pop rsi",
-        "pop rdx",
-        "pop rcx",
+        for_each!("pop": rsi rdx rcx),
         "ret",
         "6:",
-        "pop rsi",
-        "pop rdx",
-        "pop rcx",
+        for_each!("pop": rsi rdx rcx),
         "push rbp",
         "mov rbp, rsp",
-        "push rbx",
-        "push rcx",
-        "push rdx",
-        "push rsi",
-        "push rdi",
-        "push r8",
-        "push r9",
-        "push r10",
-        "push r11",
+        for_each!("push": rbx rcx rdx rsi rdi r8 r9 r10 r11),
         "mov rdi, [rax + 8]",
-        "mov eax, [rip + {area}]",
-        "test eax, eax",
-        "jnz 3f",
-        // Leaf 1, ecx bit 27: the system has enabled xsave. Leaf 13, ebx: bytes for what it has enabled.
-        "mov eax, 1",
-        "xor ecx, ecx",
-        "cpuid",
-        "mov eax, 512",
-        "bt ecx, 27",
-        "jnc 2f",
-        "mov eax, 13",
-        "xor ecx, ecx",
-        "cpuid",
-        "mov eax, ebx",
-        "2:",
-        "mov [rip + {area}], eax",
-        "3:",
-        "sub rsp, rax",
-        "and rsp, -64",
-        "cmp eax, 512",
-        "je 4f",
-        "xor eax, eax",
-        "mov [rsp + 512], rax",
-        "mov [rsp + 520], rax",
-        "mov [rsp + 528], rax",
-        "mov [rsp + 536], rax",
-        "mov [rsp + 544], rax",
-        "mov [rsp + 552], rax",
-        "mov [rsp + 560], rax",
-        "mov [rsp + 568], rax",
-        "mov eax, -1",
-        "mov edx, -1",
-        "xsave64 [rsp]",
+        save_state!(),
         "call {address}",
         "mov rbx, rax",
-        "mov eax, -1",
-        "mov edx, -1",
-        "xrstor64 [rsp]",
-        "jmp 5f",
-        "4:",
-        "fxsave64 [rsp]",
-        "call {address}",
-        "mov rbx, rax",
-        "fxrstor64 [rsp]",
-        "5:",
+        restore_state!(),
         "mov rax, rbx",
         "sub rax, fs:[0]",
         "lea rsp, [rbp - 72]",
-        "pop r11",
-        "pop r10",
-        "pop r9",
-        "pop r8",
-        "pop rdi",
-        "pop rsi",
-        "pop rdx",
-        "pop rcx",
-        "pop rbx",
-        "pop rbp",
+        for_each!("pop": r11 r10 r9 r8 rdi rsi rdx rcx rbx rbp),
         "ret",
         area = sym AREA,
+        mask = sym MASK,
         thread_offset = sym THREAD_OFFSET,
         table = const offset_of!(Thread, table),
         table_len = const offset_of!(Thread, table_len),

@@ -1,6 +1,6 @@
 //! The extended state of the processor, which holds vector arguments in all x86-64 calling conventions.
 //!
-//! The routine keeps all of it, with the mask registers k0-7 and the control words, by `xsave`. It leaves out three
+//! Routines keep all of it, with the mask registers k0-7 and the control words, by `xsave`. They leave out three
 //! components: protection keys, which the program may have changed meanwhile, and the two of AMX, which carry no
 //! arguments and take 8 KiB.
 
@@ -14,12 +14,12 @@ const COMPONENTS: u32 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 
 const LEGACY_AND_HEADER: u32 = 576;
 
 /// Which components are saved; 0 if the system has not enabled `xsave`, so that `fxsave` has to do.
-pub(super) static MASK: AtomicU32 = AtomicU32::new(0);
+pub(crate) static MASK: AtomicU32 = AtomicU32::new(0);
 /// Bytes of the area they are saved in.
-pub(super) static AREA: AtomicU32 = AtomicU32::new(512);
+pub(crate) static AREA: AtomicU32 = AtomicU32::new(512);
 
-/// Finds out what has to be saved; nobody can get at the routine before that.
-pub(super) fn prepare() {
+/// Finds out what has to be saved; nobody can get at a routine before that.
+pub(crate) fn prepare() {
     if let Some((mask, area)) = extended_state() {
         AREA.store(area, Ordering::Relaxed);
         MASK.store(mask, Ordering::Relaxed);
@@ -74,7 +74,7 @@ macro_rules! save_state {
         3:"
     };
 }
-pub(super) use save_state;
+pub(crate) use save_state;
 
 /// Restores what is saved at the stack pointer. Changes rax and rdx.
 macro_rules! restore_state {
@@ -90,4 +90,10 @@ macro_rules! restore_state {
         5:"
     };
 }
-pub(super) use restore_state;
+pub(crate) use restore_state;
+
+/// One instruction for each of some registers.
+macro_rules! for_each {
+    ($instruction:literal: $($register:ident)+) => { concat!($($instruction, " ", stringify!($register), "\n"),+) };
+}
+pub(crate) use for_each;

@@ -1,7 +1,0 @@
-//! For systems whose calling convention has no routine yet.
-
-use crate::ExecAddr;
-
-pub(super) fn routine() -> Option<ExecAddr> {
-    None
-}
