@@ -78,7 +78,7 @@ impl std::fmt::Debug for Exports {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Image {
     /// The executor that opened it.
     owner: u32,
@@ -157,26 +157,15 @@ pub(crate) fn open(owner: u32) -> ImageId {
     let mut images = lock(&IMAGES);
     images.last += 1;
     let id = images.last;
-    let image = Image {
-        owner,
-        handle: None,
-        exports: Exports::default(),
-        at_exit: Vec::new(),
-        at_quick_exit: Vec::new(),
-        terminators: Vec::new(),
-        initialized: 0,
-        closing: false,
-    };
-    images.images.insert(id, image);
+    images.images.insert(id, Image { owner, ..Image::default() });
     ImageId(id)
 }
 
 /// Forgets the images of an executor that is going away; its memory goes too, so nothing of them can be called.
 pub(crate) fn forget_all_of(owner: u32) {
     let mut images = lock(&IMAGES);
-    let of_owner: Vec<u32> =
-        images.images.iter().filter(|(_, image)| image.owner == owner).map(|(id, _)| *id).collect();
-    for id in of_owner {
+    let owned: Vec<u32> = images.images.iter().filter(|(_, image)| image.owner == owner).map(|(id, _)| *id).collect();
+    for id in owned {
         images.remove(id);
         tls::forget_destructors(ImageId(id), &[], &|_| true);
     }
@@ -340,7 +329,7 @@ pub(crate) unsafe fn close_part(
         // SAFETY: the caller vouches for the arrays.
         while let Some(function) = unsafe { take_next(&mut rest) } {
             // SAFETY: the caller vouches for the functions.
-            unsafe { call_terminator(function) };
+            unsafe { terminator(function) }.call();
         }
     }
     // SAFETY: the caller vouches for what is registered.
@@ -358,34 +347,22 @@ pub(crate) fn forget_registered(id: ImageId, functions: &[ExecRange], arguments:
     Ok(())
 }
 
+/// A terminator, in the form of what is registered: a function ignores arguments that it does not have.
+///
 /// # Safety
 /// It must be a terminator that is sound to call.
-unsafe fn call_terminator(function: ExecAddr) {
-    let function = function.0 as *const ();
-    // SAFETY: the caller vouches for the type.
-    let function: extern "C-unwind" fn() = unsafe { std::mem::transmute(function) };
-    function();
-}
-
-/// Something that a closing image has to call.
-enum Last {
-    Registered(AtExit),
-    Terminator(ExecAddr),
+unsafe fn terminator(function: ExecAddr) -> Registered {
+    // SAFETY: the caller vouches for the type, but for the argument.
+    let function = unsafe { std::mem::transmute::<*const (), AtExitFunction>(function.0 as *const ()) };
+    Registered { function, argument: std::ptr::null_mut() }
 }
 
 /// # Safety
 /// What is registered must be sound to call.
 unsafe fn run_all(id: ImageId) {
-    loop {
-        if let Some(destructor) = tls::take_destructor(id, &[], &|_| true) {
-            destructor.call();
-            continue;
-        }
-        // SAFETY: the caller vouches for what is registered.
-        if !unsafe { run_last(id) } {
-            return;
-        }
-    }
+    let run_destructor = || tls::take_destructor(id, &[], &|_| true).map(Registered::call).is_some();
+    // SAFETY: the caller vouches for what is registered.
+    while run_destructor() || unsafe { run_last(id) } {}
 }
 
 /// Calls what an image has to call next; false if there is nothing.
@@ -393,30 +370,26 @@ unsafe fn run_all(id: ImageId) {
 /// # Safety
 /// What is registered must be sound to call.
 unsafe fn run_last(id: ImageId) -> bool {
-    // SAFETY: the caller vouches for the terminators' memory.
-    match unsafe { take_last(id) } {
-        Some(Last::Registered(registered)) => registered.call(),
-        // SAFETY: the caller vouches for it.
-        Some(Last::Terminator(function)) => unsafe { call_terminator(function) },
-        None => return false,
-    }
-    true
+    // SAFETY: the caller vouches for the terminators.
+    unsafe { take_last(id) }.map(AtExit::call).is_some()
 }
 
 /// Takes what a closing image has to call next.
 ///
 /// # Safety
-/// The image's terminators must be in place.
-unsafe fn take_last(id: ImageId) -> Option<Last> {
+/// The image's terminators must be in place, and sound to call.
+unsafe fn take_last(id: ImageId) -> Option<AtExit> {
     let mut images = lock(&IMAGES);
     let image = images.get(id).ok()?;
     if let Some(registered) = image.at_exit.pop() {
-        return Some(Last::Registered(registered));
+        return Some(registered);
     }
     while let Some(array) = image.terminators.last_mut() {
         // SAFETY: the caller vouches for the memory.
         if let Some(function) = unsafe { take_next(array) } {
-            return Some(Last::Terminator(function));
+            // SAFETY: the caller vouches for the function.
+            let registered = unsafe { terminator(function) };
+            return Some(AtExit { place: image.initialized, registered, wants_status: false });
         }
         image.terminators.pop();
     }
@@ -467,12 +440,9 @@ extern "C" fn run_at_exit() {
 }
 
 extern "C-unwind" fn run_at_quick_exit(_: *mut c_void) {
-    loop {
-        let next = lock(&IMAGES).images.values_mut().rev().find_map(|image| image.at_quick_exit.pop());
-        match next {
-            Some(registered) => registered.call(),
-            None => return,
-        }
+    let next = || lock(&IMAGES).images.values_mut().rev().find_map(|image| image.at_quick_exit.pop());
+    while let Some(registered) = next() {
+        registered.call();
     }
 }
 
@@ -547,11 +517,8 @@ pub(crate) extern "C-unwind" fn cxa_finalize(handle: *mut c_void) {
         os::cxa_finalize(handle);
         return;
     };
-    loop {
-        let next = lock(&IMAGES).get(id).ok().and_then(|image| image.at_exit.pop());
-        match next {
-            Some(registered) => registered.call(),
-            None => return,
-        }
+    let next = || lock(&IMAGES).get(id).ok().and_then(|image| image.at_exit.pop());
+    while let Some(registered) = next() {
+        registered.call();
     }
 }

@@ -17,6 +17,8 @@ mod agent;
 mod allocator;
 mod call;
 pub mod crash;
+#[cfg(glibc_x86_64)]
+mod elf;
 mod error;
 pub mod exit_code;
 #[cfg(known_convention)]
@@ -31,6 +33,8 @@ mod init;
 #[cfg(glibc)]
 mod initial_stack;
 mod instruction_cache;
+#[cfg(glibc)]
+mod link_map;
 mod listed;
 #[cfg(glibc_x86_64)]
 mod loaded;

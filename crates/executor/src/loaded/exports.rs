@@ -68,16 +68,16 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn of(object: &'a Object<'_>, table: u64) -> Option<Self> {
-        let &[bucket_count, first, count, shift] = object.words(table, 4)? else { return None };
+        let &[bucket_count, first, count, shift] = object.table::<u32>(table, 4)? else { return None };
         let filter = table.checked_add(16)?;
         let buckets = filter.checked_add(u64::from(count) * 8)?;
         let chains = buckets.checked_add(u64::from(bucket_count) * 4)?;
         Some(Self {
             object,
-            filter: object.words(filter, count.checked_mul(2)?)?,
+            filter: object.table(filter, u64::from(count) * 2)?,
             mask: (count.is_power_of_two().then_some(count)? - 1) as usize,
             shift,
-            buckets: object.words(buckets, bucket_count)?,
+            buckets: object.table(buckets, bucket_count.into())?,
             chains,
             first,
         })
@@ -116,7 +116,7 @@ impl<'a> Table<'a> {
         std::iter::from_fn(move || {
             let index = next?;
             let word = self.chains.wrapping_add(u64::from(index - self.first) * 4);
-            let &[hash] = self.object.words(word, 1)? else { return None };
+            let &[hash] = self.object.table(word, 1)? else { return None };
             next = if hash & 1 == 0 { index.checked_add(1) } else { None };
             Some((index, hash))
         })

@@ -8,32 +8,15 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tables::Tables;
+use crate::elf::{
+    DF_SYMBOLIC, DT_FLAGS, DT_GNU_HASH, DT_HASH, DT_JMPREL, DT_NULL, DT_PLTRELSZ, DT_RELA, DT_RELASZ, DT_STRTAB,
+    DT_SYMBOLIC, DT_SYMTAB, DT_VERSYM, STT_COMMON, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS, STV_PROTECTED,
+};
 use crate::{ExecAddr, ExecRange, Protection, Result, os};
 
 const R_X86_64_64: u64 = 1;
 const R_X86_64_GLOB_DAT: u64 = 6;
 const R_X86_64_JUMP_SLOT: u64 = 7;
-
-const STT_OBJECT: u8 = 1;
-const STT_FUNC: u8 = 2;
-const STT_COMMON: u8 = 5;
-const STT_TLS: u8 = 6;
-const STT_GNU_IFUNC: u8 = 10;
-const STV_PROTECTED: u8 = 3;
-
-const DT_VERSYM: u64 = 0x6fff_fff0;
-const DT_NULL: u64 = 0;
-const DT_PLTRELSZ: u64 = 2;
-const DT_HASH: u64 = 4;
-const DT_STRTAB: u64 = 5;
-const DT_SYMTAB: u64 = 6;
-const DT_GNU_HASH: u64 = 0x6fff_fef5;
-const DT_RELA: u64 = 7;
-const DT_RELASZ: u64 = 8;
-const DT_SYMBOLIC: u64 = 16;
-const DT_JMPREL: u64 = 23;
-const DT_FLAGS: u64 = 30;
-const DF_SYMBOLIC: u64 = 2;
 
 /// `Elf64_Rela`.
 #[repr(C)]
@@ -44,6 +27,23 @@ struct Rela {
     addend: u64,
 }
 
+/// What tables of loaded objects consist of.
+///
+/// # Safety
+/// Any bytes must be a value of the type.
+pub(super) unsafe trait Plain: Copy {}
+
+// SAFETY: numbers, and structures of numbers.
+unsafe impl Plain for u16 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for [u64; 2] {}
+// SAFETY: as above.
+unsafe impl Plain for Rela {}
+// SAFETY: as above.
+unsafe impl Plain for libc::Elf64_Sym {}
+
 /// A loaded object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
@@ -53,6 +53,9 @@ pub(crate) struct Object<'a> {
     pub(crate) is_program: bool,
     /// It is the system's own, which the loader does not search.
     pub(super) is_vdso: bool,
+    /// The number of its module of thread-local storage, 0 if it has none, and where the calling thread has that.
+    pub(crate) tls_module: usize,
+    pub(crate) tls_data: u64,
     name: &'a CStr,
 }
 
@@ -144,32 +147,21 @@ const SYSTEM: [&[u8]; 5] = [b"libc.so", b"libm.so", b"ld-linux", b"libgcc_s.so",
 
 /// Has libraries that refer to a function of another library by its name use another one, but for the system's.
 pub(crate) fn replace_function(name: &[u8], old: ExecAddr, new: ExecAddr) -> Result<()> {
-    let mut result = Ok(());
-    for_each_object(&mut |object| {
-        let file = object.name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        if !object.is_program && !object.is_vdso && !SYSTEM.iter().any(|start| file.starts_with(start)) {
-            let replaced = object.redirect_functions(&|slot| {
-                let is_old = slot.value == old.0 || slot.is_unbound && !slot.is_own;
-                (slot.name == name && is_old).then_some(new.0)
-            });
-            if result.is_ok() {
-                result = replaced;
-            }
+    change_each_object(&|object| {
+        let is_system = SYSTEM.iter().any(|start| object.file_name().starts_with(start));
+        if object.is_program || object.is_vdso || is_system {
+            return Ok(());
         }
-    });
-    result
+        object.redirect_functions(&|slot| {
+            let is_old = slot.value == old.0 || slot.is_unbound && !slot.is_own;
+            (slot.name == name && is_old).then_some(new.0)
+        })
+    })
 }
 
 /// Has every slot that refers to a variable which `new` has another address for refer to that.
 pub(crate) fn redirect(new: &dyn Fn(u64) -> Option<u64>) -> Result<()> {
-    let mut result = Ok(());
-    for_each_object(&mut |object| {
-        let redirected = object.redirect(new);
-        if result.is_ok() {
-            result = redirected;
-        }
-    });
-    result
+    change_each_object(&|object| object.redirect(new))
 }
 
 /// The part of a dynamic section that matters here.
@@ -197,16 +189,12 @@ impl<'a> Object<'a> {
     /// # Safety
     /// It must not be unloaded as long as what is returned, or a copy, is used.
     pub(super) unsafe fn lasting(&self) -> Object<'static> {
-        let Object { base, headers, is_program, is_vdso, name } = *self;
-        let (headers, name): (*const [libc::Elf64_Phdr], *const CStr) = (headers, name);
-        // SAFETY: the loader keeps the headers of an object as long as that is loaded: so says the caller.
-        let headers = unsafe { &*headers };
-        // SAFETY: as above, for the name.
-        Object { base, headers, is_program, is_vdso, name: unsafe { &*name } }
+        // SAFETY: the loader keeps the headers and the name of an object as long as that is loaded: so says the caller.
+        unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(*self) }
     }
 
     /// What has to be added to addresses in it.
-    pub(super) fn base(&self) -> u64 {
+    pub(crate) fn base(&self) -> u64 {
         self.base
     }
 
@@ -215,11 +203,15 @@ impl<'a> Object<'a> {
         self.name
     }
 
+    pub(super) fn file_name(&self) -> &'a [u8] {
+        self.name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+    }
+
     fn segment(&self, header: &libc::Elf64_Phdr) -> ExecRange {
         ExecRange::new(ExecAddr(self.base.wrapping_add(header.p_vaddr)), header.p_memsz)
     }
 
-    fn header(&self, kind: u32) -> Option<&libc::Elf64_Phdr> {
+    pub(crate) fn header(&self, kind: u32) -> Option<&libc::Elf64_Phdr> {
         self.headers.iter().find(|header| header.p_type == kind)
     }
 
@@ -230,7 +222,7 @@ impl<'a> Object<'a> {
     }
 
     /// The pages that are read-only since relocations were applied. The loader rounds both ends down.
-    fn relro(&self) -> ExecRange {
+    pub(crate) fn relro(&self) -> ExecRange {
         let Some(header) = self.header(libc::PT_GNU_RELRO) else { return ExecRange::default() };
         let range = self.segment(header);
         let down = |address: ExecAddr| ExecAddr(address.0 & !(os::page_size() - 1));
@@ -238,14 +230,11 @@ impl<'a> Object<'a> {
     }
 
     /// The entries of its dynamic section: tags and values.
-    pub(super) fn dynamic_entries(&self) -> &[[u64; 2]] {
-        let Some(header) = self.header(libc::PT_DYNAMIC) else { return &[] };
-        let range = self.segment(header);
-        let count = usize::try_from(range.size() / 16).unwrap_or(0);
-        // SAFETY: the dynamic section of a loaded object, which nobody changes once it is loaded.
-        let entries = unsafe { std::slice::from_raw_parts(range.start.0 as *const [u64; 2], count) };
+    pub(super) fn dynamic_entries(&self) -> &'a [[u64; 2]] {
+        let range = self.header(libc::PT_DYNAMIC).map_or_else(ExecRange::default, |header| self.segment(header));
+        let entries: &[[u64; 2]] = self.table(range.start.0, range.size() / 16).unwrap_or_default();
         let end = entries.iter().position(|[tag, _]| *tag == DT_NULL);
-        &entries[..end.unwrap_or(count)]
+        &entries[..end.unwrap_or(entries.len())]
     }
 
     pub(super) fn dynamic(&self) -> Dynamic {
@@ -270,26 +259,26 @@ impl<'a> Object<'a> {
         dynamic
     }
 
-    /// Words of a loaded object's read-only data, if it has them.
-    pub(super) fn words(&self, address: u64, count: u32) -> Option<&[u32]> {
-        let size = u64::from(count) * 4;
-        let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
-        let is_there = size > 0 && address.is_multiple_of(4) && is_readable(address);
-        if !is_there || !is_readable(address.checked_add(size - 1)?) {
+    /// A table that nobody writes once the object is loaded, if the object has it and it is not empty.
+    pub(super) fn table<T: Plain>(&self, address: u64, count: u64) -> Option<&'a [T]> {
+        let size = count.checked_mul(size_of::<T>() as u64).filter(|size| *size > 0)?;
+        let is_aligned = address.is_multiple_of(align_of::<T>() as u64);
+        let ends = [address, address.checked_add(size - 1)?];
+        if !is_aligned || !ends.iter().all(|end| self.contains(ExecAddr(*end))) {
             return None;
         }
         // SAFETY: aligned, and within a segment of an object that is loaded; the caller asks for what nobody writes.
-        Some(unsafe { std::slice::from_raw_parts(address as *const u32, count as usize) })
+        Some(unsafe { std::slice::from_raw_parts(address as *const T, usize::try_from(count).ok()?) })
     }
 
-    fn relocations(&self, start: u64, size: u64) -> &[Rela] {
-        let is_readable = |address| self.flags_at(ExecAddr(address)).is_some();
-        if size == 0 || !is_readable(start) || !is_readable(start.wrapping_add(size - 1)) {
-            return &[];
-        }
-        let count = usize::try_from(size).unwrap_or(0) / size_of::<Rela>();
-        // SAFETY: the relocations of a loaded object: read-only, and within one of its segments.
-        unsafe { std::slice::from_raw_parts(start as *const Rela, count) }
+    /// A text of its string table.
+    pub(super) fn string(&self, address: u64) -> Option<&'a CStr> {
+        // SAFETY: in the string table of a loaded object, which ends with a zero byte.
+        self.contains(ExecAddr(address)).then(|| unsafe { CStr::from_ptr(address as *const c_char) })
+    }
+
+    fn relocations(&self, start: u64, size: u64) -> &'a [Rela] {
+        self.table(start, size / size_of::<Rela>() as u64).unwrap_or_default()
     }
 
     /// A word that the object has as a slot for an address.
@@ -312,9 +301,6 @@ impl<'a> Object<'a> {
     pub(crate) fn redirect_functions(&self, new: &dyn Fn(&FunctionSlot<'_>) -> Option<u64>) -> Result<()> {
         let dynamic = self.dynamic();
         let (strings, symbols) = (dynamic.strings, dynamic.symbols);
-        if !self.contains(ExecAddr(strings)) || !self.contains(ExecAddr(symbols)) {
-            return Ok(());
-        }
         let mut changes = Vec::new();
         let data = self.relocations(dynamic.relocations, dynamic.relocations_size);
         let jumps = self.relocations(dynamic.jump_relocations, dynamic.jump_relocations_size);
@@ -326,18 +312,9 @@ impl<'a> Object<'a> {
             {
                 continue;
             }
-            let symbol = (symbols + symbol * size_of::<libc::Elf64_Sym>() as u64) as *const libc::Elf64_Sym;
-            if !self.contains(ExecAddr(symbol as u64)) {
-                continue;
-            }
-            // SAFETY: an entry of the symbol table of a loaded object, to which its own relocation refers.
-            let symbol = unsafe { symbol.read() };
-            let name = strings + u64::from(symbol.st_name);
-            if !self.contains(ExecAddr(name)) {
-                continue;
-            }
-            // SAFETY: a name in the string table of a loaded object, which ends with a zero byte.
-            let name = unsafe { CStr::from_ptr(name as *const c_char) }.to_bytes();
+            let symbol = symbols + symbol * size_of::<libc::Elf64_Sym>() as u64;
+            let Some([symbol]) = self.table::<libc::Elf64_Sym>(symbol, 1) else { continue };
+            let Some(name) = self.string(strings + u64::from(symbol.st_name)).map(CStr::to_bytes) else { continue };
             let Some((address, word)) = self.slot(relocation) else { continue };
             let value = word.load(Ordering::Relaxed);
             // One that is not bound yet leads to the object's own table; so does one that is bound to the object itself.
@@ -389,19 +366,26 @@ pub(crate) fn object_at(address: ExecAddr) -> Option<(CString, ExecRange)> {
     let mut found = None;
     for_each_object(&mut |object| {
         if object.contains(address) {
-            let segments = || {
-                object
-                    .headers
-                    .iter()
-                    .filter(|header| header.p_type == libc::PT_LOAD)
-                    .map(|header| object.segment(header))
-            };
-            let start = segments().map(|segment| segment.start).min().unwrap_or_default();
-            let end = segments().map(|segment| segment.end).max().unwrap_or_default();
+            let loaded = object.headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+            let segments = loaded.map(|header| object.segment(header));
+            let start = segments.clone().map(|segment| segment.start).min().unwrap_or_default();
+            let end = segments.map(|segment| segment.end).max().unwrap_or_default();
             found = Some((object.name.to_owned(), ExecRange { start, end }));
         }
     });
     found
+}
+
+/// Has `change` change every loaded object; returns the first error.
+pub(crate) fn change_each_object(change: &dyn Fn(&Object<'_>) -> Result<()>) -> Result<()> {
+    let mut result = Ok(());
+    for_each_object(&mut |object| {
+        let changed = change(object);
+        if result.is_ok() {
+            result = changed;
+        }
+    });
+    result
 }
 
 /// Calls `visit` with every loaded object; none is unloaded meanwhile.
@@ -432,6 +416,7 @@ unsafe extern "C" fn visit_object(info: *mut libc::dl_phdr_info, _size: usize, v
     let is_vdso = vdso != 0 && info.dlpi_addr == vdso;
     // SAFETY: the loader gives a C string, if anything.
     let name = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
-    (visit.visit)(&Object { base: info.dlpi_addr, headers, is_program, is_vdso, name });
+    let (base, tls_module, tls_data) = (info.dlpi_addr, info.dlpi_tls_modid, info.dlpi_tls_data as u64);
+    (visit.visit)(&Object { base, headers, is_program, is_vdso, tls_module, tls_data, name });
     0
 }

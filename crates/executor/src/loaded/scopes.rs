@@ -169,7 +169,7 @@ mod tests {
     use std::ffi::CStr;
 
     use super::{Place, look_up, note_opened};
-    use crate::{loader, os};
+    use crate::{link_map, os};
 
     /// Symbols of all kinds: indirect functions, variables, those of old versions, and what nobody has.
     const NAMES: [&CStr; 15] = [
@@ -213,7 +213,7 @@ mod tests {
             // SAFETY: a C string; these libraries have no initializers that matter here.
             let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) } as usize;
             assert_ne!(handle, 0, "{library:?}");
-            note_opened(handle, loader::base(handle).unwrap(), true);
+            note_opened(handle, link_map::base(handle).unwrap(), true);
             let known = check(handle);
             assert!(known >= NAMES.len() - 1, "{library:?}: {known} of {}", NAMES.len());
         }

@@ -4,29 +4,17 @@
 //! ELF sections" (binutils and glibc); glibc's `do_lookup_x` and `check_match` for which of several versions `dlsym`
 //! takes.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 
 use libc::Elf64_Sym;
 
 use super::exports;
 use super::objects::{Dynamic, Object};
 use crate::ExecAddr;
-
-const DT_NEEDED: u64 = 1;
-const DT_SONAME: u64 = 14;
-const DT_AUXILIARY: u64 = 0x7fff_fffd;
-const DT_FILTER: u64 = 0x7fff_ffff;
-
-const SHN_UNDEF: u16 = 0;
-const SHN_ABS: u16 = 0xfff1;
-const STB_GLOBAL: u8 = 1;
-const STB_WEAK: u8 = 2;
-const STB_GNU_UNIQUE: u8 = 10;
-const STT_COMMON: u8 = 5;
-const STT_TLS: u8 = 6;
-const STT_GNU_IFUNC: u8 = 10;
-const STV_DEFAULT: u8 = 0;
-const STV_PROTECTED: u8 = 3;
+use crate::elf::{
+    self, DT_AUXILIARY, DT_FILTER, DT_NEEDED, DT_SONAME, SHN_ABS, SHN_UNDEF, STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK,
+    STT_COMMON, STT_GNU_IFUNC, STT_TLS, STV_DEFAULT, STV_PROTECTED,
+};
 
 /// A version that only those get who ask for it.
 const HIDDEN_VERSION: u16 = 0x8000;
@@ -42,12 +30,7 @@ pub(super) struct Hashes {
 
 impl Hashes {
     pub(super) fn of(name: &[u8]) -> Self {
-        let sysv = name.iter().fold(0_u32, |hash, &byte| {
-            let hash = (hash << 4).wrapping_add(u32::from(byte));
-            let high = hash & 0xf000_0000;
-            (hash ^ high >> 24) & !high
-        });
-        Self { gnu: exports::hash(name), sysv }
+        Self { gnu: exports::hash(name), sysv: elf::hash(name) }
     }
 }
 
@@ -90,9 +73,7 @@ impl<'a> Tables<'a> {
     pub(super) fn has_name(&self, name: &CStr) -> bool {
         let entries = self.object.dynamic_entries();
         let own = entries.iter().find(|[tag, _]| *tag == DT_SONAME).and_then(|&[_, own]| self.string(own));
-        let path = self.object.name();
-        let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        own == Some(name) || path == name || own.is_none() && file == name.to_bytes()
+        own == Some(name) || self.object.name() == name || own.is_none() && self.object.file_name() == name.to_bytes()
     }
 
     /// Whether another object is searched in its place, or besides.
@@ -101,33 +82,18 @@ impl<'a> Tables<'a> {
     }
 
     fn string(&self, offset: u64) -> Option<&'a CStr> {
-        let address = self.dynamic.strings.checked_add(offset)?;
-        if !self.contains(ExecAddr(address)) {
-            return None;
-        }
-        // SAFETY: in the string table of a loaded object, which ends with a zero byte.
-        Some(unsafe { CStr::from_ptr(address as *const c_char) })
+        self.object.string(self.dynamic.strings.checked_add(offset)?)
     }
 
     fn symbol(&self, index: u32) -> Option<Elf64_Sym> {
         let address = self.dynamic.symbols.checked_add(u64::from(index) * size_of::<Elf64_Sym>() as u64)?;
-        let last = ExecAddr(address.checked_add(size_of::<Elf64_Sym>() as u64 - 1)?);
-        if !self.contains(ExecAddr(address)) || !self.contains(last) {
-            return None;
-        }
-        // SAFETY: within the loaded object, whose symbol table is read-only.
-        Some(unsafe { (address as *const Elf64_Sym).read_unaligned() })
+        self.object.table(address, 1)?.first().copied()
     }
 
     /// The version of a symbol; `None` if the object knows no versions.
     fn version(&self, index: u32) -> Option<u16> {
-        let table = self.dynamic.versions;
-        let address = table.checked_add(u64::from(index) * 2)?;
-        if table == 0 || !self.contains(ExecAddr(address)) {
-            return None;
-        }
-        // SAFETY: within the loaded object, whose table of versions is read-only and has an entry for each symbol.
-        Some(unsafe { (address as *const u16).read_unaligned() })
+        let table = Some(self.dynamic.versions).filter(|table| *table != 0)?;
+        self.object.table(table.checked_add(u64::from(index) * 2)?, 1)?.first().copied()
     }
 
     /// What the object has of a name that is asked for without a version.
@@ -164,10 +130,10 @@ impl<'a> Tables<'a> {
     /// Buckets and chains of the table that all systems know; there is a chain for each symbol.
     fn old_table(&self) -> Option<(&[u32], &[u32])> {
         let table = self.dynamic.hash;
-        let &[bucket_count, chain_count] = self.object.words(table, 2)? else { return None };
+        let &[bucket_count, chain_count] = self.object.table::<u32>(table, 2)? else { return None };
         let buckets = table.checked_add(8)?;
         let chains = buckets.checked_add(u64::from(bucket_count) * 4)?;
-        Some((self.object.words(buckets, bucket_count)?, self.object.words(chains, chain_count)?))
+        Some((self.object.table(buckets, bucket_count.into())?, self.object.table(chains, chain_count.into())?))
     }
 
     /// Considers a symbol with the right hash. Returns whether it is the one.

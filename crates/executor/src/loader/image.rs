@@ -4,6 +4,10 @@
 use std::ffi::{CStr, CString};
 
 use crate::ExecAddr;
+use crate::elf::{
+    DT_HASH, DT_NEEDED, DT_NULL, DT_RELA, DT_RELAENT, DT_RELASZ, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB, SHN_ABS,
+    SHN_UNDEF, STB_GLOBAL, STB_LOCAL, STT_GNU_IFUNC, STT_TLS, hash,
+};
 
 /// A relocation that has the loader fill in a slot (System V ABI, AMD64 supplement, "Relocation Types").
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +47,6 @@ const SYM_SIZE: u64 = 24;
 const RELA_SIZE: u64 = 24;
 const DYN_SIZE: u64 = 16;
 
-const STB_LOCAL: u64 = 0;
-const STB_GLOBAL: u64 = 1;
-const STT_TLS: u64 = 6;
-const STT_GNU_IFUNC: u64 = 10;
-const SHN_UNDEF: u64 = 0;
-const SHN_ABS: u64 = 0xfff1;
-
 /// Values of `p_flags`.
 const READ_WRITE: u64 = 6;
 const EXECUTE: u64 = 1;
@@ -70,7 +67,7 @@ impl Image<'_> {
         strings.extend_from_slice(self.symbol.to_bytes_with_nul());
         let mut tags = Vec::new();
         if let Some(library) = self.needed {
-            tags.push((tag::NEEDED, strings.len() as u64));
+            tags.push((DT_NEEDED, strings.len() as u64));
             strings.extend_from_slice(library.to_bytes_with_nul());
         }
         let names: Vec<u64> = self
@@ -86,15 +83,15 @@ impl Image<'_> {
         let string_table = dynamic + dynamic_size;
         let size = string_table + strings.len() as u64;
         tags.extend([
-            (tag::STRTAB, string_table),
-            (tag::STRSZ, strings.len() as u64),
-            (tag::SYMTAB, symbols),
-            (tag::SYMENT, SYM_SIZE),
-            (tag::HASH, hash),
-            (tag::RELA, relas),
-            (tag::RELASZ, count * RELA_SIZE),
-            (tag::RELAENT, RELA_SIZE),
-            (tag::NULL, 0),
+            (DT_STRTAB, string_table),
+            (DT_STRSZ, strings.len() as u64),
+            (DT_SYMTAB, symbols),
+            (DT_SYMENT, SYM_SIZE),
+            (DT_HASH, hash),
+            (DT_RELA, relas),
+            (DT_RELASZ, count * RELA_SIZE),
+            (DT_RELAENT, RELA_SIZE),
+            (DT_NULL, 0),
         ]);
 
         let mut words = vec![
@@ -120,9 +117,9 @@ impl Image<'_> {
             None => (STB_GLOBAL << 4 | STT_TLS, SHN_UNDEF),
             Some(_) => (STB_LOCAL << 4 | STT_GNU_IFUNC, SHN_ABS),
         };
-        words.extend([0, 0, 0, 1 | info << 32 | section << 48, self.indirect.unwrap_or(0), 0]);
+        words.extend([0, 0, 0, 1 | u64::from(info) << 32 | u64::from(section) << 48, self.indirect.unwrap_or(0), 0]);
         for (name, (_, address)) in names.into_iter().zip(self.exports) {
-            words.extend([name | (STB_GLOBAL << 4) << 32 | SHN_ABS << 48, address.0, 0]);
+            words.extend([name | u64::from(STB_GLOBAL << 4) << 32 | u64::from(SHN_ABS) << 48, address.0, 0]);
         }
         words.extend(hash_words);
         for (slot, &relocation) in (0..).zip(self.relocations) {
@@ -134,9 +131,7 @@ impl Image<'_> {
         image.extend(strings);
         (image, slots)
     }
-}
 
-impl Image<'_> {
     /// The table by which the loader finds what the object exports (gABI, "Hash Table"): pairs of its words.
     fn hash_table(&self) -> Vec<u64> {
         let count = self.exports.len() as u32;
@@ -152,27 +147,4 @@ impl Image<'_> {
         let pairs = table.as_chunks::<2>().0.iter();
         pairs.map(|&[low, high]| u64::from(low) | u64::from(high) << 32).collect()
     }
-}
-
-/// The hash of a name (gABI, "Hash Table").
-fn hash(name: &[u8]) -> u32 {
-    name.iter().fold(0u32, |hash, &byte| {
-        let hash = (hash << 4).wrapping_add(u32::from(byte));
-        let high = hash & 0xf000_0000;
-        (hash ^ (high >> 24)) & !high
-    })
-}
-
-/// Tags of the dynamic section.
-mod tag {
-    pub(super) const NULL: u64 = 0;
-    pub(super) const NEEDED: u64 = 1;
-    pub(super) const HASH: u64 = 4;
-    pub(super) const STRTAB: u64 = 5;
-    pub(super) const SYMTAB: u64 = 6;
-    pub(super) const RELA: u64 = 7;
-    pub(super) const RELASZ: u64 = 8;
-    pub(super) const RELAENT: u64 = 9;
-    pub(super) const STRSZ: u64 = 10;
-    pub(super) const SYMENT: u64 = 11;
 }

@@ -3,45 +3,13 @@
 
 mod image;
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 
 pub(crate) use self::image::{Image, Relocation};
-use crate::os;
-
-/// The beginning of glibc's `struct link_map`.
-#[repr(C)]
-struct LinkMap {
-    base: u64,
-    path: *const c_char,
-}
-
-/// The loader's record of an open library.
-fn link_map(handle: usize) -> Option<&'static LinkMap> {
-    let mut map: *const LinkMap = std::ptr::null();
-    // SAFETY: a handle of dlopen's that is not closed, and a place for a pointer.
-    let result = unsafe { libc::dlinfo(handle as *mut c_void, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
-    if result != 0 {
-        return None;
-    }
-    // SAFETY: the record exists as long as the library is open. Libraries stay open, and who has a `Loaded` uses its record
-    // no longer than that.
-    unsafe { map.as_ref() }
-}
-
-/// What has to be added to addresses in a library that is open.
-pub(crate) fn base(handle: usize) -> Option<u64> {
-    link_map(handle).map(|map| map.base)
-}
-
-/// The path under which the loader knows a library that stays open.
-pub(crate) fn path(handle: usize) -> Option<&'static std::ffi::CStr> {
-    let path = link_map(handle)?.path;
-    // SAFETY: not null, hence a C string that exists as long as the library is open, and we close none.
-    (!path.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(path) })
-}
+use crate::{link_map, os};
 
 /// A loaded shared object. Dropping it closes it.
 #[derive(Debug)]
@@ -64,7 +32,7 @@ impl Loaded {
 
     /// What has to be added to an address in the object.
     pub(crate) fn base(&self) -> Option<u64> {
-        base(self.handle)
+        link_map::base(self.handle)
     }
 }
 
@@ -81,7 +49,10 @@ impl ImageFile {
     /// # Errors
     /// What the system says.
     pub(crate) fn new(image: &[u8]) -> Result<Self, String> {
-        let mut file = memory_file().map_err(|error| format!("memfd_create: {error}"))?;
+        // Nothing in it is to be executed.
+        const MFD_NOEXEC_SEAL: u32 = 8;
+        let mut file =
+            os::memory_file(c"linkjit", MFD_NOEXEC_SEAL).map_err(|error| format!("memfd_create: {error}"))?;
         file.write_all(image).map_err(|error| error.to_string())?;
         Ok(Self { name: name_of(&file)?, _file: file })
     }
@@ -102,22 +73,6 @@ impl Drop for Loaded {
         // SAFETY: opened by `load`, and nothing refers to it any more.
         unsafe { libc::dlclose(self.handle as *mut c_void) };
     }
-}
-
-/// A file that is nowhere but in memory.
-fn memory_file() -> std::io::Result<File> {
-    /// Nothing in it is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know
-    /// it.
-    const MFD_NOEXEC_SEAL: u32 = 8;
-    for flags in [libc::MFD_CLOEXEC | MFD_NOEXEC_SEAL, libc::MFD_CLOEXEC] {
-        // SAFETY: a C string.
-        let file = unsafe { libc::syscall(libc::SYS_memfd_create, c"linkjit".as_ptr(), flags) };
-        if let Some(file) = c_int::try_from(file).ok().filter(|file| *file >= 0) {
-            // SAFETY: new, and nobody else's.
-            return Ok(unsafe { File::from_raw_fd(file) });
-        }
-    }
-    Err(std::io::Error::last_os_error())
 }
 
 /// A name for the loader. It names this process by its number: a debugger opens what the loader has loaded by the same

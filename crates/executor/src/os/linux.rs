@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -75,31 +76,33 @@ fn reserve_in(size: u64, range: ExecRange, place: &'static str) -> Result<ExecRa
 
 /// The ends of the gaps between the mappings of a range that have room for `size` bytes.
 fn gaps(size: u64, range: ExecRange) -> Result<Vec<u64>> {
-    let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| ExecutorError::System {
+    let mappings = mappings().map_err(|error| ExecutorError::System {
         call: "read".into(),
         what: "/proc/self/maps".into(),
         message: error.to_string(),
     })?;
     let mut gaps = Vec::new();
     let mut gap_start = range.start.0;
-    for line in maps.lines() {
-        let Some((start, end)) = parse_mapping(line) else { continue };
-        if start >= range.end.0 {
-            break;
-        }
-        gaps.push((gap_start, start));
-        gap_start = gap_start.max(end);
+    for (mapping, _) in mappings.into_iter().take_while(|(mapping, _)| mapping.start < range.end.0) {
+        gaps.push((gap_start, mapping.start));
+        gap_start = gap_start.max(mapping.end);
     }
     gaps.push((gap_start, range.end.0));
     gaps.retain(|(start, end)| end.saturating_sub(*start) >= size);
     Ok(gaps.into_iter().map(|(_, end)| end).collect())
 }
 
-/// `start-end perms ...`, in hexadecimal.
-fn parse_mapping(line: &str) -> Option<(u64, u64)> {
-    let (start, rest) = line.split_once('-')?;
-    let (end, _) = rest.split_once(' ')?;
-    Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+/// The mappings of the process, and whether they can be executed: lines of `start-end protections ...`, in hexadecimal.
+fn mappings() -> std::io::Result<Vec<(Range<u64>, bool)>> {
+    let mapping = |line: &str| {
+        let (start, rest) = line.split_once('-')?;
+        let (end, protections) = rest.split_once(' ')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some((number(start)?..number(end)?, protections.as_bytes().get(2) == Some(&b'x')))
+    };
+    // Paths need not be UTF-8.
+    let maps = std::fs::read("/proc/self/maps")?;
+    Ok(String::from_utf8_lossy(&maps).lines().filter_map(mapping).collect())
 }
 
 fn map(address: u64, size: u64, flags: c_int) -> Option<ExecRange> {
@@ -169,16 +172,8 @@ fn make_executable(range: ExecRange) -> Result<()> {
 
 /// Puts a file with the content of writable pages in their place, which was never writable as it is mapped there.
 fn map_code(range: ExecRange) -> std::io::Result<()> {
-    /// It is to be executed: `vm.memfd_noexec` may demand that this is said. Kernels before 6.3 don't know it.
     const MFD_EXEC: u32 = 0x10;
-    let create = |flags: u32| {
-        // SAFETY: a C string.
-        let file = unsafe { libc::syscall(libc::SYS_memfd_create, c"linkjit-code".as_ptr(), flags) };
-        // SAFETY: new, and nobody else's.
-        c_int::try_from(file).ok().filter(|file| *file >= 0).map(|file| unsafe { File::from_raw_fd(file) })
-    };
-    let file = create(libc::MFD_CLOEXEC | MFD_EXEC).or_else(|| create(libc::MFD_CLOEXEC));
-    let mut file = file.ok_or_else(std::io::Error::last_os_error)?;
+    let mut file = memory_file(c"linkjit-code", MFD_EXEC)?;
     let (start, size) = (range.start.0 as *mut c_void, range.size() as usize);
     // SAFETY: committed pages of the caller's, which nobody writes to any more.
     file.write_all(unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size) })?;
@@ -186,6 +181,20 @@ fn map_code(range: ExecRange) -> std::io::Result<()> {
     // SAFETY: in place of pages of the caller's, with the same content.
     let mapped = unsafe { libc::mmap(start, size, protection, flags, file.as_raw_fd(), 0) };
     if mapped == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A file that is nowhere but in memory. `use_flag` says whether its content is to be executed: `vm.memfd_noexec` may demand
+/// that this is said. Kernels before 6.3 don't know it.
+pub(crate) fn memory_file(name: &CStr, use_flag: u32) -> std::io::Result<File> {
+    for flags in [libc::MFD_CLOEXEC | use_flag, libc::MFD_CLOEXEC] {
+        // SAFETY: a C string.
+        let file = unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) };
+        if let Some(file) = c_int::try_from(file).ok().filter(|file| *file >= 0) {
+            // SAFETY: new, and nobody else's.
+            return Ok(unsafe { File::from_raw_fd(file) });
+        }
+    }
+    Err(std::io::Error::last_os_error())
 }
 
 /// Makes used pages what freshly committed ones are: writable, zero, and without memory behind them.
@@ -307,15 +316,8 @@ fn versioned(name: &CStr) -> Option<(CString, CString)> {
 
 /// Whether what is at an address can be executed; true if the system does not say.
 pub(crate) fn is_code(address: ExecAddr) -> bool {
-    let Ok(maps) = std::fs::read("/proc/self/maps") else { return true };
-    // Lines of `start-end protections ...`; paths need not be UTF-8.
-    maps.split(|&byte| byte == b'\n').any(|line| {
-        let mut fields = line.split(|&byte| byte == b' ').map(|field| std::str::from_utf8(field).unwrap_or_default());
-        let range = fields.next().and_then(|range| range.split_once('-'));
-        let Some((start, end)) = range else { return false };
-        let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
-        (number(start)..number(end)).contains(&address.0)
-            && fields.next().is_some_and(|permissions| permissions.contains('x'))
+    mappings().map_or(true, |mappings| {
+        mappings.iter().any(|(mapping, is_executable)| *is_executable && mapping.contains(&address.0))
     })
 }
 

@@ -1,9 +1,6 @@
 //! ELF: functions of the C library that must distinguish linked code from the system's.
 
-use std::ffi::OsString;
-
-use crate::call::Arguments;
-use crate::{ExecAddr, MainForm, init, listed, opening, tls};
+use crate::{ExecAddr, init, listed, opening, tls};
 
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
@@ -20,16 +17,3 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     };
     Some(ExecAddr(address as u64))
 }
-
-/// The session asks for these before it looks into libraries.
-pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
-    None
-}
-
-/// All programs' `main` is called alike.
-pub(crate) fn main_arguments(form: MainForm, _main: ExecAddr, usual: [usize; 4]) -> Option<[usize; 4]> {
-    (form == MainForm::Main).then_some(usual)
-}
-
-/// Code finds its arguments nowhere else than `main` does.
-pub(crate) fn set_arguments(_args: &[OsString], _main: Arguments) {}

@@ -4,7 +4,7 @@
 #[cfg(glibc_x86_64)]
 mod elf;
 #[cfg(glibc_x86_64)]
-pub(crate) use elf::{main_arguments, replacement, set_arguments, symbol};
+pub(crate) use elf::symbol;
 
 #[cfg(windows_x86_64)]
 mod windows;
@@ -13,7 +13,13 @@ pub(crate) use windows::{
     add_library_directories, library_function, main_arguments, replacement, set_arguments, symbol,
 };
 
+#[cfg(not(windows_x86_64))]
+mod usual;
+#[cfg(not(windows_x86_64))]
+pub(crate) use usual::{main_arguments, replacement, set_arguments};
+
+/// This system has no runtime.
 #[cfg(not(any(glibc_x86_64, windows_x86_64)))]
-mod unsupported;
-#[cfg(not(any(glibc_x86_64, windows_x86_64)))]
-pub(crate) use unsupported::{main_arguments, replacement, set_arguments, symbol};
+pub(crate) fn symbol(_name: &[u8]) -> Option<crate::ExecAddr> {
+    None
+}

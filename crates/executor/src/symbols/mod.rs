@@ -61,7 +61,7 @@ impl Libraries {
         let directories = lock(&self.directories).clone();
         let handle = os::open_library(path, global, &directories)?;
         #[cfg(glibc_x86_64)]
-        if let Some(base) = crate::loader::base(handle) {
+        if let Some(base) = crate::link_map::base(handle) {
             scopes::note_opened(handle, base, global);
         }
         nearby::redirect()?;

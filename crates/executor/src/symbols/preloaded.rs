@@ -1,11 +1,11 @@
 //! Libraries that the loader was told to load before all others (`LD_PRELOAD`). Their definitions replace those of any
 //! library, even for the library itself.
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
-use crate::{ExecAddr, os};
+use crate::{ExecAddr, link_map, os};
 
 /// A library: the loader's handle, and where it begins.
 type Library = (usize, ExecAddr);
@@ -35,12 +35,5 @@ fn open(path: &[u8]) -> Option<Library> {
     if handle.is_null() {
         return None;
     }
-    let mut map: *const u64 = std::ptr::null();
-    // SAFETY: an open library, and a place for the address of its record.
-    let result = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast::<c_void>()) };
-    if result != 0 || map.is_null() {
-        return None;
-    }
-    // SAFETY: the loader's record of a library that stays open begins with the library's base.
-    Some((handle as usize, ExecAddr(unsafe { map.read() })))
+    Some((handle as usize, ExecAddr(link_map::base(handle as usize)?)))
 }

@@ -6,15 +6,16 @@
 //! with one relocation for each number. For the relocation of the initial-exec model, the loader places a late library
 //! in the static TLS that it keeps spare, or says that it can't.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::CStr;
 
-use crate::loader::{self, Image, Loaded, Relocation};
-use crate::{SymbolAddress, TlsAddress};
+use crate::loaded::objects::for_each_object;
+use crate::loader::{Image, Loaded, Relocation};
+use crate::{SymbolAddress, TlsAddress, link_map};
 
 /// Finds a variable of a library, or of the process.
 pub(super) fn find(library: Option<usize>, name: &CStr) -> Option<SymbolAddress> {
     let library = match library {
-        Some(handle) => Some(loader::path(handle)?),
+        Some(handle) => Some(link_map::path(handle)?),
         None => None,
     };
     let [module, offset] = ask([Relocation::Module, Relocation::ModuleOffset], name, library)?;
@@ -40,22 +41,11 @@ fn ask<const N: usize>(relocations: [Relocation; N], name: &CStr, library: Optio
 /// Size of the thread-local storage of a module. The loader does not check that the symbol is a thread-local one; it
 /// takes any other's address for an offset, which is far larger than this.
 fn tls_size(module: u64) -> Option<u64> {
-    let mut search = (module, None);
-    // SAFETY: the callback gets what it expects, for the time of the call.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-    search.1
-}
-
-unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
-    // SAFETY: the loader passes a valid description.
-    let info = unsafe { &*info };
-    // SAFETY: `tls_size` passes this type.
-    let (module, size) = unsafe { &mut *search.cast::<(u64, Option<u64>)>() };
-    if info.dlpi_tls_modid as u64 != *module || info.dlpi_phdr.is_null() {
-        return 0;
-    }
-    // SAFETY: the loader describes the module's program headers.
-    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    *size = headers.iter().find(|header| header.p_type == libc::PT_TLS).map(|header| header.p_memsz);
-    1
+    let mut size = None;
+    for_each_object(&mut |object| {
+        if object.tls_module as u64 == module {
+            size = object.header(libc::PT_TLS).map(|header| header.p_memsz);
+        }
+    });
+    size
 }

@@ -14,3 +14,8 @@ pub(crate) use windows::*;
 mod unsupported;
 #[cfg(not(any(glibc_x86_64, windows_x86_64)))]
 pub(crate) use unsupported::*;
+
+#[cfg(not(windows_x86_64))]
+mod no_callbacks;
+#[cfg(not(windows_x86_64))]
+pub(crate) use no_callbacks::*;

@@ -1,24 +1,14 @@
 //! For systems on which linkjit does not support thread-local storage of linked code.
 
 use crate::init::Registered;
-use crate::{
-    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest,
-};
+use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsBlock, TlsId, TlsRequest};
 use std::borrow::Cow;
 
 const UNSUPPORTED: ExecutorError =
     ExecutorError::Unsupported { what: Cow::Borrowed("thread-local storage of linked code") };
 
-/// There are none.
-pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
-
 pub(crate) fn reserve(_owner: u32, _image: ImageId, _request: TlsRequest) -> Result<TlsBlock> {
     Err(UNSUPPORTED)
-}
-
-/// Only Windows has such directories.
-pub(crate) fn directory(_handle: ExecAddr) -> Option<[u64; 4]> {
-    None
 }
 
 pub(crate) fn publish(_id: TlsId, _image: &[u8]) -> Result<()> {
@@ -44,31 +34,3 @@ pub(crate) fn forget_destructors(_image: ImageId, _blocks: &[TlsId], _others: &d
 pub(crate) fn runtime_function(_function: RuntimeFunction) -> Option<ExecAddr> {
     None
 }
-
-/// Only Windows has such functions.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn attach(
-    _owner: u32,
-    _image: ImageId,
-    _kind: InitializerKind,
-    _functions: &[ExecAddr],
-) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling functions for each thread".into() })
-}
-
-/// Nothing is attached.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn detach(_image: ImageId) {}
-
-/// Nothing is attached.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn detach_part(_image: ImageId, _ranges: &[ExecRange]) {}
-
-/// There are no destructors.
-pub(crate) fn exit_thread() {}

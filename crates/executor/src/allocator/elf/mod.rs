@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use functions::{OLD, PROGRAM, Role};
 
 use super::{NAMES, index};
-use crate::loaded::objects::{FunctionSlot, for_each_object, is_canonical_entry, object_at};
+use crate::loaded::objects::{FunctionSlot, change_each_object, is_canonical_entry, object_at};
 use crate::{ExecAddr, ExecRange, ExecutorError, Result, os};
 
 /// The executor whose program's allocator serves the process, and one; zero if there is none.
@@ -244,21 +244,16 @@ fn find_operators() {
 /// allocate, or those of the others. These come first: until they know both allocators, nobody may have memory of the new
 /// one.
 fn rebind(allocates: bool) -> Result<()> {
-    let mut result = Ok(());
-    for_each_object(&mut |object| {
+    change_each_object(&|object| {
         // The host is whoever has this code, and the executable.
         let is_host = object.is_program || object.contains(ExecAddr(rebind as *const () as u64));
-        let redirected = object.redirect_functions(&|slot| {
+        object.redirect_functions(&|slot| {
             let index = index(slot.name)?;
-            let is_of_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
+            let is_in_phase = matches!(functions::role(index), Role::Allocates | Role::News) == allocates;
             let new = if is_host { functions::for_host(index) } else { functions::for_library(index) };
-            new.filter(|_| is_of_phase && leads_to_old(index, slot))
-        });
-        if result.is_ok() {
-            result = redirected;
-        }
-    });
-    result
+            new.filter(|_| is_in_phase && leads_to_old(index, slot))
+        })
+    })
 }
 
 /// Whether a slot leads to the function that the process had, or to one of ours. Whoever has another one keeps it.

@@ -23,17 +23,11 @@ use self::reserve::Fixed;
 pub(crate) use self::reserve::has as is_reserved;
 pub(crate) use self::thread::tls_get_addr;
 use crate::init::Registered;
-use crate::{
-    ExecAddr, ExecRange, ExecutorError, ImageId, InitializerKind, Result, RuntimeFunction, TlsAddress, TlsBlock, TlsId,
-    TlsRequest, lock,
-};
+use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsAddress, TlsBlock, TlsId, TlsRequest, lock};
 
 /// Larger blocks go to the reserve only if they have to. So do all while there are other threads, which would have to
 /// be interrupted to get the initial content; threads that take no signals would make it impossible.
 const SMALL: u64 = 4096;
-
-/// There are none.
-pub(crate) const RUNTIME_VARIABLES: &[(&str, u64)] = &[];
 
 const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thread-local block") };
 
@@ -140,11 +134,6 @@ pub(crate) fn forget_destructors(image: ImageId, blocks: &[TlsId], others: &dyn 
     destructors::forget(&Wanted { image, blocks: &storage_of(blocks), others });
 }
 
-/// Only Windows has such directories.
-pub(crate) fn directory(_handle: ExecAddr) -> Option<[u64; 4]> {
-    None
-}
-
 /// Gives back what an executor that goes away has left.
 pub(crate) fn release_all_of(owner: u32) {
     let left: Vec<Block> =
@@ -173,31 +162,3 @@ fn thread_pointer() -> u64 {
     }
     pointer
 }
-
-/// Only Windows has such functions.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn attach(
-    _owner: u32,
-    _image: ImageId,
-    _kind: InitializerKind,
-    _functions: &[ExecAddr],
-) -> Result<()> {
-    Err(ExecutorError::Unsupported { what: "calling functions for each thread".into() })
-}
-
-/// Nothing is attached.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn detach(_image: ImageId) {}
-
-/// Nothing is attached.
-///
-/// # Safety
-/// None is called.
-pub(crate) unsafe fn detach_part(_image: ImageId, _ranges: &[ExecRange]) {}
-
-/// The C library has run the thread's destructors by then.
-pub(crate) fn exit_thread() {}

@@ -1,14 +1,12 @@
-//! For systems without a runtime.
+//! For systems on which linked code is given no function in place of a library's, and whose programs have one form of
+//! `main`.
 
 use std::ffi::OsString;
 
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm};
 
-pub(crate) fn symbol(_name: &[u8]) -> Option<ExecAddr> {
-    None
-}
-
+/// The session asks for these before it looks into libraries.
 pub(crate) fn replacement(_name: &[u8]) -> Option<ExecAddr> {
     None
 }
