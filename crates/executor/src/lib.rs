@@ -46,6 +46,7 @@ mod nearby;
 mod opening;
 mod os;
 mod outermost;
+mod pe;
 mod reentry;
 mod runtime;
 #[cfg(glibc_x86_64)]

@@ -1,6 +1,6 @@
 //! The loader's records of open libraries.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 
 /// The beginning of glibc's `struct link_map`.
 #[repr(C)]
@@ -30,8 +30,8 @@ pub(crate) fn base(handle: usize) -> Option<u64> {
 
 /// The path under which the loader knows a library that stays open.
 #[cfg(glibc_x86_64)]
-pub(crate) fn path(handle: usize) -> Option<&'static CStr> {
+pub(crate) fn path(handle: usize) -> Option<&'static std::ffi::CStr> {
     let path = link_map(handle)?.path;
     // SAFETY: not null, hence a C string that exists as long as the library is open, and we close none.
-    (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
+    (!path.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(path) })
 }

@@ -1,24 +1,10 @@
 //! The header of an image, which is the first page of its window: of Windows ("PE Format"), or of ELF (gABI, "ELF Header").
 
+use crate::pe::{self, EXCEPTION, Headers, NX_COMPATIBLE, RESOURCES, TLS, TLS_DIRECTORY_SIZE};
 use crate::{ExecAddr, ExecRange};
 
-/// Where the parts of the header are.
-const NT_HEADER: u32 = 0x80;
-const FILE_HEADER: u32 = NT_HEADER + 4;
-const OPTIONAL_HEADER: u32 = FILE_HEADER + 20;
-const DATA_DIRECTORIES: u32 = OPTIONAL_HEADER + 112;
-const SECTION_TABLE: u32 = DATA_DIRECTORIES + 16 * 8;
-const TLS_DIRECTORY: u32 = 0x200;
-const END: u32 = TLS_DIRECTORY + TLS_DIRECTORY_SIZE;
-const TLS_DIRECTORY_SIZE: u32 = 40;
-
-/// Numbers of data directories.
-const RESOURCES: u32 = 2;
-const EXCEPTION: u32 = 3;
-const TLS: u32 = 9;
-
-// The section table ends before the TLS directory begins.
-const _: () = assert!(SECTION_TABLE + 3 * 40 <= TLS_DIRECTORY);
+/// The TLS directory follows the headers.
+const TLS_DIRECTORY: u32 = pe::headers_size(3);
 
 /// Names and characteristics of the sections, by protection.
 const SECTIONS: [(&[u8; 8], u32); 3] =
@@ -38,56 +24,30 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// A DOS header, the file header, the optional header and the section table. There are neither imports nor exports
-    /// in it, because these come and go by name, nor relocations, because it never moves.
+    /// The headers of the image, and its TLS directory. There are neither imports nor exports in it, because these come and go
+    /// by name, nor relocations, because it never moves.
     pub(super) fn header(&self) -> Vec<u8> {
         // A window has at most 4 GiB.
         let rva = |address: ExecAddr| u32::try_from(address.distance_from(self.range.start)).unwrap_or(u32::MAX);
         let size = |range: ExecRange| u32::try_from(range.size()).unwrap_or(u32::MAX);
-        let mut bytes = vec![0; END as usize];
-        let mut put = |at: u32, field: &[u8]| bytes[at as usize..][..field.len()].copy_from_slice(field);
-        put(0, b"MZ");
-        put(0x3c, &NT_HEADER.to_le_bytes());
-        put(NT_HEADER, b"PE\0\0");
-        put(FILE_HEADER, &0x8664u16.to_le_bytes());
-        put(FILE_HEADER + 2, &3u16.to_le_bytes());
-        put(FILE_HEADER + 16, &(SECTION_TABLE - OPTIONAL_HEADER).to_le_bytes()[..2]);
-        // Executable, more than 2 GiB of addresses, a DLL.
-        put(FILE_HEADER + 18, &0x2022u16.to_le_bytes());
-        put(OPTIONAL_HEADER, &0x20bu16.to_le_bytes());
-        put(OPTIONAL_HEADER + 24, &self.range.start.0.to_le_bytes());
-        put(OPTIONAL_HEADER + 32, &self.page.to_le_bytes());
-        put(OPTIONAL_HEADER + 36, &self.page.to_le_bytes());
-        // Version 6.0 of the system and of the subsystem, which is the console's.
-        put(OPTIONAL_HEADER + 40, &6u16.to_le_bytes());
-        put(OPTIONAL_HEADER + 48, &6u16.to_le_bytes());
-        put(OPTIONAL_HEADER + 56, &rva(self.range.end).to_le_bytes());
-        put(OPTIONAL_HEADER + 60, &self.page.to_le_bytes());
-        put(OPTIONAL_HEADER + 68, &3u16.to_le_bytes());
-        // No randomization, but no executable data.
-        put(OPTIONAL_HEADER + 70, &0x0100u16.to_le_bytes());
-        put(OPTIONAL_HEADER + 108, &16u32.to_le_bytes());
-        for (number, table) in [(RESOURCES, self.resources), (EXCEPTION, self.functions)] {
-            if let Some(table) = table {
-                put(DATA_DIRECTORIES + number * 8, &rva(table.start).to_le_bytes());
-                put(DATA_DIRECTORIES + number * 8 + 4, &size(table).to_le_bytes());
-            }
-        }
-        if let Some(words) = self.thread_local {
-            put(DATA_DIRECTORIES + TLS * 8, &TLS_DIRECTORY.to_le_bytes());
-            put(DATA_DIRECTORIES + TLS * 8 + 4, &TLS_DIRECTORY_SIZE.to_le_bytes());
-            for (at, word) in (TLS_DIRECTORY..).step_by(8).zip(words) {
-                put(at, &word.to_le_bytes());
-            }
-        }
-        let sections = (SECTION_TABLE..).step_by(40).zip(SECTIONS).zip(self.sections);
-        for ((at, (name, characteristics)), range) in sections {
-            put(at, name);
-            put(at + 8, &size(range).to_le_bytes());
-            put(at + 12, &rva(range.start).to_le_bytes());
-            put(at + 16, &size(range).to_le_bytes());
-            put(at + 36, &characteristics.to_le_bytes());
-        }
+        let tables = [(RESOURCES, self.resources), (EXCEPTION, self.functions)].into_iter();
+        let tables = tables.filter_map(|(number, table)| Some((number, rva(table?.start), size(table?))));
+        let thread_local = self.thread_local.map(|_| (TLS, TLS_DIRECTORY, TLS_DIRECTORY_SIZE));
+        let sections = SECTIONS.iter().zip(self.sections).map(|(&(name, characteristics), range)| {
+            (*name, [size(range), rva(range.start), size(range), 0], characteristics)
+        });
+        let headers = Headers {
+            base: self.range.start.0,
+            alignments: [self.page; 2],
+            image_size: rva(self.range.end),
+            headers_size: self.page,
+            characteristics: NX_COMPATIBLE,
+            directories: &tables.chain(thread_local).collect::<Vec<_>>(),
+            sections: &sections.collect::<Vec<_>>(),
+        };
+        let mut bytes = headers.bytes();
+        bytes.extend(self.thread_local.unwrap_or_default().iter().flat_map(|word| word.to_le_bytes()));
+        bytes.resize((TLS_DIRECTORY + TLS_DIRECTORY_SIZE) as usize, 0);
         bytes
     }
 }

@@ -220,6 +220,16 @@ pub(crate) fn system_function(library: &CStr, name: &CStr) -> Option<ExecAddr> {
     if handle.is_null() { None } else { find_symbol(handle as usize, name) }
 }
 
+/// The function at an address.
+///
+/// # Safety
+/// `F` must be its type: one of function pointers.
+pub(crate) unsafe fn as_function<F: Copy>(address: ExecAddr) -> F {
+    const { assert!(size_of::<F>() == size_of::<u64>()) };
+    // SAFETY: the caller vouches for the type.
+    unsafe { std::mem::transmute_copy(&address.0) }
+}
+
 /// Whether what is at an address can be written.
 pub(crate) fn is_writable(address: ExecAddr) -> bool {
     let writable = PAGE_READWRITE | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY | PAGE_WRITECOPY;
@@ -247,15 +257,22 @@ pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {
     let wide: Vec<u16> = argument.encode_wide().collect();
     // Strings of arguments are short: the system allows 32 Ki characters in all.
     let length = i32::try_from(wide.len()).unwrap_or(i32::MAX);
-    let convert = |to: *mut u8, room: i32| {
+    let narrow = written(|to, room| {
         // SAFETY: `length` characters may be read, and `room` bytes written.
         unsafe { WideCharToMultiByte(CP_ACP, 0, wide.as_ptr(), length, to, room, null(), null_mut()) }
-    };
-    let needed = convert(null_mut(), 0);
-    let mut narrow = vec![0; usize::try_from(needed).unwrap_or(0)];
-    let written = convert(narrow.as_mut_ptr(), needed);
-    narrow.truncate(usize::try_from(written).unwrap_or(0));
-    narrow
+    });
+    narrow.unwrap_or_default()
+}
+
+/// What a function of the system writes, which returns how much it has written, or how much it would write if there is no
+/// room. `None` if it fails.
+pub(crate) fn written<T: Clone + Default>(write: impl Fn(*mut T, i32) -> i32) -> Option<Vec<T>> {
+    let length = |count: i32| usize::try_from(count).ok().filter(|count| *count > 0);
+    let needed = write(null_mut(), 0);
+    let mut buffer = vec![T::default(); length(needed)?];
+    let written = write(buffer.as_mut_ptr(), needed);
+    buffer.truncate(length(written)?);
+    Some(buffer)
 }
 
 /// The environment in the form of `main`'s third argument.
@@ -266,8 +283,7 @@ pub(crate) fn environment() -> *mut *mut c_char {
         return null_mut();
     };
     // SAFETY: this is the type of the C runtime's function of that name, which takes nothing.
-    let function =
-        unsafe { std::mem::transmute::<*const (), extern "C" fn() -> *mut *mut *mut c_char>(function.0 as *const ()) };
+    let function: extern "C" fn() -> *mut *mut *mut c_char = unsafe { as_function(function) };
     let place = function();
     if place.is_null() {
         return null_mut();
@@ -299,8 +315,7 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     for (library, name) in RUNTIMES {
         if let Some(register) = system_function(library, name) {
             // SAFETY: both functions take one function; what they return is not looked at.
-            let register: extern "C" fn(extern "C" fn()) -> usize =
-                unsafe { std::mem::transmute(register.0 as *const ()) };
+            let register: extern "C" fn(extern "C" fn()) -> usize = unsafe { as_function(register) };
             register(function);
         }
     }
@@ -331,7 +346,7 @@ fn register(runtimes: &[(&CStr, &CStr)], function: AtExitFunction, argument: *mu
     let find = |&(library, name): &(&CStr, &CStr)| system_function(library, name);
     let Some(register) = runtimes.iter().find_map(find).filter(|_| argument.is_null()) else { return -1 };
     // SAFETY: the functions that are passed take one function; those that return an int return 0 if they are done.
-    let register: extern "C" fn(AtExitFunction) -> c_int = unsafe { std::mem::transmute(register.0 as *const ()) };
+    let register: extern "C" fn(AtExitFunction) -> c_int = unsafe { as_function(register) };
     register(function)
 }
 

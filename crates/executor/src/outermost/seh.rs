@@ -1,11 +1,11 @@
 //! The outermost frame on Windows ("x64 exception handling", Microsoft Learn, Language-specific handler).
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::mem::transmute;
 
 use windows_sys::Win32::System::Diagnostics::Debug::EXCEPTION_RECORD;
 
 use super::RUST_PANIC;
+use crate::os;
 use crate::runtime::library_function;
 
 const CONTINUE_EXECUTION: c_int = 0;
@@ -43,7 +43,7 @@ unsafe extern "C" fn handler(
         CXX_EXCEPTION => {
             if let Some(terminate) = library_function(c"terminate") {
                 // SAFETY: the function has this type; it does not return.
-                let terminate: extern "C" fn() = unsafe { transmute(terminate.0 as *const ()) };
+                let terminate: extern "C" fn() = unsafe { os::as_function(terminate) };
                 terminate();
             }
             CONTINUE_SEARCH

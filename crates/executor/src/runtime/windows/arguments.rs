@@ -2,7 +2,6 @@
 //! would return those of our own process.
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
-use std::mem::transmute;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr::null_mut;
@@ -48,6 +47,26 @@ fn program() -> &'static Variables {
     })
 }
 
+/// A function that returns where a variable is.
+macro_rules! place_of {
+    ($variable:ident) => {{
+        extern "C" fn place() -> u64 {
+            &raw const program().$variable as u64
+        }
+        place as *const ()
+    }};
+}
+
+/// A function that returns what a variable holds.
+macro_rules! value_of {
+    ($variable:ident: $unit:ty) => {{
+        extern "C" fn value() -> *mut $unit {
+            program().$variable.load(Ordering::Acquire)
+        }
+        value as *const ()
+    }};
+}
+
 /// What linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln" | b"_pgmptr" | b"_wpgmptr") {
@@ -55,8 +74,8 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         os::open_library(Path::new("ucrtbase.dll"), false, &[]).ok()?;
     }
     let address = match name {
-        b"GetCommandLineA" => narrow_line as *const (),
-        b"GetCommandLineW" => wide_line as *const (),
+        b"GetCommandLineA" => value_of!(narrow_line: c_char),
+        b"GetCommandLineW" => value_of!(wide_line: u16),
         b"__argc" => (&raw const program().count).cast(),
         b"__argv" => (&raw const program().narrow).cast(),
         b"__wargv" => (&raw const program().wide).cast(),
@@ -64,15 +83,15 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"_wcmdln" => (&raw const program().wide_line).cast(),
         b"_pgmptr" => (&raw const program().narrow_file).cast(),
         b"_wpgmptr" => (&raw const program().wide_file).cast(),
-        b"__p___argc" => count_place as *const (),
-        b"__p___argv" => narrow_place as *const (),
-        b"__p___wargv" => wide_place as *const (),
-        b"__p__acmdln" => narrow_line_place as *const (),
-        b"__p__wcmdln" => wide_line_place as *const (),
-        b"__p__pgmptr" => narrow_file_place as *const (),
-        b"__p__wpgmptr" => wide_file_place as *const (),
-        b"_get_narrow_winmain_command_line" => narrow_rest as *const (),
-        b"_get_wide_winmain_command_line" => wide_rest as *const (),
+        b"__p___argc" => place_of!(count),
+        b"__p___argv" => place_of!(narrow),
+        b"__p___wargv" => place_of!(wide),
+        b"__p__acmdln" => place_of!(narrow_line),
+        b"__p__wcmdln" => place_of!(wide_line),
+        b"__p__pgmptr" => place_of!(narrow_file),
+        b"__p__wpgmptr" => place_of!(wide_file),
+        b"_get_narrow_winmain_command_line" => value_of!(narrow_rest: c_char),
+        b"_get_wide_winmain_command_line" => value_of!(wide_rest: u16),
         b"__getmainargs" => main_arguments_narrow as *const (),
         b"__wgetmainargs" => main_arguments_wide as *const (),
         _ => return None,
@@ -84,34 +103,6 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
 /// Sets the variables, if nobody has.
 pub(super) fn ensure() -> Option<()> {
     Arguments::of_program().ok().map(drop)
-}
-
-extern "C" fn count_place() -> *const AtomicUsize {
-    &raw const program().count
-}
-
-extern "C" fn narrow_place() -> *const AtomicPtr<*mut c_char> {
-    &raw const program().narrow
-}
-
-extern "C" fn wide_place() -> *const AtomicPtr<*mut u16> {
-    &raw const program().wide
-}
-
-extern "C" fn narrow_line_place() -> *const AtomicPtr<c_char> {
-    &raw const program().narrow_line
-}
-
-extern "C" fn wide_line_place() -> *const AtomicPtr<u16> {
-    &raw const program().wide_line
-}
-
-extern "C" fn narrow_file_place() -> *const AtomicPtr<c_char> {
-    &raw const program().narrow_file
-}
-
-extern "C" fn wide_file_place() -> *const AtomicPtr<u16> {
-    &raw const program().wide_file
 }
 
 pub(super) fn narrow_file_start() -> *mut c_char {
@@ -141,14 +132,6 @@ pub(super) fn wide_file() -> &'static [u16] {
     unsafe { std::slice::from_raw_parts(start, length) }
 }
 
-extern "C" fn narrow_rest() -> *mut c_char {
-    program().narrow_rest.load(Ordering::Acquire)
-}
-
-extern "C" fn wide_rest() -> *mut u16 {
-    program().wide_rest.load(Ordering::Acquire)
-}
-
 /// `__getmainargs` and `__wgetmainargs` of msvcrt.dll, which MinGW's start-up calls: the environment is theirs.
 macro_rules! main_arguments {
     ($($name:ident($real:literal): $vector:ident of $unit:ty;)*) => {$(
@@ -168,7 +151,7 @@ macro_rules! main_arguments {
             ) -> c_int;
             let Some(real) = os::system_function(c"msvcrt.dll", $real) else { return -1 };
             // SAFETY: the function has this type.
-            let real = unsafe { transmute::<*const (), Real>(real.0 as *const ()) };
+            let real: Real = unsafe { os::as_function(real) };
             // SAFETY: the arguments are the caller's.
             let result = unsafe { real(count, vector, environment, expand, start) };
             let program = program();
@@ -186,14 +169,6 @@ main_arguments! {
     main_arguments_wide(c"__wgetmainargs"): wide of u16;
 }
 
-extern "system" fn narrow_line() -> *const c_char {
-    program().narrow_line.load(Ordering::Acquire)
-}
-
-extern "system" fn wide_line() -> *const u16 {
-    program().wide_line.load(Ordering::Acquire)
-}
-
 /// Makes all forms of these arguments, which `main` will find in `main`.
 pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     let (name, rest) = args.split_first().map_or((OsStr::new(""), args), |(first, rest)| (first.as_os_str(), rest));
@@ -209,7 +184,7 @@ pub(crate) fn set_arguments(args: &[OsString], main: Arguments) {
     let wide_line = leak(line);
     let vector: Vec<*mut u16> = args.iter().map(|arg| leak(arg.encode_wide())).chain([null_mut()]).collect();
 
-    let file = file_names::of_program(args);
+    let file = file_names::program_file(args);
     let narrow_file = leak(os::narrow(&file).into_iter().map(u8::cast_signed));
     let (count, narrow_vector) = main.parts();
     program().count.store(count, Ordering::Release);
@@ -271,6 +246,6 @@ pub(crate) fn main_arguments(form: MainForm, main: ExecAddr, usual: [usize; 4]) 
 fn wide_environment() -> usize {
     let Some(function) = library_function(c"_get_initial_wide_environment") else { return 0 };
     // SAFETY: the type of the C runtime's function of that name.
-    let function = unsafe { transmute::<*const (), extern "C" fn() -> usize>(function.0 as *const ()) };
+    let function: extern "C" fn() -> usize = unsafe { os::as_function(function) };
     function()
 }

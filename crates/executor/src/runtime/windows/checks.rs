@@ -27,32 +27,37 @@ struct Variable {
     name: *const c_char,
 }
 
-pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        // The second is told, too, what the function has got from `_alloca`, which is not checked.
-        b"_RTC_CheckStackVars" | b"_RTC_CheckStackVars2" => check_stack as *const (),
-        b"_RTC_UninitUse" => uninitialized as *const (),
-        b"_RTC_Check_2_to_1" => narrow_2_to_1 as *const (),
-        b"_RTC_Check_4_to_1" => narrow_4_to_1 as *const (),
-        b"_RTC_Check_8_to_1" => narrow_8_to_1 as *const (),
-        b"_RTC_Check_4_to_2" => narrow_4_to_2 as *const (),
-        b"_RTC_Check_8_to_2" => narrow_8_to_2 as *const (),
-        b"_RTC_Check_8_to_4" => narrow_8_to_4 as *const (),
-        b"_RTC_SetErrorFunc" => set_error_function as *const (),
-        b"_RTC_NumErrors" => count_of_errors as *const (),
-        b"_RTC_GetErrDesc" => description as *const (),
-        // They prepare and end the checks of a whole program, of which there are none here, and of what `_alloca` gave; the
-        // last one is for debuggers, in functions that were compiled with `/JMC`.
-        b"_RTC_InitBase" | b"_RTC_Shutdown" | b"_RTC_AllocaHelper" | b"__CheckForDebuggerJustMyCode" => {
-            nothing as *const ()
+/// `_RTC_Check_8_to_1` and its kin (`/RTCc`): what is cut off must be all zeros or all ones.
+macro_rules! narrow {
+    ($wide:ty => $narrow:ty) => {{
+        extern "C" fn narrow(value: $wide) -> $narrow {
+            let rest = value >> <$narrow>::BITS;
+            if rest != 0 && rest != -1 {
+                fail(Check::Narrowing, std::ptr::null());
+            }
+            value as $narrow
         }
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+        narrow
+    }};
 }
 
-extern "C" fn nothing() -> i32 {
-    0
+functions! {
+    symbol(b""):
+    // The second is told, too, what the function has got from `_alloca`, which is not checked.
+    b"_RTC_CheckStackVars" | b"_RTC_CheckStackVars2" => check_stack;
+    b"_RTC_UninitUse" => uninitialized;
+    b"_RTC_Check_2_to_1" => narrow!(i16 => i8);
+    b"_RTC_Check_4_to_1" => narrow!(i32 => i8);
+    b"_RTC_Check_8_to_1" => narrow!(i64 => i8);
+    b"_RTC_Check_4_to_2" => narrow!(i32 => i16);
+    b"_RTC_Check_8_to_2" => narrow!(i64 => i16);
+    b"_RTC_Check_8_to_4" => narrow!(i64 => i32);
+    b"_RTC_SetErrorFunc" => set_error_function;
+    b"_RTC_NumErrors" => count_of_errors;
+    b"_RTC_GetErrDesc" => description;
+    // They prepare and end the checks of a whole program, of which there are none here, and of what `_alloca` gave; the
+    // last one is for debuggers, in functions that were compiled with `/JMC`.
+    b"_RTC_InitBase" | b"_RTC_Shutdown" | b"_RTC_AllocaHelper" | b"__CheckForDebuggerJustMyCode" => super::nothing;
 }
 
 /// `_RTC_CheckStackVars`, which checked functions call before they return.
@@ -77,28 +82,6 @@ unsafe extern "C" fn check_stack(frame: *const u8, checked: *const Frame) {
 /// `_RTC_UninitUse`, which checked functions call when they are about to.
 extern "C" fn uninitialized(name: *const c_char) {
     fail(Check::Uninitialized, name);
-}
-
-/// `_RTC_Check_8_to_1` and its kin (`/RTCc`): what is cut off must be all zeros or all ones.
-macro_rules! narrow {
-    ($($name:ident: $wide:ty => $narrow:ty;)*) => {$(
-        extern "C" fn $name(value: $wide) -> $narrow {
-            let rest = value >> <$narrow>::BITS;
-            if rest != 0 && rest != -1 {
-                fail(Check::Narrowing, std::ptr::null());
-            }
-            value as $narrow
-        }
-    )*};
-}
-
-narrow! {
-    narrow_2_to_1: i16 => i8;
-    narrow_4_to_1: i32 => i8;
-    narrow_8_to_1: i64 => i8;
-    narrow_4_to_2: i32 => i16;
-    narrow_8_to_2: i64 => i16;
-    narrow_8_to_4: i64 => i32;
 }
 
 /// What can be wrong, by the runtime's numbers (`rtcapi.h`).

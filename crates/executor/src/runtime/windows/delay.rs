@@ -12,14 +12,12 @@ use windows_sys::Win32::System::Diagnostics::Debug::RaiseException;
 use super::replacement;
 use crate::{ExecAddr, ExecRange, Protection, lock, os, unwind};
 
-pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"__linkjit_load_delayed" => load as *const (),
-        b"__delayLoadHelper2" => load_without_hooks as *const (),
-        b"__FUnloadDelayLoadedDLL2" => unload as *const (),
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+functions! {
+    symbol(b""):
+    b"__linkjit_load_delayed" => load;
+    b"__delayLoadHelper2" => load_without_hooks;
+    // What was loaded stays: others may have its functions.
+    b"__FUnloadDelayLoadedDLL2" => super::nothing;
 }
 
 /// Where DLLs are that the system does not find.
@@ -217,9 +215,4 @@ fn raise(information: &mut Information, error: u32) -> u64 {
     // SAFETY: one argument, which is what handlers of this exception expect.
     unsafe { RaiseException(EXCEPTION | error, 0, 1, &raw const argument) };
     information.function
-}
-
-/// What was loaded stays: others may have its functions.
-extern "system" fn unload(_name: *const u8) -> i32 {
-    0
 }

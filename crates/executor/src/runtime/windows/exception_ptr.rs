@@ -3,13 +3,12 @@
 //! exception.
 
 use std::ffi::{CStr, c_int, c_void};
-use std::mem::transmute;
 use std::process::abort;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::{library_function, throw};
-use crate::ExecAddr;
+use super::{library_function, needed_function, throw};
 use crate::unwind::window_at;
+use crate::{ExecAddr, os};
 
 /// `__ExceptionPtrCopyException(void *pointer, const void *object, const void *description)`.
 pub(super) const COPY: &CStr = c"?__ExceptionPtrCopyException@@YAXPEAXPEBX1@Z";
@@ -26,15 +25,15 @@ static CURRENT_EXCEPTION: AtomicU64 = AtomicU64::new(0);
 
 /// `__ExceptionPtrCopyException` for linked code: makes `pointer` refer to a copy of an exception.
 pub(super) unsafe extern "C-unwind" fn copy(pointer: *mut c_void, object: *const c_void, description: *const c_void) {
-    let find = |name| library_function(name).unwrap_or_else(|| abort());
     let Some(base) = window_at(description as u64) else {
         type Copy = extern "C-unwind" fn(*mut c_void, *const c_void, *const c_void);
         // SAFETY: the function has this type.
-        let real = unsafe { transmute::<*const (), Copy>(find(COPY).0 as *const ()) };
+        let real: Copy = unsafe { needed_function(COPY) };
         return real(pointer, object, description);
     };
-    FRAME_HANDLER.store(find(c"__CxxFrameHandler3").0, Ordering::Relaxed);
-    CURRENT_EXCEPTION.store(find(CURRENT).0, Ordering::Relaxed);
+    for (place, name) in [(&FRAME_HANDLER, c"__CxxFrameHandler3"), (&CURRENT_EXCEPTION, CURRENT)] {
+        place.store(library_function(name).unwrap_or_else(|| abort()).0, Ordering::Relaxed);
+    }
     // SAFETY: linked code passes what it would throw.
     let mut copy = unsafe { copy_of(object, description as u64, base) };
     // SAFETY: the copy is one that may be thrown; its destructor runs once it is caught.
@@ -62,9 +61,8 @@ unsafe fn copy_of(object: *const c_void, description: u64, base: u64) -> Vec<u12
         return copy;
     }
     type Construct = extern "C-unwind" fn(*mut c_void, *const c_void, u32);
-    let constructor = ExecAddr(base + u64::from(constructor)).0 as *const ();
     // SAFETY: a copy constructor; those of classes with virtual bases are told that they are to construct these.
-    let construct = unsafe { transmute::<*const (), Construct>(constructor) };
+    let construct: Construct = unsafe { os::as_function(ExecAddr(base + u64::from(constructor))) };
     construct(place, object, u32::from(properties & HAS_VIRTUAL_BASE != 0));
     copy
 }
@@ -183,8 +181,7 @@ unsafe extern "C-unwind" fn frame_handler(
     let dispatcher_context = unsafe { &mut *dispatcher };
     fill_tables(dispatcher_context.image_base);
     dispatcher_context.data = TABLES.as_ptr();
-    let handler = FRAME_HANDLER.load(Ordering::Relaxed) as *const ();
     // SAFETY: the function has this type.
-    let handler = unsafe { transmute::<*const (), Handler>(handler) };
+    let handler: Handler = unsafe { os::as_function(ExecAddr(FRAME_HANDLER.load(Ordering::Relaxed))) };
     handler(record, frame, context, dispatcher)
 }

@@ -19,26 +19,26 @@ use crate::{ExecAddr, os, unwind};
 
 /// What linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"GetModuleFileNameA" => of_module_narrow as *const (),
-        b"GetModuleFileNameW" => of_module_wide as *const (),
-        b"GetModuleFileNameExA" | b"K32GetModuleFileNameExA" => of_process_module_narrow as *const (),
-        b"GetModuleFileNameExW" | b"K32GetModuleFileNameExW" => of_process_module_wide as *const (),
-        b"GetModuleBaseNameA" | b"K32GetModuleBaseNameA" => base_narrow as *const (),
-        b"GetModuleBaseNameW" | b"K32GetModuleBaseNameW" => base_wide as *const (),
-        b"GetModuleInformation" | b"K32GetModuleInformation" => information as *const (),
-        b"QueryFullProcessImageNameA" => of_process_narrow as *const (),
-        b"QueryFullProcessImageNameW" => of_process_wide as *const (),
-        b"_get_pgmptr" => get_narrow as *const (),
-        b"_get_wpgmptr" => get_wide as *const (),
-        _ => return None,
-    };
-    arguments::ensure()?;
-    Some(ExecAddr(address as u64))
+    find(name).filter(|_| arguments::ensure().is_some())
+}
+
+functions! {
+    find(b""):
+    b"GetModuleFileNameA" => module_narrow;
+    b"GetModuleFileNameW" => module_wide;
+    b"GetModuleFileNameExA" | b"K32GetModuleFileNameExA" => process_module_narrow;
+    b"GetModuleFileNameExW" | b"K32GetModuleFileNameExW" => process_module_wide;
+    b"GetModuleBaseNameA" | b"K32GetModuleBaseNameA" => base_narrow;
+    b"GetModuleBaseNameW" | b"K32GetModuleBaseNameW" => base_wide;
+    b"GetModuleInformation" | b"K32GetModuleInformation" => information;
+    b"QueryFullProcessImageNameA" => process_narrow;
+    b"QueryFullProcessImageNameW" => process_wide;
+    b"_get_pgmptr" => get_narrow;
+    b"_get_wpgmptr" => get_wide;
 }
 
 /// The program's file, as the arguments of this process or of a program in it name it.
-pub(super) fn of_program(arguments: &[OsString]) -> OsString {
+pub(super) fn program_file(arguments: &[OsString]) -> OsString {
     let own = || std::env::current_exe().unwrap_or_default();
     let is_own = std::env::args_os().eq(arguments.iter().cloned());
     let named = arguments.first().filter(|name| !is_own && !name.is_empty());
@@ -81,43 +81,27 @@ unsafe fn copy<T: Copy + Default>(name: &[T], to: *mut T, room: u32) -> u32 {
     if fits { length as u32 } else { room }
 }
 
-unsafe extern "system" fn of_module_narrow(module: HMODULE, name: *mut u8, room: u32) -> u32 {
-    if is_programs(module) {
-        // SAFETY: the caller's buffer.
-        return unsafe { copy(arguments::narrow_file(), name, room) };
-    }
-    // SAFETY: the arguments are the caller's.
-    unsafe { GetModuleFileNameA(module, name, room) }
-}
-
-unsafe extern "system" fn of_module_wide(module: HMODULE, name: *mut u16, room: u32) -> u32 {
-    if is_programs(module) {
-        // SAFETY: the caller's buffer.
-        return unsafe { copy(arguments::wide_file(), name, room) };
-    }
-    // SAFETY: the arguments are the caller's.
-    unsafe { GetModuleFileNameW(module, name, room) }
-}
-
-/// The forms that are given a process, too.
-macro_rules! of_process_module {
-    ($($name:ident($unit:ty) $file:expr, $real:ident;)*) => {$(
-        unsafe extern "system" fn $name(process: HANDLE, module: HMODULE, name: *mut $unit, room: u32) -> u32 {
-            if is_programs(module) && is_this_process(process) {
+/// `GetModuleFileName`, and the forms that are given a process, too.
+macro_rules! module_names {
+    ($($name:ident($($process:ident: $type:ty)?) $unit:ty: $file:expr, $real:ident;)*) => {$(
+        unsafe extern "system" fn $name($($process: $type,)? module: HMODULE, name: *mut $unit, room: u32) -> u32 {
+            if is_programs(module) $(&& is_this_process($process))? {
                 // SAFETY: the caller's buffer.
                 return unsafe { copy($file, name, room) };
             }
             // SAFETY: the arguments are the caller's.
-            unsafe { $real(process, module, name, room) }
+            unsafe { $real($($process,)? module, name, room) }
         }
     )*};
 }
 
-of_process_module! {
-    of_process_module_narrow(u8) arguments::narrow_file(), K32GetModuleFileNameExA;
-    of_process_module_wide(u16) arguments::wide_file(), K32GetModuleFileNameExW;
-    base_narrow(u8) base(arguments::narrow_file()), K32GetModuleBaseNameA;
-    base_wide(u16) base(arguments::wide_file()), K32GetModuleBaseNameW;
+module_names! {
+    module_narrow() u8: arguments::narrow_file(), GetModuleFileNameA;
+    module_wide() u16: arguments::wide_file(), GetModuleFileNameW;
+    process_module_narrow(process: HANDLE) u8: arguments::narrow_file(), K32GetModuleFileNameExA;
+    process_module_wide(process: HANDLE) u16: arguments::wide_file(), K32GetModuleFileNameExW;
+    base_narrow(process: HANDLE) u8: base(arguments::narrow_file()), K32GetModuleBaseNameA;
+    base_wide(process: HANDLE) u16: base(arguments::wide_file()), K32GetModuleBaseNameW;
 }
 
 unsafe extern "system" fn information(
@@ -142,7 +126,7 @@ unsafe extern "system" fn information(
 }
 
 /// The forms that store the length, and fail if the room is too little.
-macro_rules! of_process {
+macro_rules! process_names {
     ($($name:ident($unit:ty) $file:expr, $real:ident;)*) => {$(
         unsafe extern "system" fn $name(process: HANDLE, flags: u32, name: *mut $unit, size: *mut u32) -> i32 {
             if flags != 0 || !is_this_process(process) {
@@ -165,19 +149,23 @@ macro_rules! of_process {
     )*};
 }
 
-of_process! {
-    of_process_narrow(u8) arguments::narrow_file(), QueryFullProcessImageNameA;
-    of_process_wide(u16) arguments::wide_file(), QueryFullProcessImageNameW;
+process_names! {
+    process_narrow(u8) arguments::narrow_file(), QueryFullProcessImageNameA;
+    process_wide(u16) arguments::wide_file(), QueryFullProcessImageNameW;
 }
 
-unsafe extern "C" fn get_narrow(place: *mut *mut c_char) -> c_int {
-    // SAFETY: the caller passes a place for it.
-    unsafe { place.write(arguments::narrow_file_start()) };
-    0
+/// `_get_pgmptr` and its wide form.
+macro_rules! get {
+    ($($name:ident: $unit:ty => $start:ident;)*) => {$(
+        unsafe extern "C" fn $name(place: *mut *mut $unit) -> c_int {
+            // SAFETY: the caller passes a place for it.
+            unsafe { place.write(arguments::$start()) };
+            0
+        }
+    )*};
 }
 
-unsafe extern "C" fn get_wide(place: *mut *mut u16) -> c_int {
-    // SAFETY: the caller passes a place for it.
-    unsafe { place.write(arguments::wide_file_start()) };
-    0
+get! {
+    get_narrow: c_char => narrow_file_start;
+    get_wide: u16 => wide_file_start;
 }

@@ -2,11 +2,10 @@
 //! program: the image whose `main` was called last, or before that the one of the code that asks.
 
 use std::ffi::{CStr, c_void};
-use std::mem::transmute;
-use std::process::abort;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
+use windows_sys::Win32::System::Diagnostics::Debug::RtlPcToFileHeader;
 use windows_sys::Win32::System::LibraryLoader::{
     DisableThreadLibraryCalls, FreeLibraryAndExitThread, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GetModuleHandleA,
     GetModuleHandleExA, GetModuleHandleExW, GetModuleHandleW, GetProcAddress,
@@ -25,37 +24,28 @@ pub(super) fn set_program(base: u64) {
     PROGRAM.store(base, Ordering::Release);
 }
 
-/// What linked code is given in place of the system's.
-pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"RtlPcToFileHeader" => base_of as *const (),
-        b"GetModuleHandleA" => handle_narrow as *const (),
-        b"GetModuleHandleW" => handle_wide as *const (),
-        b"GetModuleHandleExA" => handle_ex_narrow as *const (),
-        b"GetModuleHandleExW" => handle_ex_wide as *const (),
-        b"GetProcAddress" => function_of as *const (),
-        b"FreeLibrary" => free as *const (),
-        b"FreeLibraryAndExitThread" => free_and_exit as *const (),
-        b"DisableThreadLibraryCalls" => ignore_threads as *const (),
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+functions! {
+    replacement(b""):
+    b"RtlPcToFileHeader" => find_base;
+    b"GetModuleHandleA" => handle_narrow;
+    b"GetModuleHandleW" => handle_wide;
+    b"GetModuleHandleExA" => handle_ex_narrow;
+    b"GetModuleHandleExW" => handle_ex_wide;
+    b"GetProcAddress" => find_function;
+    b"FreeLibrary" => free;
+    b"FreeLibraryAndExitThread" => free_and_exit;
+    b"DisableThreadLibraryCalls" => ignore_threads;
 }
 
 /// `RtlPcToFileHeader`: where the image begins that has this address, which is also stored; null if there is none.
-unsafe extern "system" fn base_of(address: *const c_void, base: *mut *mut c_void) -> *mut c_void {
-    if let Some(window) = unwind::window_at(address as u64) {
-        let window = window as *mut c_void;
-        // SAFETY: the caller passes a place for it.
-        unsafe { base.write(window) };
-        return window;
-    }
-    let Some(real) = os::system_function(c"ntdll.dll", c"RtlPcToFileHeader") else { abort() };
-    type BaseOf = unsafe extern "system" fn(*const c_void, *mut *mut c_void) -> *mut c_void;
-    // SAFETY: the function has this type.
-    let real = unsafe { transmute::<*const (), BaseOf>(real.0 as *const ()) };
-    // SAFETY: the arguments are the caller's.
-    unsafe { real(address, base) }
+unsafe extern "system" fn find_base(address: *const c_void, base: *mut *mut c_void) -> *mut c_void {
+    let Some(window) = unwind::window_at(address as u64) else {
+        // SAFETY: the arguments are the caller's.
+        return unsafe { RtlPcToFileHeader(address, base) };
+    };
+    // SAFETY: the caller passes a place for it.
+    unsafe { base.write(window as *mut c_void) };
+    window as *mut c_void
 }
 
 /// The image of the program, as code at `caller` sees it.
@@ -69,33 +59,11 @@ pub(super) fn is_window(base: u64) -> bool {
     base != 0 && unwind::window_at(base) == Some(base)
 }
 
-/// A function that passes its caller's address on as the last argument, in this register.
-macro_rules! with_caller {
-    ($($name:ident -> $target:ident: $register:literal;)*) => {$(
-        #[unsafe(naked)]
-        unsafe extern "system" fn $name() {
-            std::arch::naked_asm!(concat!("mov ", $register, ", [rsp]"), "jmp {target}", target = sym $target)
-        }
-    )*};
-}
-
 with_caller! {
-    handle_narrow -> handle_narrow_of: "rdx";
-    handle_wide -> handle_wide_of: "rdx";
-    handle_ex_narrow -> handle_ex_narrow_of: "r9";
-    handle_ex_wide -> handle_ex_wide_of: "r9";
-}
-
-unsafe extern "system" fn handle_narrow_of(name: *const u8, caller: u64) -> HMODULE {
-    let program = program(caller).filter(|_| name.is_null());
-    // SAFETY: the arguments are the caller's.
-    program.map_or_else(|| unsafe { GetModuleHandleA(name) }, |program| program as HMODULE)
-}
-
-unsafe extern "system" fn handle_wide_of(name: *const u16, caller: u64) -> HMODULE {
-    let program = program(caller).filter(|_| name.is_null());
-    // SAFETY: the arguments are the caller's.
-    program.map_or_else(|| unsafe { GetModuleHandleW(name) }, |program| program as HMODULE)
+    handle_narrow -> own_handle_narrow: "rdx";
+    handle_wide -> own_handle_wide: "rdx";
+    handle_ex_narrow -> own_handle_ex_narrow: "r9";
+    handle_ex_wide -> own_handle_ex_wide: "r9";
 }
 
 /// What `GetModuleHandleEx` is asked for, if it is an image of linked code.
@@ -106,33 +74,35 @@ fn asked_for(flags: u32, name_or_address: u64, caller: u64) -> Option<u64> {
     program(caller).filter(|_| name_or_address == 0)
 }
 
-unsafe extern "system" fn handle_ex_narrow_of(flags: u32, name: *const u8, handle: *mut HMODULE, caller: u64) -> i32 {
-    match asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) {
-        Some(base) => {
+/// `GetModuleHandle` and `GetModuleHandleEx` for strings of one kind.
+macro_rules! own_handles {
+    ($($name:ident, $name_ex:ident: $unit:ty => $real:ident, $real_ex:ident;)*) => {$(
+        unsafe extern "system" fn $name(name: *const $unit, caller: u64) -> HMODULE {
+            let program = program(caller).filter(|_| name.is_null());
+            // SAFETY: the arguments are the caller's.
+            program.map_or_else(|| unsafe { $real(name) }, |program| program as HMODULE)
+        }
+
+        unsafe extern "system" fn $name_ex(flags: u32, name: *const $unit, handle: *mut HMODULE, caller: u64) -> i32 {
+            let Some(base) = asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) else {
+                // SAFETY: the arguments are the caller's.
+                return unsafe { $real_ex(flags, name, handle) };
+            };
             // SAFETY: the caller passes a place for it.
             unsafe { handle.write(base as HMODULE) };
             1
         }
-        // SAFETY: the arguments are the caller's.
-        None => unsafe { GetModuleHandleExA(flags, name, handle) },
-    }
+    )*};
 }
 
-unsafe extern "system" fn handle_ex_wide_of(flags: u32, name: *const u16, handle: *mut HMODULE, caller: u64) -> i32 {
-    match asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) {
-        Some(base) => {
-            // SAFETY: the caller passes a place for it.
-            unsafe { handle.write(base as HMODULE) };
-            1
-        }
-        // SAFETY: the arguments are the caller's.
-        None => unsafe { GetModuleHandleExW(flags, name, handle) },
-    }
+own_handles! {
+    own_handle_narrow, own_handle_ex_narrow: u8 => GetModuleHandleA, GetModuleHandleExA;
+    own_handle_wide, own_handle_ex_wide: u16 => GetModuleHandleW, GetModuleHandleExW;
 }
 
 /// `GetProcAddress`: what an image of linked code exports is linked when it is asked for; of DLLs linked code gets here
 /// what it gets by name.
-unsafe extern "system" fn function_of(module: HMODULE, name: *const u8) -> *const c_void {
+unsafe extern "system" fn find_function(module: HMODULE, name: *const u8) -> *const c_void {
     let key = match name as usize {
         number @ ..0x1_0000 => SymbolKey::Ordinal(number as u16),
         // SAFETY: what is no number is a C string.

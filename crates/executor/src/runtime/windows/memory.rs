@@ -1,12 +1,10 @@
 //! `operator new` and `operator delete` of Microsoft's ABI, over the C runtime's allocator.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::mem::transmute;
-use std::process::abort;
+use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
-use super::library_function;
+use super::{library_function, needed_function};
 use crate::ExecAddr;
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
@@ -51,19 +49,13 @@ struct Allocator {
 
 fn allocator() -> Allocator {
     static ALLOCATOR: OnceLock<Allocator> = OnceLock::new();
-    // Code that allocates by these names can't go on without.
-    fn find(name: &CStr) -> *const () {
-        library_function(name).map_or_else(|| abort(), |address| address.0 as *const ())
-    }
     *ALLOCATOR.get_or_init(|| Allocator {
         // SAFETY: the function has this type.
-        malloc: unsafe { transmute::<*const (), extern "C" fn(usize) -> *mut c_void>(find(c"malloc")) },
+        malloc: unsafe { needed_function(c"malloc") },
         // SAFETY: the function has this type.
-        aligned_malloc: unsafe {
-            transmute::<*const (), extern "C" fn(usize, usize) -> *mut c_void>(find(c"_aligned_malloc"))
-        },
+        aligned_malloc: unsafe { needed_function(c"_aligned_malloc") },
         // SAFETY: the function has this type.
-        call_new_handler: unsafe { transmute::<*const (), extern "C-unwind" fn(usize) -> c_int>(find(c"_callnewh")) },
+        call_new_handler: unsafe { needed_function(c"_callnewh") },
     })
 }
 
@@ -83,9 +75,8 @@ fn allocate(size: usize, allocate: impl Fn(&Allocator) -> *mut c_void) -> *mut c
 
 /// Throws `std::bad_alloc`.
 fn bad_alloc() -> *mut c_void {
-    let Some(throw) = library_function(c"?_Xbad_alloc@std@@YAXXZ") else { abort() };
     // SAFETY: the function has this type.
-    let throw: extern "C-unwind" fn() = unsafe { transmute(throw.0 as *const ()) };
+    let throw: extern "C-unwind" fn() = unsafe { needed_function(c"?_Xbad_alloc@std@@YAXXZ") };
     throw();
     null_mut()
 }

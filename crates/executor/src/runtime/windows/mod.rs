@@ -3,6 +3,30 @@
 //!
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
+/// Defines what finds functions by their names, which begin with a prefix.
+macro_rules! functions {
+    ($find:ident($prefix:literal): $($($name:literal)|+ => $function:expr;)*) => {
+        pub(super) fn $find(name: &[u8]) -> Option<ExecAddr> {
+            let function = match name.strip_prefix($prefix)? {
+                $($($name)|+ => $function as *const (),)*
+                _ => return None,
+            };
+            Some(ExecAddr(function as u64))
+        }
+    };
+}
+
+/// Functions that pass their caller's address on as the last argument, in this register.
+macro_rules! with_caller {
+    ($($(#[$doc:meta])* $name:ident -> $target:ident: $register:literal;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C-unwind" fn $name() {
+            std::arch::naked_asm!(concat!("mov ", $register, ", [rsp]"), "jmp {target}", target = sym $target)
+        }
+    )*};
+}
+
 mod algorithms;
 mod arguments;
 mod arrays;
@@ -42,6 +66,16 @@ const LIBRARIES: [&str; 4] = ["vcruntime140.dll", "vcruntime140_1.dll", "ucrtbas
 /// A function of the C++ runtime's DLLs.
 pub(crate) fn library_function(name: &CStr) -> Option<ExecAddr> {
     LIBRARIES.iter().find_map(|library| os::find_symbol(os::open_library(Path::new(library), false, &[]).ok()?, name))
+}
+
+/// A function of the C++ runtime's DLLs. Code that calls for it can't go on without.
+///
+/// # Safety
+/// `F` must be its type.
+unsafe fn needed_function<F: Copy>(name: &CStr) -> F {
+    let function = library_function(name).unwrap_or_else(|| abort());
+    // SAFETY: the caller vouches for the type.
+    unsafe { os::as_function(function) }
 }
 
 /// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
@@ -124,7 +158,10 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     Some(ExecAddr(address as u64))
 }
 
-extern "C" fn nothing() {}
+/// What has nothing to do, and says so by zero if somebody asks.
+extern "C" fn nothing() -> u64 {
+    0
+}
 
 /// `__GSHandlerCheck`: of functions that check their stack, but have no handlers. The check happens when they return;
 /// this goes on with the search.

@@ -9,7 +9,7 @@ use crate::{ExecAddr, os};
 
 /// Passes on to a function of the system, whose address is in `real`, with the program's image for a null first
 /// argument.
-macro_rules! of_program {
+macro_rules! for_program {
     ($($library:literal: $($name:ident)*;)*) => {
         /// What linked code is given in place of the system's.
         pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
@@ -53,7 +53,7 @@ macro_rules! of_program {
     };
 }
 
-of_program! {
+for_program! {
     "kernel32.dll": FindResourceA FindResourceW FindResourceExA FindResourceExW LoadResource SizeofResource
         EnumResourceTypesA EnumResourceTypesW EnumResourceNamesA EnumResourceNamesW EnumResourceLanguagesA
         EnumResourceLanguagesW;

@@ -4,26 +4,27 @@
 use std::ffi::{c_char, c_void};
 use std::fmt::Write;
 
+use windows_sys::Win32::System::Diagnostics::Debug::RtlCaptureStackBackTrace;
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, GetModuleFileNameA,
     GetModuleHandleExA,
 };
 
 use super::arguments;
-use crate::{ExecAddr, os, unwind};
+use crate::{ExecAddr, unwind};
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name.strip_prefix(b"__std_stacktrace_")? {
-        // The system's own: a function of ours would be one of the frames.
-        b"capture" => return os::system_function(c"ntdll.dll", c"RtlCaptureStackBackTrace"),
-        b"address_to_string" | b"description" => describe as *const (),
-        b"source_file" => no_source as *const (),
-        b"source_line" => no_line as *const (),
-        b"to_string" => describe_all as *const (),
-        _ => return None,
-    };
-    arguments::ensure()?;
-    Some(ExecAddr(address as u64))
+    find(name).filter(|_| arguments::ensure().is_some())
+}
+
+functions! {
+    find(b"__std_stacktrace_"):
+    // The system's own: a function of ours would be one of the frames.
+    b"capture" => RtlCaptureStackBackTrace;
+    b"address_to_string" | b"description" => describe;
+    b"source_file" => no_source;
+    b"source_line" => super::nothing;
+    b"to_string" => describe_all;
 }
 
 /// `_Stacktrace_string_fill_callback`: writes so many characters; returns how many it has written.
@@ -35,7 +36,7 @@ type Fill = unsafe extern "system-unwind" fn(usize, *mut c_void, *mut c_void, Wr
 fn place(address: u64) -> String {
     let (module, base) = match unwind::window_at(address) {
         Some(base) => (arguments::narrow_file().to_vec(), base),
-        None => match module_of(address) {
+        None => match module_at(address) {
             Some(found) => found,
             None => return format!("{address:#x}"),
         },
@@ -47,7 +48,7 @@ fn place(address: u64) -> String {
 }
 
 /// The file of the DLL that has an address, and its base.
-fn module_of(address: u64) -> Option<(Vec<u8>, u64)> {
+fn module_at(address: u64) -> Option<(Vec<u8>, u64)> {
     let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
     let mut module = std::ptr::null_mut();
     // SAFETY: with these flags an address is looked up, whatever it is; a place for the answer.
@@ -88,10 +89,6 @@ unsafe extern "system-unwind" fn describe(address: *const c_void, string: *mut c
 unsafe extern "system-unwind" fn no_source(_: *const c_void, string: *mut c_void, fill: Fill) {
     // SAFETY: the caller's arguments.
     unsafe { give(String::new(), string, fill) };
-}
-
-extern "system" fn no_line(_: *const c_void) -> u32 {
-    0
 }
 
 unsafe extern "system-unwind" fn describe_all(

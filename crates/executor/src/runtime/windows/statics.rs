@@ -22,12 +22,12 @@ static CHANGED: Condvar = Condvar::new();
 /// `word` must be the variable's.
 pub(super) unsafe extern "C" fn header(word: *mut i32) {
     // SAFETY: the caller vouches for it; threads only access it so, or compare it with their epoch.
-    let word_of = unsafe { AtomicI32::from_ptr(word) };
+    let state = unsafe { AtomicI32::from_ptr(word) };
     let mut epoch = lock(&EPOCH);
     loop {
-        match word_of.load(Ordering::Acquire) {
+        match state.load(Ordering::Acquire) {
             NOT_YET => {
-                word_of.store(BEING_INITIALIZED, Ordering::Relaxed);
+                state.store(BEING_INITIALIZED, Ordering::Relaxed);
                 return;
             }
             BEING_INITIALIZED => epoch = CHANGED.wait(epoch).unwrap_or_else(PoisonError::into_inner),
@@ -45,11 +45,11 @@ pub(super) unsafe extern "C" fn header(word: *mut i32) {
 /// `word` must be the variable's.
 pub(super) unsafe extern "C" fn footer(word: *mut i32) {
     // SAFETY: the caller vouches for it.
-    let word_of = unsafe { AtomicI32::from_ptr(word) };
+    let state = unsafe { AtomicI32::from_ptr(word) };
     let epoch = {
         let mut epoch = lock(&EPOCH);
         *epoch += 1;
-        word_of.store(*epoch, Ordering::Release);
+        state.store(*epoch, Ordering::Release);
         *epoch
     };
     CHANGED.notify_all();

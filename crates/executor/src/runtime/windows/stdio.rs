@@ -2,10 +2,8 @@
 //! (`legacy_stdio_definitions.lib`).
 
 use std::ffi::{CStr, c_int};
-use std::mem::transmute;
-use std::process::abort;
 
-use super::library_function;
+use super::needed_function;
 use crate::ExecAddr;
 
 /// `%s` of wide functions is a wide string, as ever: the runtime's start-up code chooses that.
@@ -39,15 +37,10 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     Some(ExecAddr(*address as u64))
 }
 
-fn find(name: &CStr) -> *const () {
-    // Code that prints by these names can't go on without.
-    library_function(name).map_or_else(|| abort(), |address| address.0 as *const ())
-}
-
 /// A standard stream of the C runtime.
 fn stream(number: u32) -> u64 {
     // SAFETY: the function has this type.
-    let stream = unsafe { transmute::<*const (), extern "C" fn(u32) -> u64>(find(c"__acrt_iob_func")) };
+    let stream: extern "C" fn(u32) -> u64 = unsafe { needed_function(c"__acrt_iob_func") };
     stream(number)
 }
 
@@ -55,7 +48,7 @@ fn stream(number: u32) -> u64 {
 fn on_file(function: &CStr, options: u64, file: u64, format: u64, arguments: *const u64) -> c_int {
     type OnFile = extern "C" fn(u64, u64, u64, u64, *const u64) -> c_int;
     // SAFETY: the functions that are passed have this type.
-    let function = unsafe { transmute::<*const (), OnFile>(find(function)) };
+    let function: OnFile = unsafe { needed_function(function) };
     function(options, file, format, 0, arguments)
 }
 
@@ -63,7 +56,7 @@ fn on_file(function: &CStr, options: u64, file: u64, format: u64, arguments: *co
 fn on_buffer(function: &CStr, options: u64, buffer: u64, size: usize, format: u64, arguments: *const u64) -> c_int {
     type OnBuffer = extern "C" fn(u64, u64, usize, u64, u64, *const u64) -> c_int;
     // SAFETY: the functions that are passed have this type.
-    let function = unsafe { transmute::<*const (), OnBuffer>(find(function)) };
+    let function: OnBuffer = unsafe { needed_function(function) };
     function(options, buffer, size, format, 0, arguments)
 }
 
@@ -142,7 +135,7 @@ macro_rules! on_part {
         extern "C" fn $name(buffer: u64, size: usize, most: usize, format: u64, arguments: *const u64) -> c_int {
             type OnPart = extern "C" fn(u64, u64, usize, usize, u64, u64, *const u64) -> c_int;
             // SAFETY: the function has this type.
-            let function = unsafe { transmute::<*const (), OnPart>(find($function)) };
+            let function: OnPart = unsafe { needed_function($function) };
             function(PRINT, buffer, size, most, format, 0, arguments)
         }
     )*};
@@ -155,13 +148,13 @@ on_part! {
 }
 
 /// Variadic functions: the arguments in registers go to their homes on the stack, where the others follow; the list of
-/// those beyond the named ones is passed on after these, whose number is given.
+/// those beyond the named ones is passed on after these. The functions are grouped by the number of named ones.
 macro_rules! variadic {
     (@list 1) => { "lea rdx, [rsp + 56]" };
     (@list 2) => { "lea r8, [rsp + 64]" };
     (@list 3) => { "lea r9, [rsp + 72]" };
     (@list 4) => { "lea rax, [rsp + 80]\nmov [rsp + 32], rax" };
-    ($($name:ident -> $target:ident: $named:tt;)*) => {$(
+    (@function $named:tt $name:ident $target:ident) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name() {
             std::arch::naked_asm!(
@@ -182,40 +175,19 @@ macro_rules! variadic {
                 target = sym $target,
             )
         }
-    )*};
+    };
+    ($($named:tt: $($name:ident -> $target:ident),+;)*) => {$($(variadic!(@function $named $name $target);)+)*};
 }
 
 variadic! {
-    printf -> vprintf: 1;
-    fprintf -> vfprintf: 2;
-    sprintf -> vsprintf: 2;
-    snprintf -> vsnprintf: 3;
-    _snprintf -> _vsnprintf: 3;
-    _scprintf -> _vscprintf: 1;
-    printf_s -> vprintf_s: 1;
-    fprintf_s -> vfprintf_s: 2;
-    sprintf_s -> vsprintf_s: 3;
-    _snprintf_s -> _vsnprintf_s: 4;
-    wprintf -> vwprintf: 1;
-    fwprintf -> vfwprintf: 2;
-    swprintf -> vswprintf: 3;
-    _swprintf -> _vswprintf: 2;
-    _snwprintf -> _vsnwprintf: 3;
-    _scwprintf -> _vscwprintf: 1;
-    wprintf_s -> vwprintf_s: 1;
-    fwprintf_s -> vfwprintf_s: 2;
-    swprintf_s -> vswprintf_s: 3;
-    _snwprintf_s -> _vsnwprintf_s: 4;
-    scanf -> vscanf: 1;
-    fscanf -> vfscanf: 2;
-    sscanf -> vsscanf: 2;
-    scanf_s -> vscanf_s: 1;
-    fscanf_s -> vfscanf_s: 2;
-    sscanf_s -> vsscanf_s: 2;
-    wscanf -> vwscanf: 1;
-    fwscanf -> vfwscanf: 2;
-    swscanf -> vswscanf: 2;
-    wscanf_s -> vwscanf_s: 1;
-    fwscanf_s -> vfwscanf_s: 2;
-    swscanf_s -> vswscanf_s: 2;
+    1: printf -> vprintf, _scprintf -> _vscprintf, printf_s -> vprintf_s, wprintf -> vwprintf,
+       _scwprintf -> _vscwprintf, wprintf_s -> vwprintf_s, scanf -> vscanf, scanf_s -> vscanf_s, wscanf -> vwscanf,
+       wscanf_s -> vwscanf_s;
+    2: fprintf -> vfprintf, sprintf -> vsprintf, fprintf_s -> vfprintf_s, fwprintf -> vfwprintf,
+       _swprintf -> _vswprintf, fwprintf_s -> vfwprintf_s, fscanf -> vfscanf, sscanf -> vsscanf,
+       fscanf_s -> vfscanf_s, sscanf_s -> vsscanf_s, fwscanf -> vfwscanf, swscanf -> vswscanf,
+       fwscanf_s -> vfwscanf_s, swscanf_s -> vswscanf_s;
+    3: snprintf -> vsnprintf, _snprintf -> _vsnprintf, sprintf_s -> vsprintf_s, swprintf -> vswprintf,
+       _snwprintf -> _vsnwprintf, swprintf_s -> vswprintf_s;
+    4: _snprintf_s -> _vsnprintf_s, _snwprintf_s -> _vsnwprintf_s;
 }

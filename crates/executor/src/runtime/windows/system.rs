@@ -7,22 +7,18 @@ use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::System::Diagnostics::Debug::{
     FORMAT_MESSAGE_ALLOCATE_BUFFER, FORMAT_MESSAGE_FROM_SYSTEM, FORMAT_MESSAGE_IGNORE_INSERTS, FormatMessageA,
 };
+use windows_sys::Win32::System::Threading::{InitOnceBeginInitialize, InitOnceComplete};
 
-use crate::{ExecAddr, os};
+use crate::ExecAddr;
 
-pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name {
-        b"__std_init_once_begin_initialize" => {
-            return os::system_function(c"kernel32.dll", c"InitOnceBeginInitialize");
-        }
-        b"__std_init_once_complete" => return os::system_function(c"kernel32.dll", c"InitOnceComplete"),
-        b"__std_init_once_link_alternate_names_and_abort" => super::fail as *const (),
-        b"__std_system_error_allocate_message" => allocate_message as *const (),
-        b"__std_system_error_deallocate_message" => free_message as *const (),
-        b"__std_get_string_size_without_trailing_whitespace" => trimmed as *const (),
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+functions! {
+    symbol(b"__std_"):
+    b"init_once_begin_initialize" => InitOnceBeginInitialize;
+    b"init_once_complete" => InitOnceComplete;
+    b"init_once_link_alternate_names_and_abort" => super::fail;
+    b"system_error_allocate_message" => allocate_message;
+    b"system_error_deallocate_message" => free_message;
+    b"get_string_size_without_trailing_whitespace" => trimmed;
 }
 
 /// Stores the system's text for an error, in English if it has that; returns its length without the end of the line.

@@ -2,8 +2,7 @@
 //! (`std::print`), and the keys by which regular expressions compare (`[[=e=]]`).
 
 use std::ffi::{c_int, c_void};
-use std::mem::transmute;
-use std::ptr::{null, null_mut};
+use std::ptr::null;
 
 use windows_sys::Win32::Foundation::{
     ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED, HANDLE, INVALID_HANDLE_VALUE,
@@ -17,16 +16,13 @@ use windows_sys::Win32::System::Console::{GetConsoleMode, WriteConsoleW};
 use super::library_function;
 use crate::{ExecAddr, os};
 
-pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let address = match name.strip_prefix(b"__std_")? {
-        b"get_cvt" => conversion as *const (),
-        b"get_unicode_console_handle_from_file_stream" | b"get_unicode_console_retval" => console_of as *const (),
-        b"print_to_unicode_console" => print as *const (),
-        b"regex_transform_primary_char" => narrow_key as *const (),
-        b"regex_transform_primary_wchar_t" => wide_key as *const (),
-        _ => return None,
-    };
-    Some(ExecAddr(address as u64))
+functions! {
+    symbol(b"__std_"):
+    b"get_cvt" => conversion;
+    b"get_unicode_console_handle_from_file_stream" | b"get_unicode_console_retval" => find_console;
+    b"print_to_unicode_console" => print;
+    b"regex_transform_primary_char" => narrow_key;
+    b"regex_transform_primary_wchar_t" => wide_key;
 }
 
 /// `_Cvtvec`: how the characters of a code page are made of bytes.
@@ -71,16 +67,16 @@ struct Console {
 const NO_CONSOLE: c_int = -2;
 
 /// The console that a stream of the C runtime goes to.
-unsafe extern "system" fn console_of(stream: *mut c_void) -> Console {
+unsafe extern "system" fn find_console(stream: *mut c_void) -> Console {
     let failed = |error| Console { handle: INVALID_HANDLE_VALUE, error };
     let functions = (library_function(c"_fileno"), library_function(c"_get_osfhandle"));
     let (false, (Some(number), Some(handle))) = (stream.is_null(), functions) else {
         return failed(ERROR_INVALID_PARAMETER);
     };
     // SAFETY: the function has this type.
-    let number = unsafe { transmute::<*const (), extern "C" fn(*mut c_void) -> c_int>(number.0 as *const ()) };
+    let number: extern "C" fn(*mut c_void) -> c_int = unsafe { os::as_function(number) };
     // SAFETY: the function has this type.
-    let handle = unsafe { transmute::<*const (), extern "C" fn(c_int) -> isize>(handle.0 as *const ()) };
+    let handle: extern "C" fn(c_int) -> isize = unsafe { os::as_function(handle) };
     let handle = match number(stream) {
         NO_CONSOLE => return failed(ERROR_NOT_SUPPORTED),
         -1 => return failed(ERROR_INVALID_PARAMETER),
@@ -145,20 +141,12 @@ const FLAGS: u32 =
 
 /// The key of a text.
 fn key(locale: *const u16, text: &[u16]) -> Option<Vec<u8>> {
-    let length = i32::try_from(text.len()).ok()?;
-    if length == 0 {
-        return Some(Vec::new());
-    }
-    let map = |to: *mut u8, room: i32| {
-        let to = to.cast();
+    let length = i32::try_from(text.len()).ok().filter(|length| *length > 0);
+    let Some(length) = length else { return text.is_empty().then(Vec::new) };
+    os::written(|to: *mut u8, room| {
         // SAFETY: the locale's name is a C string, `length` units may be read and `room` bytes written.
-        unsafe { LCMapStringEx(locale, FLAGS, text.as_ptr(), length, to, room, null(), null(), 0) }
-    };
-    let needed = map(null_mut(), 0);
-    let mut key = vec![0; usize::try_from(needed).ok().filter(|needed| *needed > 0)?];
-    let written = map(key.as_mut_ptr(), needed);
-    key.truncate(usize::try_from(written).ok().filter(|written| *written > 0)?);
-    Some(key)
+        unsafe { LCMapStringEx(locale, FLAGS, text.as_ptr(), length, to.cast(), room, null(), null(), 0) }
+    })
 }
 
 /// The elements between two places.
@@ -188,7 +176,7 @@ unsafe fn put<T: Copy>(elements: &[T], first: *mut T, end: *mut T) -> usize {
 ///
 /// # Safety
 /// The caller's must be valid.
-unsafe fn locale_of(collation: *const Collation) -> (*const u16, u32) {
+unsafe fn locale_and_page(collation: *const Collation) -> (*const u16, u32) {
     const LC_COLLATE: usize = 1;
     if !collation.is_null() {
         // SAFETY: the caller vouches for it.
@@ -201,9 +189,9 @@ unsafe fn locale_of(collation: *const Collation) -> (*const u16, u32) {
         return (null(), 0);
     };
     // SAFETY: the function has this type.
-    let names = unsafe { transmute::<*const (), extern "C" fn() -> *const *const u16>(names.0 as *const ()) };
+    let names: extern "C" fn() -> *const *const u16 = unsafe { os::as_function(names) };
     // SAFETY: the function has this type.
-    let page = unsafe { transmute::<*const (), extern "C" fn() -> u32>(page.0 as *const ()) };
+    let page: extern "C" fn() -> u32 = unsafe { os::as_function(page) };
     let name = names().wrapping_add(LC_COLLATE);
     // SAFETY: there is a name for each category.
     (unsafe { name.read() }, page())
@@ -220,7 +208,7 @@ unsafe extern "system" fn narrow_key(
     // SAFETY: the caller's text.
     let text = unsafe { between(text, text_end) };
     // SAFETY: the caller's locale.
-    let (locale, page) = unsafe { locale_of(collation) };
+    let (locale, page) = unsafe { locale_and_page(collation) };
     let key =
         if locale.is_null() { Some(text.to_vec()) } else { widened(text, page).and_then(|text| key(locale, &text)) };
     // SAFETY: the caller's room.
@@ -237,7 +225,7 @@ unsafe extern "system" fn wide_key(
     // SAFETY: the caller's text.
     let text = unsafe { between(text, text_end) };
     // SAFETY: the caller's locale.
-    let (locale, _) = unsafe { locale_of(collation) };
+    let (locale, _) = unsafe { locale_and_page(collation) };
     // Keys are bytes, which become characters.
     let wide = |key: Vec<u8>| key.into_iter().map(u16::from).collect();
     let key = if locale.is_null() { Some(text.to_vec()) } else { key(locale, text).map(wide) };
@@ -247,17 +235,11 @@ unsafe extern "system" fn wide_key(
 
 /// A text of a code page in UTF-16.
 fn widened(text: &[u8], page: u32) -> Option<Vec<u16>> {
-    let length = i32::try_from(text.len()).ok()?;
-    if length == 0 {
-        return Some(Vec::new());
-    }
+    let length = i32::try_from(text.len()).ok().filter(|length| *length > 0);
+    let Some(length) = length else { return text.is_empty().then(Vec::new) };
     let page = if page == u32::MAX { CP_UTF8 } else { page };
-    let convert = |to: *mut u16, room: i32| {
+    os::written(|to, room| {
         // SAFETY: `length` bytes may be read and `room` units written.
         unsafe { MultiByteToWideChar(page, 0, text.as_ptr(), length, to, room) }
-    };
-    let needed = convert(null_mut(), 0);
-    let mut wide = vec![0; usize::try_from(needed).ok().filter(|needed| *needed > 0)?];
-    convert(wide.as_mut_ptr(), needed);
-    Some(wide)
+    })
 }

@@ -4,12 +4,10 @@
 //! the loader does not know linked code. So our function throws for linked code, and leaves the rest to the runtime.
 
 use std::ffi::c_void;
-use std::mem::transmute;
-use std::process::abort;
 
 use windows_sys::Win32::System::Diagnostics::Debug::RaiseException;
 
-use super::library_function;
+use super::needed_function;
 use crate::unwind::window_at;
 
 /// The code of C++ exceptions, and what their first argument is.
@@ -23,9 +21,9 @@ pub(super) extern "C-unwind" fn throw_exception(object: *mut c_void, description
         Some(base) => base as usize,
         None if description.is_null() => 0,
         None => {
-            let Some(real) = library_function(c"_CxxThrowException") else { abort() };
             // SAFETY: the function has this type.
-            let real: extern "C-unwind" fn(*mut c_void, *const c_void) = unsafe { transmute(real.0 as *const ()) };
+            let real: extern "C-unwind" fn(*mut c_void, *const c_void) =
+                unsafe { needed_function(c"_CxxThrowException") };
             return real(object, description);
         }
     };

@@ -1,10 +1,8 @@
 //! Variables of the C runtime to which programs refer directly. The runtime's DLL does not export them, but has for
 //! each a function that returns its address ("Global variables", Microsoft Learn).
 
-use std::mem::transmute;
-
 use super::library_function;
-use crate::ExecAddr;
+use crate::{ExecAddr, os};
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let function = match name {
@@ -20,8 +18,7 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"_sys_nerr" | b"sys_nerr" => c"__sys_nerr",
         _ => return None,
     };
-    let function = library_function(function)?;
     // SAFETY: the functions above take nothing and return an address.
-    let function = unsafe { transmute::<*const (), extern "C" fn() -> u64>(function.0 as *const ()) };
+    let function: extern "C" fn() -> u64 = unsafe { os::as_function(library_function(function)?) };
     Some(ExecAddr(function()))
 }

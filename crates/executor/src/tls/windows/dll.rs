@@ -14,6 +14,7 @@ use linkjit_host::temporary::unpredictable;
 use windows_sys::Win32::Foundation::{CloseHandle, ERROR_ACCESS_DENIED, FreeLibrary, HMODULE};
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
+use crate::pe::{self, BASE_RELOCATIONS, Headers, NX_COMPATIBLE, TLS, TLS_DIRECTORY_SIZE};
 use crate::{ExecutorError, Result, os};
 
 /// The place of everything in the loaded DLL. The directory comes first: its size is 40 bytes.
@@ -130,90 +131,36 @@ fn is_running(process: u32) -> bool {
 fn image(size: u32, template: &[u8], callback: u64) -> Vec<u8> {
     const BASE: u64 = 0x1_8000_0000;
     const ALIGN_64: u32 = 7 << 20;
-    let address = |rva: u32| BASE + u64::from(rva);
+    const PAGE: u32 = 0x1000;
+    const IN_FILE: u32 = 0x200;
+    const RELOCATIONS_SIZE: u32 = 16;
+    /// Besides, the DLL moves anywhere.
+    const MOVES: u16 = 0x60;
     let data_size = TEMPLATE - DIRECTORY + size;
-    let relocations = (DIRECTORY + data_size).next_multiple_of(0x1000);
-    let mut file = File(vec![0; FILE_SIZE]);
-    file.put(0, b"MZ");
-    file.put_u32(0x3c, 0x40);
-    file.put(0x40, b"PE\0\0");
-    // File header: x86-64, two sections, size of the optional header, a DLL with addresses of 64 bits.
-    let header = 0x44;
-    file.put_u16(header, 0x8664);
-    file.put_u16(header + 2, 2);
-    file.put_u16(header + 16, 240);
-    file.put_u16(header + 18, 0x2022);
-    // Optional header: PE32+, no entry point.
-    let optional = header + 20;
-    file.put_u16(optional, 0x20b);
-    file.put_u64(optional + 24, BASE);
-    file.put_u32(optional + 32, 0x1000);
-    file.put_u32(optional + 36, 0x200);
-    file.put_u16(optional + 40, 6);
-    file.put_u16(optional + 48, 6);
-    file.put_u32(optional + 56, relocations + 0x1000);
-    file.put_u32(optional + 60, DATA_IN_FILE);
-    file.put_u16(optional + 68, 3);
-    // Moves anywhere, and does without executable data.
-    file.put_u16(optional + 70, 0x0160);
-    file.put_u64(optional + 72, 0x10_0000);
-    file.put_u64(optional + 80, 0x1000);
-    file.put_u64(optional + 88, 0x10_0000);
-    file.put_u64(optional + 96, 0x1000);
-    file.put_u32(optional + 108, 16);
-    // Data directories: base relocations, thread-local storage.
-    let directories = optional + 112;
-    file.put_u32(directories + 5 * 8, relocations);
-    file.put_u32(directories + 5 * 8 + 4, 16);
-    file.put_u32(directories + 9 * 8, DIRECTORY);
-    file.put_u32(directories + 9 * 8 + 4, 40);
-    let sections = [
-        (b".tls\0\0\0\0", data_size, DIRECTORY, DATA_IN_FILE, 0xc000_0040u32),
-        (b".reloc\0\0", 16, relocations, RELOCATIONS_IN_FILE, 0x4200_0040),
-    ];
-    for (place, (name, size, rva, in_file, flags)) in (optional + 240..).step_by(40).zip(sections) {
-        file.put(place, name);
-        file.put_u32(place + 8, size);
-        file.put_u32(place + 12, rva);
-        file.put_u32(place + 16, 0x200);
-        file.put_u32(place + 20, in_file);
-        file.put_u32(place + 36, flags);
-    }
+    let relocations = (DIRECTORY + data_size).next_multiple_of(PAGE);
+    let headers = Headers {
+        base: BASE,
+        alignments: [PAGE, IN_FILE],
+        image_size: relocations + PAGE,
+        headers_size: DATA_IN_FILE,
+        characteristics: NX_COMPATIBLE | MOVES,
+        directories: &[(BASE_RELOCATIONS, relocations, RELOCATIONS_SIZE), (TLS, DIRECTORY, TLS_DIRECTORY_SIZE)],
+        sections: &[
+            (*b".tls\0\0\0\0", [data_size, DIRECTORY, IN_FILE, DATA_IN_FILE], 0xc000_0040),
+            (*b".reloc\0\0", [RELOCATIONS_SIZE, relocations, IN_FILE, RELOCATIONS_IN_FILE], 0x4200_0040),
+        ],
+    };
+    let mut file = headers.bytes();
+    file.resize(FILE_SIZE, 0);
+    let mut put = |at: u32, field: &[u8]| pe::put(&mut file, at, field);
     // The directory: start and end of the template, the index, the callbacks, zeros beyond the template, alignment.
-    let data = DATA_IN_FILE as usize;
-    let fields = [address(TEMPLATE), address(TEMPLATE + size), address(INDEX), address(CALLBACKS)];
-    for (place, field) in (data..).step_by(8).zip(fields) {
-        file.put_u64(place, field);
-    }
-    file.put_u32(data + 36, ALIGN_64);
-    file.put_u64(data + (CALLBACKS - DIRECTORY) as usize, callback);
-    file.put(data + (TEMPLATE - DIRECTORY) as usize, template);
+    let fields = [TEMPLATE, TEMPLATE + size, INDEX, CALLBACKS].map(|place| BASE + u64::from(place));
+    put(DATA_IN_FILE, fields.map(u64::to_le_bytes).as_flattened());
+    put(DATA_IN_FILE + 36, &ALIGN_64.to_le_bytes());
+    put(DATA_IN_FILE + CALLBACKS - DIRECTORY, &callback.to_le_bytes());
+    put(DATA_IN_FILE + TEMPLATE - DIRECTORY, template);
     // Relocations of one page: its address, the size of this block, then IMAGE_REL_BASED_DIR64 and the offset.
-    let block = RELOCATIONS_IN_FILE as usize;
-    file.put_u32(block, DIRECTORY);
-    file.put_u32(block + 4, 16);
-    for (place, offset) in (block + 8..).step_by(2).zip([0u16, 8, 16, 24]) {
-        file.put_u16(place, 10 << 12 | offset);
-    }
-    file.0
-}
-
-struct File(Vec<u8>);
-
-impl File {
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn put_u16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn put_u32(&mut self, at: usize, value: u32) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn put_u64(&mut self, at: usize, value: u64) {
-        self.put(at, &value.to_le_bytes());
-    }
+    put(RELOCATIONS_IN_FILE, [DIRECTORY, RELOCATIONS_SIZE].map(u32::to_le_bytes).as_flattened());
+    put(RELOCATIONS_IN_FILE + 8, [0u16, 8, 16, 24].map(|offset| (10 << 12 | offset).to_le_bytes()).as_flattened());
+    file
 }

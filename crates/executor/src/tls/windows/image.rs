@@ -2,7 +2,6 @@
 //! variables (`.CRT$XD*`), destructors.
 
 use std::ffi::{c_int, c_void};
-use std::mem::transmute;
 use std::ptr::null_mut;
 use std::sync::Mutex;
 
@@ -10,7 +9,7 @@ use windows_sys::Win32::Foundation::HMODULE;
 
 use super::{Storage, TABLES, ensure_module, threads, unload};
 use crate::init::{self, AtExitFunction, Registered};
-use crate::{ExecAddr, ExecRange, ImageId, InitializerKind, Result, TlsId, lock};
+use crate::{ExecAddr, ExecRange, ImageId, InitializerKind, Result, TlsId, lock, os};
 
 const PROCESS_DETACH: u32 = 0;
 const PROCESS_ATTACH: u32 = 1;
@@ -88,7 +87,7 @@ pub(crate) unsafe fn initialize_thread(image: ImageId) {
             Some(function) if function.is_null() => {}
             Some(function) => {
                 // SAFETY: the caller vouches for the type.
-                let function: extern "C-unwind" fn() = unsafe { transmute(function.0 as *const ()) };
+                let function: extern "C-unwind" fn() = unsafe { os::as_function(function) };
                 function();
             }
             None => return,
@@ -102,7 +101,7 @@ unsafe fn call_all(image: ImageId, functions: &[ExecAddr], reason: u32) {
     let handle = init::handle_of(image).unwrap_or(ExecAddr::NULL);
     for function in functions {
         // SAFETY: the caller vouches for the type.
-        let function: extern "C-unwind" fn(u64, u32, *mut c_void) = unsafe { transmute(function.0 as *const ()) };
+        let function: extern "C-unwind" fn(u64, u32, *mut c_void) = unsafe { os::as_function(*function) };
         function(handle.0, reason, null_mut());
     }
 }

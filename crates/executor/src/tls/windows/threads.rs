@@ -1,7 +1,6 @@
 //! The threads of the process, and the addresses of their thread-local storage.
 
 use std::ffi::c_void;
-use std::mem::transmute;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -68,15 +67,16 @@ impl Threads {
                 what: "thread-local storage of linked code without ntdll's NtGetNextThread".into(),
             });
         };
-        // SAFETY: the function has this type.
-        let next = unsafe { transmute::<*const (), GetNextThread>(next.0 as *const ()) };
-        // SAFETY: the function has this type.
-        let query = unsafe { transmute::<*const (), QueryThread>(query.0 as *const ()) };
-        // SAFETY: the function has this type.
-        let lock = unsafe { transmute::<*const (), LockLoader>(lock.0 as *const ()) };
-        // SAFETY: the function has this type.
-        let unlock = unsafe { transmute::<*const (), UnlockLoader>(unlock.0 as *const ()) };
-        Ok(Self { next, query, lock, unlock })
+        Ok(Self {
+            // SAFETY: the function has this type.
+            next: unsafe { os::as_function(next) },
+            // SAFETY: the function has this type.
+            query: unsafe { os::as_function(query) },
+            // SAFETY: the function has this type.
+            lock: unsafe { os::as_function(lock) },
+            // SAFETY: the function has this type.
+            unlock: unsafe { os::as_function(unlock) },
+        })
     }
 
     /// Takes the loader's lock.

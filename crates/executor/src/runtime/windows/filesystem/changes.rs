@@ -29,7 +29,7 @@ pub(super) unsafe extern "system" fn copy_file(source: *const u16, target: *cons
     if existing != OVERWRITE {
         let error = copy(true);
         if error != ERROR_FILE_EXISTS || existing == 0 {
-            return Done::of(error);
+            return Done::from_error(error);
         }
         // SAFETY: as above.
         match unsafe { is_newer(source, target) } {
@@ -38,7 +38,7 @@ pub(super) unsafe extern "system" fn copy_file(source: *const u16, target: *cons
             Ok(_) => return Done::NOTHING_TO_DO,
         }
     }
-    Done::of(copy(false))
+    Done::from_error(copy(false))
 }
 
 /// Whether a file was written to after another one. Directories are refused, and so is one file under two names.
@@ -66,7 +66,7 @@ pub(super) unsafe extern "system" fn remove(path: *const u16) -> Done {
         error => Err(error),
     });
     match opened {
-        Ok(file) => Done::of(remove_opened(&file)),
+        Ok(file) => Done::from_error(remove_opened(&file)),
         Err(error) if is_not_found(error) => Done::NOTHING_TO_DO,
         Err(error) => Done::failed(error),
     }

@@ -45,13 +45,12 @@ pub(super) unsafe extern "system" fn create_directory(path: *const u16) -> Done 
     // SAFETY: the caller's path.
     let error = check(unsafe { CreateDirectoryW(path, null()) });
     if error != ERROR_ALREADY_EXISTS {
-        return Done::of(error);
+        return Done::from_error(error);
     }
     // SAFETY: as above.
     match unsafe { stats::is_directory(path) } {
         Ok(true) => Done::NOTHING_TO_DO,
-        Ok(false) => Done::failed(error),
-        Err(error) => Done::failed(error),
+        other => Done::failed(other.err().unwrap_or(error)),
     }
 }
 
@@ -60,6 +59,6 @@ pub(super) unsafe extern "system" fn create_directory_like(like: *const u16, pat
     // SAFETY: the caller's paths.
     match check(unsafe { CreateDirectoryExW(like, path, null()) }) {
         ERROR_ALREADY_EXISTS => Done::NOTHING_TO_DO,
-        error => Done::of(error),
+        error => Done::from_error(error),
     }
 }

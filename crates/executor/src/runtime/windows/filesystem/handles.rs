@@ -11,7 +11,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::stats::with_read_only;
-use super::{Error, check};
+use super::{Error, check, give};
 use crate::os;
 
 /// A file that is open for a while.
@@ -102,14 +102,9 @@ pub(super) unsafe extern "system" fn close_handle(handle: HANDLE) {
     }
 }
 
-pub(super) unsafe extern "system" fn attributes_of_handle(handle: HANDLE, attributes: *mut u32) -> Error {
+pub(super) unsafe extern "system" fn read_attributes(handle: HANDLE, attributes: *mut u32) -> Error {
     let file = ManuallyDrop::new(File(handle));
-    match file.information::<FILE_BASIC_INFO>(FileBasicInfo) {
-        Ok(basic) => {
-            // SAFETY: the caller's place.
-            unsafe { attributes.write(basic.FileAttributes) };
-            0
-        }
-        Err(error) => error,
-    }
+    let basic = file.information::<FILE_BASIC_INFO>(FileBasicInfo);
+    // SAFETY: the caller's place.
+    unsafe { give(basic.map(|basic| basic.FileAttributes), attributes) }
 }

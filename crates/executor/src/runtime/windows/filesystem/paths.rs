@@ -1,6 +1,5 @@
 //! Paths: whole ones, the directories that processes have, and their characters.
 
-use std::mem::transmute;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_FLAGS, ERROR_NO_UNICODE_TRANSLATION, HANDLE};
@@ -13,39 +12,44 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Environment::{GetCurrentDirectoryW, SetCurrentDirectoryW};
 
-use super::{Error, Size, check, size, stats};
+use super::{Error, Outcome, check, outcome, stats};
 use crate::os;
 use crate::runtime::windows::library_function;
 
-pub(super) unsafe extern "system" fn full_path(path: *const u16, room: u32, target: *mut u16) -> Size {
+pub(super) unsafe extern "system" fn full_path(path: *const u16, room: u32, target: *mut u16) -> Outcome<u32> {
     // SAFETY: the arguments are the caller's.
-    size(unsafe { GetFullPathNameW(path, room, target, null_mut()) })
+    outcome(unsafe { GetFullPathNameW(path, room, target, null_mut()) })
 }
 
-pub(super) unsafe extern "system" fn final_path(handle: HANDLE, target: *mut u16, room: u32, kind: u32) -> Size {
+pub(super) unsafe extern "system" fn final_path(
+    handle: HANDLE,
+    target: *mut u16,
+    room: u32,
+    kind: u32,
+) -> Outcome<u32> {
     // SAFETY: the arguments are the caller's.
-    size(unsafe { GetFinalPathNameByHandleW(handle, target, room, kind) })
+    outcome(unsafe { GetFinalPathNameByHandleW(handle, target, room, kind) })
 }
 
 /// `__std_win_error::_Max`: there is a path, but no such directory.
 const NO_DIRECTORY: Error = Error::MAX;
 
-pub(super) unsafe extern "system" fn temporary_directory(target: *mut u16) -> Size {
+pub(super) unsafe extern "system" fn temporary_directory(target: *mut u16) -> Outcome<u32> {
     /// What the caller has room for.
     const ROOM: u32 = 261;
     // SAFETY: the caller's buffer.
-    let found = size(unsafe { GetTempPathW(ROOM, target) });
+    let found = outcome(unsafe { GetTempPathW(ROOM, target) });
     if found.error != 0 {
         return found;
     }
     // SAFETY: the system has written a path there.
     let is_directory = unsafe { stats::is_directory(target) };
-    Size { error: if is_directory == Ok(true) { 0 } else { NO_DIRECTORY }, ..found }
+    Outcome { error: if is_directory == Ok(true) { 0 } else { NO_DIRECTORY }, ..found }
 }
 
-pub(super) unsafe extern "system" fn current_directory(room: u32, target: *mut u16) -> Size {
+pub(super) unsafe extern "system" fn current_directory(room: u32, target: *mut u16) -> Outcome<u32> {
     // SAFETY: the caller's buffer.
-    size(unsafe { GetCurrentDirectoryW(room, target) })
+    outcome(unsafe { GetCurrentDirectoryW(room, target) })
 }
 
 pub(super) unsafe extern "system" fn set_current_directory(path: *const u16) -> Error {
@@ -54,28 +58,20 @@ pub(super) unsafe extern "system" fn set_current_directory(path: *const u16) -> 
 }
 
 pub(super) extern "system" fn code_page() -> u32 {
-    let of_locale = library_function(c"___lc_codepage_func").map(|function| {
+    let locales = library_function(c"___lc_codepage_func").map(|function| {
         // SAFETY: the function has this type.
-        let function = unsafe { transmute::<*const (), extern "C" fn() -> u32>(function.0 as *const ()) };
+        let function: extern "C" fn() -> u32 = unsafe { os::as_function(function) };
         function()
     });
-    if of_locale == Some(CP_UTF8) {
+    if locales == Some(CP_UTF8) {
         return CP_UTF8;
     }
     // SAFETY: has no preconditions.
     if unsafe { AreFileApisANSI() } == 0 { CP_OEMCP } else { CP_ACP }
 }
 
-/// `__std_fs_convert_result`.
-#[repr(C)]
-pub(super) struct Converted {
-    length: i32,
-    error: Error,
-}
-
-fn converted(length: i32) -> Converted {
-    Converted { length, error: if length == 0 { os::last_error() } else { 0 } }
-}
+/// `__std_fs_convert_result`: the length.
+type Converted = Outcome<i32>;
 
 pub(super) unsafe extern "system" fn narrow_to_wide(
     page: u32,
@@ -85,7 +81,7 @@ pub(super) unsafe extern "system" fn narrow_to_wide(
     room: i32,
 ) -> Converted {
     // SAFETY: the arguments are the caller's.
-    converted(unsafe { MultiByteToWideChar(page, MB_ERR_INVALID_CHARS, text, length, to, room) })
+    outcome(unsafe { MultiByteToWideChar(page, MB_ERR_INVALID_CHARS, text, length, to, room) })
 }
 
 /// Converts in one way, or without conditions if the code page knows none.
@@ -101,12 +97,12 @@ unsafe fn convert(
     replaced: *mut i32,
 ) -> Converted {
     // SAFETY: the caller vouches for the arguments.
-    let strict = converted(unsafe { WideCharToMultiByte(page, flags, text, length, to, room, null(), replaced) });
+    let strict = outcome(unsafe { WideCharToMultiByte(page, flags, text, length, to, room, null(), replaced) });
     if strict.error != ERROR_INVALID_FLAGS {
         return strict;
     }
     // SAFETY: as above.
-    converted(unsafe { WideCharToMultiByte(page, 0, text, length, to, room, null(), null_mut()) })
+    outcome(unsafe { WideCharToMultiByte(page, 0, text, length, to, room, null(), null_mut()) })
 }
 
 pub(super) unsafe extern "system" fn wide_to_narrow(
@@ -124,7 +120,7 @@ pub(super) unsafe extern "system" fn wide_to_narrow(
     let mut replaced = 0;
     // SAFETY: the arguments are the caller's, and a place for the answer.
     let converted = unsafe { convert((page, WC_NO_BEST_FIT_CHARS), text, length, to, room, &raw mut replaced) };
-    if replaced != 0 { Converted { length: 0, error: ERROR_NO_UNICODE_TRANSLATION } } else { converted }
+    if replaced != 0 { Converted { value: 0, error: ERROR_NO_UNICODE_TRANSLATION } } else { converted }
 }
 
 pub(super) unsafe extern "system" fn wide_to_narrow_replacing(

@@ -9,43 +9,29 @@ use super::handles::File;
 use super::{Error, check};
 use crate::os;
 
-/// For the caller, all in all, and free: in bytes.
-type Space = [u64; 3];
-
+/// Writes how many bytes are available to the caller, in total, and free.
 pub(super) unsafe extern "system" fn space(
     path: *const u16,
     available: *mut u64,
     total: *mut u64,
     free: *mut u64,
 ) -> Error {
-    // SAFETY: the caller's path.
-    let found = match unsafe { of_directory(path) } {
+    // SAFETY: the path is a C string, the places are the caller's.
+    let find = |path: *const u16| check(unsafe { GetDiskFreeSpaceExW(path, available, total, free) });
+    let error = match find(path) {
         // That is a file: its directory has as much.
-        // SAFETY: as above.
-        Err(ERROR_DIRECTORY) => unsafe { directory_of(path) }.and_then(|directory| {
-            // SAFETY: it ends with a zero.
-            unsafe { of_directory(directory.as_ptr()) }
-        }),
-        found => found,
+        // SAFETY: the caller's path.
+        ERROR_DIRECTORY => match unsafe { directory_of(path) } {
+            Ok(directory) => find(directory.as_ptr()),
+            Err(error) => error,
+        },
+        error => error,
     };
-    let (found, error) = found.map_or_else(|error| ([u64::MAX; 3], error), |found| (found, 0));
-    for (place, value) in [available, total, free].into_iter().zip(found) {
-        // SAFETY: the caller's places.
-        unsafe { place.write(value) };
+    for place in [available, total, free].into_iter().filter(|_| error != 0) {
+        // SAFETY: as above.
+        unsafe { place.write(u64::MAX) };
     }
     error
-}
-
-/// # Safety
-/// The path must be a C string.
-unsafe fn of_directory(path: *const u16) -> Result<Space, Error> {
-    let mut found = [0; 3];
-    let [available, total, free] = found.each_mut();
-    // SAFETY: the caller vouches for the path; places for the answers.
-    match check(unsafe { GetDiskFreeSpaceExW(path, available, total, free) }) {
-        0 => Ok(found),
-        error => Err(error),
-    }
 }
 
 /// The directory that has a file, to wherever links lead.

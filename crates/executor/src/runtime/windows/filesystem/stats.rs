@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::handles::{File, FileId};
-use super::{Error, check};
+use super::{Error, check, give};
 use crate::os;
 
 pub(super) fn ticks(time: FILETIME) -> i64 {
@@ -116,14 +116,8 @@ unsafe fn find(path: *const u16, stats: &mut Stats, flags: u32, hint: u32) -> Re
 pub(super) unsafe extern "system" fn file_id(id: *mut FileId, path: *const u16) -> Error {
     // SAFETY: the caller's path.
     let file = unsafe { File::open(path, FILE_READ_ATTRIBUTES, FILE_FLAG_BACKUP_SEMANTICS) };
-    match file.and_then(|file| file.id()) {
-        Ok(found) => {
-            // SAFETY: the caller's place.
-            unsafe { id.write(found) };
-            0
-        }
-        Err(error) => error,
-    }
+    // SAFETY: the caller's place.
+    unsafe { give(file.and_then(|file| file.id()), id) }
 }
 
 pub(super) unsafe extern "system" fn set_last_write_time(time: i64, path: *const u16) -> Error {
