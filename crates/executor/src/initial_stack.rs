@@ -49,14 +49,12 @@ pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
 /// A block.
 #[derive(Debug)]
 struct Block {
-    /// Pairs, because a block begins at a multiple of 16.
-    words: Box<[Pair]>,
+    /// Of 16 bytes, because a block begins at a multiple of that.
+    words: Box<[u128]>,
     environment: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-struct Pair([u64; 2]);
+const _: () = assert!(align_of::<u128>() == 16);
 
 unsafe extern "C" {
     static environ: AtomicPtr<*const c_char>;
@@ -146,7 +144,7 @@ impl Block {
         let in_words = 1 + arguments.len() + 1 + environment.len() + 1 + 2 * auxiliary.len();
         let strings = arguments.iter().chain(environment).map(|string| string.to_bytes_with_nul());
         let size = 8 * in_words + strings.clone().map(<[u8]>::len).sum::<usize>();
-        let mut words = vec![Pair([0; 2]); size.div_ceil(size_of::<Pair>())].into_boxed_slice();
+        let mut words = vec![0u128; size.div_ceil(size_of::<u128>())].into_boxed_slice();
         let start = words.as_mut_ptr() as usize;
 
         let mut bytes = Vec::with_capacity(size);
@@ -162,11 +160,9 @@ impl Block {
         }
         auxiliary.iter().flatten().for_each(|&word| push(word as usize));
         strings.for_each(|string| bytes.extend_from_slice(string));
-        for (pair, bytes) in words.iter_mut().zip(bytes.chunks(size_of::<Pair>())) {
-            let mut whole = [0; 16];
-            whole[..bytes.len()].copy_from_slice(bytes);
-            let ([low, high], _) = whole.as_chunks::<8>() else { continue };
-            *pair = Pair([u64::from_ne_bytes(*low), u64::from_ne_bytes(*high)]);
+        bytes.resize(size_of_val(&*words), 0);
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u128::from_ne_bytes(*bytes);
         }
         Self { words, environment: 8 * (1 + arguments.len() + 1) }
     }

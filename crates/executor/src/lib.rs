@@ -19,6 +19,7 @@ mod call;
 pub mod crash;
 #[cfg(glibc_x86_64)]
 mod elf;
+mod elf_header;
 mod error;
 pub mod exit_code;
 #[cfg(known_convention)]

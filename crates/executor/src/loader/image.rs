@@ -8,6 +8,7 @@ use crate::elf::{
     DT_HASH, DT_NEEDED, DT_NULL, DT_RELA, DT_RELAENT, DT_RELASZ, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB, SHN_ABS,
     SHN_UNDEF, STB_GLOBAL, STB_LOCAL, STT_GNU_IFUNC, STT_TLS, hash,
 };
+use crate::elf_header::{HEADER_SIZE, SEGMENT_HEADER_SIZE, header, segment};
 
 /// A relocation that has the loader fill in a slot (System V ABI, AMD64 supplement, "Relocation Types").
 #[derive(Clone, Copy, Debug)]
@@ -41,21 +42,19 @@ pub(crate) struct Image<'a> {
     pub(crate) executable_stack: bool,
 }
 
-const EHDR_SIZE: u64 = 64;
-const PHDR_SIZE: u64 = 56;
 const SYM_SIZE: u64 = 24;
 const RELA_SIZE: u64 = 24;
 const DYN_SIZE: u64 = 16;
 
 /// Values of `p_flags`.
-const READ_WRITE: u64 = 6;
-const EXECUTE: u64 = 1;
+const READ_WRITE: u32 = 6;
+const EXECUTE: u32 = 1;
 
 impl Image<'_> {
     /// Its bytes, and where the slots are in it.
     pub(crate) fn bytes(&self) -> (Vec<u8>, u64) {
         let count = self.relocations.len() as u64;
-        let symbols = EHDR_SIZE + 3 * PHDR_SIZE;
+        let symbols = HEADER_SIZE + 3 * SEGMENT_HEADER_SIZE;
         let symbol_count = 2 + self.exports.len() as u64;
         let hash = symbols + symbol_count * SYM_SIZE;
         let hash_words = self.hash_table();
@@ -70,15 +69,11 @@ impl Image<'_> {
             tags.push((DT_NEEDED, strings.len() as u64));
             strings.extend_from_slice(library.to_bytes_with_nul());
         }
-        let names: Vec<u64> = self
-            .exports
-            .iter()
-            .map(|(name, _)| {
-                let at = strings.len() as u64;
-                strings.extend_from_slice(name.to_bytes_with_nul());
-                at
-            })
-            .collect();
+        let mut names = Vec::new();
+        for (name, _) in self.exports {
+            names.push(strings.len() as u64);
+            strings.extend_from_slice(name.to_bytes_with_nul());
+        }
         let dynamic_size = (tags.len() as u64 + 9) * DYN_SIZE;
         let string_table = dynamic + dynamic_size;
         let size = string_table + strings.len() as u64;
@@ -94,24 +89,12 @@ impl Image<'_> {
             (DT_NULL, 0),
         ]);
 
-        let mut words = vec![
-            u64::from_le_bytes(*b"\x7fELF\x02\x01\x01\0"),
-            0,
-            // ET_DYN, EM_X86_64, EV_CURRENT; entry, e_phoff, e_shoff; e_flags, e_ehsize, e_phentsize; e_phnum.
-            3 | 62 << 16 | 1 << 32,
-            0,
-            EHDR_SIZE,
-            0,
-            EHDR_SIZE << 32 | PHDR_SIZE << 48,
-            3,
-        ];
-        // p_type and p_flags, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align.
-        words.extend([u64::from(libc::PT_LOAD) | READ_WRITE << 32, 0, 0, 0, size, size, 4096]);
-        let (start, length) = (dynamic, dynamic_size);
-        words.extend([u64::from(libc::PT_DYNAMIC) | READ_WRITE << 32, start, start, start, length, length, 8]);
+        let mut words = header(3).to_vec();
+        words.extend(segment(libc::PT_LOAD, READ_WRITE, 0, size, 4096));
+        words.extend(segment(libc::PT_DYNAMIC, READ_WRITE, dynamic, dynamic_size, 8));
         // Without this one the loader would make all stacks executable, too.
         let stack = if self.executable_stack { READ_WRITE | EXECUTE } else { READ_WRITE };
-        words.extend([u64::from(libc::PT_GNU_STACK) | stack << 32, 0, 0, 0, 0, 0, 16]);
+        words.extend(segment(libc::PT_GNU_STACK, stack, 0, 0, 16));
         // The null symbol; then st_name, st_info and st_shndx; st_value, st_size.
         let (info, section) = match self.indirect {
             None => (STB_GLOBAL << 4 | STT_TLS, SHN_UNDEF),

@@ -1,7 +1,7 @@
 //! The header of an image, which is the first page of its window: of Windows ("PE Format"), or of ELF (gABI, "ELF Header").
 
 use crate::pe::{self, EXCEPTION, Headers, NX_COMPATIBLE, RESOURCES, TLS, TLS_DIRECTORY_SIZE};
-use crate::{ExecAddr, ExecRange};
+use crate::{ExecAddr, ExecRange, elf_header};
 
 /// The TLS directory follows the headers.
 const TLS_DIRECTORY: u32 = pe::headers_size(3);
@@ -52,40 +52,19 @@ impl Image {
     }
 }
 
-/// Sizes of the header of an ELF file and of the headers of its segments.
-const ELF_HEADER: u16 = 64;
-const PROGRAM_HEADER: u16 = 56;
-
-/// The header of a shared object at `range` and those of its segments, which are what is in use of `sections`: what reads, what
-/// executes, what is written to. There is no dynamic section, because names come and go.
+/// The header of a shared object at `range` and those of its segments, which are what is in use of `sections`: what reads,
+/// what executes, what is written to. There is no dynamic section, because names come and go.
 pub(super) fn elf_header(range: ExecRange, page: u64, sections: [ExecRange; 3]) -> Vec<u8> {
+    const PT_LOAD: u32 = 1;
     const FLAGS: [u32; 3] = [4, 4 | 1, 4 | 2];
     // The header itself is read, too.
-    let header = ExecRange::new(range.start, page);
-    let loaded = [header].into_iter().chain(sections).zip([4].into_iter().chain(FLAGS));
+    let header = (ExecRange::new(range.start, page), 4);
+    let loaded = [header].into_iter().chain(sections.into_iter().zip(FLAGS));
     let loaded: Vec<_> = loaded.filter(|(section, _)| section.size() > 0).collect();
-    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
-    bytes.resize(16, 0);
-    // ET_DYN for EM_X86_64, version 1; no entry; the segments' headers follow, sections' there are none.
-    for field in [3u16, 62, 1, 0] {
-        bytes.extend(field.to_le_bytes());
-    }
-    for field in [0, u64::from(ELF_HEADER), 0] {
-        bytes.extend(field.to_le_bytes());
-    }
-    bytes.extend(0u32.to_le_bytes());
-    let count = u16::try_from(loaded.len()).unwrap_or(u16::MAX);
-    for field in [ELF_HEADER, PROGRAM_HEADER, count, 0, 0, 0] {
-        bytes.extend(field.to_le_bytes());
-    }
+    let mut words = elf_header::header(loaded.len() as u64).to_vec();
     for (section, flags) in loaded {
-        // PT_LOAD. The file is what is in memory.
-        bytes.extend(1u32.to_le_bytes());
-        bytes.extend(flags.to_le_bytes());
         let offset = section.start.0 - range.start.0;
-        for field in [offset, offset, offset, section.size(), section.size(), page] {
-            bytes.extend(field.to_le_bytes());
-        }
+        words.extend(elf_header::segment(PT_LOAD, flags, offset, section.size(), page));
     }
-    bytes
+    words.into_iter().flat_map(u64::to_le_bytes).collect()
 }

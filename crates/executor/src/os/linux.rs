@@ -365,53 +365,24 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
-/// Ends the process as a program's `exit` does, also if it is about to end.
-pub(crate) fn exit(code: c_int) -> ! {
-    // SAFETY: has no preconditions; a function that was registered for exit may call it, as it goes on with the others.
-    unsafe { libc::exit(code) }
-}
-
-/// Ends the process at once.
-pub(crate) fn exit_now(code: c_int) -> ! {
-    // SAFETY: has no preconditions.
-    unsafe { libc::_exit(code) }
-}
-
+// SAFETY: `exit` and `_exit` have no preconditions; a function that was registered for exit may call `exit`, as it goes on with the others. For
+// the others linked code asks, as it would ask the system if we were not in between.
 unsafe extern "C-unwind" {
-    fn __cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
-    fn __cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
-    fn __cxa_finalize(handle: *mut c_void);
+    /// Ends the process as a program's `exit` does, also if it is about to end.
+    pub(crate) safe fn exit(code: c_int) -> !;
+    /// Ends the process at once.
+    #[link_name = "_exit"]
+    pub(crate) safe fn exit_now(code: c_int) -> !;
+    #[link_name = "__cxa_atexit"]
+    pub(crate) safe fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
+    #[link_name = "__cxa_at_quick_exit"]
+    pub(crate) safe fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int;
+    #[link_name = "__cxa_finalize"]
+    pub(crate) safe fn cxa_finalize(handle: *mut c_void);
     #[cfg(glibc_x86_64)]
-    fn __cxa_thread_atexit_impl(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int;
+    #[link_name = "__cxa_thread_atexit_impl"]
+    pub(crate) safe fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void)
+    -> c_int;
     #[cfg(glibc)]
-    #[link_name = "on_exit"]
-    fn register_on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int;
-}
-
-pub(crate) fn cxa_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
-    // SAFETY: linked code asks the system for it, as it would if we were not in between.
-    unsafe { __cxa_atexit(function, argument, handle) }
-}
-
-/// `on_exit`.
-#[cfg(glibc)]
-pub(crate) fn on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int {
-    // SAFETY: as for `cxa_atexit`.
-    unsafe { register_on_exit(function, argument) }
-}
-
-pub(crate) fn cxa_at_quick_exit(function: AtExitFunction, handle: *mut c_void) -> c_int {
-    // SAFETY: as for `cxa_atexit`.
-    unsafe { __cxa_at_quick_exit(function, handle) }
-}
-
-pub(crate) fn cxa_finalize(handle: *mut c_void) {
-    // SAFETY: as for `cxa_atexit`.
-    unsafe { __cxa_finalize(handle) };
-}
-
-#[cfg(glibc_x86_64)]
-pub(crate) fn cxa_thread_atexit(function: AtExitFunction, argument: *mut c_void, handle: *mut c_void) -> c_int {
-    // SAFETY: as for `cxa_atexit`.
-    unsafe { __cxa_thread_atexit_impl(function, argument, handle) }
+    pub(crate) safe fn on_exit(function: OnExitFunction, argument: *mut c_void) -> c_int;
 }

@@ -324,13 +324,10 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { atexit(function) };
 }
 
-/// Ends the process as a program's `exit` does, also if it is about to end.
-pub(crate) fn exit(code: c_int) -> ! {
-    unsafe extern "C" {
-        fn exit(code: c_int) -> !;
-    }
-    // SAFETY: has no preconditions; a function that was registered for exit may call it, as it goes on with the others.
-    unsafe { exit(code) }
+// SAFETY: has no preconditions; a function that was registered for exit may call it, as it goes on with the others.
+unsafe extern "C" {
+    /// Ends the process as a program's `exit` does, also if it is about to end.
+    pub(crate) safe fn exit(code: c_int) -> !;
 }
 
 /// Ends the process at once.

@@ -51,9 +51,7 @@ fn write() -> RwLockWriteGuard<'static, BTreeMap<u64, Functions>> {
 
 /// Start of the window that has this address.
 pub(crate) fn window_at(address: u64) -> Option<u64> {
-    let windows = read();
-    let (&start, functions) = windows.range(..=address).next_back()?;
-    (address < functions.end).then_some(start)
+    window_range(address).map(|window| window.start.0)
 }
 
 /// The window that has this address.

@@ -16,50 +16,36 @@ struct Element<T: Copy>(T);
 /// What is returned if there is no such position.
 const NOWHERE: usize = usize::MAX;
 
-/// The instance of a function for elements of a size.
-macro_rules! sized {
-    ($size:expr, $function:ident) => {
-        match $size {
-            b"1" => $function::<u8> as *const (),
-            b"2" => $function::<u16> as *const (),
-            b"4" => $function::<u32> as *const (),
-            b"8" => $function::<u64> as *const (),
+/// The instance of a function for elements of a kind.
+macro_rules! instance {
+    ($kind:expr, $function:ident: $($name:literal => $($type:ident),+;)*) => {
+        match $kind {
+            $($name => $function::<$($type),+> as *const (),)*
             _ => return None,
         }
+    };
+}
+
+/// The instance of a function for elements of a size.
+macro_rules! sized {
+    ($kind:expr, $function:ident) => {
+        instance!($kind, $function: b"1" => u8; b"2" => u16; b"4" => u32; b"8" => u64;)
     };
 }
 
 /// The instance of a function for numbers.
 macro_rules! number {
     ($kind:expr, $function:ident) => {
-        match $kind {
-            b"1i" => $function::<i8> as *const (),
-            b"1u" => $function::<u8> as *const (),
-            b"2i" => $function::<i16> as *const (),
-            b"2u" => $function::<u16> as *const (),
-            b"4i" => $function::<i32> as *const (),
-            b"4u" => $function::<u32> as *const (),
-            b"8i" => $function::<i64> as *const (),
-            b"8u" => $function::<u64> as *const (),
-            b"f" => $function::<f32> as *const (),
-            b"d" => $function::<f64> as *const (),
-            _ => return None,
-        }
+        instance!($kind, $function: b"1i" => i8; b"1u" => u8; b"2i" => i16; b"2u" => u16; b"4i" => i32; b"4u" => u32;
+            b"8i" => i64; b"8u" => u64; b"f" => f32; b"d" => f64;)
     };
 }
 
 /// The instance of a function for numbers that is told whether they are signed.
 macro_rules! signed_or_not {
     ($kind:expr, $function:ident) => {
-        match $kind {
-            b"1" => $function::<i8, u8> as *const (),
-            b"2" => $function::<i16, u16> as *const (),
-            b"4" => $function::<i32, u32> as *const (),
-            b"8" => $function::<i64, u64> as *const (),
-            b"f" => $function::<f32, f32> as *const (),
-            b"d" => $function::<f64, f64> as *const (),
-            _ => return None,
-        }
+        instance!($kind, $function: b"1" => i8, u8; b"2" => i16, u16; b"4" => i32, u32; b"8" => i64, u64;
+            b"f" => f32, f32; b"d" => f64, f64;)
     };
 }
 
@@ -150,9 +136,9 @@ unsafe fn elements_mut<'a, T: Copy>(range: Range<*mut Element<T>>) -> &'a mut [E
     unsafe { std::slice::from_raw_parts_mut(range.start, bytes / size_of::<T>()) }
 }
 
-/// Functions on the elements of a range that is only read.
+/// Functions on the elements of a range that is only read, or that is changed.
 macro_rules! on_ranges {
-    ($(
+    ($access:tt $slice:ident: $(
         $(#[$doc:meta])*
         fn $name:ident<$T:ident $(, $U:ident)?>($first:ident, $last:ident $(, $argument:ident: $type:ty)*) -> $result:ty
         |$elements:ident| $body:expr;
@@ -160,20 +146,21 @@ macro_rules! on_ranges {
         $(#[$doc])*
         ///
         /// # Safety
-        /// Ranges must be readable, and nobody may write to them meanwhile.
+        /// Ranges must be readable, one that is changed writable, and nobody else may write to them meanwhile.
         unsafe extern "C" fn $name<$T: Copy + PartialOrd $(, $U: Copy + PartialOrd)?>(
-            $first: *const Element<$T>,
-            $last: *const Element<$T>
+            $first: *$access Element<$T>,
+            $last: *$access Element<$T>
             $(, $argument: $type)*
         ) -> $result {
             // SAFETY: the caller vouches for the range.
-            let $elements = unsafe { elements($first..$last) };
+            let $elements = unsafe { $slice($first..$last) };
             $body
         }
     )*};
 }
 
 on_ranges! {
+    const elements:
     fn find<T>(first, last, value: T) -> *const Element<T>
     |from| at(first, from, from.iter().position(|it| *it == Element(value)));
 
@@ -356,7 +343,7 @@ unsafe extern "C" fn mismatch<T: Copy + PartialEq>(
 
 /// Functions that look in a string for one of several characters, or for others.
 macro_rules! in_strings {
-    ($($name:ident: $search:ident, $is_of:literal;)*) => {$(
+    ($($name:ident: $search:ident, $is_wanted:literal;)*) => {$(
         /// # Safety
         /// Both strings must be readable.
         unsafe extern "C" fn $name<T: Copy + PartialEq>(
@@ -369,7 +356,7 @@ macro_rules! in_strings {
             let string = unsafe { counted(string, length) };
             // SAFETY: as above.
             let wanted = unsafe { counted(wanted, count) };
-            string.iter().$search(|it| wanted.contains(it) == $is_of).unwrap_or(NOWHERE)
+            string.iter().$search(|it| wanted.contains(it) == $is_wanted).unwrap_or(NOWHERE)
         }
     )*};
 }
@@ -381,39 +368,19 @@ in_strings! {
     position_of_last_not_of: rposition, false;
 }
 
-/// # Safety
-/// The range must be the caller's.
-unsafe extern "C" fn reverse<T: Copy>(first: *mut Element<T>, last: *mut Element<T>) {
-    // SAFETY: the caller vouches for it.
-    unsafe { elements_mut(first..last) }.reverse();
-}
+on_ranges! {
+    mut elements_mut:
+    fn reverse<T>(first, last) -> ()
+    |all| all.reverse();
 
-/// # Safety
-/// The range must be the caller's.
-unsafe extern "C" fn replace<T: Copy + PartialEq>(first: *mut Element<T>, last: *mut Element<T>, old: T, new: T) {
-    // SAFETY: the caller vouches for it.
-    let elements = unsafe { elements_mut(first..last) };
-    elements.iter_mut().filter(|it| **it == Element(old)).for_each(|it| *it = Element(new));
-}
+    fn replace<T>(first, last, old: T, new: T) -> ()
+    |all| all.iter_mut().filter(|it| **it == Element(old)).for_each(|it| *it = Element(new));
 
-/// # Safety
-/// The range must be the caller's.
-unsafe extern "C" fn remove<T: Copy + PartialEq>(
-    first: *mut Element<T>,
-    last: *mut Element<T>,
-    value: T,
-) -> *mut Element<T> {
-    // SAFETY: the caller vouches for it.
-    let elements = unsafe { elements_mut(first..last) };
-    first.wrapping_add(keep(elements, |_, it| it != Element(value)))
-}
+    fn remove<T>(first, last, value: T) -> *mut Element<T>
+    |all| first.wrapping_add(keep(all, |_, it| it != Element(value)));
 
-/// # Safety
-/// The range must be the caller's.
-unsafe extern "C" fn unique<T: Copy + PartialEq>(first: *mut Element<T>, last: *mut Element<T>) -> *mut Element<T> {
-    // SAFETY: the caller vouches for it.
-    let elements = unsafe { elements_mut(first..last) };
-    first.wrapping_add(keep(elements, |last, it| last != Some(it)))
+    fn unique<T>(first, last) -> *mut Element<T>
+    |all| first.wrapping_add(keep(all, |last, it| last != Some(it)));
 }
 
 /// Moves elements that are kept to the front, told which one was kept last; returns how many there are.

@@ -13,18 +13,18 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     // Behind the kind come the types: void *, size_t twice (a source before them, for copies), then functions, which may
     // return something or be noexcept.
     const TYPES: &[u8] = b"@YAXPEAX_K1P6A";
-    const TYPES_OF_COPIES: &[u8] = b"@YAXPEAX0_K1P6A";
+    const COPY_TYPES: &[u8] = b"@YAXPEAX0_K1P6A";
     let functions: [(&[u8], &[u8], *const ()); 10] = [
-        (b"??_L", TYPES, construct as *const ()),
-        (b"??_N", TYPES, construct_with_bases as *const ()),
-        (b"??_M", TYPES, destroy as *const ()),
-        (b"??_H", TYPES, construct_plainly as *const ()),
-        (b"??_J", TYPES, construct_plainly_with_bases as *const ()),
+        (b"??_L", TYPES, construct::<false> as *const ()),
+        (b"??_N", TYPES, construct::<true> as *const ()),
+        (b"??_M", TYPES, destroy::<false> as *const ()),
+        (b"??_H", TYPES, construct_plainly::<false> as *const ()),
+        (b"??_J", TYPES, construct_plainly::<true> as *const ()),
         (b"??_I", TYPES, destroy_plainly as *const ()),
-        (b"??__C", TYPES_OF_COPIES, copy as *const ()),
-        (b"??__D", TYPES_OF_COPIES, copy_with_bases as *const ()),
-        (b"??__G", TYPES_OF_COPIES, copy_plainly as *const ()),
-        (b"??__H", TYPES_OF_COPIES, copy_plainly_with_bases as *const ()),
+        (b"??__C", COPY_TYPES, copy::<false> as *const ()),
+        (b"??__D", COPY_TYPES, copy::<true> as *const ()),
+        (b"??__G", COPY_TYPES, copy_plainly::<false> as *const ()),
+        (b"??__H", COPY_TYPES, copy_plainly::<true> as *const ()),
     ];
     let is_it = |(kind, types, _): &&(&[u8], &[u8], *const ())| {
         name.strip_prefix(*kind).is_some_and(|rest| rest.starts_with(types))
@@ -58,45 +58,19 @@ type OnElement = extern "C-unwind" fn(*mut u8, *mut u8, *mut u8);
 /// What constructors of classes with virtual bases are told behind their other arguments: to construct these, too.
 const WITH_BASES: *mut u8 = std::ptr::without_provenance_mut(1);
 
-/// Calls constructors with what `others` makes of an element's offset.
-///
-/// # Safety
-/// The array must be one whose elements can be constructed so.
-unsafe fn construct_all(array: *mut Array, others: impl Fn(usize) -> [*mut u8; 2]) {
-    // SAFETY: the caller vouches for the array.
+/// Calls the constructors, for copies with the source's elements. Functions ignore arguments that they do not have.
+unsafe extern "C-unwind" fn run_constructors<const COPIES: bool, const HAS_BASES: bool>(array: *mut Array) {
+    // SAFETY: the compiler calls with an array.
     let array = unsafe { &mut *array };
-    // SAFETY: functions ignore arguments that they do not have.
+    // SAFETY: its constructor, but for arguments.
     let constructor = unsafe { transmute::<*const (), OnElement>(array.constructor) };
+    let bases = if HAS_BASES { WITH_BASES } else { std::ptr::null_mut() };
     while array.constructed < array.count {
         let offset = array.constructed * array.size;
-        let [second, third] = others(offset);
-        constructor(array.start.wrapping_add(offset), second, third);
+        let second = if COPIES { array.source.wrapping_add(offset) } else { bases };
+        constructor(array.start.wrapping_add(offset), second, bases);
         array.constructed += 1;
     }
-}
-
-unsafe extern "C-unwind" fn run_constructors(array: *mut Array) {
-    // SAFETY: the compiler calls with an array.
-    unsafe { construct_all(array, |_| [std::ptr::null_mut(); 2]) };
-}
-
-unsafe extern "C-unwind" fn run_constructors_with_bases(array: *mut Array) {
-    // SAFETY: the compiler calls with an array.
-    unsafe { construct_all(array, |_| [WITH_BASES; 2]) };
-}
-
-unsafe extern "C-unwind" fn run_copies(array: *mut Array) {
-    // SAFETY: the compiler calls with an array.
-    let source = unsafe { (*array).source };
-    // SAFETY: as above.
-    unsafe { construct_all(array, |offset| [source.wrapping_add(offset), std::ptr::null_mut()]) };
-}
-
-unsafe extern "C-unwind" fn run_copies_with_bases(array: *mut Array) {
-    // SAFETY: the compiler calls with an array.
-    let source = unsafe { (*array).source };
-    // SAFETY: as above.
-    unsafe { construct_all(array, |offset| [source.wrapping_add(offset), WITH_BASES]) };
 }
 
 /// Destroys what is constructed, last first. An element is gone once its destructor is called, though that may throw.
@@ -130,12 +104,12 @@ unsafe extern "C" fn handler(
 }
 
 /// A function that puts its arguments into an array of its frame and has `target` do the rest. Its frame takes 88
-/// bytes, so that arguments beyond the fourth begin at 128.
+/// bytes, so that arguments beyond the fourth begin at 128. `HAS_BASES` says that the elements have virtual bases.
 macro_rules! on_array {
-    ($($(#[$doc:meta])* $name:ident -> $target:ident: $($line:literal),*;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident -> $target:path: $($line:literal),*;)*) => {$(
         $(#[$doc])*
         #[unsafe(naked)]
-        unsafe extern "C-unwind" fn $name() {
+        unsafe extern "C-unwind" fn $name<const HAS_BASES: bool>() {
             std::arch::naked_asm!(
                 ".seh_proc {name}",
                 ".seh_handler {handler}, @unwind",
@@ -152,7 +126,7 @@ macro_rules! on_array {
                 "add rsp, 88",
                 "ret",
                 ".seh_endproc",
-                name = sym $name,
+                name = sym $name::<HAS_BASES>,
                 handler = sym handler,
                 target = sym $target,
             )
@@ -162,20 +136,11 @@ macro_rules! on_array {
 
 on_array! {
     /// `(array, size, count, constructor, destructor)`
-    construct -> run_constructors:
-        "mov [rsp + 40], rdx", "mov [rsp + 48], r8", "mov [rsp + 56], r9",
-        "mov rax, [rsp + 128]", "mov [rsp + 64], rax";
-    /// As [`construct`], of classes with virtual bases.
-    construct_with_bases -> run_constructors_with_bases:
+    construct -> run_constructors::<false, HAS_BASES>:
         "mov [rsp + 40], rdx", "mov [rsp + 48], r8", "mov [rsp + 56], r9",
         "mov rax, [rsp + 128]", "mov [rsp + 64], rax";
     /// `(array, source, size, count, constructor, destructor)`
-    copy -> run_copies:
-        "mov [rsp + 72], rdx", "mov [rsp + 40], r8", "mov [rsp + 48], r9",
-        "mov rax, [rsp + 128]", "mov [rsp + 56], rax",
-        "mov rax, [rsp + 136]", "mov [rsp + 64], rax";
-    /// As [`copy`], of classes with virtual bases.
-    copy_with_bases -> run_copies_with_bases:
+    copy -> run_constructors::<true, HAS_BASES>:
         "mov [rsp + 72], rdx", "mov [rsp + 40], r8", "mov [rsp + 48], r9",
         "mov rax, [rsp + 128]", "mov [rsp + 56], rax",
         "mov rax, [rsp + 136]", "mov [rsp + 64], rax";
@@ -189,38 +154,32 @@ fn plain(start: *mut u8, source: *mut u8, size: usize, count: usize, function: *
     Array { start, size, count, constructor: function, destructor: function, source, constructed: 0 }
 }
 
-/// The functions for code without exceptions.
-macro_rules! plainly {
-    ($($name:ident -> $target:ident($($source:ident)?);)*) => {$(
-        unsafe extern "C-unwind" fn $name(
-            start: *mut u8
-            $(, $source: *mut u8)?,
-            size: usize,
-            count: usize,
-            function: *const (),
-        ) {
-            #[allow(unused_mut, unused_assignments, reason = "copies have one")]
-            let mut from = std::ptr::null_mut();
-            $(from = $source;)?
-            let mut array = plain(start, from, size, count, function);
-            // SAFETY: the compiler calls with an array.
-            unsafe { $target(&raw mut array) };
-        }
-    )*};
+unsafe extern "C-unwind" fn construct_plainly<const HAS_BASES: bool>(
+    start: *mut u8,
+    size: usize,
+    count: usize,
+    constructor: *const (),
+) {
+    let mut array = plain(start, std::ptr::null_mut(), size, count, constructor);
+    // SAFETY: the compiler calls with an array.
+    unsafe { run_constructors::<false, HAS_BASES>(&raw mut array) };
 }
 
-plainly! {
-    construct_plainly -> run_constructors();
-    construct_plainly_with_bases -> run_constructors_with_bases();
-    copy_plainly -> run_copies(source);
-    copy_plainly_with_bases -> run_copies_with_bases(source);
-    destroy_plainly -> run_all_destructors();
+unsafe extern "C-unwind" fn copy_plainly<const HAS_BASES: bool>(
+    start: *mut u8,
+    source: *mut u8,
+    size: usize,
+    count: usize,
+    constructor: *const (),
+) {
+    let mut array = plain(start, source, size, count, constructor);
+    // SAFETY: the compiler calls with an array.
+    unsafe { run_constructors::<true, HAS_BASES>(&raw mut array) };
 }
 
-unsafe extern "C-unwind" fn run_all_destructors(array: *mut Array) {
+unsafe extern "C-unwind" fn destroy_plainly(start: *mut u8, size: usize, count: usize, destructor: *const ()) {
+    let mut array = plain(start, std::ptr::null_mut(), size, count, destructor);
+    array.constructed = count;
     // SAFETY: the compiler calls with an array, all of which is constructed.
-    let array = unsafe { &mut *array };
-    array.constructed = array.count;
-    // SAFETY: as above.
-    unsafe { run_destructors(array) };
+    unsafe { run_destructors(&raw mut array) };
 }

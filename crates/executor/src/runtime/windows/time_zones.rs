@@ -20,25 +20,28 @@ use crate::{ExecAddr, lock, os};
 const ZONES: &str = include_str!("time_zones.txt");
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
-    let function = name.strip_prefix(b"__std_")?;
-    let address = match function {
-        b"tzdb_get_time_zones" => time_zones as *const (),
-        b"tzdb_delete_time_zones" => delete_time_zones as *const (),
-        b"tzdb_get_current_zone" => current_zone as *const (),
-        b"tzdb_delete_current_zone" => delete_current_zone as *const (),
-        b"tzdb_get_sys_info" => sys_info as *const (),
-        b"tzdb_delete_sys_info" => delete_sys_info as *const (),
-        b"tzdb_get_leap_seconds" => leap_seconds as *const (),
-        b"tzdb_delete_leap_seconds" | b"free_crt" => return library_function(c"free"),
-        b"calloc_crt" => return library_function(c"calloc"),
-        _ => return None,
-    };
+    match name {
+        b"__std_tzdb_delete_leap_seconds" | b"__std_free_crt" => return library_function(c"free"),
+        b"__std_calloc_crt" => return library_function(c"calloc"),
+        _ => {}
+    }
+    let own = find(name)?;
     // The library's own, where its DLL is new enough to have it: Microsoft's, for Wine's has nothing behind these names.
     let is_wine = os::system_function(c"ntdll.dll", c"wine_get_version").is_some();
     let open = || os::open_library("msvcp140_atomic_wait.dll".as_ref(), false, &[]).ok();
     let real = if is_wine { None } else { open() };
-    let real = real.and_then(|library| os::find_symbol(library, &CString::new(name).ok()?));
-    Some(real.unwrap_or(ExecAddr(address as u64)))
+    Some(real.and_then(|library| os::find_symbol(library, &CString::new(name).ok()?)).unwrap_or(own))
+}
+
+functions! {
+    find(b"__std_tzdb_"):
+    b"get_time_zones" => time_zones;
+    b"delete_time_zones" => delete_time_zones;
+    b"get_current_zone" => current_zone;
+    b"delete_current_zone" => delete_current_zone;
+    b"get_sys_info" => sys_info;
+    b"delete_sys_info" => delete_sys_info;
+    b"get_leap_seconds" => leap_seconds;
 }
 
 /// Each of the system's names with those that it stands for.
@@ -164,12 +167,12 @@ const DAY: i64 = 24 * 60 * MINUTE;
 fn days_to(year: i64, month: i64) -> i64 {
     // Years begin in March here, so that leap days end them.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let of_year = (153 * month + 2) / 5;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468
+    let day = (153 * month + 2) / 5;
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day - 719_468
 }
 
 /// When a rule of a year takes place, in local milliseconds: on a day of the month, or the so manieth of a weekday.
-fn time_of(rule: &SYSTEMTIME, year: u16) -> i64 {
+fn rule_time(rule: &SYSTEMTIME, year: u16) -> i64 {
     let month = i64::from(rule.wMonth);
     let first = days_to(year.into(), month);
     let next = if month == 12 { days_to(i64::from(year) + 1, 1) } else { days_to(year.into(), month + 1) };
@@ -204,15 +207,15 @@ fn periods(zone: &DYNAMIC_TIME_ZONE_INFORMATION) -> Vec<Period> {
             all.push(Period { begin, offset: standard, save: 0 });
             continue;
         }
-        let save = daylight - standard;
-        let summer =
-            Period { begin: time_of(&rules.DaylightDate, year) - i64::from(standard) * MINUTE, offset: daylight, save };
-        let winter = Period {
-            begin: time_of(&rules.StandardDate, year) - i64::from(daylight) * MINUTE,
-            offset: standard,
-            save: 0,
+        // Each change takes place by the clocks of what was before.
+        let change = |rule, before, offset, save| {
+            let begin = rule_time(rule, year) - i64::from(before) * MINUTE;
+            Period { begin, offset, save }
         };
-        let mut changes = [summer, winter];
+        let mut changes = [
+            change(&rules.DaylightDate, standard, daylight, daylight - standard),
+            change(&rules.StandardDate, daylight, standard, 0),
+        ];
         changes.sort_by_key(|change| change.begin);
         // The year begins with what its last change leads to.
         all.push(Period { begin, ..changes[1] });
@@ -224,7 +227,7 @@ fn periods(zone: &DYNAMIC_TIME_ZONE_INFORMATION) -> Vec<Period> {
 }
 
 /// The periods of the zone with an IANA name.
-fn periods_of(name: &str) -> Option<Vec<Period>> {
+fn named_periods(name: &str) -> Option<Vec<Period>> {
     static KNOWN: Mutex<Option<HashMap<&'static str, Vec<Period>>>> = Mutex::new(None);
     let (system_name, _) = zones().find(|(_, names)| names.split(' ').any(|known| known == name))?;
     if let Some(found) = lock(&KNOWN).as_ref().and_then(|known| known.get(system_name)) {
@@ -270,7 +273,7 @@ unsafe extern "system" fn sys_info(name: *const u8, length: usize, time: f64) ->
     let name = String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(name, length) });
     let failed =
         SysInfo { error: SYSTEM_ERROR, begin: 0.0, end: 0.0, offset: 0, save: 0, abbreviation: std::ptr::null() };
-    let info = periods_of(&name).map_or(failed, |periods| {
+    let info = named_periods(&name).map_or(failed, |periods| {
         let time = time as i64;
         let at = periods.partition_point(|period| period.begin <= time).saturating_sub(1);
         let period = periods[at];

@@ -11,25 +11,18 @@ use windows_sys::Win32::System::IO::DeviceIoControl;
 
 use super::{Error, check};
 
-/// Older systems know nothing of users without privileges.
-unsafe fn link(link: *const u16, target: *const u16, kind: u32) -> Error {
+pub(super) const FILE: u32 = 0;
+pub(super) const DIRECTORY: u32 = SYMBOLIC_LINK_FLAG_DIRECTORY;
+
+pub(super) unsafe extern "system" fn link<const KIND: u32>(name: *const u16, target: *const u16) -> Error {
     // SAFETY: the caller's paths.
-    let done = unsafe { CreateSymbolicLinkW(link, target, kind | SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE) };
+    let done = unsafe { CreateSymbolicLinkW(name, target, KIND | SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE) };
     match check(done.into()) {
+        // Older systems know nothing of users without privileges.
         // SAFETY: the caller's paths.
-        ERROR_INVALID_PARAMETER => check(unsafe { CreateSymbolicLinkW(link, target, kind) }.into()),
+        ERROR_INVALID_PARAMETER => check(unsafe { CreateSymbolicLinkW(name, target, KIND) }.into()),
         error => error,
     }
-}
-
-pub(super) unsafe extern "system" fn link_directory(name: *const u16, target: *const u16) -> Error {
-    // SAFETY: the caller's paths.
-    unsafe { link(name, target, SYMBOLIC_LINK_FLAG_DIRECTORY) }
-}
-
-pub(super) unsafe extern "system" fn link_file(name: *const u16, target: *const u16) -> Error {
-    // SAFETY: the caller's paths.
-    unsafe { link(name, target, 0) }
 }
 
 pub(super) unsafe extern "system" fn hard_link(name: *const u16, existing: *const u16) -> Error {

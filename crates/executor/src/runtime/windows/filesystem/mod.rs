@@ -35,8 +35,8 @@ functions! {
     b"set_current_path" => paths::set_current_directory;
     b"create_directory" => directories::create_directory;
     b"create_directory_template" => directories::create_directory_like;
-    b"create_directory_symbolic_link" => links::link_directory;
-    b"create_symbolic_link" => links::link_file;
+    b"create_directory_symbolic_link" => links::link::<{ links::DIRECTORY }>;
+    b"create_symbolic_link" => links::link::<{ links::FILE }>;
     b"create_hard_link" => links::hard_link;
     b"read_reparse_data_buffer" => links::read_reparse_data;
     b"write_reparse_data_buffer" => links::write_reparse_data;
