@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fork::{self, Participant};
 use crate::memory::{Division, Memory};
-use crate::symbols::{self, Libraries};
+use crate::symbols::Libraries;
 use crate::{
     Allocation, AllocationId, Arch, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, Jump, LibraryId,
     MainForm, MemoryProvider, Nearby, ObjectFormat, Placement, PointerArray, ReentryId, Resolve, Result,
     RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, SystemMemory, Target, TlsBlock, TlsId, TlsRequest,
-    Window, WindowId, allocator, call, init, nearby, os, reentry, runtime, tls,
+    Window, WindowId, allocator, call, init, loaded, nearby, os, reentry, runtime, tls,
 };
 
 /// The executor of the process we are in.
@@ -167,6 +167,10 @@ impl Executor for InProcess {
 
     fn reserve_tls(&self, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
         init::check_open(image)?;
+        if !request.align.is_power_of_two() {
+            let what = format!("alignment {} of a thread-local block: it is not a power of two", request.align);
+            return Err(ExecutorError::Invalid { what });
+        }
         tls::reserve(self.owner, image, request)
     }
 
@@ -184,7 +188,7 @@ impl Executor for InProcess {
     }
 
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
-        symbols::may_export(names)
+        loaded::may_export(names)
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {

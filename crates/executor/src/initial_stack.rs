@@ -104,17 +104,13 @@ fn variable<T>(address: *const AtomicPtr<T>) -> &'static AtomicPtr<T> {
 
 /// The strings of a vector that a null pointer ends.
 fn strings(vector: *const *const c_char) -> Vec<&'static CStr> {
-    let mut strings = Vec::new();
-    while !vector.is_null() {
-        // SAFETY: an entry of the environment: the vector ends with a null one, and there was none yet.
-        let entry = unsafe { vector.wrapping_add(strings.len()).read() };
-        if entry.is_null() {
-            break;
-        }
-        // SAFETY: a C string, which stays as long as nobody changes the environment.
-        strings.push(unsafe { CStr::from_ptr(entry) });
+    if vector.is_null() {
+        return Vec::new();
     }
-    strings
+    // SAFETY: the vector ends with a null entry, beyond which nothing is read.
+    let entries = (0..).map(|at| unsafe { vector.wrapping_add(at).read() });
+    // SAFETY: C strings, which stay as long as nobody changes the environment.
+    entries.take_while(|entry| !entry.is_null()).map(|entry| unsafe { CStr::from_ptr(entry) }).collect()
 }
 
 /// The auxiliary vector of this process, with its last entry: it follows the environment that the process began with.

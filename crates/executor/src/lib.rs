@@ -37,7 +37,6 @@ mod instruction_cache;
 #[cfg(glibc)]
 mod link_map;
 mod listed;
-#[cfg(glibc_x86_64)]
 mod loaded;
 #[cfg(glibc_x86_64)]
 mod loader;

@@ -11,6 +11,7 @@ use linkjit_executor::{
     ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, InProcess, Protection, TlsBlock, TlsImage,
     TlsRequest, Window,
 };
+use linkjit_host::temporary::PrivateDirectory;
 use support::{handles, load, place, resident, with_window};
 
 /// An image with a window.
@@ -86,18 +87,17 @@ fn an_image_says_when_its_storage_is_used_up() {
 
 #[test]
 fn files_that_ended_processes_left_are_removed() {
-    let own = std::env::temp_dir().join(format!("linkjit-tls-{}-left.dll", std::process::id()));
-    // Numbers of processes are multiples of 4.
-    let left = std::env::temp_dir().join("linkjit-tls-3-0.dll");
-    for path in [&own, &left] {
-        std::fs::write(path, []).unwrap();
+    let own = PrivateDirectory::new().unwrap();
+    let left = std::env::temp_dir().join("linkjit-private-left-by-a-test");
+    std::fs::create_dir(&left).unwrap();
+    for name in ["lock", "linkjit-tls.dll"] {
+        std::fs::write(left.join(name), []).unwrap();
     }
     let program = std::env::current_exe().unwrap();
     let mut test = std::process::Command::new(program);
     test.args(["--exact", "what_was_released_is_used_again_with_new_content"]).stdout(std::process::Stdio::null());
     assert!(test.status().unwrap().success());
-    assert!(!left.exists() && own.exists());
-    std::fs::remove_file(own).unwrap();
+    assert!(!left.exists() && own.path().exists());
 }
 
 /// B7.40 of docs/coff-cases.md.
@@ -114,14 +114,13 @@ fn a_thousand_images_leave_nothing_behind() {
         unsafe { executor.close_image(image) }.unwrap();
     };
     let files = || {
-        let own = format!("linkjit-tls-{}-", std::process::id());
-        let names = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_string_lossy().starts_with(&own)).count()
+        let directories = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().path());
+        directories.filter(|directory| directory.join("linkjit-tls.dll").exists()).count()
     };
     (0..50).for_each(|_| cycle());
-    let (before, resident_before) = (handles(), resident());
+    let (before, files_before, resident_before) = (handles(), files(), resident());
     (0..1000).for_each(|_| cycle());
     // Other tests run at the same time.
-    assert!(handles() < before + 50 && files() < 10);
+    assert!(handles() < before + 50 && files() < files_before + 50);
     assert!(resident() < resident_before + (8 << 20), "{resident_before} -> {}", resident());
 }

@@ -54,7 +54,9 @@ impl PrivateDirectory {
     }
 
     fn create(parent: &Path) -> io::Result<Self> {
-        let path = parent.join(format!("{PREFIX}{:016x}", unpredictable()));
+        // Nobody can guess it: the keys of hash tables come from the operating system.
+        let number = RandomState::new().build_hasher().finish();
+        let path = parent.join(format!("{PREFIX}{number:016x}"));
         #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has modes"))]
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
@@ -105,12 +107,6 @@ impl Drop for PrivateDirectory {
     }
 }
 
-/// A number that nobody can guess: the keys of hash tables come from the operating system.
-#[must_use]
-pub fn unpredictable() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 /// Removes the directories that nobody uses, of the user who owns `ours`. What can't be done now is left for the next.
 fn remove_left(parent: &Path, ours: &Path) {
     let (Ok(entries), Ok(own)) = (fs::read_dir(parent), fs::symlink_metadata(ours)) else { return };
@@ -143,7 +139,7 @@ fn owner(file: &Metadata) -> u32 {
 
 /// The system's temporary directory is the user's own.
 #[cfg(not(unix))]
-fn owner(_of: &Metadata) -> u32 {
+fn owner(_file: &Metadata) -> u32 {
     0
 }
 

@@ -71,8 +71,6 @@ pub(crate) enum Found {
 /// A word of a loaded object that holds the address of a function, or is to hold it when the function is first called.
 pub(crate) struct FunctionSlot<'a> {
     pub(crate) name: &'a [u8],
-    address: ExecAddr,
-    word: &'a AtomicU64,
     pub(crate) value: u64,
     /// It still leads to the loader, which would bind it.
     pub(crate) is_unbound: bool,
@@ -81,7 +79,7 @@ pub(crate) struct FunctionSlot<'a> {
 }
 
 /// A slot, what it holds, and what it is to hold.
-type Change<'a> = (ExecAddr, &'a AtomicU64, u64, u64);
+type Change<'a> = (&'a AtomicU64, u64, u64);
 
 /// What a loaded object has at `address`; `None` also for a variable that can't be moved.
 pub(crate) fn describe(address: ExecAddr) -> Option<Found> {
@@ -282,14 +280,14 @@ impl<'a> Object<'a> {
     }
 
     /// A word that the object has as a slot for an address.
-    fn slot(&self, relocation: &Rela) -> Option<(ExecAddr, &AtomicU64)> {
+    fn slot(&self, relocation: &Rela) -> Option<&AtomicU64> {
         let address = ExecAddr(self.base.wrapping_add(relocation.offset));
         let is_writable = self.flags_at(address).is_some_and(|flags| flags & libc::PF_W != 0);
         if !address.0.is_multiple_of(8) || !is_writable {
             return None;
         }
         // SAFETY: an aligned word in a segment of a loaded object, which has it as a slot for an address.
-        Some((address, unsafe { AtomicU64::from_ptr(address.0 as *mut u64) }))
+        Some(unsafe { AtomicU64::from_ptr(address.0 as *mut u64) })
     }
 
     /// Whether an address lies in one of its segments.
@@ -315,15 +313,15 @@ impl<'a> Object<'a> {
             let symbol = symbols + symbol * size_of::<libc::Elf64_Sym>() as u64;
             let Some([symbol]) = self.table::<libc::Elf64_Sym>(symbol, 1) else { continue };
             let Some(name) = self.string(strings + u64::from(symbol.st_name)).map(CStr::to_bytes) else { continue };
-            let Some((address, word)) = self.slot(relocation) else { continue };
+            let Some(word) = self.slot(relocation) else { continue };
             let value = word.load(Ordering::Relaxed);
             // One that is not bound yet leads to the object's own table; so does one that is bound to the object itself.
             let is_own_code = self.flags_at(ExecAddr(value)).is_some_and(|flags| flags & libc::PF_X != 0);
             let is_itself = symbol.st_shndx != 0 && value == self.base.wrapping_add(symbol.st_value);
             let is_unbound = kind == R_X86_64_JUMP_SLOT && is_own_code && !is_itself;
-            let slot = FunctionSlot { name, address, word, value, is_unbound, is_own: symbol.st_shndx != 0 };
+            let slot = FunctionSlot { name, value, is_unbound, is_own: symbol.st_shndx != 0 };
             if let Some(new) = new(&slot).filter(|new| *new != value) {
-                changes.push((slot.address, slot.word, value, new));
+                changes.push((word, value, new));
             }
         }
         self.change(&changes)
@@ -331,11 +329,11 @@ impl<'a> Object<'a> {
 
     fn change(&self, changes: &[Change<'_>]) -> Result<()> {
         let relro = self.relro();
-        let protected = changes.iter().any(|&(address, ..)| relro.contains(address));
+        let protected = changes.iter().any(|(slot, ..)| relro.contains(ExecAddr(slot.as_ptr() as u64)));
         if protected {
             os::protect(relro, Protection::ReadWrite)?;
         }
-        for (_, slot, value, new) in changes {
+        for (slot, value, new) in changes {
             // Who has changed it meanwhile knows better.
             let _changed = slot.compare_exchange(*value, *new, Ordering::Release, Ordering::Relaxed);
         }
@@ -350,11 +348,11 @@ impl<'a> Object<'a> {
             if symbol == 0 || !matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT) {
                 continue;
             }
-            let Some((address, slot)) = self.slot(relocation) else { continue };
+            let Some(slot) = self.slot(relocation) else { continue };
             let value = slot.load(Ordering::Relaxed);
             // The addend may lead out of the variable: it is the variable's own address that tells.
             if let Some(new) = new(value.wrapping_sub(relocation.addend)) {
-                changes.push((address, slot, value, new.wrapping_add(relocation.addend)));
+                changes.push((slot, value, new.wrapping_add(relocation.addend)));
             }
         }
         self.change(&changes)

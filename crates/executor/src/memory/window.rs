@@ -137,17 +137,15 @@ impl WindowMemory {
         let stripes =
             [Stripe::new(read, exec - read), Stripe::new(exec, write - exec), Stripe::new(write, range.end.0 - write)];
         let listed = Listed::new(range, stripes.each_ref().map(|stripe| stripe.range));
-        let (stripes, header) = (Mutex::new(stripes), Mutex::default());
-        let abandoned = AtomicBool::new(false);
         Ok(Self {
             id,
             range,
             memory,
             page,
-            stripes,
-            header,
+            stripes: Mutex::new(stripes),
+            header: Mutex::default(),
             resources: Mutex::default(),
-            abandoned,
+            abandoned: AtomicBool::new(false),
             record: Some(record),
             listed: Some(listed),
         })

@@ -14,31 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::fork::{Held, Participant};
-#[cfg(glibc_x86_64)]
-use crate::loaded::scopes::{self, Place};
+use crate::loaded::{self, Place};
 use crate::{
     ExecAddr, ExecutorError, LibraryId, Result, SymbolAddress, SymbolKey, SymbolRequest, allocator, listed, lock,
     nearby, os, runtime,
 };
-
-#[cfg(glibc_x86_64)]
-pub(crate) use crate::loaded::exports::may_export;
-
-/// Nothing is known of what libraries export.
-#[cfg(not(glibc_x86_64))]
-pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
-    vec![true; names.len()]
-}
-
-/// What is known of a symbol without asking the loader.
-#[cfg(not(glibc_x86_64))]
-#[allow(dead_code, reason = "nothing is known on this system")]
-#[derive(Clone, Copy)]
-enum Place {
-    At(ExecAddr),
-    Nowhere,
-    Unknown,
-}
 
 /// The libraries that were opened. They stay open: linked code may refer to them for as long as the process lives.
 #[derive(Debug, Default)]
@@ -62,7 +42,7 @@ impl Libraries {
         let handle = os::open_library(path, global, &directories)?;
         #[cfg(glibc_x86_64)]
         if let Some(base) = crate::link_map::base(handle) {
-            scopes::note_opened(handle, base, global);
+            loaded::scopes::note_opened(handle, base, global);
         }
         nearby::redirect()?;
         listed::tell_libraries();
@@ -138,7 +118,6 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
 }
 
 /// Where names are that are sought in `asked`, as far as that is known without the loader.
-#[cfg(glibc_x86_64)]
 fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
     let name = |request: &SymbolRequest<'a>| match request.key {
         SymbolKey::Name(name) | SymbolKey::Vague(name) if !request.thread_local => name,
@@ -146,12 +125,7 @@ fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
     };
     // Names of variables of threads stand for nothing here: nobody has an empty one.
     let [library] = asked else { return vec![Place::Unknown; requests.len()] };
-    scopes::look_up(*library, &requests.iter().map(name).collect::<Vec<_>>())
-}
-
-#[cfg(not(glibc_x86_64))]
-fn places(_asked: &[usize], requests: &[SymbolRequest<'_>]) -> Vec<Place> {
-    vec![Place::Unknown; requests.len()]
+    loaded::look_up(*library, &requests.iter().map(name).collect::<Vec<_>>())
 }
 
 fn find(handle: Option<usize>, (asked, place): (&[usize], Place), name: &CStr) -> Option<ExecAddr> {
@@ -179,19 +153,13 @@ fn find(handle: Option<usize>, (asked, place): (&[usize], Place), name: &CStr) -
     address
 }
 
-/// What one library has, or the process.
-#[cfg(glibc_x86_64)]
+/// Returns what one library has, or the process.
 fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
-    match scopes::look_up(library, &[name.to_bytes()])[..] {
+    match loaded::look_up(library, &[name.to_bytes()])[..] {
         [Place::At(address)] => Some(address),
         [Place::Nowhere] => None,
         _ => os::find_symbol(library, name),
     }
-}
-
-#[cfg(not(glibc_x86_64))]
-fn find_in(library: usize, name: &CStr) -> Option<ExecAddr> {
-    os::find_symbol(library, name)
 }
 
 #[cfg(glibc_x86_64)]

@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::{file_names, image, library_function};
+use super::{file_names, image, library_function, wide_text};
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm, os, unwind};
 
@@ -126,10 +126,8 @@ pub(super) fn wide_file() -> &'static [u16] {
     if start.is_null() {
         return &[];
     }
-    // SAFETY: as above; it ends with a zero.
-    let length = (0..).take_while(|&at| unsafe { start.wrapping_add(at).read() } != 0).count();
-    // SAFETY: as many units are there.
-    unsafe { std::slice::from_raw_parts(start, length) }
+    // SAFETY: as above.
+    unsafe { wide_text(start) }
 }
 
 /// `__getmainargs` and `__wgetmainargs` of msvcrt.dll, which MinGW's start-up calls: the environment is theirs.

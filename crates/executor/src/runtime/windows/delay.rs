@@ -113,48 +113,41 @@ unsafe extern "system-unwind" fn load(
         hook.map_or(0, |hook| unsafe { hook(what, told) })
     };
 
-    let mut function = tell(notify, START, told);
-    if function == 0 {
-        let word = (library.module != 0).then(|| place(library.module) as *mut u64);
-        // SAFETY: the image's word for the module.
-        let mut module = word.map_or(0, |word| unsafe { word.read_volatile() });
-        if module == 0 {
-            module = tell(notify, BEFORE_LIBRARY, told);
-        }
-        if module == 0 {
-            // SAFETY: it is the image's.
-            module = unsafe { open_library(told.library) };
-        }
-        if module == 0 {
-            told.error = MODULE_NOT_FOUND;
-            module = tell(fail, NO_LIBRARY, told);
-        }
-        if module == 0 {
-            return raise(told, MODULE_NOT_FOUND);
-        }
-        if let Some(word) = word {
-            // SAFETY: as above.
-            unsafe { store(word, module) };
-        }
-        told.module = module;
-        function = tell(notify, BEFORE_FUNCTION, told);
-        if function == 0 {
-            // SAFETY: they are the image's.
-            function = unsafe { find_function(module as usize, by_name, told.name_or_number) };
-        }
-        if function == 0 {
-            told.error = FUNCTION_NOT_FOUND;
-            function = tell(fail, NO_FUNCTION, told);
-        }
-        if function == 0 {
-            function = raise(told, FUNCTION_NOT_FOUND);
-        }
-        if function == 0 {
-            return 0;
-        }
-        // SAFETY: the caller's slot.
-        unsafe { store(slot, function) };
+    let found = |address: u64| (address != 0).then_some(address);
+
+    if let Some(function) = found(tell(notify, START, told)) {
+        (told.error, told.function) = (0, function);
+        tell(notify, END, told);
+        return function;
     }
+    let word = (library.module != 0).then(|| place(library.module) as *mut u64);
+    // SAFETY: the image's word for the module.
+    let known = word.and_then(|word| found(unsafe { word.read_volatile() }));
+    let module = known
+        .or_else(|| found(tell(notify, BEFORE_LIBRARY, told)))
+        // SAFETY: it is the image's.
+        .or_else(|| found(unsafe { open_library(told.library) }))
+        .or_else(|| {
+            told.error = MODULE_NOT_FOUND;
+            found(tell(fail, NO_LIBRARY, told))
+        });
+    let Some(module) = module else { return raise(told, MODULE_NOT_FOUND) };
+    if let Some(word) = word {
+        // SAFETY: as above.
+        unsafe { store(word, module) };
+    }
+    told.module = module;
+    let function = found(tell(notify, BEFORE_FUNCTION, told))
+        // SAFETY: they are the image's.
+        .or_else(|| found(unsafe { find_function(module as usize, by_name, told.name_or_number) }))
+        .or_else(|| {
+            told.error = FUNCTION_NOT_FOUND;
+            found(tell(fail, NO_FUNCTION, told))
+        })
+        .or_else(|| found(raise(told, FUNCTION_NOT_FOUND)));
+    let Some(function) = function else { return 0 };
+    // SAFETY: the caller's slot.
+    unsafe { store(slot, function) };
     (told.error, told.function) = (0, function);
     tell(notify, END, told);
     function

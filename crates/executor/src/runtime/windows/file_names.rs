@@ -58,7 +58,7 @@ fn is_this_process(process: HANDLE) -> bool {
 }
 
 /// The part of a path behind the last separator.
-fn base<T: Copy + PartialEq + From<u8>>(path: &[T]) -> &[T] {
+pub(super) fn base<T: Copy + PartialEq + From<u8>>(path: &[T]) -> &[T] {
     let separators = [b'\\', b'/'].map(T::from);
     let start = path.iter().rposition(|unit| separators.contains(unit)).map_or(0, |at| at + 1);
     &path[start..]

@@ -78,6 +78,17 @@ unsafe fn needed_function<F: Copy>(name: &CStr) -> F {
     unsafe { os::as_function(function) }
 }
 
+/// The units of a wide C string, without the zero at its end.
+///
+/// # Safety
+/// It must be one, and stay as long as what is returned.
+unsafe fn wide_text<'a>(start: *const u16) -> &'a [u16] {
+    // SAFETY: the caller vouches for the string, which ends with a zero.
+    let length = (0..).take_while(|&at| unsafe { start.wrapping_add(at).read() } != 0).count();
+    // SAFETY: as many units are there.
+    unsafe { std::slice::from_raw_parts(start, length) }
+}
+
 /// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
 /// program.
 pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {

@@ -10,7 +10,7 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleExA,
 };
 
-use super::arguments;
+use super::{arguments, file_names};
 use crate::{ExecAddr, unwind};
 
 pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
@@ -41,8 +41,7 @@ fn place(address: u64) -> String {
             None => return format!("{address:#x}"),
         },
     };
-    let start = module.iter().rposition(|byte| matches!(byte, b'\\' | b'/')).map_or(0, |at| at + 1);
-    let name = String::from_utf8_lossy(&module[start..]);
+    let name = String::from_utf8_lossy(file_names::base(&module));
     let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem);
     format!("{stem}+{:#X}", address.wrapping_sub(base)).replace("0X", "0x")
 }

@@ -197,40 +197,32 @@ unsafe fn locale_and_page(collation: *const Collation) -> (*const u16, u32) {
     (unsafe { name.read() }, page())
 }
 
-/// `(first, end)` of the key's room, `(first, end)` of the text, the locale.
-unsafe extern "system" fn narrow_key(
-    to: *mut u8,
-    to_end: *mut u8,
-    text: *const u8,
-    text_end: *const u8,
-    collation: *const Collation,
-) -> usize {
-    // SAFETY: the caller's text.
-    let text = unsafe { between(text, text_end) };
-    // SAFETY: the caller's locale.
-    let (locale, page) = unsafe { locale_and_page(collation) };
-    let key =
-        if locale.is_null() { Some(text.to_vec()) } else { widened(text, page).and_then(|text| key(locale, &text)) };
-    // SAFETY: the caller's room.
-    key.map_or(NO_KEY, |key| unsafe { put(&key, to, to_end) })
+/// Functions that write the key of a text: `(first, end)` of the key's room, `(first, end)` of the text, the locale. A text of
+/// the C locale is its own key.
+macro_rules! keys {
+    ($($name:ident($unit:ty): |$text:ident, $locale:ident, $page:ident| $key:expr;)*) => {$(
+        unsafe extern "system" fn $name(
+            to: *mut $unit,
+            to_end: *mut $unit,
+            text: *const $unit,
+            text_end: *const $unit,
+            collation: *const Collation,
+        ) -> usize {
+            // SAFETY: the caller's text.
+            let $text = unsafe { between(text, text_end) };
+            // SAFETY: the caller's locale.
+            let ($locale, $page) = unsafe { locale_and_page(collation) };
+            let key = if $locale.is_null() { Some($text.to_vec()) } else { $key };
+            // SAFETY: the caller's room.
+            key.map_or(NO_KEY, |key| unsafe { put(&key, to, to_end) })
+        }
+    )*};
 }
 
-unsafe extern "system" fn wide_key(
-    to: *mut u16,
-    to_end: *mut u16,
-    text: *const u16,
-    text_end: *const u16,
-    collation: *const Collation,
-) -> usize {
-    // SAFETY: the caller's text.
-    let text = unsafe { between(text, text_end) };
-    // SAFETY: the caller's locale.
-    let (locale, _) = unsafe { locale_and_page(collation) };
+keys! {
+    narrow_key(u8): |text, locale, page| widened(text, page).and_then(|text| key(locale, &text));
     // Keys are bytes, which become characters.
-    let wide = |key: Vec<u8>| key.into_iter().map(u16::from).collect();
-    let key = if locale.is_null() { Some(text.to_vec()) } else { key(locale, text).map(wide) };
-    // SAFETY: the caller's room.
-    key.map_or(NO_KEY, |key| unsafe { put(&key, to, to_end) })
+    wide_key(u16): |text, locale, _page| key(locale, text).map(|key| key.into_iter().map(u16::from).collect());
 }
 
 /// A text of a code page in UTF-16.

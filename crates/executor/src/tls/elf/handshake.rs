@@ -125,11 +125,9 @@ impl Signal {
             let is_awaited = old == action.sa_sigaction;
             (result == 0 && (old == libc::SIG_DFL || is_awaited)).then_some(Self { number, is_awaited })
         });
-        let Some(signal) = free else {
-            return Err(ExecutorError::NoFixedTls {
-                why: "the program uses all realtime signals, and linkjit needs one".into(),
-            });
-        };
+        let signal = free.ok_or_else(|| ExecutorError::NoFixedTls {
+            why: "the program uses all realtime signals, and linkjit needs one".into(),
+        })?;
         // SAFETY: the handler does only what a signal handler may.
         if unsafe { libc::sigaction(signal.number, &raw const *action, null_mut()) } == 0 {
             Ok(signal)

@@ -69,11 +69,6 @@ impl Block {
 
 pub(crate) fn reserve(owner: u32, _image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
     let TlsRequest { size, align, fixed_offset } = request;
-    if !align.is_power_of_two() {
-        return Err(ExecutorError::Invalid {
-            what: format!("alignment {align} of a thread-local block: it is not a power of two"),
-        });
-    }
     let fixed = if fixed_offset {
         Some(reserve::take(size, align)?)
     } else if size <= SMALL && handshake::is_only_thread() {

@@ -5,14 +5,11 @@
 //! refers to it. Of the initial content of the storage only the first bytes are in the file, so that its size costs
 //! nothing; the rest is filled in once the DLL is loaded.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::Error;
+use std::path::Path;
 
-use linkjit_host::temporary::unpredictable;
-use windows_sys::Win32::Foundation::{CloseHandle, ERROR_ACCESS_DENIED, FreeLibrary, HMODULE};
-use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
+use linkjit_host::temporary::PrivateDirectory;
+use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
 
 use crate::pe::{self, BASE_RELOCATIONS, Headers, NX_COMPATIBLE, TLS, TLS_DIRECTORY_SIZE};
 use crate::{ExecutorError, Result, os};
@@ -27,46 +24,29 @@ const DATA_IN_FILE: u32 = 0x400;
 const RELOCATIONS_IN_FILE: u32 = 0x600;
 const FILE_SIZE: usize = 0x800;
 
-/// What the names of the files begin with; the number of the process follows.
-const PREFIX: &str = "linkjit-tls-";
-
 /// What the loader calls: `void (*)(void *dll, DWORD reason, void *)`.
 pub(super) type Callback = unsafe extern "system" fn(HMODULE, u32, *mut std::ffi::c_void);
 
-/// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file.
+/// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file. A DLL can't be removed
+/// as long as it is loaded, so those of images that are open when their process ends are left to a later process.
 #[derive(Debug)]
 pub(super) struct Dll {
-    path: PathBuf,
     /// The loader's handle, which is where the DLL begins.
     handle: usize,
+    _directory: PrivateDirectory,
 }
 
 impl Dll {
     /// Makes and loads a DLL with `size` bytes of storage that begins with `header`.
     pub(super) fn load(size: u32, header: &[u8], callback: Callback) -> Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir();
-        if number == 0 {
-            remove_left(&directory);
-        }
-        // Nobody can guess the name, and what is there already is not ours.
-        let unique = format!("{PREFIX}{}-{number}-{:016x}.dll", std::process::id(), unpredictable());
-        let path = directory.join(unique);
-        let created = OpenOptions::new().write(true).create_new(true).open(&path);
-        let written = created.and_then(|mut file| file.write_all(&image(size, header, callback as usize as u64)));
-        written.map_err(|error| ExecutorError::Library {
+        let failed = |path: &Path, error: Error| ExecutorError::Library {
             library: path.display().to_string(),
             message: error.to_string(),
-        })?;
-        match os::open_library(&path, false, &[]) {
-            Ok(handle) => Ok(Self { path, handle }),
-            Err(error) => {
-                // It is in a directory for files that are left.
-                let _ = std::fs::remove_file(&path);
-                Err(error)
-            }
-        }
+        };
+        let directory = PrivateDirectory::new().map_err(|error| failed(&std::env::temp_dir(), error))?;
+        let path = directory.path().join("linkjit-tls.dll");
+        std::fs::write(&path, image(size, header, callback as usize as u64)).map_err(|error| failed(&path, error))?;
+        Ok(Self { handle: os::open_library(&path, false, &[])?, _directory: directory })
     }
 
     pub(super) fn handle(&self) -> usize {
@@ -97,34 +77,7 @@ impl Drop for Dll {
     fn drop(&mut self) {
         // SAFETY: the handle was counted for us when the DLL was loaded; nobody refers to it any more.
         unsafe { FreeLibrary(self.handle as HMODULE) };
-        // It is in a directory for files that are left.
-        let _ = std::fs::remove_file(&self.path);
     }
-}
-
-/// Removes files of processes that are no more: a DLL can't be removed as long as it is loaded, so those of images that
-/// are open when their process ends are left. What can't be done now is left for the next.
-fn remove_left(directory: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
-        if process.is_some_and(|process| !is_running(process)) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-fn is_running(process: u32) -> bool {
-    // SAFETY: has no preconditions.
-    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process) };
-    if handle.is_null() {
-        // It may be another user's.
-        return os::last_error() == ERROR_ACCESS_DENIED;
-    }
-    // SAFETY: opened above.
-    unsafe { CloseHandle(handle) };
-    true
 }
 
 /// The bytes of the file.

@@ -189,11 +189,6 @@ fn unload(module: Module) {
 
 pub(crate) fn reserve(owner: u32, image: ImageId, request: TlsRequest) -> Result<TlsBlock> {
     let TlsRequest { size, align, .. } = request;
-    if !align.is_power_of_two() {
-        return Err(ExecutorError::Invalid {
-            what: format!("alignment {align} of a thread-local block: it is not a power of two"),
-        });
-    }
     ensure_module(owner, image, size)?;
     let mut tables = lock(&TABLES);
     let module = tables.modules.get_mut(&image.0).ok_or(ExecutorError::NoSuch { what: "image".into() })?;

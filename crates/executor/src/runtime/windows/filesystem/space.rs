@@ -1,13 +1,13 @@
 //! Free space.
 
-use windows_sys::Win32::Foundation::ERROR_DIRECTORY;
-use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES, GetDiskFreeSpaceExW, GetFinalPathNameByHandleW, VOLUME_NAME_DOS,
-};
+use std::ffi::OsString;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
 
-use super::handles::File;
+use windows_sys::Win32::Foundation::ERROR_DIRECTORY;
+use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
+
 use super::{Error, check};
-use crate::os;
+use crate::runtime::windows::wide_text;
 
 /// Writes how many bytes are available to the caller, in total, and free.
 pub(super) unsafe extern "system" fn space(
@@ -21,9 +21,9 @@ pub(super) unsafe extern "system" fn space(
     let error = match find(path) {
         // That is a file: its directory has as much.
         // SAFETY: the caller's path.
-        ERROR_DIRECTORY => match unsafe { directory_of(path) } {
+        ERROR_DIRECTORY => match unsafe { file_directory(path) } {
             Ok(directory) => find(directory.as_ptr()),
-            Err(error) => error,
+            Err(error) => error.raw_os_error().unwrap_or_default().cast_unsigned(),
         },
         error => error,
     };
@@ -38,26 +38,10 @@ pub(super) unsafe extern "system" fn space(
 ///
 /// # Safety
 /// The path must be a C string.
-unsafe fn directory_of(path: *const u16) -> Result<Vec<u16>, Error> {
+unsafe fn file_directory(path: *const u16) -> std::io::Result<Vec<u16>> {
     // SAFETY: the caller vouches for the path.
-    let file = unsafe { File::open(path, FILE_READ_ATTRIBUTES, FILE_FLAG_BACKUP_SEMANTICS) }?;
-    let mut name = vec![0; 300];
-    loop {
-        let room = u32::try_from(name.len()).unwrap_or(u32::MAX);
-        // SAFETY: as many units may be written.
-        let length = unsafe { GetFinalPathNameByHandleW(file.0, name.as_mut_ptr(), room, VOLUME_NAME_DOS) };
-        if length == 0 {
-            return Err(os::last_error());
-        }
-        let fits = length < room;
-        // The length of a text that does not fit counts the zero behind it.
-        name.resize(length as usize, 0);
-        if fits {
-            break;
-        }
-    }
-    let end = name.iter().rposition(|unit| *unit == u16::from(b'\\')).map_or(0, |at| at + 1);
-    name.truncate(end);
-    name.push(0);
-    Ok(name)
+    let path = OsString::from_wide(unsafe { wide_text(path) });
+    let file = std::fs::canonicalize(path)?;
+    let directory = file.parent().unwrap_or(&file);
+    Ok(directory.as_os_str().encode_wide().chain([0]).collect())
 }
