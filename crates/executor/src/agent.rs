@@ -52,7 +52,7 @@ impl Agent {
     /// });
     /// ```
     pub fn adopt(self) -> Adopted {
-        Adopted { before: CURRENT.replace(self.0), _of_thread: PhantomData }
+        Adopted { before: CURRENT.replace(self.0), _on_thread: PhantomData }
     }
 }
 
@@ -62,7 +62,7 @@ impl Agent {
 pub struct Adopted {
     before: u64,
     /// It must be dropped on the same thread.
-    _of_thread: PhantomData<*const ()>,
+    _on_thread: PhantomData<*const ()>,
 }
 
 impl Drop for Adopted {

@@ -46,8 +46,8 @@ impl Arguments {
         set_arguments(&std::env::args_os().collect::<Vec<_>>())
     }
 
-    /// What initializers and `main` are called with.
-    pub(crate) fn of_program() -> Result<Self> {
+    /// Returns what initializers and `main` are called with.
+    pub(crate) fn current() -> Result<Self> {
         let program = *lock(&PROGRAM);
         match program {
             Some(arguments) => Ok(arguments),
@@ -55,13 +55,13 @@ impl Arguments {
         }
     }
 
-    /// How many there are, never negative, and the address of `argv`.
+    /// Returns how many there are, never negative, and the address of `argv`.
     pub(crate) fn parts(self) -> (usize, usize) {
         (self.count.cast_unsigned() as usize, self.vector)
     }
 
-    /// What `main` and initializers are called with.
-    fn of_main(self) -> [usize; 4] {
+    /// Returns what `main` and initializers are called with.
+    fn for_main(self) -> [usize; 4] {
         let (count, vector) = self.parts();
         [count, vector, os::environment() as usize, 0]
     }
@@ -72,7 +72,7 @@ impl Arguments {
     /// `function` must be the address of a function that may be called with `main`'s arguments now.
     pub(crate) unsafe fn pass_to(self, function: ExecAddr) -> c_int {
         // SAFETY: the caller vouches for the function.
-        unsafe { outermost::call(function.0 as *const (), &self.of_main()) }
+        unsafe { outermost::call(function.0 as *const (), &self.for_main()) }
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) unsafe fn call_main(main: ExecAddr, form: MainForm) -> Result<i32> {
     if main.is_null() || !os::is_code(main) {
         return Err(ExecutorError::Invalid { what: format!("address of main: there is no code at {main}") });
     }
-    let usual = Arguments::of_program()?.of_main();
+    let usual = Arguments::current()?.for_main();
     let arguments =
         runtime::main_arguments(form, main, usual).ok_or(ExecutorError::NoSuch { what: "form of main".into() })?;
     // SAFETY: the caller vouches for it.

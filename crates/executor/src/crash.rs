@@ -51,7 +51,8 @@ mod unix {
         // The handler is for the first signal only.
         action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND | libc::SA_NODEFER;
         for signal in SIGNALS {
-            // SAFETY: the action is sound, and the handler may be called at any time. A signal that can't be handled is not.
+            // SAFETY: the action is sound, and the handler may be called at any time. A signal that can't be handled is
+            // not.
             let _unhandled = unsafe { libc::sigaction(signal, action, null_mut()) };
         }
     }

@@ -14,9 +14,9 @@ pub enum ExecutorError {
     System {
         /// The call.
         call: Cow<'static, str>,
-        /// What it was for.
+        /// The purpose of the call.
         what: String,
-        /// What the operating system says.
+        /// The operating system says this.
         message: String,
     },
     /// No free range of addresses for a window.
@@ -35,7 +35,7 @@ pub enum ExecutorError {
          (JitBuilder::window_size, linkjit run --window-size)"
     )]
     WindowFull {
-        /// Where the window begins.
+        /// The window begins here.
         window: ExecAddr,
         /// Bytes that were wanted.
         size: u64,
@@ -77,7 +77,7 @@ pub enum ExecutorError {
     InitializerFailed {
         /// The initializer.
         function: ExecAddr,
-        /// What it returned.
+        /// The initializer returned this.
         result: i32,
     },
     /// Thread-local storage at fixed offsets can't be had in this process.
@@ -107,13 +107,13 @@ pub enum ExecutorError {
     Library {
         /// The library.
         library: String,
-        /// What the loader says.
+        /// The loader says this.
         message: String,
     },
     /// The process that runs linked code is not there any more, or does not answer.
     #[error("the process that runs linked code is gone: {why}")]
     Disconnected {
-        /// What is known of it.
+        /// The reason, as far as it is known.
         why: String,
     },
     /// An id that was never given out, or was given back.
@@ -125,13 +125,13 @@ pub enum ExecutorError {
     /// A request that makes no sense: an alignment that is no power of two, a NUL byte in an argument, ...
     #[error("invalid {what}")]
     Invalid {
-        /// What is invalid.
+        /// The invalid thing.
         what: String,
     },
     /// The operating system below has no such thing, or linkjit does not support it there.
     #[error("{what} is not supported on this system")]
     Unsupported {
-        /// What.
+        /// The thing that is not supported.
         what: Cow<'static, str>,
     },
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::{lock, os};
 
-/// What decides; nothing leaves the exit code as it is.
+/// The function that decides; if it returns nothing, the exit code stays as it is.
 pub type Decide = fn() -> Option<c_int>;
 
 static DECIDE: Mutex<Option<Decide>> = Mutex::new(None);

@@ -13,7 +13,7 @@ const COMPONENTS: u32 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 
 /// Bytes of the area up to the end of its header.
 const LEGACY_AND_HEADER: u32 = 576;
 
-/// Which components are saved; 0 if the system has not enabled `xsave`, so that `fxsave` has to do.
+/// These components are saved; 0 if the system has not enabled `xsave`, so that `fxsave` has to do.
 pub(crate) static MASK: AtomicU32 = AtomicU32::new(0);
 /// Bytes of the area they are saved in.
 pub(crate) static AREA: AtomicU32 = AtomicU32::new(512);

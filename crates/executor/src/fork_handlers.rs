@@ -11,12 +11,12 @@ use crate::{call, init, initial_stack, loaded, lock, nearby, opening, reentry, s
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
 
-/// How often all locks are tried. They are held shortly: who has one for longer is perhaps the thread that forks.
+/// All locks are tried this many times. They are held shortly: who has one for longer is perhaps the thread that forks.
 const TRIES: u32 = 2000;
 const PAUSE: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// What this thread has prepared for its fork.
+    /// This thread has prepared this for its fork.
     static PREPARED: RefCell<Option<Prepared>> = const { RefCell::new(None) };
 }
 

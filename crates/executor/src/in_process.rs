@@ -57,7 +57,7 @@ impl Drop for InProcess {
         #[cfg(glibc_x86_64)]
         crate::opening::forget_all_of(self.owner);
         init::forget_all_of(self.owner);
-        if allocator::is_of(self.owner) {
+        if allocator::serves_owner(self.owner) {
             // The libraries go on using its code, and hold memory of it.
             std::mem::forget(Arc::clone(&self.memory));
             return;
@@ -206,7 +206,7 @@ impl Executor for InProcess {
     }
 
     fn has_allocator_of_another(&self) -> bool {
-        allocator::is_of_another(self.owner)
+        allocator::serves_another(self.owner)
     }
 
     fn prepare_allocator(&self) -> Result<Vec<(String, ExecAddr)>> {

@@ -68,7 +68,7 @@ pub(crate) fn set_status(status: c_int) {
     STATUS.store(status, Ordering::Relaxed);
 }
 
-/// Who finds what an image exports.
+/// The function that finds what an image exports.
 #[derive(Clone, Default)]
 struct Exports(Option<Arc<FindExport>>);
 
@@ -88,7 +88,7 @@ struct Image {
     at_exit: Vec<AtExit>,
     /// Called last first.
     at_quick_exit: Vec<Registered>,
-    /// What is left to call, first first.
+    /// These are left to call, first first.
     terminators: Vec<PointerArray>,
     /// The place of the terminators: when the image was first initialized.
     initialized: u64,
@@ -192,7 +192,7 @@ pub(crate) fn set_exports(id: ImageId, find: Arc<FindExport>) -> Result<()> {
     Ok(())
 }
 
-/// Who finds what the image with this `__dso_handle` exports.
+/// Returns the function that finds what the image with this `__dso_handle` exports.
 #[cfg(windows)]
 pub(crate) fn exports_of(handle: ExecAddr) -> Option<Arc<FindExport>> {
     let id = image_with_handle(handle.0 as *mut c_void)?;
@@ -224,7 +224,7 @@ pub(crate) unsafe fn run_initializers(
         }
         owner
     };
-    let arguments = Arguments::of_program()?;
+    let arguments = Arguments::current()?;
     for array in initializers {
         let mut rest = *array;
         match array.kind {
@@ -358,7 +358,7 @@ unsafe fn terminator(function: ExecAddr) -> Registered {
 }
 
 /// # Safety
-/// What is registered must be sound to call.
+/// The registered functions must be sound to call.
 unsafe fn run_all(id: ImageId) {
     let run_destructor = || tls::take_destructor(id, &[], &|_| true).map(Registered::call).is_some();
     // SAFETY: the caller vouches for what is registered.
@@ -368,7 +368,7 @@ unsafe fn run_all(id: ImageId) {
 /// Calls what an image has to call next; false if there is nothing.
 ///
 /// # Safety
-/// What is registered must be sound to call.
+/// The registered functions must be sound to call.
 unsafe fn run_last(id: ImageId) -> bool {
     // SAFETY: the caller vouches for the terminators.
     unsafe { take_last(id) }.map(AtExit::call).is_some()

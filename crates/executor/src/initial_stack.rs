@@ -17,7 +17,7 @@ use crate::{ExecAddr, lock, nearby};
 /// Tag of the auxiliary vector's last entry.
 const AT_NULL: u64 = 0;
 
-/// What initializers of this process were called with.
+/// Initializers of this process were called with these.
 static ARGC: AtomicUsize = AtomicUsize::new(0);
 static ARGV: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
 

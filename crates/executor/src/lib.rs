@@ -110,7 +110,7 @@ impl LibraryId {
     pub const PROCESS: Self = Self(0);
 }
 
-/// Where a window should be.
+/// The place where a window should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Placement {
@@ -118,7 +118,7 @@ pub enum Placement {
     Anywhere,
     /// Below 2 GiB: for code whose 32-bit fields hold addresses (compiled with -fno-pic).
     Low,
-    /// Where 32-bit displacements from all of the window reach all of these addresses.
+    /// In a place from which 32-bit displacements from all of the window reach all of these addresses.
     Near(ExecRange),
 }
 
@@ -164,8 +164,8 @@ pub struct TlsRequest {
 pub struct TlsBlock {
     /// Its handle.
     pub id: TlsId,
-    /// Where it begins. The module is a number that the runtime's `__tls_get_addr` takes; on Windows `_tls_index`, the
-    /// same for all blocks of an image.
+    /// The block begins here. The module is a number that the runtime's `__tls_get_addr` takes; on Windows
+    /// `_tls_index`, the same for all blocks of an image.
     pub start: TlsAddress,
 }
 
@@ -175,7 +175,7 @@ pub struct TlsBlock {
 pub struct TlsImage {
     /// The block.
     pub id: TlsId,
-    /// Where the fixed-up initial bytes are, in the same allocation.
+    /// The fixed-up initial bytes are here, in the same allocation.
     pub bytes: ExecRange,
 }
 
@@ -293,15 +293,15 @@ pub struct Jump {
 pub struct PointerArray {
     /// Address of the first pointer.
     pub address: ExecAddr,
-    /// How many there are. Null and all-ones entries are skipped.
+    /// There are so many pointers. Null and all-ones entries are skipped.
     pub count: u64,
     /// Call the last one first.
     pub backwards: bool,
-    /// What kind of functions they are.
+    /// The functions are of this kind.
     pub kind: InitializerKind,
 }
 
-/// How the functions of a [`PointerArray`] are called.
+/// The way in which the functions of a [`PointerArray`] are called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum InitializerKind {
@@ -356,7 +356,7 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Says which objects its process can run.
     fn target(&self) -> Target;
 
-    /// Whether that is this process: then addresses of linked code are pointers of ours.
+    /// Says whether that is this process: then addresses of linked code are pointers of ours.
     fn is_here(&self) -> bool {
         false
     }
@@ -504,7 +504,7 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Windows.
     ///
     /// # Errors
-    /// What the system's loader says.
+    /// The error says what the system's loader says.
     fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId>;
 
     /// Sets the directories of libraries that others need and that the system does not find. An executor may ignore
@@ -517,7 +517,7 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such library; a symbol that is not there is `None`.
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>>;
 
-    /// Whether any loaded library may export each of the names. The answer is quick; only `false` is certain.
+    /// Says whether any loaded library may export each of the names. The answer is quick; only `false` is certain.
     fn may_export(&self, names: &[&[u8]]) -> Vec<bool> {
         vec![true; names.len()]
     }
@@ -539,8 +539,8 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// There are none on systems where a program's own allocator serves only the program.
     fn allocator_names(&self) -> Vec<String>;
 
-    /// Whether the allocator of another executor's program serves the process. Then definitions of linked code yield to
-    /// that allocator, as those of a library do that is opened later.
+    /// Says whether the allocator of another executor's program serves the process. Then definitions of linked code
+    /// yield to that allocator, as those of a library do that is opened later.
     fn has_allocator_of_another(&self) -> bool;
 
     /// Prepares for a program that has its own allocator. Returns addresses that linked code must get for certain

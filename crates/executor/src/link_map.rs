@@ -18,12 +18,12 @@ fn link_map(handle: usize) -> Option<&'static LinkMap> {
     if result != 0 {
         return None;
     }
-    // SAFETY: the record exists as long as the library is open. Libraries stay open, and who has a `Loaded` uses its record
-    // no longer than that.
+    // SAFETY: the record exists as long as the library is open. Libraries stay open, and who has a `Loaded` uses its
+    // record no longer than that.
     unsafe { map.as_ref() }
 }
 
-/// What has to be added to addresses in a library that is open.
+/// Returns what has to be added to addresses in a library that is open.
 pub(crate) fn base(handle: usize) -> Option<u64> {
     link_map(handle).map(|map| map.base)
 }

@@ -20,7 +20,7 @@ pub(crate) const NX_COMPATIBLE: u16 = 0x100;
 /// Size of a TLS directory in bytes.
 pub(crate) const TLS_DIRECTORY_SIZE: u32 = 40;
 
-/// What the headers say. Addresses are relative to the base.
+/// The headers say this. Addresses are relative to the base.
 pub(crate) struct Headers<'a> {
     pub(crate) base: u64,
     /// Alignment of sections in memory, and in the file.

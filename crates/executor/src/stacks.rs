@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use crate::loader::{Image, Loaded};
 use crate::{ExecAddr, ExecutorError, Result, lock, os};
 
-/// Whether they are. They stay so.
+/// Says whether stacks are executable. They stay so.
 static DONE: Mutex<bool> = Mutex::new(false);
 
 /// Takes the lock for a fork.
@@ -36,7 +36,7 @@ pub(crate) fn make_executable() -> Result<()> {
     Ok(())
 }
 
-/// What the loader says, and what to do about it.
+/// Says what the loader says, and what to do about it.
 fn explain(message: &str) -> String {
     // The loader names the file, which means nothing to anybody.
     let reason = message

@@ -198,7 +198,8 @@ fn table_of(window: &Window) -> &'static [[u8; 12]] {
         // SAFETY: within the header, which is readable.
         unsafe { (window.range.start.offset(offset).0 as *const u32).read() }
     };
-    // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the fourth.
+    // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the
+    // fourth.
     let directory = u64::from(word(0x3c)) + 24 + 112 + 3 * 8;
     let (start, size) = (word(directory), word(directory + 4));
     let start = window.range.start.offset(u64::from(start)).0 as *const [u8; 12];
@@ -212,7 +213,8 @@ fn a_header_says_where_resources_are() {
     let (executor, window) = with_window();
     executor.make_image_header(window.id, false).unwrap();
     let directory = || {
-        // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the third.
+        // The optional header is 24 bytes behind the signature, its data directories are 112 behind that; this is the
+        // third.
         let at = window.range.start.offset(0x80 + 24 + 112 + 2 * 8).0 as *const [u32; 2];
         // SAFETY: in the header, which is there as long as the window.
         unsafe { at.read() }

@@ -17,7 +17,7 @@ use linkjit_executor::{
 type Registered = extern "C-unwind" fn(*mut c_void);
 
 thread_local! {
-    /// What was called on this thread, in order.
+    /// These were called on this thread, in order.
     static CALLED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 

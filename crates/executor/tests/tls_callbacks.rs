@@ -115,8 +115,8 @@ fn callbacks_initializers_and_destructors_run_on_threads_that_start_and_end() {
     })
     .join()
     .unwrap();
-    let of_thread = ["callback 2", "initializer", "another initializer", "destructor 2", "destructor 1", "callback 3"];
-    assert_eq!(events(), of_thread);
+    let expected = ["callback 2", "initializer", "another initializer", "destructor 2", "destructor 1", "callback 3"];
+    assert_eq!(events(), expected);
     register(destroys, 4, handle);
     // SAFETY: as above.
     unsafe { executor.close_image(image) }.unwrap();

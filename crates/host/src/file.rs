@@ -34,7 +34,7 @@ impl AsRef<[u8]> for FileBytes {
 /// if a library that it has loaded were truncated.
 ///
 /// # Errors
-/// What the operating system says.
+/// The error says what the operating system says.
 pub fn read(path: &Path) -> std::io::Result<FileBytes> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-/// What the names of the directories begin with.
+/// The names of the directories begin with this.
 const PREFIX: &str = "linkjit-private-";
 /// The file that is locked.
 const LOCK: &str = "lock";
@@ -31,7 +31,7 @@ impl PrivateDirectory {
     /// processes which are no more have left.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error says what the operating system says.
     pub fn new() -> io::Result<Self> {
         static CLEANED: Once = Once::new();
         let parent = std::path::absolute(std::env::temp_dir())?;
@@ -79,7 +79,7 @@ impl PrivateDirectory {
         })
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -17,8 +17,8 @@ impl ExecAddr {
         Self(pointer.expose_provenance() as u64)
     }
 
-    /// The address as a pointer, which means something if the executor's process is this one, and points to what is there:
-    /// [`ExecAddr`] does not know.
+    /// The address as a pointer, which means something if the executor's process is this one, and points to what is
+    /// there: [`ExecAddr`] does not know.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "an address of this process has as many bits as its pointers")]
     pub const fn to_ptr<T>(self) -> *mut T {
@@ -37,7 +37,7 @@ impl ExecAddr {
         self.0.wrapping_sub(from.0).cast_signed()
     }
 
-    /// Whether this is address zero.
+    /// Says whether this is address zero.
     #[must_use]
     pub const fn is_null(self) -> bool {
         self.0 == 0
@@ -85,13 +85,14 @@ impl ExecRange {
         self.end.0.wrapping_sub(self.start.0)
     }
 
-    /// Whether `address` lies inside.
+    /// Says whether `address` lies inside.
     #[must_use]
     pub const fn contains(self, address: ExecAddr) -> bool {
         self.start.0 <= address.0 && address.0 < self.end.0
     }
 
-    /// Whether 32-bit displacements from all of this range reach all of another, with some pages of slack for addends.
+    /// Says whether 32-bit displacements from all of this range reach all of another, with some pages of slack for
+    /// addends.
     #[must_use]
     pub fn reaches(self, targets: Self) -> bool {
         let reach = targets.reach();

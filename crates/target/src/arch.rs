@@ -39,7 +39,7 @@ impl Arch {
         self.pointer_size().trailing_zeros() as u8
     }
 
-    /// How far code reaches data that it refers to directly, in both directions.
+    /// Returns how far code reaches data that it refers to directly, in both directions.
     #[must_use]
     pub const fn data_reach(self) -> u64 {
         match self {
@@ -47,7 +47,7 @@ impl Arch {
         }
     }
 
-    /// How far a call or jump reaches, in both directions.
+    /// Returns how far a call or jump reaches, in both directions.
     #[must_use]
     pub const fn branch_reach(self) -> u64 {
         match self {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What the running program may do with memory.
+/// The things that the running program may do with memory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protection {

@@ -23,11 +23,11 @@ impl fmt::Display for ObjectFormat {
     }
 }
 
-/// What a process can run, as its executor says.
+/// The objects that a process can run, as its executor says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Target {
-    /// What its processor executes.
+    /// Its processor executes code of this architecture.
     pub arch: Arch,
     /// The format of the objects that its system's compilers make.
     pub format: ObjectFormat,

@@ -1,6 +1,6 @@
 //! Thread-local addresses.
 
-/// Where a thread-local variable is.
+/// The place of a thread-local variable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TlsAddress {

@@ -24,12 +24,12 @@ pub(crate) fn replace(_owner: u32, _definitions: &[(&str, ExecAddr)], _windows: 
 }
 
 /// Nobody replaces anything.
-pub(crate) fn is_of_another(_owner: u32) -> bool {
+pub(crate) fn serves_another(_owner: u32) -> bool {
     false
 }
 
 /// Nobody replaces anything.
-pub(crate) fn is_of(_owner: u32) -> bool {
+pub(crate) fn serves_owner(_owner: u32) -> bool {
     false
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn add_window(_owner: u32, _window: ExecRange) {}
 /// No memory is told from other memory.
 pub(crate) fn remove_window(_owner: u32, _window: ExecRange) {}
 
-/// What linked code of one executor knows of the process's allocator.
+/// The things that linked code of one executor knows of the process's allocator.
 #[derive(Debug, Default)]
 pub(crate) struct Use {}
 

@@ -18,8 +18,9 @@ impl Held {
     pub fn hold<O: 'static, T: 'static>(&mut self, owner: &Arc<O>, mutex: for<'a> fn(&'a O) -> &'a Mutex<T>) -> bool {
         let owner = owner.clone();
         let Some(guard) = try_lock(mutex(&owner)) else { return false };
-        // SAFETY: the mutex is a part of what the `Arc` owns, which neither moves nor goes as long as `Owned` has it; or it
-        // exists for as long as the process, for `mutex` has it from nowhere else. The guard goes before the owner.
+        // SAFETY: the mutex is a part of what the `Arc` owns, which neither moves nor goes as long as `Owned` has it;
+        // or it exists for as long as the process, for `mutex` has it from nowhere else. The guard goes before the
+        // owner.
         let guard: MutexGuard<'static, T> = unsafe { std::mem::transmute(guard) };
         self.0.push(Box::new(Owned { _guard: guard, _owner: owner }));
         true

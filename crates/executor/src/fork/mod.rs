@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 pub use self::held::Held;
 
-/// What takes part in forks.
+/// Something that takes part in forks.
 pub trait Participant: Send + Sync {
     /// Waits until what must not be interrupted is over, and keeps other threads from beginning it.
     fn begin(&self) {}

@@ -81,8 +81,8 @@ impl sealed::Outcome for () {
     fn leave(self, _: &mut Frame) {}
 }
 
-/// Values that are in registers of one kind: how they are made of 64 bits, of which C leaves the upper ones open, and made
-/// such.
+/// Values that are in registers of one kind: how they are made of 64 bits, of which C leaves the upper ones open, and
+/// made such.
 macro_rules! values {
     ($take:ident, $result:ident: $([$($generic:tt)*] $type:ty: $bits:ident => $from:expr, $value:ident => $into:expr;)*) => {
         $(impl<$($generic)*> HostValue for $type {}
@@ -172,7 +172,7 @@ impl HostCallback {
         self.data
     }
 
-    /// Where the thunk is to jump.
+    /// Returns where the thunk is to jump.
     #[must_use]
     pub fn routine(&self) -> ExecAddr {
         self.routine

@@ -60,7 +60,7 @@ pub(super) fn routine() -> Option<ExecAddr> {
     Some(ExecAddr::from_ptr(enter as *const ()))
 }
 
-/// What thunks jump to: makes a [`Frame`] and calls the function of the data with the host function and the frame.
+/// Thunks jump to this. It makes a [`Frame`] and calls the function of the data with the host function and the frame.
 #[unsafe(naked)]
 unsafe extern "C" fn enter() {
     std::arch::naked_asm!(

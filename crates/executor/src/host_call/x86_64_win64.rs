@@ -1,8 +1,8 @@
 //! The routine for Windows x86-64 ("x64 calling convention", "x64 prolog and epilog", Microsoft Learn).
 //!
-//! The first four arguments are in rcx, rdx, r8, r9, or in xmm0-3 if they are floating-point numbers; the others are on the
-//! stack, above 32 bytes in which the callee may put the first four. Results are in rax and xmm0. r10 has the data of the
-//! thunk.
+//! The first four arguments are in rcx, rdx, r8, r9, or in xmm0-3 if they are floating-point numbers; the others are on
+//! the stack, above 32 bytes in which the callee may put the first four. Results are in rax and xmm0. r10 has the data
+//! of the thunk.
 
 use crate::ExecAddr;
 
@@ -55,7 +55,7 @@ pub(super) fn routine() -> Option<ExecAddr> {
     Some(ExecAddr::from_ptr(enter as *const ()))
 }
 
-/// What thunks jump to: makes a [`Frame`] and calls the function of the data with the host function and the frame.
+/// Thunks jump to this. It makes a [`Frame`] and calls the function of the data with the host function and the frame.
 #[unsafe(naked)]
 unsafe extern "C" fn enter() {
     std::arch::naked_asm!(

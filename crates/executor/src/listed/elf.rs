@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::{ExecAddr, ExecRange, loaded};
 
-/// What a window is called: no name of a file.
+/// Windows are called this, which is no name of a file.
 const NAME: &CStr = c"[linkjit]";
 
 /// The flags of a window's stripes.

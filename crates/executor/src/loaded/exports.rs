@@ -7,7 +7,7 @@
 
 use super::objects::{Object, for_each_object};
 
-/// Whether any loaded object may export each of `names`.
+/// Says whether any loaded object may export each of `names`.
 pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
     let hashes: Vec<u32> = names.iter().map(|name| hash(name)).collect();
     let mut may = vec![false; names.len()];
@@ -16,7 +16,7 @@ pub(crate) fn may_export(names: &[&[u8]]) -> Vec<bool> {
             return;
         }
         let dynamic = object.dynamic();
-        match Table::of(object, dynamic.gnu_hash) {
+        match Table::new(object, dynamic.gnu_hash) {
             Some(table) => {
                 for (may, &hash) in may.iter_mut().zip(&hashes) {
                     if table.may_have(hash) {
@@ -42,7 +42,7 @@ pub(super) fn hash(name: &[u8]) -> u32 {
     rest.iter().fold(hash, |hash, &byte| hash.wrapping_mul(33).wrapping_add(u32::from(byte)))
 }
 
-/// What eight bytes add to a hash: the sum of each times a power of 33, for two, four, and then eight of them.
+/// Returns what eight bytes add to a hash: the sum of each times a power of 33, for two, four, and then eight of them.
 fn hash_of_word(bytes: u64) -> u32 {
     const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
     const HALVES: u64 = 0x0000_ffff_0000_ffff;
@@ -61,13 +61,13 @@ pub(super) struct Table<'a> {
     mask: usize,
     shift: u32,
     buckets: &'a [u32],
-    /// Where the hashes of symbols are, and which symbol is the first.
+    /// The hashes of symbols are here, and this symbol is the first.
     chains: u64,
     first: u32,
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn of(object: &'a Object<'_>, table: u64) -> Option<Self> {
+    pub(super) fn new(object: &'a Object<'_>, table: u64) -> Option<Self> {
         let &[bucket_count, first, count, shift] = object.table::<u32>(table, 4)? else { return None };
         let filter = table.checked_add(16)?;
         let buckets = filter.checked_add(u64::from(count) * 8)?;
@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Whether the filter says that a symbol with this hash may be there.
+    /// Says whether the filter says that a symbol with this hash may be there.
     #[inline]
     pub(super) fn may_have(&self, hash: u32) -> bool {
         let word = 2 * ((hash as usize / 64) & self.mask);
@@ -94,7 +94,7 @@ impl<'a> Table<'a> {
         is_set(hash % 64) && is_set(hash.checked_shr(self.shift).unwrap_or(0) % 64)
     }
 
-    /// Whether a symbol with this hash is there.
+    /// Says whether a symbol with this hash is there.
     fn has(&self, hash: u32) -> bool {
         self.indices(hash).is_none_or(|mut indices| indices.next().is_some())
     }
@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// How many symbols there are: the last one ends the chain that begins last.
+    /// Returns how many symbols there are: the last one ends the chain that begins last.
     pub(super) fn symbol_count(&self) -> Option<u32> {
         match self.buckets.iter().copied().max()? {
             0 => Some(self.first),

@@ -27,7 +27,7 @@ struct Rela {
     addend: u64,
 }
 
-/// What tables of loaded objects consist of.
+/// The values that tables of loaded objects consist of.
 ///
 /// # Safety
 /// Any bytes must be a value of the type.
@@ -59,7 +59,7 @@ pub(crate) struct Object<'a> {
     name: &'a CStr,
 }
 
-/// What a loaded object has at an address.
+/// The thing that a loaded object has at an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Found {
     /// A function.
@@ -81,7 +81,7 @@ pub(crate) struct FunctionSlot<'a> {
 /// A slot, what it holds, and what it is to hold.
 type Change<'a> = (&'a AtomicU64, u64, u64);
 
-/// What a loaded object has at `address`; `None` also for a variable that can't be moved.
+/// Returns what a loaded object has at `address`; `None` also for a variable that can't be moved.
 pub(crate) fn describe(address: ExecAddr) -> Option<Found> {
     let symbol = symbol_at(address);
     let mut found = None;
@@ -107,12 +107,12 @@ pub(crate) fn describe(address: ExecAddr) -> Option<Found> {
     found
 }
 
-/// Whether an address is that of an entry by which the executable stands for a function that it does not define.
+/// Says whether an address is that of an entry by which the executable stands for a function that it does not define.
 pub(crate) fn is_canonical_entry(address: ExecAddr) -> bool {
     symbol_at(address).is_some_and(|symbol| symbol.st_shndx == 0)
 }
 
-/// Whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by
+/// Says whether the object that defines what is at an address has not bound itself to it: its own code, too, finds it by
 /// name. Nobody can tell for a constant or a function of the executable, which are the same to all.
 pub(crate) fn is_shared(address: ExecAddr) -> bool {
     let symbol = symbol_at(address);
@@ -134,7 +134,7 @@ fn symbol_at(address: ExecAddr) -> Option<libc::Elf64_Sym> {
     let mut found = None;
     for_each_object(&mut |object| {
         if object.contains(address) {
-            found = Tables::of(*object).symbol_at(address);
+            found = Tables::new(*object).symbol_at(address);
         }
     });
     found
@@ -191,7 +191,7 @@ impl<'a> Object<'a> {
         unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(*self) }
     }
 
-    /// What has to be added to addresses in it.
+    /// Returns what has to be added to addresses in it.
     pub(crate) fn base(&self) -> u64 {
         self.base
     }
@@ -290,7 +290,7 @@ impl<'a> Object<'a> {
         Some(unsafe { AtomicU64::from_ptr(address.0 as *mut u64) })
     }
 
-    /// Whether an address lies in one of its segments.
+    /// Says whether an address lies in one of its segments.
     pub(crate) fn contains(&self, address: ExecAddr) -> bool {
         self.flags_at(address).is_some()
     }

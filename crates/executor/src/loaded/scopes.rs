@@ -17,7 +17,7 @@ use super::objects::for_each_object;
 use super::tables::{Hashes, Search, Tables};
 use crate::{ExecAddr, lock};
 
-/// Where a symbol is.
+/// The place of a symbol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
     At(ExecAddr),
@@ -34,7 +34,7 @@ static OPENED: Mutex<BTreeMap<usize, Opened>> = Mutex::new(BTreeMap::new());
 
 #[derive(Clone, Debug)]
 struct Opened {
-    /// How many libraries were opened before it.
+    /// So many libraries were opened before it.
     order: usize,
     /// `None` if something of it was not understood.
     scope: Option<Scope>,
@@ -64,8 +64,8 @@ pub(crate) fn note_opened(handle: usize, base: u64, global: bool) {
 fn process() -> Option<&'static Scope> {
     static PROCESS: OnceLock<Option<Scope>> = OnceLock::new();
     let begins = |objects: &[Tables<'_>]| {
-        // The loader lists what it searches at the start in the order in which it does: what is between the executable and
-        // the first that the executable needs is preloaded.
+        // The loader lists what it searches at the start in the order in which it does: what is between the executable
+        // and the first that the executable needs is preloaded.
         let first = objects.first()?.needed().next();
         let preloaded = match first {
             Some(name) => objects.iter().skip(1).position(|object| object.has_name(name))?,
@@ -76,15 +76,15 @@ fn process() -> Option<&'static Scope> {
     PROCESS.get_or_init(|| scope(&begins)).as_ref()
 }
 
-/// Where a library, or the process (`RTLD_DEFAULT`), has names.
+/// Returns where a library, or the process (`RTLD_DEFAULT`), has names.
 pub(crate) fn look_up(handle: usize, names: &[&[u8]]) -> Vec<Place> {
     if handle != libc::RTLD_DEFAULT as usize {
         let scope = lock(&OPENED).get(&handle).and_then(|opened| opened.scope.clone());
         let Some(scope) = scope else { return vec![Place::Unknown; names.len()] };
-        return names.iter().map(|name| find(&scope, name, Hashes::of(name))).collect();
+        return names.iter().map(|name| find(&scope, name, Hashes::new(name))).collect();
     }
     let Some(process) = process() else { return vec![Place::Unknown; names.len()] };
-    let hashes: Vec<_> = names.iter().map(|name| Hashes::of(name)).collect();
+    let hashes: Vec<_> = names.iter().map(|name| Hashes::new(name)).collect();
     let mut places: Vec<_> = names.iter().zip(&hashes).map(|(name, hashes)| find(process, name, *hashes)).collect();
     let mut open: Vec<usize> = (0..places.len()).filter(|&at| places[at] == Place::Nowhere).collect();
     if open.is_empty() {
@@ -102,7 +102,7 @@ pub(crate) fn look_up(handle: usize, names: &[&[u8]]) -> Vec<Place> {
         if object.is_vdso || is_known(object.base()) {
             return;
         }
-        let tables = Tables::of(*object);
+        let tables = Tables::new(*object);
         open.retain(|&at| {
             let is_absent = matches!(tables.search(names[at], hashes[at]), Search::Absent);
             if !is_absent {
@@ -132,7 +132,7 @@ fn find(scope: &Scope, name: &[u8], hashes: Hashes) -> Place {
     Place::Nowhere
 }
 
-/// Whether what has an address stays: it is the process's, or was opened and noted.
+/// Says whether what has an address stays: it is the process's, or was opened and noted.
 pub(crate) fn stays(address: ExecAddr) -> bool {
     let is_in = |scope: &Scope| scope.iter().any(|tables| tables.contains(address));
     process().is_some_and(is_in) || lock(&OPENED).values().filter_map(|opened| opened.scope.as_ref()).any(is_in)
@@ -144,7 +144,7 @@ fn scope(begin: &dyn Fn(&[Tables<'_>]) -> Option<Vec<usize>>) -> Option<Scope> {
     for_each_object(&mut |object| {
         if !object.is_vdso {
             // SAFETY: those that the scope has stay, as the caller says; the others are not used but here.
-            objects.push(Tables::of(unsafe { object.lasting() }));
+            objects.push(Tables::new(unsafe { object.lasting() }));
         }
     });
     let mut order = begin(&objects)?;

@@ -29,12 +29,12 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    pub(super) fn of(name: &[u8]) -> Self {
+    pub(super) fn new(name: &[u8]) -> Self {
         Self { gnu: exports::hash(name), sysv: elf::hash(name) }
     }
 }
 
-/// What an object has of a name.
+/// The symbol that an object has of a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Search {
     Absent,
@@ -51,7 +51,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn of(object: Object<'a>) -> Self {
+    pub(super) fn new(object: Object<'a>) -> Self {
         Self { dynamic: object.dynamic(), object }
     }
 
@@ -69,14 +69,14 @@ impl<'a> Tables<'a> {
         entries.filter(|[tag, _]| *tag == DT_NEEDED).filter_map(|&[_, name]| self.string(name))
     }
 
-    /// Whether it is what others mean by a name.
+    /// Says whether it is what others mean by a name.
     pub(super) fn has_name(&self, name: &CStr) -> bool {
         let entries = self.object.dynamic_entries();
         let own = entries.iter().find(|[tag, _]| *tag == DT_SONAME).and_then(|&[_, own]| self.string(own));
         own == Some(name) || self.object.name() == name || own.is_none() && self.object.file_name() == name.to_bytes()
     }
 
-    /// Whether another object is searched in its place, or besides.
+    /// Says whether another object is searched in its place, or besides.
     pub(super) fn is_filter(&self) -> bool {
         self.object.dynamic_entries().iter().any(|[tag, _]| matches!(*tag, DT_AUXILIARY | DT_FILTER))
     }
@@ -96,10 +96,10 @@ impl<'a> Tables<'a> {
         self.object.table(table.checked_add(u64::from(index) * 2)?, 1)?.first().copied()
     }
 
-    /// What the object has of a name that is asked for without a version.
+    /// Returns what the object has of a name that is asked for without a version.
     pub(super) fn search(&self, name: &[u8], hashes: Hashes) -> Search {
         let mut chosen = Chosen::default();
-        if let Some(table) = exports::Table::of(&self.object, self.dynamic.gnu_hash) {
+        if let Some(table) = exports::Table::new(&self.object, self.dynamic.gnu_hash) {
             if !table.may_have(hashes.gnu) {
                 return Search::Absent;
             }
@@ -185,7 +185,7 @@ impl<'a> Tables<'a> {
 
     /// The symbol that begins at an address; one with a size if there is one.
     pub(super) fn symbol_at(&self, address: ExecAddr) -> Option<Elf64_Sym> {
-        let gnu = || exports::Table::of(&self.object, self.dynamic.gnu_hash)?.symbol_count();
+        let gnu = || exports::Table::new(&self.object, self.dynamic.gnu_hash)?.symbol_count();
         let old = self.old_table().and_then(|(_, chains)| u32::try_from(chains.len()).ok());
         let value = address.0.wrapping_sub(self.base());
         let is_there = |symbol: &Elf64_Sym| {

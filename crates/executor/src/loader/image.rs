@@ -1,5 +1,5 @@
-//! The bytes of such a shared object: headers, relocations that refer to one symbol, the slots that these fill in, symbols
-//! that it exports, and the dynamic section.
+//! The bytes of such a shared object: headers, relocations that refer to one symbol, the slots that these fill in,
+//! symbols that it exports, and the dynamic section.
 
 use std::ffi::{CStr, CString};
 
@@ -31,12 +31,12 @@ pub(crate) struct Image<'a> {
     pub(crate) symbol: &'a CStr,
     /// One for each slot.
     pub(crate) relocations: &'a [Relocation],
-    /// The symbol is this object's own: a function that is to be called for its address. The loader does so when all that
-    /// the object depends on is relocated and nothing is initialized yet.
+    /// The symbol is this object's own: a function that is to be called for its address. The loader does so when all
+    /// that the object depends on is relocated and nothing is initialized yet.
     pub(crate) indirect: Option<u64>,
     /// A library that it depends on.
     pub(crate) needed: Option<&'a CStr>,
-    /// What it defines for the libraries that are loaded with it: names, and where they are.
+    /// It defines these for the libraries that are loaded with it: names and addresses.
     pub(crate) exports: &'a [(CString, ExecAddr)],
     /// It asks for executable stacks.
     pub(crate) executable_stack: bool,

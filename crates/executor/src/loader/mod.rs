@@ -21,7 +21,7 @@ impl Loaded {
     /// Has the loader load a shared object.
     ///
     /// # Errors
-    /// What the loader says, or the system.
+    /// The error says what the loader says, or the system.
     ///
     /// # Safety
     /// `image` must be a well-formed shared object; what it has the loader do must be sound.
@@ -30,7 +30,7 @@ impl Loaded {
         unsafe { ImageFile::new(image)?.load(flags) }.ok_or_else(os::loader_error)
     }
 
-    /// What has to be added to an address in the object.
+    /// Returns what has to be added to an address in the object.
     pub(crate) fn base(&self) -> Option<u64> {
         link_map::base(self.handle)
     }
@@ -47,7 +47,7 @@ impl ImageFile {
     /// Writes a shared object.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error says what the system says.
     pub(crate) fn new(image: &[u8]) -> Result<Self, String> {
         // Nothing in it is to be executed.
         const MFD_NOEXEC_SEAL: u32 = 8;

@@ -1,4 +1,5 @@
-//! The header of an image, which is the first page of its window: of Windows ("PE Format"), or of ELF (gABI, "ELF Header").
+//! The header of an image, which is the first page of its window: of Windows ("PE Format"), or of ELF (gABI, "ELF
+//! Header").
 
 use crate::pe::{self, EXCEPTION, Headers, NX_COMPATIBLE, RESOURCES, TLS, TLS_DIRECTORY_SIZE};
 use crate::{ExecAddr, ExecRange, elf_header};
@@ -24,8 +25,8 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// The headers of the image, and its TLS directory. There are neither imports nor exports in it, because these come and go
-    /// by name, nor relocations, because it never moves.
+    /// The headers of the image, and its TLS directory. There are neither imports nor exports in it, because these come
+    /// and go by name, nor relocations, because it never moves.
     pub(super) fn header(&self) -> Vec<u8> {
         // A window has at most 4 GiB.
         let rva = |address: ExecAddr| u32::try_from(address.distance_from(self.range.start)).unwrap_or(u32::MAX);
@@ -52,8 +53,8 @@ impl Image {
     }
 }
 
-/// The header of a shared object at `range` and those of its segments, which are what is in use of `sections`: what reads,
-/// what executes, what is written to. There is no dynamic section, because names come and go.
+/// The header of a shared object at `range` and those of its segments, which are what is in use of `sections`: what
+/// reads, what executes, what is written to. There is no dynamic section, because names come and go.
 pub(super) fn elf_header(range: ExecRange, page: u64, sections: [ExecRange; 3]) -> Vec<u8> {
     const PT_LOAD: u32 = 1;
     const FLAGS: [u32; 3] = [4, 4 | 1, 4 | 2];

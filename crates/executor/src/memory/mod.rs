@@ -33,7 +33,7 @@ pub(crate) struct Memory {
 struct Tables {
     windows: HashMap<WindowId, Arc<WindowMemory>>,
     allocations: HashMap<AllocationId, Finalized>,
-    /// Where the segments of the allocations begin.
+    /// The segments of the allocations begin here.
     by_start: BTreeMap<ExecAddr, AllocationId>,
     last_window: u32,
     last_allocation: u64,
@@ -117,12 +117,12 @@ impl Memory {
         release_last_first(allocations.into_iter().collect());
     }
 
-    /// Where a window is.
+    /// Returns where a window is.
     pub(crate) fn window_range(&self, window: WindowId) -> Option<ExecRange> {
         lock(&self.tables).windows.get(&window).map(|window| window.range)
     }
 
-    /// Where its windows are.
+    /// Returns where its windows are.
     pub(crate) fn window_ranges(&self) -> Vec<ExecRange> {
         lock(&self.tables).windows.values().map(|window| window.range).collect()
     }
@@ -151,7 +151,7 @@ impl Memory {
         window.ok_or(ExecutorError::NoSuch { what: "window".into() })?.make_header(kept)
     }
 
-    /// Where finalized allocations lie.
+    /// Returns where finalized allocations lie.
     pub(crate) fn ranges(&self, allocations: &[AllocationId]) -> Result<Vec<ExecRange>> {
         let tables = lock(&self.tables);
         let mut ranges = Vec::new();
@@ -201,8 +201,8 @@ impl Memory {
             if tables.with_word(slot, Protection::ReadWrite).is_none() {
                 return Err(ExecutorError::NoSuch { what: "word of writable data".into() });
             }
-            // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through it
-            // reads it at once.
+            // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through
+            // it reads it at once.
             let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
             // What is at `to` was written before.
             Ok(ExecAddr(slot.swap(to.0, Ordering::AcqRel)))
@@ -220,8 +220,8 @@ impl Memory {
             return Err(ExecutorError::NoSuch { what: "memory of linked code".into() });
         }
         let byte = |address: u64| {
-            // SAFETY: a byte of a finalized allocation, which the locked table keeps. Code may write to it meanwhile, hence
-            // an atomic read.
+            // SAFETY: a byte of a finalized allocation, which the locked table keeps. Code may write to it meanwhile,
+            // hence an atomic read.
             unsafe { AtomicU8::from_ptr(address as *mut u8) }.load(Ordering::Relaxed)
         };
         Ok((range.start.0..range.end.0).map(byte).collect())
@@ -260,7 +260,7 @@ fn release_last_first(mut allocations: Vec<(AllocationId, Finalized)>) {
 struct Segments {
     window: Arc<WindowMemory>,
     pages: Vec<Pages>,
-    /// Whether pages may have their final protection already.
+    /// Says whether pages may have their final protection already.
     protected: bool,
 }
 
@@ -282,13 +282,13 @@ impl Segments {
         Ok(())
     }
 
-    /// Where its segments begin that are not empty.
+    /// Returns where its segments begin that are not empty.
     fn starts(&self) -> impl Iterator<Item = ExecAddr> {
         let ranges = self.pages.iter().map(|pages| pages.range);
         ranges.filter(|range| range.size() > 0).map(|range| range.start)
     }
 
-    /// Whether `range` lies in a segment with one of `protections`.
+    /// Says whether `range` lies in a segment with one of `protections`.
     fn contain(&self, range: ExecRange, protections: &[Protection]) -> bool {
         range.start <= range.end
             && self.pages.iter().any(|pages| {
@@ -405,8 +405,8 @@ fn check(segments: &Segments, actions: &FinalizeActions) -> Result<()> {
     }
 }
 
-/// Whether the records of an `.eh_frame` table follow one another up to a length of zero at its very end: the unwinder
-/// trusts the lengths, and sees nothing beyond the first zero.
+/// Says whether the records of an `.eh_frame` table follow one another up to a length of zero at its very end: the
+/// unwinder trusts the lengths, and sees nothing beyond the first zero.
 fn is_well_formed(mut table: &[u8]) -> bool {
     while let Some((length, rest)) = table.split_first_chunk() {
         match u32::from_le_bytes(*length) {

@@ -62,15 +62,15 @@ impl Stripe {
 /// The header of an image, in the first page of a window that is one.
 #[derive(Debug, Default)]
 struct Header {
-    /// Whether the page is committed.
+    /// Says whether the page is committed.
     committed: bool,
-    /// Whether it follows what the window holds.
+    /// Says whether it follows what the window holds.
     kept: bool,
-    /// Where its table of functions is, and where the one before was: somebody may still read that.
+    /// Its table of functions is here, and the one before was there: somebody may still read that.
     functions: [Option<Pages>; 2],
 }
 
-/// How large a window is, and how it is divided.
+/// The size of a window, and its division.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Division {
     /// So many bytes: a quarter each for what only reads and what executes, half for what is written to.
@@ -110,7 +110,8 @@ pub(crate) struct WindowMemory {
     page: u64,
     stripes: Mutex<[Stripe; 3]>,
     header: Mutex<Header>,
-    /// Where the directory of the image's resources is. Not in the header, which is locked when its own pages are given back.
+    /// The directory of the image's resources is here. It is not in the header, which is locked when its own pages are
+    /// given back.
     resources: Mutex<Option<ExecRange>>,
     /// Nobody takes pages any more: the system gets them with the window.
     abandoned: AtomicBool,
@@ -174,8 +175,8 @@ impl WindowMemory {
         self.write_header(&mut header)
     }
 
-    /// Has the header say where the image's resources are, until that memory is given back. It follows what the window holds
-    /// from now on: who looks for resources reads the header.
+    /// Has the header say where the image's resources are, until that memory is given back. It follows what the window
+    /// holds from now on: who looks for resources reads the header.
     pub(crate) fn set_resources(&self, directory: ExecRange) -> Result<()> {
         *lock(&self.resources) = Some(directory);
         self.make_header(true)
@@ -247,7 +248,7 @@ impl WindowMemory {
         stripes.each_ref().map(|stripe| ExecRange { start: stripe.range.start, end: ExecAddr(stripe.committed) })
     }
 
-    /// Where pages of each protection come from.
+    /// Returns where pages of each protection come from.
     pub(crate) fn stripes(&self) -> [ExecRange; 3] {
         lock(&self.stripes).each_ref().map(|stripe| stripe.range)
     }

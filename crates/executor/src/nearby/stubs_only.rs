@@ -1,9 +1,9 @@
-//! Systems on which variables of libraries can't be moved, Windows say. Code that was not told that something is imported
-//! refers to it directly: functions get stubs, as those of import libraries are; variables stay out of reach.
+//! Systems on which variables of libraries can't be moved, Windows say. Code that was not told that something is
+//! imported refers to it directly: functions get stubs, as those of import libraries are; variables stay out of reach.
 
 use crate::{ExecAddr, ExecRange, Nearby, Result, os};
 
-/// What is executable is a function.
+/// Takes what is executable for a function.
 pub(crate) fn bring_near(_near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
     Ok(addresses.iter().map(|address| os::is_code(*address).then_some(Nearby::Function)).collect())
 }

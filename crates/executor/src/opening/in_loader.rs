@@ -22,7 +22,7 @@ struct Loading {
 }
 
 thread_local! {
-    /// How often this thread is in the loader: what a library runs when it is opened may open others.
+    /// This thread is in the loader so many times: what a library runs when it is opened may open others.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn page_size() -> u64 {
     u64::try_from(size).unwrap_or(4096)
 }
 
-/// What messages say of a limit of the process's addresses: nothing if there is none.
+/// Returns what messages say of a limit of the process's addresses: nothing if there is none.
 pub(crate) fn address_space_limit() -> String {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a place for the limit, which stays as it is if there is an error.
@@ -147,7 +147,7 @@ fn change(range: ExecRange, protection: c_int) -> Result<()> {
     if result == 0 { Ok(()) } else { Err(system_error("mprotect", describe(range))) }
 }
 
-/// Whether this process may not make executable what it has written.
+/// Says whether this process may not make executable what it has written.
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Makes pages executable.
@@ -183,8 +183,8 @@ fn map_code(range: ExecRange) -> std::io::Result<()> {
     if mapped == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A file that is nowhere but in memory. `use_flag` says whether its content is to be executed: `vm.memfd_noexec` may demand
-/// that this is said. Kernels before 6.3 don't know it.
+/// A file that is nowhere but in memory. `use_flag` says whether its content is to be executed: `vm.memfd_noexec` may
+/// demand that this is said. Kernels before 6.3 don't know it.
 pub(crate) fn memory_file(name: &CStr, use_flag: u32) -> std::io::Result<File> {
     for flags in [libc::MFD_CLOEXEC | use_flag, libc::MFD_CLOEXEC] {
         // SAFETY: a C string.
@@ -262,7 +262,7 @@ pub(crate) fn forget_loader_error() {
     unsafe { libc::dlerror() };
 }
 
-/// What the loader says about its last failure on this thread.
+/// Returns what the loader says about its last failure on this thread.
 pub(crate) fn loader_error() -> String {
     // SAFETY: dlerror has no preconditions.
     let message = unsafe { libc::dlerror() };
@@ -273,7 +273,7 @@ pub(crate) fn loader_error() -> String {
     unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
 }
 
-/// Where a symbol of a library is sought, or one of the process: the loader knows.
+/// Returns where a symbol of a library is sought, or one of the process: the loader knows.
 pub(crate) fn search_order(library: Option<usize>) -> Vec<usize> {
     vec![library.unwrap_or(libc::RTLD_DEFAULT as usize)]
 }
@@ -295,7 +295,7 @@ pub(crate) fn find_symbol(library: usize, name: &CStr) -> Option<ExecAddr> {
     (!address.is_null()).then_some(ExecAddr(address as u64))
 }
 
-/// Where the library begins that has an address.
+/// Returns where the library begins that has an address.
 pub(crate) fn library_of(address: ExecAddr) -> Option<ExecAddr> {
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
     // SAFETY: any address may be asked for, and there is a place for the answer.
@@ -314,7 +314,7 @@ fn versioned(name: &CStr) -> Option<(CString, CString)> {
     Some((CString::new(name).ok()?, CString::new(version).ok()?))
 }
 
-/// Whether what is at an address can be executed; true if the system does not say.
+/// Says whether what is at an address can be executed; true if the system does not say.
 pub(crate) fn is_code(address: ExecAddr) -> bool {
     mappings().map_or(true, |mappings| {
         mappings.iter().any(|(mapping, is_executable)| *is_executable && mapping.contains(&address.0))
@@ -365,8 +365,8 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
-// SAFETY: `exit` and `_exit` have no preconditions; a function that was registered for exit may call `exit`, as it goes on with the others. For
-// the others linked code asks, as it would ask the system if we were not in between.
+// SAFETY: `exit` and `_exit` have no preconditions; a function that was registered for exit may call `exit`, as it goes
+// on with the others. For the others linked code asks, as it would ask the system if we were not in between.
 unsafe extern "C-unwind" {
     /// Ends the process as a program's `exit` does, also if it is about to end.
     pub(crate) safe fn exit(code: c_int) -> !;

@@ -12,7 +12,7 @@ pub(crate) use windows::*;
 
 use crate::ExecutorError;
 
-/// What the operating system says about the call that failed just now.
+/// Returns what the operating system says about the call that failed just now.
 pub(crate) fn system_error(call: &'static str, what: impl Into<String>) -> ExecutorError {
     let message = std::io::Error::last_os_error().to_string();
     ExecutorError::System { call: call.into(), what: what.into(), message }

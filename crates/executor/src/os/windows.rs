@@ -75,7 +75,7 @@ pub(crate) fn allocate_near_runtime(size: u64) -> Option<ExecAddr> {
     Some(range.start)
 }
 
-/// What the system says about an address; `None` beyond those of programs.
+/// Returns what the system says about an address; `None` beyond those of programs.
 fn region_at(address: u64) -> Option<MEMORY_BASIC_INFORMATION> {
     let mut region = MEMORY_BASIC_INFORMATION::default();
     // SAFETY: the result is written to `region`, whose size is given.
@@ -138,11 +138,11 @@ fn describe(range: ExecRange) -> String {
     format!("{:#x} bytes at {}", range.size(), range.start)
 }
 
-/// What the loader says if a DLL is not there, or one that it needs.
+/// The loader says this if a DLL is not there, or one that it needs.
 const ERROR_MOD_NOT_FOUND: i32 = 126;
 
-/// Opens a DLL, with what it needs out of these directories if need be; returns the loader's handle. Windows has no global
-/// libraries.
+/// Opens a DLL, with what it needs out of these directories if need be; returns the loader's handle. Windows has no
+/// global libraries.
 pub(crate) fn open_library(path: &Path, _global: bool, directories: &[PathBuf]) -> Result<usize> {
     let opened = dependencies::load_with_dependencies(path, directories);
     opened.map_err(|message| ExecutorError::Library { library: path.display().to_string(), message })
@@ -174,8 +174,8 @@ fn load(path: &Path) -> std::io::Result<usize> {
     Ok(handle as usize)
 }
 
-/// Where a symbol of a library is sought, or one of the process: in the executable, then in all DLLs it has loaded, first
-/// loaded first.
+/// Returns where a symbol of a library is sought, or one of the process: in the executable, then in all DLLs it has
+/// loaded, first loaded first.
 pub(crate) fn search_order(library: Option<usize>) -> Vec<usize> {
     if let Some(handle) = library {
         return vec![handle];
@@ -230,13 +230,13 @@ pub(crate) unsafe fn as_function<F: Copy>(address: ExecAddr) -> F {
     unsafe { std::mem::transmute_copy(&address.0) }
 }
 
-/// Whether what is at an address can be written.
+/// Says whether what is at an address can be written.
 pub(crate) fn is_writable(address: ExecAddr) -> bool {
     let writable = PAGE_READWRITE | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY | PAGE_WRITECOPY;
     region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & writable != 0)
 }
 
-/// Whether what is at an address can be executed.
+/// Says whether what is at an address can be executed.
 pub(crate) fn is_code(address: ExecAddr) -> bool {
     let executable = PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
     region_at(address.0).is_some_and(|region| region.State == MEM_COMMIT && region.Protect & executable != 0)
@@ -264,8 +264,8 @@ pub(crate) fn narrow(argument: &OsStr) -> Vec<u8> {
     narrow.unwrap_or_default()
 }
 
-/// What a function of the system writes, which returns how much it has written, or how much it would write if there is no
-/// room. `None` if it fails.
+/// Returns what a function of the system writes, which returns how much it has written, or how much it would write if
+/// there is no room. `None` if it fails.
 pub(crate) fn written<T: Clone + Default>(write: impl Fn(*mut T, i32) -> i32) -> Option<Vec<T>> {
     let length = |count: i32| usize::try_from(count).ok().filter(|count| *count > 0);
     let needed = write(null_mut(), 0);
@@ -338,7 +338,7 @@ pub(crate) fn exit_now(code: c_int) -> ! {
     std::process::abort()
 }
 
-/// What registers a function that takes no argument with the C runtime.
+/// Registers a function that takes no argument with the C runtime.
 fn register(runtimes: &[(&CStr, &CStr)], function: AtExitFunction, argument: *mut c_void) -> c_int {
     let find = |&(library, name): &(&CStr, &CStr)| system_function(library, name);
     let Some(register) = runtimes.iter().find_map(find).filter(|_| argument.is_null()) else { return -1 };

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use super::RUST_PANIC;
 
-/// What the unwinder hands a personality routine, opaque to us.
+/// The unwinder hands this to a personality routine; it is opaque to us.
 #[repr(C)]
 struct Opaque([u8; 0]);
 

@@ -13,8 +13,8 @@ const CONTINUE_SEARCH: c_int = 1;
 /// Of the flags: the frames are being left.
 const UNWINDING: u32 = 2 | 4;
 
-/// C++ exceptions of Microsoft's ABI; the second argument is the object, then come its description and the image that this
-/// is relative to.
+/// C++ exceptions of Microsoft's ABI; the second argument is the object, then come its description and the image that
+/// this is relative to.
 const CXX_EXCEPTION: u32 = 0xe06d_7363;
 /// Exceptions of GNU's unwinder, which are of the Itanium ABI; the argument is the exception.
 const GNU_EXCEPTION: u32 = 0x2047_4343;
@@ -52,7 +52,7 @@ unsafe extern "C" fn handler(
     }
 }
 
-/// Whether a C++ exception is a panic of Rust for Microsoft's ABI, whose type is named so.
+/// Says whether a C++ exception is a panic of Rust for Microsoft's ABI, whose type is named so.
 ///
 /// # Safety
 /// The record must be that of a C++ exception.

@@ -73,9 +73,9 @@ pub(crate) fn routine() -> Option<ExecAddr> {
     None
 }
 
-/// Returns where the routine is to go on, which calls it with what the trampoline has pushed. Keeps the system's last error,
-/// which the function that is called in the end may well be about to read. A panic of the resolver passes: to the caller
-/// of the function it looks as if that had panicked.
+/// Returns where the routine is to go on, which calls it with what the trampoline has pushed. Keeps the system's last
+/// error, which the function that is called in the end may well be about to read. A panic of the resolver passes: to
+/// the caller of the function it looks as if that had panicked.
 #[cfg(known_convention)]
 extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     // There is nowhere to go on, and nobody to return to: the caller expects a result that nobody can give.

@@ -7,7 +7,7 @@
 use super::resolve;
 use crate::extended_state::{AREA, MASK, for_each, restore_state, save_state};
 
-/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller;
+/// Trampolines jump to this. On the stack are the reentry, the trampoline's number, the return address of the caller;
 /// the frame of this routine begins above the three, so that to the unwinder the caller of the trampoline is its
 /// caller.
 ///

@@ -8,7 +8,7 @@
 use super::resolve;
 use crate::extended_state::{AREA, MASK, for_each, restore_state, save_state};
 
-/// What trampolines jump to. On the stack are the reentry, the trampoline's number, the return address of the caller:
+/// Trampolines jump to this. On the stack are the reentry, the trampoline's number, the return address of the caller:
 /// to the unwinder the first two are room that this routine has made.
 ///
 /// The unwinder recognizes an epilogue by its instructions: a stack pointer set from the frame's, pops, a jump. So the

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::{ExecAddr, ExecRange, loaded, lock};
 
-/// Where objects lie that stay.
+/// Objects that stay lie here.
 static KEPT: Mutex<Vec<ExecRange>> = Mutex::new(Vec::new());
 
 /// Takes the lock for a fork.

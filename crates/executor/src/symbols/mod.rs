@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Libraries {
     /// The loader's handles; library `n` is at `n - 1`, as the process is library 0.
     handles: Mutex<Vec<usize>>,
-    /// Where libraries are that others need.
+    /// Libraries that others need are in these directories.
     directories: Mutex<Vec<PathBuf>>,
 }
 
@@ -117,7 +117,7 @@ fn find_ordinal(handle: Option<usize>, ordinal: u16) -> Option<SymbolAddress> {
     os::find_ordinal(handle?, ordinal).map(SymbolAddress::Address)
 }
 
-/// Where names are that are sought in `asked`, as far as that is known without the loader.
+/// Returns where names are that are sought in `asked`, as far as that is known without the loader.
 fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
     let name = |request: &SymbolRequest<'a>| match request.key {
         SymbolKey::Name(name) | SymbolKey::Vague(name) if !request.thread_local => name,
@@ -129,8 +129,8 @@ fn places<'a>(asked: &[usize], requests: &[SymbolRequest<'a>]) -> Vec<Place> {
 }
 
 fn find(handle: Option<usize>, (asked, place): (&[usize], Place), name: &CStr) -> Option<ExecAddr> {
-    // A library may bring another unwinder along, which knows nothing of our tables, or another allocator. Libraries that
-    // were there before are not bound to these, nor is the library itself: the process's are there for all.
+    // A library may bring another unwinder along, which knows nothing of our tables, or another allocator. Libraries
+    // that were there before are not bound to these, nor is the library itself: the process's are there for all.
     #[cfg(glibc)]
     let (asked, place) = if name.to_bytes().starts_with(b"_Unwind_") || allocator::index(name.to_bytes()).is_some() {
         (&[&os::search_order(None)[..], asked].concat()[..], Place::Unknown)

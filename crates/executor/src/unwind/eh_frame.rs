@@ -45,13 +45,13 @@ impl Drop for UnwindTables {
 
 #[cfg(glibc)]
 unsafe extern "C" {
-    // The process's unwinder, which the standard library links. libgcc's takes a table and ignores one that begins with its
-    // terminator; LLVM's takes the record of a function.
+    // The process's unwinder, which the standard library links. libgcc's takes a table and ignores one that begins with
+    // its terminator; LLVM's takes the record of a function.
     fn __register_frame(table: *const u8);
     fn __deregister_frame(table: *const u8);
 }
 
-/// Whether the process's unwinder is LLVM's: somebody has preloaded it, say.
+/// Says whether the process's unwinder is LLVM's: somebody has preloaded it, say.
 #[cfg(glibc)]
 fn takes_records() -> bool {
     static TAKES_RECORDS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
@@ -62,7 +62,8 @@ fn takes_records() -> bool {
     })
 }
 
-/// The records of functions in a table, which the caller found well formed ("Linux Standard Base, Core", Exception Frames).
+/// The records of functions in a table, which the caller found well formed ("Linux Standard Base, Core", Exception
+/// Frames).
 #[cfg(glibc)]
 fn functions(table: ExecRange) -> impl Iterator<Item = u64> {
     let mut next = table.start.0;

@@ -18,7 +18,7 @@ use crate::{ExecAddr, ExecRange, ExecutorError, Result};
 
 static WINDOWS: RwLock<BTreeMap<u64, Functions>> = RwLock::new(BTreeMap::new());
 
-/// What is registered for a window.
+/// The functions that are registered for a window.
 #[derive(Debug)]
 struct Functions {
     end: u64,
@@ -37,7 +37,7 @@ struct Run {
 struct Function {
     begin: u32,
     end: u32,
-    /// Where it is itself.
+    /// The record itself is here.
     entry: u32,
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn handles() -> usize {
     count as usize
 }
 
-/// Where the calling thread has `offset` of a module's storage, as generated code finds it.
+/// Returns where the calling thread has `offset` of a module's storage, as generated code finds it.
 pub(crate) fn place(module: u64, offset: u64) -> *mut u64 {
     let storage: u64;
     // SAFETY: reads what code for thread-local variables reads.

@@ -30,7 +30,7 @@ pub(super) const USABLE_SIZE: usize = 13;
 pub(super) const NEW: usize = 14;
 const DELETE: usize = 22;
 
-/// What kind of function has an index.
+/// The kind of function that an index stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
     Allocates,
@@ -73,9 +73,9 @@ macro_rules! for_each_index {
     };
 }
 
-/// What linked code calls by these names that has no definition of its own.
+/// Linked code that has no definition of its own calls these by these names.
 static SERVED: [Function; NAMES.len()] = for_each_index!(serve);
-/// What the program calls as the one that was there before, to build upon it.
+/// The program calls these as the ones that were there before, to build upon them.
 static RECORDED: [Function; NAMES.len()] = for_each_index!(record);
 static RELEASED: [Function; NAMES.len()] = for_each_index!(release);
 static RESIZED: [Function; NAMES.len()] = for_each_index!(resize);
@@ -85,7 +85,7 @@ fn address(functions: &[Function; NAMES.len()], index: usize) -> u64 {
     functions.get(index).map_or(0, |function| *function as *const () as u64)
 }
 
-/// What serves linked code that does not define the function.
+/// Returns the function that serves linked code that does not define the function.
 pub(super) fn served(index: usize) -> u64 {
     match role(index) {
         Role::Allocates | Role::News => address(&SERVED, index),
@@ -95,12 +95,12 @@ pub(super) fn served(index: usize) -> u64 {
     }
 }
 
-/// What serves as the function that was there before.
+/// Returns the function that serves as the one that was there before.
 pub(super) fn recorded(index: usize) -> u64 {
     if index < NEW { address(&RECORDED, index) } else { load(&OLD, index) }
 }
 
-/// What a slot of a library is to hold; `None` if it keeps what it has.
+/// Returns what a slot of a library is to hold; `None` if it keeps what it has.
 pub(super) fn for_library(index: usize) -> Option<u64> {
     let program = load(&PROGRAM, index);
     match role(index) {
@@ -111,8 +111,8 @@ pub(super) fn for_library(index: usize) -> Option<u64> {
     }
 }
 
-/// What a slot of the host is to hold: it goes on using the allocator that it had, but for the operators, of which it
-/// can't be told whether they are its own or a library's.
+/// Returns what a slot of the host is to hold: it goes on using the allocator that it had, but for the operators, of
+/// which it can't be told whether they are its own or a library's.
 pub(super) fn for_host(index: usize) -> Option<u64> {
     match role(index) {
         Role::Allocates => None,
@@ -121,12 +121,12 @@ pub(super) fn for_host(index: usize) -> Option<u64> {
     }
 }
 
-/// Whether a function of that index is one of these.
+/// Says whether a function of that index is one of these.
 pub(super) fn is_ours(index: usize, function: u64) -> bool {
     [served(index), recorded(index), address(&RESIZED_FOR_HOST, index)].contains(&function)
 }
 
-/// Whether the program defines one of C's.
+/// Says whether the program defines one of C's.
 fn replaces_c() -> bool {
     (0..NEW).any(|index| load(&PROGRAM, index) != 0)
 }
@@ -147,13 +147,13 @@ fn call(functions: &Functions, index: usize, a: usize, b: usize, c: usize) -> Op
     Some(unsafe { function(a, b, c) })
 }
 
-/// Whether memory that is given back, resized or measured is the program's.
+/// Says whether memory that is given back, resized or measured is the program's.
 fn is_programs(memory: usize) -> bool {
     let memory = memory as u64;
     owned::contains(memory) || tls::is_reserved(memory) || !heap::has(memory)
 }
 
-/// How much the allocator that the process had has given for a piece of memory.
+/// Returns how much the allocator that the process had has given for a piece of memory.
 fn usable(memory: usize) -> u64 {
     call(&OLD, USABLE_SIZE, memory, 0, 0).unwrap_or(0) as u64
 }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const IS_MAPPED: u64 = 2;
-const IS_OF_OTHER_ARENA: u64 = 4;
+const IN_OTHER_ARENA: u64 = 4;
 const FLAGS: u64 = 7;
 
 /// Two words in front of what the user gets.
@@ -25,7 +25,7 @@ const HEAP: u64 = 64 << 20;
 /// The process's allocator is the C library's: only then chunks look as described.
 static IS_KNOWN: AtomicBool = AtomicBool::new(false);
 
-/// Where the program break began.
+/// The program break began here.
 static BREAK: OnceLock<u64> = OnceLock::new();
 
 /// Tells whether the process's allocator is the C library's.
@@ -34,7 +34,7 @@ pub(super) fn set_known(is_known: bool) {
     IS_KNOWN.store(is_known, Ordering::Release);
 }
 
-/// Whether what begins at `address`, and is not marked, belongs to the allocator that the process had.
+/// Says whether what begins at `address`, and is not marked, belongs to the allocator that the process had.
 pub(super) fn has(address: u64) -> bool {
     if !IS_KNOWN.load(Ordering::Acquire) {
         return true;
@@ -57,7 +57,7 @@ pub(super) fn has(address: u64) -> bool {
             && (PAGE..1 << 47).contains(&size)
             && before < size;
     }
-    if flags & IS_OF_OTHER_ARENA == 0 {
+    if flags & IN_OTHER_ARENA == 0 {
         return false;
     }
     let heap = address & !(HEAP - 1);
@@ -82,8 +82,8 @@ fn read(address: u64) -> Option<[u64; 2]> {
     Some(unsafe { std::ptr::read_volatile(address as *const [u64; 2]) })
 }
 
-/// Whether eight bytes can be read. The kernel reads the set of signals before it finds that the operation is none: an
-/// address that is not readable is another error.
+/// Says whether eight bytes can be read. The kernel reads the set of signals before it finds that the operation is
+/// none: an address that is not readable is another error.
 fn is_readable(address: u64) -> bool {
     const NO_OPERATION: c_int = -1;
     let errno = crate::os::last_error();
@@ -96,7 +96,7 @@ fn is_readable(address: u64) -> bool {
     !is_fault
 }
 
-/// Where the break began: field 47 of `/proc/self/stat` (proc(5)); if the kernel does not tell, where it is now.
+/// Returns where the break began: field 47 of `/proc/self/stat` (proc(5)); if the kernel does not tell, where it is now.
 fn initial_break() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, in parentheses, may contain anything.
@@ -110,13 +110,13 @@ fn initial_break() -> u64 {
 mod tests {
     use super::*;
 
-    /// What the C library gives out, of every kind.
+    /// The test asks for all kinds of memory that the C library gives out.
     #[test]
     fn chunks_of_the_c_library_are_told_from_raw_memory() {
         set_known(true);
         // SAFETY: allocates.
         let allocate = |align: usize, size: usize| unsafe { libc::memalign(align, size) } as u64;
-        let of_all_kinds = |where_: &str| {
+        let check_all_kinds = |where_: &str| {
             for (align, size) in
                 [(16, 24), (16, 100_000), (16, 50 << 20), (4096, 100), (4096, 3 << 20), (1 << 21, 9 << 20)]
             {
@@ -126,11 +126,11 @@ mod tests {
                 unsafe { libc::free(chunk as *mut libc::c_void) };
             }
         };
-        of_all_kinds("first thread");
+        check_all_kinds("first thread");
         // Threads have arenas of their own.
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| of_all_kinds("another thread"));
+                scope.spawn(|| check_all_kinds("another thread"));
             }
         });
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);

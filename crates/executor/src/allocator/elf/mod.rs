@@ -1,14 +1,14 @@
 //! A program's own allocator in a process whose libraries are bound to another already.
 //!
-//! When the system links a program that defines `malloc` and its kin, or C++'s operators, the loader binds all libraries
-//! to the program's definitions: they come first in its search. Here the libraries were bound before the program came, so
-//! their slots for these names, and no others, are changed once the program's definitions are there
+//! When the system links a program that defines `malloc` and its kin, or C++'s operators, the loader binds all
+//! libraries to the program's definitions: they come first in its search. Here the libraries were bound before the
+//! program came, so their slots for these names, and no others, are changed once the program's definitions are there
 //! ([`crate::loaded`] says how slots are found).
 //!
 //! The host goes on using what it had: it would be odd if linking called into linked code. So there are two allocators,
-//! and memory of one must never be given back to the other. What the program's may hand out is marked ([`owned`]): linked
-//! code and its variables, what linked code gets from the system ([`system`]), and what it or a library gets from those
-//! functions of the old allocator that the program has not replaced, or builds upon ([`functions`]).
+//! and memory of one must never be given back to the other. What the program's may hand out is marked ([`owned`]):
+//! linked code and its variables, what linked code gets from the system ([`system`]), and what it or a library gets
+//! from those functions of the old allocator that the program has not replaced, or builds upon ([`functions`]).
 //!
 //! - The first program that has an allocator gets this. It stays for the life of the process, as the libraries hold memory
 //!   of it: sessions never give that back.
@@ -36,8 +36,8 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// Linked code gets what stands in for functions of the system.
 static IS_PREPARED: AtomicBool = AtomicBool::new(false);
 
-/// How many executors have found functions of the allocator that the process had, to which their linked code is or may be
-/// bound.
+/// This many executors have found functions of the allocator that the process had, to which their linked code is or may
+/// be bound.
 static FOUND: AtomicUsize = AtomicUsize::new(0);
 
 /// The names by which a program replaces the process's allocator.
@@ -45,18 +45,18 @@ pub(crate) fn names() -> &'static [&'static str] {
     &NAMES
 }
 
-/// Whether another executor's program serves the process.
-pub(crate) fn is_of_another(owner: u32) -> bool {
+/// Says whether another executor's program serves the process.
+pub(crate) fn serves_another(owner: u32) -> bool {
     let served = OWNER.load(Ordering::Acquire);
     served != 0 && served != owner + 1
 }
 
-/// Whether this executor's program serves the process.
-pub(crate) fn is_of(owner: u32) -> bool {
+/// Says whether this executor's program serves the process.
+pub(crate) fn serves_owner(owner: u32) -> bool {
     OWNER.load(Ordering::Acquire) == owner + 1
 }
 
-/// What linked code of one executor knows of the process's allocator.
+/// The things that linked code of one executor knows of the process's allocator.
 #[derive(Debug, Default)]
 pub(crate) struct Use {
     found: AtomicBool,
@@ -64,7 +64,7 @@ pub(crate) struct Use {
 }
 
 impl Use {
-    /// What linked code is to get for a name that was found in the process at `address`.
+    /// Returns what linked code is to get for a name that was found in the process at `address`.
     pub(crate) fn found(&self, name: &[u8], address: ExecAddr) -> ExecAddr {
         let index = index(name);
         if !IS_PREPARED.load(Ordering::Acquire) {
@@ -87,7 +87,7 @@ impl Use {
         }
     }
 
-    /// Whether linked code, this executor's or another's, may be bound to the allocator that the process had.
+    /// Says whether linked code, this executor's or another's, may be bound to the allocator that the process had.
     fn is_late(&self) -> bool {
         self.bound.load(Ordering::Relaxed)
             || FOUND.load(Ordering::Relaxed) > usize::from(self.found.load(Ordering::Relaxed))
@@ -109,7 +109,7 @@ fn stand_in(name: &[u8]) -> Option<ExecAddr> {
 
 /// See [`crate::Executor::prepare_allocator`].
 pub(crate) fn prepare(owner: u32, linked: &Use) -> Result<Vec<(&'static str, ExecAddr)>> {
-    if is_of_another(owner) {
+    if serves_another(owner) {
         return Err(refused("another program's allocator already serves the process"));
     }
     if !IS_PREPARED.load(Ordering::Acquire) {
@@ -192,14 +192,14 @@ pub(crate) fn replace(owner: u32, definitions: &[(&str, ExecAddr)], windows: &[E
 
 /// Linked code's memory is the program's.
 pub(crate) fn add_window(owner: u32, window: ExecRange) {
-    if is_of(owner) {
+    if serves_owner(owner) {
         owned::mark(window);
     }
 }
 
 /// The window is given back.
 pub(crate) fn remove_window(owner: u32, window: ExecRange) {
-    if is_of(owner) {
+    if serves_owner(owner) {
         owned::clear(window);
     }
 }
@@ -218,7 +218,7 @@ pub(crate) fn remove_block(block: ExecRange) {
     }
 }
 
-/// Whether a program's allocator serves the process.
+/// Says whether a program's allocator serves the process.
 pub(crate) fn serves() -> bool {
     OWNER.load(Ordering::Acquire) != 0
 }
@@ -241,8 +241,8 @@ fn find_operators() {
 }
 
 /// Has slots lead to the program's functions, or to those that tell whose memory something is: those of functions that
-/// allocate, or those of the others. These come first: until they know both allocators, nobody may have memory of the new
-/// one.
+/// allocate, or those of the others. These come first: until they know both allocators, nobody may have memory of the
+/// new one.
 fn rebind(allocates: bool) -> Result<()> {
     change_each_object(&|object| {
         // The host is whoever has this code, and the executable.
@@ -256,7 +256,7 @@ fn rebind(allocates: bool) -> Result<()> {
     })
 }
 
-/// Whether a slot leads to the function that the process had, or to one of ours. Whoever has another one keeps it.
+/// Says whether a slot leads to the function that the process had, or to one of ours. Whoever has another one keeps it.
 fn leads_to_old(index: usize, slot: &FunctionSlot<'_>) -> bool {
     if slot.is_unbound {
         return true;

@@ -19,7 +19,7 @@ const PAGE: u64 = 1 << PAGE_BITS;
 /// Each level decides on that many bits of an address.
 const LEVEL_BITS: u32 = 9;
 
-/// What an entry of the first level stands for: 512 GiB.
+/// An entry of the first level stands for two to this power of bytes: 512 GiB.
 const TOP_SHIFT: u32 = PAGE_BITS + 3 * LEVEL_BITS;
 
 /// User space ends here.
@@ -45,7 +45,7 @@ pub(super) fn clear(range: ExecRange) {
     set(range, NOTHING);
 }
 
-/// Whether an address is the program's.
+/// Says whether an address is the program's.
 pub(super) fn contains(address: u64) -> bool {
     if address >= END {
         return false;
@@ -111,8 +111,8 @@ fn settle(entry: &AtomicU64, value: u64) -> bool {
     old <= ALL && (old == value || entry.compare_exchange(old, value, Ordering::AcqRel, Ordering::Acquire).is_ok())
 }
 
-/// What an entry leads to, made if need be. `None` if all below has the value already, or if there is no memory: then
-/// the program's memory is taken for what it is not known to be, as [`super::heap`] says.
+/// Returns what an entry leads to, made if need be. `None` if all below has the value already, or if there is no
+/// memory: then the program's memory is taken for what it is not known to be, as [`super::heap`] says.
 fn below(entry: &AtomicU64, shift: u32, value: u64) -> Option<u64> {
     loop {
         let old = entry.load(Ordering::Acquire);
@@ -168,7 +168,7 @@ fn bits(entry: u64) -> &'static Bits {
     unsafe { &*(entry as *const Bits) }
 }
 
-/// How much is mapped at once for tables.
+/// This much is mapped at once for tables.
 const PIECE: usize = 1 << 20;
 
 /// Zeroed memory that stays: `size` bytes, which is a power of two of at least 32.
@@ -196,7 +196,7 @@ fn take(size: usize) -> Option<u64> {
     }
 }
 
-/// What a piece begins with.
+/// The beginning of a piece.
 struct Piece {
     /// Bytes that are taken, this header's included.
     used: AtomicUsize,

@@ -177,7 +177,7 @@ unsafe extern "C" fn dlvsym(handle: *mut c_void, name: *const c_char, version: *
     unsafe { found(handle, name, address) }
 }
 
-/// What the program is to get for what the loader has found.
+/// Returns what the program is to get for what the loader has found.
 ///
 /// # Safety
 /// `name` must be a C string if something was found.
@@ -190,7 +190,7 @@ unsafe fn found(handle: *mut c_void, name: *const c_char, address: *mut c_void) 
     let at = address as u64;
     let new = if let Some(index) = index(name) {
         let program = functions::load(&PROGRAM, index);
-        if program != 0 && is_of_program(handle) {
+        if program != 0 && begins_with_program(handle) {
             program
         } else if at == functions::load(&OLD, index) {
             functions::recorded(index)
@@ -203,8 +203,8 @@ unsafe fn found(handle: *mut c_void, name: *const c_char, address: *mut c_void) 
     new as *mut c_void
 }
 
-/// Whether a search begins with the program.
-fn is_of_program(handle: *mut c_void) -> bool {
+/// Says whether a search begins with the program.
+fn begins_with_program(handle: *mut c_void) -> bool {
     if handle == libc::RTLD_DEFAULT {
         return true;
     }

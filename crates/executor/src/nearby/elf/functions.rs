@@ -17,7 +17,7 @@ const CHUNK: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Functions {
     stubs: BTreeMap<ExecAddr, ExecAddr>,
-    /// What is left of the newest chunk: whole pages, since those with stubs are not written again.
+    /// This is left of the newest chunk: whole pages, since those with stubs are not written again.
     free: ExecRange,
 }
 
@@ -33,7 +33,7 @@ impl Functions {
         self.stubs.get(&function).copied()
     }
 
-    /// Whether there is a stub at an address.
+    /// Says whether there is a stub at an address.
     pub(super) fn has_stub(&self, address: ExecAddr) -> bool {
         self.stubs.values().any(|&stub| stub == address)
     }

@@ -10,8 +10,8 @@
 //! 32-bit field and all windows of such code reach each other, and the slots that hold its address are changed. There
 //! is one copy per process, and it stays: nobody knows who has taken its address.
 //!
-//! A function gets a stub in low memory, and the slots that hold its address are changed likewise: it has one address for
-//! all, as with canonical PLT entries (ibid., "Function Addresses"). Calls of libraries go on as they did.
+//! A function gets a stub in low memory, and the slots that hold its address are changed likewise: it has one address
+//! for all, as with canonical PLT entries (ibid., "Function Addresses"). Calls of libraries go on as they did.
 //!
 //! What this can't do:
 //! - Pointers to the variable that were stored elsewhere than in a slot or in another copy go on pointing to the old
@@ -63,7 +63,7 @@ impl Moved {
 struct Stands {
     moved: Vec<Moved>,
     functions: Functions,
-    /// What is left of the newest chunk.
+    /// This is left of the newest chunk.
     free: ExecRange,
 }
 
@@ -92,12 +92,12 @@ pub(crate) fn bring_near(near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<
     found
 }
 
-/// Where a variable is now that was, or is, at `address`.
+/// Returns where a variable is now that was, or is, at `address`.
 pub(crate) fn current(address: ExecAddr) -> ExecAddr {
     lock(&STANDS).current(address)
 }
 
-/// Whether the library that defines what is at an address refers to it the way that all others do.
+/// Says whether the library that defines what is at an address refers to it the way that all others do.
 pub(crate) fn is_shared(address: ExecAddr) -> bool {
     let is_moved = {
         let stands = lock(&STANDS);
@@ -113,7 +113,7 @@ pub(crate) fn redirect() -> Result<()> {
 }
 
 impl Stands {
-    /// What stands for `addresses`. Lists variables that have to be moved with their new places.
+    /// Returns what stands for `addresses`. Lists variables that have to be moved with their new places.
     fn find(&mut self, near: ExecRange, addresses: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
         let mut functions = Vec::new();
         let stand = |&address| {
@@ -152,7 +152,7 @@ impl Stands {
         moved.map_or(address, |moved| moved.new.offset(address.0 - moved.old.start.0))
     }
 
-    /// Where what `address` points to is now, if it was moved.
+    /// Returns where what `address` points to is now, if it was moved.
     fn redirected(&self, address: u64) -> Option<u64> {
         let new = self.current(ExecAddr(address)).0;
         (new != address).then_some(new)

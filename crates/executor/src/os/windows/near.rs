@@ -14,8 +14,8 @@ use crate::{ExecAddr, ExecRange};
 /// The reach of a 32-bit displacement, less some slack for addends.
 const REACH: u64 = (1 << 31) - 0x1_0000;
 
-/// So many places are tried: what looks free may not be had, because another thread takes it, or because the system below
-/// this one (Wine's) has something there.
+/// So many places are tried: what looks free may not be had, because another thread takes it, or because the system
+/// below this one (Wine's) has something there.
 const TRIES: usize = 64;
 
 /// Reserves a window in reach of one of these DLLs, the first one that the process has and that has room beside it.
@@ -53,7 +53,7 @@ fn free_places(size: u64, first: u64, end: u64) -> Vec<u64> {
     places
 }
 
-/// Where a DLL is, if the process has it.
+/// Returns where a DLL is, if the process has it.
 fn module_range(name: &CStr) -> Option<ExecRange> {
     // SAFETY: a C string.
     let module = unsafe { GetModuleHandleA(name.as_ptr().cast()) };

@@ -13,7 +13,7 @@ use crate::ExecAddr;
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 struct Element<T: Copy>(T);
 
-/// What is returned if there is no such position.
+/// This is returned if there is no such position.
 const NOWHERE: usize = usize::MAX;
 
 /// The instance of a function for elements of a kind.
@@ -241,7 +241,7 @@ on_ranges! {
         at(first, from, from.windows(2).position(breaks).map(|before| before + 1))
     };
 
-    /// Whether a sorted range has all elements of another, as often as that.
+    /// Says whether a sorted range has all elements of another, as often as that.
     fn includes<T>(first, last, wanted: *const Element<T>, wanted_end: *const Element<T>) -> bool
     |from| {
         // SAFETY: the caller vouches for the range.

@@ -12,7 +12,7 @@ use super::{file_names, image, library_function, wide_text};
 use crate::call::Arguments;
 use crate::{ExecAddr, MainForm, os, unwind};
 
-/// How `WinMain` is told to show its window: as the program likes.
+/// `WinMain` is told to show its window as the program likes.
 const SW_SHOWDEFAULT: usize = 10;
 
 /// The C runtime's variables as linked code sees them. What they refer to is never freed.
@@ -39,8 +39,8 @@ fn program() -> &'static Variables {
     static PROGRAM: OnceLock<&Variables> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         match os::allocate_near_runtime(size_of::<Variables>() as u64) {
-            // SAFETY: zeroed memory of this size, aligned to a page, which is nobody else's and never given back; all fields
-            // may be zero.
+            // SAFETY: zeroed memory of this size, aligned to a page, which is nobody else's and never given back; all
+            // fields may be zero.
             Some(place) => unsafe { &*(place.0 as *const Variables) },
             None => Box::leak(Box::default()),
         }
@@ -67,7 +67,7 @@ macro_rules! value_of {
     }};
 }
 
-/// What linked code is given in place of the system's and the C runtime's.
+/// Returns what linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     if matches!(name, b"__argc" | b"__argv" | b"__wargv" | b"_acmdln" | b"_wcmdln" | b"_pgmptr" | b"_wpgmptr") {
         // These are to be near the C runtime's own.
@@ -102,7 +102,7 @@ pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
 
 /// Sets the variables, if nobody has.
 pub(super) fn ensure() -> Option<()> {
-    Arguments::of_program().ok().map(drop)
+    Arguments::current().ok().map(drop)
 }
 
 pub(super) fn narrow_file_start() -> *mut c_char {
@@ -224,7 +224,7 @@ fn quoted(argument: &OsStr) -> Vec<u16> {
     quoted
 }
 
-/// What a form of `main` is called with. Its image becomes the program's.
+/// Returns what a form of `main` is called with. Its image becomes the program's.
 pub(crate) fn main_arguments(form: MainForm, main: ExecAddr, usual: [usize; 4]) -> Option<[usize; 4]> {
     let instance = unwind::window_at(main.0).unwrap_or_default();
     image::set_program(instance);

@@ -32,30 +32,30 @@ pub(super) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     functions.iter().find(is_it).map(|(.., function)| ExecAddr(*function as u64))
 }
 
-/// What is being done to an array. It lies in the frames below, in this order, 32 bytes above their end.
+/// The state of work on an array. It lies in the frames below, in this order, 32 bytes above their end.
 #[repr(C)]
 struct Array {
     start: *mut u8,
     /// Of an element, in bytes.
     size: usize,
-    /// How many elements there are in the end.
+    /// The array has this many elements in the end.
     count: usize,
     /// `void (*)(void *)`, with a second argument for those that copy or have virtual bases.
     constructor: *const (),
     /// `void (*)(void *)`.
     destructor: *const (),
-    /// What the elements are copied from.
+    /// The elements are copied from here.
     source: *mut u8,
-    /// How many elements are constructed just now, from the start on.
+    /// This many elements are constructed just now, from the start on.
     constructed: usize,
 }
 
-/// Where the array is in a frame: above what the functions that it calls may use.
+/// The array is here in a frame: above what the functions that it calls may use.
 const ARRAY: usize = 32;
 
 type OnElement = extern "C-unwind" fn(*mut u8, *mut u8, *mut u8);
 
-/// What constructors of classes with virtual bases are told behind their other arguments: to construct these, too.
+/// Constructors of classes with virtual bases are told this behind their other arguments: to construct these, too.
 const WITH_BASES: *mut u8 = std::ptr::without_provenance_mut(1);
 
 /// Calls the constructors, for copies with the source's elements. Functions ignore arguments that they do not have.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ExecAddr;
 
-/// What fills the gaps between variables.
+/// This fills the gaps between variables.
 const GAP: u32 = 0xcccc_cccc;
 
 /// `_RTC_framedesc`: the variables of a function.
@@ -84,7 +84,7 @@ extern "C" fn uninitialized(name: *const c_char) {
     fail(Check::Uninitialized, name);
 }
 
-/// What can be wrong, by the runtime's numbers (`rtcapi.h`).
+/// The mistakes that are found, by the runtime's numbers (`rtcapi.h`).
 #[derive(Clone, Copy)]
 enum Check {
     Narrowing = 1,

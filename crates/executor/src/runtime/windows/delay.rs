@@ -20,7 +20,7 @@ functions! {
     b"__FUnloadDelayLoadedDLL2" => super::nothing;
 }
 
-/// Where DLLs are that the system does not find.
+/// DLLs that the system does not find are in these directories.
 static DIRECTORIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Adds directories to those that all sessions of the process have.
@@ -68,7 +68,7 @@ const EXCEPTION: u32 = 0xc06d_0000;
 /// `PfnDliHook`: what is told, by number; returns what it has done itself, or null.
 type Hook = unsafe extern "system-unwind" fn(u32, &mut Information) -> u64;
 
-/// What hooks are told (`delayimp.h`).
+/// Hooks are told these (`delayimp.h`).
 const START: u32 = 0;
 const BEFORE_LIBRARY: u32 = 1;
 const BEFORE_FUNCTION: u32 = 2;
@@ -167,7 +167,7 @@ unsafe fn open_library(name: *const u8) -> u64 {
     os::open_library(Path::new(&*name), false, &directories).map_or(0, |library| library as u64)
 }
 
-/// What linked code gets under that name or number; 0 if there is no such function.
+/// Returns what linked code gets under that name or number; 0 if there is no such function.
 ///
 /// # Safety
 /// If it is a name, it must be a C string.

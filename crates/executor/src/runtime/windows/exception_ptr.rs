@@ -139,7 +139,7 @@ struct Dispatcher {
     data: *const AtomicU32,
 }
 
-/// What `__CxxFrameHandler3` reads, in the order in which it is here: the offset of what follows, `FuncInfo`, the
+/// `__CxxFrameHandler3` reads these, in the order in which it is here: the offset of what follows, `FuncInfo`, the
 /// unwind map, the try block, its handler, and which state code is in. Offsets are relative to the image that we are
 /// in.
 static TABLES: [AtomicU32; 29] = [const { AtomicU32::new(0) }; 29];
@@ -155,8 +155,8 @@ fn fill_tables(image_base: u64) {
     let mut states = [[body, 0], [handler, 1]];
     states.sort_unstable();
     let [[first, first_state], [second, second_state]] = states;
-    // The number behind each count is where it is. The state is kept 56 bytes, and `caught` finds its frame 56 bytes, from
-    // their frames; 1: only C++ exceptions are caught.
+    // The number behind each count is where it is. The state is kept 56 bytes, and `caught` finds its frame 56 bytes,
+    // from their frames; 1: only C++ exceptions are caught.
     let words: [&[u32]; 5] = [
         &[table(1), MAGIC, 2, table(11), 1, table(15), 2, table(25), 56, 0],
         &[1, NO_STATE, 0, NO_STATE, 0],

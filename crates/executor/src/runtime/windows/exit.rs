@@ -9,8 +9,8 @@ use std::ptr::null_mut;
 use crate::init::{self, AtExitFunction};
 use crate::{tls, unwind};
 
-/// What is registered without an argument: `void (*)(void)`, or `int (*)(void)` for `_onexit`. More arguments than a
-/// function takes do no harm here.
+/// A function that is registered without an argument: `void (*)(void)`, or `int (*)(void)` for `_onexit`. More
+/// arguments than a function takes do no harm here.
 type Function = Option<AtExitFunction>;
 
 fn image_handle(function: AtExitFunction, caller: u64) -> *mut c_void {

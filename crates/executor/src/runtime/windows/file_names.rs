@@ -17,7 +17,7 @@ use windows_sys::Win32::System::Threading::{
 use super::{arguments, image};
 use crate::{ExecAddr, os, unwind};
 
-/// What linked code is given in place of the system's and the C runtime's.
+/// Returns what linked code is given in place of the system's and the C runtime's.
 pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     find(name).filter(|_| arguments::ensure().is_some())
 }
@@ -45,7 +45,7 @@ pub(super) fn program_file(arguments: &[OsString]) -> OsString {
     named.and_then(|name| std::path::absolute(Path::new(name)).ok()).unwrap_or_else(own).into_os_string()
 }
 
-/// Whether the program's file is that of a module.
+/// Says whether the program's file is that of a module.
 fn is_programs(module: HMODULE) -> bool {
     module.is_null() || image::is_window(module as u64)
 }

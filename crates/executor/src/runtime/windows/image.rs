@@ -14,10 +14,10 @@ use windows_sys::Win32::System::Threading::ExitThread;
 
 use crate::{ExecAddr, SymbolKey, init, os, unwind};
 
-/// Where the image of the program begins whose `main` was called last; 0 if none was.
+/// The image of the program whose `main` was called last begins here; it is 0 if none was.
 static PROGRAM: AtomicU64 = AtomicU64::new(0);
 
-/// What the loader says if a DLL has no such function.
+/// The loader says this if a DLL has no such function.
 const ERROR_PROC_NOT_FOUND: u32 = 127;
 
 pub(super) fn set_program(base: u64) {
@@ -54,7 +54,7 @@ pub(super) fn program(caller: u64) -> Option<u64> {
     if is_window(program) { Some(program) } else { unwind::window_at(caller) }
 }
 
-/// Whether an image of linked code begins there, and is not closed.
+/// Says whether an image of linked code begins there, and is not closed.
 pub(super) fn is_window(base: u64) -> bool {
     base != 0 && unwind::window_at(base) == Some(base)
 }
@@ -66,7 +66,7 @@ with_caller! {
     handle_ex_wide -> own_handle_ex_wide: "r9";
 }
 
-/// What `GetModuleHandleEx` is asked for, if it is an image of linked code.
+/// Returns what `GetModuleHandleEx` is asked for, if it is an image of linked code.
 fn asked_for(flags: u32, name_or_address: u64, caller: u64) -> Option<u64> {
     if flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS != 0 && name_or_address != 0 {
         return unwind::window_at(name_or_address);

@@ -1,5 +1,5 @@
-//! Windows: what is in no DLL, because Microsoft's C runtime links it into each image, and the functions that take linked
-//! code for code of no image. Objects for the static runtime, too, are linked against the DLLs and this.
+//! Windows: what is in no DLL, because Microsoft's C runtime links it into each image, and the functions that take
+//! linked code for code of no image. Objects for the static runtime, too, are linked against the DLLs and this.
 //!
 //! Data is not here: code refers to it directly, so it must be in the image's window.
 
@@ -89,8 +89,8 @@ unsafe fn wide_text<'a>(start: *const u16) -> &'a [u16] {
     unsafe { std::slice::from_raw_parts(start, length) }
 }
 
-/// What linked code is given in place of a DLL's function, which would take it for code of no image, or for another
-/// program.
+/// Returns what linked code is given in place of a DLL's function, which would take it for code of no image, or for
+/// another program.
 pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
         b"_CxxThrowException" => throw::throw_exception as *const (),
@@ -169,7 +169,7 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     Some(ExecAddr(address as u64))
 }
 
-/// What has nothing to do, and says so by zero if somebody asks.
+/// Does nothing, and returns zero for those that ask.
 extern "C" fn nothing() -> u64 {
     0
 }
@@ -181,7 +181,7 @@ extern "C" fn handler_check() -> i32 {
     CONTINUE_SEARCH
 }
 
-/// What checked code calls when it finds itself overwritten. Nothing may run any more.
+/// Checked code calls this when it finds itself overwritten. Nothing may run any more.
 extern "C" fn fail() -> ! {
     abort()
 }
@@ -192,8 +192,8 @@ unsafe extern "C" fn dispatch() {
     std::arch::naked_asm!("jmp rax")
 }
 
-/// The virtual functions of `type_info`, after a null in place of the description of its own type: all that code does with
-/// the address is to compare and store it.
+/// The virtual functions of `type_info`, after a null in place of the description of its own type: all that code does
+/// with the address is to compare and store it.
 struct Vtable([*const (); 2]);
 
 // SAFETY: nobody writes to it.

@@ -11,7 +11,7 @@ use crate::{ExecAddr, os};
 /// argument.
 macro_rules! for_program {
     ($($library:literal: $($name:ident)*;)*) => {
-        /// What linked code is given in place of the system's.
+        /// Returns what linked code is given in place of the system's.
         pub(super) fn replacement(name: &[u8]) -> Option<ExecAddr> {
             match name {
                 $($(_ if name == stringify!($name).as_bytes() => {

@@ -59,7 +59,7 @@ fn module_at(address: u64) -> Option<(Vec<u8>, u64)> {
     (found != 0 && !file.is_empty()).then_some((file, module as u64))
 }
 
-/// What the string's owner calls back with the room for it.
+/// The string's owner calls this back with the room for it.
 unsafe extern "system" fn write(to: *mut c_char, room: usize, text: *mut c_void) -> usize {
     // SAFETY: it is what `give` has passed.
     let text = unsafe { &*text.cast::<String>() };

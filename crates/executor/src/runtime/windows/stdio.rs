@@ -9,7 +9,7 @@ use crate::ExecAddr;
 /// `%s` of wide functions is a wide string, as ever: the runtime's start-up code chooses that.
 const PRINT: u64 = 1 << 2;
 const SCAN: u64 = 1 << 1;
-/// What is too long is cut off without a null, and the result says so; or else it is the length that would be.
+/// Text that is too long is cut off without a null, and the result says so; or else it is the length that would be.
 const LEGACY_PRINT: u64 = PRINT | 1 << 0;
 const STANDARD_PRINT: u64 = PRINT | 1 << 1;
 /// Strings come with the size of their buffer.

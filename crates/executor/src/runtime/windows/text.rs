@@ -63,7 +63,7 @@ struct Console {
     error: u32,
 }
 
-/// What `_fileno` returns for a standard stream of a program without console.
+/// `_fileno` returns this for a standard stream of a program without console.
 const NO_CONSOLE: c_int = -2;
 
 /// The console that a stream of the C runtime goes to.
@@ -132,7 +132,7 @@ struct Collation {
     locale: *const u16,
 }
 
-/// What is returned if there is no key.
+/// This is returned if there is no key.
 const NO_KEY: usize = usize::MAX;
 
 /// Differences that do not count: of case, accents, kinds of Japanese letters, widths.
@@ -162,7 +162,7 @@ unsafe fn between<'a, T>(first: *const T, end: *const T) -> &'a [T] {
 /// Copies elements if there is room for all; returns how many there are.
 ///
 /// # Safety
-/// What is between the two places must be writable.
+/// The memory between the two places must be writable.
 unsafe fn put<T: Copy>(elements: &[T], first: *mut T, end: *mut T) -> usize {
     let room = (end as usize).saturating_sub(first as usize) / size_of::<T>();
     if elements.len() <= room {
@@ -197,8 +197,8 @@ unsafe fn locale_and_page(collation: *const Collation) -> (*const u16, u32) {
     (unsafe { name.read() }, page())
 }
 
-/// Functions that write the key of a text: `(first, end)` of the key's room, `(first, end)` of the text, the locale. A text of
-/// the C locale is its own key.
+/// Functions that write the key of a text: `(first, end)` of the key's room, `(first, end)` of the text, the locale. A
+/// text of the C locale is its own key.
 macro_rules! keys {
     ($($name:ident($unit:ty): |$text:ident, $locale:ident, $page:ident| $key:expr;)*) => {$(
         unsafe extern "system" fn $name(

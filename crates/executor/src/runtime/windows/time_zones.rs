@@ -49,7 +49,7 @@ fn zones() -> impl Iterator<Item = (&'static str, &'static str)> {
     ZONES.lines().filter_map(|line| line.split_once(':'))
 }
 
-/// What is given to the program, to be deleted by it; freed by who made it.
+/// A string that is given to the program, which has it deleted by the function beside the one that made it.
 fn string(text: &str) -> *const c_char {
     CString::new(text).unwrap_or_default().into_raw()
 }

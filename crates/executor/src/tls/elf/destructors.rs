@@ -26,7 +26,7 @@ pub(super) fn hold(held: &mut crate::fork::Held) -> bool {
 struct Destructor {
     image: ImageId,
     registered: Registered,
-    /// Where the object is: the block, if it is in one of those that each thread has where it likes.
+    /// The object is here: the block, if it is in one of those that each thread has where it likes.
     module: Option<ModuleId>,
     /// Its offset from the thread pointer.
     thread_offset: i64,
@@ -41,7 +41,7 @@ impl Destructor {
     }
 }
 
-/// Which destructors go: those of objects in some blocks, and others.
+/// The destructors that go: those of objects in some blocks, and others.
 pub(super) struct Wanted<'a> {
     pub(super) image: ImageId,
     pub(super) blocks: &'a [Storage],
@@ -102,8 +102,8 @@ pub(super) fn take(wanted: &Wanted<'_>) -> Option<Registered> {
 
 /// Forgets the wanted destructors of all threads.
 pub(super) fn forget(wanted: &Wanted<'_>) {
-    for of_thread in lock(&DESTRUCTORS).values_mut() {
-        of_thread.retain(|destructor| !wanted.matches(destructor));
+    for destructors in lock(&DESTRUCTORS).values_mut() {
+        destructors.retain(|destructor| !wanted.matches(destructor));
     }
 }
 

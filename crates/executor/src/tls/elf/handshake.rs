@@ -18,20 +18,20 @@ use super::thread_pointer;
 use crate::os::system_error;
 use crate::{ExecutorError, Result};
 
-/// How long the other threads have.
+/// The other threads have this long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often the list of threads is looked at. More than once for the sake of those that were in the making; not until
-/// there are no new ones, which may never be.
+/// The list of threads is looked at this many times. More than once for the sake of those that were in the making; not
+/// until there are no new ones, which may never be.
 const LOOKS: usize = 3;
 
 /// A directory for each thread of the process.
 const TASKS: &str = "/proc/self/task";
 
-/// Where the handler finds what to do; null when there is nothing.
+/// The handler finds here what to do; it is null when there is nothing.
 static REQUEST: AtomicPtr<Request<'static>> = AtomicPtr::new(null_mut());
 
-/// How many handlers may be using `REQUEST`.
+/// So many handlers may be using `REQUEST`.
 static HANDLERS: AtomicUsize = AtomicUsize::new(0);
 
 struct Request<'a> {
@@ -85,7 +85,7 @@ fn own_thread() -> libc::pid_t {
     thread as libc::pid_t
 }
 
-/// Whether there is no other thread. All but two of the directory's links are threads; on a system that counts
+/// Says whether there is no other thread. All but two of the directory's links are threads; on a system that counts
 /// otherwise the answer is no.
 pub(super) fn is_only_thread() -> bool {
     std::fs::metadata(TASKS).is_ok_and(|tasks| tasks.nlink() == 3)
@@ -192,7 +192,7 @@ fn send(thread: libc::pid_t, signal: c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) == 0 }
 }
 
-/// Whether a thread will still run. One that has ended stays listed if it was the process's first.
+/// Says whether a thread will still run. One that has ended stays listed if it was the process's first.
 fn is_alive(thread: libc::pid_t) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("{TASKS}/{thread}/stat")) else { return false };
     // `id (name) state ...`, and a name may contain anything.

@@ -1,8 +1,8 @@
 //! Thread-local storage as in "ELF Handling For Thread-Local Storage" (Ulrich Drepper), x86-64, below glibc.
 //!
-//! A block is at a fixed offset from the thread pointer, in a reserve within our own static TLS ([`mod@reserve`]), or it is
-//! allocated for each thread that asks for it ([`modules`]). [`thread`] is what each thread has; [`descriptor`] the
-//! functions behind TLS descriptors.
+//! A block is at a fixed offset from the thread pointer, in a reserve within our own static TLS ([`mod@reserve`]), or
+//! it is allocated for each thread that asks for it ([`modules`]). [`thread`] is what each thread has; [`descriptor`]
+//! the functions behind TLS descriptors.
 
 mod descriptor;
 mod destructors;

@@ -59,7 +59,7 @@ struct Reserve {
     thread_offset: i64,
     template: Template,
     free: FreeList,
-    /// What is at and beyond this offset was never in use.
+    /// Bytes at and beyond this offset were never in use.
     used_end: u64,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// Whether an offset from the thread pointer is in it.
+    /// Says whether an offset from the thread pointer is in it.
     pub(super) fn has(&self, thread_offset: i64) -> bool {
         let within = thread_offset.wrapping_sub(self.thread_offset);
         within >= 0 && within.cast_unsigned() < self.size
@@ -86,7 +86,7 @@ fn own_thread_offset() -> i64 {
     address.wrapping_sub(thread_pointer()).cast_signed()
 }
 
-/// Whether an address is in the calling thread's copy of the array.
+/// Says whether an address is in the calling thread's copy of the array.
 pub(crate) fn has(address: u64) -> bool {
     let start = BYTES.with(|bytes| bytes.0.get() as u64);
     (start..start + SIZE as u64).contains(&address)
@@ -125,7 +125,7 @@ fn with_reserve<T>(action: impl FnOnce(&mut Reserve) -> Result<T>) -> Result<T> 
     }
 }
 
-/// Whether our static TLS is at constant offsets from the thread pointer.
+/// Says whether our static TLS is at constant offsets from the thread pointer.
 pub(super) fn is_fixed() -> bool {
     with_reserve(|_| Ok(())).is_ok()
 }

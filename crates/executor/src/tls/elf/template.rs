@@ -3,7 +3,7 @@
 use crate::loaded::objects::for_each_object;
 use crate::{ExecAddr, ExecRange, Protection, Result, os};
 
-/// Where the initial content of a thread-local variable is.
+/// The place of the initial content of a thread-local variable.
 #[derive(Debug)]
 pub(super) struct Template {
     /// The system's number of the module. 1 is the executable's.

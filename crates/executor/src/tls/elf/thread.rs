@@ -33,7 +33,7 @@ fn id_of(module: u64) -> ModuleId {
     ModuleId { slot: module as u32, generation: (module >> 32) as u32 & (u32::MAX >> 2) }
 }
 
-/// What `__tls_get_addr` is called with.
+/// `__tls_get_addr` is called with this.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct TlsIndex {
@@ -74,11 +74,11 @@ pub(super) struct Thread {
     pub(super) table_len: usize,
     /// Indexed by slot.
     blocks: Vec<Cached>,
-    /// Whether the C library will call the destructors of its thread-local objects.
+    /// Says whether the C library will call the destructors of its thread-local objects.
     pub(super) hooked: bool,
 }
 
-/// Where the thread's block of a module is.
+/// The place of the thread's block of a module.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Cached {
@@ -93,7 +93,7 @@ impl Thread {
         Self { table: blocks.as_ptr(), table_len: 0, blocks, hooked: false }
     }
 
-    /// What tells it from other threads.
+    /// Returns the number that tells it from other threads.
     pub(super) fn number(&self) -> usize {
         &raw const *self as usize
     }
@@ -115,7 +115,7 @@ thread_local! {
     static THREAD: Cell<*mut Thread> = const { Cell::new(null_mut()) };
 }
 
-/// Where the calling thread's pointer to its record is.
+/// Returns where the calling thread's pointer to its record is.
 pub(super) fn place_of_thread() -> u64 {
     THREAD.with(|place| place.as_ptr() as u64)
 }

@@ -19,16 +19,17 @@ const DIRECTORY: u32 = 0x1000;
 const INDEX: u32 = DIRECTORY + 40;
 const CALLBACKS: u32 = DIRECTORY + 48;
 const TEMPLATE: u32 = DIRECTORY + 64;
-/// Where the sections' bytes are in the file.
+/// The sections' bytes are here in the file.
 const DATA_IN_FILE: u32 = 0x400;
 const RELOCATIONS_IN_FILE: u32 = 0x600;
 const FILE_SIZE: usize = 0x800;
 
-/// What the loader calls: `void (*)(void *dll, DWORD reason, void *)`.
+/// The loader calls such a function: `void (*)(void *dll, DWORD reason, void *)`.
 pub(super) type Callback = unsafe extern "system" fn(HMODULE, u32, *mut std::ffi::c_void);
 
-/// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file. A DLL can't be removed
-/// as long as it is loaded, so those of images that are open when their process ends are left to a later process.
+/// A loaded DLL. Dropping it unloads it, which frees its storage in all threads, and removes its file. A DLL can't be
+/// removed as long as it is loaded, so those of images that are open when their process ends are left to a later
+/// process.
 #[derive(Debug)]
 pub(super) struct Dll {
     /// The loader's handle, which is where the DLL begins.

@@ -106,7 +106,7 @@ unsafe fn call_all(image: ImageId, functions: &[ExecAddr], reason: u32) {
     }
 }
 
-/// What the loader calls for each thread that starts or ends, and when it loads and unloads the DLL of an image.
+/// The loader calls this for each thread that starts or ends, and when it loads and unloads the DLL of an image.
 pub(super) unsafe extern "system" fn on_thread(dll: HMODULE, reason: u32, _: *mut c_void) {
     let thread = threads::current();
     let mut tables = if reason == PROCESS_DETACH {
@@ -222,7 +222,7 @@ pub(crate) fn forget_destructors(image: ImageId, blocks: &[TlsId], others: &dyn 
     lock(&DESTRUCTORS).retain(|destructor| !destructor.goes(image, &places, others));
 }
 
-/// Where threads have blocks.
+/// Returns where threads have blocks.
 fn places_of(blocks: &[TlsId]) -> Vec<ExecRange> {
     let tables = lock(&TABLES);
     let found = blocks.iter().filter_map(|id| tables.blocks.get(&id.0));

@@ -1,9 +1,9 @@
-//! Thread-local storage on Windows. Code of an image finds it as `gs:[0x58][_tls_index]`, so an image has one module of the
-//! loader's: a DLL made for it ([`dll`]), with room for what is linked later.
+//! Thread-local storage on Windows. Code of an image finds it as `gs:[0x58][_tls_index]`, so an image has one module of
+//! the loader's: a DLL made for it ([`dll`]), with room for what is linked later.
 //!
-//! The storage of an image begins with what the runtime keeps there ([`Header`]); blocks follow. New threads get the initial
-//! content from the loader, and once more from the DLL's callback, lest it change while the loader copies it. The callback
-//! also knows which threads there are: what is published later is written to the storage of each.
+//! The storage of an image begins with what the runtime keeps there ([`Header`]); blocks follow. New threads get the
+//! initial content from the loader, and once more from the DLL's callback, lest it change while the loader copies it.
+//! The callback also knows which threads there are: what is published later is written to the storage of each.
 //!
 //! Callbacks run under the loader's lock, so nothing here may call the loader with a lock of ours held. Linked code is
 //! called without any but that.
@@ -37,14 +37,14 @@ const MOST: u64 = 1 << 30;
 
 const NO_BLOCK: ExecutorError = ExecutorError::NoSuch { what: Cow::Borrowed("thread-local block") };
 
-/// What the runtime keeps for each thread of an image.
+/// The runtime keeps this for each thread of an image.
 #[repr(C)]
 struct Header {
     /// `_Init_thread_epoch`: static variables of functions that were initialized by then need no look at any lock.
     epoch: AtomicI32,
     /// `__tls_guard`: zero if the thread has to call `__dyn_tls_on_demand_init` before it uses a variable.
     guard: u8,
-    /// How many of the image's thread initializers the thread has called.
+    /// The thread has called so many of the image's thread initializers.
     initialized: u32,
     /// Tells storage of this module from that of others, and from memory that is free.
     nonce: u64,
@@ -112,8 +112,8 @@ impl Module {
         let places = self.threads.values().map(|storage| storage.address as *mut u8).chain([self.dll.template()]);
         for place in places {
             let place = place.wrapping_add(offset as usize);
-            // SAFETY: the template and the storage of each thread have this size; blocks are within it, and code does not
-            // know yet where this one is. Threads take themselves out of the list before their storage goes.
+            // SAFETY: the template and the storage of each thread have this size; blocks are within it, and code does
+            // not know yet where this one is. Threads take themselves out of the list before their storage goes.
             unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
             let rest = size as usize - bytes.len();
             // SAFETY: as above.
@@ -236,7 +236,7 @@ pub(crate) fn release_all_of(owner: u32) {
     destructors_of_closed();
 }
 
-/// What a TLS directory says of the image that has this handle; `None` if it has no thread-local storage.
+/// Returns what a TLS directory says of the image that has this handle; `None` if it has no thread-local storage.
 pub(crate) fn directory(handle: ExecAddr) -> Option<[u64; 4]> {
     let image = init::image_with_handle(handle.0 as *mut _)?;
     lock(&TABLES).modules.get(&image.0).map(|module| module.dll.directory(module.size))

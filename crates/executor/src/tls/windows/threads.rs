@@ -147,8 +147,8 @@ fn peek(address: u64) -> Option<u64> {
     (done != 0).then_some(word)
 }
 
-/// Where another thread has the storage of the module with this index, if it has `nonce` at `offset`, which no storage
-/// of another module has. The environment of a thread that is about to end may point to memory that was freed.
+/// Returns where another thread has the storage of the module with this index, if it has `nonce` at `offset`, which no
+/// storage of another module has. The environment of a thread that is about to end may point to memory that was freed.
 pub(super) fn storage_of(environment: u64, index: u32, offset: u64, nonce: u64) -> Option<u64> {
     let array = peek(environment + STORAGE_ARRAY)?;
     let storage = peek(array.checked_add(u64::from(index) * 8)?)?;
@@ -161,7 +161,7 @@ pub(super) fn current() -> u32 {
     unsafe { GetCurrentThreadId() }
 }
 
-/// Where the calling thread has the storage of the module with this index.
+/// Returns where the calling thread has the storage of the module with this index.
 pub(super) fn own_storage(index: u32) -> Option<u64> {
     let environment: u64;
     // SAFETY: every thread has the address of its environment block at gs:0x30.

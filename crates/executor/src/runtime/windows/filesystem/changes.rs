@@ -41,7 +41,7 @@ pub(super) unsafe extern "system" fn copy_file(source: *const u16, target: *cons
     Done::from_error(copy(false))
 }
 
-/// Whether a file was written to after another one. Directories are refused, and so is one file under two names.
+/// Says whether a file was written to after another one. Directories are refused, and so is one file under two names.
 ///
 /// # Safety
 /// The paths must be C strings.

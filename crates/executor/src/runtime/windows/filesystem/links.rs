@@ -57,7 +57,7 @@ const MOUNT_POINT: u32 = 0xa000_0003;
 
 pub(super) unsafe extern "system" fn write_reparse_data(handle: HANDLE, data: *const ReparseData) -> Error {
     const FSCTL_SET_REPARSE_POINT: u32 = 0x9_00a4;
-    /// What the length does not count: the tag, the length and what is reserved.
+    /// The length does not count these bytes: the tag, the length and what is reserved.
     const HEADER: u32 = 8;
     // SAFETY: the caller's data.
     let length = unsafe { (*data).length };
@@ -70,7 +70,7 @@ pub(super) unsafe extern "system" fn write_reparse_data(handle: HANDLE, data: *c
     check(done)
 }
 
-/// Where the name is in the data, and its length: the one that is printed, or else the one that counts.
+/// Returns where the name is in the data, and its length: the one that is printed, or else the one that counts.
 pub(super) unsafe extern "system" fn name_in_reparse_data(
     data: *mut ReparseData,
     name: *mut *mut u16,

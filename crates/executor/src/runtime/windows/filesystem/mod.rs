@@ -51,7 +51,7 @@ functions! {
 /// `__std_win_error`: the system's number, 0 for success.
 type Error = u32;
 
-/// What a function of the system that returns a `BOOL` says.
+/// Returns the error of a function of the system that returns a `BOOL`.
 fn check(done: i32) -> Error {
     if done == 0 { os::last_error() } else { 0 }
 }
@@ -97,13 +97,13 @@ impl Done {
         Self { done: false, error }
     }
 
-    /// What came of doing it.
+    /// Makes the result of something that was done, if there is no error.
     const fn from_error(error: Error) -> Self {
         Self { done: error == 0, error }
     }
 }
 
-/// Whether an error says that there is no such file (`__std_is_file_not_found`).
+/// Says whether an error says that there is no such file (`__std_is_file_not_found`).
 const fn is_not_found(error: Error) -> bool {
     const BAD_NETWORK_PATH: Error = 53;
     const INVALID_NAME: Error = 123;

@@ -35,7 +35,7 @@ pub(super) unsafe extern "system" fn final_path(
 const NO_DIRECTORY: Error = Error::MAX;
 
 pub(super) unsafe extern "system" fn temporary_directory(target: *mut u16) -> Outcome<u32> {
-    /// What the caller has room for.
+    /// The caller has room for this many units.
     const ROOM: u32 = 261;
     // SAFETY: the caller's buffer.
     let found = outcome(unsafe { GetTempPathW(ROOM, target) });

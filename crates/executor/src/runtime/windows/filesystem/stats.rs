@@ -51,7 +51,7 @@ pub(super) unsafe extern "system" fn stats(path: *const u16, stats: *mut Stats, 
     unsafe { find(path, stats, flags, hint) }.map_or_else(|error| error, |()| 0)
 }
 
-/// Whether there is a directory, to wherever links lead.
+/// Says whether there is a directory, to wherever links lead.
 ///
 /// # Safety
 /// The path must be a C string.
