@@ -4,19 +4,20 @@
 //! without the sanitizers that only nightly has): there is little unsafe code to find faults in, and arithmetic and bounds
 //! are checked. Seeds are compiled when they are wanted; what the fuzzer keeps is in `target/fuzz-corpus`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
+
 use crate::Result;
-use crate::tools::{cargo, output_of, run};
+use crate::tools::{cargo, list, make_folder, output_of, run, workspace};
 
 mod seeds;
 
 /// The targets, the slowest to explore first.
 const TARGETS: [&str; 5] = ["session", "noexec", "link", "text", "archive"];
 
-/// How many run at a time.
+/// The number of targets that run at a time.
 const AT_A_TIME: usize = 2;
 
 const FLAGS: [&str; 7] = [
@@ -29,9 +30,9 @@ const FLAGS: [&str; 7] = [
     "--cfg=fuzzing",
 ];
 
-/// What came of a target.
+/// The result of fuzzing a target.
 struct Outcome {
-    target: &'static str,
+    target: String,
     executions: String,
     edges: String,
     corpus: usize,
@@ -39,34 +40,35 @@ struct Outcome {
     tail: String,
 }
 
-/// Runs all targets, or those that are named, for some minutes each; an error if one finds something.
-pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
-    let (mut minutes, mut wanted) = (3.0, Vec::new());
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        if argument == "--minutes" {
-            let number = rest.next().and_then(|text| text.parse::<f64>().ok()).filter(|number| *number > 0.0);
-            minutes = number.ok_or("--minutes takes a number")?;
-        } else {
-            let target = TARGETS.into_iter().find(|target| target == argument);
-            wanted.push(target.ok_or_else(|| format!("there is no target '{argument}': {}", TARGETS.join(", ")))?);
-        }
-    }
-    if wanted.is_empty() {
-        wanted = TARGETS.to_vec();
-    }
-    let root = root()?;
+/// The targets that are wanted, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The targets to run
+    #[arg(value_name = "TARGET", value_parser = TARGETS, default_values = TARGETS)]
+    targets: Vec<String>,
+    /// The minutes that each target runs
+    #[arg(long, value_name = "N", default_value = "3", value_parser = minutes)]
+    minutes: f64,
+}
+
+fn minutes(text: &str) -> Result<f64> {
+    text.parse().ok().filter(|minutes| *minutes > 0.0).ok_or_else(|| "it must be a number greater than 0".into())
+}
+
+/// Runs the targets for some minutes each; an error if one finds something.
+pub(crate) fn fuzz(options: &Options) -> Result<()> {
+    let Options { targets, minutes } = options;
+    let root = workspace();
     let binaries = build(&root)?;
     let corpus = root.join("target/fuzz-corpus");
-    for target in &wanted {
-        let directory = corpus.join(target);
-        fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    for target in targets {
+        make_folder(&corpus.join(target))?;
     }
-    seeds::write(&corpus)?;
+    seeds::write_all(&corpus)?;
     let mut outcomes = Vec::new();
-    for targets in wanted.chunks(AT_A_TIME) {
+    for targets in targets.chunks(AT_A_TIME) {
         let running =
-            targets.iter().map(|target| start(&binaries, &corpus, target, minutes)).collect::<Result<Vec<_>>>()?;
+            targets.iter().map(|target| start(&binaries, &corpus, target, *minutes)).collect::<Result<Vec<_>>>()?;
         // All are read at once: one that nobody reads stops when its pipe is full.
         let read = |child: std::process::Child| std::thread::spawn(move || child.wait_with_output());
         let reading: Vec<_> = running.into_iter().map(read).collect();
@@ -77,11 +79,6 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
         }
     }
     report(&outcomes)
-}
-
-fn root() -> Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().and_then(Path::parent).map(Path::to_owned).ok_or_else(|| "no workspace above xtask".into())
 }
 
 /// Builds the targets; returns where they are.
@@ -101,7 +98,7 @@ fn build(root: &Path) -> Result<PathBuf> {
 /// Starts a target. What it finds, and what is slow, it writes to a directory of its own.
 fn start(binaries: &Path, corpus: &Path, target: &str, minutes: f64) -> Result<std::process::Child> {
     let found = findings_of(corpus, target);
-    fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+    make_folder(&found)?;
     // At least a second.
     let seconds = (minutes * 60.0).ceil();
     let mut command = Command::new(binaries.join(target));
@@ -110,8 +107,8 @@ fn start(binaries: &Path, corpus: &Path, target: &str, minutes: f64) -> Result<s
     command.args(["-max_len=65536", "-timeout=10", "-rss_limit_mb=1500", "-print_final_stats=1"]);
     // The command has one piece of memory for all that an object has, which is not touched where it is zero, and says
     // what is wrong.
-    let of_command = ["-malloc_limit_mb=4500", "-close_fd_mask=3"];
-    command.args(if target == "noexec" { &of_command[..] } else { &["-malloc_limit_mb=500"] });
+    let for_command = ["-malloc_limit_mb=4500", "-close_fd_mask=3"];
+    command.args(if target == "noexec" { &for_command[..] } else { &["-malloc_limit_mb=500"] });
     command.args(["-len_control=20", "-use_value_profile=0"]).arg(corpus.join(target));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().map_err(|error| format!("{target}: {error}"))
@@ -121,25 +118,18 @@ fn findings_of(corpus: &Path, target: &str) -> PathBuf {
     corpus.join("findings").join(target)
 }
 
-fn outcome(target: &'static str, corpus: &Path, text: &str, is_success: bool) -> Result<Outcome> {
-    let statistic = |name: &str| {
-        let line = text.lines().rev().find_map(|line| line.strip_prefix(name));
-        line.map_or_else(|| "?".to_owned(), |number| number.trim().to_owned())
-    };
-    let edges = text.lines().rev().find_map(|line| {
-        let (_, after) = line.split_once(" cov: ")?;
-        after.split_whitespace().next()
-    });
-    let list = |directory: &Path| -> Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        Ok(entries.flatten().map(|entry| entry.path()).collect())
+fn outcome(target: &str, corpus: &Path, text: &str, is_success: bool) -> Result<Outcome> {
+    // The word after the last mark of a kind.
+    let after = |mark: &str| {
+        let word = text.lines().rev().find_map(|line| line.split_once(mark)?.1.split_whitespace().next());
+        word.unwrap_or("?").to_owned()
     };
     let findings = list(&findings_of(corpus, target))?;
     let tail: Vec<&str> = text.lines().rev().take(if is_success { 0 } else { 40 }).collect();
     Ok(Outcome {
-        target,
-        executions: statistic("stat::number_of_executed_units:"),
-        edges: edges.unwrap_or("?").to_owned(),
+        target: target.into(),
+        executions: after("stat::number_of_executed_units:"),
+        edges: after(" cov: "),
         corpus: list(&corpus.join(target))?.len(),
         findings,
         tail: tail.into_iter().rev().collect::<Vec<_>>().join("\n"),

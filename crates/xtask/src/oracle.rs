@@ -1,12 +1,9 @@
 //! `cargo xtask oracle`: runs the check tests with llvm-jitlink, too, and compares the results.
 
-use std::fs;
-use std::path::Path;
-
 use crate::Result;
-use crate::tools::{cargo, install, run};
+use crate::tools::{cargo, install, list, read_text, run, workspace};
 
-/// Where the fixtures are.
+/// The folder of the fixtures.
 const CASES: &str = "crates/cli/tests/cases/jitlink";
 
 /// Runs the tests, with `arguments` for them; each must have one verdict here and there, but for those that say why
@@ -17,15 +14,9 @@ pub(crate) fn oracle(arguments: &[String]) -> Result<()> {
     tests.args(["test", "--quiet", "--package", "linkjit-cli", "--test", "jitlink", "--"]).args(arguments);
     run(tests.env("LINKJIT_ORACLE", "llvm-jitlink-22"))?;
     println!("The verdicts of linkjit and llvm-jitlink 22 are the same, but for these, where LLVM is wrong or can't:");
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(CASES);
-    let failure = |error: std::io::Error| format!("{}: {error}", directory.display());
-    let mut files: Vec<_> = Vec::new();
-    for entry in fs::read_dir(&directory).map_err(failure)? {
-        files.push(entry.map_err(failure)?.path());
-    }
-    files.sort();
-    for file in files {
-        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let directory = workspace().join(CASES);
+    for file in list(&directory)? {
+        let text = read_text(&file)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         for (number, line) in (1..).zip(text.lines()) {
             if let Some(reason) = line.strip_prefix("#! llvm ") {

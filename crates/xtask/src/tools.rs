@@ -1,5 +1,8 @@
-//! Running other programs, and installing those that are missing.
+//! Running other programs, installing those that are missing, and files.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
@@ -54,4 +57,40 @@ fn apt_get() -> Command {
 
 fn name_of(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
+}
+
+/// The folder of the whole workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| failure(path, &error))
+}
+
+/// A file as text.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| failure(path, &error))
+}
+
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    fs::write(path, content).map_err(|error| failure(path, &error))
+}
+
+/// Makes a folder and those above it, unless they are there.
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| failure(path, &error))
+}
+
+/// The files and folders in a folder, sorted.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<_> = entries.map_err(|error| failure(folder, &error))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn failure(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
 }

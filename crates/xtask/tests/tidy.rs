@@ -16,7 +16,7 @@ use code::{Keep, calls_of_macro, code_of, conditions, standard_modules, words};
 /// Files that may be long because they are tables: none yet.
 const TABLES: &[&str] = &[];
 
-/// What each crate may depend on among our own; a crate that isn't named here is a satellite of `linkjit`.
+/// The crates of our own that each crate may depend on; a crate that isn't named here is a satellite of `linkjit`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("target", &[]),
     ("host", &[]),

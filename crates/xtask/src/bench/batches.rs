@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Options, measure};
+use super::{Options, measure, report};
 use crate::{Result, tools};
 
-/// What `examples/many_lookups.rs` can do, as it calls them.
+/// The shapes of `examples/many_lookups.rs`, by its names.
 const SHAPES: [&str; 4] = ["at-once", "one-by-one", "tracked", "trackers"];
 const COUNTS: [usize; 4] = [1000, 2000, 4000, 8000];
 
@@ -19,11 +19,12 @@ pub(super) fn run(target: &Path, options: &Options) -> Result<()> {
     tools::run(build.arg("--target-dir").arg(target))?;
     let program = target.join("release/examples/many_lookups");
     let unit = if options.instructions { "thousand instructions" } else { "us" };
-    println!(
-        "\n## Many lookups: {unit} of the whole process per function (last doubling: ratio of the whole, 2 is linear)\n"
+    let title = format!("{unit} of the whole process per function (last doubling: ratio of the whole, 2 is linear)");
+    let counts = COUNTS.map(|count| count.to_string());
+    report::head(
+        &format!("Many lookups: {title}"),
+        &[&["shape".into()], &counts[..], &["last doubling".into()]].concat(),
     );
-    println!("| shape | {} | last doubling |", COUNTS.map(|count| count.to_string()).join(" | "));
-    println!("|{}", "---|".repeat(COUNTS.len() + 2));
     for shape in SHAPES {
         let costs = COUNTS.iter().map(|&count| cost(&program, shape, count, options)).collect::<Result<Vec<f64>>>()?;
         let cells: Vec<_> =
@@ -45,7 +46,7 @@ fn cost(program: &Path, shape: &str, count: usize, options: &Options) -> Result<
         return Ok(measure::instructions_of(&command, Path::new("."))?.0 as f64 / 1e3);
     }
     let mut least = Duration::MAX;
-    for _ in 0..options.runs {
+    for _ in 0..options.runs.get() {
         let start = Instant::now();
         tools::output_of(&mut command)?;
         least = least.min(start.elapsed());

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::many_objects;
 use crate::Result;
-use crate::tools::{cargo, output_of};
+use crate::tools::{cargo, make_folder, output_of, read_text, write};
 
 /// Changes when a recipe below does, and has the corpus built anew.
 const RECIPE: &str = "1";
@@ -24,7 +24,7 @@ const SQLITE_FLAGS: [&str; 4] =
 /// A program to link and run.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// Where the commands run, and where the objects are.
+    /// The folder in which the commands run, and which has the objects.
     pub(crate) folder: PathBuf,
     /// Objects and archives.
     pub(crate) inputs: Vec<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Program {
     pub(crate) peer_inputs: Vec<String>,
     /// The natively linked program.
     pub(crate) native: PathBuf,
-    /// What it prints.
+    /// The text that it prints.
     pub(crate) expected: String,
 }
 
@@ -63,26 +63,17 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// The launcher: see launch.c.
-    pub(crate) fn launcher(&self) -> PathBuf {
-        self.root.join("tools/launch")
+    /// Returns a file beside the small programs: `launch` and `dlopen`, which loads a shared library and calls its main,
+    /// are such programs.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.root.join("tools").join(name)
     }
 
-    /// The program that loads a shared library and calls its main.
-    pub(crate) fn dlopen(&self) -> PathBuf {
-        self.root.join("tools/dlopen")
-    }
-
-    /// Where a command's output goes.
-    pub(crate) fn scratch_output(&self) -> PathBuf {
-        self.root.join("tools/output")
-    }
-
-    /// Where lld writes: in memory if there is such a place, so that it doesn't pay for a disk.
+    /// Returns the file that lld writes: in memory if there is such a place, so that it doesn't pay for a disk.
     pub(crate) fn scratch_library(&self) -> PathBuf {
         let memory = Path::new("/dev/shm");
         let name = format!("linkjit-bench-{}.so", std::process::id());
-        if memory.is_dir() { memory.join(name) } else { self.root.join("tools").join(name) }
+        if memory.is_dir() { memory.join(name) } else { self.tool(&name) }
     }
 
     /// A program that only says that it runs.
@@ -142,10 +133,10 @@ impl Corpus {
         let folder = self.part("e3", |folder| {
             let mut names: Vec<String> = (0..many_objects::MAXIMUM).map(object_name).collect();
             for (i, name) in names.iter().enumerate() {
-                write(&folder.join(format!("{name}.c")), &many_objects::object(i))?;
+                write(&folder.join(format!("{name}.c")), many_objects::object(i))?;
             }
             for count in many_objects::COUNTS {
-                write(&folder.join(format!("main{count}.c")), &many_objects::main(count))?;
+                write(&folder.join(format!("main{count}.c")), many_objects::main(count))?;
                 names.push(format!("main{count}"));
             }
             compile_all(folder, &names)?;
@@ -175,7 +166,7 @@ impl Corpus {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         }
-        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        make_folder(&folder)?;
         make(&folder)?;
         write(&stamp, &wanted)?;
         Ok(folder)
@@ -183,14 +174,13 @@ impl Corpus {
 }
 
 fn program(folder: &Path, native: &str, inputs: Vec<String>) -> Result<Program> {
-    let expected = folder.join(format!("{native}.expected"));
     Ok(Program {
         folder: folder.to_path_buf(),
         inputs,
         libraries: Vec::new(),
         peer_inputs: Vec::new(),
         native: folder.join(native),
-        expected: fs::read_to_string(&expected).map_err(|e| format!("{}: {e}", expected.display()))?,
+        expected: read_text(&folder.join(format!("{native}.expected")))?,
     })
 }
 
@@ -222,7 +212,7 @@ fn compile_all(folder: &Path, names: &[String]) -> Result<()> {
 /// Fetches the sqlite3 amalgamation; returns the folder with sqlite3.c and sqlite3.h.
 fn sqlite_source(folder: &Path) -> Result<PathBuf> {
     let package = folder.join("fetch");
-    fs::create_dir_all(package.join("src")).map_err(|e| format!("{}: {e}", package.display()))?;
+    make_folder(&package.join("src"))?;
     write(&package.join("src/lib.rs"), "")?;
     let manifest =
         format!("[package]\nname = \"fetch\"\nedition = \"2024\"\n\n[dependencies]\n{SQLITE_CRATE}\n\n[workspace]\n");
@@ -262,8 +252,4 @@ fn cc(folder: &Path) -> Command {
     let mut command = Command::new("gcc");
     command.current_dir(folder);
     command
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -2,32 +2,25 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Options;
 use super::corpus::{Corpus, Program};
 use crate::Result;
-use crate::tools::output_of;
+use crate::tools::{output_of, read};
 
 /// Commands that together link and run a program.
 #[derive(Debug)]
-pub(crate) struct Job {
-    tool: &'static str,
-    folder: PathBuf,
-    expected: String,
-    steps: Vec<Command>,
+pub(crate) struct Job<'a> {
+    pub(crate) tool: &'static str,
+    pub(crate) program: &'a Program,
+    /// These are run one after the other.
+    pub(crate) steps: Vec<Command>,
 }
 
-impl Job {
-    /// `tool`'s way to make `program` run: `steps`, one after the other.
-    pub(crate) fn new(tool: &'static str, program: &Program, steps: Vec<Command>) -> Self {
-        Self { tool, folder: program.folder.clone(), expected: program.expected.clone(), steps }
-    }
-}
-
-/// What one job cost, or why it failed.
+/// The cost of one job, or why it failed.
 #[derive(Debug)]
 pub(crate) struct Measured {
     /// The job's tool.
@@ -36,7 +29,7 @@ pub(crate) struct Measured {
     pub(crate) result: Result<Cost>,
 }
 
-/// What linking and running a program costs.
+/// The cost of linking and running a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     /// Elapsed time.
@@ -49,79 +42,58 @@ pub(crate) struct Cost {
     pub(crate) instructions: Option<u64>,
 }
 
-/// How jobs are run.
-#[derive(Debug)]
-pub(crate) struct Series {
-    launcher: PathBuf,
-    output: PathBuf,
-    library: PathBuf,
-    runs: usize,
-    instructions: bool,
-}
-
-impl Series {
-    /// Runs as `options` ask for, with the corpus's launcher.
-    pub(crate) fn new(corpus: &Corpus, options: &Options) -> Self {
-        Self {
-            launcher: corpus.launcher(),
-            output: corpus.scratch_output(),
-            library: corpus.scratch_library(),
-            runs: options.runs,
-            instructions: options.instructions,
-        }
-    }
-
-    /// Measures `jobs` in turns, after a round that warms up. A job that fails once isn't run again.
-    pub(crate) fn measure(&self, jobs: &[Job]) -> Vec<Measured> {
-        let mut costs: Vec<Result<Vec<Cost>>> = jobs.iter().map(|_| Ok(Vec::new())).collect();
-        for round in 0..=self.runs {
-            for (job, costs) in jobs.iter().zip(&mut costs) {
-                let Ok(so_far) = costs else { continue };
-                match self.run(job) {
-                    Ok(_) if round == 0 => {}
-                    Ok(cost) => so_far.push(cost),
-                    Err(why) => *costs = Err(why),
-                }
+/// Measures `jobs` in turns, after a round that warms up. A job that fails once isn't run again.
+pub(crate) fn measure(corpus: &Corpus, options: &Options, jobs: &[Job<'_>]) -> Vec<Measured> {
+    let mut costs: Vec<Result<Vec<Cost>>> = jobs.iter().map(|_| Ok(Vec::new())).collect();
+    for round in 0..=options.runs.get() {
+        for (job, costs) in jobs.iter().zip(&mut costs) {
+            let Ok(so_far) = costs else { continue };
+            match run(corpus, job) {
+                Ok(_) if round == 0 => {}
+                Ok(cost) => so_far.push(cost),
+                Err(why) => *costs = Err(why),
             }
         }
-        let measured = jobs.iter().zip(costs).map(|(job, costs)| {
-            let result = costs.map(|costs| {
-                let instructions = self.instructions.then(|| count_instructions(job)).and_then(|count| {
-                    // Not every program runs under callgrind; its times are good all the same.
-                    count.inspect_err(|why| eprintln!("{} is not counted: {why}", job.tool)).ok()
-                });
-                Cost { instructions, ..median(&costs) }
+    }
+    let measured = jobs.iter().zip(costs).map(|(job, costs)| {
+        let result = costs.map(|costs| {
+            let instructions = options.instructions.then(|| count_instructions(job)).and_then(|count| {
+                // Not every program runs under callgrind; its times are good all the same.
+                count.inspect_err(|why| eprintln!("{} is not counted: {why}", job.tool)).ok()
             });
-            Measured { tool: job.tool, result }
+            Cost { instructions, ..median(&costs) }
         });
-        let measured = measured.collect();
-        // Only the file linker's jobs make the library, and a job may have failed before it did.
-        _ = fs::remove_file(&self.library);
-        measured
-    }
+        Measured { tool: job.tool, result }
+    });
+    let measured = measured.collect();
+    // Only the file linker's jobs make the library, and a job may have failed before it did.
+    _ = fs::remove_file(corpus.scratch_library());
+    measured
+}
 
-    fn run(&self, job: &Job) -> Result<Cost> {
-        let mut command = Command::new(&self.launcher);
-        command.current_dir(&job.folder).arg(&self.output);
-        for (number, step) in job.steps.iter().enumerate() {
-            command.args((number > 0).then_some(";")).args(words(step));
-        }
-        let line = output_of(&mut command)?;
-        let printed = fs::read(&self.output).map_err(|e| format!("{}: {e}", self.output.display()))?;
-        let printed = String::from_utf8_lossy(&printed);
-        let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        let &[wall, user, sys, peak_rss, exit_code, signal] = numbers.as_slice() else {
-            return Err(format!("the launcher printed {line:?}"));
-        };
-        match (exit_code, signal) {
-            (0, 0) if printed == job.expected => {}
-            (0, 0) => return Err(format!("wrong output: {}", summary(&printed))),
-            (_, 0) => return Err(format!("exit code {exit_code}: {}", summary(&printed))),
-            _ => return Err(format!("killed by signal {signal}: {}", summary(&printed))),
-        }
-        let micros = Duration::from_micros;
-        Ok(Cost { wall: micros(wall), cpu: micros(user) + micros(sys), peak_rss, instructions: None })
+/// Runs a job once, by the launcher.
+fn run(corpus: &Corpus, job: &Job<'_>) -> Result<Cost> {
+    let output = corpus.tool("output");
+    let mut command = Command::new(corpus.tool("launch"));
+    command.current_dir(&job.program.folder).arg(&output);
+    for (number, step) in job.steps.iter().enumerate() {
+        command.args((number > 0).then_some(";")).args(words(step));
     }
+    let line = output_of(&mut command)?;
+    let printed = read(&output)?;
+    let printed = String::from_utf8_lossy(&printed);
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let &[wall, user, sys, peak_rss, exit_code, signal] = numbers.as_slice() else {
+        return Err(format!("the launcher printed {line:?}"));
+    };
+    match (exit_code, signal) {
+        (0, 0) if printed == job.program.expected => {}
+        (0, 0) => return Err(format!("wrong output: {}", summary(&printed))),
+        (_, 0) => return Err(format!("exit code {exit_code}: {}", summary(&printed))),
+        _ => return Err(format!("killed by signal {signal}: {}", summary(&printed))),
+    }
+    let micros = Duration::from_micros;
+    Ok(Cost { wall: micros(wall), cpu: micros(user) + micros(sys), peak_rss, instructions: None })
 }
 
 /// A command and its arguments.
@@ -130,15 +102,15 @@ fn words(step: &Command) -> impl Iterator<Item = &OsStr> {
 }
 
 /// User instructions of all steps together: unlike time, the same in every run to a part in thousands.
-fn count_instructions(job: &Job) -> Result<u64> {
+fn count_instructions(job: &Job<'_>) -> Result<u64> {
     let mut total = 0;
     let mut printed = String::new();
     for step in &job.steps {
-        let (count, output) = instructions_of(step, &job.folder)?;
+        let (count, output) = instructions_of(step, &job.program.folder)?;
         printed += &output;
         total += count;
     }
-    if printed != job.expected {
+    if printed != job.program.expected {
         return Err(format!("wrong output under callgrind: {}", summary(&printed)));
     }
     Ok(total)

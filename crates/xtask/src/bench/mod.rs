@@ -10,66 +10,48 @@ mod many_objects;
 mod measure;
 mod report;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::{Args, ValueEnum};
+
 use crate::{Result, tools};
 use corpus::{Corpus, Program};
-use measure::{Job, Measured, Series};
+use measure::{Job, Measured};
 
-/// How the three tools are named in the tables.
+/// The names of the three tools in the tables.
 const LINKJIT: &str = "linkjit";
 const JITLINK: &str = "llvm-jitlink 22";
 const LLD: &str = "ld.lld 22 + dlopen";
 
-/// What is measured.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Something to measure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Section {
+    /// sqlite3, one large object
     E1,
+    /// a program on the 53 static archives of LLVM 19 (installs llvm-19-dev)
     E2,
+    /// 250 to 4000 small objects
     E3,
+    /// a program that only says that it runs
     Startup,
+    /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
 }
 
-/// What the command line asks for.
-#[derive(Debug)]
+/// The measurements that are wanted.
+#[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// The programs to measure
+    #[arg(value_name = "SECTION", value_enum, default_values_t = [Section::E1, Section::E3, Section::Startup])]
     sections: Vec<Section>,
-    runs: usize,
+    /// Measured runs of each command, after one that warms up
+    #[arg(short = 'n', value_name = "RUNS", default_value = "7")]
+    runs: NonZeroUsize,
+    /// Also count user instructions with callgrind, once per command (slow)
+    #[arg(long)]
     instructions: bool,
-}
-
-impl Options {
-    /// Reads the arguments after `bench`.
-    pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self { sections: Vec::new(), runs: 7, instructions: false };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let section = match argument.as_str() {
-                "e1" => Section::E1,
-                "e2" => Section::E2,
-                "e3" => Section::E3,
-                "startup" => Section::Startup,
-                "batches" => Section::Batches,
-                "-n" => {
-                    let runs = arguments.next().and_then(|runs| runs.parse().ok()).filter(|&runs| runs > 0);
-                    options.runs = runs.ok_or("-n needs a number of runs, at least 1")?;
-                    continue;
-                }
-                "--instructions" => {
-                    options.instructions = true;
-                    continue;
-                }
-                other => return Err(format!("there is no section or option '{other}'")),
-            };
-            options.sections.push(section);
-        }
-        if options.sections.is_empty() {
-            options.sections = vec![Section::E1, Section::E3, Section::Startup];
-        }
-        Ok(options)
-    }
 }
 
 /// Measures the sections and prints their tables; an error if linkjit failed in one.
@@ -91,13 +73,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let target = target_folder()?;
     let linkjit = build_linkjit(&target)?;
     let corpus = Corpus::new(target.join("bench-corpus"))?;
-    let series = Series::new(&corpus, options);
 
     println!("# linkjit beside its peers\n");
     println!("Medians of {} interleaved runs of the whole process, linking and running. A ratio is", options.runs);
     println!("this tool / the peer: below 1 is better than the peer.");
 
-    let mut bench = Bench { linkjit, corpus, series, verdicts: Vec::new(), failures: Vec::new() };
+    let mut bench = Bench { linkjit, corpus, options, verdicts: Vec::new(), failures: Vec::new() };
     for section in &options.sections {
         match section {
             Section::E1 => bench.e1()?,
@@ -114,36 +95,32 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The sections, and what they found.
-struct Bench {
+struct Bench<'a> {
     linkjit: PathBuf,
     corpus: Corpus,
-    series: Series,
+    options: &'a Options,
     verdicts: Vec<String>,
     failures: Vec<String>,
 }
 
-impl Bench {
+impl Bench<'_> {
     fn e1(&mut self) -> Result<()> {
         let program = self.corpus.e1()?;
-        let measured = self.series.measure(&self.jobs(&program));
-        report::table("E1: sqlite3, one large object", &measured);
+        let measured = self.measure("E1", "E1: sqlite3, one large object", &self.jobs(&program));
         self.verdicts.extend(report::verdict("E1", &measured));
-        self.note_failure("E1", &measured);
         Ok(())
     }
 
     fn e2(&mut self) -> Result<()> {
         let program = self.corpus.e2()?;
-        let measured = self.series.measure(&self.jobs(&program));
-        report::table("E2: a program on the static archives of LLVM", &measured);
-        self.note_failure("E2", &measured);
+        self.measure("E2", "E2: a program on the static archives of LLVM", &self.jobs(&program));
         Ok(())
     }
 
     fn e3(&mut self) -> Result<()> {
         let programs = self.corpus.e3()?;
-        let jobs: Vec<Job> = programs.iter().flat_map(|program| self.jobs(program)).collect();
-        let measured = self.series.measure(&jobs);
+        let jobs: Vec<Job<'_>> = programs.iter().flat_map(|program| self.jobs(program)).collect();
+        let measured = measure::measure(&self.corpus, self.options, &jobs);
         let by_program = measured.chunks(jobs.len() / programs.len());
         let by_count: Vec<(usize, &[Measured])> = many_objects::COUNTS.into_iter().zip(by_program).collect();
         for (count, measured) in &by_count {
@@ -160,15 +137,22 @@ impl Bench {
     fn startup(&mut self) -> Result<()> {
         let program = self.corpus.startup()?;
         let mut jobs = self.jobs(&program);
-        jobs.push(Job::new("native executable", &program, vec![Command::new(&program.native)]));
-        let measured = self.series.measure(&jobs);
-        report::table("Start-up: a program that only says that it runs", &measured);
-        self.note_failure("start-up", &measured);
+        let steps = vec![Command::new(&program.native)];
+        jobs.push(Job { tool: "native executable", program: &program, steps });
+        self.measure("start-up", "Start-up: a program that only says that it runs", &jobs);
         Ok(())
     }
 
+    /// Measures the ways to run a program, and prints their table.
+    fn measure(&mut self, program: &str, title: &str, jobs: &[Job<'_>]) -> Vec<Measured> {
+        let measured = measure::measure(&self.corpus, self.options, jobs);
+        report::table(title, &measured);
+        self.note_failure(program, &measured);
+        measured
+    }
+
     /// The three ways to link and run `program`.
-    fn jobs(&self, program: &Program) -> Vec<Job> {
+    fn jobs<'p>(&self, program: &'p Program) -> Vec<Job<'p>> {
         let mut linkjit = Command::new(&self.linkjit);
         linkjit.arg("run").args(&program.inputs).args(&program.libraries);
 
@@ -179,14 +163,11 @@ impl Bench {
         let mut lld = Command::new("ld.lld-22");
         lld.args(["--threads=1", "-shared", "-o"]).arg(&library).args(&program.peer_inputs);
         lld.arg("--start-group").args(&program.inputs).arg("--end-group").args(&program.libraries);
-        let mut dlopen = Command::new(self.corpus.dlopen());
+        let mut dlopen = Command::new(self.corpus.tool("dlopen"));
         dlopen.arg(&library);
 
-        vec![
-            Job::new(LINKJIT, program, vec![linkjit]),
-            Job::new(JITLINK, program, vec![jitlink]),
-            Job::new(LLD, program, vec![lld, dlopen]),
-        ]
+        let job = |tool, steps| Job { tool, program, steps };
+        vec![job(LINKJIT, vec![linkjit]), job(JITLINK, vec![jitlink]), job(LLD, vec![lld, dlopen])]
     }
 
     /// A peer may fail; we may not.

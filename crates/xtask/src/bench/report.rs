@@ -3,18 +3,22 @@
 use super::measure::{Cost, Measured};
 use super::{JITLINK, LINKJIT, LLD};
 
+/// A title, and what it shows of a cost.
+type Column = (&'static str, fn(&Cost) -> f64);
+
 /// Prints costs, and each tool's ratios to the peers.
 pub(crate) fn table(title: &str, measured: &[Measured]) {
     let counted = measured.iter().any(|m| m.result.as_ref().is_ok_and(|cost| cost.instructions.is_some()));
-    let mut columns = vec!["tool".to_string(), "wall ms".into(), "cpu ms".into(), "peak MB".into()];
+    let mut values: Vec<Column> = vec![("wall ms", wall), ("cpu ms", cpu), ("peak MB", megabytes)];
+    let mut ratios: Vec<Column> = vec![("wall", wall), ("cpu", cpu)];
     if counted {
-        columns.push("M instructions".into());
+        values.push(("M instructions", |cost| instructions(cost) / 1e6));
+        ratios.push(("instructions", instructions));
     }
+    let mut columns = vec!["tool".to_string()];
+    columns.extend(values.iter().map(|(name, _)| (*name).to_string()));
     for peer in [JITLINK, LLD] {
-        columns.extend(["wall", "cpu"].map(|what| format!("{what} / {peer}")));
-        if counted {
-            columns.push(format!("instructions / {peer}"));
-        }
+        columns.extend(ratios.iter().map(|(name, _)| format!("{name} / {peer}")));
     }
     head(title, &columns);
     for m in measured {
@@ -25,16 +29,11 @@ pub(crate) fn table(title: &str, measured: &[Measured]) {
                 continue;
             }
         };
-        let mut cells = vec![m.tool.to_string(), digits(wall(cost)), digits(cpu(cost)), digits(megabytes(cost))];
-        if counted {
-            cells.push(digits(instructions(cost) / 1e6));
-        }
+        let mut cells = vec![m.tool.to_string()];
+        cells.extend(values.iter().map(|(_, value)| digits(value(cost))));
         for peer in [JITLINK, LLD].map(|peer| cost_of(measured, peer)) {
-            let mut values = vec![wall, cpu];
-            if counted {
-                values.push(instructions);
-            }
-            cells.extend(values.iter().map(|value| peer.map_or("-".into(), |peer| digits(value(cost) / value(peer)))));
+            let ratio = |value: &fn(&Cost) -> f64| peer.map_or("-".into(), |peer| digits(value(cost) / value(peer)));
+            cells.extend(ratios.iter().map(|(_, value)| ratio(value)));
         }
         println!("| {} |", cells.join(" | "));
     }
@@ -62,14 +61,15 @@ pub(crate) fn scaling(by_count: &[(usize, &[Measured])]) {
     }
 }
 
-/// Whether linkjit uses less CPU than the file linker, dlopen and the run, in words; nothing if one of them failed.
+/// Says whether linkjit uses less CPU than the file linker, dlopen and the run; nothing if one of them failed.
 pub(crate) fn verdict(name: &str, measured: &[Measured]) -> Option<String> {
     let (ours, theirs) = (cost_of(measured, LINKJIT)?, cost_of(measured, LLD)?);
     let answer = if ours.cpu < theirs.cpu { "yes" } else { "NO" };
     Some(format!("{name} {answer} ({} ms against {} ms)", digits(cpu(ours)), digits(cpu(theirs))))
 }
 
-fn head(title: &str, columns: &[String]) {
+/// Prints the head of a table.
+pub(crate) fn head(title: &str, columns: &[String]) {
     println!("\n## {title}\n\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What is kept of a source text.
+/// The parts of a source text that are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Keep {
     /// Neither comments nor the contents of strings.
@@ -115,7 +115,7 @@ pub(crate) fn parts(word: &str) -> Vec<String> {
     parts
 }
 
-/// Whether `code` calls the macro `name`.
+/// Returns whether `code` calls the macro `name`.
 pub(crate) fn calls_of_macro(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
@@ -165,7 +165,7 @@ fn top_items(inside: &str) -> Vec<&str> {
     items
 }
 
-/// What stands in the parentheses of every `cfg(..)`, `cfg!(..)` and `cfg_attr(..)`.
+/// Returns what stands in the parentheses of every `cfg(..)`, `cfg!(..)` and `cfg_attr(..)`.
 pub(crate) fn conditions(code: &str) -> impl Iterator<Item = &str> {
     ["cfg(", "cfg!(", "cfg_attr("].into_iter().flat_map(move |head| {
         code.match_indices(head).map(move |(at, _)| {

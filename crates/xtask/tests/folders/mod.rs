@@ -82,7 +82,7 @@ fn folders_import_what_is_below_them() {
     );
 }
 
-/// What the folders below `source` import of each other: folder, file, and the folder that is imported.
+/// Returns what the folders below `source` import of each other: folder, file, and the folder that is imported.
 fn imports(source: &str, order: &[&str]) -> BTreeSet<(String, String, String)> {
     let files: Vec<_> = code_under(source, Keep::CodeOnly).collect();
     let folders: BTreeSet<_> = files.iter().filter_map(|(file, _)| folder_of(source, order, file)).collect();
