@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::Reporter;
 
@@ -54,19 +54,19 @@ Examples:
 /// Runs native code without linking a file first: objects, libraries, C and C++ sources.
 #[derive(Debug, Parser)]
 #[command(name = "linkjit", version, after_help = EXAMPLES, arg_required_else_help = true)]
-struct Cli {
+pub(crate) struct Invocation {
     /// Print errors, times and statistics as JSON, one object per line, to standard error
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
     #[command(subcommand)]
-    command: Verb,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+pub(crate) enum Command {
     /// Link objects, libraries and sources into this process and run the program
     #[command(after_help = RUN_HELP, arg_required_else_help = true)]
-    Run(RunArgs),
+    Run(RunOptions),
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
@@ -82,20 +82,21 @@ enum Verb {
     },
 }
 
-/// What is called if the command line names nothing.
+/// The function that is called if the command line names none.
 pub(crate) const MAIN: &str = "main";
 
+/// The inputs and options of a run.
 #[derive(Debug, Args)]
-struct RunArgs {
+pub(crate) struct RunOptions {
     /// Objects, static and shared libraries, linker scripts, sources
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// Call this function as the program's main; objects for Windows may name another one (/entry, WinMain)
     #[arg(long, value_name = "NAME", default_value = MAIN)]
-    entry: String,
+    pub(crate) entry: String,
     /// Search libraries in this directory before the system's
     #[arg(short = 'L', value_name = "DIR")]
-    directories: Vec<PathBuf>,
+    pub(crate) directories: Vec<PathBuf>,
     /// Link the library libLIB.so or libLIB.a; if LIB begins with a colon (:libfoo.a), the file with exactly that name
     #[arg(short = 'l', value_name = "LIB")]
     libraries: Vec<String>,
@@ -109,32 +110,36 @@ struct RunArgs {
     /// Link members of the archives that follow only when they are needed (the default)
     #[arg(long, num_args = 0, default_missing_value = "true", action = clap::ArgAction::Append)]
     no_whole_archive: Vec<bool>,
+    /// The inputs, libraries and options whose order matters, in the order of the command line.
+    #[arg(skip)]
+    pub(crate) items: Vec<Item>,
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
-    lazy: bool,
+    pub(crate) lazy: bool,
     /// Reserve windows of SIZE bytes of address space for code and data that reach each other directly; K, M and G count
     /// in units of 1024. A program that needs more gets more, except on Windows
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    window_size: Option<u64>,
+    pub(crate) window_size: Option<u64>,
     /// The C runtime for objects for Windows: built-in, visual-studio, xwin=DIR, mingw=DIR
     #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
-    crt: Crt,
-    /// Where the program runs: in-process, child (a process of its own), unix:PATH or tcp:ADDRESS (a 'linkjit executor'
+    pub(crate) crt: Crt,
+    /// The place where the program runs: in-process, child (a process of its own), unix:PATH or tcp:ADDRESS (a 'linkjit executor'
     /// that listens there), wine (the Windows build of linkjit)
     #[arg(long, value_name = "EXECUTOR", default_value = "in-process", value_parser = ExecutorKind::parse)]
-    executor: ExecutorKind,
+    pub(crate) executor: ExecutorKind,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
-    time: bool,
+    pub(crate) time: bool,
     /// Print what was linked, after the program's main has returned
     #[arg(long)]
-    stats: bool,
+    pub(crate) stats: bool,
     /// Arguments for the program
+    // Once all is read, this is `argv`: the first input comes before them.
     #[arg(last = true, value_name = "ARGS")]
-    arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
 }
 
-/// Where the program runs.
+/// The place where the program runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ExecutorKind {
     /// In this process.
@@ -171,7 +176,7 @@ pub(crate) enum Place {
     Tcp(String),
 }
 
-/// How `linkjit executor` comes by its session.
+/// The way in which `linkjit executor` comes by its session.
 #[derive(Debug, Args)]
 pub(crate) struct ExecutorOptions {
     #[command(flatten)]
@@ -199,7 +204,7 @@ pub(crate) struct Stream {
     pub(crate) tcp: Option<String>,
 }
 
-/// Where the C runtime of Windows comes from.
+/// The source of the C runtime of Windows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Crt {
     BuiltIn,
@@ -236,7 +241,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
     size.filter(|size| WINDOW_SIZES.contains(size)).ok_or_else(|| "it must be between 64K and 2G".into())
 }
 
-/// What `linkjit graph` shows.
+/// The part of a file that `linkjit graph` shows.
 #[derive(Debug, Args)]
 pub(crate) struct GraphOptions {
     /// An object, archive or source
@@ -253,26 +258,6 @@ pub(crate) struct GraphOptions {
     pub(crate) roots: Vec<String>,
 }
 
-/// What to run, and how.
-#[derive(Debug)]
-pub(crate) struct RunOptions {
-    /// What to link, in the order of the command line.
-    pub(crate) items: Vec<Item>,
-    /// The name of the program's main.
-    pub(crate) entry: String,
-    /// Where libraries are searched first.
-    pub(crate) directories: Vec<PathBuf>,
-    /// `argv`: the first input, then the user's arguments.
-    pub(crate) arguments: Vec<OsString>,
-    /// Functions are linked when they are first called.
-    pub(crate) lazy: bool,
-    pub(crate) window_size: Option<u64>,
-    pub(crate) crt: Crt,
-    pub(crate) executor: ExecutorKind,
-    pub(crate) time: bool,
-    pub(crate) stats: bool,
-}
-
 /// Something to link.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -286,25 +271,10 @@ pub(crate) enum Item {
     Whole(bool),
 }
 
-/// What the user asks for.
-#[derive(Debug)]
-pub(crate) struct Invocation {
-    pub(crate) json: bool,
-    pub(crate) command: Command,
-}
-
-#[derive(Debug)]
-pub(crate) enum Command {
-    Run(RunOptions),
-    Graph(GraphOptions),
-    Executor(ExecutorOptions),
-    Jitlink(Vec<String>),
-}
-
 impl Invocation {
     /// The command line of this process. If there is nothing to do, because it is wrong or asks for help, the user was
     /// told and the exit code is returned.
-    pub(crate) fn of_process() -> Result<Self, i32> {
+    pub(crate) fn from_process() -> Result<Self, i32> {
         Self::parse(std::env::args_os()).map_err(|error| {
             let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
             let is_help = matches!(
@@ -324,62 +294,28 @@ impl Invocation {
     }
 
     pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut matches = Cli::command().try_get_matches_from(line)?;
-        let order = matches.subcommand_matches("run").map(places);
-        let cli = Cli::from_arg_matches_mut(&mut matches)?;
-        let command = match cli.command {
-            Verb::Run(run) => Command::Run(run.options(&order.unwrap_or_default())),
-            Verb::Graph(graph) => Command::Graph(graph),
-            Verb::Executor(executor) => Command::Executor(executor),
-            Verb::Jitlink { arguments } => Command::Jitlink(arguments),
-        };
-        Ok(Self { json: cli.json, command })
-    }
-}
-
-/// Where on the command line things stand that are kept in separate lists.
-#[derive(Debug, Default)]
-struct Places {
-    inputs: Vec<usize>,
-    libraries: Vec<usize>,
-    dylibs: Vec<usize>,
-    whole: Vec<usize>,
-    not_whole: Vec<usize>,
-}
-
-fn places(matches: &clap::ArgMatches) -> Places {
-    let indices = |id| matches.indices_of(id).map(Iterator::collect).unwrap_or_default();
-    Places {
-        inputs: indices("inputs"),
-        libraries: indices("libraries"),
-        dylibs: indices("dylibs"),
-        whole: indices("whole_archive"),
-        not_whole: indices("no_whole_archive"),
-    }
-}
-
-impl RunArgs {
-    fn options(self, places: &Places) -> RunOptions {
-        let program = self.inputs.first().map(|path| path.clone().into_os_string());
-        let inputs = places.inputs.iter().zip(self.inputs.into_iter().map(Item::Input));
-        let libraries = places.libraries.iter().zip(self.libraries.into_iter().map(Item::Library));
-        let dylibs = places.dylibs.iter().zip(self.dylibs.into_iter().map(Item::Dylib));
-        let whole = places.whole.iter().map(|place| (place, Item::Whole(true)));
-        let not_whole = places.not_whole.iter().map(|place| (place, Item::Whole(false)));
-        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).chain(whole).chain(not_whole).collect();
-        items.sort_by_key(|(place, _)| **place);
-        RunOptions {
-            items: items.into_iter().map(|(_, item)| item).collect(),
-            entry: self.entry,
-            directories: self.directories,
-            arguments: program.into_iter().chain(self.arguments).collect(),
-            lazy: self.lazy,
-            window_size: self.window_size,
-            crt: self.crt,
-            executor: self.executor,
-            time: self.time,
-            stats: self.stats,
+        let matches = Self::command().try_get_matches_from(line)?;
+        let mut invocation = Self::from_arg_matches(&matches)?;
+        if let (Command::Run(options), Some((_, matches))) = (&mut invocation.command, matches.subcommand()) {
+            options.arrange(matches);
         }
+        Ok(invocation)
+    }
+}
+
+impl RunOptions {
+    /// Puts what clap keeps in separate lists into the order of the command line.
+    fn arrange(&mut self, matches: &ArgMatches) {
+        self.arguments.splice(0..0, self.inputs.first().map(|path| path.clone().into_os_string()));
+        let places = |id| matches.indices_of(id).into_iter().flatten();
+        let inputs = places("inputs").zip(self.inputs.drain(..).map(Item::Input));
+        let libraries = places("libraries").zip(self.libraries.drain(..).map(Item::Library));
+        let dylibs = places("dylibs").zip(self.dylibs.drain(..).map(Item::Dylib));
+        let whole = places("whole_archive").map(|place| (place, Item::Whole(true)));
+        let not_whole = places("no_whole_archive").map(|place| (place, Item::Whole(false)));
+        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).chain(whole).chain(not_whole).collect();
+        items.sort_by_key(|(place, _)| *place);
+        self.items = items.into_iter().map(|(_, item)| item).collect();
     }
 }
 
@@ -397,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Invocation::command().debug_assert();
     }
 
     #[test]

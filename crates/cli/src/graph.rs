@@ -21,7 +21,7 @@ pub(crate) fn graph(options: &GraphOptions) -> Result<(), Failure> {
         inputs::read(&options.file)?
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    match (Kind::of(source.bytes()), &options.member) {
+    match (Kind::from_content(source.bytes()), &options.member) {
         (Kind::Archive, None) => list(&Archive::parse(source)?, &mut out)?,
         (Kind::Archive, Some(name)) => dump(&member(&Archive::parse(source)?, name)?, options, &mut out)?,
         (_, Some(name)) => return Err(Failure::NoMember { file: source.name().to_string(), member: name.clone() }),
@@ -33,11 +33,8 @@ pub(crate) fn graph(options: &GraphOptions) -> Result<(), Failure> {
 /// The members of an archive, each with the names that the index knows of it.
 fn list(archive: &Archive, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "archive \"{}\"{}", archive.source().name(), if archive.is_thin() { " (thin)" } else { "" })?;
-    let mut names = Vec::new();
-    for symbol in archive.symbols() {
-        let symbol = symbol?;
-        names.push((symbol.member, symbol.name));
-    }
+    let names = archive.symbols().map(|symbol| symbol.map(|symbol| (symbol.member, symbol.name)));
+    let mut names = names.collect::<Result<Vec<_>, _>>()?;
     if !archive.has_index() {
         writeln!(out, "there is no symbol index, so linkjit makes one from the members")?;
     }

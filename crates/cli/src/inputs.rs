@@ -8,7 +8,7 @@ use linkjit_link::source::Source;
 
 use crate::report::Failure;
 
-/// What can be linked, by what has to be done with it.
+/// The kinds of files that can be linked. Each takes other steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// A relocatable object; or something else that only the reader of objects can explain.
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Tells from a file's content.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn from_content(bytes: &[u8]) -> Self {
         if Archive::is_archive(bytes) {
             return Self::Archive;
         }
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// Whether a file is to be compiled.
+/// Returns whether a file is to be compiled.
 pub(crate) fn is_source(path: &Path) -> bool {
     SystemCompiler::knows(path)
 }
@@ -73,14 +73,14 @@ mod tests {
             bytes.extend([kind, 0]);
             bytes
         };
-        assert_eq!(Kind::of(&elf(1)), Kind::Object);
-        assert_eq!(Kind::of(&elf(3)), Kind::SharedLibrary);
-        assert_eq!(Kind::of(b"\x7fELF"), Kind::Object);
-        assert_eq!(Kind::of(b"MZ\x90\0"), Kind::SharedLibrary);
-        assert_eq!(Kind::of(b"!<arch>\n"), Kind::Archive);
-        assert_eq!(Kind::of(b"!<thin>\n"), Kind::Archive);
-        assert_eq!(Kind::of(b"/* GNU ld script */\nINPUT(libx.so.6)\n"), Kind::Script);
-        assert_eq!(Kind::of(b"\x64\x86\x01"), Kind::Object);
-        assert_eq!(Kind::of(b""), Kind::Object);
+        assert_eq!(Kind::from_content(&elf(1)), Kind::Object);
+        assert_eq!(Kind::from_content(&elf(3)), Kind::SharedLibrary);
+        assert_eq!(Kind::from_content(b"\x7fELF"), Kind::Object);
+        assert_eq!(Kind::from_content(b"MZ\x90\0"), Kind::SharedLibrary);
+        assert_eq!(Kind::from_content(b"!<arch>\n"), Kind::Archive);
+        assert_eq!(Kind::from_content(b"!<thin>\n"), Kind::Archive);
+        assert_eq!(Kind::from_content(b"/* GNU ld script */\nINPUT(libx.so.6)\n"), Kind::Script);
+        assert_eq!(Kind::from_content(b"\x64\x86\x01"), Kind::Object);
+        assert_eq!(Kind::from_content(b""), Kind::Object);
     }
 }

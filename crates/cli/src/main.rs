@@ -30,7 +30,7 @@ const FAILURE: c_int = 1;
 // SAFETY: this is the symbol, and the type, that the system's start-up code expects; no other crate defines it.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
-    let invocation = match Invocation::of_process() {
+    let invocation = match Invocation::from_process() {
         Ok(invocation) => invocation,
         Err(code) => return code,
     };
@@ -38,7 +38,7 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
     let done = match invocation.command {
         Command::Run(options) if options.executor == ExecutorKind::Wine => wine::run(&options, invocation.json),
         Command::Run(options) => run::run(&options, &reporter),
-        Command::Jitlink(arguments) => Ok(jitlink::main(arguments)),
+        Command::Jitlink { arguments } => Ok(jitlink::main(arguments)),
         Command::Executor(options) => executor::serve(&options).map_err(|failure| vec![failure]),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),
     };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use linkjit::{BatchTimes, Error, Statistics, UndefinedSymbol};
 use linkjit_link::error::Shown;
 use linkjit_link::{LinkError, Site};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// More errors than this are counted, not shown.
 const SHOWN: usize = 20;
@@ -19,7 +21,7 @@ const SHOWN_SYMBOLS: usize = 100;
 const LONGEST_LINE: usize = 8192;
 const MOST_LINES: usize = 400;
 
-/// Why there is no result. The first line of its text stands by itself; the others are details.
+/// A reason why there is no result. The first line of its text stands by itself; the others are details.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The library's error.
@@ -68,7 +70,7 @@ impl From<LinkError> for Failure {
 
 impl Failure {
     /// A failed run of `entry`: that it is missing is worth words of its own, unless more is.
-    pub(crate) fn of_entry(error: Error, entry: &str) -> Self {
+    pub(crate) fn for_entry(error: Error, entry: &str) -> Self {
         match error {
             Error::Undefined { symbols, searched } => match symbols.as_slice() {
                 [symbol] if symbol.name == entry && symbol.wanted_by.is_empty() => {
@@ -112,42 +114,20 @@ fn paths(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return "no directories (add one with -L)".into();
     }
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    displayed(paths).join(", ")
 }
 
-/// Where the time went.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+fn displayed(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
+}
+
+/// The times that the steps of a run have taken.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
-    #[serde(serialize_with = "seconds")]
     pub(crate) compile: Duration,
-    #[serde(serialize_with = "seconds")]
     pub(crate) read: Duration,
-    #[serde(serialize_with = "seconds")]
-    find: Duration,
-    #[serde(serialize_with = "seconds")]
-    place: Duration,
-    #[serde(serialize_with = "seconds")]
-    fix: Duration,
-    #[serde(serialize_with = "seconds")]
-    finalize: Duration,
-    #[serde(serialize_with = "seconds")]
-    run: Duration,
-    #[serde(serialize_with = "seconds")]
-    total: Duration,
-}
-
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
-}
-
-impl Times {
-    /// Adds what is known in the end; what `linked` does not account for of the time that linking and running took was
-    /// the program's.
-    pub(crate) fn finish(&mut self, total: Duration, linked_and_run: Duration, linked: &BatchTimes) {
-        let BatchTimes { find, place, fix, finalize } = *linked;
-        let run = linked_and_run.saturating_sub(find + place + fix + finalize);
-        *self = Self { find, place, fix, finalize, run, total, ..*self };
-    }
+    pub(crate) link_and_run: Duration,
+    pub(crate) total: Duration,
 }
 
 /// A line of JSON. Which fields there are depends on `kind`.
@@ -163,25 +143,20 @@ struct Line<'a> {
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     symbols: Vec<SymbolLine<'a>>,
-    #[serde(skip_serializing_if = "is_zero")]
-    more_symbols: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_symbols: Option<NonZeroUsize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     searched: Vec<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct SymbolLine<'a> {
     name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     demangled: Option<Cow<'a, str>>,
     wanted_by: Vec<Place<'a>>,
     more_places: usize,
-    /// What needs it without having been asked for.
+    /// The thing that needs it without having been asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     needed_by: Option<String>,
     similar: &'a [String],
@@ -191,22 +166,6 @@ struct SymbolLine<'a> {
     hint: Option<&'static str>,
 }
 
-impl<'a> SymbolLine<'a> {
-    /// Of which no more is known.
-    fn new(name: &'a str) -> Self {
-        Self {
-            name: shown(name),
-            demangled: None,
-            wanted_by: vec![],
-            more_places: 0,
-            needed_by: None,
-            similar: &[],
-            elsewhere: vec![],
-            hint: None,
-        }
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct Place<'a> {
     file: Cow<'a, str>,
@@ -214,90 +173,69 @@ struct Place<'a> {
     offset: Option<u64>,
 }
 
+/// A line of JSON with numbers.
 #[derive(Debug, Serialize)]
-struct StatisticsLine {
-    kind: &'static str,
-    batches: u64,
-    objects: u64,
-    blocks: u64,
-    edges: u64,
-    code_bytes: u64,
-    read_only_bytes: u64,
-    writable_bytes: u64,
-    windows: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct TimesLine<'a> {
+struct Table {
     kind: &'static str,
     #[serde(flatten)]
-    times: &'a Times,
+    values: Map<String, Value>,
 }
 
+/// A row of such a table: what people and programs call it, its value for programs and for people.
+type Row = (&'static str, &'static str, Value, String);
+
 impl<'a> Line<'a> {
-    fn of(failure: &'a Failure) -> Self {
-        let mut line = Self { message: bounded(first_line(&failure.to_string())), ..Self::default() };
+    fn new(failure: &'a Failure) -> Self {
+        let line = Self { message: bounded(first_line(&failure.to_string())), ..Self::default() };
         match failure {
             Failure::Jit(error) => line.describe(error),
             Failure::NoEntry { entry, similar, searched } => {
-                line.kind = "no-entry";
-                line.symbols = vec![SymbolLine { similar, ..SymbolLine::new(entry) }];
-                line.searched.clone_from(searched);
+                let symbol = SymbolLine { name: shown(entry), similar, ..SymbolLine::default() };
+                Self { kind: "no-entry", symbols: vec![symbol], searched: searched.clone(), ..line }
             }
-            Failure::NoLibrary { searched, .. } => {
-                line.kind = "no-library";
-                line.searched = searched.iter().map(|path| path.display().to_string()).collect();
-            }
-            Failure::Script { file, .. } => line.in_file("script", file),
-            Failure::NoSymbol { file, .. } => line.in_file("no-symbol", Path::new(file)),
-            Failure::NoMember { file, .. } => line.in_file("no-member", Path::new(file)),
-            Failure::SourceForWine { file } => line.in_file("source-for-wine", file),
+            Failure::NoLibrary { searched, .. } => Self { kind: "no-library", searched: displayed(searched), ..line },
+            Failure::Script { file, .. } => Self { kind: "script", file: file_name(file), ..line },
+            Failure::NoSymbol { file, .. } => Self { kind: "no-symbol", file: file_name(file), ..line },
+            Failure::NoMember { file, .. } => Self { kind: "no-member", file: file_name(file), ..line },
+            Failure::SourceForWine { file } => Self { kind: "source-for-wine", file: file_name(file), ..line },
             Failure::NoWindowsBuild { searched, .. } => {
-                line.kind = "no-windows-build";
-                line.searched = searched.iter().map(|path| path.display().to_string()).collect();
+                Self { kind: "no-windows-build", searched: displayed(searched), ..line }
             }
-            Failure::NoWine { .. } => line.kind = "no-wine",
-            Failure::Serving(_) => line.kind = "serving",
-            Failure::Output(_) => line.kind = "output",
+            Failure::NoWine { .. } => Self { kind: "no-wine", ..line },
+            Failure::Serving(_) => Self { kind: "serving", ..line },
+            Failure::Output(_) => Self { kind: "output", ..line },
         }
-        line
     }
 
-    fn in_file(&mut self, kind: &'static str, file: &Path) {
-        self.kind = kind;
-        self.name_file(file);
-    }
-
-    fn name_file(&mut self, file: &Path) {
-        self.file = Some(shown(&file.to_string_lossy()).into_owned());
-    }
-
-    fn describe(&mut self, error: &'a Error) {
+    fn describe(mut self, error: &'a Error) -> Self {
         self.kind = error.kind().as_str();
         match error {
             Error::Link(error) => {
                 let Site { file, section, offset } = error.site();
-                self.file = Some(shown(file).into_owned());
+                self.file = file_name(&**file);
                 (self.section, self.offset) = (section.as_deref().map(shown), *offset);
             }
             Error::Undefined { symbols, searched } => {
                 self.symbols = symbols.iter().take(SHOWN_SYMBOLS).map(symbol).collect();
-                self.more_symbols = symbols.len() - self.symbols.len();
+                self.more_symbols = NonZeroUsize::new(symbols.len() - self.symbols.len());
                 self.searched.clone_from(searched);
             }
             Error::Duplicate { name, second, .. } => {
-                self.file = Some(shown(second).into_owned());
-                self.symbols = vec![SymbolLine::new(name)];
+                self.file = file_name(second);
+                self.symbols = vec![SymbolLine { name: shown(name), ..SymbolLine::default() }];
             }
-            Error::File { path: file, .. } | Error::LibraryNeedsProgram { library: file, .. } => self.name_file(file),
+            Error::File { path: file, .. } | Error::LibraryNeedsProgram { library: file, .. } => {
+                self.file = file_name(file);
+            }
             Error::Compile { file, output, .. } => {
-                self.name_file(file);
+                self.file = file_name(file);
                 // What the compiler says is all there is to know.
                 self.message = format!("{}\n{}", self.message, output.trim_end());
             }
-            Error::Executor(ExecutorError::Library { library, .. }) => self.name_file(Path::new(library)),
+            Error::Executor(ExecutorError::Library { library, .. }) => self.file = file_name(library),
             _ => {}
         }
+        self
     }
 }
 
@@ -316,6 +254,10 @@ fn symbol(symbol: &UndefinedSymbol) -> SymbolLine<'_> {
 
 fn place(site: &Site) -> Place<'_> {
     Place { file: shown(&site.file), section: site.section.as_deref().map(shown), offset: site.offset }
+}
+
+fn file_name(file: &(impl AsRef<Path> + ?Sized)) -> Option<String> {
+    Some(shown(&file.as_ref().to_string_lossy()).into_owned())
 }
 
 /// A name of an input, of which a kilobyte is enough.
@@ -352,7 +294,7 @@ impl Reporter {
                 continue;
             }
             text += &match failure {
-                _ if self.json => json(&Line::of(failure)),
+                _ if self.json => json(&Line::new(failure)),
                 // What the compiler says is all there is to know.
                 Failure::Jit(Error::Compile { .. }) => for_people(&failure.to_string()),
                 _ => for_people(&bounded(&failure.to_string())),
@@ -390,51 +332,51 @@ impl Reporter {
         print(&json(&Line { kind: "usage", message, ..Line::default() }));
     }
 
-    pub(crate) fn times(&self, times: &Times) {
-        if self.json {
-            print(&json(&TimesLine { kind: "times", times }));
-            return;
-        }
+    /// Prints how long each step took. The program has taken all that linking has not taken of `link_and_run`.
+    pub(crate) fn times(&self, times: &Times, linked: &BatchTimes) {
+        let BatchTimes { find, place, fix, finalize } = *linked;
         let rows = [
-            ("compiling", times.compile),
-            ("reading", times.read),
-            ("finding", times.find),
-            ("placing", times.place),
-            ("fixing up", times.fix),
-            ("finalizing", times.finalize),
-            ("running", times.run),
-            ("total", times.total),
+            ("compiling", "compile", times.compile),
+            ("reading", "read", times.read),
+            ("finding", "find", find),
+            ("placing", "place", place),
+            ("fixing up", "fix", fix),
+            ("finalizing", "finalize", finalize),
+            ("running", "run", times.link_and_run.saturating_sub(find + place + fix + finalize)),
+            ("total", "total", times.total),
         ];
-        let row = |(name, time): (&str, Duration)| format!("{name:>14} {:>12.3} ms\n", time.as_secs_f64() * 1e3);
-        print(&rows.map(row).concat());
+        self.table(
+            "times",
+            &rows.map(|(name, key, time)| {
+                let seconds = time.as_secs_f64();
+                (name, key, seconds.into(), format!("{:>12.3} ms", seconds * 1e3))
+            }),
+        );
     }
 
     pub(crate) fn statistics(&self, statistics: &Statistics) {
-        if self.json {
-            print(&json(&StatisticsLine {
-                kind: "statistics",
-                batches: statistics.batches,
-                objects: statistics.objects,
-                blocks: statistics.blocks,
-                edges: statistics.edges,
-                code_bytes: statistics.code_bytes,
-                read_only_bytes: statistics.read_only_bytes,
-                writable_bytes: statistics.writable_bytes,
-                windows: statistics.windows,
-            }));
-            return;
-        }
         let rows = [
-            ("objects", statistics.objects, ""),
-            ("blocks", statistics.blocks, ""),
-            ("edges", statistics.edges, ""),
-            ("code", statistics.code_bytes, " bytes"),
-            ("read-only", statistics.read_only_bytes, " bytes"),
-            ("writable", statistics.writable_bytes, " bytes"),
-            ("windows", statistics.windows, ""),
-            ("batches", statistics.batches, ""),
+            ("objects", "objects", statistics.objects, ""),
+            ("blocks", "blocks", statistics.blocks, ""),
+            ("edges", "edges", statistics.edges, ""),
+            ("code", "code_bytes", statistics.code_bytes, " bytes"),
+            ("read-only", "read_only_bytes", statistics.read_only_bytes, " bytes"),
+            ("writable", "writable_bytes", statistics.writable_bytes, " bytes"),
+            ("windows", "windows", statistics.windows, ""),
+            ("batches", "batches", statistics.batches, ""),
         ];
-        print(&rows.map(|(name, count, unit)| format!("{name:>14} {count:>12}{unit}\n")).concat());
+        let row = |(name, key, count, unit): (_, _, u64, _)| (name, key, count.into(), format!("{count:>12}{unit}"));
+        self.table("statistics", &rows.map(row));
+    }
+
+    fn table(&self, kind: &'static str, rows: &[Row]) {
+        if self.json {
+            let values = rows.iter().map(|(_, key, value, _)| ((*key).into(), value.clone())).collect();
+            print(&json(&Table { kind, values }));
+        } else {
+            let lines: Vec<_> = rows.iter().map(|(name, .., text)| format!("{name:>14} {text}\n")).collect();
+            print(&lines.concat());
+        }
     }
 }
 

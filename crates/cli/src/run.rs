@@ -18,7 +18,7 @@ use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
 use crate::script::{self, Definition, ScriptInput, Value};
-use crate::search::Search;
+use crate::search::{Search, developers_directories};
 
 /// Scripts that name scripts go no deeper: one that names itself ends here.
 const SCRIPT_DEPTH: usize = 8;
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         Crt::MinGw(directory) => CrtProvider::mingw(directory),
     };
     let crt = crt.map_err(one)?;
-    let of_crt = crt.directories().to_vec();
+    let crt_directories = crt.directories().to_vec();
     let remote = executor::start(&options.executor).map_err(one)?;
     let jit = match &remote {
         Some(remote) => jit.executor(remote.clone()),
@@ -72,7 +72,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
     let mut loader = Loader {
         jit: &jit,
-        search: Search::new(&[&options.directories[..], &of_crt].concat()),
+        search: Search::new(&[&options.directories[..], &crt_directories].concat()),
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
@@ -90,21 +90,21 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let running = Instant::now();
     // An object knows better than the default.
     let default = if options.entry == MAIN { jit.main().entry().map_err(one)? } else { None };
-    let of_script = loader.entry.take().filter(|_| options.entry == MAIN);
-    let entry = default.or(of_script).unwrap_or_else(|| options.entry.clone());
+    let script_entry = loader.entry.take().filter(|_| options.entry == MAIN);
+    let entry = default.or(script_entry).unwrap_or_else(|| options.entry.clone());
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().link_with_initializers(&[entry.as_str()]);
     drop(linking);
     reporter.warnings(&jit.session().take_warnings());
-    linked.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
+    linked.map_err(|error| vec![Failure::for_entry(error, &entry)])?;
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
-    let code = result.map_err(|error| vec![Failure::of_entry(error, &entry)])?;
+    let code = result.map_err(|error| vec![Failure::for_entry(error, &entry)])?;
     let statistics = jit.session().statistics();
     if options.time {
-        times.finish(start.elapsed(), running, &statistics.times);
-        reporter.times(&times);
+        (times.link_and_run, times.total) = (running, start.elapsed());
+        reporter.times(&times, &statistics.times);
     }
     if options.stats {
         reporter.statistics(&statistics);
@@ -185,7 +185,7 @@ struct Loader<'a> {
     /// Names that scripts want, and those that they define.
     wanted: Vec<(JitDylib, String)>,
     definitions: Vec<(JitDylib, Definition)>,
-    /// Where a script says that the program begins.
+    /// The function that a script begins the program with.
     entry: Option<String>,
     /// The linker scripts that were read for a JITDylib, by its name. Scripts that name one another many
     /// times each are read once.
@@ -287,7 +287,7 @@ impl Loader<'_> {
     /// Adds a file that is no source; `depth` scripts led to it.
     fn add_file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
         let source = inputs::read(path)?;
-        match Kind::of(source.bytes()) {
+        match Kind::from_content(source.bytes()) {
             Kind::Object => self.add_object(&source)?,
             Kind::Archive if self.whole => self.target.add_whole_archive(path)?,
             Kind::Archive => self.target.add_archive(path)?,
@@ -331,27 +331,14 @@ impl Loader<'_> {
         }
         let directory = path.parent().unwrap_or(Path::new(""));
         for input in named {
-            let file: PathBuf = match input {
-                ScriptInput::File(name) => self.search.script_file(directory, &name)?,
-                ScriptInput::Library(name) => self.search.library(&name)?,
-                ScriptInput::Directory(name) => {
-                    self.search.add(name.into());
-                    continue;
-                }
-                ScriptInput::Wanted(name) => {
-                    self.wanted.push((self.target.clone(), name));
-                    continue;
-                }
-                ScriptInput::Entry(name) => {
-                    self.entry = Some(name);
-                    continue;
-                }
-                ScriptInput::Definition(definition) => {
-                    self.definitions.push((self.target.clone(), definition));
-                    continue;
-                }
-            };
-            self.add_file(&file, depth + 1)?;
+            match input {
+                ScriptInput::File(name) => self.add_file(&self.search.script_file(directory, &name)?, depth + 1)?,
+                ScriptInput::Library(name) => self.add_file(&self.search.library(&name)?, depth + 1)?,
+                ScriptInput::Directory(name) => self.search.add(name.into()),
+                ScriptInput::Wanted(name) => self.wanted.push((self.target.clone(), name)),
+                ScriptInput::Entry(name) => self.entry = Some(name),
+                ScriptInput::Definition(definition) => self.definitions.push((self.target.clone(), definition)),
+            }
         }
         // Not before: one that names itself is an error.
         self.scripts.insert(key);
@@ -359,13 +346,7 @@ impl Loader<'_> {
     }
 }
 
-/// Where the tools of Microsoft look for libraries: a developer's command prompt says so.
-fn developers_directories() -> Vec<PathBuf> {
-    let directories = std::env::var_os("LIB").filter(|_| cfg!(windows));
-    directories.map(|directories| std::env::split_paths(&directories).collect()).unwrap_or_default()
-}
-
-/// Whether an object defines a name for others.
+/// Returns whether an object defines a name for others.
 fn defines(source: &Source, name: &str) -> Result<bool, Failure> {
     let mut names = NamePool::default();
     let graph = object::read(source, &mut names)?;

@@ -2,7 +2,7 @@
 //!
 //! Document: "Using LD", sections "Commands Dealing with Files" and "Commands Dealing with Object File Formats".
 
-/// What a script asks for.
+/// A thing that a script asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ScriptInput {
     /// A path or the name of a file.
@@ -28,14 +28,14 @@ pub(crate) struct Definition {
     pub(crate) is_provided: bool,
 }
 
-/// What a name stands for.
+/// The value that a name stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Value {
     Number(u64),
     Symbol(String),
 }
 
-/// Why a text is not such a script.
+/// A reason why a text is not such a script.
 #[derive(Debug)]
 pub(crate) struct ScriptError {
     /// The line, from 1.
@@ -43,7 +43,7 @@ pub(crate) struct ScriptError {
     pub(crate) what: String,
 }
 
-/// What a script asks for, in its order. `None` if it does not look like a script at all; comments alone are one.
+/// Returns what a script asks for, in its order. `None` if it does not look like a script at all; comments alone are one.
 ///
 /// `AS_NEEDED` makes no difference: libraries are searched only for names that are missing.
 pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError> {
@@ -86,7 +86,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
         }
         any = true;
         let mut depth = 1;
-        let mut expression = String::new();
+        let mut arguments = Vec::new();
         while depth > 0 {
             let Some((_, token)) = tokens.next() else {
                 return Err(ScriptError { line, what: format!("{command}: the closing parenthesis is missing") });
@@ -95,33 +95,37 @@ pub(crate) fn parse(text: &str) -> Result<Option<Vec<ScriptInput>>, ScriptError>
                 "(" => depth += 1,
                 ")" => depth -= 1,
                 "AS_NEEDED" => {}
-                _ => match command {
-                    "INPUT" | "GROUP" | "STARTUP" => inputs.push(match token.strip_prefix("-l") {
-                        Some(library) => ScriptInput::Library(library.into()),
-                        None => ScriptInput::File(of_system(token).into()),
-                    }),
-                    "SEARCH_DIR" => inputs.push(ScriptInput::Directory(of_system(token).into())),
-                    "EXTERN" => inputs.push(ScriptInput::Wanted(token.into())),
-                    "ENTRY" => inputs.push(ScriptInput::Entry(token.into())),
-                    _ => {
-                        expression += token;
-                        expression.push(' ');
-                    }
-                },
+                _ => arguments.push(token),
             }
         }
-        if matches!(command, "PROVIDE" | "PROVIDE_HIDDEN" | "HIDDEN") {
-            let no_definition = || ScriptError { line, what: format!("{command}: there is no definition in it") };
-            let definition = definition(&expression, command != "HIDDEN").ok_or_else(no_definition)?;
-            inputs.push(definition.map_err(|what| ScriptError { line, what })?);
+        match command {
+            "INPUT" | "GROUP" | "STARTUP" => inputs.extend(arguments.into_iter().map(file)),
+            "SEARCH_DIR" => inputs.extend(arguments.into_iter().map(without_root).map(ScriptInput::Directory)),
+            "EXTERN" => inputs.extend(arguments.into_iter().map(str::to_owned).map(ScriptInput::Wanted)),
+            "ENTRY" => inputs.extend(arguments.into_iter().map(str::to_owned).map(ScriptInput::Entry)),
+            "PROVIDE" | "PROVIDE_HIDDEN" | "HIDDEN" => {
+                let definition = definition(&arguments.join(" "), command != "HIDDEN");
+                let definition = definition.unwrap_or_else(|| Err(format!("{command}: there is no definition in it")));
+                inputs.push(definition.map_err(|what| ScriptError { line, what })?);
+            }
+            // The format of the output is that of the process.
+            _ => {}
         }
     }
     Ok(any.then_some(inputs))
 }
 
+/// A library, or the file of a path.
+fn file(name: &str) -> ScriptInput {
+    match name.strip_prefix("-l") {
+        Some(library) => ScriptInput::Library(library.into()),
+        None => ScriptInput::File(without_root(name)),
+    }
+}
+
 /// A path without the sign for the root of the system that programs are linked for, which is this one.
-fn of_system(path: &str) -> &str {
-    path.strip_prefix("$SYSROOT").or_else(|| path.strip_prefix('=')).unwrap_or(path)
+fn without_root(path: &str) -> String {
+    path.strip_prefix("$SYSROOT").or_else(|| path.strip_prefix('=')).unwrap_or(path).into()
 }
 
 /// The definition `name=value`; `None` if it is none, an error if its value can't be had.

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use linkjit::SystemCompiler;
 
 use crate::report::Failure;
 
@@ -16,12 +17,8 @@ impl Search {
     /// Searches the user's directories, then the system's; on Windows, these are what `LIB` lists, as for Microsoft's
     /// linker.
     pub(crate) fn new(directories: &[PathBuf]) -> Self {
-        if cfg!(windows) {
-            let listed = std::env::var_os("LIB").unwrap_or_default();
-            let listed = std::env::split_paths(&listed).filter(|directory| !directory.as_os_str().is_empty());
-            return Self { directories: directories.iter().cloned().chain(listed).collect() };
-        }
-        Self { directories: directories.iter().cloned().chain(linkjit::system_library_directories()).collect() }
+        let system = if cfg!(windows) { developers_directories() } else { linkjit::system_library_directories() };
+        Self { directories: directories.iter().cloned().chain(system).collect() }
     }
 
     /// Searches another directory, before those of the system. One that is not there costs nothing afterwards: scripts
@@ -34,7 +31,7 @@ impl Search {
         self.directories.insert(self.directories.len().saturating_sub(system), directory);
     }
 
-    /// Where it searches, in this order.
+    /// Returns the directories that it searches, in this order.
     pub(crate) fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
@@ -52,14 +49,14 @@ impl Search {
         let mut files = self.directories.iter().flat_map(|directory| names.iter().map(|file| directory.join(file)));
         files
             .find(|file| file.is_file())
-            .or_else(|| names.iter().find_map(|file| of_compiler(file)))
+            .or_else(|| names.iter().find_map(|file| SystemCompiler.file(&format!("-print-file-name={file}"))))
             .ok_or_else(|| Failure::NoLibrary { name: name.into(), searched: self.searched() })
     }
 
     /// Every directory that was searched, each once.
     fn searched(&self) -> Vec<PathBuf> {
         let mut seen = HashSet::new();
-        let all = self.directories.iter().cloned().chain(directories_of_compiler());
+        let all = self.directories.iter().cloned().chain(compilers_directories());
         all.filter(|directory| seen.insert(directory.clone())).collect()
     }
 
@@ -75,29 +72,17 @@ impl Search {
     }
 }
 
-/// A library of the compiler's own, such as libgcc.a. Costs a process, so it is the last thing to try.
-fn of_compiler(file: &str) -> Option<PathBuf> {
-    let printed = ask_compiler(&format!("-print-file-name={file}"))?;
-    let path = PathBuf::from(printed.trim_end());
-    // The compiler prints a name that it does not know as it is.
-    (path.is_absolute() && path.is_file()).then_some(path)
+/// Returns the directories in which the tools of Microsoft look for libraries: a developer's command prompt names them.
+pub(crate) fn developers_directories() -> Vec<PathBuf> {
+    let directories = std::env::var_os("LIB").filter(|_| cfg!(windows)).unwrap_or_default();
+    std::env::split_paths(&directories).filter(|directory| !directory.as_os_str().is_empty()).collect()
 }
 
 /// The directories that the compiler searches for libraries.
-fn directories_of_compiler() -> Vec<PathBuf> {
-    let printed = ask_compiler("-print-search-dirs").unwrap_or_default();
+fn compilers_directories() -> Vec<PathBuf> {
+    let printed = SystemCompiler.ask("-print-search-dirs").unwrap_or_default();
     let list = printed.lines().find_map(|line| line.strip_prefix("libraries: =")).unwrap_or_default();
     // They are given as detours: /usr/lib/gcc/x86_64-linux-gnu/12/../../../x86_64-linux-gnu
     let directories = std::env::split_paths(list).filter_map(|directory| std::fs::canonicalize(directory).ok());
     directories.collect()
-}
-
-/// What the compiler's driver prints when it is asked.
-fn ask_compiler(question: &str) -> Option<String> {
-    let compiler = std::env::var("CC").ok().filter(|command| !command.trim().is_empty()).unwrap_or_else(|| "cc".into());
-    let mut words = compiler.split_whitespace();
-    let mut command = Command::new(words.next()?);
-    // What is to serve the program, a sanitizer perhaps, is not for the compiler.
-    let output = command.args(words).arg(question).env_remove("LD_PRELOAD").output().ok()?;
-    String::from_utf8(output.stdout).ok()
 }

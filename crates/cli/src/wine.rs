@@ -17,7 +17,7 @@ const PROGRAM_VARIABLE: &str = "LINKJIT_WINDOWS";
 /// Says what runs Windows programs, if it is not `wine`.
 const WINE_VARIABLE: &str = "LINKJIT_WINE";
 const TARGET: &str = "x86_64-pc-windows-gnu";
-/// Where Wine looks for DLLs that it does not have, beside where all programs do; directories are separated by `;`.
+/// Wine looks there for DLLs that it does not have, beside where all programs do; directories are separated by `;`.
 const PATH_VARIABLE: &str = "WINEPATH";
 /// The lower eight bits of what the system ends a program with that it can't start: a DLL is missing, or something in one,
 /// or one is damaged (STATUS_DLL_NOT_FOUND, STATUS_ENTRYPOINT_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT).
@@ -44,10 +44,8 @@ pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>>
     let dlls = dlls.map_err(|error| no_wine(format!("the DLLs that Wine lacks can't be written: {error}")))?;
     let start = || {
         let mut command = Command::new(&wine);
-        let others = std::env::var_os(PATH_VARIABLE);
-        let mut path = others.map_or_else(OsString::new, |others| joined_by(&others, ";"));
-        path.push(for_wine(dlls.path()));
-        command.env(PATH_VARIABLE, path).arg(for_wine(&program));
+        let path: Vec<_> = std::env::var_os(PATH_VARIABLE).into_iter().chain([for_wine(dlls.path())]).collect();
+        command.env(PATH_VARIABLE, path.join(OsStr::new(";"))).arg(for_wine(&program));
         command
     };
     let mut command = start();
@@ -63,7 +61,7 @@ pub(crate) fn run(options: &RunOptions, json: bool) -> Result<i32, Vec<Failure>>
     }
 }
 
-/// Why the Windows build does not start; `None` if it does, and the code was the program's.
+/// Returns why the Windows build does not start; `None` if it does, and the code was the program's.
 fn why_not_started(mut command: Command) -> Option<String> {
     let output = command.arg("--version").env("WINEDEBUG", "err+module").stdin(Stdio::null()).output().ok()?;
     let code = exit_code(output.status);
@@ -86,10 +84,9 @@ fn program() -> Result<PathBuf, Failure> {
     }
     let this = std::env::current_exe().unwrap_or_default();
     let directory = this.parent().unwrap_or(Path::new(""));
-    let of_cargo = directory.parent().zip(directory.file_name());
-    let of_cargo = of_cargo.map(|(target, profile)| target.join(TARGET).join(profile));
-    let searched: Vec<_> =
-        [Some(directory.into()), of_cargo].into_iter().flatten().map(|path| path.join("linkjit.exe")).collect();
+    let cargos = directory.parent().zip(directory.file_name());
+    let cargos = cargos.map(|(target, profile)| target.join(TARGET).join(profile));
+    let searched: Vec<_> = [directory.into()].into_iter().chain(cargos).map(|path| path.join("linkjit.exe")).collect();
     match searched.iter().find(|path| path.is_file()) {
         Some(found) => Ok(found.clone()),
         None => Err(Failure::NoWindowsBuild { target: TARGET, variable: PROGRAM_VARIABLE, searched }),
@@ -137,19 +134,13 @@ fn for_wine(path: &Path) -> OsString {
     }
 }
 
-fn joined_by(first: &OsStr, separator: &str) -> OsString {
-    let mut joined = first.to_owned();
-    joined.push(separator);
-    joined
-}
-
 fn joined(prefix: &str, rest: &OsStr) -> OsString {
     let mut joined = OsString::from(prefix);
     joined.push(rest);
     joined
 }
 
-/// As shells have it for who was ended by a signal.
+/// Returns the exit code. If a signal ended the program, it is what shells have for that.
 fn exit_code(status: ExitStatus) -> i32 {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);

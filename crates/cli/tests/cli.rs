@@ -69,7 +69,7 @@ fn initializers_see_the_programs_arguments() {
 }
 
 #[test]
-fn the_exit_code_is_the_low_byte_of_mains_result() {
+fn the_exit_code_is_the_low_byte_from_mains_result() {
     let fixtures = Fixtures::new("exit_code");
     fixtures.c("a.o", "int main(void) { return 0x103; }");
     check(&fixtures.linkjit(&["run", "a.o"]), 3, "");
@@ -197,7 +197,7 @@ fn arguments_need_not_be_text() {
     let fixtures = Fixtures::new("bytes");
     fixtures.c("bytes.o", "int main(int n, char **v) { return n == 2 ? (unsigned char)v[1][0] : 0; }");
     let mut command = fixtures.command(&["run", "bytes.o", "--"]);
-    check(&Outcome::of(command.arg(std::ffi::OsStr::from_bytes(b"\xfe"))), 0xfe, "");
+    check(&Outcome::run(command.arg(std::ffi::OsStr::from_bytes(b"\xfe"))), 0xfe, "");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn the_systems_libraries_are_found() {
     let out = "cbf43926 1.414\n";
     check(&fixtures.linkjit(&["run", "a.o", "-l", "z", "-lm", "-lc"]), 0, out);
     // Its directory is another on other systems; the compiler knows.
-    let path = Outcome::of(std::process::Command::new("cc").arg("-print-file-name=libz.a")).out;
+    let path = Outcome::run(std::process::Command::new("cc").arg("-print-file-name=libz.a")).out;
     check(&fixtures.linkjit(&["run", "a.o", path.trim_end()]), 0, out);
 }
 
@@ -322,13 +322,13 @@ fn named_jitdylibs_are_searched_between_main_and_the_process() {
         "main.o",
         "#include <stdio.h>
          int plugin(void); int helper(void); int getpid(void);
-         int of_main(void) { return 100; }
+         int from_main(void) { return 100; }
          int main(void) { printf(\"%d %d %d\\n\", plugin(), helper(), getpid()); return 0; }",
     );
     // It calls back into main, and its own helper is not main's.
     fixtures.c(
         "plugin.o",
-        "int of_main(void); int helper(void); int plugin(void) { return of_main() + helper(); } int helper(void) { return 1; }",
+        "int from_main(void); int helper(void); int plugin(void) { return from_main() + helper(); } int helper(void) { return 1; }",
     );
     fixtures.c("second.o", "int helper(void) { return 2; } int getpid(void) { return -7; }");
     fixtures.c("own.o", "int helper(void) { return 5; }");
@@ -513,7 +513,7 @@ fn a_compile_error_shows_what_the_compiler_says() {
 fn a_missing_compiler_is_named() {
     let fixtures = Fixtures::new("no_compiler");
     fixtures.write("a.c", "int main(void) { return 0; }");
-    let outcome = Outcome::of(fixtures.command(&["run", "a.c"]).env("CC", "no-such-compiler"));
+    let outcome = Outcome::run(fixtures.command(&["run", "a.c"]).env("CC", "no-such-compiler"));
     check_error(&outcome, "a.c: no-such-compiler failed:");
     assert!(outcome.err.contains("\n    can't be started: No such file"), "{outcome:?}");
 }

@@ -1,4 +1,4 @@
-//! What is seen of programs that crash.
+//! Programs that crash tell their users where.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod support;

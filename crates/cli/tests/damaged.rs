@@ -47,7 +47,7 @@ fn damaged_objects_of_coff_are_linked_or_refused() {
             let arguments =
                 ["jitlink", "-noexec", "-phony-externals", "-slab-allocate", "1Mb", "-slab-address", "0x1000"];
             let shows = ["-slab-page-size", "4096", "-show-addrs", "-show-entry-es", "-show-graphs=.*", "damaged.o"];
-            let outcome = Outcome::of(&mut fixtures.command(&[&arguments[..], &shows].concat()));
+            let outcome = Outcome::run(&mut fixtures.command(&[&arguments[..], &shows].concat()));
             assert!(matches!(outcome.code, Some(0 | 1)), "{case}, round {round}: {:?}: {}", outcome.code, outcome.err);
             linked += usize::from(outcome.code == Some(0));
         }

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use support::{Fixtures, Outcome};
 
-/// What GDB and the program print; GDB is ended if it waits for something that does not come.
+/// Returns what GDB and the program print; GDB is ended if it waits for something that does not come.
 fn under_gdb(fixtures: &Fixtures, arguments: &[&str]) -> String {
     let mut command = Command::new("timeout");
     command.args(["-k", "1", "200", "gdb", "-nx", "-q", "-batch", "-iex", "set auto-load off"]);
     command.args(["-ex", "set debuginfod enabled off", "-ex", "run", "--args", env!("CARGO_BIN_EXE_linkjit")]);
     command.args(arguments).current_dir(fixtures.path("")).stdin(Stdio::null());
-    let outcome = Outcome::of(&mut command);
+    let outcome = Outcome::run(&mut command);
     assert_eq!(outcome.code, Some(0), "{outcome:?}: ./test installs gdb");
     outcome.out
 }

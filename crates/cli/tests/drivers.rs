@@ -1,4 +1,4 @@
-//! What compilers' drivers and linkers do for programs beside linking what they are given: whole archives, scripts, libraries
+//! Compilers' drivers and linkers do more for programs than link what they are given: whole archives, scripts, libraries
 //! that objects and archives ask for, advice.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 

@@ -21,7 +21,7 @@ fn limited(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
     let mut command = std::process::Command::new("sh");
     let limits = format!("ulimit -v {KILOBYTES}; ulimit -t {SECONDS}; ulimit -c 0; exec \"$@\"");
     command.args(["-c", &limits, "sh"]).arg(fixtures.command(&[]).get_program()).args(arguments);
-    let outcome = Outcome::of(command.current_dir(fixtures.path("")));
+    let outcome = Outcome::run(command.current_dir(fixtures.path("")));
     let code = outcome.code.unwrap_or_else(|| panic!("{arguments:?}: killed: {}", outcome.headline()));
     assert!(code < 100, "{arguments:?}: {code}: {}", outcome.headline());
     assert!(outcome.err.len() < MOST, "{arguments:?}: {} bytes of errors", outcome.err.len());

@@ -60,7 +60,7 @@ impl Part {
     }
 }
 
-/// What a line asks for.
+/// The thing that a line asks for.
 enum Verb {
     Check,
     Error(String),
@@ -70,7 +70,7 @@ enum Verb {
 struct Case {
     verb: Verb,
     options: String,
-    /// Why LLVM comes to another verdict.
+    /// The reason why LLVM comes to another verdict.
     llvm_differs: Option<String>,
     /// LLVM is better not asked.
     alone: bool,
@@ -243,7 +243,7 @@ fn run(fixture: &Fixture, case: &Case) -> Result<(), String> {
     }
 }
 
-/// Whether a command did what the case expects.
+/// Checks that a command did what the case expects.
 fn verdict(case: &Case, output: &Output) -> Result<(), String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let is_expected = match (&case.verb, output.status.code()) {

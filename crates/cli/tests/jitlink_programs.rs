@@ -65,7 +65,7 @@ fn lazy(name: &str) -> Fixtures {
     fixtures
 }
 
-/// What it prints about linked files, in order.
+/// Returns what it prints about linked files, in order.
 fn linked(outcome: &Outcome) -> Vec<&str> {
     outcome.out.lines().filter_map(|line| line.strip_prefix("Linking ")).collect()
 }

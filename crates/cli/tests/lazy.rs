@@ -78,7 +78,7 @@ fn programs_of_several_objects_run_as_ever() {
     }
 }
 
-/// What several objects have alike is one, also if its symbols are strong and only its COMDAT group says so.
+/// Definitions that several objects have alike are one, also if their symbols are strong and only a COMDAT group says so.
 #[test]
 fn shared_definitions_run_as_ever_in_every_order() {
     let fixtures = Fixtures::new("lazy_shared");
@@ -94,7 +94,7 @@ fn shared_definitions_run_as_ever_in_every_order() {
         fixtures.tool(&["cc", "-c", name]);
     }
     let inline = "#include <cstdio>\ninline int count = 0; inline int next() { static int n = 4; count++; return ++n; }
-         template <class T> T twice(T of) { return of + of; } struct Base { virtual int get() { return next(); } };
+         template <class T> T twice(T value) { return value + value; } struct Base { virtual int get() { return next(); } };
          struct Derived : Base { int get() override { return twice(Base::get()); } };";
     fixtures.cpp("other.o", &format!("{inline} int other() {{ return Derived().get() + count; }}"));
     fixtures.cpp(
@@ -165,10 +165,8 @@ fn what_is_not_called_is_not_linked() {
     let bytes = |arguments: &[&str]| {
         let outcome = fixtures.linkjit(arguments);
         let lines = outcome.json();
-        let text = lines.iter().find(|line| line.get("code_bytes").is_some() || line.get("statistics").is_some());
-        let text = text.unwrap_or_else(|| panic!("{}", outcome.err));
-        let of = text.get("statistics").unwrap_or(text);
-        (outcome.code, of["code_bytes"].as_u64().unwrap_or_else(|| panic!("{}", outcome.err)))
+        let bytes = lines.iter().find_map(|line| line.get("code_bytes")?.as_u64());
+        (outcome.code, bytes.unwrap_or_else(|| panic!("{}", outcome.err)))
     };
     let inputs = ["--json", "run", "--stats", "main.o", "big.o"];
     let lazy = [&inputs[..], &["--lazy"]].concat();
@@ -228,7 +226,7 @@ fn check_native(fixtures: &Fixtures, objects: &[&str]) {
     let rotated = [&objects[1..], &objects[..1]].concat();
     for objects in [objects, &rotated] {
         fixtures.tool(&[&["c++", "-o", "native"], objects].concat());
-        let native = Outcome::of(&mut std::process::Command::new(fixtures.path("native")));
+        let native = Outcome::run(&mut std::process::Command::new(fixtures.path("native")));
         let outcome = check_same(fixtures, objects);
         assert_eq!((outcome.code, outcome.out, outcome.err), (native.code, native.out, native.err), "{objects:?}");
     }
@@ -322,8 +320,8 @@ fn an_initializer_that_cannot_be_linked_is_an_error_before_main() {
     assert!(outcome.headline().contains("undefined symbol: missing"), "{}", outcome.err);
 }
 
-/// How much of sqlite one query needs: of 1.25 MB, nearly all that code refers to is linked at once, because tables of
-/// functions refer to it; what is linked when it is called is less.
+/// Of sqlite's 1.25 MB, a query needs nearly all that code refers to, because tables of functions refer to it; if functions
+/// are linked when they are called, it needs less.
 #[test]
 fn one_query_needs_a_part_of_sqlite() {
     let fixtures = Fixtures::new("query_sqlite");
@@ -356,12 +354,10 @@ fn one_query_needs_a_part_of_sqlite() {
         let outcome = fixtures.linkjit(&arguments);
         assert_eq!(outcome.code, Some(42), "{}", outcome.err);
         let lines = outcome.json();
-        let has = |line: &&serde_json::Value| line.get("code_bytes").is_some() || line.get("statistics").is_some();
-        let line = lines.iter().find(has).expect("it was asked for");
-        let of = line.get("statistics").unwrap_or(line);
+        let line = lines.iter().find(|line| line.get("code_bytes").is_some()).expect("it was asked for");
         ["code_bytes", "read_only_bytes", "writable_bytes"]
             .iter()
-            .map(|key| of[*key].as_u64().expect("a number"))
+            .map(|key| line[*key].as_u64().expect("a number"))
             .sum::<u64>()
     };
     let (eager, lazy) = (linked(&[]), linked(&["--lazy"]));

@@ -17,7 +17,7 @@ use support::{Fixtures, Outcome};
 /// Runs what the system links, and what linkjit links, at once and lazily; all are to do the same.
 fn check(fixtures: &Fixtures, objects: &[&str], libraries: &[&str], arguments: &[&str]) {
     fixtures.tool(&[&["c++", "-no-pie", "-rdynamic", "-o", "native"], objects, libraries].concat());
-    let native = Outcome::of(Command::new("./native").args(arguments).current_dir(fixtures.path("")));
+    let native = Outcome::run(Command::new("./native").args(arguments).current_dir(fixtures.path("")));
     for options in [&["run"][..], &["run", "--lazy"]] {
         let line = [options, objects, libraries, &["--"], arguments].concat();
         let outcome = fixtures.linkjit(&line);

@@ -14,7 +14,7 @@ const THROWS: &str = "extern \"C\" int printf(const char *, ...), fflush(void *)
     __attribute__((noinline)) int throws(int n) { Noisy noisy{n}; if (n == 0) throw 5; return throws(n - 1) + 1; }
     int main() { try { throws(3); } catch (int x) { printf(\"caught %d\\n\", x); fflush(nullptr); return x + 2; } return 1; }";
 
-/// Where the compiler finds a library.
+/// Returns where the compiler finds a library.
 fn library(compiler: &str, name: &str) -> String {
     let output = Command::new(compiler).arg(format!("-print-file-name={name}")).output().expect("a compiler");
     let path = String::from_utf8(output.stdout).expect("a path").trim().to_owned();
@@ -37,7 +37,7 @@ fn exceptions_pass_with_another_unwinder_than_libgccs() {
     ];
     for line in lines {
         for preloaded in ["", &unwinder] {
-            let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", preloaded));
+            let outcome = Outcome::run(fixtures.command(line).env("LD_PRELOAD", preloaded));
             assert_eq!(
                 (outcome.code, &*outcome.out),
                 (Some(7), "0 1 2 3 caught 5\n"),
@@ -67,7 +67,7 @@ fn preloaded_sanitizers_see_no_leaks_and_serve_no_compiler() {
         &["run", "new.o", "-l", "stdc++"],
     ];
     for line in lines {
-        let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", &sanitizer));
+        let outcome = Outcome::run(fixtures.command(line).env("LD_PRELOAD", &sanitizer));
         assert_eq!((outcome.code, &*outcome.out), (Some(0), "x\n"), "{line:?}: {outcome:?}");
     }
 }
@@ -91,7 +91,7 @@ fn leak_checkers_find_what_linked_code_keeps() {
     for (library_name, flags) in [("libasan.so", &["-fsanitize=address", "-fPIC"][..]), ("liblsan.so", &["-fno-pic"])] {
         fixtures.tool(&[&["gcc", "-c", "-O0", "-g", "keeps.c"], flags].concat());
         for line in [&["run", "keeps.o"][..], &["run", "--lazy", "keeps.o"]] {
-            let outcome = Outcome::of(fixtures.command(line).env("LD_PRELOAD", library("gcc", library_name)));
+            let outcome = Outcome::run(fixtures.command(line).env("LD_PRELOAD", library("gcc", library_name)));
             let is_right = outcome.code != Some(0) && outcome.err.contains("1234 byte(s) leaked in 1 allocation(s)");
             assert!(is_right, "{library_name}, {line:?}: {outcome:?}");
         }
@@ -103,7 +103,7 @@ fn after(fixtures: &Fixtures, command: &str, arguments: &[&str]) -> Outcome {
     let script = format!("{command} && exec \"$0\" \"$@\"");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_linkjit")]).args(arguments).current_dir(fixtures.path(""));
-    Outcome::of(&mut shell)
+    Outcome::run(&mut shell)
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn libraries_with_much_static_thread_local_storage_are_told_what_to_do() {
     for (variable, value) in
         [("LD_PRELOAD", "./liblarge.so"), ("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=200000")]
     {
-        let outcome = Outcome::of(fixtures.command(&line).env(variable, value));
+        let outcome = Outcome::run(fixtures.command(&line).env(variable, value));
         assert_eq!(outcome.code, Some(7), "{variable}: {outcome:?}");
     }
 }
@@ -153,7 +153,7 @@ fn refusing(fixtures: &Fixtures, arguments: &[&str]) -> Option<Outcome> {
     fixtures.tool(&["gcc", "refuse.c", "-o", "refuse"]);
     let mut command = Command::new(fixtures.path("refuse"));
     command.arg(env!("CARGO_BIN_EXE_linkjit")).args(arguments).current_dir(fixtures.path(""));
-    Some(Outcome::of(&mut command)).filter(|outcome| outcome.code != Some(99))
+    Some(Outcome::run(&mut command)).filter(|outcome| outcome.code != Some(99))
 }
 
 #[test]

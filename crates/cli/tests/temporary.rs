@@ -67,7 +67,7 @@ impl Place {
     }
 
     fn run(&self) {
-        let outcome = support::Outcome::of(self.fixtures.command(&["run", "a.c"]).env("TMPDIR", &self.temporary));
+        let outcome = support::Outcome::run(self.fixtures.command(&["run", "a.c"]).env("TMPDIR", &self.temporary));
         assert_eq!((outcome.code, outcome.err.as_str()), (Some(7), ""));
     }
 }

@@ -38,7 +38,7 @@ fn compile(fixtures: &Fixtures, name: &str, source: &str) {
 /// Runs with the wine of the tests.
 fn run(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
     let mut command = fixtures.command(&[&["run", "--executor", "wine"], arguments].concat());
-    Outcome::of(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
+    Outcome::run(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn check_rules_hold_on_windows() {
         wine.arg(&program).args(["jitlink", "-noexec", "-slab-allocate", "1Mb", "-slab-address", "0x100000"]);
         wine.args(["-slab-page-size", "4096", "-abs", "__ImageBase=0xf0000", "-abs", base, "-check"]);
         let object = fixtures.path("coff-relocations.o").display().to_string().replace('/', "\\");
-        Outcome::of(wine.arg(format!("Z:{case}")).arg(format!("Z:{object}")))
+        Outcome::run(wine.arg(format!("Z:{case}")).arg(format!("Z:{object}")))
     };
     let outcome = check("base=0xf0000");
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""));
@@ -117,15 +117,15 @@ fn wine_needs_nothing_that_it_lacks() {
     let fixtures = Fixtures::new("plain-wine");
     compile(&fixtures, "hello.obj", PROGRAM);
     let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj", "--", "one"]);
-    let outcome = Outcome::of(plain_wine(&mut command));
+    let outcome = Outcome::run(plain_wine(&mut command));
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "one\r\n", ""));
     // A code of its own that looks as if it had not been started.
     compile(&fixtures, "exit.obj", "int main(void) { return 53; }");
-    let outcome = Outcome::of(plain_wine(&mut fixtures.command(&["run", "--executor", "wine", "exit.obj"])));
+    let outcome = Outcome::run(plain_wine(&mut fixtures.command(&["run", "--executor", "wine", "exit.obj"])));
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(53), "", ""));
 
     let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
-    let outcome = Outcome::of(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
+    let outcome = Outcome::run(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
     let expected =
         "linkjit: error: wine: this version of Wine has no USERENV.dll, which linkjit.exe needs: try a newer one";
     assert_eq!((outcome.code, outcome.headline().to_lowercase()), (Some(1), expected.to_lowercase()));
@@ -146,12 +146,12 @@ fn what_is_missing_to_run_under_wine_is_said() {
             .env("LINKJIT_WINE", wine);
         command
     };
-    let outcome = Outcome::of(&mut run("wine"));
+    let outcome = Outcome::run(&mut run("wine"));
     let expected = "linkjit: error: the Windows build of linkjit is missing: make it with `cargo build -p linkjit-cli \
                     --target x86_64-pc-windows-gnu`, or set LINKJIT_WINDOWS to its path";
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
 
-    let outcome = Outcome::of(run("/nowhere/wine").env("LINKJIT_WINDOWS", "linkjit.exe"));
+    let outcome = Outcome::run(run("/nowhere/wine").env("LINKJIT_WINDOWS", "linkjit.exe"));
     assert_eq!(
         (outcome.code, outcome.headline()),
         (Some(1), "linkjit: error: /nowhere/wine: No such file or directory (os error 2)")

@@ -14,7 +14,7 @@ use linkjit_link::source::Source;
 
 use crate::compile::{Compiler, SystemCompiler};
 use crate::error::{Error, Result};
-use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, archive_with_index};
+use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, with_index};
 use crate::jitdylib::JitDylib;
 use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
@@ -194,7 +194,7 @@ impl JitDylib {
 
     fn add_archive_source(&self, source: Source) -> Result<()> {
         let has_imports = self.session().platform().has_import_libraries();
-        let archive = archive_with_index(Archive::parse(source)?, self)?;
+        let archive = with_index(Archive::parse(source)?)?;
         let archives = {
             let mut state = self.session().state();
             if !has_imports {

@@ -4,4 +4,4 @@ pub use linkjit_link::object::archive::{Archive, Member, MemberContent, Members}
 pub use linkjit_link::object::import::{Import, ImportKey};
 pub use linkjit_link::object::read;
 
-pub use crate::generators::member_source;
+pub use crate::generators::{member_source, with_index};

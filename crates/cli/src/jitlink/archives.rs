@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use linkjit_link::names::NamePool;
-use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, ArchiveIndex, Member};
 use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
-use super::failure::{Failure, Result};
+use super::failure::Result;
 use super::load::Way;
 
 /// An archive whose members are added when they are wanted.
@@ -22,21 +20,12 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn new(mut archive: Archive, way: Way) -> Result<Self> {
+    pub(super) fn new(archive: Archive, way: Way) -> Result<Self> {
         let mut numbers = HashMap::new();
         for (number, member) in archive.members().enumerate() {
             numbers.insert(member?.offset, number);
         }
-        if !archive.has_index() {
-            let mut defined = Vec::new();
-            for (&offset, &number) in &numbers {
-                if let Some(source) = object(&archive, number, &archive.member_at(offset)?)? {
-                    defined.extend(definitions(&source)?.into_iter().map(|name| (offset, name)));
-                }
-            }
-            defined.sort_unstable();
-            archive = archive.with_index(defined.iter().map(|(offset, name)| (name.as_slice(), *offset)))?;
-        }
+        let archive = linkjit::object::with_index(archive)?;
         let mut index = ArchiveIndex::new();
         index.add(archive.clone())?;
         Ok(Self { archive, index, way, numbers })
@@ -72,14 +61,6 @@ fn object(archive: &Archive, number: usize, member: &Member<'_>) -> Result<Optio
     }
     let whole = linkjit::object::member_source(archive, member.offset)?;
     let len = whole.bytes().len();
-    let source = whole.slice(member_name(archive, number, member), 0..len).ok_or(Failure::Reported)?;
+    let source = whole.slice(member_name(archive, number, member), 0..len).unwrap_or(whole);
     Ok(if Import::parse(&source)?.is_some() { None } else { Some(source) })
-}
-
-/// The names that an object defines for others.
-fn definitions(source: &Source) -> Result<Vec<Vec<u8>>> {
-    let mut names = NamePool::new();
-    let graph = object::read(source, &mut names)?;
-    let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-    Ok(defined.filter_map(|symbol| Some(names.bytes(symbol.global_name()?).to_vec())).collect())
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use linkjit::{
-    ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage, SymbolLookupSet, Wanted,
+    DefinitionGenerator, ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage,
+    SymbolLookupSet, Wanted,
 };
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
@@ -23,10 +24,10 @@ use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
 use super::tables::Tables;
-use super::{absolutes, interfaces, show};
+use super::{absolutes, interfaces, lock, show};
 use crate::inputs;
 
-/// What the program wants its result to be, if it says so.
+/// The result that the program asks for, if it does.
 static RESULT: Mutex<Option<i64>> = Mutex::new(None);
 /// Its entry point has returned: the process does not end because the program calls `exit`.
 static RETURNED: AtomicBool = AtomicBool::new(false);
@@ -34,18 +35,18 @@ static RETURNED: AtomicBool = AtomicBool::new(false);
 /// For programs whose `main` says nothing.
 pub(super) const RESULT_OVERRIDE: &str = "llvm_jitlink_setTestResultOverride";
 
-/// Where it is.
+/// Returns its address.
 pub(super) fn result_override() -> ExecAddr {
     ExecAddr(set_test_result_override as extern "C" fn(i64) as *const () as u64)
 }
 
 extern "C" fn set_test_result_override(result: i64) {
-    *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    *lock(&RESULT) = Some(result);
 }
 
 /// The exit code that the program has asked for, also in what runs at exit.
 fn wanted_result() -> Option<i32> {
-    let wanted = *RESULT.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = *lock(&RESULT);
     // As LLVM does, and the system after it, the lowest bits are taken.
     wanted.filter(|_| RETURNED.load(Ordering::Relaxed)).map(|wanted| wanted as i32)
 }
@@ -73,28 +74,23 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         if options.no_process_syms { jit.session().create_dylib("<TestResultJD>")? } else { jit.process().clone() };
     process.define_absolute(RESULT_OVERRIDE, result_override())?;
     let entry = options.entry.as_deref().unwrap_or("main");
-    let mut dylibs = SessionDylibs::new(&jit, &process)?;
+    jit.main().set_link_order(&[(process.clone(), MatchScope::Exported)])?;
+    let main = jit.main().clone();
+    let mut dylibs = SessionDylibs { jit: &jit, process: &process, all: vec![main], archives: Vec::new() };
     load(options, &mut dylibs)?;
     let archives = dylibs.archives;
     find_entry(&jit, entry, &process)?;
     if options.phony_externals {
+        // To call what is nowhere would help nobody.
         let entry = entry.to_string();
-        let phony = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
-            // To call what is nowhere would help nobody.
-            let names = wanted.iter().map(|wanted| wanted.name).filter(|name| *name != entry.as_bytes());
-            names.into_iter().try_for_each(|name| define_null(dylib, name))
-        };
-        jit.main().add_generator(Arc::new(FunctionGenerator::new("phony externals", phony)))?;
+        jit.main().add_generator(nulls("phony externals", move |name| name != entry.as_bytes()))?;
     }
     let loaded = Instant::now();
     link(&jit, entry, options, &reports, &archives)?;
     if options.show_times {
         show::times([start, loaded, Instant::now()], &mut std::io::stdout())?;
     }
-    let program = options.items.iter().find_map(|item| match item {
-        Item::Input(path) => Some(path.to_string_lossy().into_owned()),
-        _ => None,
-    });
+    let program = options.inputs().next().map(|path| path.to_string_lossy().into_owned());
     let arguments: Vec<_> = program.into_iter().chain(options.arguments.iter().cloned()).collect();
     linkjit::executor::crash::print_backtraces();
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
@@ -105,9 +101,9 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
 
 /// Links what the program needs, initializers included, and reports about it.
 fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archives: &[Archive]) -> Result<()> {
-    let before = if options.show_init_es || options.show_entry_es { Some(Tables::load(options)?) } else { None };
+    let shows_session = options.show_init_es || options.show_entry_es;
+    let mut before = if shows_session { Tables::load(options)?.session(false) } else { Vec::new() };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut before = before.map(|mut tables| tables.session(false)).unwrap_or_default();
     if options.show_init_es {
         show::session(&before, &mut out)?;
     }
@@ -120,11 +116,11 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
     let found = jit.main().link_with_initializers(&[entry])?;
     let members = member_names(archives)?;
     if options.items.contains(&Item::Lazy) {
-        recorder.show_what_follows(reports.of_files(), members.clone());
+        recorder.show_what_follows(reports.for_files(), members.clone());
     } else {
         jit.session().remove_plugin(plugin)?;
     }
-    let names = jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner);
+    let names = lock(jit.session().name_pool());
     if let Some(main) = before.iter_mut().find(|dylib| dylib.name == "main")
         && let Some(symbol) = main.symbols.get_mut(entry)
     {
@@ -148,13 +144,6 @@ struct SessionDylibs<'a> {
     archives: Vec<Archive>,
 }
 
-impl<'a> SessionDylibs<'a> {
-    fn new(jit: &'a Jit, process: &'a JitDylib) -> Result<Self> {
-        jit.main().set_link_order(&[(process.clone(), MatchScope::Exported)])?;
-        Ok(Self { jit, process, all: vec![jit.main().clone()], archives: Vec::new() })
-    }
-}
-
 impl Dylibs for SessionDylibs<'_> {
     fn create(&mut self, name: &str) -> Result<()> {
         let dylib = self.jit.session().create_dylib(name)?;
@@ -164,7 +153,7 @@ impl Dylibs for SessionDylibs<'_> {
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {
-        self.jit.session().name_pool().lock().unwrap_or_else(PoisonError::into_inner)
+        lock(self.jit.session().name_pool())
     }
 
     fn add_graph(&mut self, dylib: usize, graph: LinkGraph) -> Result<()> {
@@ -185,15 +174,14 @@ impl Dylibs for SessionDylibs<'_> {
         let members = Mutex::new(Members::new(archive, way)?);
         let take = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
             for wanted in wanted.iter().filter(|wanted| !wanted.weak) {
-                let taken = members.lock().unwrap_or_else(PoisonError::into_inner).take(wanted.name);
+                let taken = lock(&members).take(wanted.name);
                 let in_archive = |failure: Failure| linkjit::Error::Unsupported { what: failure.to_string() };
                 let Some(member) = taken.map_err(in_archive)? else { continue };
                 if way == Way::Lazy {
                     dylib.add_lazy_object(&member)?;
                     continue;
                 }
-                let names = dylib.session().name_pool();
-                let graph = read_object(&mut names.lock().unwrap_or_else(PoisonError::into_inner), &member, way);
+                let graph = read_object(&mut lock(dylib.session().name_pool()), &member, way);
                 dylib.add_graph(graph.map_err(in_archive)?)?;
             }
             Ok(())
@@ -206,12 +194,8 @@ impl Dylibs for SessionDylibs<'_> {
     }
 
     fn add_weak_library(&mut self, dylib: usize, path: &Path) -> Result<()> {
-        let nulls = interfaces::names(path)?;
-        let define = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
-            let names = wanted.iter().map(|wanted| wanted.name).filter(|name| nulls.contains(*name));
-            names.into_iter().try_for_each(|name| define_null(dylib, name))
-        };
-        Ok(self.all[dylib].add_generator(Arc::new(FunctionGenerator::new(path.to_string_lossy(), define)))?)
+        let nulled = interfaces::names(path)?;
+        Ok(self.all[dylib].add_generator(nulls(&path.to_string_lossy(), move |name| nulled.contains(name)))?)
     }
 
     fn define_absolute(&mut self, dylib: usize, name: &str, address: ExecAddr) -> Result<()> {
@@ -248,7 +232,7 @@ fn add_to_link_order(dylib: &JitDylib, other: &JitDylib, scope: MatchScope, proc
     dylib.add_to_link_order(process, MatchScope::Exported)
 }
 
-/// What LLVM calls the members of archives, by what sessions call them.
+/// Returns LLVM's names of the members of archives, by the names that sessions give them.
 fn member_names(archives: &[Archive]) -> Result<HashMap<String, String>> {
     let mut names = HashMap::new();
     for archive in archives {
@@ -261,6 +245,11 @@ fn member_names(archives: &[Archive]) -> Result<HashMap<String, String>> {
     Ok(names)
 }
 
-fn define_null(dylib: &JitDylib, name: &[u8]) -> linkjit::Result<()> {
-    dylib.define_absolute(name, ExecAddr::NULL)
+/// Makes those names null that are nowhere else.
+fn nulls(name: &str, is_null: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Arc<dyn DefinitionGenerator> {
+    let define = move |dylib: &JitDylib, wanted: &[Wanted<'_>]| {
+        let mut names = wanted.iter().map(|wanted| wanted.name).filter(|name| is_null(name));
+        names.try_for_each(|name| dylib.define_absolute(name, ExecAddr::NULL))
+    };
+    Arc::new(FunctionGenerator::new(name, define))
 }

@@ -1,18 +1,16 @@
 //! Errors, in the words that LLVM's tests look for.
 
-use std::fmt;
-
 use linkjit_link::error::Shown;
 
-/// Why a run fails. The exit code is 1 for all of them.
-#[derive(Debug)]
+/// A reason why a run fails. The exit code is 1 for all of them.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// In options, files or checks.
+    /// It is in options, files or checks.
+    #[error("{program}: {0}", program = std::env::args().next().unwrap_or_else(|| "linkjit".into()))]
     Usage(String),
-    /// In a lookup or a link.
+    /// It is in a lookup or a link.
+    #[error("llvm-jitlink error: {0}")]
     Link(String),
-    /// Everything was said already.
-    Reported,
 }
 
 pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -25,14 +23,13 @@ impl Failure {
     pub(super) fn link(message: impl Into<String>) -> Self {
         Self::Link(message.into())
     }
-}
 
-impl Failure {
-    /// In a lookup: names that nobody defines. LLVM tells them all.
-    pub(super) fn missing(names: &[&str]) -> Self {
+    /// An error of a lookup: names that nobody defines. LLVM tells them all.
+    pub(super) fn missing<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Self {
         const SHOWN: usize = 100;
-        let mut shown: Vec<_> = names.iter().take(SHOWN).map(|name| Shown(name).to_string()).collect();
-        if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+        let more = names.len().saturating_sub(SHOWN);
+        let mut shown: Vec<_> = names.take(SHOWN).map(|name| Shown(name).to_string()).collect();
+        if more > 0 {
             shown.push(format!("and {more} more"));
         }
         Self::Link(format!("Symbols not found: [ {} ]", shown.join(", ")))
@@ -55,8 +52,7 @@ impl From<linkjit::Error> for Failure {
     fn from(error: linkjit::Error) -> Self {
         match error {
             linkjit::Error::Undefined { symbols, .. } => {
-                let names: Vec<_> = symbols.iter().map(|symbol| symbol.name.as_str()).collect();
-                Self::missing(&names)
+                Self::missing(symbols.iter().map(|symbol| symbol.name.as_str()))
             }
             linkjit::Error::Duplicate { name, second, .. } => {
                 Self::Usage(format!("In {second}, duplicate definition of symbol '{name}'"))
@@ -76,18 +72,5 @@ impl From<crate::report::Failure> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Usage(format!("standard output: {error}"))
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(message) => {
-                let program = std::env::args().next().unwrap_or_else(|| "linkjit".into());
-                write!(f, "{program}: {message}")
-            }
-            Self::Link(message) => write!(f, "llvm-jitlink error: {message}"),
-            Self::Reported => Ok(()),
-        }
     }
 }

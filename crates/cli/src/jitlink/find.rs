@@ -15,10 +15,7 @@ use super::references::add_self_relocations;
 use super::tables::{By, Tables};
 
 /// A symbol of a graph that stands for a place that the linker knows.
-pub(super) struct Special {
-    pub(super) symbol: SymbolId,
-    pub(super) place: Place,
-}
+pub(super) type Special = (SymbolId, Place);
 
 /// Such a place.
 pub(super) enum Place {
@@ -28,6 +25,7 @@ pub(super) enum Place {
 }
 
 /// The inputs that are needed, in the order in which the search found them.
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) order: Vec<u32>,
     pub(super) specials: HashMap<u32, Vec<Special>>,
@@ -35,12 +33,11 @@ pub(super) struct Found {
 
 /// Finds all graphs that `entry` reaches, breadth first.
 pub(super) fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
-    let found = Found { order: Vec::new(), specials: HashMap::new() };
     let mut search = Search {
         tables,
-        found,
+        found: Found::default(),
         queue: VecDeque::new(),
-        is_linked: Vec::new(),
+        linked: HashSet::new(),
         seen: HashSet::new(),
         missing: BTreeSet::new(),
     };
@@ -51,8 +48,7 @@ pub(super) fn find(tables: &mut Tables, entry: NameId) -> Result<Found> {
     if search.missing.is_empty() {
         return Ok(search.found);
     }
-    let missing: Vec<_> = search.missing.iter().map(String::as_str).collect();
-    Err(Failure::missing(&missing))
+    Err(Failure::missing(search.missing.iter().map(String::as_str)))
 }
 
 /// An external symbol that was reached: its graph, and for which place of that it stands, if for any.
@@ -61,9 +57,9 @@ type External = (u32, SymbolId, Option<Place>);
 struct Search<'a> {
     tables: &'a mut Tables,
     found: Found,
-    /// Graphs that are linked and have not been looked at.
+    /// Graphs that are linked, and those of them that have not been looked at.
+    linked: HashSet<u32>,
     queue: VecDeque<u32>,
-    is_linked: Vec<bool>,
     /// Symbols that were looked up, one by one.
     seen: HashSet<(u32, SymbolId)>,
     missing: BTreeSet<String>,
@@ -91,9 +87,7 @@ impl Search<'_> {
 
     fn reach(&mut self, binding: Binding) {
         let Binding::Input { input, .. } = binding else { return };
-        let index = input as usize;
-        self.is_linked.resize(self.is_linked.len().max(index + 1), false);
-        if !std::mem::replace(&mut self.is_linked[index], true) {
+        if self.linked.insert(input) {
             self.queue.push_back(input);
         }
     }
@@ -133,7 +127,7 @@ impl Search<'_> {
     fn bind(&mut self, (member, symbol, place): External) -> Result<()> {
         self.seen.insert((member, symbol));
         if let Some(place) = place {
-            self.found.specials.entry(member).or_default().push(Special { symbol, place });
+            self.found.specials.entry(member).or_default().push((symbol, place));
             return Ok(());
         }
         let tables = &mut *self.tables;
@@ -145,8 +139,7 @@ impl Search<'_> {
         let binding = match tables.look_up(dylib, name, weak, is_tls)? {
             Some(binding) => binding,
             None if tables.text(name) == IMAGE_BASE => {
-                let special = Special { symbol, place: Place::ImageBase };
-                self.found.specials.entry(member).or_default().push(special);
+                self.found.specials.entry(member).or_default().push((symbol, Place::ImageBase));
                 return Ok(());
             }
             None if weak => Binding::Missing,
@@ -203,11 +196,11 @@ fn mark(input: &mut Input, names: &NamePool) -> Vec<(SymbolId, Option<Place>)> {
             break;
         }
         for symbol in new {
-            let place = Place::of(graph.symbol_name(names, symbol));
+            let place = Place::named(graph.symbol_name(names, symbol));
             // A section is walked from boundary to boundary, whoever else refers to its blocks.
             let place = place.filter(|place| {
-                let Some(section) = place.section() else { return true };
-                let blocks = blocks.get_or_insert_with(|| blocks_of_sections(graph)).get(section);
+                let Place::Section(_, section) = place else { return true };
+                let blocks = blocks.get_or_insert_with(|| blocks_of_sections(graph)).get(section.as_str());
                 blocks.into_iter().flatten().for_each(|&block| reach.mark_block(graph, block));
                 blocks.is_some()
             });
@@ -235,18 +228,11 @@ fn blocks_of_sections(graph: &LinkGraph) -> HashMap<String, Vec<BlockId>> {
 
 impl Place {
     /// The place of a graph that an external symbol of this name stands for, if the graph has the section.
-    fn of(name: &[u8]) -> Option<Self> {
+    fn named(name: &[u8]) -> Option<Self> {
         match LinkerName::parse(name)? {
             LinkerName::GotBase => Some(Self::Got),
             LinkerName::Section(bound, section) => Some(Self::Section(bound, section.into_owned())),
             LinkerName::TlsBase | LinkerName::Image(_) => None,
-        }
-    }
-
-    fn section(&self) -> Option<&str> {
-        match self {
-            Self::Got | Self::ImageBase => None,
-            Self::Section(_, section) => Some(section),
         }
     }
 }

@@ -2,14 +2,9 @@
 //! ones, and their definitions replace those of the tested objects.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use linkjit_link::graph::{LinkGraph, Linkage, Name, Scope, SymbolId};
 use linkjit_link::names::NamePool;
-use linkjit_link::object;
-
-use super::failure::Result;
-use super::read;
 
 /// The names of a test's harness.
 #[derive(Debug, Default)]
@@ -21,22 +16,15 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    /// Reads the harness's objects.
-    pub(super) fn new(files: &[PathBuf]) -> Result<Self> {
-        let mut harness = Self::default();
-        for path in files {
-            let mut names = NamePool::new();
-            let graph = object::read(&read(path)?, &mut names)?;
-            for id in graph.symbol_ids() {
-                let symbol = graph.symbol(id);
-                let name = graph.symbol_name(&names, id).to_vec();
-                if !name.is_empty() {
-                    (if symbol.is_external() { &mut harness.externals } else { &mut harness.definitions }).insert(name);
-                }
+    /// Takes the names of an object of the harness.
+    pub(super) fn add(&mut self, graph: &LinkGraph, names: &NamePool) {
+        for id in graph.symbol_ids() {
+            let name = graph.symbol_name(names, id);
+            let known = if graph.symbol(id).is_external() { &mut self.externals } else { &mut self.definitions };
+            if !name.is_empty() {
+                known.insert(name.to_vec());
             }
         }
-        harness.externals.retain(|name| !harness.definitions.contains(name));
-        Ok(harness)
     }
 
     /// Makes an object of the test ready to be linked with the harness.
@@ -51,12 +39,12 @@ impl Harness {
             if is_external || name.is_empty() {
                 continue;
             }
-            let is_wanted = self.externals.contains(&name);
             let is_replaced = self.definitions.contains(&name);
+            let is_wanted = !is_replaced && self.externals.contains(&name);
             if linkage == Linkage::Weak && !is_replaced && self.weak.insert(name.clone()) {
                 let scope = if is_wanted { Scope::Default } else { Scope::Hidden };
                 graph.set_visibility(id, Linkage::Strong, scope);
-            } else if linkage == Linkage::Weak || !is_wanted && is_replaced {
+            } else if linkage == Linkage::Weak || is_replaced {
                 promote(graph, names, id, linkage);
                 graph.make_external(id);
             } else if is_wanted {

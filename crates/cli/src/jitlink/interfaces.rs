@@ -42,7 +42,7 @@ const OF_PROCESS: [&str; 5] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-li
 /// Names that drivers link into every program and library.
 const OF_EACH: [&[u8]; 3] = [b"__dso_handle", b"atexit", b"at_quick_exit"];
 
-/// The definitions that a library has for others.
+/// The content of a library's file that others need.
 #[derive(Debug, Default)]
 struct Interface {
     /// Names, where they are by the file, and whether they are thread-local variables.
@@ -55,17 +55,13 @@ struct Interface {
 /// A library that was read.
 #[derive(Debug)]
 struct Library {
-    symbols: HashMap<Vec<u8>, Place>,
+    symbols: HashMap<Vec<u8>, Binding>,
+    /// The files that it needs and that were not read yet, and the libraries of those that were.
+    unread: Vec<PathBuf>,
     needed: Vec<usize>,
     /// The libraries that are searched for what it has: it, what it needs, what that needs. Empty for those that were
     /// read for others only.
     order: Vec<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    At(ExecAddr),
-    ThreadLocal(TlsAddress),
 }
 
 /// All libraries of a link.
@@ -74,8 +70,7 @@ pub(super) struct Libraries {
     all: Vec<Library>,
     by_path: HashMap<PathBuf, usize>,
     /// Those of the process: of the command line, then the usual ones, as far as they were needed.
-    preloaded: Vec<usize>,
-    usual: Vec<usize>,
+    process: Vec<usize>,
     usual_read: usize,
     /// The definitions that the process has by other ways.
     others: HashMap<Vec<u8>, ExecAddr>,
@@ -92,43 +87,23 @@ pub(super) fn names(path: &Path) -> Result<HashSet<Vec<u8>>> {
 impl Libraries {
     /// Reads a library and those that it needs; returns its number.
     pub(super) fn open(&mut self, path: &Path) -> Result<usize> {
-        let mut unread = Vec::new();
-        let first = match self.read(path)? {
-            Ok(known) => known,
-            Err((new, interface)) => {
-                unread.push((new, path.to_path_buf(), interface));
-                new
-            }
-        };
-        while let Some((library, path, interface)) = unread.pop() {
-            for name in &interface.needed {
-                // The loader would say which one is missing. Here, only what is wanted of it is.
-                let Some(file) = locate(name, &interface.directories, path.parent()) else { continue };
-                let number = match self.read(&file) {
-                    Ok(Ok(known)) => known,
-                    Ok(Err((new, interface))) => {
-                        unread.push((new, file, interface));
-                        new
-                    }
-                    Err(_) => continue,
-                };
-                self.all[library].needed.push(number);
-            }
+        let first = self.read(path)?;
+        if !self.all[first].order.is_empty() {
+            return Ok(first);
         }
-        if self.all[first].order.is_empty() {
-            self.all[first].order = self.order(first);
-        }
-        Ok(first)
-    }
-
-    fn order(&self, first: usize) -> Vec<usize> {
         let (mut order, mut seen) = (vec![first], HashSet::from([first]));
         let mut next = 0;
         while let Some(&library) = order.get(next) {
             next += 1;
+            for file in std::mem::take(&mut self.all[library].unread) {
+                // The loader would say which one is missing. Here, only what is wanted of it is.
+                let Ok(needed) = self.read(&file) else { continue };
+                self.all[library].needed.push(needed);
+            }
             order.extend(self.all[library].needed.iter().copied().filter(|&needed| seen.insert(needed)));
         }
-        order
+        self.all[first].order = order;
+        Ok(first)
     }
 
     /// Reads a library for the process.
@@ -137,32 +112,34 @@ impl Libraries {
         let is_bare = path.parent().is_some_and(|parent| parent.as_os_str().is_empty());
         let file = if is_bare { locate(path, &[], None) } else { None };
         let library = self.open(file.as_deref().unwrap_or(path))?;
-        self.preloaded.push(library);
+        self.process.push(library);
         Ok(())
     }
 
-    /// The number of a library, with what it needs if it was not read before.
-    fn read(&mut self, path: &Path) -> Result<Result<usize, (usize, Interface)>> {
-        let path = path.canonicalize().unwrap_or_else(|_| path.into());
-        if let Some(&known) = self.by_path.get(&path) {
-            return Ok(Ok(known));
+    /// The number of a library, which is read unless it was before.
+    fn read(&mut self, path: &Path) -> Result<usize> {
+        let file = path.canonicalize().unwrap_or_else(|_| path.into());
+        if let Some(&known) = self.by_path.get(&file) {
+            return Ok(known);
         }
         if self.all.len() == MOST_LIBRARIES {
-            let path = path.display();
+            let file = file.display();
             return Err(Failure::usage(format!(
-                "'{path}': more than {MOST_LIBRARIES} shared libraries need each other"
+                "'{file}': more than {MOST_LIBRARIES} shared libraries need each other"
             )));
         }
-        let mut interface = interface(&path)?;
-        let symbols = self.place(std::mem::take(&mut interface.symbols))?;
+        let Interface { symbols, needed, directories } = interface(&file)?;
+        let symbols = self.place(symbols)?;
+        // $ORIGIN is where a link to the library is, as for the loader.
+        let unread = needed.iter().filter_map(|name| locate(name, &directories, path.parent())).collect();
         let number = self.all.len();
-        self.all.push(Library { symbols, needed: Vec::new(), order: Vec::new() });
-        self.by_path.insert(path, number);
-        Ok(Err((number, interface)))
+        self.all.push(Library { symbols, unread, needed: Vec::new(), order: Vec::new() });
+        self.by_path.insert(file, number);
+        Ok(number)
     }
 
     /// Gives definitions their addresses: the same for those that the file has at one place.
-    fn place(&mut self, symbols: HashMap<Vec<u8>, (u64, bool)>) -> Result<HashMap<Vec<u8>, Place>> {
+    fn place(&mut self, symbols: HashMap<Vec<u8>, (u64, bool)>) -> Result<HashMap<Vec<u8>, Binding>> {
         let mut places: Vec<_> = symbols.values().copied().collect();
         places.sort_unstable();
         places.dedup();
@@ -173,9 +150,9 @@ impl Libraries {
             let place = if value.1 {
                 let offset = start.wrapping_add(offset);
                 let thread_offset = Some(THREAD_LOCAL + offset.cast_signed());
-                Place::ThreadLocal(TlsAddress { module, offset, thread_offset })
+                Binding::LinkedThreadLocal(TlsAddress { module, offset, thread_offset })
             } else {
-                Place::At(ExecAddr(REGION_END - REGION_SIZE + start + offset))
+                Binding::Linked(ExecAddr(REGION_END - REGION_SIZE + start + offset))
             };
             (name, place)
         };
@@ -194,29 +171,28 @@ impl Libraries {
     /// Finds a name in a library or in one that it needs.
     pub(super) fn find(&self, library: usize, name: &[u8], thread_local: bool) -> Option<Binding> {
         let order = self.all.get(library).map_or(&[][..], |library| &library.order);
-        order.iter().find_map(|&library| match self.all.get(library)?.symbols.get(name) {
-            Some(&Place::At(address)) if !thread_local => Some(Binding::Linked(address)),
-            Some(&Place::ThreadLocal(address)) if thread_local => Some(Binding::LinkedThreadLocal(address)),
+        order.iter().find_map(|&library| match self.all.get(library)?.symbols.get(name)? {
+            found @ Binding::Linked(_) if !thread_local => Some(*found),
+            found @ Binding::LinkedThreadLocal(_) if thread_local => Some(*found),
             _ => None,
         })
     }
 
     /// Finds a name in the process.
     pub(super) fn find_in_process(&mut self, name: &[u8], thread_local: bool) -> Result<Option<Binding>> {
-        let known = |libraries: &Self, order: &[usize]| {
-            order.iter().find_map(|&library| libraries.find(library, name, thread_local))
-        };
-        if let Some(found) = known(self, &self.preloaded).or_else(|| known(self, &self.usual)) {
-            return Ok(Some(found));
-        }
-        while let Some(usual) = OF_PROCESS.get(self.usual_read).filter(|_| cfg!(target_os = "linux")) {
-            self.usual_read += 1;
-            let file = locate(Path::new(usual), &[], None);
-            let Some(library) = file.and_then(|file| self.open(&file).ok()) else { continue };
-            self.usual.push(library);
-            if let Some(found) = self.find(library, name, thread_local) {
-                return Ok(Some(found));
+        let mut searched = 0;
+        loop {
+            while let Some(&library) = self.process.get(searched) {
+                if let Some(found) = self.find(library, name, thread_local) {
+                    return Ok(Some(found));
+                }
+                searched += 1;
             }
+            let usual = OF_PROCESS.get(self.usual_read).filter(|_| cfg!(target_os = "linux"));
+            let Some(usual) = usual else { break };
+            self.usual_read += 1;
+            let library = locate(Path::new(usual), &[], None).and_then(|file| self.open(&file).ok());
+            self.process.extend(library);
         }
         if thread_local {
             return Ok(None);
@@ -241,7 +217,7 @@ impl Libraries {
     }
 }
 
-/// What a shared library defines for others, and needs.
+/// Reads what a shared library defines for others, and needs.
 fn interface(path: &Path) -> Result<Interface> {
     let source = read(path)?;
     let bytes = source.bytes();
@@ -249,14 +225,14 @@ fn interface(path: &Path) -> Result<Interface> {
     if bytes.starts_with(b"--- !tapi-tbd") {
         return Err(unsuitable("TextAPI files describe Mach-O libraries, which linkjit does not link yet"));
     }
-    if Kind::of(bytes) != Kind::SharedLibrary {
+    if Kind::from_content(bytes) != Kind::SharedLibrary {
         return Err(unsuitable("it is not a shared library"));
     }
-    let interface = if bytes.starts_with(b"MZ") { of_dll(bytes) } else { of_elf(bytes) };
+    let interface = if bytes.starts_with(b"MZ") { dll_interface(bytes) } else { elf_interface(bytes) };
     interface.map_err(|error| unsuitable(&error.to_string()))
 }
 
-fn of_elf(bytes: &[u8]) -> object::read::Result<Interface> {
+fn elf_interface(bytes: &[u8]) -> object::read::Result<Interface> {
     let header = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = header.endian()?;
     let sections = header.sections(endian, bytes)?;
@@ -286,7 +262,7 @@ fn of_elf(bytes: &[u8]) -> object::read::Result<Interface> {
 }
 
 /// DLLs load what they need by themselves: others do not see it.
-fn of_dll(bytes: &[u8]) -> object::read::Result<Interface> {
+fn dll_interface(bytes: &[u8]) -> object::read::Result<Interface> {
     let file = PeFile64::parse(bytes)?;
     let mut interface = Interface::default();
     let Some(table) = file.data_directories().export_table(bytes, &file.section_table())? else { return Ok(interface) };
@@ -309,12 +285,12 @@ fn locate(name: &Path, directories: &[PathBuf], origin: Option<&Path>) -> Option
     if name.is_absolute() || name.parent().is_some_and(|parent| !parent.as_os_str().is_empty()) {
         return Some(name.to_path_buf()).filter(|file| file.is_file());
     }
-    let of_library = directories.iter().map(|directory| match directory.strip_prefix("$ORIGIN") {
+    let own = directories.iter().map(|directory| match directory.strip_prefix("$ORIGIN") {
         Ok(rest) => origin.unwrap_or(Path::new("")).join(rest),
         Err(_) => directory.clone(),
     });
-    let of_user = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let of_user: Vec<_> = std::env::split_paths(&of_user).filter(|path| !path.as_os_str().is_empty()).collect();
-    let all = of_library.chain(of_user).chain(crate::search::Search::new(&[]).directories().to_vec());
+    let users = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let users: Vec<_> = std::env::split_paths(&users).filter(|path| !path.as_os_str().is_empty()).collect();
+    let all = own.chain(users).chain(crate::search::Search::new(&[]).directories().to_vec());
     all.map(|directory| directory.join(name)).find(|file| file.is_file())
 }

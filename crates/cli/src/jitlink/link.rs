@@ -12,23 +12,23 @@ use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
 use linkjit_link::LinkError;
 use linkjit_link::arch::{ArchTables, FixupContext, Image, Role};
-use linkjit_link::graph::{Block, BlockId, Definition, Edge, Lifetime, LinkGraph, Request, Section, SymbolId};
+use linkjit_link::graph::{BlockId, Definition, Edge, Lifetime, LinkGraph, Request, Section, SymbolId};
 use linkjit_link::input::{Binding, BlockRef, Input};
 use linkjit_link::layout::{Layout, Placed, SEGMENTS};
 use linkjit_link::link::{Inputs, Resolved};
 use linkjit_link::linker_names::IMAGE_BASE;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object::coff;
-use linkjit_link::passes::entries::{EntryStyle, GOT_SECTION, SharedEntries};
+use linkjit_link::passes::entries::{EntryStyle, SharedEntries};
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::failure::{Failure, Result};
 use super::find::{Found, Place, Special, find};
-use super::linked::LinkedFile;
+use super::linked::{LinkedFile, got, text};
 use super::slab::Slab;
 use super::tables::Tables;
 
-/// Whether a graph was read from an object of COFF.
+/// Returns whether a graph was read from an object of COFF.
 pub(super) fn is_coff(graph: &LinkGraph) -> bool {
     coff::is_object(graph.source().bytes())
 }
@@ -41,7 +41,7 @@ pub(super) struct Linked {
     placed: Placed,
     /// Its memory.
     pub(super) bytes: Vec<u8>,
-    /// What offsets from the GOT are relative to.
+    /// The address that offsets from the GOT are relative to.
     pub(super) got: ExecAddr,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
     {
         tables.move_libraries(&order, start);
     }
-    let is_named = specials.values().flatten().any(|special| matches!(special.place, Place::ImageBase));
+    let is_named = specials.values().flatten().any(|(_, place)| matches!(place, Place::ImageBase));
     let image_base = slab.image_base(is_named);
     image_sections(&tables.inputs, &order).apply(&mut tables.inputs, &order);
     let mut all = Vec::with_capacity(order.len());
@@ -80,7 +80,7 @@ pub(super) fn link(tables: &mut Tables, entry: NameId, slab: &mut Slab) -> Resul
 }
 
 impl Linked {
-    /// Where its memory begins.
+    /// Returns the start of its memory.
     pub(super) fn start(&self) -> ExecAddr {
         self.placed.segments()[0].start
     }
@@ -95,9 +95,8 @@ impl Linked {
                 bound.address_in(extents.get(section.as_str()).copied().unwrap_or_default())
             }
         };
-        let bindings = specials.iter().map(|special| (special.symbol, Binding::Linked(address(&special.place))));
-        let bindings: Vec<_> = bindings.collect();
-        bindings.into_iter().for_each(|(symbol, binding)| input.bind(symbol, binding));
+        let bindings: Vec<_> = specials.iter().map(|(symbol, place)| (*symbol, address(place))).collect();
+        bindings.into_iter().for_each(|(symbol, address)| input.bind(symbol, Binding::Linked(address)));
     }
 
     /// Copies its blocks to its memory, and applies their edges there.
@@ -114,7 +113,7 @@ impl Linked {
         resolved.write(&self.placed, 0, &mut self.bytes, &context)
     }
 
-    /// What rules and `-show-...` options see of it.
+    /// Returns what rules and `-show-...` options see of it.
     pub(super) fn file<'a>(&self, tables: &'a Tables, names: &NamePool) -> LinkedFile<'a> {
         let mut file = LinkedFile::default();
         let mut names_of_made = HashMap::new();
@@ -125,8 +124,7 @@ impl Linked {
             let input = &tables.inputs[member as usize];
             for symbol in input.graph.symbol_ids().filter(|_| index > 0) {
                 if let Binding::Input { input, symbol: target } = input.binding(symbol) {
-                    let name = tables.inputs[input as usize].graph.symbol_name(names, target);
-                    names_of_made.insert((index, symbol), String::from_utf8_lossy(name).into_owned());
+                    names_of_made.insert((index, symbol), text(&tables.inputs[input as usize].graph, names, target));
                 }
             }
             let is_thread_local = |id| {
@@ -143,7 +141,7 @@ impl Linked {
     }
 }
 
-/// Whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
+/// Returns whether graphs have fields with addresses of at most 32 bits, as code that is compiled for executables has.
 fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
     let is_low = |graph: &LinkGraph, edge: &Edge| {
         let role = graph.arch().kinds().info(edge.kind).role;
@@ -157,7 +155,7 @@ fn has_low_fields(inputs: &[Input], order: &[u32]) -> bool {
     })
 }
 
-/// What the graphs ask for about the sections of the image that they are parts of.
+/// Returns what the graphs ask for about the sections of the image that they are parts of.
 fn image_sections(inputs: &[Input], order: &[u32]) -> ImageSections {
     let mut sections = ImageSections::default();
     for request in order.iter().flat_map(|&member| &inputs[member as usize].graph.requests) {
@@ -180,12 +178,7 @@ fn place(inputs: &mut Inputs, member: u32, slab: &mut Slab) -> Result<Linked> {
     let (layout, start, bytes) = slab.lay_out(inputs, &complete.members)?;
     let placed = inputs.place(layout, [start; SEGMENTS.len()]);
     let members = complete.members;
-    let got = members.iter().flat_map(|&member| {
-        let graph = &inputs[member as usize].graph;
-        let is_got = |block: &&Block| block.placed && graph.section(block.section).name == GOT_SECTION;
-        graph.blocks().iter().filter(is_got).map(|block| block.address)
-    });
-    let got = got.min().unwrap_or(start);
+    let got = got(members.iter().map(|&member| &inputs[member as usize].graph)).unwrap_or(start);
     Ok(Linked { members, placed, bytes, got })
 }
 
@@ -215,8 +208,8 @@ fn bypass_stubs(input: &mut Input, image_base: ExecAddr) {
     }
 }
 
-/// Where the sections of a graph are: for itself they are the image's. Sections of one name are one, and so are those
-/// that differ in what follows a `$`.
+/// Returns the ranges of the sections of a graph: for itself they are the image's. Sections of one name are one, and so
+/// are those that differ in what follows a `$`.
 fn sections(graph: &LinkGraph) -> Vec<ExecRange> {
     let extents = extents(graph, Section::output_name);
     let mut seen = HashSet::new();
@@ -269,7 +262,7 @@ fn out_of_range(tables: &Tables, (member, id): BlockRef, error: &LinkError) -> F
     ))
 }
 
-/// What an edge is in LLVM's terms: there, some displacements are those from the end of the field.
+/// Returns the kind and addend of an edge in LLVM's terms: there, some displacements are those from the end of the field.
 pub(super) fn kind_and_addend(graph: &LinkGraph, edge: &Edge) -> (&'static str, i64) {
     let kind = graph.arch().kinds().info(edge.kind);
     let from_end = || edge.addend.saturating_sub(kind.bias.into());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use linkjit::ExecAddr;
-use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph, SymbolId};
+use linkjit_link::graph::{Block, BlockId, Definition, Lifetime, LinkGraph, SymbolId};
 use linkjit_link::names::NamePool;
 use linkjit_link::passes::entries::GOT_SECTION;
 
@@ -20,7 +20,7 @@ pub(super) struct LinkedFile<'a> {
     pub(super) graphs: Vec<&'a LinkGraph>,
     /// Names of symbols of made graphs that have none themselves. Files that share these graphs share the names.
     pub(super) names: Rc<HashMap<In<SymbolId>, String>>,
-    /// Where initial images of thread-local blocks are. Their addresses are offsets in the storage.
+    /// The addresses of initial images of thread-local blocks. The blocks' own addresses are offsets in the storage.
     pub(super) images: HashMap<In<BlockId>, u64>,
 }
 
@@ -35,8 +35,20 @@ pub(super) struct LinkedProgram<'a> {
     pub(super) memory: Vec<(u64, Cow<'a, [u8]>)>,
 }
 
+/// The name of a symbol as text.
+pub(super) fn text(graph: &LinkGraph, names: &NamePool, symbol: SymbolId) -> String {
+    String::from_utf8_lossy(graph.symbol_name(names, symbol)).into_owned()
+}
+
+/// The start of the GOT among graphs, if there is one.
+pub(super) fn got<'a>(graphs: impl IntoIterator<Item = &'a LinkGraph>) -> Option<ExecAddr> {
+    let blocks = graphs.into_iter().flat_map(|graph| graph.blocks().iter().map(move |block| (graph, block)));
+    let is_got = |graph: &LinkGraph, block: &Block| block.placed && graph.section(block.section).name == GOT_SECTION;
+    blocks.filter(|(graph, block)| is_got(graph, block)).map(|(_, block)| block.address).min()
+}
+
 impl LinkedFile<'_> {
-    /// Where a block is, as rules see it: thread-local variables at their initial image.
+    /// Returns the address of a block, as rules see it: thread-local variables are at their initial image.
     pub(super) fn place(&self, (index, id): In<BlockId>) -> Option<u64> {
         let graph = self.graphs.get(index)?;
         let block = graph.block(id);
@@ -56,19 +68,10 @@ impl LinkedFile<'_> {
         all.filter_map(|block| Some((self.place(block)?, block)))
     }
 
-    /// The start of the GOT, if there is one.
-    pub(super) fn got(&self) -> Option<u64> {
-        let is_got = |graph: &LinkGraph, id| graph.section(graph.block(id).section).name == GOT_SECTION;
-        self.blocks().filter(|&(_, (index, id))| is_got(self.graphs[index], id)).map(|(place, _)| place).min()
-    }
-
     /// The name of a symbol, or of what it stands for.
     pub(super) fn symbol_name(&self, names: &NamePool, (index, symbol): In<SymbolId>) -> String {
-        let own = self.graphs.get(index).map_or(&[][..], |graph| graph.symbol_name(names, symbol));
-        match self.names.get(&(index, symbol)) {
-            Some(name) if own.is_empty() => name.clone(),
-            _ => String::from_utf8_lossy(own).into_owned(),
-        }
+        let own = self.graphs.get(index).map(|graph| text(graph, names, symbol)).unwrap_or_default();
+        self.names.get(&(index, symbol)).filter(|_| own.is_empty()).cloned().unwrap_or(own)
     }
 
     /// The named symbols of the file, and where they are.

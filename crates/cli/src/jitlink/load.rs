@@ -7,7 +7,7 @@ use std::sync::MutexGuard;
 use linkjit::ExecAddr;
 use linkjit_link::arch::Arch;
 use linkjit_link::graph::{Content, Definition, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, Symbol};
-use linkjit_link::names::{NameId, NamePool};
+use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::source::Source;
@@ -19,7 +19,7 @@ use super::options::{Form, Item, Options, Place};
 use super::read;
 use crate::search::Search;
 
-/// How an object is added.
+/// The ways to add an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
     /// As usual.
@@ -88,19 +88,17 @@ pub(super) fn read_object(names: &mut NamePool, source: &Source, way: Way) -> Re
 /// Adds all that the command line names.
 pub(super) fn load(options: &Options, dylibs: &mut impl Dylibs) -> Result<()> {
     let mut names = vec!["main"];
-    for item in &options.items {
-        if let Item::Dylib(name) = item
-            && !names.contains(&name.as_str())
-        {
-            dylibs.create(name)?;
-            names.push(name);
-        }
-    }
     let (mut dylib, mut way) = (0, Way::Usual);
     let mut inputs = Vec::with_capacity(options.items.len());
     for item in &options.items {
         match item {
-            Item::Dylib(name) => dylib = names.iter().position(|known| known == name).unwrap_or(0),
+            Item::Dylib(name) => {
+                dylib = names.iter().position(|known| known == name).unwrap_or(names.len());
+                if dylib == names.len() {
+                    dylibs.create(name)?;
+                    names.push(name);
+                }
+            }
             // It is about the next object or archive.
             Item::Lazy => way = Way::Lazy,
             Item::Input(_) => inputs.push((item, dylib, std::mem::replace(&mut way, Way::Usual))),
@@ -129,9 +127,8 @@ impl<D: Dylibs> Loader<'_, D> {
 
     /// The architecture of the first object; without one, this process's.
     fn arch(&self) -> Result<Arch> {
-        let inputs =
-            self.inputs.iter().filter_map(|(item, ..)| if let Item::Input(path) = item { Some(path) } else { None });
-        match self.options.harness.iter().chain(inputs.filter(|path| !is_archive(path))).next() {
+        let objects = self.options.inputs().filter(|path| !is_archive(path));
+        match self.options.harness.iter().map(PathBuf::as_path).chain(objects).next() {
             Some(path) => Ok(object::read(&read(path)?, &mut NamePool::new())?.arch()),
             None => Ok(Arch::HOST.unwrap_or(Arch::ALL[0])),
         }
@@ -152,9 +149,8 @@ impl<D: Dylibs> Loader<'_, D> {
                 self.dylibs.define_alias(dylib, &alias.name, (from, &target.name))
             }
             Item::Section { name, file, symbols } => {
-                let graph = section_graph(name, file, symbols, self.arch()?, |name| {
-                    self.dylibs.names().intern(name.as_bytes())
-                })?;
+                let arch = self.arch()?;
+                let graph = section_graph(name, file, symbols, arch, &mut self.dylibs.names())?;
                 self.dylibs.add_graph(dylib, graph)
             }
             _ => Ok(()),
@@ -163,29 +159,29 @@ impl<D: Dylibs> Loader<'_, D> {
 
     /// Adds the harness and the objects that it takes apart.
     fn add_objects(&mut self) -> Result<()> {
+        let mut harness = Harness::default();
         for path in &self.options.harness {
-            add_object(self.dylibs, 0, &read(path)?, Way::Usual)?;
+            self.add_object(0, path, |graph, names| harness.add(graph, names))?;
         }
-        let mut harness = Harness::new(&self.options.harness)?;
         for &(item, dylib, way) in self.inputs {
-            let Item::Input(path) = item else { continue };
-            if is_archive(path) {
-                continue;
+            match item {
+                Item::Input(path) if is_archive(path) => {}
+                Item::Input(path) if way == Way::Lazy => self.dylibs.add_lazy_object(dylib, &read(path)?)?,
+                Item::Input(path) => self.add_object(dylib, path, |graph, names| harness.apply(graph, names))?,
+                _ => {}
             }
-            let source = read(path)?;
-            if way == Way::Lazy {
-                self.dylibs.add_lazy_object(dylib, &source)?;
-                continue;
-            }
-            let graph = {
-                let mut names = self.dylibs.names();
-                let mut graph = object::read(&source, &mut names)?;
-                harness.apply(&mut graph, &mut names);
-                graph
-            };
-            self.dylibs.add_graph(dylib, graph)?;
         }
         Ok(())
+    }
+
+    /// Adds an object after something is done with its graph.
+    fn add_object(&mut self, dylib: usize, path: &Path, act: impl FnOnce(&mut LinkGraph, &mut NamePool)) -> Result<()> {
+        let source = read(path)?;
+        let mut names = self.dylibs.names();
+        let mut graph = object::read(&source, &mut names)?;
+        act(&mut graph, &mut names);
+        drop(names);
+        self.dylibs.add_graph(dylib, graph)
     }
 
     /// Adds what is searched for names that objects have not.
@@ -205,7 +201,7 @@ impl<D: Dylibs> Loader<'_, D> {
                 }
             }
             Item::Directory(path) if !path.is_dir() => {
-                let (place, path) = (self.names.get(dylib).unwrap_or(&""), path.display());
+                let (place, path) = (self.names[dylib], path.display());
                 Err(Failure::usage(format!("While linking {place}, -L{path} does not point to a directory")))
             }
             _ => Ok(()),
@@ -222,7 +218,7 @@ impl<D: Dylibs> Loader<'_, D> {
 
     /// The file of `-l` and its relatives, in the directories of the JITDylib, then maybe in the system's.
     fn find_library(&self, dylib: usize, name: &str, form: Form) -> Result<PathBuf> {
-        let of_system = || if self.options.search_sys_lib { Search::new(&[]).library(name).ok() } else { None };
+        let in_system = || if self.options.search_sys_lib { Search::new(&[]).library(name).ok() } else { None };
         let forms: &[&str] = match form {
             Form::Usual => &["lib{}.so", "lib{}.a", "{}.lib"],
             Form::Hidden => &["lib{}.a", "{}.lib"],
@@ -233,9 +229,8 @@ impl<D: Dylibs> Loader<'_, D> {
             _ => None,
         });
         let mut files = directories.flat_map(|path| forms.iter().map(|form| path.join(form.replace("{}", name))));
-        files.find(|file| file.is_file()).or_else(of_system).ok_or_else(|| {
-            let place = self.names.get(dylib).unwrap_or(&"");
-            Failure::usage(format!("While linking {place}, could not find library for -l{name}"))
+        files.find(|file| file.is_file()).or_else(in_system).ok_or_else(|| {
+            Failure::usage(format!("While linking {}, could not find library for -l{name}", self.names[dylib]))
         })
     }
 }
@@ -250,7 +245,7 @@ fn section_graph(
     file: &Path,
     symbols: &[(String, u64)],
     arch: Arch,
-    mut intern: impl FnMut(&str) -> NameId,
+    names: &mut NamePool,
 ) -> Result<LinkGraph> {
     let content = read(file)?;
     let size = content.bytes().len() as u64;
@@ -264,7 +259,7 @@ fn section_graph(
             return Err(Failure::usage(format!("-sectcreate: '{symbol}' lies beyond the end of {file}")));
         }
         graph.add_symbol(Symbol {
-            name: Name::Interned(intern(symbol)),
+            name: Name::Interned(names.intern(symbol.as_bytes())),
             definition: Definition::Defined { block, offset: *offset },
             linkage: Linkage::Strong,
             scope: Scope::Default,

@@ -26,6 +26,7 @@ mod tables;
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use linkjit::ExecAddr;
@@ -55,9 +56,7 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
         return 0;
     }
     Options::parse(arguments).and_then(|options| run(&options)).unwrap_or_else(|failure| {
-        if !matches!(failure, Failure::Reported) {
-            let _closed = writeln!(std::io::stderr(), "{}", bounded(&failure.to_string()));
-        }
+        let _closed = writeln!(std::io::stderr(), "{}", bounded(&failure.to_string()));
         1
     })
 }
@@ -70,13 +69,7 @@ fn run(options: &Options) -> Result<i32> {
         return Err(Failure::usage(format!("'{}': No such file or directory", path.display())));
     }
     match &options.symbolicate_with {
-        Some(table) => {
-            let inputs = options.items.iter().filter_map(|item| match item {
-                Item::Input(path) => Some(path.as_path()),
-                _ => None,
-            });
-            symbolicate::symbolicate(table, inputs)
-        }
+        Some(table) => symbolicate::symbolicate(table, options.inputs()),
         None if options.no_exec => link_only(options),
         None => execute::execute(options),
     }
@@ -93,24 +86,22 @@ fn link_only(options: &Options) -> Result<i32> {
         show::session(&tables.session(false), &mut out)?;
     }
     let entry = tables.intern(options.entry.as_deref().unwrap_or("main"));
-    let mut slab = Slab::new(options.slab.address, options.slab.page_size);
+    let mut slab = Slab::new(options.slab_address, options.slab_page_size);
     let linked = link::link(&mut tables, entry, &mut slab)?;
     let done = Instant::now();
     let session = if options.show_entry_es { tables.session(true) } else { Vec::new() };
-    if reports.is_needed() {
-        let names = tables.names();
-        let program = LinkedProgram {
-            names: &names,
-            files: linked.iter().map(|linked| linked.file(&tables, &names)).collect(),
-            absolutes: absolutes(options),
-            memory: linked.iter().map(|linked| (linked.start().0, (&*linked.bytes).into())).collect(),
-        };
-        reports.files(&program, &mut out)?;
-        show::session(&session, &mut out)?;
-        reports.addresses(&program, &mut out)?;
-    } else {
-        show::session(&session, &mut out)?;
-    }
+    // Nobody needs to know files about which nothing is said.
+    let shown = if reports.is_needed() { &linked[..] } else { &[] };
+    let names = tables.names();
+    let program = LinkedProgram {
+        names: &names,
+        files: shown.iter().map(|linked| linked.file(&tables, &names)).collect(),
+        absolutes: absolutes(options),
+        memory: shown.iter().map(|linked| (linked.start().0, (&*linked.bytes).into())).collect(),
+    };
+    reports.files(&program, &mut out)?;
+    show::session(&session, &mut out)?;
+    reports.addresses(&program, &mut out)?;
     if options.show_times {
         show::times([start, loaded, done], &mut out)?;
     }
@@ -118,13 +109,17 @@ fn link_only(options: &Options) -> Result<i32> {
     Ok(0)
 }
 
-/// What `-abs` defines.
+/// The symbols that `-abs` defines.
 fn absolutes(options: &Options) -> Vec<(String, ExecAddr)> {
     let absolutes = options.items.iter().filter_map(|item| match item {
         Item::Absolute { name, address } => Some((name.clone(), ExecAddr(*address))),
         _ => None,
     });
     absolutes.collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bytes of a file.

@@ -4,19 +4,19 @@
 //! `-weak-l` also take the value joined. The order matters: inputs go into the JITDylib that the last `-jd` before them
 //! names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, Result};
 use linkjit_link::arch::Arch;
 
-/// What goes into JITDylibs, in the order of the command line.
+/// Something that goes into JITDylibs, in the order of the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
     /// An object or archive.
     Input(PathBuf),
     /// `-lazy`: the input that follows is linked function by function, when they are called.
     Lazy,
-    /// `-jd`: where the next ones go.
+    /// `-jd`: the next ones go there.
     Dylib(String),
     /// `-L`.
     Directory(PathBuf),
@@ -34,7 +34,7 @@ pub(super) enum Item {
     Section { name: String, file: PathBuf, symbols: Vec<(String, u64)> },
 }
 
-/// What becomes of the symbols of a library.
+/// The effect on the symbols of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// They are what they are.
@@ -52,14 +52,6 @@ pub(super) struct Place {
     pub(super) name: String,
 }
 
-/// Where `-slab-allocate` puts graphs.
-#[derive(Debug, Default)]
-pub(super) struct Slab {
-    pub(super) size: Option<u64>,
-    pub(super) address: Option<u64>,
-    pub(super) page_size: Option<u64>,
-}
-
 /// The command line.
 #[derive(Debug, Default)]
 pub(super) struct Options {
@@ -68,7 +60,9 @@ pub(super) struct Options {
     pub(super) check: Option<PathBuf>,
     pub(super) check_name: Option<String>,
     pub(super) entry: Option<String>,
-    pub(super) slab: Slab,
+    slab_size: Option<u64>,
+    pub(super) slab_address: Option<u64>,
+    pub(super) slab_page_size: Option<u64>,
     pub(super) phony_externals: bool,
     pub(super) no_process_syms: bool,
     pub(super) all_load: bool,
@@ -99,13 +93,6 @@ pub(super) struct Options {
     pub(super) preload: Vec<PathBuf>,
     pub(super) arguments: Vec<String>,
 }
-
-/// Options that linkjit knows and does not have, and why. Ignoring them would change what a run shows.
-const MISSING: &[(&str, &str)] = &[
-    ("debug-only", "linkjit has no debug log"),
-    ("oop-executor", "linkjit runs programs in its own process only"),
-    ("oop-executor-connect", "linkjit runs programs in its own process only"),
-];
 
 /// Options whose value may follow without `=` or space.
 const JOINED: &[&str] = &["hidden-l", "weak-l", "L", "l"];
@@ -152,12 +139,20 @@ impl Options {
         Ok(options)
     }
 
-    /// What can't be, or not with one another.
+    /// The objects and archives.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Input(path) => Some(path.as_path()),
+            _ => None,
+        })
+    }
+
+    /// Refuses what can't be, or not with one another.
     fn check_together(&self) -> Result<()> {
         let is_lazy = self.items.contains(&Item::Lazy);
-        let is_placed = self.slab.address.is_some() || self.slab.page_size.is_some();
-        if is_placed && (self.slab.size.is_none() || !self.no_exec) {
-            let which = if self.slab.address.is_some() { "-slab-address" } else { "-slab-page-size" };
+        let is_placed = self.slab_address.is_some() || self.slab_page_size.is_some();
+        if is_placed && (self.slab_size.is_none() || !self.no_exec) {
+            let which = if self.slab_address.is_some() { "-slab-address" } else { "-slab-page-size" };
             return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
         }
         for (is_set, name, why) in [
@@ -173,7 +168,7 @@ impl Options {
         Ok(())
     }
 
-    /// What is said about options that have no effect.
+    /// Warnings about options that have no effect.
     pub(super) fn warnings(&self) -> Vec<&'static str> {
         let speculates = self.speculate && self.items.contains(&Item::Lazy);
         let has_arguments = self.no_exec && !self.arguments.is_empty();
@@ -226,9 +221,6 @@ impl Options {
     }
 
     fn option(&mut self, name: &str, argument: &str, value: impl FnOnce() -> Result<String>) -> Result<()> {
-        if let Some((_, why)) = MISSING.iter().find(|(missing, _)| *missing == name) {
-            return Err(unsupported(argument, why));
-        }
         match name {
             "check" => self.check = Some(value()?.into()),
             "check-name" => self.check_name = Some(value()?),
@@ -238,9 +230,9 @@ impl Options {
             "symbolicate-with" => self.symbolicate_with = Some(value()?.into()),
             "show-graphs" => self.show_graphs = Some(value()?),
             "preload" => self.preload.push(value()?.into()),
-            "slab-allocate" => self.slab.size = Some(size(&value()?)?),
-            "slab-address" => self.slab.address = Some(number(name, &value()?)?),
-            "slab-page-size" => self.slab.page_size = Some(page_size(&value()?)?),
+            "slab-allocate" => self.slab_size = Some(size(&value()?)?),
+            "slab-address" => self.slab_address = Some(number(name, &value()?)?),
+            "slab-page-size" => self.slab_page_size = Some(page_size(&value()?)?),
             // Links are made on the calling thread, which is what 0 asks for and no other number forbids.
             "num-threads" => drop(number(name, &value()?)?),
             "triple" => is_known_triple(&value()?)?,
@@ -270,6 +262,11 @@ impl Options {
             "abs" => self.items.push(absolute(&value()?)?),
             "alias" => self.items.push(alias(&value()?)?),
             "sectcreate" => self.items.push(section(&value()?)?),
+            // To ignore these would change what a run shows.
+            "debug-only" => return Err(unsupported(argument, "linkjit has no debug log")),
+            "oop-executor" | "oop-executor-connect" => {
+                return Err(unsupported(argument, "linkjit runs programs in its own process only"));
+            }
             _ => {
                 let message = format!("Unknown command line argument '{argument}'.");
                 return Err(Failure::usage(format!("{message}  Try: 'linkjit jitlink --help'")));
@@ -470,7 +467,7 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        let slab = |size| parse(&format!("-noexec -slab-allocate {size} a.o")).map(|options| options.slab.size);
+        let slab = |size| parse(&format!("-noexec -slab-allocate {size} a.o")).map(|options| options.slab_size);
         for (text, bytes) in [("64", 65536), ("64Kb", 65536), ("1Mb", 1 << 20), ("2gb", 2 << 30)] {
             assert_eq!(slab(text).expect("a size"), Some(bytes));
         }

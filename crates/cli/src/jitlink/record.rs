@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use linkjit::executor::ExecRange;
 use linkjit::{ExecAddr, LinkedAllocation, PassLists, Plugin, Stage};
@@ -12,7 +12,8 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 
 use super::failure::{Failure, Result};
-use super::linked::{LinkedFile, LinkedProgram};
+use super::linked::{LinkedFile, LinkedProgram, text};
+use super::lock;
 use super::report::FileReports;
 use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_name};
 
@@ -21,14 +22,14 @@ use super::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState, stubs_na
 pub(super) struct Recorder {
     batch: Arc<Mutex<Recorded>>,
     all: Mutex<Recorded>,
-    /// What is shown at once of files that are linked from now on, and what members of archives are called.
+    /// The reports on files that are linked from now on, and the names of members of archives.
     following: Mutex<Option<(FileReports, HashMap<String, String>)>>,
 }
 
 #[derive(Default)]
 struct Recorded {
     objects: Vec<LinkGraph>,
-    /// What the linker has made for them.
+    /// The graphs that the linker has made for them.
     made: Vec<LinkGraph>,
     segments: Vec<ExecRange>,
     /// The JITDylibs of the objects, by their names.
@@ -85,7 +86,7 @@ impl Plugin for Recorder {
     }
 }
 
-/// Whether a graph has the stubs of a lazy object. It is called as the object is.
+/// Returns whether a graph has the stubs of a lazy object. It is called as the object is.
 fn is_stubs(graph: &LinkGraph) -> bool {
     graph.source().bytes().is_empty() && graph.find_section(".text.stubs").is_some()
 }
@@ -106,11 +107,8 @@ impl Recorded {
         let mut by_address = HashMap::new();
         for graph in &self.objects {
             for symbol in graph.symbol_ids().filter(|&symbol| !graph.symbol(symbol).is_external()) {
-                let name = graph.symbol_name(names, symbol);
-                if !name.is_empty() {
-                    by_address
-                        .entry(graph.address(symbol))
-                        .or_insert_with(|| String::from_utf8_lossy(name).into_owned());
+                if !graph.symbol_name(names, symbol).is_empty() {
+                    by_address.entry(graph.address(symbol)).or_insert_with(|| text(graph, names, symbol));
                 }
             }
         }
@@ -158,20 +156,12 @@ impl Recorder {
                         scope: symbol.scope,
                         callable: symbol.callable,
                         address,
-                        materializing: false,
                         by: graph.name().into(),
                     };
                     dylibs[own].symbols.insert(name, state);
                 } else if let Some(known) = find(&mut dylibs, own, &name) {
                     known.address = address;
                 }
-            }
-        }
-        for dylib in &mut dylibs {
-            let mut aliases = dylib.symbols.values().filter(|symbol| symbol.by == REEXPORTS);
-            let materializing = aliases.any(|alias| alias.address.is_some());
-            for alias in dylib.symbols.values_mut().filter(|symbol| symbol.by == REEXPORTS) {
-                alias.materializing = materializing;
             }
         }
         dylibs
@@ -197,7 +187,7 @@ impl Recorder {
     }
 }
 
-/// What a name is that a JITDylib looks for, unless an object defines it.
+/// Finds the definition of a name that a JITDylib looks for, unless an object has it.
 fn find<'a>(dylibs: &'a mut [DylibState], own: usize, name: &str) -> Option<&'a mut SymbolState> {
     let is_it = |symbol: &SymbolState| [ABSOLUTE_SYMBOLS, REEXPORTS].contains(&&*symbol.by);
     let has_it = |searched: &String| {
@@ -223,8 +213,4 @@ fn read(range: ExecRange) -> Result<Vec<u8>> {
 #[cfg(not(target_os = "linux"))]
 fn read(_: ExecRange) -> Result<Vec<u8>> {
     Err(Failure::usage("on this system, linkjit shows and checks linked code only with -noexec"))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

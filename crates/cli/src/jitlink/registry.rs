@@ -13,7 +13,7 @@ use linkjit_link::passes::entries::{GOT_SECTION, STUBS_SECTION};
 
 use super::failure::{Failure, Result};
 use super::link::is_coff;
-use super::linked::{In, LinkedFile, LinkedProgram};
+use super::linked::{In, LinkedFile, LinkedProgram, got, text};
 use super::slab::UNWIND_TERMINATOR;
 
 /// A place with a name.
@@ -24,7 +24,7 @@ pub(super) struct Named {
     pub(super) is_zeros: bool,
 }
 
-/// What belongs to a file.
+/// The names that belong to a file.
 #[derive(Debug, Default)]
 pub(super) struct FileNames {
     pub(super) sections: BTreeMap<String, Named>,
@@ -65,7 +65,7 @@ impl<'a> Registry<'a> {
         for id in graph.symbol_ids() {
             let Some(named) = places.symbol(id) else { continue };
             let symbol = graph.symbol(id);
-            let name = String::from_utf8_lossy(graph.symbol_name(names, id)).into_owned();
+            let name = text(graph, names, id);
             if !name.is_empty() && symbol.scope == Scope::Local {
                 locals.entry(name).or_insert(named);
             } else if !name.is_empty() && (!symbol.is_external() || is_linkers(&name, graph)) {
@@ -92,7 +92,7 @@ impl<'a> Registry<'a> {
                 locals.entry(names.text(alternate.name).into_owned()).or_insert(Named { size: 0, ..named });
             }
         }
-        if let Some(address) = linked.got() {
+        if let Some(ExecAddr(address)) = got(linked.graphs.iter().copied()) {
             // A file that refers to it has it by name already.
             self.symbols.entry(GOT_BASE.into()).or_insert(Named { address, size: 0, is_zeros: false });
         }
@@ -113,7 +113,7 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// Whether an external symbol of this name may be one that the linker defines.
+/// Returns whether an external symbol of this name may be one that the linker defines.
 fn is_linkers(name: &str, graph: &LinkGraph) -> bool {
     match LinkerName::parse(name.as_bytes()) {
         Some(LinkerName::Section(..)) => true,
@@ -135,18 +135,18 @@ fn entries(file: &mut FileNames, linked: &LinkedFile<'_>, names: &NamePool) {
     let fields = places_in(linked, STUBS_SECTION).filter(|(_, kind, _)| *kind == field.kind);
     let stubs: Vec<_> = fields.map(|(at, ..)| (at.0.wrapping_sub(field.offset.into()), at.1)).collect();
     used.extend(stubs.iter().filter(|(stub, _)| used.contains(stub)).map(|(_, entry)| *entry).collect::<Vec<_>>());
-    let mut of_entries = HashMap::new();
+    let mut entry_names = HashMap::new();
     for ((at, _), kind, target) in places_in(linked, GOT_SECTION) {
         if used.contains(&at) && matches!(kind, EdgeKind::POINTER | EdgeKind::THREAD_OFFSET) {
             let name = linked.symbol_name(names, target);
             if !name.is_empty() {
-                of_entries.entry(at).or_insert_with(|| name.clone());
+                entry_names.entry(at).or_insert_with(|| name.clone());
                 file.got.insert(name, Named { address: at, size: 8, is_zeros: false });
             }
         }
     }
     for (address, entry) in stubs.into_iter().filter(|(stub, _)| used.contains(stub)) {
-        if let Some(name) = of_entries.get(&entry) {
+        if let Some(name) = entry_names.get(&entry) {
             file.stubs.insert(name.clone(), Named { address, size: template.code.len() as u64, is_zeros: false });
         }
     }
@@ -168,7 +168,7 @@ fn places_in<'a>(
     })
 }
 
-/// Where things of a graph are, as rules see it: thread-local variables at their initial image.
+/// The addresses of things of a graph, as rules see them: thread-local variables are at their initial image.
 struct Places<'a> {
     file: &'a LinkedFile<'a>,
     /// Which of the file's graphs.
@@ -251,7 +251,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// What LLVM calls a section, in whose terms rules are written.
+/// Returns LLVM's name of a section: rules are written in LLVM's terms.
 pub(super) fn section_name(graph: &LinkGraph, section: SectionId) -> &str {
     match graph.section(section).name.as_str() {
         "COMMON" if is_coff(graph) => "__common",
@@ -276,8 +276,8 @@ fn find(names: &BTreeMap<String, Named>, what: &str, name: &str, file: &str) -> 
 
 impl Target for Registry<'_> {
     fn arch(&self) -> Arch {
-        let graphs = self.program.files.iter().flat_map(|file| file.graphs.first());
-        graphs.map(|graph| graph.arch()).next().or(Arch::HOST).unwrap_or(Arch::ALL[0])
+        let graph = self.program.files.iter().find_map(|file| file.graphs.first());
+        graph.map(|graph| graph.arch()).or(Arch::HOST).unwrap_or(Arch::ALL[0])
     }
 
     fn symbol(&self, name: &str) -> Option<ExecAddr> {

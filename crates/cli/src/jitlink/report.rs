@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::symbolicate::write_table;
 use super::{read, show, sizes};
 
-/// What is shown of each file that is linked.
+/// The reports on each file that is linked.
 #[derive(Clone)]
 pub(super) struct FileReports {
     name: bool,
@@ -34,10 +34,10 @@ impl FileReports {
     }
 }
 
-/// What the options ask for.
+/// The reports that the options ask for.
 pub(super) struct Reports<'a> {
     options: &'a Options,
-    of_files: FileReports,
+    files_shown: FileReports,
     /// The text of `-check`.
     rules: Option<String>,
 }
@@ -49,7 +49,7 @@ impl<'a> Reports<'a> {
         let text = |path| -> Result<_> { Ok(String::from_utf8_lossy(read(path)?.bytes()).into_owned()) };
         Ok(Self {
             options,
-            of_files: FileReports {
+            files_shown: FileReports {
                 name: options.show_linked_files,
                 graph: options.show_graphs.as_ref().map(regex).transpose()?,
             },
@@ -57,12 +57,12 @@ impl<'a> Reports<'a> {
         })
     }
 
-    /// What is shown of each file.
-    pub(super) fn of_files(&self) -> FileReports {
-        self.of_files.clone()
+    /// The reports on each file.
+    pub(super) fn for_files(&self) -> FileReports {
+        self.files_shown.clone()
     }
 
-    /// Whether there is anything to be said about what was linked.
+    /// Returns whether there is anything to be said about what was linked.
     pub(super) fn is_needed(&self) -> bool {
         let options = self.options;
         let shows = options.show_linked_files || options.show_contents || options.show_addrs;
@@ -73,7 +73,7 @@ impl<'a> Reports<'a> {
     /// Shows files as they were linked.
     pub(super) fn files(&self, program: &LinkedProgram<'_>, out: &mut impl Write) -> Result<()> {
         for file in &program.files {
-            self.of_files.show(program.names, file, out)?;
+            self.files_shown.show(program.names, file, out)?;
             if self.options.show_contents {
                 show::contents(program, file, out)?;
             }

@@ -23,14 +23,10 @@ pub(super) fn addresses(registry: &Registry<'_>, out: &mut impl Write) -> io::Re
     }
     for (name, file) in &registry.files {
         writeln!(out, "File \"{name}\":")?;
-        for (section, named) in &file.sections {
-            writeln!(out, "  Section \"{section}\": {}", place(named))?;
-        }
-        for (symbol, named) in &file.got {
-            writeln!(out, "  GOT \"{symbol}\": {}", place(named))?;
-        }
-        for (symbol, named) in &file.stubs {
-            writeln!(out, "  Stubs \"{symbol}\": {}", place(named))?;
+        for (kind, all) in [("Section", &file.sections), ("GOT", &file.got), ("Stubs", &file.stubs)] {
+            for (name, named) in all {
+                writeln!(out, "  {kind} \"{name}\": {}", place(named))?;
+            }
         }
     }
     Ok(())
@@ -68,20 +64,18 @@ pub(super) struct SymbolState {
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
     pub(super) callable: bool,
-    /// Where it is, if it was linked.
+    /// Its address, if it was linked.
     pub(super) address: Option<ExecAddr>,
-    /// Whether it is about to be linked.
-    pub(super) materializing: bool,
-    /// What is to define it: a file, or a kind of definitions.
+    /// The file that is to define it, or a kind of definitions.
     pub(super) by: String,
 }
 
-/// What LLVM calls graphs of stubs, which are numbered from 1.
+/// Returns LLVM's name of a graph of stubs. These graphs are numbered from 1.
 pub(super) fn stubs_name(number: usize) -> String {
     format!("<indirect stubs graph #{number}>")
 }
 
-/// What LLVM calls materializers that are no files.
+/// LLVM's names of materializers that are no files.
 pub(super) const ABSOLUTE_SYMBOLS: &str = "<Absolute Symbols>";
 pub(super) const REEXPORTS: &str = "<Reexports>";
 
@@ -93,12 +87,15 @@ pub(super) fn session(dylibs: &[DylibState], out: &mut impl Write) -> io::Result
         writeln!(out, "JITDylib \"{}\" (ES: {:#018x}, State = Open)", dylib.name, 0)?;
         writeln!(out, "Link order: [ (\"{}\", MatchAllSymbols){} ]", dylib.name, order.concat())?;
         writeln!(out, "Symbol table:")?;
+        // As in LLVM, all aliases of a JITDylib are linked together, though each is looked up by itself.
+        let mut aliases = dylib.symbols.values().filter(|symbol| symbol.by == REEXPORTS);
+        let are_linked = aliases.any(|alias| alias.address.is_some());
         for (name, symbol) in &dylib.symbols {
             let (by, flags) = (&symbol.by, flags(symbol));
             match symbol.address {
                 Some(address) => writeln!(out, "    \"{name}\": {address:#x} {flags} Ready")?,
                 None => {
-                    let state = if symbol.materializing { "Materializing" } else { "Never-Searched" };
+                    let state = if are_linked && symbol.by == REEXPORTS { "Materializing" } else { "Never-Searched" };
                     writeln!(out, "    \"{name}\": <not resolved>  {flags} {state} (Materializer 0x0, {by})")?;
                 }
             }
@@ -120,7 +117,7 @@ fn flags(symbol: &SymbolState) -> String {
     flags
 }
 
-/// What is known of an object's target.
+/// Returns as much as is known of an object's target.
 fn triple(graph: &LinkGraph) -> String {
     let (object, name) = (graph.source().bytes(), graph.arch().triple_name());
     let is_elf = object.starts_with(b"\x7fELF");

@@ -17,21 +17,21 @@ const STUB_SIZE: u64 = 6;
 /// symbols and relocations, and each common symbol.
 pub(super) fn before_pruning(program: &LinkedProgram<'_>) -> u64 {
     let graphs = program.files.iter().filter_map(|file| file.graphs.first());
-    graphs.map(|graph| of_object(graph).unwrap_or_else(|| of_blocks(graph, |_| true))).fold(0, u64::saturating_add)
+    graphs.map(|graph| object_size(graph).unwrap_or_else(|| block_sizes(graph, |_| true))).fold(0, u64::saturating_add)
 }
 
-fn of_object(graph: &LinkGraph) -> Option<u64> {
+fn object_size(graph: &LinkGraph) -> Option<u64> {
     let bytes = graph.source().bytes();
     let header = FileHeader64::<Endianness>::parse(bytes).ok()?;
     let endian = header.endian().ok()?;
     let sections = header.section_headers(endian, bytes).ok()?;
     let sections = sections.iter().map(|section| section.sh_size(endian)).fold(0, u64::saturating_add);
     let terminator = if graph.sections().iter().any(|section| section.unwind_records) { UNWIND_TERMINATOR } else { 0 };
-    let others = of_blocks(graph, |section| section == "COMMON").saturating_add(terminator);
+    let others = block_sizes(graph, |section| section == "COMMON").saturating_add(terminator);
     Some(sections.saturating_add(others))
 }
 
-fn of_blocks(graph: &LinkGraph, is_counted: impl Fn(&str) -> bool) -> u64 {
+fn block_sizes(graph: &LinkGraph, is_counted: impl Fn(&str) -> bool) -> u64 {
     let counted = graph.blocks().iter().filter(|block| is_counted(&graph.section(block.section).name));
     counted.map(|block| block.size).fold(0, u64::saturating_add)
 }

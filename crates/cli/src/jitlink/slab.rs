@@ -17,10 +17,10 @@ use linkjit_link::layout::{Extent, Layout};
 use super::failure::{Failure, Result};
 use super::interfaces::{REGION_END, REGION_SIZE};
 
-/// Where graphs go that nobody has given an address: behind the shared libraries, out of reach of all else, as memory
+/// Graphs that nobody has given an address go here: behind the shared libraries, out of reach of all else, as memory
 /// of a real process is.
 const ANYWHERE: u64 = REGION_END;
-/// Where they go if they have 32-bit addresses.
+/// Graphs with 32-bit addresses go here.
 const LOW: u64 = 0x1000_0000;
 const _: () = assert!(LOW >= REGION_SIZE);
 const PAGE_SIZE: u64 = 4096;
@@ -31,8 +31,8 @@ pub(super) const UNWIND_TERMINATOR: u64 = 4;
 /// Records are packed; where the first begins is as compilers align the table.
 const UNWIND_ALIGNMENT: u64 = 8;
 
-/// Where the next graph goes.
-#[derive(Debug)]
+/// The memory that graphs get, one after another.
+#[derive(Debug, Default)]
 pub(super) struct Slab {
     next: u64,
     page_size: u64,
@@ -45,13 +45,8 @@ pub(super) struct Slab {
 
 impl Slab {
     pub(super) fn new(address: Option<u64>, page_size: Option<u64>) -> Self {
-        Self {
-            next: address.unwrap_or(ANYWHERE),
-            page_size: page_size.unwrap_or(PAGE_SIZE),
-            used: 0,
-            modules: 0,
-            thread_local: 0,
-        }
+        let (next, page_size) = (address.unwrap_or(ANYWHERE), page_size.unwrap_or(PAGE_SIZE));
+        Self { next, page_size, ..Self::default() }
     }
 
     /// If nobody has given an address: places graphs where 32-bit addresses reach. Returns where.
@@ -60,13 +55,13 @@ impl Slab {
         Some(LOW)
     }
 
-    /// Where an image begins that nobody gives a place. If code refers to its start, the next graph does, too; if only
-    /// offsets in the image are wanted, LLVM takes it for null, and tests below 4 GiB know that.
+    /// Returns the start of an image that nobody gives a place. If code refers to its start, the next graph is there; if
+    /// only offsets in the image are wanted, LLVM takes it for null, and tests below 4 GiB know that.
     pub(super) fn image_base(&self, is_named: bool) -> ExecAddr {
         ExecAddr(if is_named { self.next } else { self.next & !u64::from(u32::MAX) })
     }
 
-    /// Where the next graph will be, with what the linker makes for it: more rather than less.
+    /// Returns the range that the next graph will have, with what the linker makes for it: more rather than less.
     pub(super) fn window(&self, graph: &LinkGraph) -> ExecRange {
         let bytes = |block: &Block| block.size.saturating_add(block.alignment());
         let size = graph.blocks().iter().map(bytes).fold(self.page_size.saturating_mul(4), u64::saturating_add);
@@ -86,18 +81,15 @@ impl Slab {
             let (mut address, mut size) = (segment, 0u64);
             for (index, &place) in blocks.iter().enumerate() {
                 let block = block(inputs, place);
-                if is_unwind(inputs, place)
-                    && index
-                        .checked_sub(1)
-                        .is_none_or(|before| blocks.get(before).is_none_or(|&before| !is_unwind(inputs, before)))
-                {
+                let is_unwind_at = |index: usize| blocks.get(index).is_some_and(|&place| is_unwind(inputs, place));
+                if is_unwind_at(index) && !is_unwind_at(index.wrapping_sub(1)) {
                     address = address.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
                     size = size.checked_next_multiple_of(UNWIND_ALIGNMENT).ok_or_else(too_large)?;
                 }
                 address = align(address, block).ok_or_else(too_large)?;
                 placed.push((place, address.wrapping_sub(start)));
-                let is_last = blocks.get(index + 1).is_none_or(|&next| !is_unwind(inputs, next));
-                let gap = if is_unwind(inputs, place) && is_last { UNWIND_TERMINATOR } else { 0 };
+                let is_last = is_unwind_at(index) && !is_unwind_at(index + 1);
+                let gap = if is_last { UNWIND_TERMINATOR } else { 0 };
                 let bytes = block.size.checked_add(gap).ok_or_else(too_large)?;
                 address = address.checked_add(bytes).ok_or_else(too_large)?;
                 size = align(size, block).and_then(|size| size.checked_add(bytes)).ok_or_else(too_large)?;

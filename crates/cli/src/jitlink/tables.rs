@@ -1,4 +1,4 @@
-//! Who defines what: the JITDylibs of a run that links without executing.
+//! The definitions in the JITDylibs of a run that links without executing.
 
 mod groups;
 mod lookup;
@@ -6,7 +6,7 @@ mod states;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use linkjit::ExecAddr;
 use linkjit::executor::ExecRange;
@@ -27,10 +27,11 @@ use super::failure::{Failure, Result};
 use super::interfaces::{self, Libraries};
 use super::link::is_coff;
 use super::load::{Dylibs, Way, load};
+use super::lock;
 use super::options::Options;
 use super::show::stubs_name;
 
-/// What defines a name.
+/// The thing that defines a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum By {
     /// A symbol of an input.
@@ -76,28 +77,28 @@ pub(super) struct Dylib {
     nulls: HashSet<Vec<u8>>,
     /// The COMDAT groups that are kept, by signature.
     groups: HashMap<NameId, KeptGroup>,
-    /// What names mean that nobody defines.
+    /// The meanings of names that nobody defines.
     alternates: HashMap<NameId, Alternate>,
-    /// What other JITDylibs find under names that may be nobody's here (`/export:name=target`).
+    /// The names that other JITDylibs find under names that may be nobody's here (`/export:name=target`).
     exports: HashMap<NameId, NameId>,
-    /// What all objects must agree on: the value, and who said it first.
+    /// The values that all objects must agree on, and who said them first.
     agreed: HashMap<String, (String, u32)>,
 }
 
 /// All JITDylibs; the first is `main`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) names: Mutex<NamePool>,
     pub(super) dylibs: Vec<Dylib>,
     /// The graphs that were added, in that order.
     pub(super) inputs: Inputs,
-    /// Where symbols of the process and of shared libraries come from.
+    /// The libraries that symbols of the process and of shared libraries come from.
     libraries: Libraries,
     pub(super) process_symbols: bool,
     pub(super) phony_externals: bool,
     /// Functions that form their own addresses are to have edges for that.
     pub(super) self_relocations: bool,
-    /// What was found outside, in the link orders of JITDylibs.
+    /// The names that were found outside, in the link orders of JITDylibs.
     found: HashMap<(usize, NameId), Binding>,
     /// Graphs of stubs for lazy objects so far.
     stub_graphs: usize,
@@ -109,16 +110,10 @@ impl Tables {
     /// Puts all that the command line names into its JITDylib.
     pub(super) fn load(options: &Options) -> Result<Self> {
         let mut tables = Self {
-            names: Mutex::default(),
-            dylibs: Vec::new(),
-            inputs: Inputs::default(),
-            libraries: Libraries::default(),
             process_symbols: !options.no_process_syms,
             phony_externals: options.phony_externals,
             self_relocations: options.add_self_relocations,
-            found: HashMap::new(),
-            stub_graphs: 0,
-            slots_begun: 0,
+            ..Self::default()
         };
         tables.create("main")?;
         options.preload.iter().try_for_each(|path| tables.libraries.preload(path))?;
@@ -132,7 +127,7 @@ impl Tables {
     }
 
     pub(super) fn names(&self) -> MutexGuard<'_, NamePool> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.names)
     }
 
     pub(super) fn intern(&self, name: &str) -> NameId {

@@ -18,7 +18,7 @@ impl Fixtures {
         Self { directory }
     }
 
-    /// Where a fixture is.
+    /// Returns the path of a fixture.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -68,7 +68,7 @@ impl Fixtures {
 
     /// Runs `linkjit` in the directory.
     pub fn linkjit(&self, arguments: &[&str]) -> Outcome {
-        Outcome::of(&mut self.command(arguments))
+        Outcome::run(&mut self.command(arguments))
     }
 
     /// `linkjit`, yet to be run in the directory.
@@ -90,7 +90,7 @@ fn remove(directory: &Path) {
     let _left = fs::remove_dir_all(directory);
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Outcome {
     /// `None` if a signal ended it.
@@ -101,7 +101,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Runs a command.
-    pub fn of(command: &mut Command) -> Self {
+    pub fn run(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } = command.output().expect("the command starts");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Self { code: status.code(), out: text(stdout), err: text(stderr) }

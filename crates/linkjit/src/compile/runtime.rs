@@ -3,10 +3,9 @@
 
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::system;
+use super::SystemCompiler;
 
 /// Where compilers of the system keep theirs, in a directory for each version: GCC in one for each of these systems.
 const GCC: &str = "/usr/lib/gcc";
@@ -19,21 +18,9 @@ pub(crate) fn libraries() -> &'static [PathBuf] {
     static LIBRARIES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
         let of_gcc = |system: &&str| newest(format!("{GCC}/{ARCH}-{system}"), |path| file(&path, "libgcc.a"));
-        let libgcc = of_driver().or_else(|| GCC_SYSTEMS.iter().find_map(of_gcc));
+        let libgcc = SystemCompiler.file("-print-libgcc-file-name").or_else(|| GCC_SYSTEMS.iter().find_map(of_gcc));
         libgcc.into_iter().chain(builtins()).collect()
     })
-}
-
-/// What the compiler's driver would link.
-fn of_driver() -> Option<PathBuf> {
-    let command = system::c_driver();
-    let (program, arguments) = command.split_first()?;
-    let mut command = Command::new(program);
-    // What is to serve the program, a sanitizer perhaps, is not for the compiler.
-    command.env_remove("LD_PRELOAD");
-    let output = command.args(arguments).arg("-print-libgcc-file-name").stdin(Stdio::null()).output().ok()?;
-    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
-    (path.is_absolute() && path.is_file()).then_some(path)
 }
 
 /// The newest one of LLVM.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::source::Source;
@@ -58,6 +58,30 @@ impl SystemCompiler {
     }
 }
 
+impl SystemCompiler {
+    /// Returns what the driver of the C compiler prints when it is asked with an option (`-print-search-dirs`). This
+    /// takes a process.
+    #[must_use]
+    pub fn ask(&self, option: &str) -> Option<String> {
+        let driver = Language::C.driver();
+        let (program, arguments) = driver.split_first()?;
+        let mut command = Command::new(program);
+        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+        command.env_remove("LD_PRELOAD");
+        let output = command.args(arguments).arg(option).stdin(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    }
+
+    /// Returns a file of the compiler's own, such as libgcc.a, for which it is asked with an option
+    /// (`-print-file-name=libgcc.a`). This takes a process.
+    #[must_use]
+    pub fn file(&self, option: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.ask(option)?.trim_end());
+        // The compiler prints a name that it does not know as it is.
+        (path.is_absolute() && path.is_file()).then_some(path)
+    }
+}
+
 /// What compilers are told apart by.
 #[derive(Clone, Copy)]
 enum Language {
@@ -90,11 +114,6 @@ impl Language {
             Self::LlvmIr => vec![clang().into()],
         }
     }
-}
-
-/// The command of the C compiler's driver.
-pub(super) fn c_driver() -> Vec<OsString> {
-    Language::C.driver()
 }
 
 /// A clang of the search path: the one without a version, or else the newest. Distributions have both habits.

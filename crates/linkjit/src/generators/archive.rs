@@ -238,27 +238,25 @@ fn external_path(archive: &Archive, path: &[u8]) -> PathBuf {
 }
 
 /// An archive with an index: its own, or one made from its members.
-pub(crate) fn with_index(archive: Archive, dylib: &JitDylib) -> Result<Archive> {
+///
+/// # Errors
+/// If there is none, and a member is malformed or its file can't be read.
+pub fn with_index(archive: Archive) -> Result<Archive> {
     if archive.has_index() {
         return Ok(archive);
     }
+    let mut names = NamePool::new();
     let mut symbols = Vec::new();
     for member in archive.members() {
         let member = member?;
         if member.is_dependencies() {
             continue;
         }
-        let offset = member.offset;
-        let source = member_source(&archive, offset)?;
-        let mut names = dylib.session().names();
-        let graph = object::read(&source, &mut names)?;
-        for symbol in graph.symbols().iter().filter(|symbol| !symbol.is_external()) {
-            if let Some(name) = symbol.global_name() {
-                symbols.push((names.bytes(name).to_vec(), offset));
-            }
-        }
+        let graph = object::read(&member_source(&archive, member.offset)?, &mut names)?;
+        let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
+        symbols.extend(defined.filter_map(|symbol| Some((symbol.global_name()?, member.offset))));
     }
-    Ok(archive.with_index(symbols.iter().map(|(name, offset)| (name.as_slice(), *offset)))?)
+    Ok(archive.with_index(symbols.iter().map(|&(name, offset)| (names.bytes(name), offset)))?)
 }
 
 /// How deep archives within archives are looked into.

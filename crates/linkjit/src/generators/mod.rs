@@ -5,6 +5,6 @@ mod archive;
 mod library;
 
 pub use adapters::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
-pub use archive::member_source;
-pub(crate) use archive::{ArchiveGenerator, objects as archive_objects, with_index as archive_with_index};
+pub(crate) use archive::{ArchiveGenerator, objects as archive_objects};
+pub use archive::{member_source, with_index};
 pub(crate) use library::{DefaultLibraries, DefaultLibrary, LibraryGenerator, RuntimeGenerator};

@@ -3,7 +3,6 @@
 use std::collections::hash_map;
 
 use linkjit_link::graph::{Group, LinkGraph, Request, Selection};
-use linkjit_link::names::NameId;
 use linkjit_link::rules::{self, GroupConflict, Verdict};
 
 use super::{By, Entry, Tables};
@@ -49,7 +48,11 @@ impl Tables {
                 Ok(Verdict::Replaces) => replaced.push((old.input, group.signature)),
                 Ok(_) => lost.extend_from_slice(&group.blocks),
                 Err(GroupConflict::Duplicate) => return Err(self.duplicate(graph, group.signature)),
-                Err(GroupConflict::Differs(what)) => return Err(self.mismatch(graph, group.signature, what)),
+                Err(GroupConflict::Differs(what)) => {
+                    let (file, name) = (graph.name(), self.text(group.signature));
+                    let what = format!("the COMDAT section of '{name}' differs in {what} from the one before");
+                    return Err(Failure::usage(format!("In {file}, {what}")));
+                }
             }
         }
         replaced.sort_unstable();
@@ -82,14 +85,5 @@ impl Tables {
         lost.sort_unstable();
         graph.give_up_blocks(&lost, |_, _, _| {});
         Ok(())
-    }
-
-    #[cold]
-    fn mismatch(&self, graph: &LinkGraph, name: NameId, what: &str) -> Failure {
-        let name = self.text(name);
-        Failure::usage(format!(
-            "In {}, the COMDAT section of '{name}' differs in {what} from the one before",
-            graph.name()
-        ))
     }
 }

@@ -32,6 +32,11 @@ impl Dylib {
 }
 
 impl Tables {
+    /// A JITDylib and the others of its link order.
+    fn order(&self, dylib: usize) -> impl Iterator<Item = usize> {
+        std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied())
+    }
+
     /// The definition of a name that a JITDylib has so far.
     pub(in crate::jitlink) fn definition(&self, dylib: usize, name: NameId) -> Option<By> {
         Some(self.dylibs.get(dylib)?.symbols.get(&name)?.by)
@@ -42,8 +47,7 @@ impl Tables {
     pub(in crate::jitlink) fn missing(&self, mut dylib: usize, mut name: NameId) -> String {
         let mut chain = AliasChain::new((dylib, name));
         loop {
-            let mut order = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-            match order.find_map(|searched| self.definition(searched, name)) {
+            match self.order(dylib).find_map(|searched| self.definition(searched, name)) {
                 Some(By::Alias(next, target)) if chain.follow((next, target)) => (dylib, name) = (next, target),
                 _ => return self.text(name),
             }
@@ -84,12 +88,12 @@ impl Tables {
     /// The substitute for a name that nobody defines: the default of a weak external of COFF, another name, the slot of an
     /// import.
     fn fall_back(&mut self, dylib: usize, name: NameId) -> Result<Option<Entry>> {
-        let order = || std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied());
-        if let Some(entry) = order().find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
+        if let Some(entry) = self.order(dylib).find_map(|searched| self.dylibs[searched].symbols.get(&name)) {
             return Ok(Some(*entry).filter(|entry| entry.linkage == Linkage::Fallback));
         }
-        let alternate =
-            order().find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
+        let alternate = self
+            .order(dylib)
+            .find_map(|searched| Some((searched, self.dylibs[searched].alternates.get(&name)?.target)));
         if let Some((searched, target)) = alternate {
             return Ok(Some(Entry { by: By::Alias(searched, target), ..NOBODY }));
         }
@@ -115,8 +119,7 @@ impl Tables {
     }
 
     fn look_up_directly(&mut self, dylib: usize, name: NameId, weak: bool) -> Result<Option<Entry>> {
-        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
-        for searched in order {
+        for searched in self.order(dylib).collect::<Vec<_>>() {
             let is_visible = |entry: &&Entry| {
                 let is_shown = searched == dylib || entry.scope == Scope::Default;
                 is_shown && !entry.own && entry.linkage != Linkage::Fallback
@@ -149,33 +152,25 @@ impl Tables {
             return Ok(Some(found));
         }
         let bytes = self.names().bytes(name).to_vec();
-        let order: Vec<_> = std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).collect();
-        for searched in order {
-            let libraries = self.dylibs[searched].libraries.clone();
-            let mut found =
-                libraries.into_iter().find_map(|library| self.libraries.find(library, &bytes, thread_local));
-            if self.dylibs[searched].nulls.contains(&bytes) {
-                found = found.or(Some(null(thread_local)));
-            }
-            if let Some(found) = found {
-                self.found.insert((dylib, name), found);
-                return Ok(Some(found));
-            }
-        }
-        let found = match bytes.as_slice() {
-            _ if self.has_phony(dylib) => None,
-            name if name == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
-            name if self.process_symbols => self.libraries.find_in_process(name, thread_local)?,
-            _ => None,
+        let in_libraries = |searched: usize| {
+            let table = &self.dylibs[searched];
+            let found = table.libraries.iter().find_map(|&library| self.libraries.find(library, &bytes, thread_local));
+            found.or_else(|| table.nulls.contains(&bytes).then(|| null(thread_local)))
         };
-        if let Some(found) = found {
-            self.found.insert((dylib, name), found);
-        }
+        let found = self.order(dylib).find_map(in_libraries);
+        let found = match found {
+            Some(found) => Some(found),
+            None if self.has_phony(dylib) => None,
+            None if bytes == RESULT_OVERRIDE.as_bytes() => Some(Binding::Linked(result_override())),
+            None if self.process_symbols => self.libraries.find_in_process(&bytes, thread_local)?,
+            None => None,
+        };
+        self.found.extend(found.map(|found| ((dylib, name), found)));
         Ok(found)
     }
 
-    /// Whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the process's
-    /// symbols behind it are not seen.
+    /// Returns whether names that nobody defines are null for a JITDylib. As in LLVM, it is `main` that has them: the
+    /// process's symbols behind it are not seen.
     fn has_phony(&self, dylib: usize) -> bool {
         self.phony_externals && (dylib == 0 || self.dylibs[dylib].order.contains(&0))
     }

@@ -7,7 +7,7 @@ use linkjit_link::graph::{Definition, Linkage, Scope, SymbolId};
 use linkjit_link::input::Binding;
 use linkjit_link::names::NameId;
 
-use super::{By, Entry, Tables};
+use super::{By, Tables};
 use crate::jitlink::execute::RESULT_OVERRIDE;
 use crate::jitlink::show::{ABSOLUTE_SYMBOLS, DylibState, REEXPORTS, SymbolState};
 
@@ -21,9 +21,6 @@ impl Tables {
             let others = table.order.iter().map(|&other| self.dylibs[other].name.clone());
             let (name, order) = (table.name.clone(), others.chain([process.into()]).collect());
             let entries: Vec<_> = table.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
-            // As in LLVM, all aliases of a JITDylib come together, though each is looked up by itself.
-            let is_searched_alias = |(_, entry): &(NameId, Entry)| matches!(entry.by, By::Alias(..)) && entry.searched;
-            let materializing = entries.iter().any(is_searched_alias);
             let symbols = entries.into_iter().map(|(name, entry)| {
                 let state = SymbolState {
                     linkage: entry.linkage,
@@ -34,7 +31,6 @@ impl Tables {
                         _ if is_linked => self.address(dylib, name),
                         _ => None,
                     },
-                    materializing: materializing && matches!(entry.by, By::Alias(..)),
                     by: match entry.by {
                         By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
                         By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
@@ -45,27 +41,24 @@ impl Tables {
             });
             states.push(DylibState { name, order, symbols: symbols.collect() });
         }
-        let result = SymbolState {
-            linkage: Linkage::Strong,
-            scope: Scope::Default,
-            callable: false,
-            address: None,
-            materializing: false,
-            by: ABSOLUTE_SYMBOLS.into(),
-        };
+        let mut process = DylibState { name: process.into(), order: Vec::new(), symbols: BTreeMap::new() };
         if self.process_symbols {
-            states.insert(0, DylibState { name: process.into(), order: Vec::new(), symbols: BTreeMap::new() });
+            states.insert(0, process);
         } else {
-            states.push(DylibState {
-                name: process.into(),
-                order: Vec::new(),
-                symbols: [(RESULT_OVERRIDE.into(), result)].into(),
-            });
+            let result = SymbolState {
+                linkage: Linkage::Strong,
+                scope: Scope::Default,
+                callable: false,
+                address: None,
+                by: ABSOLUTE_SYMBOLS.into(),
+            };
+            process.symbols.insert(RESULT_OVERRIDE.into(), result);
+            states.push(process);
         }
         states
     }
 
-    /// Where a definition is, once everything is placed. `None` if it is in a graph that was not linked.
+    /// Returns the address of a definition, once everything is placed. `None` if it is in a graph that was not linked.
     pub(in crate::jitlink) fn address(&mut self, dylib: usize, name: NameId) -> Option<ExecAddr> {
         let entry = self.dylibs.get(dylib)?.symbols.get(&name)?;
         match entry.by {
