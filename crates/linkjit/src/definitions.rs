@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use linkjit_executor::{ExecAddr, ExecutorError};
-use linkjit_link::graph::{LinkGraph, Linkage, Scope};
+use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
 use linkjit_link::object::archive::Archive;
@@ -18,7 +18,7 @@ use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, wit
 use crate::jitdylib::JitDylib;
 use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
-    Address, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, defined_names, read_file,
+    Address, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, read_file,
 };
 use crate::source::IntoSource;
 
@@ -95,17 +95,7 @@ impl JitDylib {
     pub fn discard_object(&self, name: &str) -> Result<()> {
         // No batch has it.
         let _linking = self.session().begin_linking()?;
-        let mut state = self.session().state();
-        let dylib = state.dylib(self.id())?;
-        let is_updatable = dylib.updatable.contains_key(name);
-        let named = |id: &UnitId| state.units.get(id).is_some_and(|unit| *unit.name == *name && unit.pending.is_none());
-        let units: Vec<_> = dylib.units.iter().copied().filter(named).collect();
-        let is_linked = |id: &UnitId| state.units.get(id).is_some_and(|unit| unit.started || unit.input.is_none());
-        if units.is_empty() || is_updatable || units.iter().any(is_linked) {
-            return Err(Error::NotDiscarded { object: name.into(), is_there: !units.is_empty() });
-        }
-        state.discard(&units);
-        Ok(())
+        self.session().state().discard_object(self.id(), name)
     }
 
     /// Adds a link graph that was made by hand; names that other graphs are to see are of
@@ -120,8 +110,7 @@ impl JitDylib {
 
     fn add_graph_that_was_read(&self, graph: LinkGraph) -> Result<()> {
         let owner = self.owner()?;
-        let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
-        self.session().define_with(self.id(), graph, any, |state, names, graph| {
+        self.session().define_graph_with(self.id(), graph, |state, names, graph| {
             state.define_unit(self.id(), owner, graph, names)?;
             Ok(())
         })
@@ -304,14 +293,14 @@ impl JitDylib {
         let (mut symbols, mut definers) = (vec![missing.clone()], Vec::new());
         let names = self.session().names();
         let state = self.session().state();
-        for dylib in state.dylibs.values() {
+        for (_, dylib) in state.dylibs() {
             let is_linked = |name: &&String| {
                 let entry = names.find(name.as_bytes()).and_then(|id| dylib.entry(id));
                 entry.is_some_and(|entry| !matches!(entry.by, DefinedBy::Outside | DefinedBy::Found))
             };
             let defined: Vec<_> = needed.iter().chain([&missing]).filter(is_linked).cloned().collect();
             if !defined.is_empty() {
-                definers.push(dylib.name.clone());
+                definers.push(dylib.name().into());
                 symbols.extend(defined);
             }
         }
@@ -361,7 +350,7 @@ impl JitDylib {
             return self.define(AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)]));
         }
         self.define_name(name, |state, names, id| {
-            state.define_address(self.id(), id, Address::At(address), Linkage::Strong, names)
+            state.define_address(self.id(), id, address, SymbolFlags::DATA, names)
         })
     }
 
@@ -390,18 +379,13 @@ impl JitDylib {
     fn define_name(&self, name: &[u8], define: impl FnOnce(&mut State, &NamePool, NameId) -> Result<()>) -> Result<()> {
         let _names = self.session().use_names();
         let id = self.session().names().intern(name);
-        let any = |id: &NameId, is_lent: &dyn Fn(NameId) -> bool| is_lent(*id);
-        self.session().define_with(self.id(), id, any, define)
+        self.session().define_with(self.id(), id, |id| vec![*id], define)
     }
 
     /// Defines a name as an address that only this JITDylib knows, and that anything else that defines it replaces.
     pub(crate) fn define_hidden(&self, name: &str, address: ExecAddr) -> Result<()> {
         self.define_name(name.as_bytes(), |state, names, id| {
-            state.define_address(self.id(), id, Address::At(address), Linkage::Weak, names)?;
-            if let Some(entry) = state.dylib_mut(self.id())?.entry_mut(id) {
-                entry.scope = Scope::Hidden;
-            }
-            Ok(())
+            state.define_address(self.id(), id, address, SymbolFlags::DATA.weak().hidden(), names)
         })
     }
 
@@ -455,6 +439,6 @@ impl JitDylib {
     }
 
     pub(crate) fn has_unit(&self, unit: UnitId) -> bool {
-        self.session().state().units.contains_key(&unit)
+        self.session().state().unit(unit).is_some()
     }
 }

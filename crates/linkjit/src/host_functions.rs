@@ -7,7 +7,6 @@ use linkjit_link::names::NameId;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::defined_names;
 
 impl JitDylib {
     /// Defines a name as a function or closure of this program, with whatever it has captured. Its arguments and its result
@@ -66,13 +65,9 @@ impl JitDylib {
         let owner = self.owner()?;
         let id = self.session().names().intern(name);
         let graph = thunk(self.session().new_graph("a host function"), id, &callback)?;
-        let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
-        let mut callback = Some(callback);
-        self.session().define_with(self.id(), graph, any, |state, names, graph| {
+        self.session().define_graph_with(self.id(), graph, |state, names, graph| {
             state.define_unit(self.id(), owner, graph, names)?;
-            if let Some(tracker) = state.trackers.get_mut(&owner) {
-                tracker.keeps.extend(callback.take());
-            }
+            state.keep_function(owner, callback);
             Ok(())
         })
     }

@@ -86,7 +86,7 @@ impl JitDylib {
     /// Its name; empty once it is closed.
     #[must_use]
     pub fn name(&self) -> String {
-        self.session.state().dylib(self.id).map(|dylib| dylib.name.clone()).unwrap_or_default()
+        self.session.state().dylib(self.id).map(|dylib| dylib.name().to_owned()).unwrap_or_default()
     }
 
     /// Ids mean something in their own session only.
@@ -107,7 +107,7 @@ impl JitDylib {
         let names = self.session.names();
         let state = self.session.state();
         let dylib = state.dylib(self.id)?;
-        let asked = dylib.image_requests.entry().map(|name| names.text(name).into_owned());
+        let asked = dylib.image_requests().entry().map(|name| names.text(name).into_owned());
         let usual = self.session.platform().usual_entries();
         let defines = |name: &str| names.find(name.as_bytes()).is_some_and(|id| dylib.defines(id));
         Ok(program::entry(asked.as_deref(), usual, defines))
@@ -145,10 +145,7 @@ impl JitDylib {
     /// If one of them is closed, or another session's.
     pub fn add_to_link_order(&self, other: &Self, scope: MatchScope) -> Result<()> {
         self.check_session(other)?;
-        let mut state = self.session.state();
-        state.dylib(other.id)?;
-        state.dylib_mut(self.id)?.link_order_mut().push((other.id, scope));
-        Ok(())
+        self.session.state().search_also(self.id, other.id, scope)
     }
 
     /// Searches another JITDylib no more; what was found there stays bound to it.
@@ -157,8 +154,7 @@ impl JitDylib {
     /// If this JITDylib is closed, or the other one another session's.
     pub fn remove_from_link_order(&self, other: &Self) -> Result<()> {
         self.check_session(other)?;
-        self.session.state().dylib_mut(self.id)?.link_order_mut().retain(|&(id, _)| id != other.id);
-        Ok(())
+        self.session.state().search_no_more(self.id, other.id)
     }
 
     /// Makes this the link order: this JITDylib with all of its symbols, then `others`.
@@ -166,15 +162,9 @@ impl JitDylib {
     /// # Errors
     /// If one of them is closed, or another session's.
     pub fn set_link_order(&self, others: &[(Self, MatchScope)]) -> Result<()> {
-        let mut state = self.session.state();
-        let mut order = vec![(self.id, MatchScope::All)];
-        for (other, scope) in others {
-            self.check_session(other)?;
-            state.dylib(other.id)?;
-            order.push((other.id, *scope));
-        }
-        *state.dylib_mut(self.id)?.link_order_mut() = order;
-        Ok(())
+        others.iter().try_for_each(|(other, _)| self.check_session(other))?;
+        let others: Vec<_> = others.iter().map(|(other, scope)| (other.id, *scope)).collect();
+        self.session.state().set_link_order(self.id, &others)
     }
 
     /// The address of a name, found in this JITDylib's link order. Links what it needs and runs the initializers that were

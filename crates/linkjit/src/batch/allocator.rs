@@ -10,7 +10,7 @@ use linkjit_link::names::NameId;
 use super::find::Unfound;
 use super::{Batch, Goal};
 use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, StandIns, State, UnitId};
 
 /// A definition of the batch that is to serve the process.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,6 @@ pub(super) struct Serving {
     input: u32,
     symbol: SymbolId,
 }
-
-/// By name: what was found in the process, and what linked code gets in place of it.
-type StandIns = HashMap<NameId, (ExecAddr, ExecAddr), FixedState>;
 
 impl Batch<'_> {
     /// Has the allocator linked as a whole, if the batch links anything that uses its JITDylib. Returns whether that
@@ -67,7 +64,7 @@ impl Batch<'_> {
     fn find_lazy_callees(&mut self) -> Result<bool> {
         let new: Vec<LazyCallee> = {
             let state = self.session.state();
-            let Some(dylib) = state.allocator_dylib().filter(|_| state.lazy.has_any()) else { return Ok(false) };
+            let Some(dylib) = state.allocator_dylib().filter(|_| state.lazy().has_any()) else { return Ok(false) };
             let definitions = state.allocator_definitions(dylib);
             let roots =
                 definitions.iter().filter_map(|(name, _)| self.found.get(&(dylib, *name))).map(|found| found.binding);
@@ -99,7 +96,7 @@ impl Batch<'_> {
                 continue;
             }
             let stub = self.units.get(input as usize).copied().zip(found.global_name());
-            if let Some(callee) = stub.and_then(|(unit, name)| state.lazy.callee(unit, name)) {
+            if let Some(callee) = stub.and_then(|(unit, name)| state.lazy().callee(unit, name)) {
                 pending.extend(self.found.get(&callee.target).map(|found| found.binding));
                 callees.push(callee);
             } else if let Some(block) = found.block() {
@@ -189,7 +186,7 @@ impl Batch<'_> {
             };
             self.lazy_callees.iter().filter_map(jump).collect()
         };
-        let slots: Vec<_> = jumps.iter().map(LazyJump::jump).collect();
+        let slots: Vec<_> = jumps.iter().map(|lazy| lazy.jump).collect();
         let before = executor.redirect(&slots)?;
         let texts: Vec<_> = {
             let names = self.session.names();
@@ -207,7 +204,7 @@ impl Batch<'_> {
 
     /// Where a definition of a JITDylib is: in the tables, or placed by this batch.
     pub(super) fn address_of(&self, state: &State, dylib: DylibId, name: NameId) -> Option<ExecAddr> {
-        let entry = state.dylib(dylib).ok()?.entry(name)?;
+        let entry = state.entry(dylib, name)?;
         match (entry.address, entry.by) {
             (Some(Address::At(address)), _) => Some(address),
             (None, DefinedBy::Unit(unit, symbol)) => {
@@ -230,24 +227,7 @@ pub(super) struct Serves {
 
 impl Serves {
     pub(super) fn note(self, state: &mut State) {
-        state.note_lazy(&self.jumps);
+        state.note_lazy(self.jumps);
         state.serve_process(self.definitions);
-    }
-}
-
-impl State {
-    /// Replaces what was found in the process under certain names, and says what that was.
-    fn replace_found(&mut self, stand_ins: &[(NameId, ExecAddr)]) -> StandIns {
-        let mut replaced = StandIns::default();
-        for dylib in self.dylibs.values_mut() {
-            for &(name, new) in stand_ins {
-                let Some(entry) = dylib.entry_mut(name) else { continue };
-                if let (DefinedBy::Found, Some(Address::At(old))) = (entry.by, entry.address) {
-                    entry.address = Some(Address::At(new));
-                    replaced.insert(name, (old, new));
-                }
-            }
-        }
-        replaced
     }
 }

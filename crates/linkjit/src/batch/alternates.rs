@@ -16,7 +16,7 @@ impl State {
     /// Who says what a name means to code of a JITDylib without a search of libraries.
     fn early_alternate(&self, dylib: DylibId, name: NameId) -> Option<(DylibId, NameId)> {
         self.dylib(dylib).ok()?.link_order().iter().find_map(|&(searched, _)| {
-            let (alternate, _) = self.dylib(searched).ok()?.alternates.first(&name)?;
+            let alternate = self.dylib(searched).ok()?.alternate(name)?;
             (!alternate.after_libraries).then_some((searched, alternate.target))
         })
     }
@@ -32,22 +32,20 @@ impl Batch<'_> {
         unfound: Vec<Unfound>,
     ) -> Result<Vec<Unfound>> {
         let state = self.session.state();
-        let alternates = &state.dylib(searched)?.alternates;
-        if alternates.is_empty() {
+        let table = state.dylib(searched)?;
+        if !table.has_alternates() {
             return Ok(unfound);
         }
         let mut left = Vec::new();
+        let mut found = Vec::new();
         for name in unfound {
-            match alternates.first(&name.name) {
-                Some((alternate, _)) if !alternate.after_libraries => {
-                    if !name.of_code {
-                        self.aliases.insert((dylib, name.name), (searched, alternate.target));
-                        self.alias_targets.push((searched, Unfound { name: alternate.target, ..name }));
-                    }
-                }
-                _ => left.push(name),
+            match table.alternate(name.name).filter(|alternate| !alternate.after_libraries) {
+                Some(alternate) => found.extend(Some((name, alternate.target)).filter(|_| !name.is_from_code)),
+                None => left.push(name),
             }
         }
+        drop(state);
+        found.into_iter().for_each(|(name, target)| self.enter_alias(dylib, name, (searched, target)));
         Ok(left)
     }
 
@@ -87,14 +85,13 @@ impl Batch<'_> {
                 (entry.linkage == Linkage::Fallback).then_some((searched, *entry))
             };
             let definition = tables().find_map(fallback);
-            let alternate = tables()
-                .find_map(|(searched, _, table)| Some((searched, table.alternates.first(&name.name)?.0.target)));
+            let alternate =
+                tables().find_map(|(searched, _, table)| Some((searched, table.alternate(name.name)?.target)));
             drop(state);
             if let Some((searched, entry)) = definition {
                 self.enter(dylib, searched, name, &entry)?;
-            } else if let Some((searched, target)) = alternate {
-                self.aliases.insert((dylib, name.name), (searched, target));
-                self.alias_targets.push((searched, Unfound { name: target, ..name }));
+            } else if let Some(alternate) = alternate {
+                self.enter_alias(dylib, name, alternate);
             }
         }
         Ok(())

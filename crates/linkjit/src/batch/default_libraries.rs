@@ -33,7 +33,7 @@ impl Batch<'_> {
         }
         let any = !libraries.is_empty();
         for library in libraries {
-            self.session.state().dylib_mut(dylib)?.dependent_libraries.require(library);
+            self.session.state().dylib_mut(dylib)?.require_library(library);
         }
         if any {
             self.open_default_libraries(dylib)?;

@@ -4,12 +4,11 @@ use linkjit_executor::{ExecAddr, ExecRange, Nearby, Window};
 use linkjit_link::graph::Definition;
 use linkjit_link::input::Binding;
 use linkjit_link::passes::direct;
-use linkjit_link::passes::entries::EntryKind;
 
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
-use crate::session::{DylibId, State};
+use crate::session::DylibId;
 
 impl Batch<'_> {
     /// Has the executor move variables into the reach of a window, and functions bound so that their stubs stand for
@@ -21,7 +20,7 @@ impl Batch<'_> {
         if far.is_empty() {
             return Ok(());
         }
-        let slots = self.session.state().slots(&far);
+        let slots = self.session.state().slots_of(&far);
         let nearby = self.session.executor().bring_near(window.range, &far, &slots)?;
         for (address, nearby) in far.into_iter().zip(nearby) {
             let outside = Binding::Outside(address);
@@ -105,26 +104,5 @@ impl Batch<'_> {
         executor.make_image_header(new.id, is_header_known)?;
         executor.set_dso_handle(image, to)?;
         Ok(executor.release_window(old.id)?)
-    }
-}
-
-impl State {
-    /// The GOT entries that earlier batches made for what is outside, at or behind one of `addresses`, which are
-    /// sorted.
-    fn slots(&self, addresses: &[ExecAddr]) -> Vec<ExecAddr> {
-        let dylibs = self.dylibs.values();
-        dylibs
-            .flat_map(|dylib| {
-                let keys = dylib
-                    .windows()
-                    .iter()
-                    .flat_map(|window| addresses.iter().map(|&address| (window.range.start, address, EntryKind::Got)));
-                let behind = dylib.shared_entries().iter().filter(|((_, target, kind), _)| {
-                    matches!(kind, EntryKind::GotAt(_)) && addresses.binary_search(target).is_ok()
-                });
-                let behind = behind.map(|(_, &entry)| entry);
-                keys.filter_map(|key| dylib.shared_entries().get(&key).copied()).chain(behind)
-            })
-            .collect()
     }
 }

@@ -13,9 +13,9 @@ use linkjit_link::graph::{BlockId, Definition, Lifetime, LinkGraph};
 use linkjit_link::passes::areas::{self, Room};
 use linkjit_link::passes::direct;
 
-use super::{Batch, publish};
+use super::Batch;
 use crate::error::Result;
-use crate::session::{DylibId, State, TrackerId, Unit};
+use crate::session::{DylibId, TrackerId, Unit};
 
 /// Inputs that share an allocation.
 #[derive(Clone, Debug)]
@@ -53,11 +53,10 @@ impl Batch<'_> {
         let mut last = None;
         for ((index, input), unit) in (0u32..).zip(self.inputs.iter()).zip(&self.units) {
             let dylib = DylibId(input.dylib);
-            let unit = state.units.get(unit);
             let is_own =
                 |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker() != *tracker);
-            let tracker = unit.map(|unit| unit.tracker).filter(is_own);
-            let home = unit.and_then(|unit| home_of(&state, unit, &input.graph));
+            let tracker = state.unit(*unit).map(Unit::tracker).filter(is_own);
+            let home = state.home(*unit, &input.graph);
             let key = (dylib, tracker, home.map(|home| home.id));
             // Mostly that of the one before.
             let at = match last {
@@ -372,13 +371,6 @@ const AREA_PART: u64 = 64;
 /// Whether large sections are to have an area of their own.
 fn takes_area(room: &Room, window_size: u64) -> bool {
     room.large.iter().any(|&bytes| bytes > window_size / AREA_PART)
-}
-
-/// The window that earlier batches have placed parts of a unit in; an update places variables that are kept.
-fn home_of(state: &State, unit: &Unit, graph: &LinkGraph) -> Option<Window> {
-    let kept = || (unit.updatable && !unit.started).then(|| publish::home(graph, graph.block_ids())).flatten();
-    let home = unit.home.or_else(kept)?;
-    state.dylib(unit.dylib).ok()?.window_at(home)
 }
 
 /// Whether all addresses of a window fit into 32 bits, signed ones too.

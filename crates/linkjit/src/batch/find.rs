@@ -17,11 +17,8 @@ use crate::jitdylib::JitDylib;
 use crate::plugin::Stage;
 use crate::session::{
     Address, DefinedBy, DefinitionGenerator, DylibId, Entry, Generator, LinkPolicy, LookupKind, MatchScope, Roots,
-    State, UnitId,
+    UnitId,
 };
-
-/// Longer chains of aliases are left to the slow way.
-const SHORT_ALIAS_CHAIN: usize = 8;
 
 /// A name that is searched.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +30,13 @@ pub(crate) struct Unfound {
     pub(crate) weak: bool,
     pub(crate) kind: LookupKind,
     /// Code refers to it. If it is a weak external, its default waits until everything else is found.
-    pub(crate) of_code: bool,
+    pub(crate) is_from_code: bool,
 }
 
 impl Unfound {
     /// One that a lookup needs.
     pub(crate) fn required(name: NameId) -> Self {
-        Self { name, thread_local: false, weak: false, kind: LookupKind::Static, of_code: false }
+        Self { name, thread_local: false, weak: false, kind: LookupKind::Static, is_from_code: false }
     }
 
     /// What a search that may see `scope` may see for it: a running program sees what is exported.
@@ -50,33 +47,6 @@ impl Unfound {
     /// One that nothing is to be pulled for.
     fn again(name: NameId) -> Self {
         Self { weak: true, ..Self::required(name) }
-    }
-}
-
-impl State {
-    /// The address of a name that is linked and that no generator could define in a JITDylib that is searched before.
-    pub(super) fn find_linked(&self, dylib: DylibId, name: NameId) -> Option<Address> {
-        self.find_entry(dylib, name)?.address
-    }
-
-    /// The definition of a name that no generator could define in a JITDylib that is searched before, aliases followed.
-    pub(crate) fn find_entry(&self, mut dylib: DylibId, mut name: NameId) -> Option<&Entry> {
-        for _ in 0..SHORT_ALIAS_CHAIN {
-            let mut order = self.dylib(dylib).ok()?.link_order().iter();
-            let entry = order.find_map(|&(searched, scope)| {
-                let searched = self.dylib(searched).ok()?;
-                match searched.visible(name, scope) {
-                    Some(entry) => Some(Some(entry)),
-                    None if searched.generators().is_empty() => None,
-                    None => Some(None),
-                }
-            })??;
-            match entry.by {
-                DefinedBy::Alias(other, target) => (dylib, name) = (other, target),
-                _ => return Some(entry),
-            }
-        }
-        None
     }
 }
 
@@ -128,9 +98,8 @@ impl Batch<'_> {
     fn adopt_roots(&mut self, dylib: DylibId, which: Roots) -> Result<()> {
         let mut state = self.session.state();
         let order = state.dependency_order([dylib]);
-        let units: Vec<_> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
-        let is_pending = |unit: &UnitId| state.units.get(unit).is_some_and(|unit| unit.pending.is_some());
-        let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(is_pending);
+        let units: Vec<UnitId> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
+        let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(|&unit| state.is_pending(unit));
         drop(state);
         self.pending.extend(&pending);
         self.work.units.extend(pending);
@@ -145,12 +114,7 @@ impl Batch<'_> {
         if let Some(&input) = self.input_of.get(&unit) {
             return Ok(input);
         }
-        let mut state = self.session.state();
-        let record = state.units.get_mut(&unit);
-        let is_first = record.as_ref().is_some_and(|unit| !unit.started);
-        // Only a batch takes a graph out for good, and it publishes all addresses when it does.
-        let input = *record.and_then(|unit| unit.input.take()).ok_or(Error::Closed)?;
-        drop(state);
+        let (input, is_first) = self.session.state().lend(unit).ok_or(Error::Closed)?;
         let index = self.inputs.push(input);
         self.units.push(unit);
         self.unfollowed.push(index);
@@ -252,7 +216,7 @@ impl Batch<'_> {
                 continue;
             }
             let thread_local = symbol.thread_local;
-            let unfound_name = Unfound { thread_local, weak, of_code: true, ..Unfound::required(name) };
+            let unfound_name = Unfound { thread_local, weak, is_from_code: true, ..Unfound::required(name) };
             match unfound.iter_mut().find(|(other, _)| *other == dylib) {
                 Some((_, names)) => names.push(unfound_name),
                 None => unfound.push((dylib, vec![unfound_name])),
@@ -422,7 +386,7 @@ impl Batch<'_> {
             let mut state = self.session.state();
             state.mend_vague(searched, names.iter().map(|unfound| unfound.name));
             let table = state.dylib(searched)?;
-            let exported = |name| table.image_requests.exported(searched, name);
+            let exported = |name| table.image_requests().exported(searched, name);
             let visible = |unfound: &Unfound| table.visible(unfound.name, unfound.scope(scope)).copied();
             names.iter().map(|unfound| visible(unfound).or_else(|| exported(unfound.name))).collect()
         };
@@ -440,8 +404,7 @@ impl Batch<'_> {
     pub(super) fn enter(&mut self, dylib: DylibId, searched: DylibId, name: Unfound, entry: &Entry) -> Result<()> {
         let binding = match (entry.address, entry.by) {
             (_, DefinedBy::Alias(other, target)) => {
-                self.aliases.insert((dylib, name.name), (other, target));
-                self.alias_targets.push((other, Unfound { name: target, ..name }));
+                self.enter_alias(dylib, name, (other, target));
                 return Ok(());
             }
             (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
@@ -464,6 +427,12 @@ impl Batch<'_> {
         };
         self.found.insert((dylib, name.name), Found { binding, definer: (searched, name.name) });
         Ok(())
+    }
+
+    /// Notes that a name is another one to code of `dylib`.
+    pub(super) fn enter_alias(&mut self, dylib: DylibId, name: Unfound, target: (DylibId, NameId)) {
+        self.aliases.insert((dylib, name.name), target);
+        self.alias_targets.push((target.0, Unfound { name: target.1, ..name }));
     }
 
     /// Asks a generator of a JITDylib for names, but for those that the JITDylib has and hides.

@@ -117,7 +117,7 @@ impl Batch<'_> {
         let mut generators: Vec<Generator> = Vec::new();
         for dylib in state.searched_from(from) {
             let Ok(dylib) = state.dylib(dylib) else { continue };
-            searched.push(format!("JITDylib '{}'", dylib.name));
+            searched.push(format!("JITDylib '{}'", dylib.name()));
             generators.extend(dylib.generators().iter().cloned());
         }
         let compilers = from.iter().filter_map(|&dylib| state.dylib(dylib).ok()?.compiler_runtime().cloned());
@@ -138,13 +138,13 @@ impl Batch<'_> {
     fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
         let state = self.session.state();
         let searched = state.searched_from(from);
-        let defining = state.dylibs.iter().filter(|(_, dylib)| dylib.defines(name));
-        let describe = |(id, dylib): (&DylibId, &DylibState)| match searched.contains(id) {
-            true => format!("JITDylib '{}' hides it", dylib.name),
-            false => format!("JITDylib '{}' defines it, but is not searched", dylib.name),
+        let defining = state.dylibs().filter(|(_, dylib)| dylib.defines(name));
+        let describe = |(id, dylib): (DylibId, &DylibState)| match searched.contains(&id) {
+            true => format!("JITDylib '{}' hides it", dylib.name()),
+            false => format!("JITDylib '{}' defines it, but is not searched", dylib.name()),
         };
-        let of_searched = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
-        let missing = of_searched.filter_map(|dylib| dylib.missing_import(name).cloned());
+        let tables = searched.iter().filter_map(|&dylib| state.dylib(dylib).ok());
+        let missing = tables.filter_map(|dylib| dylib.missing_import(name).cloned());
         let is_closed = from.iter().any(|&dylib| state.dylib(dylib).is_err());
         let closed = is_closed.then(|| "an alias for it refers to a JITDylib that is closed".to_owned());
         defining.map(describe).chain(missing).chain(closed).collect()
@@ -199,7 +199,7 @@ impl Batch<'_> {
     fn known_names(&self) -> Vec<String> {
         let names = self.session.names();
         let state = self.session.state();
-        let ids = state.dylibs.values().flat_map(DylibState::names);
+        let ids = state.dylibs().flat_map(|(_, dylib)| dylib.names());
         let texts = ids.map(|id| names.text(id).into_owned());
         // Nobody means names that the session has made up.
         texts.filter(|name| !name.starts_with("$__")).collect()

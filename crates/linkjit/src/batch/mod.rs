@@ -28,7 +28,6 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_executor::Agent;
 use linkjit_link::graph::{Symbol, SymbolId};
 use linkjit_link::input::Binding;
 use linkjit_link::link::Inputs;
@@ -36,9 +35,7 @@ use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::plugin::Stage;
-use crate::session::{
-    Address, BatchInFlight, DylibId, DylibState, Entry, ExecutionSession, Inheritance, Pulled, State, UnitId,
-};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, Pulled, Statistics, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -166,7 +163,7 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(session: &'a ExecutionSession, plugins: Plugins, query: &'a mut Query) -> Self {
-        session.state().batch = Some(BatchInFlight { agent: Agent::current(), is_placing: false });
+        session.state().begin_batch();
         Self {
             session,
             query,
@@ -213,7 +210,7 @@ impl<'a> Batch<'a> {
         }
         self.report_missing(true)?;
         self.prepare_allocator()?;
-        self.session.state().batch = Some(BatchInFlight { agent: Agent::current(), is_placing: true });
+        self.session.state().begin_placing();
         let found = Instant::now();
         if !self.inputs.is_empty() {
             let mut times = self.place()?;
@@ -222,7 +219,7 @@ impl<'a> Batch<'a> {
             self.tell_linked()?;
             self.publish()?;
             times.finalize += publish.elapsed();
-            self.session.state().statistics.add_times(&times);
+            self.session.state().count(&Statistics { times, ..Statistics::default() });
         } else {
             // Absolute symbols need no linking.
             self.session.state().keep_pulled();
@@ -274,25 +271,13 @@ impl Drop for Batch<'_> {
                 }
             }
         }
-        for (mut input, unit) in self.inputs.take().zip(self.units.drain(..)) {
-            if let Some(record) = state.units.get_mut(&unit) {
-                input.forget_batch();
-                record.input = Some(Box::new(input));
-            }
-        }
+        self.inputs.take().zip(self.units.drain(..)).for_each(|(input, unit)| state.take_back(unit, input));
         if !self.is_suspended {
             state.forget_pulled(&rebound);
             state.take_back_vague(std::mem::take(&mut self.yielded), None);
         }
-        state.batch = None;
+        state.end_batch();
         drop(state);
         self.plugins.end();
-    }
-}
-
-impl State {
-    /// Whether a batch may meet generators that it must not wait for.
-    fn has_users_generators(&self) -> bool {
-        self.dylibs.values().flat_map(DylibState::generators).any(|generator| generator.is_from_user)
     }
 }

@@ -97,7 +97,7 @@ impl Batch<'_> {
     fn shape_sections(&mut self, domains: &[Domain]) -> Result<()> {
         let state = self.session.state();
         for domain in domains {
-            if let Some(sections) = state.dylib(domain.dylib)?.image_requests.sections() {
+            if let Some(sections) = state.dylib(domain.dylib)?.image_requests().sections() {
                 sections.apply(&mut self.inputs, &domain.members);
             }
         }
@@ -202,14 +202,14 @@ impl Batch<'_> {
     /// Whether a domain has updatable objects.
     pub(super) fn is_updatable(&self, state: &State, domain: &Domain) -> bool {
         let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize));
-        units.any(|unit| state.units.get(unit).is_some_and(|unit| unit.updatable))
+        units.any(|&unit| state.is_updatable(unit))
     }
 
     /// Makes the entries that the live blocks of a domain need and places them.
     fn place_part(&mut self, window: Window, domain: &Domain, prepared: &Prepared, part: Part) -> Result<()> {
-        let existing = std::mem::take(self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut());
+        let existing = self.session.state().dylib_mut(domain.dylib)?.lend_entries();
         let new = self.inputs.complete(prepared, EntryStyle::Session(window.range), &existing);
-        *self.session.state().dylib_mut(domain.dylib)?.shared_entries_mut() = existing;
+        self.session.state().dylib_mut(domain.dylib)?.return_entries(existing);
         let Completed { own, shared, symbols } = new?;
         if !symbols.is_empty() {
             self.place_members(window, &domain.of_jitdylib(), &shared, Part::Own)?;
@@ -419,18 +419,18 @@ fn segment_requests(layout: &Layout) -> [SegmentRequest; SEGMENTS.len()] {
 }
 
 impl PlacedBatch {
-    /// Enters what was placed into the tables.
-    pub(super) fn publish(self, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<()> {
+    /// Enters what was placed into the tables, and counts it.
+    pub(super) fn publish(self, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<Statistics> {
         for (dylib, symbols) in self.shared {
             let address = |(input, symbol): (u32, SymbolId)| inputs[input as usize].graph.address(symbol);
-            let entries = state.dylib_mut(dylib)?.shared_entries_mut();
-            entries.extend(symbols.into_iter().map(|(key, symbol)| (key, address(symbol))));
+            let entries = symbols.into_iter().map(|(key, symbol)| (key, address(symbol)));
+            state.dylib_mut(dylib)?.share_entries(entries);
         }
-        state.statistics.windows += self.windows.len() as u64;
+        let mut linked = Statistics { windows: self.windows.len() as u64, ..Statistics::default() };
         let ids: Vec<_> = self.domains.iter().map(|placed| placed.finalized).collect();
         let mut uses = Vec::new();
         for placed in self.domains {
-            state.statistics.add(&placed, inputs);
+            linked.add(&placed, inputs);
             let arrays = initializers(&placed, inputs, units);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             dylib.note_linked(placed.domain.tracker, placed.layout.contiguous());
@@ -438,14 +438,14 @@ impl PlacedBatch {
                 dylib.run_later(InitializerRun { order, unit, array });
             }
             if let Some(id) = placed.finalized {
-                placed.enter(id, inputs, units, state)?;
+                placed.enter(id, inputs, units, state);
                 uses.push((id, placed.uses));
             }
         }
         for (id, uses) in uses {
-            state.allocations.connect(id, uses.into_iter().filter_map(|(used, unit)| Some((used.id(&ids)?, unit))));
+            state.bind_allocation(id, uses.into_iter().filter_map(|(used, unit)| Some((used.id(&ids)?, unit))));
         }
-        Ok(())
+        Ok(linked)
     }
 
     /// Gives all memory back, and makes inputs what they were before they were placed: the first `found` of them, for
@@ -497,13 +497,6 @@ impl Statistics {
             self.blocks += 1;
             self.edges += inputs[input as usize].graph.edges(block).len() as u64;
         }
-    }
-
-    pub(super) fn add_times(&mut self, times: &BatchTimes) {
-        self.times.find += times.find;
-        self.times.place += times.place;
-        self.times.fix += times.fix;
-        self.times.finalize += times.finalize;
     }
 }
 

@@ -6,7 +6,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::{ExecAddr, ExecRange, TlsBlock};
-use linkjit_link::graph::{Lifetime, LinkGraph, Section, SymbolId};
+use linkjit_link::graph::{LinkGraph, SymbolId};
 use linkjit_link::input::{Binding, BlockRef, Input};
 use linkjit_link::linker_names::{Array, Bound, ImageName, LinkerName};
 use linkjit_link::names::NameId;
@@ -14,7 +14,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
-use crate::session::{DylibId, DylibState, UnitId};
+use crate::session::{DylibId, DylibState, UnitId, is_c_identifier};
 
 /// A symbol of the batch that only gets its address when everything is placed.
 pub(super) struct LateSymbol {
@@ -88,10 +88,9 @@ impl Batch<'_> {
             let seen = self.lists.units.entry(dylib).or_default();
             // Ids only grow, so that what was pulled since is behind those that were seen. The graphs of units that the
             // batch has are looked at as inputs.
-            for unit in table.units.range(UnitId(seen.next)..).copied() {
+            for unit in table.units_from(UnitId(seen.next)) {
                 seen.next = unit.0.saturating_add(1);
-                let Some(input) = state.units.get(&unit).and_then(|unit| unit.input.as_ref()) else { continue };
-                for name in lists(&input.graph) {
+                for name in state.input(unit).into_iter().flat_map(|input| lists(&input.graph)) {
                     seen.by_section.entry(name.into()).or_default().push(unit);
                 }
             }
@@ -99,7 +98,7 @@ impl Batch<'_> {
         };
         for unit in units {
             // One that was pulled may have been forgotten again.
-            if self.input_of.contains_key(&unit) || self.session.state().units.contains_key(&unit) {
+            if self.input_of.contains_key(&unit) || self.session.state().unit(unit).is_some() {
                 self.adopt(unit)?;
             }
         }
@@ -235,18 +234,8 @@ pub(super) fn got_base(dylib: &DylibState) -> ExecAddr {
     dylib.windows().last().map_or(ExecAddr::NULL, |window| window.range.start)
 }
 
-/// Whether a boundary symbol (`__start_x`) of another graph may make the blocks of a section live.
-pub(super) fn is_list(section: &Section) -> bool {
-    section.lifetime == Lifetime::Standard && is_c_identifier(section.name.as_bytes())
-}
-
 /// The names of a graph's sections that boundary symbols may refer to.
 fn lists(graph: &LinkGraph) -> impl Iterator<Item = &str> {
     let lists = graph.sections().iter().filter(|section| is_c_identifier(section.name.as_bytes()));
     lists.map(|section| section.name.as_str())
-}
-
-fn is_c_identifier(name: &[u8]) -> bool {
-    !name.first().is_some_and(u8::is_ascii_digit)
-        && name.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }

@@ -11,7 +11,6 @@ use linkjit_link::input::{Binding, Input};
 
 use super::Batch;
 use super::place::PlacedDomain;
-use crate::error::Result;
 use crate::session::{Allocation, Bytes, Owner, Part, State, Tls, TrackerId, UnitId};
 
 /// Linked code that is used.
@@ -71,14 +70,8 @@ impl Batch<'_> {
     /// time: no binding says so.
     fn may_use_earlier_parts(&self) -> bool {
         let state = self.session.state();
-        state.has_updatable() || self.units.iter().any(|&unit| was_divided(&state, unit))
+        state.has_updatable() || self.units.iter().any(|&unit| state.was_divided(unit))
     }
-}
-
-/// Whether earlier batches have placed a part of a unit, and what others may share of it by itself.
-fn was_divided(state: &State, unit: UnitId) -> bool {
-    let Some(record) = state.units.get(&unit).filter(|unit| unit.started) else { return false };
-    state.dylibs.get(&record.dylib).is_some_and(|dylib| !dylib.is_undivided(record.tracker))
 }
 
 /// Where the domains of a batch are: there may be many, and each may refer to all others.
@@ -142,7 +135,7 @@ impl Uses<'_> {
             let own = self.batch.units.get(member as usize).copied();
             unit = own.or(unit);
             let Some(unit) = unit else { continue };
-            if divided || own.is_some_and(|own| was_divided(self.state, own)) {
+            if divided || own.is_some_and(|own| self.state.was_divided(own)) {
                 for &block in input.reach.blocks() {
                     if self.is_here(&input.graph, block) {
                         input.graph.edges(block).iter().for_each(|edge| self.add(input, edge.target, unit));
@@ -198,7 +191,7 @@ impl Uses<'_> {
     }
 
     fn linked(&self, binding: Binding) -> Option<Used> {
-        self.state.allocations.of_binding(binding).map(Used::Linked)
+        self.state.allocations().bound(binding).map(Used::Linked)
     }
 
     /// Whether what is used needs no record: what a tracker owns goes together, but for what others may share, and what
@@ -210,7 +203,7 @@ impl Uses<'_> {
                 let owner = used.domain.tracker;
                 owner.is_none() || owner == tracker && used.part == self.from.part
             }),
-            Used::Linked(id) => self.state.allocations.get(id).is_none_or(|used| match used.owner {
+            Used::Linked(id) => self.state.allocations().get(id).is_none_or(|used| match used.owner {
                 Owner::Dylib => true,
                 Owner::Tracker(owner) => {
                     Some(owner) == tracker && used.part == Part::Own && self.from.part == Part::Own
@@ -231,11 +224,10 @@ impl PlacedDomain {
     }
 
     /// Enters it into the tables.
-    pub(super) fn enter(&self, id: AllocationId, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<()> {
-        let owner = state.owner(self.domain.tracker);
+    pub(super) fn enter(&self, id: AllocationId, inputs: &[Input], units: &[UnitId], state: &mut State) {
         let allocation = Allocation {
             dylib: self.domain.dylib,
-            owner,
+            owner: state.owner(self.domain.tracker),
             part: self.part,
             segments: self.layout.segments(),
             tls: self.tls.map(|tls| Tls {
@@ -249,12 +241,7 @@ impl PlacedDomain {
             users: Vec::new(),
             keeps: Vec::new(),
         };
-        state.allocations.insert(id, allocation);
-        match owner.tracker().and_then(|tracker| state.trackers.get_mut(&tracker)) {
-            Some(tracker) => tracker.allocations.push(id),
-            None => state.dylib_mut(self.domain.dylib)?.own(id),
-        }
-        Ok(())
+        state.enter_allocation(id, allocation);
     }
 
     fn bytes(&self, inputs: &[Input], units: &[UnitId]) -> Bytes {

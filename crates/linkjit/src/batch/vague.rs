@@ -129,10 +129,7 @@ impl Batch<'_> {
         let again: Vec<_> =
             self.found.extract_if(|_, found| is_given_up(found.binding)).map(|(name, _)| name).collect();
         for (dylib, name) in again {
-            self.look_up(dylib, &[Unfound::required(name)])?;
-            if let Some(found) = self.found.get(&(dylib, name)) {
-                self.reach(found.binding);
-            }
+            self.find_names(dylib, &[Unfound::required(name)])?;
         }
         Ok(())
     }
@@ -196,7 +193,7 @@ impl Batch<'_> {
         let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
         let graph = match self.input_of.get(&unit) {
             Some(&input) => &self.inputs.get(input as usize)?.graph,
-            None => &state.units.get(&unit)?.input.as_ref()?.graph,
+            None => &state.input(unit)?.graph,
         };
         Some(graph.symbol(symbol).thread_local)
     }

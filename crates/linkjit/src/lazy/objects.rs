@@ -53,24 +53,16 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object`].
     pub fn add_lazy_object(&self, object: impl IntoSource) -> Result<()> {
-        self.add_lazy_source(&object.into_source()?)
-    }
-
-    fn add_lazy_source(&self, source: &Source) -> Result<()> {
+        let source = object.into_source()?;
         self.session().keep_names();
         let owner = self.owner()?;
-        let graph = object::read(source, &mut self.session().names())?;
+        let mut graph = object::read(&source, &mut self.session().names())?;
         // What serves the libraries must not need the linker when they call it.
-        if self.session().defines_allocator(&graph) {
+        if self.session().allocator_of(&graph).is_some() {
             return self.add_graph(graph);
         }
         self.session().note_wanted_of_allocator(self.id(), &graph);
-        let (graph, stubs) = {
-            let mut names = self.session().names();
-            let mut graph = graph;
-            let stubs = hide_functions(&mut graph, self.id(), &mut names, by_address, |_| false)?;
-            (graph, stubs)
-        };
+        let stubs = hide_functions(&mut graph, self.id(), &mut self.session().names(), by_address, |_| false)?;
         define(self, self, source.name(), &stubs, Some((owner, graph, true)))?;
         Ok(())
     }

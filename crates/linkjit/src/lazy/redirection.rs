@@ -1,7 +1,6 @@
 //! Redirectable symbols: functions whose implementation can be swapped.
 
 use linkjit_executor::{ExecAddr, Jump};
-use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NameId;
 
 use super::stubs::{StubName, Stubs};
@@ -9,7 +8,7 @@ use crate::batch::Goal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
-use crate::session::{Address, UnitId, defined_names};
+use crate::session::{Address, UnitId};
 
 /// A function of a JITDylib whose implementation can be swapped while it is in use.
 ///
@@ -66,8 +65,7 @@ impl JitDylib {
             (id, stubs.add(&mut names, StubName::exported(id), initial)?)
         };
         let graph = stubs.finish();
-        let any = |graph: &LinkGraph, is_lent: &dyn Fn(NameId) -> bool| defined_names(graph).any(is_lent);
-        self.session().define_with(self.id(), graph, any, |state, names, graph| {
+        self.session().define_graph_with(self.id(), graph, |state, names, graph| {
             let (unit, _) = state.define_unit(self.id(), owner, graph, names)?;
             Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
         })
@@ -98,7 +96,7 @@ impl RedirectableSymbol {
     fn place(&self, name: NameId) -> Result<ExecAddr> {
         let session = self.dylib.session();
         // Somebody else may have defined the name again.
-        if !session.state().units.contains_key(&self.unit) {
+        if session.state().unit(self.unit).is_none() {
             return Err(Error::TrackerRemoved);
         }
         match look_up(session, self.dylib.id(), &[name], Goal::Link)?.first() {

@@ -28,7 +28,7 @@ pub(super) struct Stubs {
 /// What a stub is to be known by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StubName {
-    pub(super) name: NameId,
+    pub(crate) name: NameId,
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
 }

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::session::{
-    Address, DefinedBy, DylibId, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, Reentry,
-    State, TrackerId, UnitId, defined_names, lock,
+    Address, DefinedBy, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, Reentry, TrackerId,
+    UnitId, defined_names, lock,
 };
 
 impl Reentry {
@@ -43,19 +43,9 @@ impl Reentry {
 /// A stub to be made, and what it stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LazyStub {
-    pub(super) stub: StubName,
-    /// Searched in the link order of the JITDylib that [`define`] is told.
-    pub(super) target: NameId,
-}
-
-impl LazyStub {
-    pub(crate) fn name(&self) -> NameId {
-        self.stub.name
-    }
-
-    pub(crate) fn target(&self) -> NameId {
-        self.target
-    }
+    pub(crate) stub: StubName,
+    /// The name that it stands for, which is searched in the link order of the JITDylib that [`define`] is told.
+    pub(crate) target: NameId,
 }
 
 /// Stubs that were defined.
@@ -80,7 +70,7 @@ pub(crate) fn define(
 ) -> Result<Defined> {
     let (session, tracker) = (dylib.session(), dylib.owner()?);
     let entrance = session.reentry().open(session)?;
-    let first = session.state().lazy.reserve(stubs.len())?;
+    let first = session.state().reserve_lazy(stubs.len())?;
     let mut graph = Stubs::new(session.new_graph(name))?;
     let mut functions = Vec::with_capacity(stubs.len());
     for (number, lazy) in (first..).zip(stubs) {
@@ -89,11 +79,10 @@ pub(crate) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    type Graphs = (LinkGraph, Option<(TrackerId, LinkGraph, bool)>);
-    let any = |(stubs, object): &Graphs, is_lent: &dyn Fn(NameId) -> bool| {
-        defined_names(stubs).chain(object.iter().flat_map(|(_, graph, _)| defined_names(graph))).any(is_lent)
+    let defined = |(stubs, object): &(LinkGraph, Option<(TrackerId, LinkGraph, bool)>)| {
+        std::iter::once(stubs).chain(object.iter().map(|(_, graph, _)| graph)).flat_map(defined_names).collect()
     };
-    session.define_with(dylib.id(), (graph, object), any, |state, names, (graph, object)| {
+    session.define_with(dylib.id(), (graph, object), defined, |state, names, (graph, object)| {
         let (unit, replaced) = state.define_unit(dylib.id(), tracker, graph, names)?;
         let mut defined = Defined { unit, first, object: None };
         if let Some((owner, object, is_program)) = object {
@@ -103,8 +92,8 @@ pub(crate) fn define(
                     defined.object = Some(object);
                     if is_program {
                         state.initialize_lazily(object);
-                    } else if let Some(object) = state.units.get_mut(&object) {
-                        object.has_roots = false;
+                    } else {
+                        state.drop_roots(object);
                     }
                 }
                 Err(error) => {
@@ -113,54 +102,9 @@ pub(crate) fn define(
                 }
             }
         }
-        state.lazy.insert(first, unit, functions);
+        state.define_lazy(first, unit, functions);
         Ok(defined)
     })
-}
-
-impl State {
-    /// The lazy functions of a tracker's stubs that are linked, though the functions are not. Not those of objects of which
-    /// nothing was linked: no code of such an object runs, nor are there terminators of it.
-    fn callable(&self, tracker: TrackerId) -> Vec<(u32, LazyFunction)> {
-        let units = self.trackers.get(&tracker).map(|tracker| &tracker.units);
-        let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
-        let is_linked = |dylib: DylibId, name: NameId| {
-            self.dylib(dylib).ok().and_then(|table| table.entry(name)).is_some_and(|entry| entry.address.is_some())
-        };
-        let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
-            _ => true,
-        };
-        let is_callable = |(_, function): &(u32, LazyFunction)| {
-            is_linked(function.dylib, function.slot) && has_started(function.target)
-        };
-        unlinked.filter(is_callable).collect()
-    }
-
-    /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
-    /// trampoline if that is not linked.
-    pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
-        self.lazy_jump_to(number, implementation, |name| match self.dylib(dylib).ok()?.entry(name)?.address {
-            Some(Address::At(address)) => Some(address),
-            _ => None,
-        })
-    }
-
-    /// The same, where `address` says where names of the JITDylib are.
-    pub(crate) fn lazy_jump_to(
-        &self,
-        number: u32,
-        implementation: NameId,
-        address: impl Fn(NameId) -> Option<ExecAddr>,
-    ) -> Option<LazyJump> {
-        let function = self.lazy.get(number)?;
-        let slot = address(function.slot)?;
-        let (to, implementation) = match address(implementation) {
-            Some(to) => (to, self.allocations.at(to)),
-            None => (function.linked?.trampoline, None),
-        };
-        Some(LazyJump { number, jump: Jump { slot, to }, implementation })
-    }
 }
 
 impl ExecutionSession {
@@ -172,30 +116,9 @@ impl ExecutionSession {
         }
         let slots: Vec<_> = jumps.iter().map(|lazy_jump| lazy_jump.jump).collect();
         let before = self.executor().redirect(&slots)?;
-        let mut state = self.state();
-        for (lazy_jump, before) in jumps.iter().zip(before) {
-            if let Some(implementation) = lazy_jump.implementation {
-                state.lazy.note(lazy_jump.number, lazy_jump.jump.slot, before, implementation);
-            }
-        }
+        let linked = jumps.iter().copied().zip(before).filter(|(jump, _)| jump.implementation.is_some());
+        self.state().note_lazy(linked);
         Ok(())
-    }
-}
-
-impl LazyJump {
-    pub(crate) fn jump(&self) -> Jump {
-        self.jump
-    }
-}
-
-impl State {
-    /// Notes slots that were made to lead to memory which is in the tables only now, and what they held before.
-    pub(crate) fn note_lazy(&mut self, jumps: &[(LazyJump, ExecAddr)]) {
-        for (lazy_jump, before) in jumps {
-            if let Some(implementation) = self.allocations.at(lazy_jump.jump.to) {
-                self.lazy.note(lazy_jump.number, lazy_jump.jump.slot, *before, implementation);
-            }
-        }
     }
 }
 
@@ -273,7 +196,7 @@ impl ExecutionSession {
     /// Links the lazy functions that code of a tracker may still call when its names are gone: those whose stubs are linked.
     /// A function that can't be linked is left as it is, for nobody may call it.
     pub(crate) fn link_callable(&self, tracker: TrackerId) {
-        if !self.state().lazy.has_any() {
+        if !self.state().lazy().has_any() {
             return;
         }
         let mut tried = BTreeSet::new();
@@ -292,7 +215,7 @@ impl ExecutionSession {
 
     /// Where the call of a trampoline goes on.
     fn call_through(&self, number: u32) -> ExecAddr {
-        let function = self.state().lazy.get(number);
+        let function = self.state().lazy().get(number);
         let (name, error) = match function {
             // Called when its memory is about to be given back, as by a terminator.
             None => (String::new(), Error::TrackerRemoved),
@@ -301,10 +224,8 @@ impl ExecutionSession {
                 Err(error) => {
                     let name = self.names().text(function.name).into_owned();
                     match self.state().removed_by_update(function.target, &name) {
-                        Some(Error::RemovedByUpdate { name, object, update, by_rollback }) => {
-                            (name.clone(), Error::RemovedByUpdate { name, object, update, by_rollback })
-                        }
-                        _ => (name, error),
+                        Some((name, removed)) => (name, removed),
+                        None => (name, error),
                     }
                 }
             },
@@ -338,9 +259,9 @@ impl ExecutionSession {
                 continue;
             }
             // The trampoline is linked, and it is reached through the slot alone.
-            let slot = state.dylib(function.dylib)?.entry(function.slot).and_then(|entry| entry.address);
+            let slot = state.entry(function.dylib, function.slot).and_then(|entry| entry.address);
             let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
-            let implementation = state.allocations.at(address);
+            let implementation = state.allocations().at(address);
             drop(state);
             self.redirect_lazy(&[LazyJump { number, jump: Jump { slot, to: address }, implementation }])?;
             return Ok(address);

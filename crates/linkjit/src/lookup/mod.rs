@@ -21,7 +21,7 @@ use crate::jitdylib::JitDylib;
 use crate::materialization::{self, MaterializationResponsibility};
 use crate::session::job::{self, Job};
 use crate::session::progress::Wait;
-use crate::session::{Address, DylibId, DylibState, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
 use crate::symbol_name::SymbolName;
 
 /// How far a lookup has come.
@@ -78,7 +78,7 @@ pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(SymbolName, Wanted<'_>)
             thread_local: wanted.thread_local,
             weak: wanted.weak,
             kind: wanted.kind,
-            of_code: false,
+            is_from_code: false,
         };
         targets.iter().map(unfound).collect()
     };
@@ -269,12 +269,9 @@ impl ExecutionSession {
         match job {
             Job::Linking => "a removal".into(),
             Job::Initializing => "an initializer".into(),
-            Job::Unit(unit) => {
-                state.units.get(&unit).map_or_else(|| "a removed unit".into(), |unit| unit.name.to_string())
-            }
+            Job::Unit(unit) => state.unit(unit).map_or_else(|| "a removed unit".into(), |_| state.unit_name(unit)),
             Job::Generator(id) => {
-                let mut generators = state.dylibs.values().flat_map(DylibState::generators);
-                let generator = generators.find(|generator| generator.id == id).cloned();
+                let generator = state.generator(id).cloned();
                 drop(state);
                 generator.map_or_else(|| "a removed generator".into(), |generator| generator.definitions.describe())
             }

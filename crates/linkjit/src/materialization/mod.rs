@@ -15,13 +15,10 @@ pub(crate) use responsibility::run;
 pub use units::{AbsoluteSymbols, FunctionUnit, SymbolAliases};
 
 use std::fmt;
-use std::sync::Arc;
-
-use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::session::job::Job;
-use crate::session::{DylibId, ExecutionSession, Maker, SymbolFlags, TrackerId, UnitId};
+use crate::session::{DylibId, ExecutionSession, Maker, Promised, SymbolFlags, TrackerId, UnitId};
 use crate::symbol_name::SymbolName;
 
 /// What a unit promises.
@@ -125,14 +122,12 @@ impl ExecutionSession {
     /// Adds a unit that is materialized when it is needed.
     pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
         self.keep_names();
-        let symbols = self.interned(&unit.interface());
-        let (name, names): (Arc<str>, Vec<_>) = (unit.name().into(), symbols.0.iter().map(|&(name, _)| name).collect());
+        let promised = self.promised(&*unit, &unit.interface());
+        let names: Vec<_> = promised.symbols.iter().map(|&(name, _)| name).collect();
         // Dropped with everything unlocked, if it is not taken.
         let mut maker: Option<Box<dyn Maker>> = Some(Box::new(unit));
-        let any = |names: &Vec<NameId>, is_lent: &dyn Fn(NameId) -> bool| names.iter().copied().any(is_lent);
-        self.define_with(dylib, names, any, |state, pool, _| {
-            let added = state.define_pending(dylib, tracker, &mut maker, (name, symbols.0, symbols.1), pool)?;
-            if let Some(added) = added {
+        self.define_with(dylib, names, Vec::clone, |state, pool, _| {
+            if let Some(added) = state.define_pending(dylib, tracker, &mut maker, promised, pool)? {
                 self.progress().add(Job::Unit(added));
             }
             Ok(())
@@ -146,10 +141,9 @@ impl ExecutionSession {
         unit: Box<dyn MaterializationUnit>,
         interface: &UnitInterface,
     ) -> Result<()> {
-        let (symbols, has_roots) = self.interned(interface);
-        let name = unit.name().into();
+        let promised = self.promised(&*unit, interface);
         let mut state = self.state();
-        let delegated = state.delegate(from, Box::new(unit), (name, symbols, has_roots));
+        let delegated = state.delegate(from, Box::new(unit), promised);
         if let Ok(added) = delegated {
             self.progress().add(Job::Unit(added));
         }
@@ -157,9 +151,10 @@ impl ExecutionSession {
         delegated.map(drop).map_err(|(error, _)| error)
     }
 
-    fn interned(&self, interface: &UnitInterface) -> (Vec<(NameId, SymbolFlags)>, bool) {
+    fn promised(&self, unit: &dyn MaterializationUnit, interface: &UnitInterface) -> Promised {
+        let name = unit.name().into();
         let mut pool = self.names();
         let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name), *flags)).collect();
-        (symbols, interface.initializers)
+        Promised { unit: name, symbols, has_roots: interface.initializers }
     }
 }

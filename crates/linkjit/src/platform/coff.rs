@@ -25,7 +25,7 @@ use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, LibraryGenerator};
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, Platform, UnitId, Wanted};
+use crate::session::{Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, Platform, Statistics, UnitId, Wanted};
 
 /// Systems whose objects are COFF: Windows.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Platform for Coff {
         let window = executor.reserve_window(session.options().window_size, Placement::Anywhere)?;
         let image = {
             let mut state = session.state();
-            state.statistics.windows += 1;
+            state.count(&Statistics { windows: 1, ..Statistics::default() });
             let table = state.dylib_mut(dylib.id())?;
             table.add_window(window);
             table.image()
@@ -156,7 +156,7 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
         SymbolKey::Ordinal(number) => format!("#{number}").into_bytes(),
     };
     let id = dylib.session().names().find(&name)?;
-    let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests.has_export(id);
+    let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests().has_export(id);
     let name = String::from_utf8(name).ok().filter(|_| is_export)?;
     dylib.lookup(&name).ok()
 }
@@ -220,7 +220,7 @@ fn is_forward(dylib: &JitDylib, name: &[u8]) -> Result<bool> {
     let session = dylib.session();
     let id = session.names().find(name);
     let state = session.state();
-    let requests = &state.dylib(dylib.id())?.image_requests;
+    let requests = state.dylib(dylib.id())?.image_requests();
     Ok(id.is_some_and(|id| requests.is_export_of(id)))
 }
 

@@ -56,7 +56,7 @@ fn check_flavours(state: &State, dylib: DylibId) -> Result<()> {
     let Some(first) = flavoured.first() else { return Ok(()) };
     let Some(second) = flavoured.iter().find(|second| second.2 != first.2) else { return Ok(()) };
     let describe = |(unit, library, flavour): &(UnitId, &str, &str)| {
-        format!("{library} ({flavour}) in {}", state.units.get(unit).map_or("", |unit| &unit.name))
+        format!("{library} ({flavour}) in {}", state.unit_name(*unit))
     };
     Err(Error::Mismatch { key: RUNTIME_KEY.into(), first: describe(first), second: describe(second) })
 }

@@ -76,9 +76,6 @@ impl State {
 
         // The names of its groups that yielded may become its own one day.
         defined.extend(yields.names.iter().map(|yielded| yielded.name));
-        for &name in &hides {
-            *self.dylib_mut(new.dylib)?.hidden.entry(name).or_default() += 1;
-        }
         let mut outcome = Outcome { unit: id, yielded: yields.names, replaced: Vec::new() };
         self.enter_definitions(new, &mut graph, verdicts, &mut outcome)?;
         self.enter_requests(new.dylib, id, &graph)?;
@@ -97,18 +94,8 @@ impl State {
             yielded_groups: yields.groups,
             ..Unit::new(name, new.dylib, new.tracker)
         };
-        match takes_over {
-            // It keeps its place in the order in which things were added.
-            Some(id) => {
-                let dylib = self.dylib_mut(new.dylib)?;
-                dylib.heirs.extend(unit.heirs(id));
-                if has_roots {
-                    dylib.roots.insert(id);
-                }
-                self.units.insert(id, unit);
-            }
-            None => self.add_unit(id, unit)?,
-        }
+        // One that takes over keeps its place in the order in which things were added.
+        self.enter_unit(id, unit)?;
         Ok((id, outcome.replaced))
     }
 

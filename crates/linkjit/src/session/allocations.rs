@@ -113,10 +113,6 @@ impl Allocations {
         self.by_id.get(&id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: AllocationId) -> Option<&mut Allocation> {
-        self.by_id.get_mut(&id)
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AllocationId, &Allocation)> {
         self.by_id.iter().map(|(&id, allocation)| (id, allocation))
     }
@@ -144,22 +140,17 @@ impl Allocations {
         self.bytes
     }
 
-    /// Gives an allocation to a tracker.
-    pub(crate) fn set_owner(&mut self, id: AllocationId, tracker: TrackerId) {
-        if let Some(allocation) = self.by_id.get_mut(&id) {
-            allocation.owner = Owner::Tracker(tracker);
-        }
-    }
-
-    /// Leaves an allocation to its users.
-    pub(crate) fn give_up(&mut self, id: AllocationId) {
-        if let Some(allocation) = self.by_id.get_mut(&id) {
-            allocation.owner = Owner::Users;
+    /// Gives allocations to an owner.
+    pub(super) fn give(&mut self, ids: &[AllocationId], owner: Owner) {
+        for id in ids {
+            if let Some(allocation) = self.by_id.get_mut(id) {
+                allocation.owner = owner;
+            }
         }
     }
 
     /// The allocation that has what a reference was bound to, if a batch before has linked that.
-    pub(crate) fn of_binding(&self, binding: Binding) -> Option<AllocationId> {
+    pub(crate) fn bound(&self, binding: Binding) -> Option<AllocationId> {
         match binding {
             Binding::Linked(address) => self.at(address),
             Binding::LinkedThreadLocal(address) => self.at_thread_local(address.module, address.offset),
@@ -168,7 +159,7 @@ impl Allocations {
     }
 
     /// Enters an allocation.
-    pub(crate) fn insert(&mut self, id: AllocationId, allocation: Allocation) {
+    pub(super) fn insert(&mut self, id: AllocationId, allocation: Allocation) {
         for segment in allocation.segments.iter().filter(|segment| segment.size() > 0) {
             self.by_start.insert(segment.start, (segment.end, id));
         }
@@ -181,7 +172,7 @@ impl Allocations {
     }
 
     /// Notes what an allocation is bound to, and which of its units is.
-    pub(crate) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
+    pub(super) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
         let mut used = Vec::new();
         for (other, by) in uses {
             let Some(allocation) = self.by_id.get_mut(&other) else { continue };
@@ -194,7 +185,7 @@ impl Allocations {
     }
 
     /// Notes that what a tracker owns needs one another, as nobody did while the tracker had it: others may use a part.
-    pub(crate) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: UnitId) {
+    pub(super) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: UnitId) {
         let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|allocation| allocation.part != Part::Shared);
         let own: Vec<_> = allocations.iter().copied().filter(is_own).collect();
         for (one, next) in own.iter().zip(own.iter().cycle().skip(1)).filter(|(one, next)| one != next) {
@@ -208,7 +199,7 @@ impl Allocations {
     }
 
     /// Has what a tracker owned keep its host functions: the last of `allocations` that goes drops them.
-    pub(crate) fn keep(&mut self, allocations: &[AllocationId], functions: Vec<HostCallback>) -> Option<Keeps> {
+    pub(super) fn keep(&mut self, allocations: &[AllocationId], functions: Vec<HostCallback>) -> Option<Keeps> {
         let keeps = (!functions.is_empty()).then(|| Keeps::new(functions))?;
         for id in allocations {
             if let Some(allocation) = self.by_id.get_mut(id) {
@@ -219,7 +210,7 @@ impl Allocations {
     }
 
     /// Takes an allocation out that is to be given back.
-    pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
+    pub(super) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
         let allocation = self.by_id.remove(&id)?;
         self.by_dylib.remove(&(allocation.dylib, id));
         for segment in allocation.segments.iter().filter(|segment| segment.size() > 0) {
@@ -239,7 +230,7 @@ impl Allocations {
 
     /// Those of `allocations`, and of what they use, that nobody owns or uses any more, but perhaps one another. In the
     /// order of allocation.
-    pub(crate) fn unused(&self, allocations: &[AllocationId]) -> Vec<AllocationId> {
+    pub(super) fn unused(&self, allocations: &[AllocationId]) -> Vec<AllocationId> {
         let (mut found, mut pending) = (HashSet::<AllocationId, FixedState>::default(), allocations.to_vec());
         while let Some(id) = pending.pop() {
             if let Some(allocation) = self.by_id.get(&id).filter(|allocation| allocation.owner == Owner::Users)

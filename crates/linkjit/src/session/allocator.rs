@@ -4,13 +4,17 @@
 //! process can have this: the first JITDylib that has such definitions. Definitions of others yield to it, as those of
 //! a library do that is opened while the program runs.
 
-use linkjit_executor::AllocationId;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use linkjit_executor::{AllocationId, ExecAddr};
 use linkjit_link::graph::{LinkGraph, Scope, Symbol};
 use linkjit_link::names::NameId;
 
-use super::ExecutionSession;
-use super::state::{DefinedBy, DylibId, State, TrackerId, UnitId};
+use super::{Address, DefinedBy, DylibId, ExecutionSession, State, TrackerId, UnitId};
 use crate::error::{Error, Result};
+
+/// By name: what was found in the process, and what linked code gets in place of it.
+pub(crate) type StandIns = HashMap<NameId, (ExecAddr, ExecAddr), FixedState>;
 
 /// What is known of the process's allocator.
 #[derive(Debug, Default)]
@@ -70,6 +74,21 @@ impl State {
         false
     }
 
+    /// Replaces what was found in the process under certain names, and says what that was.
+    pub(crate) fn replace_found(&mut self, stand_ins: &[(NameId, ExecAddr)]) -> StandIns {
+        let mut replaced = StandIns::default();
+        for dylib in self.dylibs.values_mut() {
+            for &(name, new) in stand_ins {
+                let Some(entry) = dylib.symbols.get_mut(&name) else { continue };
+                if let (DefinedBy::Found, Some(Address::At(old))) = (entry.by, entry.address) {
+                    entry.address = Some(Address::At(new));
+                    replaced.insert(name, (old, new));
+                }
+            }
+        }
+        replaced
+    }
+
     /// The JITDylib whose definitions count.
     pub(crate) fn allocator_dylib(&self) -> Option<DylibId> {
         self.allocator.dylib
@@ -101,12 +120,6 @@ impl State {
         self.allocator.serving.extend(definitions);
     }
 
-    /// The first definition that serves the process and that trackers own.
-    pub(super) fn serving_of(&self, trackers: &[TrackerId]) -> Option<(NameId, UnitId)> {
-        let is_owned = |unit: &UnitId| self.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
-        self.allocator.serving.iter().copied().find(|(_, unit)| is_owned(unit))
-    }
-
     /// Forgets memory that stays for the life of the process.
     pub(super) fn forget_allocations(&mut self, allocations: &[AllocationId]) {
         for &id in allocations {
@@ -133,10 +146,10 @@ impl State {
 }
 
 impl ExecutionSession {
-    /// Whether an object defines an allocator.
-    pub(crate) fn defines_allocator(&self, graph: &LinkGraph) -> bool {
+    /// The name of an allocator's that an object defines, if it defines one.
+    pub(crate) fn allocator_of(&self, graph: &LinkGraph) -> Option<NameId> {
         let state = self.state();
-        graph.symbols().iter().any(|symbol| state.allocator.is_definition(symbol))
+        graph.symbols().iter().find(|symbol| state.allocator.is_definition(symbol))?.global_name()
     }
 
     /// Notes what a lazy object of a JITDylib refers to of an allocator.
@@ -151,24 +164,19 @@ impl ExecutionSession {
 
     /// An error if an object that can be replaced defines an allocator.
     pub(crate) fn check_no_allocator(&self, graph: &LinkGraph) -> Result<()> {
-        let state = self.state();
-        match graph.symbols().iter().find(|symbol| state.allocator.is_definition(symbol)) {
-            None => Ok(()),
-            Some(symbol) => {
-                let name = symbol.global_name();
-                drop(state);
-                let name = name.map(|name| self.names().text(name).into_owned()).unwrap_or_default();
-                Err(Error::UpdatableAllocator { object: graph.name().into(), name })
-            }
-        }
+        let Some(name) = self.allocator_of(graph) else { return Ok(()) };
+        Err(Error::UpdatableAllocator { object: graph.name().into(), name: self.names().text(name).into_owned() })
     }
 
     /// An error if trackers own definitions that serve the process.
     pub(super) fn check_not_serving(&self, trackers: &[TrackerId]) -> Result<()> {
-        let names = self.names();
-        let state = self.state();
-        let Some((name, unit)) = state.serving_of(trackers) else { return Ok(()) };
-        let object = state.units.get(&unit).map(|unit| unit.name.to_string()).unwrap_or_default();
-        Err(Error::ServesProcess { object, name: names.text(name).into_owned() })
+        let (names, state) = (self.names(), self.state());
+        let is_owned = |unit| state.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
+        match state.allocator.serving.iter().find(|(_, unit)| is_owned(unit)) {
+            None => Ok(()),
+            Some(&(name, unit)) => {
+                Err(Error::ServesProcess { object: state.unit_name(unit), name: names.text(name).into_owned() })
+            }
+        }
     }
 }

@@ -3,13 +3,13 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use linkjit_link::graph::{LinkGraph, Linkage, Protection, Request, Scope};
+use linkjit_link::graph::{LinkGraph, Protection, Request};
 use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
 use super::dylib::DylibState;
-use super::state::{DefinedBy, DylibId, Entry, State, UnitId};
+use super::state::{DylibId, Entry, State, UnitId};
 use crate::error::{Error, Result};
 
 /// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.
@@ -110,8 +110,7 @@ impl ImageRequests {
             return None;
         }
         let (target, _) = self.exports.first(&name)?;
-        let by = DefinedBy::Alias(dylib, *target);
-        Some(Entry { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false })
+        Some(Entry::alias((dylib, *target)))
     }
 
     /// Whether an image has such an export.

@@ -4,13 +4,14 @@
 //!
 //! The session checks everything before it changes anything, so that it adds a unit as a whole or not at all.
 
+use linkjit_executor::ExecAddr;
 use linkjit_link::graph::{Definition, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
 
 use super::addition::Addition;
 use super::foreign;
-use super::pending::Promise;
+use super::pending::{Promise, SymbolFlags};
 use super::state::{Address, DefinedBy, DylibId, Entry, Pulled, Replaced, State, TrackerId, UnitId};
 use crate::error::{Error, Result};
 
@@ -71,11 +72,12 @@ impl State {
         &mut self,
         dylib: DylibId,
         name: NameId,
-        address: Address,
-        linkage: Linkage,
+        address: ExecAddr,
+        SymbolFlags { linkage, scope, .. }: SymbolFlags,
         names: &NamePool,
     ) -> Result<()> {
-        self.define_other(dylib, name, DefinedBy::Outside, Some(address), linkage, names)
+        let (by, address) = (DefinedBy::Outside, Some(Address::At(address)));
+        self.define_other(dylib, name, Entry { by, linkage, scope, address, contested: false }, names)
     }
 
     /// Adds what a library or the runtime was found to have, unless something else defines the name.
@@ -98,30 +100,21 @@ impl State {
         if (dylib, name) == target {
             return Err(Error::AliasCycle { name: names.text(name).into_owned() });
         }
-        self.define_other(dylib, name, DefinedBy::Alias(target.0, target.1), None, Linkage::Strong, names)
+        self.define_other(dylib, name, Entry::alias(target), names)
     }
 
-    fn define_other(
-        &mut self,
-        dylib: DylibId,
-        name: NameId,
-        by: DefinedBy,
-        address: Option<Address>,
-        linkage: Linkage,
-        names: &NamePool,
-    ) -> Result<()> {
-        match self.verdict(dylib, name, linkage)? {
+    fn define_other(&mut self, dylib: DylibId, name: NameId, entry: Entry, names: &NamePool) -> Result<()> {
+        match self.verdict(dylib, name, entry.linkage)? {
             Some(Verdict::Yields) => Ok(()),
             Some(Verdict::Conflicts) => Err(Error::Duplicate {
                 name: names.text(name).into_owned(),
                 first: self.definer(dylib, name),
-                second: if by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
+                second: if entry.by == DefinedBy::Outside { "an address".into() } else { "an alias".into() },
             }),
             verdict => {
-                if verdict.is_none() && linkage == Linkage::Strong {
+                if verdict.is_none() && entry.linkage == Linkage::Strong {
                     self.check_definitions(0, 1)?;
                 }
-                let entry = Entry { by, linkage, scope: Scope::Default, address, contested: false };
                 self.install(dylib, name, entry)
             }
         }
@@ -159,7 +152,7 @@ impl State {
 
     /// What an error calls the one who defines a name.
     pub(crate) fn definer(&self, dylib: DylibId, name: NameId) -> String {
-        match self.dylib(dylib).ok().and_then(|dylib| dylib.symbols.get(&name)).map(|entry| entry.by) {
+        match self.entry(dylib, name).map(|entry| entry.by) {
             Some(DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) => {
                 self.units.get(&unit).map_or_else(|| "a removed object".into(), |unit| unit.name.to_string())
             }
@@ -199,8 +192,7 @@ impl State {
     /// The symbol of a definition, if its unit is at hand.
     pub(super) fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
         let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
-        let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref())?;
-        Some(input.graph.symbol(symbol).clone())
+        Some(self.input(unit)?.graph.symbol(symbol).clone())
     }
 
     /// Adds an object for the batch that is being linked.

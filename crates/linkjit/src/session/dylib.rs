@@ -5,41 +5,43 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use linkjit_executor::{AllocationId, ExecAddr, ExecRange, ImageId, Window, WindowId};
+use linkjit_executor::{ExecAddr, ExecRange, ImageId, Window, WindowId};
 use linkjit_link::graph::{Alternate, Linkage, Scope};
 use linkjit_link::names::NameId;
 use linkjit_link::object::archive::Archive;
-use linkjit_link::passes::entries::SharedEntries;
+use linkjit_link::passes::entries::{EntryKind, SharedEntries, SharedKey};
 
 use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
-use super::generator::Archives;
 use super::groups::GroupOwner;
 use super::inherit::Heir;
-use super::state::{
-    Address, DefinedBy, DylibId, Entry, Generator, InitializerRun, MatchScope, State, TrackerId, UnitId,
+use super::{
+    Address, Archives, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, MatchScope, State, TrackerId,
+    UnitId, Updatable,
 };
-use super::updatable::Updatable;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
+
+/// Longer chains of aliases are left to the slow way.
+const SHORT_ALIAS_CHAIN: usize = 8;
 
 /// A JITDylib.
 #[derive(Debug)]
 pub(crate) struct DylibState {
-    pub(crate) name: String,
+    pub(super) name: String,
     pub(super) symbols: HashMap<NameId, Entry, FixedState>,
     /// The COMDAT groups that are kept, by signature.
-    pub(crate) groups: HashMap<NameId, GroupOwner, FixedState>,
+    pub(super) groups: HashMap<NameId, GroupOwner, FixedState>,
     /// Who gets names and groups when their owners go.
     pub(super) heirs: BTreeSet<Heir>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
-    pub(crate) hidden: HashMap<NameId, u32, FixedState>,
+    pub(super) hidden: HashMap<NameId, u32, FixedState>,
     /// What names mean that nobody defines.
-    pub(crate) alternates: Claims<NameId, Alternate>,
-    pub(crate) image_requests: ImageRequests,
+    pub(super) alternates: Claims<NameId, Alternate>,
+    pub(super) image_requests: ImageRequests,
     pub(super) default_libraries: DefaultLibraries,
     /// Those that objects and archives of ELF ask for.
-    pub(crate) dependent_libraries: DefaultLibraries,
+    pub(super) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
     pub(super) missing_imports: HashMap<NameId, String, FixedState>,
     /// What starts the C runtime that was opened among them.
@@ -54,7 +56,7 @@ pub(crate) struct DylibState {
     pub(super) unread_dependencies: Vec<Archive>,
     /// The library of the compilers, if it was asked for something.
     pub(super) compiler_runtime: Option<Arc<dyn Archives>>,
-    pub(crate) units: BTreeSet<UnitId>,
+    pub(super) units: BTreeSet<UnitId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
     pub(super) roots: BTreeSet<UnitId>,
     /// The same of those that are linked lazily.
@@ -68,8 +70,6 @@ pub(crate) struct DylibState {
     /// The number of the thread-local storage that all code of an image has, if it has some.
     pub(super) image_tls: Option<u64>,
     pub(super) entries: SharedEntries,
-    /// Memory of what belongs to no tracker: shared entries.
-    pub(super) own_allocations: Vec<AllocationId>,
     /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
     pub(super) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
     pub(super) pending_initializers: Vec<InitializerRun>,
@@ -85,7 +85,7 @@ pub(crate) struct DylibState {
     /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
     pub(super) platform_tracker: TrackerId,
     /// Objects that can be replaced, by name.
-    pub(crate) updatable: HashMap<Arc<str>, Updatable, FixedState>,
+    pub(super) updatable: HashMap<Arc<str>, Updatable, FixedState>,
     /// There have been trackers beside the default one.
     pub(super) has_trackers: bool,
 }
@@ -119,7 +119,6 @@ impl DylibState {
             entries: SharedEntries::default(),
             roots: BTreeSet::new(),
             lazy_roots: BTreeSet::new(),
-            own_allocations: Vec::new(),
             sections: HashMap::default(),
             pending_initializers: Vec::new(),
             pending_terminators: Vec::new(),
@@ -134,14 +133,43 @@ impl DylibState {
         }
     }
 
-    /// Who defines a name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The entry of a name.
     pub(crate) fn entry(&self, name: NameId) -> Option<&Entry> {
         self.symbols.get(&name)
     }
 
-    /// The same, to be changed.
-    pub(crate) fn entry_mut(&mut self, name: NameId) -> Option<&mut Entry> {
-        self.symbols.get_mut(&name)
+    /// Its units from one on, in the order in which they were added.
+    pub(crate) fn units_from(&self, first: UnitId) -> impl Iterator<Item = UnitId> {
+        self.units.range(first..).copied()
+    }
+
+    /// Says whether an object has a COMDAT group that is kept.
+    pub(crate) fn has_group(&self, signature: NameId) -> bool {
+        self.groups.contains_key(&signature)
+    }
+
+    /// The requests of objects about the image that the JITDylib is.
+    pub(crate) fn image_requests(&self) -> &ImageRequests {
+        &self.image_requests
+    }
+
+    /// Says whether there are names that mean something though nobody defines them.
+    pub(crate) fn has_alternates(&self) -> bool {
+        !self.alternates.is_empty()
+    }
+
+    /// The meaning of a name if nobody defines it.
+    pub(crate) fn alternate(&self, name: NameId) -> Option<&Alternate> {
+        Some(self.alternates.first(&name)?.0)
+    }
+
+    /// Has a library opened that an archive asks for.
+    pub(crate) fn require_library(&mut self, library: String) {
+        self.dependent_libraries.require(library);
     }
 
     /// Whether somebody defines a name, for whomever.
@@ -168,11 +196,6 @@ impl DylibState {
     /// The JITDylibs that are searched for what its code refers to, in order.
     pub(crate) fn link_order(&self) -> &[(DylibId, MatchScope)] {
         &self.link_order
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn link_order_mut(&mut self) -> &mut Vec<(DylibId, MatchScope)> {
-        &mut self.link_order
     }
 
     /// Who is asked for what nobody has added, in order.
@@ -280,14 +303,18 @@ impl DylibState {
         self.windows = vec![window];
     }
 
-    /// The table entries that its code shares.
-    pub(crate) fn shared_entries(&self) -> &SharedEntries {
-        &self.entries
+    /// Lends the shared entries to a batch, which looks at all its edges meanwhile, to be [returned](Self::return_entries).
+    pub(crate) fn lend_entries(&mut self) -> SharedEntries {
+        std::mem::take(&mut self.entries)
     }
 
-    /// The same, to be changed.
-    pub(crate) fn shared_entries_mut(&mut self) -> &mut SharedEntries {
-        &mut self.entries
+    pub(crate) fn return_entries(&mut self, entries: SharedEntries) {
+        self.entries = entries;
+    }
+
+    /// Has later batches share entries that a batch has made.
+    pub(crate) fn share_entries(&mut self, new: impl IntoIterator<Item = (SharedKey, ExecAddr)>) {
+        self.entries.extend(new);
     }
 
     /// Where the newest contiguous section of a name is.
@@ -305,15 +332,15 @@ impl DylibState {
         self.sections.extend(sections.map(|(name, range)| (name.to_owned(), (range, tracker))));
     }
 
-    /// Notes memory that is no tracker's.
-    pub(crate) fn own(&mut self, allocation: AllocationId) {
-        self.own_allocations.push(allocation);
-    }
-
     /// Notes an initializer or terminator array that was linked.
     pub(crate) fn run_later(&mut self, run: InitializerRun) {
         let is_at_exit = run.order.is_at_exit();
         (if is_at_exit { &mut self.pending_terminators } else { &mut self.pending_initializers }).push(run);
+    }
+
+    /// All lists of initializer and terminator arrays but that of terminators which others keep.
+    pub(super) fn runs_mut(&mut self) -> impl Iterator<Item = &mut Vec<InitializerRun>> {
+        [&mut self.pending_initializers, &mut self.pending_terminators, &mut self.terminators].into_iter()
     }
 
     /// The initializers that were not run yet, in order: they are about to be, and so their objects' terminators are to
@@ -377,6 +404,75 @@ impl State {
         self.add_generator(dylib, archives.clone(), false)?;
         self.dylib_mut(dylib.id())?.archives = Some(archives.clone());
         Ok(archives)
+    }
+
+    /// Has a JITDylib search another one behind those that it searches already.
+    pub(crate) fn search_also(&mut self, dylib: DylibId, other: DylibId, scope: MatchScope) -> Result<()> {
+        self.dylib(other)?;
+        self.dylib_mut(dylib)?.link_order.push((other, scope));
+        Ok(())
+    }
+
+    /// Has a JITDylib search another one no more.
+    pub(crate) fn search_no_more(&mut self, dylib: DylibId, other: DylibId) -> Result<()> {
+        self.dylib_mut(dylib)?.link_order.retain(|&(id, _)| id != other);
+        Ok(())
+    }
+
+    /// Has a JITDylib search itself, all of it, then others.
+    pub(crate) fn set_link_order(&mut self, dylib: DylibId, others: &[(DylibId, MatchScope)]) -> Result<()> {
+        others.iter().try_for_each(|&(other, _)| self.dylib(other).map(drop))?;
+        self.dylib_mut(dylib)?.link_order = [&[(dylib, MatchScope::All)], others].concat();
+        Ok(())
+    }
+
+    /// The address of a name that is linked and that no generator could define in a JITDylib that is searched before.
+    pub(crate) fn find_linked(&self, dylib: DylibId, name: NameId) -> Option<Address> {
+        self.find_entry(dylib, name)?.address
+    }
+
+    /// The definition of a name that no generator could define in a JITDylib that is searched before, aliases followed.
+    pub(crate) fn find_entry(&self, mut dylib: DylibId, mut name: NameId) -> Option<&Entry> {
+        for _ in 0..SHORT_ALIAS_CHAIN {
+            let mut order = self.dylib(dylib).ok()?.link_order.iter();
+            let entry = order.find_map(|&(searched, scope)| {
+                let searched = self.dylib(searched).ok()?;
+                match searched.visible(name, scope) {
+                    Some(entry) => Some(Some(entry)),
+                    None if searched.generators.is_empty() => None,
+                    None => Some(None),
+                }
+            })??;
+            match entry.by {
+                DefinedBy::Alias(other, target) => (dylib, name) = (other, target),
+                _ => return Some(entry),
+            }
+        }
+        None
+    }
+
+    /// A generator of a JITDylib that is not closed.
+    pub(crate) fn generator(&self, id: GeneratorId) -> Option<&Generator> {
+        self.dylibs.values().flat_map(DylibState::generators).find(|generator| generator.id == id)
+    }
+
+    /// Says whether a JITDylib has generators of the user, for which a batch does not wait.
+    pub(crate) fn has_users_generators(&self) -> bool {
+        self.dylibs.values().flat_map(DylibState::generators).any(|generator| generator.is_from_user)
+    }
+
+    /// The GOT entries that earlier batches made for what is outside, at or behind one of `addresses`, which are
+    /// sorted.
+    pub(crate) fn slots_of(&self, addresses: &[ExecAddr]) -> Vec<ExecAddr> {
+        let slots = self.dylibs.values().flat_map(|dylib| {
+            let starts = dylib.windows.iter().map(|window| window.range.start);
+            let keys = starts.flat_map(|start| addresses.iter().map(move |&address| (start, address, EntryKind::Got)));
+            let behind = dylib.entries.iter().filter(|((_, target, kind), _)| {
+                matches!(kind, EntryKind::GotAt(_)) && addresses.binary_search(target).is_ok()
+            });
+            keys.filter_map(|key| dylib.entries.get(&key).copied()).chain(behind.map(|(_, &entry)| entry))
+        });
+        slots.collect()
     }
 
     /// Gives names that stand for an address outside another one.

@@ -10,6 +10,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use linkjit_executor::AllocationId;
 use linkjit_link::graph::{
     BlockId, Definition, Group, InitializerSection, LinkGraph, Linkage, Scope, Selection, Symbol, SymbolId,
@@ -22,6 +24,7 @@ use super::dylib::DylibState;
 use super::groups::GroupOwner;
 use super::pending::promised_entry;
 use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use crate::error::{Error, Result};
 
 /// A definition that yielded: its symbol is a reference now.
 #[derive(Clone, Copy, Debug)]
@@ -125,8 +128,7 @@ impl Unit {
 impl State {
     /// Whether a unit is another tracker's.
     pub(super) fn is_of_another(&self, tracker: TrackerId, by: DefinedBy) -> bool {
-        let (DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) = by else { return false };
-        self.units.get(&unit).is_some_and(|unit| unit.tracker != tracker)
+        by.unit().and_then(|unit| self.units.get(&unit)).is_some_and(|unit| unit.tracker != tracker)
     }
 
     /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
@@ -150,44 +152,45 @@ impl State {
     /// inherit is returned.
     pub(crate) fn remove_units(&mut self, remove: &[UnitId]) -> Inheritance {
         let mut left = Inheritance::default();
-        for id in remove {
-            self.lazy.forget(*id);
-            let Some(mut unit) = self.units.remove(id) else { continue };
-            self.drop_later(*id, unit.pending.take());
-            let direct = self.direct.remove(id).unwrap_or_default();
-            self.forget_heirs(*id, &unit);
-            let Ok(dylib) = self.dylib_mut(unit.dylib) else { continue };
-            for name in unit.names {
-                let is_this_units =
-                    |entry: &Entry| entry.by.unit() == Some(*id) || direct.contains(&(name, entry.by, entry.linkage));
-                if dylib.symbols.get(&name).is_some_and(is_this_units)
-                    && let Some(entry) = dylib.symbols.remove(&name)
-                    && entry.contested
-                {
-                    left.names.push((unit.dylib, name, entry.address));
-                }
+        for &id in remove {
+            self.lazy.forget(id);
+            let Some(mut removed) = self.take_unit(id) else { continue };
+            self.drop_later(id, removed.unit.pending.take());
+            let dylib = removed.unit.dylib;
+            let names = removed.names.into_iter().filter(|(_, entry)| entry.contested);
+            left.names.extend(names.map(|(name, entry)| (dylib, name, entry.address)));
+            let groups = removed.groups.into_iter().filter(|(_, owner)| owner.contested);
+            left.groups.extend(groups.map(|(signature, _)| (dylib, signature)));
+            if let Ok(dylib) = self.dylib_mut(dylib) {
+                dylib.runs_mut().for_each(|runs| runs.retain(|run| run.unit != id));
             }
-            for signature in unit.groups {
-                if let Some(&owner) = dylib.groups.get(&signature)
-                    && owner.unit == *id
-                {
-                    dylib.groups.remove(&signature);
-                    if owner.contested {
-                        left.groups.push((unit.dylib, signature));
-                    }
-                }
-            }
-            dylib.unhide(&unit.hides);
-            dylib.forget_requests(*id);
-            dylib.pending_initializers.retain(|run| run.unit != *id);
-            dylib.pending_terminators.retain(|run| run.unit != *id);
-            dylib.terminators.retain(|run| run.unit != *id);
-            dylib.units.remove(id);
-            if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
-                tracker.units.remove(id);
+            if let Some(tracker) = self.trackers.get_mut(&removed.unit.tracker) {
+                tracker.units.remove(&id);
             }
         }
         left
+    }
+
+    /// Takes a unit out of the tables, with the names and groups that are its own.
+    pub(super) fn take_unit(&mut self, id: UnitId) -> Option<TakenUnit> {
+        let unit = self.units.remove(&id)?;
+        let direct = self.direct.remove(&id).unwrap_or_default();
+        self.forget_heirs(id, &unit);
+        let (mut names, mut groups) = (Vec::new(), Vec::new());
+        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+            for &name in &unit.names {
+                let is_own =
+                    |entry: &Entry| entry.by.unit() == Some(id) || direct.contains(&(name, entry.by, entry.linkage));
+                names.extend(take_if(&mut dylib.symbols, name, is_own));
+            }
+            for &signature in &unit.groups {
+                groups.extend(take_if(&mut dylib.groups, signature, |owner| owner.unit == id));
+            }
+            dylib.unhide(&unit.hides);
+            dylib.forget_requests(id);
+            dylib.units.remove(&id);
+        }
+        Some(TakenUnit { unit, names, groups })
     }
 
     /// Forgets what a unit may get back.
@@ -201,11 +204,20 @@ impl State {
         }
     }
 
-    /// Removes units of which nothing was linked.
-    pub(crate) fn discard(&mut self, units: &[UnitId]) {
+    /// Removes the objects of a name, if nothing of them was linked. No batch has them.
+    pub(crate) fn discard_object(&mut self, dylib: DylibId, name: &str) -> Result<()> {
+        let table = self.dylib(dylib)?;
+        let units = table.units.iter().filter_map(|&id| Some((id, self.units.get(&id)?)));
+        let named: Vec<_> = units.filter(|(_, unit)| *unit.name == *name && unit.pending.is_none()).collect();
+        let is_linked = named.iter().any(|(_, unit)| unit.started || unit.input.is_none());
+        if named.is_empty() || is_linked || table.updatable.contains_key(name) {
+            return Err(Error::NotDiscarded { object: name.into(), is_there: !named.is_empty() });
+        }
+        let units: Vec<_> = named.into_iter().map(|(id, _)| id).collect();
         self.removals += 1;
-        let left = self.remove_units(units);
+        let left = self.remove_units(&units);
         self.inherit(left);
+        Ok(())
     }
 
     /// Gives what removed units have left to those who had yielded to them.
@@ -317,17 +329,16 @@ impl State {
     /// Whether memory stays because of code of a unit's tracker.
     fn is_bound_to(&self, unit: UnitId, kept: AllocationId) -> bool {
         let Some(tracker) = self.units.get(&unit).map(|unit| unit.tracker) else { return false };
-        let (Some(kept_by), Some(owner)) = (self.allocations.get(kept), self.trackers.get(&tracker)) else {
-            return false;
-        };
+        let Some(kept_by) = self.allocations.get(kept) else { return false };
+        let owned_by = self.owned_allocations(tracker);
         let owned = |user| self.allocations.get(user).is_some_and(|user| user.owner == Owner::Tracker(tracker));
         // Either may be long.
-        if kept_by.users.len() < owner.allocations.len() {
+        if kept_by.users.len() < owned_by.len() {
             kept_by.users.iter().any(|&(user, _)| owned(user))
         } else {
             let uses =
                 |id: &AllocationId| self.allocations.get(*id).is_some_and(|allocation| allocation.uses.contains(&kept));
-            owner.allocations.iter().any(uses)
+            owned_by.iter().any(uses)
         }
     }
 
@@ -375,6 +386,22 @@ impl State {
         }
         dylib.groups.insert(signature, GroupOwner { unit: heir.unit, selection: group.selection, contested: true });
     }
+}
+
+/// A unit that is in no table any more, and what was its own.
+pub(super) struct TakenUnit {
+    pub(super) unit: Unit,
+    pub(super) names: Vec<(NameId, Entry)>,
+    pub(super) groups: Vec<(NameId, GroupOwner)>,
+}
+
+/// Removes what a table has for a name if it is what is meant.
+fn take_if<T>(
+    table: &mut HashMap<NameId, T, FixedState>,
+    name: NameId,
+    is_meant: impl FnOnce(&T) -> bool,
+) -> Option<(NameId, T)> {
+    table.get(&name).is_some_and(is_meant).then(|| table.remove_entry(&name))?
 }
 
 /// Those of `heirs` of a name or a group, the best first.

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, Jump, ReentryId};
 use linkjit_link::names::NameId;
 
-use super::lock;
 use super::removal::Unlinked;
-use super::state::{DylibId, UnitId};
+use super::{Address, DefinedBy, DylibId, State, TrackerId, UnitId, lock};
 use crate::error::{Error, Result};
 use crate::names::demangle;
 
@@ -118,7 +117,7 @@ pub(crate) struct LazyFunctions {
 
 impl LazyFunctions {
     /// Numbers for trampolines: the first of them.
-    pub(crate) fn reserve(&mut self, count: usize) -> Result<u32> {
+    pub(super) fn reserve(&mut self, count: usize) -> Result<u32> {
         let first = self.made;
         let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
         self.made =
@@ -144,19 +143,14 @@ impl LazyFunctions {
         Some(LazyCallee { number, target: function.target })
     }
 
-    /// The name that others know a function by.
-    pub(crate) fn name(&self, number: u32) -> Option<NameId> {
-        self.get(number).map(|function| function.name)
-    }
-
     /// The numbers of the functions of a unit of stubs that were not linked yet.
-    pub(crate) fn unlinked_of(&self, unit: UnitId) -> impl Iterator<Item = (u32, LazyFunction)> {
+    pub(super) fn unlinked_of(&self, unit: UnitId) -> impl Iterator<Item = (u32, LazyFunction)> {
         let functions = self.firsts.get(&unit).and_then(|first| Some((*first, &self.units.get(first)?.1)));
         let numbered = functions.into_iter().flat_map(|(first, functions)| (first..).zip(functions));
         numbered.map(|(number, function)| (number, *function)).filter(|(_, function)| function.linked.is_none())
     }
 
-    pub(crate) fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
+    pub(super) fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
         self.units.insert(first, (unit, functions));
         self.firsts.insert(unit, first);
     }
@@ -167,7 +161,7 @@ impl LazyFunctions {
     }
 
     /// Notes that the slot of a function holds what `implementation` has, and held `before`.
-    pub(crate) fn note(&mut self, number: u32, slot: ExecAddr, before: ExecAddr, implementation: AllocationId) {
+    pub(super) fn note(&mut self, number: u32, slot: ExecAddr, before: ExecAddr, implementation: AllocationId) {
         let Some(function) = self.get_mut(number) else { return };
         let trampoline = function.linked.map_or(before, |linked| linked.trampoline);
         let old = function.linked.replace(Linked { slot, trampoline, implementation });
@@ -189,7 +183,7 @@ impl LazyFunctions {
     /// The slots of functions that are implemented in memory that goes, with their trampolines. Not those of forgotten
     /// ones that are in other memory which goes and is `tied` to that: told slot and implementation, it says which it
     /// is.
-    pub(crate) fn unlink(
+    pub(super) fn unlink(
         &mut self,
         allocations: &[AllocationId],
         tied: impl Fn(ExecAddr, AllocationId) -> Option<AllocationId>,
@@ -210,14 +204,14 @@ impl LazyFunctions {
     }
 
     /// Notes that memory goes, which may have slots.
-    pub(crate) fn forget_slots(&mut self, segments: &[ExecRange]) {
+    pub(super) fn forget_slots(&mut self, segments: &[ExecRange]) {
         for segment in segments {
             self.forgotten.extract_if(segment.start..segment.end, |_, _| true).for_each(drop);
         }
     }
 
     /// Forgets the functions of a unit of stubs.
-    pub(crate) fn forget(&mut self, unit: UnitId) {
+    pub(super) fn forget(&mut self, unit: UnitId) {
         let Some(first) = self.firsts.remove(&unit) else { return };
         let Some((_, functions)) = self.units.remove(&first) else { return };
         for (number, function) in (first..).zip(functions) {
@@ -236,4 +230,72 @@ pub(crate) struct LazyCallee {
     pub(crate) number: u32,
     /// What it is: a name, searched in the link order of a JITDylib.
     pub(crate) target: (DylibId, NameId),
+}
+
+impl State {
+    /// The lazy functions of a tracker's stubs that are linked, though the functions are not. Not those of objects of which
+    /// nothing was linked: no code of such an object runs, nor are there terminators of it.
+    pub(crate) fn callable(&self, tracker: TrackerId) -> Vec<(u32, LazyFunction)> {
+        let units = self.trackers.get(&tracker).map(|tracker| &tracker.units);
+        let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
+        let is_linked = |dylib, name| self.entry(dylib, name).is_some_and(|entry| entry.address.is_some());
+        let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
+            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
+            _ => true,
+        };
+        let is_callable = |(_, function): &(u32, LazyFunction)| {
+            is_linked(function.dylib, function.slot) && has_started(function.target)
+        };
+        unlinked.filter(is_callable).collect()
+    }
+
+    /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
+    /// trampoline if that is not linked.
+    pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
+        self.lazy_jump_to(number, implementation, |name| match self.entry(dylib, name)?.address {
+            Some(Address::At(address)) => Some(address),
+            _ => None,
+        })
+    }
+
+    /// The same, where `address` says where names of the JITDylib are.
+    pub(crate) fn lazy_jump_to(
+        &self,
+        number: u32,
+        implementation: NameId,
+        address: impl Fn(NameId) -> Option<ExecAddr>,
+    ) -> Option<LazyJump> {
+        let function = self.lazy.get(number)?;
+        let slot = address(function.slot)?;
+        let (to, implementation) = match address(implementation) {
+            Some(to) => (to, self.allocations.at(to)),
+            None => (function.linked?.trampoline, None),
+        };
+        Some(LazyJump { number, jump: Jump { slot, to }, implementation })
+    }
+
+    /// Numbers for trampolines: the first of them.
+    pub(crate) fn reserve_lazy(&mut self, count: usize) -> Result<u32> {
+        self.lazy.reserve(count)
+    }
+
+    /// Enters the functions that a unit of stubs stands for.
+    pub(crate) fn define_lazy(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
+        self.lazy.insert(first, unit, functions);
+    }
+
+    /// The lazy functions.
+    pub(crate) fn lazy(&self) -> &LazyFunctions {
+        &self.lazy
+    }
+
+    /// Notes slots that were made to lead elsewhere, and what they held before: to memory that may be in the tables only
+    /// now.
+    pub(crate) fn note_lazy(&mut self, jumps: impl IntoIterator<Item = (LazyJump, ExecAddr)>) {
+        for (LazyJump { number, jump, .. }, before) in jumps {
+            if let Some(implementation) = self.allocations.at(jump.to) {
+                self.lazy.note(number, jump.slot, before, implementation);
+            }
+        }
+    }
 }

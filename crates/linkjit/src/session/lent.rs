@@ -4,7 +4,7 @@
 //! of the weak one, nobody knows yet whether it will be used. So the new definition waits until that batch is done.
 
 use linkjit_executor::Agent;
-use linkjit_link::graph::LinkGraph;
+use linkjit_link::graph::{LinkGraph, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 
 use super::ExecutionSession;
@@ -20,35 +20,31 @@ impl State {
 
     /// Whether a batch has the definition of a name and may use it.
     fn has_lent(&self, dylib: DylibId, name: NameId) -> bool {
-        let Some(entry) = self.dylib(dylib).ok().and_then(|dylib| dylib.symbols.get(&name)) else { return false };
-        match entry.by {
-            DefinedBy::Unit(unit, _) if entry.address.is_none() => {
-                self.units.get(&unit).is_some_and(|unit| unit.input.is_none())
-            }
+        match self.entry(dylib, name).filter(|entry| entry.address.is_none()).map(|entry| entry.by) {
+            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.input.is_none()),
             _ => false,
         }
     }
 }
 
 /// The names that a graph defines.
-pub(crate) fn defined_names(graph: &LinkGraph) -> impl Iterator<Item = NameId> {
-    let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-    defined.filter_map(linkjit_link::graph::Symbol::global_name)
+pub(crate) fn defined_names(graph: &LinkGraph) -> Vec<NameId> {
+    graph.symbols().iter().filter(|symbol| !symbol.is_external()).filter_map(Symbol::global_name).collect()
 }
 
 impl ExecutionSession {
-    /// Has `define` add definitions of a subject to a JITDylib, with names and tables locked. `any` tells whether a
-    /// condition holds for any name that the subject defines.
+    /// Has `define` add definitions of a subject to a JITDylib, with names and tables locked; `defined` tells which names
+    /// the subject defines.
     pub(crate) fn define_with<S, T>(
         &self,
         dylib: DylibId,
         subject: S,
-        any: impl Fn(&S, &dyn Fn(NameId) -> bool) -> bool,
+        defined: impl FnOnce(&S) -> Vec<NameId>,
         define: impl FnOnce(&mut State, &NamePool, S) -> Result<T>,
     ) -> Result<T> {
         {
             let (names, mut state) = (self.names(), self.state());
-            if !state.is_lending() || !any(&subject, &|name| state.has_lent(dylib, name)) {
+            if !state.is_lending() || !defined(&subject).into_iter().any(|name| state.has_lent(dylib, name)) {
                 return define(&mut state, &names, subject);
             }
         }
@@ -57,12 +53,20 @@ impl ExecutionSession {
         define(&mut state, &names, subject)
     }
 
+    /// Has `define` add a graph to a JITDylib, with names and tables locked.
+    pub(crate) fn define_graph_with<T>(
+        &self,
+        dylib: DylibId,
+        graph: LinkGraph,
+        define: impl FnOnce(&mut State, &NamePool, LinkGraph) -> Result<T>,
+    ) -> Result<T> {
+        self.define_with(dylib, graph, defined_names, define)
+    }
+
     /// Puts what a unit has delivered into its place.
     pub(crate) fn deliver(&self, unit: UnitId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) -> Result<()> {
         let dylib = self.state().units.get(&unit).map(|unit| unit.dylib).ok_or(Error::TrackerRemoved)?;
-        let any = |graphs: &Vec<LinkGraph>, is_lent: &dyn Fn(NameId) -> bool| {
-            graphs.iter().flat_map(defined_names).any(is_lent)
-        };
-        self.define_with(dylib, graphs, any, |state, names, graphs| state.deliver(unit, graphs, direct, names))
+        let defined = |graphs: &Vec<LinkGraph>| graphs.iter().flat_map(defined_names).collect();
+        self.define_with(dylib, graphs, defined, |state, names, graphs| state.deliver(unit, graphs, direct, names))
     }
 }

@@ -7,6 +7,7 @@
 mod addition;
 mod allocations;
 mod allocator;
+mod batch;
 mod claims;
 mod coff;
 mod define;
@@ -42,6 +43,8 @@ mod weak;
 mod withdraw;
 
 pub(crate) use allocations::{Allocation, Bytes, Owner, Part, Tls};
+pub(crate) use allocator::StandIns;
+pub(crate) use batch::is_c_identifier;
 pub(crate) use dylib::DylibState;
 pub(crate) use generator::Archives;
 pub use generator::{DefinitionGenerator, LookupKind, Wanted};
@@ -53,13 +56,13 @@ pub use memory::{Limits, MemoryUse};
 pub(crate) use name_use::NamesInUse;
 pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub use pending::SymbolFlags;
-pub(crate) use pending::{Direct, Maker, Taken};
+pub(crate) use pending::{Direct, Maker, Promised, Taken};
 pub(crate) use platform::{DSO_HANDLE, Platform};
 pub use retire::Guard;
 pub use state::MatchScope;
 pub(crate) use state::{
-    Address, BatchInFlight, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Pulled, Rest, Roots,
-    State, TrackerId, Unit, UnitId,
+    Address, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Pulled, Roots, State, TrackerId, Unit,
+    UnitId,
 };
 pub(crate) use state_guard::StateGuard;
 pub(crate) use symbolize::IMPLEMENTATION;
@@ -260,8 +263,7 @@ impl ExecutionSession {
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) -> PluginId {
         self.keep_names();
         let mut plugins = lock(&self.inner.plugins);
-        let id = PluginId(plugins.made);
-        plugins.made = plugins.made.wrapping_add(1);
+        let id = PluginId(state::next(&mut plugins.made));
         plugins.all.push((id, plugin));
         id
     }

@@ -1,5 +1,6 @@
 //! Options and counters of a session.
 
+use std::ops::AddAssign;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,4 +104,23 @@ pub struct Statistics {
     pub windows: u64,
     /// Time, by phase.
     pub times: BatchTimes,
+}
+
+impl AddAssign for Statistics {
+    fn add_assign(&mut self, more: Self) {
+        let Self { batches, objects, blocks, edges, code_bytes, read_only_bytes, writable_bytes, windows, times } =
+            self;
+        *batches += more.batches;
+        *objects += more.objects;
+        *blocks += more.blocks;
+        *edges += more.edges;
+        *code_bytes += more.code_bytes;
+        *read_only_bytes += more.read_only_bytes;
+        *writable_bytes += more.writable_bytes;
+        *windows += more.windows;
+        times.find += more.times.find;
+        times.place += more.times.place;
+        times.fix += more.times.fix;
+        times.finalize += more.times.finalize;
+    }
 }

@@ -12,6 +12,16 @@ use super::ExecutionSession;
 use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
+/// The promise of a unit that is added.
+#[derive(Debug)]
+pub(crate) struct Promised {
+    /// The name of the unit in messages.
+    pub(crate) unit: Arc<str>,
+    pub(crate) symbols: Vec<(NameId, SymbolFlags)>,
+    /// It has initializers, too.
+    pub(crate) has_roots: bool,
+}
+
 /// What is known of a symbol before it is materialized.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SymbolFlags {
@@ -123,12 +133,13 @@ impl State {
         dylib: DylibId,
         tracker: TrackerId,
         maker: &mut Option<Box<dyn Maker>>,
-        (unit, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
+        promised: Promised,
         pool: &NamePool,
     ) -> Result<Option<UnitId>> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
+        let Promised { unit, mut symbols, has_roots } = promised;
         symbols.sort_unstable_by_key(|&(name, _)| name);
         let duplicate =
             |name, first| Error::Duplicate { name: pool.text(name).into_owned(), first, second: unit.to_string() };
@@ -159,9 +170,7 @@ impl State {
             let contested = old.is_some_and(|old| self.yield_to(tracker, symbol, &old));
             self.install(dylib, symbol, Entry { contested, ..promised_entry(id, flags) })?;
         }
-        let (names, flags) = symbols.into_iter().unzip();
-        let pending = Some(Box::new(Pending { maker: maker.take(), flags, requested: Vec::new() }));
-        self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(unit, dylib, tracker) })?;
+        self.enter_pending(id, (dylib, tracker), Promised { unit, symbols, has_roots }, maker.take())?;
         Ok(Some(id))
     }
 
@@ -170,30 +179,46 @@ impl State {
         &mut self,
         from: UnitId,
         maker: Box<dyn Maker>,
-        (name, mut symbols, has_roots): (Arc<str>, Vec<(NameId, SymbolFlags)>, bool),
+        mut promised: Promised,
     ) -> Result<UnitId, (Error, Box<dyn Maker>)> {
         let Some(unit) = self.units.get(&from).filter(|unit| unit.pending.is_some()) else {
             return Err((Error::TrackerRemoved, maker));
         };
         let (dylib, tracker) = (unit.dylib, unit.tracker);
-        symbols.sort_unstable_by_key(|&(name, _)| name);
-        symbols.dedup_by_key(|&mut (name, _)| name);
-        let ours = |name| {
-            self.dylib(dylib)
-                .is_ok_and(|table| table.symbols.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(from)))
-        };
-        if !symbols.iter().all(|&(name, _)| ours(name)) {
+        promised.symbols.sort_unstable_by_key(|&(name, _)| name);
+        promised.symbols.dedup_by_key(|&mut (name, _)| name);
+        if !promised.symbols.iter().all(|&(name, _)| self.is_promised(dylib, name, from)) {
             return Err((Error::Foreign { what: "the unit is not responsible for a name that it delegates" }, maker));
         }
         let id = self.next_unit();
-        for &(symbol, flags) in &symbols {
+        for &(symbol, flags) in &promised.symbols {
             // The JITDylib is there, and all names are.
             let _there = self.install(dylib, symbol, promised_entry(id, flags));
         }
-        let (names, flags) = symbols.into_iter().unzip();
-        let pending = Some(Box::new(Pending { maker: Some(maker), flags, requested: Vec::new() }));
-        let _there = self.add_unit(id, Unit { has_roots, names, pending, ..Unit::new(name, dylib, tracker) });
+        let _there = self.enter_pending(id, (dylib, tracker), promised, Some(maker));
         Ok(id)
+    }
+
+    fn enter_pending(
+        &mut self,
+        id: UnitId,
+        (dylib, tracker): (DylibId, TrackerId),
+        Promised { unit, symbols, has_roots }: Promised,
+        maker: Option<Box<dyn Maker>>,
+    ) -> Result<()> {
+        let (names, flags) = symbols.into_iter().unzip();
+        let pending = Some(Box::new(Pending { maker, flags, requested: Vec::new() }));
+        self.enter_unit(id, Unit { has_roots, names, pending, ..Unit::new(unit, dylib, tracker) })
+    }
+
+    /// Says whether a unit has promised the definition of a name that counts, and has not delivered it.
+    fn is_promised(&self, dylib: DylibId, name: NameId, by: UnitId) -> bool {
+        self.entry(dylib, name).is_some_and(|entry| entry.by == DefinedBy::Pending(by))
+    }
+
+    /// Says whether a unit is yet to be materialized.
+    pub(crate) fn is_pending(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|unit| unit.pending.is_some())
     }
 
     /// What is known of a definition.
@@ -205,10 +230,7 @@ impl State {
                 let names = unit.map_or(&[][..], |unit| &unit.names);
                 names.iter().zip(flags).any(|(promised, flags)| *promised == name && flags.callable)
             }
-            DefinedBy::Unit(unit, symbol) => {
-                let input = self.units.get(&unit).and_then(|unit| unit.input.as_ref());
-                input.is_some_and(|input| input.graph.symbol(symbol).callable)
-            }
+            DefinedBy::Unit(unit, symbol) => self.input(unit).is_some_and(|input| input.graph.symbol(symbol).callable),
             DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => false,
         };
         SymbolFlags { linkage: entry.linkage, scope: entry.scope, callable }
@@ -231,19 +253,10 @@ impl State {
         let requested = std::mem::take(&mut pending.requested);
         let (name, dylib) = (unit.name.clone(), unit.dylib);
         let unit = self.units.get(&id)?;
-        let symbols: Vec<_> =
-            unit.names.iter().copied().zip(unit.pending.iter().flat_map(|pending| &pending.flags)).collect();
-        let table = &self.dylib(dylib).ok()?.symbols;
-        let is_ours = |name| table.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(id));
-        let (mut ours, mut discarded) = (Vec::new(), Vec::new());
-        for (name, &flags) in symbols {
-            if is_ours(name) {
-                ours.push((name, flags));
-            } else {
-                discarded.push(name);
-            }
-        }
-        Some((maker, Taken { unit: id, name, dylib, symbols: ours, discarded, requested }))
+        let symbols = unit.names.iter().copied().zip(unit.pending.iter().flat_map(|pending| &pending.flags).copied());
+        let (symbols, discarded): (Vec<_>, Vec<_>) = symbols.partition(|&(name, _)| self.is_promised(dylib, name, id));
+        let discarded = discarded.into_iter().map(|(name, _)| name).collect();
+        Some((maker, Taken { unit: id, name, dylib, symbols, discarded, requested }))
     }
 
     /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still
@@ -261,21 +274,14 @@ impl State {
         let symbols = unit.names.iter().copied().zip(pending.flags.iter().copied()).collect();
         let mut promise = Promise { unit: id, symbols, is_first: true };
         let (mut made, mut replaced) = (Vec::new(), Vec::new());
-        let mut delivered = Ok(());
-        for graph in graphs {
-            match self.define_graph(dylib, tracker, graph, pool, Some(&promise)) {
-                Ok((unit, gone)) => {
-                    made.push(unit);
-                    replaced.extend(gone);
-                    promise.is_first = false;
-                }
-                Err(error) => {
-                    delivered = Err(error);
-                    break;
-                }
-            }
-        }
-        let delivered = delivered
+        let defined = graphs.into_iter().try_for_each(|graph| {
+            let (unit, gone) = self.define_graph(dylib, tracker, graph, pool, Some(&promise))?;
+            made.push(unit);
+            replaced.extend(gone);
+            promise.is_first = false;
+            Ok(())
+        });
+        let delivered = defined
             .and_then(|()| self.deliver_direct(dylib, &promise, direct, pool))
             .and_then(|()| self.check_promise(dylib, &promise, pool));
         if delivered.is_err() {
@@ -328,9 +334,8 @@ impl State {
 
     /// An error if something was promised and not delivered.
     fn check_promise(&self, dylib: DylibId, promise: &Promise, pool: &NamePool) -> Result<()> {
-        let table = &self.dylib(dylib)?.symbols;
-        let is_missing = |name| table.get(&name).is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit));
-        let missing = promise.symbols.iter().filter(|&&(name, _)| is_missing(name));
+        self.dylib(dylib)?;
+        let missing = promise.symbols.iter().filter(|&&(name, _)| self.is_promised(dylib, name, promise.unit));
         let missing: Vec<_> = missing.map(|&(name, _)| pool.text(name).into_owned()).collect();
         if missing.is_empty() { Ok(()) } else { Err(Error::Promise { missing, unexpected: Vec::new() }) }
     }

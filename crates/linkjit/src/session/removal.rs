@@ -56,7 +56,11 @@ impl ExecutionSession {
         // An update may have been before us.
         let trackers = self.state().with_updatable(trackers);
         let trackers = &trackers[..];
-        self.state().check_unused(trackers)?;
+        {
+            // An error if one of them was removed, or if others use what they own.
+            let state = self.state();
+            state.check_no_use(state.users_of(trackers)?.into_iter().map(|(_, unit)| unit))?;
+        }
         self.check_not_serving(trackers)?;
         let mut closed = None;
         // What is called in the end may be linked for that, which may bring more to be called.
@@ -172,12 +176,6 @@ impl State {
         self.removals
     }
 
-    /// An error if one of the trackers was removed, or if others use what they own.
-    fn check_unused(&self, trackers: &[TrackerId]) -> Result<()> {
-        let users = self.users_of(trackers)?;
-        if users.is_empty() { Ok(()) } else { Err(self.in_use(users.into_iter().map(|(_, unit)| unit))) }
-    }
-
     /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if
     /// it was not retired, and units.
     pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
@@ -195,8 +193,8 @@ impl State {
         Ok(users)
     }
 
-    /// The error about what `units` use.
-    pub(crate) fn in_use(&self, units: impl Iterator<Item = UnitId>) -> Error {
+    /// An error if there are `users` of what is to go.
+    pub(crate) fn check_no_use(&self, users: impl Iterator<Item = UnitId>) -> Result<()> {
         let dependent = |id| match self.units.get(&id) {
             Some(unit) => Dependent {
                 object: unit.name.to_string(),
@@ -204,10 +202,10 @@ impl State {
             },
             None => Dependent { object: "a retired object".into(), dylib: String::new() },
         };
-        let mut dependents: Vec<_> = units.map(dependent).collect();
+        let mut dependents: Vec<_> = users.map(dependent).collect();
         dependents.sort_unstable();
         dependents.dedup();
-        Error::InUse { dependents }
+        if dependents.is_empty() { Ok(()) } else { Err(Error::InUse { dependents }) }
     }
 
     /// An error if linked code of other JITDylibs is bound to that of these, or if one is closed.
@@ -217,8 +215,7 @@ impl State {
         let dylibs: HashSet<DylibId, FixedState> = dylibs.iter().copied().collect();
         let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| !dylibs.contains(&user.dylib));
         let users = here.flat_map(|(_, allocation)| &allocation.users).filter(|(user, _)| is_elsewhere(*user));
-        let mut users = users.map(|&(_, unit)| unit).peekable();
-        if users.peek().is_none() { Ok(()) } else { Err(self.in_use(users)) }
+        self.check_no_use(users.map(|&(_, unit)| unit))
     }
 
     /// What is to be closed before trackers are removed, by JITDylib; and how many allocations they own.
@@ -276,11 +273,7 @@ impl State {
             detached.allocations.extend(tracker.allocations);
             units.extend(tracker.units);
         }
-        for &allocation in &detached.allocations {
-            if let Some(allocation) = self.allocations.get_mut(allocation) {
-                allocation.owner = owner;
-            }
-        }
+        self.allocations.give(&detached.allocations, owner);
         self.removals += 1;
         let left = self.remove_units(&units);
         self.inherit(left);

@@ -189,11 +189,7 @@ impl ExecutionSession {
 impl State {
     /// What is to be closed of what was retired. Its memory has no owner from now on.
     fn ending_of_retired(&mut self, retired: &Retired) -> Result<Ending> {
-        for &allocation in &retired.allocations {
-            if let Some(allocation) = self.allocations.get_mut(allocation) {
-                allocation.owner = Owner::Users;
-            }
-        }
+        self.allocations.give(&retired.allocations, Owner::Users);
         let mut allocations = self.allocations.unused(&retired.allocations);
         allocations.retain(|id| retired.allocations.contains(id));
         let is_ended =

@@ -7,25 +7,20 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{Agent, AllocationId, ExecAddr, HostCallback, ImageId, PointerArray};
 use linkjit_executor::{Target, TlsAddress};
-use linkjit_link::graph::{BlockId, InitializerOrder, Linkage, Scope, Symbol, SymbolId};
+use linkjit_link::graph::{InitializerOrder, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 
-use super::ExecutionSession;
-use super::Limits;
-use super::Statistics;
-use super::allocations::{Allocations, Owner};
+use super::allocations::{Allocation, Allocations};
 use super::allocator::Allocator;
-use super::dylib::DylibState;
-use super::generator::DefinitionGenerator;
+use super::batch::{BatchInFlight, Rest};
 use super::inherit::{Yielded, YieldedGroup};
 use super::lazy::LazyFunctions;
 use super::pending::Pending;
-use super::platform::Platform;
 use super::removal::Detached;
 use super::retire::Retired;
 use super::state_guard::Removed;
-use super::vague::Together;
+use super::{DefinitionGenerator, DylibState, ExecutionSession, Limits, Owner, Platform, Statistics, Together};
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
@@ -97,6 +92,14 @@ pub(crate) struct Entry {
     pub(crate) contested: bool,
 }
 
+impl Entry {
+    /// Another name for what a JITDylib has.
+    pub(crate) fn alias((dylib, target): (DylibId, NameId)) -> Self {
+        let by = DefinedBy::Alias(dylib, target);
+        Self { by, linkage: Linkage::Strong, scope: Scope::Default, address: None, contested: false }
+    }
+}
+
 impl DefinedBy {
     /// The unit that defines it or is to.
     pub(crate) fn unit(self) -> Option<UnitId> {
@@ -125,38 +128,25 @@ pub(crate) struct Pulled {
     pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
 }
 
-/// What is yet to be placed of a graph of which batches have placed a part. A large object may be linked a function at a
-/// time: what is found out about all of it is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Rest {
-    /// The graph's revision that it is about.
-    pub(crate) revision: u32,
-    /// The definitions that others may know and that were not placed, by block; from the second batch on.
-    pub(crate) names: Option<Vec<(BlockId, SymbolId)>>,
-    /// All symbols before this one, and all blocks before this one, are placed as far as anybody may ask for them.
-    pub(crate) next_symbol: u32,
-    pub(crate) next_block: u32,
-}
-
 /// An object that was added or pulled.
 #[derive(Debug)]
 pub(crate) struct Unit {
     /// File or member, for messages.
-    pub(crate) name: Arc<str>,
-    pub(crate) dylib: DylibId,
-    pub(crate) tracker: TrackerId,
+    pub(super) name: Arc<str>,
+    pub(super) dylib: DylibId,
+    pub(super) tracker: TrackerId,
     /// The graph with its bindings, as long as something of it may still be linked; a batch takes it out meanwhile.
-    pub(crate) input: Option<Box<Input>>,
+    pub(super) input: Option<Box<Input>>,
     /// Something of it was linked.
-    pub(crate) started: bool,
+    pub(super) started: bool,
     /// Where its first batch has placed a part of it: the rest goes near it.
-    pub(crate) home: Option<ExecAddr>,
+    pub(super) home: Option<ExecAddr>,
     /// What is left of it, once something of it was linked.
-    pub(crate) rest: Option<Rest>,
+    pub(super) rest: Option<Rest>,
     /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
-    pub(crate) has_roots: bool,
+    pub(super) has_roots: bool,
     /// The names that it defines, though another unit's definition may be the one that counts.
-    pub(crate) names: Vec<NameId>,
+    pub(super) names: Vec<NameId>,
     /// The signatures of its COMDAT groups, of which some may be another unit's.
     pub(super) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
@@ -165,11 +155,11 @@ pub(crate) struct Unit {
     pub(super) yielded: Vec<Yielded>,
     pub(super) yielded_groups: Vec<YieldedGroup>,
     /// What of its graph yields together, once something had to.
-    pub(crate) together: Option<Arc<Together>>,
+    pub(super) together: Option<Arc<Together>>,
     /// It can be replaced; then it is asked where its variables are.
-    pub(crate) updatable: bool,
+    pub(super) updatable: bool,
     /// It is yet to be materialized.
-    pub(crate) pending: Option<Box<Pending>>,
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 impl Unit {
@@ -193,6 +183,20 @@ impl Unit {
             updatable: false,
             pending: None,
         }
+    }
+
+    pub(crate) fn tracker(&self) -> TrackerId {
+        self.tracker
+    }
+
+    /// The names that it defines, though another unit's definition may be the one that counts.
+    pub(crate) fn names(&self) -> &[NameId] {
+        &self.names
+    }
+
+    /// Its graph, if something of it may still be linked and no batch has it.
+    pub(crate) fn graph(&self) -> Option<&LinkGraph> {
+        self.input.as_ref().map(|input| &input.graph)
     }
 }
 
@@ -230,36 +234,28 @@ pub(crate) struct InitializerRun {
 /// What a tracker owns beside units.
 #[derive(Debug)]
 pub(crate) struct TrackerState {
-    pub(crate) dylib: DylibId,
-    pub(crate) allocations: Vec<AllocationId>,
-    pub(crate) units: BTreeSet<UnitId>,
+    pub(super) dylib: DylibId,
+    pub(super) allocations: Vec<AllocationId>,
+    pub(super) units: BTreeSet<UnitId>,
     /// The updatable object that it has a generation or the stubs of.
-    pub(crate) updatable: Option<Arc<str>>,
+    pub(super) updatable: Option<Arc<str>>,
     /// What goes when its memory is given back: host functions, which code calls until then.
-    pub(crate) keeps: Vec<HostCallback>,
+    pub(super) keeps: Vec<HostCallback>,
     /// The trackers of the stubs of updatable objects that were added through it.
-    pub(crate) of_updatable: Vec<TrackerId>,
-}
-
-/// The batch that has graphs out of the tables.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchInFlight {
-    pub(crate) agent: Agent,
-    /// It has found all that it needs, so that definitions can't change any more.
-    pub(crate) is_placing: bool,
+    pub(super) stubs: Vec<TrackerId>,
 }
 
 /// The tables.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Those that are not closed.
-    pub(crate) dylibs: BTreeMap<DylibId, DylibState>,
+    pub(super) dylibs: BTreeMap<DylibId, DylibState>,
     dylibs_by_name: HashMap<String, DylibId, FixedState>,
-    pub(crate) units: HashMap<UnitId, Unit, FixedState>,
-    pub(crate) trackers: HashMap<TrackerId, TrackerState, FixedState>,
+    pub(super) units: HashMap<UnitId, Unit, FixedState>,
+    pub(super) trackers: HashMap<TrackerId, TrackerState, FixedState>,
     /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
     pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
-    pub(crate) allocations: Allocations,
+    pub(super) allocations: Allocations,
     pub(super) platform: &'static dyn Platform,
     /// What the process runs.
     pub(super) target: Target,
@@ -278,8 +274,8 @@ pub(crate) struct State {
     /// unlocked, and who waits for them is told.
     pub(super) removed: Option<Box<Removed>>,
     /// The batch that has graphs out of the tables, if there is one.
-    pub(crate) batch: Option<BatchInFlight>,
-    pub(crate) statistics: Statistics,
+    pub(super) batch: Option<BatchInFlight>,
+    pub(super) statistics: Statistics,
     pub(super) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(super) overridden: Vec<(UnitId, SymbolId)>,
@@ -296,7 +292,7 @@ pub(crate) struct State {
     /// What was retired and is still there.
     pub(super) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
-    pub(crate) lazy: LazyFunctions,
+    pub(super) lazy: LazyFunctions,
     /// Units whose initializers are running, and who runs them.
     pub(super) initializing: Vec<(UnitId, Agent)>,
 }
@@ -346,8 +342,7 @@ impl State {
         if self.dylib_named(name).is_some() {
             return Err(Error::DuplicateDylib { name: name.into() });
         }
-        let id = DylibId(self.dylibs_made);
-        self.dylibs_made = self.dylibs_made.wrapping_add(1);
+        let id = DylibId(next(&mut self.dylibs_made));
         let platform_tracker = self.create_tracker(id);
         let dylib = DylibState::new(id, name, image, platform_tracker);
         self.dylibs.insert(id, dylib);
@@ -365,6 +360,58 @@ impl State {
 
     pub(crate) fn dylib_mut(&mut self, id: DylibId) -> Result<&mut DylibState> {
         self.dylibs.get_mut(&id).ok_or_else(closed)
+    }
+
+    /// All JITDylibs that are not closed.
+    pub(crate) fn dylibs(&self) -> impl Iterator<Item = (DylibId, &DylibState)> {
+        self.dylibs.iter().map(|(&id, dylib)| (id, dylib))
+    }
+
+    /// The entry of a name in the table of a JITDylib.
+    pub(crate) fn entry(&self, dylib: DylibId, name: NameId) -> Option<&Entry> {
+        self.dylibs.get(&dylib)?.symbols.get(&name)
+    }
+
+    /// The record of a unit that was not removed.
+    pub(crate) fn unit(&self, id: UnitId) -> Option<&Unit> {
+        self.units.get(&id)
+    }
+
+    /// The graph of a unit with its bindings, if something of it may still be linked and no batch has it.
+    pub(crate) fn input(&self, id: UnitId) -> Option<&Input> {
+        self.units.get(&id)?.input.as_deref()
+    }
+
+    /// The name of a unit in messages; empty if the unit was removed.
+    pub(crate) fn unit_name(&self, id: UnitId) -> String {
+        self.units.get(&id).map_or_else(String::new, |unit| unit.name.to_string())
+    }
+
+    /// Says whether a tracker was not removed.
+    pub(crate) fn has_tracker(&self, id: TrackerId) -> bool {
+        self.trackers.contains_key(&id)
+    }
+
+    /// The memory that a tracker owns.
+    pub(crate) fn owned_allocations(&self, tracker: TrackerId) -> &[AllocationId] {
+        self.trackers.get(&tracker).map(|tracker| tracker.allocations.as_slice()).unwrap_or_default()
+    }
+
+    /// Has a tracker keep a host function, which its code may call.
+    pub(crate) fn keep_function(&mut self, tracker: TrackerId, function: HostCallback) {
+        if let Some(tracker) = self.trackers.get_mut(&tracker) {
+            tracker.keeps.push(function);
+        }
+    }
+
+    /// The memory of all linked code.
+    pub(crate) fn allocations(&self) -> &Allocations {
+        &self.allocations
+    }
+
+    /// Counts what a batch has linked.
+    pub(crate) fn count(&mut self, linked: &Statistics) {
+        self.statistics += *linked;
     }
 
     /// Removes a JITDylib from the tables; returns it and what else there was of it.
@@ -395,27 +442,24 @@ impl State {
         // What its terminators have retired.
         self.retired.retain(|retired| retired.dylib != id);
         let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
-        for allocation in &allocations {
-            if let Some(allocation) = self.allocations.get_mut(*allocation) {
-                allocation.owner = Owner::Users;
-            }
-        }
+        self.allocations.give(&allocations, Owner::Users);
         let unlinked = self.lazy.unlink(&allocations, |_, _| None);
         Ok((dylib, Detached { allocations, unlinked, generators: Vec::new(), keeps }))
     }
 
     /// An id for the next unit.
     pub(super) fn next_unit(&mut self) -> UnitId {
-        let id = UnitId(self.units_made);
-        self.units_made = self.units_made.wrapping_add(1);
-        id
+        UnitId(next(&mut self.units_made))
     }
 
-    /// Enters a unit into the tables.
-    pub(super) fn add_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
+    /// Enters a unit into the tables, in place of what it was if it was there before.
+    pub(super) fn enter_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
         let dylib = self.dylib_mut(unit.dylib)?;
         dylib.units.insert(id);
         dylib.heirs.extend(unit.heirs(id));
+        for &name in &unit.hides {
+            *dylib.hidden.entry(name).or_default() += 1;
+        }
         if unit.has_roots {
             dylib.roots.insert(id);
         }
@@ -437,23 +481,19 @@ impl State {
         if tracker.is_some_and(|tracker| !self.trackers.contains_key(&tracker)) {
             return Err(Error::TrackerRemoved);
         }
-        let id = GeneratorId(self.generators_made);
+        let id = GeneratorId(next(&mut self.generators_made));
         let dylib = self.dylib_mut(dylib.id())?;
         dylib.archives = None;
         dylib.generators.push(Generator { id, definitions, is_from_user, tracker });
-        self.generators_made = self.generators_made.wrapping_add(1);
         Ok(())
     }
 
     /// A new tracker of a JITDylib.
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
-        let id = TrackerId(self.trackers_made);
-        self.trackers_made = self.trackers_made.wrapping_add(1);
-        let (allocations, units) = (Vec::new(), BTreeSet::new());
-        self.trackers.insert(
-            id,
-            TrackerState { dylib, allocations, units, updatable: None, keeps: Vec::new(), of_updatable: Vec::new() },
-        );
+        let id = TrackerId(next(&mut self.trackers_made));
+        let (allocations, units, keeps) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let tracker = TrackerState { dylib, allocations, units, updatable: None, keeps, stubs: Vec::new() };
+        self.trackers.insert(id, tracker);
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
         }
@@ -469,7 +509,20 @@ impl State {
         Some(tracker)
     }
 
-    /// Who is to give back what is placed for a tracker; none for what a JITDylib has for itself.
+    /// Enters memory that was finalized.
+    pub(crate) fn enter_allocation(&mut self, id: AllocationId, allocation: Allocation) {
+        if let Some(tracker) = allocation.owner.tracker().and_then(|tracker| self.trackers.get_mut(&tracker)) {
+            tracker.allocations.push(id);
+        }
+        self.allocations.insert(id, allocation);
+    }
+
+    /// Notes what memory is bound to, and which of its units is.
+    pub(crate) fn bind_allocation(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
+        self.allocations.connect(id, uses);
+    }
+
+    /// Says who is to give back what is placed for a tracker: the JITDylib if it is for none.
     pub(crate) fn owner(&self, tracker: Option<TrackerId>) -> Owner {
         tracker.filter(|tracker| self.trackers.contains_key(tracker)).map_or(Owner::Dylib, Owner::Tracker)
     }
@@ -494,6 +547,13 @@ impl State {
         unit.has_roots = false;
         if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
             dylib.lazy_roots.insert(id);
+        }
+    }
+
+    /// Has the initializers of a unit linked only with what else of it is wanted.
+    pub(crate) fn drop_roots(&mut self, id: UnitId) {
+        if let Some(unit) = self.units.get_mut(&id) {
+            unit.has_roots = false;
         }
     }
 
@@ -524,6 +584,11 @@ impl State {
             }
         }
     }
+}
+
+/// Counts one more thing; returns its number.
+pub(super) fn next(made: &mut u32) -> u32 {
+    std::mem::replace(made, made.wrapping_add(1))
 }
 
 #[cold]

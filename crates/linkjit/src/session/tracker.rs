@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::state::TrackerId;
+use super::{Owner, TrackerId};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 
@@ -257,11 +257,7 @@ impl super::State {
                 unit.tracker = to;
             }
         }
-        for &allocation in &source.allocations {
-            if let Some(allocation) = self.allocations.get_mut(allocation) {
-                allocation.owner = super::allocations::Owner::Tracker(to);
-            }
-        }
+        self.allocations.give(&source.allocations, Owner::Tracker(to));
         let dylib = self.dylib_mut(source.dylib)?;
         let sections = dylib.sections.values_mut().map(|(_, owner)| owner);
         let owners = sections.chain(dylib.generators.iter_mut().map(|generator| &mut generator.tracker));
@@ -269,7 +265,7 @@ impl super::State {
         if let Some(target) = self.trackers.get_mut(&to) {
             target.allocations.extend(source.allocations);
             target.units.extend(source.units);
-            target.of_updatable.extend(source.of_updatable);
+            target.stubs.extend(source.stubs);
             target.keeps.extend(source.keeps);
         }
         Ok(())

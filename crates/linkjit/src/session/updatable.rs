@@ -1,10 +1,13 @@
 //! The table of objects that can be replaced.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use linkjit_executor::AllocationId;
 use linkjit_link::names::NameId;
 
-use super::state::{State, TrackerId, UnitId};
+use super::{DylibId, Owner, State, TrackerId, UnitId};
+use crate::error::Result;
 
 /// An object that can be replaced.
 #[derive(Clone, Debug)]
@@ -38,6 +41,87 @@ impl State {
         if let Some(unit) = self.units.get_mut(&unit) {
             unit.updatable = true;
         }
+    }
+
+    /// Enters what an object is now.
+    pub(crate) fn enter_updatable(&mut self, dylib: DylibId, name: &Arc<str>, updatable: Updatable) -> Result<()> {
+        for id in [updatable.stubs, updatable.current] {
+            if let Some(tracker) = self.trackers.get_mut(&id) {
+                tracker.updatable = Some(name.clone());
+            }
+        }
+        self.dylib_mut(dylib)?.updatable.insert(name.clone(), updatable);
+        Ok(())
+    }
+
+    /// Forgets an object of which a tracker that goes has what it is now.
+    pub(crate) fn forget_updatable(&mut self, dylib: DylibId, name: &str, tracker: TrackerId) {
+        let Ok(dylib) = self.dylib_mut(dylib) else { return };
+        if dylib.updatable.get(name).is_some_and(|object| object.stubs == tracker || object.current == tracker) {
+            dylib.updatable.remove(name);
+        }
+    }
+
+    /// Trackers, with those of the updatable objects that were added through them and are still there.
+    pub(crate) fn with_updatable(&self, trackers: &[TrackerId]) -> Vec<TrackerId> {
+        let mut all = trackers.to_vec();
+        for stubs in trackers.iter().filter_map(|id| self.trackers.get(id)).flat_map(|tracker| &tracker.stubs) {
+            let Some(tracker) = self.trackers.get(stubs) else { continue };
+            let object =
+                tracker.updatable.as_ref().and_then(|name| self.dylibs.get(&tracker.dylib)?.updatable.get(name));
+            all.push(*stubs);
+            all.extend(object.map(|object| object.current));
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The tracker of the stubs that go with a generation.
+    pub(crate) fn stubs_of_generation(&self, tracker: TrackerId) -> Option<TrackerId> {
+        let generation = self.trackers.get(&tracker)?;
+        let updatable = self.dylib(generation.dylib).ok()?.updatable.get(generation.updatable.as_ref()?)?;
+        (updatable.current == tracker).then_some(updatable.stubs)
+    }
+
+    /// The object of a name that can be replaced, if there is one.
+    pub(crate) fn updatable(&self, dylib: DylibId, name: &str) -> Result<Option<&Updatable>> {
+        Ok(self.dylib(dylib)?.updatable.get(name))
+    }
+
+    /// The objects of a JITDylib that can be replaced.
+    pub(crate) fn updatables(&self, dylib: DylibId) -> impl Iterator<Item = (&Arc<str>, &Updatable)> {
+        self.dylibs.get(&dylib).into_iter().flat_map(|dylib| &dylib.updatable)
+    }
+
+    /// Has the stubs of an object go with the tracker that it was added through.
+    pub(crate) fn own_stubs(&mut self, owner: Option<TrackerId>, stubs: TrackerId) {
+        if let Some(owner) = owner.and_then(|owner| self.trackers.get_mut(&owner)) {
+            owner.stubs.push(stubs);
+        }
+    }
+
+    /// Says whether a unit is an object that can be replaced.
+    pub(crate) fn is_updatable(&self, unit: UnitId) -> bool {
+        self.units.get(&unit).is_some_and(|unit| unit.updatable)
+    }
+
+    /// Takes a tracker that has nothing but memory out of the tables.
+    pub(crate) fn abandon(&mut self, tracker: TrackerId) -> Vec<AllocationId> {
+        let allocations = self.take_tracker(tracker).map(|tracker| tracker.allocations).unwrap_or_default();
+        self.allocations.give(&allocations, Owner::Users);
+        allocations
+    }
+
+    /// Gives memory to another tracker; `allocations` are sorted.
+    pub(crate) fn pass(&mut self, allocations: &[AllocationId], from: TrackerId, to: TrackerId) {
+        if let Some(from) = self.trackers.get_mut(&from) {
+            from.allocations.retain(|id| allocations.binary_search(id).is_err());
+        }
+        if let Some(to) = self.trackers.get_mut(&to) {
+            to.allocations.extend(allocations);
+        }
+        self.allocations.give(allocations, Owner::Tracker(to));
     }
 
     /// Whether there have been updatable objects.

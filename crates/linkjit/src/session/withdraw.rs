@@ -25,32 +25,14 @@ impl State {
     /// Takes the definitions of a tracker out of the tables. Their initializers have been run.
     pub(crate) fn withdraw(&mut self, id: TrackerId) -> Result<Withdrawn> {
         let tracker = self.trackers.get(&id).ok_or(Error::TrackerRemoved)?;
-        let (dylib, ids) = (tracker.dylib, tracker.units.clone());
+        let ids = tracker.units.clone();
         let mut withdrawn = Withdrawn { tracker: id, units: Vec::new(), names: Vec::new(), groups: Vec::new() };
         self.removals += 1;
         for id in ids {
-            let Some(unit) = self.units.remove(&id) else { continue };
-            let dylib = self.dylib_mut(dylib)?;
-            for &name in &unit.names {
-                let is_this_units = |entry: &&Entry| matches!(entry.by, DefinedBy::Unit(by, _) if by == id);
-                if let Some(entry) = dylib.symbols.get(&name).filter(is_this_units).copied() {
-                    dylib.symbols.remove(&name);
-                    withdrawn.names.push((name, entry));
-                }
-            }
-            for &signature in &unit.groups {
-                if let Some(&owner) = dylib.groups.get(&signature)
-                    && owner.unit == id
-                {
-                    dylib.groups.remove(&signature);
-                    withdrawn.groups.push((signature, owner));
-                }
-            }
-            dylib.unhide(&unit.hides);
-            dylib.forget_requests(id);
-            dylib.units.remove(&id);
-            self.forget_heirs(id, &unit);
-            withdrawn.units.push((id, unit));
+            let Some(taken) = self.take_unit(id) else { continue };
+            withdrawn.names.extend(taken.names);
+            withdrawn.groups.extend(taken.groups);
+            withdrawn.units.push((id, taken.unit));
         }
         Ok(withdrawn)
     }
@@ -94,16 +76,9 @@ impl State {
             {
                 return;
             }
-            let Ok(dylib) = self.dylib_mut(id) else { return };
-            for &name in &unit.hides {
-                *dylib.hidden.entry(name).or_default() += 1;
+            if self.enter_unit(unit_id, unit).is_err() {
+                return;
             }
-            dylib.units.insert(unit_id);
-            dylib.heirs.extend(unit.heirs(unit_id));
-            if unit.has_roots {
-                dylib.roots.insert(unit_id);
-            }
-            self.units.insert(unit_id, unit);
         }
         let Self { dylibs, vague, .. } = self;
         let Some(dylib) = dylibs.get_mut(&id) else { return };

@@ -122,7 +122,7 @@ impl Generation {
     fn check(&self, state: &State) -> Result<Option<(NameId, String, String)>> {
         let dylib = state.dylib(self.dylib.id())?;
         for replaced in &self.replaced {
-            let current = dylib.updatable.get(&replaced.name).map(|updatable| updatable.current);
+            let current = state.updatable(self.dylib.id(), &replaced.name)?.map(|updatable| updatable.current);
             if current != Some(replaced.new.current) {
                 return Err(Error::Superseded { object: replaced.name.to_string() });
             }
@@ -131,10 +131,10 @@ impl Generation {
         let mut users = state.users_of(&trackers)?;
         // Variables that other JITDylibs share, and of which the old objects have others.
         for Replaced { old, new, .. } in &self.replaced {
-            let graph = state.units.get(&new.unit).and_then(|unit| unit.input.as_ref()).map(|input| &input.graph);
+            let input = state.input(new.unit);
             let is_variable = |by| match by {
                 DefinedBy::Unit(unit, symbol) => {
-                    unit == new.unit && graph.is_some_and(|graph| !graph.symbol(symbol).callable)
+                    unit == new.unit && input.is_some_and(|input| !input.graph.symbol(symbol).callable)
                 }
                 _ => false,
             };
@@ -146,10 +146,7 @@ impl Generation {
                 }
             }
         }
-        users.retain(|(_, unit)| state.units.contains_key(unit));
-        if !users.is_empty() {
-            return Err(state.in_use(users.into_iter().map(|(_, unit)| unit)));
-        }
+        state.check_no_use(users.into_iter().map(|(_, unit)| unit).filter(|&unit| state.unit(unit).is_some()))?;
         for replaced in &self.replaced {
             if let Some(name) = state.check_reinstate(&replaced.old, &trackers)? {
                 return Ok(Some((name, state.definer(self.dylib.id(), name), replaced.name.to_string())));

@@ -1,7 +1,6 @@
 //! Objects all of whose functions are reached through stubs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{BlockId, Definition, Edge, LinkGraph, Linkage, Name, Protection, Scope, SymbolId};
@@ -12,7 +11,7 @@ use linkjit_link::source::Source;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
-use crate::session::{DylibId, ResourceTracker, State, TrackerId, Updatable};
+use crate::session::{ResourceTracker, Updatable};
 use crate::source::IntoSource;
 
 /// What the names of local functions begin with whose address is taken.
@@ -20,7 +19,7 @@ pub(super) const LOCAL: &str = "$__LOCAL.";
 
 impl Updatable {
     pub(super) fn add_functions(&mut self, stubs: &[LazyStub], first: u32) {
-        self.functions.extend(stubs.iter().map(LazyStub::target).zip(first..));
+        self.functions.extend(stubs.iter().map(|stub| stub.target).zip(first..));
     }
 }
 
@@ -40,13 +39,10 @@ impl JitDylib {
     /// # Errors
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
     pub fn add_updatable_object(&self, object: impl IntoSource) -> Result<()> {
-        self.add_updatable_source(&object.into_source()?)
-    }
-
-    fn add_updatable_source(&self, source: &Source) -> Result<()> {
+        let source = object.into_source()?;
         self.session().keep_names();
-        let (graph, stubs) = read(self, source, |_| false)?;
-        if self.tracker().is_some_and(|owner| !self.session().state().trackers.contains_key(&owner)) {
+        let (graph, stubs) = read(self, &source, |_| false)?;
+        if self.tracker().is_some_and(|owner| !self.session().state().has_tracker(owner)) {
             return Err(Error::TrackerRemoved);
         }
         let [stub_tracker, current] = [self.create_tracker()?, self.create_tracker()?];
@@ -55,7 +51,7 @@ impl JitDylib {
             state.take_tracker(stub_tracker.id());
             state.take_tracker(current.id());
         };
-        if self.session().state().dylib(self.id())?.updatable.contains_key(source.name()) {
+        if self.session().state().updatable(self.id(), source.name())?.is_some() {
             remove();
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
@@ -74,9 +70,7 @@ impl JitDylib {
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
         state.make_updatable(unit);
-        if let Some(owner) = self.tracker().and_then(|owner| state.trackers.get_mut(&owner)) {
-            owner.of_updatable.push(stub_tracker.id());
-        }
+        state.own_stubs(self.tracker(), stub_tracker.id());
         state.enter_updatable(self.id(), source.name(), updatable)
     }
 
@@ -107,54 +101,11 @@ impl JitDylib {
     /// # Safety
     /// As for [`ResourceTracker::remove`].
     pub unsafe fn remove_updatable_object(&self, name: &str) -> Result<()> {
-        let updatable = self.session().state().dylib(self.id())?.updatable.get(name).cloned();
+        let updatable = self.session().state().updatable(self.id(), name)?.cloned();
         let updatable = updatable.ok_or_else(|| Error::Updatable { object: name.into(), is_there: false })?;
         let trackers = [updatable.stubs, updatable.current].map(|id| ResourceTracker::new(self, id));
         // SAFETY: the caller's promise.
         unsafe { ResourceTracker::remove_all(&trackers) }
-    }
-}
-
-impl State {
-    /// Enters what an object is now.
-    pub(super) fn enter_updatable(&mut self, dylib: DylibId, name: &Arc<str>, updatable: Updatable) -> Result<()> {
-        for id in [updatable.stubs, updatable.current] {
-            if let Some(tracker) = self.trackers.get_mut(&id) {
-                tracker.updatable = Some(name.clone());
-            }
-        }
-        self.dylib_mut(dylib)?.updatable.insert(name.clone(), updatable);
-        Ok(())
-    }
-
-    /// Forgets an object of which a tracker that goes has what it is now.
-    pub(crate) fn forget_updatable(&mut self, dylib: DylibId, name: &str, tracker: TrackerId) {
-        let Ok(dylib) = self.dylib_mut(dylib) else { return };
-        if dylib.updatable.get(name).is_some_and(|object| object.stubs == tracker || object.current == tracker) {
-            dylib.updatable.remove(name);
-        }
-    }
-
-    /// Trackers, with those of the updatable objects that were added through them and are still there.
-    pub(crate) fn with_updatable(&self, trackers: &[TrackerId]) -> Vec<TrackerId> {
-        let mut all = trackers.to_vec();
-        for stubs in trackers.iter().filter_map(|id| self.trackers.get(id)).flat_map(|tracker| &tracker.of_updatable) {
-            let Some(tracker) = self.trackers.get(stubs) else { continue };
-            let object =
-                tracker.updatable.as_ref().and_then(|name| self.dylibs.get(&tracker.dylib)?.updatable.get(name));
-            all.push(*stubs);
-            all.extend(object.map(|object| object.current));
-        }
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
-    /// The tracker of the stubs that go with a generation.
-    pub(crate) fn stubs_of_generation(&self, tracker: TrackerId) -> Option<TrackerId> {
-        let generation = self.trackers.get(&tracker)?;
-        let updatable = self.dylib(generation.dylib).ok()?.updatable.get(generation.updatable.as_ref()?)?;
-        (updatable.current == tracker).then_some(updatable.stubs)
     }
 }
 

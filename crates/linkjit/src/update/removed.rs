@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use linkjit_link::graph::Symbol;
+use linkjit_link::graph::{LinkGraph, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 
 use super::object::LOCAL;
@@ -38,16 +38,15 @@ impl State {
         new: &mut Updatable,
         names: &NamePool,
     ) -> Vec<Gone> {
-        let current = self.units.get(&new.unit).map(|unit| unit.names.as_slice()).unwrap_or_default();
-        let current: BTreeSet<NameId> = current.iter().copied().collect();
+        let current: BTreeSet<NameId> = self.unit(new.unit).into_iter().flat_map(Unit::names).copied().collect();
         new.removed.retain(|name, _| !current.contains(name));
-        let symbols = old.input.as_ref().map(|input| input.graph.symbols()).unwrap_or_default();
+        let symbols = old.graph().map(LinkGraph::symbols).unwrap_or_default();
         let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::global_name);
         let functions: BTreeSet<NameId> = functions.collect();
         let mut gone = Vec::new();
-        for &name in old.names.iter().filter(|name| !current.contains(*name)) {
+        for &name in old.names().iter().filter(|name| !current.contains(*name)) {
             let number = old_functions.functions.get(&name);
-            let shown = number.and_then(|&number| self.lazy.name(number)).unwrap_or(name);
+            let shown = number.and_then(|&number| self.lazy().get(number)).map_or(name, |function| function.name);
             if number.is_some() {
                 new.removed.insert(name, Removal { update: new.number, by_rollback: false });
             }
@@ -63,19 +62,15 @@ impl State {
         gone
     }
 
-    /// Why a function can't be linked that is implemented by a name: an update has removed that, or going back from
-    /// one.
-    pub(crate) fn removed_by_update(&self, (dylib, target): (DylibId, NameId), name: &str) -> Option<Error> {
-        let objects = &self.dylib(dylib).ok()?.updatable;
+    /// The error about a function that is implemented by a name, if an update, or going back from one, has removed that;
+    /// with the name that the function has in its source.
+    pub(crate) fn removed_by_update(&self, (dylib, target): (DylibId, NameId), name: &str) -> Option<(String, Error)> {
+        let mut objects = self.updatables(dylib);
         let (object, removal) =
-            objects.iter().find_map(|(object, updatable)| Some((object, updatable.removed.get(&target)?)))?;
-        let local = format!("{LOCAL}{object}.");
-        Some(Error::RemovedByUpdate {
-            name: name.strip_prefix(&local).unwrap_or(name).into(),
-            object: object.to_string(),
-            update: removal.update,
-            by_rollback: removal.by_rollback,
-        })
+            objects.find_map(|(object, updatable)| Some((object.to_string(), *updatable.removed.get(&target)?)))?;
+        let name = name.strip_prefix(&format!("{LOCAL}{object}.")).unwrap_or(name).to_owned();
+        let Removal { update, by_rollback } = removal;
+        Some((name.clone(), Error::RemovedByUpdate { name, object, update, by_rollback }))
     }
 }
 
@@ -84,7 +79,7 @@ impl Updatable {
     /// nowhere.
     pub(super) fn gone_back(&self, before: Self, units: &[(UnitId, Unit)]) -> Self {
         let mut updatable = Self { functions: self.functions.clone(), ..before };
-        let previous: BTreeSet<_> = units.iter().flat_map(|(_, unit)| &unit.names).collect();
+        let previous: BTreeSet<_> = units.iter().flat_map(|(_, unit)| unit.names()).collect();
         for name in self.functions.keys().filter(|name| !previous.contains(name)) {
             updatable.removed.entry(*name).or_insert(Removal { update: self.number, by_rollback: true });
         }

@@ -133,7 +133,7 @@ impl Update {
     /// The hidden names of all functions that an object has and had.
     fn functions(&self, object: &str) -> Result<BTreeSet<NameId>> {
         let state = self.dylib.session().state();
-        let updatable = state.dylib(self.dylib.id())?.updatable.get(object);
+        let updatable = state.updatable(self.dylib.id(), object)?;
         Ok(updatable.map(|updatable| updatable.functions.keys().copied().collect()).unwrap_or_default())
     }
 
@@ -205,7 +205,7 @@ impl Swap<'_> {
         self.withdraw(&objects)?;
         let mut wanted = Vec::new();
         for (at, (_, graph, stubs)) in objects.into_iter().enumerate() {
-            wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target())));
+            wanted.extend(stubs.iter().map(|stub| Unfound::required(stub.target)));
             self.define(at, graph, &stubs, keep)?;
         }
         // What the new objects have not any more, others may need that are linked with them.
@@ -222,7 +222,7 @@ impl Swap<'_> {
             let no_such = || Error::Updatable { object: name.to_string(), is_there: false };
             let current = self.dylib.create_tracker()?.id();
             let mut state = self.session().state();
-            let before = state.dylib(self.dylib.id())?.updatable.get(name).cloned();
+            let before = state.updatable(self.dylib.id(), name)?.cloned();
             let withdrawn = before.ok_or_else(no_such).and_then(|before| Ok((state.withdraw(before.current)?, before)));
             let (old, before) = withdrawn.inspect_err(|_| drop(state.take_tracker(current)))?;
             let new = Updatable { current, number: before.number + 1, ..before.clone() };
@@ -238,13 +238,13 @@ impl Swap<'_> {
         let Some(swapped) = self.swapped.get_mut(at) else { return Ok(()) };
         let session = self.dylib.session();
         if let Some((_, old)) = swapped.old.units().first()
-            && let Some(old) = &old.input
+            && let Some(old) = old.graph()
         {
             let names = session.names();
-            let kept = keep(&mut graph, &old.graph, &names, which);
+            let kept = keep(&mut graph, old, &names, which);
             swapped.kept = kept.map_err(|variables| Error::NotKept { object: swapped.name.to_string(), variables })?;
         }
-        let is_new = |stub: &&LazyStub| !swapped.new.functions.contains_key(&stub.target());
+        let is_new = |stub: &&LazyStub| !swapped.new.functions.contains_key(&stub.target);
         let new: Vec<_> = stubs.iter().filter(is_new).copied().collect();
         if !new.is_empty() {
             let tracker = ResourceTracker::new(self.dylib, swapped.new.stubs);
@@ -257,15 +257,15 @@ impl Swap<'_> {
         // Variables that others have, too, and are bound to stay where these have found them.
         state.inherit_places(&swapped.old, &swapped.kept.left.iter().copied().collect());
         // A function that had a stub and is inline now: the stub has its name, so it gives way to no copy.
-        let own: BTreeSet<_> = stubs.iter().map(LazyStub::name).collect();
-        let groups = &state.dylib(self.dylib.id())?.groups;
-        graph.dissolve_groups(|signature| own.contains(&signature) && groups.contains_key(&signature));
+        let own: BTreeSet<_> = stubs.iter().map(|stub| stub.stub.name).collect();
+        let table = state.dylib(self.dylib.id())?;
+        graph.dissolve_groups(|signature| own.contains(&signature) && table.has_group(signature));
         let (unit, _) = state.define_unit(self.dylib.id(), swapped.new.current, graph, &names)?;
         swapped.new.unit = unit;
-        if let Some(unit) = state.units.get_mut(&unit) {
-            unit.updatable = true;
-            // A lookup of its functions links them; if it has none, nobody wants it.
-            unit.has_roots = unit.has_roots && stubs.is_empty();
+        state.make_updatable(unit);
+        // A lookup of its functions links its initializers; if it has none, nobody wants it.
+        if !stubs.is_empty() {
+            state.drop_roots(unit);
         }
         Ok(())
     }
@@ -276,10 +276,10 @@ impl Swap<'_> {
         let trackers: Vec<_> = self.swapped.iter().map(|swapped| swapped.old.tracker).collect();
         let mut users: Vec<_> = state.users_of(&trackers)?;
         for swapped in self.swapped.iter().filter(|swapped| !swapped.kept.left.is_empty()) {
-            let owned = state.trackers.get(&swapped.old.tracker).map(|tracker| tracker.allocations.as_slice());
-            for &id in owned.unwrap_or_default() {
-                if state.allocations.get(id).is_some_and(|allocation| allocation.part == Part::Variables) {
-                    users.extend(state.allocations.other_users(id, &trackers));
+            let allocations = state.allocations();
+            for &id in state.owned_allocations(swapped.old.tracker) {
+                if allocations.get(id).is_some_and(|allocation| allocation.part == Part::Variables) {
+                    users.extend(allocations.other_users(id, &trackers));
                 }
             }
         }
@@ -293,8 +293,7 @@ impl Swap<'_> {
             users.extend(bound.map(|unit| (None, unit)));
         }
         // Generations that were withdrawn before are not linked to anything any more: they wait for a rollback.
-        users.retain(|(_, unit)| state.units.contains_key(unit));
-        if users.is_empty() { Ok(()) } else { Err(state.in_use(users.into_iter().map(|(_, unit)| unit))) }
+        state.check_no_use(users.into_iter().map(|(_, unit)| unit).filter(|&unit| state.unit(unit).is_some()))
     }
 
     /// Makes callers reach the new objects.
@@ -345,15 +344,6 @@ impl Drop for Swap<'_> {
 }
 
 impl State {
-    /// Takes a tracker that has nothing but memory out of the tables.
-    fn abandon(&mut self, tracker: TrackerId) -> Vec<AllocationId> {
-        let allocations = self.take_tracker(tracker).map(|tracker| tracker.allocations).unwrap_or_default();
-        for &allocation in &allocations {
-            self.allocations.give_up(allocation);
-        }
-        allocations
-    }
-
     /// Has the stubs of functions jump to what implements them now; those that nothing implements are looked up when they
     /// are called.
     pub(super) fn lazy_jumps(&self, dylib: &JitDylib, functions: &BTreeMap<NameId, u32>) -> Vec<LazyJump> {
@@ -362,25 +352,12 @@ impl State {
 
     /// Gives the memory of kept variables to another tracker; returns it.
     pub(super) fn pass_variables(&mut self, kept: &Kept, from: TrackerId, to: TrackerId) -> Vec<AllocationId> {
-        let mut moved: Vec<_> = kept.blocks.iter().filter_map(|&address| self.allocations.at(address)).collect();
-        moved.extend(kept.thread_local.and_then(|(module, start)| self.allocations.at_thread_local(module, start)));
+        let mut moved: Vec<_> = kept.blocks.iter().filter_map(|&address| self.allocations().at(address)).collect();
+        moved.extend(kept.thread_local.and_then(|(module, start)| self.allocations().at_thread_local(module, start)));
         moved.sort_unstable();
         moved.dedup();
         self.pass(&moved, from, to);
         moved
-    }
-
-    /// Gives memory to another tracker; `allocations` are sorted.
-    pub(super) fn pass(&mut self, allocations: &[AllocationId], from: TrackerId, to: TrackerId) {
-        if let Some(from) = self.trackers.get_mut(&from) {
-            from.allocations.retain(|id| allocations.binary_search(id).is_err());
-        }
-        if let Some(to) = self.trackers.get_mut(&to) {
-            to.allocations.extend(allocations);
-        }
-        for &allocation in allocations {
-            self.allocations.set_owner(allocation, to);
-        }
     }
 }
 
@@ -391,7 +368,7 @@ impl ExecutionSession {
         for (tracker, variables) in passed.iter().filter(|(_, variables)| !variables.is_empty()) {
             let state = self.state();
             let image = state.dylib(dylib.id())?.image();
-            let code = state.trackers.get(tracker).map(|tracker| tracker.allocations.clone()).unwrap_or_default();
+            let code = state.owned_allocations(*tracker).to_vec();
             drop(state);
             self.executor().forget_registered(image, &code, variables)?;
         }
