@@ -31,6 +31,9 @@ const MINGW_LIBRARIES: [&str; 12] = [
     "kernel32.lib",
 ];
 
+/// The key of `/failifmismatch` under which objects say which runtime they are for.
+pub(crate) const RUNTIME_KEY: &str = "RuntimeLibrary";
+
 /// Directory names for the architecture: of xwin, and of Microsoft.
 const ARCHITECTURES: [&str; 2] = [ARCH, "x64"];
 
@@ -75,8 +78,7 @@ impl CrtProvider {
     pub fn visual_studio() -> Result<Self> {
         let directories = visual_studio_directories();
         if directories.is_empty() {
-            let what = "Visual Studio's C runtime is not installed on this system".into();
-            return Err(Error::Unsupported { what });
+            return Err(Error::unsupported("Visual Studio's C runtime is not installed on this system"));
         }
         Ok(Self { kind: Kind::Microsoft, directories })
     }
@@ -144,6 +146,12 @@ impl CrtProvider {
             Kind::Microsoft => matches!(library, "libcmt.lib" | "libcmtd.lib" | "msvcrt.lib" | "msvcrtd.lib"),
             Kind::MinGw => library == "mingw32.lib",
         }
+    }
+
+    /// Says whether objects must agree on what they say of a key. To a runtime that serves all it does not matter which one
+    /// they are for.
+    pub(crate) fn must_agree(&self, key: &str) -> bool {
+        key != RUNTIME_KEY || self.is_from_microsoft()
     }
 
     fn implies(&self, library: &str) -> bool {

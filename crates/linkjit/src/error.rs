@@ -399,6 +399,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error about something that is not supported.
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into() }
+    }
+
     /// An error of the user's own: what units, generators and plugins fail with. It comes back from the lookup that
     /// they failed for.
     ///

@@ -56,7 +56,7 @@ impl JitDylib {
     /// [`ExecAddr`]: crate::ExecAddr
     pub fn define_fn<S>(&self, name: impl AsRef<[u8]>, function: impl HostFunction<S>) -> Result<()> {
         self.check_here(name.as_ref())?;
-        let unsupported = || Error::Unsupported { what: "host functions are not supported on this processor".into() };
+        let unsupported = || Error::unsupported("host functions are not supported on this processor");
         self.define_callback(name.as_ref(), HostCallback::new(function).ok_or_else(unsupported)?)
     }
 

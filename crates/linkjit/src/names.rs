@@ -90,123 +90,20 @@ fn has_whole_escapes(name: &str) -> bool {
     !has_string || name.split("?$").skip(1).all(is_whole)
 }
 
-/// What compilers call in libraries that their drivers link when they are told how the objects were compiled:
-/// beginnings of names, and what to do. The longest that fits counts.
-const HINTS: [(&str, &str); 47] = [
-    ("GOMP_", "GOMP_* is from GCC's OpenMP (-fopenmp): add -l gomp"),
-    ("omp_", "omp_* is from OpenMP: add -l gomp for objects of GCC, -l omp for those of clang"),
-    ("__kmpc_", "__kmpc_* is from clang's OpenMP (-fopenmp): add -l omp"),
-    ("GOACC_", "GOACC_* is from GCC's OpenACC (-fopenacc): add -l gomp"),
-    ("_gfortran_", "_gfortran_* is from GCC's Fortran: add -l gfortran"),
-    ("_Fortran", "_Fortran* is from flang's Fortran: add -l FortranRuntime"),
-    (
-        "__asan_",
-        "__asan_* is from AddressSanitizer (-fsanitize=address): run with LD_PRELOAD=$(cc -print-file-name=libasan.so)",
-    ),
-    (
-        "__lsan_",
-        "__lsan_* is from LeakSanitizer (-fsanitize=leak): run with LD_PRELOAD=$(cc -print-file-name=liblsan.so)",
-    ),
-    (
-        "__ubsan_",
-        "__ubsan_* is from UndefinedBehaviorSanitizer (-fsanitize=undefined): add -l ubsan for objects of GCC, libclang_rt.ubsan_standalone*.so for those of clang",
-    ),
-    (
-        "__tsan_",
-        "__tsan_* is from ThreadSanitizer (-fsanitize=thread): run with LD_PRELOAD=$(cc -print-file-name=libtsan.so)",
-    ),
-    (
-        "__msan_",
-        "__msan_* is from MemorySanitizer (-fsanitize=memory), for which the whole process must be compiled: compile without it",
-    ),
-    ("__hwasan_", "__hwasan_* is from HWAddressSanitizer (-fsanitize=hwaddress): compile without it"),
-    ("__sanitizer_cov_", "__sanitizer_cov_* are callbacks of -fsanitize-coverage: define them, or compile without it"),
-    ("__safestack_", "__safestack_* is from clang's -fsanitize=safe-stack: compile without it"),
-    ("__cfi_", "__cfi_* is from clang's control-flow integrity (-fsanitize=cfi): compile without it"),
-    (
-        "__gcov_",
-        "__gcov_* counts coverage (--coverage): add -l gcov for objects of GCC, libclang_rt.profile.a for those of clang",
-    ),
-    ("llvm_gcov_", "llvm_gcov_* counts clang's coverage (--coverage): add its libclang_rt.profile.a"),
-    (
-        "__llvm_profile_",
-        "__llvm_profile_* counts for profiles (-fprofile-instr-generate): add --whole-archive libclang_rt.profile.a, which is in $(clang -print-runtime-dir)",
-    ),
-    ("__xray_", "__xray_* is from clang's -fxray-instrument: compile without it"),
-    ("__cpu_", "__cpu_* is from the compilers' own library: install libgcc.a, which comes with GCC"),
-    ("__morestack", "__morestack* is from the compilers' own library: install libgcc.a, which comes with GCC"),
-    ("__atomic_", "__atomic_* are atomic operations for which the processor has no instruction: add -l atomic"),
-    ("_ITM_", "_ITM_* is from transactional memory (-fgnu-tm): add -l itm"),
-    ("_ZGTt", "_ZGTt* is from transactional memory (-fgnu-tm): add -l itm"),
-    ("_ZNSt3__1", "std::__1 is from LLVM's C++ library: add -l c++ -l c++abi"),
-    ("_ZNKSt3__1", "std::__1 is from LLVM's C++ library: add -l c++ -l c++abi"),
-    ("_ZTVNSt3__1", "std::__1 is from LLVM's C++ library: add -l c++ -l c++abi"),
-    ("_ZTINSt3__1", "std::__1 is from LLVM's C++ library: add -l c++ -l c++abi"),
-    ("_ZSt", "std:: is from the C++ library: add -l stdc++"),
-    ("_ZNSt", "std:: is from the C++ library: add -l stdc++"),
-    ("_ZNKSt", "std:: is from the C++ library: add -l stdc++"),
-    ("__cxa_", "__cxa_* is from the C++ runtime: add -l stdc++"),
-    (
-        "_ZN3std",
-        "std is a crate of Rust's: build with --crate-type=staticlib, or link the libstd-*.so that is in $(rustc --print target-libdir)",
-    ),
-    (
-        "_ZN4core",
-        "core is a crate of Rust's: build with --crate-type=staticlib, or link the libstd-*.so that is in $(rustc --print target-libdir)",
-    ),
-    (
-        "_ZN5alloc",
-        "alloc is a crate of Rust's: build with --crate-type=staticlib, or link the libstd-*.so that is in $(rustc --print target-libdir)",
-    ),
-    (
-        "__rust_",
-        "__rust_* is from Rust's runtime: build with --crate-type=staticlib, which includes what a crate needs",
-    ),
-    ("_D3std", "_D3std* is from D's library: add -l phobos2 or -l phobos2-ldc-shared, -l gphobos for objects of GCC"),
-    (
-        "_D4core",
-        "_D4core* is from D's runtime: add -l phobos2 or -l druntime-ldc-shared, -l gdruntime for objects of GCC",
-    ),
-    ("_d_", "_d_* is from D's runtime: add -l phobos2 or -l druntime-ldc-shared, -l gdruntime for objects of GCC"),
-    ("__gnat_", "__gnat_* is from Ada's runtime: add -l gnat -l gnarl, and the object that gnatbind makes"),
-    ("ada__", "ada__* is from Ada's library: add -l gnat -l gnarl, and the object that gnatbind makes"),
-    ("system__", "system__* is from Ada's library: add -l gnat -l gnarl, and the object that gnatbind makes"),
-    ("objc_", "objc_* is from Objective-C's runtime: add -l objc"),
-    ("__objc_", "__objc_* is from Objective-C's runtime: add -l objc"),
-    ("quadmath_", "quadmath_* is from GCC's quad-precision library: add -l quadmath"),
-    ("_cgo_", "_cgo_* is from Go's runtime: build with -buildmode=c-archive"),
-    ("Py", "Py* is from Python: add the libraries that python3-config --embed --libs prints"),
-];
+/// Names that compilers call in libraries, which their drivers link when they are told how the objects were compiled; a
+/// line has names, or with a `*` the beginnings of names, and says what to do.
+const HINTS: &str = include_str!("hints.txt");
 
-/// Functions of quad precision have the names of those of double precision and a q.
-const QUAD: [&str; 14] = [
-    "sqrtq",
-    "expq",
-    "logq",
-    "sinq",
-    "cosq",
-    "tanq",
-    "powq",
-    "fabsq",
-    "floorq",
-    "ceilq",
-    "atan2q",
-    "log10q",
-    "strtoflt128",
-    "fmodq",
-];
-
-/// What a compiler's name wants that nobody defines.
+/// Says what to do about a name that compilers use and nobody defines. The longest beginning that fits counts.
 pub(crate) fn hint(name: &str) -> Option<&'static str> {
-    if QUAD.contains(&name) {
-        return Some("quad-precision functions are in GCC's library: add -l quadmath");
-    }
     // Rust's other mangling has the crate inside.
     if name.starts_with("_R") && ["3std", "4core", "5alloc"].iter().any(|part| name.contains(part)) {
         return hint("_ZN3std");
     }
-    let fitting = HINTS.iter().filter(|(start, _)| name.starts_with(start));
-    fitting.max_by_key(|(start, _)| start.len()).map(|&(_, hint)| hint)
+    let fits = |known: &&str| known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start));
+    let hints = HINTS.lines().filter_map(|line| line.split_once(": "));
+    let fitting = hints.flat_map(|(names, hint)| names.split(' ').filter(fits).map(move |known| (known, hint)));
+    fitting.max_by_key(|(known, _)| known.len()).map(|(_, hint)| hint)
 }
 
 /// Those of `candidates` that a user may have meant by `name`, best first, at most three.

@@ -50,9 +50,9 @@ impl Borrow<[u8]> for SymbolName {
     }
 }
 
-impl From<&[u8]> for SymbolName {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for SymbolName {
+    fn from(name: &T) -> Self {
+        Self(name.as_ref().into())
     }
 }
 
@@ -62,21 +62,9 @@ impl From<Vec<u8>> for SymbolName {
     }
 }
 
-impl From<&str> for SymbolName {
-    fn from(text: &str) -> Self {
-        text.as_bytes().into()
-    }
-}
-
 impl From<String> for SymbolName {
     fn from(text: String) -> Self {
         text.into_bytes().into()
-    }
-}
-
-impl From<&String> for SymbolName {
-    fn from(text: &String) -> Self {
-        text.as_bytes().into()
     }
 }
 

@@ -52,13 +52,10 @@ impl Batch<'_> {
         let opened = read_file(&path).and_then(|source| match source.bytes() {
             bytes if Archive::is_archive(bytes) => dylib.add_archive(&path),
             bytes if bytes.starts_with(b"\x7fELF") => dylib.add_library(&path),
-            _ => {
-                let what = format!(
-                    "{} is neither an archive nor a shared library: add what it stands for yourself",
-                    path.display()
-                );
-                Err(Error::Unsupported { what })
-            }
+            _ => Err(Error::unsupported(format!(
+                "{} is neither an archive nor a shared library: add what it stands for yourself",
+                path.display()
+            ))),
         });
         if let Err(error) = opened {
             self.session.warn(format!("an object or archive asks for library '{name}', which can't be added: {error}"));

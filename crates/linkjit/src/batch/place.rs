@@ -302,11 +302,11 @@ impl Batch<'_> {
 
     fn finalize(&mut self) -> Result<()> {
         if let Some(input) = self.inputs.iter().find(|input| runs_on_stack(&input.graph)) {
-            self.session.executor().make_stacks_executable().map_err(|error| Error::Unsupported {
-                what: format!(
-                    "{}: the object needs executable stacks (.note.GNU-stack), but {error}",
-                    input.graph.name()
-                ),
+            let object = input.graph.name();
+            self.session.executor().make_stacks_executable().map_err(|error| {
+                Error::unsupported(format!(
+                    "{object}: the object needs executable stacks (.note.GNU-stack), but {error}"
+                ))
             })?;
         }
         if self.placed.domains.iter().any(|placed| placed.layout.function_table().is_some()) {

@@ -73,11 +73,10 @@ impl Batch<'_> {
                 // The one that is bound to a window decides.
                 let (into, from) = if domains[other].home.is_some() { (other, one) } else { (one, other) };
                 if domains[from].home.is_some() {
-                    let what = format!(
+                    return Err(Error::unsupported(format!(
                         "section '{section}' can't be contiguous, as its boundary symbols need it: objects with parts of it \
                          were linked before, in different windows"
-                    );
-                    return Err(Error::Unsupported { what });
+                    )));
                 }
                 gone[from] = into;
                 let members = std::mem::take(&mut domains[from].members);

@@ -27,9 +27,8 @@ impl SystemCompiler {
     /// # Errors
     /// If the compiler is missing, or rejects the file.
     pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
-        let unknown = || Error::Unsupported {
-            what: format!("{}: linkjit knows no compiler for this kind of file", source.display()),
-        };
+        let unknown =
+            || Error::unsupported(format!("{}: linkjit knows no compiler for this kind of file", source.display()));
         let driver = Language::of(source).ok_or_else(unknown)?.driver();
         let file_error =
             |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };

@@ -52,9 +52,7 @@ impl JitDylib {
         let name = name.as_ref();
         if initial.is_null() {
             let name = String::from_utf8_lossy(name);
-            return Err(Error::Unsupported {
-                what: format!("redirectable symbol '{name}': its implementation is null"),
-            });
+            return Err(Error::unsupported(format!("redirectable symbol '{name}': its implementation is null")));
         }
         self.session().keep_names();
         let owner = self.owner()?;

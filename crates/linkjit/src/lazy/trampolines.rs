@@ -21,9 +21,8 @@ impl Reentry {
     /// How the session's trampolines enter it.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
         let executor = session.executor();
-        let routine = executor
-            .runtime_function(RuntimeFunction::Reenter)
-            .ok_or_else(|| Error::Unsupported { what: "lazy functions are not supported on this system".into() })?;
+        let routine = executor.runtime_function(RuntimeFunction::Reenter);
+        let routine = routine.ok_or_else(|| Error::unsupported("lazy functions are not supported on this system"))?;
         let mut id = lock(&self.id);
         let reentry = match *id {
             Some(reentry) => reentry,

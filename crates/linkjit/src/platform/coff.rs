@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use linkjit_executor::{
     ExecAddr, ExecutorError, MainForm, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest,
-    Window,
 };
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
@@ -93,14 +92,6 @@ impl Platform for Coff {
         elf_libraries::find(name, directories)
     }
 
-    fn must_agree(&self, key: &str, crt: &CrtProvider) -> bool {
-        default_libraries::must_agree(key, crt)
-    }
-
-    fn implied_libraries(&self, crt: &CrtProvider) -> &'static [&'static str] {
-        crt.implied_libraries()
-    }
-
     fn open_default_libraries(&self, dylib: &JitDylib) -> Result<()> {
         default_libraries::open(dylib)
     }
@@ -165,47 +156,33 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
 #[derive(Debug)]
 struct ImageGenerator;
 
-/// The window of an image.
-fn window(dylib: &JitDylib) -> Result<Window> {
-    let state = dylib.session().state();
-    let window = state.dylib(dylib.id())?.windows().first();
-    window.copied().ok_or(ExecutorError::NoSuch { what: "window".into() }.into())
-}
-
 impl DefinitionGenerator for ImageGenerator {
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()> {
-        let executor = dylib.session().executor();
+        let (session, executor) = (dylib.session(), dylib.session().executor());
+        let arch = session.target().arch;
         for wanted in names {
-            if let Some(target) = import_slots::target(wanted.name) {
-                let graph = import_slots::slot(target, dylib.session().target().arch, &mut dylib.session().names())?;
-                dylib.define_pulled(graph)?;
-            } else if wanted.name == IMAGE_BASE.as_bytes() {
-                // Who knows the header by name may read it; unwind information and types refer to it without.
-                let window = window(dylib)?;
-                executor.make_image_header(window.id, true)?;
-                let mut graph = dylib.session().new_graph("the image's header");
-                let header = graph.add_symbol(Symbol::absolute(window.range.start))?;
-                define_yielding(&mut graph, header, IMAGE_BASE.as_bytes(), &mut dylib.session().names());
-                dylib.define_pulled(graph)?;
-            } else if wanted.name == b"_tls_index" {
-                let graph = tls_index(dylib)?;
-                dylib.define_pulled(graph)?;
-            } else if let Some((name, offset)) =
-                executor.runtime_thread_locals().into_iter().find(|(name, _)| name.as_bytes() == wanted.name)
-            {
+            let name = wanted.name;
+            let thread_local =
+                || executor.runtime_thread_locals().into_iter().find(|(known, _)| known.as_bytes() == name);
+            let graph = if let Some(target) = import_slots::target(name) {
+                Some(import_slots::slot(target, arch, &mut session.names())?)
+            } else if name == IMAGE_BASE.as_bytes() {
+                Some(image_base(dylib)?)
+            } else if name == b"_tls_index" {
+                Some(tls_index(dylib)?)
+            } else if let Some((_, offset)) = thread_local() {
                 let address = TlsAddress { module: tls_module(dylib)?, offset, thread_offset: None };
-                dylib.define_found(name.as_bytes(), Address::ThreadLocal(address));
-            } else if wanted.name.contains(&b'.') && is_forward(dylib, wanted.name)? {
-                if let Some(address) = forwarded(dylib, wanted.name)? {
-                    dylib.define_found(wanted.name, address);
-                }
-            } else if wanted.name == b"_tls_used" || !default_libraries::has_microsofts_crt(dylib) {
-                let graph =
-                    coff_runtime::graph(wanted.name, dylib.session().target().arch, &mut dylib.session().names())?;
-                if let Some(graph) = graph {
-                    dylib.define_pulled(graph)?;
-                }
-            }
+                dylib.define_found(name, Address::ThreadLocal(address));
+                None
+            } else if name.contains(&b'.') && is_forward(dylib, name)? {
+                forwarded(dylib, name)?.into_iter().for_each(|address| dylib.define_found(name, address));
+                None
+            } else if name == b"_tls_used" || !default_libraries::has_microsofts_crt(dylib) {
+                coff_runtime::graph(name, arch, &mut session.names())?
+            } else {
+                None
+            };
+            graph.map(|graph| dylib.define_pulled(graph)).transpose()?;
         }
         Ok(())
     }
@@ -213,6 +190,19 @@ impl DefinitionGenerator for ImageGenerator {
     fn describe(&self) -> String {
         "the image".into()
     }
+}
+
+/// The name of the image's header. Code that knows the header by name may read it; unwind information and types refer to
+/// it without.
+fn image_base(dylib: &JitDylib) -> Result<LinkGraph> {
+    let session = dylib.session();
+    let window = session.state().dylib(dylib.id())?.windows().first().copied();
+    let window = window.ok_or(ExecutorError::NoSuch { what: "window".into() })?;
+    session.executor().make_image_header(window.id, true)?;
+    let mut graph = session.new_graph("the image's header");
+    let header = graph.add_symbol(Symbol::absolute(window.range.start))?;
+    define_yielding(&mut graph, header, IMAGE_BASE.as_bytes(), &mut session.names());
+    Ok(graph)
 }
 
 /// Whether something is exported for what another library has under this name.

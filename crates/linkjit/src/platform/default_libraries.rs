@@ -2,19 +2,10 @@
 
 use std::path::Path;
 
-use crate::crt::{self, CrtProvider, Meaning};
+use crate::crt::{self, Meaning, RUNTIME_KEY};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{DylibId, State, UnitId};
-
-/// What objects call the runtime that they are for, in `/failifmismatch`.
-const RUNTIME_KEY: &str = "RuntimeLibrary";
-
-/// Whether objects must agree on what they say of a key. To a runtime that serves all it does not matter which one they
-/// are for.
-pub(super) fn must_agree(key: &str, crt: &CrtProvider) -> bool {
-    key != RUNTIME_KEY || crt.is_from_microsoft()
-}
 
 /// Opens the libraries that objects of a JITDylib have asked for since the last time: an archive where libraries are
 /// searched, or else the DLL of that name. One that is neither is missed only if names are, unless it is the runtime's.

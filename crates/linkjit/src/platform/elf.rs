@@ -14,7 +14,6 @@ use linkjit_link::linker_names::{UNWIND_HEADER_SECTION, UNWIND_RECORDS, is_of_im
 use linkjit_link::names::NamePool;
 
 use super::{default_libraries, define_yielding, elf_libraries, own_personality_pointers};
-use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, DefaultLibrary, LibraryGenerator};
 use crate::jitdylib::JitDylib;
@@ -49,14 +48,6 @@ impl Platform for Elf {
 
     fn on_object(&self, graph: &mut LinkGraph, names: &NamePool) {
         own_personality_pointers(graph, names);
-    }
-
-    fn must_agree(&self, key: &str, crt: &CrtProvider) -> bool {
-        default_libraries::must_agree(key, crt)
-    }
-
-    fn implied_libraries(&self, crt: &CrtProvider) -> &'static [&'static str] {
-        crt.implied_libraries()
     }
 
     /// Objects of COFF are linked as well.

@@ -213,14 +213,12 @@ impl State {
         let resources = self.dylib(dylib)?.image_requests.resources;
         for request in &graph.requests {
             let (key, value) = match request {
-                Request::MustMatch { key, value } if self.platform.must_agree(key, &self.crt) => (key, value),
+                Request::MustMatch { key, value } if self.crt.must_agree(key) => (key, value),
                 Request::Resources(_) if let Some(unit) = resources => {
-                    let first = self.units.get(&unit).map_or("", |unit| &unit.name);
-                    let what = format!(
-                        "{}: the object has resources, but {first} has some already: compile them together",
-                        graph.name()
-                    );
-                    return Err(Error::Unsupported { what });
+                    let (first, second) = (self.unit_name(unit), graph.name());
+                    return Err(Error::unsupported(format!(
+                        "{second}: the object has resources, but {first} has some already: compile them together"
+                    )));
                 }
                 Request::DisallowedLibrary(name) if self.asks_for(dylib, name) => {
                     return Err(Error::Disallowed { library: name.clone(), object: graph.name().into() });
@@ -228,12 +226,8 @@ impl State {
                 _ => continue,
             };
             let Some((known, unit)) = agreed.first(key).filter(|(known, _)| *known != value) else { continue };
-            let unit = self.units.get(&unit).map_or_else(String::new, |unit| unit.name.to_string());
-            return Err(Error::Mismatch {
-                key: key.clone(),
-                first: format!("{known} in {unit}"),
-                second: format!("{value} in {}", graph.name()),
-            });
+            let first = format!("{known} in {}", self.unit_name(unit));
+            return Err(Error::Mismatch { key: key.clone(), first, second: format!("{value} in {}", graph.name()) });
         }
         Ok(())
     }
@@ -268,7 +262,7 @@ impl State {
 
     /// Notes what a unit asks for that has come back.
     pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
-        let implied = self.platform.implied_libraries(&self.crt);
+        let implied = self.crt.implied_libraries();
         let table = self.dylib_mut(dylib)?;
         for alternate in &graph.alternates {
             table.alternates.enter(alternate.name, *alternate, unit);

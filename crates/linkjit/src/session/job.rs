@@ -71,9 +71,7 @@ pub(crate) fn begin(session: &ExecutionSession, job: Job, names: Vec<NameId>) ->
     let (jobs, agent) = (session.jobs(), Agent::current());
     let mut table = lock(&jobs.0);
     if table.iter().filter(|current| current.agent == agent).count() >= DEEPEST {
-        return Err(Error::Unsupported {
-            what: format!("lookups that are nested more than {DEEPEST} deep are not supported"),
-        });
+        return Err(Error::unsupported(format!("lookups that are nested more than {DEEPEST} deep are not supported")));
     }
     table.push(Current { agent, job, names });
     Ok(AtJob { jobs, agent })

@@ -120,8 +120,7 @@ impl LazyFunctions {
     pub(super) fn reserve(&mut self, count: usize) -> Result<u32> {
         let first = self.made;
         let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
-        self.made =
-            end.ok_or_else(|| Error::Unsupported { what: "more than 2^32 lazy functions are not supported".into() })?;
+        self.made = end.ok_or_else(|| Error::unsupported("more than 2^32 lazy functions are not supported"))?;
         Ok(first)
     }
 

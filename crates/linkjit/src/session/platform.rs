@@ -63,20 +63,8 @@ pub(crate) trait Platform: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Whether objects of a JITDylib must agree on what they say of a key.
-    fn must_agree(&self, _key: &str, _crt: &CrtProvider) -> bool {
-        true
-    }
-
-    /// The libraries that each object asks for, though it does not say so.
-    fn implied_libraries(&self, _crt: &CrtProvider) -> &'static [&'static str] {
-        &[]
-    }
-
     /// Opens libraries, behind all others, that objects of a JITDylib have asked for since the last time.
-    fn open_default_libraries(&self, _dylib: &JitDylib) -> Result<()> {
-        Ok(())
-    }
+    fn open_default_libraries(&self, dylib: &JitDylib) -> Result<()>;
 
     /// What starts the C runtime that was opened for a JITDylib, if one was: made now, if it was not.
     fn crt_startup(&self, _dylib: &JitDylib) -> Result<Option<UnitId>> {
