@@ -283,7 +283,7 @@ impl JitDylib {
         find_flags(self, set)
     }
 
-    /// Which of the names that generators are asked for, under another name each, are defined in its link order.
+    /// Says which of the names that generators are asked for, under another name each, are defined in its link order.
     pub(crate) fn find_targets(&self, targets: &[(SymbolName, Wanted<'_>)]) -> Result<Vec<bool>> {
         find_targets(self, targets)
     }

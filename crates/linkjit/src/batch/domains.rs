@@ -276,7 +276,8 @@ impl Batch<'_> {
         let last = tries.len() - 1;
         for (index, sizes) in tries.into_iter().enumerate() {
             let window = match sizes {
-                WindowSizes::Usual(size) => self.window_anywhere(size),
+                // A smaller one if addresses are limited, which leaves some for the program's own use.
+                WindowSizes::Usual(size) => self.smaller_window(size, 4, 1 << 26, Placement::Anywhere),
                 WindowSizes::Large { roomy, .. } => executor.reserve_divided_window(roomy, Placement::Anywhere),
             };
             let window = match window {
@@ -303,12 +304,17 @@ impl Batch<'_> {
         self.low_window(sizes)
     }
 
-    /// A window of a size; a smaller one if addresses are limited. That leaves some for the program's own use.
-    fn window_anywhere(&self, mut size: u64) -> Result<Window, ExecutorError> {
-        const LEAST: u64 = 1 << 26;
+    /// A window of a size; if there is no room for it, one of a `step`th of that, and so on.
+    fn smaller_window(
+        &self,
+        mut size: u64,
+        step: u64,
+        least: u64,
+        placement: Placement,
+    ) -> Result<Window, ExecutorError> {
         loop {
-            match self.session.executor().reserve_window(size, Placement::Anywhere) {
-                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 4,
+            match self.session.executor().reserve_window(size, placement) {
+                Err(ExecutorError::NoAddressSpace { .. }) if size > least => size /= step,
                 result => return result,
             }
         }
@@ -316,37 +322,26 @@ impl Batch<'_> {
 
     /// A window that reaches all of a range of addresses; a smaller one if there is no room for one of the usual size.
     pub(super) fn window_near(&self, targets: ExecRange) -> Result<Option<Window>> {
-        const LEAST: u64 = 1 << 26;
-        let mut size = self.session.options().window_size;
-        loop {
-            match self.session.executor().reserve_window(size, Placement::Near(targets)) {
-                Err(ExecutorError::NoAddressSpace { .. }) if size > LEAST => size /= 2,
-                Err(ExecutorError::NoAddressSpace { .. }) => return Ok(None),
-                found => return Ok(Some(found?)),
-            }
+        match self.smaller_window(self.session.options().window_size, 2, 1 << 26, Placement::Near(targets)) {
+            Err(ExecutorError::NoAddressSpace { .. }) => Ok(None),
+            found => Ok(Some(found?)),
         }
     }
 
     fn low_window(&self, sizes: WindowSizes) -> Result<Window> {
         let executor = self.session.executor();
-        let (tight, mut size) = match sizes {
+        Ok(match sizes {
             // Low memory has to have room for what is moved there, too.
             WindowSizes::Large { tight, .. } => {
                 let low = executor.reserve_divided_window(tight, Placement::Low);
-                return Ok(low.or_else(|_| executor.reserve_divided_window(tight, Placement::Anywhere))?);
+                low.or_else(|_| executor.reserve_divided_window(tight, Placement::Anywhere))
             }
-            WindowSizes::Usual(size) => (size, size),
-        };
-        // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
-        loop {
-            match executor.reserve_window(size, Placement::Low) {
-                Err(ExecutorError::NoAddressSpace { .. }) if size > 1 << 24 => size /= 2,
-                other => {
-                    let anywhere = |_| executor.reserve_window(tight, Placement::Anywhere);
-                    return Ok(other.or_else(anywhere)?);
-                }
+            // Low addresses are scarce: take less of them if need be. Code that needs none of them goes anywhere.
+            WindowSizes::Usual(size) => {
+                let low = self.smaller_window(size, 2, 1 << 24, Placement::Low);
+                low.or_else(|_| executor.reserve_window(size, Placement::Anywhere))
             }
-        }
+        }?)
     }
 }
 

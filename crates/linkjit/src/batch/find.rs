@@ -229,17 +229,13 @@ impl Batch<'_> {
             let object = &self.inputs[input as usize];
             let (dylib, from) = (DylibId(object.dylib), object.graph.symbol(symbol));
             let (Some(name), linkage) = (from.global_name(), from.linkage) else { continue };
-            match self.found.get(&(dylib, name)).map(|found| found.binding) {
-                Some(binding) => self.bind(input, symbol, binding),
-                None if self.bind_special(input, symbol, name)? => {}
-                None => {
-                    // A weak reference is no reason to pull a member of an archive, but is bound to one that is pulled
-                    // for another reason, later perhaps.
-                    if linkage == Linkage::Weak {
-                        self.bind(input, symbol, Binding::Missing);
-                    }
-                    self.unbound.push((input, symbol));
+            if !self.try_bind(input, symbol, (dylib, name))? {
+                // A weak reference is no reason to pull a member of an archive, but is bound to one that is pulled for
+                // another reason, later perhaps.
+                if linkage == Linkage::Weak {
+                    self.bind(input, symbol, Binding::Missing);
                 }
+                self.unbound.push((input, symbol));
             }
         }
         Ok(())
@@ -249,6 +245,15 @@ impl Batch<'_> {
         self.binds_linked |= matches!(binding, Binding::Linked(_) | Binding::LinkedThreadLocal(_));
         self.inputs[input as usize].bind(symbol, binding);
         self.reach(binding);
+    }
+
+    /// Binds a reference to what was found for its name, or to what the linker itself defines. Returns whether there is one.
+    fn try_bind(&mut self, input: u32, symbol: SymbolId, name: (DylibId, NameId)) -> Result<bool> {
+        match self.found.get(&name).map(|found| found.binding) {
+            Some(binding) => self.bind(input, symbol, binding),
+            None => return self.bind_special(input, symbol, name.1),
+        }
+        Ok(true)
     }
 
     /// Tries again to bind what was not found when it was wanted. Returns whether something was bound.
@@ -261,10 +266,7 @@ impl Batch<'_> {
             if !self.found.contains_key(&(dylib, name)) {
                 self.look_up_again((dylib, name))?;
             }
-            if let Some(binding) = self.found.get(&(dylib, name)).map(|found| found.binding) {
-                self.bind(input, symbol, binding);
-                any = true;
-            } else if self.bind_special(input, symbol, name)? {
+            if self.try_bind(input, symbol, (dylib, name))? {
                 any = true;
             } else {
                 self.unbound.push((input, symbol));

@@ -43,12 +43,15 @@ impl Batch<'_> {
     }
 
     /// What a name of the image stands for to the code of an input.
-    pub(super) fn image_address(&self, name: ImageName, dylib: DylibId, input: u32) -> Result<ExecAddr> {
+    pub(super) fn image_address(
+        &self,
+        name: ImageName,
+        dylib: DylibId,
+        input: u32,
+        section: impl Fn(&str) -> Result<ExecRange>,
+    ) -> Result<ExecAddr> {
         let range = self.inputs[input as usize].window;
-        let window = {
-            let state = self.session.state();
-            state.dylib(dylib)?.window_at(range.start)
-        };
+        let window = self.session.state().dylib(dylib)?.window_at(range.start);
         let Some(window) = window else { return Ok(ExecAddr::NULL) };
         let placed = || self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
         let ends = |segment: usize| {
@@ -69,8 +72,8 @@ impl Batch<'_> {
             }
             ImageName::End => ends(WRITE),
             ImageName::Array(array, bound) => {
-                let range = self.section(dylib, array.sections().1)?;
-                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.address_in(range) }
+                let range = section(array.sections().1)?;
+                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.of(range) }
             }
             ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
         })

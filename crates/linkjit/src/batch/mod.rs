@@ -28,14 +28,14 @@ use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use linkjit_link::graph::{Symbol, SymbolId};
+use linkjit_link::graph::SymbolId;
 use linkjit_link::input::Binding;
 use linkjit_link::link::Inputs;
 use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::plugin::Stage;
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, Pulled, Statistics, UnitId};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, Pulled, Rebound, Statistics, UnitId};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -139,7 +139,7 @@ struct Batch<'a> {
     /// The targets of aliases that were found just now.
     alias_targets: Vec<(DylibId, find::Unfound)>,
     /// Definitions of units of the batch that were made references, and what they were.
-    rebound: Vec<(UnitId, SymbolId, Symbol)>,
+    rebound: Vec<Rebound>,
     /// Weak definitions that became live: others may have them, too.
     weak: Vec<(u32, SymbolId)>,
     /// What of them has yielded to definitions of other JITDylibs.
@@ -240,11 +240,7 @@ impl<'a> Batch<'a> {
 
     /// Puts everything back, but for what was pulled: the next batch would only pull it again.
     fn suspend(mut self) -> Work {
-        let mut state = self.session.state();
-        let pulled = &mut self.query.pulled;
-        state.hand_pulled_over(pulled);
-        pulled.rebound.extend(self.rebound.iter().cloned());
-        drop(state);
+        self.session.state().hand_pulled_over(&mut self.query.pulled, &self.rebound);
         self.is_suspended = true;
         self.work.awaited.extend(self.awaited.drain());
         std::mem::take(&mut self.work)
@@ -273,7 +269,7 @@ impl Drop for Batch<'_> {
         }
         self.inputs.take().zip(self.units.drain(..)).for_each(|(input, unit)| state.take_back(unit, input));
         if !self.is_suspended {
-            state.forget_pulled(&rebound);
+            state.forget_pulled(rebound);
             state.take_back_vague(std::mem::take(&mut self.yielded), None);
         }
         state.end_batch();

@@ -200,32 +200,20 @@ impl Batch<'_> {
         for late in std::mem::take(&mut self.late) {
             let dylib = DylibId(self.inputs[late.input as usize].dylib);
             // In this batch, or else in the newest one that has the section.
-            let section = |name: String| -> Result<ExecRange> {
-                let state = self.session.state();
-                let before = state.dylib(dylib)?.section(&name);
-                Ok(sections.get(&(dylib, name)).copied().or(before).unwrap_or_default())
+            let section = |name: &str| -> Result<ExecRange> {
+                let before = self.session.state().dylib(dylib)?.section(name);
+                Ok(sections.get(&(dylib, name.to_owned())).copied().or(before).unwrap_or_default())
             };
             let address = match late.what {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
                 Late::GotBase => got_base(self.session.state().dylib(dylib)?),
-                Late::Section(bound, name) => bound.address_in(section(name)?),
-                Late::Image(name) => self.image_address(name, dylib, late.input)?,
+                Late::Section(bound, name) => bound.of(section(&name)?),
+                Late::Image(name) => self.image_address(name, dylib, late.input, section)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));
         }
         Ok(())
-    }
-
-    /// Where a contiguous section is: in this batch, or else in the newest one that has it.
-    pub(super) fn section(&self, dylib: DylibId, name: &str) -> Result<ExecRange> {
-        let here = self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
-        let mut here = here.flat_map(|placed| placed.layout.contiguous());
-        if let Some((_, range)) = here.find(|(section, _)| *section == name) {
-            return Ok(range);
-        }
-        let state = self.session.state();
-        Ok(state.dylib(dylib)?.section(name).unwrap_or_default())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{LibraryId, SymbolKey, SymbolRequest};
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{LinkGraph, Scope, SymbolId};
 use linkjit_link::input::Binding;
@@ -167,12 +167,8 @@ impl Batch<'_> {
                 for ((candidate, _), address) in
                     open.iter().zip(self.session.executor().find_symbols(library, &requests)?)
                 {
-                    let address = match address {
-                        None => continue,
-                        Some(SymbolAddress::Address(address)) => Address::At(address),
-                        Some(SymbolAddress::ThreadLocal(address)) => Address::ThreadLocal(address),
-                    };
-                    found.insert(candidate.name, Elsewhere::Outside(address));
+                    let address = address.map(|address| Elsewhere::Outside(address.into()));
+                    found.extend(address.map(|address| (candidate.name, address)));
                 }
             }
         }

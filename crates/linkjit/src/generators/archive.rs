@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_executor::fork::Held;
-use linkjit_executor::{LibraryId, SymbolAddress, SymbolKey, SymbolRequest};
+use linkjit_executor::{LibraryId, SymbolKey};
 use linkjit_link::graph::{LinkGraph, Linkage};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -15,6 +15,7 @@ use linkjit_link::object::import::{Import, ImportKey};
 use linkjit_link::object::import_slots;
 use linkjit_link::source::Source;
 
+use super::library::find_symbol;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, Archives, DefinitionGenerator, LookupKind, UnitId, Wanted, bytes_of, lock, read_file};
@@ -137,9 +138,8 @@ impl State {
             ImportKey::Name(name) => SymbolKey::Name(name),
             ImportKey::Ordinal(number) => SymbolKey::Ordinal(*number),
         };
-        let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
-        if let Some(Some(SymbolAddress::Address(address))) = found.first() {
-            dylib.define_found(&import.name, Address::At(*address));
+        if let Some(address) = find_symbol(dylib.session(), library, key)? {
+            dylib.define_found(&import.name, Address::At(address));
             return Ok(true);
         }
         dylib.note_missing_import(
@@ -237,6 +237,14 @@ fn external_path(archive: &Archive, path: &[u8]) -> PathBuf {
     directory.join(path)
 }
 
+/// The members of an archive but for its list of libraries: where each is, and its bytes.
+fn sources(archive: &Archive) -> impl Iterator<Item = Result<(u64, Source)>> {
+    let offsets = archive
+        .members()
+        .filter_map(|member| member.map(|member| (!member.is_dependencies()).then_some(member.offset)).transpose());
+    offsets.map(|offset| offset.map_err(Into::into).and_then(|offset| Ok((offset, member_source(archive, offset)?))))
+}
+
 /// An archive with an index: its own, or one made from its members.
 ///
 /// # Errors
@@ -247,14 +255,11 @@ pub fn with_index(archive: Archive) -> Result<Archive> {
     }
     let mut names = NamePool::new();
     let mut symbols = Vec::new();
-    for member in archive.members() {
-        let member = member?;
-        if member.is_dependencies() {
-            continue;
-        }
-        let graph = object::read(&member_source(&archive, member.offset)?, &mut names)?;
+    for member in sources(&archive) {
+        let (offset, source) = member?;
+        let graph = object::read(&source, &mut names)?;
         let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
-        symbols.extend(defined.filter_map(|symbol| Some((symbol.global_name()?, member.offset))));
+        symbols.extend(defined.filter_map(|symbol| Some((symbol.global_name()?, offset))));
     }
     Ok(archive.with_index(symbols.iter().map(|&(name, offset)| (names.bytes(name), offset)))?)
 }
@@ -265,12 +270,8 @@ const NESTING: usize = 4;
 /// The objects of an archive, in its order, those of archives in it among them.
 pub(crate) fn objects(archive: &Archive) -> Result<Vec<Source>> {
     fn collect(archive: &Archive, depth: usize, objects: &mut Vec<Source>) -> Result<()> {
-        for member in archive.members() {
-            let member = member?;
-            if member.is_dependencies() {
-                continue;
-            }
-            let source = member_source(archive, member.offset)?;
+        for member in sources(archive) {
+            let (_, source) = member?;
             if Archive::is_archive(source.bytes()) && depth < NESTING {
                 collect(&Archive::parse(source)?, depth + 1, objects)?;
             } else {

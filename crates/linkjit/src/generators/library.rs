@@ -6,7 +6,7 @@ use linkjit_executor::{ExecAddr, LibraryId, SymbolAddress, SymbolKey, SymbolRequ
 
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, DefinitionGenerator, Wanted, lock};
+use crate::session::{Address, DefinitionGenerator, ExecutionSession, Wanted, lock};
 
 /// The symbols of one library, or of the process.
 #[derive(Debug)]
@@ -44,12 +44,7 @@ impl DefinitionGenerator for LibraryGenerator {
             .collect();
         let found = executor.find_symbols(self.library, &requests)?;
         for (wanted, address) in wanted.iter().zip(found) {
-            let address = match address {
-                None => continue,
-                Some(SymbolAddress::Address(address)) => Address::At(address),
-                Some(SymbolAddress::ThreadLocal(address)) => Address::ThreadLocal(address),
-            };
-            dylib.define_found(wanted.name, address);
+            address.into_iter().for_each(|address| dylib.define_found(wanted.name, address.into()));
         }
         Ok(())
     }
@@ -61,6 +56,19 @@ impl DefinitionGenerator for LibraryGenerator {
     fn libraries(&self) -> Vec<LibraryId> {
         vec![self.library]
     }
+}
+
+/// The address of a function or variable of a library; `None` if the library has no such thing.
+pub(crate) fn find_symbol(
+    session: &ExecutionSession,
+    library: LibraryId,
+    key: SymbolKey<'_>,
+) -> Result<Option<ExecAddr>> {
+    let found = session.executor().find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
+    Ok(found.into_iter().flatten().find_map(|found| match found {
+        SymbolAddress::Address(address) => Some(address),
+        SymbolAddress::ThreadLocal(_) => None,
+    }))
 }
 
 /// The addresses that the executor's runtime has for names.

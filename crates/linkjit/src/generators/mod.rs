@@ -7,4 +7,4 @@ mod library;
 pub use adapters::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};
 pub(crate) use archive::{ArchiveGenerator, objects as archive_objects};
 pub use archive::{member_source, with_index};
-pub(crate) use library::{DefaultLibraries, DefaultLibrary, LibraryGenerator, RuntimeGenerator};
+pub(crate) use library::{DefaultLibraries, DefaultLibrary, LibraryGenerator, RuntimeGenerator, find_symbol};

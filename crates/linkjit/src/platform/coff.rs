@@ -8,9 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use linkjit_executor::{
-    ExecAddr, ExecutorError, MainForm, Placement, SymbolAddress, SymbolKey, SymbolRequest, TlsAddress, TlsRequest,
-};
+use linkjit_executor::{ExecAddr, ExecutorError, MainForm, Placement, SymbolKey, TlsAddress, TlsRequest};
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{Lifetime, LinkGraph, Linkage, Protection, Symbol};
 use linkjit_link::linker_names::IMAGE_BASE;
@@ -22,7 +20,7 @@ use super::{
 };
 use crate::crt::CrtProvider;
 use crate::error::Result;
-use crate::generators::{DefaultLibraries, LibraryGenerator};
+use crate::generators::{DefaultLibraries, LibraryGenerator, find_symbol};
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, Platform, Statistics, UnitId, Wanted};
 
@@ -221,14 +219,9 @@ fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let (library, name) = (&name[..dot], &name[dot + 1..]);
     let number = name.strip_prefix(b"#").and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
     let key = number.map_or(SymbolKey::Name(name), SymbolKey::Ordinal);
-    let executor = dylib.session().executor();
     let path = String::from_utf8_lossy(library).into_owned() + ".dll";
-    let library = executor.open_library(path.as_bytes(), false)?;
-    let found = executor.find_symbols(library, &[SymbolRequest { key, thread_local: false }])?;
-    Ok(found.into_iter().flatten().find_map(|found| match found {
-        SymbolAddress::Address(address) => Some(Address::At(address)),
-        SymbolAddress::ThreadLocal(_) => None,
-    }))
+    let library = dylib.session().executor().open_library(path.as_bytes(), false)?;
+    Ok(find_symbol(dylib.session(), library, key)?.map(Address::At))
 }
 
 /// The number of the image's thread-local storage.

@@ -1,5 +1,5 @@
-//! Adding an object, after its COMDAT groups were chosen. The session decides about each of the object's definitions
-//! before it changes anything.
+//! Adding an object: its COMDAT groups are chosen, then the session decides about each of its definitions, before it
+//! changes anything. So it adds the object as a whole or not at all.
 
 use std::cell::LazyCell;
 
@@ -9,108 +9,134 @@ use linkjit_link::input::Input;
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Verdict};
 
-use super::define::duplicate;
 use super::groups::{GroupOwner, Yields};
-use super::inherit::{Inheritance, Yielded};
+use super::inherit::{Inheritance, Yielded, YieldedGroup};
 use super::pending::{Promise, agrees};
-use super::state::{Address, DefinedBy, DylibId, Entry, Replaced, State, TrackerId, Unit, UnitId};
-use super::vague::is_vague;
+use super::pulled::Replaced;
+use super::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId, foreign, is_vague};
 use crate::error::{Error, Result};
 
-/// An object that is being added.
-#[derive(Clone, Copy)]
+/// An object that is being added, with what comes of that.
 pub(super) struct Addition<'a> {
-    pub(super) dylib: DylibId,
-    pub(super) tracker: TrackerId,
-    pub(super) names: &'a NamePool,
-    /// What the unit has promised that delivers it, if one does.
-    pub(super) promise: Option<&'a Promise>,
-    /// What the groups had that its own have replaced.
-    pub(super) replaced_groups: &'a Inheritance,
-}
-
-/// The judgement on the names of an object.
-#[derive(Default)]
-struct Judgement {
-    /// To each definition; nothing if nobody else has the name.
-    verdicts: Vec<(SymbolId, NameId, Option<Verdict>)>,
-    /// Names that it refers to as hidden.
-    hides: Vec<NameId>,
-}
-
-/// A definition of an object, and who has its name.
-#[derive(Clone, Copy)]
-struct Contender {
-    symbol: SymbolId,
-    name: NameId,
-    old: Option<Entry>,
-}
-
-/// The outcome for the definitions of an object, and for those of others.
-struct Outcome {
-    unit: UnitId,
+    dylib: DylibId,
+    tracker: TrackerId,
+    names: &'a NamePool,
+    graph: LinkGraph,
+    /// The promise of the unit that delivers it, if one does.
+    promise: Option<&'a Promise>,
+    /// The names and groups of other units that its own groups have replaced.
+    replaced_groups: &'a Inheritance,
+    /// Its definitions that have yielded to others.
     yielded: Vec<Yielded>,
+    yielded_groups: Vec<YieldedGroup>,
+    /// The entries of others that its own have replaced.
     replaced: Vec<Replaced>,
 }
 
+/// A definition of an object, with the verdict on it; no verdict if nobody else has the name.
+#[derive(Clone, Copy)]
+struct Judged {
+    symbol: SymbolId,
+    name: NameId,
+    verdict: Option<Verdict>,
+}
+
 impl Addition<'_> {
-    fn duplicate(&self, graph: &LinkGraph, name: NameId, first: &str) -> Error {
-        duplicate(graph, self.names, name, first)
+    #[cold]
+    fn duplicate(&self, name: NameId, first: &str) -> Error {
+        let second = self.graph.name().into();
+        Error::Duplicate { name: self.names.text(name).into_owned(), first: first.into(), second }
     }
 }
 
 impl State {
-    /// Adds an object of whose groups it is known which are kept.
-    pub(super) fn add_selected(
+    /// Adds an object. Returns what it has replaced, too.
+    pub(crate) fn define_unit(
         &mut self,
-        new: Addition<'_>,
-        mut graph: LinkGraph,
-        yields: Yields,
+        dylib: DylibId,
+        tracker: TrackerId,
+        graph: LinkGraph,
+        names: &NamePool,
     ) -> Result<(UnitId, Vec<Replaced>)> {
+        self.define_graph(dylib, tracker, graph, names, None)
+    }
+
+    /// Adds an object, which may be what a unit has promised.
+    pub(super) fn define_graph(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        mut graph: LinkGraph,
+        names: &NamePool,
+        promise: Option<&Promise>,
+    ) -> Result<(UnitId, Vec<Replaced>)> {
+        if !self.has_tracker(tracker) {
+            return Err(Error::TrackerRemoved);
+        }
+        foreign::check_arch(&graph, self.target)?;
+        self.platform.on_object(&mut graph, names);
+        let defined = graph.symbols().iter().filter(|symbol| !symbol.is_external());
+        self.mend_vague(dylib, defined.filter_map(Symbol::global_name));
+        self.check_requests(dylib, &graph)?;
+        let Yields { names: yielded, groups: yielded_groups, replaced } =
+            self.yield_groups(dylib, tracker, &mut graph, promise, names)?;
+        let left = self.replace_groups(dylib, replaced);
+        let (replaced_groups, replaced) = (&left, Vec::new());
+        let new =
+            Addition { dylib, tracker, names, graph, promise, replaced_groups, yielded, yielded_groups, replaced };
+        let defined = self.add_selected(new);
+        if defined.is_err() {
+            self.inherit(left);
+        }
+        defined
+    }
+
+    /// Adds an object of whose groups it is known which are kept.
+    fn add_selected(&mut self, mut new: Addition<'_>) -> Result<(UnitId, Vec<Replaced>)> {
         let takes_over = new.promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
         let id = takes_over.unwrap_or_else(|| self.next_unit());
-        let Judgement { verdicts, hides } = self.judge(new, &graph)?;
-        let mut defined = distinct_names(&verdicts).map_err(|twice| new.duplicate(&graph, twice, graph.name()))?;
-        let fresh = verdicts.iter().filter(|(.., verdict)| verdict.is_none()).count();
+        let (judged, hides) = self.judge(&new)?;
+        let mut names = distinct_names(&judged).map_err(|twice| new.duplicate(twice, new.graph.name()))?;
+        let fresh = judged.iter().filter(|judged| judged.verdict.is_none()).count();
         self.check_definitions(usize::from(takes_over.is_none()), fresh)?;
 
         // The names of its groups that yielded may become its own one day.
-        defined.extend(yields.names.iter().map(|yielded| yielded.name));
-        let mut outcome = Outcome { unit: id, yielded: yields.names, replaced: Vec::new() };
-        self.enter_definitions(new, &mut graph, verdicts, &mut outcome)?;
-        self.enter_requests(new.dylib, id, &graph)?;
-        let groups = self.enter_groups(new, &graph, id)?;
-        let includes = graph.requests.iter().any(|request| matches!(request, Request::Include(_)));
-        let has_roots = includes || !graph.retained.is_empty();
+        names.extend(new.yielded.iter().map(|yielded| yielded.name));
+        for judged in judged {
+            let old = match judged.verdict {
+                None if new.promise.is_none() => None,
+                _ => self.entry(new.dylib, judged.name).copied(),
+            };
+            match judged.verdict {
+                Some(Verdict::Yields) => self.give_way(&mut new, judged, old)?,
+                _ => self.take_name(&mut new, id, judged, old)?,
+            }
+        }
+        self.enter_requests(new.dylib, id, &new.graph)?;
+        let groups = self.enter_groups(&new, id)?;
+        let Addition { dylib, tracker, graph, yielded, yielded_groups, replaced, .. } = new;
+        let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
+        let has_roots = includes || !graph.retained().is_empty();
         let name = graph.source().name().clone();
-        let input = Some(Box::new(Input::new(graph, new.dylib.0, ExecRange::default())));
-        let unit = Unit {
-            input,
-            has_roots,
-            names: defined,
-            groups,
-            hides,
-            yielded: outcome.yielded,
-            yielded_groups: yields.groups,
-            ..Unit::new(name, new.dylib, new.tracker)
-        };
+        let input = Some(Box::new(Input::new(graph, dylib.0, ExecRange::default())));
+        let record = Unit::new(name, dylib, tracker);
+        let unit = Unit { input, has_roots, names, groups, hides, yielded, yielded_groups, ..record };
         // One that takes over keeps its place in the order in which things were added.
         self.enter_unit(id, unit)?;
-        Ok((id, outcome.replaced))
+        Ok((id, replaced))
     }
 
-    /// Finds out what is to happen to each name of an object.
-    fn judge(&mut self, new: Addition<'_>, graph: &LinkGraph) -> Result<Judgement> {
-        let mut found = Judgement { verdicts: Vec::with_capacity(graph.symbols().len()), ..Judgement::default() };
+    /// Finds out what is to happen to each name of an object; and the names that it refers to as hidden.
+    fn judge(&mut self, new: &Addition<'_>) -> Result<(Vec<Judged>, Vec<NameId>)> {
+        let graph = &new.graph;
+        let (mut found, mut hides) = (Vec::with_capacity(graph.symbols().len()), Vec::new());
         let grouped = LazyCell::new(|| graph.shared_blocks());
         let is_grouped = |block: BlockId| grouped.binary_search(&block).is_ok();
         for symbol in graph.symbol_ids() {
             let definition = graph.symbol(symbol);
             let Some(name) = definition.global_name() else { continue };
             if definition.is_external() {
-                if definition.scope == Scope::Hidden {
-                    found.hides.push(name);
-                }
+                hides.extend(Some(name).filter(|_| definition.scope == Scope::Hidden));
                 continue;
             }
             let verdict = if self.allocator.has_name(name) && self.yields_to_process(new.dylib, definition) {
@@ -119,17 +145,17 @@ impl State {
                 self.verdict_on(new, definition, name, is_grouped)?
             };
             if verdict == Some(Verdict::Conflicts) {
-                return Err(new.duplicate(graph, name, &self.definer(new.dylib, name)));
+                return Err(new.duplicate(name, &self.definer(new.dylib, name)));
             }
-            found.verdicts.push((symbol, name, verdict));
+            found.push(Judged { symbol, name, verdict });
         }
-        Ok(found)
+        Ok((found, hides))
     }
 
     /// Judges a definition; `None` if nobody else has the name.
     fn verdict_on(
         &self,
-        new: Addition<'_>,
+        new: &Addition<'_>,
         definition: &Symbol,
         name: NameId,
         is_grouped: impl Fn(BlockId) -> bool,
@@ -150,42 +176,14 @@ impl State {
         }))
     }
 
-    /// Does what was found to be right with each definition.
-    fn enter_definitions(
-        &mut self,
-        new: Addition<'_>,
-        graph: &mut LinkGraph,
-        verdicts: Vec<(SymbolId, NameId, Option<Verdict>)>,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        for (symbol, name, verdict) in verdicts {
-            let old = match verdict {
-                None if new.promise.is_none() => None,
-                _ => self.dylib(new.dylib)?.symbols.get(&name).copied(),
-            };
-            let contender = Contender { symbol, name, old };
-            if verdict == Some(Verdict::Yields) {
-                self.give_way(new, graph, contender, outcome)?;
-            } else {
-                self.take_name(new, graph, contender, outcome)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes a definition a reference to the one that has its name.
-    fn give_way(
-        &mut self,
-        new: Addition<'_>,
-        graph: &mut LinkGraph,
-        Contender { symbol, name, old }: Contender,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        let Symbol { linkage, scope, .. } = *graph.symbol(symbol);
+    fn give_way(&mut self, new: &mut Addition<'_>, judged: Judged, old: Option<Entry>) -> Result<()> {
+        let Judged { symbol, name, .. } = judged;
+        let Symbol { linkage, scope, .. } = *new.graph.symbol(symbol);
         if linkage == Linkage::Common
             && let Some(old) = old
         {
-            self.share_alignment(&old, graph, symbol);
+            self.share_alignment(&old, &mut new.graph, symbol);
         }
         // An alias that was made for vague linkage stands for its definition, too.
         let is_others = |old: Entry| {
@@ -193,13 +191,13 @@ impl State {
                 || self.has_trackers(new.dylib) && self.is_of_another(new.tracker, old.by)
         };
         if old.is_some_and(is_others) {
-            outcome.yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
+            new.yielded.push(Yielded::new(name, symbol, new.graph.symbol(symbol)));
             self.contest(new.dylib, name)?;
         }
-        graph.make_external(symbol);
+        new.graph.make_external(symbol);
         if let Some(entry) = old.filter(|old| old.scope < scope) {
             self.narrow_scope(new.dylib, name, scope)?;
-            outcome.replaced.push(Replaced { dylib: new.dylib, name, entry, symbol: None });
+            new.replaced.push(Replaced { dylib: new.dylib, name, entry, symbol: None });
         }
         Ok(())
     }
@@ -212,17 +210,17 @@ impl State {
     #[inline]
     fn take_name(
         &mut self,
-        new: Addition<'_>,
-        graph: &mut LinkGraph,
-        Contender { symbol, name, old }: Contender,
-        outcome: &mut Outcome,
+        new: &mut Addition<'_>,
+        unit: UnitId,
+        Judged { symbol, name, .. }: Judged,
+        old: Option<Entry>,
     ) -> Result<()> {
-        let Symbol { linkage, mut scope, definition, .. } = *graph.symbol(symbol);
+        let Symbol { linkage, mut scope, definition, .. } = *new.graph.symbol(symbol);
         let mut contested = new.replaced_groups.names.binary_search_by_key(&name, |&(_, replaced, _)| replaced).is_ok();
         if let Some(old) = old {
-            outcome.replaced.push(Replaced { dylib: new.dylib, name, entry: old, symbol: self.symbol_of(&old) });
+            new.replaced.push(Replaced { dylib: new.dylib, name, entry: old, symbol: self.symbol_of(&old) });
             if linkage == Linkage::Common {
-                self.share_alignment(&old, graph, symbol);
+                self.share_alignment(&old, &mut new.graph, symbol);
             }
             scope = old.scope.max(scope);
             contested |= self.is_vague_alias(new.dylib, name, &old)
@@ -233,20 +231,20 @@ impl State {
             Definition::Absolute(address) => Some(Address::At(address)),
             _ => None,
         };
-        let entry = Entry { by: DefinedBy::Unit(outcome.unit, symbol), linkage, scope, address, contested };
+        let entry = Entry { by: DefinedBy::Unit(unit, symbol), linkage, scope, address, contested };
         self.dylib_mut(new.dylib)?.symbols.insert(name, entry);
         Ok(())
     }
 
     /// Makes a unit the owner of the groups of its graph that nobody has; returns the signatures of all.
-    fn enter_groups(&mut self, new: Addition<'_>, graph: &LinkGraph, unit: UnitId) -> Result<Vec<NameId>> {
+    fn enter_groups(&mut self, new: &Addition<'_>, unit: UnitId) -> Result<Vec<NameId>> {
         let owned = &mut self.dylib_mut(new.dylib)?.groups;
-        for group in &graph.groups {
+        for group in new.graph.groups() {
             let contested = new.replaced_groups.groups.binary_search(&(new.dylib, group.signature)).is_ok();
             let owner = GroupOwner { unit, selection: group.selection, contested };
             owned.entry(group.signature).or_insert(owner);
         }
-        Ok(graph.groups.iter().map(|group| group.signature).collect())
+        Ok(new.graph.groups().iter().map(|group| group.signature).collect())
     }
 
     /// Tentative definitions have a say in the alignment of the one that counts.
@@ -268,8 +266,8 @@ impl State {
 
 /// The names of definitions, sorted; the one that a unit defines twice is an error. The reader of the object did not
 /// object, we do.
-fn distinct_names(verdicts: &[(SymbolId, NameId, Option<Verdict>)]) -> Result<Vec<NameId>, NameId> {
-    let mut names: Vec<NameId> = verdicts.iter().map(|&(_, name, _)| name).collect();
+fn distinct_names(judged: &[Judged]) -> Result<Vec<NameId>, NameId> {
+    let mut names: Vec<NameId> = judged.iter().map(|judged| judged.name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(twice) => Err(twice[0]),

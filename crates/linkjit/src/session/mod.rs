@@ -10,7 +10,6 @@ mod allocator;
 mod batch;
 mod claims;
 mod coff;
-mod define;
 mod dump;
 mod dylib;
 mod epoch;
@@ -30,11 +29,13 @@ mod pending;
 mod platform;
 mod pool;
 pub(crate) mod progress;
+mod pulled;
 mod removal;
 mod retire;
 mod state;
 mod state_guard;
 mod symbolize;
+mod symbols;
 mod tracker;
 mod turns;
 mod updatable;
@@ -58,11 +59,11 @@ pub use options::{BatchTimes, LinkPolicy, SessionOptions, Statistics};
 pub use pending::SymbolFlags;
 pub(crate) use pending::{Direct, Maker, Promised, Taken};
 pub(crate) use platform::{DSO_HANDLE, Platform};
+pub(crate) use pulled::{Pulled, Rebound};
 pub use retire::Guard;
 pub use state::MatchScope;
 pub(crate) use state::{
-    Address, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Pulled, Roots, State, TrackerId, Unit,
-    UnitId,
+    Address, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Roots, State, TrackerId, Unit, UnitId,
 };
 pub(crate) use state_guard::StateGuard;
 pub(crate) use symbolize::IMPLEMENTATION;

@@ -98,7 +98,7 @@ impl State {
             _ => None,
         }));
         self.allocator.names_used(used);
-        used.extend(self.replaced.iter().map(|replaced| replaced.name));
+        used.extend(self.pulled.replaced.iter().map(|replaced| replaced.name));
     }
 }
 

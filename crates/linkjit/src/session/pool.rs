@@ -63,9 +63,7 @@ impl Pool {
         self.queue.changed.notify_one();
         Ok(())
     }
-}
 
-impl Pool {
     /// Takes the lock for a fork.
     pub(crate) fn hold(&self, held: &mut Held) -> bool {
         held.hold(&self.queue, |shared| &shared.queue)
@@ -76,9 +74,7 @@ impl Pool {
         let mut queue = lock(&self.queue.queue);
         (queue.threads, queue.idle) = (0, 0);
     }
-}
 
-impl Pool {
     /// Whether what it is given is run.
     pub(crate) fn has_threads(&self) -> bool {
         lock(&self.queue.queue).threads > 0

@@ -32,13 +32,6 @@ pub struct Guard<'a> {
     entered: Entered,
 }
 
-impl State {
-    /// Has generations retired that nobody can go back to any more.
-    pub(crate) fn supersede(&mut self, generations: impl IntoIterator<Item = TrackerId>) {
-        self.superseded.extend(generations);
-    }
-}
-
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.session.inner.epochs.leave(self.entered);
@@ -187,6 +180,11 @@ impl ExecutionSession {
 }
 
 impl State {
+    /// Has generations retired that nobody can go back to any more.
+    pub(crate) fn supersede(&mut self, generations: impl IntoIterator<Item = TrackerId>) {
+        self.superseded.extend(generations);
+    }
+
     /// What is to be closed of what was retired. Its memory has no owner from now on.
     fn ending_of_retired(&mut self, retired: &Retired) -> Result<Ending> {
         self.allocations.give(&retired.allocations, Owner::Users);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{Agent, AllocationId, ExecAddr, HostCallback, ImageId, PointerArray};
-use linkjit_executor::{Target, TlsAddress};
-use linkjit_link::graph::{InitializerOrder, LinkGraph, Linkage, Scope, Symbol, SymbolId};
+use linkjit_executor::{SymbolAddress, Target, TlsAddress};
+use linkjit_link::graph::{InitializerOrder, LinkGraph, Linkage, Scope, SymbolId};
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 
@@ -17,9 +17,9 @@ use super::batch::{BatchInFlight, Rest};
 use super::inherit::{Yielded, YieldedGroup};
 use super::lazy::LazyFunctions;
 use super::pending::Pending;
+use super::pulled::Pulled;
 use super::removal::Detached;
 use super::retire::Retired;
-use super::state_guard::Removed;
 use super::{DefinitionGenerator, DylibState, ExecutionSession, Limits, Owner, Platform, Statistics, Together};
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
@@ -62,6 +62,15 @@ pub(crate) enum Address {
     At(ExecAddr),
     /// A thread-local variable.
     ThreadLocal(TlsAddress),
+}
+
+impl From<SymbolAddress> for Address {
+    fn from(address: SymbolAddress) -> Self {
+        match address {
+            SymbolAddress::Address(address) => Self::At(address),
+            SymbolAddress::ThreadLocal(address) => Self::ThreadLocal(address),
+        }
+    }
 }
 
 /// Who defines a name.
@@ -108,24 +117,6 @@ impl DefinedBy {
             Self::Outside | Self::Found | Self::Alias(..) => None,
         }
     }
-}
-
-/// A definition that lost its name to another, or a part of its scope.
-#[derive(Clone, Debug)]
-pub(crate) struct Replaced {
-    pub(crate) dylib: DylibId,
-    pub(crate) name: NameId,
-    pub(crate) entry: Entry,
-    /// The symbol, as long as its unit was at hand: it is a reference now.
-    pub(crate) symbol: Option<Symbol>,
-}
-
-/// What was pulled from archives for batches that then had to wait for something.
-#[derive(Debug, Default)]
-pub(crate) struct Pulled {
-    pub(crate) units: Vec<UnitId>,
-    pub(crate) replaced: Vec<Replaced>,
-    pub(crate) rebound: Vec<(UnitId, SymbolId, Symbol)>,
 }
 
 /// An object that was added or pulled.
@@ -272,17 +263,15 @@ pub(crate) struct State {
     generators_made: u32,
     /// Units that were removed before they were materialized. What users made of them is dropped with the tables
     /// unlocked, and who waits for them is told.
-    pub(super) removed: Option<Box<Removed>>,
+    pub(super) removed: Vec<(UnitId, Box<Pending>)>,
     /// The batch that has graphs out of the tables, if there is one.
     pub(super) batch: Option<BatchInFlight>,
     pub(super) statistics: Statistics,
     pub(super) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
     pub(super) overridden: Vec<(UnitId, SymbolId)>,
-    /// Units that were pulled from archives for the batch that is being linked.
-    pub(super) pulled: Vec<UnitId>,
-    /// What these have replaced.
-    pub(super) replaced: Vec<Replaced>,
+    /// What was pulled from archives for the batch that is being linked.
+    pub(super) pulled: Pulled,
     /// Names that are aliases because a definition has yielded to one of another JITDylib.
     pub(super) vague: BTreeSet<(DylibId, NameId)>,
     /// There have been updatable objects.
@@ -322,13 +311,12 @@ impl State {
             units_made: 0,
             trackers_made: 0,
             generators_made: 0,
-            removed: None,
+            removed: Vec::new(),
             batch: None,
             statistics: Statistics::default(),
             warnings: Vec::new(),
             overridden: Vec::new(),
-            pulled: Vec::new(),
-            replaced: Vec::new(),
+            pulled: Pulled::default(),
             vague: BTreeSet::new(),
             has_updatable: false,
             superseded: Vec::new(),

@@ -9,16 +9,10 @@ use super::progress::Progress;
 use super::state::{State, UnitId};
 use crate::error::Error;
 
-/// Units that were removed before they were materialized.
-#[derive(Debug, Default)]
-pub(super) struct Removed(Vec<(UnitId, Box<Pending>)>);
-
 impl State {
     /// Has what the user made of a unit dropped when the tables are unlocked, and who waits for it told.
     pub(super) fn drop_later(&mut self, unit: UnitId, pending: Option<Box<Pending>>) {
-        if let Some(pending) = pending {
-            self.removed.get_or_insert_default().0.push((unit, pending));
-        }
+        self.removed.extend(pending.map(|pending| (unit, pending)));
     }
 }
 
@@ -29,7 +23,14 @@ pub(crate) struct StateGuard<'a> {
     // Unlocked before what was removed is dropped: fields are dropped in their order.
     state: MutexGuard<'a, State>,
     _locked: Locked,
-    ending: Ending<'a>,
+    removed: Removed<'a>,
+}
+
+/// Units that were removed before they were materialized.
+#[derive(Debug)]
+struct Removed<'a> {
+    progress: &'a Progress<Job, Error>,
+    units: Vec<(UnitId, Box<Pending>)>,
 }
 
 /// In debug builds a thread knows how many tables it has locked, so that tests find out who asks an executor meanwhile: it
@@ -65,15 +66,9 @@ impl Drop for Locked {
     }
 }
 
-#[derive(Debug)]
-struct Ending<'a> {
-    progress: &'a Progress<Job, Error>,
-    removed: Option<Box<Removed>>,
-}
-
 impl<'a> StateGuard<'a> {
     pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Progress<Job, Error>) -> Self {
-        Self { state, _locked: Locked::note(), ending: Ending { progress, removed: None } }
+        Self { state, _locked: Locked::note(), removed: Removed { progress, units: Vec::new() } }
     }
 }
 
@@ -94,26 +89,15 @@ impl DerefMut for StateGuard<'_> {
 impl Drop for StateGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.state.removed.is_some() {
-            self.ending.removed = self.state.removed.take();
-        }
+        self.removed.units = std::mem::take(&mut self.state.removed);
     }
 }
 
-impl Drop for Ending<'_> {
+impl Drop for Removed<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(removed) = self.removed.take() {
-            removed.end(self.progress);
-        }
-    }
-}
-
-impl Removed {
-    #[cold]
-    fn end(self, progress: &Progress<Job, Error>) {
-        for (unit, _) in &self.0 {
-            progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
+        for (unit, _) in &self.units {
+            self.progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
         }
     }
 }

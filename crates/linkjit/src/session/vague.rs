@@ -180,11 +180,7 @@ impl State {
     /// Gives back what yielded to definitions of JITDylibs. What these were linked to may be memory of `withdrawn`.
     pub(crate) fn take_back_vague(&mut self, left: Inheritance, withdrawn: Option<TrackerId>) {
         for &(dylib, name, _) in &left.names {
-            let Some(table) = self.dylibs.get_mut(&dylib) else { continue };
-            let is_alias = self.vague.remove(&(dylib, name));
-            if is_alias && table.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..))) {
-                table.symbols.remove(&name);
-            }
+            self.remove_vague_alias(dylib, name);
         }
         // Only groups that have yielded have heirs who may have them back.
         for &(dylib, signature) in &left.groups {
@@ -199,13 +195,17 @@ impl State {
 
     /// Forgets that a name is an alias for what another JITDylib has if nobody has yielded it any more.
     pub(super) fn drop_vague_alias(&mut self, dylib: DylibId, name: NameId) {
-        if self.vague.contains(&(dylib, name)) && self.heirs(dylib, name).next().is_none() {
-            self.vague.remove(&(dylib, name));
-            if let Some(table) = self.dylibs.get_mut(&dylib)
-                && table.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..)))
-            {
-                table.symbols.remove(&name);
-            }
+        if self.heirs(dylib, name).next().is_none() {
+            self.remove_vague_alias(dylib, name);
+        }
+    }
+
+    fn remove_vague_alias(&mut self, dylib: DylibId, name: NameId) {
+        if self.vague.remove(&(dylib, name))
+            && let Some(table) = self.dylibs.get_mut(&dylib)
+            && table.symbols.get(&name).is_some_and(|entry| matches!(entry.by, DefinedBy::Alias(..)))
+        {
+            table.symbols.remove(&name);
         }
     }
 
@@ -236,7 +236,7 @@ impl State {
     fn leads_nowhere(&self, dylib: DylibId, name: NameId) -> bool {
         let mut at = (dylib, name);
         for followed in 0..self.longest_chain() {
-            match self.dylib(at.0).ok().and_then(|table| table.symbols.get(&at.1)).map(|entry| entry.by) {
+            match self.entry(at.0, at.1).map(|entry| entry.by) {
                 Some(DefinedBy::Alias(other, target)) if self.vague.contains(&at) => at = (other, target),
                 Some(_) => return false,
                 None => return followed > 0,
@@ -280,7 +280,7 @@ impl State {
         withdrawn: Option<TrackerId>,
     ) {
         // One that is linked is what they are bound to.
-        let successor = self.dylib(dylib).ok().and_then(|table| table.symbols.get(&name));
+        let successor = self.entry(dylib, name);
         if successor.is_some_and(|entry| entry.address.is_some()) {
             return;
         }
