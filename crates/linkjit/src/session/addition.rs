@@ -10,10 +10,10 @@ use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Verdict};
 
 use super::groups::{GroupOwner, Yields};
-use super::inherit::{Inheritance, Yielded, YieldedGroup};
+use super::inherit::{Yielded, YieldedGroup};
 use super::pending::{Promise, agrees};
 use super::pulled::Replaced;
-use super::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId, foreign, is_vague};
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, State, TrackerId, Unit, UnitId, foreign, is_vague};
 use crate::error::{Error, Result};
 
 /// An object that is being added, with what comes of that.

@@ -8,8 +8,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
-use super::dylib::DylibState;
-use super::state::{DylibId, Entry, State, UnitId};
+use super::{DylibId, DylibState, Entry, State, UnitId};
 use crate::error::{Error, Result};
 
 /// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.

@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::names::NamePool;
 
-use super::dylib::DylibState;
-use super::state::{Address, DefinedBy, DylibId, Entry, MatchScope, State, Unit};
-use super::{ExecutionSession, Owner};
+use super::{Address, DefinedBy, DylibId, DylibState, Entry, ExecutionSession, MatchScope, Owner, State, Unit};
 
 impl ExecutionSession {
     /// All JITDylibs as text: see [`crate::JitDylib::dump`].

@@ -7,9 +7,7 @@ use std::sync::{Arc, TryLockError};
 use linkjit_executor::Agent;
 use linkjit_executor::fork::{Held, Participant};
 
-use super::Inner;
-use super::job::Job;
-use super::progress::Progress;
+use super::{Inner, Job, Progress};
 use crate::error::Error;
 
 impl Participant for Inner {

@@ -8,10 +8,9 @@ use linkjit_link::graph::{BlockId, Group, LinkGraph, Selection, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, GroupConflict, Verdict};
 
-use super::dylib::DylibState;
-use super::inherit::{Inheritance, Yielded, YieldedGroup};
+use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Promise;
-use super::state::{DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::{DefinedBy, DylibId, DylibState, Entry, Inheritance, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// The COMDAT group of a name that is kept.

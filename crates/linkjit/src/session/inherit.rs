@@ -19,11 +19,9 @@ use linkjit_link::graph::{
 use linkjit_link::names::NameId;
 use linkjit_link::rules;
 
-use super::allocations::Owner;
-use super::dylib::DylibState;
 use super::groups::GroupOwner;
 use super::pending::promised_entry;
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, DylibState, Entry, Owner, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// A definition that yielded: its symbol is a reference now.

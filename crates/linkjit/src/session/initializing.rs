@@ -9,9 +9,8 @@ use std::sync::PoisonError;
 
 use linkjit_executor::Agent;
 
-use super::job::{self, AtJob, Job};
-use super::state::{InitializerRun, State, Unit, UnitId};
-use super::{ExecutionSession, lock};
+use super::job::AtJob;
+use super::{ExecutionSession, InitializerRun, Job, State, Unit, UnitId, job, lock};
 use crate::error::Result;
 
 /// Initializers that this agent is running.

@@ -7,9 +7,7 @@ use linkjit_executor::Agent;
 use linkjit_link::graph::{LinkGraph, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 
-use super::ExecutionSession;
-use super::pending::Direct;
-use super::state::{DefinedBy, DylibId, State, UnitId};
+use super::{DefinedBy, Direct, DylibId, ExecutionSession, State, UnitId};
 use crate::error::{Error, Result};
 
 impl State {

@@ -2,9 +2,7 @@
 
 use linkjit_executor::ExecRange;
 
-use super::allocations::Allocation;
-use super::state::State;
-use super::{ExecutionSession, ResourceTracker};
+use super::{Allocation, ExecutionSession, ResourceTracker, State};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 

@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use linkjit_link::graph::{LinkGraph, Name, Request};
 use linkjit_link::names::NameId;
 
-use super::ExecutionSession;
 use super::inherit::Heir;
-use super::state::{DefinedBy, State};
+use super::{DefinedBy, ExecutionSession, State};
 
 /// With fewer new names it is not worth the while.
 const LEAST: u64 = 4096;

@@ -8,8 +8,7 @@ use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::Verdict;
 
-use super::ExecutionSession;
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, ExecutionSession, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// The promise of a unit that is added.

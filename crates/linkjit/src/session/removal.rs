@@ -12,9 +12,8 @@ use hashbrown::HashSet;
 use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
-use super::allocations::{Keeps, Owner, Part};
-use super::state::{DylibId, Generator, InitializerRun, State, TrackerId, UnitId};
-use super::{ExecutionSession, Linking};
+use super::allocations::Keeps;
+use super::{DylibId, ExecutionSession, Generator, InitializerRun, Linking, Owner, Part, State, TrackerId, UnitId};
 use crate::error::{Dependent, Error, Result};
 use crate::plugin;
 

@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linkjit_executor::AllocationId;
 
-use super::allocations::Owner;
 use super::epoch::Entered;
 use super::removal::{Ending, in_order};
-use super::state::{DylibId, InitializerRun, State, TrackerId};
-use super::{ExecutionSession, Linking, ResourceTracker};
+use super::{DylibId, ExecutionSession, InitializerRun, Linking, Owner, ResourceTracker, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// What was retired and is still there.

@@ -11,16 +11,18 @@ use linkjit_link::graph::{InitializerOrder, LinkGraph, Linkage, Scope, SymbolId}
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 
-use super::allocations::{Allocation, Allocations};
+use super::allocations::Allocations;
 use super::allocator::Allocator;
 use super::batch::{BatchInFlight, Rest};
 use super::inherit::{Yielded, YieldedGroup};
 use super::lazy::LazyFunctions;
 use super::pending::Pending;
-use super::pulled::Pulled;
 use super::removal::Detached;
 use super::retire::Retired;
-use super::{DefinitionGenerator, DylibState, ExecutionSession, Limits, Owner, Platform, Statistics, Together};
+use super::{
+    Allocation, DefinitionGenerator, DylibState, ExecutionSession, Limits, Owner, Platform, Pulled, Statistics,
+    Together,
+};
 use crate::crt::CrtProvider;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;

@@ -3,10 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
-use super::job::Job;
 use super::pending::Pending;
-use super::progress::Progress;
-use super::state::{State, UnitId};
+use super::{Job, Progress, State, UnitId};
 use crate::error::Error;
 
 impl State {

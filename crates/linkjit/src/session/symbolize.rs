@@ -5,9 +5,7 @@ use linkjit_executor::{ExecAddr, ExecRange};
 use linkjit_link::graph::{Definition, LinkGraph};
 use linkjit_link::names::NamePool;
 
-use super::dylib::DylibState;
-use super::state::{Address, DefinedBy, UnitId};
-use super::{ExecutionSession, SymbolFlags};
+use super::{Address, DefinedBy, DylibState, ExecutionSession, SymbolFlags, UnitId};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::symbol_name::SymbolName;

@@ -8,10 +8,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use linkjit_executor::Agent;
 
-use super::job::{self, AtJob, Job};
-use super::progress::{Progress, Wait};
-use super::state::Unit;
-use super::{ExecutionSession, lock};
+use super::job::AtJob;
+use super::progress::Wait;
+use super::{ExecutionSession, Job, Progress, Unit, job, lock};
 use crate::error::{Error, Result};
 
 impl ExecutionSession {

@@ -20,8 +20,8 @@ use linkjit_link::graph::{BlockId, LinkGraph, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::NameId;
 
 use super::groups::surrender;
-use super::inherit::{Inheritance, Yielded};
-use super::state::{Address, DefinedBy, DylibId, Entry, MatchScope, State, TrackerId, UnitId};
+use super::inherit::Yielded;
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, MatchScope, State, TrackerId, UnitId};
 
 /// Longer chains of aliases that users have made are not followed.
 const SHORT_ALIAS_CHAIN: usize = 8;

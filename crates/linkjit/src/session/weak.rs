@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::state::{DylibId, TrackerId};
-use super::{ExecutionSession, Inner};
+use super::{DylibId, ExecutionSession, Inner, TrackerId};
 use crate::jitdylib::JitDylib;
 
 /// A handle that does not keep the session.

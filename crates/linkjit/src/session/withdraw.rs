@@ -8,8 +8,7 @@ use linkjit_link::graph::Linkage;
 use linkjit_link::names::NameId;
 
 use super::groups::GroupOwner;
-use super::inherit::Inheritance;
-use super::state::{Address, DefinedBy, DylibId, Entry, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, State, TrackerId, Unit, UnitId};
 use crate::error::{Error, Result};
 
 /// What was taken out. Its code stays where it is, and its tracker owns it.
