@@ -1,4 +1,4 @@
-//! Where the C runtime of Windows comes from, and what its default libraries mean when objects ask for them.
+//! The C runtime of Windows: where it comes from, and what its default libraries mean when objects ask for them.
 //!
 //! Objects of Microsoft's compiler say whether they are for the runtime's DLLs (`/MD`: `/defaultlib:msvcrt`) or for a
 //! static runtime (`/MT`: `/defaultlib:libcmt`). The built-in runtime serves both. Installed libraries do not: with
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// What the libraries of Microsoft's runtime are called, those for debugging without their `d`.
+/// The names of the libraries of Microsoft's runtime, those for debugging without their `d`.
 const RUNTIME_LIBRARIES: [&str; 9] =
     ["libcmt", "msvcrt", "libcpmt", "msvcprt", "libvcruntime", "vcruntime", "libucrt", "ucrt", "oldnames"];
 
-/// What GNU's compilers link every program with, in the order of the search; `stdc++` only if it is C++, which makes no
+/// The libraries that GNU's compilers link every program with, in the order of the search; `stdc++` only if it is C++, which makes no
 /// difference to a search on demand.
 const MINGW_LIBRARIES: [&str; 12] = [
     "stdc++.lib",
@@ -37,7 +37,7 @@ pub(crate) const RUNTIME_KEY: &str = "RuntimeLibrary";
 /// Directory names for the architecture: of xwin, and of Microsoft.
 const ARCHITECTURES: [&str; 2] = [ARCH, "x64"];
 
-/// Where the C runtime comes from that objects for Windows are linked with.
+/// The source of the C runtime that objects for Windows are linked with.
 ///
 /// The built-in one (the default) needs nothing installed: whatever runtime objects ask for, they get the runtime's
 /// DLLs, and linkjit itself has what is in none of them. The others link the libraries that objects ask for
@@ -129,7 +129,7 @@ impl CrtProvider {
         Ok(Self { kind: Kind::MinGw, directories: gcc.into_iter().chain([system]).collect() })
     }
 
-    /// Whether all that the runtime needs is Microsoft's: its static pieces, and its start-up.
+    /// Says whether all that the runtime needs is Microsoft's: its static pieces, and its start-up.
     pub(crate) fn is_from_microsoft(&self) -> bool {
         self.kind == Kind::Microsoft
     }
@@ -139,7 +139,7 @@ impl CrtProvider {
         if self.kind == Kind::MinGw { &MINGW_LIBRARIES } else { &[] }
     }
 
-    /// Whether a default library is the one that has the runtime's start-up.
+    /// Says whether a default library is the one that has the runtime's start-up.
     pub(crate) fn has_startup(&self, library: &str) -> bool {
         match self.kind {
             Kind::BuiltIn => false,
@@ -158,7 +158,7 @@ impl CrtProvider {
         self.implied_libraries().contains(&library)
     }
 
-    /// What a default library is to it.
+    /// Says what a default library is to it.
     pub(crate) fn meaning(&self, library: &str) -> Meaning {
         match (self.kind, is_runtime(library)) {
             (Kind::BuiltIn, true) => Meaning::Nothing,
@@ -185,24 +185,20 @@ impl CrtProvider {
         self.directories.iter().find_map(in_directory).filter(|path| path.is_file())
     }
 
-    /// Where its libraries are.
+    /// The directories of its libraries.
     #[must_use]
     pub fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
 
-    /// Where its DLLs are: MinGW has them beside the libraries, or as programs.
+    /// The directories of its DLLs: MinGW has them beside the libraries, or as programs.
     pub(crate) fn dll_directories(&self) -> Vec<PathBuf> {
-        let of_programs = self.directories.iter().filter_map(|directory| Some(directory.parent()?.join("bin")));
-        if self.kind == Kind::MinGw {
-            self.directories.iter().cloned().chain(of_programs).collect()
-        } else {
-            Vec::new()
-        }
+        let beside = self.directories.iter().filter_map(|directory| Some(directory.parent()?.join("bin")));
+        if self.kind == Kind::MinGw { self.directories.iter().cloned().chain(beside).collect() } else { Vec::new() }
     }
 }
 
-/// What a default library that an object asks for is to a [`CrtProvider`].
+/// The meaning of a default library that an object asks for to a [`CrtProvider`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Meaning {
     /// It is there in any case.
@@ -213,7 +209,7 @@ pub(crate) enum Meaning {
     Runtime,
 }
 
-/// Whether a default library is the runtime's, maybe that for debugging (`libcmtd.lib`).
+/// Says whether a default library is the runtime's, maybe that for debugging (`libcmtd.lib`).
 fn is_runtime(library: &str) -> bool {
     let name = library.strip_suffix(".lib").unwrap_or(library);
     RUNTIME_LIBRARIES.iter().any(|known| name == *known || name.strip_suffix('d') == Some(*known)) || name == "uuid"
@@ -235,7 +231,7 @@ fn missing(path: &Path, message: &str) -> Error {
     Error::File { path: path.into(), message: message.into() }
 }
 
-/// What a directory has of that name, in whatever letters: Windows makes no difference between them.
+/// Finds what a directory has of that name, in whatever letters: Windows makes no difference between them.
 fn child(directory: &Path, name: &str) -> Option<PathBuf> {
     let exact = directory.join(name);
     if exact.exists() {
@@ -265,10 +261,10 @@ fn versions(directory: &Path) -> Vec<PathBuf> {
 #[cfg(windows)]
 fn visual_studio_directories() -> Vec<PathBuf> {
     let tool = find_msvc_tools::find_tool(&format!("{ARCH}-pc-windows-msvc"), "link.exe");
-    let of_tool = tool.iter().flat_map(find_msvc_tools::Tool::env).find(|(name, _)| name == "LIB");
+    let tools = tool.iter().flat_map(find_msvc_tools::Tool::env).find(|(name, _)| name == "LIB");
     // In a developer's command prompt the environment says it all.
     let directories =
-        of_tool.map(|(_, value)| value.clone()).or_else(|| std::env::var_os("LIB").filter(|_| tool.is_some()));
+        tools.map(|(_, value)| value.clone()).or_else(|| std::env::var_os("LIB").filter(|_| tool.is_some()));
     directories.iter().flat_map(std::env::split_paths).collect()
 }
 

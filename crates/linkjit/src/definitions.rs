@@ -18,7 +18,7 @@ use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, wit
 use crate::jitdylib::JitDylib;
 use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
-    Address, DefinedBy, DefinitionGenerator, Generator, State, SymbolFlags, UnitId, bytes_of, read_file,
+    Address, DefinedBy, DefinitionGenerator, Generator, ObjectId, State, SymbolFlags, bytes_of, read_file,
 };
 use crate::source::IntoSource;
 
@@ -111,7 +111,7 @@ impl JitDylib {
     fn add_graph_that_was_read(&self, graph: LinkGraph) -> Result<()> {
         let owner = self.owner()?;
         self.session().define_graph_with(self.id(), graph, |state, names, graph| {
-            state.define_unit(self.id(), owner, graph, names)?;
+            state.define_object(self.id(), owner, graph, names)?;
             Ok(())
         })
     }
@@ -432,13 +432,13 @@ impl JitDylib {
     }
 
     /// Adds an archive member for the batch that is being linked.
-    pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<UnitId> {
+    pub(crate) fn define_pulled(&self, graph: LinkGraph) -> Result<ObjectId> {
         let owner = self.owner()?;
         let names = self.session().names();
         self.session().state().pull(self.id(), owner, graph, &names)
     }
 
-    pub(crate) fn has_unit(&self, unit: UnitId) -> bool {
-        self.session().state().unit(unit).is_some()
+    pub(crate) fn has_object(&self, object: ObjectId) -> bool {
+        self.session().state().object(object).is_some()
     }
 }

@@ -21,20 +21,20 @@ pub struct UndefinedSymbol {
     pub demangled: Option<String>,
     /// The first places that refer to it; none if the user asked for it.
     pub wanted_by: Vec<Site>,
-    /// How many further places there are.
+    /// The number of further places.
     pub more_places: usize,
-    /// What needs it, if that is nothing that the lookup has asked for: an initializer of some object, say.
+    /// The thing that needs it, if that is nothing that the lookup has asked for: an initializer of some object, say.
     pub root: Option<Root>,
     /// Defined names that look much like it. Of many symbols, only the first ones have such.
     pub similar: Vec<String>,
-    /// Where it was searched, in this order: JITDylibs, then their generators.
+    /// The places where it was searched, in this order: JITDylibs, then their generators.
     pub searched: Vec<String>,
-    /// Who defines it, but hides it, or was not searched; which DLL was to have it, and has not.
+    /// The JITDylibs that define it, but hide it, or was not searched; which DLL was to have it, and has not.
     pub elsewhere: Vec<String>,
 }
 
 impl UndefinedSymbol {
-    /// Which library has such names, or what else they want, if compilers make them: `_gfortran_*`, `GOMP_*`, ...
+    /// Says which library has such names, or what else they want, if compilers make them: `_gfortran_*`, `GOMP_*`, ...
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         hint(&self.name)
@@ -66,7 +66,7 @@ impl fmt::Display for UndefinedSymbol {
     }
 }
 
-/// What is linked of an object without being asked for.
+/// A part of an object that is linked without being asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Root {
@@ -74,7 +74,7 @@ pub struct Root {
     pub object: String,
     /// The section.
     pub section: String,
-    /// What is in the section.
+    /// The kind of what is in the section.
     pub kind: RootKind,
 }
 
@@ -136,7 +136,7 @@ pub enum Error {
     Undefined {
         /// The names.
         symbols: Vec<UndefinedSymbol>,
-        /// Where they were searched: all places, though not every name was searched in each.
+        /// The places where they were searched: all, though not every name was searched in each.
         searched: Vec<String>,
     },
     /// A name is defined twice.
@@ -149,9 +149,9 @@ pub enum Error {
     Duplicate {
         /// The name.
         name: String,
-        /// Who defined it first.
+        /// The first definer.
         first: String,
-        /// Who wants to define it, too.
+        /// The one who wants to define it, too.
         second: String,
     },
     /// Copies of one function or variable in different objects are not what these say they are.
@@ -161,9 +161,9 @@ pub enum Error {
         name: String,
         /// In what they differ: `size`, `content`, `COMDAT selection`.
         what: &'static str,
-        /// Whose came first.
+        /// The object whose copy came first.
         first: String,
-        /// Whose is different.
+        /// The object whose copy is different.
         second: String,
     },
     /// An object forbids a library that another object asks for (`/disallowlib`).
@@ -171,7 +171,7 @@ pub enum Error {
     Disallowed {
         /// The library.
         library: String,
-        /// Who forbids it.
+        /// The object that forbids it.
         object: String,
     },
     /// An object's own allocator, which all libraries of the process would have to use, can't replace the process's.
@@ -195,7 +195,7 @@ pub enum Error {
         /// A function of an allocator that it defines.
         name: String,
     },
-    /// What is to be removed has the allocator that all libraries of the process use.
+    /// The code that is to be removed has the allocator that all libraries of the process use.
     #[error(
         "{object}: the object can't be removed: libraries of this process hold memory from its '{name}', so it stays until \
          the process ends"
@@ -211,9 +211,9 @@ pub enum Error {
     Mismatch {
         /// The setting.
         key: String,
-        /// What the first object says, and which that is.
+        /// The statement of the first object, and which object that is.
         first: String,
-        /// What the second says.
+        /// The statement of the second.
         second: String,
     },
     /// A library of the C runtime that objects ask for is not where the session's [`CrtProvider`](crate::CrtProvider)
@@ -222,7 +222,7 @@ pub enum Error {
     NoRuntime {
         /// The library.
         library: String,
-        /// Where it was searched.
+        /// The directories where it was searched.
         searched: Vec<PathBuf>,
     },
     /// An alias whose target is, in the end, itself.
@@ -240,13 +240,13 @@ pub enum Error {
     /// The JITDylib was closed.
     #[error("the JITDylib is closed")]
     Closed,
-    /// What a tracker owned was removed.
+    /// The tracker was removed, with all that it owned.
     #[error("the resource tracker was removed")]
     TrackerRemoved,
     /// Linked code of others is bound to what was to be removed: it would call into nothing.
     #[error("linked code of {} uses what this would remove", in_use(dependents))]
     InUse {
-        /// Whose code that is.
+        /// The objects whose code that is.
         dependents: Vec<Dependent>,
     },
     /// An update was to keep variables that it can't keep.
@@ -262,7 +262,7 @@ pub enum Error {
     Updatable {
         /// Its name.
         object: String,
-        /// Whether there is one.
+        /// Says whether there is one.
         is_there: bool,
     },
     /// There is no object of a name that could be discarded.
@@ -276,11 +276,11 @@ pub enum Error {
     /// There would be more than the session's limits allow ([`Limits`](crate::Limits)).
     #[error("this would make {wanted} {what}, but at most {limit} are allowed")]
     Limit {
-        /// What there would be too much of.
+        /// The thing that there would be too much of.
         what: &'static str,
-        /// How much is allowed.
+        /// The number that is allowed.
         limit: u64,
-        /// How much there would be.
+        /// The number that there would be.
         wanted: u64,
     },
     /// A generation that is not the newest one of its objects: go back from newer ones before.
@@ -296,7 +296,7 @@ pub enum Error {
         name: String,
         /// The object.
         object: String,
-        /// Which update of the object it was, counted from 1.
+        /// The number of the update of the object, counted from 1.
         update: u64,
         /// The function was new in that update, and went when it was rolled back.
         by_rollback: bool,
@@ -331,7 +331,7 @@ pub enum Error {
     /// A tracker of another JITDylib, or a JITDylib of another session.
     #[error("{what}")]
     Foreign {
-        /// What does not belong together.
+        /// The things that do not belong together.
         what: &'static str,
     },
     /// A lookup on the thread that is linking or closing: from within a pass, the resolver of an indirect function or a
@@ -362,12 +362,12 @@ pub enum Error {
     #[error(
         "{}: the system's loader can't open the library: it needs {} from the program{}, but the loader does not see linked \
          code; link the library's objects or its static archive instead, or let the host process export the names",
-        library.display(), list(symbols), of_dylibs(definers)
+        library.display(), list(symbols), defined_in(definers)
     )]
     LibraryNeedsProgram {
         /// The library.
         library: PathBuf,
-        /// What it needs.
+        /// The names that it needs.
         symbols: Vec<String>,
         /// The JITDylibs that define something of that.
         definers: Vec<String>,
@@ -375,7 +375,7 @@ pub enum Error {
     /// A limit of the format or of linkjit.
     #[error("{what}")]
     Unsupported {
-        /// What is not supported, and why.
+        /// The thing that is not supported, and why.
         what: String,
     },
     /// A file can't be read.
@@ -383,7 +383,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's message.
         message: String,
     },
     /// The compiler did not produce an object.
@@ -393,7 +393,7 @@ pub enum Error {
         file: PathBuf,
         /// The command.
         command: String,
-        /// What the compiler printed.
+        /// The compiler's messages.
         output: String,
     },
 }
@@ -491,7 +491,7 @@ fn list(names: &[String]) -> String {
     }
 }
 
-fn of_dylibs(definers: &[String]) -> String {
+fn defined_in(definers: &[String]) -> String {
     if definers.is_empty() { String::new() } else { format!(" (defined in JITDylib '{}')", definers.join("', '")) }
 }
 

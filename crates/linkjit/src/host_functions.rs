@@ -66,7 +66,7 @@ impl JitDylib {
         let id = self.session().names().intern(name);
         let graph = thunk(self.session().new_graph("a host function"), id, &callback)?;
         self.session().define_graph_with(self.id(), graph, |state, names, graph| {
-            state.define_unit(self.id(), owner, graph, names)?;
+            state.define_object(self.id(), owner, graph, names)?;
             state.keep_function(owner, callback);
             Ok(())
         })

@@ -30,12 +30,12 @@ pub struct JitBuilder {
     executor: Runs,
 }
 
-/// Where linked code runs.
+/// The place where linked code runs.
 #[derive(Debug)]
 enum Runs {
     /// In this process, in memory of a provider.
     Here(Arc<dyn MemoryProvider>),
-    /// Where an executor of the user's has it.
+    /// In the process of an executor of the user's.
     In(Arc<dyn Executor>),
 }
 
@@ -46,7 +46,7 @@ impl Default for Runs {
 }
 
 impl JitBuilder {
-    /// How much of an object is linked when something of it is wanted.
+    /// The policy says how much of an object is linked when something of it is wanted.
     #[must_use]
     pub fn policy(mut self, policy: LinkPolicy) -> Self {
         self.options.policy = policy;
@@ -92,7 +92,7 @@ impl JitBuilder {
         self
     }
 
-    /// Where linked code runs, if not in this process, or not in the usual way. It brings its runtime and the libraries of
+    /// Sets where linked code runs, if not in this process, or not in the usual way. It brings its runtime and the libraries of
     /// its process.
     #[must_use]
     pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
@@ -100,7 +100,7 @@ impl JitBuilder {
         self
     }
 
-    /// Where the memory of code comes from that is linked into this process, if not from the operating system.
+    /// Sets where the memory of code comes from that is linked into this process, if not from the operating system.
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
@@ -159,14 +159,14 @@ impl JitBuilder {
         self
     }
 
-    /// Where the C runtime comes from that objects for Windows are linked with; see [`CrtProvider`].
+    /// Sets where the C runtime comes from that objects for Windows are linked with; see [`CrtProvider`].
     #[must_use]
     pub fn crt(mut self, provider: CrtProvider) -> Self {
         self.options.crt = provider;
         self
     }
 
-    /// How much there may be in the session.
+    /// The limits say how much there may be in the session.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
@@ -244,7 +244,7 @@ impl Jit {
     }
 }
 
-/// What is added to it, defined and looked up is its main JITDylib's.
+/// The main JITDylib gets what is added and defined, and is looked up in.
 impl Deref for Jit {
     type Target = JitDylib;
 

@@ -49,7 +49,7 @@ use crate::symbol_name::SymbolName;
 pub struct JitDylib {
     session: ExecutionSession,
     id: DylibId,
-    /// Who owns what is added through this handle, if not the default tracker.
+    /// The owner of what is added through this handle, if that is not the default tracker.
     tracker: Option<TrackerId>,
 }
 
@@ -98,7 +98,7 @@ impl JitDylib {
         }
     }
 
-    /// Where its objects say that the program begins, for those of Windows: by `/entry` (the first counts), or by
+    /// Finds where its objects say that the program begins, for those of Windows: by `/entry` (the first counts), or by
     /// defining `main`, `wmain`, `WinMain`, `wWinMain` or what a C runtime begins with, in this order.
     ///
     /// # Errors
@@ -261,7 +261,7 @@ impl JitDylib {
         look_up_set(self, set)
     }
 
-    /// Who sees names, and how they compete, in their order; `None` for those that nobody defines. Generators are asked,
+    /// Finds out who sees names, and how they compete, in their order; `None` for those that nobody defines. Generators are asked,
     /// but nothing is materialized or linked. Whether something is a function is known only of objects of which a
     /// part is yet to be linked, and of units that are yet to be materialized.
     ///
@@ -421,7 +421,7 @@ impl JitDylib {
         Ok(())
     }
 
-    /// What it has, as text for people: link order, generators, memory, units and symbols with their states. Empty if it
+    /// Describes what it has, as text for people: link order, generators, memory, units and symbols with their states. Empty if it
     /// is closed.
     ///
     /// ```

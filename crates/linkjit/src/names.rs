@@ -62,7 +62,7 @@ impl Write for Bounded {
     }
 }
 
-/// Whether the demangler of MSVC's names copies little for the back references of a name. A reference copies what came
+/// Says whether the demangler of MSVC's names copies little for the back references of a name. A reference copies what came
 /// before it in its scope, which may contain such copies: `b` references in scopes of `d` levels make up to
 /// `(1 + b/d)^d` copies. Templates have scopes for names and for types, and the parameters of function types
 /// (introduced by a 6 or 8) can be what the next ones refer to.
@@ -82,7 +82,7 @@ fn unfolds_little(name: &str) -> bool {
     (1.0 + f64::from(references) / f64::from(levels)).powf(levels.into()) <= MOST
 }
 
-/// Whether bytes of string literals (`??_C@_0`) are spelled as they are to be, `?$` and two letters: the demangler does
+/// Says whether bytes of string literals (`??_C@_0`) are spelled as they are to be, `?$` and two letters: the demangler does
 /// not look before it calculates with them.
 fn has_whole_escapes(name: &str) -> bool {
     let is_whole = |rest: &str| matches!(rest.as_bytes(), [b'A'..=b'P', b'A'..=b'P', ..]);

@@ -105,9 +105,9 @@ pub(crate) fn tell(plugins: &[Arc<dyn Plugin>], what: impl Fn(&dyn Plugin)) {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LinkedAllocation<'a> {
-    /// What [`Plugin::removed`] calls it.
+    /// The id by which [`Plugin::removed`] refers to it.
     pub id: AllocationId,
-    /// Where it belongs.
+    /// The JITDylib that it belongs to.
     pub dylib: JitDylib,
     /// Its read-only data, code and writable data, in this order; empty where there is none.
     pub segments: [ExecRange; 3],
@@ -158,7 +158,7 @@ impl PassLists {
         self.passes.push((stage, Box::new(pass)));
     }
 
-    /// Whether there are none.
+    /// Says whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.passes.is_empty()

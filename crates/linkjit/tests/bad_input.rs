@@ -94,8 +94,8 @@ fn mutate(original: &[u8], random: &mut Random) -> Vec<u8> {
 fn check(files: &[&str], error: &Error) {
     let text = error.to_string();
     let named = files.iter().any(|file| text.contains(file));
-    let of_the_process = matches!(error, Error::Executor(_) | Error::Undefined { .. } | Error::Duplicate { .. });
-    assert!(named || of_the_process, "{files:?} is not named: {text}");
+    let is_of_process = matches!(error, Error::Executor(_) | Error::Undefined { .. } | Error::Duplicate { .. });
+    assert!(named || is_of_process, "{files:?} is not named: {text}");
     assert!(!matches!(error, Error::Closed | Error::Reentrant | Error::TrackerRemoved), "{files:?}: {text}");
 }
 
@@ -201,8 +201,8 @@ fn a_damaged_archive_is_refused_or_linked() {
                 let jit = host::builder().window_size(64 << 20).build().unwrap();
                 let result = jit.add_archive(&path).and_then(|()| jit.main().link(&["f"]).map(drop));
                 if let Err(error) = result {
-                    let of_a_file = matches!(error, Error::File { .. });
-                    if !of_a_file {
+                    let is_of_file = matches!(error, Error::File { .. });
+                    if !is_of_file {
                         check(&["damaged.a", ".o"], &error);
                     }
                 }

@@ -42,18 +42,18 @@ fn closures_have_what_they_have_captured() {
 
 #[test]
 fn functions_of_all_kinds_can_be_defined() {
-    extern "C" fn of_c(n: c_int) -> c_int {
+    extern "C" fn c_function(n: c_int) -> c_int {
         n + 1
     }
-    fn of_rust(n: i32) -> i32 {
+    fn rust_function(n: i32) -> i32 {
         n + 2
     }
     static RESULT: AtomicI64 = AtomicI64::new(0);
-    let jit = jit("int of_c(int), of_rust(int), pointer(int); void result(long long);
-                   void run(void) { result(of_c(100) + of_rust(100) + pointer(100)); }");
-    jit.define_ptr("of_c", of_c as *const ()).unwrap();
-    jit.define_fn("of_rust", of_rust).unwrap();
-    jit.define_fn("pointer", of_rust as fn(i32) -> i32).unwrap();
+    let jit = jit("int c_function(int), rust_function(int), pointer(int); void result(long long);
+                   void run(void) { result(c_function(100) + rust_function(100) + pointer(100)); }");
+    jit.define_ptr("c_function", c_function as *const ()).unwrap();
+    jit.define_fn("rust_function", rust_function).unwrap();
+    jit.define_fn("pointer", rust_function as fn(i32) -> i32).unwrap();
     jit.define_fn("result", |n: i64| RESULT.store(n, Ordering::Relaxed)).unwrap();
     run(&jit);
     assert_eq!(RESULT.load(Ordering::Relaxed), 305);

@@ -39,8 +39,8 @@ fn close_all(session: &ExecutionSession) -> linkjit::Result<()> {
     unsafe { session.close() }
 }
 
-fn panicking<T>(of: impl FnOnce() -> T) {
-    assert!(catch_unwind(AssertUnwindSafe(of)).is_err());
+fn panicking<T>(action: impl FnOnce() -> T) {
+    assert!(catch_unwind(AssertUnwindSafe(action)).is_err());
 }
 
 /// The system's memory; asking for it panics when the count comes to zero.
@@ -147,16 +147,16 @@ fn a_unit_may_ask_for_the_end_of_what_it_is_of() {
         for which in 0..4 {
             let (workshop, jit) = (Workshop::new(), host::builder().threads(threads).build().unwrap());
             let tracker = jit.create_tracker().unwrap();
-            let of = tracker.clone();
+            let removed = tracker.clone();
             let object = source(&workshop.object(&function("f", 1)));
             let (sender, told) = mpsc::channel();
             let define = unit("f", move |responsibility| {
                 let result = match which {
-                    0 => remove(&of),
+                    0 => remove(&removed),
                     // SAFETY: there is no code yet.
-                    1 => unsafe { of.retire() },
-                    2 => close(&of.dylib()),
-                    _ => close_all(of.dylib().session()),
+                    1 => unsafe { removed.retire() },
+                    2 => close(&removed.dylib()),
+                    _ => close_all(removed.dylib().session()),
                 };
                 sender.send(result.is_ok()).unwrap();
                 responsibility.add_object(&object)

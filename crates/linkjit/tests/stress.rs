@@ -81,7 +81,7 @@ fn unit(
 ) -> linkjit::Result<()> {
     let flags = |linkage| SymbolFlags { linkage, ..SymbolFlags::FUNCTION };
     let interface = UnitInterface::new(list.iter().map(|(name, linkage, ..)| (name.clone(), flags(*linkage))));
-    let of = dylib.clone();
+    let home = dylib.clone();
     tracker.define(FunctionUnit::new("a unit", interface, move |responsibility| {
         if let Some(needs) = needs {
             of.link(&[&needs])?;
@@ -89,7 +89,7 @@ fn unit(
         // Weak ones, too, that others have by now: they may be gone before this is linked.
         let list: Vec<_> =
             list.iter().map(|(name, link, value, callee)| (name.as_str(), *link, *value, callee.as_deref())).collect();
-        let graph = functions(&of, &list)?;
+        let graph = functions(&home, &list)?;
         responsibility.add_graph(graph);
         Ok(())
     }))

@@ -225,8 +225,8 @@ fn names_that_a_library_supplied_can_be_defined_later() {
 #[test]
 fn thread_local_variables_yield_to_thread_local_ones_only() {
     let workshop = Workshop::new();
-    let of_threads = "__attribute__((weak)) __thread int level = 3; int *NAME(void) { return &level; }";
-    let of_all = "__attribute__((weak)) int level = 4; int *NAME(void) { return &level; }";
+    let thread_local = "__attribute__((weak)) __thread int level = 3; int *NAME(void) { return &level; }";
+    let shared = "__attribute__((weak)) int level = 4; int *NAME(void) { return &level; }";
     let compile = |name: &str, text: &str| workshop.compile("c", &text.replace("NAME", name), &["-O1", "-fPIC"]);
     let at = |dylib: &JitDylib, name: &str| {
         let function = dylib.link(&[name]).unwrap()[0];
@@ -237,17 +237,19 @@ fn thread_local_variables_yield_to_thread_local_ones_only() {
         (at as u64, unsafe { at.read() })
     };
     static OUTSIDE: i32 = 5;
-    for text in [of_threads, of_all] {
+    for text in [thread_local, shared] {
         let jit = host::jit().unwrap();
         let (one, other) = (jit.create_dylib("one").unwrap(), jit.create_dylib("other").unwrap());
         one.add_to_link_order(&other, MatchScope::Exported).unwrap();
         one.add_object(compile("one", text)).unwrap();
         other.define_absolute("level", ExecAddr(&raw const OUTSIDE as u64)).unwrap();
-        let expected = if text == of_threads { 3 } else { 5 };
+        let expected = if text == thread_local { 3 } else { 5 };
         assert_eq!(at(&one, "one").1, expected);
     }
     // Linked already, or not yet; of the same kind, or of the other.
-    for (here, there) in [(of_threads, of_all), (of_all, of_threads), (of_threads, of_threads), (of_all, of_all)] {
+    for (here, there) in
+        [(thread_local, shared), (shared, thread_local), (thread_local, thread_local), (shared, shared)]
+    {
         for is_linked in [false, true] {
             let jit = host::jit().unwrap();
             let (other, one) = (jit.create_dylib("other").unwrap(), jit.create_dylib("one").unwrap());
@@ -259,7 +261,7 @@ fn thread_local_variables_yield_to_thread_local_ones_only() {
             }
             let (one, other) = (at(&one, "one"), at(&other, "other"));
             assert_eq!(one.0 == other.0, here == there, "{here} {there} {is_linked}");
-            let value = |text: &str| if text == of_threads { 3 } else { 4 };
+            let value = |text: &str| if text == thread_local { 3 } else { 4 };
             assert_eq!((one.1, other.1), (value(here), value(there)));
         }
     }

@@ -120,10 +120,10 @@ fn the_runtime_of_dlls_is_linked_by_its_import_libraries() {
     let startup = STARTUP.replace("SUCCEEDS", "1") + rest;
     library(&[&startup, COOKIE], &crt.join("msvcrt.lib"));
     library(&[""], &crt.join("msvcprt.lib"));
-    let of_vcruntime = ["__CxxFrameHandler3", "_CxxThrowException", "__RTDynamicCast", "__std_terminate"];
-    import_library("vcruntime140.dll", &of_vcruntime, &crt.join("vcruntime.lib"));
-    let of_ucrt = ["puts", "free", "exit", "_crt_atexit", "__acrt_iob_func", "__stdio_common_vfprintf"];
-    import_library("ucrtbase.dll", &of_ucrt, &directory.join("sdk/lib/ucrt/x86_64/ucrt.lib"));
+    let vcruntime_names = ["__CxxFrameHandler3", "_CxxThrowException", "__RTDynamicCast", "__std_terminate"];
+    import_library("vcruntime140.dll", &vcruntime_names, &crt.join("vcruntime.lib"));
+    let ucrt_names = ["puts", "free", "exit", "_crt_atexit", "__acrt_iob_func", "__stdio_common_vfprintf"];
+    import_library("ucrtbase.dll", &ucrt_names, &directory.join("sdk/lib/ucrt/x86_64/ucrt.lib"));
     import_library("kernel32.dll", &["GetCurrentThreadId"], &directory.join("sdk/lib/um/x86_64/kernel32.lib"));
     compile_cxx(THROWS, &directory.join("main.obj"));
     for options in [&[][..], &["--lazy"]] {

@@ -10,7 +10,7 @@ use linkjit_link::names::NameId;
 use super::find::Unfound;
 use super::{Batch, Goal};
 use crate::error::{Error, Result};
-use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, StandIns, State, UnitId};
+use crate::session::{Address, DefinedBy, DylibId, LazyCallee, LazyJump, ObjectId, StandIns, State};
 
 /// A definition of the batch that is to serve the process.
 #[derive(Clone, Copy, Debug)]
@@ -89,18 +89,18 @@ impl Batch<'_> {
             if !seen.insert((input, symbol)) {
                 continue;
             }
-            let Some(object) = self.inputs.get(input as usize) else { continue };
-            let found = object.graph.symbol(symbol);
+            let Some(holder) = self.inputs.get(input as usize) else { continue };
+            let found = holder.graph.symbol(symbol);
             if found.is_external() {
-                pending.push(object.binding(symbol));
+                pending.push(holder.binding(symbol));
                 continue;
             }
-            let stub = self.units.get(input as usize).copied().zip(found.global_name());
-            if let Some(callee) = stub.and_then(|(unit, name)| state.lazy().callee(unit, name)) {
+            let stub = self.objects.get(input as usize).copied().zip(found.global_name());
+            if let Some(callee) = stub.and_then(|(object, name)| state.lazy().callee(object, name)) {
                 pending.extend(self.found.get(&callee.target).map(|found| found.binding));
                 callees.push(callee);
             } else if let Some(block) = found.block() {
-                let edges = object.graph.edges(block).iter();
+                let edges = holder.graph.edges(block).iter();
                 pending.extend(edges.map(|edge| Binding::Input { input, symbol: edge.target }));
             }
         }
@@ -140,8 +140,8 @@ impl Batch<'_> {
     fn rebind(&mut self, stand_ins: &StandIns) {
         let by_address: HashMap<ExecAddr, ExecAddr, FixedState> = stand_ins.values().copied().collect();
         let new = |name: Option<NameId>, old: ExecAddr| {
-            let of_name = name.and_then(|name| stand_ins.get(&name)).filter(|(found, _)| *found == old);
-            of_name.map(|(_, new)| *new).or_else(|| by_address.get(&old).copied())
+            let by_name = name.and_then(|name| stand_ins.get(&name)).filter(|(found, _)| *found == old);
+            by_name.map(|(_, new)| *new).or_else(|| by_address.get(&old).copied())
         };
         for input in self.inputs.iter_mut() {
             for (symbol, binding) in input.bindings.iter_mut() {
@@ -162,10 +162,14 @@ impl Batch<'_> {
     }
 
     /// The definitions that are to serve the process, where they are now.
-    fn serving(&self) -> Vec<(NameId, UnitId, ExecAddr)> {
+    fn serving(&self) -> Vec<(NameId, ObjectId, ExecAddr)> {
         let placed = |definition: &Serving| {
-            let unit = *self.units.get(definition.input as usize)?;
-            Some((definition.name, unit, self.inputs.get(definition.input as usize)?.graph.address(definition.symbol)))
+            let object = *self.objects.get(definition.input as usize)?;
+            Some((
+                definition.name,
+                object,
+                self.inputs.get(definition.input as usize)?.graph.address(definition.symbol),
+            ))
         };
         self.serving.iter().filter_map(placed).collect()
     }
@@ -198,17 +202,17 @@ impl Batch<'_> {
             executor.redirect(&back.collect::<Vec<_>>())?;
             return Err(error.into());
         }
-        let definitions = serving.into_iter().map(|(name, unit, _)| (name, unit)).collect();
+        let definitions = serving.into_iter().map(|(name, object, _)| (name, object)).collect();
         Ok(Serves { definitions, jumps: jumps.into_iter().zip(before).collect() })
     }
 
-    /// Where a definition of a JITDylib is: in the tables, or placed by this batch.
+    /// Finds where a definition of a JITDylib is: in the tables, or placed by this batch.
     pub(super) fn address_of(&self, state: &State, dylib: DylibId, name: NameId) -> Option<ExecAddr> {
         let entry = state.entry(dylib, name)?;
         match (entry.address, entry.by) {
             (Some(Address::At(address)), _) => Some(address),
-            (None, DefinedBy::Unit(unit, symbol)) => {
-                let graph = &self.inputs.get(*self.input_of.get(&unit)? as usize)?.graph;
+            (None, DefinedBy::Object(object, symbol)) => {
+                let graph = &self.inputs.get(*self.input_of.get(&object)? as usize)?.graph;
                 let is_placed = graph.symbol(symbol).block().is_some_and(|block| graph.block(block).placed);
                 is_placed.then(|| graph.address(symbol))
             }
@@ -217,10 +221,10 @@ impl Batch<'_> {
     }
 }
 
-/// What serves the process from now on, to be noted when it is published.
+/// The definitions that serve the process from now on, to be noted when it is published.
 #[derive(Debug, Default)]
 pub(super) struct Serves {
-    definitions: Vec<(NameId, UnitId)>,
+    definitions: Vec<(NameId, ObjectId)>,
     /// Slots that were changed, and what they held before.
     jumps: Vec<(LazyJump, ExecAddr)>,
 }

@@ -13,7 +13,7 @@ use crate::session::MatchScope;
 use crate::session::{DylibId, DylibState, State};
 
 impl State {
-    /// Who says what a name means to code of a JITDylib without a search of libraries.
+    /// Finds who says what a name means to code of a JITDylib without a search of libraries.
     fn early_alternate(&self, dylib: DylibId, name: NameId) -> Option<(DylibId, NameId)> {
         self.dylib(dylib).ok()?.link_order().iter().find_map(|&(searched, _)| {
             let alternate = self.dylib(searched).ok()?.alternate(name)?;
@@ -54,9 +54,9 @@ impl Batch<'_> {
     pub(super) fn bind_alternates(&mut self) -> Result<bool> {
         let mut names = Vec::new();
         for &(input, symbol) in &self.unbound {
-            let object = &self.inputs[input as usize];
-            let Some(name) = object.graph.symbol(symbol).global_name() else { continue };
-            names.push(self.alias_end((DylibId(object.dylib), name))?);
+            let holder = &self.inputs[input as usize];
+            let Some(name) = holder.graph.symbol(symbol).global_name() else { continue };
+            names.push(self.alias_end((DylibId(holder.dylib), name))?);
         }
         let state = self.session.state();
         names.retain(|&(dylib, name)| state.early_alternate(dylib, name).is_some());

@@ -14,12 +14,12 @@ use crate::generators::ArchiveGenerator;
 use crate::jitdylib::JitDylib;
 use crate::session::{Archives, DylibId, MatchScope, read_file};
 
-/// Whether compilers may have a function or variable of this name in their library.
+/// Says whether compilers may have a function or variable of this name in their library.
 fn may_be_compilers(name: &[u8]) -> bool {
     name.starts_with(b"__") && !is_linkers(name)
 }
 
-/// Whether a name is the linker's own, if nobody else defines it.
+/// Says whether a name is the linker's own, if nobody else defines it.
 fn is_linkers(name: &[u8]) -> bool {
     is_of_image(name) || LinkerName::parse(name).is_some()
 }

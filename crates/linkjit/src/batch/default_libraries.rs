@@ -64,9 +64,9 @@ impl Batch<'_> {
 
     /// Has the C runtime started that was opened for a JITDylib, where its code can run. It is not if the batch fails.
     fn start_crt(&mut self, dylib: &JitDylib) -> Result<()> {
-        let Some(unit) = self.session.platform().crt_startup(dylib)? else { return Ok(()) };
-        if self.session.state().is_to_be_linked(unit) {
-            self.adopt(unit)?;
+        let Some(object) = self.session.platform().crt_startup(dylib)? else { return Ok(()) };
+        if self.session.state().is_to_be_linked(object) {
+            self.adopt(object)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use linkjit_link::passes::direct;
 
 use super::Batch;
 use crate::error::Result;
-use crate::session::{DylibId, TrackerId, Unit};
+use crate::session::{DylibId, Object, TrackerId};
 
 /// Inputs that share an allocation.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub(super) struct Domain {
     pub(super) dylib: DylibId,
     /// `None`: the JITDylib itself, for entries that outlive the batch.
     pub(super) tracker: Option<TrackerId>,
-    /// Where earlier batches have placed parts of them.
+    /// The window where earlier batches have placed parts of them.
     pub(super) home: Option<Window>,
-    /// Where they are to be placed, if there is room.
+    /// The window where they are to be placed, if there is room.
     pub(super) meant: Option<Window>,
     /// They have to be in low memory, or are to be near some that have.
     low: bool,
@@ -39,7 +39,7 @@ impl Domain {
     }
 
     /// One beside this for what the linker makes that stays as long as the JITDylib.
-    pub(super) fn of_jitdylib(&self) -> Self {
+    pub(super) fn for_jitdylib(&self) -> Self {
         Self { tracker: None, ..self.with(Vec::new()) }
     }
 }
@@ -51,12 +51,12 @@ impl Batch<'_> {
         let mut domains: Vec<Domain> = Vec::new();
         let mut known = HashMap::<_, usize, FixedState>::default();
         let mut last = None;
-        for ((index, input), unit) in (0u32..).zip(self.inputs.iter()).zip(&self.units) {
+        for ((index, input), object) in (0u32..).zip(self.inputs.iter()).zip(&self.objects) {
             let dylib = DylibId(input.dylib);
             let is_own =
                 |tracker: &TrackerId| state.dylib(dylib).is_ok_and(|dylib| dylib.platform_tracker() != *tracker);
-            let tracker = state.unit(*unit).map(Unit::tracker).filter(is_own);
-            let home = state.home(*unit, &input.graph);
+            let tracker = state.object(*object).map(Object::tracker).filter(is_own);
+            let home = state.home(*object, &input.graph);
             let key = (dylib, tracker, home.map(|home| home.id));
             // Mostly that of the one before.
             let at = match last {
@@ -73,7 +73,7 @@ impl Batch<'_> {
         // Archive members were found in the order in which they were wanted; initializers and sections that are walked
         // follow the order in which they were added.
         for domain in &mut domains {
-            domain.members.sort_by_key(|&member| self.units[member as usize]);
+            domain.members.sort_by_key(|&member| self.objects[member as usize]);
         }
         let free = domains.iter().filter(|domain| domain.home.is_none());
         let low = free.filter(|domain| domain.members.iter().any(|&member| self.has_low_fields(member)));
@@ -86,7 +86,7 @@ impl Batch<'_> {
         Ok(domains)
     }
 
-    /// What low code refers to directly has to be low, too, if it may.
+    /// Makes low what low code refers to directly, if that may be low.
     fn spread_low(&self, domains: &mut [Domain]) {
         let mut pending: Vec<usize> = (0..domains.len()).filter(|&at| domains[at].low).collect();
         if pending.is_empty() || self.is_image() {
@@ -168,7 +168,7 @@ impl Batch<'_> {
         Ok(windows)
     }
 
-    /// Whether code reaches from all of one window to all of another.
+    /// Says whether code reaches from all of one window to all of another.
     pub(super) fn reach_each_other(&self, one: Window, other: Window) -> bool {
         let (start, end) = (one.range.start.min(other.range.start), one.range.end.max(other.range.end));
         // Some pages of slack for addends.
@@ -183,13 +183,13 @@ impl Batch<'_> {
         Ok(window)
     }
 
-    /// How large a window may be that has room for some inputs: as large as is usual, if that is enough.
+    /// Finds how large a window may be that has room for some inputs: as large as is usual, if that is enough.
     fn window_sizes(&self, members: &[u32]) -> WindowSizes {
         let window_size = self.session.options().window_size;
         // Mostly there is so little that it does not matter what is where.
         let rooms = members.iter().flat_map(|&member| {
-            let object = &self.inputs[member as usize];
-            object.reach.blocks().iter().map(|&block| object.graph.block(block).room())
+            let holder = &self.inputs[member as usize];
+            holder.reach.blocks().iter().map(|&block| holder.graph.block(block).room())
         });
         if rooms.fold(0, u64::saturating_add) < window_size / 8 {
             return WindowSizes::Usual(window_size);
@@ -212,7 +212,7 @@ impl Batch<'_> {
         WindowSizes::Large { tight, roomy: [read, exec, write + spare / 8 * 5] }
     }
 
-    /// Whether what is large of some inputs' blocks gets an area of its own: not if there is so little of it that it may lie
+    /// Says whether what is large of some inputs' blocks gets an area of its own: not if there is so little of it that it may lie
     /// with all else.
     pub(super) fn needs_area(&self, members: &[u32]) -> bool {
         let has_large = |&member: &u32| areas::has_large(&self.inputs[member as usize]);
@@ -237,18 +237,18 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Whether code in a window reaches all that it refers to directly, or can have it brought near.
+    /// Says whether code in a window reaches all that it refers to directly, or can have it brought near.
     fn reaches_directly(&self, members: &[u32], window: Window) -> bool {
         let is_near = is_low(window) || direct::find(&self.inputs, members, window.range).is_empty();
         is_near && (!self.binds_linked || direct::reaches_linked(&self.inputs, members, window.range))
     }
 
-    /// Whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
+    /// Says whether a JITDylib is an image, which has one window: offsets from its base are numbers of 32 bits.
     pub(super) fn is_image(&self) -> bool {
         self.session.platform().has_images()
     }
 
-    /// Whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what
+    /// Says whether an input has to be in low memory: also for the sake of what is not live yet, which will refer to what
     /// is.
     fn has_low_fields(&self, member: u32) -> bool {
         if self.is_image() {
@@ -258,7 +258,7 @@ impl Batch<'_> {
         graph.refers_to_absolute || self.may_have(member, &[Role::LowAddress]) && has_low_fields(graph)
     }
 
-    /// Whether an input may have edges with such roles, live or not. Most have not, and need not be looked at.
+    /// Says whether an input may have edges with such roles, live or not. Most have not, and need not be looked at.
     pub(super) fn may_have(&self, member: u32, roles: &[Role]) -> bool {
         let graph = &self.inputs[member as usize].graph;
         roles.iter().any(|&role| graph.may_have(graph.arch().kinds().with_role(role)))
@@ -345,7 +345,7 @@ impl Batch<'_> {
     }
 }
 
-/// How large a window is to be.
+/// The sizes of a window.
 #[derive(Clone, Copy, Debug)]
 enum WindowSizes {
     /// Of so many bytes.
@@ -354,26 +354,26 @@ enum WindowSizes {
     Large { tight: [u64; 3], roomy: [u64; 3] },
 }
 
-/// What the largest window has for addends and for the header.
+/// The room that the largest window has for addends and for the header.
 const ROOM_FOR_HEADER: u64 = 1 << 20;
 
-/// What a window has for each protection beside the blocks that it was made for.
+/// The room that a window has for each protection beside the blocks that it was made for.
 const ROOM_FOR_ENTRIES: u64 = 1 << 20;
 
 /// Large sections get an area if they take more than this part of a window.
 const AREA_PART: u64 = 64;
 
-/// Whether large sections are to have an area of their own.
+/// Says whether large sections are to have an area of their own.
 fn takes_area(room: &Room, window_size: u64) -> bool {
     room.large.iter().any(|&bytes| bytes > window_size / AREA_PART)
 }
 
-/// Whether all addresses of a window fit into 32 bits, signed ones too.
+/// Says whether all addresses of a window fit into 32 bits, signed ones too.
 fn is_low(window: Window) -> bool {
     window.range.end.0 <= 1 << 31
 }
 
-/// Whether some field holds an address in 32 bits: then the window must be low.
+/// Says whether some field holds an address in 32 bits: then the window must be low.
 fn has_low_fields(graph: &LinkGraph) -> bool {
     let is_linked = |&block: &BlockId| graph.section(graph.block(block).section).lifetime != Lifetime::NoAlloc;
     let kinds = graph.arch().kinds();

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::Stage;
 use crate::session::{
-    Address, DefinedBy, DefinitionGenerator, DylibId, Entry, Generator, LinkPolicy, LookupKind, MatchScope, Roots,
-    UnitId,
+    Address, DefinedBy, DefinitionGenerator, DylibId, Entry, Generator, LinkPolicy, LookupKind, MatchScope, ObjectId,
+    Roots,
 };
 
 /// A name that is searched.
@@ -39,7 +39,7 @@ impl Unfound {
         Self { name, thread_local: false, weak: false, kind: LookupKind::Static, is_from_code: false }
     }
 
-    /// What a search that may see `scope` may see for it: a running program sees what is exported.
+    /// Says what a search that may see `scope` may see for it: a running program sees what is exported.
     pub(super) fn scope(&self, scope: MatchScope) -> MatchScope {
         if self.kind == LookupKind::Dlsym { MatchScope::Exported } else { scope }
     }
@@ -94,31 +94,31 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Takes all units into the batch that are to be initialized and were not linked yet.
+    /// Takes all objects into the batch that are to be initialized and were not linked yet.
     fn adopt_roots(&mut self, dylib: DylibId, which: Roots) -> Result<()> {
         let mut state = self.session.state();
         let order = state.dependency_order([dylib]);
-        let units: Vec<UnitId> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
-        let (pending, units): (Vec<_>, Vec<_>) = units.into_iter().partition(|&unit| state.is_pending(unit));
+        let objects: Vec<ObjectId> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
+        let (pending, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(|&object| state.is_pending(object));
         drop(state);
         self.pending.extend(&pending);
-        self.work.units.extend(pending);
-        for unit in units {
-            self.adopt(unit)?;
+        self.work.objects.extend(pending);
+        for object in objects {
+            self.adopt(object)?;
         }
         Ok(())
     }
 
-    /// Takes a unit into the batch; returns its input. Marks what is wanted of any object that is linked at all.
-    pub(super) fn adopt(&mut self, unit: UnitId) -> Result<u32> {
-        if let Some(&input) = self.input_of.get(&unit) {
+    /// Takes an object into the batch; returns its input. Marks what is wanted of any object that is linked at all.
+    pub(super) fn adopt(&mut self, object: ObjectId) -> Result<u32> {
+        if let Some(&input) = self.input_of.get(&object) {
             return Ok(input);
         }
-        let (input, is_first) = self.session.state().lend(unit).ok_or(Error::Closed)?;
+        let (input, is_first) = self.session.state().lend(object).ok_or(Error::Closed)?;
         let index = self.inputs.push(input);
-        self.units.push(unit);
+        self.objects.push(object);
         self.unfollowed.push(index);
-        self.input_of.insert(unit, index);
+        self.input_of.insert(object, index);
         // From here on rolling back finds it, whatever a plugin does.
         self.plugins.add_passes(&self.inputs);
         let input = &mut self.inputs[index as usize];
@@ -208,8 +208,8 @@ impl Batch<'_> {
         // Many objects refer to one name.
         let mut sought: HashSet<(DylibId, NameId, bool), FixedState> = HashSet::default();
         for &(input, symbol) in &wave {
-            let object = &self.inputs[input as usize];
-            let (dylib, symbol) = (DylibId(object.dylib), object.graph.symbol(symbol));
+            let holder = &self.inputs[input as usize];
+            let (dylib, symbol) = (DylibId(holder.dylib), holder.graph.symbol(symbol));
             let Some(name) = symbol.global_name() else { continue };
             let weak = symbol.linkage == Linkage::Weak;
             if self.found.contains_key(&(dylib, name)) || !sought.insert((dylib, name, weak)) {
@@ -226,8 +226,8 @@ impl Batch<'_> {
             self.look_up(dylib, &names)?;
         }
         for (input, symbol) in wave {
-            let object = &self.inputs[input as usize];
-            let (dylib, from) = (DylibId(object.dylib), object.graph.symbol(symbol));
+            let holder = &self.inputs[input as usize];
+            let (dylib, from) = (DylibId(holder.dylib), holder.graph.symbol(symbol));
             let (Some(name), linkage) = (from.global_name(), from.linkage) else { continue };
             if !self.try_bind(input, symbol, (dylib, name))? {
                 // A weak reference is no reason to pull a member of an archive, but is bound to one that is pulled for
@@ -260,9 +260,9 @@ impl Batch<'_> {
     pub(super) fn bind_unbound(&mut self) -> Result<bool> {
         let mut any = false;
         for (input, symbol) in std::mem::take(&mut self.unbound) {
-            let object = &self.inputs[input as usize];
-            let dylib = DylibId(object.dylib);
-            let Some(name) = object.graph.symbol(symbol).global_name() else { continue };
+            let holder = &self.inputs[input as usize];
+            let dylib = DylibId(holder.dylib);
+            let Some(name) = holder.graph.symbol(symbol).global_name() else { continue };
             if !self.found.contains_key(&(dylib, name)) {
                 self.look_up_again((dylib, name))?;
             }
@@ -330,7 +330,7 @@ impl Batch<'_> {
         }
     }
 
-    /// What a name is, in the end, an alias for: itself if it is none.
+    /// Finds what a name is, in the end, an alias for: itself if it is none.
     pub(super) fn alias_end(&self, name: (DylibId, NameId)) -> Result<(DylibId, NameId)> {
         let (mut chain, mut end) = (AliasChain::new(name), name);
         while let Some(&target) = self.aliases.get(&end) {
@@ -409,19 +409,19 @@ impl Batch<'_> {
                 self.enter_alias(dylib, name, (other, target));
                 return Ok(());
             }
-            (_, DefinedBy::Unit(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
-            (Some(Address::ThreadLocal(address)), DefinedBy::Unit(..)) => Binding::LinkedThreadLocal(address),
+            (_, DefinedBy::Object(..) | DefinedBy::Pending(_)) if self.query.goal == Goal::Find => Binding::None,
+            (Some(Address::ThreadLocal(address)), DefinedBy::Object(..)) => Binding::LinkedThreadLocal(address),
             (Some(Address::ThreadLocal(address)), DefinedBy::Outside | DefinedBy::Found) => {
                 Binding::OutsideThreadLocal(address)
             }
-            (Some(Address::At(address)), DefinedBy::Unit(..)) => Binding::Linked(address),
+            (Some(Address::At(address)), DefinedBy::Object(..)) => Binding::Linked(address),
             (Some(Address::At(address)), DefinedBy::Outside | DefinedBy::Found) => Binding::Outside(address),
-            (None, DefinedBy::Unit(unit, symbol)) => Binding::Input { input: self.adopt(unit)?, symbol },
-            (_, DefinedBy::Pending(unit)) => {
-                self.session.state().request(unit, name.name);
+            (None, DefinedBy::Object(object, symbol)) => Binding::Input { input: self.adopt(object)?, symbol },
+            (_, DefinedBy::Pending(object)) => {
+                self.session.state().request(object, name.name);
                 self.awaited.insert((dylib, name.name));
-                if self.pending.insert(unit) {
-                    self.work.units.push(unit);
+                if self.pending.insert(object) {
+                    self.work.objects.push(object);
                 }
                 return Ok(());
             }
@@ -487,12 +487,12 @@ impl Batch<'_> {
     fn rebind_overridden(&mut self) -> Result<bool> {
         let overridden = self.session.state().take_overridden();
         let any = !overridden.is_empty();
-        for (unit, symbol) in overridden {
-            let Some(&input) = self.input_of.get(&unit) else { continue };
-            let object = &mut self.inputs[input as usize];
-            self.rebound.push((unit, symbol, object.graph.symbol(symbol).clone()));
-            object.graph.make_external(symbol);
-            let (dylib, reference) = (DylibId(object.dylib), object.graph.symbol(symbol));
+        for (object, symbol) in overridden {
+            let Some(&input) = self.input_of.get(&object) else { continue };
+            let holder = &mut self.inputs[input as usize];
+            self.rebound.push((object, symbol, holder.graph.symbol(symbol).clone()));
+            holder.graph.make_external(symbol);
+            let (dylib, reference) = (DylibId(holder.dylib), holder.graph.symbol(symbol));
             let Some(name) = reference.global_name() else { continue };
             if reference.live {
                 self.wanted.push((input, symbol));

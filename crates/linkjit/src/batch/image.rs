@@ -42,7 +42,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// What a name of the image stands for to the code of an input.
+    /// Finds what a name of the image stands for to the code of an input.
     pub(super) fn image_address(
         &self,
         name: ImageName,
@@ -56,8 +56,8 @@ impl Batch<'_> {
         let placed = || self.placed.domains.iter().filter(|placed| placed.domain.dylib == dylib);
         let ends = |segment: usize| {
             let end = move |placed: &PlacedDomain| placed.layout.segments()[segment].end;
-            let of_window = move |end: &ExecAddr| window.range.start <= *end && *end <= window.range.end;
-            placed().map(end).filter(of_window).max().unwrap_or(window.stripes[segment].start)
+            let is_in_window = move |end: &ExecAddr| window.range.start <= *end && *end <= window.range.end;
+            placed().map(end).filter(is_in_window).max().unwrap_or(window.stripes[segment].start)
         };
         Ok(match name {
             ImageName::Header => {

@@ -35,7 +35,7 @@ impl State {
     }
 }
 
-/// How many places that refer to a missing symbol are listed.
+/// The number of places that are listed for a missing symbol.
 const PLACES: usize = 3;
 /// For how many missing symbols names like theirs are looked for: that compares each with all that are defined.
 const COMPARED: usize = 20;
@@ -54,10 +54,10 @@ impl Batch<'_> {
             }
         }
         for &(input, symbol) in if is_complete { self.unbound.as_slice() } else { &[] } {
-            let object = &self.inputs[input as usize];
-            let is_wanted = object.graph.symbol(symbol).live && object.binding(symbol) == Binding::None;
-            if let Some(name) = object.graph.symbol(symbol).global_name().filter(|_| is_wanted) {
-                let end = self.alias_end((DylibId(object.dylib), name))?;
+            let holder = &self.inputs[input as usize];
+            let is_wanted = holder.graph.symbol(symbol).live && holder.binding(symbol) == Binding::None;
+            if let Some(name) = holder.graph.symbol(symbol).global_name().filter(|_| is_wanted) {
+                let end = self.alias_end((DylibId(holder.dylib), name))?;
                 let missing = missing.entry(end.1).or_default();
                 missing.from.push(end.0);
                 missing.wanted_by.push((input, symbol));
@@ -89,13 +89,13 @@ impl Batch<'_> {
             symbol.root = root.cloned();
             symbol.wanted_by = wanted_by.iter().take(PLACES).filter_map(|place| places.get(place).cloned()).collect();
             symbol.more_places = wanted_by.len() - symbol.wanted_by.len();
-            let of_symbol = searched_from.entry(from).or_insert_with_key(|from| {
+            let places_searched = searched_from.entry(from).or_insert_with_key(|from| {
                 let places = self.searched(from);
                 let new: Vec<_> = places.iter().filter(|place| !searched.contains(place)).cloned().collect();
                 searched.extend(new);
                 places
             });
-            symbol.searched.clone_from(of_symbol);
+            symbol.searched.clone_from(places_searched);
             symbols.push(symbol);
         }
         Err(Error::Undefined { symbols, searched })
@@ -110,7 +110,7 @@ impl Batch<'_> {
         UndefinedSymbol { name, demangled, wanted_by, more_places: 0, root: None, similar, searched, elsewhere }
     }
 
-    /// What is searched from JITDylibs: those of their link orders, and the generators of these.
+    /// Describes what is searched from JITDylibs: those of their link orders, and the generators of these.
     fn searched(&self, from: &[DylibId]) -> Vec<String> {
         let state = self.session.state();
         let mut searched = Vec::new();
@@ -134,7 +134,7 @@ impl Batch<'_> {
         searched
     }
 
-    /// Who defines a name all the same, or was to.
+    /// Describes who defines a name all the same, or was to.
     fn elsewhere(&self, from: &[DylibId], name: NameId) -> Vec<String> {
         let state = self.session.state();
         let searched = state.searched_from(from);
@@ -152,12 +152,12 @@ impl Batch<'_> {
 
     /// For symbols of inputs, the first live edge to each: one pass over the edges finds them all.
     fn referrers(&self, symbols: impl Iterator<Item = (u32, SymbolId)>) -> HashMap<(u32, SymbolId), Site, FixedState> {
-        let mut of_input: BTreeMap<u32, HashMap<SymbolId, Option<Site>, FixedState>> = BTreeMap::new();
+        let mut by_input: BTreeMap<u32, HashMap<SymbolId, Option<Site>, FixedState>> = BTreeMap::new();
         for (input, symbol) in symbols {
-            of_input.entry(input).or_default().insert(symbol, None);
+            by_input.entry(input).or_default().insert(symbol, None);
         }
         let mut found = HashMap::default();
-        for (input, mut symbols) in of_input {
+        for (input, mut symbols) in by_input {
             let graph = &self.inputs[input as usize].graph;
             for block in graph.block_ids().filter(|&block| graph.block(block).live) {
                 for edge in graph.edges(block) {
@@ -176,7 +176,7 @@ impl Batch<'_> {
     /// An error in a table entry is one of the code that wants the entry.
     pub(super) fn blame(&self, error: LinkError) -> LinkError {
         let site = error.site();
-        let tables = (0u32..).zip(self.inputs.iter()).skip(self.units.len());
+        let tables = (0u32..).zip(self.inputs.iter()).skip(self.objects.len());
         let wanted: Vec<Binding> = tables
             .filter(|(_, input)| *input.graph.name() == *site.file)
             .flat_map(|(index, input)| {
@@ -184,8 +184,8 @@ impl Batch<'_> {
                 entries.into_iter().map(move |symbol| Binding::Input { input: index, symbol })
             })
             .collect();
-        let units = (0u32..).zip(self.inputs.iter()).take(self.units.len());
-        let mut symbols = units.flat_map(|(index, input)| input.graph.symbol_ids().map(move |id| (index, input, id)));
+        let objects = (0u32..).zip(self.inputs.iter()).take(self.objects.len());
+        let mut symbols = objects.flat_map(|(index, input)| input.graph.symbol_ids().map(move |id| (index, input, id)));
         match symbols.find(|(_, input, id)| wanted.contains(&input.binding(*id))) {
             Some((index, _, id)) => match self.referrers([(index, id)].into_iter()).remove(&(index, id)) {
                 Some(site) => error.at(site),

@@ -35,13 +35,13 @@ use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::plugin::Stage;
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, Pulled, Rebound, Statistics, UnitId};
+use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, ObjectId, Pulled, Rebound, Statistics};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
 pub(crate) use query::{Ask, Goal, Query, Work};
 
-/// What came of trying to link.
+/// The outcome of trying to link.
 pub(crate) enum Attempt {
     /// The definitions of the names, in their order, by the names that they have where they are.
     Done(Vec<Option<(NameId, Entry)>>),
@@ -74,8 +74,8 @@ pub(crate) fn attempt(session: &ExecutionSession, query: &mut Query) -> Result<A
     attempted
 }
 
-/// What names need that a lookup has awaited: searching only from there is less than searching all anew, for a chain of
-/// units that are found one by one.
+/// Finds what names need that a lookup has awaited: searching only from there is less than searching all anew, for a chain of
+/// objects that are found one by one.
 pub(crate) fn search_on(
     session: &ExecutionSession,
     query: &mut Query,
@@ -106,7 +106,7 @@ pub(crate) fn already_linked(
     Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
 }
 
-/// What a name was found to be.
+/// The definition that was found for a name.
 #[derive(Clone, Copy)]
 struct Found {
     binding: Binding,
@@ -117,32 +117,32 @@ struct Found {
 struct Batch<'a> {
     session: &'a ExecutionSession,
     query: &'a mut Query,
-    /// What has to be done before anything can be linked.
+    /// The work that has to be done before anything can be linked.
     work: Work,
-    /// The units of that, and the names that wait for something of it.
-    pending: HashSet<UnitId, FixedState>,
+    /// The objects of that, and the names that wait for something of it.
+    pending: HashSet<ObjectId, FixedState>,
     awaited: HashSet<(DylibId, NameId), FixedState>,
     inputs: Inputs,
-    /// The units of the first inputs; those that the linker makes itself, which are behind these, have none.
-    units: Vec<UnitId>,
+    /// The objects of the first inputs; those that the linker makes itself, which are behind these, have none.
+    objects: Vec<ObjectId>,
     /// Inputs of which something is yet to be followed.
     unfollowed: Vec<u32>,
-    input_of: HashMap<UnitId, u32, FixedState>,
+    input_of: HashMap<ObjectId, u32, FixedState>,
     /// External symbols that became live and are not bound yet.
     wanted: Vec<(u32, SymbolId)>,
     /// Those of them that were not found when they were wanted. Something that is pulled later may define them.
     unbound: Vec<(u32, SymbolId)>,
-    /// What names mean in the link order of a JITDylib.
+    /// The meanings of names in the link order of a JITDylib.
     found: HashMap<(DylibId, NameId), Found, FixedState>,
     /// Names that turned out to be aliases, and for what.
     aliases: HashMap<(DylibId, NameId), (DylibId, NameId), FixedState>,
     /// The targets of aliases that were found just now.
     alias_targets: Vec<(DylibId, find::Unfound)>,
-    /// Definitions of units of the batch that were made references, and what they were.
+    /// Definitions of objects of the batch that were made references, and what they were.
     rebound: Vec<Rebound>,
     /// Weak definitions that became live: others may have them, too.
     weak: Vec<(u32, SymbolId)>,
-    /// What of them has yielded to definitions of other JITDylibs.
+    /// The names and groups of them that have yielded to definitions of other JITDylibs.
     yielded: Inheritance,
     late: Vec<special::LateSymbol>,
     /// Sections that code may walk from boundary to boundary, and that some block of the batch is in: all of them are
@@ -157,7 +157,7 @@ struct Batch<'a> {
     /// Something was bound to what batches before have linked.
     binds_linked: bool,
     plugins: Plugins,
-    /// What was pulled is kept.
+    /// The objects that were pulled are kept.
     is_suspended: bool,
 }
 
@@ -171,7 +171,7 @@ impl<'a> Batch<'a> {
             pending: HashSet::default(),
             awaited: HashSet::default(),
             inputs: Inputs::default(),
-            units: Vec::new(),
+            objects: Vec::new(),
             unfollowed: Vec::new(),
             input_of: HashMap::default(),
             wanted: Vec::new(),
@@ -227,7 +227,7 @@ impl<'a> Batch<'a> {
         Ok(self.done())
     }
 
-    /// What was found.
+    /// Turns what was found into the outcome.
     fn done(self) -> Attempt {
         self.query.pulled = Pulled::default();
         let state = self.session.state();
@@ -255,19 +255,19 @@ impl<'a> Batch<'a> {
 /// Puts everything back, unless it was published: after an error, or when a pass or a generator of the user panics.
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.units.len());
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.objects.len());
         let mut state = self.session.state();
         self.plugins.undo(&mut self.inputs);
         let rebound = std::mem::take(&mut self.rebound);
         if self.is_suspended {
             // What was pulled defines them now; the originals do not know.
-            for (unit, symbol, _) in &rebound {
-                if let Some(&input) = self.input_of.get(unit) {
+            for (object, symbol, _) in &rebound {
+                if let Some(&input) = self.input_of.get(object) {
                     self.inputs[input as usize].graph.make_external(*symbol);
                 }
             }
         }
-        self.inputs.take().zip(self.units.drain(..)).for_each(|(input, unit)| state.take_back(unit, input));
+        self.inputs.take().zip(self.objects.drain(..)).for_each(|(input, object)| state.take_back(object, input));
         if !self.is_suspended {
             state.forget_pulled(rebound);
             state.take_back_vague(std::mem::take(&mut self.yielded), None);

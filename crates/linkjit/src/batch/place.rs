@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{LinkedAllocation, Stage};
 use crate::session::{
-    BatchTimes, DylibId, ExecutionSession, InitializerRun, Part, State, Statistics, UnitId,
+    BatchTimes, DylibId, ExecutionSession, InitializerRun, ObjectId, Part, State, Statistics,
     foreign::check_function_tables,
 };
 
@@ -39,23 +39,23 @@ pub(super) struct PlacedDomain {
     memory: Option<Box<dyn linkjit_executor::Allocation>>,
     finalized: Option<linkjit_executor::AllocationId>,
     pub(super) tls: Option<TlsBlock>,
-    /// Which linked code it is bound to, and its units that are.
-    pub(super) uses: Vec<(Used, UnitId)>,
+    /// The linked code that it is bound to, and its objects that are.
+    pub(super) uses: Vec<(Used, ObjectId)>,
 }
 
 /// New entries of a JITDylib, to be shared by later batches.
 type SharedSymbols = Vec<(DylibId, Vec<(SharedKey, (u32, SymbolId))>)>;
 
-/// What a batch has placed.
+/// The parts of domains that a batch has placed.
 #[derive(Debug, Default)]
 pub(super) struct PlacedBatch {
     pub(super) domains: Vec<PlacedDomain>,
-    /// How many bytes of code and data these have together.
+    /// The number of bytes of code and data that these have together.
     bytes: u64,
     shared: SharedSymbols,
     /// Storage that was reserved before its domain was placed.
     tls: Vec<TlsBlock>,
-    /// Whether thread-local variables of the batch need fixed offsets, once that was asked.
+    /// Says whether thread-local variables of the batch need fixed offsets, once that was asked.
     uses_thread_offsets: Option<bool>,
     /// Windows that were reserved.
     pub(super) windows: Vec<(DylibId, Window)>,
@@ -132,7 +132,7 @@ impl Batch<'_> {
     /// Takes back what was placed, and what was made for that, so that it can be placed otherwise.
     fn take_back(&mut self) {
         let windows = std::mem::take(&mut self.placed.windows);
-        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.units.len());
+        std::mem::take(&mut self.placed).undo(self.session, &mut self.inputs, self.objects.len());
         self.placed.windows = windows;
     }
 
@@ -199,10 +199,10 @@ impl Batch<'_> {
         parts
     }
 
-    /// Whether a domain has updatable objects.
+    /// Says whether a domain has updatable objects.
     pub(super) fn is_updatable(&self, state: &State, domain: &Domain) -> bool {
-        let mut units = domain.members.iter().filter_map(|&member| self.units.get(member as usize));
-        units.any(|&unit| state.is_updatable(unit))
+        let mut objects = domain.members.iter().filter_map(|&member| self.objects.get(member as usize));
+        objects.any(|&object| state.is_updatable(object))
     }
 
     /// Makes the entries that the live blocks of a domain need and places them.
@@ -212,7 +212,7 @@ impl Batch<'_> {
         self.session.state().dylib_mut(domain.dylib)?.return_entries(existing);
         let Completed { own, shared, symbols } = new?;
         if !symbols.is_empty() {
-            self.place_members(window, &domain.of_jitdylib(), &shared, Part::Own)?;
+            self.place_members(window, &domain.for_jitdylib(), &shared, Part::Own)?;
             self.placed.shared.push((domain.dylib, symbols));
         }
         if self.needs_area(&own.members) {
@@ -270,7 +270,7 @@ impl Batch<'_> {
         Ok(Some(block))
     }
 
-    /// Whether some code that is to be placed needs offsets from the thread pointer, or other code of a graph those of
+    /// Says whether some code that is to be placed needs offsets from the thread pointer, or other code of a graph those of
     /// its own variables: it may be linked later, and they can't be moved then.
     fn uses_thread_offsets(&mut self) -> bool {
         if let Some(known) = self.placed.uses_thread_offsets {
@@ -341,7 +341,7 @@ impl Batch<'_> {
     }
 }
 
-/// Whether a graph of which something was placed wants stacks to be executable.
+/// Says whether a graph of which something was placed wants stacks to be executable.
 fn runs_on_stack(graph: &LinkGraph) -> bool {
     graph.requests.contains(&Request::ExecutableStack) && graph.is_partly_placed()
 }
@@ -420,7 +420,7 @@ fn segment_requests(layout: &Layout) -> [SegmentRequest; SEGMENTS.len()] {
 
 impl PlacedBatch {
     /// Enters what was placed into the tables, and counts it.
-    pub(super) fn publish(self, inputs: &[Input], units: &[UnitId], state: &mut State) -> Result<Statistics> {
+    pub(super) fn publish(self, inputs: &[Input], objects: &[ObjectId], state: &mut State) -> Result<Statistics> {
         for (dylib, symbols) in self.shared {
             let address = |(input, symbol): (u32, SymbolId)| inputs[input as usize].graph.address(symbol);
             let entries = symbols.into_iter().map(|(key, symbol)| (key, address(symbol)));
@@ -431,19 +431,19 @@ impl PlacedBatch {
         let mut uses = Vec::new();
         for placed in self.domains {
             linked.add(&placed, inputs);
-            let arrays = initializers(&placed, inputs, units);
+            let arrays = initializers(&placed, inputs, objects);
             let dylib = state.dylib_mut(placed.domain.dylib)?;
             dylib.note_linked(placed.domain.tracker, placed.layout.contiguous());
-            for (order, unit, array) in arrays {
-                dylib.run_later(InitializerRun { order, unit, array });
+            for (order, object, array) in arrays {
+                dylib.run_later(InitializerRun { order, object, array });
             }
             if let Some(id) = placed.finalized {
-                placed.enter(id, inputs, units, state);
+                placed.enter(id, inputs, objects, state);
                 uses.push((id, placed.uses));
             }
         }
         for (id, uses) in uses {
-            state.bind_allocation(id, uses.into_iter().filter_map(|(used, unit)| Some((used.id(&ids)?, unit))));
+            state.bind_allocation(id, uses.into_iter().filter_map(|(used, object)| Some((used.id(&ids)?, object))));
         }
         Ok(linked)
     }
@@ -500,16 +500,16 @@ impl Statistics {
     }
 }
 
-/// The initializer and terminator arrays of a domain, in link order. A unit's own are placed when anything of it is,
+/// The initializer and terminator arrays of a domain, in link order. An object's own are placed when anything of it is,
 /// those that go with a COMDAT section when that is, which may be in a later batch.
 fn initializers(
     placed: &PlacedDomain,
     inputs: &[Input],
-    units: &[UnitId],
-) -> Vec<(InitializerOrder, UnitId, PointerArray)> {
+    objects: &[ObjectId],
+) -> Vec<(InitializerOrder, ObjectId, PointerArray)> {
     let mut arrays = Vec::new();
     for &member in &placed.domain.members {
-        let Some(&unit) = units.get(member as usize) else { continue };
+        let Some(&object) = objects.get(member as usize) else { continue };
         let graph = &inputs[member as usize].graph;
         for run in &graph.initializers {
             let block = graph.block(run.block);
@@ -524,13 +524,13 @@ fn initializers(
                 _ => InitializerKind::Plain,
             };
             let array = PointerArray { address: block.address, count, backwards: run.backwards, kind };
-            arrays.push((run.order, unit, array));
+            arrays.push((run.order, object, array));
         }
     }
     arrays
 }
 
-/// What fields of the initial- and local-exec models are.
+/// The roles of fields of the initial- and local-exec models.
 pub(super) const THREAD_OFFSETS: [Role; 2] = [Role::ThreadOffset, Role::ThreadOffsetEntry];
 
 fn uses_thread_offsets(input: &Input) -> bool {

@@ -14,12 +14,12 @@ impl Batch<'_> {
         let handles = self.set_dso_handles()?;
         let serves = self.replace_allocator()?;
         let mut state = self.session.state();
-        let mut unfinished = Vec::with_capacity(self.units.len());
-        for (input, &unit) in self.inputs.iter().zip(&self.units) {
-            unfinished.push(state.publish_names(unit, input)?);
+        let mut unfinished = Vec::with_capacity(self.objects.len());
+        for (input, &object) in self.inputs.iter().zip(&self.objects) {
+            unfinished.push(state.publish_names(object, input)?);
         }
         let placed = std::mem::take(&mut self.placed);
-        let mut linked = placed.publish(&self.inputs, &self.units, &mut state)?;
+        let mut linked = placed.publish(&self.inputs, &self.objects, &mut state)?;
         state.keep_pulled();
         self.rebound.clear();
         self.yielded = Inheritance::default();
@@ -31,8 +31,8 @@ impl Batch<'_> {
             state.dylib_mut(dylib)?.note_dso_handle();
         }
 
-        for ((input, unit), unfinished) in self.inputs.take().zip(self.units.drain(..)).zip(unfinished) {
-            linked.objects += u64::from(state.take_back_linked(unit, input, unfinished));
+        for ((input, object), unfinished) in self.inputs.take().zip(self.objects.drain(..)).zip(unfinished) {
+            linked.objects += u64::from(state.take_back_linked(object, input, unfinished));
         }
         linked.batches = 1;
         state.count(&linked);

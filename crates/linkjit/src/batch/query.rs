@@ -1,11 +1,11 @@
-//! What a batch is asked for, and its answer if others must do something before it can link.
+//! The question that a batch is asked, and its answer if others must do something before it can link.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use linkjit_link::names::NameId;
 
 use super::Unfound;
-use crate::session::{DylibId, Generator, GeneratorId, NamesInUse, Pulled, Roots, UnitId};
+use crate::session::{DylibId, Generator, GeneratorId, NamesInUse, ObjectId, Pulled, Roots};
 
 /// A lookup, from round to round.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Query {
     pub(crate) dylib: DylibId,
     pub(crate) names: Vec<Unfound>,
     pub(crate) goal: Goal,
-    /// What generators of the user were asked for, and whether that was all for weak references.
+    /// The names that generators of the user were asked for, and whether that was all for weak references.
     pub(crate) asked: HashMap<(GeneratorId, NameId), bool, FixedState>,
     pub(crate) pulled: Pulled,
     /// For one that outlives the function that made it.
@@ -35,7 +35,7 @@ pub(crate) enum Goal {
 }
 
 impl Goal {
-    /// Whose initializers are linked; `None`: only those of objects that are linked anyway.
+    /// Says whose initializers are linked; `None`: only those of objects that are linked anyway.
     pub(crate) fn roots(self) -> Option<Roots> {
         match self {
             Self::Link | Self::Find => None,
@@ -49,7 +49,7 @@ impl Goal {
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Units to be materialized, without duplicates.
-    pub(crate) units: Vec<UnitId>,
+    pub(crate) objects: Vec<ObjectId>,
     /// Generators to be asked.
     pub(crate) asks: Vec<Ask>,
     /// The names that the units are wanted for, and in whose link orders.
@@ -66,6 +66,6 @@ pub(crate) struct Ask {
 
 impl Work {
     pub(crate) fn is_empty(&self) -> bool {
-        self.units.is_empty() && self.asks.is_empty()
+        self.objects.is_empty() && self.asks.is_empty()
     }
 }

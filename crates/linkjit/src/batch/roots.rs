@@ -55,14 +55,14 @@ impl Search<'_> {
     }
 
     fn symbol(&mut self, input: u32, symbol: SymbolId, root: Option<(u32, BlockId)>) {
-        let object = &self.batch.inputs[input as usize];
-        match object.graph.symbol(symbol).block() {
+        let holder = &self.batch.inputs[input as usize];
+        match holder.graph.symbol(symbol).block() {
             Some(block) => self.block((input, block)),
             // Each is followed once, so that bindings in a circle have an end.
             None if self.reached.contains_key(&(input, symbol)) => {}
             None => {
                 self.reached.insert((input, symbol), root);
-                self.bound(object.binding(symbol), root);
+                self.bound(holder.binding(symbol), root);
             }
         }
     }

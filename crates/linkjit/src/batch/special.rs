@@ -14,7 +14,7 @@ use linkjit_link::names::NameId;
 use super::Batch;
 use super::domains::Domain;
 use crate::error::Result;
-use crate::session::{DylibId, DylibState, UnitId, is_c_identifier};
+use crate::session::{DylibId, DylibState, ObjectId, is_c_identifier};
 
 /// A symbol of the batch that only gets its address when everything is placed.
 pub(super) struct LateSymbol {
@@ -33,8 +33,8 @@ enum Late {
 /// The sections between boundary symbols: who has which. Each object is looked at once, however many there are.
 #[derive(Default)]
 pub(super) struct Lists {
-    /// Units that the batch may not have yet, by the names of their sections; those that were asked for are gone.
-    units: HashMap<DylibId, Units, FixedState>,
+    /// Objects that the batch may not have yet, by the names of their sections; those that were asked for are gone.
+    objects: HashMap<DylibId, Objects, FixedState>,
     /// The blocks of the batch's inputs, of which the first so many were entered.
     blocks: HashMap<(DylibId, Box<str>), Vec<BlockRef>, FixedState>,
     inputs: usize,
@@ -45,9 +45,9 @@ pub(super) struct Lists {
 }
 
 #[derive(Default)]
-struct Units {
-    by_section: HashMap<Box<str>, Vec<UnitId>, FixedState>,
-    /// Units before that one were entered.
+struct Objects {
+    by_section: HashMap<Box<str>, Vec<ObjectId>, FixedState>,
+    /// Objects before that one were entered.
     next: u32,
 }
 
@@ -82,24 +82,24 @@ impl Batch<'_> {
     /// there are any, or were in an earlier batch.
     pub(super) fn reach_section(&mut self, input: u32, section: &str) -> Result<bool> {
         let dylib = DylibId(self.inputs[input as usize].dylib);
-        let (units, known) = {
+        let (objects, known) = {
             let state = self.session.state();
             let table = state.dylib(dylib)?;
-            let seen = self.lists.units.entry(dylib).or_default();
-            // Ids only grow, so that what was pulled since is behind those that were seen. The graphs of units that the
+            let seen = self.lists.objects.entry(dylib).or_default();
+            // Ids only grow, so that what was pulled since is behind those that were seen. The graphs of objects that the
             // batch has are looked at as inputs.
-            for unit in table.units_from(UnitId(seen.next)) {
-                seen.next = unit.0.saturating_add(1);
-                for name in state.input(unit).into_iter().flat_map(|input| lists(&input.graph)) {
-                    seen.by_section.entry(name.into()).or_default().push(unit);
+            for object in table.objects_from(ObjectId(seen.next)) {
+                seen.next = object.0.saturating_add(1);
+                for name in state.input(object).into_iter().flat_map(|input| lists(&input.graph)) {
+                    seen.by_section.entry(name.into()).or_default().push(object);
                 }
             }
             (seen.by_section.remove(section).unwrap_or_default(), table.section(section).is_some())
         };
-        for unit in units {
+        for object in objects {
             // One that was pulled may have been forgotten again.
-            if self.input_of.contains_key(&unit) || self.session.state().unit(unit).is_some() {
-                self.adopt(unit)?;
+            if self.input_of.contains_key(&object) || self.session.state().object(object).is_some() {
+                self.adopt(object)?;
             }
         }
         self.index_lists();
@@ -180,8 +180,8 @@ impl Batch<'_> {
         let Some(tls) = tls else { return };
         let start = Binding::LinkedThreadLocal(tls.start);
         for &member in &domain.members {
-            let of_member = &self.late[self.late.partition_point(|late| late.input < member)..];
-            for late in of_member.iter().take_while(|late| late.input == member) {
+            let members_symbols = &self.late[self.late.partition_point(|late| late.input < member)..];
+            for late in members_symbols.iter().take_while(|late| late.input == member) {
                 if matches!(late.what, Late::TlsBase) {
                     self.inputs[member as usize].bind(late.symbol, start);
                 }
@@ -217,7 +217,7 @@ impl Batch<'_> {
     }
 }
 
-/// What a JITDylib's offsets from the GOT are relative to: the start of its newest window.
+/// The address that a JITDylib's offsets from the GOT are relative to: the start of its newest window.
 pub(super) fn got_base(dylib: &DylibState) -> ExecAddr {
     dylib.windows().last().map_or(ExecAddr::NULL, |window| window.range.start)
 }

@@ -11,7 +11,7 @@ use linkjit_link::input::{Binding, Input};
 
 use super::Batch;
 use super::place::PlacedDomain;
-use crate::session::{Allocation, Bytes, Owner, Part, State, Tls, TrackerId, UnitId};
+use crate::session::{Allocation, Bytes, ObjectId, Owner, Part, State, Tls, TrackerId};
 
 /// Linked code that is used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -66,15 +66,15 @@ impl Batch<'_> {
         }
     }
 
-    /// Whether what is placed may need what earlier batches have placed of the same graphs, and what may go at another
+    /// Says whether what is placed may need what earlier batches have placed of the same graphs, and what may go at another
     /// time: no binding says so.
     fn may_use_earlier_parts(&self) -> bool {
         let state = self.session.state();
-        state.has_updatable() || self.units.iter().any(|&unit| state.was_divided(unit))
+        state.has_updatable() || self.objects.iter().any(|&object| state.was_divided(object))
     }
 }
 
-/// Where the domains of a batch are: there may be many, and each may refer to all others.
+/// The places of the domains of a batch: there may be many, and each may refer to all others.
 struct Places {
     /// Start and end of each segment, and whose it is; sorted.
     segments: Vec<(ExecAddr, ExecAddr, usize)>,
@@ -116,9 +116,9 @@ struct Uses<'a> {
     places: &'a Places,
     state: &'a State,
     from: &'a PlacedDomain,
-    /// What a graph defines may be elsewhere.
+    /// The definitions of a graph may be elsewhere.
     moved: bool,
-    found: Vec<(Used, UnitId)>,
+    found: Vec<(Used, ObjectId)>,
     /// The same, without who needs it.
     known: HashSet<Used, FixedState>,
 }
@@ -128,23 +128,23 @@ impl Uses<'_> {
     /// at the symbols.
     fn find(&mut self) {
         let divided = self.moved || self.places.divided.contains(&self.from.domain.tracker);
-        // Entries are their own graphs, which are bound to what a unit is bound to that precedes them.
-        let mut unit = None;
+        // Entries are their own graphs, which are bound to what an object is bound to that precedes them.
+        let mut object = None;
         for &member in &self.from.domain.members {
             let Some(input) = self.batch.inputs.get(member as usize) else { continue };
-            let own = self.batch.units.get(member as usize).copied();
-            unit = own.or(unit);
-            let Some(unit) = unit else { continue };
+            let own = self.batch.objects.get(member as usize).copied();
+            object = own.or(object);
+            let Some(object) = object else { continue };
             if divided || own.is_some_and(|own| self.state.was_divided(own)) {
                 for &block in input.reach.blocks() {
                     if self.is_here(&input.graph, block) {
-                        input.graph.edges(block).iter().for_each(|edge| self.add(input, edge.target, unit));
+                        input.graph.edges(block).iter().for_each(|edge| self.add(input, edge.target, object));
                     }
                 }
             } else {
                 for (symbol, binding) in input.bindings.iter() {
                     if binding != Binding::None {
-                        self.add(input, symbol, unit);
+                        self.add(input, symbol, object);
                     }
                 }
             }
@@ -156,7 +156,7 @@ impl Uses<'_> {
         block.placed && self.from.has(block.address)
     }
 
-    fn add(&mut self, input: &Input, symbol: SymbolId, unit: UnitId) {
+    fn add(&mut self, input: &Input, symbol: SymbolId, object: ObjectId) {
         let used = match input.binding(symbol) {
             Binding::Input { input, symbol } => {
                 let Some(definer) = self.batch.inputs.get(input as usize) else { return };
@@ -175,11 +175,11 @@ impl Uses<'_> {
             && !self.is_own(used)
             && self.known.insert(used)
         {
-            self.found.push((used, unit));
+            self.found.push((used, object));
         }
     }
 
-    /// Where a symbol of a graph of the batch is, which may have been placed before.
+    /// Finds where a symbol of a graph of the batch is, which may have been placed before.
     fn defined_in(&self, graph: &LinkGraph, symbol: SymbolId) -> Option<Used> {
         let block = graph.block(graph.symbol(symbol).block()?);
         if graph.section(block.section).lifetime == Lifetime::ThreadLocal {
@@ -194,7 +194,7 @@ impl Uses<'_> {
         self.state.allocations().bound(binding).map(Used::Linked)
     }
 
-    /// Whether what is used needs no record: what a tracker owns goes together, but for what others may share, and what
+    /// Says whether what is used needs no record: what a tracker owns goes together, but for what others may share, and what
     /// a JITDylib owns goes last.
     fn is_own(&self, used: Used) -> bool {
         let tracker = self.from.domain.tracker;
@@ -215,7 +215,7 @@ impl Uses<'_> {
 }
 
 impl PlacedDomain {
-    /// Whether an address is in its memory.
+    /// Says whether an address is in its memory.
     pub(super) fn has(&self, address: ExecAddr) -> bool {
         self.layout
             .segments()
@@ -224,7 +224,7 @@ impl PlacedDomain {
     }
 
     /// Enters it into the tables.
-    pub(super) fn enter(&self, id: AllocationId, inputs: &[Input], units: &[UnitId], state: &mut State) {
+    pub(super) fn enter(&self, id: AllocationId, inputs: &[Input], objects: &[ObjectId], state: &mut State) {
         let allocation = Allocation {
             dylib: self.domain.dylib,
             owner: state.owner(self.domain.tracker),
@@ -236,7 +236,7 @@ impl PlacedDomain {
                 start: tls.start.offset,
                 end: tls.start.offset.saturating_add(self.layout.tls().size),
             }),
-            bytes: self.bytes(inputs, units),
+            bytes: self.bytes(inputs, objects),
             uses: Vec::new(),
             users: Vec::new(),
             keeps: Vec::new(),
@@ -244,9 +244,9 @@ impl PlacedDomain {
         state.enter_allocation(id, allocation);
     }
 
-    fn bytes(&self, inputs: &[Input], units: &[UnitId]) -> Bytes {
+    fn bytes(&self, inputs: &[Input], objects: &[ObjectId]) -> Bytes {
         // The graphs that the linker makes itself are placed as a whole.
-        let made = self.domain.members.iter().filter(|&&member| member as usize >= units.len());
+        let made = self.domain.members.iter().filter(|&&member| member as usize >= objects.len());
         let blocks = made.filter_map(|&member| inputs.get(member as usize)).flat_map(|input| input.graph.blocks());
         let placed = blocks.filter(|block| block.placed && self.has(block.address));
         Bytes {

@@ -16,7 +16,7 @@ use super::Batch;
 use super::find::Unfound;
 use super::place::THREAD_OFFSETS;
 use crate::error::Result;
-use crate::session::{Address, DefinedBy, DylibId, Elsewhere, State, Together, UnitId, is_vague};
+use crate::session::{Address, DefinedBy, DylibId, Elsewhere, ObjectId, State, Together, is_vague};
 
 /// A definition that may yield.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ struct Candidate {
     thread_local: bool,
 }
 
-/// What others have of the names of a JITDylib.
+/// The definitions that others have of the names of a JITDylib.
 type Found = BTreeMap<NameId, Elsewhere>;
 
 impl Batch<'_> {
@@ -40,9 +40,9 @@ impl Batch<'_> {
         }
         let mut by_dylib: BTreeMap<DylibId, Vec<Candidate>> = BTreeMap::new();
         for (input, symbol) in weak {
-            let object = &self.inputs[input as usize];
-            if let Some(candidate) = candidate(&object.graph, input, symbol) {
-                by_dylib.entry(DylibId(object.dylib)).or_default().push(candidate);
+            let holder = &self.inputs[input as usize];
+            if let Some(candidate) = candidate(&holder.graph, input, symbol) {
+                by_dylib.entry(DylibId(holder.dylib)).or_default().push(candidate);
             }
         }
         for (dylib, candidates) in by_dylib {
@@ -50,9 +50,9 @@ impl Batch<'_> {
             if found.is_empty() {
                 continue;
             }
-            for of_input in candidates.chunk_by(|one, other| one.input == other.input) {
+            for in_input in candidates.chunk_by(|one, other| one.input == other.input) {
                 let first: Vec<_> =
-                    of_input.iter().copied().filter(|candidate| found.contains_key(&candidate.name)).collect();
+                    in_input.iter().copied().filter(|candidate| found.contains_key(&candidate.name)).collect();
                 if let Some(&Candidate { input, .. }) = first.first() {
                     self.yield_sets(dylib, input, &first, &found)?;
                 }
@@ -63,15 +63,15 @@ impl Batch<'_> {
 
     /// Has definitions of an input yield that were found elsewhere, if all can that belong to them.
     fn yield_sets(&mut self, dylib: DylibId, input: u32, first: &[Candidate], found: &Found) -> Result<()> {
-        let unit = self.units[input as usize];
+        let object = self.objects[input as usize];
         let graph = &self.inputs[input as usize].graph;
         let sets = {
             let names = self.session.names();
             let mut state = self.session.state();
-            let Some(together) = state.together(unit, graph) else { return Ok(()) };
+            let Some(together) = state.together(object, graph) else { return Ok(()) };
             let table = state.dylib(dylib)?;
             let defined = |name: NameId| match table.entry(name)?.by {
-                DefinedBy::Unit(other, symbol) if other == unit => Some(symbol),
+                DefinedBy::Object(other, symbol) if other == object => Some(symbol),
                 _ => None,
             };
             sets((graph, input), first, &together, &names, &defined)
@@ -95,13 +95,13 @@ impl Batch<'_> {
             symbols.extend(set.members.iter().zip(places).map(|(member, place)| (member.symbol, member.name, place)));
             groups.extend(set.groups.into_iter().map(|group| (group, to_dylib)));
         }
-        if symbols.is_empty() { Ok(()) } else { self.give_up((dylib, unit), input, &symbols, &groups) }
+        if symbols.is_empty() { Ok(()) } else { self.give_up((dylib, object), input, &symbols, &groups) }
     }
 
     /// Makes definitions references, and has all that was bound to them bound anew.
     fn give_up(
         &mut self,
-        definer: (DylibId, UnitId),
+        definer: (DylibId, ObjectId),
         input: u32,
         symbols: &[(SymbolId, NameId, Elsewhere)],
         groups: &[(usize, bool)],
@@ -118,8 +118,8 @@ impl Batch<'_> {
             _ => false,
         };
         self.wanted.extend(given_up.iter().filter(|symbol| graph.symbol(**symbol).live).map(|&symbol| (input, symbol)));
-        for (index, object) in (0u32..).zip(self.inputs.iter_mut()) {
-            for (symbol, binding) in object.bindings.iter_mut() {
+        for (index, holder) in (0u32..).zip(self.inputs.iter_mut()) {
+            for (symbol, binding) in holder.bindings.iter_mut() {
                 if is_given_up(*binding) {
                     *binding = Binding::None;
                     self.wanted.push((index, symbol));
@@ -134,7 +134,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Where code of a JITDylib would find names if the JITDylib itself did not define them.
+    /// Finds where code of a JITDylib would find names if the JITDylib itself did not define them.
     fn find_elsewhere(&self, dylib: DylibId, candidates: &[Candidate]) -> Result<Found> {
         let mut found = Found::new();
         let order = self.session.state().dylib(dylib)?.link_order().to_vec();
@@ -175,7 +175,7 @@ impl Batch<'_> {
         Ok(found)
     }
 
-    /// Whether a definition is a thread-local one, as far as that is known: no other takes its place, nor the reverse.
+    /// Says whether a definition is a thread-local one, as far as that is known: no other takes its place, nor the reverse.
     fn is_thread_local(&self, state: &State, elsewhere: Elsewhere) -> Option<bool> {
         let is_variable_of_threads = |address| matches!(address, Address::ThreadLocal(_));
         let (dylib, name) = match elsewhere {
@@ -186,10 +186,10 @@ impl Batch<'_> {
         if let Some(address) = entry.address {
             return Some(is_variable_of_threads(address));
         }
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
-        let graph = match self.input_of.get(&unit) {
+        let DefinedBy::Object(object, symbol) = entry.by else { return None };
+        let graph = match self.input_of.get(&object) {
             Some(&input) => &self.inputs.get(input as usize)?.graph,
-            None => &state.input(unit)?.graph,
+            None => &state.input(object)?.graph,
         };
         Some(graph.symbol(symbol).thread_local)
     }
@@ -205,8 +205,8 @@ impl Batch<'_> {
         drop(names);
         // What the runtime does in a library's place is not the library's.
         let texts: Vec<_> = exported.iter().map(|(_, text)| text.as_slice()).collect();
-        let of_runtime = executor.runtime_symbols(&texts)?;
-        let others = exported.into_iter().zip(of_runtime).filter(|(_, answer)| answer.is_none());
+        let runtimes = executor.runtime_symbols(&texts)?;
+        let others = exported.into_iter().zip(runtimes).filter(|(_, answer)| answer.is_none());
         Ok(others.map(|(candidate, _)| candidate).collect())
     }
 }
@@ -219,7 +219,7 @@ fn candidate(graph: &LinkGraph, input: u32, symbol: SymbolId) -> Option<Candidat
     is_new.then_some(Candidate { input, symbol, name, thread_local: definition.thread_local })
 }
 
-/// Whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it
+/// Says whether code of a graph reaches a thread-local variable where it is: at a fixed offset from the thread pointer if it
 /// was compiled for that.
 fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
     let Elsewhere::Outside(address) = place else { return true };
@@ -232,7 +232,7 @@ fn is_reached(graph: &LinkGraph, symbol: SymbolId, place: &Elsewhere) -> bool {
     }
 }
 
-/// Whether two members of a set are in one place: libraries, or one JITDylib.
+/// Says whether two members of a set are in one place: libraries, or one JITDylib.
 fn agree(one: Elsewhere, other: Elsewhere) -> bool {
     match (one, other) {
         (Elsewhere::Outside(_), Elsewhere::Outside(_)) => true,
@@ -251,7 +251,7 @@ struct Set {
     is_whole: bool,
 }
 
-/// The sets that definitions of a graph are in; `defined` gives the unit's definition of a name, if that counts.
+/// The sets that definitions of a graph are in; `defined` gives the object's definition of a name, if that counts.
 fn sets(
     (graph, input): (&LinkGraph, u32),
     first: &[Candidate],

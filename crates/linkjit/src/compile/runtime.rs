@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::SystemCompiler;
 
-/// Where compilers of the system keep theirs, in a directory for each version: GCC in one for each of these systems.
+/// The directories where compilers of the system keep theirs, in a directory for each version: GCC in one for each of these systems.
 const GCC: &str = "/usr/lib/gcc";
 const GCC_SYSTEMS: [&str; 2] = ["linux-gnu", "redhat-linux"];
 const LLVM: &str = "/usr/lib";
@@ -17,8 +17,8 @@ const CLANG: &str = "/usr/lib/clang";
 pub(crate) fn libraries() -> &'static [PathBuf] {
     static LIBRARIES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
-        let of_gcc = |system: &&str| newest(format!("{GCC}/{ARCH}-{system}"), |path| file(&path, "libgcc.a"));
-        let libgcc = SystemCompiler.file("-print-libgcc-file-name").or_else(|| GCC_SYSTEMS.iter().find_map(of_gcc));
+        let gccs = |system: &&str| newest(format!("{GCC}/{ARCH}-{system}"), |path| file(&path, "libgcc.a"));
+        let libgcc = SystemCompiler.file("-print-libgcc-file-name").or_else(|| GCC_SYSTEMS.iter().find_map(gccs));
         libgcc.into_iter().chain(builtins()).collect()
     })
 }
@@ -32,12 +32,12 @@ fn builtins() -> Option<PathBuf> {
             .or_else(|| file(&triple(&format!("{ARCH}-unknown-linux-gnu")), "libclang_rt.builtins.a"))
             .or_else(|| file(&triple("linux"), &format!("libclang_rt.builtins-{ARCH}.a")))
     };
-    let of_version = |version: PathBuf| newest(version.join("lib/clang"), in_resources);
-    newest(LLVM, |path| path.file_name()?.to_str()?.starts_with("llvm-").then(|| of_version(path.clone()))?)
+    let in_version = |version: PathBuf| newest(version.join("lib/clang"), in_resources);
+    newest(LLVM, |path| path.file_name()?.to_str()?.starts_with("llvm-").then(|| in_version(path.clone()))?)
         .or_else(|| newest(CLANG, in_resources))
 }
 
-/// What `find` finds in that entry of a directory which has the highest number in its name.
+/// Returns what `find` finds in that entry of a directory which has the highest number in its name.
 fn newest(directory: impl AsRef<Path>, find: impl Fn(PathBuf) -> Option<PathBuf>) -> Option<PathBuf> {
     let number = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

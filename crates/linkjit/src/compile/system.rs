@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 pub struct SystemCompiler;
 
 impl SystemCompiler {
-    /// Whether it knows what to do with a file of this name.
+    /// Says whether it knows what to do with a file of this name.
     #[must_use]
     pub fn knows(path: &Path) -> bool {
-        Language::of(path).is_some()
+        Language::from_extension(path).is_some()
     }
 
     /// As [`Compiler::compile`]; also returns what the compiler has to say about a file that it accepts: warnings.
@@ -29,7 +29,7 @@ impl SystemCompiler {
     pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
         let unknown =
             || Error::unsupported(format!("{}: linkjit knows no compiler for this kind of file", source.display()));
-        let driver = Language::of(source).ok_or_else(unknown)?.driver();
+        let driver = Language::from_extension(source).ok_or_else(unknown)?.driver();
         let file_error =
             |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
         // The compiler says it, too, in many words.
@@ -81,7 +81,7 @@ impl SystemCompiler {
     }
 }
 
-/// What compilers are told apart by.
+/// The languages that compilers are told apart by.
 #[derive(Clone, Copy)]
 enum Language {
     /// Assembly, too.
@@ -92,7 +92,7 @@ enum Language {
 
 impl Language {
     /// The language of a file, by its extension.
-    fn of(path: &Path) -> Option<Self> {
+    fn from_extension(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "c" | "s" | "S" => Some(Self::C),
             "cc" | "cpp" | "cxx" | "C" | "c++" => Some(Self::Cxx),

@@ -16,7 +16,7 @@ use crate::symbol_name::SymbolName;
 /// use linkjit::{ExecAddr, FilteredGenerator, FunctionGenerator};
 ///
 /// let all = FunctionGenerator::new("everything", |dylib, names| {
-///     names.iter().try_for_each(|of| dylib.define_absolute(of.name, ExecAddr(4096)))
+///     names.iter().try_for_each(|wanted| dylib.define_absolute(wanted.name, ExecAddr(4096)))
 /// });
 /// let jit = linkjit::Jit::host()?;
 /// let public = FilteredGenerator::new(Arc::new(all), |wanted| !wanted.name.starts_with(b"_"));
@@ -73,7 +73,7 @@ pub struct FunctionGenerator<F> {
 }
 
 impl<F: Fn(&JitDylib, &[Wanted<'_>]) -> Result<()> + Send + Sync> FunctionGenerator<F> {
-    /// What messages call it, and what it does when it is asked: see [`DefinitionGenerator::generate`].
+    /// Takes the name in messages, and a function that is called when the generator is asked: see [`DefinitionGenerator::generate`].
     pub fn new(name: impl Into<String>, generate: F) -> Self {
         Self { name: name.into(), generate }
     }

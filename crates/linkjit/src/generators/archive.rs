@@ -18,7 +18,7 @@ use linkjit_link::source::Source;
 use super::library::find_symbol;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, Archives, DefinitionGenerator, LookupKind, UnitId, Wanted, bytes_of, lock, read_file};
+use crate::session::{Address, Archives, DefinitionGenerator, LookupKind, ObjectId, Wanted, bytes_of, lock, read_file};
 
 /// Archives of a JITDylib that were added without another generator between them, with one index. Of several members
 /// that define a name the first is taken, in the order of the archives.
@@ -33,8 +33,8 @@ struct State {
     has_imports: bool,
     /// The DLLs that import libraries among them name, or why they can't be loaded.
     libraries: HashMap<Vec<u8>, Result<LibraryId, String>, FixedState>,
-    /// Members that became units. A unit may be gone again: if the lookup that pulled it failed.
-    pulled: HashMap<MemberRef, UnitId, FixedState>,
+    /// Members that became objects. An object may be gone again: if the lookup that pulled it failed.
+    pulled: HashMap<MemberRef, ObjectId, FixedState>,
 }
 
 impl ArchiveGenerator {
@@ -44,7 +44,7 @@ impl ArchiveGenerator {
     }
 }
 
-/// Whether a program has a hook that is told before a library is loaded for it, and may choose another one.
+/// Says whether a program has a hook that is told before a library is loaded for it, and may choose another one.
 fn is_delayed_loading_watched(dylib: &JitDylib) -> Result<bool> {
     let session = dylib.session();
     let Some(hook) = session.names().find(import_slots::NOTIFY_HOOK) else { return Ok(false) };
@@ -85,7 +85,7 @@ impl State {
         slot.filter(is_first).or(named)
     }
 
-    /// Whether a library has a name of GNU's.
+    /// Says whether a library has a name of GNU's.
     fn is_gnus(&self, archive: ArchiveId) -> bool {
         let archive = self.index.archive(archive);
         archive.is_some_and(|archive| {
@@ -101,8 +101,8 @@ impl State {
             return Ok(());
         }
         let graph = import_slots::delayed(import, dylib.session().target().arch, &mut dylib.session().names())?;
-        let unit = dylib.define_pulled(graph)?;
-        self.pulled.insert(member, unit);
+        let object = dylib.define_pulled(graph)?;
+        self.pulled.insert(member, object);
         Ok(())
     }
 
@@ -149,7 +149,7 @@ impl State {
         Ok(false)
     }
 
-    /// What an object says about an import, if it is a member of an import library of GNU's tools.
+    /// Reads what an object says about an import, if it is a member of an import library of GNU's tools.
     fn import_of_object(&self, dylib: &JitDylib, graph: &LinkGraph, member: MemberRef) -> Result<Option<Import>> {
         if !self.has_imports {
             return Ok(None);
@@ -177,7 +177,7 @@ impl DefinitionGenerator for ArchiveGenerator {
             |wanted: &&Wanted<'_>| !wanted.weak && wanted.kind == LookupKind::Static && !is_elsewhere(wanted.name);
         for wanted in names.iter().filter(is_pulled) {
             let Some(member) = state.find(wanted.name) else { continue };
-            if state.pulled.get(&member).is_some_and(|&unit| dylib.has_unit(unit)) {
+            if state.pulled.get(&member).is_some_and(|&object| dylib.has_object(object)) {
                 continue;
             }
             let Some(archive) = state.index.archive(member.archive) else { continue };
@@ -192,8 +192,8 @@ impl DefinitionGenerator for ArchiveGenerator {
                 continue;
             }
             platform.on_member(&mut graph, &dylib.session().options().crt, &dylib.session().names());
-            let unit = dylib.define_pulled(graph)?;
-            state.pulled.insert(member, unit);
+            let object = dylib.define_pulled(graph)?;
+            state.pulled.insert(member, object);
         }
         Ok(())
     }
@@ -264,7 +264,7 @@ pub fn with_index(archive: Archive) -> Result<Archive> {
     Ok(archive.with_index(symbols.iter().map(|&(name, offset)| (names.bytes(name), offset)))?)
 }
 
-/// How deep archives within archives are looked into.
+/// The depth to which archives within archives are looked into.
 const NESTING: usize = 4;
 
 /// The objects of an archive, in its order, those of archives in it among them.

@@ -33,11 +33,10 @@ impl DefinitionGenerator for LibraryGenerator {
         // that depends on the C library.
         let executor = dylib.session().executor();
         let is_never_shared = dylib.session().platform().is_never_in_libraries();
-        let of_runtime = runtime_symbols(dylib, names)?;
-        let is_shared = |&(wanted, of_runtime): &(&Wanted<'_>, Option<ExecAddr>)| {
-            !is_never_shared(wanted.name) && of_runtime.is_none()
-        };
-        let wanted: Vec<_> = names.iter().zip(of_runtime).filter(is_shared).map(|(wanted, _)| wanted).collect();
+        let runtimes = runtime_symbols(dylib, names)?;
+        let is_shared =
+            |&(wanted, runtimes): &(&Wanted<'_>, Option<ExecAddr>)| !is_never_shared(wanted.name) && runtimes.is_none();
+        let wanted: Vec<_> = names.iter().zip(runtimes).filter(is_shared).map(|(wanted, _)| wanted).collect();
         let requests: Vec<_> = wanted
             .iter()
             .map(|wanted| SymbolRequest { key: SymbolKey::Name(wanted.name), thread_local: wanted.thread_local })
@@ -77,7 +76,7 @@ fn runtime_symbols(dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<Vec<Option<
     Ok(dylib.session().executor().runtime_symbols(&names)?)
 }
 
-/// What the executor's runtime does in place of the system's functions.
+/// The generator of what the executor's runtime does in place of the system's functions.
 #[derive(Debug)]
 pub(crate) struct RuntimeGenerator;
 

@@ -58,7 +58,7 @@ impl JitDylib {
         let owner = self.owner()?;
         let mut graph = object::read(&source, &mut self.session().names())?;
         // What serves the libraries must not need the linker when they call it.
-        if self.session().allocator_of(&graph).is_some() {
+        if self.session().defined_allocator(&graph).is_some() {
             return self.add_graph(graph);
         }
         self.session().note_wanted_of_allocator(self.id(), &graph);
@@ -142,14 +142,14 @@ fn refer_to_stubs(
     Ok(())
 }
 
-/// Whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself,
+/// Says whether references of a block to functions mean what calls of them mean. Unwind records are about the code itself,
 /// and initializers are the object's own.
 pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
     let is_table = graph.initializers.iter().any(|run| run.block == block);
     !is_table && !graph.section(graph.block(block).section).unwind_records
 }
 
-/// Whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
+/// Says whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
 fn by_address(graph: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
     graph.arch().kinds().info(edge.kind).takes_address(edge)
 }

@@ -8,7 +8,7 @@ use crate::batch::Goal;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
-use crate::session::{Address, UnitId};
+use crate::session::{Address, ObjectId};
 
 /// A function of a JITDylib whose implementation can be swapped while it is in use.
 ///
@@ -17,7 +17,7 @@ use crate::session::{Address, UnitId};
 #[derive(Clone, Debug)]
 pub struct RedirectableSymbol {
     dylib: JitDylib,
-    unit: UnitId,
+    object: ObjectId,
     name: NameId,
     slot: NameId,
 }
@@ -64,8 +64,8 @@ impl JitDylib {
         };
         let graph = stubs.finish();
         self.session().define_graph_with(self.id(), graph, |state, names, graph| {
-            let (unit, _) = state.define_unit(self.id(), owner, graph, names)?;
-            Ok(RedirectableSymbol { dylib: self.clone(), unit, name: id, slot })
+            let (object, _) = state.define_object(self.id(), owner, graph, names)?;
+            Ok(RedirectableSymbol { dylib: self.clone(), object, name: id, slot })
         })
     }
 }
@@ -90,11 +90,11 @@ impl RedirectableSymbol {
         self.place(self.name)
     }
 
-    /// Where a symbol of ours is; links it if need be.
+    /// Finds a symbol of ours; links it if need be.
     fn place(&self, name: NameId) -> Result<ExecAddr> {
         let session = self.dylib.session();
         // Somebody else may have defined the name again.
-        if session.state().unit(self.unit).is_none() {
+        if session.state().object(self.object).is_none() {
             return Err(Error::TrackerRemoved);
         }
         match look_up(session, self.dylib.id(), &[name], Goal::Link)?.first() {

@@ -13,7 +13,7 @@ use linkjit_link::names::{NameId, NamePool};
 
 use crate::error::Result;
 
-/// What the names of slots begin with: slots have names so that they are found when they are linked.
+/// The prefix of the names of slots: slots have names so that they are found when they are linked.
 const SLOT: &str = "$__SLOT.";
 
 /// A graph of stubs in the making.
@@ -25,7 +25,7 @@ pub(super) struct Stubs {
     trampolines: SectionId,
 }
 
-/// What a stub is to be known by.
+/// The name of a stub, and who sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StubName {
     pub(crate) name: NameId,
@@ -40,7 +40,7 @@ impl StubName {
     }
 }
 
-/// How trampolines enter the session.
+/// The way by which trampolines enter the session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entrance {
     pub(super) routine: ExecAddr,

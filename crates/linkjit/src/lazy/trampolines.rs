@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::session::{
-    Address, DefinedBy, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, Reentry, TrackerId,
-    UnitId, defined_names, lock,
+    Address, DefinedBy, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, ObjectId, Reentry,
+    TrackerId, defined_names, lock,
 };
 
 impl Reentry {
-    /// How the session's trampolines enter it.
+    /// Opens the session's entrance for trampolines, if that was not done.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
         let executor = session.executor();
         let routine = executor.runtime_function(RuntimeFunction::Reenter);
@@ -50,11 +50,11 @@ pub(crate) struct LazyStub {
 /// Stubs that were defined.
 #[derive(Debug)]
 pub(crate) struct Defined {
-    pub(crate) unit: UnitId,
+    pub(crate) stub_object: ObjectId,
     /// The number of the first one's trampoline; the others' follow.
     pub(crate) first: u32,
     /// The object that has their targets.
-    pub(crate) object: Option<UnitId>,
+    pub(crate) object: Option<ObjectId>,
 }
 
 /// Defines stubs in a JITDylib, for the owner of the handle and names that are searched in the link order of `from`; with
@@ -82,10 +82,10 @@ pub(crate) fn define(
         std::iter::once(stubs).chain(object.iter().map(|(_, graph, _)| graph)).flat_map(defined_names).collect()
     };
     session.define_with(dylib.id(), (graph, object), defined, |state, names, (graph, object)| {
-        let (unit, replaced) = state.define_unit(dylib.id(), tracker, graph, names)?;
-        let mut defined = Defined { unit, first, object: None };
+        let (stub_object, replaced) = state.define_object(dylib.id(), tracker, graph, names)?;
+        let mut defined = Defined { stub_object, first, object: None };
         if let Some((owner, object, is_program)) = object {
-            match state.define_unit(dylib.id(), owner, object, names) {
+            match state.define_object(dylib.id(), owner, object, names) {
                 // Its initializers wait until something of it is linked.
                 Ok((object, _)) => {
                     defined.object = Some(object);
@@ -96,12 +96,12 @@ pub(crate) fn define(
                     }
                 }
                 Err(error) => {
-                    state.forget(&[unit], replaced);
+                    state.forget(&[stub_object], replaced);
                     return Err(error);
                 }
             }
         }
-        state.define_lazy(first, unit, functions);
+        state.define_lazy(first, stub_object, functions);
         Ok(defined)
     })
 }
@@ -212,7 +212,7 @@ impl ExecutionSession {
         }
     }
 
-    /// Where the call of a trampoline goes on.
+    /// Links what a trampoline stands for; returns where the call goes on.
     fn call_through(&self, number: u32) -> ExecAddr {
         let function = self.state().lazy().get(number);
         let (name, error) = match function {
@@ -248,8 +248,8 @@ impl ExecutionSession {
             };
             JitDylib::new(self.clone(), from).run_pending_initializers()?;
             let definer = self.state().find_entry(from, target).map(|entry| entry.by);
-            if let Some(DefinedBy::Unit(unit, _)) = definer {
-                self.wait_for_initializers(|initializing| initializing == unit)?;
+            if let Some(DefinedBy::Object(object, _)) = definer {
+                self.wait_for_initializers(|initializing| initializing == object)?;
             }
             // With the slots locked: who removes the implementation looks in the tables for slots that have to be reset.
             let _slots = self.slots();

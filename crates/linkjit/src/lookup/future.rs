@@ -59,7 +59,7 @@ struct Task {
 struct State {
     /// The lookup, while no thread is at it.
     query: Option<Query>,
-    /// What it waits for.
+    /// The wait for others, if it waits.
     wait: Option<Wait<Job, Error>>,
     result: Option<Result<Vec<Option<ExecAddr>>>>,
     waker: Option<Waker>,

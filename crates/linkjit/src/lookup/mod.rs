@@ -24,7 +24,7 @@ use crate::session::progress::Wait;
 use crate::session::{Address, DylibId, Entry, ExecutionSession, LookupKind, Pulled, SymbolFlags, Wanted};
 use crate::symbol_name::SymbolName;
 
-/// How far a lookup has come.
+/// The progress of a lookup.
 enum Advance {
     /// To its end.
     Done(Vec<Option<(NameId, Entry)>>),
@@ -59,7 +59,7 @@ pub(crate) fn look_up_set(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec
     set.addresses(found)
 }
 
-/// What is known of a set of names, in their order.
+/// Finds what is known of a set of names, in their order.
 pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
     let session = dylib.session();
     let found = Query { goal: Goal::Find, ..set.query(dylib) }.run(session)?;
@@ -67,7 +67,7 @@ pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<
     Ok(found.into_iter().map(|found| found.map(|(name, entry)| state.flags(name, &entry))).collect())
 }
 
-/// Which of the names that generators are asked for, under another name each, are defined in the link order of a
+/// Says which of the names that generators are asked for, under another name each, are defined in the link order of a
 /// JITDylib.
 pub(crate) fn find_targets(dylib: &JitDylib, targets: &[(SymbolName, Wanted<'_>)]) -> Result<Vec<bool>> {
     let _names = dylib.session().use_names();
@@ -155,19 +155,19 @@ impl Query {
             }
             return Ok(None);
         }
-        for &unit in work.units.iter().skip(1) {
+        for &object in work.objects.iter().skip(1) {
             let weak = session.downgrade();
             // One that no thread begins with is materialized here.
             let _none = session.pool().spawn(move || {
                 if let Some(session) = weak.upgrade() {
-                    materialization::run(&session, unit);
+                    materialization::run(&session, object);
                 }
             });
         }
-        let jobs: Vec<_> = work.units.iter().map(|&unit| Job::Unit(unit)).collect();
+        let jobs: Vec<_> = work.objects.iter().map(|&object| Job::Unit(object)).collect();
         let wait = session.wait_for(by, &jobs)?;
-        for &unit in &work.units {
-            materialization::run(session, unit);
+        for &object in &work.objects {
+            materialization::run(session, object);
             if let Some(Err(error)) = wait.outcome() {
                 return Err(error);
             }
@@ -213,7 +213,7 @@ impl Query {
 
     /// Forgets what was pulled for the lookup, unless others have used it meanwhile.
     pub(crate) fn abandon(&mut self, session: &ExecutionSession) {
-        if self.pulled.units.is_empty() {
+        if self.pulled.objects.is_empty() {
             return;
         }
         // It is only refused within a batch, where no lookup gets that far.
@@ -263,13 +263,15 @@ impl ExecutionSession {
         })
     }
 
-    /// What errors call a job.
+    /// Describes a job for errors.
     fn describe(&self, job: Job) -> String {
         let state = self.state();
         match job {
             Job::Linking => "a removal".into(),
             Job::Initializing => "an initializer".into(),
-            Job::Unit(unit) => state.unit(unit).map_or_else(|| "a removed unit".into(), |_| state.unit_name(unit)),
+            Job::Unit(object) => {
+                state.object(object).map_or_else(|| "a removed unit".into(), |_| state.object_name(object))
+            }
             Job::Generator(id) => {
                 let generator = state.generator(id).cloned();
                 drop(state);

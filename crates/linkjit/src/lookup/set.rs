@@ -72,7 +72,7 @@ impl SymbolLookupSet {
         Query { _names_in_use: Some(in_use), ..Query::new(dylib.id(), names, self.goal) }
     }
 
-    /// What was found, as addresses.
+    /// Turns what was found into addresses.
     pub(super) fn addresses(&self, found: Vec<Option<Address>>) -> Result<Vec<Option<ExecAddr>>> {
         let address = |(found, (name, _)): (Option<Address>, &(SymbolName, bool))| match found {
             None => Ok(None),

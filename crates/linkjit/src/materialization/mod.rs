@@ -18,10 +18,10 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::session::job::Job;
-use crate::session::{DylibId, ExecutionSession, Maker, Promised, SymbolFlags, TrackerId, UnitId};
+use crate::session::{DylibId, ExecutionSession, Maker, ObjectId, Promised, SymbolFlags, TrackerId};
 use crate::symbol_name::SymbolName;
 
-/// What a unit promises.
+/// The promise of a unit.
 #[derive(Clone, Debug, Default)]
 pub struct UnitInterface {
     pub(crate) symbols: Vec<(SymbolName, SymbolFlags)>,
@@ -48,7 +48,7 @@ impl UnitInterface {
         &self.symbols
     }
 
-    /// Whether it has initializers.
+    /// Says whether it has initializers.
     #[must_use]
     pub fn has_initializers(&self) -> bool {
         self.initializers
@@ -100,10 +100,10 @@ impl UnitInterface {
 /// # Ok(()) }
 /// ```
 pub trait MaterializationUnit: fmt::Debug + Send {
-    /// What messages call it.
+    /// The name in messages.
     fn name(&self) -> String;
 
-    /// What it will define. Asked once, when it is added.
+    /// The names that it will define. Asked once, when it is added.
     fn interface(&self) -> UnitInterface;
 
     /// Makes the definitions and hands them to `responsibility`, in the end with
@@ -137,7 +137,7 @@ impl ExecutionSession {
     /// Hands names that a unit has promised to another unit.
     pub(crate) fn delegate(
         &self,
-        from: UnitId,
+        from: ObjectId,
         unit: Box<dyn MaterializationUnit>,
         interface: &UnitInterface,
     ) -> Result<()> {
@@ -155,6 +155,6 @@ impl ExecutionSession {
         let name = unit.name().into();
         let mut pool = self.names();
         let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name), *flags)).collect();
-        Promised { unit: name, symbols, has_roots: interface.initializers }
+        Promised { name, symbols, has_roots: interface.initializers }
     }
 }

@@ -12,11 +12,11 @@ use super::MaterializationUnit;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::job::{self, AtJob, Job};
-use crate::session::{Direct, ExecutionSession, Maker, SymbolFlags, Taken, UnitId};
+use crate::session::{Direct, ExecutionSession, Maker, ObjectId, SymbolFlags, Taken};
 use crate::source::IntoSource;
 use crate::symbol_name::SymbolName;
 
-/// What a unit has to do when it is materialized: deliver the definitions that it has promised.
+/// The task of a unit that is materialized: deliver the definitions that it has promised.
 ///
 /// What is delivered is seen by nobody before [`complete`](Self::complete) has found that all promises are kept; then
 /// it is seen at once. Dropping it before, as a panic does, fails the unit: lookups that need it get an error, and its
@@ -24,7 +24,7 @@ use crate::symbol_name::SymbolName;
 #[must_use]
 pub struct MaterializationResponsibility {
     dylib: JitDylib,
-    unit: UnitId,
+    unit: ObjectId,
     name: Arc<str>,
     symbols: Vec<(SymbolName, SymbolFlags)>,
     requested: Vec<SymbolName>,
@@ -40,7 +40,7 @@ impl MaterializationResponsibility {
         &self.dylib
     }
 
-    /// What messages call the unit.
+    /// The name of the unit in messages.
     #[must_use]
     pub fn unit_name(&self) -> &str {
         &self.name
@@ -208,7 +208,7 @@ impl fmt::Debug for MaterializationResponsibility {
 }
 
 /// Materializes a unit on this thread, unless somebody else has begun to.
-pub(crate) fn run(session: &ExecutionSession, unit: UnitId) {
+pub(crate) fn run(session: &ExecutionSession, unit: ObjectId) {
     let progress = session.progress();
     if !progress.start(Job::Unit(unit)) {
         return;
@@ -230,7 +230,7 @@ impl Maker for Box<dyn MaterializationUnit> {
         let (names, flags): (Vec<_>, Vec<_>) = taken.symbols.into_iter().unzip();
         let responsibility = MaterializationResponsibility {
             dylib: JitDylib::new(session.clone(), taken.dylib),
-            unit: taken.unit,
+            unit: taken.object,
             name: taken.name,
             symbols: text(&names).into_iter().zip(flags).collect(),
             requested: text(&taken.requested),
@@ -238,7 +238,7 @@ impl Maker for Box<dyn MaterializationUnit> {
             direct: Vec::new(),
             is_over: false,
         };
-        let _at_job = match job::begin(session, Job::Unit(taken.unit), Vec::new()) {
+        let _at_job = match job::begin(session, Job::Unit(taken.object), Vec::new()) {
             Ok(at_job) => at_job,
             Err(error) => return responsibility.fail(error),
         };

@@ -144,7 +144,7 @@ impl<F> FunctionUnit<F>
 where
     F: FnOnce(&mut MaterializationResponsibility) -> Result<()> + Send,
 {
-    /// What messages call it, what it promises, and how it is materialized. If the function is content, the
+    /// Takes the name in messages, the promise, and the function that materializes the unit. If the function is content, the
     /// materialization is completed, else it fails with the function's error.
     pub fn new(name: impl Into<String>, interface: UnitInterface, materialize: F) -> Self {
         Self { name: name.into(), interface, materialize }

@@ -141,7 +141,7 @@ fn power_of_five(exponent: u32) -> [u64; 2] {
 const BLOCK: u32 = 1_000_000_000;
 /// Tables have rows for each sixteenth binary exponent.
 const STEP: u32 = 16;
-/// How many bits of a row are behind the point for the least exponent.
+/// The number of bits of a row that are behind the point for the least exponent.
 const FRACTION: u32 = 120;
 
 /// A number modulo a block, with `FRACTION + STEP` bits behind the point.
@@ -212,11 +212,11 @@ fn below_ten(greatest_exponent: i32, greatest_below: fn(&str) -> u64) -> Vec<u64
 /// The greatest numbers that are rounded to less than `10 ** (exponent + 1)`, for each precision and each exponent
 /// below it. A number halfway between two is rounded up, for nine is odd.
 fn rounded_below_ten(greatest_precision: i32, greatest_below: fn(&str) -> u64) -> Vec<u64> {
-    let of_precision = |precision: i32| {
+    let numbers = |precision: i32| {
         let nines = "9".repeat(precision as usize);
         (LEAST..precision).map(move |exponent| greatest_below(&format!("{nines}5e{}", exponent - precision)))
     };
-    (1..=greatest_precision).flat_map(of_precision).collect()
+    (1..=greatest_precision).flat_map(numbers).collect()
 }
 
 /// The representation of the greatest number below a decimal one.
@@ -230,7 +230,7 @@ fn greatest_f32(limit: &str) -> u64 {
     if is_below(&format!("{nearest:.200e}"), limit) { nearest } else { nearest.next_down() }.to_bits().into()
 }
 
-/// Whether a number is less than another: both have all their digits, the first one point behind the first of them.
+/// Says whether a number is less than another: both have all their digits, the first one point behind the first of them.
 fn is_below(exact: &str, limit: &str) -> bool {
     let split = |number: &str| -> Option<(i32, String)> {
         let (digits, exponent) = number.split_once('e')?;

@@ -22,7 +22,9 @@ use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::{DefaultLibraries, LibraryGenerator, find_symbol};
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, Platform, Statistics, UnitId, Wanted};
+use crate::session::{
+    Address, DSO_HANDLE, DefinitionGenerator, InitializerRun, ObjectId, Platform, Statistics, Wanted,
+};
 
 /// Systems whose objects are COFF: Windows.
 #[derive(Debug)]
@@ -94,8 +96,8 @@ impl Platform for Coff {
         default_libraries::open(dylib)
     }
 
-    fn crt_startup(&self, dylib: &JitDylib) -> Result<Option<UnitId>> {
-        crt_startup::unit(dylib)
+    fn crt_startup(&self, dylib: &JitDylib) -> Result<Option<ObjectId>> {
+        crt_startup::object(dylib)
     }
 
     /// MinGW's runtime calls all of `.ctors` from the last to the first, whichever objects have them: clang makes
@@ -137,7 +139,7 @@ fn leave_to_image(graph: &mut LinkGraph, names: &NamePool) {
     }
 }
 
-/// What an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own
+/// Finds what an image exports under a name or number: linked now, if it was not. Code that asks the loader for its own
 /// exports is told no more than that there is no such thing.
 fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     let name = match key {
@@ -150,7 +152,7 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
     dylib.lookup(&name).ok()
 }
 
-/// What an image has because somebody wants it.
+/// The generator of what an image has because somebody wants it.
 #[derive(Debug)]
 struct ImageGenerator;
 
@@ -203,7 +205,7 @@ fn image_base(dylib: &JitDylib) -> Result<LinkGraph> {
     Ok(graph)
 }
 
-/// Whether something is exported for what another library has under this name.
+/// Says whether something is exported for what another library has under this name.
 fn is_forward(dylib: &JitDylib, name: &[u8]) -> Result<bool> {
     let session = dylib.session();
     let id = session.names().find(name);
@@ -212,7 +214,7 @@ fn is_forward(dylib: &JitDylib, name: &[u8]) -> Result<bool> {
     Ok(id.is_some_and(|id| requests.is_export_of(id)))
 }
 
-/// What `library.name` or `library.#number` is ("PE Format", "Export Address Table", forwarders); `None` if the library
+/// Finds what `library.name` or `library.#number` is ("PE Format", "Export Address Table", forwarders); `None` if the library
 /// has no such thing.
 fn forwarded(dylib: &JitDylib, name: &[u8]) -> Result<Option<Address>> {
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return Ok(None) };

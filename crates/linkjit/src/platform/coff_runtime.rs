@@ -79,7 +79,7 @@ fn load_configuration() -> Piece {
     Piece::Data(Protection::Read, content.into(), LOAD_CONFIGURATION.into())
 }
 
-/// Whether a name is that of a table for Control Flow Guard, or of its size: images have none.
+/// Says whether a name is that of a table for Control Flow Guard, or of its size: images have none.
 fn is_absent(name: &[u8]) -> bool {
     let ends = [&b"_table"[..], b"_count", b"flags"];
     let is_guards = name.strip_prefix(b"__guard_").is_some_and(|rest| ends.iter().any(|end| rest.ends_with(end)));
@@ -94,8 +94,8 @@ pub(super) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
         let function = names.bytes(signature).strip_prefix(b"?_OptionsStorage@?1??__local_stdio_")?;
         LEGACY_WIDE.iter().find(|(prefix, _)| function.starts_with(prefix)).map(|(_, options)| *options)
     };
-    let of_group = |group: &Group| Some((*group.blocks.first()?, options(group.signature)?));
-    let variables: Vec<_> = graph.groups.iter().filter_map(of_group).collect();
+    let variable = |group: &Group| Some((*group.blocks.first()?, options(group.signature)?));
+    let variables: Vec<_> = graph.groups().iter().filter_map(variable).collect();
     for (block, options) in variables {
         let block = graph.block_mut(block);
         if block.is_zeros() && block.size == 8 {

@@ -16,9 +16,9 @@ use super::default_libraries::has_installed_crt;
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::UnitId;
+use crate::session::ObjectId;
 
-/// Whether a name is of what each image has one of, or of functions that must know images: it is never taken from
+/// Says whether a name is of what each image has one of, or of functions that must know images: it is never taken from
 /// libraries, though the C runtime's static ones define it.
 pub(super) fn is_defined_by_image(name: &[u8]) -> bool {
     matches!(
@@ -50,7 +50,7 @@ pub(super) fn is_defined_by_image(name: &[u8]) -> bool {
     )
 }
 
-/// Whether a name is of a function that ends the process. One that a static library defines would end only what that
+/// Says whether a name is of a function that ends the process. One that a static library defines would end only what that
 /// library knows of.
 fn is_exit(name: &[u8]) -> bool {
     matches!(name, b"exit" | b"quick_exit")
@@ -68,11 +68,11 @@ pub(super) fn leave_to_runtime(graph: &mut LinkGraph, is_from_microsoft: bool, n
     }
 }
 
-/// What does nothing, for functions that not every version of the runtime has.
+/// A function that does nothing, in place of functions that not every version of the runtime has.
 const NOTHING: &[u8] = b"_guard_check_icall_nop";
 
-/// What starts the runtime that was opened for a JITDylib, if one was: made now, if it was not.
-pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
+/// The object that starts the runtime that was opened for a JITDylib, if one was: made now, if it was not.
+pub(super) fn object(dylib: &JitDylib) -> Result<Option<ObjectId>> {
     let session = dylib.session();
     let made = session.state().crt_startup(dylib.id());
     if made.is_some() || !has_installed_crt(dylib) {
@@ -80,9 +80,9 @@ pub(super) fn unit(dylib: &JitDylib) -> Result<Option<UnitId>> {
     }
     let empty = session.new_graph("the start-up of the C runtime");
     let graph = fill(empty, &session.options().crt, &mut session.names())?;
-    let unit = dylib.define_pulled(graph)?;
-    session.state().dylib_mut(dylib.id())?.set_crt_startup(unit);
-    Ok(Some(unit))
+    let object = dylib.define_pulled(graph)?;
+    session.state().dylib_mut(dylib.id())?.set_crt_startup(object);
+    Ok(Some(object))
 }
 
 /// Makes the start-up of the runtime that `crt` finds in an empty graph.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::crt::{self, Meaning, RUNTIME_KEY};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::{DylibId, State, UnitId};
+use crate::session::{DylibId, ObjectId, State};
 
 /// Opens the libraries that objects of a JITDylib have asked for since the last time: an archive where libraries are
 /// searched, or else the DLL of that name. One that is neither is missed only if names are, unless it is the runtime's.
@@ -23,8 +23,8 @@ pub(super) fn open(dylib: &JitDylib) -> Result<()> {
         let meaning = options.crt.meaning(&name);
         if meaning != Meaning::Nothing {
             let directories = &options.library_paths;
-            let of_user = directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file());
-            match of_user.or_else(|| options.crt.find(&name)) {
+            let users = directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file());
+            match users.or_else(|| options.crt.find(&name)) {
                 Some(path) => dylib.add_archive(path)?,
                 None if meaning == Meaning::Runtime => {
                     let searched = directories.iter().chain(options.crt.directories()).cloned().collect();
@@ -42,23 +42,23 @@ pub(super) fn open(dylib: &JitDylib) -> Result<()> {
 fn check_flavours(state: &State, dylib: DylibId) -> Result<()> {
     let asked = state.dylib(dylib)?.default_libraries_asked_for();
     let mut flavoured: Vec<_> =
-        asked.filter_map(|(library, unit)| Some((unit, library, crt::flavour(library)?))).collect();
+        asked.filter_map(|(library, object)| Some((object, library, crt::flavour(library)?))).collect();
     flavoured.sort_unstable();
     let Some(first) = flavoured.first() else { return Ok(()) };
     let Some(second) = flavoured.iter().find(|second| second.2 != first.2) else { return Ok(()) };
-    let describe = |(unit, library, flavour): &(UnitId, &str, &str)| {
-        format!("{library} ({flavour}) in {}", state.unit_name(*unit))
+    let describe = |(object, library, flavour): &(ObjectId, &str, &str)| {
+        format!("{library} ({flavour}) in {}", state.object_name(*object))
     };
     Err(Error::Mismatch { key: RUNTIME_KEY.into(), first: describe(first), second: describe(second) })
 }
 
-/// Whether the C runtime of an installation was opened for a JITDylib.
+/// Says whether the C runtime of an installation was opened for a JITDylib.
 pub(super) fn has_installed_crt(dylib: &JitDylib) -> bool {
     let (session, state) = (dylib.session(), dylib.session().state());
     state.dylib(dylib.id()).is_ok_and(|table| table.has_opened(|library| session.options().crt.has_startup(library)))
 }
 
-/// Whether that is Microsoft's, which has the pieces that each image needs of its own.
+/// Says whether that is Microsoft's, which has the pieces that each image needs of its own.
 pub(super) fn has_microsofts_crt(dylib: &JitDylib) -> bool {
     dylib.session().options().crt.is_from_microsoft() && has_installed_crt(dylib)
 }

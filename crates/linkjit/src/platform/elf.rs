@@ -42,7 +42,7 @@ impl Platform for Elf {
         let graph = add_runtime(empty, &mut names)?;
         let mut state = dylib.session().state();
         let tracker = state.dylib(dylib.id())?.platform_tracker();
-        state.define_unit(dylib.id(), tracker, graph, &names)?;
+        state.define_object(dylib.id(), tracker, graph, &names)?;
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Platform for Elf {
         is_unwinder_name
     }
 
-    /// Where a library's parts begin and end concerns nobody else.
+    /// The beginnings and ends of a library's parts concern nobody else.
     fn is_never_in_libraries(&self) -> fn(&[u8]) -> bool {
         is_of_image
     }
@@ -84,7 +84,7 @@ impl Platform for Elf {
     }
 }
 
-/// Whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
+/// Says whether a name is of the unwinder (`libgcc_eh.a`, `libunwind.a`). It keeps the list of what it can unwind to itself:
 /// only the process's own knows linked code, and a second one, out of an archive, would end the program at a throw.
 fn is_unwinder_name(name: &[u8]) -> bool {
     name.starts_with(b"_Unwind_")

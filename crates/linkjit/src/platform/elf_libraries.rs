@@ -31,7 +31,7 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
     files.find(|file| file.is_file()).or_else(|| Some(PathBuf::from(name)).filter(|path| path.is_file()))
 }
 
-/// What a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
+/// Finds what a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
 /// library needs, and inline functions and variables that both have. What was not linked is linked now.
 pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
     let names = dynamic_names(library).unwrap_or_default();

@@ -27,7 +27,7 @@ impl ExecutionSession {
             ObjectFormat::Elf => &elf::Elf,
             ObjectFormat::Coff => &coff::Coff,
         };
-        Self::of(platform, executor, options)
+        Self::for_platform(platform, executor, options)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding the function at which a program begins.
 
-/// What programs for Windows define, the most usual first ("/ENTRY (Entry-Point Symbol)", Microsoft Learn). The last
+/// The functions that programs for Windows define, the most usual first ("/ENTRY (Entry-Point Symbol)", Microsoft Learn). The last
 /// four are the C runtime's, or of a program that does without.
 pub(super) const ENTRIES: [&str; 8] = [
     "main",
@@ -13,7 +13,7 @@ pub(super) const ENTRIES: [&str; 8] = [
     "wWinMainCRTStartup",
 ];
 
-/// Where a program begins: at what it asks for, else at what is usual. What a C runtime begins with is the session's,
+/// Finds where a program begins: at what it asks for, else at what is usual. What a C runtime begins with is the session's,
 /// unless the program has its own: then `main` is meant, or what it is called.
 pub(crate) fn entry(asked: Option<&str>, usual: &[&str], defines: impl Fn(&str) -> bool) -> Option<String> {
     let main = asked.map(|asked| asked.strip_suffix("CRTStartup").unwrap_or(asked));

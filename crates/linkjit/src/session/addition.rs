@@ -13,7 +13,7 @@ use super::groups::{GroupOwner, Yields};
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::{Promise, agrees};
 use super::pulled::Replaced;
-use super::{Address, DefinedBy, DylibId, Entry, Inheritance, State, TrackerId, Unit, UnitId, foreign, is_vague};
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, Object, ObjectId, State, TrackerId, foreign, is_vague};
 use crate::error::{Error, Result};
 
 /// An object that is being added, with what comes of that.
@@ -24,7 +24,7 @@ pub(super) struct Addition<'a> {
     graph: LinkGraph,
     /// The promise of the unit that delivers it, if one does.
     promise: Option<&'a Promise>,
-    /// The names and groups of other units that its own groups have replaced.
+    /// The names and groups of other objects that its own groups have replaced.
     replaced_groups: &'a Inheritance,
     /// Its definitions that have yielded to others.
     yielded: Vec<Yielded>,
@@ -51,13 +51,13 @@ impl Addition<'_> {
 
 impl State {
     /// Adds an object. Returns what it has replaced, too.
-    pub(crate) fn define_unit(
+    pub(crate) fn define_object(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
         graph: LinkGraph,
         names: &NamePool,
-    ) -> Result<(UnitId, Vec<Replaced>)> {
+    ) -> Result<(ObjectId, Vec<Replaced>)> {
         self.define_graph(dylib, tracker, graph, names, None)
     }
 
@@ -69,7 +69,7 @@ impl State {
         mut graph: LinkGraph,
         names: &NamePool,
         promise: Option<&Promise>,
-    ) -> Result<(UnitId, Vec<Replaced>)> {
+    ) -> Result<(ObjectId, Vec<Replaced>)> {
         if !self.has_tracker(tracker) {
             return Err(Error::TrackerRemoved);
         }
@@ -92,9 +92,9 @@ impl State {
     }
 
     /// Adds an object of whose groups it is known which are kept.
-    fn add_selected(&mut self, mut new: Addition<'_>) -> Result<(UnitId, Vec<Replaced>)> {
-        let takes_over = new.promise.filter(|promise| promise.is_first).map(|promise| promise.unit);
-        let id = takes_over.unwrap_or_else(|| self.next_unit());
+    fn add_selected(&mut self, mut new: Addition<'_>) -> Result<(ObjectId, Vec<Replaced>)> {
+        let takes_over = new.promise.filter(|promise| promise.is_first).map(|promise| promise.object);
+        let id = takes_over.unwrap_or_else(|| self.next_object());
         let (judged, hides) = self.judge(&new)?;
         let mut names = distinct_names(&judged).map_err(|twice| new.duplicate(twice, new.graph.name()))?;
         let fresh = judged.iter().filter(|judged| judged.verdict.is_none()).count();
@@ -119,10 +119,10 @@ impl State {
         let has_roots = includes || !graph.retained().is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input::new(graph, dylib.0, ExecRange::default())));
-        let record = Unit::new(name, dylib, tracker);
-        let unit = Unit { input, has_roots, names, groups, hides, yielded, yielded_groups, ..record };
+        let record = Object::new(name, dylib, tracker);
+        let object = Object { input, has_roots, names, groups, hides, yielded, yielded_groups, ..record };
         // One that takes over keeps its place in the order in which things were added.
-        self.enter_unit(id, unit)?;
+        self.enter_object(id, object)?;
         Ok((id, replaced))
     }
 
@@ -161,7 +161,7 @@ impl State {
         is_grouped: impl Fn(BlockId) -> bool,
     ) -> Result<Option<Verdict>> {
         let Some(old) = self.dylib(new.dylib)?.symbols.get(&name) else { return Ok(None) };
-        if let Some(promise) = new.promise.filter(|promise| old.by == DefinedBy::Pending(promise.unit)) {
+        if let Some(promise) = new.promise.filter(|promise| old.by == DefinedBy::Pending(promise.object)) {
             let promised = promise.flags(name);
             if !promised.is_some_and(|promised| agrees(promised, definition.linkage, definition.scope)) {
                 let unexpected = vec![new.names.text(name).into_owned()];
@@ -211,7 +211,7 @@ impl State {
     fn take_name(
         &mut self,
         new: &mut Addition<'_>,
-        unit: UnitId,
+        object: ObjectId,
         Judged { symbol, name, .. }: Judged,
         old: Option<Entry>,
     ) -> Result<()> {
@@ -231,17 +231,17 @@ impl State {
             Definition::Absolute(address) => Some(Address::At(address)),
             _ => None,
         };
-        let entry = Entry { by: DefinedBy::Unit(unit, symbol), linkage, scope, address, contested };
+        let entry = Entry { by: DefinedBy::Object(object, symbol), linkage, scope, address, contested };
         self.dylib_mut(new.dylib)?.symbols.insert(name, entry);
         Ok(())
     }
 
-    /// Makes a unit the owner of the groups of its graph that nobody has; returns the signatures of all.
-    fn enter_groups(&mut self, new: &Addition<'_>, unit: UnitId) -> Result<Vec<NameId>> {
+    /// Makes an object the owner of the groups of its graph that nobody has; returns the signatures of all.
+    fn enter_groups(&mut self, new: &Addition<'_>, object: ObjectId) -> Result<Vec<NameId>> {
         let owned = &mut self.dylib_mut(new.dylib)?.groups;
         for group in new.graph.groups() {
             let contested = new.replaced_groups.groups.binary_search(&(new.dylib, group.signature)).is_ok();
-            let owner = GroupOwner { unit, selection: group.selection, contested };
+            let owner = GroupOwner { object, selection: group.selection, contested };
             owned.entry(group.signature).or_insert(owner);
         }
         Ok(new.graph.groups().iter().map(|group| group.signature).collect())
@@ -249,8 +249,8 @@ impl State {
 
     /// Tentative definitions have a say in the alignment of the one that counts.
     fn share_alignment(&mut self, old: &Entry, graph: &mut LinkGraph, symbol: SymbolId) {
-        let (Linkage::Common, DefinedBy::Unit(unit, other)) = (old.linkage, old.by) else { return };
-        if let Some(input) = self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
+        let (Linkage::Common, DefinedBy::Object(object, other)) = (old.linkage, old.by) else { return };
+        if let Some(input) = self.objects.get_mut(&object).and_then(|object| object.input.as_mut()) {
             rules::share_alignment((graph, symbol), (&mut input.graph, other));
         }
     }
@@ -264,7 +264,7 @@ impl State {
     }
 }
 
-/// The names of definitions, sorted; the one that a unit defines twice is an error. The reader of the object did not
+/// The names of definitions, sorted; the one that an object defines twice is an error. The reader of the object did not
 /// object, we do.
 fn distinct_names(judged: &[Judged]) -> Result<Vec<NameId>, NameId> {
     let mut names: Vec<NameId> = judged.iter().map(|judged| judged.name).collect();

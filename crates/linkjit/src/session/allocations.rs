@@ -11,12 +11,12 @@ use hashbrown::{HashMap, HashSet};
 use linkjit_executor::{AllocationId, ExecAddr, ExecRange, HostCallback, TlsId};
 use linkjit_link::input::Binding;
 
-use super::state::{DylibId, TrackerId, UnitId};
+use super::state::{DylibId, ObjectId, TrackerId};
 
-/// What of a batch is in an allocation.
+/// The part of a batch that is in an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Part {
-    /// What goes with its tracker.
+    /// The part that goes with its tracker.
     Own,
     /// Weak definitions and COMDAT groups, which stand for those of other objects, and what they need. They outlive
     /// their tracker if they have to.
@@ -25,7 +25,7 @@ pub(crate) enum Part {
     Variables,
 }
 
-/// Who gives an allocation back.
+/// The owner gives an allocation back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
     /// Its JITDylib, when that is closed.
@@ -47,7 +47,7 @@ impl Owner {
     }
 }
 
-/// What else is known of an allocation's bytes.
+/// The numbers of an allocation's bytes for certain purposes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Bytes {
     /// Those of unwind tables.
@@ -78,10 +78,10 @@ pub(crate) struct Allocation {
     pub(crate) segments: [ExecRange; 3],
     pub(crate) tls: Option<Tls>,
     pub(crate) bytes: Bytes,
-    /// What its code is bound to.
+    /// The allocations that its code is bound to.
     pub(crate) uses: Vec<AllocationId>,
-    /// Whose code is bound to it; of each allocation the first unit that was found to be.
-    pub(crate) users: Vec<(AllocationId, UnitId)>,
+    /// The allocations whose code is bound to it; of each the first object that was found to be.
+    pub(crate) users: Vec<(AllocationId, ObjectId)>,
     /// Host functions of its tracker, once that was removed: code that stays may call them.
     pub(crate) keeps: Vec<Keeps>,
 }
@@ -118,7 +118,7 @@ impl Allocations {
     }
 
     /// Those of a JITDylib, in the order of allocation.
-    pub(crate) fn of_dylib(&self, dylib: DylibId) -> impl Iterator<Item = (AllocationId, &Allocation)> {
+    pub(crate) fn in_dylib(&self, dylib: DylibId) -> impl Iterator<Item = (AllocationId, &Allocation)> {
         let range = self.by_dylib.range((dylib, AllocationId(0))..=(dylib, AllocationId(u64::MAX)));
         range.filter_map(|&(_, id)| Some((id, self.by_id.get(&id)?)))
     }
@@ -171,8 +171,8 @@ impl Allocations {
         self.by_id.insert(id, allocation);
     }
 
-    /// Notes what an allocation is bound to, and which of its units is.
-    pub(super) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
+    /// Notes what an allocation is bound to, and which of its objects is.
+    pub(super) fn connect(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, ObjectId)>) {
         let mut used = Vec::new();
         for (other, by) in uses {
             let Some(allocation) = self.by_id.get_mut(&other) else { continue };
@@ -185,7 +185,7 @@ impl Allocations {
     }
 
     /// Notes that what a tracker owns needs one another, as nobody did while the tracker had it: others may use a part.
-    pub(super) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: UnitId) {
+    pub(super) fn bind_to_each_other(&mut self, allocations: &[AllocationId], by: ObjectId) {
         let is_own = |id: &AllocationId| self.by_id.get(id).is_some_and(|allocation| allocation.part != Part::Shared);
         let own: Vec<_> = allocations.iter().copied().filter(is_own).collect();
         for (one, next) in own.iter().zip(own.iter().cycle().skip(1)).filter(|(one, next)| one != next) {
@@ -253,17 +253,18 @@ impl Allocations {
         unused
     }
 
-    /// Whose code is bound to an allocation that `trackers` own, and stays when these are removed: its trackers, if
-    /// somebody still has it, and units. Users that nobody owns any more stand for theirs.
-    pub(crate) fn other_users(&self, id: AllocationId, trackers: &[TrackerId]) -> Vec<(Option<TrackerId>, UnitId)> {
+    /// Finds whose code is bound to an allocation that `trackers` own, and stays when these are removed: its trackers, if
+    /// somebody still has it, and objects. Users that nobody owns any more stand for theirs.
+    pub(crate) fn other_users(&self, id: AllocationId, trackers: &[TrackerId]) -> Vec<(Option<TrackerId>, ObjectId)> {
         let (mut found, mut seen, mut pending) = (Vec::new(), vec![id], vec![id]);
         while let Some(next) = pending.pop() {
-            for &(id, unit) in self.by_id.get(&next).map(|allocation| allocation.users.as_slice()).unwrap_or_default() {
+            for &(id, object) in self.by_id.get(&next).map(|allocation| allocation.users.as_slice()).unwrap_or_default()
+            {
                 let Some(user) = self.by_id.get(&id) else { continue };
                 match user.owner {
-                    Owner::Tracker(tracker) if !trackers.contains(&tracker) => found.push((Some(tracker), unit)),
+                    Owner::Tracker(tracker) if !trackers.contains(&tracker) => found.push((Some(tracker), object)),
                     Owner::Tracker(_) if user.part == Part::Own => {}
-                    Owner::Retired => found.push((None, unit)),
+                    Owner::Retired => found.push((None, object)),
                     // If it has users itself, it stays.
                     Owner::Tracker(_) | Owner::Users if !seen.contains(&id) => {
                         seen.push(id);

@@ -10,13 +10,13 @@ use linkjit_executor::{AllocationId, ExecAddr};
 use linkjit_link::graph::{LinkGraph, Scope, Symbol};
 use linkjit_link::names::NameId;
 
-use super::{Address, DefinedBy, DylibId, ExecutionSession, State, TrackerId, UnitId};
+use super::{Address, DefinedBy, DylibId, ExecutionSession, ObjectId, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// By name: what was found in the process, and what linked code gets in place of it.
 pub(crate) type StandIns = HashMap<NameId, (ExecAddr, ExecAddr), FixedState>;
 
-/// What is known of the process's allocator.
+/// The session's knowledge of the process's allocator.
 #[derive(Debug, Default)]
 pub(crate) struct Allocator {
     /// The names of allocators are the first of the pool: that many.
@@ -28,7 +28,7 @@ pub(crate) struct Allocator {
     /// Names of allocators that lazy objects refer to, until something is linked.
     wanted: Vec<(DylibId, NameId)>,
     /// The definitions that serve the process.
-    serving: Vec<(NameId, UnitId)>,
+    serving: Vec<(NameId, ObjectId)>,
 }
 
 impl Allocator {
@@ -43,12 +43,12 @@ impl Allocator {
         Self { names, is_elsewhere, ..Self::default() }
     }
 
-    /// Whether a name is one of an allocator's.
+    /// Says whether a name is one of an allocator's.
     pub(crate) fn has_name(&self, name: NameId) -> bool {
         name.0 < self.names
     }
 
-    /// Whether a symbol of an object is a definition that others may see of such a name.
+    /// Says whether a symbol of an object is a definition that others may see of such a name.
     fn is_definition(&self, symbol: &Symbol) -> bool {
         symbol.scope == Scope::Default
             && !symbol.is_external()
@@ -57,7 +57,7 @@ impl Allocator {
 }
 
 impl State {
-    /// Whether an object's definition of a name of allocators yields to what the process has; if not, its JITDylib is
+    /// Says whether an object's definition of a name of allocators yields to what the process has; if not, its JITDylib is
     /// the one whose definitions count.
     #[cold]
     pub(super) fn yields_to_process(&mut self, dylib: DylibId, symbol: &Symbol) -> bool {
@@ -100,12 +100,12 @@ impl State {
         let definition = |name| {
             let entry = dylib.symbols.get(&name)?;
             let is_visible = entry.scope == Scope::Default && !dylib.hidden.contains_key(&name);
-            (is_visible && matches!(entry.by, DefinedBy::Unit(..))).then_some((name, entry.address.is_some()))
+            (is_visible && matches!(entry.by, DefinedBy::Object(..))).then_some((name, entry.address.is_some()))
         };
         (0..self.allocator.names).map(NameId).filter_map(definition).collect()
     }
 
-    /// What lazy objects refer to of an allocator, if nothing was linked since they were added.
+    /// The names of an allocator that lazy objects refer to, if nothing was linked since they were added.
     pub(crate) fn wanted_of_allocator(&self) -> &[(DylibId, NameId)] {
         &self.allocator.wanted
     }
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// Notes which definitions serve the process.
-    pub(crate) fn serve_process(&mut self, definitions: impl IntoIterator<Item = (NameId, UnitId)>) {
+    pub(crate) fn serve_process(&mut self, definitions: impl IntoIterator<Item = (NameId, ObjectId)>) {
         self.allocator.serving.extend(definitions);
     }
 
@@ -130,12 +130,12 @@ impl State {
         }
     }
 
-    /// Whether libraries of the process may call code of the session, whatever becomes of the session.
+    /// Says whether libraries of the process may call code of the session, whatever becomes of the session.
     pub(super) fn serves_process(&self) -> bool {
         !self.allocator.serving.is_empty()
     }
 
-    /// Whether closing JITDylibs closes the one that serves the process. Its memory stays then, and that of those that are
+    /// Says whether closing JITDylibs closes the one that serves the process. Its memory stays then, and that of those that are
     /// closed with it, for it may need them; and no other JITDylib takes its place.
     pub(super) fn retire_allocator(&mut self, dylibs: &[DylibId]) -> bool {
         let Allocator { dylib, serving, is_elsewhere, .. } = &mut self.allocator;
@@ -147,7 +147,7 @@ impl State {
 
 impl ExecutionSession {
     /// The name of an allocator's that an object defines, if it defines one.
-    pub(crate) fn allocator_of(&self, graph: &LinkGraph) -> Option<NameId> {
+    pub(crate) fn defined_allocator(&self, graph: &LinkGraph) -> Option<NameId> {
         let state = self.state();
         graph.symbols().iter().find(|symbol| state.allocator.is_definition(symbol))?.global_name()
     }
@@ -164,18 +164,18 @@ impl ExecutionSession {
 
     /// An error if an object that can be replaced defines an allocator.
     pub(crate) fn check_no_allocator(&self, graph: &LinkGraph) -> Result<()> {
-        let Some(name) = self.allocator_of(graph) else { return Ok(()) };
+        let Some(name) = self.defined_allocator(graph) else { return Ok(()) };
         Err(Error::UpdatableAllocator { object: graph.name().into(), name: self.names().text(name).into_owned() })
     }
 
     /// An error if trackers own definitions that serve the process.
     pub(super) fn check_not_serving(&self, trackers: &[TrackerId]) -> Result<()> {
         let (names, state) = (self.names(), self.state());
-        let is_owned = |unit| state.units.get(unit).is_some_and(|unit| trackers.contains(&unit.tracker));
-        match state.allocator.serving.iter().find(|(_, unit)| is_owned(unit)) {
+        let is_owned = |object| state.objects.get(object).is_some_and(|object| trackers.contains(&object.tracker));
+        match state.allocator.serving.iter().find(|(_, object)| is_owned(object)) {
             None => Ok(()),
-            Some(&(name, unit)) => {
-                Err(Error::ServesProcess { object: state.unit_name(unit), name: names.text(name).into_owned() })
+            Some(&(name, object)) => {
+                Err(Error::ServesProcess { object: state.object_name(object), name: names.text(name).into_owned() })
             }
         }
     }

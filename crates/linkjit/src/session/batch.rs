@@ -6,7 +6,7 @@ use linkjit_link::graph::{Block, BlockId, Lifetime, LinkGraph, Section, SymbolId
 use linkjit_link::input::Input;
 use linkjit_link::names::NameId;
 
-use super::{Address, DefinedBy, DylibId, State, UnitId};
+use super::{Address, DefinedBy, DylibId, ObjectId, State};
 use crate::error::{Error, Result};
 
 /// The batch that has graphs out of the tables.
@@ -31,39 +31,39 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Whether other graphs can still ask for something that is not placed: for a name, or what lies between boundaries
+    /// Says whether other graphs can still ask for something that is not placed: for a name, or what lies between boundaries
     /// (`__start_x`).
     #[inline]
     fn is_any(&mut self, graph: &LinkGraph) -> bool {
         // A graph has fewer than 2^32 of either.
         let advance = |next: u32, by: usize| next.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
-        let of_names = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
+        let unseen_symbols = graph.symbols().get(self.next_symbol as usize..).unwrap_or_default();
         let is_placed = |block: BlockId| graph.block(block).placed;
-        let wanted = of_names
+        let wanted = unseen_symbols
             .iter()
             .position(|symbol| symbol.global_name().and(symbol.block()).is_some_and(|block| !is_placed(block)));
-        self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(of_names.len()));
+        self.next_symbol = advance(self.next_symbol, wanted.unwrap_or(unseen_symbols.len()));
         if wanted.is_some() {
             return true;
         }
-        let of_lists = graph.blocks().get(self.next_block as usize..).unwrap_or_default();
+        let unseen_blocks = graph.blocks().get(self.next_block as usize..).unwrap_or_default();
         let is_list = |block: &Block| is_list(graph.section(block.section));
-        let listed = of_lists.iter().position(|block| !block.placed && is_list(block));
-        self.next_block = advance(self.next_block, listed.unwrap_or(of_lists.len()));
+        let listed = unseen_blocks.iter().position(|block| !block.placed && is_list(block));
+        self.next_block = advance(self.next_block, listed.unwrap_or(unseen_blocks.len()));
         listed.is_some()
     }
 }
 
 impl State {
-    /// Makes the addresses known that a batch has given to definitions of a unit. Returns whether there is more to
+    /// Makes the addresses known that a batch has given to definitions of an object. Returns whether there is more to
     /// place.
-    pub(crate) fn publish_names(&mut self, unit: UnitId, input: &Input) -> Result<bool> {
-        let Self { dylibs, units, .. } = self;
-        let Some(record) = units.get_mut(&unit) else { return Ok(false) };
+    pub(crate) fn publish_names(&mut self, object: ObjectId, input: &Input) -> Result<bool> {
+        let Self { dylibs, objects, .. } = self;
+        let Some(record) = objects.get_mut(&object) else { return Ok(false) };
         let dylib = dylibs.get_mut(&DylibId(input.dylib)).ok_or(Error::Closed)?;
         let graph = &input.graph;
         let mut publish = |name: NameId, id: SymbolId| {
-            let entry = dylib.symbols.get_mut(&name).filter(|entry| entry.by == DefinedBy::Unit(unit, id));
+            let entry = dylib.symbols.get_mut(&name).filter(|entry| entry.by == DefinedBy::Object(object, id));
             let Some(entry) = entry else { return };
             let address = Address::At(graph.address(id));
             entry.address = Some(graph.thread_local_address(id).map_or(address, Address::ThreadLocal));
@@ -120,25 +120,25 @@ impl State {
         self.batch = None;
     }
 
-    /// Lends the graph of a unit to a batch, if something of it may still be linked; says whether nothing of it was linked.
+    /// Lends the graph of an object to a batch, if something of it may still be linked; says whether nothing of it was linked.
     /// Only a batch takes a graph out for good, and it publishes all addresses when it does.
-    pub(crate) fn lend(&mut self, unit: UnitId) -> Option<(Input, bool)> {
-        let record = self.units.get_mut(&unit)?;
+    pub(crate) fn lend(&mut self, object: ObjectId) -> Option<(Input, bool)> {
+        let record = self.objects.get_mut(&object)?;
         Some((*record.input.take()?, !record.started))
     }
 
     /// Takes a graph back that a batch has not linked.
-    pub(crate) fn take_back(&mut self, unit: UnitId, mut input: Input) {
-        if let Some(record) = self.units.get_mut(&unit) {
+    pub(crate) fn take_back(&mut self, object: ObjectId, mut input: Input) {
+        if let Some(record) = self.objects.get_mut(&object) {
             input.forget_batch();
             record.input = Some(Box::new(input));
         }
     }
 
     /// Takes a graph back that a batch has linked, if it is `unfinished` or others need it; says whether it is the first
-    /// batch that has linked something of the unit.
-    pub(crate) fn take_back_linked(&mut self, unit: UnitId, mut input: Input, unfinished: bool) -> bool {
-        let Some(record) = self.units.get_mut(&unit) else { return false };
+    /// batch that has linked something of the object.
+    pub(crate) fn take_back_linked(&mut self, object: ObjectId, mut input: Input, unfinished: bool) -> bool {
+        let Some(record) = self.objects.get_mut(&object) else { return false };
         let is_first = !std::mem::replace(&mut record.started, true);
         if unfinished || record.has_yielded() || record.updatable {
             record.home = record.home.or_else(|| home(&input.graph, input.reach.blocks().iter().copied()));
@@ -152,18 +152,18 @@ impl State {
         is_first
     }
 
-    /// The window that earlier batches have placed parts of a unit in; an update places variables that are kept.
-    pub(crate) fn home(&self, unit: UnitId, graph: &LinkGraph) -> Option<Window> {
-        let unit = self.units.get(&unit)?;
-        let kept = || (unit.updatable && !unit.started).then(|| home(graph, graph.block_ids())).flatten();
-        let home = unit.home.or_else(kept)?;
-        self.dylib(unit.dylib).ok()?.window_at(home)
+    /// The window that earlier batches have placed parts of an object in; an update places variables that are kept.
+    pub(crate) fn home(&self, object: ObjectId, graph: &LinkGraph) -> Option<Window> {
+        let object = self.objects.get(&object)?;
+        let kept = || (object.updatable && !object.started).then(|| home(graph, graph.block_ids())).flatten();
+        let home = object.home.or_else(kept)?;
+        self.dylib(object.dylib).ok()?.window_at(home)
     }
 
-    /// Says whether earlier batches have placed a part of a unit, and what others may share of it by itself.
-    pub(crate) fn was_divided(&self, unit: UnitId) -> bool {
-        let Some(unit) = self.units.get(&unit).filter(|unit| unit.started) else { return false };
-        self.dylib(unit.dylib).is_ok_and(|dylib| !dylib.is_undivided(unit.tracker))
+    /// Says whether earlier batches have placed a part of an object, and what others may share of it by itself.
+    pub(crate) fn was_divided(&self, object: ObjectId) -> bool {
+        let Some(object) = self.objects.get(&object).filter(|object| object.started) else { return false };
+        self.dylib(object.dylib).is_ok_and(|dylib| !dylib.is_undivided(object.tracker))
     }
 }
 
@@ -173,7 +173,7 @@ fn names_of(names: &[(BlockId, SymbolId)], block: BlockId) -> &[(BlockId, Symbol
     &names[..names.partition_point(|&(other, _)| other == block)]
 }
 
-/// Where a part of what was placed is, that may stand for where all of the graph is to be.
+/// Finds where a part of what was placed is, that may stand for where all of the graph is to be.
 fn home(graph: &LinkGraph, blocks: impl IntoIterator<Item = BlockId>) -> Option<ExecAddr> {
     let is_home = |block: &&Block| {
         let section = graph.section(block.section);

@@ -8,7 +8,7 @@ use linkjit_link::names::NameId;
 use linkjit_link::passes::image_sections::ImageSections;
 
 use super::claims::Claims;
-use super::{DylibId, DylibState, Entry, State, UnitId};
+use super::{DylibId, DylibState, Entry, ObjectId, State};
 use crate::error::{Error, Result};
 
 /// Libraries that objects ask for; those of COFF (`/defaultlib`) in small letters and with their extension.
@@ -32,11 +32,11 @@ impl DefaultLibraries {
         }
     }
 
-    fn ask_for(&mut self, library: &str, unit: UnitId) {
+    fn ask_for(&mut self, library: &str, object: ObjectId) {
         if self.asked.first(library).is_none() && !self.opened.contains(library) {
             self.unopened.push(library.into());
         }
-        self.asked.enter(library.into(), (), unit);
+        self.asked.enter(library.into(), (), object);
     }
 
     fn is_wanted(&self, library: &str) -> bool {
@@ -44,56 +44,56 @@ impl DefaultLibraries {
         self.excluded.is_empty() || !(is_excluded(None) || is_excluded(Some(library.into())))
     }
 
-    /// A unit that goes asks for nothing any more; what was opened for it stays.
-    fn forget(&mut self, unit: UnitId) {
-        self.asked.forget(unit);
-        self.excluded.forget(unit);
+    /// An object that goes asks for nothing any more; what was opened for it stays.
+    fn forget(&mut self, object: ObjectId) {
+        self.asked.forget(object);
+        self.excluded.forget(object);
         let (asked, required) = (&self.asked, &self.required);
         self.unopened.retain(|library| required.contains(library) || asked.first(library).is_some());
     }
 }
 
-/// What objects ask for about the image that their JITDylib is, each with who does.
+/// The requests of objects about the image that their JITDylib is, each with who does.
 #[derive(Debug, Default)]
 pub(crate) struct ImageRequests {
-    /// What others find under names that may be nobody's here.
+    /// The exports under names that may be nobody's here.
     exports: Claims<NameId, NameId>,
-    /// What is exported under its own name.
+    /// The exports under their own names.
     plain_exports: Claims<NameId, ()>,
-    /// Where the program begins.
-    entries: Vec<(NameId, UnitId)>,
-    merged: Vec<((String, String), UnitId)>,
-    protections: Vec<((String, Protection), UnitId)>,
-    /// Who has the image's resources.
-    resources: Option<UnitId>,
+    /// The function at which the program begins.
+    entries: Vec<(NameId, ObjectId)>,
+    merged: Vec<((String, String), ObjectId)>,
+    protections: Vec<((String, Protection), ObjectId)>,
+    /// The object that has the image's resources.
+    resources: Option<ObjectId>,
 }
 
 impl ImageRequests {
     /// Notes a request; the first of its kind counts.
-    fn enter(&mut self, unit: UnitId, request: &Request) {
+    fn enter(&mut self, object: ObjectId, request: &Request) {
         match request {
             Request::Export { name, target } if name != target => {
-                self.exports.enter(*name, *target, unit);
+                self.exports.enter(*name, *target, object);
             }
-            Request::Export { name, .. } => self.plain_exports.enter(*name, (), unit),
-            Request::Entry(name) => insert(&mut self.entries, *name, unit),
-            Request::Merge { from, to } => insert(&mut self.merged, (from.clone(), to.clone()), unit),
+            Request::Export { name, .. } => self.plain_exports.enter(*name, (), object),
+            Request::Entry(name) => insert(&mut self.entries, *name, object),
+            Request::Merge { from, to } => insert(&mut self.merged, (from.clone(), to.clone()), object),
             Request::Protect { section, protection } => {
-                insert(&mut self.protections, (section.clone(), *protection), unit);
+                insert(&mut self.protections, (section.clone(), *protection), object);
             }
-            Request::Resources(_) => self.resources = Some(unit),
+            Request::Resources(_) => self.resources = Some(object),
             _ => {}
         }
     }
 
-    /// Forgets what a unit has asked for.
-    fn forget(&mut self, unit: UnitId) {
-        self.exports.forget(unit);
-        self.plain_exports.forget(unit);
-        self.entries.retain(|(_, by)| *by != unit);
-        self.merged.retain(|(_, by)| *by != unit);
-        self.protections.retain(|(_, by)| *by != unit);
-        self.resources = self.resources.filter(|by| *by != unit);
+    /// Forgets what an object has asked for.
+    fn forget(&mut self, object: ObjectId) {
+        self.exports.forget(object);
+        self.plain_exports.forget(object);
+        self.entries.retain(|(_, by)| *by != object);
+        self.merged.retain(|(_, by)| *by != object);
+        self.protections.retain(|(_, by)| *by != object);
+        self.resources = self.resources.filter(|by| *by != object);
     }
 
     /// All names of requests, some more than once.
@@ -103,7 +103,7 @@ impl ImageRequests {
         used.extend(self.entries.iter().map(|&(name, _)| name));
     }
 
-    /// What a name is exported for, as the JITDylib `dylib` would define it.
+    /// Finds what a name is exported for, as the JITDylib `dylib` would define it.
     pub(crate) fn exported(&self, dylib: DylibId, name: NameId) -> Option<Entry> {
         if self.exports.is_empty() {
             return None;
@@ -112,22 +112,22 @@ impl ImageRequests {
         Some(Entry::alias((dylib, *target)))
     }
 
-    /// Whether an image has such an export.
+    /// Says whether an image has such an export.
     pub(crate) fn has_export(&self, name: NameId) -> bool {
         self.exports.first(&name).is_some() || self.plain_exports.first(&name).is_some()
     }
 
-    /// Whether something is exported that is called so.
+    /// Says whether something is exported that is called so.
     pub(crate) fn is_export_of(&self, target: NameId) -> bool {
         self.exports.iter().any(|(_, export, _)| *export == target)
     }
 
-    /// Where the program begins.
+    /// The function at which the program begins.
     pub(crate) fn entry(&self) -> Option<NameId> {
         self.entries.first().map(|(name, _)| *name)
     }
 
-    /// What becomes of sections; `None` if nobody asks for anything.
+    /// Says what becomes of sections; `None` if nobody asks for anything.
     pub(crate) fn sections(&self) -> Option<ImageSections> {
         let sections = ImageSections {
             merged: first_of_each(self.merged.iter().map(|(request, _)| request)),
@@ -138,12 +138,12 @@ impl ImageRequests {
     }
 }
 
-/// Notes what a unit says behind what those say that were added before: it may have been withdrawn and come back.
-fn insert<T>(said: &mut Vec<(T, UnitId)>, what: T, unit: UnitId) {
-    said.insert(said.partition_point(|&(_, by)| by <= unit), (what, unit));
+/// Notes what an object says behind what those say that were added before: it may have been withdrawn and come back.
+fn insert<T>(said: &mut Vec<(T, ObjectId)>, what: T, object: ObjectId) {
+    said.insert(said.partition_point(|&(_, by)| by <= object), (what, object));
 }
 
-/// What is said of each section first: a header may make all objects say the same.
+/// Picks what is said of each section first: a header may make all objects say the same.
 fn first_of_each<'a, V: Clone + 'a>(said: impl Iterator<Item = &'a (String, V)>) -> Vec<(String, V)> {
     let mut known: HashSet<&str, FixedState> = HashSet::default();
     said.filter(|(section, _)| known.insert(section)).cloned().collect()
@@ -151,24 +151,24 @@ fn first_of_each<'a, V: Clone + 'a>(said: impl Iterator<Item = &'a (String, V)>)
 
 impl DylibState {
     /// The default libraries that objects ask for and others do not exclude, and who does first; in no order.
-    pub(crate) fn default_libraries_asked_for(&self) -> impl Iterator<Item = (&str, UnitId)> {
+    pub(crate) fn default_libraries_asked_for(&self) -> impl Iterator<Item = (&str, ObjectId)> {
         let libraries = &self.default_libraries;
-        let asked = libraries.asked.iter().map(|(library, (), unit)| (library.as_str(), unit));
+        let asked = libraries.asked.iter().map(|(library, (), object)| (library.as_str(), object));
         asked.filter(|(library, _)| libraries.is_wanted(library))
     }
 
-    /// Whether such a default library was opened.
+    /// Says whether such a default library was opened.
     pub(crate) fn has_opened(&self, matches: impl Fn(&str) -> bool) -> bool {
         self.default_libraries.opened.iter().any(|library| matches(library))
     }
 
-    /// Forgets what a unit asks for.
-    pub(super) fn forget_requests(&mut self, unit: UnitId) {
-        self.alternates.forget(unit);
-        self.image_requests.forget(unit);
-        self.agreed.forget(unit);
-        self.default_libraries.forget(unit);
-        self.dependent_libraries.forget(unit);
+    /// Forgets what an object asks for.
+    pub(super) fn forget_requests(&mut self, object: ObjectId) {
+        self.alternates.forget(object);
+        self.image_requests.forget(object);
+        self.agreed.forget(object);
+        self.default_libraries.forget(object);
+        self.dependent_libraries.forget(object);
     }
 }
 
@@ -196,25 +196,25 @@ impl State {
         }
     }
 
-    /// What starts the C runtime that was opened for a JITDylib, if it was made already.
-    pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<UnitId> {
-        self.dylib(dylib).ok()?.crt_startup.filter(|unit| self.units.contains_key(unit))
+    /// The object that starts the C runtime that was opened for a JITDylib, if it was made already.
+    pub(crate) fn crt_startup(&self, dylib: DylibId) -> Option<ObjectId> {
+        self.dylib(dylib).ok()?.crt_startup.filter(|object| self.objects.contains_key(object))
     }
 
-    /// Whether something of a unit is yet to be linked.
-    pub(crate) fn is_to_be_linked(&self, unit: UnitId) -> bool {
-        self.units.get(&unit).is_some_and(|unit| unit.input.is_some())
+    /// Says whether something of an object is yet to be linked.
+    pub(crate) fn is_to_be_linked(&self, object: ObjectId) -> bool {
+        self.objects.get(&object).is_some_and(|object| object.input.is_some())
     }
 
-    /// Whether an object agrees with those before it.
+    /// Says whether an object agrees with those before it.
     pub(super) fn check_requests(&self, dylib: DylibId, graph: &LinkGraph) -> Result<()> {
         let agreed = &self.dylib(dylib)?.agreed;
         let resources = self.dylib(dylib)?.image_requests.resources;
         for request in &graph.requests {
             let (key, value) = match request {
                 Request::MustMatch { key, value } if self.crt.must_agree(key) => (key, value),
-                Request::Resources(_) if let Some(unit) = resources => {
-                    let (first, second) = (self.unit_name(unit), graph.name());
+                Request::Resources(_) if let Some(object) = resources => {
+                    let (first, second) = (self.object_name(object), graph.name());
                     return Err(Error::unsupported(format!(
                         "{second}: the object has resources, but {first} has some already: compile them together"
                     )));
@@ -224,8 +224,8 @@ impl State {
                 }
                 _ => continue,
             };
-            let Some((known, unit)) = agreed.first(key).filter(|(known, _)| *known != value) else { continue };
-            let first = format!("{known} in {}", self.unit_name(unit));
+            let Some((known, object)) = agreed.first(key).filter(|(known, _)| *known != value) else { continue };
+            let first = format!("{known} in {}", self.object_name(object));
             return Err(Error::Mismatch { key: key.clone(), first, second: format!("{value} in {}", graph.name()) });
         }
         Ok(())
@@ -243,9 +243,9 @@ impl State {
         }
     }
 
-    /// Notes what a new unit asks for.
-    pub(super) fn enter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
-        for request in &graph.requests {
+    /// Notes what a new object asks for.
+    pub(super) fn enter_requests(&mut self, dylib: DylibId, object: ObjectId, graph: &LinkGraph) -> Result<()> {
+        for request in graph.requests() {
             match request {
                 Request::Unknown(directive) => {
                     self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
@@ -256,26 +256,26 @@ impl State {
                 _ => {}
             }
         }
-        self.reenter_requests(dylib, unit, graph)
+        self.reenter_requests(dylib, object, graph)
     }
 
-    /// Notes what a unit asks for that has come back.
-    pub(super) fn reenter_requests(&mut self, dylib: DylibId, unit: UnitId, graph: &LinkGraph) -> Result<()> {
+    /// Notes what an object asks for that has come back.
+    pub(super) fn reenter_requests(&mut self, dylib: DylibId, object: ObjectId, graph: &LinkGraph) -> Result<()> {
         let implied = self.crt.implied_libraries();
         let table = self.dylib_mut(dylib)?;
-        for alternate in &graph.alternates {
-            table.alternates.enter(alternate.name, *alternate, unit);
+        for alternate in graph.alternates() {
+            table.alternates.enter(alternate.name, *alternate, object);
         }
         for request in &graph.requests {
             match request {
-                Request::MustMatch { key, value } => table.agreed.enter(key.clone(), value.clone(), unit),
-                Request::DefaultLibrary(name) => table.default_libraries.ask_for(name, unit),
-                Request::DependentLibrary(name) => table.dependent_libraries.ask_for(name, unit),
-                Request::NoDefaultLibrary(name) => table.default_libraries.excluded.enter(name.clone(), (), unit),
-                other => table.image_requests.enter(unit, other),
+                Request::MustMatch { key, value } => table.agreed.enter(key.clone(), value.clone(), object),
+                Request::DefaultLibrary(name) => table.default_libraries.ask_for(name, object),
+                Request::DependentLibrary(name) => table.dependent_libraries.ask_for(name, object),
+                Request::NoDefaultLibrary(name) => table.default_libraries.excluded.enter(name.clone(), (), object),
+                other => table.image_requests.enter(object, other),
             }
         }
-        implied.iter().for_each(|name| table.default_libraries.ask_for(name, unit));
+        implied.iter().for_each(|name| table.default_libraries.ask_for(name, object));
         Ok(())
     }
 }

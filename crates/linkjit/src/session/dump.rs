@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::names::NamePool;
 
-use super::{Address, DefinedBy, DylibId, DylibState, Entry, ExecutionSession, MatchScope, Owner, State, Unit};
+use super::{Address, DefinedBy, DylibId, DylibState, Entry, ExecutionSession, MatchScope, Object, Owner, State};
 
 impl ExecutionSession {
     /// All JITDylibs as text: see [`crate::JitDylib::dump`].
@@ -35,24 +35,24 @@ impl State {
         line(&mut text, "generators", generators);
         let kinds = ["read-only data", "code", "writable data"].into_iter().enumerate();
         let memory = kinds.map(|(segment, what)| {
-            let own = self.allocations.of_dylib(id);
+            let own = self.allocations.in_dylib(id);
             let bytes: u64 = own.map(|(_, allocation)| allocation.segments[segment].size()).sum();
             format!("{bytes} bytes of {what}")
         });
         line(&mut text, "memory", &memory.collect::<Vec<_>>());
         let retired =
-            self.allocations.of_dylib(id).filter(|(_, allocation)| allocation.owner == Owner::Retired).count();
+            self.allocations.in_dylib(id).filter(|(_, allocation)| allocation.owner == Owner::Retired).count();
         if retired > 0 {
             line(&mut text, "retired", &[format!("{retired} allocations")]);
         }
         text += "  units:\n";
-        for unit in dylib.units.iter().filter_map(|unit| self.units.get(unit)) {
-            let tracker = match unit.tracker {
+        for object in dylib.objects.iter().filter_map(|object| self.objects.get(object)) {
+            let tracker = match object.tracker {
                 owner if dylib.default_tracker == Some(owner) => String::new(),
                 owner => format!(", tracker {}", owner.0),
             };
             // Writing to a string does not fail.
-            let _written = writeln!(text, "    {}: {}{tracker}", unit.name, state_of(unit));
+            let _written = writeln!(text, "    {}: {}{tracker}", object.name, state_of(object));
         }
         text += "  symbols:\n";
         let mut symbols: Vec<_> = dylib.symbols.iter().map(|(name, entry)| (names.text(*name), entry)).collect();
@@ -69,11 +69,11 @@ impl State {
         self.dylib(dylib).map_or("a closed JITDylib", |dylib| dylib.name.as_str())
     }
 
-    /// Where a definition is, or is to come from.
+    /// Describes where a definition is, or is to come from.
     fn place(&self, entry: &Entry, names: &NamePool) -> String {
         let by = match entry.by {
-            DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit) => {
-                self.units.get(&unit).map_or_else(String::new, |unit| format!(" by {}", unit.name))
+            DefinedBy::Object(object, _) | DefinedBy::Pending(object) => {
+                self.objects.get(&object).map_or_else(String::new, |object| format!(" by {}", object.name))
             }
             DefinedBy::Outside | DefinedBy::Found => String::new(),
             DefinedBy::Alias(dylib, target) => {
@@ -95,8 +95,8 @@ fn line(text: &mut String, title: &str, items: &[String]) {
     let _written = writeln!(text, "  {title}: {items}");
 }
 
-fn state_of(unit: &Unit) -> &'static str {
-    match (&unit.pending, unit.started, &unit.input) {
+fn state_of(object: &Object) -> &'static str {
+    match (&object.pending, object.started, &object.input) {
         (Some(pending), ..) if pending.is_taken() => "being materialized",
         (Some(_), ..) => "not materialized",
         (None, false, Some(_)) => "not linked",

@@ -16,8 +16,8 @@ use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::Heir;
 use super::{
-    Address, Archives, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, MatchScope, State, TrackerId,
-    UnitId, Updatable,
+    Address, Archives, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, MatchScope, ObjectId, State,
+    TrackerId, Updatable,
 };
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
@@ -32,11 +32,11 @@ pub(crate) struct DylibState {
     pub(super) symbols: HashMap<NameId, Entry, FixedState>,
     /// The COMDAT groups that are kept, by signature.
     pub(super) groups: HashMap<NameId, GroupOwner, FixedState>,
-    /// Who gets names and groups when their owners go.
+    /// The heirs of names and groups, for when their owners go.
     pub(super) heirs: BTreeSet<Heir>,
     /// Names that objects refer to as hidden, which makes their definitions here hidden; and how many objects do.
     pub(super) hidden: HashMap<NameId, u32, FixedState>,
-    /// What names mean that nobody defines.
+    /// The meanings of names that nobody defines.
     pub(super) alternates: Claims<NameId, Alternate>,
     pub(super) image_requests: ImageRequests,
     pub(super) default_libraries: DefaultLibraries,
@@ -44,9 +44,9 @@ pub(crate) struct DylibState {
     pub(super) dependent_libraries: DefaultLibraries,
     /// Names that import libraries have and DLLs have not, and why.
     pub(super) missing_imports: HashMap<NameId, String, FixedState>,
-    /// What starts the C runtime that was opened among them.
-    pub(super) crt_startup: Option<UnitId>,
-    /// What all objects must agree on.
+    /// The object that starts the C runtime that was opened among them.
+    pub(super) crt_startup: Option<ObjectId>,
+    /// The settings that all objects must agree on.
     pub(super) agreed: Claims<String, String>,
     pub(super) link_order: Vec<(DylibId, MatchScope)>,
     pub(super) generators: Vec<Generator>,
@@ -56,21 +56,21 @@ pub(crate) struct DylibState {
     pub(super) unread_dependencies: Vec<Archive>,
     /// The library of the compilers, if it was asked for something.
     pub(super) compiler_runtime: Option<Arc<dyn Archives>>,
-    pub(super) units: BTreeSet<UnitId>,
+    pub(super) objects: BTreeSet<ObjectId>,
     /// Those of them that may have initializers of which nothing was linked yet: there are few at a time.
-    pub(super) roots: BTreeSet<UnitId>,
+    pub(super) roots: BTreeSet<ObjectId>,
     /// The same of those that are linked lazily.
-    pub(super) lazy_roots: BTreeSet<UnitId>,
+    pub(super) lazy_roots: BTreeSet<ObjectId>,
     pub(super) image: ImageId,
     pub(super) windows: Vec<Window>,
-    /// Where large sections are that code reaches at any distance.
+    /// The windows for large sections, which code reaches at any distance.
     pub(super) areas: Vec<Window>,
     /// Something was linked that may know where its windows are.
     pub(super) windows_in_use: bool,
     /// The number of the thread-local storage that all code of an image has, if it has some.
     pub(super) image_tls: Option<u64>,
     pub(super) entries: SharedEntries,
-    /// Where contiguous sections are, for boundary symbols of later batches: the newest of each name, and whose it is.
+    /// The places of contiguous sections, for boundary symbols of later batches: the newest of each name, and whose it is.
     pub(super) sections: HashMap<String, (ExecRange, Option<TrackerId>), FixedState>,
     pub(super) pending_initializers: Vec<InitializerRun>,
     /// Terminators of objects whose initializers were not run yet.
@@ -110,7 +110,7 @@ impl DylibState {
             archives: None,
             unread_dependencies: Vec::new(),
             compiler_runtime: None,
-            units: BTreeSet::new(),
+            objects: BTreeSet::new(),
             image,
             windows: Vec::new(),
             areas: Vec::new(),
@@ -142,9 +142,9 @@ impl DylibState {
         self.symbols.get(&name)
     }
 
-    /// Its units from one on, in the order in which they were added.
-    pub(crate) fn units_from(&self, first: UnitId) -> impl Iterator<Item = UnitId> {
-        self.units.range(first..).copied()
+    /// Its objects from one on, in the order in which they were added.
+    pub(crate) fn objects_from(&self, first: ObjectId) -> impl Iterator<Item = ObjectId> {
+        self.objects.range(first..).copied()
     }
 
     /// Says whether an object has a COMDAT group that is kept.
@@ -172,7 +172,7 @@ impl DylibState {
         self.dependent_libraries.require(library);
     }
 
-    /// Whether somebody defines a name, for whomever.
+    /// Says whether somebody defines a name, for whomever.
     pub(crate) fn defines(&self, name: NameId) -> bool {
         self.symbols.contains_key(&name)
     }
@@ -198,7 +198,7 @@ impl DylibState {
         &self.link_order
     }
 
-    /// Who is asked for what nobody has added, in order.
+    /// The generators, in the order in which they are asked for what nobody has added.
     pub(crate) fn generators(&self) -> &[Generator] {
         &self.generators
     }
@@ -227,8 +227,8 @@ impl DylibState {
         self.compiler_runtime = Some(runtime);
     }
 
-    pub(crate) fn set_crt_startup(&mut self, unit: UnitId) {
-        self.crt_startup = Some(unit);
+    pub(crate) fn set_crt_startup(&mut self, object: ObjectId) {
+        self.crt_startup = Some(object);
     }
 
     /// Notes why a DLL does not have what an import library says it has.
@@ -241,7 +241,7 @@ impl DylibState {
         self.missing_imports.get(&name)
     }
 
-    /// What the executor knows it as.
+    /// The image that the executor knows it as.
     pub(crate) fn image(&self) -> ImageId {
         self.image
     }
@@ -255,7 +255,7 @@ impl DylibState {
         self.image_tls = Some(module);
     }
 
-    /// Whether the executor knows the address of its handle.
+    /// Says whether the executor knows the address of its handle.
     pub(crate) fn is_dso_handle_known(&self) -> bool {
         self.dso_handle_known
     }
@@ -317,7 +317,7 @@ impl DylibState {
         self.entries.extend(new);
     }
 
-    /// Where the newest contiguous section of a name is.
+    /// The place of the newest contiguous section of a name.
     pub(crate) fn section(&self, name: &str) -> Option<ExecRange> {
         self.sections.get(name).map(|&(range, _)| range)
     }
@@ -349,8 +349,8 @@ impl DylibState {
         if self.pending_initializers.is_empty() && self.pending_terminators.is_empty() {
             return None;
         }
-        // Units are numbered in the order in which they were added, which is link order.
-        let key = |run: &InitializerRun| (run.order, run.unit);
+        // Objects are numbered in the order in which they were added, which is link order.
+        let key = |run: &InitializerRun| (run.order, run.object);
         self.pending_terminators.sort_by_key(key);
         self.terminators.append(&mut self.pending_terminators);
         let mut runs = std::mem::take(&mut self.pending_initializers);
@@ -358,7 +358,7 @@ impl DylibState {
         Some(runs)
     }
 
-    /// Whether memory of a tracker is not divided into what may stay longer and what not: the default tracker's, which
+    /// Says whether memory of a tracker is not divided into what may stay longer and what not: the default tracker's, which
     /// is not expected to be removed before others.
     pub(crate) fn is_undivided(&self, tracker: TrackerId) -> bool {
         !self.has_trackers || self.default_tracker == Some(tracker)

@@ -23,7 +23,7 @@ pub(crate) struct Epochs {
     shards: [Shard; SHARDS],
 }
 
-/// Where a guard is counted.
+/// The count that a guard is in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entered {
     shard: usize,
@@ -65,7 +65,7 @@ impl Epochs {
         self.now.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody is left who might be in what was retired in an epoch. One at a time.
+    /// Says whether nobody is left who might be in what was retired in an epoch. One at a time.
     pub(crate) fn has_passed(&self, retired: u64) -> bool {
         loop {
             let now = self.now.load(Ordering::Relaxed);

@@ -56,8 +56,8 @@ impl Participant for Inner {
         let this = Agent::current();
         for job in self.progress.forget_threads() {
             // Whoever was to make its definitions is not there.
-            if let Job::Unit(unit) = job {
-                self.state().fail_pending(unit);
+            if let Job::Unit(object) = job {
+                self.state().fail_pending(object);
             }
             self.progress.end(job, &Err(Error::Abandoned));
         }

@@ -32,7 +32,7 @@ pub struct Wanted<'a> {
     pub thread_local: bool,
     /// It may stay missing. Static archives are not searched for such names, as with other linkers.
     pub weak: bool,
-    /// Whether a linker or a running program wants it: archives give nothing to `dlsym`.
+    /// Says whether a linker or a running program wants it: archives give nothing to `dlsym`.
     pub kind: LookupKind,
 }
 
@@ -89,7 +89,7 @@ pub trait DefinitionGenerator: fmt::Debug + Send + Sync {
     /// If a definition exists and can't be had.
     fn generate(&self, dylib: &JitDylib, names: &[Wanted<'_>]) -> Result<()>;
 
-    /// What messages call it: `libfoo.so`, `liba.a and 2 more archives`.
+    /// The name in messages: `libfoo.so`, `liba.a and 2 more archives`.
     fn describe(&self) -> String;
 
     /// The libraries of the executor that it takes definitions from, as far as they are open: variables and functions
@@ -104,7 +104,7 @@ pub(crate) trait Archives: DefinitionGenerator {
     /// Adds an archive behind the others.
     fn add(&self, archive: Archive) -> Result<()>;
 
-    /// Whether there are no archives.
+    /// Says whether there are no archives.
     fn is_empty(&self) -> bool;
 
     /// Takes its lock for a fork.

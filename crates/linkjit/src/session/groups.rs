@@ -1,4 +1,4 @@
-//! COMDAT groups that several units have; [`linkjit_link::rules`] decides which one is kept.
+//! COMDAT groups that several objects have; [`linkjit_link::rules`] decides which one is kept.
 //!
 //! Usually the first one stays. A COFF group with the selection *largest* replaces a smaller one, as long as nothing of
 //! the smaller one is linked. The smaller one comes back when the larger one goes, or was pulled for a lookup that
@@ -10,31 +10,31 @@ use linkjit_link::rules::{self, GroupConflict, Verdict};
 
 use super::inherit::{Yielded, YieldedGroup};
 use super::pending::Promise;
-use super::{DefinedBy, DylibId, DylibState, Entry, Inheritance, State, TrackerId, Unit, UnitId};
+use super::{DefinedBy, DylibId, DylibState, Entry, Inheritance, Object, ObjectId, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// The COMDAT group of a name that is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GroupOwner {
-    /// Whose it is.
-    pub(crate) unit: UnitId,
+    /// The object that it is from.
+    pub(crate) object: ObjectId,
     pub(crate) selection: Selection,
-    /// Another unit has one, too, and would keep it if this one had not.
+    /// Another object has one, too, and would keep it if this one had not.
     pub(crate) contested: bool,
 }
 
-/// What the groups of a new unit are to those of others.
+/// The outcome of comparing the groups of a new object with those of others.
 #[derive(Debug, Default)]
 pub(super) struct Yields {
-    /// What of them would be definitions if another tracker's unit were not there.
+    /// Their names that would be definitions if another tracker's object were not there.
     pub(super) names: Vec<Yielded>,
     pub(super) groups: Vec<YieldedGroup>,
     /// Those of others that yield to them.
-    pub(super) replaced: Vec<(UnitId, NameId)>,
+    pub(super) replaced: Vec<(ObjectId, NameId)>,
 }
 
 impl State {
-    /// Drops the COMDAT groups of a graph that another unit has already: their names become references.
+    /// Drops the COMDAT groups of a graph that another object has already: their names become references.
     ///
     /// # Errors
     /// If one of them is not as the other.
@@ -46,14 +46,14 @@ impl State {
         promise: Option<&Promise>,
         names: &NamePool,
     ) -> Result<Yields> {
-        let Self { dylibs, units, .. } = self;
+        let Self { dylibs, objects, .. } = self;
         let Some(table) = dylibs.get_mut(&dylib) else { return Err(Error::Closed) };
         let mut yields = Yields::default();
         let mut lost = Vec::new();
-        // Other units' definitions have yielded to what was promised: such groups are kept.
+        // Other objects' definitions have yielded to what was promised: such groups are kept.
         let is_promised = |symbol: &&Symbol| {
             let entry = symbol.global_name().and_then(|name| table.symbols.get(&name));
-            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit)))
+            promise.is_some_and(|promise| entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.object)))
         };
         let mut promised: Vec<_> = match promise {
             Some(_) => graph.symbols().iter().filter(is_promised).filter_map(Symbol::block).collect(),
@@ -63,19 +63,19 @@ impl State {
         let mut contested = Vec::new();
         for (index, group) in graph.groups.iter().enumerate() {
             let Some(owner) = table.groups.get(&group.signature) else { continue };
-            let Some(unit) = units.get(&owner.unit) else { continue };
+            let Some(object) = objects.get(&owner.object) else { continue };
             if group.blocks.iter().any(|block| promised.binary_search(block).is_ok()) {
                 continue;
             }
-            match compare(graph, group, owner, unit, table) {
-                Ok(Verdict::Replaces) => yields.replaced.push((owner.unit, group.signature)),
+            match compare(graph, group, owner, object, table) {
+                Ok(Verdict::Replaces) => yields.replaced.push((owner.object, group.signature)),
                 Ok(_) => {
-                    let is_others = unit.tracker != tracker;
+                    let is_others = object.tracker != tracker;
                     lost.push((index, is_others));
                     contested.extend(Some(group.signature).filter(|_| is_others));
                 }
                 Err(conflict) => {
-                    let (first, second) = (unit.name.to_string(), graph.name().into());
+                    let (first, second) = (object.name.to_string(), graph.name().into());
                     let name = names.text(group.signature).into_owned();
                     return Err(match conflict {
                         GroupConflict::Duplicate => Error::Duplicate { name, first, second },
@@ -95,21 +95,21 @@ impl State {
     }
 
     /// Makes the names of groups of others references to what will take their place. What is returned gives them back.
-    pub(super) fn replace_groups(&mut self, dylib: DylibId, mut replaced: Vec<(UnitId, NameId)>) -> Inheritance {
+    pub(super) fn replace_groups(&mut self, dylib: DylibId, mut replaced: Vec<(ObjectId, NameId)>) -> Inheritance {
         let mut left = Inheritance::default();
         replaced.sort_unstable();
         for replaced in replaced.chunk_by(|one, other| one.0 == other.0) {
             let Some(&(owner, _)) = replaced.first() else { continue };
-            let Some(unit) = self.units.get_mut(&owner) else { continue };
-            let Some(input) = unit.input.as_mut() else { continue };
-            let signatures = input.graph.groups.iter().enumerate();
+            let Some(object) = self.objects.get_mut(&owner) else { continue };
+            let Some(input) = object.input.as_mut() else { continue };
+            let signatures = input.graph.groups().iter().enumerate();
             let is_replaced = |group: &Group| replaced.binary_search(&(owner, group.signature)).is_ok();
             let lost: Vec<_> =
                 signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
             let (names, groups) = surrender(&mut input.graph, &lost);
             let Some(table) = self.dylibs.get_mut(&dylib) else { return left };
             for yielded in &names {
-                let is_lost = |entry: &Entry| entry.by == DefinedBy::Unit(owner, yielded.symbol);
+                let is_lost = |entry: &Entry| entry.by == DefinedBy::Object(owner, yielded.symbol);
                 if table.symbols.get(&yielded.name).is_some_and(is_lost) {
                     table.symbols.remove(&yielded.name);
                     left.names.push((dylib, yielded.name, None));
@@ -121,8 +121,8 @@ impl State {
             }
             table.heirs.extend(names.iter().map(|yielded| yielded.heir(owner)));
             table.heirs.extend(groups.iter().map(|group| group.heir(owner)));
-            unit.yielded.extend(names);
-            unit.yielded_groups.extend(groups);
+            object.yielded.extend(names);
+            object.yielded_groups.extend(groups);
         }
         left.names.sort_unstable_by_key(|&(_, name, _)| name);
         left.groups.sort_unstable();
@@ -135,22 +135,22 @@ fn compare(
     graph: &LinkGraph,
     group: &Group,
     owner: &GroupOwner,
-    unit: &Unit,
+    object: &Object,
     table: &DylibState,
 ) -> Result<Verdict, GroupConflict> {
-    let size = || size_of_leader(unit, group.signature, table);
+    let size = || size_of_leader(object, group.signature, table);
     let verdict = rules::compare_group(graph, group, owner.selection, size)?;
     // A batch has what is not at hand; what has an address is linked.
     let is_free =
-        || unit.input.is_some() && table.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
+        || object.input.is_some() && table.symbols.get(&group.signature).is_none_or(|entry| entry.address.is_none());
     Ok(if verdict == Verdict::Replaces && !is_free() { Verdict::Yields } else { verdict })
 }
 
-/// The size of the block of a unit that a group is known by.
-fn size_of_leader(unit: &Unit, signature: NameId, table: &DylibState) -> u64 {
+/// The size of the block of an object that a group is known by.
+fn size_of_leader(object: &Object, signature: NameId, table: &DylibState) -> u64 {
     let leader = table.symbols.get(&signature).and_then(|entry| match entry.by {
-        DefinedBy::Unit(_, symbol) => {
-            let graph = &unit.input.as_ref()?.graph;
+        DefinedBy::Object(_, symbol) => {
+            let graph = &object.input.as_ref()?.graph;
             Some(graph.block(graph.symbols().get(symbol.index())?.block()?).size)
         }
         _ => None,
@@ -187,7 +187,7 @@ pub(super) fn surrender(graph: &mut LinkGraph, lost: &[(usize, bool)]) -> (Vec<Y
     graph.give_up_blocks(&dropped, |name, symbol, definition| {
         if let Some(index) = definition.block().and_then(group_of) {
             let mut yielded = Yielded::new(name, symbol, definition);
-            yielded.of_group = groups[index].size;
+            yielded.group_size = groups[index].size;
             names.push(yielded);
         }
     });

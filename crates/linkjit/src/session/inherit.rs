@@ -1,10 +1,10 @@
-//! Heirs: units that get the names of removed units.
+//! Heirs: objects that get the names of removed objects.
 //!
 //! If several objects have the same weak definition or COMDAT group, one of them is linked and stands for all. When its
 //! object goes, the others' become definitions again, as if the object had never been added. If code of others is bound
 //! to the definition already, it stays in memory (see [`super::removal`]), and keeps its name.
 //!
-//! The session records only definitions that yielded to another tracker's unit, since units of one tracker go together;
+//! The session records only definitions that yielded to another tracker's object, since objects of one tracker go together;
 //! and groups that a larger one replaced, since the larger one may have been pulled for a lookup that fails.
 
 use std::cmp::Reverse;
@@ -21,7 +21,7 @@ use linkjit_link::rules;
 
 use super::groups::GroupOwner;
 use super::pending::promised_entry;
-use super::{Address, DefinedBy, DylibId, DylibState, Entry, Owner, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, DylibState, Entry, Object, ObjectId, Owner, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// A definition that yielded: its symbol is a reference now.
@@ -34,26 +34,26 @@ pub(crate) struct Yielded {
     scope: Scope,
     indirect: bool,
     /// The size of its group, of which the largest counts; otherwise 0.
-    pub(super) of_group: u64,
+    pub(super) group_size: u64,
 }
 
 impl Yielded {
     pub(crate) fn new(name: NameId, id: SymbolId, symbol: &Symbol) -> Self {
         let &Symbol { definition, linkage, scope, indirect, .. } = symbol;
-        Self { name, symbol: id, definition, linkage, scope, indirect, of_group: 0 }
+        Self { name, symbol: id, definition, linkage, scope, indirect, group_size: 0 }
     }
 
     fn restore(&self, graph: &mut LinkGraph) {
         graph.make_definition(self.symbol, self.definition, self.linkage, self.indirect);
     }
 
-    pub(super) fn heir(&self, unit: UnitId) -> Heir {
-        Heir { name: self.name, is_group: false, rank: self.rank(), unit }
+    pub(super) fn heir(&self, object: ObjectId) -> Heir {
+        Heir { name: self.name, is_group: false, rank: self.rank(), object }
     }
 
-    /// Which of several is the one that counts.
+    /// The rank among several, of which the lowest counts.
     fn rank(&self) -> (u8, Reverse<u64>) {
-        (rules::rank(self.linkage), Reverse(self.of_group))
+        (rules::rank(self.linkage), Reverse(self.group_size))
     }
 }
 
@@ -75,28 +75,28 @@ impl YieldedGroup {
         Self { signature, selection, size, retained: Vec::new(), initializers: Vec::new() }
     }
 
-    pub(super) fn heir(&self, unit: UnitId) -> Heir {
-        Heir { name: self.signature, is_group: true, rank: (0, Reverse(self.size)), unit }
+    pub(super) fn heir(&self, object: ObjectId) -> Heir {
+        Heir { name: self.signature, is_group: true, rank: (0, Reverse(self.size)), object }
     }
 }
 
-/// Who gets a name or a group when its owner goes. Ordered: the best of those who may come first.
+/// The heir gets a name or a group when its owner goes. Ordered: the best of those who may come first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Heir {
     name: NameId,
     is_group: bool,
     rank: (u8, Reverse<u64>),
-    unit: UnitId,
+    object: ObjectId,
 }
 
 impl Heir {
-    /// What it would get.
+    /// The name or signature that it would get.
     pub(super) fn name(&self) -> NameId {
         self.name
     }
 }
 
-/// What removed units leave to others.
+/// The names and groups that removed objects leave to others.
 #[derive(Debug, Default)]
 pub(crate) struct Inheritance {
     pub(super) names: Vec<(DylibId, NameId, Option<Address>)>,
@@ -110,120 +110,120 @@ impl Inheritance {
     }
 }
 
-impl Unit {
-    /// What it may get back.
-    pub(super) fn heirs(&self, id: UnitId) -> impl Iterator<Item = Heir> {
+impl Object {
+    /// The heirs for what it may get back.
+    pub(super) fn heirs(&self, id: ObjectId) -> impl Iterator<Item = Heir> {
         let names = self.yielded.iter().map(move |yielded| yielded.heir(id));
         names.chain(self.yielded_groups.iter().map(move |group| group.heir(id)))
     }
 
-    /// Whether it may get names or groups back.
+    /// Says whether it may get names or groups back.
     pub(crate) fn has_yielded(&self) -> bool {
         !self.yielded.is_empty() || !self.yielded_groups.is_empty()
     }
 }
 
 impl State {
-    /// Whether a unit is another tracker's.
+    /// Says whether an object is another tracker's.
     pub(super) fn is_of_another(&self, tracker: TrackerId, by: DefinedBy) -> bool {
-        by.unit().and_then(|unit| self.units.get(&unit)).is_some_and(|unit| unit.tracker != tracker)
+        by.object().and_then(|object| self.objects.get(&object)).is_some_and(|object| object.tracker != tracker)
     }
 
-    /// Records that the definition of an entry loses its name to a unit of `tracker`. Returns whether that matters.
+    /// Records that the definition of an entry loses its name to an object of `tracker`. Returns whether that matters.
     pub(super) fn yield_to(&mut self, tracker: TrackerId, name: NameId, entry: &Entry) -> bool {
-        let DefinedBy::Unit(id, symbol) = entry.by else {
+        let DefinedBy::Object(id, symbol) = entry.by else {
             return entry.contested || self.is_of_another(tracker, entry.by);
         };
-        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.tracker != tracker) else {
+        let Some(object) = self.objects.get_mut(&id).filter(|object| object.tracker != tracker) else {
             return entry.contested;
         };
-        let Some(input) = &unit.input else { return entry.contested };
+        let Some(input) = &object.input else { return entry.contested };
         let yielded = Yielded::new(name, symbol, input.graph.symbol(symbol));
-        unit.yielded.push(yielded);
-        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+        object.yielded.push(yielded);
+        if let Some(dylib) = self.dylibs.get_mut(&object.dylib) {
             dylib.heirs.insert(yielded.heir(id));
         }
         true
     }
 
-    /// Forgets units: their names, groups and pending initializers. The memory is the caller's business. What others
+    /// Forgets objects: their names, groups and pending initializers. The memory is the caller's business. What others
     /// inherit is returned.
-    pub(crate) fn remove_units(&mut self, remove: &[UnitId]) -> Inheritance {
+    pub(crate) fn remove_objects(&mut self, remove: &[ObjectId]) -> Inheritance {
         let mut left = Inheritance::default();
         for &id in remove {
             self.lazy.forget(id);
-            let Some(mut removed) = self.take_unit(id) else { continue };
-            self.drop_later(id, removed.unit.pending.take());
-            let dylib = removed.unit.dylib;
+            let Some(mut removed) = self.take_object(id) else { continue };
+            self.drop_later(id, removed.object.pending.take());
+            let dylib = removed.object.dylib;
             let names = removed.names.into_iter().filter(|(_, entry)| entry.contested);
             left.names.extend(names.map(|(name, entry)| (dylib, name, entry.address)));
             let groups = removed.groups.into_iter().filter(|(_, owner)| owner.contested);
             left.groups.extend(groups.map(|(signature, _)| (dylib, signature)));
             if let Ok(dylib) = self.dylib_mut(dylib) {
-                dylib.runs_mut().for_each(|runs| runs.retain(|run| run.unit != id));
+                dylib.runs_mut().for_each(|runs| runs.retain(|run| run.object != id));
             }
-            if let Some(tracker) = self.trackers.get_mut(&removed.unit.tracker) {
-                tracker.units.remove(&id);
+            if let Some(tracker) = self.trackers.get_mut(&removed.object.tracker) {
+                tracker.objects.remove(&id);
             }
         }
         left
     }
 
-    /// Takes a unit out of the tables, with the names and groups that are its own.
-    pub(super) fn take_unit(&mut self, id: UnitId) -> Option<TakenUnit> {
-        let unit = self.units.remove(&id)?;
+    /// Takes an object out of the tables, with the names and groups that are its own.
+    pub(super) fn take_object(&mut self, id: ObjectId) -> Option<TakenObject> {
+        let object = self.objects.remove(&id)?;
         let direct = self.direct.remove(&id).unwrap_or_default();
-        self.forget_heirs(id, &unit);
+        self.forget_heirs(id, &object);
         let (mut names, mut groups) = (Vec::new(), Vec::new());
-        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
-            for &name in &unit.names {
+        if let Some(dylib) = self.dylibs.get_mut(&object.dylib) {
+            for &name in &object.names {
                 let is_own =
-                    |entry: &Entry| entry.by.unit() == Some(id) || direct.contains(&(name, entry.by, entry.linkage));
+                    |entry: &Entry| entry.by.object() == Some(id) || direct.contains(&(name, entry.by, entry.linkage));
                 names.extend(take_if(&mut dylib.symbols, name, is_own));
             }
-            for &signature in &unit.groups {
-                groups.extend(take_if(&mut dylib.groups, signature, |owner| owner.unit == id));
+            for &signature in &object.groups {
+                groups.extend(take_if(&mut dylib.groups, signature, |owner| owner.object == id));
             }
-            dylib.unhide(&unit.hides);
+            dylib.unhide(&object.hides);
             dylib.forget_requests(id);
-            dylib.units.remove(&id);
+            dylib.objects.remove(&id);
         }
-        Some(TakenUnit { unit, names, groups })
+        Some(TakenObject { object, names, groups })
     }
 
-    /// Forgets what a unit may get back.
-    pub(super) fn forget_heirs(&mut self, id: UnitId, unit: &Unit) {
-        let Some(table) = self.dylibs.get_mut(&unit.dylib).filter(|_| unit.has_yielded()) else { return };
-        for heir in unit.heirs(id) {
+    /// Forgets what an object may get back.
+    pub(super) fn forget_heirs(&mut self, id: ObjectId, object: &Object) {
+        let Some(table) = self.dylibs.get_mut(&object.dylib).filter(|_| object.has_yielded()) else { return };
+        for heir in object.heirs(id) {
             table.heirs.remove(&heir);
         }
         if !self.vague.is_empty() {
-            unit.yielded.iter().for_each(|yielded| self.drop_vague_alias(unit.dylib, yielded.name));
+            object.yielded.iter().for_each(|yielded| self.drop_vague_alias(object.dylib, yielded.name));
         }
     }
 
     /// Removes the objects of a name, if nothing of them was linked. No batch has them.
     pub(crate) fn discard_object(&mut self, dylib: DylibId, name: &str) -> Result<()> {
         let table = self.dylib(dylib)?;
-        let units = table.units.iter().filter_map(|&id| Some((id, self.units.get(&id)?)));
-        let named: Vec<_> = units.filter(|(_, unit)| *unit.name == *name && unit.pending.is_none()).collect();
-        let is_linked = named.iter().any(|(_, unit)| unit.started || unit.input.is_none());
+        let objects = table.objects.iter().filter_map(|&id| Some((id, self.objects.get(&id)?)));
+        let named: Vec<_> = objects.filter(|(_, object)| *object.name == *name && object.pending.is_none()).collect();
+        let is_linked = named.iter().any(|(_, object)| object.started || object.input.is_none());
         if named.is_empty() || is_linked || table.updatable.contains_key(name) {
             return Err(Error::NotDiscarded { object: name.into(), is_there: !named.is_empty() });
         }
-        let units: Vec<_> = named.into_iter().map(|(id, _)| id).collect();
+        let objects: Vec<_> = named.into_iter().map(|(id, _)| id).collect();
         self.removals += 1;
-        let left = self.remove_units(&units);
+        let left = self.remove_objects(&objects);
         self.inherit(left);
         Ok(())
     }
 
-    /// Gives what removed units have left to those who had yielded to them.
+    /// Gives what removed objects have left to those who had yielded to them.
     pub(crate) fn inherit(&mut self, left: Inheritance) {
         self.inherit_from(left, None);
     }
 
-    /// The same for what units of `withdrawn` have left, whose memory stays as long as that tracker may come back.
+    /// The same for what objects of `withdrawn` have left, whose memory stays as long as that tracker may come back.
     pub(super) fn inherit_from(&mut self, mut left: Inheritance, withdrawn: Option<TrackerId>) {
         left.names.sort_by_key(|&(dylib, name, _)| (dylib, name));
         for names in left.names.chunk_by(|one, other| one.0 == other.0) {
@@ -252,7 +252,7 @@ impl State {
             return;
         }
         // A batch that has the graph of one is about to fail or is not concerned: the next one will do.
-        let has_graph = |heir: &Heir| self.units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
+        let has_graph = |heir: &Heir| self.objects.get(&heir.object).is_some_and(|object| object.input.is_some());
         let heir = self.heirs(dylib, name).find(has_graph);
         if let Some(heir) = heir {
             self.enter_heir(dylib, heir, None);
@@ -269,7 +269,7 @@ impl State {
         withdrawn: Option<TrackerId>,
     ) -> bool {
         let Some(kept) = self.kept(address, withdrawn) else { return false };
-        let user = self.heirs(dylib, name).find(|heir| self.is_bound_to(heir.unit, kept));
+        let user = self.heirs(dylib, name).find(|heir| self.is_bound_to(heir.object, kept));
         if let Some(user) = user {
             self.enter_heir(dylib, user, address);
         }
@@ -279,24 +279,24 @@ impl State {
     /// Makes the definition that had yielded count, unless somebody else took the name meanwhile, as the next
     /// generation of an object does. `kept` is where it is if it stays what it was bound to.
     fn enter_heir(&mut self, dylib: DylibId, heir: Heir, kept: Option<Address>) {
-        let Heir { name, unit: id, .. } = heir;
-        let (Some(table), Some(unit)) = (self.dylibs.get_mut(&dylib), self.units.get_mut(&id)) else { return };
-        let Some(at) = unit.yielded.iter().position(|yielded| yielded.name == name) else { return };
+        let Heir { name, object: id, .. } = heir;
+        let (Some(table), Some(object)) = (self.dylibs.get_mut(&dylib), self.objects.get_mut(&id)) else { return };
+        let Some(at) = object.yielded.iter().position(|yielded| yielded.name == name) else { return };
         if let Some(entry) = table.symbols.get_mut(&name) {
             entry.contested = true;
             return;
         }
-        let yielded = unit.yielded[at];
-        if let (None, Some(input)) = (kept, &mut unit.input) {
+        let yielded = object.yielded[at];
+        if let (None, Some(input)) = (kept, &mut object.input) {
             yielded.restore(&mut input.graph);
-            unit.yielded.swap_remove(at);
+            object.yielded.swap_remove(at);
             table.heirs.remove(&heir);
         }
         let address = match yielded.definition {
             Definition::Absolute(absolute) => Some(Address::At(absolute)),
             _ => kept,
         };
-        let by = DefinedBy::Unit(id, yielded.symbol);
+        let by = DefinedBy::Object(id, yielded.symbol);
         let entry = Entry { by, linkage: yielded.linkage, scope: yielded.scope, address, contested: true };
         table.symbols.insert(name, entry);
     }
@@ -306,10 +306,10 @@ impl State {
         self.dylibs.get(&dylib).into_iter().flat_map(move |dylib| heirs_of(&dylib.heirs, name, false))
     }
 
-    /// Whether code of somebody who had yielded a name is bound to what it means, and that stays in memory.
+    /// Says whether code of somebody who had yielded a name is bound to what it means, and that stays in memory.
     pub(super) fn is_bound(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> bool {
         let kept = self.kept(address, None);
-        kept.is_some_and(|kept| self.heirs(dylib, name).any(|heir| self.is_bound_to(heir.unit, kept)))
+        kept.is_some_and(|kept| self.heirs(dylib, name).any(|heir| self.is_bound_to(heir.object, kept)))
     }
 
     /// The memory that an address is in, if it stays when others use it.
@@ -324,9 +324,9 @@ impl State {
         self.allocations.get(kept).filter(|allocation| stays(allocation.owner)).map(|_| kept)
     }
 
-    /// Whether memory stays because of code of a unit's tracker.
-    fn is_bound_to(&self, unit: UnitId, kept: AllocationId) -> bool {
-        let Some(tracker) = self.units.get(&unit).map(|unit| unit.tracker) else { return false };
+    /// Says whether memory stays because of code of an object's tracker.
+    fn is_bound_to(&self, object: ObjectId, kept: AllocationId) -> bool {
+        let Some(tracker) = self.objects.get(&object).map(|object| object.tracker) else { return false };
         let Some(kept_by) = self.allocations.get(kept) else { return false };
         let owned_by = self.owned_allocations(tracker);
         let owned = |user| self.allocations.get(user).is_some_and(|user| user.owner == Owner::Tracker(tracker));
@@ -340,14 +340,15 @@ impl State {
         }
     }
 
-    /// Gives names that are still free to units that have promised them and were not materialized yet.
+    /// Gives names that are still free to objects that have promised them and were not materialized yet.
     fn inherit_promises(&mut self, dylib: DylibId, names: &[(DylibId, NameId, Option<Address>)]) {
-        let units = self.dylibs.get(&dylib).into_iter().flat_map(|dylib| &dylib.units);
-        let pending = units.filter_map(|id| Some((*id, self.units.get(id)?, self.units.get(id)?.pending.as_ref()?)));
+        let objects = self.dylibs.get(&dylib).into_iter().flat_map(|dylib| &dylib.objects);
+        let pending =
+            objects.filter_map(|id| Some((*id, self.objects.get(id)?, self.objects.get(id)?.pending.as_ref()?)));
         let promised: Vec<_> = pending
             .filter(|(.., pending)| !pending.is_taken())
-            .flat_map(|(id, unit, pending)| {
-                unit.names.iter().zip(pending.flags()).map(move |(name, flags)| (id, *name, *flags))
+            .flat_map(|(id, object, pending)| {
+                object.names.iter().zip(pending.flags()).map(move |(name, flags)| (id, *name, *flags))
             })
             .filter(|(_, name, _)| names.binary_search_by_key(name, |&(_, name, _)| name).is_ok())
             .collect();
@@ -360,35 +361,35 @@ impl State {
 
     /// Gives a COMDAT group to the one of those who had yielded it who has its name now, or the best.
     pub(super) fn inherit_group(&mut self, dylib: DylibId, signature: NameId) {
-        let Self { dylibs, units, .. } = self;
+        let Self { dylibs, objects, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return };
         // A batch that has the graph of one is about to fail or is not concerned.
-        let has_graph = |heir: &Heir| units.get(&heir.unit).is_some_and(|unit| unit.input.is_some());
-        let named = dylib.symbols.get(&signature).and_then(|entry| entry.by.unit());
+        let has_graph = |heir: &Heir| objects.get(&heir.object).is_some_and(|object| object.input.is_some());
+        let named = dylib.symbols.get(&signature).and_then(|entry| entry.by.object());
         let heirs = || heirs_of(&dylib.heirs, signature, true).filter(has_graph);
-        let Some(heir) = heirs().find(|heir| Some(heir.unit) == named).or_else(|| heirs().next()) else { return };
+        let Some(heir) = heirs().find(|heir| Some(heir.object) == named).or_else(|| heirs().next()) else { return };
         if let Some(owner) = dylib.groups.get_mut(&signature) {
             owner.contested = true;
             return;
         }
-        let Some(unit) = units.get_mut(&heir.unit) else { return };
-        let at = unit.yielded_groups.iter().position(|group| group.signature == signature);
-        let (Some(at), Some(input)) = (at, &mut unit.input) else { return };
-        let group = unit.yielded_groups.swap_remove(at);
+        let Some(object) = objects.get_mut(&heir.object) else { return };
+        let at = object.yielded_groups.iter().position(|group| group.signature == signature);
+        let (Some(at), Some(input)) = (at, &mut object.input) else { return };
+        let group = object.yielded_groups.swap_remove(at);
         dylib.heirs.remove(&heir);
         group.retained.iter().for_each(|&block| input.graph.retained.push(block));
         group.initializers.iter().for_each(|&run| input.graph.add_initializers(run));
         if !group.retained.is_empty() {
-            unit.has_roots = true;
-            dylib.roots.insert(heir.unit);
+            object.has_roots = true;
+            dylib.roots.insert(heir.object);
         }
-        dylib.groups.insert(signature, GroupOwner { unit: heir.unit, selection: group.selection, contested: true });
+        dylib.groups.insert(signature, GroupOwner { object: heir.object, selection: group.selection, contested: true });
     }
 }
 
-/// A unit that is in no table any more, and what was its own.
-pub(super) struct TakenUnit {
-    pub(super) unit: Unit,
+/// An object that is in no table any more, and what was its own.
+pub(super) struct TakenObject {
+    pub(super) object: Object,
     pub(super) names: Vec<(NameId, Entry)>,
     pub(super) groups: Vec<(NameId, GroupOwner)>,
 }
@@ -404,7 +405,7 @@ fn take_if<T>(
 
 /// Those of `heirs` of a name or a group, the best first.
 fn heirs_of(heirs: &BTreeSet<Heir>, name: NameId, is_group: bool) -> impl Iterator<Item = Heir> {
-    let first = Heir { name, is_group, rank: (0, Reverse(u64::MAX)), unit: UnitId(0) };
+    let first = Heir { name, is_group, rank: (0, Reverse(u64::MAX)), object: ObjectId(0) };
     heirs.range(first..).take_while(move |heir| heir.name == name && heir.is_group == is_group).copied()
 }
 

@@ -10,14 +10,14 @@ use std::sync::PoisonError;
 use linkjit_executor::Agent;
 
 use super::job::AtJob;
-use super::{ExecutionSession, InitializerRun, Job, State, Unit, UnitId, job, lock};
+use super::{ExecutionSession, InitializerRun, Job, Object, ObjectId, State, job, lock};
 use crate::error::Result;
 
 /// Initializers that this agent is running.
 #[derive(Debug)]
 pub(crate) struct Initializing<'a> {
     session: &'a ExecutionSession,
-    units: Vec<UnitId>,
+    objects: Vec<ObjectId>,
     _at_job: Option<AtJob<'a>>,
 }
 
@@ -25,21 +25,21 @@ impl ExecutionSession {
     /// Says that this agent is going to run initializers, until what is returned is dropped.
     pub(crate) fn mark_initializing(&self, state: &mut State, runs: &[InitializerRun]) -> Initializing<'_> {
         let this = Agent::current();
-        let units: Vec<_> = runs.iter().map(|run| run.unit).collect();
-        state.initializing.extend(units.iter().map(|&unit| (unit, this)));
-        Initializing { session: self, units, _at_job: job::begin(self, Job::Initializing, Vec::new()).ok() }
+        let objects: Vec<_> = runs.iter().map(|run| run.object).collect();
+        state.initializing.extend(objects.iter().map(|&object| (object, this)));
+        Initializing { session: self, objects, _at_job: job::begin(self, Job::Initializing, Vec::new()).ok() }
     }
 
-    /// Waits until no other agent is running initializers of such units.
+    /// Waits until no other agent is running initializers of such objects.
     ///
     /// # Errors
     /// If these may wait for what this agent is at.
-    pub(crate) fn wait_for_initializers(&self, matches: impl Fn(UnitId) -> bool) -> Result<()> {
+    pub(crate) fn wait_for_initializers(&self, matches: impl Fn(ObjectId) -> bool) -> Result<()> {
         let _edge = self.wait_for_turn(Job::Initializing)?;
         let this = Agent::current();
         let must_wait = |state: &mut State| {
             let mut running = state.initializing.iter();
-            running.clone().all(|&(_, by)| by != this) && running.any(|&(unit, _)| matches(unit))
+            running.clone().all(|&(_, by)| by != this) && running.any(|&(object, _)| matches(object))
         };
         let waited = self.inner.initialized.wait_while(lock(&self.inner.state), must_wait);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
@@ -48,11 +48,11 @@ impl ExecutionSession {
 }
 
 impl State {
-    /// Whether this agent is running initializers of such a unit.
-    pub(super) fn is_initializing(&self, matches: impl Fn(&Unit) -> bool) -> bool {
+    /// Says whether this agent is running initializers of such an object.
+    pub(super) fn is_initializing(&self, matches: impl Fn(&Object) -> bool) -> bool {
         let this = Agent::current();
         let mut mine = self.initializing.iter().filter(|(_, by)| *by == this);
-        mine.any(|(unit, _)| self.units.get(unit).is_some_and(&matches))
+        mine.any(|(object, _)| self.objects.get(object).is_some_and(&matches))
     }
 }
 
@@ -60,9 +60,9 @@ impl Drop for Initializing<'_> {
     fn drop(&mut self) {
         let this = Agent::current();
         let mut state = self.session.state();
-        for unit in &self.units {
-            // One entry each: a unit may have been marked more than once.
-            if let Some(at) = state.initializing.iter().rposition(|entry| *entry == (*unit, this)) {
+        for object in &self.objects {
+            // One entry each: an object may have been marked more than once.
+            if let Some(at) = state.initializing.iter().rposition(|entry| *entry == (*object, this)) {
                 state.initializing.swap_remove(at);
             }
         }

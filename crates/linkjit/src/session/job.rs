@@ -5,17 +5,17 @@ use std::sync::Mutex;
 use linkjit_executor::Agent;
 use linkjit_link::names::NameId;
 
-use super::{ExecutionSession, GeneratorId, UnitId, lock};
+use super::{ExecutionSession, GeneratorId, ObjectId, lock};
 use crate::error::{Error, Result};
 
 /// Lookups from within lookups from within lookups, and so on, need stack; some end only with it.
 const DEEPEST: usize = 64;
 
-/// What user code is run for, and others may wait for.
+/// A task that user code is run for, and that others may wait for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Job {
     /// Materializing a unit.
-    Unit(UnitId),
+    Unit(ObjectId),
     /// Asking a generator.
     Generator(GeneratorId),
     /// Having the right to link. It is never done: somebody else may have it.

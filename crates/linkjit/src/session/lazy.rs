@@ -9,7 +9,7 @@ use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, Jump, Reentr
 use linkjit_link::names::NameId;
 
 use super::removal::Unlinked;
-use super::{Address, DefinedBy, DylibId, State, TrackerId, UnitId, lock};
+use super::{Address, DefinedBy, DylibId, ObjectId, State, TrackerId, lock};
 use crate::error::{Error, Result};
 use crate::names::demangle;
 
@@ -36,7 +36,7 @@ impl fmt::Display for LazyFailure {
 /// one, the process ends.
 pub type LazyFailureHandler = dyn Fn(&LazyFailure) -> Option<ExecAddr> + Send + Sync;
 
-/// What a session has for calls that come back to it.
+/// The session's entrance for calls that come back to it.
 #[derive(Default)]
 pub(crate) struct Reentry {
     /// Opened when the first trampoline is made.
@@ -72,7 +72,7 @@ pub(crate) struct LazyFunction {
     pub(crate) dylib: DylibId,
     pub(crate) name: NameId,
     pub(crate) slot: NameId,
-    /// What it is: a name, searched in the link order of a JITDylib.
+    /// The function that it stands for: a name, searched in the link order of a JITDylib.
     pub(crate) target: (DylibId, NameId),
     pub(crate) linked: Option<Linked>,
 }
@@ -81,7 +81,7 @@ pub(crate) struct LazyFunction {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linked {
     slot: ExecAddr,
-    /// What the slot held at first.
+    /// The trampoline, which the slot held at first.
     pub(crate) trampoline: ExecAddr,
     /// The memory that the slot leads to.
     implementation: AllocationId,
@@ -105,9 +105,9 @@ pub(crate) struct LazyJump {
 /// The lazy functions of a session, by the numbers of their trampolines. No number is used twice.
 #[derive(Debug, Default)]
 pub(crate) struct LazyFunctions {
-    /// By the first number of a unit of stubs.
-    units: BTreeMap<u32, (UnitId, Vec<LazyFunction>)>,
-    firsts: BTreeMap<UnitId, u32>,
+    /// By the first number of an object of stubs.
+    objects: BTreeMap<u32, (ObjectId, Vec<LazyFunction>)>,
+    firsts: BTreeMap<ObjectId, u32>,
     /// The functions that were linked, by the memory of their implementation.
     linked: BTreeMap<AllocationId, BTreeSet<u32>>,
     /// By their slots: those that were linked and then forgotten, though others may still use their stubs.
@@ -125,37 +125,37 @@ impl LazyFunctions {
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<LazyFunction> {
-        let (first, (_, functions)) = self.units.range(..=number).next_back()?;
+        let (first, (_, functions)) = self.objects.range(..=number).next_back()?;
         functions.get((number - first) as usize).copied()
     }
 
-    /// Whether there are any.
+    /// Says whether there are any.
     pub(crate) fn has_any(&self) -> bool {
-        !self.units.is_empty()
+        !self.objects.is_empty()
     }
 
-    /// The function of a name that a unit of stubs stands for.
-    pub(crate) fn callee(&self, unit: UnitId, name: NameId) -> Option<LazyCallee> {
-        let &first = self.firsts.get(&unit)?;
-        let (_, functions) = self.units.get(&first)?;
+    /// The function of a name that an object of stubs stands for.
+    pub(crate) fn callee(&self, object: ObjectId, name: NameId) -> Option<LazyCallee> {
+        let &first = self.firsts.get(&object)?;
+        let (_, functions) = self.objects.get(&first)?;
         let (number, function) = (first..).zip(functions).find(|(_, function)| function.name == name)?;
         Some(LazyCallee { number, target: function.target })
     }
 
-    /// The numbers of the functions of a unit of stubs that were not linked yet.
-    pub(super) fn unlinked_of(&self, unit: UnitId) -> impl Iterator<Item = (u32, LazyFunction)> {
-        let functions = self.firsts.get(&unit).and_then(|first| Some((*first, &self.units.get(first)?.1)));
+    /// The numbers of the functions of an object of stubs that were not linked yet.
+    pub(super) fn unlinked_of(&self, object: ObjectId) -> impl Iterator<Item = (u32, LazyFunction)> {
+        let functions = self.firsts.get(&object).and_then(|first| Some((*first, &self.objects.get(first)?.1)));
         let numbered = functions.into_iter().flat_map(|(first, functions)| (first..).zip(functions));
         numbered.map(|(number, function)| (number, *function)).filter(|(_, function)| function.linked.is_none())
     }
 
-    pub(super) fn insert(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
-        self.units.insert(first, (unit, functions));
-        self.firsts.insert(unit, first);
+    pub(super) fn insert(&mut self, first: u32, object: ObjectId, functions: Vec<LazyFunction>) {
+        self.objects.insert(first, (object, functions));
+        self.firsts.insert(object, first);
     }
 
     fn get_mut(&mut self, number: u32) -> Option<&mut LazyFunction> {
-        let (first, (_, functions)) = self.units.range_mut(..=number).next_back()?;
+        let (first, (_, functions)) = self.objects.range_mut(..=number).next_back()?;
         functions.get_mut((number - first) as usize)
     }
 
@@ -209,10 +209,10 @@ impl LazyFunctions {
         }
     }
 
-    /// Forgets the functions of a unit of stubs.
-    pub(super) fn forget(&mut self, unit: UnitId) {
-        let Some(first) = self.firsts.remove(&unit) else { return };
-        let Some((_, functions)) = self.units.remove(&first) else { return };
+    /// Forgets the functions of an object of stubs.
+    pub(super) fn forget(&mut self, object: ObjectId) {
+        let Some(first) = self.firsts.remove(&object) else { return };
+        let Some((_, functions)) = self.objects.remove(&first) else { return };
         for (number, function) in (first..).zip(functions) {
             if let Some(linked) = function.linked {
                 self.forget_linked(linked.implementation, number);
@@ -227,7 +227,7 @@ impl LazyFunctions {
 pub(crate) struct LazyCallee {
     /// The number of its trampoline.
     pub(crate) number: u32,
-    /// What it is: a name, searched in the link order of a JITDylib.
+    /// The function that it stands for: a name, searched in the link order of a JITDylib.
     pub(crate) target: (DylibId, NameId),
 }
 
@@ -235,11 +235,11 @@ impl State {
     /// The lazy functions of a tracker's stubs that are linked, though the functions are not. Not those of objects of which
     /// nothing was linked: no code of such an object runs, nor are there terminators of it.
     pub(crate) fn callable(&self, tracker: TrackerId) -> Vec<(u32, LazyFunction)> {
-        let units = self.trackers.get(&tracker).map(|tracker| &tracker.units);
-        let unlinked = units.into_iter().flatten().flat_map(|&unit| self.lazy.unlinked_of(unit));
+        let objects = self.trackers.get(&tracker).map(|tracker| &tracker.objects);
+        let unlinked = objects.into_iter().flatten().flat_map(|&object| self.lazy.unlinked_of(object));
         let is_linked = |dylib, name| self.entry(dylib, name).is_some_and(|entry| entry.address.is_some());
         let has_started = |(dylib, name): (DylibId, NameId)| match self.find_entry(dylib, name).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.started),
+            Some(DefinedBy::Object(object, _)) => self.objects.get(&object).is_some_and(|object| object.started),
             _ => true,
         };
         let is_callable = |(_, function): &(u32, LazyFunction)| {
@@ -248,7 +248,7 @@ impl State {
         unlinked.filter(is_callable).collect()
     }
 
-    /// Where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
+    /// Finds where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
     /// trampoline if that is not linked.
     pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
         self.lazy_jump_to(number, implementation, |name| match self.entry(dylib, name)?.address {
@@ -278,9 +278,9 @@ impl State {
         self.lazy.reserve(count)
     }
 
-    /// Enters the functions that a unit of stubs stands for.
-    pub(crate) fn define_lazy(&mut self, first: u32, unit: UnitId, functions: Vec<LazyFunction>) {
-        self.lazy.insert(first, unit, functions);
+    /// Enters the functions that an object of stubs stands for.
+    pub(crate) fn define_lazy(&mut self, first: u32, object: ObjectId, functions: Vec<LazyFunction>) {
+        self.lazy.insert(first, object, functions);
     }
 
     /// The lazy functions.

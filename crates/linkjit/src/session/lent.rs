@@ -7,19 +7,21 @@ use linkjit_executor::Agent;
 use linkjit_link::graph::{LinkGraph, Symbol};
 use linkjit_link::names::{NameId, NamePool};
 
-use super::{DefinedBy, Direct, DylibId, ExecutionSession, State, UnitId};
+use super::{DefinedBy, Direct, DylibId, ExecutionSession, ObjectId, State};
 use crate::error::{Error, Result};
 
 impl State {
-    /// Whether another agent has a batch in flight.
+    /// Says whether another agent has a batch in flight.
     fn is_lending(&self) -> bool {
         self.batch.is_some_and(|batch| batch.agent != Agent::current())
     }
 
-    /// Whether a batch has the definition of a name and may use it.
+    /// Says whether a batch has the definition of a name and may use it.
     fn has_lent(&self, dylib: DylibId, name: NameId) -> bool {
         match self.entry(dylib, name).filter(|entry| entry.address.is_none()).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _)) => self.units.get(&unit).is_some_and(|unit| unit.input.is_none()),
+            Some(DefinedBy::Object(object, _)) => {
+                self.objects.get(&object).is_some_and(|object| object.input.is_none())
+            }
             _ => false,
         }
     }
@@ -62,9 +64,9 @@ impl ExecutionSession {
     }
 
     /// Puts what a unit has delivered into its place.
-    pub(crate) fn deliver(&self, unit: UnitId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) -> Result<()> {
-        let dylib = self.state().units.get(&unit).map(|unit| unit.dylib).ok_or(Error::TrackerRemoved)?;
+    pub(crate) fn deliver(&self, object: ObjectId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) -> Result<()> {
+        let dylib = self.state().objects.get(&object).map(|object| object.dylib).ok_or(Error::TrackerRemoved)?;
         let defined = |graphs: &Vec<LinkGraph>| graphs.iter().flat_map(defined_names).collect();
-        self.define_with(dylib, graphs, defined, |state, names, graphs| state.deliver(unit, graphs, direct, names))
+        self.define_with(dylib, graphs, defined, |state, names, graphs| state.deliver(object, graphs, direct, names))
     }
 }

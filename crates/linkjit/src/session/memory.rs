@@ -35,7 +35,7 @@ impl MemoryUse {
         self.code + self.read_only + self.writable
     }
 
-    fn of<'a>(allocations: impl Iterator<Item = &'a Allocation>, page: u64) -> Self {
+    fn total<'a>(allocations: impl Iterator<Item = &'a Allocation>, page: u64) -> Self {
         let mut memory = Self::default();
         allocations.for_each(|allocation| memory.add(allocation, page));
         memory
@@ -57,7 +57,7 @@ impl MemoryUse {
     }
 }
 
-/// How much there may be in a session. `None`: as much as there is room for.
+/// The limits of a session. `None`: as much as there is room for.
 ///
 /// What would exceed a limit fails with [`Error::Limit`], and leaves the session as it was.
 ///
@@ -90,7 +90,7 @@ impl State {
     /// An error if there would be too many with so many more units and names.
     pub(crate) fn check_definitions(&self, objects: usize, more: usize) -> Result<()> {
         let symbols = || self.dylibs.values().map(|dylib| dylib.symbols.len() as u64).sum();
-        check("objects", self.limits.objects, || self.units.len() as u64, objects as u64)?;
+        check("objects", self.limits.objects, || self.objects.len() as u64, objects as u64)?;
         check("symbols", self.limits.symbols, symbols, more as u64)
     }
 }
@@ -109,7 +109,7 @@ impl ExecutionSession {
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         let page = self.target().page_size;
-        MemoryUse::of(self.state().allocations.iter().map(|(_, allocation)| allocation), page)
+        MemoryUse::total(self.state().allocations.iter().map(|(_, allocation)| allocation), page)
     }
 }
 
@@ -138,7 +138,7 @@ impl JitDylib {
         let page = self.session().target().page_size;
         let state = self.session().state();
         state.dylib(self.id())?;
-        Ok(MemoryUse::of(state.allocations.of_dylib(self.id()).map(|(_, allocation)| allocation), page))
+        Ok(MemoryUse::total(state.allocations.in_dylib(self.id()).map(|(_, allocation)| allocation), page))
     }
 }
 
@@ -153,6 +153,6 @@ impl ResourceTracker {
         state.trackers.get(&self.id()).ok_or(Error::TrackerRemoved)?;
         let trackers = state.with_updatable(&[self.id()]);
         let owned = trackers.iter().filter_map(|id| state.trackers.get(id)).flat_map(|tracker| &tracker.allocations);
-        Ok(MemoryUse::of(owned.filter_map(|&id| state.allocations.get(id)), page))
+        Ok(MemoryUse::total(owned.filter_map(|&id| state.allocations.get(id)), page))
     }
 }

@@ -63,7 +63,8 @@ pub(crate) use pulled::{Pulled, Rebound};
 pub use retire::Guard;
 pub use state::MatchScope;
 pub(crate) use state::{
-    Address, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Roots, State, TrackerId, Unit, UnitId,
+    Address, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, Object, ObjectId, Roots, State,
+    TrackerId,
 };
 pub(crate) use state_guard::StateGuard;
 pub(crate) use symbolize::IMPLEMENTATION;
@@ -92,7 +93,7 @@ use job::{Job, Jobs};
 use pool::Pool;
 use progress::Progress;
 
-/// What [`epoch`] and [`progress`] are made of: a model checker has other ones.
+/// The primitives that [`epoch`] and [`progress`] are made of: a model checker has other ones.
 mod sync {
     pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -135,7 +136,7 @@ struct Inner {
     /// Held while slots of lazy functions and the tables that say where they lead are changed together. The tables are
     /// locked after it, and not while the executor is asked.
     slots: Mutex<()>,
-    /// Who materializes what, and who waits for it.
+    /// The jobs: who materializes what, and who waits for it.
     progress: Arc<Progress<Job, Error>>,
     /// The jobs that agents are at.
     jobs: Jobs,
@@ -147,7 +148,7 @@ struct Inner {
 #[derive(Default)]
 struct Plugins {
     all: Vec<(PluginId, Arc<dyn Plugin>)>,
-    /// How many there have ever been.
+    /// The number of plugins that there have ever been.
     made: u32,
 }
 
@@ -159,7 +160,11 @@ impl std::fmt::Debug for Plugins {
 
 impl ExecutionSession {
     /// A session without JITDylibs, for code of a platform.
-    pub(crate) fn of(platform: &'static dyn Platform, executor: Arc<dyn Executor>, options: SessionOptions) -> Self {
+    pub(crate) fn for_platform(
+        platform: &'static dyn Platform,
+        executor: Arc<dyn Executor>,
+        options: SessionOptions,
+    ) -> Self {
         let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
         let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
         executor.set_library_directories(&directories);
@@ -290,13 +295,13 @@ impl ExecutionSession {
         lock(&self.inner.plugins).all.iter().map(|(_, plugin)| plugin.clone()).collect()
     }
 
-    /// What was linked so far.
+    /// Counts what was linked so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.state().statistics
     }
 
-    /// What is odd about objects that were added since this was called last, though they can be linked: directives that
+    /// Says what is odd about objects that were added since this was called last, though they can be linked: directives that
     /// linkjit does not know.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
@@ -314,7 +319,7 @@ impl ExecutionSession {
         &self.inner.options
     }
 
-    /// Whether both are handles to one session.
+    /// Says whether both are handles to one session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
@@ -326,7 +331,7 @@ impl ExecutionSession {
         &self.inner.executor
     }
 
-    /// What the process runs, asked once.
+    /// The target that the process runs, asked once.
     pub(crate) fn target(&self) -> Target {
         self.inner.target
     }
@@ -340,7 +345,7 @@ impl ExecutionSession {
         self.inner.platform
     }
 
-    /// What links functions when they are called.
+    /// The entrance for functions that are linked when they are called.
     pub(crate) fn reentry(&self) -> &Reentry {
         &self.inner.reentry
     }
@@ -382,7 +387,7 @@ impl ExecutionSession {
         &self.inner.progress
     }
 
-    /// Whether there are units that are yet to be materialized, say.
+    /// Says whether there are units that are yet to be materialized, say.
     pub(crate) fn has_unfinished_jobs(&self) -> bool {
         self.inner.progress.count() > RIGHTS.len()
     }

@@ -18,14 +18,14 @@ use super::{DefinedBy, ExecutionSession, State};
 /// With fewer new names it is not worth the while.
 const LEAST: u64 = 4096;
 
-/// What a session knows of the use of its names.
+/// The session's knowledge of the use of its names.
 #[derive(Debug, Default)]
 pub(super) struct NameUse {
     /// As long as others have a copy, somebody has ids that are in no table.
     in_use: Arc<()>,
     /// Somebody may have kept ids, for good.
     kept: AtomicBool,
-    /// How many names there had been when some were given back, and how many were left.
+    /// The number of names that there had been when some were given back, and of those that were left.
     last: AtomicU64,
     left: AtomicU64,
 }
@@ -83,11 +83,11 @@ impl State {
             used.extend(dylib.heirs.iter().map(Heir::name));
             dylib.image_requests.names_used(used);
         }
-        for unit in self.units.values() {
-            used.extend(unit.names.iter().chain(&unit.groups).chain(&unit.hides));
-            used.extend(unit.yielded.iter().map(|yielded| yielded.name));
-            used.extend(unit.yielded_groups.iter().map(|group| group.signature));
-            if let Some(input) = &unit.input {
+        for object in self.objects.values() {
+            used.extend(object.names.iter().chain(&object.groups).chain(&object.hides));
+            used.extend(object.yielded.iter().map(|yielded| yielded.name));
+            used.extend(object.yielded_groups.iter().map(|group| group.signature));
+            if let Some(input) = &object.input {
                 names_of(&input.graph, used);
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Limits;
 use crate::crt::CrtProvider;
 
-/// How much of an object is linked when something of it is wanted.
+/// The policy says how much of an object is linked when something of it is wanted.
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
@@ -29,30 +29,30 @@ use crate::crt::CrtProvider;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LinkPolicy {
-    /// What lookups reach, and initializers. The rest follows when somebody asks for it.
+    /// The batch links what lookups reach, and initializers. The rest follows when somebody asks for it.
     #[default]
     Demand,
     /// Everything that the object defines.
     Whole,
 }
 
-/// What a session is made with.
+/// The options that a session is made with.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// How much of an object is linked.
+    /// The policy says how much of an object is linked.
     pub policy: LinkPolicy,
     /// Bytes of address space to be reserved for each JITDylib, and again whenever that is used up; more where a batch
     /// needs more (ELF). Code and data of one window reach each other directly, if it has at most 2 GiB.
     pub window_size: u64,
-    /// How much there may be in the session.
+    /// The limits say how much there may be in the session.
     pub limits: Limits,
-    /// How many threads the session may have to materialize units and to do the lookups of futures, beside those that
+    /// The number of threads that the session may have to materialize units and to do the lookups of futures, beside those that
     /// wait for it. They are started when there is something to do for them. 0: everything is done by the threads that
     /// ask for it; `None`: as many as the machine runs at once.
     pub threads: Option<usize>,
-    /// Where libraries are that objects themselves ask for (COFF `/defaultlib`, ELF `.deplibs`).
+    /// The directories of the libraries that objects themselves ask for (COFF `/defaultlib`, ELF `.deplibs`).
     pub library_paths: Vec<PathBuf>,
-    /// Where the C runtime comes from that objects for Windows ask for.
+    /// The source of the C runtime that objects for Windows ask for.
     pub crt: CrtProvider,
 }
 
@@ -69,7 +69,7 @@ impl Default for SessionOptions {
     }
 }
 
-/// Where the time of a session's batches went.
+/// The times that a session's batches took, by phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BatchTimes {
     /// Finding definitions: lookups, generators, pruning.
@@ -82,7 +82,7 @@ pub struct BatchTimes {
     pub finalize: Duration,
 }
 
-/// What a session has linked so far.
+/// The numbers of what a session has linked so far.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Statistics {

@@ -8,25 +8,25 @@ use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::Verdict;
 
-use super::{Address, DefinedBy, DylibId, Entry, ExecutionSession, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, ExecutionSession, Object, ObjectId, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// The promise of a unit that is added.
 #[derive(Debug)]
 pub(crate) struct Promised {
     /// The name of the unit in messages.
-    pub(crate) unit: Arc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) symbols: Vec<(NameId, SymbolFlags)>,
     /// It has initializers, too.
     pub(crate) has_roots: bool,
 }
 
-/// What is known of a symbol before it is materialized.
+/// The properties of a symbol that are known before it is materialized.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SymbolFlags {
-    /// What happens if something else defines the name, too.
+    /// The linkage says what happens if something else defines the name, too.
     pub linkage: Linkage,
-    /// Who sees it: everybody, or its own JITDylib only ([`Scope::Hidden`]).
+    /// The scope says who sees it: everybody, or its own JITDylib only ([`Scope::Hidden`]).
     pub scope: Scope,
     /// It is a function.
     pub callable: bool,
@@ -51,13 +51,13 @@ impl SymbolFlags {
     }
 }
 
-/// What makes the definitions of a unit when they are wanted.
+/// A maker makes the definitions of a unit when they are wanted.
 pub(crate) trait Maker: fmt::Debug + Send {
     /// Has the unit make its definitions, and hand them to [`ExecutionSession::deliver`] sooner or later.
     fn make(self: Box<Self>, session: &ExecutionSession, taken: Taken);
 }
 
-/// What a unit is until it is materialized.
+/// The part of a unit's record that it has until it is materialized.
 #[derive(Debug)]
 pub(crate) struct Pending {
     /// Until somebody takes it to materialize it.
@@ -69,12 +69,12 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether it is being materialized, so that its definitions are fixed.
+    /// Says whether it is being materialized, so that its definitions are fixed.
     pub(super) fn is_taken(&self) -> bool {
         self.maker.is_none()
     }
 
-    /// What is promised of the unit's names, in their order.
+    /// The flags that are promised for the unit's names, in their order.
     pub(super) fn flags(&self) -> &[SymbolFlags] {
         &self.flags
     }
@@ -83,23 +83,23 @@ impl Pending {
 /// A unit that is to be materialized now.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) unit: UnitId,
+    pub(crate) object: ObjectId,
     pub(crate) name: Arc<str>,
     pub(crate) dylib: DylibId,
-    /// What it is to define.
+    /// The names that it is to define.
     pub(crate) symbols: Vec<(NameId, SymbolFlags)>,
-    /// What others define by now.
+    /// The names that others define by now.
     pub(crate) discarded: Vec<NameId>,
     pub(crate) requested: Vec<NameId>,
 }
 
-/// What a unit that is being materialized has promised and not delivered.
+/// The promise of a unit that is being materialized.
 #[derive(Debug)]
 pub(super) struct Promise {
-    pub(super) unit: UnitId,
+    pub(super) object: ObjectId,
     /// Sorted by name.
     symbols: Vec<(NameId, SymbolFlags)>,
-    /// Whether the next graph becomes the unit itself.
+    /// Says whether the next graph becomes the unit itself.
     pub(super) is_first: bool,
 }
 
@@ -118,7 +118,7 @@ pub(crate) enum Direct {
     Alias(DylibId, NameId),
 }
 
-/// Whether a definition is what was promised. A tentative one may have become a weak one.
+/// Says whether a definition is what was promised. A tentative one may have become a weak one.
 pub(super) fn agrees(promised: SymbolFlags, linkage: Linkage, scope: Scope) -> bool {
     let linkage = linkage == promised.linkage || (promised.linkage == Linkage::Common && linkage == Linkage::Weak);
     linkage && scope == promised.scope
@@ -134,11 +134,11 @@ impl State {
         maker: &mut Option<Box<dyn Maker>>,
         promised: Promised,
         pool: &NamePool,
-    ) -> Result<Option<UnitId>> {
+    ) -> Result<Option<ObjectId>> {
         if !self.trackers.contains_key(&tracker) {
             return Err(Error::TrackerRemoved);
         }
-        let Promised { unit, mut symbols, has_roots } = promised;
+        let Promised { name: unit, mut symbols, has_roots } = promised;
         symbols.sort_unstable_by_key(|&(name, _)| name);
         let duplicate =
             |name, first| Error::Duplicate { name: pool.text(name).into_owned(), first, second: unit.to_string() };
@@ -157,7 +157,7 @@ impl State {
             return Ok(None);
         }
         self.check_definitions(1, kept.len())?;
-        let id = self.next_unit();
+        let id = self.next_object();
         for symbol in yielded {
             let old = self.dylib(dylib)?.symbols.get(&symbol).map(|entry| entry.by);
             if old.is_some_and(|old| self.is_of_another(tracker, old)) {
@@ -169,27 +169,27 @@ impl State {
             let contested = old.is_some_and(|old| self.yield_to(tracker, symbol, &old));
             self.install(dylib, symbol, Entry { contested, ..promised_entry(id, flags) })?;
         }
-        self.enter_pending(id, (dylib, tracker), Promised { unit, symbols, has_roots }, maker.take())?;
+        self.enter_pending(id, (dylib, tracker), Promised { name: unit, symbols, has_roots }, maker.take())?;
         Ok(Some(id))
     }
 
     /// Hands names that a unit has promised to another unit, which takes over from here.
     pub(crate) fn delegate(
         &mut self,
-        from: UnitId,
+        from: ObjectId,
         maker: Box<dyn Maker>,
         mut promised: Promised,
-    ) -> Result<UnitId, (Error, Box<dyn Maker>)> {
-        let Some(unit) = self.units.get(&from).filter(|unit| unit.pending.is_some()) else {
+    ) -> Result<ObjectId, (Error, Box<dyn Maker>)> {
+        let Some(object) = self.objects.get(&from).filter(|object| object.pending.is_some()) else {
             return Err((Error::TrackerRemoved, maker));
         };
-        let (dylib, tracker) = (unit.dylib, unit.tracker);
+        let (dylib, tracker) = (object.dylib, object.tracker);
         promised.symbols.sort_unstable_by_key(|&(name, _)| name);
         promised.symbols.dedup_by_key(|&mut (name, _)| name);
         if !promised.symbols.iter().all(|&(name, _)| self.is_promised(dylib, name, from)) {
             return Err((Error::Foreign { what: "the unit is not responsible for a name that it delegates" }, maker));
         }
-        let id = self.next_unit();
+        let id = self.next_object();
         for &(symbol, flags) in &promised.symbols {
             // The JITDylib is there, and all names are.
             let _there = self.install(dylib, symbol, promised_entry(id, flags));
@@ -200,44 +200,46 @@ impl State {
 
     fn enter_pending(
         &mut self,
-        id: UnitId,
+        id: ObjectId,
         (dylib, tracker): (DylibId, TrackerId),
-        Promised { unit, symbols, has_roots }: Promised,
+        Promised { name, symbols, has_roots }: Promised,
         maker: Option<Box<dyn Maker>>,
     ) -> Result<()> {
         let (names, flags) = symbols.into_iter().unzip();
         let pending = Some(Box::new(Pending { maker, flags, requested: Vec::new() }));
-        self.enter_unit(id, Unit { has_roots, names, pending, ..Unit::new(unit, dylib, tracker) })
+        self.enter_object(id, Object { has_roots, names, pending, ..Object::new(name, dylib, tracker) })
     }
 
     /// Says whether a unit has promised the definition of a name that counts, and has not delivered it.
-    fn is_promised(&self, dylib: DylibId, name: NameId, by: UnitId) -> bool {
+    fn is_promised(&self, dylib: DylibId, name: NameId, by: ObjectId) -> bool {
         self.entry(dylib, name).is_some_and(|entry| entry.by == DefinedBy::Pending(by))
     }
 
     /// Says whether a unit is yet to be materialized.
-    pub(crate) fn is_pending(&self, unit: UnitId) -> bool {
-        self.units.get(&unit).is_some_and(|unit| unit.pending.is_some())
+    pub(crate) fn is_pending(&self, object: ObjectId) -> bool {
+        self.objects.get(&object).is_some_and(|object| object.pending.is_some())
     }
 
-    /// What is known of a definition.
+    /// Finds the flags of a definition.
     pub(crate) fn flags(&self, name: NameId, entry: &Entry) -> SymbolFlags {
         let callable = match entry.by {
-            DefinedBy::Pending(unit) => {
-                let unit = self.units.get(&unit);
-                let flags = unit.and_then(|unit| unit.pending.as_ref()).map_or(&[][..], |pending| &pending.flags);
-                let names = unit.map_or(&[][..], |unit| &unit.names);
+            DefinedBy::Pending(object) => {
+                let object = self.objects.get(&object);
+                let flags = object.and_then(|object| object.pending.as_ref()).map_or(&[][..], |pending| &pending.flags);
+                let names = object.map_or(&[][..], |object| &object.names);
                 names.iter().zip(flags).any(|(promised, flags)| *promised == name && flags.callable)
             }
-            DefinedBy::Unit(unit, symbol) => self.input(unit).is_some_and(|input| input.graph.symbol(symbol).callable),
+            DefinedBy::Object(object, symbol) => {
+                self.input(object).is_some_and(|input| input.graph.symbol(symbol).callable)
+            }
             DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => false,
         };
         SymbolFlags { linkage: entry.linkage, scope: entry.scope, callable }
     }
 
     /// Notes that a lookup wants a name of a unit.
-    pub(crate) fn request(&mut self, unit: UnitId, name: NameId) {
-        if let Some(pending) = self.units.get_mut(&unit).and_then(|unit| unit.pending.as_mut())
+    pub(crate) fn request(&mut self, object: ObjectId, name: NameId) {
+        if let Some(pending) = self.objects.get_mut(&object).and_then(|object| object.pending.as_mut())
             && !pending.requested.contains(&name)
         {
             pending.requested.push(name);
@@ -245,37 +247,38 @@ impl State {
     }
 
     /// Takes a unit out of the tables to be materialized. Its definitions are fixed from here on.
-    pub(crate) fn take_pending(&mut self, id: UnitId) -> Option<(Box<dyn Maker>, Taken)> {
-        let unit = self.units.get_mut(&id)?;
-        let pending = unit.pending.as_mut()?;
+    pub(crate) fn take_pending(&mut self, id: ObjectId) -> Option<(Box<dyn Maker>, Taken)> {
+        let object = self.objects.get_mut(&id)?;
+        let pending = object.pending.as_mut()?;
         let maker = pending.maker.take()?;
         let requested = std::mem::take(&mut pending.requested);
-        let (name, dylib) = (unit.name.clone(), unit.dylib);
-        let unit = self.units.get(&id)?;
-        let symbols = unit.names.iter().copied().zip(unit.pending.iter().flat_map(|pending| &pending.flags).copied());
+        let (name, dylib) = (object.name.clone(), object.dylib);
+        let object = self.objects.get(&id)?;
+        let symbols =
+            object.names.iter().copied().zip(object.pending.iter().flat_map(|pending| &pending.flags).copied());
         let (symbols, discarded): (Vec<_>, Vec<_>) = symbols.partition(|&(name, _)| self.is_promised(dylib, name, id));
         let discarded = discarded.into_iter().map(|(name, _)| name).collect();
-        Some((maker, Taken { unit: id, name, dylib, symbols, discarded, requested }))
+        Some((maker, Taken { object: id, name, dylib, symbols, discarded, requested }))
     }
 
     /// Puts what a unit has delivered into its place: all, or nothing if that is an error, and the unit is still
     /// pending.
     pub(crate) fn deliver(
         &mut self,
-        id: UnitId,
+        id: ObjectId,
         graphs: Vec<LinkGraph>,
         direct: &[(NameId, Direct)],
         pool: &NamePool,
     ) -> Result<()> {
-        let Some(unit) = self.units.get_mut(&id) else { return Err(Error::TrackerRemoved) };
-        let Some(pending) = unit.pending.take() else { return Err(Error::TrackerRemoved) };
-        let (dylib, tracker) = (unit.dylib, unit.tracker);
-        let symbols = unit.names.iter().copied().zip(pending.flags.iter().copied()).collect();
-        let mut promise = Promise { unit: id, symbols, is_first: true };
+        let Some(object) = self.objects.get_mut(&id) else { return Err(Error::TrackerRemoved) };
+        let Some(pending) = object.pending.take() else { return Err(Error::TrackerRemoved) };
+        let (dylib, tracker) = (object.dylib, object.tracker);
+        let symbols = object.names.iter().copied().zip(pending.flags.iter().copied()).collect();
+        let mut promise = Promise { object: id, symbols, is_first: true };
         let (mut made, mut replaced) = (Vec::new(), Vec::new());
         let defined = graphs.into_iter().try_for_each(|graph| {
-            let (unit, gone) = self.define_graph(dylib, tracker, graph, pool, Some(&promise))?;
-            made.push(unit);
+            let (object, gone) = self.define_graph(dylib, tracker, graph, pool, Some(&promise))?;
+            made.push(object);
             replaced.extend(gone);
             promise.is_first = false;
             Ok(())
@@ -286,18 +289,18 @@ impl State {
         if delivered.is_err() {
             self.forget(&made, replaced);
             let names = promise.symbols.iter().map(|&(name, _)| name).collect();
-            let unit = Unit { names, pending: Some(pending), ..Unit::new(Arc::default(), dylib, tracker) };
-            self.units.insert(id, unit);
-        } else if let Some(unit) = self.units.get_mut(&id) {
+            let object = Object { names, pending: Some(pending), ..Object::new(Arc::default(), dylib, tracker) };
+            self.objects.insert(id, object);
+        } else if let Some(object) = self.objects.get_mut(&id) {
             // Without a graph it stays as the owner of its names.
             if promise.is_first {
-                unit.names.clear();
-                unit.has_roots = false;
+                object.names.clear();
+                object.has_roots = false;
             }
-            unit.names.extend(direct.iter().map(|&(name, _)| name));
-            if promise.is_first && unit.names.is_empty() {
+            object.names.extend(direct.iter().map(|&(name, _)| name));
+            if promise.is_first && object.names.is_empty() {
                 // It has delegated everything.
-                let left = self.remove_units(&[id]);
+                let left = self.remove_objects(&[id]);
                 self.inherit(left);
             }
         }
@@ -313,7 +316,7 @@ impl State {
     ) -> Result<()> {
         for &(name, definition) in direct {
             let entry = self.dylib(dylib)?.symbols.get(&name);
-            let ours = entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.unit));
+            let ours = entry.is_some_and(|entry| entry.by == DefinedBy::Pending(promise.object));
             let Some(flags) = promise.flags(name).filter(|_| ours) else {
                 let name = pool.text(name).into_owned();
                 return Err(Error::Promise { missing: Vec::new(), unexpected: vec![name] });
@@ -326,7 +329,7 @@ impl State {
             let contested = entry.is_some_and(|entry| entry.contested);
             let entry = Entry { by, linkage, scope, address, contested };
             self.dylib_mut(dylib)?.symbols.insert(name, entry);
-            self.direct.entry(promise.unit).or_default().push((name, by, linkage));
+            self.direct.entry(promise.object).or_default().push((name, by, linkage));
         }
         Ok(())
     }
@@ -334,21 +337,27 @@ impl State {
     /// An error if something was promised and not delivered.
     fn check_promise(&self, dylib: DylibId, promise: &Promise, pool: &NamePool) -> Result<()> {
         self.dylib(dylib)?;
-        let missing = promise.symbols.iter().filter(|&&(name, _)| self.is_promised(dylib, name, promise.unit));
+        let missing = promise.symbols.iter().filter(|&&(name, _)| self.is_promised(dylib, name, promise.object));
         let missing: Vec<_> = missing.map(|&(name, _)| pool.text(name).into_owned()).collect();
         if missing.is_empty() { Ok(()) } else { Err(Error::Promise { missing, unexpected: Vec::new() }) }
     }
 
     /// Gives up a unit that is being materialized: its names are free again.
-    pub(crate) fn fail_pending(&mut self, id: UnitId) {
-        if self.units.get_mut(&id).is_some_and(|unit| unit.pending.take().is_some()) {
-            let left = self.remove_units(&[id]);
+    pub(crate) fn fail_pending(&mut self, id: ObjectId) {
+        if self.objects.get_mut(&id).is_some_and(|object| object.pending.take().is_some()) {
+            let left = self.remove_objects(&[id]);
             self.inherit(left);
         }
     }
 }
 
 /// The entry of a name that a unit has promised.
-pub(super) fn promised_entry(unit: UnitId, flags: SymbolFlags) -> Entry {
-    Entry { by: DefinedBy::Pending(unit), linkage: flags.linkage, scope: flags.scope, address: None, contested: false }
+pub(super) fn promised_entry(object: ObjectId, flags: SymbolFlags) -> Entry {
+    Entry {
+        by: DefinedBy::Pending(object),
+        linkage: flags.linkage,
+        scope: flags.scope,
+        address: None,
+        contested: false,
+    }
 }

@@ -8,28 +8,28 @@ use linkjit_executor::{ExecAddr, MainForm};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 
-use super::{ExecutionSession, InitializerRun, UnitId};
+use super::{ExecutionSession, InitializerRun, ObjectId};
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 
-/// What a JITDylib's handle is called, which tells one shared object's `atexit` functions from another's.
+/// The name of a JITDylib's handle, which tells one shared object's `atexit` functions from another's.
 pub(crate) const DSO_HANDLE: &[u8] = b"__dso_handle";
 
 /// A platform. It is asked at most once for each object, and not at all for symbols and edges: what depends on a name
 /// is a function that is asked for beforehand.
 pub(crate) trait Platform: Debug + Send + Sync {
-    /// Whether a JITDylib is an image: one window, since offsets from its base are numbers of 32 bits.
+    /// Says whether a JITDylib is an image: one window, since offsets from its base are numbers of 32 bits.
     fn has_images(&self) -> bool {
         false
     }
 
-    /// Whether archives may be import libraries, whose members say what DLLs have.
+    /// Says whether archives may be import libraries, whose members say what DLLs have.
     fn has_import_libraries(&self) -> bool {
         false
     }
 
-    /// Whether the loader makes inline functions and variables one in the whole process.
+    /// Says whether the loader makes inline functions and variables one in the whole process.
     fn shares_vague_linkage(&self) -> bool {
         false
     }
@@ -58,7 +58,7 @@ pub(crate) trait Platform: Debug + Send + Sync {
     /// The file that an object or archive means by the name of a library.
     fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf>;
 
-    /// What the session has for a library that linked code opens, given the bytes of its file.
+    /// Finds what the session has for a library that linked code opens, given the bytes of its file.
     fn provide(&self, _session: &ExecutionSession, _library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
         Vec::new()
     }
@@ -66,20 +66,20 @@ pub(crate) trait Platform: Debug + Send + Sync {
     /// Opens libraries, behind all others, that objects of a JITDylib have asked for since the last time.
     fn open_default_libraries(&self, dylib: &JitDylib) -> Result<()>;
 
-    /// What starts the C runtime that was opened for a JITDylib, if one was: made now, if it was not.
-    fn crt_startup(&self, _dylib: &JitDylib) -> Result<Option<UnitId>> {
+    /// The object that starts the C runtime that was opened for a JITDylib, if one was: made now, if it was not.
+    fn crt_startup(&self, _dylib: &JitDylib) -> Result<Option<ObjectId>> {
         Ok(None)
     }
 
     /// Puts initializers, which are sorted by their order and in link order, into the order in which they run.
     fn order_initializers(&self, _runs: &mut [InitializerRun]) {}
 
-    /// What programs define as their beginning, the most usual first, if they do not say where they begin.
+    /// The functions that programs define as their beginning, the most usual first, if they do not say where they begin.
     fn usual_entries(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// How a program's `main` of this name is called.
+    /// The way in which a program's `main` of this name is called.
     fn main_form(&self, _entry: &str) -> MainForm {
         MainForm::Main
     }

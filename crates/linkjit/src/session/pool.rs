@@ -75,14 +75,14 @@ impl Pool {
         (queue.threads, queue.idle) = (0, 0);
     }
 
-    /// Whether what it is given is run.
+    /// Says whether what it is given is run.
     pub(crate) fn has_threads(&self) -> bool {
         lock(&self.queue.queue).threads > 0
     }
 }
 
 impl Inner {
-    /// What a thread of the pool does.
+    /// Runs jobs on a thread of the pool until the pool is closed.
     fn work(&self) {
         let mut queue = lock(&self.queue);
         loop {

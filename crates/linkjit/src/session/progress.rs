@@ -22,7 +22,7 @@ pub(crate) struct Progress<K, E> {
     ended: Condvar,
 }
 
-/// Who is at what, and who waits.
+/// The jobs that are not done, and who waits for them.
 pub(crate) struct Table<K, E> {
     /// Jobs that are not done.
     jobs: BTreeMap<K, Job>,
@@ -32,21 +32,21 @@ pub(crate) struct Table<K, E> {
 
 #[derive(Default)]
 struct Job {
-    /// Who is at it, if somebody is.
+    /// The agent that is at it, if one is.
     running: Option<Agent>,
-    /// Who waits for it.
+    /// The waits for it.
     waiting: Vec<u64>,
 }
 
 struct Waiting<K, E> {
     /// The job that can't go on meanwhile.
     by: Option<K>,
-    /// What is still to be done.
+    /// The jobs that are still to be done.
     on: BTreeSet<K>,
-    /// What one of the jobs failed with; nobody waits for the others then.
+    /// The error that one of the jobs failed with; nobody waits for the others then.
     failed: Option<E>,
     wake: Option<Wake>,
-    /// Who waits.
+    /// The agent that waits.
     agent: Agent,
 }
 
@@ -68,7 +68,7 @@ impl<K: Copy + Ord, E: Clone> Progress<K, E> {
         self.table().jobs.insert(job, Job::default());
     }
 
-    /// How many jobs are not done.
+    /// The number of jobs that are not done.
     pub(crate) fn count(&self) -> usize {
         self.table().jobs.len()
     }
@@ -172,7 +172,7 @@ impl<K, E> Progress<K, E> {
 }
 
 impl<K: Copy + Ord, E> Table<K, E> {
-    /// How `by` would wait for itself if it waited for `on`.
+    /// Finds the circle in which `by` would wait for itself if it waited for `on`.
     fn circle(&self, by: K, on: &BTreeSet<K>) -> Option<Vec<K>> {
         let mut from: BTreeMap<K, K> = on.iter().map(|&job| (job, by)).collect();
         let mut unvisited: Vec<K> = on.iter().copied().collect();
@@ -228,7 +228,7 @@ impl<K: Copy + Ord, E: Clone> Wait<K, E> {
         }
     }
 
-    /// How it ended, if it did.
+    /// The outcome of the wait, if it is over.
     pub(crate) fn outcome(&self) -> Option<Result<(), E>> {
         let table = self.progress.table();
         let waiting = table.waiting.get(&self.id)?;

@@ -3,7 +3,7 @@
 use linkjit_link::graph::{LinkGraph, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 
-use super::{DefinedBy, DylibId, Entry, State, TrackerId, UnitId};
+use super::{DefinedBy, DylibId, Entry, ObjectId, State, TrackerId};
 use crate::error::Result;
 
 /// A definition that lost its name to another, or a part of its scope.
@@ -12,18 +12,18 @@ pub(crate) struct Replaced {
     pub(super) dylib: DylibId,
     pub(super) name: NameId,
     pub(super) entry: Entry,
-    /// The symbol, as long as its unit was at hand: it is a reference now.
+    /// The symbol, as long as its object was at hand: it is a reference now.
     pub(super) symbol: Option<Symbol>,
 }
 
-/// A definition that was made a reference: its unit, its symbol, and what that was.
-pub(crate) type Rebound = (UnitId, SymbolId, Symbol);
+/// A definition that was made a reference: its object, its symbol, and what that was.
+pub(crate) type Rebound = (ObjectId, SymbolId, Symbol);
 
-/// Units that were pulled from archives for batches, with the entries that their definitions have replaced, and the
-/// definitions of the batches' own units that were made references.
+/// Objects that were pulled from archives for batches, with the entries that their definitions have replaced, and the
+/// definitions of the batches' own objects that were made references.
 #[derive(Debug, Default)]
 pub(crate) struct Pulled {
-    pub(crate) units: Vec<UnitId>,
+    pub(crate) objects: Vec<ObjectId>,
     pub(super) replaced: Vec<Replaced>,
     pub(super) rebound: Vec<Rebound>,
 }
@@ -36,16 +36,16 @@ impl State {
         tracker: TrackerId,
         graph: LinkGraph,
         names: &NamePool,
-    ) -> Result<UnitId> {
-        let (unit, replaced) = self.define_unit(dylib, tracker, graph, names)?;
-        self.pulled.units.push(unit);
+    ) -> Result<ObjectId> {
+        let (object, replaced) = self.define_object(dylib, tracker, graph, names)?;
+        self.pulled.objects.push(object);
         self.pulled.replaced.extend(replaced);
-        Ok(unit)
+        Ok(object)
     }
 
     /// Hands over what was pulled for a batch that has to wait for something.
     pub(crate) fn hand_pulled_over(&mut self, to: &mut Pulled, rebound: &[Rebound]) {
-        to.units.append(&mut self.pulled.units);
+        to.objects.append(&mut self.pulled.objects);
         to.replaced.append(&mut self.pulled.replaced);
         to.rebound.extend_from_slice(rebound);
     }
@@ -56,7 +56,7 @@ impl State {
     }
 
     /// Removes what was pulled for a batch, and gives what it had replaced its names back. `rebound` are definitions of
-    /// the batch's own units that it had replaced.
+    /// the batch's own objects that it had replaced.
     pub(crate) fn forget_pulled(&mut self, rebound: Vec<Rebound>) {
         let pulled = Pulled { rebound, ..std::mem::take(&mut self.pulled) };
         self.push_back(pulled);
@@ -65,24 +65,24 @@ impl State {
     /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile,
     /// then all of it stays.
     pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
-        if !pulled.units.iter().any(|id| self.units.get(id).is_some_and(|unit| unit.started)) {
+        if !pulled.objects.iter().any(|id| self.objects.get(id).is_some_and(|object| object.started)) {
             self.push_back(pulled);
         }
     }
 
     fn push_back(&mut self, pulled: Pulled) {
-        self.forget(&pulled.units, pulled.replaced);
-        for (unit, id, symbol) in pulled.rebound.iter().rev() {
-            self.restore_symbol(*unit, *id, symbol);
+        self.forget(&pulled.objects, pulled.replaced);
+        for (object, id, symbol) in pulled.rebound.iter().rev() {
+            self.restore_symbol(*object, *id, symbol);
         }
     }
 
-    /// Removes units as if they had never been added; gives what they had replaced its names back.
-    pub(crate) fn forget(&mut self, units: &[UnitId], replaced: Vec<Replaced>) {
-        let left = self.remove_units(units);
+    /// Removes objects as if they had never been added; gives what they had replaced its names back.
+    pub(crate) fn forget(&mut self, objects: &[ObjectId], replaced: Vec<Replaced>) {
+        let left = self.remove_objects(objects);
         for replaced in replaced.into_iter().rev() {
-            if let (DefinedBy::Unit(unit, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
-                self.restore_symbol(unit, id, symbol);
+            if let (DefinedBy::Object(object, id), Some(symbol)) = (replaced.entry.by, &replaced.symbol) {
+                self.restore_symbol(object, id, symbol);
             }
             let Ok(dylib) = self.dylib_mut(replaced.dylib) else { continue };
             match dylib.symbols.get_mut(&replaced.name) {
@@ -97,12 +97,12 @@ impl State {
         self.inherit(left);
     }
 
-    fn restore_symbol(&mut self, unit: UnitId, id: SymbolId, symbol: &Symbol) {
-        let Self { dylibs, units, .. } = self;
-        let Some(record) = units.get_mut(&unit) else { return };
+    fn restore_symbol(&mut self, object: ObjectId, id: SymbolId, symbol: &Symbol) {
+        let Self { dylibs, objects, .. } = self;
+        let Some(record) = objects.get_mut(&object) else { return };
         if let Some(dylib) = dylibs.get_mut(&record.dylib) {
             for yielded in record.yielded.extract_if(.., |yielded| yielded.symbol == id) {
-                dylib.heirs.remove(&yielded.heir(unit));
+                dylib.heirs.remove(&yielded.heir(object));
             }
         }
         let Some(input) = &mut record.input else { return };

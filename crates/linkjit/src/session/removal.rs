@@ -3,7 +3,7 @@
 //! Nothing dangles: what a tracker owns is removed only if no linked code of others is bound to it. Weak definitions
 //! and COMDAT groups, which stand for those of others, do not prevent removal. They have memory of their own, which
 //! stays until its last user goes; the terminators that were registered for them run then. Their names go to other
-//! units that have such definitions ([`super::inherit`]).
+//! objects that have such definitions ([`super::inherit`]).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use linkjit_executor::{AllocationId, ImageId, Jump, PointerArray};
 use linkjit_link::graph::InitializerOrder;
 
 use super::allocations::Keeps;
-use super::{DylibId, ExecutionSession, Generator, InitializerRun, Linking, Owner, Part, State, TrackerId, UnitId};
+use super::{DylibId, ExecutionSession, Generator, InitializerRun, Linking, ObjectId, Owner, Part, State, TrackerId};
 use crate::error::{Dependent, Error, Result};
 use crate::plugin;
 
@@ -31,14 +31,14 @@ pub(super) struct Ending {
 /// Lazy functions that are to be linked anew when they are called: their slots lead to their trampolines again.
 pub(crate) type Unlinked = Vec<Jump>;
 
-/// What was taken out of the tables.
+/// The things that were taken out of the tables.
 #[derive(Debug, Default)]
 pub(crate) struct Detached {
     pub(crate) allocations: Vec<AllocationId>,
     pub(crate) unlinked: Unlinked,
     /// The users', so they are dropped with nothing locked.
     pub(crate) generators: Vec<Generator>,
-    /// What goes when the memory is given back, which keeps it, too.
+    /// The functions that go when the memory is given back, which keeps it, too.
     pub(crate) keeps: Vec<Keeps>,
 }
 
@@ -50,7 +50,7 @@ impl ExecutionSession {
     pub(crate) unsafe fn remove_trackers(&self, trackers: &[TrackerId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
         let owned = self.state().with_updatable(trackers);
-        let linking = self.begin_removing(|unit| owned.contains(&unit.tracker))?;
+        let linking = self.begin_removing(|object| owned.contains(&object.tracker))?;
         self.reclaim_passed(&linking)?;
         // An update may have been before us.
         let trackers = self.state().with_updatable(trackers);
@@ -58,7 +58,7 @@ impl ExecutionSession {
         {
             // An error if one of them was removed, or if others use what they own.
             let state = self.state();
-            state.check_no_use(state.users_of(trackers)?.into_iter().map(|(_, unit)| unit))?;
+            state.check_no_use(state.users_of(trackers)?.into_iter().map(|(_, object)| object))?;
         }
         self.check_not_serving(trackers)?;
         let mut closed = None;
@@ -89,7 +89,7 @@ impl ExecutionSession {
     /// As for [`crate::JitDylib::close`].
     pub(crate) unsafe fn close_dylibs(&self, dylibs: &[DylibId]) -> Result<()> {
         let _initializing = self.begin_initializing()?;
-        let linking = self.begin_removing(|unit| dylibs.contains(&unit.dylib))?;
+        let linking = self.begin_removing(|object| dylibs.contains(&object.dylib))?;
         self.state().check_closable(dylibs)?;
         // What that leaves without users may be of any of them.
         dylibs.iter().try_for_each(|&dylib| self.reclaim_dylib(&linking, dylib))?;
@@ -170,14 +170,14 @@ impl ExecutionSession {
 }
 
 impl State {
-    /// How often something was removed.
+    /// The number of removals.
     pub(crate) fn removals(&self) -> u64 {
         self.removals
     }
 
     /// The linked code of others that is bound to what trackers own and that can't do without: the trackers of it, if
-    /// it was not retired, and units.
-    pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, UnitId)>> {
+    /// it was not retired, and objects.
+    pub(crate) fn users_of(&self, trackers: &[TrackerId]) -> Result<Vec<(Option<TrackerId>, ObjectId)>> {
         let mut users = Vec::new();
         for id in trackers {
             let tracker = self.trackers.get(id).ok_or(Error::TrackerRemoved)?;
@@ -193,11 +193,11 @@ impl State {
     }
 
     /// An error if there are `users` of what is to go.
-    pub(crate) fn check_no_use(&self, users: impl Iterator<Item = UnitId>) -> Result<()> {
-        let dependent = |id| match self.units.get(&id) {
-            Some(unit) => Dependent {
-                object: unit.name.to_string(),
-                dylib: self.dylib(unit.dylib).map(|dylib| dylib.name.clone()).unwrap_or_default(),
+    pub(crate) fn check_no_use(&self, users: impl Iterator<Item = ObjectId>) -> Result<()> {
+        let dependent = |id| match self.objects.get(&id) {
+            Some(object) => Dependent {
+                object: object.name.to_string(),
+                dylib: self.dylib(object.dylib).map(|dylib| dylib.name.clone()).unwrap_or_default(),
             },
             None => Dependent { object: "a retired object".into(), dylib: String::new() },
         };
@@ -210,14 +210,14 @@ impl State {
     /// An error if linked code of other JITDylibs is bound to that of these, or if one is closed.
     pub(crate) fn check_closable(&self, dylibs: &[DylibId]) -> Result<()> {
         dylibs.iter().try_for_each(|&dylib| self.dylib(dylib).map(|_| ()))?;
-        let here = dylibs.iter().flat_map(|&dylib| self.allocations.of_dylib(dylib));
+        let here = dylibs.iter().flat_map(|&dylib| self.allocations.in_dylib(dylib));
         let dylibs: HashSet<DylibId, FixedState> = dylibs.iter().copied().collect();
         let is_elsewhere = |user| self.allocations.get(user).is_some_and(|user| !dylibs.contains(&user.dylib));
         let users = here.flat_map(|(_, allocation)| &allocation.users).filter(|(user, _)| is_elsewhere(*user));
-        self.check_no_use(users.map(|&(_, unit)| unit))
+        self.check_no_use(users.map(|&(_, object)| object))
     }
 
-    /// What is to be closed before trackers are removed, by JITDylib; and how many allocations they own.
+    /// The parts of images that are to be closed before trackers are removed, by JITDylib; and how many allocations they own.
     fn endings(&mut self, trackers: &[TrackerId]) -> Result<(Vec<Ending>, usize)> {
         let mut endings = Vec::new();
         let mut count = 0;
@@ -226,15 +226,15 @@ impl State {
             count += tracker.allocations.len();
             let is_unused = |&id: &AllocationId| self.allocations.other_users(id, trackers).is_empty();
             let allocations = tracker.allocations.iter().copied().filter(is_unused).collect();
-            let (id, units) = (tracker.dylib, tracker.units.clone());
+            let (id, objects) = (tracker.dylib, tracker.objects.clone());
             let dylib = self.dylib_mut(id)?;
-            let (image, ended) = (dylib.image, in_order(dylib.take_terminators(&units)));
+            let (image, ended) = (dylib.image, in_order(dylib.take_terminators(&objects)));
             endings.push(Ending { image, allocations, ended, terminators: self.terminator_arrays(id) });
         }
         Ok((endings, count))
     }
 
-    /// What is to be closed before allocations are given back that were kept for others, by JITDylib.
+    /// The parts of images that are to be closed before allocations are given back that were kept for others, by JITDylib.
     fn take_endings_of(&mut self, allocations: &[AllocationId]) -> Vec<Ending> {
         let with_dylib = |&id: &AllocationId| Some((self.allocations.get(id)?.dylib, id));
         let mut by_dylib: Vec<_> = allocations.iter().filter_map(with_dylib).collect();
@@ -255,7 +255,7 @@ impl State {
     /// Takes what trackers own out of the tables: names are free. The memory is still there, and `owner`'s.
     pub(super) fn detach(&mut self, trackers: &[TrackerId], owner: Owner) -> Result<Detached> {
         let mut detached = Detached::default();
-        let mut units = Vec::new();
+        let mut objects = Vec::new();
         for id in trackers {
             let tracker = self.take_tracker(*id).ok_or(Error::TrackerRemoved)?;
             if let Some(name) = &tracker.updatable {
@@ -270,13 +270,13 @@ impl State {
             }
             detached.keeps.extend(self.allocations.keep(&tracker.allocations, tracker.keeps));
             detached.allocations.extend(tracker.allocations);
-            units.extend(tracker.units);
+            objects.extend(tracker.objects);
         }
         self.allocations.give(&detached.allocations, owner);
         self.removals += 1;
-        let left = self.remove_units(&units);
+        let left = self.remove_objects(&objects);
         self.inherit(left);
-        // Behind the units: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
+        // Behind the objects: their own stubs are forgotten now. Those that others keep lead on, to what is kept with them.
         let Self { lazy, allocations, .. } = self;
         let is_own = |id: &AllocationId| allocations.get(*id).is_some_and(|allocation| allocation.part != Part::Shared);
         detached.unlinked = lazy.unlink(&detached.allocations, |slot, implementation| {
@@ -295,9 +295,9 @@ impl State {
 }
 
 impl super::DylibState {
-    /// Takes out the terminators of units.
-    pub(super) fn take_terminators(&mut self, units: &BTreeSet<UnitId>) -> Vec<InitializerRun> {
-        self.terminators.extract_if(.., |run| units.contains(&run.unit)).collect()
+    /// Takes out the terminators of objects.
+    pub(super) fn take_terminators(&mut self, objects: &BTreeSet<ObjectId>) -> Vec<InitializerRun> {
+        self.terminators.extract_if(.., |run| objects.contains(&run.object)).collect()
     }
 }
 

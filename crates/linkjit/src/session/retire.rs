@@ -10,7 +10,7 @@ use super::removal::{Ending, in_order};
 use super::{DylibId, ExecutionSession, InitializerRun, Linking, Owner, ResourceTracker, State, TrackerId};
 use crate::error::{Error, Result};
 
-/// What was retired and is still there.
+/// Code that was retired and is still there.
 #[derive(Debug)]
 pub(crate) struct Retired {
     epoch: u64,
@@ -128,12 +128,12 @@ impl ExecutionSession {
         let (dylib, ended, detached) = {
             let mut state = self.state();
             let record = state.trackers.get(&tracker).ok_or(Error::TrackerRemoved)?;
-            let (dylib, units) = (record.dylib, record.units.clone());
+            let (dylib, objects) = (record.dylib, record.objects.clone());
             let allocations = record.allocations.clone();
-            if let Some(&unit) = units.first() {
-                state.allocations.bind_to_each_other(&allocations, unit);
+            if let Some(&object) = objects.first() {
+                state.allocations.bind_to_each_other(&allocations, object);
             }
-            let ended = state.dylib_mut(dylib)?.take_terminators(&units);
+            let ended = state.dylib_mut(dylib)?.take_terminators(&objects);
             (dylib, ended, state.detach(&[tracker], Owner::Retired)?)
         };
         self.unlink(&detached.unlinked)?;
@@ -183,7 +183,7 @@ impl State {
         self.superseded.extend(generations);
     }
 
-    /// What is to be closed of what was retired. Its memory has no owner from now on.
+    /// The part of an image that is to be closed of what was retired. Its memory has no owner from now on.
     fn ending_of_retired(&mut self, retired: &Retired) -> Result<Ending> {
         self.allocations.give(&retired.allocations, Owner::Users);
         let mut allocations = self.allocations.unused(&retired.allocations);

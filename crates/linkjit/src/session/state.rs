@@ -33,13 +33,13 @@ pub(crate) struct DylibId(pub(crate) u32);
 
 /// An object of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct UnitId(pub(crate) u32);
+pub(crate) struct ObjectId(pub(crate) u32);
 
 /// A resource tracker of the session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct TrackerId(pub(crate) u32);
 
-/// Whose initializers are linked with a lookup.
+/// The objects whose initializers are linked with a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Roots {
     /// Those of all objects that are not linked lazily.
@@ -57,7 +57,7 @@ pub enum MatchScope {
     All,
 }
 
-/// Where a definition is.
+/// The place of a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Address {
     /// At an address.
@@ -75,11 +75,11 @@ impl From<SymbolAddress> for Address {
     }
 }
 
-/// Who defines a name.
+/// The definer of a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DefinedBy {
     /// An object.
-    Unit(UnitId, SymbolId),
+    Object(ObjectId, SymbolId),
     /// Somebody outside: a fixed address.
     Outside,
     /// A library or the runtime, which had it when it was wanted. Objects may still define it; code that is bound to the
@@ -87,8 +87,8 @@ pub(crate) enum DefinedBy {
     Found,
     /// Another name.
     Alias(DylibId, NameId),
-    /// A unit that is yet to be materialized.
-    Pending(UnitId),
+    /// An object that is yet to be materialized.
+    Pending(ObjectId),
 }
 
 /// A definition in the symbol table of a JITDylib.
@@ -97,9 +97,9 @@ pub(crate) struct Entry {
     pub(crate) by: DefinedBy,
     pub(crate) linkage: Linkage,
     pub(crate) scope: Scope,
-    /// Where it is, once it is linked.
+    /// Its place, once it is linked.
     pub(crate) address: Option<Address>,
-    /// Another tracker's unit defines it, too, and would have the name if this one had not.
+    /// Another tracker's object defines it, too, and would have the name if this one had not.
     pub(crate) contested: bool,
 }
 
@@ -112,10 +112,10 @@ impl Entry {
 }
 
 impl DefinedBy {
-    /// The unit that defines it or is to.
-    pub(crate) fn unit(self) -> Option<UnitId> {
+    /// The object that defines it or is to.
+    pub(crate) fn object(self) -> Option<ObjectId> {
         match self {
-            Self::Unit(unit, _) | Self::Pending(unit) => Some(unit),
+            Self::Object(object, _) | Self::Pending(object) => Some(object),
             Self::Outside | Self::Found | Self::Alias(..) => None,
         }
     }
@@ -123,7 +123,7 @@ impl DefinedBy {
 
 /// An object that was added or pulled.
 #[derive(Debug)]
-pub(crate) struct Unit {
+pub(crate) struct Object {
     /// File or member, for messages.
     pub(super) name: Arc<str>,
     pub(super) dylib: DylibId,
@@ -132,22 +132,22 @@ pub(crate) struct Unit {
     pub(super) input: Option<Box<Input>>,
     /// Something of it was linked.
     pub(super) started: bool,
-    /// Where its first batch has placed a part of it: the rest goes near it.
+    /// The address of a part that its first batch has placed: the rest goes near it.
     pub(super) home: Option<ExecAddr>,
-    /// What is left of it, once something of it was linked.
+    /// The part of it that is left, once something of it was linked.
     pub(super) rest: Option<Rest>,
     /// It has initializers or retained blocks, to be linked when its JITDylib is initialized, and is not linked lazily.
     pub(super) has_roots: bool,
-    /// The names that it defines, though another unit's definition may be the one that counts.
+    /// The names that it defines, though another object's definition may be the one that counts.
     pub(super) names: Vec<NameId>,
-    /// The signatures of its COMDAT groups, of which some may be another unit's.
+    /// The signatures of its COMDAT groups, of which some may be another object's.
     pub(super) groups: Vec<NameId>,
     /// The names that it refers to as hidden.
     pub(super) hides: Vec<NameId>,
-    /// Its definitions and groups that yielded to those of units of other trackers, or to larger groups.
+    /// Its definitions and groups that yielded to those of objects of other trackers, or to larger groups.
     pub(super) yielded: Vec<Yielded>,
     pub(super) yielded_groups: Vec<YieldedGroup>,
-    /// What of its graph yields together, once something had to.
+    /// The definitions of its graph that yield together, once something had to.
     pub(super) together: Option<Arc<Together>>,
     /// It can be replaced; then it is asked where its variables are.
     pub(super) updatable: bool,
@@ -155,7 +155,7 @@ pub(crate) struct Unit {
     pub(super) pending: Option<Box<Pending>>,
 }
 
-impl Unit {
+impl Object {
     /// One that defines nothing.
     pub(super) fn new(name: Arc<str>, dylib: DylibId, tracker: TrackerId) -> Self {
         Self {
@@ -182,7 +182,7 @@ impl Unit {
         self.tracker
     }
 
-    /// The names that it defines, though another unit's definition may be the one that counts.
+    /// The names that it defines, though another object's definition may be the one that counts.
     pub(crate) fn names(&self) -> &[NameId] {
         &self.names
     }
@@ -196,12 +196,12 @@ impl Unit {
 /// A generator of a JITDylib.
 #[derive(Clone, Debug)]
 pub(crate) struct Generator {
-    /// Which one; never used twice.
+    /// Its id; never used twice.
     pub(crate) id: GeneratorId,
     pub(crate) definitions: Arc<dyn DefinitionGenerator>,
     /// It is the user's: it may take its time and look up names, so it is asked with nothing locked. Ours are quick.
     pub(crate) is_from_user: bool,
-    /// Who owns it and what it defines, if not its JITDylib.
+    /// The owner of it and of what it defines, if that is not its JITDylib.
     pub(super) tracker: Option<TrackerId>,
 }
 
@@ -220,19 +220,19 @@ pub(crate) struct GeneratorId(pub(crate) u32);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InitializerRun {
     pub(crate) order: InitializerOrder,
-    pub(crate) unit: UnitId,
+    pub(crate) object: ObjectId,
     pub(crate) array: PointerArray,
 }
 
-/// What a tracker owns beside units.
+/// A tracker of the session, with what it owns.
 #[derive(Debug)]
 pub(crate) struct TrackerState {
     pub(super) dylib: DylibId,
     pub(super) allocations: Vec<AllocationId>,
-    pub(super) units: BTreeSet<UnitId>,
+    pub(super) objects: BTreeSet<ObjectId>,
     /// The updatable object that it has a generation or the stubs of.
     pub(super) updatable: Option<Arc<str>>,
-    /// What goes when its memory is given back: host functions, which code calls until then.
+    /// Host functions, which code calls until its memory is given back.
     pub(super) keeps: Vec<HostCallback>,
     /// The trackers of the stubs of updatable objects that were added through it.
     pub(super) stubs: Vec<TrackerId>,
@@ -244,35 +244,35 @@ pub(crate) struct State {
     /// Those that are not closed.
     pub(super) dylibs: BTreeMap<DylibId, DylibState>,
     dylibs_by_name: HashMap<String, DylibId, FixedState>,
-    pub(super) units: HashMap<UnitId, Unit, FixedState>,
+    pub(super) objects: HashMap<ObjectId, Object, FixedState>,
     pub(super) trackers: HashMap<TrackerId, TrackerState, FixedState>,
-    /// Addresses and aliases that go with a unit. What replaces one of these is of another linkage.
-    pub(super) direct: HashMap<UnitId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
+    /// Addresses and aliases that go with an object. What replaces one of these is of another linkage.
+    pub(super) direct: HashMap<ObjectId, Vec<(NameId, DefinedBy, Linkage)>, FixedState>,
     pub(super) allocations: Allocations,
     pub(super) platform: &'static dyn Platform,
-    /// What the process runs.
+    /// The target that the process runs.
     pub(super) target: Target,
     pub(super) limits: Limits,
     pub(super) crt: CrtProvider,
     /// A program's own allocator.
     pub(super) allocator: Allocator,
-    /// How often something was removed.
+    /// The number of removals.
     pub(super) removals: u64,
-    /// How many JITDylibs, units, trackers and generators there have ever been.
+    /// The numbers of JITDylibs, objects, trackers and generators that there have ever been.
     dylibs_made: u32,
-    units_made: u32,
+    objects_made: u32,
     trackers_made: u32,
     generators_made: u32,
-    /// Units that were removed before they were materialized. What users made of them is dropped with the tables
+    /// Objects that were removed before they were materialized. What users made of them is dropped with the tables
     /// unlocked, and who waits for them is told.
-    pub(super) removed: Vec<(UnitId, Box<Pending>)>,
+    pub(super) removed: Vec<(ObjectId, Box<Pending>)>,
     /// The batch that has graphs out of the tables, if there is one.
     pub(super) batch: Option<BatchInFlight>,
     pub(super) statistics: Statistics,
     pub(super) warnings: Vec<String>,
     /// Weak definitions in objects that a batch has taken out, which the batch's thread has replaced by strong ones.
-    pub(super) overridden: Vec<(UnitId, SymbolId)>,
-    /// What was pulled from archives for the batch that is being linked.
+    pub(super) overridden: Vec<(ObjectId, SymbolId)>,
+    /// The objects that were pulled from archives for the batch that is being linked.
     pub(super) pulled: Pulled,
     /// Names that are aliases because a definition has yielded to one of another JITDylib.
     pub(super) vague: BTreeSet<(DylibId, NameId)>,
@@ -280,12 +280,12 @@ pub(crate) struct State {
     pub(super) has_updatable: bool,
     /// Generations that nobody can go back to any more, to be retired.
     pub(super) superseded: Vec<TrackerId>,
-    /// What was retired and is still there.
+    /// Code that was retired and is still there.
     pub(super) retired: Vec<Retired>,
     /// Functions that are linked when they are first called.
     pub(super) lazy: LazyFunctions,
-    /// Units whose initializers are running, and who runs them.
-    pub(super) initializing: Vec<(UnitId, Agent)>,
+    /// Objects whose initializers are running, and who runs them.
+    pub(super) initializing: Vec<(ObjectId, Agent)>,
 }
 
 impl State {
@@ -299,7 +299,7 @@ impl State {
         Self {
             dylibs: BTreeMap::new(),
             dylibs_by_name: HashMap::default(),
-            units: HashMap::default(),
+            objects: HashMap::default(),
             trackers: HashMap::default(),
             direct: HashMap::default(),
             allocations: Allocations::default(),
@@ -310,7 +310,7 @@ impl State {
             allocator,
             removals: 0,
             dylibs_made: 0,
-            units_made: 0,
+            objects_made: 0,
             trackers_made: 0,
             generators_made: 0,
             removed: Vec::new(),
@@ -362,19 +362,19 @@ impl State {
         self.dylibs.get(&dylib)?.symbols.get(&name)
     }
 
-    /// The record of a unit that was not removed.
-    pub(crate) fn unit(&self, id: UnitId) -> Option<&Unit> {
-        self.units.get(&id)
+    /// The record of an object that was not removed.
+    pub(crate) fn object(&self, id: ObjectId) -> Option<&Object> {
+        self.objects.get(&id)
     }
 
-    /// The graph of a unit with its bindings, if something of it may still be linked and no batch has it.
-    pub(crate) fn input(&self, id: UnitId) -> Option<&Input> {
-        self.units.get(&id)?.input.as_deref()
+    /// The graph of an object with its bindings, if something of it may still be linked and no batch has it.
+    pub(crate) fn input(&self, id: ObjectId) -> Option<&Input> {
+        self.objects.get(&id)?.input.as_deref()
     }
 
-    /// The name of a unit in messages; empty if the unit was removed.
-    pub(crate) fn unit_name(&self, id: UnitId) -> String {
-        self.units.get(&id).map_or_else(String::new, |unit| unit.name.to_string())
+    /// The name of an object in messages; empty if the object was removed.
+    pub(crate) fn object_name(&self, id: ObjectId) -> String {
+        self.objects.get(&id).map_or_else(String::new, |object| object.name.to_string())
     }
 
     /// Says whether a tracker was not removed.
@@ -418,10 +418,10 @@ impl State {
             other.link_order.retain(|&(linked, _)| linked != id);
         }
         self.removals += 1;
-        for id in &dylib.units {
+        for id in &dylib.objects {
             self.lazy.forget(*id);
             self.direct.remove(id);
-            let pending = self.units.remove(id).and_then(|unit| unit.pending);
+            let pending = self.objects.remove(id).and_then(|object| object.pending);
             self.drop_later(*id, pending);
         }
         let mut keeps = Vec::new();
@@ -431,32 +431,32 @@ impl State {
         }
         // What its terminators have retired.
         self.retired.retain(|retired| retired.dylib != id);
-        let allocations = self.allocations.of_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
+        let allocations = self.allocations.in_dylib(id).map(|(allocation, _)| allocation).collect::<Vec<_>>();
         self.allocations.give(&allocations, Owner::Users);
         let unlinked = self.lazy.unlink(&allocations, |_, _| None);
         Ok((dylib, Detached { allocations, unlinked, generators: Vec::new(), keeps }))
     }
 
-    /// An id for the next unit.
-    pub(super) fn next_unit(&mut self) -> UnitId {
-        UnitId(next(&mut self.units_made))
+    /// An id for the next object.
+    pub(super) fn next_object(&mut self) -> ObjectId {
+        ObjectId(next(&mut self.objects_made))
     }
 
-    /// Enters a unit into the tables, in place of what it was if it was there before.
-    pub(super) fn enter_unit(&mut self, id: UnitId, unit: Unit) -> Result<()> {
-        let dylib = self.dylib_mut(unit.dylib)?;
-        dylib.units.insert(id);
-        dylib.heirs.extend(unit.heirs(id));
-        for &name in &unit.hides {
+    /// Enters an object into the tables, in place of what it was if it was there before.
+    pub(super) fn enter_object(&mut self, id: ObjectId, object: Object) -> Result<()> {
+        let dylib = self.dylib_mut(object.dylib)?;
+        dylib.objects.insert(id);
+        dylib.heirs.extend(object.heirs(id));
+        for &name in &object.hides {
             *dylib.hidden.entry(name).or_default() += 1;
         }
-        if unit.has_roots {
+        if object.has_roots {
             dylib.roots.insert(id);
         }
-        if let Some(tracker) = self.trackers.get_mut(&unit.tracker) {
-            tracker.units.insert(id);
+        if let Some(tracker) = self.trackers.get_mut(&object.tracker) {
+            tracker.objects.insert(id);
         }
-        self.units.insert(id, unit);
+        self.objects.insert(id, object);
         Ok(())
     }
 
@@ -481,8 +481,8 @@ impl State {
     /// A new tracker of a JITDylib.
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(next(&mut self.trackers_made));
-        let (allocations, units, keeps) = (Vec::new(), BTreeSet::new(), Vec::new());
-        let tracker = TrackerState { dylib, allocations, units, updatable: None, keeps, stubs: Vec::new() };
+        let (allocations, objects, keeps) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let tracker = TrackerState { dylib, allocations, objects, updatable: None, keeps, stubs: Vec::new() };
         self.trackers.insert(id, tracker);
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
@@ -507,8 +507,8 @@ impl State {
         self.allocations.insert(id, allocation);
     }
 
-    /// Notes what memory is bound to, and which of its units is.
-    pub(crate) fn bind_allocation(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, UnitId)>) {
+    /// Notes what memory is bound to, and which of its objects is.
+    pub(crate) fn bind_allocation(&mut self, id: AllocationId, uses: impl Iterator<Item = (AllocationId, ObjectId)>) {
         self.allocations.connect(id, uses);
     }
 
@@ -517,33 +517,33 @@ impl State {
         tracker.filter(|tracker| self.trackers.contains_key(tracker)).map_or(Owner::Dylib, Owner::Tracker)
     }
 
-    /// Units of a JITDylib that have initializers of which nothing was linked yet.
-    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId, which: Roots) -> Vec<UnitId> {
-        let Self { dylibs, units, .. } = self;
+    /// Objects of a JITDylib that have initializers of which nothing was linked yet.
+    pub(crate) fn unlinked_roots(&mut self, dylib: DylibId, which: Roots) -> Vec<ObjectId> {
+        let Self { dylibs, objects, .. } = self;
         let Some(dylib) = dylibs.get_mut(&dylib) else { return Vec::new() };
-        dylib.roots.retain(|unit| units.get(unit).is_some_and(|unit| unit.has_roots && !unit.started));
+        dylib.roots.retain(|object| objects.get(object).is_some_and(|object| object.has_roots && !object.started));
         let mut found: Vec<_> = dylib.roots.iter().copied().collect();
         if which == Roots::All {
-            dylib.lazy_roots.retain(|unit| units.get(unit).is_some_and(|unit| !unit.started));
+            dylib.lazy_roots.retain(|object| objects.get(object).is_some_and(|object| !object.started));
             found.extend(&dylib.lazy_roots);
             found.sort_unstable();
         }
         found
     }
 
-    /// Makes a unit that has initializers wait for a call, or until all initializers are wanted.
-    pub(crate) fn initialize_lazily(&mut self, id: UnitId) {
-        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.has_roots) else { return };
-        unit.has_roots = false;
-        if let Some(dylib) = self.dylibs.get_mut(&unit.dylib) {
+    /// Makes an object that has initializers wait for a call, or until all initializers are wanted.
+    pub(crate) fn initialize_lazily(&mut self, id: ObjectId) {
+        let Some(object) = self.objects.get_mut(&id).filter(|object| object.has_roots) else { return };
+        object.has_roots = false;
+        if let Some(dylib) = self.dylibs.get_mut(&object.dylib) {
             dylib.lazy_roots.insert(id);
         }
     }
 
-    /// Has the initializers of a unit linked only with what else of it is wanted.
-    pub(crate) fn drop_roots(&mut self, id: UnitId) {
-        if let Some(unit) = self.units.get_mut(&id) {
-            unit.has_roots = false;
+    /// Has the initializers of an object linked only with what else of it is wanted.
+    pub(crate) fn drop_roots(&mut self, id: ObjectId) {
+        if let Some(object) = self.objects.get_mut(&id) {
+            object.has_roots = false;
         }
     }
 

@@ -4,13 +4,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
 use super::pending::Pending;
-use super::{Job, Progress, State, UnitId};
+use super::{Job, ObjectId, Progress, State};
 use crate::error::Error;
 
 impl State {
     /// Has what the user made of a unit dropped when the tables are unlocked, and who waits for it told.
-    pub(super) fn drop_later(&mut self, unit: UnitId, pending: Option<Box<Pending>>) {
-        self.removed.extend(pending.map(|pending| (unit, pending)));
+    pub(super) fn drop_later(&mut self, object: ObjectId, pending: Option<Box<Pending>>) {
+        self.removed.extend(pending.map(|pending| (object, pending)));
     }
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct StateGuard<'a> {
 #[derive(Debug)]
 struct Removed<'a> {
     progress: &'a Progress<Job, Error>,
-    units: Vec<(UnitId, Box<Pending>)>,
+    objects: Vec<(ObjectId, Box<Pending>)>,
 }
 
 /// In debug builds a thread knows how many tables it has locked, so that tests find out who asks an executor meanwhile: it
@@ -66,7 +66,7 @@ impl Drop for Locked {
 
 impl<'a> StateGuard<'a> {
     pub(super) fn new(state: MutexGuard<'a, State>, progress: &'a Progress<Job, Error>) -> Self {
-        Self { state, _locked: Locked::note(), removed: Removed { progress, units: Vec::new() } }
+        Self { state, _locked: Locked::note(), removed: Removed { progress, objects: Vec::new() } }
     }
 }
 
@@ -87,15 +87,15 @@ impl DerefMut for StateGuard<'_> {
 impl Drop for StateGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.removed.units = std::mem::take(&mut self.state.removed);
+        self.removed.objects = std::mem::take(&mut self.state.removed);
     }
 }
 
 impl Drop for Removed<'_> {
     #[inline]
     fn drop(&mut self) {
-        for (unit, _) in &self.units {
-            self.progress.end(Job::Unit(*unit), &Err(Error::TrackerRemoved));
+        for (object, _) in &self.objects {
+            self.progress.end(Job::Unit(*object), &Err(Error::TrackerRemoved));
         }
     }
 }

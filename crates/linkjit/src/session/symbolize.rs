@@ -5,12 +5,12 @@ use linkjit_executor::{ExecAddr, ExecRange};
 use linkjit_link::graph::{Definition, LinkGraph};
 use linkjit_link::names::NamePool;
 
-use super::{Address, DefinedBy, DylibState, ExecutionSession, SymbolFlags, UnitId};
+use super::{Address, DefinedBy, DylibState, ExecutionSession, ObjectId, SymbolFlags};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::symbol_name::SymbolName;
 
-/// What the names begin with that linkjit itself makes up.
+/// The prefix of names that linkjit itself makes up.
 const OWN: &[u8] = b"$__";
 /// Those of functions whose own names are stubs', with the number of the JITDylib behind it.
 pub(crate) const IMPLEMENTATION: &str = "$__IMPL.";
@@ -21,20 +21,20 @@ pub(crate) const IMPLEMENTATION: &str = "$__IMPL.";
 pub struct DefinedSymbol {
     /// The name.
     pub name: SymbolName,
-    /// Who sees it, how it competes. Whether it is a function is known only of objects of which a part is yet to be
+    /// Its flags: who sees it, how it competes. Whether it is a function is known only of objects of which a part is yet to be
     /// linked, and of units that are yet to be materialized.
     pub flags: SymbolFlags,
-    /// Where it is, if it is linked. A thread-local variable has no one address.
+    /// Its address, if it is linked. A thread-local variable has no one address.
     pub address: Option<ExecAddr>,
 }
 
-/// What is at an address: see [`ExecutionSession::symbolize`].
+/// The function or variable at an address: see [`ExecutionSession::symbolize`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SymbolAt {
     /// The function or variable that begins there or, of those that are known, next before it.
     pub name: SymbolName,
-    /// How far behind its beginning the address is.
+    /// The distance of the address from its beginning.
     pub offset: u64,
     /// The file or member that it is from; of stubs, what they are for.
     pub object: String,
@@ -46,11 +46,11 @@ pub struct SymbolAt {
 struct Nearest {
     segment: ExecRange,
     wanted: ExecAddr,
-    found: Option<(ExecAddr, Vec<u8>, UnitId)>,
+    found: Option<(ExecAddr, Vec<u8>, ObjectId)>,
 }
 
 impl JitDylib {
-    /// What it defines, by name. Not listed is what it has found in libraries, what archives and generators would define,
+    /// Lists what it defines, by name. Not listed is what it has found in libraries, what archives and generators would define,
     /// and what the platform adds to each JITDylib (`atexit`, `__dso_handle`).
     ///
     /// ```
@@ -61,7 +61,7 @@ impl JitDylib {
     /// let plugin = jit.create_dylib("plugin")?;
     /// plugin.define_absolute("b", ExecAddr(4096))?;
     /// plugin.define_alias("a", "b")?;
-    /// let names = |symbols: Vec<linkjit::DefinedSymbol>| symbols.into_iter().map(|of| (of.name.text().into_owned(), of.address));
+    /// let names = |symbols: Vec<linkjit::DefinedSymbol>| symbols.into_iter().map(|symbol| (symbol.name.text().into_owned(), symbol.address));
     /// // An alias has an address once it is looked up.
     /// assert_eq!(names(plugin.symbols()?).collect::<Vec<_>>(), [("a".into(), None), ("b".into(), Some(ExecAddr(4096)))]);
     /// # Ok(()) }
@@ -76,8 +76,8 @@ impl JitDylib {
         // The platform has a tracker of its own.
         let is_users = |by: DefinedBy| match by {
             DefinedBy::Found => false,
-            DefinedBy::Unit(unit, _) => {
-                state.units.get(&unit).is_none_or(|unit| unit.tracker != dylib.platform_tracker())
+            DefinedBy::Object(object, _) => {
+                state.objects.get(&object).is_none_or(|object| object.tracker != dylib.platform_tracker())
             }
             _ => true,
         };
@@ -128,13 +128,13 @@ impl ExecutionSession {
         let dylib = state.dylib(allocation.dylib).ok()?;
         let mut nearest = Nearest { segment, wanted: address, found: None };
         nearest.search_table(dylib, &names);
-        for id in &dylib.units {
-            if let Some(input) = state.units.get(id).and_then(|unit| unit.input.as_ref()) {
+        for id in &dylib.objects {
+            if let Some(input) = state.objects.get(id).and_then(|object| object.input.as_ref()) {
                 nearest.search_graph(*id, &input.graph, &names);
             }
         }
-        let (start, name, unit) = nearest.found?;
-        let object = state.units.get(&unit).map_or_else(String::new, |unit| unit.name.to_string());
+        let (start, name, object) = nearest.found?;
+        let object = state.objects.get(&object).map_or_else(String::new, |object| object.name.to_string());
         let offset = address.distance_from(start).cast_unsigned();
         Some(SymbolAt { name: own_name(&name).into(), offset, object, dylib: dylib.name.clone() })
     }
@@ -143,13 +143,13 @@ impl ExecutionSession {
 impl Nearest {
     fn search_table(&mut self, dylib: &DylibState, names: &NamePool) {
         for (&name, entry) in &dylib.symbols {
-            if let (Some(Address::At(start)), Some(unit)) = (entry.address, entry.by.unit()) {
-                self.offer(start, names.bytes(name), unit);
+            if let (Some(Address::At(start)), Some(object)) = (entry.address, entry.by.object()) {
+                self.offer(start, names.bytes(name), object);
             }
         }
     }
 
-    fn search_graph(&mut self, unit: UnitId, graph: &LinkGraph, names: &NamePool) {
+    fn search_graph(&mut self, object: ObjectId, graph: &LinkGraph, names: &NamePool) {
         for id in graph.symbol_ids() {
             let Definition::Defined { block, offset } = graph.symbol(id).definition else { continue };
             let block = graph.block(block);
@@ -157,17 +157,17 @@ impl Nearest {
             // Those of sections are not what people know.
             let is_section = name == graph.section(block.section).name.as_bytes();
             if block.placed && !name.is_empty() && !is_section {
-                self.offer(block.address.offset(offset), name, unit);
+                self.offer(block.address.offset(offset), name, object);
             }
         }
     }
 
     /// Takes a symbol if it is nearer; of names for one place, the first of the alphabet.
-    fn offer(&mut self, start: ExecAddr, name: &[u8], unit: UnitId) {
+    fn offer(&mut self, start: ExecAddr, name: &[u8], object: ObjectId) {
         let is_before = self.segment.contains(start) && start <= self.wanted;
-        let is_better = |(best, known, _): &(ExecAddr, Vec<u8>, UnitId)| (*best, name) < (start, known.as_slice());
+        let is_better = |(best, known, _): &(ExecAddr, Vec<u8>, ObjectId)| (*best, name) < (start, known.as_slice());
         if is_before && self.found.as_ref().is_none_or(is_better) {
-            self.found = Some((start, name.to_vec(), unit));
+            self.found = Some((start, name.to_vec(), object));
         }
     }
 }

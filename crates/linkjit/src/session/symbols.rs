@@ -7,7 +7,7 @@ use linkjit_link::graph::{Definition, Linkage, Scope, Symbol, SymbolId};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::{self, Candidate, Verdict};
 
-use super::{Address, DefinedBy, DylibId, Entry, State, SymbolFlags, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, ObjectId, State, SymbolFlags};
 use crate::error::{Error, Result};
 
 impl State {
@@ -19,7 +19,7 @@ impl State {
         Ok(())
     }
 
-    /// Adds a definition by address. A unit's strong definition conflicts with it.
+    /// Adds a definition by address. An object's strong definition conflicts with it.
     pub(crate) fn define_address(
         &mut self,
         dylib: DylibId,
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// What happens to a new definition without a size; nothing if nobody else has the name.
+    /// Says what happens to a new definition without a size; nothing if nobody else has the name.
     pub(super) fn verdict(&self, dylib: DylibId, name: NameId, linkage: Linkage) -> Result<Option<Verdict>> {
         let new = Candidate { linkage, size: 0, value: None };
         let old = self.dylib(dylib)?.symbols.get(&name);
@@ -94,19 +94,19 @@ impl State {
 
     /// Makes the symbol of a definition that lost a reference to the one that won.
     pub(super) fn override_definition(&mut self, old: &Entry) {
-        let DefinedBy::Unit(unit, symbol) = old.by else { return };
-        match self.units.get_mut(&unit).and_then(|unit| unit.input.as_mut()) {
+        let DefinedBy::Object(object, symbol) = old.by else { return };
+        match self.objects.get_mut(&object).and_then(|object| object.input.as_mut()) {
             Some(input) => input.graph.make_external(symbol),
             // A batch has it: the batch will see to it.
-            None => self.overridden.push((unit, symbol)),
+            None => self.overridden.push((object, symbol)),
         }
     }
 
-    /// What an error calls the one who defines a name.
+    /// Describes the definer of a name for errors.
     pub(crate) fn definer(&self, dylib: DylibId, name: NameId) -> String {
         match self.entry(dylib, name).map(|entry| entry.by) {
-            Some(DefinedBy::Unit(unit, _) | DefinedBy::Pending(unit)) => {
-                self.units.get(&unit).map_or_else(|| "a removed object".into(), |unit| unit.name.to_string())
+            Some(DefinedBy::Object(object, _) | DefinedBy::Pending(object)) => {
+                self.objects.get(&object).map_or_else(|| "a removed object".into(), |object| object.name.to_string())
             }
             Some(DefinedBy::Alias(..)) => "an alias".into(),
             Some(DefinedBy::Outside) | None => "an address".into(),
@@ -114,20 +114,21 @@ impl State {
         }
     }
 
-    /// Whether a definition may be in use. An absolute one has its address from the beginning.
+    /// Says whether a definition may be in use. An absolute one has its address from the beginning.
     pub(super) fn is_linked(&self, entry: &Entry) -> bool {
         let absolute = |symbol: Symbol| matches!(symbol.definition, Definition::Absolute(_));
-        let unit = |unit| self.units.get(&unit);
+        let object = |object| self.objects.get(&object);
         match entry.by {
-            DefinedBy::Unit(id, _) if entry.address.is_some() => {
-                unit(id).is_some_and(|unit| unit.started) || !self.symbol_of(entry).is_some_and(absolute)
+            DefinedBy::Object(id, _) if entry.address.is_some() => {
+                object(id).is_some_and(|object| object.started) || !self.symbol_of(entry).is_some_and(absolute)
             }
             // A batch that has found everything is as good as linked.
-            DefinedBy::Unit(id, _) => {
-                self.batch.is_some_and(|batch| batch.is_placing) && unit(id).is_some_and(|unit| unit.input.is_none())
+            DefinedBy::Object(id, _) => {
+                self.batch.is_some_and(|batch| batch.is_placing)
+                    && object(id).is_some_and(|object| object.input.is_none())
             }
             DefinedBy::Pending(id) => {
-                unit(id).and_then(|unit| unit.pending.as_ref()).is_some_and(|pending| pending.is_taken())
+                object(id).and_then(|object| object.pending.as_ref()).is_some_and(|pending| pending.is_taken())
             }
             DefinedBy::Outside | DefinedBy::Found | DefinedBy::Alias(..) => entry.address.is_some(),
         }
@@ -141,14 +142,14 @@ impl State {
         Candidate { linkage: entry.linkage, size: self.symbol_of(entry).map_or(0, |symbol| symbol.size), value }
     }
 
-    /// The symbol of a definition, if its unit is at hand.
+    /// The symbol of a definition, if its object is at hand.
     pub(super) fn symbol_of(&self, entry: &Entry) -> Option<Symbol> {
-        let DefinedBy::Unit(unit, symbol) = entry.by else { return None };
-        Some(self.input(unit)?.graph.symbol(symbol).clone())
+        let DefinedBy::Object(object, symbol) = entry.by else { return None };
+        Some(self.input(object)?.graph.symbol(symbol).clone())
     }
 
     /// The definitions of objects that a batch has out of the tables which others have replaced: it sees to them.
-    pub(crate) fn take_overridden(&mut self) -> Vec<(UnitId, SymbolId)> {
+    pub(crate) fn take_overridden(&mut self) -> Vec<(ObjectId, SymbolId)> {
         std::mem::take(&mut self.overridden)
     }
 }

@@ -252,9 +252,9 @@ impl super::State {
             return Ok(());
         }
         let Some(source) = self.take_tracker(from) else { return Ok(()) };
-        for unit in &source.units {
-            if let Some(unit) = self.units.get_mut(unit) {
-                unit.tracker = to;
+        for object in &source.objects {
+            if let Some(object) = self.objects.get_mut(object) {
+                object.tracker = to;
             }
         }
         self.allocations.give(&source.allocations, Owner::Tracker(to));
@@ -264,7 +264,7 @@ impl super::State {
         owners.filter(|owner| **owner == Some(from)).for_each(|owner| *owner = Some(to));
         if let Some(target) = self.trackers.get_mut(&to) {
             target.allocations.extend(source.allocations);
-            target.units.extend(source.units);
+            target.objects.extend(source.objects);
             target.stubs.extend(source.stubs);
             target.keeps.extend(source.keeps);
         }

@@ -10,7 +10,7 @@ use linkjit_executor::Agent;
 
 use super::job::AtJob;
 use super::progress::Wait;
-use super::{ExecutionSession, Job, Progress, Unit, job, lock};
+use super::{ExecutionSession, Job, Object, Progress, job, lock};
 use crate::error::{Error, Result};
 
 impl ExecutionSession {
@@ -26,7 +26,7 @@ impl ExecutionSession {
 
     /// As [`Self::begin_linking`], for who takes code away: what is called in the end may have more linked, but not
     /// that, and an initializer not its own.
-    pub(crate) fn begin_removing(&self, is_removed: impl Fn(&Unit) -> bool) -> Result<Linking<'_>> {
+    pub(crate) fn begin_removing(&self, is_removed: impl Fn(&Object) -> bool) -> Result<Linking<'_>> {
         let linking = self.begin_linking()?;
         let is_allowed = linking.owned.is_some() && !self.state().is_initializing(is_removed);
         if is_allowed { Ok(linking) } else { Err(Error::Reentrant) }
@@ -67,7 +67,7 @@ impl ExecutionSession {
 /// The turns, as jobs that are never done: one may wait for who has them.
 pub(super) const RIGHTS: [Job; 2] = [Job::Linking, Job::Initializing];
 
-/// Who waits for whom, when there are turns to wait for.
+/// Makes the wait-for graph, in which there are turns to wait for.
 pub(super) fn with_rights() -> Progress<Job, Error> {
     let progress = Progress::new();
     RIGHTS.iter().for_each(|&right| progress.add(right));
@@ -114,7 +114,7 @@ pub(super) struct OwnedLock {
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     owner: Option<Agent>,
-    /// How many threads wait.
+    /// The number of threads that wait.
     waiting: usize,
     /// A thread that is about to fork is one of them: it comes first.
     is_forking: bool,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use linkjit_executor::AllocationId;
 use linkjit_link::names::NameId;
 
-use super::{DylibId, Owner, State, TrackerId, UnitId};
+use super::{DylibId, ObjectId, Owner, State, TrackerId};
 use crate::error::Result;
 
 /// An object that can be replaced.
@@ -20,12 +20,12 @@ pub(crate) struct Updatable {
     pub(crate) removed: BTreeMap<NameId, Removal>,
     /// Owns the present generation.
     pub(crate) current: TrackerId,
-    pub(crate) unit: UnitId,
-    /// How often it was replaced.
+    pub(crate) object: ObjectId,
+    /// The number of times that it was replaced.
     pub(crate) number: u64,
 }
 
-/// How a function was taken away that still has a stub.
+/// The reason why a function that still has a stub was taken away.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Removal {
     /// By which update of its object, counted from 1.
@@ -36,10 +36,10 @@ pub(crate) struct Removal {
 
 impl State {
     /// Notes that an object can be replaced: it is asked where its variables are.
-    pub(crate) fn make_updatable(&mut self, unit: UnitId) {
+    pub(crate) fn make_updatable(&mut self, object: ObjectId) {
         self.has_updatable = true;
-        if let Some(unit) = self.units.get_mut(&unit) {
-            unit.updatable = true;
+        if let Some(object) = self.objects.get_mut(&object) {
+            object.updatable = true;
         }
     }
 
@@ -101,9 +101,9 @@ impl State {
         }
     }
 
-    /// Says whether a unit is an object that can be replaced.
-    pub(crate) fn is_updatable(&self, unit: UnitId) -> bool {
-        self.units.get(&unit).is_some_and(|unit| unit.updatable)
+    /// Says whether an object can be replaced.
+    pub(crate) fn is_updatable(&self, object: ObjectId) -> bool {
+        self.objects.get(&object).is_some_and(|object| object.updatable)
     }
 
     /// Takes a tracker that has nothing but memory out of the tables.
@@ -124,7 +124,7 @@ impl State {
         self.allocations.give(allocations, Owner::Tracker(to));
     }
 
-    /// Whether there have been updatable objects.
+    /// Says whether there have been updatable objects.
     pub(crate) fn has_updatable(&self) -> bool {
         self.has_updatable
     }

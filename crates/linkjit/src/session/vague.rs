@@ -21,12 +21,12 @@ use linkjit_link::names::NameId;
 
 use super::groups::surrender;
 use super::inherit::Yielded;
-use super::{Address, DefinedBy, DylibId, Entry, Inheritance, MatchScope, State, TrackerId, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, MatchScope, ObjectId, State, TrackerId};
 
 /// Longer chains of aliases that users have made are not followed.
 const SHORT_ALIAS_CHAIN: usize = 8;
 
-/// Where else a definition is.
+/// The other place of a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Elsewhere {
     /// In another JITDylib, by that name.
@@ -35,7 +35,7 @@ pub(crate) enum Elsewhere {
     Outside(Address),
 }
 
-/// Whether a definition is one of many that are alike, so that any serves for all: exported weak data, and functions of
+/// Says whether a definition is one of many that are alike, so that any serves for all: exported weak data, and functions of
 /// COMDAT groups. A weak function without a group is a default that its author means to be overridden by the linker's
 /// rules, not by whatever library has the name.
 pub(crate) fn is_vague(symbol: &Symbol, is_grouped: impl FnOnce(BlockId) -> bool) -> bool {
@@ -43,7 +43,7 @@ pub(crate) fn is_vague(symbol: &Symbol, is_grouped: impl FnOnce(BlockId) -> bool
     symbol.linkage == Linkage::Weak && symbol.scope == Scope::Default && is_alike
 }
 
-/// What of a graph is in COMDAT groups together: found out once, for a large object may be linked a function at a time.
+/// The definitions of a graph that are in COMDAT groups together: found out once, for a large object may be linked a function at a time.
 #[derive(Debug)]
 pub(crate) struct Together {
     /// The graph's revision that it is about.
@@ -100,52 +100,52 @@ impl State {
             match entry.by {
                 DefinedBy::Alias(other, target) => (at, scope) = ((other, target), MatchScope::All),
                 DefinedBy::Found => return entry.address.map(Elsewhere::Outside),
-                DefinedBy::Unit(..) if entry.address.is_some() || at.0 < dylib || !searches_back() => {
+                DefinedBy::Object(..) if entry.address.is_some() || at.0 < dylib || !searches_back() => {
                     return Some(Elsewhere::Dylib(at.0, at.1));
                 }
                 DefinedBy::Outside => return Some(Elsewhere::Dylib(at.0, at.1)),
-                DefinedBy::Unit(..) | DefinedBy::Pending(_) => return None,
+                DefinedBy::Object(..) | DefinedBy::Pending(_) => return None,
             }
         }
         None
     }
 
-    /// Whether an entry of a name is an alias that was made for a definition which has yielded.
+    /// Says whether an entry of a name is an alias that was made for a definition which has yielded.
     pub(super) fn is_vague_alias(&self, dylib: DylibId, name: NameId, entry: &Entry) -> bool {
         matches!(entry.by, DefinedBy::Alias(..)) && self.vague.contains(&(dylib, name))
     }
 
-    /// How many aliases a name may lead along: those that were made here, and some of the user's.
+    /// The number of aliases that a name may lead along: those that were made here, and some of the user's.
     fn longest_chain(&self) -> usize {
         SHORT_ALIAS_CHAIN.saturating_add(self.vague.len())
     }
 
-    /// What belongs together of the graph of a unit, which a batch has.
-    pub(crate) fn together(&mut self, unit: UnitId, graph: &LinkGraph) -> Option<Arc<Together>> {
-        let known = &mut self.units.get_mut(&unit)?.together;
+    /// Finds what belongs together of the graph of an object, which a batch has.
+    pub(crate) fn together(&mut self, object: ObjectId, graph: &LinkGraph) -> Option<Arc<Together>> {
+        let known = &mut self.objects.get_mut(&object)?.together;
         if known.as_ref().is_none_or(|together| together.revision != graph.revision()) {
             *known = Some(Arc::new(Together::new(graph)));
         }
         known.clone()
     }
 
-    /// Makes definitions of a unit references to what others have; `groups` are the COMDAT groups of the graph, by
+    /// Makes definitions of an object references to what others have; `groups` are the COMDAT groups of the graph, by
     /// index, that go with them, and whether to a JITDylib. What is returned gives back what yields to JITDylibs.
     pub(crate) fn yield_vague(
         &mut self,
-        (dylib, id): (DylibId, UnitId),
+        (dylib, id): (DylibId, ObjectId),
         graph: &mut LinkGraph,
         symbols: &[(SymbolId, NameId, Elsewhere)],
         groups: &[(usize, bool)],
     ) -> Inheritance {
         let mut left = Inheritance::default();
-        let Self { dylibs, units, vague, .. } = self;
-        let Some(unit) = units.get_mut(&id) else { return left };
+        let Self { dylibs, objects, vague, .. } = self;
+        let Some(object) = objects.get_mut(&id) else { return left };
         for &(symbol, name, elsewhere) in symbols {
             let by_dylib = matches!(elsewhere, Elsewhere::Dylib(..));
             if by_dylib {
                 vague.insert((dylib, name));
-                unit.yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
+                object.yielded.push(Yielded::new(name, symbol, graph.symbol(symbol)));
                 left.names.push((dylib, name, None));
             }
             graph.make_external(symbol);
@@ -161,7 +161,7 @@ impl State {
             let contested = table.symbols.get(&name).is_some_and(|old| old.contested);
             let entry = Entry { by, linkage: Linkage::Weak, scope: Scope::Default, address, contested };
             table.symbols.insert(name, entry);
-            if by_dylib && let Some(yielded) = unit.yielded.last() {
+            if by_dylib && let Some(yielded) = object.yielded.last() {
                 table.heirs.insert(yielded.heir(id));
             }
         }
@@ -173,7 +173,7 @@ impl State {
                 left.groups.push((dylib, group.signature));
             }
         }
-        unit.yielded_groups.extend(yielded);
+        object.yielded_groups.extend(yielded);
         left
     }
 
@@ -185,7 +185,7 @@ impl State {
         // Only groups that have yielded have heirs who may have them back.
         for &(dylib, signature) in &left.groups {
             let Some(table) = self.dylibs.get_mut(&dylib) else { continue };
-            let owner = table.groups.get(&signature).and_then(|owner| self.units.get(&owner.unit));
+            let owner = table.groups.get(&signature).and_then(|owner| self.objects.get(&owner.object));
             if owner.is_some_and(|owner| owner.yielded_groups.iter().any(|group| group.signature == signature)) {
                 table.groups.remove(&signature);
             }
@@ -232,7 +232,7 @@ impl State {
         }
     }
 
-    /// Whether a name is an alias that was made for vague linkage, and what it stands for is gone.
+    /// Says whether a name is an alias that was made for vague linkage, and what it stands for is gone.
     fn leads_nowhere(&self, dylib: DylibId, name: NameId) -> bool {
         let mut at = (dylib, name);
         for followed in 0..self.longest_chain() {
@@ -245,8 +245,8 @@ impl State {
         true
     }
 
-    /// Whose code in other JITDylibs is bound to a definition of `dylib`, to which theirs have yielded.
-    pub(crate) fn bound_elsewhere(&self, dylib: DylibId, name: NameId, address: Address) -> Vec<UnitId> {
+    /// Finds the objects in other JITDylibs whose code is bound to a definition of `dylib`, to which theirs have yielded.
+    pub(crate) fn bound_elsewhere(&self, dylib: DylibId, name: NameId, address: Address) -> Vec<ObjectId> {
         if self.vague.is_empty() {
             return Vec::new();
         }
@@ -260,10 +260,10 @@ impl State {
                 self.allocations.get(user).map(|allocation| allocation.dylib).filter(|other| *other != dylib);
             elsewhere.is_some_and(|other| self.vague.contains(&(other, name)))
         };
-        users.unwrap_or_default().iter().filter(|(user, _)| has_yielded(*user)).map(|&(_, unit)| unit).collect()
+        users.unwrap_or_default().iter().filter(|(user, _)| has_yielded(*user)).map(|&(_, object)| object).collect()
     }
 
-    /// What a JITDylib gets back of a name that is an alias.
+    /// The inheritance of a JITDylib that gets a name back which is an alias.
     fn yielded_here(&self, dylib: DylibId, name: NameId, address: Option<Address>) -> Inheritance {
         let has_group = self.dylib(dylib).is_ok_and(|table| table.groups.contains_key(&name));
         let groups = has_group.then_some((dylib, name)).into_iter().collect();

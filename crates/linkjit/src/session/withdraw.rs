@@ -8,14 +8,14 @@ use linkjit_link::graph::Linkage;
 use linkjit_link::names::NameId;
 
 use super::groups::GroupOwner;
-use super::{Address, DefinedBy, DylibId, Entry, Inheritance, State, TrackerId, Unit, UnitId};
+use super::{Address, DefinedBy, DylibId, Entry, Inheritance, Object, ObjectId, State, TrackerId};
 use crate::error::{Error, Result};
 
-/// What was taken out. Its code stays where it is, and its tracker owns it.
+/// The definitions that were taken out. Their code stays where it is, and its tracker owns it.
 #[derive(Debug)]
 pub(crate) struct Withdrawn {
     pub(crate) tracker: TrackerId,
-    units: Vec<(UnitId, Unit)>,
+    objects: Vec<(ObjectId, Object)>,
     names: Vec<(NameId, Entry)>,
     groups: Vec<(NameId, GroupOwner)>,
 }
@@ -24,35 +24,35 @@ impl State {
     /// Takes the definitions of a tracker out of the tables. Their initializers have been run.
     pub(crate) fn withdraw(&mut self, id: TrackerId) -> Result<Withdrawn> {
         let tracker = self.trackers.get(&id).ok_or(Error::TrackerRemoved)?;
-        let ids = tracker.units.clone();
-        let mut withdrawn = Withdrawn { tracker: id, units: Vec::new(), names: Vec::new(), groups: Vec::new() };
+        let ids = tracker.objects.clone();
+        let mut withdrawn = Withdrawn { tracker: id, objects: Vec::new(), names: Vec::new(), groups: Vec::new() };
         self.removals += 1;
         for id in ids {
-            let Some(taken) = self.take_unit(id) else { continue };
+            let Some(taken) = self.take_object(id) else { continue };
             withdrawn.names.extend(taken.names);
             withdrawn.groups.extend(taken.groups);
-            withdrawn.units.push((id, taken.unit));
+            withdrawn.objects.push((id, taken.object));
         }
         Ok(withdrawn)
     }
 
-    /// Whether what was withdrawn can come back: whether nobody but units of `besides` has taken one of its names that
+    /// Says whether what was withdrawn can come back: whether nobody but objects of `besides` has taken one of its names that
     /// it does not share. Returns the name.
     pub(crate) fn check_reinstate(&self, withdrawn: &Withdrawn, besides: &[TrackerId]) -> Result<Option<NameId>> {
         let dylib = self.trackers.get(&withdrawn.tracker).ok_or(Error::TrackerRemoved)?.dylib;
         let dylib = self.dylib(dylib)?;
         // What COMDAT groups of COFF define is strong.
         let is_shared = |name: &NameId, entry: &Entry| {
-            let now = dylib.symbols.get(name).and_then(|entry| entry.by.unit());
-            let is_theirs = |group: &NameId| now.is_some() && now == dylib.groups.get(group).map(|owner| owner.unit);
+            let now = dylib.symbols.get(name).and_then(|entry| entry.by.object());
+            let is_theirs = |group: &NameId| now.is_some() && now == dylib.groups.get(group).map(|owner| owner.object);
             withdrawn.group_of(entry).is_some_and(|group| is_theirs(&group))
         };
         let strong = |(name, entry): &&(NameId, Entry)| {
             entry.linkage == Linkage::Strong
                 && !is_shared(name, entry)
                 && dylib.symbols.get(name).is_some_and(|now| match now.by {
-                    DefinedBy::Unit(unit, _) => {
-                        self.units.get(&unit).is_some_and(|unit| !besides.contains(&unit.tracker))
+                    DefinedBy::Object(object, _) => {
+                        self.objects.get(&object).is_some_and(|object| !besides.contains(&object.tracker))
                     }
                     _ => true,
                 })
@@ -65,17 +65,17 @@ impl State {
         let Some(id) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
         let mut left = self.disinherit(id, &withdrawn);
         // Those to whom it had yielded may have gone meanwhile.
-        for (_, unit) in &withdrawn.units {
-            left.names.extend(unit.yielded.iter().map(|yielded| (id, yielded.name, None)));
-            left.groups.extend(unit.yielded_groups.iter().map(|group| (id, group.signature)));
+        for (_, object) in &withdrawn.objects {
+            left.names.extend(object.yielded.iter().map(|yielded| (id, yielded.name, None)));
+            left.groups.extend(object.yielded_groups.iter().map(|group| (id, group.signature)));
         }
-        for (unit_id, unit) in withdrawn.units {
-            if let Some(input) = &unit.input
-                && self.reenter_requests(id, unit_id, &input.graph).is_err()
+        for (object_id, object) in withdrawn.objects {
+            if let Some(input) = &object.input
+                && self.reenter_requests(id, object_id, &input.graph).is_err()
             {
                 return;
             }
-            if self.enter_unit(unit_id, unit).is_err() {
+            if self.enter_object(object_id, object).is_err() {
                 return;
             }
         }
@@ -99,14 +99,16 @@ impl State {
     /// lost.
     fn disinherit(&mut self, dylib: DylibId, withdrawn: &Withdrawn) -> Inheritance {
         let Ok(table) = self.dylib(dylib) else { return Inheritance::default() };
-        let groups =
-            withdrawn.groups.iter().filter_map(|(signature, _)| Some((table.groups.get(signature)?.unit, *signature)));
+        let groups = withdrawn
+            .groups
+            .iter()
+            .filter_map(|(signature, _)| Some((table.groups.get(signature)?.object, *signature)));
         let places: HashMap<_, _, FixedState> =
             withdrawn.names.iter().map(|(name, entry)| (*name, entry.address)).collect();
-        let is_free = |&(unit, signature): &(UnitId, NameId)| {
+        let is_free = |&(object, signature): &(ObjectId, NameId)| {
             table.symbols.get(&signature).is_none_or(|entry| {
                 let is_elsewhere = entry.address.is_some() && places.get(&signature) != Some(&entry.address);
-                entry.by.unit() != Some(unit) || !is_elsewhere
+                entry.by.object() != Some(object) || !is_elsewhere
             })
         };
         let groups = groups.filter(is_free).collect();
@@ -116,8 +118,8 @@ impl State {
             let Some(entry) = table.symbols.get(&name).copied().filter(|entry| entry.address.is_none()) else {
                 continue;
             };
-            let by = entry.by.unit().and_then(|unit| self.units.get(&unit));
-            let is_at_hand = by.is_some_and(|unit| unit.input.is_some());
+            let by = entry.by.object().and_then(|object| self.objects.get(&object));
+            let is_at_hand = by.is_some_and(|object| object.input.is_some());
             if is_at_hand && before.linkage == Linkage::Weak && self.yield_to(withdrawn.tracker, name, &entry) {
                 self.override_definition(&entry);
                 self.dylib_mut(dylib).map(|table| table.symbols.remove(&name)).ok();
@@ -137,7 +139,7 @@ impl State {
         self.inherit_from(Inheritance { names, groups }, Some(withdrawn.tracker));
     }
 
-    /// Gives those of `names` that were withdrawn to units whose code is bound to what they mean, which stays with
+    /// Gives those of `names` that were withdrawn to objects whose code is bound to what they mean, which stays with
     /// them.
     pub(crate) fn inherit_places(&mut self, withdrawn: &Withdrawn, names: &BTreeSet<NameId>) {
         let Some(dylib) = self.trackers.get(&withdrawn.tracker).map(|tracker| tracker.dylib) else { return };
@@ -154,9 +156,9 @@ impl State {
 impl Withdrawn {
     /// The COMDAT group that a definition is in.
     fn group_of(&self, entry: &Entry) -> Option<NameId> {
-        let DefinedBy::Unit(id, symbol) = entry.by else { return None };
-        let (_, unit) = self.units.iter().find(|(unit, _)| *unit == id)?;
-        let graph = &unit.input.as_ref()?.graph;
+        let DefinedBy::Object(id, symbol) = entry.by else { return None };
+        let (_, object) = self.objects.iter().find(|(object, _)| *object == id)?;
+        let graph = &object.input.as_ref()?.graph;
         let block = graph.symbols().get(symbol.index())?.block()?;
         graph.groups.iter().find(|group| group.blocks.contains(&block)).map(|group| group.signature)
     }
@@ -166,8 +168,8 @@ impl Withdrawn {
         self.names.iter().filter_map(|(name, entry)| Some((*name, entry.address?)))
     }
 
-    /// The units.
-    pub(crate) fn units(&self) -> &[(UnitId, Unit)] {
-        &self.units
+    /// The objects.
+    pub(crate) fn objects(&self) -> &[(ObjectId, Object)] {
+        &self.objects
     }
 }

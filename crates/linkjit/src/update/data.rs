@@ -11,7 +11,7 @@ use linkjit_link::names::{NameId, NamePool};
 
 use crate::error::NotKept;
 
-/// Which variables to keep.
+/// The variables that an update is to keep.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Keep {
     #[default]
@@ -20,12 +20,12 @@ pub(super) enum Keep {
     Named(BTreeSet<Vec<u8>>),
 }
 
-/// What was kept.
+/// The variables that were kept.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Where.
+    /// The places of their blocks.
     pub(super) blocks: Vec<ExecAddr>,
-    /// Where thread-local ones are: the module and the start of their block there.
+    /// The place of thread-local ones: the module and the start of their block there.
     pub(super) thread_local: Option<(u64, u64)>,
     /// Variables that others may know, linked, and not kept.
     pub(super) left: Vec<NameId>,

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::session::{DefinedBy, State, Updatable, Withdrawn};
 
-/// What an update has made: the new generation of its objects. As long as it exists, the one before can come back.
+/// The outcome of an update: the new generation of its objects. As long as it exists, the one before can come back.
 ///
 /// Dropping it gives that up: the old code is retired then, see
 /// [`ResourceTracker::retire`](crate::ResourceTracker::retire), and reclaimed by the next update or
@@ -31,7 +31,7 @@ pub(super) struct Replaced {
     pub(super) new: Updatable,
     /// Memory of variables that the new generation has from the old one.
     pub(super) moved: Vec<AllocationId>,
-    /// What the object has not any more.
+    /// The definitions that the object has not any more.
     pub(super) gone: Vec<Gone>,
 }
 
@@ -40,13 +40,13 @@ impl Generation {
         Self { dylib, replaced }
     }
 
-    /// How often the objects were replaced before, by name.
+    /// Says how often the objects were replaced before, by name.
     #[must_use]
     pub fn numbers(&self) -> Vec<(&str, u64)> {
         self.replaced.iter().map(|replaced| (replaced.name.as_ref(), replaced.new.number)).collect()
     }
 
-    /// What the objects had before and have not any more: functions, which fail when others call them, and variables.
+    /// The definitions that the objects had before and have not any more: functions, which fail when others call them, and variables.
     /// In the order of their names, object by object.
     ///
     /// ```
@@ -102,7 +102,7 @@ impl Generation {
                 let withdrawn = state.withdraw(new.current)?;
                 state.pass(&moved, new.current, before.current);
                 // Functions that were new stay known: their stubs may be in use.
-                let updatable = new.gone_back(before, old.units());
+                let updatable = new.gone_back(before, old.objects());
                 state.reinstate(old);
                 jumps.extend(state.lazy_jumps(&self.dylib, &functions));
                 state.inherit_withdrawn(&withdrawn);
@@ -131,10 +131,10 @@ impl Generation {
         let mut users = state.users_of(&trackers)?;
         // Variables that other JITDylibs share, and of which the old objects have others.
         for Replaced { old, new, .. } in &self.replaced {
-            let input = state.input(new.unit);
+            let input = state.input(new.object);
             let is_variable = |by| match by {
-                DefinedBy::Unit(unit, symbol) => {
-                    unit == new.unit && input.is_some_and(|input| !input.graph.symbol(symbol).callable)
+                DefinedBy::Object(object, symbol) => {
+                    object == new.object && input.is_some_and(|input| !input.graph.symbol(symbol).callable)
                 }
                 _ => false,
             };
@@ -142,11 +142,13 @@ impl Generation {
                 let now = dylib.entry(name).filter(|entry| is_variable(entry.by));
                 if let Some(now) = now.and_then(|entry| entry.address).filter(|now| *now != then) {
                     let bound = state.bound_elsewhere(self.dylib.id(), name, now);
-                    users.extend(bound.into_iter().map(|unit| (None, unit)));
+                    users.extend(bound.into_iter().map(|object| (None, object)));
                 }
             }
         }
-        state.check_no_use(users.into_iter().map(|(_, unit)| unit).filter(|&unit| state.unit(unit).is_some()))?;
+        state.check_no_use(
+            users.into_iter().map(|(_, object)| object).filter(|&object| state.object(object).is_some()),
+        )?;
         for replaced in &self.replaced {
             if let Some(name) = state.check_reinstate(&replaced.old, &trackers)? {
                 return Ok(Some((name, state.definer(self.dylib.id(), name), replaced.name.to_string())));

@@ -14,7 +14,7 @@ use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
 use crate::session::{ResourceTracker, Updatable};
 use crate::source::IntoSource;
 
-/// What the names of local functions begin with whose address is taken.
+/// The prefix of the names of local functions whose address is taken.
 pub(super) const LOCAL: &str = "$__LOCAL.";
 
 impl Updatable {
@@ -56,7 +56,7 @@ impl JitDylib {
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
         let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph, false)));
-        let Defined { first, object: Some(unit), .. } = defined.inspect_err(|_| remove())? else {
+        let Defined { first, object: Some(object), .. } = defined.inspect_err(|_| remove())? else {
             return Err(Error::Closed);
         };
         let mut updatable = Updatable {
@@ -64,12 +64,12 @@ impl JitDylib {
             functions: BTreeMap::new(),
             removed: BTreeMap::new(),
             current: current.id(),
-            unit,
+            object,
             number: 0,
         };
         updatable.add_functions(&stubs, first);
         let mut state = self.session().state();
-        state.make_updatable(unit);
+        state.make_updatable(object);
         state.own_stubs(self.tracker(), stub_tracker.id());
         state.enter_updatable(self.id(), source.name(), updatable)
     }
@@ -124,13 +124,13 @@ pub(super) fn read(
     Ok((graph, stubs))
 }
 
-/// Whether an edge to a function is to go to its stub: it is called, or its address is taken.
+/// Says whether an edge to a function is to go to its stub: it is called, or its address is taken.
 fn is_reference(graph: &LinkGraph, block: BlockId, edge: &Edge, name: &[u8]) -> bool {
     let kind = graph.arch().kinds().info(edge.kind);
     kind.calls(edge) || (kind.takes_address(edge) && !(is_destructor(name) && is_code(graph, block)))
 }
 
-/// Whether a function is one whose address code takes only to hand it to the C++ runtime together with an object: that
+/// Says whether a function is one whose address code takes only to hand it to the C++ runtime together with an object: that
 /// is then destroyed by the code that has made it.
 fn is_destructor(name: &[u8]) -> bool {
     // Functions that compilers make for that: gcc, clang for MinGW's ABI, and for MSVC's.

@@ -8,7 +8,7 @@ use linkjit_link::names::{NameId, NamePool};
 
 use super::object::LOCAL;
 use crate::error::Error;
-use crate::session::{DylibId, Removal, State, Unit, UnitId, Updatable};
+use crate::session::{DylibId, Object, ObjectId, Removal, State, Updatable};
 
 /// The name that the source has. COFF has no weak definitions: compilers for MinGW define `.weak.NAME.default.OTHER`,
 /// and make `NAME` a weak external that stands for it.
@@ -34,11 +34,11 @@ impl State {
     pub(super) fn note_removed(
         &self,
         object: &str,
-        (old, old_functions): (&Unit, &Updatable),
+        (old, old_functions): (&Object, &Updatable),
         new: &mut Updatable,
         names: &NamePool,
     ) -> Vec<Gone> {
-        let current: BTreeSet<NameId> = self.unit(new.unit).into_iter().flat_map(Unit::names).copied().collect();
+        let current: BTreeSet<NameId> = self.object(new.object).into_iter().flat_map(Object::names).copied().collect();
         new.removed.retain(|name, _| !current.contains(name));
         let symbols = old.graph().map(LinkGraph::symbols).unwrap_or_default();
         let functions = symbols.iter().filter(|symbol| symbol.callable).filter_map(Symbol::global_name);
@@ -77,9 +77,9 @@ impl State {
 impl Updatable {
     /// The object as it was `before`, with the stubs that it has now: those of functions that it had not then lead
     /// nowhere.
-    pub(super) fn gone_back(&self, before: Self, units: &[(UnitId, Unit)]) -> Self {
+    pub(super) fn gone_back(&self, before: Self, objects: &[(ObjectId, Object)]) -> Self {
         let mut updatable = Self { functions: self.functions.clone(), ..before };
-        let previous: BTreeSet<_> = units.iter().flat_map(|(_, unit)| unit.names()).collect();
+        let previous: BTreeSet<_> = objects.iter().flat_map(|(_, object)| object.names()).collect();
         for name in self.functions.keys().filter(|name| !previous.contains(name)) {
             updatable.removed.entry(*name).or_insert(Removal { update: self.number, by_rollback: true });
         }

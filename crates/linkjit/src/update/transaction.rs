@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lazy::{LazyStub, define};
 use crate::session::{
-    ExecutionSession, LazyJump, Linking, Part, ResourceTracker, State, TrackerId, UnitId, Updatable, Withdrawn,
+    ExecutionSession, LazyJump, Linking, ObjectId, Part, ResourceTracker, State, TrackerId, Updatable, Withdrawn,
 };
 use crate::source::IntoSource;
 
@@ -184,7 +184,7 @@ struct Swapped {
     new: Updatable,
     /// As it was.
     before: Updatable,
-    stubs: Option<UnitId>,
+    stubs: Option<ObjectId>,
     kept: Kept,
 }
 
@@ -237,7 +237,7 @@ impl Swap<'_> {
     fn define(&mut self, at: usize, mut graph: LinkGraph, stubs: &[LazyStub], which: &Keep) -> Result<()> {
         let Some(swapped) = self.swapped.get_mut(at) else { return Ok(()) };
         let session = self.dylib.session();
-        if let Some((_, old)) = swapped.old.units().first()
+        if let Some((_, old)) = swapped.old.objects().first()
             && let Some(old) = old.graph()
         {
             let names = session.names();
@@ -249,7 +249,7 @@ impl Swap<'_> {
         if !new.is_empty() {
             let tracker = ResourceTracker::new(self.dylib, swapped.new.stubs);
             let defined = define(&tracker, self.dylib, &swapped.name, &new, None)?;
-            swapped.stubs = Some(defined.unit);
+            swapped.stubs = Some(defined.stub_object);
             swapped.new.add_functions(&new, defined.first);
         }
         let names = session.names();
@@ -260,12 +260,12 @@ impl Swap<'_> {
         let own: BTreeSet<_> = stubs.iter().map(|stub| stub.stub.name).collect();
         let table = state.dylib(self.dylib.id())?;
         graph.dissolve_groups(|signature| own.contains(&signature) && table.has_group(signature));
-        let (unit, _) = state.define_unit(self.dylib.id(), swapped.new.current, graph, &names)?;
-        swapped.new.unit = unit;
-        state.make_updatable(unit);
+        let (object, _) = state.define_object(self.dylib.id(), swapped.new.current, graph, &names)?;
+        swapped.new.object = object;
+        state.make_updatable(object);
         // A lookup of its functions links its initializers; if it has none, nobody wants it.
         if !stubs.is_empty() {
-            state.drop_roots(unit);
+            state.drop_roots(object);
         }
         Ok(())
     }
@@ -287,13 +287,13 @@ impl Swap<'_> {
         for Swapped { old, new, kept, .. } in &self.swapped {
             let (dylib, left) = (self.dylib.id(), BTreeSet::from_iter(&kept.left));
             let table = state.dylib(dylib)?;
-            let is_new = |name: &NameId| table.entry(*name).is_some_and(|entry| entry.by.unit() == Some(new.unit));
+            let is_new = |name: &NameId| table.entry(*name).is_some_and(|entry| entry.by.object() == Some(new.object));
             let anew = old.linked().filter(|(name, _)| left.contains(name) && is_new(name));
             let bound = anew.flat_map(|(name, address)| state.bound_elsewhere(dylib, name, address));
-            users.extend(bound.map(|unit| (None, unit)));
+            users.extend(bound.map(|object| (None, object)));
         }
         // Generations that were withdrawn before are not linked to anything any more: they wait for a rollback.
-        state.check_no_use(users.into_iter().map(|(_, unit)| unit).filter(|&unit| state.unit(unit).is_some()))
+        state.check_no_use(users.into_iter().map(|(_, object)| object).filter(|&object| state.object(object).is_some()))
     }
 
     /// Makes callers reach the new objects.
@@ -306,8 +306,8 @@ impl Swap<'_> {
         let (mut replaced, mut passed, mut jumps) = (Vec::new(), Vec::new(), Vec::new());
         for swapped in std::mem::take(&mut self.swapped) {
             let Swapped { name, old, mut new, before, kept, .. } = swapped;
-            let gone = match old.units().first() {
-                Some((_, unit)) => state.note_removed(&name, (unit, &before), &mut new, &names),
+            let gone = match old.objects().first() {
+                Some((_, object)) => state.note_removed(&name, (object, &before), &mut new, &names),
                 None => Vec::new(),
             };
             let moved = state.pass_variables(&kept, old.tracker, new.current);
@@ -330,9 +330,9 @@ impl Drop for Swap<'_> {
     fn drop(&mut self) {
         for swapped in std::mem::take(&mut self.swapped).into_iter().rev() {
             let mut state = self.session().state();
-            let units: Vec<_> = swapped.stubs.into_iter().chain([swapped.new.unit]).collect();
-            let units: Vec<_> = units.into_iter().filter(|unit| *unit != swapped.before.unit).collect();
-            let left = state.remove_units(&units);
+            let objects: Vec<_> = swapped.stubs.into_iter().chain([swapped.new.object]).collect();
+            let objects: Vec<_> = objects.into_iter().filter(|object| *object != swapped.before.object).collect();
+            let left = state.remove_objects(&objects);
             let allocations = state.abandon(swapped.new.current);
             state.reinstate(swapped.old);
             state.inherit(left);

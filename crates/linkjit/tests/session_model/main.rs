@@ -94,8 +94,8 @@ impl World<'_> {
             }
             _ => {
                 let is_its = |(at, _): &&(usize, ResourceTracker)| {
-                    let of = &self.model.trackers[*at];
-                    of.dylib == dylib && of.state == State::Alive
+                    let tracker = &self.model.trackers[*at];
+                    tracker.dylib == dylib && tracker.state == State::Alive
                 };
                 let its: Vec<_> = self.trackers.iter().filter(is_its).cloned().collect();
                 if its.is_empty() { self.default_tracker(dylib) } else { its[self.random.below(its.len())].clone() }
@@ -403,9 +403,9 @@ impl World<'_> {
 
     /// Gives the variable that an object counts with to its tracker.
     fn pass_counter(&mut self, object: usize) {
-        let of = &self.model.objects[object];
-        if let Some(counter) = of.counter {
-            self.model.counters_of[counter] = of.tracker;
+        let known = &self.model.objects[object];
+        if let Some(counter) = known.counter {
+            self.model.counters_of[counter] = known.tracker;
         }
     }
 
@@ -415,7 +415,7 @@ impl World<'_> {
         let before = std::mem::replace(current, object);
         let is_linked = self.model.objects[object].bound.is_some();
         let stub = &mut self.model.stubs[*stub];
-        stub.of = Implementation::Object(object);
+        stub.implementation = Implementation::Object(object);
         stub.slot = Some(Target::Object(object)).filter(|_| stub.is_linked && is_linked);
         before
     }
@@ -472,7 +472,7 @@ impl World<'_> {
     }
 
     fn remove_updatable(&mut self, dylib: usize) {
-        let all: Vec<_> = self.model.dylibs[dylib].updatable.iter().map(|(rank, of)| (*rank, *of)).collect();
+        let all: Vec<_> = self.model.dylibs[dylib].updatable.iter().map(|(rank, object)| (*rank, *object)).collect();
         if all.is_empty() {
             return;
         }
@@ -521,7 +521,7 @@ impl World<'_> {
             let model = &mut self.model;
             model.objects.iter_mut().filter(|object| object.tracker == from.0).for_each(|object| object.tracker = to.0);
             model.stubs.iter_mut().filter(|stub| stub.tracker == from.0).for_each(|stub| stub.tracker = to.0);
-            model.counters_of.iter_mut().filter(|of| **of == from.0).for_each(|of| *of = to.0);
+            model.counters_of.iter_mut().filter(|owner| **owner == from.0).for_each(|owner| *owner = to.0);
         }
         self.check(&format!("transfer {} to {}", from.0, to.0), result, Ok(()));
     }

@@ -48,7 +48,7 @@ pub(crate) enum Implementation {
 #[derive(Debug)]
 pub(crate) struct Stub {
     pub(crate) tracker: usize,
-    pub(crate) of: Implementation,
+    pub(crate) implementation: Implementation,
     pub(crate) is_linked: bool,
     pub(crate) slot: Option<Target>,
 }
@@ -135,8 +135,8 @@ impl Model {
         self.objects.len() - 1
     }
 
-    pub(crate) fn stub(&mut self, tracker: usize, of: Implementation) -> usize {
-        self.stubs.push(Stub { tracker, of, is_linked: false, slot: None });
+    pub(crate) fn stub(&mut self, tracker: usize, implementation: Implementation) -> usize {
+        self.stubs.push(Stub { tracker, implementation, is_linked: false, slot: None });
         self.stubs.len() - 1
     }
 
@@ -206,7 +206,7 @@ impl Model {
                 if matches!(self.trackers[self.stubs[at].tracker].state, State::Waiting | State::Kept) {
                     return FAILED;
                 }
-                let found = match self.stubs[at].of {
+                let found = match self.stubs[at].implementation {
                     Implementation::Object(at) => Some(Target::Object(at)),
                     Implementation::Reexport(dylib, rank) => self.resolve(dylib, rank),
                 };
@@ -245,7 +245,7 @@ impl Model {
                 };
                 // A part of retired code that others still use keeps all of it.
                 let variable = object.counter.map(|counter| self.counters_of[counter]);
-                let variable = variable.filter(|of| self.trackers[*of].state == State::Kept);
+                let variable = variable.filter(|owner| self.trackers[*owner].state == State::Kept);
                 let targets = callee.map(|callee| self.tracker_of(callee)).into_iter().chain(variable);
                 used.extend(targets.filter(|target| counts && *target != user));
             }
