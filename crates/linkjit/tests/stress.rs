@@ -84,7 +84,7 @@ fn unit(
     let home = dylib.clone();
     tracker.define(FunctionUnit::new("a unit", interface, move |responsibility| {
         if let Some(needs) = needs {
-            of.link(&[&needs])?;
+            home.link(&[&needs])?;
         }
         // Weak ones, too, that others have by now: they may be gone before this is linked.
         let list: Vec<_> =

@@ -44,12 +44,6 @@ pub(crate) struct Reentry {
     pub(crate) handler: Mutex<Option<Arc<LazyFailureHandler>>>,
 }
 
-impl fmt::Debug for Reentry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reentry").field("id", &*lock(&self.id)).finish_non_exhaustive()
-    }
-}
-
 impl Reentry {
     /// Its locks.
     pub(crate) fn locks(&self) -> (&Mutex<Option<ReentryId>>, &Mutex<Option<Arc<LazyFailureHandler>>>) {

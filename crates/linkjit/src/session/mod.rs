@@ -107,12 +107,11 @@ mod sync {
 ///
 /// When the last handle is dropped, all memory of linked code is given back, and nothing of it is run: to run terminators,
 /// [close](ExecutionSession::close) the session before, or keep a handle until the process exits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ExecutionSession {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     executor: Arc<dyn Executor>,
     platform: &'static dyn Platform,
@@ -152,9 +151,9 @@ struct Plugins {
     made: u32,
 }
 
-impl std::fmt::Debug for Plugins {
+impl std::fmt::Debug for ExecutionSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all.iter().map(|(id, _)| id)).finish()
+        f.debug_struct("ExecutionSession").field("dylibs", &self.dylibs()).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,6 @@
 //! threads may be busy, and there may be none.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -109,11 +108,5 @@ impl Drop for Pool {
         queue.closed = true;
         drop(queue);
         self.queue.changed.notify_all();
-    }
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("threads", &self.wanted).finish_non_exhaustive()
     }
 }

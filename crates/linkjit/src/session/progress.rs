@@ -9,7 +9,6 @@
 
 use linkjit_executor::Agent;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -261,17 +260,5 @@ impl<K: Copy + Ord, E: Clone> Drop for Wait<K, E> {
         drop(table);
         // With the table unlocked: what is to be woken may own anything.
         drop(waiting);
-    }
-}
-
-impl<K, E> fmt::Debug for Progress<K, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progress").finish_non_exhaustive()
-    }
-}
-
-impl<K: Copy + Ord, E: Clone> fmt::Debug for Wait<K, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait").field("id", &self.id).finish_non_exhaustive()
     }
 }

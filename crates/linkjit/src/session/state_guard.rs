@@ -16,7 +16,6 @@ impl State {
 
 /// The tables, locked. When they are unlocked, units that were removed before they were materialized are dropped: that
 /// may run code of the user.
-#[derive(Debug)]
 pub(crate) struct StateGuard<'a> {
     // Unlocked before what was removed is dropped: fields are dropped in their order.
     state: MutexGuard<'a, State>,
@@ -25,7 +24,6 @@ pub(crate) struct StateGuard<'a> {
 }
 
 /// Units that were removed before they were materialized.
-#[derive(Debug)]
 struct Removed<'a> {
     progress: &'a Progress<Job, Error>,
     objects: Vec<(ObjectId, Box<Pending>)>,

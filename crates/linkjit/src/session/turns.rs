@@ -75,7 +75,6 @@ pub(super) fn with_rights() -> Progress<Job, Error> {
 }
 
 /// The right to link.
-#[derive(Debug)]
 pub(crate) struct Linking<'a> {
     session: &'a ExecutionSession,
     /// `None`: it was lent by a teardown of this agent.
@@ -91,7 +90,6 @@ impl Drop for Linking<'_> {
 }
 
 /// The right to link, lent to what this agent calls.
-#[derive(Debug)]
 pub(crate) struct Lent<'a> {
     session: &'a ExecutionSession,
     _at_job: Option<AtJob<'a>>,
@@ -214,7 +212,6 @@ impl Turn {
 }
 
 /// An [`OwnedLock`], locked.
-#[derive(Debug)]
 pub(crate) struct Owned<'a> {
     lock: &'a OwnedLock,
     _edge: Option<Wait<Job, Error>>,
