@@ -31,18 +31,15 @@ pub struct JitBuilder {
 }
 
 /// The place where linked code runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Runs {
+    /// In this process, in memory of the system's.
+    #[default]
+    Usual,
     /// In this process, in memory of a provider.
     Here(Arc<dyn MemoryProvider>),
     /// In the process of an executor of the user's.
     In(Arc<dyn Executor>),
-}
-
-impl Default for Runs {
-    fn default() -> Self {
-        Self::Here(Arc::new(SystemMemory))
-    }
 }
 
 impl JitBuilder {
@@ -179,6 +176,7 @@ impl JitBuilder {
     /// If linkjit does not know the system it is running on.
     pub fn build(self) -> Result<Jit> {
         let executor = match self.executor {
+            Runs::Usual => Arc::new(InProcess::with_memory(Arc::new(SystemMemory))?),
             Runs::Here(memory) => Arc::new(InProcess::with_memory(memory)?),
             Runs::In(executor) => executor,
         };

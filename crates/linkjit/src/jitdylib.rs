@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::lookup::{LookupFuture, SymbolLookupSet, find_flags, find_targets, look_up, look_up_set};
 use crate::platform::program;
 use crate::session::job::Job;
-use crate::session::{Address, DylibId, ExecutionSession, MatchScope, ResourceTracker, SymbolFlags, TrackerId, Wanted};
+use crate::session::{DylibId, ExecutionSession, MatchScope, ResourceTracker, SymbolFlags, TrackerId, Wanted};
 use crate::symbol::Symbol;
 use crate::symbol_name::SymbolName;
 
@@ -312,16 +312,7 @@ impl JitDylib {
             names.iter().map(|name| pool.intern(name.as_ref())).collect()
         };
         let addresses = look_up(&self.session, self.id, &ids, goal)?;
-        addresses
-            .into_iter()
-            .zip(names)
-            .map(|(address, name)| match address {
-                Address::At(address) => Ok(address),
-                Address::ThreadLocal(_) => {
-                    Err(Error::ThreadLocal { name: String::from_utf8_lossy(name.as_ref()).into_owned() })
-                }
-            })
-            .collect()
+        addresses.into_iter().zip(names).map(|(address, name)| address.plain(name.as_ref())).collect()
     }
 
     /// The address of a name; runs initializers that were not run yet. Those of lazy objects are linked if the goal says

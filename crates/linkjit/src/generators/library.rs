@@ -134,19 +134,12 @@ impl DefinitionGenerator for DefaultLibraries {
             if names.is_empty() || library.missing {
                 continue;
             }
-            let executor = dylib.session().executor();
-            let id = match library.opened {
-                Some(id) => id,
-                None => match executor.open_library(library.file.as_bytes(), true) {
-                    Ok(id) => id,
-                    // A system without it: then its names are undefined, which says enough.
-                    Err(_) => {
-                        library.missing = true;
-                        continue;
-                    }
-                },
-            };
-            library.opened = Some(id);
+            if !opened {
+                // On a system without it its names are undefined, which says enough.
+                library.opened = dylib.session().executor().open_library(library.file.as_bytes(), true).ok();
+                library.missing = library.opened.is_none();
+            }
+            let Some(id) = library.opened else { continue };
             LibraryGenerator::new(id, library.file.into()).generate(dylib, &names)?;
         }
         Ok(())

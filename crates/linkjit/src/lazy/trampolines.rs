@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::session::{
-    Address, DefinedBy, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, ObjectId, Reentry,
-    TrackerId, defined_names, lock,
+    Address, DefinedBy, Entry, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, ObjectId,
+    Reentry, TrackerId, defined_names, lock,
 };
 
 impl Reentry {
@@ -258,8 +258,8 @@ impl ExecutionSession {
                 continue;
             }
             // The trampoline is linked, and it is reached through the slot alone.
-            let slot = state.entry(function.dylib, function.slot).and_then(|entry| entry.address);
-            let Some(Address::At(slot)) = slot else { return Err(Error::TrackerRemoved) };
+            let slot = state.entry(function.dylib, function.slot).and_then(Entry::plain_address);
+            let slot = slot.ok_or(Error::TrackerRemoved)?;
             let implementation = state.allocations().at(address);
             drop(state);
             self.redirect_lazy(&[LazyJump { number, jump: Jump { slot, to: address }, implementation }])?;

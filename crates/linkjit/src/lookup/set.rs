@@ -3,7 +3,7 @@
 use linkjit_executor::ExecAddr;
 
 use crate::batch::{Goal, Query, Unfound};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jitdylib::JitDylib;
 use crate::session::{Address, LookupKind};
 use crate::symbol_name::SymbolName;
@@ -74,11 +74,7 @@ impl SymbolLookupSet {
 
     /// Turns what was found into addresses.
     pub(super) fn addresses(&self, found: Vec<Option<Address>>) -> Result<Vec<Option<ExecAddr>>> {
-        let address = |(found, (name, _)): (Option<Address>, &(SymbolName, bool))| match found {
-            None => Ok(None),
-            Some(Address::At(address)) => Ok(Some(address)),
-            Some(Address::ThreadLocal(_)) => Err(Error::ThreadLocal { name: name.text().into_owned() }),
-        };
-        found.into_iter().zip(&self.names).map(address).collect()
+        let named = found.into_iter().zip(&self.names);
+        named.map(|(found, (name, _))| found.map(|address| address.plain(name)).transpose()).collect()
     }
 }

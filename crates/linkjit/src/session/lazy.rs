@@ -9,7 +9,7 @@ use linkjit_executor::{AllocationId, ExecAddr, ExecRange, Executor, Jump, Reentr
 use linkjit_link::names::NameId;
 
 use super::removal::Unlinked;
-use super::{Address, DefinedBy, DylibId, ObjectId, State, TrackerId, lock};
+use super::{DefinedBy, DylibId, ObjectId, State, TrackerId, lock};
 use crate::error::{Error, Result};
 use crate::names::demangle;
 
@@ -245,10 +245,7 @@ impl State {
     /// Finds where the stub of a function that is linked has to jump: to what a name of its JITDylib stands for now; to its
     /// trampoline if that is not linked.
     pub(crate) fn lazy_jump(&self, dylib: DylibId, number: u32, implementation: NameId) -> Option<LazyJump> {
-        self.lazy_jump_to(number, implementation, |name| match self.entry(dylib, name)?.address {
-            Some(Address::At(address)) => Some(address),
-            _ => None,
-        })
+        self.lazy_jump_to(number, implementation, |name| self.entry(dylib, name)?.plain_address())
     }
 
     /// The same, where `address` says where names of the JITDylib are.

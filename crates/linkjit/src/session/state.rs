@@ -28,15 +28,15 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 
 /// A JITDylib of the session; never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct DylibId(pub(crate) u32);
 
 /// An object of the session; never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct ObjectId(pub(crate) u32);
 
 /// A resource tracker of the session; never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct TrackerId(pub(crate) u32);
 
 /// The objects whose initializers are linked with a lookup.
@@ -103,7 +103,25 @@ pub(crate) struct Entry {
     pub(crate) contested: bool,
 }
 
+impl Address {
+    /// The address; an error if it is that of a thread-local variable, by its name.
+    pub(crate) fn plain(self, name: &[u8]) -> Result<ExecAddr> {
+        match self {
+            Self::At(address) => Ok(address),
+            Self::ThreadLocal(_) => Err(Error::ThreadLocal { name: String::from_utf8_lossy(name).into_owned() }),
+        }
+    }
+}
+
 impl Entry {
+    /// Its address, if it is linked and not a thread-local variable.
+    pub(crate) fn plain_address(&self) -> Option<ExecAddr> {
+        match self.address? {
+            Address::At(address) => Some(address),
+            Address::ThreadLocal(_) => None,
+        }
+    }
+
     /// Another name for what a JITDylib has.
     pub(crate) fn alias((dylib, target): (DylibId, NameId)) -> Self {
         let by = DefinedBy::Alias(dylib, target);
@@ -122,7 +140,7 @@ impl DefinedBy {
 }
 
 /// An object that was added or pulled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Object {
     /// File or member, for messages.
     pub(super) name: Arc<str>,
@@ -158,24 +176,7 @@ pub(crate) struct Object {
 impl Object {
     /// One that defines nothing.
     pub(super) fn new(name: Arc<str>, dylib: DylibId, tracker: TrackerId) -> Self {
-        Self {
-            name,
-            dylib,
-            tracker,
-            input: None,
-            started: false,
-            home: None,
-            rest: None,
-            has_roots: false,
-            names: Vec::new(),
-            groups: Vec::new(),
-            hides: Vec::new(),
-            yielded: Vec::new(),
-            yielded_groups: Vec::new(),
-            together: None,
-            updatable: false,
-            pending: None,
-        }
+        Self { name, dylib, tracker, ..Self::default() }
     }
 
     pub(crate) fn tracker(&self) -> TrackerId {

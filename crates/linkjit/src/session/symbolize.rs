@@ -87,10 +87,7 @@ impl JitDylib {
             .map(|(&name, entry)| DefinedSymbol {
                 name: names.bytes(name).into(),
                 flags: state.flags(name, entry),
-                address: match entry.address {
-                    Some(Address::At(address)) => Some(address),
-                    _ => None,
-                },
+                address: entry.plain_address(),
             })
             .collect();
         symbols.sort_unstable_by(|one, other| one.name.cmp(&other.name));

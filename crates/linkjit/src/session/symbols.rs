@@ -135,11 +135,8 @@ impl State {
     }
 
     pub(super) fn candidate(&self, entry: &Entry) -> Candidate {
-        let value = match entry.address {
-            Some(Address::At(address)) => Some(address),
-            _ => None,
-        };
-        Candidate { linkage: entry.linkage, size: self.symbol_of(entry).map_or(0, |symbol| symbol.size), value }
+        let size = self.symbol_of(entry).map_or(0, |symbol| symbol.size);
+        Candidate { linkage: entry.linkage, size, value: entry.plain_address() }
     }
 
     /// The symbol of a definition, if its object is at hand.
