@@ -73,7 +73,7 @@ impl Batch<'_> {
             ImageName::End => ends(WRITE),
             ImageName::Array(array, bound) => {
                 let range = section(array.sections().1)?;
-                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.of(range) }
+                if range == ExecRange::default() { window.stripes[WRITE].start } else { bound.address_in(range) }
             }
             ImageName::UnwindRecords => self.unwind_records(dylib, window, input),
         })

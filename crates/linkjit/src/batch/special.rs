@@ -208,7 +208,7 @@ impl Batch<'_> {
                 // Was bound when the storage was reserved, because entries depend on it.
                 Late::TlsBase => continue,
                 Late::GotBase => got_base(self.session.state().dylib(dylib)?),
-                Late::Section(bound, name) => bound.of(section(&name)?),
+                Late::Section(bound, name) => bound.address_in(section(&name)?),
                 Late::Image(name) => self.image_address(name, dylib, late.input, section)?,
             };
             self.inputs[late.input as usize].bind(late.symbol, Binding::Linked(address));

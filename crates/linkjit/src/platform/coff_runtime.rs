@@ -95,7 +95,7 @@ pub(super) fn set_stdio_options(graph: &mut LinkGraph, names: &NamePool) {
         LEGACY_WIDE.iter().find(|(prefix, _)| function.starts_with(prefix)).map(|(_, options)| *options)
     };
     let variable = |group: &Group| Some((*group.blocks.first()?, options(group.signature)?));
-    let variables: Vec<_> = graph.groups().iter().filter_map(variable).collect();
+    let variables: Vec<_> = graph.groups.iter().filter_map(variable).collect();
     for (block, options) in variables {
         let block = graph.block_mut(block);
         if block.is_zeros() && block.size == 8 {

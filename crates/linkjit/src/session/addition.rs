@@ -115,8 +115,8 @@ impl State {
         self.enter_requests(new.dylib, id, &new.graph)?;
         let groups = self.enter_groups(&new, id)?;
         let Addition { dylib, tracker, graph, yielded, yielded_groups, replaced, .. } = new;
-        let includes = graph.requests().iter().any(|request| matches!(request, Request::Include(_)));
-        let has_roots = includes || !graph.retained().is_empty();
+        let includes = graph.requests.iter().any(|request| matches!(request, Request::Include(_)));
+        let has_roots = includes || !graph.retained.is_empty();
         let name = graph.source().name().clone();
         let input = Some(Box::new(Input::new(graph, dylib.0, ExecRange::default())));
         let record = Object::new(name, dylib, tracker);
@@ -239,12 +239,12 @@ impl State {
     /// Makes an object the owner of the groups of its graph that nobody has; returns the signatures of all.
     fn enter_groups(&mut self, new: &Addition<'_>, object: ObjectId) -> Result<Vec<NameId>> {
         let owned = &mut self.dylib_mut(new.dylib)?.groups;
-        for group in new.graph.groups() {
+        for group in &new.graph.groups {
             let contested = new.replaced_groups.groups.binary_search(&(new.dylib, group.signature)).is_ok();
             let owner = GroupOwner { object, selection: group.selection, contested };
             owned.entry(group.signature).or_insert(owner);
         }
-        Ok(new.graph.groups().iter().map(|group| group.signature).collect())
+        Ok(new.graph.groups.iter().map(|group| group.signature).collect())
     }
 
     /// Tentative definitions have a say in the alignment of the one that counts.

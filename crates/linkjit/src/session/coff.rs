@@ -245,7 +245,7 @@ impl State {
 
     /// Notes what a new object asks for.
     pub(super) fn enter_requests(&mut self, dylib: DylibId, object: ObjectId, graph: &LinkGraph) -> Result<()> {
-        for request in graph.requests() {
+        for request in &graph.requests {
             match request {
                 Request::Unknown(directive) => {
                     self.warn(|| format!("{}: unknown directive '{directive}'", graph.name()));
@@ -263,7 +263,7 @@ impl State {
     pub(super) fn reenter_requests(&mut self, dylib: DylibId, object: ObjectId, graph: &LinkGraph) -> Result<()> {
         let implied = self.crt.implied_libraries();
         let table = self.dylib_mut(dylib)?;
-        for alternate in graph.alternates() {
+        for alternate in &graph.alternates {
             table.alternates.enter(alternate.name, *alternate, object);
         }
         for request in &graph.requests {

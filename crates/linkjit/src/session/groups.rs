@@ -102,7 +102,7 @@ impl State {
             let Some(&(owner, _)) = replaced.first() else { continue };
             let Some(object) = self.objects.get_mut(&owner) else { continue };
             let Some(input) = object.input.as_mut() else { continue };
-            let signatures = input.graph.groups().iter().enumerate();
+            let signatures = input.graph.groups.iter().enumerate();
             let is_replaced = |group: &Group| replaced.binary_search(&(owner, group.signature)).is_ok();
             let lost: Vec<_> =
                 signatures.filter(|(_, group)| is_replaced(group)).map(|(index, _)| (index, true)).collect();
