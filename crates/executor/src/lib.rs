@@ -142,6 +142,8 @@ pub struct SegmentRequest {
     pub protection: Protection,
     /// Size in bytes, zeros at its end included. Zero-sized segments are fine.
     pub size: u64,
+    /// How many bytes at its beginning will be written. The rest stays zeros.
+    pub contents: u64,
     /// Alignment in bytes: a power of two. May exceed the page size.
     pub align: u64,
 }
@@ -212,11 +214,12 @@ pub trait Allocation: Send + std::fmt::Debug {
     /// The address of segment `index` of the request in the executor's process.
     fn address(&self, index: usize) -> ExecAddr;
 
-    /// The bytes of segment `index`, zeroed, to be written. In-process they are the final memory itself.
+    /// The bytes of segment `index`, zeroed, to be written: as many at least as have contents. In-process they are the final
+    /// memory itself.
     fn bytes(&mut self, index: usize) -> &mut [u8];
 
-    /// Makes code executable. Nothing can be written to it any more, and [`Allocation::bytes`] of it are empty.
-    /// Finalizing does this, too; call it before if resolvers of several allocations may call each other's code.
+    /// Makes code executable, when all bytes are written: nothing can be written any more, and [`Allocation::bytes`] of code
+    /// are empty. Finalizing does this, too; call it before if resolvers of several allocations may call each other's code.
     ///
     /// # Errors
     /// If the operating system refuses.

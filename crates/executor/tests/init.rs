@@ -245,7 +245,7 @@ fn functions_are_called_with_words_and_memory_is_read() {
     assert!(unsafe { executor.call(ExecAddr::NULL, &[]) }.is_err());
 
     let window = executor.reserve_window(1 << 20, Placement::Anywhere).unwrap();
-    let request = SegmentRequest { protection: Protection::Read, size: 8, align: 8 };
+    let request = SegmentRequest { protection: Protection::Read, size: 8, contents: 8, align: 8 };
     let mut allocation = executor.allocate(window.id, &[request]).unwrap();
     allocation.bytes(0).copy_from_slice(b"contents");
     let at = allocation.address(0);

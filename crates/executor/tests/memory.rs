@@ -72,7 +72,7 @@ fn low_windows_end_below_2_gib() {
 #[test]
 fn alignment_may_exceed_the_page_size() {
     let (executor, window) = with_window();
-    let request = SegmentRequest { protection: Protection::ReadWrite, size: 10, align: 1 << 16 };
+    let request = SegmentRequest { protection: Protection::ReadWrite, size: 10, contents: 10, align: 1 << 16 };
     let first = executor.allocate(window.id, &[request, request]).unwrap();
     assert!(first.address(0).0.is_multiple_of(1 << 16) && first.address(1).0.is_multiple_of(1 << 16));
     assert_ne!(first.address(0), first.address(1));

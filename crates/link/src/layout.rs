@@ -330,6 +330,13 @@ impl Layout {
         self.segments
     }
 
+    /// Returns the number of bytes at the beginning of each segment that have contents. The rest is zeros.
+    #[must_use]
+    pub fn contents(&self) -> [u64; 3] {
+        let [read, code, write] = self.segments.map(|extent| extent.size);
+        [read, code, write.min(self.data_end)]
+    }
+
     /// Returns the number of bytes of code and data in the segments.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -78,6 +78,9 @@ fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
 
 #[test]
 fn functions_are_linked_in_the_child_whatever_other_threads_do() {
+    if host::is_wired() {
+        return;
+    }
     const FORKS: i32 = 100;
     let (workshop, jit) = (Arc::new(Workshop::new()), Arc::new(host::jit().unwrap()));
     jit.add_object(workshop.object(&functions(FORKS))).unwrap();
@@ -125,6 +128,9 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
 /// A thread that is not there delivers nothing: that is an error for who needs it, and nothing else.
 #[test]
 fn what_other_threads_were_at_is_given_up_in_the_child() {
+    if host::is_wired() {
+        return;
+    }
     let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
     let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (begin, wait) = (begun.clone(), go_on.clone());
@@ -166,6 +172,9 @@ extern "C" fn initializer() {
 
 #[test]
 fn initializers_of_other_threads_are_not_waited_for() {
+    if host::is_wired() {
+        return;
+    }
     let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
     jit.main().define_absolute("initializer", ExecAddr::from_ptr(initializer as *const ())).unwrap();
     let initialized = function("initialized", 4) + ".section .init_array,\"aw\"\n.quad initializer\n";

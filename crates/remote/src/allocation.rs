@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use linkjit_executor::{Allocation, AllocationId, ExecAddr, FinalizeActions, Protection, Result, SegmentRequest};
+use linkjit_executor::{Allocation, AllocationId, ExecAddr, ExecutorError, FinalizeActions, Result, SegmentRequest};
 
 use crate::message::{PendingId, Piece, Request};
 use crate::remote::Link;
@@ -23,7 +23,6 @@ pub(crate) struct RemoteAllocation {
 #[derive(Debug)]
 struct Segment {
     address: ExecAddr,
-    is_code: bool,
     bytes: Vec<u8>,
 }
 
@@ -36,21 +35,26 @@ impl RemoteAllocation {
         pending: PendingId,
         requests: &[SegmentRequest],
         addresses: Vec<ExecAddr>,
-    ) -> Self {
-        let segment = |(request, address): (&SegmentRequest, ExecAddr)| Segment {
-            address,
-            is_code: request.protection == Protection::ReadExec,
-            bytes: vec![0; request.size as usize],
-        };
-        Self { link, pending: Some(pending), segments: requests.iter().zip(addresses).map(segment).collect() }
+    ) -> Result<Self> {
+        let mut allocation = Self { link, pending: Some(pending), segments: Vec::with_capacity(requests.len()) };
+        for (request, address) in requests.iter().zip(addresses) {
+            let mut bytes = Vec::new();
+            let size = usize::try_from(request.contents).unwrap_or(usize::MAX);
+            let no_memory =
+                |_| ExecutorError::Invalid { what: format!("request: no memory for {size} bytes of contents") };
+            bytes.try_reserve_exact(size).map_err(no_memory)?;
+            bytes.resize(size, 0);
+            allocation.segments.push(Segment { address, bytes });
+        }
+        Ok(allocation)
     }
 }
 
 /// Writes all contents but the last, which go with the request that follows.
-fn write_ahead<'a>(link: &Link, pending: PendingId, segments: &[&'a (u32, &'a [u8])]) -> Result<Contents<'a>> {
+fn write_ahead<'a>(link: &Link, pending: PendingId, segments: &'a [Segment]) -> Result<Contents<'a>> {
     let mut contents: Contents<'a> = (Vec::new(), Vec::new());
     let mut size = 0;
-    for &&(segment, bytes) in segments {
+    for (segment, Segment { bytes, .. }) in (0..).zip(segments) {
         for (at, piece) in bytes.chunks(CHUNK).enumerate() {
             if size + piece.len() > CHUNK {
                 let (pieces, bytes) = std::mem::take(&mut contents);
@@ -65,16 +69,6 @@ fn write_ahead<'a>(link: &Link, pending: PendingId, segments: &[&'a (u32, &'a [u
     Ok(contents)
 }
 
-/// The bytes without the zeros at their end, which the executor's memory has already.
-fn without_zeros(bytes: &[u8]) -> &[u8] {
-    let mut end = bytes.len();
-    while let Some(block) = bytes[..end].last_chunk::<256>().filter(|block| **block == [0; 256]) {
-        end -= block.len();
-    }
-    let end = bytes[..end].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    &bytes[..end]
-}
-
 impl Allocation for RemoteAllocation {
     fn address(&self, index: usize) -> ExecAddr {
         self.segments.get(index).map_or(ExecAddr::NULL, |segment| segment.address)
@@ -86,31 +80,24 @@ impl Allocation for RemoteAllocation {
 
     fn make_executable(&mut self) -> Result<()> {
         let Some(pending) = self.pending else { return Ok(()) };
-        let code: Vec<_> = contents(&self.segments, |segment| segment.is_code).collect();
-        let (pieces, bytes) = write_ahead(&self.link, pending, &code.iter().collect::<Vec<_>>())?;
+        let (pieces, bytes) = write_ahead(&self.link, pending, &self.segments)?;
         self.link.ask_with::<()>(&Request::MakeExecutable { pending, pieces: Cow::Owned(pieces) }, &bytes)?;
-        self.segments.iter_mut().filter(|segment| segment.is_code).for_each(|segment| segment.bytes = Vec::new());
+        // What runs there from now on may have changed its data.
+        self.segments.iter_mut().for_each(|segment| segment.bytes = Vec::new());
         Ok(())
     }
 
     fn finalize(mut self: Box<Self>, actions: &FinalizeActions) -> Result<AllocationId> {
         let Some(pending) = self.pending else {
-            return Err(linkjit_executor::ExecutorError::NoSuch { what: "allocation".into() });
+            return Err(ExecutorError::NoSuch { what: "allocation".into() });
         };
-        let all: Vec<_> = contents(&self.segments, |_| true).collect();
-        let (pieces, bytes) = write_ahead(&self.link, pending, &all.iter().collect::<Vec<_>>())?;
+        let (pieces, bytes) = write_ahead(&self.link, pending, &self.segments)?;
         let request = Request::Finalize { pending, pieces: Cow::Owned(pieces), actions: Cow::Borrowed(actions) };
         let id = self.link.ask_with(&request, &bytes);
         // Whether it succeeds or not, the executor has it no more.
         self.pending = None;
         id
     }
-}
-
-/// The contents of some segments, by number.
-fn contents(segments: &[Segment], wanted: impl Fn(&Segment) -> bool) -> impl Iterator<Item = (u32, &[u8])> {
-    let wanted = (0..).zip(segments).filter(move |(_, segment)| wanted(segment));
-    wanted.map(|(at, segment)| (at, without_zeros(&segment.bytes))).filter(|(_, bytes)| !bytes.is_empty())
 }
 
 impl Drop for RemoteAllocation {

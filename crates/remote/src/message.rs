@@ -47,12 +47,12 @@ pub(crate) enum Request<'a> {
         pending: PendingId,
         pieces: Cow<'a, [Piece]>,
     },
-    /// Fills executable segments and makes them so; bytes follow.
+    /// Fills the rest and makes code executable; bytes follow.
     MakeExecutable {
         pending: PendingId,
         pieces: Cow<'a, [Piece]>,
     },
-    /// Fills the rest and finalizes; bytes follow.
+    /// Fills the rest, if there is any, and finalizes; bytes follow.
     Finalize {
         pending: PendingId,
         pieces: Cow<'a, [Piece]>,

@@ -1,6 +1,7 @@
 //! [`Remote`]: the session's end.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use linkjit_executor::{
@@ -95,7 +96,13 @@ struct Answers(Arc<Callbacks>);
 
 impl Handler for Answers {
     fn answer(&self, _connection: &Arc<Connection>, call: &[u8]) -> Result<Vec<u8>, Violation> {
-        self.0.answer(call)
+        // A panic of the user's goes no further: what the executor does without an answer is its business.
+        let answer = catch_unwind(AssertUnwindSafe(|| self.0.answer(call)));
+        let panicked = |_| {
+            let error = ExecutorError::Invalid { what: "request: the session has panicked".into() };
+            Ok(message::encode(&Reply::<()>::Err(error)))
+        };
+        answer.unwrap_or_else(panicked)
     }
 }
 
@@ -268,7 +275,7 @@ impl Executor for Remote {
         if addresses.len() != segments.len() {
             return Err(self.link.refuse("an allocation of another number of segments than was asked for"));
         }
-        Ok(Box::new(RemoteAllocation::new(self.link.clone(), pending, segments, addresses)))
+        Ok(Box::new(RemoteAllocation::new(self.link.clone(), pending, segments, addresses)?))
     }
 
     fn deallocate(&self, allocation: AllocationId) -> Result<()> {

@@ -32,7 +32,7 @@ pub(crate) fn with_window() -> (InProcess, Window) {
 
 /// A segment request for `size` bytes.
 pub(crate) fn segment(protection: Protection, size: usize) -> SegmentRequest {
-    SegmentRequest { protection, size: size as u64, align: 16 }
+    SegmentRequest { protection, size: size as u64, contents: size as u64, align: 16 }
 }
 
 /// Allocates a segment for each of `contents`, copies these, and finalizes.

@@ -410,10 +410,11 @@ impl PlacedDomain {
 
 /// The memory that a layout needs.
 fn segment_requests(layout: &Layout) -> [SegmentRequest; SEGMENTS.len()] {
-    let extents = layout.segments();
+    let (extents, contents) = (layout.segments(), layout.contents());
     std::array::from_fn(|at| SegmentRequest {
         protection: SEGMENTS[at],
         size: extents[at].size,
+        contents: contents[at],
         align: extents[at].align,
     })
 }
