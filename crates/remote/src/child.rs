@@ -6,6 +6,8 @@ use std::process::{Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use linkjit_executor::crash;
 use linkjit_executor::{ExecutorError, Result};
 
 use crate::connection::lock;
@@ -166,7 +168,10 @@ fn failure(command: &Command) -> impl Fn(io::Error) -> ExecutorError + use<> {
 fn describe(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return format!("its process was ended by signal {signal}");
+        return match crash::signal_name(signal) {
+            Some(name) => format!("its process was ended by {name}"),
+            None => format!("its process was ended by signal {signal}"),
+        };
     }
     match status.code() {
         Some(code) => format!("its process has exited with code {code}"),

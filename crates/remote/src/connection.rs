@@ -100,8 +100,12 @@ impl Connection {
                     break format!("the peer broke the protocol: {violation}");
                 }
             };
-            let is_over = lock(&reading.table).is_over;
-            reading.close(when_closed(why, is_over));
+            let (is_over, known) = {
+                let table = lock(&reading.table);
+                (table.is_over, table.closed.as_deref().map(str::to_owned))
+            };
+            // Whoever has hung up knows why.
+            reading.close(when_closed(known.unwrap_or(why), is_over));
             (reading.hang_up)();
         })?;
         Ok(connection)
