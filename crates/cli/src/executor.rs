@@ -124,3 +124,41 @@ fn gone(error: &io::Error) -> ExecutorError {
 pub(crate) fn finish(remote: &Remote, code: i32) -> linkjit::Result<i32> {
     Ok(remote.exit(code)?.unwrap_or(code))
 }
+
+/// How the process of a program has ended before the session was done with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    /// As it wanted to, or its user, with this exit code.
+    AsWanted(i32),
+    /// By a crash. As a shell does, the exit code says which.
+    Crashed(i32),
+}
+
+/// How a program has ended its process, if this error says that the process is gone.
+pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
+    use linkjit::Error::Executor;
+    use linkjit::executor::ExecutorError::{Crashed, Disconnected};
+
+    if !matches!(error, Executor(Disconnected { .. } | Crashed { .. })) {
+        return None;
+    }
+    let status = remote.exit_status()?;
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let is_wanted = linkjit_host::signals::ENDING.contains(&signal);
+        return Some(if is_wanted { Ended::AsWanted(128 + signal) } else { Ended::Crashed(128 + signal) });
+    }
+    status.code().map(Ended::AsWanted)
+}
+
+/// Has the program's process get the signals that are meant for the program.
+#[cfg(unix)]
+pub(crate) fn pass_signals_on(remote: &Remote) -> Option<linkjit_host::signals::PassingOn> {
+    Some(linkjit_host::signals::pass_on(remote.child()?.id()))
+}
+
+/// Both processes are told of what a user types.
+#[cfg(not(unix))]
+pub(crate) fn pass_signals_on(_remote: &Remote) -> Option<()> {
+    None
+}

@@ -92,15 +92,30 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let default = if options.entry == MAIN { jit.main().entry().map_err(one)? } else { None };
     let script_entry = loader.entry.take().filter(|_| options.entry == MAIN);
     let entry = default.or(script_entry).unwrap_or_else(|| options.entry.clone());
+    let _passed_on = remote.as_deref().and_then(executor::pass_signals_on);
+    // A program may end its process instead of returning.
+    let gone = |error: linkjit::Error| match remote.as_deref().and_then(|remote| executor::ended(remote, &error)) {
+        Some(executor::Ended::AsWanted(code)) => Ok(code),
+        Some(executor::Ended::Crashed(code)) => {
+            reporter.failures(&[Failure::from(error)]);
+            Ok(code)
+        }
+        None => Err(vec![Failure::for_entry(error, &entry)]),
+    };
     let linking = Watch::new("linking", !reporter.is_json());
     let linked = jit.main().link_with_initializers(&[entry.as_str()]);
     drop(linking);
     reporter.warnings(&jit.session().take_warnings());
-    linked.map_err(|error| vec![Failure::for_entry(error, &entry)])?;
+    if let Err(error) = linked {
+        return gone(error);
+    }
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
     let result = unsafe { jit.run_main(&entry, &options.arguments) };
     let running = running.elapsed();
-    let code = result.map_err(|error| vec![Failure::for_entry(error, &entry)])?;
+    let code = match result {
+        Ok(code) => code,
+        Err(error) => return gone(error),
+    };
     let statistics = jit.session().statistics();
     if options.time {
         (times.link_and_run, times.total) = (running, start.elapsed());

@@ -77,7 +77,6 @@ fn executors_refuse_strangers_and_serve_the_next_session() {
         let _reset = stream.read_to_end(&mut Vec::new());
     }
     listener.serves_and_ends(&fixtures);
-    assert!(!path.exists());
 }
 
 /// A child that serves this process.
@@ -96,4 +95,96 @@ fn an_executor_that_is_killed_is_an_error_that_says_so() {
     assert_eq!(error.to_string(), "the process that runs linked code is gone: its process was ended by SIGKILL");
     // Others know nothing of it.
     child().open_image("any").expect("it serves");
+}
+
+/// What `linkjit run` says and does about a program that crashes in a child.
+fn crash(test: &str, source: &str) -> Outcome {
+    let fixtures = Fixtures::new(test);
+    fixtures.c("crash.o", source);
+    fixtures.linkjit(&["run", "--executor", "child", "crash.o"])
+}
+
+#[test]
+fn a_crash_of_linked_code_is_an_error_that_says_where() {
+    let gone = "linkjit: error: the process that runs linked code is gone";
+    let says = |outcome: &Outcome, what: &str| {
+        let headline = outcome.err.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+        assert_eq!(headline, format!("{gone}: {what}"), "{}", outcome.err);
+    };
+    let outcome = crash(
+        "remote-segv",
+        "__attribute__((noinline)) int reads(volatile int *p) { return *p + 1; }
+         int main(void) { return reads((int *)16) + 1; }",
+    );
+    says(&outcome, "SIGSEGV at address 0x10 in reads (crash.o)");
+    assert_eq!(outcome.code, Some(128 + 11));
+    // The instruction is none of linked code, but called from there.
+    let outcome = crash("remote-abort", "void abort(void); int main(void) { abort(); }");
+    says(&outcome, "SIGABRT in a call from main (crash.o)");
+    assert_eq!(outcome.code, Some(128 + 6));
+    // An initializer of what is being linked.
+    let outcome = crash(
+        "remote-initializer",
+        "__attribute__((constructor)) void begins(void) { __builtin_trap(); } int main(void) { return 0; }",
+    );
+    says(&outcome, "SIGILL in begins (crash.o)");
+    // Another thread than the one that the session waits for.
+    let outcome = crash(
+        "remote-thread",
+        "#include <pthread.h>
+         void *works(void *p) { *(volatile int *)32 = 1; return p; }
+         int main(void) { pthread_t t; pthread_create(&t, 0, works, 0); return pthread_join(t, 0); }",
+    );
+    says(&outcome, "SIGSEGV at address 0x20 in works (crash.o)");
+}
+
+#[test]
+fn programs_that_end_their_process_end_the_command() {
+    let fixtures = Fixtures::new("remote-exit");
+    let runs = |name: &str, source: &str| {
+        fixtures.c(name, source);
+        let outcome = fixtures.linkjit(&["run", "--executor", "child", name]);
+        (outcome.code, outcome.out, outcome.err)
+    };
+    let text = |out: &str| (out.to_owned(), String::new());
+    let (code, out, err) = runs(
+        "exit.o",
+        "#include <stdio.h>\n#include <stdlib.h>
+         static void at_exit(void) { puts(\"atexit\"); } int main(void) { atexit(at_exit); puts(\"main\"); exit(3); }",
+    );
+    assert_eq!((code, (out, err)), (Some(3), text("main\natexit\n")));
+    let (code, out, err) = runs("now.o", "#include <unistd.h>\nint main(void) { _exit(0); }");
+    assert_eq!((code, (out, err)), (Some(0), text("")));
+    let source = "#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { exit(7); } int main(void) { return 1; }";
+    let (code, out, err) = runs("early.o", source);
+    assert_eq!((code, (out, err)), (Some(7), text("")));
+}
+
+/// Runs a program in a child, and sends the command a signal when the program says something.
+fn signal(test: &str, source: &str, signal: &str) -> Option<i32> {
+    let fixtures = Fixtures::new(test);
+    fixtures.c("waits.o", source);
+    let mut command = fixtures.command(&["run", "--executor", "child", "waits.o"]);
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut output = BufReader::new(process.stdout.take().expect("it has a pipe"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it says when it waits");
+    let child: u32 = line.trim().parse().expect("it says its number");
+    fixtures.tool(&["kill", "-s", signal, &process.id().to_string()]);
+    let code = process.wait().expect("it is a child").code();
+    let is_left = std::path::Path::new(&format!("/proc/{child}")).exists();
+    assert!(!is_left, "the child is still there");
+    code
+}
+
+#[test]
+fn signals_are_passed_on_to_the_program() {
+    let waits = "#include <stdio.h>\n#include <unistd.h>
+                 int main(void) { printf(\"%d\\n\", getpid()); fflush(stdout); for (;;) pause(); }";
+    // Not SIGINT, which shells have the commands ignore that they run in the background.
+    assert_eq!(signal("remote-term", waits, "TERM"), Some(128 + 15));
+    let handles = "#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>
+                   static void handle(int signal) { _exit(40 + signal); }
+                   int main(void) { signal(SIGTERM, handle); printf(\"%d\\n\", getpid()); fflush(stdout); for (;;) pause(); }";
+    assert_eq!(signal("remote-handler", handles, "TERM"), Some(55));
 }

@@ -1,4 +1,31 @@
-//! Backtraces of linked programs that are killed by a signal.
+//! Backtraces of linked programs that are killed by a signal, and reports about it to whoever wants them.
+
+use std::sync::OnceLock;
+
+use linkjit_target::ExecAddr;
+
+/// A crash of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Crash<'a> {
+    /// The name of the signal.
+    pub signal: &'static str,
+    /// The address that could not be accessed, if it was for that.
+    pub address: Option<ExecAddr>,
+    /// The instruction, then the addresses that calls return to, as far as they are known.
+    pub frames: &'a [ExecAddr],
+}
+
+/// A function that is told of a crash. It runs in a signal handler, so it takes no memory and no lock that it waits for.
+pub type Tell = fn(&Crash<'_>);
+
+static TELL: OnceLock<Tell> = OnceLock::new();
+
+/// Has `tell` told when the program crashes, before [`print_backtraces`] says so: first with what is certain, and again
+/// when all frames are known. Nobody else may be told already.
+pub fn tell(tell: Tell) {
+    // The first one stays.
+    let _taken = TELL.set(tell);
+}
 
 /// From now on a program that crashes (`SIGSEGV`, `SIGABRT` and the like) says on standard error where: the addresses
 /// of its frames, one a line, as `#0 0x00007f0123456789`. Then it ends as it would have. For processes that run one
@@ -35,11 +62,15 @@ pub fn signal_name(signal: i32) -> Option<&'static str> {
 
 #[cfg(unix)]
 mod unix {
-    use std::ffi::{c_int, c_void};
+    use std::ffi::{c_int, c_uint, c_void};
     use std::io::{Cursor, Write};
     use std::mem::MaybeUninit;
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicPtr, Ordering};
+
+    use linkjit_target::ExecAddr;
+
+    use super::{Crash, TELL};
 
     const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP];
 
@@ -50,9 +81,18 @@ mod unix {
     /// A program that has used up its stack has more frames than anybody reads.
     const MOST_FRAMES: u32 = 256;
 
+    /// Others than people are told of so many.
+    const TOLD_FRAMES: usize = 32;
+
+    /// Seconds after which a handler that does not come to an end is ended.
+    const PATIENCE: c_uint = 10;
+
+    /// Codes of signals from here on are not of faults at addresses.
+    const SI_KERNEL: c_int = 0x80;
+
     unsafe extern "C" {
         fn _Unwind_Backtrace(step: extern "C" fn(*mut c_void, *mut c_void) -> c_int, frames: *mut c_void) -> c_int;
-        fn _Unwind_GetIP(context: *mut c_void) -> usize;
+        fn _Unwind_GetIPInfo(context: *mut c_void, is_exact: *mut c_int) -> usize;
     }
 
     /// Walking frames takes more than the stacks for signals that Rust makes.
@@ -71,9 +111,9 @@ mod unix {
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: all zeros is an action: the default one.
         let action = unsafe { action.assume_init_mut() };
-        action.sa_sigaction = handle as extern "C" fn(c_int) as *const () as usize;
+        action.sa_sigaction = handle as extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as *const () as usize;
         // The handler is for the first signal only.
-        action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND | libc::SA_NODEFER;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND | libc::SA_NODEFER;
         for signal in SIGNALS {
             // SAFETY: the action is sound, and the handler may be called at any time. A signal that can't be handled is
             // not.
@@ -81,27 +121,93 @@ mod unix {
         }
     }
 
-    extern "C" fn handle(signal: c_int) {
-        let mut frames = 0u32;
+    /// The frames of the thread that crashes.
+    struct Walk {
+        count: u32,
+        /// Those from the instruction on that the signal has interrupted.
+        interrupted: Option<usize>,
+        frames: [ExecAddr; TOLD_FRAMES],
+    }
+
+    extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+        // What follows looks at memory that may be broken, and may wait for ever for locks of other threads.
+        // SAFETY: nothing is left that another handler or alarm of this process would be for.
+        unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
+        // SAFETY: as above.
+        unsafe { libc::alarm(PATIENCE) };
+        // SAFETY: the kernel passes information on the signal.
+        let address = unsafe { address(signal, info) };
+        let known = |frames: &[ExecAddr]| {
+            if let Some(tell) = TELL.get() {
+                tell(&Crash { signal: super::signal_name(signal).unwrap_or("a signal"), address, frames });
+            }
+        };
+        // SAFETY: the kernel passes the context of the thread.
+        let instruction = unsafe { instruction(context) };
+        known(instruction.as_slice());
+        let mut walk = Walk { count: 0, interrupted: None, frames: [ExecAddr::NULL; TOLD_FRAMES] };
         // SAFETY: the frames of this thread are described, or the walk ends where they are not.
-        let _ended = unsafe { _Unwind_Backtrace(step, (&raw mut frames).cast()) };
+        let _ended = unsafe { _Unwind_Backtrace(step, (&raw mut walk).cast()) };
+        if let Some(interrupted) = walk.interrupted {
+            known(&walk.frames[..interrupted]);
+        }
         // SAFETY: the signal has its default action again, which is what is wanted.
         let _ends = unsafe { libc::raise(signal) };
     }
 
-    extern "C" fn step(context: *mut c_void, frames: *mut c_void) -> c_int {
-        // SAFETY: it is the counter that the walk was begun with, and nobody else's meanwhile.
-        let frames = unsafe { &mut *frames.cast::<u32>() };
+    /// The address that an instruction could not access.
+    ///
+    /// # Safety
+    /// The information must be that which a handler of the signal gets.
+    unsafe fn address(signal: c_int, info: *const libc::siginfo_t) -> Option<ExecAddr> {
+        // SAFETY: the caller's promise.
+        let info = unsafe { info.as_ref() }?;
+        // Others are sent by processes, or the kernel does not know the address.
+        let is_fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS) && (1..SI_KERNEL).contains(&info.si_code);
+        // SAFETY: faults have one.
+        is_fault.then(|| ExecAddr(unsafe { info.si_addr() } as u64))
+    }
+
+    /// The instruction that the signal has interrupted.
+    ///
+    /// # Safety
+    /// It must be the context that a handler gets.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    unsafe fn instruction(context: *mut c_void) -> Option<ExecAddr> {
+        // SAFETY: the caller's promise.
+        let context = unsafe { context.cast::<libc::ucontext_t>().as_ref() }?;
+        Some(ExecAddr(context.uc_mcontext.gregs[libc::REG_RIP as usize].cast_unsigned()))
+    }
+
+    /// Here only the walk knows.
+    ///
+    /// # Safety
+    /// None.
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    unsafe fn instruction(_context: *mut c_void) -> Option<ExecAddr> {
+        None
+    }
+
+    extern "C" fn step(context: *mut c_void, walk: *mut c_void) -> c_int {
+        // SAFETY: it is what the walk was begun with, and nobody else's meanwhile.
+        let walk = unsafe { &mut *walk.cast::<Walk>() };
+        let mut is_exact = 0;
         // SAFETY: the context is that of the frame, for the time of this call.
-        let address = unsafe { _Unwind_GetIP(context) };
+        let address = unsafe { _Unwind_GetIPInfo(context, &raw mut is_exact) };
         // No memory is allocated: the heap may be what is broken.
         let mut line = Cursor::new([0; 32]);
-        if writeln!(line, "#{frames} {address:#018x}").is_ok() {
+        if writeln!(line, "#{} {address:#018x}", walk.count).is_ok() {
             let length = line.position() as usize;
             // SAFETY: the bytes are initialized. Nobody is left to tell if this fails.
             let _written = unsafe { libc::write(libc::STDERR_FILENO, line.get_ref().as_ptr().cast(), length) };
         }
-        *frames += 1;
-        if *frames < MOST_FRAMES { NO_REASON } else { END_OF_STACK }
+        // The frames before are the handler's; that of the interrupted function is no call's.
+        let next = walk.interrupted.or((is_exact != 0).then_some(0));
+        if let Some((next, frame)) = next.and_then(|next| Some((next, walk.frames.get_mut(next)?))) {
+            *frame = ExecAddr(address as u64);
+            walk.interrupted = Some(next + 1);
+        }
+        walk.count += 1;
+        if walk.count < MOST_FRAMES { NO_REASON } else { END_OF_STACK }
     }
 }

@@ -116,6 +116,18 @@ pub enum ExecutorError {
         /// The reason, as far as it is known.
         why: String,
     },
+    /// Linked code has crashed, and with it its process.
+    #[error("the process that runs linked code is gone: {signal}{}", circumstances(*address, *at, place))]
+    Crashed {
+        /// The signal or exception: `SIGSEGV`.
+        signal: Cow<'static, str>,
+        /// The address that could not be accessed, if it was for that.
+        address: Option<ExecAddr>,
+        /// The instruction, or null if it is not known.
+        at: ExecAddr,
+        /// The function of linked code that it is in, or that has called what it is in. May be empty.
+        place: String,
+    },
     /// An id that was never given out, or was given back.
     #[error("there is no such {what}")]
     NoSuch {
@@ -138,3 +150,14 @@ pub enum ExecutorError {
 
 /// Result of the executor's functions.
 pub type Result<T, E = ExecutorError> = std::result::Result<T, E>;
+
+/// Details of a crash, behind its signal.
+fn circumstances(address: Option<ExecAddr>, at: ExecAddr, place: &str) -> String {
+    let address = address.map(|address| format!(" at address {address}")).unwrap_or_default();
+    let place = match place {
+        "" if at.is_null() => String::new(),
+        "" => format!(", by the instruction at {at}"),
+        place => format!(" in {place}"),
+    };
+    address + &place
+}

@@ -100,6 +100,9 @@ pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 /// addresses.
 pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
+/// Says what is at an address of linked code: `f (main.o)`.
+pub type Symbolize = dyn Fn(ExecAddr) -> Option<String> + Send + Sync;
+
 /// A loaded shared library, or the process itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -438,6 +441,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// because the loader does not see linked code. It runs on the thread that opens the library, with no lock of the
     /// executor held. Systems whose libraries need nothing from the program need none.
     fn provide_needed(&self, _provide: Arc<ProvideNeeded>) {}
+
+    /// Sets the function that says what is at an address of linked code, for errors that say where linked code has crashed.
+    /// Executors that end with their code need none.
+    fn set_symbolizer(&self, _symbolize: Arc<Symbolize>) {}
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.

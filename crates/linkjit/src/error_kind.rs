@@ -113,7 +113,9 @@ impl Error {
             Self::Executor(ExecutorError::Library { .. })
             | Self::LibraryNeedsProgram { .. }
             | Self::NoRuntime { .. } => ErrorKind::Library,
-            Self::Executor(ExecutorError::Disconnected { .. }) => ErrorKind::Disconnected,
+            Self::Executor(ExecutorError::Disconnected { .. } | ExecutorError::Crashed { .. }) => {
+                ErrorKind::Disconnected
+            }
             Self::Executor(_) | Self::Allocator { .. } | Self::ServesProcess { .. } => ErrorKind::Executor,
             Self::Undefined { .. } => ErrorKind::UndefinedSymbols,
             Self::Duplicate { .. } | Self::DuplicateDylib { .. } => ErrorKind::DuplicateDefinition,

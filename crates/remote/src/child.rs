@@ -121,8 +121,12 @@ impl Child {
     }
 
     /// How it has ended, if it has, or does in a moment.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.wait_for(Duration::from_millis(500))
+    }
+
     pub(crate) fn how_it_ended(&self) -> Option<String> {
-        self.how_it_ended_within(Duration::from_millis(500))
+        self.exit_status().map(describe)
     }
 
     fn how_it_ended_within(&self, patience: Duration) -> Option<String> {

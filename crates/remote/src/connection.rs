@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
+use std::time::Duration;
 
 use linkjit_executor::ExecutorError;
 
@@ -20,6 +21,13 @@ const CONVERSATION_LIMIT: usize = 1 << 12;
 /// Enough for linked code, which may be on any thread: as much as the first thread of a program has.
 const STACK_SIZE: usize = 8 << 20;
 
+/// A stream that has been hung up on ends within this.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A process that crashes waits so often, and each time so long, for another thread to be done with the stream.
+const CRASH_ATTEMPTS: u32 = 200;
+const CRASH_PAUSE: Duration = Duration::from_millis(5);
+
 /// The side of a connection. Conversations that the session begins have even numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
@@ -31,6 +39,16 @@ pub(crate) enum Side {
 pub(crate) trait Handler: Send + Sync {
     /// Answers a call, on the thread of its conversation.
     fn answer(&self, connection: &Arc<Connection>, call: &[u8]) -> Result<Vec<u8>, Violation>;
+
+    /// Says what to tell those who wait when the peer has said by this that it crashes. It has not ended yet.
+    fn crash(&self, _report: &[u8]) -> Result<ExecutorError, Violation> {
+        Err(Violation("a session that says that it crashes".into()))
+    }
+
+    /// Names the place of a crash. Nobody waits for an answer of the peer meanwhile.
+    fn name_place(&self, crash: ExecutorError) -> ExecutorError {
+        crash
+    }
 }
 
 /// One side of a connection.
@@ -42,6 +60,9 @@ pub(crate) struct Connection {
     handler: Box<dyn Handler>,
     sent: AtomicU64,
     received: AtomicU64,
+    /// Nothing is read any more.
+    has_ended: Mutex<bool>,
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -49,16 +70,16 @@ struct Table {
     conversations: HashMap<u32, Arc<Conversation>>,
     newest: u32,
     /// Why there is no connection any more.
-    closed: Option<Arc<str>>,
+    closed: Option<ExecutorError>,
     /// The session has said that it is the end.
     is_over: bool,
 }
 
 /// Has a thread attend to a conversation that the peer has begun.
-pub(crate) type Accept = dyn FnMut(&Arc<Connection>, Arc<Conversation>) -> std::io::Result<()> + Send;
+pub(crate) type Accept = dyn FnMut(&Arc<Connection>, Arc<Conversation>) -> io::Result<()> + Send;
 
 /// Has a new thread attend to it.
-pub(crate) fn attend_on_thread(connection: &Arc<Connection>, conversation: Arc<Conversation>) -> std::io::Result<()> {
+pub(crate) fn attend_on_thread(connection: &Arc<Connection>, conversation: Arc<Conversation>) -> io::Result<()> {
     let connection = connection.clone();
     let builder = thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE);
     builder.spawn(move || conversation.attend(&connection)).map(drop)
@@ -72,8 +93,8 @@ impl Connection {
         transport: Transport,
         handler: Box<dyn Handler>,
         mut accept: Box<Accept>,
-        when_closed: Box<dyn FnOnce(String, bool) -> String + Send>,
-    ) -> std::io::Result<Arc<Self>> {
+        when_closed: Box<dyn FnOnce(ExecutorError, bool) -> ExecutorError + Send>,
+    ) -> io::Result<Arc<Self>> {
         let Transport { mut reader, writer, hang_up } = transport;
         let connection = Arc::new(Self {
             side,
@@ -83,6 +104,8 @@ impl Connection {
             handler,
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            has_ended: Mutex::new(false),
+            ended: Condvar::new(),
         });
         let reading = connection.clone();
         thread::Builder::new().name("linkjit reader".into()).spawn(move || {
@@ -96,17 +119,23 @@ impl Connection {
                     lock(&reading.table).is_over = true;
                     break "the session is over".into();
                 }
-                if let Err(violation) = reading.receive(frame, &mut *accept) {
+                let received = match frame.kind {
+                    Kind::Crash => reading.receive_crash(&frame.payload),
+                    _ => reading.receive(frame, &mut *accept),
+                };
+                if let Err(violation) = received {
                     break format!("the peer broke the protocol: {violation}");
                 }
             };
             let (is_over, known) = {
                 let table = lock(&reading.table);
-                (table.is_over, table.closed.as_deref().map(str::to_owned))
+                (table.is_over, table.closed.clone())
             };
             // Whoever has hung up knows why.
-            reading.close(when_closed(known.unwrap_or(why), is_over));
+            reading.close(when_closed(known.unwrap_or_else(|| disconnected(why)), is_over));
             (reading.hang_up)();
+            *lock(&reading.has_ended) = true;
+            reading.ended.notify_all();
         })?;
         Ok(connection)
     }
@@ -139,6 +168,16 @@ impl Connection {
         }
     }
 
+    /// Notes that the peer crashes. Those who wait are told when it has ended: it may say more.
+    fn receive_crash(&self, report: &[u8]) -> Result<(), Violation> {
+        let crash = self.handler.crash(report)?;
+        // To name the place may drop what asks the peer for something: from now on this is an error.
+        lock(&self.table).closed = Some(crash.clone());
+        let named = self.handler.name_place(crash);
+        lock(&self.table).closed = Some(named);
+        Ok(())
+    }
+
     fn is_ours(&self, conversation: u32) -> bool {
         conversation.is_multiple_of(2) == (self.side == Side::Session)
     }
@@ -147,7 +186,7 @@ impl Connection {
     pub(crate) fn begin(&self) -> Result<Arc<Conversation>, ExecutorError> {
         let mut table = lock(&self.table);
         if let Some(why) = &table.closed {
-            return Err(disconnected(&**why));
+            return Err(why.clone());
         }
         if table.conversations.len() >= CONVERSATION_LIMIT {
             return Err(ExecutorError::Invalid { what: "request: too many threads use the executor".into() });
@@ -183,13 +222,41 @@ impl Connection {
         if payload.iter().map(|part| part.len()).sum::<usize>() > frame::PAYLOAD_LIMIT {
             return Err(ExecutorError::Invalid { what: "request: it is too large for one frame".into() });
         }
+        if let Some(why) = &lock(&self.table).closed {
+            return Err(why.clone());
+        }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let written = frame::write(&mut **lock(&self.writer), kind, conversation, number, payload);
-        written.map_err(|error| {
-            // The reader knows more, if it has read the end of the stream.
-            let known = lock(&self.table).closed.clone();
-            known.map_or_else(|| disconnected(error.to_string()), |why| disconnected(&*why))
-        })
+        written.map_err(|error| self.give_up(&error))
+    }
+
+    /// Hangs up after a write that went wrong: a part of a frame may have been sent.
+    fn give_up(&self, error: &io::Error) -> ExecutorError {
+        (self.hang_up)();
+        // The reader knows more: it reads what the peer has said last, and the end of the stream.
+        let has_ended = lock(&self.has_ended);
+        let waited = self.ended.wait_timeout_while(has_ended, END_PATIENCE, |has_ended| !*has_ended);
+        drop(waited);
+        lock(&self.table).closed.get_or_insert_with(|| disconnected(error.to_string())).clone()
+    }
+
+    /// Sends the report of a crash, if the stream can be had. For signal handlers: takes no memory and does not wait for
+    /// long.
+    pub(crate) fn report_crash(&self, report: &[u8]) {
+        for _ in 0..CRASH_ATTEMPTS {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(CRASH_PAUSE);
+                    continue;
+                }
+            };
+            let header = frame::header(report.len(), Kind::Crash, 0, 0);
+            // Nobody is left to tell if this fails.
+            let _gone = writer.write_all(&header).and_then(|()| writer.write_all(report));
+            return;
+        }
     }
 
     pub(crate) fn answer(self: &Arc<Self>, call: &[u8]) -> Result<Vec<u8>, Violation> {
@@ -199,18 +266,19 @@ impl Connection {
     /// Hangs up on a peer that broke the rules.
     pub(crate) fn refuse(&self, violation: &Violation) -> ExecutorError {
         let why = format!("the peer broke the protocol: {violation}");
-        self.close(why.clone());
+        let why = self.close(disconnected(why));
         (self.hang_up)();
-        disconnected(why)
+        why
     }
 
-    /// Wakes all who wait.
-    fn close(&self, why: String) {
+    /// Wakes all who wait; returns why there is no connection any more.
+    fn close(&self, why: ExecutorError) -> ExecutorError {
         let mut table = lock(&self.table);
-        let why = table.closed.get_or_insert_with(|| why.into()).clone();
+        let why = table.closed.get_or_insert(why).clone();
         for conversation in table.conversations.values() {
             conversation.close(&why);
         }
+        why
     }
 
     /// Says that it is the end.

@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 
 use linkjit_executor::ExecutorError;
 
+use crate::Violation;
 use crate::connection::{Connection, lock};
 use crate::frame::{Frame, Kind, PAYLOAD_LIMIT};
 use crate::message::{self, Reply};
-use crate::{Violation, disconnected};
 
 /// One side of a conversation.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Conversation {
 struct Mail {
     frame: Option<Frame>,
     /// Why nothing arrives any more.
-    closed: Option<Arc<str>>,
+    closed: Option<ExecutorError>,
 }
 
 impl Conversation {
@@ -46,7 +46,7 @@ impl Conversation {
     }
 
     /// Nothing arrives any more.
-    pub(crate) fn close(&self, why: &Arc<str>) {
+    pub(crate) fn close(&self, why: &ExecutorError) {
         lock(&self.mail).closed.get_or_insert_with(|| why.clone());
         self.arrived.notify_one();
     }
@@ -58,7 +58,7 @@ impl Conversation {
                 return Ok(frame);
             }
             if let Some(why) = &mail.closed {
-                return Err(disconnected(&**why));
+                return Err(why.clone());
             }
             mail = self.arrived.wait(mail).unwrap_or_else(std::sync::PoisonError::into_inner);
         }

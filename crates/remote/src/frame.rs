@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     End = 3,
     /// The session needs the executor no more.
     Goodbye = 4,
+    /// The executor's process is about to end, by a crash.
+    Crash = 5,
 }
 
 /// A frame.
@@ -43,6 +45,7 @@ impl Frame {
             2 => Kind::Reply,
             3 => Kind::End,
             4 => Kind::Goodbye,
+            5 => Kind::Crash,
             other => return Err(invalid(format!("a frame of the unknown kind {other}"))),
         };
         let size = word(0) as usize;
@@ -55,6 +58,16 @@ impl Frame {
         }
         Ok(Self { kind, conversation: word(8), number: word(12), payload })
     }
+}
+
+/// The header of a frame whose payload has `size` bytes.
+pub(crate) fn header(size: usize, kind: Kind, conversation: u32, number: u32) -> [u8; HEADER_SIZE] {
+    let mut header = [0; HEADER_SIZE];
+    let words = [size as u32, kind as u32, conversation, number];
+    for (to, word) in header.chunks_exact_mut(4).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    header
 }
 
 /// Writes a frame whose payload is in parts.
@@ -72,11 +85,7 @@ pub(crate) fn write(
     if size > PAYLOAD_LIMIT {
         return Err(invalid(format!("a frame of {size} bytes; the limit is {PAYLOAD_LIMIT}")));
     }
-    let mut header = [0; HEADER_SIZE];
-    let words = [size as u32, kind as u32, conversation, number];
-    for (to, word) in header.chunks_exact_mut(4).zip(words) {
-        to.copy_from_slice(&word.to_le_bytes());
-    }
+    let header = header(size, kind, conversation, number);
     let mut parts: Vec<_> = std::iter::once(&header[..]).chain(payload.iter().copied()).map(IoSlice::new).collect();
     let mut rest = &mut parts[..];
     while !rest.is_empty() {

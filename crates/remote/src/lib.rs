@@ -20,6 +20,7 @@ mod allocation;
 mod child;
 mod connection;
 mod conversation;
+mod crash_report;
 mod frame;
 mod greeting;
 mod message;

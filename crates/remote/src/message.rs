@@ -181,6 +181,17 @@ pub(crate) enum Callback<'a> {
     ProvideNeeded,
 }
 
+/// The report of a process that crashes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CrashReport<'a> {
+    /// The name of the signal or exception.
+    pub(crate) signal: Cow<'a, str>,
+    /// The address that could not be accessed.
+    pub(crate) address: Option<ExecAddr>,
+    /// Where the thread was, then the addresses that its calls return to, as far as they are known.
+    pub(crate) frames: Cow<'a, [ExecAddr]>,
+}
+
 /// Facts about an executor that do not change.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Facts {

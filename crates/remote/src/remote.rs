@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 
 use linkjit_executor::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, Jump, LibraryId,
     MainForm, Nearby, Placement, PointerArray, ProvideNeeded, ReentryId, Resolve, Result, RuntimeFunction,
-    SegmentRequest, SymbolAddress, SymbolRequest, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
+    SegmentRequest, SymbolAddress, SymbolRequest, Symbolize, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
 };
 use serde::de::DeserializeOwned;
 
 use crate::allocation::RemoteAllocation;
 use crate::child::Child;
 use crate::connection::{self, Connection, Handler, Side, lock};
-use crate::message::{self, Callback, Facts, PendingId, Reply, Request};
+use crate::message::{self, Callback, CrashReport, Facts, PendingId, Reply, Request};
 use crate::{Token, Transport, Violation, conversation, disconnected, greeting};
 
 /// The functions of the runtime that facts have the addresses of.
@@ -23,6 +24,9 @@ pub(crate) const RUNTIME_FUNCTIONS: [RuntimeFunction; 3] =
 
 /// The most bytes of names that one request has.
 const NAMES_LIMIT: usize = 4 << 20;
+
+/// Frames of a crash among which that of a linked function is searched.
+const MOST_FRAMES: usize = 64;
 
 /// Contents that are read go in pieces of this size.
 const READ_CHUNK: u64 = 4 << 20;
@@ -60,6 +64,9 @@ struct Callbacks {
     reentries: Mutex<HashMap<ReentryId, Arc<Resolve>>>,
     exports: Mutex<HashMap<ImageId, Arc<FindExport>>>,
     needed: Mutex<Option<Arc<ProvideNeeded>>>,
+    symbolize: Mutex<Option<Arc<Symbolize>>>,
+    /// The frames of a crash whose place has no name yet.
+    frames: Mutex<Vec<ExecAddr>>,
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -103,6 +110,32 @@ impl Handler for Answers {
             Ok(message::encode(&Reply::<()>::Err(error)))
         };
         answer.unwrap_or_else(panicked)
+    }
+
+    fn crash(&self, report: &[u8]) -> Result<ExecutorError, Violation> {
+        let (report, rest): (CrashReport<'_>, _) = message::decode(report)?;
+        if !rest.is_empty() {
+            return Err(Violation("a report of a crash with bytes behind it".into()));
+        }
+        let frames: Vec<_> = report.frames.iter().copied().take(MOST_FRAMES).collect();
+        let at = frames.first().copied().unwrap_or(ExecAddr::NULL);
+        let signal = report.signal.chars().filter(char::is_ascii_graphic).take(64).collect::<String>().into();
+        *lock(&self.0.frames) = frames;
+        Ok(ExecutorError::Crashed { signal, address: report.address, at, place: String::new() })
+    }
+
+    fn name_place(&self, mut crash: ExecutorError) -> ExecutorError {
+        let symbolize = lock(&self.0.symbolize).clone();
+        if let (Some(symbolize), ExecutorError::Crashed { place, .. }) = (symbolize, &mut crash) {
+            let frames = std::mem::take(&mut *lock(&self.0.frames));
+            let name = |(depth, frame): (usize, ExecAddr)| match depth {
+                0 => symbolize(frame),
+                // A call that does not return may be the last thing in its function.
+                _ => Some(format!("a call from {}", symbolize(ExecAddr(frame.0.wrapping_sub(1)))?)),
+            };
+            *place = frames.into_iter().enumerate().find_map(name).unwrap_or_default();
+        }
+        crash
     }
 }
 
@@ -200,7 +233,10 @@ impl Remote {
             transport,
             Box::new(Answers(callbacks.clone())),
             Box::new(connection::attend_on_thread),
-            Box::new(move |why, _| watched.and_then(|child| child.how_it_ended()).unwrap_or(why)),
+            Box::new(move |why, _| match (&why, watched) {
+                (ExecutorError::Disconnected { .. }, Some(child)) => child.how_it_ended().map_or(why, disconnected),
+                _ => why,
+            }),
         );
         let connection = connection.map_err(|error| disconnected(error.to_string()))?;
         Ok(Self { link: Arc::new(Link { connection, callbacks }), facts, child })
@@ -233,6 +269,12 @@ impl Remote {
             (_, Err(error)) => Err(error),
             (_, Ok(())) => Err(self.link.refuse("a reply to a request for the end")),
         }
+    }
+
+    /// How the executor's process has ended, if it is a [`Child`] and has ended, or does in a moment.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.child.as_ref()?.exit_status()
     }
 
     /// The child process that it is, if [`Child`] has started it.
@@ -307,6 +349,10 @@ impl Executor for Remote {
         *lock(&self.link.callbacks.needed) = Some(provide);
         // The next request says so, if the executor is gone.
         let _gone = self.link.ask::<()>(&Request::ProvideNeeded);
+    }
+
+    fn set_symbolizer(&self, symbolize: Arc<Symbolize>) {
+        *lock(&self.link.callbacks.symbolize) = Some(symbolize);
     }
 
     unsafe fn run_initializers(

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::{self, Connection, Handler, Side, lock};
 use crate::conversation::{self, Conversation};
+use crate::crash_report;
 use crate::message::{self, Callback, Facts, PendingId, Piece, Reply, Request};
 use crate::remote::RUNTIME_FUNCTIONS;
 use crate::{Token, Transport, Violation, disconnected, greeting};
@@ -54,14 +55,21 @@ pub fn serve(mut transport: Transport, token: &Token, executor: Arc<dyn Executor
     };
     let (done, is_done) = mpsc::channel::<()>();
     let known = outcome.clone();
-    let when_closed = move |why: String, is_over: bool| {
-        let outcome = if is_over { Outcome::Over } else { Outcome::Lost(why.clone()) };
+    let when_closed = move |why: ExecutorError, is_over: bool| {
+        let outcome = match &why {
+            _ if is_over => Outcome::Over,
+            ExecutorError::Disconnected { why } => Outcome::Lost(why.clone()),
+            other => Outcome::Lost(other.to_string()),
+        };
         // There is one end.
         let _first = known.set(outcome);
         drop(done);
         why
     };
-    Connection::start(Side::Executor, transport, Box::new(server), Box::new(accept), Box::new(when_closed))?;
+    let connection =
+        Connection::start(Side::Executor, transport, Box::new(server), Box::new(accept), Box::new(when_closed))?;
+    crash_report::register(&connection);
+    drop(connection);
     if let Ok((connection, conversation)) = conversations.recv() {
         conversation.attend(&connection);
     }

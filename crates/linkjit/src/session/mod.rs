@@ -206,6 +206,11 @@ impl ExecutionSession {
             Some(session) => platform.provide(&session, library),
             None => Vec::new(),
         }));
+        let weak = session.downgrade();
+        session.executor().set_symbolizer(Arc::new(move |address| {
+            let at = weak.upgrade()?.symbolize(address)?;
+            Some(format!("{} ({})", at.name, at.object))
+        }));
         process_fork::take_part(Arc::downgrade(&(session.inner.clone() as Arc<dyn process_fork::Participant>)));
         session
     }
