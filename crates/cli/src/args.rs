@@ -31,7 +31,8 @@ libLIB.so to libLIB.a.
 JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
 'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
 JITDylibs in the order in which they first appear, then the process. A named JITDylib searches itself,
-then the process, then 'main'.
+then the process, then 'main'. The program can open it by its name: dlopen(\"plugin\", RTLD_NOW). It is
+initialized then, or before 'main' if that refers to it.
 
 With --lazy, each function of an object or source is linked when it is first called; the object that
 defines the entry is linked at once. The initializers of an object run when a part of it is first

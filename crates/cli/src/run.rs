@@ -276,7 +276,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Tells the JITDylibs of each other.
+    /// Tells the JITDylibs of each other. Those that the program does not refer to are initialized when it opens them.
     fn order(&self) -> linkjit::Result<()> {
         if self.named.is_empty() {
             return Ok(());
@@ -285,6 +285,7 @@ impl Loader<'_> {
         let exported = |dylib: &JitDylib| (dylib.clone(), MatchScope::Exported);
         for dylib in &self.named {
             dylib.add_to_link_order(main, MatchScope::Exported)?;
+            dylib.initialize_on_demand()?;
         }
         let others: Vec<_> = self.named.iter().chain([process]).map(exported).collect();
         main.set_link_order(&others)

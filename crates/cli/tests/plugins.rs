@@ -151,3 +151,58 @@ fn what_is_linked_meanwhile_does_not_replace_the_loaders_message() {
     fixtures.cpp("later.o", "#include <string>\nextern \"C\" int later(int x) { return std::to_string(x).size(); }");
     check(&fixtures, &["main.o", "late.o", "later.o"], &["-lstdc++"], &[]);
 }
+
+/// `--jd` gives a plugin its name; natively it is that of a file.
+#[test]
+fn programs_open_jitdylibs_as_their_plugins() {
+    let fixtures = Fixtures::new("plugins_opened");
+    let plugin = "#include <stdio.h>\n
+         extern int value; int of_program(int); static int calls;
+         __attribute__((constructor)) static void begin(void) { printf(\"%s begins: %d\\n\", NAME, of_program(value)); }
+         __attribute__((destructor)) static void end(void) { printf(\"%s ends after %d\\n\", NAME, calls); }
+         int run(void) { return ++calls * value; }";
+    for name in ["one", "two"] {
+        let source = format!("#define NAME \"{name}\"\n{plugin}");
+        fixtures.c(&format!("{name}.o"), &source);
+        fixtures.tool(&["cc", "-shared", "-o", name, &format!("{name}.o")]);
+    }
+    fixtures.c("direct.o", "int of_direct(void) { return 5; }");
+    fixtures.c(
+        "constructor.o",
+        "#include <stdio.h>\n
+         __attribute__((constructor)) static void begin(void) { puts(\"direct\"); }",
+    );
+    fixtures.tool(&["cc", "-shared", "-o", "libdirect.so", "direct.o", "constructor.o"]);
+    fixtures.c(
+        "main.o",
+        "#include <dlfcn.h>\n#include <stdio.h>\n
+         int value = 7; int of_program(int x) { return x + 1; } int of_direct(void);
+         int main(int argc, char **argv) {
+             printf(\"main %d\\n\", of_direct());
+             for (int i = 1; i < argc; i++) {
+                 void *plugin = dlopen(argv[i], RTLD_NOW);
+                 if (!plugin) { puts(\"none\"); continue; }
+                 int (*run)(void) = (int (*)(void))dlsym(plugin, \"run\");
+                 int first = run(), second = run();
+                 printf(\"%d %d\\n\", first, second);
+                 if (i < argc - 1) dlclose(plugin);
+             }
+             return 3;
+         }",
+    );
+    let arguments = ["one", "two", "three", "one", "two"];
+    let native = ["cc", "-rdynamic", "-o", "native", "main.o", "-L.", "-ldirect", "-Wl,-rpath,$ORIGIN"];
+    fixtures.tool(&native);
+    let path = fixtures.path("");
+    let native =
+        Outcome::run(Command::new("./native").args(arguments).current_dir(&path).env("LD_LIBRARY_PATH", &path));
+    let begins = "direct\nmain 5\none begins: 8\n7 14\none ends after 2\ntwo begins: 8\n";
+    assert!(native.out.starts_with(begins), "{}", native.out);
+    let inputs =
+        ["main.o", "--jd", "one", "one.o", "--jd", "two", "two.o", "--jd", "direct", "direct.o", "constructor.o", "--"];
+    for options in [&["run"][..], &["run", "--lazy"], &["run", "--executor", "child"]] {
+        let line = [options, &inputs, &arguments].concat();
+        let outcome = fixtures.linkjit(&line);
+        assert_eq!((outcome.code, &outcome.out), (native.code, &native.out), "{line:?}: {}", outcome.err);
+    }
+}

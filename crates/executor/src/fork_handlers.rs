@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::fork::{Held, Participant};
 use crate::opening::in_loader;
 use crate::symbols::kept;
-use crate::{call, init, initial_stack, loaded, lock, nearby, opening, reentry, stacks, tls};
+use crate::{call, dylibs, init, initial_stack, loaded, lock, nearby, opening, reentry, runtime, stacks, tls};
 
 static PARTICIPANTS: Mutex<Vec<Weak<dyn Participant>>> = Mutex::new(Vec::new());
 
@@ -87,6 +87,8 @@ fn hold_all(participants: &[Arc<dyn Participant>], held: &mut Held) -> bool {
             nearby::hold,
             loaded::scopes::hold,
             opening::hold,
+            runtime::dylibs::hold,
+            dylibs::hold,
             in_loader::hold,
             kept::hold,
             tls::hold,

@@ -56,6 +56,7 @@ impl Drop for InProcess {
     fn drop(&mut self) {
         #[cfg(glibc_x86_64)]
         crate::opening::forget_all_of(self.owner);
+        crate::dylibs::forget_all_of(self.owner);
         init::forget_all_of(self.owner);
         if allocator::serves_owner(self.owner) {
             // The libraries go on using its code, and hold memory of it.
@@ -105,6 +106,11 @@ impl Executor for InProcess {
         self.memory.deallocate(allocation)
     }
 
+    unsafe fn restore_contents(&self, allocations: &[AllocationId]) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.restore(allocations) }
+    }
+
     fn make_image_header(&self, window: WindowId, kept: bool) -> Result<()> {
         self.memory.make_image_header(window, kept)
     }
@@ -131,6 +137,10 @@ impl Executor for InProcess {
     #[cfg(glibc_x86_64)]
     fn provide_needed(&self, provide: Arc<crate::ProvideNeeded>) {
         crate::opening::set_provider(self.owner, provide);
+    }
+
+    fn serve_dylibs(&self, ask: Arc<crate::AskDylibs>) {
+        crate::dylibs::serve(self.owner, ask);
     }
 
     unsafe fn run_initializers(

@@ -459,7 +459,6 @@ pub(crate) fn handle_of(id: ImageId) -> Option<ExecAddr> {
 }
 
 /// The executor that opened an image.
-#[cfg(windows)]
 pub(crate) fn owner_of(id: ImageId) -> Option<u32> {
     Some(lock(&IMAGES).get(id).ok()?.owner)
 }

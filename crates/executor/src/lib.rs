@@ -17,6 +17,7 @@ mod agent;
 mod allocator;
 mod call;
 pub mod crash;
+mod dylibs;
 #[cfg(glibc_x86_64)]
 mod elf;
 mod elf_header;
@@ -56,6 +57,7 @@ mod tls;
 mod unwind;
 
 pub use agent::{Adopted, Agent};
+pub use dylibs::{AddressOf, AskDylibs, DylibReply, DylibRequest, OpenFlags, SearchFrom};
 pub use error::{ExecutorError, Result};
 pub use host_call::{HostCall, HostCallback, HostFunction, HostResult, HostValue};
 pub use in_process::InProcess;
@@ -210,6 +212,8 @@ pub struct FinalizeActions {
     pub tls_image: Option<TlsImage>,
     /// The directory of the image's resources (Windows). The image's header points to it from now on.
     pub resources: Option<ExecRange>,
+    /// Whether [`Executor::restore_contents`] is to find what writable segments contain now.
+    pub keep_contents: bool,
 }
 
 /// Memory that is being filled. Dropping it without finalizing gives it back.
@@ -398,6 +402,17 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// If there is no such allocation.
     fn deallocate(&self, allocation: AllocationId) -> Result<()>;
 
+    /// Gives writable segments of finalized allocations the contents back that they had when they were finalized, with
+    /// redirected slots as they are now. Those that did not ask for it ([`FinalizeActions::keep_contents`]) stay as they
+    /// are, and so does thread-local storage.
+    ///
+    /// # Errors
+    /// If there is no such allocation.
+    ///
+    /// # Safety
+    /// No thread may use them meanwhile.
+    unsafe fn restore_contents(&self, allocations: &[AllocationId]) -> Result<()>;
+
     /// Makes the first page of a window the header of an image, with a section (Windows) or segment (ELF) for each
     /// protection. If the header is `kept` up to date, for code that reads it, it follows the contents of the window
     /// from now on: sections are as large as the memory that can be read, and data directories point to the tables of
@@ -445,6 +460,11 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Sets the function that says what is at an address of linked code, for errors that say where linked code has crashed.
     /// Executors that end with their code need none.
     fn set_symbolizer(&self, _symbolize: Arc<Symbolize>) {}
+
+    /// Sets the function that answers linked code which opens, searches or closes what may be a JITDylib. It runs on the
+    /// thread of that code, with no lock of the executor held, and may run initializers and terminators. Without it,
+    /// linked code knows the system's libraries only.
+    fn serve_dylibs(&self, _ask: Arc<AskDylibs>) {}
 
     /// Calls initializers of an image in the given order, with the program's arguments, on the calling thread. The
     /// image's terminators, in the order in which they are to be called at close, are replaced by `terminators`.

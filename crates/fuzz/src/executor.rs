@@ -239,6 +239,10 @@ impl Executor for Fake {
         if self.state().images.contains_key(&image.0) { Ok(()) } else { Err(NOTHING) }
     }
 
+    unsafe fn restore_contents(&self, _allocations: &[AllocationId]) -> Result<()> {
+        Ok(())
+    }
+
     unsafe fn run_initializers(&self, image: ImageId, _first: &[PointerArray], _last: &[PointerArray]) -> Result<()> {
         if self.state().images.contains_key(&image.0) { Ok(()) } else { Err(NOTHING) }
     }

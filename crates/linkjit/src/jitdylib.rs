@@ -337,6 +337,7 @@ impl JitDylib {
         let args: Vec<_> = args.iter().map(|arg| arg.as_ref().as_encoded_bytes().to_vec()).collect();
         let executor = self.session.executor();
         executor.set_arguments(&args)?;
+        self.session.state().set_program(self.id);
         let main = self.lookup_initialized(entry.as_bytes(), Goal::LinkWithAllInitializers)?;
         let form = self.session.platform().main_form(entry);
         // SAFETY: the caller's promise.
@@ -384,7 +385,17 @@ impl JitDylib {
         self.run_initializers()
     }
 
+    /// Leaves the initializers until linked code opens the JITDylib ([`dlopen`](crate#opening-jitdylibs)) or is bound to it,
+    /// or the host initializes it by this handle: it may be in the link order of a program that does not use it.
+    ///
+    /// # Errors
+    /// If the JITDylib is closed.
+    pub fn initialize_on_demand(&self) -> Result<()> {
+        self.session.state().initialize_on_demand(self.id)
+    }
+
     pub(crate) fn run_initializers(&self) -> Result<()> {
+        self.session.state().keep_open(self.id)?;
         let initializing = self.session.begin_initializing()?;
         self.run_pending_initializers()?;
         drop(initializing);

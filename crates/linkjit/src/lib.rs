@@ -22,6 +22,11 @@
 //! running code; [`Plugin`] to look into links and change them; [`Error`] for all errors. Errors leave the session as
 //! it was. Everything is `Send + Sync`, and all methods may be called from several threads at once.
 //!
+//! # Opening JITDylibs
+//!
+//! Linked code that opens a shared library under the name of a JITDylib gets the JITDylib: `dlopen`, `dlsym`, `dlvsym`,
+//! `dladdr`, `dlclose` and `dlerror` know these names, and all others are the system's. See `docs/opening.md`.
+//!
 //! The linker is `linkjit-link`, the process that runs the code is `linkjit-executor`; they meet only here.
 
 mod batch;
@@ -40,6 +45,7 @@ mod lookup;
 mod materialization;
 mod names;
 pub mod object;
+mod opening;
 mod platform;
 mod plugin;
 mod session;

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use linkjit_executor::{
-    AllocationId, ExecAddr, ExecRange, ExecutorError, FinalizeActions, ImageId, Jump, LibraryId, MainForm, Placement,
-    PointerArray, ReentryId, SegmentRequest, SymbolKey, SymbolRequest, Target, TlsId, TlsRequest, WindowId,
+    AllocationId, DylibRequest, ExecAddr, ExecRange, ExecutorError, FinalizeActions, ImageId, Jump, LibraryId,
+    MainForm, Placement, PointerArray, ReentryId, SegmentRequest, SymbolKey, SymbolRequest, Target, TlsId, TlsRequest,
+    WindowId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,10 @@ pub(crate) enum Request<'a> {
         image: ImageId,
     },
     ProvideNeeded,
+    ServeDylibs,
+    RestoreContents {
+        allocations: Cow<'a, [AllocationId]>,
+    },
     RunInitializers {
         image: ImageId,
         initializers: Cow<'a, [PointerArray]>,
@@ -179,6 +184,11 @@ pub(crate) enum Callback<'a> {
     },
     /// Finds what a library needs whose bytes follow. The reply has names and addresses.
     ProvideNeeded,
+    /// Opens, searches or closes what may be a JITDylib. The reply is a [`DylibReply`](linkjit_executor::DylibReply).
+    Dylib {
+        #[serde(borrow)]
+        request: DylibRequest<'a>,
+    },
 }
 
 /// The report of a process that crashes.

@@ -6,9 +6,10 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 
 use linkjit_executor::{
-    Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, Jump, LibraryId,
-    MainForm, Nearby, Placement, PointerArray, ProvideNeeded, ReentryId, Resolve, Result, RuntimeFunction,
-    SegmentRequest, SymbolAddress, SymbolRequest, Symbolize, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
+    Allocation, AllocationId, AskDylibs, DylibReply, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId,
+    Jump, LibraryId, MainForm, Nearby, Placement, PointerArray, ProvideNeeded, ReentryId, Resolve, Result,
+    RuntimeFunction, SegmentRequest, SymbolAddress, SymbolRequest, Symbolize, Target, TlsBlock, TlsId, TlsRequest,
+    Window, WindowId,
 };
 use serde::de::DeserializeOwned;
 
@@ -67,6 +68,7 @@ struct Callbacks {
     symbolize: Mutex<Option<Arc<Symbolize>>>,
     /// The frames of a crash whose place has no name yet.
     frames: Mutex<Vec<ExecAddr>>,
+    dylibs: Mutex<Option<Arc<AskDylibs>>>,
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -90,6 +92,10 @@ impl Callbacks {
             Callback::ProvideNeeded => {
                 let provide = lock(&self.needed).clone();
                 reply(&provide.map(|provide| provide(rest)).unwrap_or_default())
+            }
+            Callback::Dylib { request } => {
+                let ask = lock(&self.dylibs).clone();
+                reply(&ask.map_or(DylibReply::NotHere, |ask| ask(request)))
             }
         })
     }
@@ -353,6 +359,16 @@ impl Executor for Remote {
 
     fn set_symbolizer(&self, symbolize: Arc<Symbolize>) {
         *lock(&self.link.callbacks.symbolize) = Some(symbolize);
+    }
+
+    fn serve_dylibs(&self, ask: Arc<AskDylibs>) {
+        *lock(&self.link.callbacks.dylibs) = Some(ask);
+        // As above.
+        let _gone = self.link.ask::<()>(&Request::ServeDylibs);
+    }
+
+    unsafe fn restore_contents(&self, allocations: &[AllocationId]) -> Result<()> {
+        self.link.ask(&Request::RestoreContents { allocations: allocations.into() })
     }
 
     unsafe fn run_initializers(

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 use linkjit_executor::{
-    Allocation, ExecAddr, Executor, ExecutorError, FindExport, ProvideNeeded, Resolve, Result, SymbolKey,
+    Allocation, AskDylibs, DylibReply, DylibRequest, ExecAddr, Executor, ExecutorError, FindExport, ProvideNeeded,
+    Resolve, Result, SymbolKey,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -159,6 +160,17 @@ impl Server {
                 executor.provide_needed(provide);
                 done(Ok(()))
             }
+            Request::ServeDylibs => {
+                let connection = Arc::downgrade(connection);
+                let ask_session: Arc<AskDylibs> = Arc::new(move |request: DylibRequest<'_>| {
+                    let reply = ask(&connection, &Callback::Dylib { request }, &[]);
+                    reply.unwrap_or_else(|error| DylibReply::Failed(error.to_string()))
+                });
+                executor.serve_dylibs(ask_session);
+                done(Ok(()))
+            }
+            // SAFETY: the session vouches for it that nobody uses them.
+            Request::RestoreContents { allocations } => done(unsafe { executor.restore_contents(&allocations) }),
             Request::RunInitializers { image, initializers, terminators } => {
                 // SAFETY: the session vouches for the arrays.
                 done(unsafe { executor.run_initializers(image, &initializers, &terminators) })

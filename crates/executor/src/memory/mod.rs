@@ -4,6 +4,7 @@
 //! executable and read-only pages change their protection once, adjacent ones in one call.
 
 mod header;
+mod kept;
 mod provider;
 mod window;
 
@@ -12,6 +13,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use self::kept::Kept;
 pub use self::provider::{MemoryProvider, SystemMemory};
 pub(crate) use self::window::Division;
 use self::window::{Pages, WindowMemory};
@@ -65,6 +67,17 @@ impl Tables {
     }
 }
 
+impl Tables {
+    /// Changes a word of the contents that are kept of an allocation, if they are.
+    fn keep_word(&mut self, word: ExecAddr, value: ExecAddr) {
+        let owner = self.by_start.range(..=word).next_back().map(|(_, id)| *id);
+        let finalized = owner.and_then(|id| self.allocations.get_mut(&id));
+        if let Some(kept) = finalized.and_then(|finalized| finalized.kept.iter_mut().find(|kept| kept.has(word))) {
+            kept.set_word(word, value.0);
+        }
+    }
+}
+
 /// A finalized allocation. The fields are dropped in this order: the unwinder reads the tables until they are
 /// deregistered.
 #[derive(Debug)]
@@ -73,6 +86,7 @@ struct Finalized {
     _function_tables: FunctionTables,
     memory: Segments,
     tls: Option<TlsId>,
+    kept: Vec<Kept>,
 }
 
 impl Memory {
@@ -193,7 +207,7 @@ impl Memory {
 
     /// Makes jumps through words of writable data go elsewhere.
     pub(crate) fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
-        let tables = lock(&self.tables);
+        let mut tables = lock(&self.tables);
         let redirected = jumps.iter().map(|&Jump { slot, to }| {
             if to.is_null() {
                 return Err(ExecutorError::Invalid { what: "target of a redirection: null".into() });
@@ -201,6 +215,7 @@ impl Memory {
             if tables.with_word(slot, Protection::ReadWrite).is_none() {
                 return Err(ExecutorError::NoSuch { what: "word of writable data".into() });
             }
+            tables.keep_word(slot, to);
             // SAFETY: an aligned word of a finalized allocation, which the locked table keeps; code that jumps through
             // it reads it at once.
             let slot = unsafe { AtomicU64::from_ptr(slot.0 as *mut u64) };
@@ -208,6 +223,21 @@ impl Memory {
             Ok(ExecAddr(slot.swap(to.0, Ordering::AcqRel)))
         });
         redirected.collect()
+    }
+
+    /// See [`crate::Executor::restore_contents`].
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn restore(&self, allocations: &[AllocationId]) -> Result<()> {
+        let tables = lock(&self.tables);
+        for id in allocations {
+            let finalized = tables.allocations.get(id).ok_or(ExecutorError::NoSuch { what: "allocation".into() })?;
+            // SAFETY: the allocation's own writable segments, which the locked table keeps; the caller promises that
+            // nobody uses them.
+            finalized.kept.iter().for_each(|kept| unsafe { kept.restore() });
+        }
+        Ok(())
     }
 
     /// The bytes of finalized memory.
@@ -358,6 +388,9 @@ impl Allocation for InProcessMemory {
             tls::publish(image.id, bytes_at(&segments, image.bytes))?;
         }
         let tls = actions.tls_image.map(|image| image.id);
+        let writable = segments.pages.iter().filter(|pages| pages.protection == Protection::ReadWrite);
+        let writable = writable.filter(|_| actions.keep_contents).map(|pages| pages.range);
+        let kept = writable.map(|range| Kept::new(range, bytes_at(&segments, range))).collect();
         match actions.resources {
             Some(directory) => segments.window.set_resources(directory)?,
             None => segments.window.update_header()?,
@@ -367,6 +400,7 @@ impl Allocation for InProcessMemory {
             _function_tables: function_tables,
             memory: segments,
             tls,
+            kept,
         })
     }
 }

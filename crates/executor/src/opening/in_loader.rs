@@ -27,10 +27,10 @@ thread_local! {
 }
 
 /// As long as it exists, its thread is in the loader.
-pub(super) struct InLoader(());
+pub(crate) struct InLoader(());
 
 impl InLoader {
-    pub(super) fn enter() -> Self {
+    pub(crate) fn enter() -> Self {
         if DEPTH.replace(DEPTH.get() + 1) == 0 {
             let begun = CHANGED.wait_while(lock(&LOADING), |loading| loading.forking);
             begun.unwrap_or_else(PoisonError::into_inner).threads += 1;

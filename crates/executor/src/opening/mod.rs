@@ -1,4 +1,4 @@
-//! Opening libraries: for the executor, and as `dlopen` for linked code.
+//! Opening libraries: for the executor, and for linked code.
 //!
 //! The loader does not see linked code, so a library would not find in it the symbols that a program gives to its
 //! plugins. And if the program has its own allocator, libraries must be bound to it before their initializers run. The
@@ -21,9 +21,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use self::in_loader::InLoader;
 use crate::loader::{Image, ImageFile, Relocation};
-use crate::{ExecAddr, ProvideNeeded, allocator, listed, lock, nearby};
+use crate::{ExecAddr, ProvideNeeded, allocator, lock};
 
 /// By executor: who knows what its program has for libraries.
 static PROVIDERS: Mutex<BTreeMap<u32, Provider>> = Mutex::new(BTreeMap::new());
@@ -55,31 +54,11 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> *mut c_void {
     unsafe { open_bound(path.as_ptr(), flags) }
 }
 
-/// `dlopen` for linked code.
-pub(crate) unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
-    let _in_loader = InLoader::enter();
-    // SAFETY: the caller's arguments.
-    let handle = unsafe { open_plugin(path, flags) };
-    if !handle.is_null() {
-        // A slot that can't be changed leads to what the loader has bound it to.
-        let _failed = nearby::redirect();
-        listed::tell_libraries();
-    }
-    handle
-}
-
-/// `dlclose` for linked code.
-pub(crate) unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
-    let _in_loader = InLoader::enter();
-    // SAFETY: the caller's argument.
-    unsafe { libc::dlclose(handle) }
-}
-
 /// Opens a library that may need what the program has.
 ///
 /// # Safety
 /// As for `dlopen`.
-unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
+pub(crate) unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
     // The lock is not held while they are asked: they link.
     let providers: Vec<Provider> = lock(&PROVIDERS).values().cloned().collect();
     // SAFETY: the caller's path.

@@ -4,7 +4,7 @@
 #[cfg(glibc_x86_64)]
 mod elf;
 #[cfg(glibc_x86_64)]
-pub(crate) use elf::symbol;
+pub(crate) use elf::{dylibs, symbol};
 
 #[cfg(windows_x86_64)]
 mod windows;

@@ -65,7 +65,7 @@ impl Batch<'_> {
             self.follow_anew()?;
         }
         // A pass may have defined what replaces something.
-        while self.rebind_overridden()? || self.find_allocator()? {
+        while self.rebind_overridden()? || self.find_allocator()? || self.adopt_roots_of_used()? {
             self.follow()?;
         }
         for Input { graph, reach, .. } in self.inputs.iter_mut() {
@@ -99,7 +99,14 @@ impl Batch<'_> {
         let mut state = self.session.state();
         let order = state.dependency_order([dylib]);
         let objects: Vec<ObjectId> = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which)).collect();
-        let (pending, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(|&object| state.is_pending(object));
+        drop(state);
+        self.adopt_all(&objects)
+    }
+
+    /// Takes objects into the batch, or has them materialized.
+    fn adopt_all(&mut self, objects: &[ObjectId]) -> Result<()> {
+        let state = self.session.state();
+        let (pending, objects): (Vec<_>, Vec<_>) = objects.iter().partition(|&&object| state.is_pending(object));
         drop(state);
         self.pending.extend(&pending);
         self.work.objects.extend(pending);
@@ -107,6 +114,25 @@ impl Batch<'_> {
             self.adopt(object)?;
         }
         Ok(())
+    }
+
+    /// Takes those objects into the batch, too, that are to be initialized because the batch binds code to their JITDylibs,
+    /// though these are initialized on demand. False if there are none.
+    fn adopt_roots_of_used(&mut self) -> Result<bool> {
+        let Some(which) = self.query.goal.roots() else { return Ok(false) };
+        let mut state = self.session.state();
+        let on_demand: Vec<_> = state.on_demand_dylibs().collect();
+        if on_demand.is_empty() {
+            return Ok(false);
+        }
+        let is_used = |dylib: &DylibId| self.inputs.iter().any(|input| input.dylib == dylib.0);
+        let order = state.dependency_order(on_demand.into_iter().filter(is_used));
+        let objects = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which));
+        let is_new = |object: &ObjectId| !self.input_of.contains_key(object) && !self.pending.contains(object);
+        let objects: Vec<_> = objects.filter(is_new).collect();
+        drop(state);
+        self.adopt_all(&objects)?;
+        Ok(!objects.is_empty())
     }
 
     /// Takes an object into the batch; returns its input. Marks what is wanted of any object that is linked at all.

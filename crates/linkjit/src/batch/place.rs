@@ -332,6 +332,7 @@ impl Batch<'_> {
                 indirect_slots: slots.iter().copied().filter(|slot| placed.has(slot.slot)).collect(),
                 tls_image: placed.tls.and_then(|tls| Some(TlsImage { id: tls.id, bytes: layout.tls_image()? })),
                 resources: resources.iter().copied().find(|directory| placed.has(directory.start)),
+                keep_contents: self.session.state().is_kept(placed.domain.dylib),
             };
             if let Some(memory) = placed.memory.take() {
                 placed.finalized = Some(memory.finalize(&actions)?);

@@ -59,6 +59,13 @@ pub(crate) fn look_up_set(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec
     set.addresses(found)
 }
 
+/// Returns the address of a name that a running program asks for; `None` if nobody has it.
+pub(crate) fn look_up_running(dylib: &JitDylib, name: NameId) -> Result<Option<Address>> {
+    let wanted = Unfound { weak: true, kind: LookupKind::Dlsym, ..Unfound::required(name) };
+    let found = Query::new(dylib.id(), vec![wanted], Goal::Link).run(dylib.session())?;
+    Ok(addresses(found).into_iter().next().flatten())
+}
+
 /// Finds what is known of a set of names, in their order.
 pub(crate) fn find_flags(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec<Option<SymbolFlags>>> {
     let session = dylib.session();

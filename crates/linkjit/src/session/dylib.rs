@@ -15,6 +15,7 @@ use super::claims::Claims;
 use super::coff::{DefaultLibraries, ImageRequests};
 use super::groups::GroupOwner;
 use super::inherit::Heir;
+use super::opening::Opening;
 use super::{
     Address, Archives, DefinedBy, DylibId, Entry, Generator, GeneratorId, InitializerRun, MatchScope, ObjectId, State,
     TrackerId, Updatable,
@@ -80,6 +81,7 @@ pub(crate) struct DylibState {
     /// Those of what was retired and that others still use, to be run when the last of these goes.
     pub(super) kept_terminators: Vec<InitializerRun>,
     pub(super) dso_handle_known: bool,
+    pub(super) opening: Opening,
     pub(super) default_tracker: Option<TrackerId>,
     pub(super) trackers: BTreeSet<TrackerId>,
     /// Has what each JITDylib has of its own, which is placed with its entries and stays as they do.
@@ -125,6 +127,7 @@ impl DylibState {
             terminators: Vec::new(),
             kept_terminators: Vec::new(),
             dso_handle_known: false,
+            opening: Opening::default(),
             default_tracker: None,
             trackers: BTreeSet::from([platform_tracker]),
             platform_tracker,
@@ -340,7 +343,10 @@ impl DylibState {
 
     /// All lists of initializer and terminator arrays but that of terminators which others keep.
     pub(super) fn runs_mut(&mut self) -> impl Iterator<Item = &mut Vec<InitializerRun>> {
-        [&mut self.pending_initializers, &mut self.pending_terminators, &mut self.terminators].into_iter()
+        let opening = [&mut self.opening.ran, &mut self.opening.ended];
+        [&mut self.pending_initializers, &mut self.pending_terminators, &mut self.terminators]
+            .into_iter()
+            .chain(opening)
     }
 
     /// The initializers that were not run yet, in order: they are about to be, and so their objects' terminators are to
@@ -355,6 +361,9 @@ impl DylibState {
         self.terminators.append(&mut self.pending_terminators);
         let mut runs = std::mem::take(&mut self.pending_initializers);
         runs.sort_by_key(key);
+        if self.opening.is_kept {
+            self.opening.ran.extend(&runs);
+        }
         Some(runs)
     }
 

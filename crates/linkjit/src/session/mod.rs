@@ -24,6 +24,7 @@ mod lazy;
 mod lent;
 mod memory;
 mod name_use;
+mod opening;
 mod options;
 mod pending;
 mod platform;
@@ -81,7 +82,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkjit_executor::{Executor, Target, fork as process_fork};
+use linkjit_executor::{DylibReply, Executor, Target, fork as process_fork};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
@@ -210,6 +211,11 @@ impl ExecutionSession {
         session.executor().set_symbolizer(Arc::new(move |address| {
             let at = weak.upgrade()?.symbolize(address)?;
             Some(format!("{} ({})", at.name, at.object))
+        }));
+        let weak = session.downgrade();
+        session.executor().serve_dylibs(Arc::new(move |request| match weak.upgrade() {
+            Some(session) => session.answer(request),
+            None => DylibReply::NotHere,
         }));
         process_fork::take_part(Arc::downgrade(&(session.inner.clone() as Arc<dyn process_fork::Participant>)));
         session

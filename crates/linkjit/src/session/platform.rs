@@ -74,6 +74,12 @@ pub(crate) trait Platform: Debug + Send + Sync {
     /// Puts initializers, which are sorted by their order and in link order, into the order in which they run.
     fn order_initializers(&self, _runs: &mut [InitializerRun]) {}
 
+    /// Whether a shared object that is closed runs its terminators before what it has registered with `atexit`, unlike a
+    /// program that ends.
+    fn terminates_before_exit_functions(&self) -> bool {
+        false
+    }
+
     /// The functions that programs define as their beginning, the most usual first, if they do not say where they begin.
     fn usual_entries(&self) -> &'static [&'static str] {
         &[]

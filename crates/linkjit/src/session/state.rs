@@ -287,6 +287,10 @@ pub(crate) struct State {
     pub(super) lazy: LazyFunctions,
     /// Objects whose initializers are running, and who runs them.
     pub(super) initializing: Vec<(ObjectId, Agent)>,
+    /// The JITDylib whose `main` was run last.
+    pub(super) program: Option<DylibId>,
+    /// Terminators are run of what linked code had opened and has closed.
+    pub(super) is_finishing: bool,
 }
 
 impl State {
@@ -326,6 +330,8 @@ impl State {
             retired: Vec::new(),
             lazy: LazyFunctions::default(),
             initializing: Vec::new(),
+            program: None,
+            is_finishing: false,
         }
     }
 
@@ -566,7 +572,7 @@ impl State {
             let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
             *visited += 1;
             match next {
-                Some(&(next, _)) if seen.insert(next) => path.push((next, 0)),
+                Some(&(next, _)) if self.is_dependency(next) && seen.insert(next) => path.push((next, 0)),
                 Some(_) => {}
                 None => {
                     order.push(*dylib);

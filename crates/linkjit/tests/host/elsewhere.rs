@@ -193,6 +193,15 @@ impl Executor for Elsewhere {
         self.here.provide_needed(provide);
     }
 
+    fn serve_dylibs(&self, ask: Arc<AskDylibs>) {
+        self.here.serve_dylibs(ask);
+    }
+
+    unsafe fn restore_contents(&self, allocations: &[AllocationId]) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.here.restore_contents(allocations) }
+    }
+
     unsafe fn run_initializers(
         &self,
         image: ImageId,

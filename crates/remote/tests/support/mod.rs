@@ -143,6 +143,10 @@ impl Executor for Fake {
         Err(MISSING)
     }
 
+    unsafe fn restore_contents(&self, _: &[AllocationId]) -> Result<()> {
+        Err(MISSING)
+    }
+
     unsafe fn run_initializers(&self, _: ImageId, _: &[PointerArray], _: &[PointerArray]) -> Result<()> {
         Err(MISSING)
     }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use super::functions::{self, OLD, PROGRAM};
 use super::owned;
 use crate::allocator::index;
-use crate::opening;
+use crate::runtime::dylibs;
 
 /// Tells where a function is.
 type StandIn = fn() -> u64;
@@ -23,7 +23,7 @@ pub(super) static STAND_INS: [(&str, StandIn); 18] = [
     ("syscall", || syscall as *const () as u64),
     ("dlsym", || dlsym as *const () as u64),
     ("dlvsym", || dlvsym as *const () as u64),
-    ("dlopen", || opening::dlopen as *const () as u64),
+    ("dlopen", || dylibs::dlopen as *const () as u64),
     ("__libc_malloc", || functions::recorded(functions::MALLOC)),
     ("__libc_calloc", || functions::recorded(functions::CALLOC)),
     ("__libc_realloc", || functions::recorded(functions::REALLOC)),
@@ -163,18 +163,38 @@ unsafe extern "C" fn memory_call(number: c_long, a: usize, b: usize, c: usize, d
     result
 }
 
-unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
-    // SAFETY: the caller's arguments.
-    let address = unsafe { libc::dlsym(handle, name) };
-    // SAFETY: as above.
-    unsafe { found(handle, name, address) }
+dylibs::with_caller! {
+    /// `dlsym` for linked code.
+    dlsym -> dlsym_of: "rdx";
+    /// `dlvsym` for linked code.
+    dlvsym -> dlvsym_of: "rcx";
 }
 
-unsafe extern "C" fn dlvsym(handle: *mut c_void, name: *const c_char, version: *const c_char) -> *mut c_void {
-    // SAFETY: the caller's arguments.
-    let address = unsafe { libc::dlvsym(handle, name, version) };
+unsafe extern "C" fn dlsym_of(handle: *mut c_void, name: *const c_char, caller: u64) -> *mut c_void {
+    let system = || {
+        // SAFETY: the caller's arguments.
+        let address = unsafe { libc::dlsym(handle, name) };
+        // SAFETY: as above.
+        unsafe { found(handle, name, address) }
+    };
     // SAFETY: as above.
-    unsafe { found(handle, name, address) }
+    unsafe { dylibs::find(handle, name, caller, &system) }
+}
+
+unsafe extern "C" fn dlvsym_of(
+    handle: *mut c_void,
+    name: *const c_char,
+    version: *const c_char,
+    caller: u64,
+) -> *mut c_void {
+    let system = |handle| {
+        // SAFETY: the caller's arguments, but perhaps for the handle, which is a valid one.
+        let address = unsafe { libc::dlvsym(handle, name, version) };
+        // SAFETY: as above.
+        unsafe { found(handle, name, address) }
+    };
+    // SAFETY: the caller's arguments.
+    unsafe { dylibs::find_version(handle, name, version, caller, &system) }
 }
 
 /// Returns what the program is to get for what the loader has found.
@@ -190,7 +210,7 @@ unsafe fn found(handle: *mut c_void, name: *const c_char, address: *mut c_void) 
     let at = address as u64;
     let new = if let Some(index) = index(name) {
         let program = functions::load(&PROGRAM, index);
-        if program != 0 && begins_with_program(handle) {
+        if program != 0 && dylibs::is_of_program(handle) {
             program
         } else if at == functions::load(&OLD, index) {
             functions::recorded(index)
@@ -201,18 +221,4 @@ unsafe fn found(handle: *mut c_void, name: *const c_char, address: *mut c_void) 
         STAND_INS.iter().find(|(other, _)| other.as_bytes() == name).map_or(at, |(_, stand_in)| stand_in())
     };
     new as *mut c_void
-}
-
-/// Says whether a search begins with the program.
-fn begins_with_program(handle: *mut c_void) -> bool {
-    if handle == libc::RTLD_DEFAULT {
-        return true;
-    }
-    // SAFETY: asks for a handle to the program, which can't be closed for good.
-    let program = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_LAZY) };
-    if !program.is_null() {
-        // SAFETY: opened just now.
-        unsafe { libc::dlclose(program) };
-    }
-    handle == program
 }

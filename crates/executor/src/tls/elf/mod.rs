@@ -21,7 +21,7 @@ pub(crate) use self::destructors::cxa_thread_atexit;
 use self::modules::ModuleId;
 use self::reserve::Fixed;
 pub(crate) use self::reserve::has as is_reserved;
-pub(crate) use self::thread::tls_get_addr;
+pub(crate) use self::thread::{address_in_thread, tls_get_addr};
 use crate::init::Registered;
 use crate::{ExecAddr, ExecutorError, ImageId, Result, RuntimeFunction, TlsAddress, TlsBlock, TlsId, TlsRequest, lock};
 

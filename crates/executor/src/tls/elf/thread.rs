@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use super::modules::{self, ModuleId};
 use super::{destructors, thread_pointer};
+use crate::TlsAddress;
 
 /// Set in the module numbers that we give out. The system's are small.
 const OURS: u64 = 1 << 63;
@@ -63,6 +64,13 @@ pub(crate) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 
         thread_pointer().wrapping_add_signed(thread_offset) as *mut u8
     };
     start.wrapping_add(offset as usize)
+}
+
+/// Where the calling thread has a variable.
+pub(crate) fn address_in_thread(TlsAddress { module, offset, .. }: TlsAddress) -> *mut u8 {
+    let index = TlsIndex { module, offset };
+    // SAFETY: it is readable.
+    unsafe { tls_get_addr(&raw const index) }
 }
 
 /// The parts that [`super::descriptor`] reads are in C's layout.

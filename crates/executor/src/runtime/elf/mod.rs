@@ -1,6 +1,8 @@
 //! ELF: functions of the C library that must distinguish linked code from the system's.
 
-use crate::{ExecAddr, init, listed, opening, tls};
+pub(crate) mod dylibs;
+
+use crate::{ExecAddr, init, listed, tls};
 
 pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
     let address = match name {
@@ -10,8 +12,13 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__cxa_thread_atexit" | b"__cxa_thread_atexit_impl" => tls::cxa_thread_atexit as *const (),
         b"__cxa_at_quick_exit" => init::cxa_at_quick_exit as *const (),
         b"__linkjit_on_exit" => init::on_exit as *const (),
-        b"dlclose" => opening::dlclose as *const (),
-        b"dlopen" => opening::dlopen as *const (),
+        b"dladdr" => dylibs::dladdr as *const (),
+        b"dlclose" => dylibs::dlclose as *const (),
+        b"dlerror" => dylibs::dlerror as *const (),
+        b"dlinfo" => dylibs::dlinfo as *const (),
+        b"dlopen" => dylibs::dlopen as *const (),
+        b"dlsym" => dylibs::dlsym as *const (),
+        b"dlvsym" => dylibs::dlvsym as *const (),
         b"dl_iterate_phdr" => listed::iterate as *const (),
         _ => return None,
     };

@@ -1,0 +1,165 @@
+//! JITDylibs as the shared libraries that linked code takes them for: requests to sessions.
+//!
+//! The system's loader does not know JITDylibs. Linked code gets functions of ours in place of the system's that open,
+//! search and close libraries. They ask the sessions first; what no session has is the system's.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::{ExecAddr, ImageId, SymbolAddress, init, lock};
+
+/// How a library is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct OpenFlags {
+    /// What its code needs must be there (`RTLD_NOW`).
+    pub now: bool,
+    /// Others find its symbols without its handle (`RTLD_GLOBAL`).
+    pub global: bool,
+    /// It stays when it is closed (`RTLD_NODELETE`).
+    pub keep: bool,
+    /// Only if it is open (`RTLD_NOLOAD`).
+    pub only_open: bool,
+}
+
+/// Where a search for a symbol begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum SearchFrom {
+    /// With a JITDylib, followed by what it needs.
+    Image(ImageId),
+    /// With the program (`RTLD_DEFAULT`).
+    Program {
+        /// The code that asks, or null.
+        caller: ExecAddr,
+    },
+    /// Behind the JITDylib of the code that asks (`RTLD_NEXT`).
+    Behind {
+        /// The code that asks.
+        caller: ExecAddr,
+    },
+}
+
+/// What linked code asks of the JITDylibs of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum DylibRequest<'a> {
+    /// Opens a JITDylib once more.
+    Open {
+        /// Its name.
+        #[cfg_attr(feature = "serde", serde(borrow))]
+        name: &'a [u8],
+        /// How.
+        flags: OpenFlags,
+        /// The code that asks: that of another session is not answered. Null if nobody knows it.
+        caller: ExecAddr,
+    },
+    /// Takes one opening back.
+    Close {
+        /// The JITDylib.
+        image: ImageId,
+    },
+    /// Finds a symbol, which is linked if it was not.
+    Find {
+        /// Where to search.
+        from: SearchFrom,
+        /// The symbol.
+        #[cfg_attr(feature = "serde", serde(borrow))]
+        name: &'a [u8],
+    },
+    /// Tells what is at an address.
+    Describe {
+        /// The address.
+        address: ExecAddr,
+    },
+}
+
+/// The answer of a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum DylibReply {
+    /// It has no such thing: the next one is to be asked.
+    NotHere,
+    /// It has the JITDylib, which is not open.
+    NotOpen,
+    /// The JITDylib is open.
+    Opened(ImageId),
+    /// It is closed, or others still have it open.
+    Closed,
+    /// The symbol is there.
+    Found(SymbolAddress),
+    /// The address is one of linked code.
+    Described(AddressOf),
+    /// Why that can't be done.
+    Failed(String),
+}
+
+/// What is at an address of linked code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AddressOf {
+    /// The name of the JITDylib.
+    pub dylib: String,
+    /// Where its memory begins.
+    pub base: ExecAddr,
+    /// The function or variable there, and where it begins.
+    pub symbol: Option<(Vec<u8>, ExecAddr)>,
+}
+
+/// Answers what linked code asks of JITDylibs.
+pub type AskDylibs = dyn Fn(DylibRequest<'_>) -> DylibReply + Send + Sync;
+
+/// By executor: who answers for its session.
+static SESSIONS: Mutex<BTreeMap<u32, Asked>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone)]
+#[cfg_attr(not(glibc_x86_64), allow(dead_code, reason = "nothing is interposed there"))]
+struct Asked(Arc<AskDylibs>);
+
+/// Takes the lock for a fork.
+#[cfg(glibc_x86_64)]
+pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
+    held.hold_static(&SESSIONS)
+}
+
+/// See [`crate::Executor::serve_dylibs`].
+pub(crate) fn serve(owner: u32, ask: Arc<AskDylibs>) {
+    // The lock is free when the old one drops what it owns.
+    let old = lock(&SESSIONS).insert(owner, Asked(ask));
+    drop(old);
+}
+
+/// The executor goes away.
+pub(crate) fn forget_all_of(owner: u32) {
+    let old = lock(&SESSIONS).remove(&owner);
+    drop(old);
+}
+
+/// Asks the session of the code that asks; if that is of none, because it has called us in its very last step, all
+/// sessions, the newest first.
+#[cfg_attr(not(glibc_x86_64), allow(dead_code, reason = "nothing is interposed there"))]
+pub(crate) fn ask(request: DylibRequest<'_>) -> DylibReply {
+    // The lock is not held while they are asked: they link, and run initializers.
+    let sessions: Vec<(u32, Asked)> = lock(&SESSIONS).iter().rev().map(|(owner, ask)| (*owner, ask.clone())).collect();
+    let ask_all = |request| {
+        let of_image = match request {
+            DylibRequest::Close { image } | DylibRequest::Find { from: SearchFrom::Image(image), .. } => {
+                Some(init::owner_of(image))
+            }
+            _ => None,
+        };
+        let asked = sessions.iter().filter(|(owner, _)| of_image.is_none_or(|of_image| of_image == Some(*owner)));
+        asked.map(|(_, Asked(ask))| ask(request)).find(|reply| *reply != DylibReply::NotHere)
+    };
+    let reply = ask_all(request).or_else(|| match request {
+        DylibRequest::Open { name, flags, caller } if !caller.is_null() => {
+            ask_all(DylibRequest::Open { name, flags, caller: ExecAddr::NULL })
+        }
+        DylibRequest::Find { from: SearchFrom::Program { caller }, name } if !caller.is_null() => {
+            let from = SearchFrom::Program { caller: ExecAddr::NULL };
+            ask_all(DylibRequest::Find { from, name })
+        }
+        _ => None,
+    });
+    reply.unwrap_or(DylibReply::NotHere)
+}

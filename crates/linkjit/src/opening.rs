@@ -1,0 +1,235 @@
+//! JITDylibs as the shared libraries that linked code opens, searches and closes: the session's answers.
+//!
+//! An agent that opens or closes has the right to run initializers meanwhile, as with the loader's lock: so initializers
+//! and terminators run once, one after the other, and may themselves open and close.
+
+use linkjit_executor::{AddressOf, DylibReply, DylibRequest, ExecAddr, OpenFlags, SearchFrom, SymbolAddress};
+use linkjit_link::names::NameId;
+
+use crate::batch::Goal;
+use crate::error::Result;
+use crate::jitdylib::JitDylib;
+use crate::lookup::{look_up, look_up_running};
+use crate::session::job::{self, Job};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, ExecutionSession, MatchScope, State};
+
+impl ExecutionSession {
+    /// Answers linked code that takes JITDylibs for libraries.
+    pub(crate) fn answer(&self, request: DylibRequest<'_>) -> DylibReply {
+        match request {
+            DylibRequest::Open { name, flags, caller } => self.answer_open(name, flags, caller),
+            DylibRequest::Close { image } => {
+                let Some(id) = self.state().dylib_of_image(image) else { return DylibReply::NotHere };
+                match self.close_opened(id) {
+                    Ok(true) => DylibReply::Closed,
+                    Ok(false) => DylibReply::NotHere,
+                    Err(error) => self.failure(id, &error.to_string()),
+                }
+            }
+            DylibRequest::Find { from, name } => self.answer_find(from, name),
+            DylibRequest::Describe { address } => {
+                self.describe_address(address).map_or(DylibReply::NotHere, DylibReply::Described)
+            }
+        }
+    }
+
+    fn failure(&self, id: DylibId, why: &str) -> DylibReply {
+        DylibReply::Failed(format!("{}: {}", JitDylib::new(self.clone(), id).name(), why.trim_end()))
+    }
+
+    fn answer_open(&self, name: &[u8], flags: OpenFlags, caller: ExecAddr) -> DylibReply {
+        let Some(dylib) = std::str::from_utf8(name).ok().and_then(|name| self.dylib(name)) else {
+            return DylibReply::NotHere;
+        };
+        let id = dylib.id();
+        {
+            let mut state = self.state();
+            match state.dylib_at(caller) {
+                Some(caller) => state.note_running(caller),
+                None if caller.is_null() => {}
+                None => return DylibReply::NotHere,
+            }
+            if flags.only_open && !state.is_open(id) {
+                return DylibReply::NotOpen;
+            }
+        }
+        match self.open(&dylib, flags) {
+            Ok(opened) => opened,
+            Err(error) => self.failure(id, &error.to_string()),
+        }
+    }
+
+    fn open(&self, dylib: &JitDylib, flags: OpenFlags) -> Result<DylibReply> {
+        let id = dylib.id();
+        let _names = self.use_names();
+        let names = {
+            let mut state = self.state();
+            state.prepare_opening(id);
+            if flags.now { own_names(&state, id) } else { Vec::new() }
+        };
+        look_up(self, id, &names, Goal::LinkWithAllInitializers)?;
+        let initializing = self.begin_initializing()?;
+        let image = self.state().open(id, flags)?;
+        if let Err(error) = dylib.run_pending_initializers() {
+            self.close_opened(id)?;
+            return Err(error);
+        }
+        drop(initializing);
+        self.wait_for_initializers(|_| true)?;
+        Ok(DylibReply::Opened(image))
+    }
+
+    /// Takes back one opening; false if there is none.
+    fn close_opened(&self, id: DylibId) -> Result<bool> {
+        let _initializing = self.begin_initializing()?;
+        if !self.state().close(id) {
+            return Ok(false);
+        }
+        if self.state().begin_finishing() {
+            let _finishing = Finishing(self);
+            loop {
+                let over = self.state().take_unneeded();
+                if over.is_empty() {
+                    break;
+                }
+                over.into_iter().try_for_each(|id| self.finish(id))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs the terminators of a JITDylib and has it begin anew when it is opened next.
+    fn finish(&self, id: DylibId) -> Result<()> {
+        let _at_job = job::begin(self, Job::Initializing, Vec::new())?;
+        let mut finished = Vec::new();
+        // What is called in the end may be linked for that, which may bring more to be called.
+        loop {
+            let finishing = self.state().finishing(id)?;
+            if finishing.terminators.is_empty() && finishing.allocations == finished {
+                break;
+            }
+            finished = finishing.allocations;
+            let terminators = &finishing.terminators[..];
+            let (first, second) = if self.platform().terminates_before_exit_functions() {
+                ((&[][..], terminators), (&finished[..], &[][..]))
+            } else {
+                ((&finished[..], terminators), (&[][..], &[][..]))
+            };
+            for (allocations, terminators) in [first, second] {
+                // SAFETY: its code is there; linked code vouches for what it closes.
+                unsafe { self.executor().close_part(finishing.image, allocations, terminators, &[])? };
+            }
+        }
+        // SAFETY: as above; what is closed is not used.
+        unsafe { self.executor().restore_contents(&finished)? };
+        self.state().begin_anew(id)
+    }
+
+    fn answer_find(&self, from: SearchFrom, name: &[u8]) -> DylibReply {
+        match self.find_for_program(from, name) {
+            Ok(Some(Address::At(address))) => DylibReply::Found(SymbolAddress::Address(address)),
+            Ok(Some(Address::ThreadLocal(address))) => DylibReply::Found(SymbolAddress::ThreadLocal(address)),
+            found => {
+                let SearchFrom::Image(image) = from else {
+                    return found.map_or_else(|error| DylibReply::Failed(error.to_string()), |_| DylibReply::NotHere);
+                };
+                let state = self.state();
+                let Some(id) = state.dylib_of_image(image).filter(|&id| state.is_open(id)) else {
+                    return DylibReply::NotHere;
+                };
+                drop(state);
+                let undefined = || format!("undefined symbol: {}", String::from_utf8_lossy(name));
+                self.failure(id, &found.map_or_else(|error| error.to_string(), |_| undefined()))
+            }
+        }
+    }
+
+    /// The address of a symbol that a running program asks for, if it is there. What it needs is linked and initialized.
+    fn find_for_program(&self, from: SearchFrom, name: &[u8]) -> Result<Option<Address>> {
+        let _names = self.use_names();
+        let name = self.names().intern(name);
+        let (definer, root) = {
+            let mut state = self.state();
+            let by = match from {
+                SearchFrom::Program { caller } | SearchFrom::Behind { caller } => state.dylib_at(caller),
+                SearchFrom::Image(_) => None,
+            };
+            let (order, root) = match from {
+                SearchFrom::Image(image) => {
+                    let root = state.dylib_of_image(image).filter(|&id| state.is_open(id));
+                    (root.map(|root| state.search_order(root)).unwrap_or_default(), root)
+                }
+                SearchFrom::Program { caller } => {
+                    if by.is_none() && !caller.is_null() {
+                        return Ok(None);
+                    }
+                    let order = state.global_search_order(by);
+                    let root = order.first().copied();
+                    (order, root)
+                }
+                SearchFrom::Behind { .. } => {
+                    let Some(by) = by else { return Ok(None) };
+                    let order = state.global_search_order(Some(by));
+                    (order.into_iter().skip_while(|id| *id != by).skip(1).collect(), None)
+                }
+            };
+            let definer = order.iter().copied().find(|&id| defines(&state, id, name));
+            if let (Some(by), Some(definer)) = (by, definer) {
+                state.note_found(by, definer);
+            }
+            if let Some(address) = definer.and_then(|definer| state.find_linked(definer, name)) {
+                return Ok(Some(address));
+            }
+            // Those that it searches and that are not open to the program have not got it.
+            let is_elsewhere = |root: &DylibId| {
+                let searched = state.dylib(*root).map(DylibState::link_order).unwrap_or_default();
+                searched.iter().any(|&(id, _)| !order.contains(&id) && defines(&state, id, name))
+            };
+            (definer, root.filter(|root| !is_elsewhere(root)))
+        };
+        match (definer, root) {
+            (Some(definer), _) => {
+                let found = look_up(self, definer, &[name], Goal::LinkWithInitializers)?;
+                let initializing = self.begin_initializing()?;
+                JitDylib::new(self.clone(), definer).run_pending_initializers()?;
+                drop(initializing);
+                self.wait_for_initializers(|_| true)?;
+                Ok(found.first().copied())
+            }
+            (None, Some(root)) => look_up_running(&JitDylib::new(self.clone(), root), name),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn describe_address(&self, address: ExecAddr) -> Option<AddressOf> {
+        let (dylib, base) = {
+            let state = self.state();
+            let dylib = state.dylib(state.dylib_at(address)?).ok()?;
+            (dylib.name().to_owned(), dylib.windows().first().map_or(ExecAddr::NULL, |window| window.range.start))
+        };
+        let symbol = self.symbolize(address);
+        let symbol = symbol.map(|at| (at.name.as_ref().to_vec(), ExecAddr(address.0 - at.offset)));
+        Some(AddressOf { dylib, base, symbol })
+    }
+}
+
+/// JITDylibs are being finished, until it is dropped.
+struct Finishing<'a>(&'a ExecutionSession);
+
+impl Drop for Finishing<'_> {
+    fn drop(&mut self) {
+        self.0.state().end_finishing();
+    }
+}
+
+/// Whether a JITDylib itself defines a name for others.
+fn defines(state: &State, id: DylibId, name: NameId) -> bool {
+    let entry = state.dylib(id).ok().and_then(|dylib| dylib.visible(name, MatchScope::Exported));
+    entry.is_some_and(|entry| entry.by != DefinedBy::Found)
+}
+
+/// What a JITDylib defines for others.
+fn own_names(state: &State, id: DylibId) -> Vec<NameId> {
+    let names = state.dylib(id).map(|dylib| dylib.names().collect::<Vec<_>>()).unwrap_or_default();
+    names.into_iter().filter(|&name| defines(state, id, name)).collect()
+}

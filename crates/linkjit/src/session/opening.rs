@@ -1,0 +1,253 @@
+//! Which JITDylibs linked code has opened as shared libraries, and which of these nobody needs any more.
+//!
+//! A JITDylib stays open as long as linked code has it open, another one that is open needs it, linked code is bound to
+//! it, or the host has initialized it. Otherwise its terminators are run, and it begins anew when it is opened again.
+
+use std::collections::BTreeSet;
+
+use linkjit_executor::{AllocationId, ExecAddr, ImageId, OpenFlags, PointerArray};
+
+use super::removal::in_order;
+use super::{DylibId, DylibState, InitializerRun, State};
+use crate::error::Result;
+
+/// What is known of a JITDylib as a library that linked code opens.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// How often it was opened and not closed.
+    count: u64,
+    /// It was initialized because it, or what needs it, was opened.
+    is_initialized: bool,
+    /// The host has initialized it, or it is not to be closed.
+    stays: bool,
+    /// Code finds its symbols without a handle.
+    is_global: bool,
+    /// It is initialized when it is opened or used, not because it is in a link order.
+    pub(super) on_demand: bool,
+    /// It can begin anew.
+    pub(super) is_kept: bool,
+    /// JITDylibs in which its code has found symbols without a handle.
+    found: BTreeSet<DylibId>,
+    /// Initializers that were run, to be run again, and terminators.
+    pub(super) ran: Vec<InitializerRun>,
+    pub(super) ended: Vec<InitializerRun>,
+}
+
+/// A JITDylib whose terminators are to be run.
+#[derive(Debug)]
+pub(crate) struct Finishing {
+    pub(crate) image: ImageId,
+    pub(crate) allocations: Vec<AllocationId>,
+    pub(crate) terminators: Vec<PointerArray>,
+}
+
+impl State {
+    /// The JITDylib that has an address.
+    pub(crate) fn dylib_at(&self, address: ExecAddr) -> Option<DylibId> {
+        Some(self.allocations.get(self.allocations.at(address)?)?.dylib)
+    }
+
+    /// The JITDylib that the executor knows by this id.
+    pub(crate) fn dylib_of_image(&self, image: ImageId) -> Option<DylibId> {
+        self.dylibs.iter().find(|(_, dylib)| dylib.image == image).map(|(&id, _)| id)
+    }
+
+    /// Notes that the host has a JITDylib initialized, or uses it: it is open for good.
+    pub(crate) fn keep_open(&mut self, dylib: DylibId) -> Result<()> {
+        self.dylib_mut(dylib)?.opening.stays = true;
+        Ok(())
+    }
+
+    /// Leaves the initializers of a JITDylib until it is opened or used.
+    pub(crate) fn initialize_on_demand(&mut self, dylib: DylibId) -> Result<()> {
+        let opening = &mut self.dylib_mut(dylib)?.opening;
+        (opening.on_demand, opening.is_kept) = (true, true);
+        Ok(())
+    }
+
+    /// JITDylibs that are initialized when they are opened or used, and were not.
+    pub(crate) fn on_demand_dylibs(&self) -> impl Iterator<Item = DylibId> {
+        let is_waiting = |dylib: &DylibState| dylib.opening.on_demand && !dylib.opening.stays;
+        self.dylibs.iter().filter(move |(_, dylib)| is_waiting(dylib)).map(|(&id, _)| id)
+    }
+
+    /// Notes that linked code runs: if nobody has opened its JITDylib, the host has.
+    pub(crate) fn note_running(&mut self, dylib: DylibId) {
+        if let Some(dylib) = self.dylibs.get_mut(&dylib) {
+            dylib.opening.stays |= !dylib.opening.is_initialized;
+        }
+    }
+
+    /// Whether a JITDylib is open, by whomever.
+    pub(crate) fn is_open(&self, id: DylibId) -> bool {
+        self.dylib(id).is_ok_and(|dylib| {
+            let opening = &dylib.opening;
+            opening.count > 0 || opening.is_initialized || opening.stays || self.is_used(id)
+        })
+    }
+
+    /// Whether linked code of others is bound to a JITDylib.
+    fn is_used(&self, id: DylibId) -> bool {
+        self.users_of_dylib(id).next().is_some()
+    }
+
+    /// The other JITDylibs whose code is bound to this one.
+    fn users_of_dylib(&self, id: DylibId) -> impl Iterator<Item = DylibId> {
+        let users = self.allocations.in_dylib(id).flat_map(|(_, allocation)| &allocation.users);
+        users.filter_map(move |(user, _)| Some(self.allocations.get(*user)?.dylib).filter(|user| *user != id))
+    }
+
+    /// Whether whoever has a JITDylib in its link order depends on it.
+    pub(super) fn is_dependency(&self, id: DylibId) -> bool {
+        self.dylib(id).is_ok_and(|dylib| !dylib.opening.on_demand || dylib.opening.stays || self.is_used(id))
+    }
+
+    /// Whether the contents of what is linked for a JITDylib are to be kept.
+    pub(crate) fn is_kept(&self, id: DylibId) -> bool {
+        self.dylib(id).is_ok_and(|dylib| dylib.opening.is_kept)
+    }
+
+    /// Says that a JITDylib is about to be opened: it and what it needs may have to begin anew, once they are closed.
+    pub(crate) fn prepare_opening(&mut self, id: DylibId) {
+        for id in self.dependency_order([id]) {
+            if let Some(dylib) = self.dylibs.get_mut(&id) {
+                dylib.opening.is_kept |= !dylib.opening.stays;
+            }
+        }
+    }
+
+    /// Opens a JITDylib once more. What it needs is open with it.
+    pub(crate) fn open(&mut self, id: DylibId, flags: OpenFlags) -> Result<ImageId> {
+        let dylib = self.dylib_mut(id)?;
+        dylib.opening.count += 1;
+        dylib.opening.is_global |= flags.global;
+        dylib.opening.stays |= flags.keep;
+        let image = dylib.image;
+        for id in self.dependency_order([id]) {
+            if let Some(dylib) = self.dylibs.get_mut(&id) {
+                dylib.opening.is_initialized |= !dylib.opening.stays;
+            }
+        }
+        Ok(image)
+    }
+
+    /// Takes back one opening of a JITDylib; false if there is none.
+    pub(crate) fn close(&mut self, id: DylibId) -> bool {
+        let opening = self.dylibs.get_mut(&id).map(|dylib| &mut dylib.opening);
+        let left = opening.as_ref().and_then(|opening| opening.count.checked_sub(1));
+        if let (Some(opening), Some(left)) = (opening, left) {
+            opening.count = left;
+        }
+        left.is_some()
+    }
+
+    /// Takes those out that were opened and that nobody needs any more, in the order in which they are to be finished.
+    pub(crate) fn take_unneeded(&mut self) -> Vec<DylibId> {
+        let needed = self.needed();
+        let is_over = |(id, dylib): (&DylibId, &DylibState)| {
+            (dylib.opening.is_initialized && !needed.contains(id)).then_some(*id)
+        };
+        let over: Vec<DylibId> = self.dylibs.iter().filter_map(is_over).collect();
+        let mut order = self.dependency_order(over.iter().copied());
+        order.retain(|id| over.contains(id));
+        order.reverse();
+        for id in &order {
+            if let Some(dylib) = self.dylibs.get_mut(id) {
+                (dylib.opening.is_initialized, dylib.opening.is_global) = (false, false);
+                dylib.opening.found.clear();
+            }
+        }
+        order
+    }
+
+    /// The JITDylibs that somebody has open, and what these need.
+    fn needed(&self) -> BTreeSet<DylibId> {
+        let mut needed = BTreeSet::new();
+        let is_root = |opening: &Opening| opening.count > 0 || opening.stays;
+        let roots = self.dylibs.iter().filter(|(_, dylib)| is_root(&dylib.opening));
+        let mut pending: Vec<DylibId> = roots.map(|(&id, _)| id).collect();
+        // By who is bound to whom, too: that need not be in a link order.
+        let bound: Vec<(DylibId, DylibId)> =
+            self.dylibs.keys().flat_map(|&id| self.users_of_dylib(id).map(move |user| (user, id))).collect();
+        while let Some(id) = pending.pop() {
+            let Some(dylib) = self.dylibs.get(&id).filter(|_| needed.insert(id)) else { continue };
+            let is_on_demand = |id: &DylibId| self.dylib(*id).is_ok_and(|dylib| dylib.opening.on_demand);
+            pending.extend(dylib.link_order.iter().map(|(id, _)| *id).filter(|id| !is_on_demand(id)));
+            pending.extend(bound.iter().filter(|(user, _)| *user == id).map(|(_, used)| *used));
+            pending.extend(&dylib.opening.found);
+        }
+        needed
+    }
+
+    /// Begins to finish JITDylibs; false if this agent, which has the right to initialize, is at it. What is closed
+    /// meanwhile is finished after that.
+    pub(crate) fn begin_finishing(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_finishing, true)
+    }
+
+    pub(crate) fn end_finishing(&mut self) {
+        self.is_finishing = false;
+    }
+
+    /// Notes that code of a JITDylib has found a symbol in another one, without a handle: it needs that from now on.
+    pub(crate) fn note_found(&mut self, by: DylibId, definer: DylibId) {
+        if let Some(dylib) = self.dylibs.get_mut(&by) {
+            dylib.opening.found.insert(definer);
+        }
+    }
+
+    /// What is to be run to finish a JITDylib, and the memory that is concerned.
+    pub(crate) fn finishing(&mut self, id: DylibId) -> Result<Finishing> {
+        let allocations = self.allocations.in_dylib(id).map(|(id, _)| id).collect();
+        let dylib = self.dylib_mut(id)?;
+        let ended = std::mem::take(&mut dylib.terminators);
+        dylib.opening.ended.extend(&ended);
+        Ok(Finishing { image: dylib.image, allocations, terminators: in_order(ended) })
+    }
+
+    /// A JITDylib is finished: the next time that it is opened, all of its initializers are run.
+    pub(crate) fn begin_anew(&mut self, id: DylibId) -> Result<()> {
+        let dylib = self.dylib_mut(id)?;
+        dylib.pending_initializers.append(&mut dylib.opening.ran);
+        dylib.pending_terminators.append(&mut dylib.opening.ended);
+        Ok(())
+    }
+
+    /// The JITDylibs in which symbols are found with the handle of one: it and what it needs, level by level. The program
+    /// is not among what others need, though they refer to it.
+    pub(crate) fn search_order(&self, root: DylibId) -> Vec<DylibId> {
+        let mut order = vec![root];
+        let mut at = 0;
+        while let Some(&id) = order.get(at) {
+            at += 1;
+            let links = self.dylib(id).map(DylibState::link_order).unwrap_or_default();
+            for &(next, _) in links {
+                if !order.contains(&next) && Some(next) != self.program && self.is_dependency(next) {
+                    order.push(next);
+                }
+            }
+        }
+        order
+    }
+
+    /// The JITDylibs in which code of `caller` finds symbols without a handle: the program's, those that were opened for
+    /// all, its own.
+    pub(crate) fn global_search_order(&self, caller: Option<DylibId>) -> Vec<DylibId> {
+        let global = self.dylibs.iter().filter(|(_, dylib)| dylib.opening.is_global).map(|(&id, _)| id);
+        let program = self.program.filter(|program| self.dylibs.contains_key(program));
+        let mut order: Vec<DylibId> = Vec::new();
+        for root in program.into_iter().chain(global).chain(caller) {
+            for id in self.search_order(root) {
+                if !order.contains(&id) {
+                    order.push(id);
+                }
+            }
+        }
+        order
+    }
+
+    /// Notes whose `main` is about to run.
+    pub(crate) fn set_program(&mut self, dylib: DylibId) {
+        self.program = Some(dylib);
+    }
+}
