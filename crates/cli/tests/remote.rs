@@ -43,9 +43,9 @@ impl Listener {
 const STRANGE: [&[u8]; 5] = [
     b"GET / HTTP/1.1\r\n\r\n",
     // A wrong token, another version, a token of 4 GiB, a cut one.
-    b"linkjit\0\x01\0\0\0\x05\0\0\0guess",
+    b"linkjit\0\x02\0\0\0\x05\0\0\0guess",
     b"linkjit\0\x63\0\0\0\x06\0\0\0secret",
-    b"linkjit\0\x01\0\0\0\xff\xff\xff\xff",
+    b"linkjit\0\x02\0\0\0\xff\xff\xff\xff",
     b"linkj",
 ];
 
@@ -187,4 +187,16 @@ fn signals_are_passed_on_to_the_program() {
                    static void handle(int signal) { _exit(40 + signal); }
                    int main(void) { signal(SIGTERM, handle); printf(\"%d\\n\", getpid()); fflush(stdout); for (;;) pause(); }";
     assert_eq!(signal("remote-handler", handles, "TERM"), Some(55));
+}
+
+#[test]
+fn an_executor_that_is_stopped_is_an_error_and_ends_with_its_session() {
+    let remote = child();
+    remote.set_patience(std::time::Duration::from_secs(2));
+    let id = remote.process_id();
+    Fixtures::new("remote-stop").tool(&["kill", "-s", "STOP", &id.to_string()]);
+    let error = remote.open_image("any").expect_err("it is stopped");
+    assert!(error.to_string().ends_with("its process has said nothing for 2 seconds"), "{error}");
+    drop(remote);
+    assert!(!std::path::Path::new(&format!("/proc/{id}")).exists());
 }

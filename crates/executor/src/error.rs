@@ -1,6 +1,7 @@
 //! The errors of the executor.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use linkjit_target::ExecAddr;
 
@@ -128,6 +129,15 @@ pub enum ExecutorError {
         /// The function of linked code that it is in, or that has called what it is in. May be empty.
         place: String,
     },
+    /// A call has taken longer than it may. It may go on, but nobody waits for it.
+    #[error("the call has not returned within {} seconds: it was given up, and its code may still run", limit.as_secs_f32())]
+    TimedOut {
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// A call was cancelled while it ran. It may go on, but nobody waits for it.
+    #[error("the call was cancelled: its code may still run")]
+    Cancelled,
     /// An id that was never given out, or was given back.
     #[error("there is no such {what}")]
     NoSuch {

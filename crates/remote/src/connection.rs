@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
 use linkjit_executor::ExecutorError;
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Delivered};
 use crate::frame::{self, Frame, Kind};
 use crate::{Transport, Violation, disconnected};
 
@@ -23,6 +23,15 @@ const STACK_SIZE: usize = 8 << 20;
 
 /// A stream that has been hung up on ends within this.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An executor says so often that it is alive.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// An executor that says nothing for so long while it is waited for does not answer any more.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Large frames take longer to be read than small ones.
+const STUCK_FACTOR: u32 = 4;
 
 /// A process that crashes waits so often, and each time so long, for another thread to be done with the stream.
 const CRASH_ATTEMPTS: u32 = 200;
@@ -63,6 +72,35 @@ pub(crate) struct Connection {
     /// Nothing is read any more.
     has_ended: Mutex<bool>,
     ended: Condvar,
+    /// Something was read since the last look.
+    heard: Arc<AtomicBool>,
+    /// So many calls wait.
+    waiting: AtomicUsize,
+    time_limit: Mutex<Option<Duration>>,
+    patience: Mutex<Duration>,
+}
+
+/// A call that waits; see [`Connection::waiting`].
+pub(crate) struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Notes when something is read.
+struct Listening<R> {
+    reader: R,
+    heard: Arc<AtomicBool>,
+}
+
+impl<R: io::Read> io::Read for Listening<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let size = self.reader.read(bytes)?;
+        self.heard.store(true, Ordering::Relaxed);
+        Ok(size)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +133,7 @@ impl Connection {
         mut accept: Box<Accept>,
         when_closed: Box<dyn FnOnce(ExecutorError, bool) -> ExecutorError + Send>,
     ) -> io::Result<Arc<Self>> {
-        let Transport { mut reader, writer, hang_up } = transport;
+        let Transport { reader, writer, hang_up } = transport;
         let connection = Arc::new(Self {
             side,
             writer: Mutex::new(writer),
@@ -106,20 +144,33 @@ impl Connection {
             received: AtomicU64::new(0),
             has_ended: Mutex::new(false),
             ended: Condvar::new(),
+            heard: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            time_limit: Mutex::default(),
+            patience: Mutex::new(PATIENCE),
         });
+        let pulse = connection.clone();
+        thread::Builder::new().name("linkjit pulse".into()).spawn(move || pulse.keep_pulse())?;
         let reading = connection.clone();
+        let mut reader = Listening { reader, heard: connection.heard.clone() };
         thread::Builder::new().name("linkjit reader".into()).spawn(move || {
             let why = loop {
                 let frame = match Frame::read(&mut reader) {
                     Ok(frame) => frame,
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        break "the connection was closed".into();
+                    }
                     Err(error) => break error.to_string(),
                 };
-                reading.received.fetch_add(1, Ordering::Relaxed);
+                if frame.kind != Kind::Beat {
+                    reading.received.fetch_add(1, Ordering::Relaxed);
+                }
                 if frame.kind == Kind::Goodbye {
                     lock(&reading.table).is_over = true;
                     break "the session is over".into();
                 }
                 let received = match frame.kind {
+                    Kind::Beat => Ok(()),
                     Kind::Crash => reading.receive_crash(&frame.payload),
                     _ => reading.receive(frame, &mut *accept),
                 };
@@ -160,11 +211,108 @@ impl Connection {
             }
         };
         match known {
-            Ok(known) => known.deliver(frame),
+            Ok(known) => {
+                let delivered = known.deliver(frame, self.is_ours(known.id))?;
+                self.follow_up(&known, delivered)
+            }
             Err(new) => {
-                new.deliver(frame)?;
+                new.deliver(frame, false)?;
                 accept(self, new).map_err(|error| Violation(format!("no thread for a conversation: {error}")))
             }
+        }
+    }
+
+    /// Does what a frame of abandoned calls leads to, on another thread: whoever reads must not wait for a write.
+    fn follow_up(self: &Arc<Self>, conversation: &Arc<Conversation>, delivered: Delivered) -> Result<(), Violation> {
+        let (connection, conversation) = (self.clone(), conversation.clone());
+        let builder = thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE);
+        let spawned = match delivered {
+            Delivered::ToThread | Delivered::Dropped { reply: None, ends: false } => return Ok(()),
+            Delivered::Orphan(call) => builder.spawn(move || conversation.answer_orphan(&connection, &call)),
+            Delivered::Dropped { reply, ends } => builder.spawn(move || {
+                // Whoever is gone need not be told.
+                if let Some((number, payload)) = reply {
+                    let _gone = connection.send(Kind::Reply, conversation.id, number, &[&payload]);
+                }
+                if ends {
+                    connection.forget(conversation.id);
+                    let _gone = connection.send(Kind::End, conversation.id, 0, &[]);
+                }
+            }),
+        };
+        spawned.map(drop).map_err(|error| Violation(format!("no thread for a conversation: {error}")))
+    }
+
+    /// Lets the calls that wait in a conversation fail.
+    pub(crate) fn abandon(self: &Arc<Self>, conversation: &Conversation, why: ExecutorError) {
+        let Some(known) = lock(&self.table).conversations.get(&conversation.id).cloned() else { return };
+        let delivered = known.abandon(why, self.is_ours(known.id));
+        let done = delivered.map(|delivered| delivered.and_then(|delivered| self.follow_up(&known, delivered)));
+        if let Some(Err(violation)) = done {
+            self.refuse(&violation);
+        }
+    }
+
+    /// Lets all calls that wait fail.
+    pub(crate) fn abandon_all(self: &Arc<Self>, why: &ExecutorError) {
+        let all: Vec<_> = lock(&self.table).conversations.values().cloned().collect();
+        all.iter().for_each(|conversation| self.abandon(conversation, why.clone()));
+    }
+
+    /// How long a call may take.
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        *lock(&self.time_limit)
+    }
+
+    pub(crate) fn set_time_limit(&self, limit: Option<Duration>) {
+        *lock(&self.time_limit) = limit;
+    }
+
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        *lock(&self.patience) = patience;
+    }
+
+    /// Somebody waits for the peer as long as the result lives.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    /// Says that the executor's process is alive, or finds out whether it is, until the connection ends.
+    fn keep_pulse(&self) {
+        let mut silent = Duration::ZERO;
+        let mut stuck = (0, Duration::ZERO);
+        loop {
+            let has_ended = lock(&self.has_ended);
+            let waited = self.ended.wait_timeout_while(has_ended, BEAT, |has_ended| !*has_ended);
+            if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+                return;
+            }
+            if self.side == Side::Executor {
+                // If there is no telling, a frame is just being written, which says as much.
+                if let Ok(mut writer) = self.writer.try_lock() {
+                    // The reader finds out that the session is gone.
+                    let _gone = writer.write_all(&frame::header(0, Kind::Beat, 0, 0)).and_then(|()| writer.flush());
+                }
+                continue;
+            }
+            // Times in which this process does not run do not count, so nobody looks at a clock.
+            let is_silent = !self.heard.swap(false, Ordering::Relaxed) && self.waiting.load(Ordering::Relaxed) > 0;
+            silent = if is_silent { silent + BEAT } else { Duration::ZERO };
+            let sent = self.sent.load(Ordering::Relaxed);
+            let is_stuck = sent == stuck.0 && matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
+            stuck = (sent, if is_stuck { stuck.1 + BEAT } else { Duration::ZERO });
+            let patience = *lock(&self.patience);
+            let why = if silent >= patience {
+                "has said nothing"
+            } else if stuck.1 >= patience * STUCK_FACTOR {
+                "has read nothing"
+            } else {
+                continue;
+            };
+            self.close(disconnected(format!("its process {why} for {} seconds", patience.as_secs_f32())));
+            (self.hang_up)();
+            return;
         }
     }
 
@@ -201,11 +349,13 @@ impl Connection {
         }
     }
 
-    /// Ends a conversation that was begun here.
-    pub(crate) fn end(&self, conversation: u32) {
-        self.forget(conversation);
-        // Whoever is gone need not be told.
-        let _gone = self.send(Kind::End, conversation, 0, &[]);
+    /// Ends a conversation that was begun here, unless replies to abandoned calls are yet to come: with the last, it ends.
+    pub(crate) fn end(&self, conversation: &Conversation) {
+        if conversation.may_end() {
+            self.forget(conversation.id);
+            // Whoever is gone need not be told.
+            let _gone = self.send(Kind::End, conversation.id, 0, &[]);
+        }
     }
 
     pub(crate) fn forget(&self, conversation: u32) {
@@ -225,8 +375,11 @@ impl Connection {
         if let Some(why) = &lock(&self.table).closed {
             return Err(why.clone());
         }
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let written = frame::write(&mut **lock(&self.writer), kind, conversation, number, payload);
+        let written = {
+            let mut writer = lock(&self.writer);
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            frame::write(&mut **writer, kind, conversation, number, payload)
+        };
         written.map_err(|error| self.give_up(&error))
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Goodbye = 4,
     /// The executor's process is about to end, by a crash.
     Crash = 5,
+    /// The executor's process is alive.
+    Beat = 6,
 }
 
 /// A frame.
@@ -46,6 +48,7 @@ impl Frame {
             3 => Kind::End,
             4 => Kind::Goodbye,
             5 => Kind::Crash,
+            6 => Kind::Beat,
             other => return Err(invalid(format!("a frame of the unknown kind {other}"))),
         };
         let size = word(0) as usize;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use linkjit_executor::{
     Allocation, AllocationId, AskDylibs, DylibReply, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId,
@@ -275,6 +276,26 @@ impl Remote {
             (_, Err(error)) => Err(error),
             (_, Ok(())) => Err(self.link.refuse("a reply to a request for the end")),
         }
+    }
+
+    /// Has calls fail that take longer than `limit`, with [`ExecutorError::TimedOut`]; at first there is no limit. It holds
+    /// for calls that are made from now on, and includes the time of what they have the session do. Code that was called
+    /// may go on, so its memory must not be given back, but nobody waits for it. Other calls can be made.
+    pub fn set_time_limit(&self, limit: Option<Duration>) {
+        self.link.connection.set_time_limit(limit);
+    }
+
+    /// Has all calls fail that threads wait for now, with [`ExecutorError::Cancelled`]. As for
+    /// [`Remote::set_time_limit`], their code may go on.
+    pub fn cancel_calls(&self) {
+        self.link.connection.abandon_all(&ExecutorError::Cancelled);
+    }
+
+    /// Sets how long the executor's process may say nothing at all while calls wait for it, at first 15 seconds. Then it is
+    /// taken for stopped or cut off, and calls fail with [`ExecutorError::Disconnected`]. A process that works says each
+    /// second that it does.
+    pub fn set_patience(&self, patience: Duration) {
+        self.link.connection.set_patience(patience);
     }
 
     /// How the executor's process has ended, if it is a [`Child`] and has ended, or does in a moment.

@@ -43,7 +43,17 @@ pub const PANIC: ExecAddr = ExecAddr(4);
 /// Sleeps for some milliseconds.
 pub const SLEEP: ExecAddr = ExecAddr(5);
 
+/// Sleeps for some milliseconds, then has the session find the export whose number that is; returns its address.
+pub const FIND_LATER: ExecAddr = ExecAddr(6);
+
 const MISSING: ExecutorError = ExecutorError::Unsupported { what: std::borrow::Cow::Borrowed("this") };
+
+impl Fake {
+    fn find(&self, number: u32) -> Result<u64> {
+        let find = self.asks.lock().unwrap().find.clone();
+        Ok(find.ok_or(MISSING)?(SymbolKey::Ordinal(number as u16)).unwrap_or(ExecAddr::NULL).0)
+    }
+}
 
 impl Executor for Fake {
     fn target(&self) -> Target {
@@ -59,14 +69,15 @@ impl Executor for Fake {
                 let resolve = self.asks.lock().unwrap().resolve.clone();
                 Ok(resolve.ok_or(MISSING)?(number).0 + 1)
             }
-            FIND => {
-                let find = self.asks.lock().unwrap().find.clone();
-                Ok(find.ok_or(MISSING)?(SymbolKey::Ordinal(number as u16)).unwrap_or(ExecAddr::NULL).0)
-            }
+            FIND => self.find(number),
             PANIC => panic!("linked code panics"),
             SLEEP => {
                 thread::sleep(Duration::from_millis(argument));
                 Ok(argument)
+            }
+            FIND_LATER => {
+                thread::sleep(Duration::from_millis(argument));
+                self.find(number)
             }
             _ => Err(MISSING),
         }
