@@ -38,9 +38,10 @@ With --lazy, each function of an object or source is linked when it is first cal
 defines the entry is linked at once. The initializers of an object run when a part of it is first
 linked. If the program calls a function that can't be linked, it ends with exit code 1.
 
-With --executor wine, Windows programs run on Linux. This needs the Windows build of linkjit, which lies
-beside this one, where Cargo builds it, or where $LINKJIT_WINDOWS says; and wine, or the command that
-$LINKJIT_WINE names. Inputs must be objects and libraries. Wine passes on the exit code's lower 8 bits.
+If the first object or archive is for Windows, or with --executor wine, the program runs under Wine, and
+linkjit links it from here. This needs the Windows build of linkjit, which lies beside this one, where
+Cargo builds it, or where $LINKJIT_WINDOWS says; and wine, or the command that $LINKJIT_WINE names.
+Sources are compiled by MinGW-w64's compilers, or else by clang.
 
 The exit code is the program's own; 1 if it could not be linked, 2 if the command line is wrong.
 --time and --stats report after main has returned, so not for a program that calls exit() itself.
@@ -49,7 +50,7 @@ Examples:
   linkjit run hello.c
   linkjit run main.o -L build -l foo -l z -- first second
   linkjit run main.o --jd plugin plugin.o -l foo
-  linkjit run --executor wine hello.obj
+  linkjit run hello.obj -l user32
   linkjit run --entry selftest --time --stats libfoo.a app.o";
 
 /// Runs native code without linking a file first: objects, libraries, C and C++ sources.
@@ -121,13 +122,14 @@ pub(crate) struct RunOptions {
     /// in units of 1024. A program that needs more gets more, except on Windows
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) window_size: Option<u64>,
-    /// The C runtime for objects for Windows: built-in, visual-studio, xwin=DIR, mingw=DIR
-    #[arg(long, value_name = "CRT", default_value = "built-in", value_parser = Crt::parse)]
-    pub(crate) crt: Crt,
-    /// The place where the program runs: in-process, child (a process of its own), unix:PATH or tcp:ADDRESS (a 'linkjit executor'
-    /// that listens there), wine (the Windows build of linkjit)
-    #[arg(long, value_name = "EXECUTOR", default_value = "in-process", value_parser = ExecutorKind::parse)]
-    pub(crate) executor: ExecutorKind,
+    /// The C runtime for objects for Windows: built-in (the default), visual-studio, xwin=DIR, mingw=DIR (the default for
+    /// sources that are compiled for Windows on another system)
+    #[arg(long, value_name = "CRT", value_parser = Crt::parse)]
+    pub(crate) crt: Option<Crt>,
+    /// The place where the program runs: in-process (the default), child (a process of its own), unix:PATH or tcp:ADDRESS (a
+    /// 'linkjit executor' that listens there), wine (the Windows build of linkjit; the default for objects for Windows)
+    #[arg(long, value_name = "EXECUTOR", value_parser = ExecutorKind::parse)]
+    pub(crate) executor: Option<ExecutorKind>,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
     pub(crate) time: bool,

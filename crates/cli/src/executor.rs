@@ -9,11 +9,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use linkjit::executor::{ExecutorError, InProcess, crash, exit_code};
+use linkjit::executor::{ExecutorError, InProcess, ObjectFormat, crash, exit_code};
 use linkjit_remote::{Child, Outcome, Remote, Token, Transport};
 
-use crate::args::{ExecutorKind, ExecutorOptions, Place, Stream};
+use crate::args::{ExecutorKind, ExecutorOptions, Place, RunOptions, Stream};
+use crate::inputs;
 use crate::report::Failure;
+use crate::wine;
 
 /// Serves one session; returns the exit code.
 pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
@@ -86,15 +88,21 @@ fn token(options: &ExecutorOptions) -> io::Result<Token> {
     }
 }
 
-/// Starts the executor that is asked for, or connects to it; none if the program runs in this process.
-pub(crate) fn start(kind: &ExecutorKind) -> linkjit::Result<Option<Arc<Remote>>> {
-    let remote = match kind {
-        ExecutorKind::InProcess | ExecutorKind::Wine => return Ok(None),
+/// Starts the executor that is asked for, or that the inputs need, or connects to it; `None` if the program runs in this
+/// process.
+pub(crate) fn start(options: &RunOptions) -> Result<Option<Arc<Remote>>, Failure> {
+    let needed = match inputs::format(&options.items) {
+        Some(ObjectFormat::Coff) if ObjectFormat::HOST != ObjectFormat::Coff => ExecutorKind::Wine,
+        _ => ExecutorKind::InProcess,
+    };
+    let remote = match options.executor.as_ref().unwrap_or(&needed) {
+        ExecutorKind::InProcess => return Ok(None),
         ExecutorKind::Child => child()?,
+        ExecutorKind::Wine => wine::start()?,
         ExecutorKind::At(place) => {
             let token = Token::from_environment().unwrap_or_default();
-            let transport = connect(place).map_err(|error| gone(&error))?;
-            Remote::connect(transport, &token)?
+            let transport = connect(place).map_err(|error| linkjit::Error::from(gone(&error)))?;
+            Remote::connect(transport, &token).map_err(linkjit::Error::from)?
         }
     };
     Ok(Some(Arc::new(remote)))

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use linkjit::executor::ObjectFormat;
 use linkjit::{Error, SystemCompiler};
-use linkjit_link::object::archive::Archive;
+use linkjit_link::object;
+use linkjit_link::object::archive::{Archive, MemberContent};
 use linkjit_link::source::Source;
 
+use crate::args::Item;
 use crate::report::Failure;
 
 /// The kinds of files that can be linked. Each takes other steps.
@@ -40,6 +43,23 @@ impl Kind {
         let is_text = !start.is_empty() && start.iter().all(|&byte| byte >= b' ' || byte.is_ascii_whitespace());
         if is_text { Self::Script } else { Self::Object }
     }
+}
+
+/// The format of the first input that has one: an object, or an archive with an object. What is wrong with an input is told
+/// when it is added.
+pub(crate) fn format(items: &[Item]) -> Option<ObjectFormat> {
+    let files = items.iter().filter_map(|item| match item {
+        // A pipe can be read only once.
+        Item::Input(path) if path.is_file() && !is_source(path) => read(path).ok(),
+        _ => None,
+    });
+    files.into_iter().find_map(|source| match Archive::parse(source.clone()) {
+        Ok(archive) => archive.members().find_map(|member| match member.ok()?.content {
+            MemberContent::Inline(object) => object::format(object.bytes()),
+            MemberContent::External { .. } => None,
+        }),
+        Err(_) => object::format(source.bytes()),
+    })
 }
 
 /// Returns whether a file is to be compiled.

@@ -19,7 +19,7 @@ mod wine;
 
 use std::ffi::{c_char, c_int};
 
-use args::{Command, ExecutorKind, Invocation};
+use args::{Command, Invocation};
 use report::Reporter;
 
 const FAILURE: c_int = 1;
@@ -36,7 +36,6 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
     };
     let reporter = Reporter::new(invocation.json);
     let done = match invocation.command {
-        Command::Run(options) if options.executor == ExecutorKind::Wine => wine::run(&options, invocation.json),
         Command::Run(options) => run::run(&options, &reporter),
         Command::Jitlink { arguments } => Ok(jitlink::main(arguments)),
         Command::Executor(options) => executor::serve(&options).map_err(|failure| vec![failure]),

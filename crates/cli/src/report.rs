@@ -33,18 +33,15 @@ pub(crate) enum Failure {
     /// No file for `-l`.
     #[error("library '{name}' not found (-l {name})\nsearched {}", paths(searched))]
     NoLibrary { name: String, searched: Vec<PathBuf> },
-    /// A source among what is for the Windows build, which knows no compiler.
-    #[error("{}: with Wine, inputs must be objects or libraries: compile this source for Windows first", file.display())]
-    SourceForWine { file: PathBuf },
     /// The Windows build of this command is not there.
     #[error(
-        "the Windows build of linkjit is missing: make it with `cargo build -p linkjit-cli --target {target}`, or set {variable} to its path\nsearched {}",
+        "programs for Windows need the Windows build of linkjit: make it with `cargo build -p linkjit-cli --target {target}`, or set {variable} to its path\nsearched {}",
         paths(searched)
     )]
     NoWindowsBuild { target: &'static str, variable: &'static str, searched: Vec<PathBuf> },
     /// Wine can't be started.
-    #[error("{command}: {message}")]
-    NoWine { command: String, message: String },
+    #[error("programs for Windows need Wine: {0}")]
+    NoWine(String),
     /// There is no session to serve.
     #[error("executor: {0}")]
     Serving(String),
@@ -197,11 +194,10 @@ impl<'a> Line<'a> {
             Failure::Script { file, .. } => Self { kind: "script", file: file_name(file), ..line },
             Failure::NoSymbol { file, .. } => Self { kind: "no-symbol", file: file_name(file), ..line },
             Failure::NoMember { file, .. } => Self { kind: "no-member", file: file_name(file), ..line },
-            Failure::SourceForWine { file } => Self { kind: "source-for-wine", file: file_name(file), ..line },
             Failure::NoWindowsBuild { searched, .. } => {
                 Self { kind: "no-windows-build", searched: displayed(searched), ..line }
             }
-            Failure::NoWine { .. } => Self { kind: "no-wine", ..line },
+            Failure::NoWine(_) => Self { kind: "no-wine", ..line },
             Failure::Serving(_) => Self { kind: "serving", ..line },
             Failure::Output(_) => Self { kind: "output", ..line },
         }

@@ -6,11 +6,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, SystemCompiler};
+use linkjit::executor::{Executor, InProcess, ObjectFormat};
+use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, TargetCompiler};
 use linkjit_host::temporary;
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::source::Source;
+use linkjit_remote::Remote;
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::executor;
@@ -30,22 +32,18 @@ const SCRIPT_DEPTH: usize = 8;
 pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<Failure>> {
     let start = Instant::now();
     let one = |error: linkjit::Error| vec![Failure::from(error)];
-    let directories = options.directories.iter().cloned().chain(developers_directories());
-    let jit = directories.fold(Jit::builder(), linkjit::JitBuilder::library_path);
+    let remote = executor::start(options).map_err(|failure| vec![failure])?;
+    let executor: Arc<dyn Executor> = match &remote {
+        Some(remote) => remote.clone(),
+        None => Arc::new(InProcess::new().map_err(|error| one(error.into()))?),
+    };
+    let format = executor.target().format;
+    let directories = options.directories.iter().cloned().chain(developers_directories(format));
+    let jit = directories.fold(Jit::builder().executor(executor), linkjit::JitBuilder::library_path);
     let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
-    let crt = match &options.crt {
-        Crt::BuiltIn => Ok(CrtProvider::built_in()),
-        Crt::VisualStudio => CrtProvider::visual_studio(),
-        Crt::Xwin(directory) => CrtProvider::xwin(directory),
-        Crt::MinGw(directory) => CrtProvider::mingw(directory),
-    };
-    let crt = crt.map_err(one)?;
+    let compiler = TargetCompiler::new(format);
+    let crt = crt(options, format, compiler).map_err(one)?;
     let crt_directories = crt.directories().to_vec();
-    let remote = executor::start(&options.executor).map_err(one)?;
-    let jit = match &remote {
-        Some(remote) => jit.executor(remote.clone()),
-        None => jit,
-    };
     let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
@@ -56,7 +54,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
-        compile(options, &mut progress, &mut warnings)
+        compile(options, compiler, &mut progress, &mut warnings)
     };
     if !reporter.is_json() {
         progress.say(&warnings);
@@ -67,12 +65,12 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
 
     let reading = Instant::now();
     if options.lazy {
-        let reporter = *reporter;
-        jit.session().set_lazy_failure_handler(Arc::new(move |failure| end(failure, &reporter)));
+        let (reporter, remote) = (*reporter, remote.clone());
+        jit.session().set_lazy_failure_handler(Arc::new(move |failure| end(failure, &reporter, remote.as_deref())));
     }
     let mut loader = Loader {
         jit: &jit,
-        search: Search::new(&[&options.directories[..], &crt_directories].concat()),
+        search: Search::new(&[&options.directories[..], &crt_directories].concat(), format),
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
@@ -131,16 +129,43 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
 }
 
 /// Ends a program that has called what can't be linked: nothing could be done in its place.
-fn end(failure: &LazyFailure, reporter: &Reporter) -> ! {
+fn end(failure: &LazyFailure, reporter: &Reporter, remote: Option<&Remote>) -> ! {
     reporter.failures(&[Failure::Jit(failure.error.clone())]);
     // As `exit` would: what the program has printed is not lost.
+    if let Some(remote) = remote {
+        let _ended = remote.exit(crate::FAILURE);
+    }
     std::process::exit(crate::FAILURE)
+}
+
+/// The C runtime that is asked for. What a cross compiler compiles needs the runtime that this has the headers of.
+fn crt(options: &RunOptions, format: ObjectFormat, compiler: TargetCompiler) -> linkjit::Result<CrtProvider> {
+    let is_cross = format == ObjectFormat::Coff && ObjectFormat::HOST != format;
+    match &options.crt {
+        None if is_cross && options.items.iter().any(|item| is_source(&item)) => {
+            let library = compiler.file("-print-file-name=libmingw32.a").and_then(|path| path.canonicalize().ok());
+            let directory = library.as_deref().and_then(|path| path.parent()?.parent());
+            directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
+        }
+        None | Some(Crt::BuiltIn) => Ok(CrtProvider::built_in()),
+        Some(Crt::VisualStudio) => CrtProvider::visual_studio(),
+        Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),
+        Some(Crt::MinGw(directory)) => CrtProvider::mingw(directory),
+    }
+}
+
+fn is_source(item: &&Item) -> bool {
+    matches!(item, Item::Input(path) if inputs::is_source(path))
 }
 
 /// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs, as are
 /// warnings.
-fn compile(options: &RunOptions, progress: &mut Progress, warnings: &mut String) -> VecDeque<linkjit::Result<Source>> {
-    let is_source = |item: &&Item| matches!(item, Item::Input(path) if inputs::is_source(path));
+fn compile(
+    options: &RunOptions,
+    compiler: TargetCompiler,
+    progress: &mut Progress,
+    warnings: &mut String,
+) -> VecDeque<linkjit::Result<Source>> {
     let count = options.items.iter().filter(is_source).count();
     if count == 0 {
         return VecDeque::new();
@@ -156,7 +181,7 @@ fn compile(options: &RunOptions, progress: &mut Progress, warnings: &mut String)
                     // Nothing that is done under this lock can panic.
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some((index, Item::Input(path))) = next else { return };
-                    if sender.send((index, SystemCompiler.compile_with_warnings(path))).is_err() {
+                    if sender.send((index, compiler.compile_with_warnings(path))).is_err() {
                         return;
                     }
                 }
@@ -323,7 +348,7 @@ impl Loader<'_> {
         match self.search.library(name) {
             Ok(path) => self.add_file(&path, 0),
             // No import library is needed for what Windows has.
-            Err(_) if cfg!(windows) && self.target.add_library(format!("{name}.dll")).is_ok() => Ok(()),
+            Err(_) if self.search.is_for_windows() && self.target.add_library(format!("{name}.dll")).is_ok() => Ok(()),
             Err(failure) => Err(failure),
         }
     }

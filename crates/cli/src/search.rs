@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use linkjit::SystemCompiler;
+use linkjit::TargetCompiler;
+use linkjit::executor::ObjectFormat;
 
 use crate::report::Failure;
 
@@ -11,14 +12,26 @@ use crate::report::Failure;
 #[derive(Debug)]
 pub(crate) struct Search {
     directories: Vec<PathBuf>,
+    /// Of the objects that libraries are for.
+    format: ObjectFormat,
 }
 
 impl Search {
-    /// Searches the user's directories, then the system's; on Windows, these are what `LIB` lists, as for Microsoft's
+    /// Searches the user's directories, then the system's; for Windows, these are what `LIB` lists, as for Microsoft's
     /// linker.
-    pub(crate) fn new(directories: &[PathBuf]) -> Self {
-        let system = if cfg!(windows) { developers_directories() } else { linkjit::system_library_directories() };
-        Self { directories: directories.iter().cloned().chain(system).collect() }
+    pub(crate) fn new(directories: &[PathBuf], format: ObjectFormat) -> Self {
+        let system = system_directories(format);
+        Self { directories: directories.iter().cloned().chain(system).collect(), format }
+    }
+
+    /// Searches the directories of this system.
+    pub(crate) fn for_host() -> Self {
+        Self::new(&[], ObjectFormat::HOST)
+    }
+
+    /// Returns whether libraries for Windows are searched.
+    pub(crate) fn is_for_windows(&self) -> bool {
+        self.format == ObjectFormat::Coff
     }
 
     /// Searches another directory, before those of the system. One that is not there costs nothing afterwards: scripts
@@ -27,7 +40,7 @@ impl Search {
         if !directory.is_dir() {
             return;
         }
-        let system = if cfg!(windows) { 0 } else { linkjit::system_library_directories().len() };
+        let system = system_directories(self.format).len();
         self.directories.insert(self.directories.len().saturating_sub(system), directory);
     }
 
@@ -41,7 +54,7 @@ impl Search {
         let names = match name.strip_prefix(':') {
             Some(exact) => vec![exact.to_string()],
             // Import libraries first, as GNU's ld for Windows has it; then DLLs themselves.
-            None if cfg!(windows) => ["lib{}.dll.a", "{}.dll.a", "lib{}.a", "{}.lib", "lib{}.dll", "{}.dll"]
+            None if self.is_for_windows() => ["lib{}.dll.a", "{}.dll.a", "lib{}.a", "{}.lib", "lib{}.dll", "{}.dll"]
                 .map(|pattern| pattern.replace("{}", name))
                 .to_vec(),
             None => vec![format!("lib{name}.so"), format!("lib{name}.a")],
@@ -49,14 +62,18 @@ impl Search {
         let mut files = self.directories.iter().flat_map(|directory| names.iter().map(|file| directory.join(file)));
         files
             .find(|file| file.is_file())
-            .or_else(|| names.iter().find_map(|file| SystemCompiler.file(&format!("-print-file-name={file}"))))
+            .or_else(|| names.iter().find_map(|file| self.compiler().file(&format!("-print-file-name={file}"))))
             .ok_or_else(|| Failure::NoLibrary { name: name.into(), searched: self.searched() })
+    }
+
+    fn compiler(&self) -> TargetCompiler {
+        TargetCompiler::new(self.format)
     }
 
     /// Every directory that was searched, each once.
     fn searched(&self) -> Vec<PathBuf> {
         let mut seen = HashSet::new();
-        let all = self.directories.iter().cloned().chain(compilers_directories());
+        let all = self.directories.iter().cloned().chain(compilers_directories(self.compiler()));
         all.filter(|directory| seen.insert(directory.clone())).collect()
     }
 
@@ -72,15 +89,22 @@ impl Search {
     }
 }
 
+fn system_directories(format: ObjectFormat) -> Vec<PathBuf> {
+    match format {
+        ObjectFormat::Elf => linkjit::system_library_directories(),
+        ObjectFormat::Coff => developers_directories(format),
+    }
+}
+
 /// Returns the directories in which the tools of Microsoft look for libraries: a developer's command prompt names them.
-pub(crate) fn developers_directories() -> Vec<PathBuf> {
-    let directories = std::env::var_os("LIB").filter(|_| cfg!(windows)).unwrap_or_default();
+pub(crate) fn developers_directories(format: ObjectFormat) -> Vec<PathBuf> {
+    let directories = std::env::var_os("LIB").filter(|_| format == ObjectFormat::Coff).unwrap_or_default();
     std::env::split_paths(&directories).filter(|directory| !directory.as_os_str().is_empty()).collect()
 }
 
 /// The directories that the compiler searches for libraries.
-fn compilers_directories() -> Vec<PathBuf> {
-    let printed = SystemCompiler.ask("-print-search-dirs").unwrap_or_default();
+fn compilers_directories(compiler: TargetCompiler) -> Vec<PathBuf> {
+    let printed = compiler.ask("-print-search-dirs").unwrap_or_default();
     let list = printed.lines().find_map(|line| line.strip_prefix("libraries: =")).unwrap_or_default();
     // They are given as detours: /usr/lib/gcc/x86_64-linux-gnu/12/../../../x86_64-linux-gnu
     let directories = std::env::split_paths(list).filter_map(|directory| std::fs::canonicalize(directory).ok());

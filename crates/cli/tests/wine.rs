@@ -1,4 +1,4 @@
-//! `linkjit run --executor wine`: programs for Windows, run from Linux.
+//! Programs for Windows that a session on Linux links, and Wine runs.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod support;
@@ -37,8 +37,13 @@ fn compile(fixtures: &Fixtures, name: &str, source: &str) {
 
 /// Runs with the wine of the tests.
 fn run(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
-    let mut command = fixtures.command(&[&["run", "--executor", "wine"], arguments].concat());
-    Outcome::run(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
+    Outcome::run(&mut command(fixtures, arguments))
+}
+
+fn command(fixtures: &Fixtures, arguments: &[&str]) -> Command {
+    let mut command = fixtures.command(&[&["run"], arguments].concat());
+    command.env("LINKJIT_WINE", root().join("crates/xtask/wine"));
+    command
 }
 
 #[test]
@@ -46,7 +51,7 @@ fn a_program_for_windows_runs_under_wine() {
     build();
     let fixtures = Fixtures::new("wine");
     compile(&fixtures, "hello.obj", PROGRAM);
-    let outcome = run(&fixtures, &["hello.obj", "--", "one", "two words"]);
+    let outcome = run(&fixtures, &["--executor", "wine", "hello.obj", "--", "one", "two words"]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(43), "one\r\ntwo words\r\n", ""));
 
     // Paths and options mean there what they mean here.
@@ -126,8 +131,7 @@ fn wine_needs_nothing_that_it_lacks() {
 
     let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
     let outcome = Outcome::run(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
-    let expected =
-        "linkjit: error: wine: this version of Wine has no USERENV.dll, which linkjit.exe needs: try a newer one";
+    let expected = "linkjit: error: programs for Windows need Wine: this version has no USERENV.dll, which linkjit.exe needs: try a newer one";
     assert_eq!((outcome.code, outcome.headline().to_lowercase()), (Some(1), expected.to_lowercase()));
 }
 
@@ -147,18 +151,164 @@ fn what_is_missing_to_run_under_wine_is_said() {
         command
     };
     let outcome = Outcome::run(&mut run("wine"));
-    let expected = "linkjit: error: the Windows build of linkjit is missing: make it with `cargo build -p linkjit-cli \
+    let expected = "linkjit: error: programs for Windows need the Windows build of linkjit: make it with `cargo build -p linkjit-cli \
                     --target x86_64-pc-windows-gnu`, or set LINKJIT_WINDOWS to its path";
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
 
     let outcome = Outcome::run(run("/nowhere/wine").env("LINKJIT_WINDOWS", "linkjit.exe"));
     assert_eq!(
         (outcome.code, outcome.headline()),
-        (Some(1), "linkjit: error: /nowhere/wine: No such file or directory (os error 2)")
+        (
+            Some(1),
+            "linkjit: error: programs for Windows need Wine: /nowhere/wine can't be started: No such file or directory (os error 2)"
+        )
     );
 
-    fixtures.write("hello.c", PROGRAM);
-    let outcome = fixtures.linkjit(&["run", "--executor", "wine", "hello.c"]);
-    let expected = "linkjit: error: hello.c: with Wine, inputs must be objects or libraries: compile this source for Windows first";
+    // Nobody has asked for Wine, but the object needs it.
+    let outcome = Outcome::run(Command::new(&copy).current_dir(fixtures.path("")).args(["run", "hello.obj"]));
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
+}
+
+const EXCEPTIONS: &str = r#"
+    extern "C" int puts(const char *);
+    struct Error { int number; Error(int number) : number(number) {} };
+    struct Guard { ~Guard() { puts("cleaned up"); } };
+    static void f(int number) { Guard guard; if (number > 1) throw Error(number); }
+    struct Variable { int value; Variable() : value(5) { puts("initialized"); } ~Variable() { puts("ended"); } } variable;
+    int main() {
+        try { f(7); } catch (const Error &error) { return error.number + variable.value; }
+        return 1;
+    }"#;
+
+#[test]
+fn exceptions_initializers_and_exits_are_those_of_windows() {
+    build();
+    let fixtures = Fixtures::new("wine-exceptions");
+    fixtures.write("throws.cpp", EXCEPTIONS);
+    let options = ["--target=x86_64-pc-windows-msvc", "-fcxx-exceptions", "-fexceptions", "-c", "-O1"];
+    fixtures.tool(&[&["clang++-19"], &options[..], &["throws.cpp", "-o", "throws.obj"]].concat());
+    for how in [&["throws.obj"][..], &["--lazy", "throws.obj"], &["--executor", "wine", "throws.obj"]] {
+        let outcome = run(&fixtures, how);
+        let expected = "initialized\r\ncleaned up\r\nended\r\n";
+        assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(12), expected, ""));
+    }
+
+    // A program that ends itself.
+    compile(
+        &fixtures,
+        "exits.obj",
+        "int puts(const char *), atexit(void (*)(void)); void exit(int);
+         static void end(void) { puts(\"end\"); }
+         int main(void) { atexit(end); exit(9); }",
+    );
+    let outcome = run(&fixtures, &["exits.obj"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(9), "end\r\n", ""));
+
+    // A function that is called, and can't be linked. What was printed before is not lost.
+    compile(
+        &fixtures,
+        "calls.obj",
+        "int puts(const char *); void more(void); int main(int argc, char **argv) {
+             puts(\"begin\");
+             if (argc > 1) more();
+             return 6;
+         }",
+    );
+    compile(&fixtures, "more.obj", "void missing(void); void more(void) { missing(); }");
+    let outcome = run(&fixtures, &["--lazy", "calls.obj", "more.obj"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(6), "begin\r\n", ""));
+    let outcome = run(&fixtures, &["--lazy", "calls.obj", "more.obj", "--", "argument"]);
+    let error = "linkjit: error: undefined symbol: missing";
+    assert_eq!((outcome.code, &*outcome.out, outcome.headline()), (Some(1), "begin\r\n", error));
+}
+
+/// The session finds DLLs in its own file system, where the program's process has them by other names.
+#[test]
+fn dlls_are_found_from_here() {
+    build();
+    let fixtures = Fixtures::new("wine-dlls");
+    fixtures.write(
+        "answer.c",
+        "__declspec(dllexport) int answer(void) { return 40; }
+         __declspec(dllexport) int counter = 2;",
+    );
+    fixtures.write("dlls/.directory", "");
+    let library = "-Wl,--out-implib,dlls/libanswer.dll.a";
+    fixtures.tool(&["x86_64-w64-mingw32-gcc", "-shared", "-o", "dlls/answer.dll", "answer.c", library]);
+    compile(
+        &fixtures,
+        "uses.obj",
+        "__declspec(dllimport) int answer(void); __declspec(dllimport) extern int counter;
+         int GetTickCount(void);
+         int main(void) { return answer() + counter + (GetTickCount() == 0); }",
+    );
+    let [directory, file] = ["dlls", "dlls/answer.dll"].map(|name| fixtures.path(name).display().to_string());
+    for library in [
+        &["-L", "dlls", "-l", "answer"][..],
+        &["-L", &directory, "-l", "answer"],
+        &["dlls/answer.dll"],
+        &[&file],
+        &["dlls/libanswer.dll.a", "-l", "user32"],
+    ] {
+        let outcome = run(&fixtures, &[&["uses.obj"], library].concat());
+        assert_eq!((outcome.code, &*outcome.err), (Some(42), ""), "{library:?}");
+    }
+    // It is told so, once the program knows where it is.
+    let outcome = run(&fixtures, &["uses.obj"]);
+    assert_eq!((outcome.code, outcome.headline()), (Some(1), "linkjit: error: 2 undefined symbols"));
+}
+
+#[test]
+fn sources_are_compiled_for_windows() {
+    build();
+    let fixtures = Fixtures::new("wine-sources");
+    fixtures.write(
+        "echo.c",
+        r#"#include <stdio.h>
+           int main(int argc, char **argv) {
+               char line[80];
+               fprintf(stderr, "to %s\n", argv[1]);
+               while (fgets(line, sizeof line, stdin)) printf("%lld %s", 1LL << 40, line);
+               return argc;
+           }"#,
+    );
+    fixtures.write("input", "one\ntwo\n");
+    let input = std::fs::File::open(fixtures.path("input")).expect("the input");
+    let mut echo = command(&fixtures, &["--executor", "wine", "echo.c", "--", "errors"]);
+    let outcome = Outcome::run(echo.stdin(input));
+    let expected = "1099511627776 one\r\n1099511627776 two\r\n";
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(2), expected, "to errors\r\n"));
+
+    fixtures.write(
+        "program.cpp",
+        r#"#include <iostream>
+           #include <stdexcept>
+           #include <string>
+           #include <thread>
+           extern "C" int answer();
+           static std::string global = "global";
+           thread_local int local = 5;
+           int main() {
+               std::thread other([] { std::cout << "thread " << ++local << std::endl; });
+               other.join();
+               try { throw std::runtime_error(global); }
+               catch (const std::exception &error) { std::cout << error.what() << std::endl; }
+               return answer() + local;
+           }"#,
+    );
+    compile(&fixtures, "answer.obj", "int answer(void) { return 7; }");
+    // The object says where the program runs.
+    let outcome = run(&fixtures, &["program.cpp", "answer.obj"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(12), "thread 6\r\nglobal\r\n", ""));
+
+    // Wine is there, but no compiler.
+    let wine = root().join("crates/xtask/wine");
+    let path = std::env::var("PATH").expect("a search path");
+    fixtures.write("wine", format!("#!/bin/sh\nPATH='{path}' exec '{}' \"$@\"", wine.display()));
+    fixtures.tool(&["chmod", "+x", "wine"]);
+    let mut command = command(&fixtures, &["--executor", "wine", "echo.c"]);
+    let outcome = Outcome::run(command.env("PATH", "/nowhere").env("LINKJIT_WINE", fixtures.path("wine")));
+    let expected = "linkjit: error: echo.c: x86_64-w64-mingw32-gcc failed:";
+    assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
+    assert!(outcome.err.contains("can't be started"), "{}", outcome.err);
 }

@@ -19,6 +19,12 @@ pub fn decide_at_exit(decide: Decide) {
     }
 }
 
+/// Ends the process as a program's `exit` does: what linked code has registered with `atexit` runs. Rust's function does not
+/// ask the C runtime of Windows.
+pub fn exit(code: c_int) -> ! {
+    os::exit(code)
+}
+
 /// Ends the process at once: nothing that is registered with `atexit` runs, and other threads of linked code get no
 /// further.
 pub fn exit_now(code: c_int) -> ! {

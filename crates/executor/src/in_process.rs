@@ -70,8 +70,7 @@ impl Drop for InProcess {
 
 impl Executor for InProcess {
     fn target(&self) -> Target {
-        let format = if cfg!(windows) { ObjectFormat::Coff } else { ObjectFormat::Elf };
-        Target { arch: self.arch, format, page_size: os::page_size() }
+        Target { arch: self.arch, format: ObjectFormat::HOST, page_size: os::page_size() }
     }
 
     fn is_here(&self) -> bool {

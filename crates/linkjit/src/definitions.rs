@@ -12,7 +12,7 @@ use linkjit_link::object::elf::dynamic_names;
 use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
-use crate::compile::{Compiler, SystemCompiler};
+use crate::compile::{Compiler, TargetCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, with_index};
 use crate::jitdylib::JitDylib;
@@ -59,12 +59,13 @@ impl JitDylib {
         self.add_graph_that_was_read(graph)
     }
 
-    /// Compiles a C, C++ or assembly file with the system's compiler and adds the object.
+    /// Compiles a C, C++ or assembly file with the system's compiler ([`TargetCompiler`]) and adds the object.
     ///
     /// # Errors
     /// If there is no compiler, or it does not like the file; else as [`JitDylib::add_object`].
     pub fn add_source_file(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.add_object_source(&SystemCompiler.compile(path.as_ref())?)
+        let compiler = TargetCompiler::new(self.session().target().format);
+        self.add_object_source(&compiler.compile(path.as_ref())?)
     }
 
     /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't

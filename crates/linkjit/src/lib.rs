@@ -54,7 +54,7 @@ mod symbol;
 mod symbol_name;
 mod update;
 
-pub use compile::{Compiler, SystemCompiler};
+pub use compile::{Compiler, SystemCompiler, TargetCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;

@@ -1,5 +1,6 @@
 //! [`Remote`]: the session's end.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
@@ -42,6 +43,7 @@ pub struct Remote {
     link: Arc<Link>,
     facts: Facts,
     child: Option<Arc<Child>>,
+    translate_path: Option<fn(&[u8]) -> Vec<u8>>,
 }
 
 /// What requests go through.
@@ -246,7 +248,20 @@ impl Remote {
             }),
         );
         let connection = connection.map_err(|error| disconnected(error.to_string()))?;
-        Ok(Self { link: Arc::new(Link { connection, callbacks }), facts, child })
+        Ok(Self { link: Arc::new(Link { connection, callbacks }), facts, child, translate_path: None })
+    }
+
+    /// Has paths translated, of libraries and of the program: the executor's process may know the files of this one by other
+    /// names, as programs under Wine do.
+    #[must_use]
+    pub fn with_paths(mut self, translate: fn(&[u8]) -> Vec<u8>) -> Self {
+        self.translate_path = Some(translate);
+        self
+    }
+
+    /// A path as the executor's process knows it.
+    fn path<'a>(&self, path: &'a [u8]) -> Cow<'a, [u8]> {
+        self.translate_path.map_or(Cow::Borrowed(path), |translate| Cow::Owned(translate(path)))
     }
 
     /// The number of the executor's process.
@@ -433,12 +448,13 @@ impl Executor for Remote {
     }
 
     fn open_library(&self, path: &[u8], global: bool) -> Result<LibraryId> {
-        self.link.ask(&Request::OpenLibrary { path: path.into(), global })
+        self.link.ask(&Request::OpenLibrary { path: self.path(path), global })
     }
 
     fn set_library_directories(&self, directories: &[Vec<u8>]) {
+        let directories = directories.iter().map(|directory| self.path(directory).into_owned()).collect();
         // The next request says so, if the executor is gone.
-        let _gone = self.link.ask::<()>(&Request::SetLibraryDirectories { directories: directories.into() });
+        let _gone = self.link.ask::<()>(&Request::SetLibraryDirectories { directories });
     }
 
     fn find_symbols(&self, library: LibraryId, requests: &[SymbolRequest<'_>]) -> Result<Vec<Option<SymbolAddress>>> {
@@ -519,6 +535,10 @@ impl Executor for Remote {
     }
 
     fn set_arguments(&self, args: &[Vec<u8>]) -> Result<()> {
+        let mut args = args.to_vec();
+        if let Some(program) = args.first_mut() {
+            *program = self.path(program).into_owned();
+        }
         self.link.ask(&Request::SetArguments { args: args.into() })
     }
 

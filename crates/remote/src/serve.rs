@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 use linkjit_executor::{
     Allocation, AskDylibs, DylibReply, DylibRequest, ExecAddr, Executor, ExecutorError, FindExport, ProvideNeeded,
-    Resolve, Result, SymbolKey,
+    Resolve, Result, SymbolKey, exit_code,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -212,7 +212,7 @@ impl Server {
                 reply.extend(bytes);
                 Ok(reply)
             }
-            Request::Exit { code } => std::process::exit(code),
+            Request::Exit { code } => exit_code::exit(code),
         }
     }
 

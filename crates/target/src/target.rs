@@ -14,6 +14,11 @@ pub enum ObjectFormat {
     Coff,
 }
 
+impl ObjectFormat {
+    /// The format of this process's system.
+    pub const HOST: Self = if cfg!(windows) { Self::Coff } else { Self::Elf };
+}
+
 impl fmt::Display for ObjectFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

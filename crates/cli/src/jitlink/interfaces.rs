@@ -291,6 +291,6 @@ fn locate(name: &Path, directories: &[PathBuf], origin: Option<&Path>) -> Option
     });
     let users = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let users: Vec<_> = std::env::split_paths(&users).filter(|path| !path.as_os_str().is_empty()).collect();
-    let all = own.chain(users).chain(crate::search::Search::new(&[]).directories().to_vec());
+    let all = own.chain(users).chain(crate::search::Search::for_host().directories().to_vec());
     all.map(|directory| directory.join(name)).find(|file| file.is_file())
 }

@@ -218,7 +218,7 @@ impl<D: Dylibs> Loader<'_, D> {
 
     /// The file of `-l` and its relatives, in the directories of the JITDylib, then maybe in the system's.
     fn find_library(&self, dylib: usize, name: &str, form: Form) -> Result<PathBuf> {
-        let in_system = || if self.options.search_sys_lib { Search::new(&[]).library(name).ok() } else { None };
+        let in_system = || if self.options.search_sys_lib { Search::for_host().library(name).ok() } else { None };
         let forms: &[&str] = match form {
             Form::Usual => &["lib{}.so", "lib{}.a", "{}.lib"],
             Form::Hidden => &["lib{}.a", "{}.lib"],

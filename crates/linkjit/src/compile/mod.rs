@@ -3,7 +3,7 @@
 pub(crate) mod runtime;
 mod system;
 
-pub use system::SystemCompiler;
+pub use system::{SystemCompiler, TargetCompiler};
 
 use std::fmt;
 use std::path::Path;
