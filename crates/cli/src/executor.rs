@@ -156,7 +156,8 @@ pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
         let is_wanted = linkjit_host::signals::ENDING.contains(&signal);
         return Some(if is_wanted { Ended::AsWanted(128 + signal) } else { Ended::Crashed(128 + signal) });
     }
-    status.code().map(Ended::AsWanted)
+    let code = status.code()?;
+    Some(if matches!(error, Executor(Crashed { .. })) { Ended::Crashed(code) } else { Ended::AsWanted(code) })
 }
 
 /// Has the program's process get the signals that are meant for the program.

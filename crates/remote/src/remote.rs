@@ -43,7 +43,7 @@ pub struct Remote {
     link: Arc<Link>,
     facts: Facts,
     child: Option<Arc<Child>>,
-    translate_path: Option<fn(&[u8]) -> Vec<u8>>,
+    translate_path: Option<TranslatePath>,
 }
 
 /// What requests go through.
@@ -52,6 +52,9 @@ pub(crate) struct Link {
     connection: Arc<Connection>,
     callbacks: Arc<Callbacks>,
 }
+
+/// Makes a path of this process's file system one of the executor's.
+pub type TranslatePath = fn(&[u8]) -> Vec<u8>;
 
 /// How many frames went over a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -254,7 +257,7 @@ impl Remote {
     /// Has paths translated, of libraries and of the program: the executor's process may know the files of this one by other
     /// names, as programs under Wine do.
     #[must_use]
-    pub fn with_paths(mut self, translate: fn(&[u8]) -> Vec<u8>) -> Self {
+    pub fn with_paths(mut self, translate: TranslatePath) -> Self {
         self.translate_path = Some(translate);
         self
     }
