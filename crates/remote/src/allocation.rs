@@ -7,6 +7,7 @@ use linkjit_executor::{Allocation, AllocationId, ExecAddr, ExecutorError, Finali
 
 use crate::message::{PendingId, Piece, Request};
 use crate::remote::Link;
+use crate::shared::{LEAST, Lent};
 
 /// The most contents that go in one frame.
 const CHUNK: usize = 4 << 20;
@@ -23,11 +24,32 @@ pub(crate) struct RemoteAllocation {
 #[derive(Debug)]
 struct Segment {
     address: ExecAddr,
-    bytes: Vec<u8>,
+    contents: Contents,
 }
 
-/// Pieces of contents, and their bytes.
-type Contents<'a> = (Vec<Piece>, Vec<&'a [u8]>);
+/// The contents of a segment, while they are written.
+#[derive(Debug)]
+enum Contents {
+    Own(Vec<u8>),
+    Shared(Lent),
+}
+
+impl Contents {
+    fn new(link: &Link, size: u64) -> Result<Self> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if let Some(lent) = (size >= LEAST).then(|| link.lend(size)).flatten() {
+            return Ok(Self::Shared(lent));
+        }
+        let mut bytes = Vec::new();
+        let no_memory = |_| ExecutorError::Invalid { what: format!("request: no memory for {size} bytes of contents") };
+        bytes.try_reserve_exact(size).map_err(no_memory)?;
+        bytes.resize(size, 0);
+        Ok(Self::Own(bytes))
+    }
+}
+
+/// Pieces of contents, and the bytes of those that are sent.
+type Pieces<'a> = (Vec<Piece>, Vec<&'a [u8]>);
 
 impl RemoteAllocation {
     pub(crate) fn new(
@@ -38,35 +60,37 @@ impl RemoteAllocation {
     ) -> Result<Self> {
         let mut allocation = Self { link, pending: Some(pending), segments: Vec::with_capacity(requests.len()) };
         for (request, address) in requests.iter().zip(addresses) {
-            let mut bytes = Vec::new();
-            let size = usize::try_from(request.contents).unwrap_or(usize::MAX);
-            let no_memory =
-                |_| ExecutorError::Invalid { what: format!("request: no memory for {size} bytes of contents") };
-            bytes.try_reserve_exact(size).map_err(no_memory)?;
-            bytes.resize(size, 0);
-            allocation.segments.push(Segment { address, bytes });
+            let contents = Contents::new(&allocation.link, request.contents)?;
+            allocation.segments.push(Segment { address, contents });
         }
         Ok(allocation)
     }
 }
 
 /// Writes all contents but the last, which go with the request that follows.
-fn write_ahead<'a>(link: &Link, pending: PendingId, segments: &'a [Segment]) -> Result<Contents<'a>> {
-    let mut contents: Contents<'a> = (Vec::new(), Vec::new());
+fn write_ahead<'a>(link: &Link, pending: PendingId, segments: &'a [Segment]) -> Result<Pieces<'a>> {
+    let mut pieces: Pieces<'a> = (Vec::new(), Vec::new());
     let mut size = 0;
-    for (segment, Segment { bytes, .. }) in (0..).zip(segments) {
+    for (segment, Segment { contents, .. }) in (0..).zip(segments) {
+        let bytes = match contents {
+            Contents::Own(bytes) => bytes,
+            Contents::Shared(Lent { offset, bytes, .. }) => {
+                pieces.0.push(Piece { segment, offset: 0, size: bytes.len() as u64, shared: Some(*offset) });
+                continue;
+            }
+        };
         for (at, piece) in bytes.chunks(CHUNK).enumerate() {
             if size + piece.len() > CHUNK {
-                let (pieces, bytes) = std::mem::take(&mut contents);
+                let (pieces, bytes) = std::mem::take(&mut pieces);
                 link.ask_with::<()>(&Request::Write { pending, pieces: Cow::Owned(pieces) }, &bytes)?;
                 size = 0;
             }
             size += piece.len();
-            contents.0.push(Piece { segment, offset: (at * CHUNK) as u64, size: piece.len() as u32 });
-            contents.1.push(piece);
+            pieces.0.push(Piece { segment, offset: (at * CHUNK) as u64, size: piece.len() as u64, shared: None });
+            pieces.1.push(piece);
         }
     }
-    Ok(contents)
+    Ok(pieces)
 }
 
 impl Allocation for RemoteAllocation {
@@ -75,7 +99,10 @@ impl Allocation for RemoteAllocation {
     }
 
     fn bytes(&mut self, index: usize) -> &mut [u8] {
-        self.segments.get_mut(index).map_or(&mut [], |segment| &mut segment.bytes)
+        self.segments.get_mut(index).map_or(&mut [], |segment| match &mut segment.contents {
+            Contents::Own(bytes) => bytes,
+            Contents::Shared(lent) => &mut lent.bytes,
+        })
     }
 
     fn make_executable(&mut self) -> Result<()> {
@@ -83,7 +110,7 @@ impl Allocation for RemoteAllocation {
         let (pieces, bytes) = write_ahead(&self.link, pending, &self.segments)?;
         self.link.ask_with::<()>(&Request::MakeExecutable { pending, pieces: Cow::Owned(pieces) }, &bytes)?;
         // What runs there from now on may have changed its data.
-        self.segments.iter_mut().for_each(|segment| segment.bytes = Vec::new());
+        self.segments.iter_mut().for_each(|segment| segment.contents = Contents::Own(Vec::new()));
         Ok(())
     }
 

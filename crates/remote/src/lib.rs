@@ -26,6 +26,7 @@ mod greeting;
 mod message;
 mod remote;
 mod serve;
+mod shared;
 mod token;
 mod transport;
 

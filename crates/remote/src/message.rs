@@ -12,16 +12,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Violation;
+use crate::shared::Mark;
 
 /// Number of an allocation that is being filled.
 pub(crate) type PendingId = u64;
 
-/// A part of the contents of a pending allocation; the bytes follow the message, piece by piece.
+/// A part of the contents of a pending allocation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Piece {
     pub(crate) segment: u32,
     pub(crate) offset: u64,
-    pub(crate) size: u32,
+    pub(crate) size: u64,
+    /// Where the bytes are in the shared file; those of other pieces follow the message, one after the other.
+    pub(crate) shared: Option<u64>,
 }
 
 /// A request of the session. What is not said here, [`Executor`](linkjit_executor::Executor) says.
@@ -58,6 +61,11 @@ pub(crate) enum Request<'a> {
         pending: PendingId,
         pieces: Cow<'a, [Piece]>,
         actions: Cow<'a, FinalizeActions>,
+    },
+    /// Has the executor open a file that the session has made, which begins with the mark. The reply says whether it is there.
+    Share {
+        path: Cow<'a, str>,
+        mark: Mark,
     },
     /// Gives a pending allocation back.
     Discard {

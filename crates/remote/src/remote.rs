@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ use crate::allocation::RemoteAllocation;
 use crate::child::Child;
 use crate::connection::{self, Connection, Handler, Side, lock};
 use crate::message::{self, Callback, CrashReport, Facts, PendingId, Reply, Request};
+use crate::shared::Lent;
+#[cfg(unix)]
+use crate::shared::Staging;
 use crate::{Token, Transport, Violation, conversation, disconnected, greeting};
 
 /// The functions of the runtime that facts have the addresses of.
@@ -51,6 +56,9 @@ pub struct Remote {
 pub(crate) struct Link {
     connection: Arc<Connection>,
     callbacks: Arc<Callbacks>,
+    /// Memory that the executor shares; none if it is on another machine. Made when it is needed.
+    #[cfg(unix)]
+    staging: OnceLock<Option<Arc<Staging>>>,
 }
 
 /// Makes a path of this process's file system one of the executor's.
@@ -174,6 +182,23 @@ impl Link {
         Ok((result?, rest))
     }
 
+    /// Lends memory for contents that the executor shares, if it shares some.
+    #[cfg(unix)]
+    pub(crate) fn lend(&self, size: usize) -> Option<Lent> {
+        let staging = self.staging.get_or_init(|| {
+            let staging = Staging::new().ok()?;
+            let request = Request::Share { path: staging.path().into(), mark: staging.mark() };
+            self.ask::<bool>(&request).ok()?.then(|| Arc::new(staging))
+        });
+        staging.as_ref()?.lend(size)
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self, reason = "there is none on this system")]
+    pub(crate) fn lend(&self, _size: usize) -> Option<Lent> {
+        None
+    }
+
     /// Hangs up on an executor whose answer makes no sense.
     fn refuse(&self, what: &str) -> ExecutorError {
         self.connection.refuse(&Violation(what.into()))
@@ -251,7 +276,13 @@ impl Remote {
             }),
         );
         let connection = connection.map_err(|error| disconnected(error.to_string()))?;
-        Ok(Self { link: Arc::new(Link { connection, callbacks }), facts, child, translate_path: None })
+        let link = Link {
+            connection,
+            callbacks,
+            #[cfg(unix)]
+            staging: OnceLock::new(),
+        };
+        Ok(Self { link: Arc::new(link), facts, child, translate_path: None })
     }
 
     /// Has paths translated, of libraries and of the program: the executor's process may know the files of this one by other

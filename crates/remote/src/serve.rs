@@ -18,6 +18,7 @@ use crate::conversation::{self, Conversation};
 use crate::crash_report;
 use crate::message::{self, Callback, Facts, PendingId, Piece, Reply, Request};
 use crate::remote::RUNTIME_FUNCTIONS;
+use crate::shared::Shared;
 use crate::{Token, Transport, Violation, disconnected, greeting};
 
 /// How serving a session has ended.
@@ -45,7 +46,7 @@ pub fn serve(mut transport: Transport, token: &Token, executor: Arc<dyn Executor
         allocator_names: executor.allocator_names(),
     };
     greeting::answer(&mut transport, token, &facts)?;
-    let server = Server { executor, pending: Mutex::default(), newest: AtomicU64::new(0) };
+    let server = Server { executor, pending: Mutex::default(), newest: AtomicU64::new(0), shared: OnceLock::new() };
     let (to_this_thread, conversations) = mpsc::channel::<(Arc<Connection>, Arc<Conversation>)>();
     let mut to_this_thread = Some(to_this_thread);
     let outcome = Arc::new(OnceLock::new());
@@ -84,6 +85,7 @@ struct Server {
     executor: Arc<dyn Executor>,
     pending: Mutex<HashMap<PendingId, Box<dyn Allocation>>>,
     newest: AtomicU64,
+    shared: OnceLock<Shared>,
 }
 
 /// The result of a request, as bytes.
@@ -121,20 +123,24 @@ impl Server {
             }
             Request::Write { pending, pieces } => {
                 let mut allocation = self.take(pending)?;
-                let written = write(&mut *allocation, &pieces, bytes);
+                let written = self.write(&mut *allocation, &pieces, bytes);
                 lock(&self.pending).insert(pending, allocation);
                 done(written)
             }
             Request::MakeExecutable { pending, pieces } => {
                 let mut allocation = self.take(pending)?;
-                let made = write(&mut *allocation, &pieces, bytes).and_then(|()| allocation.make_executable());
+                let made = self.write(&mut *allocation, &pieces, bytes).and_then(|()| allocation.make_executable());
                 lock(&self.pending).insert(pending, allocation);
                 done(made)
             }
             Request::Finalize { pending, pieces, actions } => {
                 let mut allocation = self.take(pending)?;
-                write(&mut *allocation, &pieces, bytes)?;
+                self.write(&mut *allocation, &pieces, bytes)?;
                 done(allocation.finalize(&actions))
+            }
+            Request::Share { path, mark } => {
+                let is_shared = Shared::open(&path, mark).is_some_and(|shared| self.shared.set(shared).is_ok());
+                done(Ok(is_shared))
             }
             Request::Discard { pending } => {
                 drop(self.take(pending)?);
@@ -216,6 +222,26 @@ impl Server {
         }
     }
 
+    /// Writes pieces to an allocation. The bytes of those that were sent follow each other.
+    fn write(&self, allocation: &mut dyn Allocation, pieces: &[Piece], mut bytes: &[u8]) -> Result<()> {
+        for piece in pieces {
+            let size = usize::try_from(piece.size).ok();
+            let from = match piece.shared {
+                Some(offset) => self.shared.get().and_then(|shared| shared.get(offset, piece.size)),
+                None => size.and_then(|size| bytes.split_off(..size)),
+            };
+            let start = usize::try_from(piece.offset).ok();
+            let end = start.zip(size).and_then(|(start, size)| start.checked_add(size));
+            let to =
+                start.zip(end).and_then(|(start, end)| allocation.bytes(piece.segment as usize).get_mut(start..end));
+            let (Some(from), Some(to)) = (from, to) else {
+                return Err(ExecutorError::Invalid { what: "contents: they are not within the allocation".into() });
+            };
+            to.copy_from_slice(from);
+        }
+        Ok(())
+    }
+
     fn take(&self, pending: PendingId) -> Result<Box<dyn Allocation>> {
         let missing = || ExecutorError::NoSuch { what: "allocation".into() };
         lock(&self.pending).remove(&pending).ok_or_else(missing)
@@ -239,19 +265,4 @@ fn ask<T: DeserializeOwned>(connection: &Weak<Connection>, callback: &Callback<'
     let connection = &connection.upgrade().ok_or_else(|| disconnected("the session is over"))?;
     let reply = conversation::call(connection, &[&message::encode(callback), bytes])?;
     message::decode_all::<Reply<T>>(&reply).map_err(|violation| connection.refuse(&violation))?
-}
-
-/// Writes pieces, whose bytes follow each other, to an allocation.
-fn write(allocation: &mut dyn Allocation, pieces: &[Piece], mut bytes: &[u8]) -> Result<()> {
-    for piece in pieces {
-        let from = bytes.split_off(..piece.size as usize);
-        let start = usize::try_from(piece.offset).ok();
-        let end = start.and_then(|start| start.checked_add(piece.size as usize));
-        let to = start.zip(end).and_then(|(start, end)| allocation.bytes(piece.segment as usize).get_mut(start..end));
-        let (Some(from), Some(to)) = (from, to) else {
-            return Err(ExecutorError::Invalid { what: "contents: they are not within the allocation".into() });
-        };
-        to.copy_from_slice(from);
-    }
-    Ok(())
 }

@@ -20,8 +20,10 @@ pub(crate) const LINKING_FAILED: u8 = 121;
 /// if this process is not one that runs a program.
 pub(crate) fn main() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
-    if args.next()? != RUN {
-        return None;
+    match args.next()?.as_str() {
+        RUN => {}
+        crate::host::SERVE => crate::host::serve(args),
+        _ => return None,
     }
     match run(args) {
         // As the C runtime would: `exit` runs what is registered.
@@ -39,7 +41,12 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
         Some(_) => LinkPolicy::Whole,
         None => LinkPolicy::Demand,
     };
-    let jit = crate::host::builder().policy(policy).build()?;
+    let remote = crate::host::is_in_child().then(crate::host::child);
+    let builder = match &remote {
+        Some(remote) => linkjit::Jit::builder().executor(remote.clone()),
+        None => crate::host::builder(),
+    };
+    let jit = builder.policy(policy).build()?;
     while let (Some(kind), Some(file)) = (args.next_if(|arg| arg != "--"), args.next()) {
         match kind.as_str() {
             OBJECT => jit.add_object(&file)?,
@@ -51,5 +58,23 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
     // Threads of the program may outlive `main`: the session stays until the process ends.
     let jit = std::mem::ManuallyDrop::new(jit);
     // SAFETY: the objects are compiled from tests, whose `main` is one.
-    unsafe { jit.run_main("main", &program_args) }
+    let result = unsafe { jit.run_main("main", &program_args) };
+    match (&remote, result) {
+        (None, result) => result,
+        // The program has ended its process, or does now.
+        (Some(remote), Ok(code)) => Ok(how_it_ends(remote, code)),
+        (Some(remote), Err(linkjit::Error::Executor(_))) if remote.exit_status().is_some() => {
+            Ok(how_it_ends(remote, 0))
+        }
+        (Some(_), Err(error)) => Err(error),
+    }
+}
+
+/// How the process ends that runs the program, whose `main` has returned a code if it has not ended before.
+fn how_it_ends(remote: &linkjit_remote::Remote, code: i32) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+
+    let exited = remote.exit(code);
+    let signal = remote.exit_status().and_then(|status| status.signal());
+    signal.map_or_else(|| exited.ok().flatten().unwrap_or(code), |signal| 128 + signal)
 }

@@ -23,6 +23,8 @@ use measure::{Job, Measured};
 /// The names of the three tools in the tables.
 const LINKJIT: &str = "linkjit";
 const JITLINK: &str = "llvm-jitlink 22";
+const CHILD: &str = "linkjit, child";
+const JITLINK_CHILD: &str = "llvm-jitlink 22, executor";
 const LLD: &str = "ld.lld 22 + dlopen";
 
 /// Something to measure.
@@ -36,6 +38,8 @@ enum Section {
     E3,
     /// a program that only says that it runs
     Startup,
+    /// E1 and E3-2000 in another process, and how long calls to it take
+    Remote,
     /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
 }
@@ -85,6 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Section::E2 => bench.e2()?,
             Section::E3 => bench.e3()?,
             Section::Startup => bench.startup()?,
+            Section::Remote => bench.remote(&target)?,
             Section::Batches => batches::run(&target, options)?,
         }
     }
@@ -140,6 +145,34 @@ impl Bench<'_> {
         let steps = vec![Command::new(&program.native)];
         jobs.push(Job { tool: "native executable", program: &program, steps });
         self.measure("start-up", "Start-up: a program that only says that it runs", &jobs);
+        Ok(())
+    }
+
+    /// Programs in a process of their own, and small things.
+    fn remote(&mut self, target: &Path) -> Result<()> {
+        let programs = self.corpus.e3()?.into_iter().zip(many_objects::COUNTS);
+        let e3 = programs.filter(|(_, count)| *count == 2000).map(|(program, _)| ("E3-2000", program));
+        for (name, program) in [("E1", self.corpus.e1()?)].into_iter().chain(e3) {
+            let mut jobs = self.jobs(&program);
+            jobs.truncate(2);
+            for (at, tool, option) in [(1, CHILD, "--executor=child"), (3, JITLINK_CHILD, "--oop-executor")] {
+                let mut steps = self.jobs(&program).swap_remove(at / 2).steps;
+                let command = &mut steps[0];
+                let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+                // An option of ours belongs behind the subcommand.
+                let (before, behind) = arguments.split_at(usize::from(tool == CHILD));
+                let mut with = Command::new(command.get_program());
+                with.args(before).arg(option).args(behind);
+                jobs.insert(at, Job { tool, program: &program, steps: vec![with] });
+            }
+            self.measure(name, &format!("{name} in another process"), &jobs);
+        }
+        let mut build = tools::cargo();
+        build.args(["build", "--quiet", "--release", "--package", "linkjit", "--example", "remote_latency"]);
+        tools::run(build.arg("--target-dir").arg(target))?;
+        report::head("Small things in another process (us)", &["what", "median", "99 of 100"].map(String::from));
+        let mut latency = Command::new(target.join("release/examples/remote_latency"));
+        print!("{}", tools::output_of(latency.arg(&self.linkjit).arg("executor"))?);
         Ok(())
     }
 
