@@ -113,7 +113,7 @@ pub type AskDylibs = dyn Fn(DylibRequest<'_>) -> DylibReply + Send + Sync;
 static SESSIONS: Mutex<BTreeMap<u32, Asked>> = Mutex::new(BTreeMap::new());
 
 #[derive(Clone)]
-#[cfg_attr(not(glibc_x86_64), allow(dead_code, reason = "nothing is interposed there"))]
+#[cfg_attr(not(any(glibc_x86_64, windows_x86_64)), allow(dead_code, reason = "nothing is interposed there"))]
 struct Asked(Arc<AskDylibs>);
 
 /// Takes the lock for a fork.
@@ -137,7 +137,7 @@ pub(crate) fn forget_all_of(owner: u32) {
 
 /// Asks the session of the code that asks; if that is of none, because it has called us in its very last step, all
 /// sessions, the newest first.
-#[cfg_attr(not(glibc_x86_64), allow(dead_code, reason = "nothing is interposed there"))]
+#[cfg_attr(not(any(glibc_x86_64, windows_x86_64)), allow(dead_code, reason = "nothing is interposed there"))]
 pub(crate) fn ask(request: DylibRequest<'_>) -> DylibReply {
     // The lock is not held while they are asked: they link, and run initializers.
     let sessions: Vec<(u32, Asked)> = lock(&SESSIONS).iter().rev().map(|(owner, ask)| (*owner, ask.clone())).collect();

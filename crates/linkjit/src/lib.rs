@@ -25,7 +25,8 @@
 //! # Opening JITDylibs
 //!
 //! Linked code that opens a shared library under the name of a JITDylib gets the JITDylib: `dlopen`, `dlsym`, `dlvsym`,
-//! `dladdr`, `dlclose` and `dlerror` know these names, and all others are the system's. See `docs/opening.md`.
+//! `dladdr`, `dlclose` and `dlerror` know these names, on Windows `LoadLibrary` and its kin; all others are the system's. See
+//! `docs/opening.md`.
 //!
 //! The linker is `linkjit-link`, the process that runs the code is `linkjit-executor`; they meet only here.
 

@@ -38,7 +38,9 @@ impl ExecutionSession {
     }
 
     fn answer_open(&self, name: &[u8], flags: OpenFlags, caller: ExecAddr) -> DylibReply {
-        let Some(dylib) = std::str::from_utf8(name).ok().and_then(|name| self.dylib(name)) else {
+        let Ok(name) = std::str::from_utf8(name) else { return DylibReply::NotHere };
+        let is_meant = |dylib: &JitDylib| self.platform().is_library_of(name, &dylib.name());
+        let Some(dylib) = self.dylib(name).or_else(|| self.dylibs().into_iter().find(is_meant)) else {
             return DylibReply::NotHere;
         };
         let id = dylib.id();
@@ -188,17 +190,20 @@ impl ExecutionSession {
             (definer, root.filter(|root| !is_elsewhere(root)))
         };
         match (definer, root) {
-            (Some(definer), _) => {
-                let found = look_up(self, definer, &[name], Goal::LinkWithInitializers)?;
-                let initializing = self.begin_initializing()?;
-                JitDylib::new(self.clone(), definer).run_pending_initializers()?;
-                drop(initializing);
-                self.wait_for_initializers(|_| true)?;
-                Ok(found.first().copied())
-            }
+            (Some(definer), _) => self.link_for_program(definer, name),
             (None, Some(root)) => look_up_running(&JitDylib::new(self.clone(), root), name),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Links what a running program asks for by a name that a JITDylib itself defines, and runs new initializers.
+    pub(crate) fn link_for_program(&self, definer: DylibId, name: NameId) -> Result<Option<Address>> {
+        let found = look_up(self, definer, &[name], Goal::LinkWithInitializers)?;
+        let initializing = self.begin_initializing()?;
+        JitDylib::new(self.clone(), definer).run_pending_initializers()?;
+        drop(initializing);
+        self.wait_for_initializers(|_| true)?;
+        Ok(found.first().copied())
     }
 
     fn describe_address(&self, address: ExecAddr) -> Option<AddressOf> {

@@ -88,6 +88,15 @@ impl Platform for Coff {
         process.add_own_generator(Arc::new(LibraryGenerator::process()))
     }
 
+    /// The system adds `.dll`, and takes upper and lower case for the same.
+    fn is_library_of(&self, name: &str, dylib: &str) -> bool {
+        let stem = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            name.strip_suffix(".dll").unwrap_or(&name).to_owned()
+        };
+        stem(name) == stem(dylib)
+    }
+
     fn find_library(&self, name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
         elf_libraries::find(name, directories)
     }
@@ -146,10 +155,11 @@ fn export(dylib: &JitDylib, key: SymbolKey<'_>) -> Option<ExecAddr> {
         SymbolKey::Name(name) | SymbolKey::Vague(name) => name.to_vec(),
         SymbolKey::Ordinal(number) => format!("#{number}").into_bytes(),
     };
+    let _names = dylib.session().use_names();
     let id = dylib.session().names().find(&name)?;
     let is_export = dylib.session().state().dylib(dylib.id()).ok()?.image_requests().has_export(id);
-    let name = String::from_utf8(name).ok().filter(|_| is_export)?;
-    dylib.lookup(&name).ok()
+    let found = is_export.then(|| dylib.session().link_for_program(dylib.id(), id).ok().flatten())??;
+    found.plain(&name).ok()
 }
 
 /// The generator of what an image has because somebody wants it.

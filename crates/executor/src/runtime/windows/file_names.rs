@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
     GetCurrentProcessId, GetProcessId, QueryFullProcessImageNameA, QueryFullProcessImageNameW,
 };
 
-use super::{arguments, image};
+use super::{arguments, image, libraries};
 use crate::{ExecAddr, os, unwind};
 
 /// Returns what linked code is given in place of the system's and the C runtime's.
@@ -81,13 +81,31 @@ unsafe fn copy<T: Copy + Default>(name: &[T], to: *mut T, room: u32) -> u32 {
     if fits { length as u32 } else { room }
 }
 
+/// The units of strings of the system.
+trait Unit: Sized {
+    fn units(text: &str) -> Vec<Self>;
+}
+
+impl Unit for u8 {
+    fn units(text: &str) -> Vec<Self> {
+        text.as_bytes().to_vec()
+    }
+}
+
+impl Unit for u16 {
+    fn units(text: &str) -> Vec<Self> {
+        text.encode_utf16().collect()
+    }
+}
+
 /// `GetModuleFileName`, and the forms that are given a process, too.
 macro_rules! module_names {
     ($($name:ident($($process:ident: $type:ty)?) $unit:ty: $file:expr, $real:ident;)*) => {$(
         unsafe extern "system" fn $name($($process: $type,)? module: HMODULE, name: *mut $unit, room: u32) -> u32 {
             if is_programs(module) $(&& is_this_process($process))? {
+                let opened = libraries::name_of(module as u64).map(|opened| <$unit as Unit>::units(&opened));
                 // SAFETY: the caller's buffer.
-                return unsafe { copy($file, name, room) };
+                return unsafe { copy(opened.as_deref().unwrap_or_else(|| $file), name, room) };
             }
             // SAFETY: the arguments are the caller's.
             unsafe { $real($($process,)? module, name, room) }

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
 use windows_sys::Win32::System::Diagnostics::Debug::RtlPcToFileHeader;
 use windows_sys::Win32::System::LibraryLoader::{
-    DisableThreadLibraryCalls, FreeLibraryAndExitThread, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GetModuleHandleA,
-    GetModuleHandleExA, GetModuleHandleExW, GetModuleHandleW, GetProcAddress,
+    DisableThreadLibraryCalls, FreeLibraryAndExitThread, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+    GET_MODULE_HANDLE_EX_FLAG_PIN, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, GetModuleHandleA, GetModuleHandleExA,
+    GetModuleHandleExW, GetModuleHandleW, GetProcAddress,
 };
 use windows_sys::Win32::System::Threading::ExitThread;
 
+use super::libraries;
 use crate::{ExecAddr, SymbolKey, init, os, unwind};
 
 /// The image of the program whose `main` was called last begins here; it is 0 if none was.
@@ -76,15 +78,29 @@ fn asked_for(flags: u32, name_or_address: u64, caller: u64) -> Option<u64> {
 
 /// `GetModuleHandle` and `GetModuleHandleEx` for strings of one kind.
 macro_rules! own_handles {
-    ($($name:ident, $name_ex:ident: $unit:ty => $real:ident, $real_ex:ident;)*) => {$(
+    ($($name:ident, $name_ex:ident: $unit:ty, $text:ident => $real:ident, $real_ex:ident;)*) => {$(
         unsafe extern "system" fn $name(name: *const $unit, caller: u64) -> HMODULE {
-            let program = program(caller).filter(|_| name.is_null());
+            let found = if name.is_null() {
+                program(caller)
+            } else {
+                // SAFETY: the caller's name.
+                libraries::find(&unsafe { libraries::$text(name) }, false, false, caller)
+            };
             // SAFETY: the arguments are the caller's.
-            program.map_or_else(|| unsafe { $real(name) }, |program| program as HMODULE)
+            found.map_or_else(|| unsafe { $real(name) }, |found| found as HMODULE)
         }
 
         unsafe extern "system" fn $name_ex(flags: u32, name: *const $unit, handle: *mut HMODULE, caller: u64) -> i32 {
-            let Some(base) = asked_for(flags, name as u64, caller).filter(|_| !handle.is_null()) else {
+            let is_name = flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS == 0 && !name.is_null();
+            let found = if is_name && !handle.is_null() {
+                let is_counted = flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT == 0;
+                let is_pinned = flags & GET_MODULE_HANDLE_EX_FLAG_PIN != 0;
+                // SAFETY: the caller's name.
+                libraries::find(&unsafe { libraries::$text(name) }, is_counted, is_pinned, caller)
+            } else {
+                asked_for(flags, name as u64, caller)
+            };
+            let Some(base) = found.filter(|_| !handle.is_null()) else {
                 // SAFETY: the arguments are the caller's.
                 return unsafe { $real_ex(flags, name, handle) };
             };
@@ -96,8 +112,8 @@ macro_rules! own_handles {
 }
 
 own_handles! {
-    own_handle_narrow, own_handle_ex_narrow: u8 => GetModuleHandleA, GetModuleHandleExA;
-    own_handle_wide, own_handle_ex_wide: u16 => GetModuleHandleW, GetModuleHandleExW;
+    own_handle_narrow, own_handle_ex_narrow: u8, narrow => GetModuleHandleA, GetModuleHandleExA;
+    own_handle_wide, own_handle_ex_wide: u16, wide => GetModuleHandleW, GetModuleHandleExW;
 }
 
 /// `GetProcAddress`: what an image of linked code exports is linked when it is asked for; of DLLs linked code gets here
@@ -128,10 +144,10 @@ unsafe extern "system" fn find_function(module: HMODULE, name: *const u8) -> *co
     replaced.map_or(real as *const c_void, |replaced| replaced.0 as *const c_void)
 }
 
-/// The session keeps its images.
+/// The session keeps its images; what linked code has opened ends.
 unsafe extern "system" fn free(module: HMODULE) -> i32 {
     if is_window(module as u64) {
-        return 1;
+        return i32::from(libraries::close(module as u64));
     }
     // SAFETY: the arguments are the caller's.
     unsafe { FreeLibrary(module) }
@@ -139,6 +155,7 @@ unsafe extern "system" fn free(module: HMODULE) -> i32 {
 
 unsafe extern "system" fn free_and_exit(module: HMODULE, code: u32) {
     if is_window(module as u64) {
+        libraries::close(module as u64);
         // SAFETY: the caller's request.
         unsafe { ExitThread(code) };
     }

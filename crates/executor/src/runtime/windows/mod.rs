@@ -38,6 +38,7 @@ mod exit;
 mod file_names;
 mod filesystem;
 mod image;
+mod libraries;
 mod memory;
 mod oldnames;
 mod parallel;
@@ -99,7 +100,13 @@ pub(crate) fn replacement(name: &[u8]) -> Option<ExecAddr> {
         b"_onexit" => exit::on_exit as *const (),
         b"_crt_at_quick_exit" => exit::at_quick_exit as *const (),
         _ => {
-            let others = [arguments::replacement, image::replacement, file_names::replacement, resources::replacement];
+            let others = [
+                arguments::replacement,
+                image::replacement,
+                libraries::replacement,
+                file_names::replacement,
+                resources::replacement,
+            ];
             return others.iter().find_map(|replacement| replacement(name));
         }
     };
