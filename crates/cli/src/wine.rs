@@ -21,6 +21,9 @@ const DRIVE: &str = "Z:";
 const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Wine looks there for DLLs that it does not have, beside where all programs do; directories are separated by `;`.
 const PATH_VARIABLE: &str = "WINEPATH";
+/// Says which DLLs and programs of its own Wine does without, separated by `;`.
+const OVERRIDES_VARIABLE: &str = "WINEDLLOVERRIDES";
+const NO_DEBUGGER: &str = "winedbg.exe=d";
 /// The lower eight bits of what the system ends a program with that it can't start: a DLL is missing, or something in one,
 /// or one is damaged (STATUS_DLL_NOT_FOUND, STATUS_ENTRYPOINT_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT).
 const NOT_STARTED: [i32; 3] = [0x35, 0x39, 0x7b];
@@ -46,6 +49,9 @@ pub(crate) fn start() -> Result<Remote, Failure> {
     };
     let mut command = start();
     command.arg("executor");
+    // It would say at length how a program has crashed, and hide the exit code that says so.
+    let overrides: Vec<_> = std::env::var_os(OVERRIDES_VARIABLE).into_iter().chain([NO_DEBUGGER.into()]).collect();
+    command.env(OVERRIDES_VARIABLE, overrides.join(OsStr::new(";")));
     if std::env::var_os("WINEDEBUG").is_none() {
         // Its own diagnostics would be among those of the program.
         command.env("WINEDEBUG", "-all");

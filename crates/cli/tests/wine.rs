@@ -129,6 +129,12 @@ fn wine_needs_nothing_that_it_lacks() {
     let outcome = Outcome::run(plain_wine(&mut fixtures.command(&["run", "--executor", "wine", "exit.obj"])));
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(53), "", ""));
 
+    // A program that crashes: the code is that of an access violation, as far as Wine passes it on.
+    compile(&fixtures, "crash.obj", "int main(void) { *(volatile int *)16 = 1; return 0; }");
+    let outcome = Outcome::run(plain_wine(&mut fixtures.command(&["run", "crash.obj"])));
+    assert_eq!((outcome.code, &*outcome.out), (Some(5), ""));
+    assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
+
     let mut command = fixtures.command(&["run", "--executor", "wine", "hello.obj"]);
     let outcome = Outcome::run(plain_wine(&mut command).env("WINEDLLOVERRIDES", "mscoree,mshtml=;ntdll=b;userenv="));
     let expected = "linkjit: error: programs for Windows need Wine: this version has no USERENV.dll, which linkjit.exe needs: try a newer one";
