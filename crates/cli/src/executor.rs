@@ -67,11 +67,25 @@ fn first_session(
 #[cfg(unix)]
 fn serve_at(path: &Path, serve: impl Fn(Transport) -> io::Result<Outcome>) -> io::Result<Outcome> {
     let listener = UnixListener::bind(path)?;
+    // The program may end this process, and nobody else takes the socket away.
+    _ = SOCKET.set(path.into());
+    exit_code::decide_at_exit(remove_socket);
     eprintln!("linkjit executor: listening at unix:{}", path.display());
     let served = first_session(|| Transport::unix(listener.accept()?.0), serve);
-    // Another may have removed it, as is usual for sockets that are found.
-    let _removed = std::fs::remove_file(path);
+    remove_socket();
     served
+}
+
+/// The socket that this process listens at.
+#[cfg(unix)]
+static SOCKET: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
+
+/// Removes the socket; leaves the exit code as it is.
+#[cfg(unix)]
+fn remove_socket() -> Option<std::ffi::c_int> {
+    // Another may have removed it, as is usual for sockets that are found.
+    let _removed = std::fs::remove_file(SOCKET.get()?);
+    None
 }
 
 fn token(options: &ExecutorOptions) -> io::Result<Token> {

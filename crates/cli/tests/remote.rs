@@ -77,6 +77,7 @@ fn executors_refuse_strangers_and_serve_the_next_session() {
         let _reset = stream.read_to_end(&mut Vec::new());
     }
     listener.serves_and_ends(&fixtures);
+    assert!(!path.exists());
 }
 
 /// A child that serves this process.

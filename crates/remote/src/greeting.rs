@@ -141,6 +141,9 @@ fn in_time<T>(
         drop(done);
         match (greeted, watch.join()) {
             (Err(_), Ok(true)) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not greet")),
+            (Err(error), _) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(io::Error::new(error.kind(), "the connection was closed"))
+            }
             (greeted, _) => greeted,
         }
     })

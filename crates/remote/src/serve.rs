@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 
 use linkjit_executor::{
     Allocation, AskDylibs, DylibReply, DylibRequest, ExecAddr, Executor, ExecutorError, FindExport, ProvideNeeded,
-    Resolve, Result, SymbolKey, exit_code,
+    Resolve, Result, SymbolKey,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -218,7 +218,11 @@ impl Server {
                 reply.extend(bytes);
                 Ok(reply)
             }
-            Request::Exit { code } => exit_code::exit(code),
+            // The process of a fuzzer has other inputs to try.
+            #[cfg(fuzzing)]
+            Request::Exit { .. } => Err(ExecutorError::Unsupported { what: "to exit".into() }),
+            #[cfg(not(fuzzing))]
+            Request::Exit { code } => linkjit_executor::exit_code::exit(code),
         }
     }
 

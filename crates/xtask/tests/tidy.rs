@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote"]),
     ("xtask", &[]),
-    ("fuzz", &["linkjit", "linkjit-host", "linkjit-link"]),
+    ("fuzz", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote"]),
 ];
 const SATELLITE: &[&str] = &["linkjit"];
 

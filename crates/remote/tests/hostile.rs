@@ -1,0 +1,112 @@
+//! Executors that say anything can't harm their session: frames of every kind, replies of every form.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use linkjit_executor::{
+    ExecAddr, ExecRange, Executor, FinalizeActions, ImageId, Jump, LibraryId, Placement, Protection, Result,
+    SegmentRequest, SymbolKey, SymbolRequest, WindowId,
+};
+use linkjit_remote::{Remote, Token, Transport};
+use support::{Fake, in_time, serving, sockets};
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32 % limit
+    }
+
+    /// A frame that is seldom wrong in all respects.
+    fn frame(&mut self, number: u32) -> Vec<u8> {
+        let size = [0, 1, 2, 4, 8, 40, 200][self.below(7) as usize];
+        let mut payload: Vec<_> =
+            (0..size).map(|_| if self.below(3) > 0 { self.below(4) } else { self.below(256) } as u8).collect();
+        // Most results are good ones.
+        if let Some(first) = payload.first_mut().filter(|_| self.0 & 3 != 0) {
+            *first = 0;
+        }
+        let kind = [2, 2, 2, 2, 2, 1, 3, 4, 5, 6, 7][self.below(11) as usize];
+        let conversation = [2, 2, 2, 2, 2, 2, 1, 3, 4][self.below(9) as usize];
+        let number = if self.below(8) == 0 { self.below(5) } else { number };
+        let announced = if self.below(50) == 0 { self.below(u32::MAX) } else { size };
+        let header = [announced, kind, conversation, number].map(u32::to_le_bytes).concat();
+        [header, payload].concat()
+    }
+}
+
+/// What a true executor says to a session's greeting.
+fn welcome() -> (Vec<u8>, usize) {
+    let (mut ours, theirs) = sockets();
+    let greeting = [&b"linkjit\0"[..], &2u32.to_le_bytes(), &0u32.to_le_bytes()].concat();
+    let serving = serving(theirs, &Token::none(), Arc::new(Fake::default()));
+    ours.write_all(&greeting).unwrap();
+    ours.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    ours.read_to_end(&mut answer).unwrap();
+    serving.join().unwrap().unwrap();
+    // Facts are all that a session needs; beats may follow.
+    let size = u32::from_le_bytes(answer[16..20].try_into().unwrap()) as usize;
+    answer.truncate(20 + size);
+    (answer, greeting.len())
+}
+
+/// Asks for a thing of each kind of result, as long as there are answers.
+fn ask(remote: &Remote) -> Result<()> {
+    let range = ExecRange::new(ExecAddr(0x1000), 64);
+    remote.open_reentry(Arc::new(|number| ExecAddr(number.into())))?;
+    remote.set_exports(ImageId(1), Arc::new(|_| Some(ExecAddr(1))))?;
+    _ = remote.reserve_window(1 << 20, Placement::Anywhere);
+    let segment = SegmentRequest { protection: Protection::ReadExec, size: 64, align: 16, contents: 64 };
+    if let Ok(mut allocation) = remote.allocate(WindowId(1), &[segment]) {
+        allocation.bytes(0).fill(1);
+        _ = allocation.finalize(&FinalizeActions::default());
+    }
+    let request = SymbolRequest { key: SymbolKey::Name(b"name"), thread_local: false };
+    _ = remote.find_symbols(LibraryId::PROCESS, &[request; 2]);
+    _ = remote.may_export(&[b"name"]);
+    _ = remote.bring_near(range, &[ExecAddr(8)], &[]);
+    _ = remote.redirect(&[Jump { slot: ExecAddr(8), to: ExecAddr(8) }]);
+    _ = remote.prepare_allocator();
+    _ = remote.read(range);
+    Ok(())
+}
+
+#[test]
+fn sessions_survive_executors_that_say_anything() {
+    in_time(|| {
+        let (welcome, greeting) = welcome();
+        for seed in 0..400 {
+            let (ours, mut theirs) = sockets();
+            let welcome = welcome.clone();
+            let hostile = thread::spawn(move || {
+                let mut random = Random(seed);
+                theirs.read_exact(&mut vec![0; greeting]).unwrap();
+                // Some do not even greet well.
+                let (at, bit) = (random.below(welcome.len() as u32) as usize, random.below(8));
+                let mut said = welcome;
+                said[at] ^= u8::from(seed % 5 == 0) << bit;
+                let _gone = theirs.write_all(&said);
+                // Replies are to something, but what follows a frame that is none comes soon.
+                theirs.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+                for call in 1..30 {
+                    if matches!(theirs.read(&mut [0; 4096]), Ok(0)) || theirs.write_all(&random.frame(call)).is_err() {
+                        break;
+                    }
+                }
+                let _gone = theirs.shutdown(Shutdown::Both);
+            });
+            if let Ok(remote) = Remote::connect(Transport::tcp(ours).unwrap(), &Token::none()) {
+                let _gone = ask(&remote);
+                let _gone = remote.open_image("last");
+            }
+            hostile.join().unwrap();
+        }
+    });
+}
