@@ -85,7 +85,7 @@ extern "C-unwind" fn host_panics(n: c_int) -> c_int {
 #[cfg(not(windows))]
 #[test]
 fn panics_of_the_host_unwind_through_linked_frames() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let jit = host::jit().unwrap();

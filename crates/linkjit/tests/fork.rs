@@ -78,7 +78,7 @@ fn come_and_go(jit: &Jit, workshop: &Workshop, name: &str) -> bool {
 
 #[test]
 fn functions_are_linked_in_the_child_whatever_other_threads_do() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     const FORKS: i32 = 100;
@@ -128,7 +128,7 @@ fn functions_are_linked_in_the_child_whatever_other_threads_do() {
 /// A thread that is not there delivers nothing: that is an error for who needs it, and nothing else.
 #[test]
 fn what_other_threads_were_at_is_given_up_in_the_child() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));
@@ -172,7 +172,7 @@ extern "C" fn initializer() {
 
 #[test]
 fn initializers_of_other_threads_are_not_waited_for() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let (workshop, jit) = (Workshop::new(), Arc::new(host::jit().unwrap()));

@@ -242,7 +242,7 @@ fn a_unit_may_panic_when_it_is_dropped() {
 
 #[test]
 fn a_handler_of_lazy_failures_may_panic() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let (workshop, jit) = (Workshop::new(), host::jit().unwrap());

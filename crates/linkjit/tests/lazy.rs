@@ -222,7 +222,7 @@ impl DefinitionGenerator for Panics {
 #[cfg(not(windows))]
 #[test]
 fn panics_while_linking_unwind_through_the_routine_and_its_caller() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let jit = host::jit().unwrap();
@@ -353,7 +353,7 @@ fn a_function_may_be_called_first_by_a_generator() {
 
 #[test]
 fn a_first_call_by_a_pass_is_refused() {
-    if host::is_wired() {
+    if host::is_remote() {
         return;
     }
     let jit = host::jit().unwrap();

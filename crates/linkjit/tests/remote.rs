@@ -1,5 +1,5 @@
-//! Sessions whose executor is at the other end of a connection. `LINKJIT_TEST_EXECUTOR=wire` has all other tests run over one,
-//! too.
+//! Sessions whose executor is at the other end of a connection. `LINKJIT_TEST_EXECUTOR=remote` has all other tests run over
+//! one, too.
 #![cfg(unix)]
 
 mod support;

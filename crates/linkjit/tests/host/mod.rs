@@ -1,6 +1,6 @@
 //! The JIT that tests use. `LINKJIT_TEST_EXECUTOR=elsewhere` has all of them run linked code on other threads than the one
-//! that asks for it, as another process would, and `LINKJIT_TEST_EXECUTOR=wire` has them ask for it over a connection;
-//! see `elsewhere.rs`.
+//! that asks for it, as another process would, and `LINKJIT_TEST_EXECUTOR=remote` has them ask for it over a connection; see
+//! `elsewhere.rs`. The programs of `run.rs` are then run in another process indeed.
 #![allow(dead_code, reason = "a test takes from it what it needs")]
 
 pub(crate) mod elsewhere;
@@ -14,26 +14,20 @@ use linkjit::{Jit, JitBuilder, Result};
 /// terminators see are not the test's, and what this process needs is not what linkjit needs.
 pub(crate) fn is_elsewhere() -> bool {
     match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
-        Ok("elsewhere" | "wire" | "child") => true,
-        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere, wire or child"),
+        Ok("elsewhere" | "remote") => true,
+        Ok(other) => panic!("LINKJIT_TEST_EXECUTOR is {other}, and not elsewhere or remote"),
         Err(_) => false,
     }
 }
 
 /// Whether there is a connection in between. Nothing goes over it but what executors are asked for: a panic of this program
 /// does not, and neither does the nesting of a thread that calls linked code by itself.
-pub(crate) fn is_wired() -> bool {
-    std::env::var("LINKJIT_TEST_EXECUTOR").is_ok_and(|kind| kind == "wire")
+pub(crate) fn is_remote() -> bool {
+    std::env::var("LINKJIT_TEST_EXECUTOR").is_ok_and(|kind| kind == "remote")
 }
 
 /// First argument of a test's process that is an executor for another.
 pub(crate) const SERVE: &str = "--serve";
-
-/// Whether programs run in a process of their own (`LINKJIT_TEST_EXECUTOR=child`): those of `run.rs` only, because other
-/// tests call linked code by its address.
-pub(crate) fn is_in_child() -> bool {
-    std::env::var("LINKJIT_TEST_EXECUTOR").is_ok_and(|kind| kind == "child")
-}
 
 /// An executor in a process that runs this program with [`SERVE`].
 #[cfg(unix)]
@@ -59,7 +53,7 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> ! {
 pub(crate) fn executor() -> Arc<dyn Executor> {
     let here = || InProcess::new().expect("tests run where linkjit does");
     match std::env::var("LINKJIT_TEST_EXECUTOR").as_deref() {
-        Ok("wire") => Arc::new(elsewhere::Elsewhere::wired()),
+        Ok("remote") => Arc::new(elsewhere::Elsewhere::wired()),
         _ if is_elsewhere() => Arc::new(elsewhere::Elsewhere::new(here())),
         _ => Arc::new(here()),
     }

@@ -41,7 +41,7 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
         Some(_) => LinkPolicy::Whole,
         None => LinkPolicy::Demand,
     };
-    let remote = crate::host::is_in_child().then(crate::host::child);
+    let remote = crate::host::is_remote().then(crate::host::child);
     let builder = match &remote {
         Some(remote) => linkjit::Jit::builder().executor(remote.clone()),
         None => crate::host::builder(),
