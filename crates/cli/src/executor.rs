@@ -23,7 +23,13 @@ pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
     let token = token(options).map_err(|error| failed(&error))?;
     let executor = Arc::new(InProcess::new().map_err(|error| failed(&error))?);
     crash::print_backtraces();
-    let serve = |transport: Transport| linkjit_remote::serve(transport, &token, executor.clone());
+    // Threads may be in linked code, and need a session that is gone.
+    let lost = |_: &str| {
+        #[cfg(unix)]
+        remove_socket();
+        exit_code::exit_now(crate::FAILURE)
+    };
+    let serve = |transport: Transport| linkjit_remote::serve_with(transport, &token, executor.clone(), lost);
     let outcome = match &options.stream {
         Stream { tcp: Some(address), .. } => {
             let listener = TcpListener::bind(address).map_err(|error| failed(&error))?;
@@ -44,11 +50,8 @@ pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
         Stream { fd: Some(fd), .. } => Transport::inherited(*fd).and_then(serve),
         _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such streams")),
     };
-    match outcome.map_err(|error| failed(&error))? {
-        Outcome::Over => Ok(0),
-        // Other threads may be in linked code, and need a session that is gone.
-        Outcome::Lost(_) => exit_code::exit_now(crate::FAILURE),
-    }
+    outcome.map_err(|error| failed(&error))?;
+    Ok(0)
 }
 
 /// Serves the first peer that is a session with the right token.

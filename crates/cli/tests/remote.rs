@@ -201,3 +201,28 @@ fn an_executor_that_is_stopped_is_an_error_and_ends_with_its_session() {
     drop(remote);
     assert!(!std::path::Path::new(&format!("/proc/{id}")).exists());
 }
+
+#[test]
+fn an_executor_ends_with_a_session_that_is_killed_while_its_program_runs() {
+    let fixtures = Fixtures::new("remote-killed");
+    fixtures.c(
+        "sleeps.o",
+        "#include <stdio.h>\n#include <unistd.h>\n
+         int main(void) { printf(\"%d\\n\", (int)getpid()); fflush(stdout); for (;;) pause(); }",
+    );
+    let mut command = fixtures.command(&["run", "--executor", "child", "sleeps.o"]);
+    let mut session = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(session.stdout.take().expect("a pipe")).read_line(&mut line).expect("the program prints");
+    let executor: u32 = line.trim().parse().expect("a number");
+    session.kill().expect("it is our child");
+    session.wait().expect("it is our child");
+    let is_there = || std::path::Path::new(&format!("/proc/{executor}")).exists();
+    for _ in 0..200 {
+        if !is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("process {executor} is still there");
+}

@@ -33,7 +33,7 @@ mod transport;
 pub use child::Child;
 pub use greeting::present;
 pub use remote::{Remote, Traffic, TranslatePath};
-pub use serve::{Outcome, serve};
+pub use serve::{Outcome, serve, serve_with};
 pub use token::Token;
 pub use transport::Transport;
 

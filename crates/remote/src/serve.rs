@@ -37,7 +37,21 @@ pub enum Outcome {
 ///
 /// # Errors
 /// If the peer is no session, or does not know the token.
-pub fn serve(mut transport: Transport, token: &Token, executor: Arc<dyn Executor>) -> io::Result<Outcome> {
+pub fn serve(transport: Transport, token: &Token, executor: Arc<dyn Executor>) -> io::Result<Outcome> {
+    serve_with(transport, token, executor, |_| ())
+}
+
+/// As [`serve`], and calls `when_lost` with the reason as soon as the session is gone, on another thread: this one may be in
+/// linked code. A process that is there for this session alone ends then.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_with(
+    mut transport: Transport,
+    token: &Token,
+    executor: Arc<dyn Executor>,
+    when_lost: impl FnOnce(&str) + Send + 'static,
+) -> io::Result<Outcome> {
     let facts = Facts {
         target: executor.target(),
         process: std::process::id(),
@@ -63,6 +77,9 @@ pub fn serve(mut transport: Transport, token: &Token, executor: Arc<dyn Executor
             ExecutorError::Disconnected { why } => Outcome::Lost(why.clone()),
             other => Outcome::Lost(other.to_string()),
         };
+        if let Outcome::Lost(why) = &outcome {
+            when_lost(why);
+        }
         // There is one end.
         let _first = known.set(outcome);
         drop(done);

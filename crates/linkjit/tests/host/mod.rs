@@ -43,10 +43,9 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> ! {
     let fd = arguments.nth(1).and_then(|fd| fd.parse().ok()).expect("--fd N");
     let transport = linkjit_remote::Transport::inherited(fd).expect("a socket");
     let here = InProcess::new().expect("tests run where linkjit does");
-    match linkjit_remote::serve(transport, &linkjit_remote::Token::none(), Arc::new(here)).expect("a session") {
-        linkjit_remote::Outcome::Over => std::process::exit(0),
-        linkjit_remote::Outcome::Lost(_) => linkjit::executor::exit_code::exit_now(1),
-    }
+    let lost = |_: &str| linkjit::executor::exit_code::exit_now(1);
+    linkjit_remote::serve_with(transport, &linkjit_remote::Token::none(), Arc::new(here), lost).expect("a session");
+    std::process::exit(0)
 }
 
 /// The executor of this run of the tests.
