@@ -274,6 +274,16 @@ pub(crate) enum Item {
     Whole(bool),
 }
 
+impl Item {
+    /// Returns the file, if it is one.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Input(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
 impl Invocation {
     /// The command line of this process. If there is nothing to do, because it is wrong or asks for help, the user was
     /// told and the exit code is returned.

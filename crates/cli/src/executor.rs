@@ -12,7 +12,7 @@ use std::sync::Arc;
 use linkjit::executor::{ExecutorError, InProcess, ObjectFormat, crash, exit_code};
 use linkjit_remote::{Child, Outcome, Remote, Token, Transport};
 
-use crate::args::{ExecutorKind, ExecutorOptions, Place, RunOptions, Stream};
+use crate::args::{ExecutorKind, ExecutorOptions, Item, Place, RunOptions, Stream};
 use crate::inputs;
 use crate::report::Failure;
 use crate::wine;
@@ -108,7 +108,7 @@ fn token(options: &ExecutorOptions) -> io::Result<Token> {
 /// Starts the executor that is asked for, or that the inputs need, or connects to it; `None` if the program runs in this
 /// process.
 pub(crate) fn start(options: &RunOptions) -> Result<Option<Arc<Remote>>, Failure> {
-    let needed = match inputs::format(&options.items) {
+    let needed = match inputs::format(options.items.iter().filter_map(Item::file)) {
         Some(ObjectFormat::Coff) if ObjectFormat::HOST != ObjectFormat::Coff => ExecutorKind::Wine,
         _ => ExecutorKind::InProcess,
     };

@@ -8,7 +8,6 @@ use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
 use linkjit_link::source::Source;
 
-use crate::args::Item;
 use crate::report::Failure;
 
 /// The kinds of files that can be linked. Each takes other steps.
@@ -47,19 +46,20 @@ impl Kind {
 
 /// The format of the first input that has one: an object, or an archive with an object. What is wrong with an input is told
 /// when it is added.
-pub(crate) fn format(items: &[Item]) -> Option<ObjectFormat> {
-    let files = items.iter().filter_map(|item| match item {
-        // A pipe can be read only once.
-        Item::Input(path) if path.is_file() && !is_source(path) => read(path).ok(),
-        _ => None,
-    });
-    files.into_iter().find_map(|source| match Archive::parse(source.clone()) {
+pub(crate) fn format<'a>(mut paths: impl Iterator<Item = &'a Path>) -> Option<ObjectFormat> {
+    // A pipe can be read only once.
+    let read_file = |path: &Path| if path.is_file() && !is_source(path) { read(path).ok() } else { None };
+    paths.find_map(|path| read_file(path).and_then(|source| format_of(&source)))
+}
+
+fn format_of(source: &Source) -> Option<ObjectFormat> {
+    match Archive::parse(source.clone()) {
         Ok(archive) => archive.members().find_map(|member| match member.ok()?.content {
             MemberContent::Inline(object) => object::format(object.bytes()),
             MemberContent::External { .. } => None,
         }),
         Err(_) => object::format(source.bytes()),
-    })
+    }
 }
 
 /// Returns whether a file is to be compiled.
