@@ -150,7 +150,7 @@ pub(crate) fn finish(remote: &Remote, code: i32) -> linkjit::Result<i32> {
     Ok(remote.exit(code)?.unwrap_or(code))
 }
 
-/// How the process of a program has ended before the session was done with it.
+/// The end of a program's process that the session did not ask for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended {
     /// As it wanted to, or its user, with this exit code.
@@ -159,7 +159,7 @@ pub(crate) enum Ended {
     Crashed(i32),
 }
 
-/// How a program has ended its process, if this error says that the process is gone.
+/// Returns how a program has ended its process, if this error says that the process is gone.
 pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
     use linkjit::Error::Executor;
     use linkjit::executor::ExecutorError::{Crashed, Disconnected};

@@ -39,7 +39,7 @@ impl Listener {
     }
 }
 
-/// What strangers say.
+/// Greetings of strangers.
 const STRANGE: [&[u8]; 5] = [
     b"GET / HTTP/1.1\r\n\r\n",
     // A wrong token, another version, a token of 4 GiB, a cut one.
@@ -98,7 +98,7 @@ fn an_executor_that_is_killed_is_an_error_that_says_so() {
     child().open_image("any").expect("it serves");
 }
 
-/// What `linkjit run` says and does about a program that crashes in a child.
+/// Returns what `linkjit run` says and does about a program that crashes in a child.
 fn crash(test: &str, source: &str) -> Outcome {
     let fixtures = Fixtures::new(test);
     fixtures.c("crash.o", source);

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::{ExecAddr, ImageId, SymbolAddress, init, lock};
 
-/// How a library is opened.
+/// The way in which a library is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OpenFlags {
-    /// What its code needs must be there (`RTLD_NOW`).
+    /// All that its code needs must be there (`RTLD_NOW`).
     pub now: bool,
     /// Others find its symbols without its handle (`RTLD_GLOBAL`).
     pub global: bool,
@@ -22,7 +22,7 @@ pub struct OpenFlags {
     pub only_open: bool,
 }
 
-/// Where a search for a symbol begins.
+/// The place where a search for a symbol begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SearchFrom {
@@ -40,7 +40,7 @@ pub enum SearchFrom {
     },
 }
 
-/// What linked code asks of the JITDylibs of a session.
+/// A request of linked code about the JITDylibs of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DylibRequest<'a> {
@@ -61,7 +61,7 @@ pub enum DylibRequest<'a> {
     },
     /// Finds a symbol, which is linked if it was not.
     Find {
-        /// Where to search.
+        /// The place to search.
         from: SearchFrom,
         /// The symbol.
         #[cfg_attr(feature = "serde", serde(borrow))]
@@ -94,13 +94,13 @@ pub enum DylibReply {
     Failed(String),
 }
 
-/// What is at an address of linked code.
+/// The things at an address of linked code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AddressOf {
     /// The name of the JITDylib.
     pub dylib: String,
-    /// Where its memory begins.
+    /// The beginning of its memory.
     pub base: ExecAddr,
     /// The function or variable there, and where it begins.
     pub symbol: Option<(Vec<u8>, ExecAddr)>,

@@ -147,7 +147,7 @@ pub struct SegmentRequest {
     pub protection: Protection,
     /// Size in bytes, zeros at its end included. Zero-sized segments are fine.
     pub size: u64,
-    /// How many bytes at its beginning will be written. The rest stays zeros.
+    /// The number of bytes at its beginning that will be written. The rest stays zeros.
     pub contents: u64,
     /// Alignment in bytes: a power of two. May exceed the page size.
     pub align: u64,
@@ -212,7 +212,7 @@ pub struct FinalizeActions {
     pub tls_image: Option<TlsImage>,
     /// The directory of the image's resources (Windows). The image's header points to it from now on.
     pub resources: Option<ExecRange>,
-    /// Whether [`Executor::restore_contents`] is to find what writable segments contain now.
+    /// [`Executor::restore_contents`] is to find what writable segments contain now.
     pub keep_contents: bool,
 }
 

@@ -227,13 +227,13 @@ impl Drop for Finishing<'_> {
     }
 }
 
-/// Whether a JITDylib itself defines a name for others.
+/// Returns whether a JITDylib itself defines a name for others.
 fn defines(state: &State, id: DylibId, name: NameId) -> bool {
     let entry = state.dylib(id).ok().and_then(|dylib| dylib.visible(name, MatchScope::Exported));
     entry.is_some_and(|entry| entry.by != DefinedBy::Found)
 }
 
-/// What a JITDylib defines for others.
+/// Returns what a JITDylib defines for others.
 fn own_names(state: &State, id: DylibId) -> Vec<NameId> {
     let names = state.dylib(id).map(|dylib| dylib.names().collect::<Vec<_>>()).unwrap_or_default();
     names.into_iter().filter(|&name| defines(state, id, name)).collect()

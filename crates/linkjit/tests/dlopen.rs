@@ -15,7 +15,7 @@ use linkjit::{ExecAddr, MatchScope};
 /// A library: its name, its source, and the names of those that it needs, which are before it.
 type Library<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-/// What all sources begin with.
+/// The beginning of all sources.
 const PRELUDE: &str = "#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -45,7 +45,7 @@ extern "C" fn note(what: *const c_char) {
     NOTED.lock().unwrap().push(what.to_string_lossy().into_owned());
 }
 
-/// What the program says when the system's loader has the libraries.
+/// Returns what the program says when the system's loader has the libraries.
 fn native(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<String> {
     let directory = &workshop.directory;
     for (name, source, needs) in libraries {
@@ -70,7 +70,7 @@ fn native(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
-/// What it says when they are JITDylibs.
+/// Returns what it says when they are JITDylibs.
 fn jitted(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<String> {
     let jit = host::jit().unwrap();
     jit.define_absolute("note", ExecAddr::from_ptr(note as *const ())).unwrap();

@@ -120,7 +120,7 @@ impl Child {
         lock(&self.process).kill()
     }
 
-    /// How it has ended, if it has, or does in a moment.
+    /// Returns how it has ended, if it has, or does in a moment.
     pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
         self.wait_for(Duration::from_millis(500))
     }
@@ -163,7 +163,7 @@ impl Child {
     }
 }
 
-/// What happened to a command that did not become an executor.
+/// The error of a command that did not become an executor.
 fn failure(command: &Command) -> impl Fn(io::Error) -> ExecutorError + use<> {
     let program = command.get_program().to_string_lossy().into_owned();
     move |error| disconnected(format!("{program} can't be started: {error}"))

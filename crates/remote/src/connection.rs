@@ -259,7 +259,7 @@ impl Connection {
         all.iter().for_each(|conversation| self.abandon(conversation, why.clone()));
     }
 
-    /// How long a call may take.
+    /// The time that a call may take.
     pub(crate) fn time_limit(&self) -> Option<Duration> {
         *lock(&self.time_limit)
     }
@@ -445,7 +445,7 @@ impl Connection {
         (self.hang_up)();
     }
 
-    /// How many frames have been sent and received.
+    /// Returns how many frames have been sent and received.
     pub(crate) fn traffic(&self) -> (u64, u64) {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
     }

@@ -138,7 +138,7 @@ impl Conversation {
         frame.map(|frame| Self::deliver_abandoned(&mut mail, frame, is_ours))
     }
 
-    /// Whether this side is the one to tell the peer that it is over.
+    /// This side is the one to tell the peer that it is over.
     pub(crate) fn may_end(&self) -> bool {
         let mut mail = lock(&self.mail);
         let may = mail.owed == 0 && !mail.is_ended;
@@ -266,7 +266,7 @@ thread_local! {
 struct Current {
     connection: Weak<Connection>,
     conversation: Arc<Conversation>,
-    /// Whether this thread has begun it, and so ends it.
+    /// This thread has begun it, and so ends it.
     is_mine: bool,
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn header(size: usize, kind: Kind, conversation: u32, number: u32) ->
 /// Writes a frame whose payload is in parts.
 ///
 /// # Errors
-/// What the writer says. The payload must be within the limit.
+/// Those of the writer. The payload must be within the limit.
 pub(crate) fn write(
     writer: &mut dyn Write,
     kind: Kind,

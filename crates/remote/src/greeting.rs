@@ -20,7 +20,7 @@ const VERSION: u32 = 2;
 /// The most bytes that facts or a reason may have.
 const TEXT_LIMIT: usize = 1 << 16;
 
-/// Who says nothing for so long will say nothing.
+/// A peer that says nothing for so long will say nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const WELCOME: u32 = 0;

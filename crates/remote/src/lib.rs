@@ -39,7 +39,7 @@ pub use transport::Transport;
 
 use linkjit_executor::ExecutorError;
 
-/// What a peer did that the protocol does not know.
+/// A deed of a peer that the protocol does not know.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 struct Violation(String);

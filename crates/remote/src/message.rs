@@ -23,7 +23,7 @@ pub(crate) struct Piece {
     pub(crate) segment: u32,
     pub(crate) offset: u64,
     pub(crate) size: u64,
-    /// Where the bytes are in the shared file; those of other pieces follow the message, one after the other.
+    /// The place of the bytes in the shared file; those of other pieces follow the message, one after the other.
     pub(crate) shared: Option<u64>,
 }
 
@@ -182,7 +182,7 @@ pub(crate) enum Request<'a> {
 /// A request of the executor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Callback<'a> {
-    /// Where the call of a trampoline goes on. The reply is an address.
+    /// Asks where the call of a trampoline goes on. The reply is an address.
     Resolve { reentry: ReentryId, number: u32 },
     /// Finds an export. The reply is an address, if there is one.
     FindExport {
@@ -206,7 +206,7 @@ pub(crate) struct CrashReport<'a> {
     pub(crate) signal: Cow<'a, str>,
     /// The address that could not be accessed.
     pub(crate) address: Option<ExecAddr>,
-    /// Where the thread was, then the addresses that its calls return to, as far as they are known.
+    /// The address where the thread was, then those that its calls return to, as far as they are known.
     pub(crate) frames: Cow<'a, [ExecAddr]>,
 }
 

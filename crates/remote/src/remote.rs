@@ -51,7 +51,7 @@ pub struct Remote {
     translate_path: Option<TranslatePath>,
 }
 
-/// What requests go through.
+/// The way that requests go.
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Arc<Connection>,
@@ -64,7 +64,7 @@ pub(crate) struct Link {
 /// Makes a path of this process's file system one of the executor's.
 pub type TranslatePath = fn(&[u8]) -> Vec<u8>;
 
-/// How many frames went over a connection.
+/// The numbers of frames that went over a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traffic {
     /// From the session to the executor.
@@ -304,7 +304,7 @@ impl Remote {
         self.facts.process
     }
 
-    /// How many frames have gone over the connection so far.
+    /// Returns how many frames have gone over the connection so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         let (sent, received) = self.link.connection.traffic();
@@ -347,7 +347,7 @@ impl Remote {
         self.link.connection.set_patience(patience);
     }
 
-    /// How the executor's process has ended, if it is a [`Child`] and has ended, or does in a moment.
+    /// Returns how the executor's process has ended, if it is a [`Child`] and has ended, or does in a moment.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.child.as_ref()?.exit_status()

@@ -21,7 +21,7 @@ use crate::remote::RUNTIME_FUNCTIONS;
 use crate::shared::Shared;
 use crate::{Token, Transport, Violation, disconnected, greeting};
 
-/// How serving a session has ended.
+/// The end of serving a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The session needs this process no more.

@@ -57,7 +57,7 @@ mod session {
 
     #[derive(Debug)]
     struct Taken {
-        /// Where nothing is lent any more.
+        /// From here on nothing is lent.
         end: u64,
         parts: usize,
     }

@@ -66,7 +66,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether another token is the same. The time that this takes says nothing about where they differ.
+    /// Returns whether another token is the same. The time that this takes says nothing about where they differ.
     pub(crate) fn is(&self, other: &[u8]) -> bool {
         let differences = self.0.iter().zip(other).fold(0, |found, (a, b)| std::hint::black_box(found | (a ^ b)));
         self.0.len() == other.len() && std::hint::black_box(differences) == 0

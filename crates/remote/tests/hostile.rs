@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-/// What a true executor says to a session's greeting.
+/// The answer of a true executor to a session's greeting.
 fn welcome() -> (Vec<u8>, usize) {
     let (mut ours, theirs) = sockets();
     let greeting = [&b"linkjit\0"[..], &2u32.to_le_bytes(), &0u32.to_le_bytes()].concat();

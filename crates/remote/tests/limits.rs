@@ -89,7 +89,7 @@ fn answers_outlive_the_calls_that_they_make() {
     });
 }
 
-/// What linked code asks for in an abandoned call is answered.
+/// Requests of linked code in an abandoned call are answered.
 #[test]
 fn abandoned_code_is_answered() {
     in_time(|| {

@@ -23,7 +23,7 @@ fn greeting(version: u32, token: &[u8]) -> Vec<u8> {
     [MAGIC, &words(&[version, token.len() as u32]), token].concat()
 }
 
-/// What an executor says to a peer that says this and, if `ends`, no more, and how it ends.
+/// Returns what an executor says to a peer that says this and, if `ends`, no more, and how it ends.
 fn says(token: &Token, bytes: &[u8], ends: bool) -> (String, Result<Outcome, String>) {
     let (mut ours, theirs) = sockets();
     let serving = serving(theirs, token, Arc::new(Fake::default()));

@@ -3,7 +3,7 @@
 use crate::ExecAddr;
 use crate::ExecRange;
 
-/// What a writable segment contained when it was finalized.
+/// The contents of a writable segment when it was finalized.
 #[derive(Debug)]
 pub(super) struct Kept {
     range: ExecRange,

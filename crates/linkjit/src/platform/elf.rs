@@ -75,7 +75,7 @@ impl Platform for Elf {
         process.add_own_generator(Arc::new(DefaultLibraries::new(libraries)))
     }
 
-    /// What calls these functions is the first of the terminators, of which the last comes first.
+    /// The caller of these functions is the first of the terminators, of which the last comes first.
     fn terminates_before_exit_functions(&self) -> bool {
         true
     }

@@ -11,10 +11,10 @@ use super::removal::in_order;
 use super::{DylibId, DylibState, InitializerRun, State};
 use crate::error::Result;
 
-/// What is known of a JITDylib as a library that linked code opens.
+/// The record of a JITDylib as a library that linked code opens.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
-    /// How often it was opened and not closed.
+    /// The number of times it was opened and not closed.
     count: u64,
     /// It was initialized because it, or what needs it, was opened.
     is_initialized: bool,
@@ -78,7 +78,7 @@ impl State {
         }
     }
 
-    /// Whether a JITDylib is open, by whomever.
+    /// Returns whether a JITDylib is open, by whomever.
     pub(crate) fn is_open(&self, id: DylibId) -> bool {
         self.dylib(id).is_ok_and(|dylib| {
             let opening = &dylib.opening;
@@ -86,7 +86,7 @@ impl State {
         })
     }
 
-    /// Whether linked code of others is bound to a JITDylib.
+    /// Returns whether linked code of others is bound to a JITDylib.
     fn is_used(&self, id: DylibId) -> bool {
         self.users_of_dylib(id).next().is_some()
     }
@@ -97,12 +97,12 @@ impl State {
         users.filter_map(move |(user, _)| Some(self.allocations.get(*user)?.dylib).filter(|user| *user != id))
     }
 
-    /// Whether whoever has a JITDylib in its link order depends on it.
+    /// Returns whether those that have a JITDylib in their link order depend on it.
     pub(super) fn is_dependency(&self, id: DylibId) -> bool {
         self.dylib(id).is_ok_and(|dylib| !dylib.opening.on_demand || dylib.opening.stays || self.is_used(id))
     }
 
-    /// Whether the contents of what is linked for a JITDylib are to be kept.
+    /// Returns whether the contents of what is linked for a JITDylib are to be kept.
     pub(crate) fn is_kept(&self, id: DylibId) -> bool {
         self.dylib(id).is_ok_and(|dylib| dylib.opening.is_kept)
     }
@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// What is to be run to finish a JITDylib, and the memory that is concerned.
+    /// Returns what is to be run to finish a JITDylib, and the memory that is concerned.
     pub(crate) fn finishing(&mut self, id: DylibId) -> Result<Finishing> {
         let allocations = self.allocations.in_dylib(id).map(|(id, _)| id).collect();
         let dylib = self.dylib_mut(id)?;

@@ -74,12 +74,12 @@ pub(crate) trait Platform: Debug + Send + Sync {
     /// Puts initializers, which are sorted by their order and in link order, into the order in which they run.
     fn order_initializers(&self, _runs: &mut [InitializerRun]) {}
 
-    /// Whether linked code that opens a library of this name means a JITDylib.
+    /// Returns whether linked code that opens a library of this name means a JITDylib.
     fn is_library_of(&self, name: &str, dylib: &str) -> bool {
         name == dylib
     }
 
-    /// Whether a shared object that is closed runs its terminators before what it has registered with `atexit`, unlike a
+    /// Returns whether a shared object that is closed runs its terminators before what it has registered with `atexit`, unlike a
     /// program that ends.
     fn terminates_before_exit_functions(&self) -> bool {
         false

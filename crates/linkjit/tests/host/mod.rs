@@ -20,7 +20,7 @@ pub(crate) fn is_elsewhere() -> bool {
     }
 }
 
-/// Whether there is a connection in between. Nothing goes over it but what executors are asked for: a panic of this program
+/// Returns whether there is a connection in between. Nothing goes over it but what executors are asked for: a panic of this program
 /// does not, and neither does the nesting of a thread that calls linked code by itself.
 pub(crate) fn is_remote() -> bool {
     std::env::var("LINKJIT_TEST_EXECUTOR").is_ok_and(|kind| kind == "remote")

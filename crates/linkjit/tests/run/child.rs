@@ -70,7 +70,7 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
     }
 }
 
-/// How the process ends that runs the program, whose `main` has returned a code if it has not ended before.
+/// Returns how the process ends that runs the program, whose `main` has returned a code if it has not ended before.
 fn how_it_ends(remote: &linkjit_remote::Remote, code: i32) -> i32 {
     use std::os::unix::process::ExitStatusExt;
 

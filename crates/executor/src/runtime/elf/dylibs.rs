@@ -17,7 +17,7 @@ use crate::{ExecAddr, ImageId, SymbolAddress, listed, lock, nearby, tls};
 const HANDLES: u64 = 0x714a_4954 << 32;
 
 thread_local! {
-    /// What this thread's last request to a JITDylib failed with, if nobody has asked for it.
+    /// The error of this thread's last request to a JITDylib, if nobody has asked for it.
     static FAILURE: RefCell<Option<CString>> = const { RefCell::new(None) };
     /// The text that it was given last.
     static GIVEN: RefCell<CString> = RefCell::default();
@@ -213,7 +213,7 @@ pub(crate) unsafe fn find(
     system()
 }
 
-/// Whether a handle is one of the program.
+/// Returns whether a handle is one of the program.
 pub(crate) fn is_of_program(handle: *mut c_void) -> bool {
     if handle == libc::RTLD_DEFAULT {
         return true;

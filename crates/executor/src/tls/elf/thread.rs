@@ -66,7 +66,7 @@ pub(crate) unsafe extern "C" fn tls_get_addr(index: *const TlsIndex) -> *mut u8 
     start.wrapping_add(offset as usize)
 }
 
-/// Where the calling thread has a variable.
+/// Returns where the calling thread has a variable.
 pub(crate) fn address_in_thread(TlsAddress { module, offset, .. }: TlsAddress) -> *mut u8 {
     let index = TlsIndex { module, offset };
     // SAFETY: it is readable.
