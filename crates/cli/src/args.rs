@@ -31,8 +31,9 @@ libLIB.so to libLIB.a.
 JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
 'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
 JITDylibs in the order in which they first appear, then the process. A named JITDylib searches itself,
-then the process, then 'main'. The program can open it by its name: dlopen(\"plugin\", RTLD_NOW). It is
-initialized then, or before 'main' if that refers to it.
+then the process, then 'main'. All are initialized before 'main'. But if the program can open libraries
+(some input names dlopen or LoadLibrary), it can open them by their names, as dlopen(\"plugin\", RTLD_NOW),
+and those that 'main' does not refer to are initialized then.
 
 With --lazy, each function of an object or source is linked when it is first called; the object that
 defines the entry is linked at once. The initializers of an object run when a part of it is first

@@ -1,5 +1,6 @@
 //! `linkjit run`: adds inputs to JITDylibs, then runs the program.
 
+use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -74,6 +75,8 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         eager: options.lazy.then_some(&options.entry),
         target: jit.main().clone(),
         named: vec![],
+        looks_for_openers: options.items.iter().any(|item| matches!(item, Item::Dylib(_))),
+        opens_libraries: Cell::new(false),
         whole: false,
         unopened: vec![],
         wanted: vec![],
@@ -218,6 +221,10 @@ struct Loader<'a> {
     target: JitDylib,
     /// Those that `--jd` has created.
     named: Vec<JitDylib>,
+    /// There are named JITDylibs, which the program may open.
+    looks_for_openers: bool,
+    /// Some input can open libraries. Otherwise nobody would initialize what the program does not refer to.
+    opens_libraries: Cell<bool>,
     /// All members of archives are linked.
     whole: bool,
     /// Libraries that need names of the program, which may be among the inputs that follow.
@@ -310,14 +317,26 @@ impl Loader<'_> {
         let exported = |dylib: &JitDylib| (dylib.clone(), MatchScope::Exported);
         for dylib in &self.named {
             dylib.add_to_link_order(main, MatchScope::Exported)?;
-            dylib.initialize_on_demand()?;
+            if self.opens_libraries.get() {
+                dylib.initialize_on_demand()?;
+            }
         }
         let others: Vec<_> = self.named.iter().chain([process]).map(exported).collect();
         main.set_link_order(&others)
     }
 
+    /// Notes whether an object or archive can open libraries.
+    fn note_opener(&self, bytes: &[u8]) {
+        const OPENERS: [&[u8]; 2] = [b"dlopen", b"LoadLibrary"];
+        let names = |opener: &[u8]| bytes.windows(opener.len()).any(|at| at == opener);
+        if self.looks_for_openers && !self.opens_libraries.get() {
+            self.opens_libraries.set(OPENERS.into_iter().any(names));
+        }
+    }
+
     /// Adds an object, as lazily as is asked for.
     fn add_object(&self, source: &Source) -> Result<(), Failure> {
+        self.note_opener(source.bytes());
         match self.eager {
             Some(entry) if !defines(source, entry)? => self.target.add_lazy_object(source)?,
             _ => self.target.add_object(source)?,
@@ -328,7 +347,11 @@ impl Loader<'_> {
     /// Adds a file that is no source; `depth` scripts led to it.
     fn add_file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
         let source = inputs::read(path)?;
-        match Kind::from_content(source.bytes()) {
+        let kind = Kind::from_content(source.bytes());
+        if matches!(kind, Kind::Archive) {
+            self.note_opener(source.bytes());
+        }
+        match kind {
             Kind::Object => self.add_object(&source)?,
             Kind::Archive if self.whole => self.target.add_whole_archive(path)?,
             Kind::Archive => self.target.add_archive(path)?,

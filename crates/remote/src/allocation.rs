@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use linkjit_executor::{Allocation, AllocationId, ExecAddr, ExecutorError, FinalizeActions, Result, SegmentRequest};
 
+use serde::de::DeserializeOwned;
+
 use crate::message::{PendingId, Piece, Request};
 use crate::remote::Link;
 use crate::shared::{LEAST, Lent};
@@ -107,8 +109,10 @@ impl Allocation for RemoteAllocation {
 
     fn make_executable(&mut self) -> Result<()> {
         let Some(pending) = self.pending else { return Ok(()) };
-        let (pieces, bytes) = write_ahead(&self.link, pending, &self.segments)?;
-        self.link.ask_with::<()>(&Request::MakeExecutable { pending, pieces: Cow::Owned(pieces) }, &bytes)?;
+        let make_executable = |pieces| Request::MakeExecutable { pending, pieces };
+        let made: Result<()> = send(&self.link, pending, &self.segments, make_executable);
+        self.note_abandoned(&made);
+        made?;
         // What runs there from now on may have changed its data.
         self.segments.iter_mut().for_each(|segment| segment.contents = Contents::Own(Vec::new()));
         Ok(())
@@ -118,12 +122,38 @@ impl Allocation for RemoteAllocation {
         let Some(pending) = self.pending else {
             return Err(ExecutorError::NoSuch { what: "allocation".into() });
         };
-        let (pieces, bytes) = write_ahead(&self.link, pending, &self.segments)?;
-        let request = Request::Finalize { pending, pieces: Cow::Owned(pieces), actions: Cow::Borrowed(actions) };
-        let id = self.link.ask_with(&request, &bytes);
+        let finalize = |pieces| Request::Finalize { pending, pieces, actions: Cow::Borrowed(actions) };
+        let id = send(&self.link, pending, &self.segments, finalize);
+        self.note_abandoned(&id);
         // Whether it succeeds or not, the executor has it no more.
         self.pending = None;
         id
+    }
+}
+
+/// Sends the contents, with a last request.
+fn send<'a, T: DeserializeOwned>(
+    link: &Link,
+    pending: PendingId,
+    segments: &[Segment],
+    last: impl FnOnce(Cow<'a, [Piece]>) -> Request<'a>,
+) -> Result<T> {
+    let (pieces, bytes) = write_ahead(link, pending, segments)?;
+    link.ask_with(&last(Cow::Owned(pieces)), &bytes)
+}
+
+impl RemoteAllocation {
+    /// The executor goes on with a call that nobody waits for any more. So it may still read what it shares, and has the
+    /// allocation as long as it lives.
+    fn note_abandoned<T>(&mut self, result: &Result<T>) {
+        if matches!(result, Err(ExecutorError::TimedOut { .. } | ExecutorError::Cancelled)) {
+            self.pending = None;
+            for segment in &mut self.segments {
+                if let Contents::Shared(lent) = &mut segment.contents {
+                    lent.is_lost = true;
+                }
+            }
+        }
     }
 }
 

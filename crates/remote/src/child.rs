@@ -16,6 +16,9 @@ use crate::{Remote, Token, Transport, disconnected, greeting};
 /// A process that does not end when it is told to is killed after this.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A process whose connection has ended ends soon.
+const EXIT_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Wine takes some seconds when it starts for the first time.
 const START_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -24,6 +27,8 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 pub struct Child {
     process: Mutex<std::process::Child>,
     id: u32,
+    /// The process that has started it. Those that this one forks have nothing to do with it.
+    parent: u32,
 }
 
 impl Child {
@@ -52,7 +57,8 @@ impl Child {
 
         let failed = failure(&command);
         let (ours, theirs) = UnixStream::pair().map_err(&failed)?;
-        command.arg("--fd").arg(CHILD_FD.to_string());
+        // Its token, if it has one, is for others.
+        command.arg("--fd").arg(CHILD_FD.to_string()).env_remove(Token::VARIABLE);
         let mapping = FdMapping { parent_fd: OwnedFd::from(theirs), child_fd: CHILD_FD };
         command.fd_mappings(vec![mapping]).map_err(|error| failed(io::Error::other(error)))?;
         let child = Self::spawn(&mut command).map_err(&failed)?;
@@ -78,6 +84,12 @@ impl Child {
         let child = Self::spawn(&mut command).map_err(&failed)?;
         let start = Instant::now();
         loop {
+            if let Some(how) = child.how_it_ended_within(Duration::from_millis(1)) {
+                return Err(disconnected(how));
+            }
+            if start.elapsed() > START_PATIENCE {
+                return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it does not connect")));
+            }
             match listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).map_err(&failed)?;
@@ -87,15 +99,7 @@ impl Child {
                         return Remote::connect_to(transport, &token, Some(child));
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Some(how) = child.how_it_ended_within(Duration::from_millis(1)) {
-                        return Err(disconnected(how));
-                    }
-                    if start.elapsed() > START_PATIENCE {
-                        child.end();
-                        return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it does not connect")));
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -103,7 +107,7 @@ impl Child {
 
     fn spawn(command: &mut Command) -> io::Result<Self> {
         let process = command.spawn()?;
-        Ok(Self { id: process.id(), process: Mutex::new(process) })
+        Ok(Self { id: process.id(), process: Mutex::new(process), parent: std::process::id() })
     }
 
     /// The number of the process.
@@ -148,18 +152,26 @@ impl Child {
 
     /// Waits until it has ended; returns its exit code.
     pub(crate) fn wait(&self) -> Result<i32> {
-        let status = lock(&self.process).wait().map_err(|error| disconnected(error.to_string()))?;
+        // Others may want to kill it meanwhile.
+        let status = self.wait_for(EXIT_PATIENCE).ok_or_else(|| disconnected("its process does not end"))?;
         status.code().ok_or_else(|| disconnected(describe(status)))
     }
 
     /// Waits until it has ended, but not long: then it is killed.
     pub(crate) fn end(&self) {
-        if self.wait_for(PATIENCE).is_none() {
+        if std::process::id() == self.parent && self.wait_for(PATIENCE).is_none() {
             let mut process = lock(&self.process);
             // It may have ended meanwhile.
             let _ended = process.kill();
             let _status = process.wait();
         }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that has not become an executor, or has just been told to end.
+        self.end();
     }
 }
 

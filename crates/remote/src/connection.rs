@@ -63,6 +63,8 @@ pub(crate) trait Handler: Send + Sync {
 /// One side of a connection.
 pub(crate) struct Connection {
     side: Side,
+    /// The number of the process that has made it.
+    process: u32,
     writer: Mutex<Box<dyn Write + Send>>,
     hang_up: Box<dyn Fn() + Send + Sync>,
     table: Mutex<Table>,
@@ -136,6 +138,7 @@ impl Connection {
         let Transport { reader, writer, hang_up } = transport;
         let connection = Arc::new(Self {
             side,
+            process: std::process::id(),
             writer: Mutex::new(writer),
             hang_up,
             table: Mutex::new(Table { newest: u32::from(side == Side::Executor), ..Table::default() }),
@@ -305,7 +308,7 @@ impl Connection {
             let patience = *lock(&self.patience);
             let why = if silent >= patience {
                 "has said nothing"
-            } else if stuck.1 >= patience * STUCK_FACTOR {
+            } else if stuck.1 >= patience.saturating_mul(STUCK_FACTOR) {
                 "has read nothing"
             } else {
                 continue;
@@ -358,6 +361,11 @@ impl Connection {
         }
     }
 
+    /// Returns whether this is the child of a fork. It has no thread that reads, and its parent uses the stream.
+    pub(crate) fn is_forked(&self) -> bool {
+        std::process::id() != self.process
+    }
+
     pub(crate) fn forget(&self, conversation: u32) {
         lock(&self.table).conversations.remove(&conversation);
     }
@@ -371,6 +379,9 @@ impl Connection {
     ) -> Result<(), ExecutorError> {
         if payload.iter().map(|part| part.len()).sum::<usize>() > frame::PAYLOAD_LIMIT {
             return Err(ExecutorError::Invalid { what: "request: it is too large for one frame".into() });
+        }
+        if self.is_forked() {
+            return Err(disconnected("its connection belongs to the process that has forked this one"));
         }
         if let Some(why) = &lock(&self.table).closed {
             return Err(why.clone());
@@ -396,6 +407,9 @@ impl Connection {
     /// Sends the report of a crash, if the stream can be had. For signal handlers: takes no memory and does not wait for
     /// long.
     pub(crate) fn report_crash(&self, report: &[u8]) {
+        if self.is_forked() {
+            return;
+        }
         for _ in 0..CRASH_ATTEMPTS {
             let mut writer = match self.writer.try_lock() {
                 Ok(writer) => writer,

@@ -183,7 +183,8 @@ impl Conversation {
         {
             let mut mail = lock(&self.mail);
             if mail.open == 0 {
-                mail.limit = connection.time_limit().map(|limit| (Instant::now() + limit, limit));
+                mail.limit =
+                    connection.time_limit().and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
             }
             mail.open += 1;
         }

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
 #[cfg(unix)]
 use std::sync::OnceLock;
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,7 +60,9 @@ pub(crate) struct Link {
     callbacks: Arc<Callbacks>,
     /// Memory that the executor shares; none if it is on another machine. Made when it is needed.
     #[cfg(unix)]
-    staging: OnceLock<Option<Arc<Staging>>>,
+    staging: OnceLock<Arc<Staging>>,
+    #[cfg(unix)]
+    has_asked: AtomicBool,
 }
 
 /// Makes a path of this process's file system one of the executor's.
@@ -185,12 +189,16 @@ impl Link {
     /// Lends memory for contents that the executor shares, if it shares some.
     #[cfg(unix)]
     pub(crate) fn lend(&self, size: usize) -> Option<Lent> {
-        let staging = self.staging.get_or_init(|| {
-            let staging = Staging::new().ok()?;
+        // Whoever comes first asks. Nobody waits for that: the executor could ask for something else meanwhile.
+        if !self.has_asked.swap(true, Ordering::Relaxed)
+            && let Ok(staging) = Staging::new()
+        {
             let request = Request::Share { path: staging.path().into(), mark: staging.mark() };
-            self.ask::<bool>(&request).ok()?.then(|| Arc::new(staging))
-        });
-        staging.as_ref()?.lend(size)
+            if self.ask(&request).unwrap_or(false) {
+                let _first = self.staging.set(Arc::new(staging));
+            }
+        }
+        self.staging.get()?.lend(size)
     }
 
     #[cfg(not(unix))]
@@ -281,6 +289,8 @@ impl Remote {
             callbacks,
             #[cfg(unix)]
             staging: OnceLock::new(),
+            #[cfg(unix)]
+            has_asked: AtomicBool::new(false),
         };
         Ok(Self { link: Arc::new(link), facts, child, translate_path: None })
     }
@@ -362,6 +372,9 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
+        if self.link.connection.is_forked() {
+            return;
+        }
         self.link.connection.say_goodbye();
         if let Some(child) = &self.child {
             child.end();

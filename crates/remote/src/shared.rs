@@ -5,6 +5,7 @@
 //! processes are.
 
 use std::fs::File;
+use std::io::Read;
 
 use memmap2::{Mmap, MmapMut};
 
@@ -23,6 +24,8 @@ pub(crate) type Mark = [u8; 16];
 pub(crate) struct Lent {
     pub(crate) offset: u64,
     pub(crate) bytes: MmapMut,
+    /// The executor may still read it, though nobody waits for that: it is not lent again.
+    pub(crate) is_lost: bool,
     #[cfg(unix)]
     staging: std::sync::Arc<Staging>,
 }
@@ -102,7 +105,7 @@ mod session {
             // SAFETY: nobody but this session writes to this part, which is lent once; the file can't shrink.
             let bytes = unsafe { MmapOptions::new().offset(offset).len(size).map_mut(&self.file) };
             match bytes {
-                Ok(bytes) => Some(Lent { offset, bytes, staging: self.clone() }),
+                Ok(bytes) => Some(Lent { offset, bytes, is_lost: false, staging: self.clone() }),
                 Err(_) => {
                     self.give_back(offset, size);
                     None
@@ -126,7 +129,9 @@ mod session {
 
     impl Drop for Lent {
         fn drop(&mut self) {
-            self.staging.give_back(self.offset, self.bytes.len());
+            if !self.is_lost {
+                self.staging.give_back(self.offset, self.bytes.len());
+            }
         }
     }
 }
@@ -140,10 +145,13 @@ impl Shared {
     pub(crate) fn open(path: &str, mark: Mark) -> Option<Self> {
         // Wine has the system's files there.
         let path = if cfg!(windows) { format!("Z:{path}") } else { path.into() };
-        let file = File::open(path).ok()?;
+        // On another machine this may be anything; opening a pipe would wait.
+        std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let mut file = File::open(path).ok()?;
+        let mut begin = Mark::default();
+        file.read_exact(&mut begin).ok().filter(|()| begin == mark)?;
         // SAFETY: the session does not write to a part while it has this process read it, and the file can't shrink.
-        let bytes = unsafe { Mmap::map(&file) }.ok()?;
-        (bytes.get(..mark.len())? == mark).then_some(Self(bytes))
+        unsafe { Mmap::map(&file) }.ok().map(Self)
     }
 
     pub(crate) fn get(&self, offset: u64, size: u64) -> Option<&[u8]> {

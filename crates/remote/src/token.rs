@@ -31,7 +31,7 @@ impl Token {
     /// The token in the environment, if there is one.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
-        let token = std::env::var_os(Self::VARIABLE)?;
+        let token = std::env::var_os(Self::VARIABLE).filter(|token| !token.is_empty())?;
         Some(Self(token.into_encoded_bytes()))
     }
 

@@ -59,7 +59,10 @@ impl Transport {
             ));
         }
         // SAFETY: it was opened for this; nobody else in this process knows it.
-        Self::unix(unsafe { UnixStream::from_raw_fd(fd) })
+        let socket = Socket::from(unsafe { UnixStream::from_raw_fd(fd) });
+        // Programs that linked code starts are not to have it: the session would wait for their ends, too.
+        socket.set_cloexec(true)?;
+        Self::socket(socket)
     }
 
     /// Two pipes. A read ends when the peer closes its end, and not before: a peer that does not must be ended.

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use crate::dylibs::{self, AddressOf, DylibReply, DylibRequest, OpenFlags, SearchFrom};
 use crate::opening::{in_loader::InLoader, open_plugin};
-use crate::{ExecAddr, ImageId, SymbolAddress, listed, lock, nearby, tls};
+use crate::{ExecAddr, ImageId, SymbolAddress, listed, lock, nearby, os, tls};
 
 /// Handles of JITDylibs begin so: addresses do not.
 const HANDLES: u64 = 0x714a_4954 << 32;
@@ -61,8 +61,9 @@ fn image(handle: *mut c_void) -> Option<ImageId> {
     u32::try_from(number).ok().map(ImageId)
 }
 
-/// Begins a request: what an earlier one has failed with is forgotten.
+/// Begins a request: what an earlier one has failed with is forgotten, by the system's loader, too.
 fn begin() {
+    os::forget_loader_error();
     let _ending = FAILURE.try_with(RefCell::take);
 }
 
