@@ -46,11 +46,13 @@ fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_
     (0..50).for_each(|_| round(&jit));
     let state = || (mappings(), handles(), generated_dlls());
     let (before, bytes) = (state(), resident());
-    assert_eq!(before.2, left_by_others + 1);
+    // Those of processes that were killed go when somebody makes one.
+    assert!(before.2 <= left_by_others + 1, "DLLs: {left_by_others} -> {}", before.2);
     (0..1000).for_each(|_| round(&jit));
     let after = state();
     assert!(after.0 <= before.0 + 4, "mappings: {} -> {}", before.0, after.0);
-    assert_eq!((after.1, after.2), (before.1, before.2), "handles and DLLs");
+    assert_eq!(after.1, before.1, "handles");
+    assert!(after.2 <= before.2, "DLLs: {} -> {}", before.2, after.2);
     assert!(resident() <= bytes + (4 << 20), "resident: {bytes} -> {}", resident());
     // Sessions that end leave nothing, either.
     for _ in 0..20 {
@@ -62,7 +64,7 @@ fn a_thousand_objects_with_unwind_information_and_thread_local_storage_come_and_
     let after = state();
     assert!(after.0 <= before.0 + 8, "mappings: {} -> {}", before.0, after.0);
     assert!(after.1 <= before.1 + 4, "handles: {} -> {}", before.1, after.1);
-    assert_eq!(after.2, before.2, "DLLs");
+    assert!(after.2 <= before.2, "DLLs: {} -> {}", before.2, after.2);
 }
 
 #[test]
