@@ -4,7 +4,7 @@
 //! address on to which they return, as the C library does. So if linked code ends with a jump to one of them, its own
 //! caller counts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::Mutex;
@@ -17,6 +17,9 @@ use crate::{ExecAddr, ImageId, SymbolAddress, listed, lock, nearby, os, tls};
 const HANDLES: u64 = 0x714a_4954 << 32;
 
 thread_local! {
+    /// This thread's last request to a JITDylib has failed. Only then is the error looked at: its destructor is registered
+    /// with the C library at first, which takes memory, and a program's own allocator may ask for symbols.
+    static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
     /// The error of this thread's last request to a JITDylib, if nobody has asked for it.
     static FAILURE: RefCell<Option<CString>> = const { RefCell::new(None) };
     /// The text that it was given last.
@@ -64,7 +67,9 @@ fn image(handle: *mut c_void) -> Option<ImageId> {
 /// Begins a request: what an earlier one has failed with is forgotten, by the system's loader, too.
 fn begin() {
     os::forget_loader_error();
-    let _ending = FAILURE.try_with(RefCell::take);
+    if HAS_FAILED.replace(false) {
+        let _ending = FAILURE.try_with(RefCell::take);
+    }
 }
 
 /// Notes why a request has failed.
@@ -72,6 +77,7 @@ fn fail(message: String) {
     let message = CString::new(message).unwrap_or_default();
     // A thread that is about to end does not ask.
     let _ending = FAILURE.try_with(|failure| failure.replace(Some(message)));
+    HAS_FAILED.set(true);
 }
 
 unsafe extern "C" fn dlopen_of(path: *const c_char, flags: c_int, caller: u64) -> *mut c_void {
@@ -230,7 +236,7 @@ pub(crate) fn is_of_program(handle: *mut c_void) -> bool {
 
 /// `dlerror` for linked code.
 pub(crate) unsafe extern "C" fn dlerror() -> *mut c_char {
-    let failure = FAILURE.try_with(RefCell::take).ok().flatten();
+    let failure = if HAS_FAILED.replace(false) { FAILURE.try_with(RefCell::take).ok().flatten() } else { None };
     let given = failure.and_then(|failure| {
         let give = |given: &RefCell<CString>| {
             given.replace(failure);
