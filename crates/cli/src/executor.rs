@@ -164,7 +164,7 @@ pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
     use linkjit::Error::Executor;
     use linkjit::executor::ExecutorError::{Crashed, Disconnected};
 
-    if !matches!(error, Executor(Disconnected { .. } | Crashed { .. })) {
+    if !matches!(error, Executor(Disconnected { .. } | Crashed { .. })) || remote.has_given_up() {
         return None;
     }
     let status = remote.exit_status()?;
@@ -179,7 +179,7 @@ pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
 
 /// Has the program's process get the signals that are meant for the program.
 #[cfg(unix)]
-pub(crate) fn pass_signals_on(remote: &Remote) -> Option<linkjit_host::signals::PassingOn> {
+pub(crate) fn pass_signals_on(remote: &Remote) -> Option<linkjit_host::signals::Handlers> {
     Some(linkjit_host::signals::pass_on(remote.child()?.id()))
 }
 

@@ -7,9 +7,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use linkjit::Jit;
 use linkjit::executor::{Executor, ExecutorError};
-use linkjit_remote::{Child, Remote, Token};
+use linkjit_remote::{Child, Remote, Token, Transport};
 use support::{Fixtures, Outcome};
 
 /// An executor that listens for its session.
@@ -159,6 +161,62 @@ fn programs_that_end_their_process_end_the_command() {
     let source = "#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { exit(7); } int main(void) { return 1; }";
     let (code, out, err) = runs("early.o", source);
     assert_eq!((code, (out, err)), (Some(7), text("")));
+}
+
+#[test]
+fn a_program_that_speaks_in_place_of_its_executor_is_an_error() {
+    let fixtures = Fixtures::new("remote-garbage");
+    fixtures.c(
+        "garbage.o",
+        "#include <unistd.h>
+         int main(void) { static const char garbage[16] = {9, 0, 0, 0, 77}; write(3, garbage, 16); for (;;) pause(); }",
+    );
+    let outcome = fixtures.linkjit(&["run", "--executor", "child", "garbage.o"]);
+    assert_eq!(outcome.code, Some(1));
+    let says = "the process that runs linked code is gone: the peer broke the protocol: a frame of the unknown kind 77";
+    assert_eq!(outcome.headline(), format!("linkjit: error: {says}"));
+}
+
+/// The process that a program has started holds the connection open, and the program is gone nevertheless.
+#[test]
+fn programs_may_leave_others_behind() {
+    let fixtures = Fixtures::new("remote-daemon");
+    fixtures.c(
+        "daemon.o",
+        "#include <stdio.h>\n#include <unistd.h>
+         int main(void) {
+             int daemon = fork();
+             if (daemon) { printf(\"%d\\n\", daemon); return 5; }
+             close(0); close(1); close(2); sleep(100); _exit(0);
+         }",
+    );
+    let outcome = fixtures.linkjit(&["run", "--executor", "child", "daemon.o"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(5), ""));
+    // It is still there.
+    fixtures.tool(&["kill", "-s", "KILL", outcome.out.trim()]);
+}
+
+/// Nobody waits for code that a session has abandoned, neither the session nor its executor.
+#[test]
+fn an_executor_ends_with_its_session_though_abandoned_code_runs() {
+    let fixtures = Fixtures::new("remote-abandoned");
+    fixtures.c(
+        "waits.o",
+        "#include <unistd.h>
+         __attribute__((constructor)) static void wait(void) { for (;;) pause(); }
+         int main(void) { return 0; }",
+    );
+    let mut listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
+    let address = listener.place.strip_prefix("tcp:").expect("it is an address");
+    let transport = Transport::tcp(TcpStream::connect(address).expect("it listens")).expect("a transport");
+    let remote = Arc::new(Remote::connect(transport, &Token::new(*b"secret")).expect("it serves"));
+    remote.set_time_limit(Some(std::time::Duration::from_millis(500)));
+    let jit = Jit::builder().executor(remote).build().expect("a session");
+    jit.add_object(fixtures.path("waits.o")).expect("an object");
+    let error = jit.lookup("main").expect_err("its initializer does not return");
+    assert!(matches!(error, linkjit::Error::Executor(ExecutorError::TimedOut { .. })), "{error}");
+    drop(jit);
+    listener.process.wait().expect("it is a child");
 }
 
 /// Runs a program in a child, and sends the command a signal when the program says something.

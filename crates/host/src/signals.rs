@@ -1,4 +1,4 @@
-//! Signals that are meant for another process.
+//! Handlers of signals that are there for a while, and signals that are meant for another process.
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -8,51 +8,70 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The signals by which users end programs.
 pub const ENDING: [c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// The process that gets them, or 0.
-static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// A handler of signals. It may call only what handlers may call.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// Runs once: from its beginning on, the signal does what it does by default.
+    Once(extern "C" fn(c_int)),
+    /// Runs each time and is told where the signal comes from. System calls that it interrupts go on.
+    Informed(extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)),
+}
 
-/// As long as this lives, signals are passed on.
+/// Handlers that are installed as long as this lives.
 #[derive(Debug)]
 #[must_use]
-pub struct PassingOn {
+pub struct Handlers {
     before: Vec<(c_int, libc::sigaction)>,
 }
 
-/// Passes [`ENDING`] signals on to a child in the same process group, which does what it likes about them, instead of
-/// ending this process. Those of the terminal go to both anyway. Signals that this process ignores stay ignored.
-pub fn pass_on(process: u32) -> PassingOn {
-    PROCESS.store(process.cast_signed(), Ordering::Relaxed);
-    let mut before = Vec::new();
-    for signal in ENDING {
-        let mut old = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: asks only; there is room for the answer.
-        if unsafe { libc::sigaction(signal, null_mut(), old.as_mut_ptr()) } != 0 {
-            continue;
+impl Handlers {
+    /// Has `handler` handle those of `signals` that do what they do by default. Those that the process ignores or handles
+    /// itself stay so.
+    pub fn install(signals: &[c_int], handler: Handler) -> Self {
+        let mut before = Vec::new();
+        for &signal in signals {
+            let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+            // SAFETY: asks only; there is room for the answer.
+            if unsafe { libc::sigaction(signal, null_mut(), old.as_mut_ptr()) } != 0 {
+                continue;
+            }
+            // SAFETY: all zeros is an action, and the call has written another.
+            let old = unsafe { old.assume_init() };
+            if old.sa_sigaction != libc::SIG_DFL {
+                continue;
+            }
+            let mut action = old;
+            (action.sa_sigaction, action.sa_flags) = match handler {
+                Handler::Once(handle) => (handle as *const () as usize, libc::SA_RESETHAND | libc::SA_NODEFER),
+                Handler::Informed(handle) => (handle as *const () as usize, libc::SA_SIGINFO | libc::SA_RESTART),
+            };
+            // SAFETY: the action is sound, and its handler calls what handlers may call.
+            if unsafe { libc::sigaction(signal, &raw const action, null_mut()) } == 0 {
+                before.push((signal, old));
+            }
         }
-        // SAFETY: all zeros is an action, and the call has written another.
-        let old = unsafe { old.assume_init() };
-        if old.sa_sigaction != libc::SIG_DFL {
-            continue;
-        }
-        let mut action = old;
-        action.sa_sigaction = handle as extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-        // SAFETY: the action is sound, and its handler calls what handlers may call.
-        if unsafe { libc::sigaction(signal, &raw const action, null_mut()) } == 0 {
-            before.push((signal, old));
-        }
+        Self { before }
     }
-    PassingOn { before }
 }
 
-impl Drop for PassingOn {
+impl Drop for Handlers {
     fn drop(&mut self) {
         for (signal, old) in &self.before {
             // SAFETY: what the system gave us.
             unsafe { libc::sigaction(*signal, &raw const *old, null_mut()) };
         }
-        PROCESS.store(0, Ordering::Relaxed);
     }
+}
+
+/// The process that gets signals.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Passes [`ENDING`] signals on to a child in the same process group, as long as the result lives. The child does what it
+/// likes about them, and this process is not ended. Those of the terminal go to both anyway. Signals that this process
+/// ignores stay ignored.
+pub fn pass_on(process: u32) -> Handlers {
+    PROCESS.store(process.cast_signed(), Ordering::Relaxed);
+    Handlers::install(&ENDING, Handler::Informed(handle))
 }
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {

@@ -11,6 +11,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+#[cfg(unix)]
+use crate::signals::{Handler, Handlers};
+
 /// The names of the directories begin with this.
 const PREFIX: &str = "linkjit-private-";
 /// The file that is locked.
@@ -23,7 +26,7 @@ pub struct PrivateDirectory {
     /// `None` when the directory is about to be removed: Windows removes no file that is open.
     lock: Option<File>,
     #[cfg(unix)]
-    at_signals: Option<signals::Slot>,
+    at_signals: Option<table::Slot>,
 }
 
 impl PrivateDirectory {
@@ -70,7 +73,7 @@ impl PrivateDirectory {
         // Who was faster has removed it.
         fs::metadata(path.join(LOCK))?;
         #[cfg(unix)]
-        let at_signals = signals::Slot::take(&path);
+        let at_signals = table::Slot::take(&path);
         Ok(Self {
             path,
             lock: Some(lock),
@@ -146,37 +149,28 @@ fn owner(_file: &Metadata) -> u32 {
 /// As long as this lives, signals that end the process (`SIGINT`, `SIGTERM`, `SIGHUP`) remove its private directories
 /// before they do. What the process handles or ignores itself stays so. On Windows nothing changes.
 #[derive(Debug)]
+#[must_use]
 pub struct SignalGuard {
     #[cfg(unix)]
-    before: Vec<(std::ffi::c_int, libc::sigaction)>,
+    _handlers: Handlers,
 }
 
 /// For processes that make directories in the foreground: see [`SignalGuard`].
-#[must_use]
 pub fn remove_at_signals() -> SignalGuard {
     SignalGuard {
         #[cfg(unix)]
-        before: signals::install(),
+        _handlers: Handlers::install(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP], Handler::Once(table::remove_all)),
     }
 }
 
-impl Drop for SignalGuard {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        signals::restore(&self.before);
-    }
-}
-
+/// The directories that exist, for the handler of signals.
 #[cfg(unix)]
-mod signals {
+mod table {
     use std::ffi::{CString, c_char, c_int};
-    use std::mem::MaybeUninit;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicPtr, Ordering};
-
-    const SIGNALS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
     /// The directories that exist: the paths of the two files in each, and its own. Whoever takes an entry out owns it.
     /// Of more directories at a time than these, signals leave some to the next process.
@@ -222,40 +216,8 @@ mod signals {
         }
     }
 
-    /// Makes the signals remove directories; returns what they did before.
-    pub(super) fn install() -> Vec<(c_int, libc::sigaction)> {
-        let mut before = Vec::new();
-        for signal in SIGNALS {
-            let mut old = MaybeUninit::<libc::sigaction>::zeroed();
-            // SAFETY: asks only; there is room for the answer.
-            if unsafe { libc::sigaction(signal, null_mut(), old.as_mut_ptr()) } != 0 {
-                continue;
-            }
-            // SAFETY: all zeros is an action, and the call has written another.
-            let old = unsafe { old.assume_init() };
-            if old.sa_sigaction != libc::SIG_DFL {
-                continue;
-            }
-            let mut action = old;
-            action.sa_sigaction = handle as extern "C" fn(c_int) as *const () as usize;
-            // After the handler, the signal does what it does by default.
-            action.sa_flags = libc::SA_RESETHAND | libc::SA_NODEFER;
-            // SAFETY: the action is sound, and its handler calls what handlers may call.
-            if unsafe { libc::sigaction(signal, &raw const action, null_mut()) } == 0 {
-                before.push((signal, old));
-            }
-        }
-        before
-    }
-
-    pub(super) fn restore(before: &[(c_int, libc::sigaction)]) {
-        for (signal, old) in before {
-            // SAFETY: what the system gave us.
-            unsafe { libc::sigaction(*signal, &raw const *old, null_mut()) };
-        }
-    }
-
-    extern "C" fn handle(signal: c_int) {
+    /// Removes all directories and ends the process by the signal.
+    pub(super) extern "C" fn remove_all(signal: c_int) {
         for slot in &PATHS {
             let paths = slot.swap(null_mut(), Ordering::AcqRel);
             if paths.is_null() {

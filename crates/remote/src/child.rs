@@ -129,6 +129,11 @@ impl Child {
         self.wait_for(Duration::from_millis(500))
     }
 
+    /// Returns how it has ended, if it has.
+    pub(crate) fn has_ended(&self) -> Option<String> {
+        lock(&self.process).try_wait().ok().flatten().map(describe)
+    }
+
     pub(crate) fn how_it_ended(&self) -> Option<String> {
         self.exit_status().map(describe)
     }

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use linkjit_executor::ExecutorError;
 
-use crate::conversation::{Conversation, Delivered};
+use crate::conversation::Conversation;
 use crate::frame::{self, Frame, Kind};
+use crate::mail::Delivered;
 use crate::{Transport, Violation, disconnected};
 
 /// More threads than any process has.
@@ -52,6 +53,11 @@ pub(crate) trait Handler: Send + Sync {
     /// Says what to tell those who wait when the peer has said by this that it crashes. It has not ended yet.
     fn crash(&self, _report: &[u8]) -> Result<ExecutorError, Violation> {
         Err(Violation("a session that says that it crashes".into()))
+    }
+
+    /// Says how the peer's process has ended, if that is known.
+    fn peer_ended(&self) -> Option<ExecutorError> {
+        None
     }
 
     /// Names the place of a crash. Nobody waits for an answer of the peer meanwhile.
@@ -105,12 +111,24 @@ impl<R: io::Read> io::Read for Listening<R> {
     }
 }
 
+/// What the session knows of its executor's process.
+#[derive(Debug, Default)]
+struct Watch {
+    silent: Duration,
+    /// So many frames were sent at the last look, and so long no more.
+    sent: u64,
+    stuck: Duration,
+    has_ended: bool,
+}
+
 #[derive(Debug, Default)]
 struct Table {
     conversations: HashMap<u32, Arc<Conversation>>,
     newest: u32,
     /// Why there is no connection any more.
     closed: Option<ExecutorError>,
+    /// This side has hung up: the peer has broken the protocol, or does not answer.
+    has_given_up: bool,
     /// The session has said that it is the end.
     is_over: bool,
 }
@@ -121,8 +139,17 @@ pub(crate) type Accept = dyn FnMut(&Arc<Connection>, Arc<Conversation>) -> io::R
 /// Has a new thread attend to it.
 pub(crate) fn attend_on_thread(connection: &Arc<Connection>, conversation: Arc<Conversation>) -> io::Result<()> {
     let connection = connection.clone();
-    let builder = thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE);
-    builder.spawn(move || conversation.attend(&connection)).map(drop)
+    spawn(move || conversation.attend(&connection))
+}
+
+/// Starts a thread that may run linked code.
+fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE).spawn(run).map(drop)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn no_thread(error: io::Error) -> Violation {
+    Violation(format!("no thread for a conversation: {error}"))
 }
 
 impl Connection {
@@ -157,41 +184,49 @@ impl Connection {
         let reading = connection.clone();
         let mut reader = Listening { reader, heard: connection.heard.clone() };
         thread::Builder::new().name("linkjit reader".into()).spawn(move || {
-            let why = loop {
-                let frame = match Frame::read(&mut reader) {
-                    Ok(frame) => frame,
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        break "the connection was closed".into();
-                    }
-                    Err(error) => break error.to_string(),
-                };
-                if frame.kind != Kind::Beat {
-                    reading.received.fetch_add(1, Ordering::Relaxed);
-                }
-                if frame.kind == Kind::Goodbye {
-                    lock(&reading.table).is_over = true;
-                    break "the session is over".into();
-                }
-                let received = match frame.kind {
-                    Kind::Beat => Ok(()),
-                    Kind::Crash => reading.receive_crash(&frame.payload),
-                    _ => reading.receive(frame, &mut *accept),
-                };
-                if let Err(violation) = received {
-                    break format!("the peer broke the protocol: {violation}");
-                }
-            };
+            let why = reading.read_frames(&mut reader, &mut *accept);
             let (is_over, known) = {
                 let table = lock(&reading.table);
                 (table.is_over, table.closed.clone())
             };
             // Whoever has hung up knows why.
-            reading.close(when_closed(known.unwrap_or_else(|| disconnected(why)), is_over));
+            reading.close(when_closed(known.unwrap_or(why), is_over), false);
             (reading.hang_up)();
             *lock(&reading.has_ended) = true;
             reading.ended.notify_all();
         })?;
         Ok(connection)
+    }
+
+    /// Reads frames as long as there are some; returns why there are no more.
+    fn read_frames(self: &Arc<Self>, reader: &mut impl io::Read, accept: &mut Accept) -> ExecutorError {
+        loop {
+            let frame = match Frame::read(reader) {
+                Ok(frame) => frame,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return disconnected("the connection was closed");
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return self.refuse(&Violation(error.to_string()));
+                }
+                Err(error) => return disconnected(error.to_string()),
+            };
+            if frame.kind != Kind::Beat {
+                self.received.fetch_add(1, Ordering::Relaxed);
+            }
+            let received = match frame.kind {
+                Kind::Goodbye => {
+                    lock(&self.table).is_over = true;
+                    return disconnected("the session is over");
+                }
+                Kind::Beat => Ok(()),
+                Kind::Crash => self.receive_crash(&frame.payload),
+                _ => self.receive(frame, accept),
+            };
+            if let Err(violation) = received {
+                return self.refuse(&violation);
+            }
+        }
     }
 
     /// Gives a frame to its conversation.
@@ -207,7 +242,7 @@ impl Connection {
                     if table.conversations.len() >= CONVERSATION_LIMIT {
                         return Err(Violation("too many conversations".into()));
                     }
-                    let new = Arc::new(Conversation::new(frame.conversation));
+                    let new = Arc::new(Conversation::new(frame.conversation, false));
                     table.conversations.insert(new.id, new.clone());
                     Err(new)
                 }
@@ -215,43 +250,30 @@ impl Connection {
         };
         match known {
             Ok(known) => {
-                let delivered = known.deliver(frame, self.is_ours(known.id))?;
+                let delivered = known.mail.deliver(frame)?;
                 self.follow_up(&known, delivered)
             }
             Err(new) => {
-                new.deliver(frame, false)?;
-                accept(self, new).map_err(|error| Violation(format!("no thread for a conversation: {error}")))
+                new.mail.deliver(frame)?;
+                accept(self, new).map_err(no_thread)
             }
         }
     }
 
-    /// Does what a frame of abandoned calls leads to, on another thread: whoever reads must not wait for a write.
+    /// Has errands run on another thread, if they need one: whoever reads must not wait for a write.
     fn follow_up(self: &Arc<Self>, conversation: &Arc<Conversation>, delivered: Delivered) -> Result<(), Violation> {
+        if delivered == Delivered::Attended {
+            return Ok(());
+        }
         let (connection, conversation) = (self.clone(), conversation.clone());
-        let builder = thread::Builder::new().name("linkjit".into()).stack_size(STACK_SIZE);
-        let spawned = match delivered {
-            Delivered::ToThread | Delivered::Dropped { reply: None, ends: false } => return Ok(()),
-            Delivered::Orphan(call) => builder.spawn(move || conversation.answer_orphan(&connection, &call)),
-            Delivered::Dropped { reply, ends } => builder.spawn(move || {
-                // Whoever is gone need not be told.
-                if let Some((number, payload)) = reply {
-                    let _gone = connection.send(Kind::Reply, conversation.id, number, &[&payload]);
-                }
-                if ends {
-                    connection.forget(conversation.id);
-                    let _gone = connection.send(Kind::End, conversation.id, 0, &[]);
-                }
-            }),
-        };
-        spawned.map(drop).map_err(|error| Violation(format!("no thread for a conversation: {error}")))
+        spawn(move || conversation.run_errands(&connection)).map_err(no_thread)
     }
 
     /// Lets the calls that wait in a conversation fail.
     pub(crate) fn abandon(self: &Arc<Self>, conversation: &Conversation, why: ExecutorError) {
         let Some(known) = lock(&self.table).conversations.get(&conversation.id).cloned() else { return };
-        let delivered = known.abandon(why, self.is_ours(known.id));
-        let done = delivered.map(|delivered| delivered.and_then(|delivered| self.follow_up(&known, delivered)));
-        if let Some(Err(violation)) = done {
+        let done = known.mail.abandon(why).and_then(|delivered| self.follow_up(&known, delivered));
+        if let Err(violation) = done {
             self.refuse(&violation);
         }
     }
@@ -283,8 +305,7 @@ impl Connection {
 
     /// Says that the executor's process is alive, or finds out whether it is, until the connection ends.
     fn keep_pulse(&self) {
-        let mut silent = Duration::ZERO;
-        let mut stuck = (0, Duration::ZERO);
+        let mut watch = Watch::default();
         loop {
             let has_ended = lock(&self.has_ended);
             let waited = self.ended.wait_timeout_while(has_ended, BEAT, |has_ended| !*has_ended);
@@ -297,26 +318,40 @@ impl Connection {
                     // The reader finds out that the session is gone.
                     let _gone = writer.write_all(&frame::header(0, Kind::Beat, 0, 0)).and_then(|()| writer.flush());
                 }
-                continue;
+            } else if self.look_after_peer(&mut watch) {
+                return;
             }
-            // Times in which this process does not run do not count, so nobody looks at a clock.
-            let is_silent = !self.heard.swap(false, Ordering::Relaxed) && self.waiting.load(Ordering::Relaxed) > 0;
-            silent = if is_silent { silent + BEAT } else { Duration::ZERO };
-            let sent = self.sent.load(Ordering::Relaxed);
-            let is_stuck = sent == stuck.0 && matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
-            stuck = (sent, if is_stuck { stuck.1 + BEAT } else { Duration::ZERO });
-            let patience = *lock(&self.patience);
-            let why = if silent >= patience {
-                "has said nothing"
-            } else if stuck.1 >= patience.saturating_mul(STUCK_FACTOR) {
-                "has read nothing"
-            } else {
-                continue;
-            };
-            self.close(disconnected(format!("its process {why} for {} seconds", patience.as_secs_f32())));
-            (self.hang_up)();
-            return;
         }
+    }
+
+    /// Hangs up if the executor's process has ended or does not answer; returns whether it did. This is done once a beat.
+    fn look_after_peer(&self, watch: &mut Watch) -> bool {
+        let is_heard = self.heard.swap(false, Ordering::Relaxed);
+        let has_ended = self.handler.peer_ended();
+        let had_ended = std::mem::replace(&mut watch.has_ended, has_ended.is_some());
+        // Processes that it has started may hold the stream open. A beat later, all that it has said has been read.
+        if let Some(how) = has_ended.filter(|_| had_ended && !is_heard) {
+            self.close(how, false);
+            (self.hang_up)();
+            return true;
+        }
+        // Times in which this process does not run do not count, so nobody looks at a clock.
+        let is_silent = !is_heard && self.waiting.load(Ordering::Relaxed) > 0;
+        watch.silent = if is_silent { watch.silent + BEAT } else { Duration::ZERO };
+        let sent = self.sent.load(Ordering::Relaxed);
+        let is_stuck = sent == watch.sent && matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
+        watch.sent = sent;
+        watch.stuck = if is_stuck { watch.stuck + BEAT } else { Duration::ZERO };
+        let patience = *lock(&self.patience);
+        let why = if watch.silent >= patience {
+            format!("its process has said nothing for {} seconds", watch.silent.as_secs())
+        } else if watch.stuck >= patience.saturating_mul(STUCK_FACTOR) {
+            format!("its process has read nothing for {} seconds", watch.stuck.as_secs())
+        } else {
+            return false;
+        };
+        self.give_up(why);
+        true
     }
 
     /// Notes that the peer crashes. Those who wait are told when it has ended: it may say more.
@@ -347,14 +382,14 @@ impl Connection {
             table.newest = table.newest.wrapping_add(2);
             let id = table.newest;
             if let Entry::Vacant(free) = table.conversations.entry(id) {
-                return Ok(free.insert(Arc::new(Conversation::new(id))).clone());
+                return Ok(free.insert(Arc::new(Conversation::new(id, true))).clone());
             }
         }
     }
 
     /// Ends a conversation that was begun here, unless replies to abandoned calls are yet to come: with the last, it ends.
     pub(crate) fn end(&self, conversation: &Conversation) {
-        if conversation.may_end() {
+        if conversation.mail.may_end() {
             self.forget(conversation.id);
             // Whoever is gone need not be told.
             let _gone = self.send(Kind::End, conversation.id, 0, &[]);
@@ -391,11 +426,11 @@ impl Connection {
             self.sent.fetch_add(1, Ordering::Relaxed);
             frame::write(&mut **writer, kind, conversation, number, payload)
         };
-        written.map_err(|error| self.give_up(&error))
+        written.map_err(|error| self.fail(&error))
     }
 
     /// Hangs up after a write that went wrong: a part of a frame may have been sent.
-    fn give_up(&self, error: &io::Error) -> ExecutorError {
+    fn fail(&self, error: &io::Error) -> ExecutorError {
         (self.hang_up)();
         // The reader knows more: it reads what the peer has said last, and the end of the stream.
         let has_ended = lock(&self.has_ended);
@@ -432,20 +467,35 @@ impl Connection {
 
     /// Hangs up on a peer that broke the rules.
     pub(crate) fn refuse(&self, violation: &Violation) -> ExecutorError {
-        let why = format!("the peer broke the protocol: {violation}");
-        let why = self.close(disconnected(why));
+        self.give_up(format!("the peer broke the protocol: {violation}"))
+    }
+
+    /// Hangs up on a peer that can't be spoken with.
+    fn give_up(&self, why: String) -> ExecutorError {
+        let why = self.close(disconnected(why), true);
         (self.hang_up)();
         why
     }
 
     /// Wakes all who wait; returns why there is no connection any more.
-    fn close(&self, why: ExecutorError) -> ExecutorError {
+    fn close(&self, why: ExecutorError, gives_up: bool) -> ExecutorError {
         let mut table = lock(&self.table);
+        table.has_given_up |= gives_up && table.closed.is_none();
         let why = table.closed.get_or_insert(why).clone();
         for conversation in table.conversations.values() {
-            conversation.close(&why);
+            conversation.mail.close(&why);
         }
         why
+    }
+
+    /// Returns whether this side has hung up on the peer.
+    pub(crate) fn has_given_up(&self) -> bool {
+        lock(&self.table).has_given_up
+    }
+
+    /// Returns whether the peer may be in linked code that nobody waits for.
+    pub(crate) fn has_abandoned(&self) -> bool {
+        lock(&self.table).conversations.values().any(|conversation| conversation.mail.is_abandoned())
     }
 
     /// Says that it is the end.

@@ -1,196 +1,54 @@
 //! Conversations: a thread here and a thread there, one of which works while the other waits.
 //!
-//! So there is at most one frame for each side that nobody has taken yet, and a reply is always that to the last call.
-//!
-//! A thread may *abandon* its calls in a conversation, because they take too long or somebody cancels them. Then they fail,
-//! innermost first, while the peer goes on as if nothing had happened: replies to them are dropped when they come, and what
-//! the peer asks for meanwhile is answered on another thread. Until the last such reply has come, the thread uses another
-//! conversation.
+//! A thread may *abandon* its calls in a conversation, because they take too long or somebody cancels them: `mail.rs` says
+//! what becomes of it. Until the last reply to such a call has come, the thread uses another conversation.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use linkjit_executor::ExecutorError;
 
 use crate::Violation;
-use crate::connection::{Connection, lock};
+use crate::connection::Connection;
 use crate::frame::{Frame, Kind, PAYLOAD_LIMIT};
+use crate::mail::{Errand, Mailbox, Waited};
 use crate::message::{self, Reply};
 
 /// One side of a conversation.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) id: u32,
-    mail: Mutex<Mail>,
-    arrived: Condvar,
+    pub(crate) mail: Mailbox,
     /// The number of the last call that was made from here.
     calls: AtomicU32,
 }
 
-#[derive(Debug, Default)]
-struct Mail {
-    frame: Option<Frame>,
-    /// Why nothing arrives any more.
-    closed: Option<ExecutorError>,
-    /// Calls of this side's thread that have not returned to it.
-    open: u32,
-    /// When the outermost of them is to return, and how long that is.
-    limit: Option<(Instant, Duration)>,
-    /// Why these calls are abandoned, until the outermost has returned.
-    abandoned: Option<ExecutorError>,
-    /// Replies to abandoned calls that are yet to be dropped.
-    owed: u32,
-    /// Replies of ours that the peer waits for once it has replied to all but so many abandoned calls.
-    held: Vec<(u32, OurReply)>,
-    /// Something that the peer asks for within abandoned calls is being answered.
-    is_answering: bool,
-    /// The peer was told that it is over.
-    is_ended: bool,
-}
-
-/// A reply to a call of the peer: its number and payload.
-pub(crate) type OurReply = (u32, Vec<u8>);
-
-/// The effect of a frame that has come.
-#[derive(Debug)]
-pub(crate) enum Delivered {
-    /// The conversation's thread takes it.
-    ToThread,
-    /// It was a reply to an abandoned call. Now the peer waits for this reply, if there is one, or is to be told that the
-    /// conversation is over.
-    Dropped { reply: Option<OurReply>, ends: bool },
-    /// The peer asks for something within an abandoned call.
-    Orphan(Frame),
-}
-
-impl Mail {
-    fn abandon(&mut self, why: ExecutorError) {
-        if self.open > 0 && self.abandoned.is_none() && self.owed == 0 {
-            self.abandoned = Some(why);
-            self.owed = self.open;
-        }
-    }
-
-    /// The thread has its result, or gets none.
-    fn return_from_call(&mut self) {
-        self.open -= 1;
-        if self.open == 0 {
-            self.abandoned = None;
-        }
-    }
-
-    fn is_usable(&self) -> bool {
-        self.abandoned.is_none() && self.owed == 0 && !self.is_ended
-    }
-}
-
 impl Conversation {
-    pub(crate) fn new(id: u32) -> Self {
-        Self { id, mail: Mutex::default(), arrived: Condvar::new(), calls: AtomicU32::new(0) }
-    }
-
-    /// Delivers a frame of the peer. `is_ours` says that this side has begun the conversation.
-    pub(crate) fn deliver(&self, frame: Frame, is_ours: bool) -> Result<Delivered, Violation> {
-        let mut mail = lock(&self.mail);
-        if mail.owed > 0 {
-            return Self::deliver_abandoned(&mut mail, frame, is_ours);
-        }
-        if mail.frame.replace(frame).is_some() {
-            return Err(Violation("two frames at once for a conversation".into()));
-        }
-        self.arrived.notify_one();
-        Ok(Delivered::ToThread)
-    }
-
-    fn deliver_abandoned(mail: &mut Mail, frame: Frame, is_ours: bool) -> Result<Delivered, Violation> {
-        match frame.kind {
-            Kind::Reply => {
-                mail.owed -= 1;
-                let owed = mail.owed;
-                let held = mail.held.extract_if(.., |(level, _)| *level == owed).next();
-                let ends = is_ours && owed == 0;
-                mail.is_ended |= ends;
-                Ok(Delivered::Dropped { reply: held.map(|(_, reply)| reply), ends })
-            }
-            Kind::Call if !mail.is_answering => {
-                mail.is_answering = true;
-                Ok(Delivered::Orphan(frame))
-            }
-            Kind::Call => Err(Violation("two frames at once for a conversation".into())),
-            _ => Err(Violation("the end of a conversation within a call".into())),
-        }
-    }
-
-    /// Nothing arrives any more.
-    pub(crate) fn close(&self, why: &ExecutorError) {
-        lock(&self.mail).closed.get_or_insert_with(|| why.clone());
-        self.arrived.notify_one();
-    }
-
-    /// Lets calls that wait fail. A frame that nobody has taken yet counts as if it came now.
-    pub(crate) fn abandon(&self, why: ExecutorError, is_ours: bool) -> Option<Result<Delivered, Violation>> {
-        let mut mail = lock(&self.mail);
-        mail.abandon(why);
-        let frame = if mail.owed > 0 { mail.frame.take() } else { None };
-        self.arrived.notify_one();
-        frame.map(|frame| Self::deliver_abandoned(&mut mail, frame, is_ours))
-    }
-
-    /// This side is the one to tell the peer that it is over.
-    pub(crate) fn may_end(&self) -> bool {
-        let mut mail = lock(&self.mail);
-        let may = mail.owed == 0 && !mail.is_ended;
-        mail.is_ended |= may;
-        may
-    }
-
-    fn is_usable(&self) -> bool {
-        lock(&self.mail).is_usable()
+    /// `is_ours` says that this side begins it.
+    pub(crate) fn new(id: u32, is_ours: bool) -> Self {
+        Self { id, mail: Mailbox::new(is_ours), calls: AtomicU32::new(0) }
     }
 
     /// Takes the next frame.
     fn wait(&self, connection: &Arc<Connection>) -> Result<Frame, ExecutorError> {
-        let mut mail = lock(&self.mail);
         loop {
-            if let Some(why) = &mail.abandoned {
-                return Err(why.clone());
-            }
-            if let Some(frame) = mail.frame.take() {
-                return Ok(frame);
-            }
-            if let Some(why) = &mail.closed {
-                return Err(why.clone());
-            }
-            let Some((end, limit)) = mail.limit.filter(|_| mail.open > 0) else {
-                mail = self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                drop(mail);
-                connection.abandon(self, ExecutorError::TimedOut { limit });
-                mail = lock(&self.mail);
-            } else {
-                mail = self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+            match self.mail.wait() {
+                Waited::Frame(frame) => return Ok(frame),
+                Waited::Over(why) => return Err(why),
+                Waited::Late(limit) => connection.abandon(self, ExecutorError::TimedOut { limit }),
             }
         }
     }
 
     /// Makes a call, and answers those that the peer makes from within it.
     pub(crate) fn call(&self, connection: &Arc<Connection>, payload: &[&[u8]]) -> Result<Vec<u8>, ExecutorError> {
-        {
-            let mut mail = lock(&self.mail);
-            if mail.open == 0 {
-                mail.limit =
-                    connection.time_limit().and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
-            }
-            mail.open += 1;
-        }
+        self.mail
+            .open_call(|| connection.time_limit().and_then(|limit| Some((Instant::now().checked_add(limit)?, limit))));
         let _waiting = connection.waiting();
         let result = self.call_and_answer(connection, payload);
-        lock(&self.mail).return_from_call();
+        self.mail.return_from_call();
         result
     }
 
@@ -224,25 +82,28 @@ impl Conversation {
     }
 
     fn answer(&self, connection: &Arc<Connection>, call: &Frame) -> Result<(), ExecutorError> {
-        let level = lock(&self.mail).open;
+        let level = self.mail.level();
         let reply = Self::reply(connection, call)?;
-        {
-            let mut mail = lock(&self.mail);
-            // The peer is within a call that was made from within the answer.
-            if mail.owed > level {
-                mail.held.push((level, (call.number, reply)));
-                return Ok(());
-            }
+        match self.mail.hold(level, (call.number, reply)) {
+            Some((number, reply)) => connection.send(Kind::Reply, self.id, number, &[&reply]),
+            None => Ok(()),
         }
-        connection.send(Kind::Reply, self.id, call.number, &[&reply])
     }
 
-    /// Answers what the peer asks for within an abandoned call.
-    pub(crate) fn answer_orphan(&self, connection: &Arc<Connection>, call: &Frame) {
-        // Whoever is gone need not be told.
-        let Ok(reply) = Self::reply(connection, call) else { return };
-        lock(&self.mail).is_answering = false;
-        let _gone = connection.send(Kind::Reply, self.id, call.number, &[&reply]);
+    /// Runs the errands of abandoned calls until there is none.
+    pub(crate) fn run_errands(&self, connection: &Arc<Connection>) {
+        while let Some(errand) = self.mail.next_errand() {
+            // Whoever is gone need not be told.
+            let _gone = match errand {
+                Errand::Answer(call) => Self::reply(connection, &call)
+                    .and_then(|reply| connection.send(Kind::Reply, self.id, call.number, &[&reply])),
+                Errand::Reply((number, reply)) => connection.send(Kind::Reply, self.id, number, &[&reply]),
+                Errand::End => {
+                    connection.forget(self.id);
+                    connection.send(Kind::End, self.id, 0, &[])
+                }
+            };
+        }
     }
 
     fn reply(connection: &Arc<Connection>, call: &Frame) -> Result<Vec<u8>, ExecutorError> {
@@ -305,7 +166,7 @@ pub(crate) fn call(connection: &Arc<Connection>, payload: &[&[u8]]) -> Result<Ve
         let current = current.borrow();
         current
             .iter()
-            .find(|entry| is_it(entry) && entry.conversation.is_usable())
+            .find(|entry| is_it(entry) && entry.conversation.mail.is_usable())
             .map(|entry| entry.conversation.clone())
     };
     if let Some(conversation) = CURRENT.try_with(find).ok().flatten() {
@@ -316,8 +177,9 @@ pub(crate) fn call(connection: &Arc<Connection>, payload: &[&[u8]]) -> Result<Ve
         Some(Current { connection: Arc::downgrade(connection), conversation: conversation.clone(), is_mine: true });
     // A thread that is about to end has no place for it; then it ends with the call.
     let _gone = CURRENT.try_with(|current| {
-        let is_of_use =
-            |entry: &Current| entry.connection.strong_count() > 0 && (!entry.is_mine || entry.conversation.is_usable());
+        let is_of_use = |entry: &Current| {
+            entry.connection.strong_count() > 0 && (!entry.is_mine || entry.conversation.mail.is_usable())
+        };
         let (kept, dropped) = current.take().into_iter().partition(is_of_use);
         *current.borrow_mut() = kept;
         current.borrow_mut().extend(entry.take());

@@ -23,6 +23,7 @@ mod conversation;
 mod crash_report;
 mod frame;
 mod greeting;
+mod mail;
 mod message;
 mod remote;
 mod serve;
@@ -38,6 +39,11 @@ pub use token::Token;
 pub use transport::Transport;
 
 use linkjit_executor::ExecutorError;
+
+/// Locks. The model of `mail.rs` has those of a model checker.
+mod sync {
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+}
 
 /// A deed of a peer that the protocol does not know.
 #[derive(Clone, Debug, thiserror::Error)]

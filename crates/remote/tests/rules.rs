@@ -140,3 +140,24 @@ fn results_with_other_numbers_of_things_are_errors_and_end_the_session() {
         }
     });
 }
+
+/// Only sockets that a process was started with are for [`Transport::inherited`], and each once.
+#[cfg(unix)]
+#[test]
+fn sockets_are_inherited_once() {
+    use std::os::fd::IntoRawFd;
+
+    let refused = |fd| Transport::inherited(fd).unwrap_err().to_string();
+    assert_eq!(refused(999), "this process was started with no socket with the number 999");
+    refused(1);
+    let file = std::fs::File::open("/dev/null").unwrap().into_raw_fd();
+    refused(file);
+    let socket = socket2::Socket::from(std::os::unix::net::UnixStream::pair().unwrap().0);
+    let passed_on = socket.try_clone().unwrap();
+    passed_on.set_cloexec(false).unwrap();
+    refused(socket.into_raw_fd());
+    let passed_on = passed_on.into_raw_fd();
+    let transport = Transport::inherited(passed_on).unwrap();
+    refused(passed_on);
+    drop(transport);
+}
